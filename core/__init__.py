@@ -1,0 +1,1 @@
+"""Everything that decides. The map of the rooms is in docs/architecture.md."""

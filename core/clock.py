@@ -1,0 +1,116 @@
+"""Time and chance: the only door to either, so that a test can hold both."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """What the core asks of time and chance."""
+
+    def now(self) -> datetime:
+        """Return the present as an aware UTC time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start that never goes back."""
+        ...
+
+    def wait(self, woken: threading.Event, seconds: float) -> bool:
+        """Sleep for *seconds*, or until *woken* is set; return whether it was set."""
+        ...
+
+    def new_id(self) -> str:
+        """Return a new identifier: 32 hexadecimal digits that sort by time of birth."""
+        ...
+
+    def chance(self) -> float:
+        """Return a random number, at least 0 and below 1."""
+        ...
+
+
+class SystemClock:
+    """The real thing."""
+
+    def now(self) -> datetime:
+        """Return the present as an aware UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start that never goes back."""
+        return time.monotonic()
+
+    def wait(self, woken: threading.Event, seconds: float) -> bool:
+        """Sleep for *seconds*, or until *woken* is set; return whether it was set."""
+        return woken.wait(seconds)
+
+    def new_id(self) -> str:
+        """Return 48 bits of milliseconds and 80 random bits, so that inserts append to an index."""
+        return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+    def chance(self) -> float:
+        """Return a random number, at least 0 and below 1."""
+        return random.random()
+
+
+class ManualClock:
+    """Time that stands still until it is told to move; waiting moves it. Chance is seeded."""
+
+    def __init__(self, start: datetime, seed: int = 0) -> None:
+        self._now = start
+        self._elapsed = 0.0
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """Return the time that was set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds by which the clock was advanced."""
+        return self._elapsed
+
+    def advance(self, seconds: float) -> None:
+        """Move forward."""
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            self._elapsed += seconds
+
+    def move_to(self, moment: datetime) -> None:
+        """Go to *moment*, if it lies ahead; never back."""
+        self.advance(max(0.0, (moment - self._now).total_seconds()))
+
+    def wait(self, woken: threading.Event, seconds: float) -> bool:
+        """Advance by *seconds* at once, unless *woken* is set already."""
+        if woken.is_set():
+            return True
+        self.advance(seconds)
+        return False
+
+    def new_id(self) -> str:
+        """Return an identifier as the real clock would, from manual time and seeded chance."""
+        millis = int((self._now - EPOCH) / timedelta(milliseconds=1))
+        with self._lock:
+            return f"{millis:012x}{self._random.getrandbits(80):020x}"
+
+    def chance(self) -> float:
+        """Return the next number of the seeded sequence."""
+        with self._lock:
+            return self._random.random()
+
+
+def micros(moment: datetime) -> int:
+    """Return *moment* as whole microseconds since 1970 UTC: the stored form of every ``*_at``."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(count: int) -> datetime:
+    """Return the aware UTC time *count* microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=count)

@@ -1,0 +1,126 @@
+"""Every way Proctor says no.
+
+ProctorError                what the caller reads is the message: what, how much, what to do
+├── Denied                  who you are
+│   ├── Unauthenticated     no key, or one we do not know
+│   └── Forbidden           a known principal without the permission
+├── Invalid                 what you asked
+│   ├── NotFound            it names a thing that is not there
+│   └── Conflict            someone else changed it first
+├── Rejected                policy refused, before any provider was asked
+│   ├── FeatureDisabled     a flag is off for this tenant
+│   ├── RateLimited         too fast; says when to come back
+│   ├── BudgetExceeded      too much; says when the budget resets
+│   └── GuardrailBlocked    forbidden content, going out or coming back
+├── Exhausted               every candidate was tried and none gave a valid object
+├── Cancelled               the caller left before the answer came
+└── Unavailable             something of ours is down
+    └── Misconfigured       this deployment cannot run as it is set up
+
+No message holds a key, a prompt or an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class ProctorError(Exception):
+    """The root. *facts* are what a caller can act on, beside the sentence."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+class Denied(ProctorError):
+    """Who you are is the trouble."""
+
+    code = "denied"
+
+
+class Unauthenticated(Denied):
+    """No key was given, or one that we do not know or no longer accept."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(Denied):
+    """The principal is known and lacks the permission."""
+
+    code = "forbidden"
+
+
+class Invalid(ProctorError):
+    """What was asked cannot be asked that way."""
+
+    code = "invalid"
+
+
+class NotFound(Invalid):
+    """The request names a thing that is not there."""
+
+    code = "not_found"
+
+
+class Conflict(Invalid):
+    """Someone else changed it since it was read; nothing was saved."""
+
+    code = "conflict"
+
+
+class Rejected(ProctorError):
+    """Policy refused."""
+
+    code = "rejected"
+
+
+class FeatureDisabled(Rejected):
+    """A flag is off for this tenant."""
+
+    code = "feature_disabled"
+
+
+class RateLimited(Rejected):
+    """Too many in too short a time; ``retry_after_seconds`` says when to come back."""
+
+    code = "rate_limited"
+
+
+class BudgetExceeded(Rejected):
+    """The budget does not cover what this could cost; ``resets_at`` says when it starts anew."""
+
+    code = "budget_exceeded"
+
+
+class GuardrailBlocked(Rejected):
+    """A guardrail found forbidden content; ``stage`` says on which side of the provider."""
+
+    code = "guardrail_blocked"
+
+
+class Exhausted(ProctorError):
+    """Every candidate was tried and none gave a valid object; the outcome tells how the last one ended."""
+
+    code = "exhausted"
+
+
+class Cancelled(ProctorError):
+    """The caller left before the answer came."""
+
+    code = "cancelled"
+
+
+class Unavailable(ProctorError):
+    """Something of ours is down."""
+
+    code = "unavailable"
+
+
+class Misconfigured(Unavailable):
+    """This deployment cannot run as it is set up; the message names the variable."""
+
+    code = "misconfigured"

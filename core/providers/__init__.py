@@ -1,0 +1,202 @@
+"""The vendors we can call. One file each; this folder is the registry.
+
+A provider opens a *conversation* about one schema with one model. The attempt loop (``core/routes.py``) sends, reads,
+and asks again; the conversation knows the vendor's wire and nothing of budgets, retries or tenants. All I/O runs on one
+event loop in the background, where a deadline is hard and a cancelled caller closes its connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from core.pricing import Usage
+from core.tables import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a conversation is opened with."""
+
+    model: str
+    """The model's name, without its provider."""
+    response_model: type[BaseModel]
+    messages: Sequence[Mapping[str, Any]]
+    """``{"role": "system" | "user" | "assistant", "content": str}``, in order."""
+    mode: str | None = None
+    """``tools``, ``json_schema``, ``json`` or ``md_json``; ``None`` takes what suits the provider."""
+    max_tokens: int = 1024
+    stream: bool = False
+    example: Mapping[str, Any] | None = None
+    """A valid object to show to models that need one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer, as far as the wire told it."""
+
+    text: str = ""
+    """The JSON text of the object, as the model wrote it."""
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    model: str | None = None
+    """Who the provider says answered."""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    """``None`` where the wire never told."""
+    ttft_seconds: float | None = None
+    """From sending to the first piece of content; known for streams only."""
+    raw: Any = field(default=None, repr=False)
+    """The vendor's object, for reading and asking again."""
+
+
+class ProviderError(Exception):
+    """A call that gave no answer to read. The class answers three questions; no instance leaves the attempt loop.
+
+    The message is fit to be shown: it holds no key, no prompt and no answer.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome.PROVIDER_ERROR
+    code: ClassVar[str] = "provider_error"
+    try_again: ClassVar[bool] = False
+    """Whether the same call may succeed a moment later."""
+    try_next: ClassVar[bool] = True
+    """Whether another candidate may do better."""
+    trips_breaker: ClassVar[bool] = True
+    """Whether it speaks against the provider's health."""
+    was_sent: ClassVar[bool] = True
+    """Whether the provider may have worked for it, so that unknown usage must be estimated."""
+
+    def __init__(self, message: str, *, answer: Answer | None = None, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.answer = answer or Answer()
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Throttled(ProviderError):
+    """The provider says too fast (429)."""
+
+    code = "throttled"
+    try_again = True
+    was_sent = False
+
+
+class Failed(ProviderError):
+    """The provider failed on its side (5xx)."""
+
+    code = "server_error"
+    try_again = True
+    was_sent = False
+
+
+class Unreachable(ProviderError):
+    """No connection, or one that broke before an answer was whole."""
+
+    code = "unreachable"
+    try_again = True
+
+
+class Garbled(ProviderError):
+    """Status 200 with a body that is no answer: HTML, empty, broken JSON."""
+
+    code = "garbled"
+    try_again = True
+
+
+class TimedOut(ProviderError):
+    """No whole answer within the time it was given."""
+
+    outcome = Outcome.TIMEOUT
+    code = "timeout"
+
+
+class TurnedAway(ProviderError):
+    """The provider rejects our key or our request (400, 401, 403, 404 …): the same call can never succeed."""
+
+    code = "turned_away"
+    trips_breaker = False
+    was_sent = False
+
+
+class Refused(ProviderError):
+    """The model declined to answer."""
+
+    outcome = Outcome.REFUSED
+    code = "refused"
+    trips_breaker = False
+
+
+class Filtered(ProviderError):
+    """The provider's content filter stopped the answer."""
+
+    outcome = Outcome.CONTENT_FILTERED
+    code = "content_filtered"
+    trips_breaker = False
+
+
+class Truncated(ProviderError):
+    """The answer ran into the token limit."""
+
+    outcome = Outcome.TRUNCATED
+    code = "truncated"
+    trips_breaker = False
+
+
+class Abandoned(ProviderError):
+    """The caller left while the call was out."""
+
+    outcome = Outcome.CANCELLED
+    code = "cancelled"
+    try_next = False
+    trips_breaker = False
+
+
+class Conversation(Protocol):
+    """One schema, one model, one growing exchange."""
+
+    mode: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of everything the next call sends that is paid as input."""
+        ...
+
+    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
+        """Call the provider once. With *on_text*, stream: it is given each piece of the object's JSON text.
+
+        Raises:
+            ProviderError: there is no answer to read; ``answer`` on it holds what the wire told before.
+
+        """
+        ...
+
+    def read(self, answer: Answer) -> BaseModel:
+        """Return the valid object.
+
+        Raises:
+            pydantic.ValidationError: the answer does not satisfy the schema.
+
+        """
+        ...
+
+    def ask_again(self, answer: Answer, error: Exception) -> Any:
+        """Take the invalid answer and its errors into the exchange; return the messages that were added."""
+        ...
+
+
+class Provider(Protocol):
+    """A vendor."""
+
+    name: str
+
+    def open(self, ask: Ask) -> Conversation:
+        """Begin a conversation. Does no I/O."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections."""
+        ...

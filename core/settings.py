@@ -1,0 +1,219 @@
+"""How this process runs: read once from the environment, secret files and ``.env``. The only door to the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from core.errors import Misconfigured
+
+ROOT = Path(__file__).resolve().parents[1]
+PROVIDERS = ("openai", "anthropic", "compatible", "local")
+_FAMILIES = {
+    "openai": ("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
+    "anthropic": ("claude-",),
+    "local": ("smollm2",),
+}
+
+
+def provider_of(model: str) -> tuple[str, str]:
+    """Split a model into its provider and its name.
+
+    *model* is ``provider/name``, or a bare name whose provider follows from its family.
+
+    Raises:
+        ValueError: neither; the message says how to write it.
+
+    """
+    provider, slash, name = model.partition("/")
+    if slash and name and provider in PROVIDERS:
+        return provider, name
+    bare = model.lower()
+    for owner, families in _FAMILIES.items():
+        if bare.startswith(families):
+            return owner, model
+    raise ValueError(
+        f"{model!r} does not name a provider; write it as provider/name with one of {', '.join(PROVIDERS)}"
+    )
+
+
+def _full_model_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "/".join(provider_of(value.strip())) if value.strip() else None
+
+
+ModelName = Annotated[str, BeforeValidator(_full_model_name)]
+"""``provider/name``, completed from a bare name."""
+
+
+class _SecretFiles(EnvSettingsSource):
+    """``NAME_FILE`` holds the path of a file whose content is the value of ``NAME``, as secret managers mount them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = self.env_vars.get(f"{field_name}_file")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{field_name.upper()}_FILE names {path!r}, which cannot be read: {error}.") from None
+
+
+class Settings(BaseSettings):
+    """One value per environment variable; the variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=None, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    openai_api_key: SecretStr | None = None
+    """Key for OpenAI, or for the server at ``OPENAI_BASE_URL``."""
+    openai_base_url: str | None = None
+    """Another server that speaks OpenAI's dialect, ``/v1`` included. Without a key one is made up."""
+    openai_api: Literal["chat", "responses"] = "chat"
+    """Which of OpenAI's two wires to use: chat completions, or the Responses API."""
+    anthropic_api_key: SecretStr | None = None
+    """Key for Anthropic."""
+    anthropic_base_url: str | None = None
+    """Another server that speaks Anthropic's dialect, without ``/v1``."""
+    compatible_base_url: str | None = None
+    """A third server that speaks OpenAI's dialect, used beside OpenAI as provider ``compatible``."""
+    compatible_api_key: SecretStr | None = None
+    """Key for the server at ``COMPATIBLE_BASE_URL``."""
+    model_primary: ModelName | None = None
+    """Who answers first. Without it: the first provider that has a key, else the local model."""
+    model_fallback: ModelName | None = None
+    """Who answers when the primary cannot."""
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often an invalid answer is asked again, per candidate; 2 means at most three paid calls."""
+    max_output_tokens: PositiveInt = 1024
+    """The most tokens one answer may have, unless the route says otherwise."""
+    deadline_seconds: PositiveFloat = 60.0
+    """The longest a generation may take, everything included."""
+    attempt_timeout_seconds: PositiveFloat = 30.0
+    """The longest one provider call may take."""
+    rate_limit_per_min: PositiveInt = 600
+    """Generations per minute and tenant, unless the tenant has its own limit."""
+    concurrency: PositiveInt = 256
+    """How many generations one process holds in flight at once."""
+    database_url: str = ""
+    """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
+    redis_url: str | None = None
+    """Shares rate limits between processes. Empty: they are counted per process."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8501
+    """Where console and API listen."""
+    host: str = "localhost"
+    """The address to listen on. The console has no sign-in yet: keep it on a private address."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe log line that is written."""
+    local_model: str = "auto"
+    """``auto`` runs the small model when no provider has a key, ``on`` always, ``off`` never; or the path of a GGUF."""
+    local_model_dir: Path = Path("~/.cache/proctor")
+    """Where the small model is kept."""
+    demo: bool = True
+    """Whether a first start makes the demo world."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value:
+            return f"sqlite:///{ROOT / 'data' / 'proctor.db'}"
+        if value.startswith("sqlite:"):
+            return value
+        scheme, colon, rest = value.partition(":")
+        if colon and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+            return f"postgresql+psycopg:{rest}"
+        raise ValueError("it must start with sqlite:/// or postgresql://")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("redis://", "rediss://", "unix://", "redis+unix://")):
+            raise ValueError("it must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("openai_base_url", "anthropic_base_url", "compatible_base_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("it must start with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over secret files, and those over ``.env``."""
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    def has_provider(self, name: str) -> bool:
+        """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""
+        match name:
+            case "openai":
+                return self.openai_api_key is not None or self.openai_base_url is not None
+            case "anthropic":
+                return self.anthropic_api_key is not None or self.anthropic_base_url is not None
+            case "compatible":
+                return self.compatible_base_url is not None
+            case _:
+                return self.runs_local_model
+
+    @property
+    def runs_local_model(self) -> bool:
+        """Whether a small model is to be served by a child process."""
+        if self.local_model == "auto":
+            remote = any(self.has_provider(name) for name in ("openai", "anthropic", "compatible"))
+            named = any((model or "").startswith("local/") for model in (self.model_primary, self.model_fallback))
+            return named or not remote
+        return self.local_model != "off"
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The default route: primary, then fallback, as ``provider/name``."""
+        primary = self.model_primary or self._first_model()
+        return tuple(dict.fromkeys(model for model in (primary, self.model_fallback) if model))
+
+    def _first_model(self) -> str:
+        if self.has_provider("openai"):
+            return "openai/gpt-4o-mini"
+        if self.has_provider("anthropic"):
+            return "anthropic/claude-haiku-4-5"
+        return "local/smollm2"
+
+
+def load(env_file: Path | None = ROOT / ".env") -> Settings:
+    """Read the settings.
+
+    Raises:
+        Misconfigured: a value is bad; one sentence names the variable, what is wrong and never the value.
+
+    """
+    try:
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
+    except SettingsError as error:
+        raise Misconfigured(str(error.__cause__ or error)) from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "A setting"
+        raise Misconfigured(f"{name} is not usable: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of the environment, for a child process."""
+    return dict(os.environ)

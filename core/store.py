@@ -1,0 +1,136 @@
+"""The database: connections, transactions, prepared statements, migrations.
+
+One writer at a time is SQLite's law; threads of this process queue for it at a lock of ours, in order, instead of
+sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction never fails half way for want of the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event
+from sqlmodel import Session
+
+from core.errors import Unavailable
+from core.tables import METADATA, Row
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class Store:
+    """One database."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = sqlalchemy.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 32, "pool_timeout": 30}
+        if self.is_sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            options |= {"paramstyle": "named", "connect_args": {"timeout": 30, "check_same_thread": False}}
+        else:
+            options |= {"pool_pre_ping": True}
+        self.engine: Engine = sqlalchemy.create_engine(url, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _open_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(writing=True)
+        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session on one snapshot; nothing that it changes is kept."""
+        with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a session on one transaction: all of it is kept, or nothing."""
+        with self._turn, self._writer.begin() as connection:
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
+                session.flush()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open one write transaction for prepared statements: the hot path's door."""
+        with self._turn, self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open one read transaction for prepared statements."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def prepare(self, sql: str) -> str:
+        """Return *sql*, written with ``:name`` parameters, in the words of this database's driver."""
+        return str(sqlalchemy.text(sql).compile(dialect=self.engine.dialect))
+
+    def insert(self, table: type[Row]) -> Insert:
+        """Return a prepared INSERT of whole rows into *table*."""
+        return Insert(self, table)
+
+    def check(self) -> None:
+        """Ask the database anything.
+
+        Raises:
+            Unavailable: it does not answer.
+
+        """
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            raise Unavailable(f"The database does not answer ({type(error).__name__}).") from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+class Insert:
+    """An INSERT whose text is made once; values cross as the columns' types store them."""
+
+    def __init__(self, store: Store, table: type[Row]) -> None:
+        dialect = store.engine.dialect
+        columns = METADATA.tables[str(table.__tablename__)].columns
+        self._text = str(sqlalchemy.insert(columns[0].table).compile(dialect=dialect))
+        self._convert: list[tuple[str, Callable[[Any], Any]]] = [
+            (column.name, convert)
+            for column in columns
+            if (convert := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        ]
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, each with a value for every column."""
+        if not rows:
+            return
+        stored = [dict(row) for row in rows]
+        for row in stored:
+            for name, convert in self._convert:
+                row[name] = convert(row[name])
+        connection.exec_driver_sql(self._text, stored if len(stored) > 1 else stored[0])
+
+
+def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None  # we begin transactions ourselves
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-16000",
+        "temp_store=MEMORY",
+    ):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

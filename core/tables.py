@@ -1,0 +1,457 @@
+"""Everything we keep.
+
+Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through the
+module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field error,
+ledger, change event) is appended by the corridor and never edited.
+
+Times are stored as whole microseconds since 1970 UTC and read back as aware datetimes, so that buckets are integer
+arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Dialect, Index, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from core.clock import from_micros, micros
+
+
+class Outcome(StrEnum):
+    """How a generation or an attempt ended."""
+
+    VALID_FIRST_TRY = "valid_first_try"
+    VALID_AFTER_REASK = "valid_after_reask"
+    VALID_AFTER_FALLBACK = "valid_after_fallback"
+    CACHE_HIT = "cache_hit"
+    INVALID = "invalid"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    CONTENT_FILTERED = "content_filtered"
+    PROVIDER_ERROR = "provider_error"
+    TIMEOUT = "timeout"
+    BLOCKED_BUDGET = "blocked_budget"
+    BLOCKED_RATE = "blocked_rate"
+    BLOCKED_GUARDRAIL = "blocked_guardrail"
+    BLOCKED_FLAG = "blocked_flag"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the caller got an object that satisfies the schema."""
+        return self in VALID
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether policy refused, so that no provider answer was given to the caller."""
+        return self.value.startswith("blocked_")
+
+
+VALID = frozenset(
+    {Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT}
+)
+
+
+class AttemptKind(StrEnum):
+    """Why a provider was called."""
+
+    FIRST = "first"
+    REASK = "re-ask"
+    RETRY = "retry"
+    FALLBACK = "fallback"
+
+
+class ReservationState(StrEnum):
+    """Where a reservation stands."""
+
+    HELD = "held"
+    SETTLED = "settled"
+    LAPSED = "lapsed"
+
+
+class LedgerKind(StrEnum):
+    """What an entry did to its account. Holds move ``held``; charges move ``spent``."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    CHARGE = "charge"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time, stored as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Store the count."""
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Read the time back, aware."""
+        return None if value is None else from_micros(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value kept as text, alike on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write the value as JSON text."""
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read the value back."""
+        return None if value is None else orjson.loads(value)
+
+
+class Row(SQLModel, registry=registry()):
+    """The base of every table. Its own registry lets a page reload re-import this module without a clash of names."""
+
+
+def _at(**kwargs: Any) -> Any:
+    return Field(sa_type=UtcTime, **kwargs)
+
+
+def _json(**kwargs: Any) -> Any:
+    return Field(sa_type=Json, **kwargs)
+
+
+def _money(**kwargs: Any) -> Any:
+    return Field(sa_type=BigInteger, **kwargs)
+
+
+def _text(**kwargs: Any) -> Any:
+    return Field(sa_type=Text, **kwargs)
+
+
+# ── Decisions of operators ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Revision(Row, table=True):
+    """One row that counts operator decisions: a policy read at the same count is still true."""
+
+    id: int = Field(default=1, primary_key=True)
+    count: int = 0
+
+
+class Tenant(Row, table=True):
+    """An organisation whose traffic is isolated, limited and billed."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    timezone: str = "UTC"
+    """IANA name; the tenant's days and budget periods follow it."""
+    rate_limit_per_min: int | None = None
+    """Generations per minute; ``None`` takes the deployment's ``RATE_LIMIT_PER_MIN``."""
+    payload_retention_days: int = 30
+    """How long prompts and answers are kept; 0 keeps none."""
+    is_demo: bool = Field(default=False, index=True)
+    created_at: datetime = _at()
+    version: int = 1
+    """Goes up with each edit; an edit that names an older one is a conflict."""
+
+
+class ApiKey(Row, table=True):
+    """A key that lets a program call as its tenant. The key itself is shown once and never stored."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    name: str = ""
+    prefix: str
+    """The first characters, so that people can tell keys apart."""
+    hash: str = Field(unique=True, index=True)
+    """SHA-256 of a key of 256 random bits: nothing to guess, so no slow hash is needed."""
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(default=None)
+
+
+class Budget(Row, table=True):
+    """What a tenant may spend per period."""
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", unique=True)
+    period: str = "month"
+    limit_nano_usd: int = _money()
+    created_at: datetime = _at()
+    version: int = 1
+
+
+class Route(Row, table=True):
+    """A named use: who may answer it, in what order, how often and how long."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    candidates: list[dict[str, Any]] = _json()
+    """In fallback order: ``{"model": "provider/name", "mode"?, "max_tokens"?, "timeout_seconds"?}``."""
+    max_reasks: int = 2
+    max_retries: int = 1
+    deadline_seconds: float = 60.0
+    created_at: datetime = _at()
+    version: int = 1
+
+
+class Schema(Row, table=True):
+    """A named response model."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    description: str = ""
+    is_demo: bool = False
+    created_at: datetime = _at()
+
+
+class SchemaVersion(Row, table=True):
+    """One immutable shape of a schema, known by the hash of its canonical JSON."""
+
+    __tablename__ = "schema_version"
+    __table_args__ = (UniqueConstraint("schema_id", "version"), UniqueConstraint("schema_id", "hash"))
+
+    id: str = Field(primary_key=True)
+    schema_id: str = Field(foreign_key="schema.id", index=True)
+    version: int
+    hash: str = Field(index=True)
+    body: dict[str, Any] = _json()
+    """The JSON Schema."""
+    example_input: str = _text(default="")
+    example_output: dict[str, Any] | None = _json(default=None)
+    created_at: datetime = _at()
+    created_by: str = ""
+
+
+class SchemaLabel(Row, table=True):
+    """A movable name for a version, such as ``production``."""
+
+    __tablename__ = "schema_label"
+
+    schema_id: str = Field(foreign_key="schema.id", primary_key=True)
+    label: str = Field(primary_key=True)
+    version_id: str = Field(foreign_key="schema_version.id")
+
+
+class FlagRule(Row, table=True):
+    """An operator's setting of a flag, for one tenant or (``tenant_id`` empty) for all."""
+
+    __tablename__ = "flag_rule"
+
+    name: str = Field(primary_key=True)
+    tenant_id: str = Field(default="", primary_key=True)
+    is_on: bool
+    changed_at: datetime = _at()
+
+
+class AuditEntry(Row, table=True):
+    """Who changed what, from what, to what."""
+
+    __tablename__ = "audit_entry"
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at(index=True)
+    actor: str
+    action: str
+    """A verb on a noun, such as ``budget.set``."""
+    subject: str
+    tenant_id: str | None = Field(default=None, index=True)
+    before: Any = _json(default=None)
+    after: Any = _json(default=None)
+
+
+# ── What happened ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ChangeEvent(Row, table=True):
+    """Something an operator or the system changed, at a time: it annotates every chart."""
+
+    __tablename__ = "change_event"
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at(index=True)
+    kind: str
+    """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``."""
+    subject: str
+    tenant_id: str | None = None
+    summary: str
+    before: Any = _json(default=None)
+    after: Any = _json(default=None)
+
+
+class Account(Row, table=True):
+    """What a budget has spent and holds in one period. Changed only by conditional updates, explained by the ledger."""
+
+    __table_args__ = (UniqueConstraint("budget_id", "starts_at"),)
+
+    id: str = Field(primary_key=True)
+    budget_id: str = Field(foreign_key="budget.id", index=True)
+    tenant_id: str = Field(index=True)
+    starts_at: datetime = _at()
+    ends_at: datetime = _at()
+    spent_nano_usd: int = _money(default=0)
+    held_nano_usd: int = _money(default=0)
+
+
+class Reservation(Row, table=True):
+    """Money held for one generation, owned by a process, returned when it expires."""
+
+    id: str = Field(primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    generation_id: str = Field(index=True)
+    held_nano_usd: int = _money()
+    at_risk_nano_usd: int = _money(default=0)
+    """The estimate for the attempt that is out: what a crash would have to be charged."""
+    state: str = ReservationState.HELD
+    owner: str = ""
+    expires_at: datetime = _at(index=True)
+
+
+class LedgerEntry(Row, table=True):
+    """One movement on an account. The sum of an account's entries is its balance, always."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind"),)
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at()
+    account_id: str = Field(foreign_key="account.id", index=True)
+    generation_id: str = Field(index=True)
+    attempt_id: str | None = None
+    kind: str
+    nano_usd: int = _money()
+    estimated: bool = False
+
+
+class Generation(Row, table=True):
+    """One request and everything that came of it; refusals too."""
+
+    __table_args__ = (
+        Index("ix_generation_started", "started_at"),
+        Index("ix_generation_tenant_started", "tenant_id", "started_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant_id: str
+    key_id: str | None = None
+    principal: str = ""
+    request_id: str = ""
+    route: str = ""
+    schema_name: str = ""
+    schema_version: int | None = None
+    schema_hash: str = ""
+    outcome: str
+    error_code: str | None = None
+    error_detail: str | None = _text(default=None)
+    streamed: bool = False
+    started_at: datetime = _at()
+    ended_at: datetime = _at()
+    duration_ms: float
+    """Wall time from the door to the record, in milliseconds."""
+    ttft_ms: float | None = None
+    """Milliseconds to the first token of the answering attempt; known for streams only."""
+    attempts: int = 0
+    provider: str | None = None
+    model: str | None = None
+    """Who answered, or who was asked last."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano_usd: int | None = _money(default=None)
+    """Sum over attempts; ``None`` where any attempt is unpriced."""
+    wasted_nano_usd: int = _money(default=0)
+    """The part of the cost that bought no valid object."""
+    estimated: bool = False
+    """Whether any part of usage or cost is an estimate."""
+    user_hash: str | None = None
+    """A keyed hash of the caller's user id."""
+    caller_metadata: dict[str, Any] | None = _json(default=None)
+    trace: list[dict[str, Any]] = _json()
+    """The decision trace: ``{"room", "verdict", "reason"}`` in the order walked."""
+    policy: dict[str, Any] | None = _json(default=None)
+    """The policy it ran under, so that it can be explained afterwards."""
+
+
+class Attempt(Row, table=True):
+    """One provider call."""
+
+    __table_args__ = (UniqueConstraint("generation_id", "n"), Index("ix_attempt_started", "started_at"))
+
+    id: str = Field(primary_key=True)
+    generation_id: str = Field(index=True)
+    tenant_id: str
+    n: int
+    """1 for the first call of its generation."""
+    kind: str
+    provider: str
+    model: str
+    """The model asked for."""
+    answered_model: str | None = None
+    """The model that the provider says answered."""
+    mode: str
+    started_at: datetime = _at()
+    ended_at: datetime = _at()
+    duration_ms: float
+    ttft_ms: float | None = None
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    finish_reason: str | None = None
+    outcome: str
+    error_code: str | None = None
+    error_detail: str | None = _text(default=None)
+    input_tokens: int | None = None
+    """All input, cached included, as OpenAI counts; ``None`` where the wire never told."""
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    """All output, reasoning included."""
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    """Whether usage was estimated because the wire never told it."""
+    cost_nano_usd: int | None = _money(default=None)
+    price: dict[str, Any] | None = _json(default=None)
+    """The price it was charged at, frozen, with its source."""
+
+
+class FieldError(Row, table=True):
+    """One field of one invalid answer: where, and which rule. Never the value."""
+
+    __tablename__ = "field_error"
+
+    id: str = Field(primary_key=True)
+    attempt_id: str = Field(index=True)
+    generation_id: str = Field(index=True)
+    schema_name: str = ""
+    schema_hash: str = Field(default="", index=True)
+    path: str
+    """A JSON path, such as ``$.lines[2].amount``."""
+    type: str
+    """Pydantic's name for the error, such as ``int_type``."""
+    message: str = _text()
+
+
+class Payload(Row, table=True):
+    """What was asked and answered, kept apart so that lists never read it and retention can delete it."""
+
+    __table_args__ = (Index("ix_payload_expires", "expires_at"),)
+
+    generation_id: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    """0 for the generation itself (request and final value), else the attempt's number."""
+    asked: Any = _json(default=None)
+    """n = 0: the messages. Else: what this attempt added to them (a re-ask's correction)."""
+    answered: str | None = _text(default=None)
+    """n = 0: the valid object as JSON. Else: the raw text of the answer."""
+    expires_at: datetime = _at()
+
+
+METADATA = Row.metadata
+
