@@ -262,8 +262,8 @@ class AuditEntry(Row, table=True):
     """A verb on a noun, such as ``budget.set``."""
     subject: str
     tenant_id: str | None = Field(default=None, index=True)
-    before: Any = _json(default=None)
-    after: Any = _json(default=None)
+    before: Any = _json(default=None, nullable=True)
+    after: Any = _json(default=None, nullable=True)
 
 
 # ── What happened ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,8 +281,8 @@ class ChangeEvent(Row, table=True):
     subject: str
     tenant_id: str | None = None
     summary: str
-    before: Any = _json(default=None)
-    after: Any = _json(default=None)
+    before: Any = _json(default=None, nullable=True)
+    after: Any = _json(default=None, nullable=True)
 
 
 class Account(Row, table=True):
@@ -446,7 +446,7 @@ class Payload(Row, table=True):
     generation_id: str = Field(primary_key=True)
     n: int = Field(primary_key=True)
     """0 for the generation itself (request and final value), else the attempt's number."""
-    asked: Any = _json(default=None)
+    asked: Any = _json(default=None, nullable=True)
     """n = 0: the messages. Else: what this attempt added to them (a re-ask's correction)."""
     answered: str | None = _text(default=None)
     """n = 0: the valid object as JSON. Else: the raw text of the answer."""
