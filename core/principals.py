@@ -1,0 +1,85 @@
+"""Who is calling, and what they may do: principals, roles and permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.errors import Forbidden
+
+
+class Permission(StrEnum):
+    """A verb on a noun."""
+
+    GENERATIONS_READ = "generations.read"
+    GENERATIONS_WRITE = "generations.write"
+    TENANTS_READ = "tenants.read"
+    TENANTS_WRITE = "tenants.write"
+    KEYS_READ = "keys.read"
+    KEYS_WRITE = "keys.write"
+    BUDGETS_READ = "budgets.read"
+    BUDGETS_WRITE = "budgets.write"
+    FLAGS_READ = "flags.read"
+    FLAGS_WRITE = "flags.write"
+    ROUTES_READ = "routes.read"
+    ROUTES_WRITE = "routes.write"
+    SCHEMAS_READ = "schemas.read"
+    SCHEMAS_WRITE = "schemas.write"
+    AUDIT_READ = "audit.read"
+
+
+class Role(StrEnum):
+    """A named set of permissions."""
+
+    OPERATOR = "operator"
+    """Runs the deployment: everything, in every tenant."""
+    TENANT_KEY = "tenant_key"
+    """A program of one tenant: it generates, and reads what it needs for that."""
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What the role may do."""
+        return _PERMISSIONS[self]
+
+
+_PERMISSIONS = {
+    Role.OPERATOR: frozenset(Permission),
+    Role.TENANT_KEY: frozenset({Permission.GENERATIONS_READ, Permission.GENERATIONS_WRITE, Permission.SCHEMAS_READ}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling."""
+
+    name: str
+    """What audit entries and generations call it; never a key."""
+    role: Role
+    tenant_id: str | None = None
+    """The one tenant it belongs to; ``None`` for those who act in all of them."""
+    key_id: str | None = None
+
+    def may(self, permission: Permission, tenant_id: str | None = None) -> bool:
+        """Whether it holds *permission*, in the tenant *tenant_id* if one is given."""
+        outside = tenant_id is not None and self.tenant_id is not None and tenant_id != self.tenant_id
+        return permission in self.role.permissions and not outside
+
+    def require(self, permission: Permission, tenant_id: str | None = None) -> None:
+        """Go on only with *permission*.
+
+        Raises:
+            Forbidden: it is not held, or not in the tenant *tenant_id*.
+
+        """
+        if permission not in self.role.permissions:
+            raise Forbidden(
+                f"{self.name} may not do this: it needs the permission {permission}, "
+                f"which the role {self.role} does not have.",
+                permission=permission.value,
+            )
+        if not self.may(permission, tenant_id):
+            raise Forbidden(f"{self.name} may not do this in another tenant.", permission=permission.value)
+
+
+LOCAL_OPERATOR = Principal("local operator", Role.OPERATOR)
+"""Whoever sits at this machine: the command line, and the console until it has a sign-in."""

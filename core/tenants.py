@@ -1,0 +1,382 @@
+"""Tenants and the keys that let programs call as one of them.
+
+A key is ``prk_`` and 256 random bits. It is shown once; what is kept is its SHA-256, so a stolen database opens no
+door. Its randomness comes from :mod:`secrets`, not from the clock: the clock's chance can be seeded, a key's never.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from core import audit
+from core.clock import Clock
+from core.errors import Conflict, Invalid, NotFound, Unauthenticated
+from core.principals import LOCAL_OPERATOR as LOCAL_OPERATOR
+from core.principals import Permission as Permission
+from core.principals import Principal as Principal
+from core.principals import Role as Role
+from core.store import Store
+from core.tables import ApiKey, Tenant
+
+SECRET_PREFIX = "prk_"
+"""Lets scanners find a leaked key."""
+_SHOWN = len(SECRET_PREFIX) + 6
+_LONGEST_NAME = 64
+_LONGEST_SECRET = 128
+_LONGEST_RETENTION_DAYS = 3650
+_EDITABLE = ("name", "timezone", "rate_limit_per_min", "payload_retention_days")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What may be shown of a key."""
+
+    id: str
+    tenant_id: str
+    name: str
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it still opens the door."""
+        return self.revoked_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key at the only moment at which it can be read."""
+
+    id: str
+    prefix: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewKey(id={self.id!r}, prefix={self.prefix!r})"  # a key must not reach a log through a traceback
+
+
+class Tenants:
+    """The tenants and their keys."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._by_hash = store.prepare("SELECT id, tenant_id, prefix, revoked_at FROM api_key WHERE hash = :hash")
+
+    def create(
+        self,
+        principal: Principal,
+        name: str,
+        timezone: str = "UTC",
+        rate_limit_per_min: int | None = None,
+        *,
+        is_demo: bool = False,
+    ) -> Tenant:
+        """Add a tenant.
+
+        Raises:
+            Forbidden: without ``tenants.write``.
+            Invalid: a value that a tenant cannot have.
+            Conflict: the name is taken; upper and lower case do not tell names apart.
+
+        """
+        principal.require(Permission.TENANTS_WRITE)
+        tenant = Tenant(
+            id=self._clock.new_id(),
+            name=_tenant_name(name),
+            timezone=_timezone(timezone),
+            rate_limit_per_min=_rate_limit(rate_limit_per_min),
+            is_demo=is_demo,
+            created_at=self._clock.now(),
+        )
+        with self._store.writing() as session:
+            _require_free_name(session, tenant.name)
+            session.add(tenant)
+            _flush(session, tenant.name)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="tenant.create",
+                kind="tenant",
+                subject=tenant.name,
+                summary=f"Tenant {tenant.name} was created.",
+                tenant_id=tenant.id,
+                after=_described(tenant),
+            )
+        return tenant
+
+    def list(self) -> Sequence[Tenant]:
+        """Return every tenant, by name."""
+        with self._store.reading() as session:
+            return session.exec(select(Tenant).order_by(func.lower(Tenant.name))).all()
+
+    def find(self, name_or_id: str) -> Tenant:
+        """Return the tenant of that id or name. For operators: the error names other tenants.
+
+        Raises:
+            NotFound: there is none; the message says which ones come near.
+
+        """
+        wanted = name_or_id.strip()
+        with self._store.reading() as session:
+            tenant = session.get(Tenant, wanted) or session.exec(_named(wanted)).first()
+            if tenant is not None:
+                return tenant
+            names = session.exec(select(Tenant.name).order_by(func.lower(Tenant.name))).all()
+        raise NotFound(f"There is no tenant {wanted!r}. {_nearby(wanted, names)}")
+
+    def edit(self, principal: Principal, tenant_id: str, expected_version: int, **changes: Any) -> Tenant:
+        """Change name, timezone, rate_limit_per_min or payload_retention_days; return the tenant as it now is.
+
+        Raises:
+            Forbidden: without ``tenants.write``.
+            Invalid: a value, or a field, that a tenant cannot have.
+            NotFound: there is no such tenant.
+            Conflict: it is no longer at *expected_version*, or the new name is taken.
+
+        """
+        principal.require(Permission.TENANTS_WRITE, tenant_id)
+        wanted = {field: _checked(field, value) for field, value in changes.items()}
+        with self._store.writing() as session:
+            tenant = session.get(Tenant, tenant_id, with_for_update=True)
+            if tenant is None:
+                raise NotFound(f"There is no tenant {tenant_id!r}.")
+            if tenant.version != expected_version:
+                raise Conflict(
+                    f"Someone else changed tenant {tenant.name} meanwhile; nothing was saved. Reload and try again.",
+                    version=tenant.version,
+                )
+            if wanted.get("name", tenant.name).lower() != tenant.name.lower():
+                _require_free_name(session, wanted["name"])
+            before = _described(tenant)
+            different = {field: value for field, value in wanted.items() if value != before[field]}
+            if not different:
+                return tenant
+            for field, value in different.items():
+                setattr(tenant, field, value)
+            tenant.version += 1
+            _flush(session, tenant.name)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="tenant.edit",
+                kind="tenant",
+                subject=tenant.name,
+                summary=f"Tenant {before['name']} was changed: {', '.join(different)}.",
+                tenant_id=tenant.id,
+                before={field: before[field] for field in different},
+                after=different,
+            )
+        return tenant
+
+    def create_key(self, principal: Principal, tenant: Tenant, name: str = "") -> NewKey:
+        """Make a key for *tenant*. Its secret is in the returned value and nowhere else.
+
+        Raises:
+            Forbidden: without ``keys.write``.
+            Invalid: the key's name is too long.
+
+        """
+        principal.require(Permission.KEYS_WRITE, tenant.id)
+        label = " ".join(name.split())
+        if len(label) > _LONGEST_NAME:
+            raise Invalid(f"A key's name may have at most {_LONGEST_NAME} characters; this one has {len(label)}.")
+        secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+        new = NewKey(self._clock.new_id(), secret[:_SHOWN], secret)
+        with self._store.writing() as session:
+            session.add(
+                ApiKey(
+                    id=new.id,
+                    tenant_id=tenant.id,
+                    name=label,
+                    prefix=new.prefix,
+                    hash=_hash(secret),
+                    created_at=self._clock.now(),
+                )
+            )
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="key.create",
+                kind="key",
+                subject=new.prefix,
+                summary=f"Key {new.prefix}… of {tenant.name} was created.",
+                tenant_id=tenant.id,
+                after={"prefix": new.prefix, "name": label},
+            )
+        return new
+
+    def revoke_key(self, principal: Principal, key_id: str) -> Key:
+        """Close the door to the key with that id or, if only one key has it, that prefix; return what it was.
+
+        Raises:
+            Forbidden: without ``keys.write``.
+            NotFound: no key has that id or prefix.
+            Conflict: several keys share the prefix, or the key is revoked already.
+
+        """
+        principal.require(Permission.KEYS_WRITE)
+        with self._store.writing() as session:
+            row = session.get(ApiKey, key_id, with_for_update=True) or _by_prefix(session, key_id)
+            principal.require(Permission.KEYS_WRITE, row.tenant_id)
+            if row.revoked_at is not None:
+                raise Conflict(f"Key {row.prefix}… was revoked already, on {row.revoked_at:%Y-%m-%d at %H:%M} UTC.")
+            row.revoked_at = self._clock.now()
+            tenant = session.get(Tenant, row.tenant_id)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="key.revoke",
+                kind="key",
+                subject=row.prefix,
+                summary=f"Key {row.prefix}… of {tenant.name if tenant else row.tenant_id} was revoked.",
+                tenant_id=row.tenant_id,
+                before={"revoked": False},
+                after={"revoked": True},
+            )
+            return _shown(row)
+
+    def keys(self, tenant: Tenant) -> Sequence[Key]:
+        """Return what may be shown of *tenant*'s keys, the newest first."""
+        newest_first = select(ApiKey).where(ApiKey.tenant_id == tenant.id).order_by(col(ApiKey.created_at).desc())
+        with self._store.reading() as session:
+            return [_shown(row) for row in session.exec(newest_first.order_by(col(ApiKey.id).desc()))]
+
+    def authenticate(self, secret: str) -> Principal:
+        """Return who holds *secret*: one indexed look-up by its hash.
+
+        The comparison happens on hashes of what was sent, so its timing tells nothing about a key.
+
+        Raises:
+            Unauthenticated: it is no key of ours, or was revoked. The sentence is the same, so that it tells nothing.
+
+        """
+        if secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET:
+            with self._store.snapshot() as connection:
+                row = connection.exec_driver_sql(self._by_hash, {"hash": _hash(secret)}).first()
+            if row is not None and row.revoked_at is None:
+                return Principal(f"key {row.prefix}…", Role.TENANT_KEY, tenant_id=row.tenant_id, key_id=row.id)
+        raise Unauthenticated(
+            "The key is not known here, or was revoked. Send a tenant key as 'Authorization: Bearer prk_…'; "
+            "an operator makes one with 'proctor key create TENANT'."
+        )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _shown(row: ApiKey) -> Key:
+    return Key(row.id, row.tenant_id, row.name, row.prefix, row.created_at, row.revoked_at)
+
+
+def _by_prefix(session: Session, prefix: str) -> ApiKey:
+    rows = session.exec(select(ApiKey).where(ApiKey.prefix == prefix.rstrip("…")).with_for_update()).all()
+    if not rows:
+        raise NotFound("No key has that id or prefix. 'proctor key list TENANT' shows a tenant's keys.")
+    if len(rows) > 1:
+        raise Conflict("Several keys begin like that; name the key by its id.")
+    return rows[0]
+
+
+def _named(name: str) -> Any:
+    return select(Tenant).where(func.lower(Tenant.name) == name.lower())
+
+
+def _require_free_name(session: Session, name: str) -> None:
+    taken = session.exec(_named(name)).first()
+    if taken is not None:
+        raise Conflict(f"There is already a tenant {taken.name}. Choose another name.")
+
+
+def _flush(session: Session, name: str) -> None:
+    try:
+        session.flush()
+    except IntegrityError:  # another process took the name since we looked
+        raise Conflict(f"There is already a tenant {name}. Choose another name.") from None
+
+
+def _described(tenant: Tenant) -> dict[str, Any]:
+    return {field: getattr(tenant, field) for field in _EDITABLE}
+
+
+def _nearby(wanted: str, names: Sequence[str]) -> str:
+    if not names:
+        return "There are no tenants yet; make one with 'proctor tenant create NAME'."
+    by_lower = {name.lower(): name for name in names}
+    near = [by_lower[match] for match in get_close_matches(wanted.lower(), by_lower, n=3, cutoff=0.5)]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"There are: {', '.join(names[:5])}{more}."
+
+
+def _checked(field: str, value: Any) -> Any:
+    match field:
+        case "name":
+            return _tenant_name(value)
+        case "timezone":
+            return _timezone(value)
+        case "rate_limit_per_min":
+            return _rate_limit(value)
+        case "payload_retention_days":
+            return _retention(value)
+        case _:
+            raise Invalid(f"A tenant has no field {field!r} that can be changed; it has {', '.join(_EDITABLE)}.")
+
+
+def _tenant_name(value: object) -> str:
+    name = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+    allowed = all(letter.isalnum() or letter in " -_." for letter in name)
+    if not (name and len(name) <= _LONGEST_NAME and allowed and name[0].isalnum()):
+        raise Invalid(
+            f"A tenant's name has 1 to {_LONGEST_NAME} letters, digits, spaces, '-', '_' or '.', "
+            "and begins with a letter or digit."
+        )
+    return name
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones() - {"localtime", "Factory"}}
+
+
+def _timezone(value: object) -> str:
+    if isinstance(value, str) and (zone := _zones().get(value.strip().lower())):
+        return zone
+    wanted = str(value).strip().lower().replace(" ", "_")
+    near = [zone for lower, zone in sorted(_zones().items()) if wanted and lower.rpartition("/")[2] == wanted]
+    near = near or [_zones()[match] for match in get_close_matches(wanted, _zones(), n=1)]
+    raise Invalid(f"{value!r} is not a time zone we know. Write it like {near[0] if near else 'Europe/Berlin'}.")
+
+
+def _rate_limit(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise Invalid("A rate limit is a whole number of generations per minute, at least 1; empty takes the default.")
+
+
+def _retention(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST_RETENTION_DAYS:
+        return value
+    raise Invalid(f"Prompts and answers are kept for 0 to {_LONGEST_RETENTION_DAYS} days; 0 keeps none.")
