@@ -20,6 +20,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
 from core.clock import Clock
@@ -297,7 +298,7 @@ def _by_prefix(session: Session, prefix: str) -> ApiKey:
     return rows[0]
 
 
-def _named(name: str) -> Any:
+def _named(name: str) -> SelectOfScalar[Tenant]:
     return select(Tenant).where(func.lower(Tenant.name) == name.lower())
 
 
