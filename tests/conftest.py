@@ -1,0 +1,120 @@
+"""What every test may ask for: a clock that stands still, a fresh database of either kind, a Redis."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.clock import ManualClock
+from core.settings import Settings
+from core.store import Store
+from core.tables import METADATA
+from tests import offline, services
+
+START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+"""When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Take the developer's own settings out of the environment and close the network."""
+    for field in Settings.model_fields:
+        for name in (field.upper(), f"{field.upper()}_FILE"):
+            os.environ.pop(name, None)
+    offline.watch()
+
+
+@pytest.fixture(autouse=True)
+def _stays_on_this_machine() -> Iterator[None]:
+    offline.strays.clear()
+    yield
+    if offline.strays:
+        pytest.fail(f"This test tried to reach {', '.join(sorted(set(offline.strays)))}.")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time that stands still at ``START``; chance with a fixed seed."""
+    return ManualClock(START)
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[str]:
+    """The URL of a running PostgreSQL, with the empty database ``postgres``."""
+    with services.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a running Valkey. Its keys outlive a test: name them for the test."""
+    with services.valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database at the newest schema, to copy."""
+    path = tmp_path_factory.mktemp("template") / "proctor.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def pg_template(pg_url: str) -> Iterator[str]:
+    """The name of a PostgreSQL database at the newest schema, to copy."""
+    with services.database(pg_url, "template_proctor") as url:
+        _migrate(url)
+        yield "template_proctor"
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of this test's own SQLite database, empty, at the newest schema."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'proctor.db')}"
+
+
+@pytest.fixture
+def pg_database_url(pg_url: str, pg_template: str) -> Iterator[str]:
+    """The URL of this test's own PostgreSQL database, empty, at the newest schema."""
+    with services.database(pg_url, f"test_{next(_numbers)}", pg_template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of this test's own database, empty, at the newest schema: the test runs once on each kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "pg_database_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """This test's own store: the test runs once on SQLite and once on PostgreSQL."""
+    store = Store(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[Store]:
+    """This test's own store on SQLite, for what does not depend on the database."""
+    store = Store(sqlite_url)
+    yield store
+    store.close()
+
+
+def _migrate(url: str) -> None:
+    store = Store(url)
+    if hasattr(store, "migrate"):
+        store.migrate()
+    else:
+        METADATA.create_all(store.engine)
+    store.close()
