@@ -109,7 +109,7 @@ def free_port() -> int:
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
     """Make a folder near the root: the path of a unix socket may have 107 bytes at most."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))  # noqa: S108 a short path is the point
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
     try:
         yield folder
     finally:

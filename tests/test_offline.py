@@ -27,7 +27,7 @@ def test_a_stray_name_is_not_even_looked_up() -> None:
 
 
 def test_the_event_loop_is_watched_too() -> None:
-    """asyncio connects through its own calls, and is refused all the same."""
+    """An event loop connects through its own calls, and is refused all the same."""
 
     async def stray() -> None:
         with pytest.raises(offline.StrayConnection):
