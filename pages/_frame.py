@@ -1,0 +1,101 @@
+"""The console's entry script: look, menu, and what the process is busy with. Every page guards itself as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from core import runtime as running
+from core.errors import ProctorError
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+class Entry(NamedTuple):
+    """One line of the menu."""
+
+    section: str
+    name: str
+    """The page's file, and its path in the URL."""
+    title: str
+    icon: str
+    help: str
+
+
+MENU = (
+    Entry("Operate", "home", "Home", "space_dashboard", "Calls, latency, errors, validity and spend at a glance."),
+    Entry("Operate", "calls", "Calls", "receipt_long", "Find a call and see every attempt behind it."),
+    Entry("Configure", "tenants", "Tenants", "apartment", "Tenants, their keys and their budgets."),
+    Entry("Configure", "flags", "Flags", "toggle_on", "What is switched on, for whom, and why."),
+    Entry("Configure", "routes", "Routes", "alt_route", "Which models answer, in what order, and how they fare."),
+    Entry("Build", "playground", "Playground", "data_object", "Try a schema on an input and watch the object fill in."),
+)
+
+# Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels.
+_SEGMENTS = (
+    "<style>button[kind='segmented_controlActive'], button[kind='pillsActive'] {color: inherit !important}</style>"
+)
+
+
+def _pages() -> dict[str, list[Any]]:
+    sections: dict[str, list[Any]] = {}
+    for entry in MENU:
+        shown = st.Page(
+            HERE / f"{entry.name}.py",
+            title=entry.title,
+            icon=f":material/{entry.icon}:",
+            url_path=entry.name,
+            default=entry.name == MENU[0].name,
+            help=entry.help,
+        )
+        sections.setdefault(entry.section, []).append(shown)
+    return sections
+
+
+def _busy(status: Any) -> bool:
+    return status is not None and status.fraction is not None and status.fraction < 1
+
+
+def _work() -> list[tuple[str, Any]]:
+    """Return what this process makes in the background, with its status."""
+    runtime = running.current()
+    return [("Demo world", runtime.demo.status), ("Local model", runtime.local_model.status)]
+
+
+def _progress() -> None:
+    """Draw what is under way; when nothing is any more, run the page anew, which ends the timer."""
+    busy = [(name, status) for name, status in _work() if _busy(status)]
+    for name, status in busy:
+        st.progress(min(1.0, max(0.0, status.fraction)), f"**{name}** · {status.sentence}")
+    if not busy:
+        st.rerun()
+
+
+def _side() -> None:
+    try:
+        runtime = running.current()
+        busy = any(_busy(status) for _, status in _work())
+        is_demo = any(tenant.is_demo for tenant in runtime.tenants.list())
+    except ProctorError:
+        return  # the page itself says what is wrong
+    with st.sidebar:
+        if busy:
+            st.fragment(_progress, run_every="2s")()
+        if is_demo:
+            with st.container(gap="xsmall", key="demo"):
+                st.badge("Demo data", icon=":material/science:", color="violet")
+                st.caption("Made by the real corridor on a manual clock. `proctor demo remove` takes it away.")
+
+
+dark = st.context.theme.type == "dark"
+st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=248)
+st.logo(
+    str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
+)
+st.html(_SEGMENTS)
+chosen = st.navigation(_pages())
+_side()
+chosen.run()
