@@ -12,14 +12,16 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NoReturn
 
+# The package is typed; pyright does not see the marker of a namespace in its folders.
 import openfeature.api
 from openfeature.client import OpenFeatureClient
-from openfeature.evaluation_context import EvaluationContext
+from openfeature.evaluation_context import EvaluationContext  # pyright: ignore[reportMissingTypeStubs]
 from openfeature.exception import FlagNotFoundError, TypeMismatchError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
-from openfeature.provider import AbstractProvider, Metadata
+from openfeature.provider import AbstractProvider, Metadata  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
+from typing_extensions import override
 
 from core import audit
 from core.clock import Clock
@@ -113,10 +115,12 @@ class RuleProvider(AbstractProvider):
         super().__init__()
         self._rules = rules
 
+    @override
     def get_metadata(self) -> Metadata:
         """Return our name."""
         return Metadata(name="proctor")
 
+    @override
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
@@ -143,24 +147,28 @@ class RuleProvider(AbstractProvider):
         default = flag.meaning.default
         return FlagResolutionDetails(default, reason=Reason.DEFAULT, variant=_variant(default))
 
+    @override
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
         """Refuse: our flags are on or off."""
         _refuse(flag_key)
 
+    @override
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         """Refuse: our flags are on or off."""
         _refuse(flag_key)
 
+    @override
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         """Refuse: our flags are on or off."""
         _refuse(flag_key)
 
+    @override
     def resolve_object_details(
         self, flag_key: str, default_value: Any, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[Any]:
@@ -200,7 +208,7 @@ class Flags:
         context = EvaluationContext(targeting_key=tenant_id or "")
         return _evaluation(self.client.get_boolean_details(flag, flag.meaning.default, context))
 
-    def set(self, principal: Principal, flag: Flag, tenant: Tenant | None, is_on: bool) -> None:
+    def set(self, principal: Principal, flag: Flag, tenant: Tenant | None, is_on: bool) -> None:  # noqa: FBT001 a switch
         """Turn *flag* on or off for *tenant*, or for all tenants that have no rule of their own.
 
         Raises:
@@ -271,7 +279,7 @@ def _evaluation(details: Any) -> Evaluation:
     return Evaluation(details.value, str(reason), _RULES[reason])
 
 
-def _variant(is_on: bool) -> str:
+def _variant(is_on: bool) -> str:  # noqa: FBT001 a word for it
     return "on" if is_on else "off"
 
 

@@ -25,15 +25,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound, Unauthenticated
-from core.principals import LOCAL_OPERATOR as LOCAL_OPERATOR
-from core.principals import Permission as Permission
-from core.principals import Principal as Principal
-from core.principals import Role as Role
+from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import ApiKey, Tenant
 
-SECRET_PREFIX = "prk_"
-"""Lets scanners find a leaked key."""
+__all__ = ["LOCAL_OPERATOR", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
+
+SECRET_PREFIX = "prk_"  # noqa: S105 it is no secret: it lets scanners find a key that leaked
 _SHOWN = len(SECRET_PREFIX) + 6
 _LONGEST_NAME = 64
 _LONGEST_SECRET = 128
