@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from core.clock import Clock
 from core.errors import ProctorError, Unavailable
-from core.providers._weights import WAYS_OUT, fetch, present, without_keys
+from core.providers._weights import SMOLLM2, WAYS_OUT, Weights, without_keys
 from core.settings import Settings, environment
 
 CONTEXT_TOKENS = 4096
@@ -28,8 +28,7 @@ _SERVER = Path(__file__).with_name("_llama_server.py")
 _START_SECONDS = 120.0
 _HEALTHY_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 1.0
-_LAST_PAUSE_SECONDS = 60.0
-_FETCH_PAUSE_SECONDS = 60.0
+_LAST_PAUSE_SECONDS = 120.0
 
 Phase = Literal["off", "fetching", "starting", "ready", "failed"]
 
@@ -45,24 +44,16 @@ class LocalStatus:
     """How much of the fetching is done, from 0 to 1; ``None`` in every other phase."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the local model answers, in OpenAI's dialect."""
-
-    base_url: str
-    """``/v1`` included."""
-    api_key: str
-
-
 _OFF = LocalStatus("off", "The local model is off.")
 _STARTING = LocalStatus("starting", "The local model is starting.")
-_READY = LocalStatus("ready", "The local model is ready. It is a small one: its answers are of demo quality.")
+_READY = LocalStatus("ready", "The local model is ready. It is small: its answers are of demo quality.")
 
 
 class LocalModel:
     """The local model's life, in a thread of its own. Every method may be called from any thread."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, weights: Weights = SMOLLM2) -> None:
+        self._small = weights
         self._wanted = settings.runs_local_model
         self._own = None if settings.local_model in ("auto", "on", "off") else Path(settings.local_model).expanduser()
         self._folder = settings.local_model_dir.expanduser()
@@ -82,8 +73,8 @@ class LocalModel:
         return self._status
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where it answers. The key stays; the address may change when it had to be started again.
+    def base_url(self) -> str:
+        """Where it answers in OpenAI's dialect, ``/v1`` included. It may change when it had to be started again.
 
         Raises:
             Unavailable: it does not answer now; the message says why.
@@ -92,7 +83,12 @@ class LocalModel:
         with self._changed:
             if self._url is None:
                 raise Unavailable(self._status.sentence)
-            return Endpoint(f"{self._url}/v1", self._api_key)
+            return f"{self._url}/v1"
+
+    @property
+    def api_key(self) -> str:
+        """The key that opens it: made up for this process, never written down."""
+        return self._api_key
 
     def start_in_background(self) -> None:
         """Fetch it if need be, start it, and keep it running. Does nothing where it is off or already started."""
@@ -123,14 +119,7 @@ class LocalModel:
         while not self._stopping.is_set():
             born = self._clock.monotonic()
             try:
-                weights = self._weights()
-            except ProctorError as error:
-                self._tell(LocalStatus("failed", error.message))
-                self._clock.wait(self._stopping, _FETCH_PAUSE_SECONDS)
-                continue
-            self._tell(_STARTING)
-            try:
-                self._serve(weights)
+                self._serve(self._find_weights())
             except ProctorError as error:
                 self._tell(LocalStatus("failed", error.message))
             if self._clock.monotonic() - born > _HEALTHY_SECONDS:
@@ -138,17 +127,21 @@ class LocalModel:
             self._clock.wait(self._stopping, pause)
             pause = min(pause * 2, _LAST_PAUSE_SECONDS)
 
-    def _weights(self) -> Path:
+    def _find_weights(self) -> Path:
         if importlib.util.find_spec("xllamacpp") is None:
             raise Unavailable(f"The local model does not run on this kind of machine. {WAYS_OUT}")
         if self._own is not None:
             if not self._own.is_file():
                 raise Unavailable(f"LOCAL_MODEL names {str(self._own)!r}, and there is no such file.")
             return self._own
-        return present(self._folder) or fetch(self._folder, self._report, self._adopt)
+        whole = self._small.present_in(self._folder)
+        if whole is None:
+            self._report(0, self._small.file_bytes)
+            whole = self._small.fetch_into(self._folder, self._report, self._adopt)
+        return whole
 
     def _report(self, done: int, total: int) -> None:
-        sentence = f"Fetching the small local model: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
+        sentence = f"The local model is being fetched: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
         self._tell(LocalStatus("fetching", sentence, done / total if total else 0.0))
 
     def _adopt(self, child: subprocess.Popen[str]) -> None:
@@ -176,6 +169,7 @@ class LocalModel:
             start_new_session=True,  # Ctrl-C is for us; the child ends when we do
         )
         self._adopt(child)
+        self._tell(_STARTING)
         impatient = threading.Timer(_START_SECONDS, child.kill)
         impatient.daemon = True
         impatient.start()
