@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import Forbidden
@@ -58,10 +58,6 @@ class Principal:
     tenant_id: str | None = None
     """The one tenant it belongs to; ``None`` for those who act in all of them."""
     key_id: str | None = None
-
-    def within(self, tenant_id: str) -> Principal:
-        """Return the same principal, acting in one tenant and in no other."""
-        return replace(self, tenant_id=tenant_id)
 
     def may(self, permission: Permission, tenant_id: str | None = None) -> bool:
         """Whether it holds *permission*, in the tenant *tenant_id* if one is given."""
