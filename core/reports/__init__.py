@@ -1,0 +1,98 @@
+"""Every read-only question: how calls went, and what became of one.
+
+Definitions, the same on every page:
+
+* A *call* is a generation; it belongs to the window in which it began.
+* *Error rate*: calls that ended invalid, truncated, refused by the model, content-filtered, in a provider error or in a
+  timeout, among all that ended by themselves (those and the valid ones). What policy blocked and what its caller
+  cancelled is shown apart.
+* *Validity*: calls that gave a valid object, among those that reached a provider. Cache hits are in neither.
+* *Latency*: wall time from the door to the record, of calls that reached a provider. Percentiles are exact, by
+  nearest rank.
+* *Spend*: what the attempts of the calls cost, at the prices frozen on them. Unpriced calls are counted beside it.
+* *Wasted*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over valid objects,
+  among calls that are wholly priced.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.clock import Clock
+from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
+from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
+from core.reports.calls import CallFilter as CallFilter
+from core.reports.calls import CallPage as CallPage
+from core.reports.calls import Choices as Choices
+from core.reports.calls import call_page, calls_frame, choices
+from core.reports.frames import Frame as Frame
+from core.reports.one_call import Call as Call
+from core.reports.one_call import FieldTrouble as FieldTrouble
+from core.reports.one_call import Rung as Rung
+from core.reports.one_call import one_call
+from core.reports.overview import Change as Change
+from core.reports.overview import Overview as Overview
+from core.reports.overview import Timing as Timing
+from core.reports.overview import Totals as Totals
+from core.reports.overview import overview
+from core.reports.reading import reading
+from core.reports.troubles import Trouble as Trouble
+from core.reports.troubles import troubles
+from core.reports.windows import Window as Window
+from core.reports.windows import wall as wall
+from core.store import Store
+from core.tables import Outcome as Outcome
+
+ENOUGH = 20
+"""Calls from which on a p95 is worth reading; with fewer a page shows it pale or not at all."""
+
+
+class Reports:
+    """The read side. Each question is answered from one snapshot of the store.
+
+    Every method raises ``Unavailable`` where the database does not answer.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def overview(self, window: Window, tenant_id: str | None = None) -> Overview:
+        """Return how calls went over *window*, for one tenant or for all."""
+        with reading(self._store) as now:
+            return overview(now, window, tenant_id, self._clock.now())
+
+    def troubles(self, tenant_id: str | None = None) -> list[Trouble]:
+        """Return what is wrong at this time, the worst first; nothing if all is well."""
+        with reading(self._store) as now:
+            return troubles(now, tenant_id, self._clock.now())
+
+    def any_calls(self) -> bool:
+        """Whether a call was ever recorded."""
+        with reading(self._store) as now:
+            return bool(now.rows("SELECT 1 FROM generation LIMIT 1", {}))
+
+    def calls(self, wanted: CallFilter, page: int = 1) -> CallPage:
+        """Return one page of the calls that pass *wanted*, the newest first."""
+        with reading(self._store) as now:
+            return call_page(now, wanted, page, self._clock.now())
+
+    def calls_frame(self, wanted: CallFilter) -> Frame:
+        """Return the calls that pass *wanted*, for an export: no payloads, at most ``MOST_EXPORTED`` rows."""
+        with reading(self._store) as now:
+            return calls_frame(now, wanted)
+
+    def choices(self, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None) -> Choices:
+        """Return which models, schemas, routes and error codes occur among the calls of that time."""
+        with reading(self._store) as now:
+            return choices(now, starts_at, ends_at, tenant_id)
+
+    def call(self, call_id: str) -> Call:
+        """Return one call, told whole.
+
+        Raises:
+            NotFound: there is none of that id.
+
+        """
+        with reading(self._store) as now:
+            return one_call(now, call_id, self._clock.now())

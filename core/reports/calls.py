@@ -1,0 +1,193 @@
+"""Finding calls by what is known of them. Lists never read payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlmodel import col
+
+from core.pricing import usd
+from core.reports.frames import Frame, frame
+from core.reports.reading import Reading
+from core.reports.statements import BLOCKED, ERRORS
+from core.tables import VALID, FieldError, Generation, Tenant
+
+PAGE_SIZE = 50
+MOST_EXPORTED = 50_000
+"""Rows of one export."""
+OUTCOME_GROUPS = {
+    "any_valid": tuple(outcome.value for outcome in sorted(VALID)),
+    "any_error": tuple(outcome.value for outcome in sorted(ERRORS)),
+    "any_blocked": tuple(outcome.value for outcome in sorted(BLOCKED)),
+}
+"""Names for several outcomes at once; a filter takes them beside single ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Which calls: all conditions must hold, and ``None`` is none."""
+
+    starts_at: datetime
+    """Calls that began at this time or later …"""
+    ends_at: datetime
+    """… and before this one."""
+    tenant_id: str | None = None
+    outcome: str | None = None
+    """An outcome, or a name in :data:`OUTCOME_GROUPS`."""
+    model: str | None = None
+    """``provider/name`` of who answered or was asked last."""
+    schema: str | None = None
+    route: str | None = None
+    error_code: str | None = None
+    field: str | None = None
+    """A path with an error in any attempt; ``[*]`` stands for any position in a list."""
+    text: str | None = None
+    """How the call's id or its request id begins. A whole id is found outside the time, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """One page of a list of calls, the newest first."""
+
+    calls: Frame
+    """``id started_at tenant outcome error_code schema version route model attempts duration_ms ttft_ms input_tokens
+    output_tokens cost_usd estimated streamed request_id``; a cost that is not known is missing."""
+    total: int
+    """Calls that pass the filter."""
+    page: int
+    """From 1; a page beyond the last one is answered by the last one."""
+    pages: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What occurs in a stretch of time, to choose from."""
+
+    models: Sequence[str]
+    schemas: Sequence[str]
+    routes: Sequence[str]
+    error_codes: Sequence[str]
+
+
+def _named(column: Any, name: str) -> Any:
+    return col(column).label(name)
+
+
+_FULL_MODEL: ColumnElement[Any] = (col(Generation.provider) + "/" + col(Generation.model)).label("model")
+_LINE: tuple[Any, ...] = (
+    Generation.id,
+    Generation.started_at,
+    func.coalesce(col(Tenant.name), col(Generation.tenant_id)).label("tenant"),
+    Generation.outcome,
+    Generation.error_code,
+    _named(Generation.schema_name, "schema"),
+    _named(Generation.schema_version, "version"),
+    Generation.route,
+    _FULL_MODEL,
+    Generation.attempts,
+    Generation.duration_ms,
+    Generation.ttft_ms,
+    Generation.input_tokens,
+    Generation.output_tokens,
+    _named(Generation.cost_nano_usd, "cost_usd"),
+    Generation.estimated,
+    Generation.streamed,
+    Generation.request_id,
+)
+_EXPORT: tuple[Any, ...] = (
+    *_LINE,
+    Generation.error_detail,
+    Generation.cached_tokens,
+    Generation.cache_write_tokens,
+    Generation.reasoning_tokens,
+    _named(Generation.wasted_nano_usd, "wasted_usd"),
+    Generation.schema_hash,
+    Generation.principal,
+)
+
+
+def call_page(reading: Reading, wanted: CallFilter, page: int, as_of: datetime) -> CallPage:
+    """Return one page of the calls that pass *wanted*."""
+    conditions = _conditions(wanted)
+    total = int(reading.ask(select(func.count()).select_from(Generation).where(conditions))[0][0])
+    pages = max(1, -(-total // PAGE_SIZE))
+    shown = min(max(1, page), pages)
+    lines = _newest_first(_LINE, conditions).limit(PAGE_SIZE).offset((shown - 1) * PAGE_SIZE)
+    return CallPage(calls=_frame(reading, lines), total=total, page=shown, pages=pages, as_of=as_of)
+
+
+def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:
+    """Return every call that passes *wanted*, with all that is known of it but its payload; at most 50 000."""
+    return _frame(reading, _newest_first(_EXPORT, _conditions(wanted)).limit(MOST_EXPORTED))
+
+
+def choices(reading: Reading, starts_at: datetime, ends_at: datetime, tenant_id: str | None) -> Choices:
+    """Return what occurs among the calls that began in that time."""
+    occurring = select(
+        _FULL_MODEL, col(Generation.schema_name), col(Generation.route), col(Generation.error_code)
+    ).distinct()
+    rows = reading.ask(
+        occurring.where(_conditions(CallFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id)))
+    )
+    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Choices(*(sorted({value for value in column if value}) for column in columns))
+
+
+def _newest_first(columns: Sequence[Any], conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    joined = select(*columns).select_from(Generation)
+    joined = joined.outerjoin(Tenant, col(Tenant.id) == col(Generation.tenant_id)).where(conditions)
+    return joined.order_by(col(Generation.started_at).desc(), col(Generation.id).desc())
+
+
+def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [
+        col(Generation.started_at) >= wanted.starts_at,
+        col(Generation.started_at) < wanted.ends_at,
+    ]
+    if wanted.outcome:
+        conditions.append(col(Generation.outcome).in_(OUTCOME_GROUPS.get(wanted.outcome, (wanted.outcome,))))
+    if wanted.model:
+        provider, _, name = wanted.model.partition("/")
+        conditions += [col(Generation.provider) == provider, col(Generation.model) == name]
+    for column, value in (
+        (Generation.schema_name, wanted.schema),
+        (Generation.route, wanted.route),
+        (Generation.error_code, wanted.error_code),
+    ):
+        if value:
+            conditions.append(col(column) == value)
+    if wanted.field:
+        conditions.append(_failed_at(wanted.field))
+    text = (wanted.text or "").strip()
+    if text:
+        beginning = or_(
+            col(Generation.id).startswith(text, autoescape=True),
+            col(Generation.request_id).startswith(text, autoescape=True),
+        )
+        every = or_(and_(*conditions, beginning), col(Generation.id) == text)
+    else:
+        every = and_(*conditions)
+    return every if wanted.tenant_id is None else and_(every, col(Generation.tenant_id) == wanted.tenant_id)
+
+
+def _failed_at(path: str) -> ColumnElement[bool]:
+    pattern = path.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("[*]", "[%]")
+    failed = select(col(FieldError.id)).where(
+        col(FieldError.generation_id) == col(Generation.id), col(FieldError.path).like(pattern, escape="\\")
+    )
+    return failed.exists()
+
+
+def _frame(reading: Reading, lines: Select[*tuple[Any, ...]]) -> Frame:
+    names = [str(column["name"]) for column in lines.column_descriptions]
+    money = [position for position, name in enumerate(names) if name.endswith("_usd")]
+    rows = [list(row) for row in reading.ask(lines)]
+    for row in rows:
+        for position in money:
+            row[position] = usd(row[position])
+    return frame(names, rows)

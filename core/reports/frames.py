@@ -1,0 +1,31 @@
+"""Tables for charts and grids. The one place here that meets pandas, which ships no complete types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
+
+Frame = pd.DataFrame
+"""A table."""
+
+_TIMES = frozenset({"at", "started_at"})
+_FLOATS = frozenset(
+    {
+        "error_rate", "validity", "p50", "p95", "p99", "p95_before", "duration_ms", "ttft_ms",
+        "usd", "spend_usd", "budget_usd", "used", "cost_usd", "wasted_usd",
+    }
+)  # fmt: skip
+_WHOLE_OR_MISSING = frozenset({"version"})
+
+
+def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:
+    """Return *rows* as a table whose columns have their types even where it is empty; an unknown figure is missing."""
+    table: Any = pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
+    types = {name: "float64" for name in columns if name in _FLOATS}
+    types |= {name: "Int64" for name in columns if name in _WHOLE_OR_MISSING}
+    table = table.astype(types)
+    for name in _TIMES.intersection(columns):
+        table[name] = pd.to_datetime(table[name], utc=True)  # pyright: ignore[reportUnknownMemberType]
+    return table

@@ -1,0 +1,175 @@
+"""One call told whole: its attempts as a ladder, what was asked and answered on each, what it cost, why it went so.
+
+A payload past its retention is not shown, even where it was not deleted yet.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+
+from core.errors import NotFound
+from core.reports.reading import Reading
+from core.tables import Attempt, FieldError, Generation, Payload, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTrouble:
+    """One field of one invalid answer: where, and which rule."""
+
+    path: str
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One attempt: one provider call."""
+
+    n: int
+    kind: str
+    provider: str
+    model: str
+    answered_model: str | None
+    mode: str
+    started_at: datetime
+    after_ms: float
+    """Milliseconds from the call's start to this attempt's."""
+    duration_ms: float
+    ttft_ms: float | None
+    http_status: int | None
+    provider_request_id: str | None
+    finish_reason: str | None
+    outcome: str
+    error_code: str | None
+    error_detail: str | None
+    input_tokens: int | None
+    """All input, cached included; ``None`` where the provider never told."""
+    cached_tokens: int | None
+    cache_write_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    estimated: bool
+    cost_nano_usd: int | None
+    price: Mapping[str, Any] | None
+    """The price that was frozen when it was charged."""
+    field_errors: Sequence[FieldTrouble]
+    asked: Any
+    """What this attempt added to the conversation, such as the correction of a re-ask; ``None`` if not kept."""
+    answered: str | None
+    """The raw text of the answer; ``None`` if not kept or none came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One generation and everything that came of it."""
+
+    id: str
+    tenant_id: str
+    tenant: str
+    timezone: str
+    retention_days: int
+    """How long the tenant keeps prompts and answers."""
+    request_id: str
+    principal: str
+    route: str
+    schema: str
+    schema_version: int | None
+    schema_hash: str
+    outcome: str
+    error_code: str | None
+    error_detail: str | None
+    streamed: bool
+    started_at: datetime
+    ended_at: datetime
+    duration_ms: float
+    ttft_ms: float | None
+    provider: str | None
+    model: str | None
+    input_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    wasted_nano_usd: int
+    estimated: bool
+    user_hash: str | None
+    caller_metadata: Mapping[str, Any] | None
+    trace: Sequence[Mapping[str, Any]]
+    """The decision trace: ``{"room", "verdict", "reason"}``, in the order walked."""
+    policy: Mapping[str, Any] | None
+    rungs: Sequence[Rung]
+    asked: Any
+    """The messages that the caller sent; ``None`` if not kept."""
+    value: str | None
+    """The valid object as JSON; ``None`` if there is none or it was not kept."""
+    payload_expires_at: datetime | None
+    """When prompts and answers are deleted; ``None`` where none are kept (any more)."""
+
+
+def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
+    """Return the call of that id.
+
+    Raises:
+        NotFound: there is none.
+
+    """
+    session = reading.session
+    generation = session.get(Generation, call_id)
+    if generation is None:
+        raise NotFound(f"There is no call {call_id!r}. It may have been deleted, or the link is not whole.")
+    tenant = session.get(Tenant, generation.tenant_id)
+    kept = {
+        payload.n: payload
+        for payload in session.exec(select(Payload).where(col(Payload.generation_id) == call_id))
+        if payload.expires_at > now
+    }
+    whole = kept.get(0)
+    same_names = (
+        "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
+        "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
+        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
+        "wasted_nano_usd", "estimated", "user_hash", "caller_metadata", "policy",
+    )  # fmt: skip
+    return Call(
+        **{name: getattr(generation, name) for name in same_names},
+        tenant=tenant.name if tenant else generation.tenant_id,
+        timezone=tenant.timezone if tenant else "UTC",
+        retention_days=tenant.payload_retention_days if tenant else 0,
+        schema=generation.schema_name,
+        trace=generation.trace or [],
+        rungs=_rungs(reading, generation, kept),
+        asked=whole.asked if whole else None,
+        value=whole.answered if whole else None,
+        payload_expires_at=min((payload.expires_at for payload in kept.values()), default=None),
+    )
+
+
+def _rungs(reading: Reading, generation: Generation, kept: Mapping[int, Payload]) -> Sequence[Rung]:
+    troubles: dict[str, list[FieldTrouble]] = defaultdict(list)
+    failed = select(FieldError).where(col(FieldError.generation_id) == generation.id).order_by(col(FieldError.id))
+    for error in reading.session.exec(failed):
+        troubles[error.attempt_id].append(FieldTrouble(error.path, error.type, error.message))
+    attempts = select(Attempt).where(col(Attempt.generation_id) == generation.id).order_by(col(Attempt.n))
+    same_names = (
+        "n", "kind", "provider", "model", "answered_model", "mode", "started_at", "duration_ms", "ttft_ms",
+        "http_status", "provider_request_id", "finish_reason", "outcome", "error_code", "error_detail",
+        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated",
+        "cost_nano_usd", "price",
+    )  # fmt: skip
+    return [
+        Rung(
+            **{name: getattr(attempt, name) for name in same_names},
+            after_ms=max(0.0, (attempt.started_at - generation.started_at).total_seconds() * 1000),
+            field_errors=troubles[attempt.id],
+            asked=kept[attempt.n].asked if attempt.n in kept else None,
+            answered=kept[attempt.n].answered if attempt.n in kept else None,
+        )
+        for attempt in reading.session.exec(attempts)
+    ]

@@ -1,0 +1,104 @@
+"""The questions in SQL, alike on SQLite and PostgreSQL; ``{…}`` is filled with our own words only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.tables import VALID, Outcome
+
+ERRORS = frozenset(
+    {
+        Outcome.INVALID,
+        Outcome.TRUNCATED,
+        Outcome.REFUSED,
+        Outcome.CONTENT_FILTERED,
+        Outcome.PROVIDER_ERROR,
+        Outcome.TIMEOUT,
+    }
+)
+"""Outcomes that count as errors: a provider was to answer and no valid object came of it."""
+BLOCKED = frozenset(outcome for outcome in Outcome if outcome.is_blocked)
+"""Outcomes by which policy refused; they are shown apart and are no errors."""
+
+
+def listed(outcomes: Iterable[Outcome]) -> str:
+    """Return outcomes as a list of SQL literals."""
+    return ", ".join(f"'{outcome.value}'" for outcome in sorted(outcomes))
+
+
+BY_BUCKET = "(g.started_at - :origin) / :width"
+BY_TENANT = "g.tenant_id"
+ALTOGETHER = "0"
+
+# What is known of a call's cost: its own sum or, where an attempt of it is unpriced, the sum of those that are priced.
+_KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
+        g.cost_nano_usd,
+        (SELECT CAST(SUM(a.cost_nano_usd) AS BIGINT) FROM attempt a WHERE a.generation_id = g.id)
+    ) END"""
+
+CUBE = """
+SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
+    COUNT(*) AS calls,
+    SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
+    SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
+    COUNT({known}) AS known,
+    CAST(COALESCE(SUM({known}), 0) AS BIGINT) AS spent,
+    CAST(SUM(g.wasted_nano_usd) AS BIGINT) AS wasted,
+    SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
+    CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS priced_spent,
+    SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
+    CAST(SUM(g.input_tokens) AS BIGINT) AS input_tokens,
+    CAST(SUM(g.cached_tokens) AS BIGINT) AS cached_tokens,
+    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens
+FROM generation g
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
+GROUP BY 1, 2, 3
+""".replace("{known}", _KNOWN).replace("{bucket}", BY_BUCKET)
+# Exact, by nearest rank: the rank of q percent among n is the smallest whole number not below n * q / 100.
+PERCENTILES = """
+SELECT part, timed,
+    MAX(CASE WHEN place = (timed * 50 + 99) / 100 THEN duration_ms END) AS p50,
+    MAX(CASE WHEN place = (timed * 95 + 99) / 100 THEN duration_ms END) AS p95,
+    MAX(CASE WHEN place = (timed * 99 + 99) / 100 THEN duration_ms END) AS p99
+FROM (
+    SELECT part, duration_ms,
+        ROW_NUMBER() OVER (PARTITION BY part ORDER BY duration_ms) AS place,
+        COUNT(*) OVER (PARTITION BY part) AS timed
+    FROM (
+        SELECT {part} AS part, g.duration_ms
+        FROM generation g
+        WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.attempts > 0 {tenant}
+    ) AS chosen
+) AS ranked
+GROUP BY part, timed
+"""
+
+BUDGETS = """
+SELECT b.tenant_id, b.limit_nano_usd, a.spent_nano_usd, a.ends_at
+FROM budget b LEFT JOIN account a ON a.budget_id = b.id AND a.starts_at <= :now AND a.ends_at > :now
+"""
+
+CHANGES = """
+SELECT e.at, e.kind, e.subject, e.tenant_id, e.summary
+FROM change_event e
+WHERE e.at >= :starts_at AND e.at < :ends_at {tenant}
+ORDER BY e.at DESC, e.id DESC
+LIMIT :most
+"""
+
+FIELDS = """
+SELECT f.schema_name, g.schema_version, f.path, f.type, COUNT(*) AS errors,
+    SUM(CASE WHEN g.outcome IN ({valid}) THEN 1 ELSE 0 END) AS repaired
+FROM generation g JOIN field_error f ON f.generation_id = g.id
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
+GROUP BY f.schema_name, g.schema_version, f.path, f.type
+""".replace("{valid}", listed(VALID))
+
+FAILING = """
+SELECT g.tenant_id,
+    SUM(CASE WHEN g.outcome IN ({errors}) THEN 1 ELSE 0 END) AS errors,
+    COUNT(*) AS ended
+FROM generation g
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({ended}) {tenant}
+GROUP BY g.tenant_id
+""".replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | VALID))

@@ -1,0 +1,85 @@
+"""What is wrong right now, by plain rules over the last hour. Alert rules of one's own come later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.clock import micros
+from core.pricing import usd
+from core.reports.reading import Reading
+from core.reports.statements import BUDGETS, FAILING
+
+LOOK_BACK = timedelta(hours=1)
+LEAST_ENDED = 10
+"""Fewer calls than this say nothing about a rate."""
+HIGH_ERROR_RATE = 0.1
+HIGH_USE = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that is wrong, in a headline and a sentence."""
+
+    kind: str
+    """``errors`` or ``budget``."""
+    tenant_id: str
+    tenant: str
+    share: float
+    """The error rate, or how much of the budget is used."""
+    headline: str
+    sentence: str
+
+
+def troubles(reading: Reading, tenant_id: str | None, now: datetime) -> list[Trouble]:
+    """Return the tenants whose error rate over the last hour is high, and those whose budget is nearly used."""
+    names = reading.tenant_names()
+    found = [*_failing(reading, tenant_id, names, now), *_spent(reading, tenant_id, names, now)]
+    return sorted(found, key=lambda trouble: (trouble.kind != "errors", -trouble.share, trouble.tenant))
+
+
+def _failing(reading: Reading, tenant_id: str | None, names: Mapping[str, str], now: datetime) -> list[Trouble]:
+    bound = {"starts_at": micros(now - LOOK_BACK), "ends_at": micros(now)}
+    condition = ""
+    if tenant_id is not None:
+        condition, bound = "AND g.tenant_id = :tenant", bound | {"tenant": tenant_id}
+    found: list[Trouble] = []
+    for row in reading.rows(FAILING.replace("{tenant}", condition), bound):
+        rate = row.errors / row.ended
+        if row.ended < LEAST_ENDED or rate < HIGH_ERROR_RATE:
+            continue
+        name = names.get(row.tenant_id, row.tenant_id)
+        found.append(
+            Trouble(
+                kind="errors",
+                tenant_id=row.tenant_id,
+                tenant=name,
+                share=rate,
+                headline=f"{name}: {rate:.0%} of calls fail",
+                sentence=f"In the last hour {row.errors:,} of {row.ended:,} calls ended in an error.",
+            )
+        )
+    return found
+
+
+def _spent(reading: Reading, tenant_id: str | None, names: Mapping[str, str], now: datetime) -> list[Trouble]:
+    found: list[Trouble] = []
+    for row in reading.rows(BUDGETS, {"now": micros(now)}):
+        used = (row.spent_nano_usd or 0) / row.limit_nano_usd if row.limit_nano_usd else 0.0
+        if used < HIGH_USE or tenant_id not in (None, row.tenant_id):
+            continue
+        name = names.get(row.tenant_id, row.tenant_id)
+        left = usd(row.limit_nano_usd - (row.spent_nano_usd or 0)) or 0
+        rest = f"${left:,.2f} of ${usd(row.limit_nano_usd):,.2f} are left" if left > 0 else "Nothing is left"
+        found.append(
+            Trouble(
+                kind="budget",
+                tenant_id=row.tenant_id,
+                tenant=name,
+                share=used,
+                headline=f"{name}: {used:.0%} of the budget is used",
+                sentence=f"{rest} in this period; calls beyond it are blocked.",
+            )
+        )
+    return found

@@ -1,0 +1,76 @@
+"""Stretches of time and how they are cut: always in multiples of 15 minutes, from a start that lies on a cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.clock import EPOCH
+
+QUARTER = timedelta(minutes=15)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+# Up to a length: how wide a point of a line is, and how wide a bar or a cell. The second is a multiple of the first.
+_CUTS = (
+    (timedelta(hours=6), QUARTER, QUARTER),
+    (_DAY, 2 * QUARTER, _HOUR),
+    (7 * _DAY, 3 * _HOUR, 6 * _HOUR),
+    (timedelta.max, 12 * _HOUR, _DAY),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of time, its start included and its end not. It begins on a cut; its last bucket may be under way."""
+
+    starts_at: datetime
+    ends_at: datetime
+    bucket: timedelta
+    """Width of one point of a line."""
+    cell: timedelta
+    """Width of one bar, or one cell of a heat map: a multiple of ``bucket``."""
+    zone: str = "UTC"
+    """IANA name of the zone whose midnights are cuts."""
+
+    @classmethod
+    def last(cls, length: timedelta, now: datetime, zone: str = "UTC") -> Window:
+        """Return the window that ends *now* and reaches back *length*, and on to the next cut before that.
+
+        Cuts count from midnight in *zone* by the offset that holds now; where clocks changed inside the window, the
+        older days are cut an hour off midnight.
+        """
+        bucket, cell = next((bucket, cell) for longest, bucket, cell in _CUTS if length <= longest)
+        origin = EPOCH - _offset(zone, now)
+        cells = (now - length - origin) // cell
+        return cls(starts_at=origin + cells * cell, ends_at=now, bucket=bucket, cell=cell, zone=zone)
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the window touches."""
+        return -((self.starts_at - self.ends_at) // self.bucket)
+
+    @property
+    def cells(self) -> int:
+        """How many cells the window touches."""
+        return -((self.starts_at - self.ends_at) // self.cell)
+
+    def previous(self) -> Window:
+        """Return the window as long and cut alike that lies its whole cells earlier: the day before, the week before.
+
+        Same hours stand against same hours; in turn the two may share less than one cell.
+        """
+        span = (self.ends_at - self.starts_at) // self.cell * self.cell
+        return replace(self, starts_at=self.starts_at - span, ends_at=self.ends_at - span)
+
+
+def _offset(zone: str, at: datetime) -> timedelta:
+    if zone == "UTC":
+        return timedelta()
+    return at.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+
+
+def wall(at: datetime, zone: str) -> datetime:
+    """Return *at* as the clock on the wall shows it in *zone*, marked as UTC: for axes that know no other zone."""
+    return (at + _offset(zone, at)).astimezone(UTC)
