@@ -1,0 +1,62 @@
+# Proctor's commands. They need Python 3.11 or later and a package index; everything else comes into .venv.
+
+PYTEST = .venv/bin/python -m pytest
+
+.PHONY: help run test check bench browser clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name says; do printf '  make %-8s %s\n' "$$name" "$$says"; done
+
+run: .venv/.run ## Serve console and API on http://localhost:8501 (PORT=9000 make run: elsewhere)
+	@exec .venv/bin/proctor serve
+
+test: .venv/.dev browser ## Run every test, with real databases and a real browser
+	@status=0; \
+	$(PYTEST) -n 2 || status=$$?; \
+	$(PYTEST) -m e2e tests/e2e || status=$$?; \
+	exit $$status
+
+check: .venv/.dev ## Lint, format, types, import rules, docstrings
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	.venv/bin/interrogate --quiet core tests
+
+bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
+	.venv/bin/python -m tests.bench
+
+browser: .venv/.dev
+	@.venv/bin/python -m tests.e2e.browser
+
+clean: ## Remove what these commands installed here; the database stays
+	rm -rf .venv .tools
+
+# What is installed follows uv.lock to the letter. The stamps make a second start free: no sync, no network. The
+# environment may hold uv itself, which the lock does not know: hence --inexact.
+.venv/.run: uv.lock pyproject.toml
+	@$(call sync,--no-dev)
+
+.venv/.dev: uv.lock pyproject.toml
+	@$(call sync,)
+	@touch .venv/.run
+
+define sync
+set -e; \
+if [ ! -x .venv/bin/python ]; then \
+	for python in python3 python3.14 python3.13 python3.12 python3.11 ''; do \
+		[ -z "$$python" ] || ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || break; \
+	done; \
+	[ -n "$$python" ] || { echo 'Proctor needs Python 3.11 or later; there is none on the PATH.' >&2; exit 1; }; \
+	"$$python" -m venv .venv || { rm -rf .venv; \
+		echo 'This Python cannot make a virtual environment; on Debian, apt-get install python3-venv.' >&2; exit 1; }; \
+fi; \
+uv=uv; \
+if ! uv --version >/dev/null 2>&1; then \
+	uv=.venv/bin/uv; \
+	[ -x $$uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+fi; \
+UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $$uv sync --frozen --inexact --python .venv/bin/python $(1); \
+touch $@
+endef
