@@ -1,0 +1,225 @@
+"""What a request asks and what the model says, free of any vendor's wire; and what the vendors' wires have in common."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, Protocol
+
+import orjson
+
+from tests.wire.ledger import Tokens
+
+Body = dict[str, Any]
+
+_PIECE_CHARS = 12
+"""Characters in one piece of a stream: about three tokens."""
+_DECODER = json.JSONDecoder()
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+class Finish(Enum):
+    """Why the model stopped."""
+
+    DONE = auto()
+    LENGTH = auto()
+    REFUSED = auto()
+    FILTERED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request wants."""
+
+    model: str
+    user_texts: tuple[str, ...]
+    """What the user said, first to last."""
+    schema: Mapping[str, Any] | None = None
+    """The shape of the object, wherever the request gave it; ``None`` where it gave none."""
+    tool: str | None = None
+    """The tool to call; ``None`` to answer in text."""
+    is_forced: bool = False
+    """Whether the request named that tool as the only choice."""
+    is_json: bool = False
+    """Whether the text must be JSON."""
+    is_fenced: bool = False
+    """Whether the JSON is to stand in a Markdown code block."""
+    max_tokens: int | None = None
+    stream: bool = False
+    tells_usage: bool = True
+    """Whether the usage is part of the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the model answered, and what it billed."""
+
+    asked: Asked
+    text: str
+    """The JSON text of the object, plain text, or the words of a refusal."""
+    finish: Finish
+    tokens: Tokens
+    number: int
+    """The call's; every identifier is made of it."""
+    created_at: int
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event, ready for the wire."""
+
+    data: bytes
+    shown: int
+    """How many characters of the answer are out when this is."""
+    tells: bool = False
+    """Whether the usage is whole with this event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as the vendor words it."""
+
+    status: int
+    kind: str
+    message: str
+    code: str | None = None
+
+
+class Dialect(Protocol):
+    """A vendor's wire: a module with these names."""
+
+    PATH: str
+    VENDOR: str
+    """``openai`` or ``anthropic``."""
+    REQUEST_ID_HEADER: str
+    FAILURES: Mapping[int, Failure]
+    FILTERED: Failure | None
+    """How a filtered answer is reported, where that is an error."""
+
+    @staticmethod
+    def objection(body: Body) -> str | None:
+        """Return why the vendor would turn this request away, if it would."""
+        ...
+
+    @staticmethod
+    def asked(body: Body) -> Asked:
+        """Return what the request asks."""
+        ...
+
+    @staticmethod
+    def answer(said: Said) -> Body:
+        """Return the body of an answer in one piece."""
+        ...
+
+    @staticmethod
+    def events(said: Said) -> Iterator[Event]:
+        """Return the events of a streamed answer."""
+        ...
+
+    @staticmethod
+    def error(failure: Failure, request_id: str) -> Body:
+        """Return the body of an error."""
+        ...
+
+    @staticmethod
+    def error_event(failure: Failure, request_id: str) -> bytes:
+        """Return an error that arrives in the middle of a stream."""
+        ...
+
+
+def pieces(text: str) -> Iterator[tuple[str, int]]:
+    """Yield *text* in pieces, each with the number of characters up to its end."""
+    for start in range(0, len(text), _PIECE_CHARS):
+        piece = text[start : start + _PIECE_CHARS]
+        yield piece, start + len(piece)
+
+
+def frame(data: Body, event: str | None = None) -> bytes:
+    """Return one server-sent event."""
+    name = b"" if event is None else b"event: %s\n" % event.encode()
+    return b"%sdata: %s\n\n" % (name, orjson.dumps(data))
+
+
+def texts(content: Any) -> Iterator[str]:
+    """Yield the texts of a message's content, be it a string or parts."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Sequence):
+        for part in content:
+            if isinstance(part, Mapping) and isinstance(text := part.get("text"), str):
+                yield text
+
+
+def texts_of(messages: Any, *roles: str) -> tuple[str, ...]:
+    """Return the texts of all *messages* of these *roles*, one per message that has any."""
+    joined = ("\n".join(texts(one.get("content"))) for one in messages if one.get("role") in roles)
+    return tuple(text for text in joined if text)
+
+
+@lru_cache(maxsize=256)
+def schema_in(text: str) -> Mapping[str, Any] | None:
+    """Return the first JSON Schema that stands in *text*; to be read only."""
+    for value in _objects_in(text, "{"):
+        if isinstance(value.get("properties"), dict) or "$ref" in value or "anyOf" in value or "allOf" in value:
+            return value
+    return None
+
+
+@lru_cache(maxsize=256)
+def given_texts(text: str) -> tuple[str, ...]:
+    """Return the JSON texts that stand between ``<<`` and ``>>`` in *text*, in order."""
+    return tuple(orjson.dumps(value).decode() for value in _objects_in(text, "<<{", ">>"))
+
+
+def _objects_in(text: str, opening: str, closing: str = "") -> Iterator[dict[str, Any]]:
+    at = text.find(opening)
+    while at >= 0:
+        start = at + len(opening) - 1
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except json.JSONDecodeError:
+            end = start + 1
+        else:
+            if text.startswith(closing, end):
+                yield value
+        at = text.find(opening, end)
+
+
+def is_fence_wanted(user_texts: Sequence[str]) -> bool:
+    """Return whether the user asks for a code block."""
+    return any("```json" in text for text in user_texts)
+
+
+def bad_tool_name(names: Sequence[Any]) -> str | None:
+    """Return an objection to the first name that the vendors would not take for a tool or a schema."""
+    for name in names:
+        if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+            return f"{name!r} does not match '^[a-zA-Z0-9_-]{{1,64}}$'"
+    return None
+
+
+def loose_object(schema: Any, *, all_required: bool) -> str | None:
+    """Return an objection to the first object in *schema* that is open, or leaves a property optional if that counts."""
+    if isinstance(schema, list):
+        return next((found for part in schema if (found := loose_object(part, all_required=all_required))), None)
+    if not isinstance(schema, dict):
+        return None
+    if schema.get("type") == "object" or "properties" in schema:
+        if schema.get("additionalProperties") is not False:
+            return "'additionalProperties' is required to be supplied and to be false"
+        optional = [name for name in schema.get("properties", {}) if name not in schema.get("required", ())]
+        if all_required and optional:
+            return f"'required' must include every key in properties; missing {optional[0]!r}"
+    for key, part in schema.items():
+        # The values of these are names of properties, or data; only what lies below them is schema.
+        below = list(part.values()) if key in ("properties", "$defs", "definitions") else part
+        if key not in ("const", "enum", "default", "examples") and (
+            found := loose_object(below, all_required=all_required)
+        ):
+            return found
+    return None
