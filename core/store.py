@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlmodel import Session
 
+from core.clock import micros
 from core.errors import Unavailable
 from core.tables import METADATA, Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+NEWEST = "0001"
+"""The newest revision in ``migrations/versions``; a test holds it to the folder."""
 
 
 class Store:
@@ -75,6 +79,36 @@ class Store:
     def insert(self, table: type[Row]) -> Insert:
         """Return a prepared INSERT of whole rows into *table*."""
         return Insert(self, table)
+
+    def is_migrated(self) -> bool:
+        """Whether the tables are at the newest revision."""
+        with self.engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+                return False
+            return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == NEWEST
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to *revision*, in one transaction. Several processes may try at once; one does it."""
+        if revision == "head" and self.is_migrated():
+            return  # without importing Alembic, which takes longer than the rest of a start
+        from alembic import command, config  # noqa: PLC0415 as said
+
+        settings = config.Config()
+        settings.set_main_option("script_location", str(MIGRATIONS))
+        with self._turn, self._writer.begin() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7264001)")
+            settings.attributes["connection"] = connection
+            if revision == "base" or revision.startswith("-"):
+                command.downgrade(settings, revision)
+            else:
+                command.upgrade(settings, revision)
+
+    def forget_payloads(self, before: datetime) -> int:
+        """Delete prompts and answers whose time was over at *before*; return how many."""
+        with self.transaction() as connection:
+            sql = self.prepare("DELETE FROM payload WHERE expires_at < :before")
+            return connection.exec_driver_sql(sql, {"before": micros(before)}).rowcount
 
     def check(self) -> None:
         """Ask the database anything.

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Dialect, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Dialect, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -67,19 +67,9 @@ class AttemptKind(StrEnum):
     FALLBACK = "fallback"
 
 
-class ReservationState(StrEnum):
-    """Where a reservation stands."""
-
-    HELD = "held"
-    SETTLED = "settled"
-    LAPSED = "lapsed"
-
-
 class LedgerKind(StrEnum):
-    """What an entry did to its account. Holds move ``held``; charges move ``spent``."""
+    """What an entry did to its account."""
 
-    HOLD = "hold"
-    RELEASE = "release"
     CHARGE = "charge"
 
 
@@ -113,7 +103,16 @@ class Json(TypeDecorator[Any]):
         return None if value is None else orjson.loads(value)
 
 
-class Row(SQLModel, registry=registry()):
+_NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, so that a later migration can speak of it on either database."""
+
+
+class Row(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
     """The base of every table. Its own registry lets a page reload re-import this module without a clash of names."""
 
 
@@ -300,7 +299,7 @@ class Account(Row, table=True):
 
 
 class Reservation(Row, table=True):
-    """Money held for one generation, owned by a process, returned when it expires."""
+    """Money held for one generation, owned by a process, returned when it expires. Gone once it is settled."""
 
     id: str = Field(primary_key=True)
     account_id: str = Field(foreign_key="account.id", index=True)
@@ -308,13 +307,12 @@ class Reservation(Row, table=True):
     held_nano_usd: int = _money()
     at_risk_nano_usd: int = _money(default=0)
     """The estimate for the attempt that is out: what a crash would have to be charged."""
-    state: str = ReservationState.HELD
     owner: str = ""
     expires_at: datetime = _at(index=True)
 
 
 class LedgerEntry(Row, table=True):
-    """One movement on an account. The sum of an account's entries is its balance, always."""
+    """Money spent from an account. An account's entries sum to what it has spent, always."""
 
     __tablename__ = "ledger_entry"
     __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind"),)

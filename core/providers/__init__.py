@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
 from core.pricing import Usage
+from core.settings import Settings
 from core.tables import Outcome
 
 
@@ -30,8 +32,8 @@ class Ask:
     """``tools``, ``json_schema``, ``json`` or ``md_json``; ``None`` takes what suits the provider."""
     max_tokens: int = 1024
     stream: bool = False
-    example: Mapping[str, Any] | None = None
-    """A valid object to show to models that need one."""
+    example: tuple[str, Mapping[str, Any]] | None = None
+    """An input and its valid object, to show to models that need one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class ProviderError(Exception):
     """Whether another candidate may do better."""
     trips_breaker: ClassVar[bool] = True
     """Whether it speaks against the provider's health."""
-    was_sent: ClassVar[bool] = True
+    was_sent: bool = True
     """Whether the provider may have worked for it, so that unknown usage must be estimated."""
 
     def __init__(self, message: str, *, answer: Answer | None = None, retry_after_seconds: float | None = None) -> None:
@@ -75,6 +77,11 @@ class ProviderError(Exception):
         self.message = message
         self.answer = answer or Answer()
         self.retry_after_seconds = retry_after_seconds
+
+
+def load(name: str, settings: Settings) -> Provider:
+    """Return the provider that the file *name* in this folder builds from *settings*."""
+    return import_module(f"core.providers.{name}").provider(settings)
 
 
 class Throttled(ProviderError):
@@ -97,6 +104,13 @@ class Unreachable(ProviderError):
     """No connection, or one that broke before an answer was whole."""
 
     code = "unreachable"
+    try_again = True
+
+
+class Broken(ProviderError):
+    """A stream that ended in the middle, or with an error event."""
+
+    code = "broken_stream"
     try_again = True
 
 
@@ -159,6 +173,11 @@ class Conversation(Protocol):
     """One schema, one model, one growing exchange."""
 
     mode: str
+
+    @property
+    def so_far(self) -> Answer:
+        """What the wire told of the call that is out, should it end early."""
+        ...
 
     @property
     def size_bytes(self) -> int:

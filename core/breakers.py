@@ -1,0 +1,138 @@
+"""When to stop asking someone: one breaker per provider and model, closed, open or half-open.
+
+A breaker watches the last minute. When it has seen enough calls and most of them failed for reasons that speak against
+the provider's health, it opens; after a pause it lets one probe through, and the probe decides. Breakers fail open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.clock import Clock
+
+WINDOW_SECONDS = 60.0
+LEAST_CALLS = 5
+WORST_ERROR_RATE = 0.5
+PAUSE_SECONDS = 30.0
+
+
+class BreakerState(StrEnum):
+    """Whether calls go through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerView:
+    """One breaker as it stands, for people."""
+
+    provider: str
+    model: str
+    state: BreakerState
+    calls: int
+    """Calls seen in the last minute."""
+    failures: int
+    """Those of them that failed for reasons that speak against the provider."""
+    probe_in_seconds: float | None
+    """How long until a probe is let through; ``None`` unless open."""
+
+
+@dataclass(slots=True)
+class _Breaker:
+    state: BreakerState = BreakerState.CLOSED
+    calls: deque[tuple[float, bool]] = field(default_factory=deque[tuple[float, bool]])
+    opened_at: float = 0.0
+    is_probing: bool = False
+
+
+OnChange = Callable[[str, str, BreakerState, BreakerState], None]
+"""Called with provider, model, state before and state after, outside every lock."""
+
+
+class Breakers:
+    """The breakers of this process. No lock is held during a call."""
+
+    def __init__(self, clock: Clock, on_change: OnChange | None = None) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._breakers: dict[tuple[str, str], _Breaker] = {}
+
+    def admit(self, provider: str, model: str) -> bool:
+        """Whether a call may go out now. In a half-open breaker it may for one caller, whose call is the probe."""
+        key = (provider, model)
+        with self._lock:
+            breaker = self._breakers.get(key)
+            if breaker is None or breaker.state is BreakerState.CLOSED:
+                return True
+            paused = self._clock.monotonic() - breaker.opened_at
+            if paused < PAUSE_SECONDS or (breaker.is_probing and paused < 2 * PAUSE_SECONDS):
+                return False
+            before, breaker.state = breaker.state, BreakerState.HALF_OPEN
+            breaker.is_probing, breaker.opened_at = True, self._clock.monotonic() - PAUSE_SECONDS
+        self._tell(key, before, BreakerState.HALF_OPEN)
+        return True
+
+    def note(self, provider: str, model: str, *, healthy: bool) -> None:
+        """Take in how a call ended."""
+        key = (provider, model)
+        now = self._clock.monotonic()
+        with self._lock:
+            breaker = self._breakers.setdefault(key, _Breaker())
+            before = breaker.state
+            if before is BreakerState.HALF_OPEN:
+                breaker.is_probing = False
+                breaker.calls.clear()
+                breaker.state = BreakerState.CLOSED if healthy else BreakerState.OPEN
+                breaker.opened_at = now
+            elif before is BreakerState.CLOSED:
+                breaker.calls.append((now, healthy))
+                _forget(breaker, now)
+                failures = sum(not well for _, well in breaker.calls)
+                if not healthy and len(breaker.calls) >= LEAST_CALLS and failures / len(breaker.calls) >= WORST_ERROR_RATE:
+                    breaker.state, breaker.opened_at = BreakerState.OPEN, now
+            after = breaker.state
+        self._tell(key, before, after)
+
+    def release(self, provider: str, model: str) -> None:
+        """Give back an admitted call of which nothing can be said, such as one whose caller left."""
+        with self._lock:
+            breaker = self._breakers.get((provider, model))
+            if breaker is not None:
+                breaker.is_probing = False
+
+    def views(self) -> list[BreakerView]:
+        """Return every breaker that has seen a call, by provider and model."""
+        now = self._clock.monotonic()
+        with self._lock:
+            views: list[BreakerView] = []
+            for (provider, model), breaker in sorted(self._breakers.items()):
+                if breaker.state is BreakerState.CLOSED:
+                    _forget(breaker, now)
+                is_open = breaker.state is BreakerState.OPEN
+                views.append(
+                    BreakerView(
+                        provider=provider,
+                        model=model,
+                        state=breaker.state,
+                        calls=len(breaker.calls),
+                        failures=sum(not well for _, well in breaker.calls),
+                        probe_in_seconds=max(0.0, breaker.opened_at + PAUSE_SECONDS - now) if is_open else None,
+                    )
+                )
+            return views
+
+    def _tell(self, key: tuple[str, str], before: BreakerState, after: BreakerState) -> None:
+        if before is not after and self._on_change is not None:
+            self._on_change(*key, before, after)
+
+
+def _forget(breaker: _Breaker, now: float) -> None:
+    while breaker.calls and breaker.calls[0][0] < now - WINDOW_SECONDS:
+        breaker.calls.popleft()

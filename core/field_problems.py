@@ -1,0 +1,242 @@
+"""What is wrong with an answer, field by field: where, which rule in pydantic's own vocabulary, and what was expected.
+
+The messages are written for a model that is asked again. None holds a value from the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast
+
+import orjson
+from jsonschema_rs import ValidationError as Violation
+from jsonschema_rs import ValidationErrorKind as Kind
+from pydantic import ValidationError
+
+from core.json_schemas import json_path, resolve
+
+MOST_PROBLEMS = 30
+"""How many problems of one answer are told."""
+
+Loc = tuple[int | str, ...]
+Problem = tuple[Loc, str, str]
+"""Where, pydantic's name for it, and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field of one invalid answer: where, and which rule. Never the value."""
+
+    path: str
+    """A JSON path, such as ``$.lines[2].amount``."""
+    type: str
+    """Pydantic's name for the error, such as ``int_type``."""
+    message: str
+
+
+def field_errors(error: ValidationError) -> list[FieldProblem]:
+    """Return the problems of a validation error, of ours or of any pydantic model."""
+    return [
+        FieldProblem(json_path(problem["loc"]), problem["type"], problem["msg"])
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+_TYPES = {
+    "string": ("string_type", "a valid string"),
+    "integer": ("int_type", "a valid integer"),
+    "number": ("float_type", "a valid number"),
+    "boolean": ("bool_type", "a valid boolean"),
+    "array": ("list_type", "a valid list"),
+    "object": ("dict_type", "a valid object"),
+    "null": ("none_required", "null"),
+}
+_FORMATS = {
+    "date": ("date_parsing", "a date such as 2026-01-31"),
+    "date-time": ("datetime_parsing", "a date and time with its time zone, such as 2026-01-31T09:30:00Z"),
+    "time": ("time_parsing", "a time with its time zone, such as 09:30:00Z"),
+    "duration": ("time_delta_parsing", "an ISO 8601 duration such as P3DT4H"),
+    "uuid": ("uuid_parsing", "a UUID"),
+    "uri": ("url_parsing", "a URL such as https://example.com/page"),
+    "email": ("value_error", "an e-mail address such as ann@example.com"),
+    "ipv4": ("ip_v4_address", "an IPv4 address"),
+    "ipv6": ("ip_v6_address", "an IPv6 address"),
+}
+_RULES = {
+    "minimum": ("greater_than_equal", "Input should be greater than or equal to {}"),
+    "exclusiveMinimum": ("greater_than", "Input should be greater than {}"),
+    "maximum": ("less_than_equal", "Input should be less than or equal to {}"),
+    "exclusiveMaximum": ("less_than", "Input should be less than {}"),
+    "multipleOf": ("multiple_of", "Input should be a multiple of {}"),
+    "minLength": ("string_too_short", "String should have at least {} characters"),
+    "maxLength": ("string_too_long", "String should have at most {} characters"),
+    "pattern": ("string_pattern_mismatch", "String should match pattern '{}'"),
+    "minItems": ("too_short", "List should have at least {} items"),
+    "maxItems": ("too_long", "List should have at most {} items"),
+    "minProperties": ("too_short", "Object should have at least {} fields"),
+    "maxProperties": ("too_long", "Object should have at most {} fields"),
+    "uniqueItems": ("value_error", "List items should all be different"),
+    "contains": ("value_error", "List should contain the items that the schema's 'contains' asks for"),
+    "not": ("value_error", "Input should not be what the schema's 'not' forbids"),
+    "oneOf": ("value_error", "Input should match exactly one alternative of the schema, but matches several"),
+    "unevaluatedItems": ("too_long", "List has items that the schema does not allow"),
+    "falseSchema": ("extra_forbidden", "Nothing is allowed here; leave it out"),
+}
+_HERE = Kind.Type | Kind.Constant | Kind.Enum
+
+
+def problems(violations: Iterator[Violation], wire: Mapping[str, Any]) -> list[Problem]:
+    """Return what the *violations* of the schema *wire* mean, each place once."""
+    found = [problem for violation in islice(violations, MOST_PROBLEMS) for problem in _told(violation, wire)]
+    # A value of the wrong type is no choice either; the choices are what helps.
+    choices = {loc for loc, kind, _ in found if kind in ("enum", "literal_error")}
+    return list(dict.fromkeys(each for each in found if not (each[0] in choices and each[1].endswith("_type"))))
+
+
+def _told(violation: Violation, wire: Mapping[str, Any]) -> list[Problem]:
+    loc, kind = tuple(violation.instance_path), violation.kind
+    if isinstance(kind, Kind.AnyOf | Kind.OneOfNotValid):
+        return _nearest(loc, kind.context, wire)
+    if isinstance(kind, Kind.Required):
+        return [_missing((*loc, kind.property), [violation], wire)]
+    if isinstance(kind, Kind.AdditionalProperties | Kind.UnevaluatedProperties):
+        known = ", ".join(_parent(violation, wire).get("properties", {}))
+        allowed = f"; allowed are: {_short(known)}" if known else ""
+        return [((*loc, name), "extra_forbidden", f"Field not allowed{allowed}") for name in kind.unexpected]
+    if isinstance(kind, Kind.PropertyNames):
+        key = kind.error.instance
+        _, _, message = _told(kind.error, wire)[0]
+        return [((*loc, key) if isinstance(key, str) else loc, "invalid_key", f"Name of the field: {message}")]
+    if isinstance(kind, Kind.Format):
+        named, wanted = _FORMATS.get(kind.format, ("value_error", f"a valid {kind.format}"))
+        return [(loc, named, f"Input should be {wanted}")]
+    if isinstance(kind, _HERE):
+        return [(loc, _here(kind)[0], f"Input should be {_either(_here(kind)[1])}")]
+    named, message = _RULES.get(kind.name, ("value_error", f"Input should follow the schema's rule {kind.name!r}"))
+    return [(loc, named, message.format(kind.value) if "{}" in message else message)]
+
+
+def _here(kind: Kind) -> tuple[str, list[str]]:
+    """Return pydantic's name for a violation of type or choice, and what is expected instead."""
+    if isinstance(kind, Kind.Type):
+        wanted = [_TYPES[name] for name in _TYPES if name in kind.types]
+        return wanted[0][0], [phrase for _, phrase in wanted]
+    if isinstance(kind, Kind.Constant):
+        return "literal_error", [_literal(kind.expected_value)]
+    return "enum", [_literal(option) for option in cast("Kind.Enum", kind).options]
+
+
+def _missing(loc: Loc, violations: Sequence[Violation], wire: Mapping[str, Any]) -> Problem:
+    schemas = (_parent(violation, wire).get("properties", {}).get(loc[-1]) for violation in violations)
+    wanted = _either(list(dict.fromkeys(filter(None, (_expected(schema, wire) for schema in schemas)))))
+    return loc, "missing", f"Field required: {wanted}" if wanted else "Field required"
+
+
+def _nearest(loc: Loc, branches: Sequence[Sequence[Violation]], wire: Mapping[str, Any]) -> list[Problem]:
+    """Tell of the alternative that the answer came nearest to; where none was meant, of all that are possible."""
+    depth = len(loc)
+    flat = list(_flattened(branches, depth))
+    misses = [[each for each in branch if isinstance(each.kind, _HERE) and _depth(each) == depth] for branch in flat]
+    entered = [branch for branch, missed in zip(flat, misses, strict=True) if not missed]
+    if not entered:  # no alternative has this type, or this value
+        told = [_here(max(missed, key=lambda each: not isinstance(each.kind, Kind.Type)).kind) for missed in misses]
+        named = next((name for name, _ in told if name != "none_required"), "none_required")
+        return [(loc, named, f"Input should be {_either(list(dict.fromkeys(p for _, each in told for p in each)))}")]
+    tags = [
+        [each for each in branch if isinstance(each.kind, Kind.Constant) and _depth(each) == depth + 1]
+        for branch in entered
+    ]
+    chosen = [branch for branch, marks in zip(entered, tags, strict=True) if not marks]
+    places = {tuple(tag.instance_path) for marks in tags for tag in marks}
+    if not chosen and len(places) == 1:  # its tag is none of the alternatives'
+        options = dict.fromkeys(option for marks in tags for tag in marks for option in _here(tag.kind)[1])
+        return [(places.pop(), "literal_error", f"Input should be {_either(list(options))}")]
+    near = chosen or entered
+    if len(near) > 1 and (lacking := set[str].intersection(*(_lacking(branch, depth) for branch in near))):
+        every = [each for branch in near for each in branch if isinstance(each.kind, Kind.Required)]
+        return [
+            _missing((*loc, name), [each for each in every if name in _lacking([each], depth)], wire)
+            for name in sorted(lacking)
+        ]
+    return [problem for each in min(near, key=len) for problem in _told(each, wire)]
+
+
+def _depth(violation: Violation) -> int:
+    return len(violation.instance_path)
+
+
+def _lacking(branch: Sequence[Violation], depth: int) -> set[str]:
+    """Return the required fields that an answer lacks at *depth*."""
+    return {each.kind.property for each in branch if isinstance(each.kind, Kind.Required) and _depth(each) == depth}
+
+
+def _flattened(branches: Sequence[Sequence[Violation]], depth: int) -> Iterator[Sequence[Violation]]:
+    for branch in branches:
+        kind = branch[0].kind if len(branch) == 1 else None
+        if isinstance(kind, Kind.AnyOf | Kind.OneOfNotValid) and len(branch[0].instance_path) == depth:
+            yield from _flattened(kind.context, depth)
+        else:
+            yield branch
+
+
+def _expected(schema: Any, wire: Mapping[str, Any], depth: int = 0) -> str:
+    """Return what *schema* asks for in a few words; nothing where it says nothing simple."""
+    if not isinstance(schema, dict) or depth > 4:
+        return ""
+    asked = cast("dict[str, Any]", schema)
+    if "$ref" in asked:
+        return _expected(resolve(wire, asked["$ref"]), wire, depth + 1)
+    if "const" in asked:
+        return _literal(asked["const"])
+    if "enum" in asked:
+        return _either([_literal(option) for option in asked["enum"]])
+    if asked.get("format") in _FORMATS:
+        return _FORMATS[asked["format"]][1]
+    if isinstance(types := asked.get("type", []), str):
+        types = [types]
+    inner = [_expected(part, wire, depth + 1) for part in (*asked.get("anyOf", ()), *asked.get("oneOf", ()))]
+    return _either([*(_TYPES[name][1] for name in types), *dict.fromkeys(filter(None, inner))])
+
+
+def _parent(violation: Violation, wire: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that holds the violated keyword."""
+    found: Any = wire
+    try:
+        for step in violation.schema_path[:-1]:
+            found = found[step]
+    except (LookupError, TypeError):
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _literal(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _either(phrases: Sequence[str]) -> str:
+    if len(phrases) < 2:
+        return "".join(phrases)
+    return _short(f"{', '.join(phrases[:-1])} or {phrases[-1]}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 400 else f"{text[:399]}…"
+
+
+def unkept(value: Any, loc: Loc) -> Iterator[Problem]:
+    """Find what JSON can say and no database keeps: integers beyond 64 bits, and floats too large to be finite."""
+    if isinstance(value, dict):
+        for name, part in cast("dict[str, Any]", value).items():
+            yield from unkept(part, (*loc, name))
+    elif isinstance(value, list):
+        for index, part in enumerate(cast("list[Any]", value)):
+            yield from unkept(part, (*loc, index))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+        yield loc, "int_parsing_size", "Input should be an integer of at most 64 bits"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield loc, "finite_number", "Input should be a finite number"
+    elif not (value is None or isinstance(value, str | int | float)):
+        yield loc, "json_type", "Input should be JSON"

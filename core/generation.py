@@ -1,0 +1,209 @@
+"""The corridor: eight rooms in a fixed order, walked by every generation."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.attempts import Piece, Reply, Router
+from core.errors import Invalid
+from core.guardrails import Finding, Guardrails, Stage
+from core.limits import Limits
+from core.policy import Policies, TenantTerms
+from core.principals import Principal
+from core.providers._loop import Cancellation
+from core.record import Generation, Record, Recorder
+from core.response_models import partial
+
+ROLES = ("system", "user", "assistant")
+_MOST_MESSAGES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """What a caller asks."""
+
+    schema: str | dict[str, Any]
+    """A registered schema (``name``, ``name@label``, ``name@version``), or a JSON Schema."""
+    input: str | None = None
+    """The text to read; the short form of one user message."""
+    messages: Sequence[Mapping[str, Any]] | None = None
+    """``{"role": "system" | "user" | "assistant", "content": str}``, in order."""
+    route: str = "default"
+    model: str | None = None
+    """``provider/name``: ask only this one."""
+    stream: bool = False
+    user: str | None = None
+    """The caller's own user id; kept as a hash."""
+    metadata: Mapping[str, Any] | None = None
+    request_id: str = ""
+    tenant_id: str | None = None
+    """For operators, who may act in any tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The object as far as it has come."""
+
+    value: Any
+    attempt: int
+    """The attempt that is writing it; a higher number starts anew."""
+
+
+class Corridor:
+    """Answers requests, or says exactly why not."""
+
+    def __init__(
+        self, *, policies: Policies, limits: Limits, guardrails: Guardrails, router: Router, recorder: Recorder
+    ) -> None:
+        self._policies = policies
+        self._limits = limits
+        self._guardrails = guardrails
+        self._router = router
+        self._recorder = recorder
+
+    def generate(
+        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
+    ) -> Generation:
+        """Answer *request*.
+
+        Raises:
+            ProctorError: there is no valid object; the class says why, ``facts`` hold ``generation_id``, ``outcome``
+                and ``trace`` wherever a generation was recorded.
+
+        """
+        walk = self._walk(replace(request, stream=False), principal, cancellation or Cancellation())
+        while True:
+            try:
+                next(walk)
+            except StopIteration as end:
+                return end.value
+
+    def stream(
+        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
+    ) -> Iterator[Partial | Generation]:
+        """Yield the object as it grows, then the generation. Closing the iterator closes the provider's connection.
+
+        Raises:
+            ProctorError: as :meth:`generate`.
+
+        """
+        generation = yield from self._walk(replace(request, stream=True), principal, cancellation or Cancellation())
+        yield generation
+
+    def _walk(
+        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
+    ) -> Generator[Partial, None, Generation]:
+        messages = _messages(request)
+        standing = self._policies.standing()
+        tenant = standing.tenant(_tenant_id(request, principal))
+        with self._recording(request, principal, tenant) as record:  # 8 whatever happens, write it down
+            policy = standing.resolve(  # 2 what holds
+                principal,
+                tenant,
+                schema=request.schema,
+                route=request.route,
+                model=request.model,
+                stream=request.stream,
+            )
+            record.governed_by(policy)
+            self._limits.take(tenant.id, tenant.rate_limit_per_min)  # 3 not too fast
+            messages = self._screened(messages, record)  # 4 nothing forbidden goes out
+            record.pays_from(tenant.budget)  # 5 not too much: each attempt is covered before it goes out
+            reply = yield from _partials(
+                self._router.answer(  # 6 someone answers
+                    policy.route,
+                    policy.schema.response_model,
+                    messages,
+                    record=record,
+                    cancellation=cancellation,
+                    stream=request.stream,
+                    example=policy.schema.example,
+                )
+            )
+            value = self._screened_value(reply.value, record)  # 7 nothing forbidden comes back
+            record.succeeded(value, reply.candidate)
+        assert record.generation is not None  # noqa: S101 the record's block has ended without an error
+        return record.generation
+
+    def _recording(self, request: GenerationRequest, principal: Principal, tenant: TenantTerms) -> Record:
+        return self._recorder.open(
+            tenant=tenant,
+            principal=principal,
+            request_id=request.request_id,
+            route=request.route,
+            schema=request.schema if isinstance(request.schema, str) else "inline",
+            streamed=request.stream,
+            user=request.user,
+            metadata=request.metadata,
+        )
+
+    def _screened(self, messages: Sequence[Mapping[str, Any]], record: Record) -> Sequence[Mapping[str, Any]]:
+        findings: list[Finding] = []
+        screened = self._guardrails.screen_messages(messages, Stage.INPUT, findings)
+        _note(findings, record, "screen in")
+        record.asking(screened)
+        return screened
+
+    def _screened_value(self, value: Any, record: Record) -> Any:
+        findings: list[Finding] = []
+        screened = self._guardrails.screen_value(value, Stage.OUTPUT, findings)
+        _note(findings, record, "screen out")
+        return screened
+
+
+def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
+    for finding in findings:
+        record.step(room, finding.ruling.value, finding.reason)
+
+
+def _partials(walk: Generator[Piece, None, Reply]) -> Generator[Partial, None, Reply]:
+    """Yield the objects that the pieces of text make so far; nothing is yielded twice."""
+    shown: Any = None
+    try:
+        while True:
+            piece = next(walk)
+            value = partial(piece.text)
+            if value is not None and (value, piece.n) != shown:
+                shown = (value, piece.n)
+                yield Partial(value, piece.n)
+    except StopIteration as end:
+        return end.value
+    finally:
+        walk.close()
+
+
+def _tenant_id(request: GenerationRequest, principal: Principal) -> str:
+    tenant_id = principal.tenant_id or request.tenant_id
+    if tenant_id is None:
+        raise Invalid("Name the tenant that this generation is for.")
+    return tenant_id
+
+
+def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
+    """Return the request's messages, checked.
+
+    Raises:
+        Invalid: neither or both of input and messages, or a message that is not one.
+
+    """
+    if (request.input is None) == (request.messages is None):
+        raise Invalid("Give either 'input', a text, or 'messages', a list of messages; not both and not neither.")
+    if request.messages is None:
+        if not (request.input or "").strip():
+            raise Invalid("The input is empty. Give the text that the object is to be read from.")
+        return [{"role": "user", "content": request.input}]
+    if not 1 <= len(request.messages) <= _MOST_MESSAGES:
+        raise Invalid(f"'messages' holds 1 to {_MOST_MESSAGES} messages; this has {len(request.messages)}.")
+    checked: list[dict[str, Any]] = []
+    for place, message in enumerate(request.messages):
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
+            raise Invalid(f"messages[{place}].role is one of {', '.join(ROLES)}; this is {role!r}.")
+        if not isinstance(content, str) or not content.strip():
+            raise Invalid(f"messages[{place}].content is a text that is not empty.")
+        checked.append({"role": role, "content": content})
+    if all(message["role"] != "user" for message in checked):
+        raise Invalid("'messages' holds no message of the role user, so there is nothing to answer.")
+    return checked

@@ -1,0 +1,46 @@
+"""Credentials that people paste by accident go out as a mark in their place."""
+
+from __future__ import annotations
+
+import re
+
+from core.guardrails import Ruling, Stage, Verdict
+
+_SHAPES = {
+    "an API key": r"(?:sk|prk|pk|rk)[-_](?:ant-|proj-|live_|test_)?[A-Za-z0-9_-]{20,}",
+    "an AWS access key": r"AKIA[0-9A-Z]{16}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}",
+    "a Slack token": r"xox[baprs]-[A-Za-z0-9-]{10,}",
+    "a JSON web token": r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
+}
+_HINT = re.compile("sk|prk|pk|rk|AKIA|gh[pousr]_|xox|eyJ|-----BEGIN")
+"""Nearly every text fails this cheap test, and is then not searched for the shapes."""
+_ANY = re.compile("|".join(f"(?<![A-Za-z0-9_-])(?P<s{n}>{shape})" for n, shape in enumerate(_SHAPES.values())))
+_NAMES = tuple(_SHAPES)
+
+
+class Credentials:
+    """Redacts what has the shape of a key, a token or a private key."""
+
+    name = "credentials"
+    stages = frozenset({Stage.INPUT, Stage.OUTPUT})
+
+    def screen(self, text: str) -> Verdict:
+        """Judge *text*."""
+        if not _HINT.search(text):
+            return Verdict(Ruling.ALLOW, text)
+        found: set[str] = set()
+
+        def mark(match: re.Match[str]) -> str:
+            name = _NAMES[int((match.lastgroup or "s0")[1:])]
+            found.add(name)
+            return f"[redacted: {name}]"
+
+        redacted = _ANY.sub(mark, text)
+        if not found:
+            return Verdict(Ruling.ALLOW, text)
+        return Verdict(Ruling.REDACT, redacted, f"The text held {' and '.join(sorted(found))}, which was redacted.")
+
+
+GUARDRAIL = Credentials()

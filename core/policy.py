@@ -1,0 +1,227 @@
+"""What governs one generation: read once, frozen, recorded with it.
+
+Everything here changes only by an operator's decision, and every decision moves the revision. So what was read at the
+present revision is still true, in every process, and the hot path reads one number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlmodel import select
+
+from core import audit
+from core.attempts import RouteTerms
+from core.budgets import BudgetTerms
+from core.errors import FeatureDisabled, NotFound, ProctorError
+from core.flags import Evaluation, Flag, Flags, evaluate_all
+from core.principals import Permission, Principal
+from core.routes import Routes
+from core.schemas import ResolvedSchema, Schemas
+from core.settings import Settings
+from core.store import Store
+from core.tables import Budget, Tenant
+from core.tenants import Tenants
+
+_MOST_KEPT = 4096
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantTerms:
+    """What holds for a tenant, whatever it asks."""
+
+    id: str
+    name: str
+    timezone: str
+    rate_limit_per_min: int
+    payload_retention_days: int
+    budget: BudgetTerms | None
+    flags: Mapping[Flag, Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The frozen snapshot that governs one generation."""
+
+    tenant: TenantTerms
+    route: RouteTerms
+    schema: ResolvedSchema
+    revision: int
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The policy as it is recorded."""
+        tenant, route = self.tenant, self.route
+        return {
+            "revision": self.revision,
+            "rate_limit_per_min": tenant.rate_limit_per_min,
+            "budget_nano_usd": tenant.budget.limit_nano_usd if tenant.budget else None,
+            "payload_retention_days": tenant.payload_retention_days,
+            "flags": {flag.value: evaluation.value for flag, evaluation in tenant.flags.items()},
+            "route": {
+                "name": route.name,
+                "candidates": [candidate.name for candidate in route.candidates],
+                "max_reasks": route.max_reasks,
+                "max_retries": route.max_retries,
+                "deadline_seconds": route.deadline_seconds,
+            },
+        }
+
+
+class Policies:
+    """Resolves policies, and keeps what it read for as long as it is true."""
+
+    def __init__(
+        self, store: Store, settings: Settings, *, tenants: Tenants, flags: Flags, routes: Routes, schemas: Schemas
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.tenants = tenants
+        self.flags = flags
+        self.routes = routes
+        self.schemas = schemas
+        self._standing = Standing(self, -1)
+
+    def authenticate(self, secret: str) -> Principal:
+        """Return who holds *secret*, or raise Unauthenticated."""
+        return self.standing().principal(secret)
+
+    def standing(self) -> Standing:
+        """Return what stands now: what was kept, or an empty one if an operator has decided anything since."""
+        with self.store.snapshot() as connection:
+            revision = audit.revision(connection)
+        standing = self._standing
+        if standing.revision != revision:
+            standing = self._standing = Standing(self, revision)
+        return standing
+
+
+class Standing:
+    """The decisions of operators at one revision, each read when it is first asked for.
+
+    What is read after a further decision may be newer than the revision says; it is dropped with the rest all the same.
+    """
+
+    def __init__(self, policies: Policies, revision: int) -> None:
+        self._policies = policies
+        self.revision = revision
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    def _once(self, key: tuple[Any, ...], read: Callable[[], _T]) -> _T:
+        value = self._kept.get(key)
+        if value is None:
+            value = read()
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = value
+        return value
+
+    def principal(self, secret: str) -> Principal:
+        """Return who holds *secret*, or raise Unauthenticated."""
+        digest = hashlib.sha256(secret.encode()).digest()  # what is kept must not be a key
+        return self._once(("principal", digest), lambda: self._policies.tenants.authenticate(secret))
+
+    def tenant(self, tenant_id: str) -> TenantTerms:
+        """Return what holds for a tenant.
+
+        Raises:
+            NotFound: there is no such tenant any more.
+
+        """
+        return self._once(("tenant", tenant_id), lambda: self._read_tenant(tenant_id))
+
+    def resolve(
+        self,
+        principal: Principal,
+        tenant: TenantTerms,
+        *,
+        schema: str | dict[str, Any],
+        route: str,
+        model: str | None,
+        stream: bool,
+    ) -> Policy:
+        """Return what governs this generation.
+
+        Raises:
+            Forbidden: the principal may not generate in this tenant.
+            FeatureDisabled: a flag is off.
+            NotFound: there is no such schema or route.
+            Invalid: the inline schema or the model cannot be used.
+
+        """
+        principal.require(Permission.GENERATIONS_WRITE, tenant.id)
+        _require(tenant, Flag.GENERATION)
+        if stream:
+            _require(tenant, Flag.STREAMING)
+        if not isinstance(schema, str):
+            return self._policy(tenant, self._policies.schemas.inline(schema), route, model)
+        return self._once(
+            ("policy", tenant.id, schema, route, model),
+            lambda: self._policy(tenant, self._policies.schemas.find(schema), route, model),
+        )
+
+    def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None) -> Policy:
+        return Policy(tenant=tenant, route=self._route(tenant, route, model), schema=schema, revision=self.revision)
+
+    def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
+        routes = self._policies.routes
+        terms = routes.of_model(model) if model else routes.find(route).terms
+        candidates = terms.candidates
+        if not tenant.flags[Flag.LOCAL_MODEL].value:
+            candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
+            if not candidates:
+                raise _disabled(tenant, Flag.LOCAL_MODEL)
+        if not tenant.flags[Flag.FALLBACK].value:
+            candidates = candidates[:1]
+        return RouteTerms(
+            name=terms.name,
+            candidates=candidates,
+            max_reasks=terms.max_reasks,
+            max_retries=terms.max_retries,
+            deadline_seconds=terms.deadline_seconds,
+        )
+
+    def _read_tenant(self, tenant_id: str) -> TenantTerms:
+        with self._policies.store.reading() as session:
+            tenant = session.get(Tenant, tenant_id)
+            if tenant is None:
+                raise NotFound("This tenant no longer exists.")
+            budget = session.exec(select(Budget).where(Budget.tenant_id == tenant_id)).first()
+        terms = None
+        if budget is not None:
+            terms = BudgetTerms(
+                budget_id=budget.id,
+                tenant_id=tenant_id,
+                limit_nano_usd=budget.limit_nano_usd,
+                timezone=tenant.timezone,
+            )
+        return TenantTerms(
+            id=tenant.id,
+            name=tenant.name,
+            timezone=tenant.timezone,
+            rate_limit_per_min=tenant.rate_limit_per_min or self._policies.settings.rate_limit_per_min,
+            payload_retention_days=tenant.payload_retention_days,
+            budget=terms,
+            flags=evaluate_all(self._policies.flags.rules(), tenant_id),
+        )
+
+
+def _require(tenant: TenantTerms, flag: Flag) -> None:
+    if not tenant.flags[flag].value:
+        raise _disabled(tenant, flag)
+
+
+def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:
+    rule = tenant.flags[flag].rule
+    return FeatureDisabled(
+        f"{flag.meaning.title} is switched off for {tenant.name} by {rule} of the flag {flag.value}. "
+        "An operator can turn it on.",
+        flag=flag.value,
+    )
+
+

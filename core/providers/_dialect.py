@@ -1,0 +1,278 @@
+"""What the vendors' dialects share: the SDK client on the provider loop, Instructor's frames, errors in our words.
+
+Instructor prepares requests and words re-asks; its control loop is not used (docs/architecture.md says why). The frame
+of a request, which is all of it but the messages, depends on schema and mode only, so it is made once. The call goes
+through the SDK's own ``post`` with the body as bytes: the SDK keeps authentication, connections and errors, and the
+typed models that it would build from both bodies, only to be taken apart again, are never built.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import aiohttp
+import httpx2
+import instructor
+import orjson
+from instructor.v2 import Mode, mode_registry
+from instructor.v2 import Provider as Vendor
+from instructor.v2.core.json import extract_json_from_codeblock
+from pydantic import BaseModel
+
+from core.pricing import Usage
+from core.providers import (
+    Answer,
+    Ask,
+    Broken,
+    Failed,
+    Garbled,
+    ProviderError,
+    Throttled,
+    TurnedAway,
+    Unreachable,
+)
+
+logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs values of invalid fields at ERROR
+
+MODES: Mapping[str, Mode] = {
+    "tools": Mode.TOOLS,
+    "json_schema": Mode.JSON_SCHEMA,
+    "json": Mode.JSON,
+    "md_json": Mode.MD_JSON,
+}
+LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=120)
+"""Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause."""
+NO_TIMEOUT = httpx2.Timeout(None, connect=10)
+"""The attempt's deadline is the loop's (core/providers/_loop.py)."""
+_SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
+
+
+@lru_cache(maxsize=1024)
+def in_instructor(response_model: type[BaseModel]) -> type[BaseModel]:
+    """Return *response_model* as Instructor wants it, wrapped once: it would build a class per call otherwise."""
+    if issubclass(response_model, instructor.ResponseSchema):
+        return response_model
+    return type(response_model.__name__, (response_model, instructor.ResponseSchema), {"__doc__": response_model.__doc__})
+
+
+@lru_cache(maxsize=1024)
+def frame(vendor: Vendor, mode: Mode, response_model: type[BaseModel]) -> Mapping[str, Any]:
+    """Return the part of a request that does not depend on its messages, prepared by Instructor. Do not change it."""
+    _, prepared = mode_registry.get_handlers(vendor, mode).request_handler(
+        response_model=in_instructor(response_model), kwargs={"messages": []}
+    )
+    return {name: value for name, value in prepared.items() if name not in ("messages", "system")}
+
+
+def in_messages(
+    vendor: Vendor, mode: Mode, response_model: type[BaseModel], messages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a request prepared by Instructor for a mode that writes the schema into the messages."""
+    _, prepared = mode_registry.get_handlers(vendor, mode).request_handler(
+        response_model=in_instructor(response_model), kwargs={"messages": messages}
+    )
+    return dict(prepared)
+
+
+def ask_again(vendor: Vendor, mode: Mode, messages: list[dict[str, Any]], response: Any, error: Exception) -> list[Any]:
+    """Return the messages that Instructor adds for an invalid answer."""
+    known = len(messages)
+    kwargs = mode_registry.get_handlers(vendor, mode).reask_handler(
+        kwargs={"messages": list(messages)}, response=response, exception=error
+    )
+    return kwargs["messages"][known:]
+
+
+def json_in(text: str) -> str:
+    """Return the JSON in a model's prose, or the prose itself where there is none."""
+    if text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return extract_json_from_codeblock(text)
+    except ValueError:
+        return text
+
+
+@dataclass(slots=True)
+class Told:
+    """What the wire has told of the call that is out."""
+
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    ttft_seconds: float | None = None
+    pieces: list[str] = field(default_factory=list[str])
+
+    def answer(self, raw: Any = None, text: str | None = None) -> Answer:
+        """Return it as an answer."""
+        return Answer(
+            text="".join(self.pieces) if text is None else text,
+            http_status=self.http_status,
+            provider_request_id=self.provider_request_id,
+            model=self.model,
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            ttft_seconds=self.ttft_seconds,
+            raw=raw,
+        )
+
+
+class Wire:
+    """One SDK client, made by the first call, on the loop that it will live on."""
+
+    def __init__(self, name: str, make: Callable[[], Any], sdk: Any, request_id: str) -> None:
+        self.name = name
+        self._make = make
+        self._sdk = sdk
+        self._request_id = request_id
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """The SDK's asynchronous client."""
+        if self._client is None:
+            self._client = self._make()
+        return self._client
+
+    async def post(self, path: str, content: bytes, told: Told) -> dict[str, Any]:
+        """Send *content*, return the body of the answer.
+
+        Raises:
+            ProviderError: there is no body to read.
+
+        """
+        try:
+            response: httpx2.Response = await self.client.post(
+                path, cast_to=httpx2.Response, content=content, options={"headers": _JSON}
+            )
+        except Exception as error:  # noqa: BLE001 whatever the SDK raises becomes a word of ours
+            raise self.in_our_words(error, told) from None
+        self._note(response, told)
+        return _object(self.name, response.content, told)
+
+    async def stream(self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]) -> None:
+        """Send *content*, give every event of the answer to *take*.
+
+        Raises:
+            ProviderError: the stream could not be opened, or broke, or *take* raised it.
+
+        """
+        stream = None
+        try:
+            stream = await self.client.post(
+                path,
+                cast_to=object,
+                content=content,
+                options={"headers": _JSON},
+                stream=True,
+                stream_cls=self._sdk.AsyncStream[object],
+            )
+            self._note(stream.response, told)
+            async for event in stream:
+                take(event)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 as above
+            raise self.in_our_words(error, told) from None
+        finally:
+            if stream is not None:
+                await stream.close()
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _note(self, response: httpx2.Response, told: Told) -> None:
+        told.http_status = response.status_code
+        told.provider_request_id = response.headers.get(self._request_id)
+
+    def in_our_words(self, error: Exception, told: Told) -> ProviderError:
+        """Return what an SDK's exception means to us. Neither its text nor its body is shown: they may quote the key."""
+        sdk = self._sdk
+        if isinstance(error, sdk.APIStatusError):
+            self._note(error.response, told)
+            return _status_error(self.name, error, told.answer())
+        if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
+            root = _root(error)
+            broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
+            broken.was_sent = not isinstance(root, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            return broken
+        if isinstance(error, ValueError | sdk.APIResponseValidationError):
+            return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
+        if isinstance(error, sdk.APIError):
+            return Broken(f"{self.name} broke off with an error.", answer=told.answer())
+        return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the first cause. The aiohttp transport reports a broken connection as a connect timeout; its cause is true."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _object(name: str, body: bytes, told: Told) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        what = "an empty body" if not body.strip() else "a body that is no JSON object"
+        raise Garbled(f"{name} answered with {what}.", answer=told.answer(text=""))
+    return value
+
+
+def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
+    status = error.response.status_code
+    reason = _reason(error.body)
+    told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
+    if status < httpx2.codes.BAD_REQUEST:  # an error event in a stream that had begun well
+        return Broken(f"{name} broke off with an error" + (f" ({reason})." if reason else "."), answer=answer)
+    if status == httpx2.codes.TOO_MANY_REQUESTS:
+        return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(error.response))
+    if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
+        return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=_retry_after(error.response))
+    if status in (httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.CONFLICT):
+        return Failed(f"{told}: it gave up.", answer=answer)
+    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        return TurnedAway(f"{told}: it does not accept the key. Check the provider's key and its rights.", answer=answer)
+    if status == httpx2.codes.NOT_FOUND:
+        return TurnedAway(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer)
+    return TurnedAway(f"{told}: it rejects the request.", answer=answer)
+
+
+def _reason(body: Any) -> str:
+    """Return the error's code or type if it is a plain word; free text might quote a key or a prompt."""
+    if isinstance(body, Mapping):
+        inner = body.get("error")
+        source = inner if isinstance(inner, Mapping) else body
+        for name in ("code", "type"):
+            word = source.get(name)
+            if isinstance(word, str) and _SAFE_CODE.fullmatch(word):
+                return word
+    return ""
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    for header, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(response.headers[header]) * scale)
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def messages_of(ask: Ask) -> list[dict[str, Any]]:
+    """Return the messages of *ask* as plain dictionaries that a conversation may extend."""
+    return [{"role": message["role"], "content": message["content"]} for message in ask.messages]

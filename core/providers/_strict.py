@@ -1,0 +1,101 @@
+"""OpenAI's strict subset of JSON Schema, and the way back from its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+_UNSUPPORTED = frozenset(
+    "default title examples uniqueItems minProperties maxProperties if then else not patternProperties "
+    "propertyNames discriminator contains minContains maxContains dependentRequired dependentSchemas "
+    "unevaluatedProperties unevaluatedItems prefixItems".split()
+)
+
+
+def strict_schema(schema: Any) -> Any:
+    """Return *schema* in the strict subset: objects closed, every property required, an optional one nullable.
+
+    What the subset cannot say is left out: our own validation still asks for it.
+    """
+    if isinstance(schema, list):
+        return [strict_schema(part) for part in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    whole = cast("dict[str, Any]", schema)
+    if "$ref" in whole:
+        return {"$ref": whole["$ref"]}
+    strict: dict[str, Any] = {}
+    for name, part in whole.items():
+        if name in _UNSUPPORTED:
+            continue
+        if name == "const":
+            strict["enum"] = [part]
+        elif name == "oneOf":
+            strict["anyOf"] = strict_schema(part)
+        elif name in ("$defs", "definitions", "properties"):
+            strict[name] = {key: strict_schema(value) for key, value in part.items()}
+        elif name in ("anyOf", "allOf", "items"):
+            strict[name] = strict_schema(part)
+        else:
+            strict[name] = part
+    if strict.get("type") == "object" or "properties" in strict:
+        required = set(whole.get("required", ()))
+        properties = strict.setdefault("properties", {})
+        for name, part in properties.items():
+            if name not in required and not _takes_null(part):
+                properties[name] = {"anyOf": [part, {"type": "null"}]}
+        strict["required"] = list(properties)
+        strict["additionalProperties"] = False
+    return strict
+
+
+def without_nulls(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the object in *text* without the nulls that stand for absent optional properties of *schema*.
+
+    Text that is no JSON, and text without such nulls, comes back as it was.
+    """
+    if "null" not in text:
+        return text
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return text
+    return orjson.dumps(_prune(value, schema, schema)).decode()
+
+
+def _prune(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    schema = _resolved(schema, root)
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        required = schema.get("required", ())
+        kept: dict[str, Any] = {}
+        for name, part in cast("dict[str, Any]", value).items():
+            inner = properties.get(name, {})
+            if part is None and name in properties and name not in required and not _takes_null(_resolved(inner, root)):
+                continue
+            kept[name] = _prune(part, inner, root)
+        return kept
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [_prune(part, schema["items"], root) for part in cast("list[Any]", value)]
+    return value
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return schema
+    found: Any = root
+    for step in reference[2:].split("/"):
+        found = found.get(step.replace("~1", "/").replace("~0", "~"), {})
+    return cast("Mapping[str, Any]", found)
+
+
+def _takes_null(schema: Mapping[str, Any]) -> bool:
+    kind = schema.get("type")
+    if kind == "null" or (isinstance(kind, list) and "null" in kind):
+        return True
+    if None in schema.get("enum", ()):
+        return True
+    return any(_takes_null(part) for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())))

@@ -1,0 +1,104 @@
+"""The small local model, served by a child process in OpenAI's dialect. Demo quality, no key needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from core.errors import Unavailable
+from core.providers import Answer, Ask, Conversation, Unreachable
+from core.providers._llama import LocalModel
+from core.providers.openai import OpenAI
+
+_POLL_SECONDS = 0.1
+_INSTRUCTION = (
+    "Read the user's text and answer with one JSON object that holds what the text says. "
+    "Fill every field from the text. Write nothing else."
+)
+
+
+class Local:
+    """The local model. llama.cpp neither forces nor parses tool calls, so it is held to the schema as it decodes."""
+
+    name = "local"
+
+    def __init__(self, model: LocalModel) -> None:
+        self._model = model
+        self._wire: tuple[str, OpenAI] | None = None
+
+    def open(self, ask: Ask) -> Conversation:
+        """Begin a conversation. A model of this size does far better with one example before it."""
+        shown: list[Mapping[str, Any]] = [{"role": "system", "content": _INSTRUCTION}]
+        if ask.example is not None:
+            given, made = ask.example
+            shown.append({"role": "user", "content": given})
+            shown.append({"role": "assistant", "content": orjson.dumps(made).decode()})
+        return _Conversation(self, replace(ask, mode="json_schema", messages=[*shown, *ask.messages]))
+
+    async def ready(self) -> OpenAI:
+        """Return the server, as soon as it answers.
+
+        Raises:
+            Unreachable: it does not, and will not by waiting.
+
+        """
+        while self._model.status.phase in ("fetching", "starting"):
+            await asyncio.sleep(_POLL_SECONDS)
+        try:
+            url = self._model.base_url
+        except Unavailable as error:
+            gone = Unreachable(error.message)
+            gone.was_sent = False
+            raise gone from None
+        if self._wire is None or self._wire[0] != url:
+            await self.close()
+            self._wire = (url, OpenAI(name=self.name, api_key=self._model.api_key, base_url=url))
+        return self._wire[1]
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._wire is not None:
+            await self._wire[1].close()
+            self._wire = None
+
+
+class _Conversation:
+    """An exchange that begins when the server is there."""
+
+    mode = "json_schema"
+
+    def __init__(self, provider: Local, ask: Ask) -> None:
+        self._provider = provider
+        self._ask = ask
+        self._inner: Conversation | None = None
+
+    @property
+    def so_far(self) -> Answer:
+        """What the wire told of the call that is out."""
+        return self._inner.so_far if self._inner else Answer()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the next request, near enough: a local model has no price."""
+        return self._inner.size_bytes if self._inner else sum(len(one["content"]) for one in self._ask.messages)
+
+    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
+        """Call once; see :class:`core.providers.Conversation`."""
+        if self._inner is None:
+            self._inner = (await self._provider.ready()).open(self._ask)
+        return await self._inner.send(on_text)
+
+    def read(self, answer: Answer) -> BaseModel:
+        """Return the valid object, or raise pydantic's ValidationError."""
+        assert self._inner is not None  # noqa: S101 there is no answer before a send
+        return self._inner.read(answer)
+
+    def ask_again(self, answer: Answer, error: Exception) -> Any:
+        """Take the invalid answer and its errors into the exchange."""
+        assert self._inner is not None  # noqa: S101 as above
+        return self._inner.ask_again(answer, error)

@@ -1,0 +1,341 @@
+"""OpenAI, and every server that speaks its dialect: chat completions, or the Responses API by setting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import openai
+import orjson
+from instructor.v2 import Mode
+from instructor.v2 import Provider as Vendor
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel
+
+from core.pricing import Usage
+from core.providers import Answer, Ask, Broken, Conversation, Failed, Filtered, Garbled, Refused, Truncated
+from core.providers._dialect import (
+    LIMITS,
+    MODES,
+    NO_TIMEOUT,
+    Told,
+    Wire,
+    ask_again,
+    frame,
+    in_messages,
+    json_in,
+    messages_of,
+)
+from core.providers._strict import strict_schema, without_nulls
+from core.settings import Settings
+
+class OpenAI:
+    """A server that speaks OpenAI's dialect."""
+
+    def __init__(
+        self,
+        *,
+        name: str = "openai",
+        api_key: str,
+        base_url: str | None = None,
+        responses: bool = False,
+        default_mode: str = "tools",
+    ) -> None:
+        self.name = name
+        self._responses = responses
+        self._default_mode = default_mode
+        self._is_openai = base_url is None
+        """Only OpenAI itself is known to enforce strict schemas and to want ``max_completion_tokens``."""
+        self._wire = Wire(
+            name,
+            lambda: openai.AsyncOpenAI(
+                api_key=api_key,
+                base_url=base_url,
+                max_retries=0,
+                timeout=NO_TIMEOUT,
+                http_client=openai.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT),
+            ),
+            openai,
+            "x-request-id",
+        )
+
+    def open(self, ask: Ask) -> Conversation:
+        """Begin a conversation."""
+        mode = ask.mode or self._default_mode
+        kind = _ResponsesConversation if self._responses else _ChatConversation
+        return kind(self._wire, ask, mode, is_openai=self._is_openai)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._wire.close()
+
+
+def provider(settings: Settings) -> OpenAI:
+    """Return OpenAI as *settings* describe it."""
+    key = settings.openai_api_key
+    return OpenAI(
+        api_key=key.get_secret_value() if key else "unused",
+        base_url=settings.openai_base_url,
+        responses=settings.openai_api == "responses",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _strict(response_model: type[BaseModel]) -> Mapping[str, Any]:
+    """Return the strict JSON Schema that OpenAI enforces while it decodes."""
+    return {
+        "name": response_model.__name__,
+        "strict": True,
+        "schema": strict_schema(response_model.model_json_schema()),
+    }
+
+
+class _ChatConversation:
+    """An exchange over ``/chat/completions``."""
+
+    _path = "/chat/completions"
+
+    def __init__(self, wire: Wire, ask: Ask, mode: str, *, is_openai: bool) -> None:
+        self.mode = mode
+        self._wire = wire
+        self._ask = ask
+        self._instructor_mode = MODES[mode]
+        self._is_strict = mode == "json_schema" and is_openai
+        self._told = Told()
+        self._messages = messages_of(ask)
+        self._body = self._frame(is_openai=is_openai)
+        self._content = self._encode()
+
+    def _frame(self, *, is_openai: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self._ask.model}
+        model = self._ask.response_model
+        if self._instructor_mode in (Mode.JSON, Mode.MD_JSON):
+            prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
+            self._messages = prepared.pop("messages")
+            body |= prepared
+        elif self._is_strict:
+            body["response_format"] = {"type": "json_schema", "json_schema": _strict(model)}
+        else:
+            body |= frame(Vendor.OPENAI, self._instructor_mode, model)
+        body["max_completion_tokens" if is_openai else "max_tokens"] = self._ask.max_tokens
+        if self._ask.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        return body
+
+    def _encode(self) -> bytes:
+        return orjson.dumps({**self._body, "messages": self._messages})
+
+    @property
+    def so_far(self) -> Answer:
+        """What the wire told of the call that is out."""
+        return self._told.answer()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the next request's body."""
+        return len(self._content)
+
+    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
+        """Call once; see :class:`core.providers.Conversation`."""
+        told = self._told = Told()
+        if on_text is None:
+            raw = await self._wire.post(self._path, self._content, told)
+        else:
+            raw = await self._stream(told, on_text)
+        return self._answer(raw, told)
+
+    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
+        started = asyncio.get_running_loop().time()
+        call: dict[str, Any] = {"id": "call", "type": "function", "function": {"name": "", "arguments": ""}}
+        refusal: list[str] = []
+        is_call = False
+
+        def take(event: dict[str, Any]) -> None:
+            nonlocal is_call
+            told.model = event.get("model") or told.model
+            if usage := event.get("usage"):
+                told.usage = _chat_usage(usage)
+            for choice in event.get("choices") or ():
+                delta = choice.get("delta") or {}
+                told.finish_reason = choice.get("finish_reason") or told.finish_reason
+                if delta.get("refusal"):
+                    refusal.append(delta["refusal"])
+                piece = delta.get("content") or ""
+                for part in delta.get("tool_calls") or ():
+                    is_call = True
+                    function = part.get("function") or {}
+                    call["id"] = part.get("id") or call["id"]
+                    call["function"]["name"] += function.get("name") or ""
+                    piece += function.get("arguments") or ""
+                if piece:
+                    if told.ttft_seconds is None:
+                        told.ttft_seconds = asyncio.get_running_loop().time() - started
+                    told.pieces.append(piece)
+                    on_text(piece)
+
+        await self._wire.stream(self._path, self._content, told, take)
+        if told.finish_reason is None:
+            raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
+        text = "".join(told.pieces)
+        message: dict[str, Any] = {"role": "assistant", "content": None if is_call else text}
+        if is_call:
+            call["function"]["arguments"] = text
+            message["tool_calls"] = [call]
+        if refusal:
+            message["refusal"] = "".join(refusal)
+        return {"choices": [{"index": 0, "finish_reason": told.finish_reason, "message": message}]}
+
+    def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
+        told.model = raw.get("model") or told.model
+        if usage := raw.get("usage"):
+            told.usage = _chat_usage(usage)
+        try:
+            choice = raw["choices"][0]
+            message = choice["message"]
+            calls = message.get("tool_calls")
+            text = calls[0]["function"]["arguments"] if calls else json_in(message.get("content") or "")
+        except (LookupError, TypeError, AttributeError):
+            raise Garbled(f"{self._wire.name} answered without a choice.", answer=told.answer(text="")) from None
+        told.finish_reason = choice.get("finish_reason")
+        answer = told.answer(raw, text)
+        if message.get("refusal") or told.finish_reason == "refusal":
+            raise Refused("The model declined to answer.", answer=answer)
+        _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
+        return answer
+
+    def read(self, answer: Answer) -> BaseModel:
+        """Return the valid object, or raise pydantic's ValidationError."""
+        model = self._ask.response_model
+        if self._is_strict:
+            return model.model_validate_json(without_nulls(answer.text, model.model_json_schema()))
+        return model.model_validate_json(answer.text)
+
+    def ask_again(self, answer: Answer, error: Exception) -> Any:
+        """Take the invalid answer and its errors into the exchange."""
+        added = ask_again(Vendor.OPENAI, self._instructor_mode, self._messages, self._instructor_view(answer), error)
+        self._messages = [*self._messages, *added]
+        self._content = self._encode()
+        return added
+
+    def _instructor_view(self, answer: Answer) -> Any:
+        return ChatCompletion.construct(**answer.raw)
+
+
+class _ResponsesConversation(_ChatConversation):
+    """An exchange over ``/responses``."""
+
+    _path = "/responses"
+
+    def _frame(self, *, is_openai: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._ask.model,
+            "max_output_tokens": self._ask.max_tokens,
+            "store": False,  # what a tenant sends is not to be kept by the vendor
+        }
+        model = self._ask.response_model
+        if self._instructor_mode is Mode.TOOLS:
+            function = frame(Vendor.OPENAI, Mode.TOOLS, model)["tools"][0]["function"]
+            body["tools"] = [{"type": "function", "strict": False, **function}]
+            body["tool_choice"] = {"type": "function", "name": function["name"]}
+        elif self._instructor_mode is Mode.JSON_SCHEMA:
+            schema = _strict(model) if is_openai else {"name": model.__name__, "schema": model.model_json_schema()}
+            body["text"] = {"format": {"type": "json_schema", **schema}}
+        else:
+            prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
+            self._messages = prepared["messages"]
+        if self._ask.stream:
+            body["stream"] = True
+        return body
+
+    def _encode(self) -> bytes:
+        return orjson.dumps({**self._body, "input": self._messages})
+
+    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
+        started = asyncio.get_running_loop().time()
+        final: dict[str, Any] = {}
+
+        def take(event: dict[str, Any]) -> None:
+            kind = event.get("type")
+            if kind in ("response.function_call_arguments.delta", "response.output_text.delta"):
+                if told.ttft_seconds is None:
+                    told.ttft_seconds = asyncio.get_running_loop().time() - started
+                told.pieces.append(event["delta"])
+                on_text(event["delta"])
+            elif kind in ("response.completed", "response.incomplete", "response.failed"):
+                final.update(event.get("response") or {})
+            elif kind == "error":
+                raise Broken(f"{self._wire.name} broke off with an error.", answer=told.answer())
+
+        await self._wire.stream(self._path, self._content, told, take)
+        if not final:
+            raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
+        return final
+
+    def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
+        told.model = raw.get("model") or told.model
+        if usage := raw.get("usage"):
+            told.usage = _responses_usage(usage)
+        try:
+            output = raw["output"]
+            calls = [part["arguments"] for part in output if part.get("type") == "function_call"]
+            content = [piece for part in output for piece in part.get("content") or () if part.get("type") == "message"]
+            text = calls[0] if calls else json_in("".join(piece.get("text") or "" for piece in content))
+            refused = any(piece.get("type") == "refusal" for piece in content)
+        except (LookupError, TypeError, AttributeError):
+            raise Garbled(f"{self._wire.name} answered without an output.", answer=told.answer(text="")) from None
+        told.finish_reason = (raw.get("incomplete_details") or {}).get("reason") or raw.get("status")
+        answer = told.answer(raw, text)
+        if refused:
+            raise Refused("The model declined to answer.", answer=answer)
+        if told.finish_reason == "failed":
+            raise Failed(f"{self._wire.name} failed on its side.", answer=answer)
+        _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
+        return answer
+
+    def ask_again(self, answer: Answer, error: Exception) -> Any:
+        """Take the invalid answer and its errors into the exchange."""
+        if self._instructor_mode is Mode.TOOLS:
+            output = [SimpleNamespace(**part) for part in answer.raw.get("output", ())]
+            view = SimpleNamespace(output=output)
+            added = ask_again(Vendor.OPENAI, Mode.RESPONSES_TOOLS, self._messages, view, error)
+        else:
+            message = {"role": "assistant", "content": answer.text}
+            view = ChatCompletion.construct(choices=[{"message": message}])
+            added = ask_again(Vendor.OPENAI, self._instructor_mode, self._messages, view, error)
+        self._messages = [*self._messages, *added]
+        self._content = self._encode()
+        return added
+
+
+def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> None:
+    if finish_reason in ("length", "max_output_tokens", "max_tokens"):
+        raise Truncated(f"The answer ran into the limit of {max_tokens} tokens.", answer=answer)
+    if finish_reason == "content_filter":
+        raise Filtered("The provider's content filter stopped the answer.", answer=answer)
+
+
+def _chat_usage(usage: Mapping[str, Any]) -> Usage:
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    return Usage(
+        input_tokens=usage.get("prompt_tokens") or 0,
+        cached_tokens=prompt.get("cached_tokens") or 0,
+        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
+        output_tokens=usage.get("completion_tokens") or 0,
+        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+    )
+
+
+def _responses_usage(usage: Mapping[str, Any]) -> Usage:
+    given = usage.get("input_tokens_details") or {}
+    made = usage.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=usage.get("input_tokens") or 0,
+        cached_tokens=given.get("cached_tokens") or 0,
+        cache_write_tokens=given.get("cache_write_tokens") or 0,
+        output_tokens=usage.get("output_tokens") or 0,
+        reasoning_tokens=made.get("reasoning_tokens") or 0,
+    )

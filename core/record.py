@@ -1,0 +1,447 @@
+"""Room eight: one generation, its attempts, one event, whatever happens; refusals too.
+
+Settling the money and writing the rows is one transaction: no charge without its attempt, no attempt without its charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from core.attempts import Attempt, Candidate
+from core.budgets import Budgets, BudgetTerms, Purse
+from core.clock import Clock
+from core.errors import (
+    BudgetExceeded,
+    Cancelled,
+    Exhausted,
+    FeatureDisabled,
+    GuardrailBlocked,
+    ProctorError,
+    RateLimited,
+)
+from core.flags import Flag
+from core.policy import Policy, TenantTerms
+from core.pricing import Usage
+from core.principals import Principal
+from core.store import Store
+from core.tables import Attempt as AttemptRow
+from core.tables import FieldError, Outcome, Payload
+from core.tables import Generation as GenerationRow
+from core.telemetry import Metrics, log, user_hash
+
+_BLOCKED: Mapping[type[ProctorError], Outcome] = {
+    RateLimited: Outcome.BLOCKED_RATE,
+    BudgetExceeded: Outcome.BLOCKED_BUDGET,
+    GuardrailBlocked: Outcome.BLOCKED_GUARDRAIL,
+    FeatureDisabled: Outcome.BLOCKED_FLAG,
+    Cancelled: Outcome.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One request and everything that came of it, as the caller reads it."""
+
+    id: str
+    tenant_id: str
+    value: Any
+    """The valid object; ``None`` where there is none."""
+    outcome: Outcome
+    schema: str
+    schema_version: int | None
+    schema_hash: str
+    route: str
+    provider: str | None
+    model: str | None
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+    """The sum over attempts."""
+    cost_nano_usd: int | None
+    """The sum over attempts; ``None`` where one of them is unpriced."""
+    trace: tuple[dict[str, Any], ...]
+    started_at: datetime
+    duration_ms: float
+    ttft_ms: float | None
+
+
+class Recorder:
+    """Opens records."""
+
+    def __init__(self, *, store: Store, clock: Clock, budgets: Budgets, metrics: Metrics) -> None:
+        self.store = store
+        self.clock = clock
+        self.budgets = budgets
+        self.metrics = metrics
+        self.insert_generation = store.insert(GenerationRow)
+        self.insert_attempts = store.insert(AttemptRow)
+        self.insert_field_errors = store.insert(FieldError)
+        self.insert_payloads = store.insert(Payload)
+
+    def open(
+        self,
+        *,
+        tenant: TenantTerms,
+        principal: Principal,
+        request_id: str,
+        route: str,
+        schema: str,
+        streamed: bool,
+        user: str | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> Record:
+        """Return the record of one generation; it is written when its ``with`` block ends, by any door."""
+        return Record(self, tenant, principal, request_id, route, schema, streamed, user, metadata)
+
+
+class Record:
+    """What has come of one generation so far."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        tenant: TenantTerms,
+        principal: Principal,
+        request_id: str,
+        route: str,
+        schema: str,
+        streamed: bool,  # noqa: FBT001 filled by Recorder.open alone
+        user: str | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> None:
+        self._recorder = recorder
+        self._clock = recorder.clock
+        self.id = self._clock.new_id()
+        self._tenant = tenant
+        self._principal = principal
+        self._request_id = request_id
+        self._route = route
+        self._schema = schema
+        self._streamed = streamed
+        self._user = user
+        self._metadata = metadata
+        self._started_at = self._clock.now()
+        self._began = self._clock.monotonic()
+        self._policy: Policy | None = None
+        self._messages: Sequence[Mapping[str, Any]] = ()
+        self._purse: Purse = recorder.budgets.open(None, self.id)
+        self._attempts: list[Attempt] = []
+        self._unwritten: list[Attempt] = []
+        self._trace: list[dict[str, Any]] = []
+        self._value: Any = None
+        self._answered_by: Candidate | None = None
+        self.generation: Generation | None = None
+        """What the caller gets; there once the block has ended."""
+
+    def __enter__(self) -> Record:
+        self._recorder.metrics.in_flight.inc()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: Any) -> None:
+        self._recorder.metrics.in_flight.dec()
+        outcome = self._outcome(error)
+        if outcome is None:
+            log().info("request_rejected", request_id=self._request_id, tenant=self._tenant.name, code=_code(error))
+            return
+        if error is not None and not isinstance(error, Exhausted):
+            self.step(*_last_step(error))
+        elif isinstance(error, Exhausted):
+            self.step("attempt", "exhausted", error.message)
+        self.generation = self._summed_up(outcome)
+        self._write(self.generation, error)
+        if isinstance(error, ProctorError):
+            error.facts |= {
+                "generation_id": self.id,
+                "outcome": outcome.value,
+                "trace": self._trace,
+                "generation": self.generation,
+            }
+        self._tell(self.generation, error)
+
+    # ── What the corridor tells it ────────────────────────────────────────────────────────────────────────────────────
+
+    def step(self, room: str, verdict: str, reason: str) -> None:
+        """Add a step to the decision trace."""
+        self._trace.append({"room": room, "verdict": verdict, "reason": reason})
+
+    def note(self, verdict: str, reason: str) -> None:
+        """Add a step of the attempt room."""
+        self.step("attempt", verdict, reason)
+
+    def governed_by(self, policy: Policy) -> None:
+        """Take in the policy."""
+        self._policy = policy
+
+    def asking(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Take in the messages as they were screened."""
+        self._messages = messages
+
+    def pays_from(self, terms: BudgetTerms | None) -> None:
+        """Open the purse that the attempts are paid from."""
+        self._purse = self._recorder.budgets.open(terms, self.id)
+
+    def cover(self, nano_usd: int) -> None:
+        """Hold money for one more attempt, and write down those before it, in one transaction."""
+        if self._purse.terms is None and not self._unwritten:
+            return
+        with self._recorder.store.transaction() as connection:
+            self._write_attempts(connection)
+            self._recorder.budgets.cover(connection, self._purse, nano_usd)
+
+    def ended(self, attempt: Attempt) -> None:
+        """Take in an attempt that has ended, and charge it."""
+        self._attempts.append(attempt)
+        self._unwritten.append(attempt)
+        cost = attempt.cost.nano_usd if attempt.cost else None
+        estimated = attempt.usage.estimated if attempt.usage else False
+        self._recorder.budgets.charge(self._purse, attempt.id, cost, estimated=estimated)
+        status = f" ({attempt.answer.http_status})" if attempt.answer.http_status else ""
+        reason = f"{attempt.kind.value}: {attempt.provider}/{attempt.model}{status}"
+        detail = f": {attempt.error_detail}" if attempt.error_detail else ""
+        self.step("attempt", attempt.outcome.value, reason + detail)
+
+    def succeeded(self, value: Any, candidate: Candidate) -> None:
+        """Take in the valid object."""
+        self._value = value
+        self._answered_by = candidate
+
+    # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _outcome(self, error: BaseException | None) -> Outcome | None:
+        """Return how it ended; ``None`` for a request that never was a generation."""
+        if error is None:
+            return self._attempts[-1].outcome
+        for kind, outcome in _BLOCKED.items():
+            if isinstance(error, kind):
+                return outcome
+        if isinstance(error, Exhausted):
+            return error.facts["outcome"]
+        if isinstance(error, ProctorError) and not self._attempts:
+            return None
+        if isinstance(error, Exception):
+            return Outcome.PROVIDER_ERROR
+        return Outcome.CANCELLED  # GeneratorExit and its like: the caller closed the stream, or the process ends
+
+    def _summed_up(self, outcome: Outcome) -> Generation:
+        usage = sum((one.usage for one in self._attempts if one.usage), Usage())
+        paid = [one for one in self._attempts if one.usage]
+        unpriced = any(one.cost is None for one in paid)
+        last = self._attempts[-1] if self._attempts else None
+        schema = self._policy.schema if self._policy else None
+        ttft = last.answer.ttft_seconds if last else None
+        return Generation(
+            id=self.id,
+            tenant_id=self._tenant.id,
+            value=self._value,
+            outcome=outcome,
+            schema=schema.name if schema else self._schema,
+            schema_version=schema.version if schema else None,
+            schema_hash=schema.hash if schema else "",
+            route=self._policy.route.name if self._policy else self._route,
+            provider=last.provider if last else None,
+            model=last.model if last else None,
+            attempts=tuple(self._attempts),
+            usage=usage,
+            cost_nano_usd=None if unpriced else sum(one.cost.nano_usd for one in paid if one.cost),
+            trace=tuple(self._trace),
+            started_at=self._started_at,
+            duration_ms=(self._clock.monotonic() - self._began) * 1000,
+            ttft_ms=None if ttft is None else ttft * 1000,
+        )
+
+    def _write(self, generation: Generation, error: BaseException | None) -> None:
+        usage = generation.usage
+        row = {
+            "id": generation.id,
+            "tenant_id": generation.tenant_id,
+            "key_id": self._principal.key_id,
+            "principal": self._principal.name,
+            "request_id": self._request_id,
+            "route": generation.route,
+            "schema_name": generation.schema,
+            "schema_version": generation.schema_version,
+            "schema_hash": generation.schema_hash,
+            "outcome": generation.outcome.value,
+            "error_code": None if error is None else _code(error),
+            "error_detail": None if error is None else _sentence(error),
+            "streamed": self._streamed,
+            "started_at": generation.started_at,
+            "ended_at": self._clock.now(),
+            "duration_ms": generation.duration_ms,
+            "ttft_ms": generation.ttft_ms,
+            "attempts": len(generation.attempts),
+            "provider": generation.provider,
+            "model": generation.model,
+            "input_tokens": usage.input_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "cost_nano_usd": generation.cost_nano_usd,
+            "wasted_nano_usd": sum(
+                one.cost.nano_usd for one in generation.attempts if one.cost and not one.outcome.is_valid
+            ),
+            "estimated": usage.estimated,
+            "user_hash": user_hash(self._tenant.id, self._user) if self._user else None,
+            "caller_metadata": self._metadata,
+            "trace": self._trace,
+            "policy": self._policy.described if self._policy else None,
+        }
+        with self._recorder.store.transaction() as connection:
+            self._recorder.budgets.settle(connection, self._purse)
+            self._write_attempts(connection)
+            self._recorder.insert_generation(connection, [row])
+            if self._messages and self._expires_at is not None:
+                answered = None if self._value is None else _json(self._value)
+                payload = self._payload(0, list(self._messages), answered, self._expires_at)
+                self._recorder.insert_payloads(connection, [payload])
+
+    @property
+    def _expires_at(self) -> datetime | None:
+        """When payloads are to be forgotten; ``None`` where none are kept."""
+        tenant = self._tenant
+        if not (tenant.payload_retention_days and tenant.flags[Flag.PAYLOADS].value):
+            return None
+        return self._started_at + timedelta(days=tenant.payload_retention_days)
+
+    def _write_attempts(self, connection: Connection) -> None:
+        attempts, self._unwritten = self._unwritten, []
+        if not attempts:
+            return
+        self._recorder.insert_attempts(connection, [self._attempt_row(attempt) for attempt in attempts])
+        problems = [
+            {
+                "id": self._clock.new_id(),
+                "attempt_id": attempt.id,
+                "generation_id": self.id,
+                "schema_name": self._policy.schema.name if self._policy else "",
+                "schema_hash": self._policy.schema.hash if self._policy else "",
+                "path": problem.path,
+                "type": problem.type,
+                "message": problem.message,
+            }
+            for attempt in attempts
+            for problem in attempt.field_errors
+        ]
+        self._recorder.insert_field_errors(connection, problems)
+        if (expires_at := self._expires_at) is not None:
+            payloads = [
+                self._payload(attempt.n, attempt.asked, attempt.answer.text, expires_at)
+                for attempt in attempts
+                if attempt.asked or (attempt.answer.text and not attempt.outcome.is_valid)
+            ]  # the text of a valid answer is the generation's own object
+            self._recorder.insert_payloads(connection, payloads)
+
+    def _payload(self, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
+        return {"generation_id": self.id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
+
+    def _attempt_row(self, attempt: Attempt) -> dict[str, Any]:
+        answer, usage, cost = attempt.answer, attempt.usage, attempt.cost
+        return {
+            "id": attempt.id,
+            "generation_id": self.id,
+            "tenant_id": self._tenant.id,
+            "n": attempt.n,
+            "kind": attempt.kind.value,
+            "provider": attempt.provider,
+            "model": attempt.model,
+            "answered_model": answer.model,
+            "mode": attempt.mode,
+            "started_at": attempt.started_at,
+            "ended_at": attempt.ended_at,
+            "duration_ms": attempt.duration_ms,
+            "ttft_ms": None if answer.ttft_seconds is None else answer.ttft_seconds * 1000,
+            "http_status": answer.http_status,
+            "provider_request_id": answer.provider_request_id,
+            "finish_reason": answer.finish_reason,
+            "outcome": attempt.outcome.value,
+            "error_code": attempt.error_code,
+            "error_detail": attempt.error_detail,
+            "input_tokens": usage.input_tokens if usage else None,
+            "cached_tokens": usage.cached_tokens if usage else None,
+            "cache_write_tokens": usage.cache_write_tokens if usage else None,
+            "output_tokens": usage.output_tokens if usage else None,
+            "reasoning_tokens": usage.reasoning_tokens if usage else None,
+            "estimated": usage.estimated if usage else False,
+            "cost_nano_usd": cost.nano_usd if cost else None,
+            "price": cost.price.as_dict() if cost else None,
+        }
+
+    def _tell(self, generation: Generation, error: BaseException | None) -> None:
+        """Tell metrics and the log."""
+        metrics, tenant = self._recorder.metrics, self._tenant.name
+        seconds = generation.duration_ms / 1000
+        metrics.generations.labels(tenant, generation.route, generation.outcome.value).inc()
+        metrics.generation_seconds.labels(tenant, generation.route).observe(seconds)
+        for attempt in generation.attempts:
+            who = (attempt.provider, attempt.model)
+            metrics.attempts.labels(*who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
+            if attempt.answer.ttft_seconds is not None:
+                metrics.first_token.labels(*who).observe(attempt.answer.ttft_seconds)
+            if attempt.usage is not None:
+                metrics.tokens.labels(tenant, *who, "input").inc(attempt.usage.input_tokens)
+                metrics.tokens.labels(tenant, *who, "output").inc(attempt.usage.output_tokens)
+                if attempt.cost is None:
+                    metrics.unpriced.labels(*who).inc()
+                else:
+                    metrics.cost.labels(tenant, *who).inc(attempt.cost.nano_usd)
+        log().info(
+            "generation",
+            generation_id=generation.id,
+            request_id=self._request_id,
+            tenant=tenant,
+            route=generation.route,
+            schema=generation.schema,
+            schema_version=generation.schema_version,
+            model=f"{generation.provider}/{generation.model}" if generation.model else None,
+            outcome=generation.outcome.value,
+            error_code=None if error is None else _code(error),
+            attempts=len(generation.attempts),
+            duration_ms=round(generation.duration_ms, 3),
+            cost_nano_usd=generation.cost_nano_usd,
+            input_tokens=generation.usage.input_tokens,
+            output_tokens=generation.usage.output_tokens,
+            streamed=self._streamed,
+            user=user_hash(self._tenant.id, self._user) if self._user else None,
+        )
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _code(error: BaseException | None) -> str:
+    if isinstance(error, ProctorError):
+        return error.code
+    return "internal_error" if isinstance(error, Exception) else "cancelled"
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, ProctorError):
+        return error.message
+    if isinstance(error, Exception):
+        return f"Proctor itself failed ({type(error).__name__}); the log has it under this generation's id."
+    return "The caller left before the answer came."
+
+
+_ROOMS: Mapping[type[ProctorError], str] = {
+    RateLimited: "limit",
+    BudgetExceeded: "reserve",
+    FeatureDisabled: "policy",
+    Cancelled: "attempt",
+}
+
+
+def _last_step(error: BaseException) -> tuple[str, str, str]:
+    """Return room, verdict and reason of the step at which it ended."""
+    if isinstance(error, GuardrailBlocked):
+        return ("screen in" if error.facts.get("stage") == "input" else "screen out"), "blocked", error.message
+    for kind, room in _ROOMS.items():
+        if isinstance(error, kind):
+            return room, "cancelled" if kind is Cancelled else "blocked", error.message
+    return "attempt", "cancelled" if not isinstance(error, Exception) else "failed", _sentence(error)

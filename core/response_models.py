@@ -1,0 +1,202 @@
+"""JSON Schema as a response model: no code is generated, jsonschema-rs validates, a pydantic error reports.
+
+Instructor asks a response model for ``model_json_schema``, ``model_validate_json`` and ``model_validate``; ours answers
+from the schema itself. Its errors say where, and what was expected, in pydantic's own vocabulary; they never hold a
+value from the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, ClassVar, LiteralString, Self, cast
+
+import jiter
+import orjson
+from pydantic import BaseModel, PrivateAttr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
+
+from core.field_problems import MOST_PROBLEMS, FieldProblem, Problem, field_errors, problems, unkept
+from core.json_schemas import Compiled, canonical, compiled, digest, is_plain_name, schema_hash, tool_name
+
+__all__ = [
+    "FieldProblem",
+    "ResponseModel",
+    "canonical",
+    "field_errors",
+    "partial",
+    "response_model",
+    "schema_hash",
+    "tool_name",
+]
+
+MOST_CACHED_BYTES = 8_000_000
+"""How much schema text the cached models may stand for."""
+
+
+class ResponseModel(BaseModel):
+    """A JSON value that satisfies a schema. The subclass knows the schema; an instance holds the value."""
+
+    body: ClassVar[dict[str, Any]] = {}
+    """The schema as it was given."""
+    schema_hash: ClassVar[str] = ""
+    form: ClassVar[Compiled]
+    """The schema as it is sent and validated."""
+    _value: Any = PrivateAttr(default=None)
+    _text: bytes = PrivateAttr(default=b"null")
+
+    def __init__(self, /, **fields: Any) -> None:
+        value, text = self._checked(fields)
+        super().__init__()
+        self._value, self._text = value, text
+
+    @property
+    def value(self) -> Any:
+        """The plain JSON value."""
+        return (self.__pydantic_private__ or {})["_value"]
+
+    @classmethod
+    def model_json_schema(cls, *_args: Any, **_options: Any) -> dict[str, Any]:
+        """Return a fresh copy of the wire form, whatever the options: the schema is the author's, not generated."""
+        return orjson.loads(cls.form.wire_text)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **_options: Any) -> Self:
+        """Return the value in *json_data* as an instance. JSON has no looser reading: the options change nothing.
+
+        Raises:
+            ValidationError: it is no JSON, or breaks the schema.
+
+        """
+        try:
+            value = from_json(json_data, allow_inf_nan=False)
+        except ValueError as error:
+            raise cls._failure([((), "json_invalid", f"Invalid JSON: {error}")]) from None
+        return cls.model_validate(value)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_options: Any) -> Self:
+        """Return the JSON value *obj* as an instance.
+
+        Raises:
+            ValidationError: it breaks the schema.
+
+        """
+        value, text = cls._checked(obj.value if isinstance(obj, ResponseModel) else obj)
+        self = cls.__new__(cls)
+        # What pydantic's own validator does to an instance, without its ten microseconds.
+        fill = object.__setattr__
+        fill(self, "__dict__", {})
+        fill(self, "__pydantic_fields_set__", set())
+        fill(self, "__pydantic_extra__", None)
+        fill(self, "__pydantic_private__", {"_value": value, "_text": text})
+        return self
+
+    def model_dump(self, **_options: Any) -> Any:
+        """Return a copy of the value."""
+        return orjson.loads(self._text)
+
+    def model_dump_json(self, **_options: Any) -> str:
+        """Return the value as compact JSON."""
+        return self._text.decode()
+
+    @classmethod
+    def partial_value(cls, text: str) -> Any | None:
+        """Return the value as far as the streamed *text* of an answer goes; ``None`` while nothing can be told."""
+        value = partial(text)
+        if cls.form.is_wrapped and isinstance(value, dict):
+            return cast("dict[str, Any]", value).get("value")
+        return value
+
+    @classmethod
+    def _checked(cls, value: Any) -> tuple[Any, bytes]:
+        """Return the value and its JSON text, or raise ``ValidationError``."""
+        answer = value
+        if cls.form.is_wrapped and not (isinstance(value, dict) and cast("dict[str, Any]", value).keys() == {"value"}):
+            answer = cast("Any", {"value": value})  # a model that answered the bare value meant just that
+        try:
+            is_valid = cls.form.validator.is_valid(answer)
+        except ValueError:
+            raise cls._failure([((), "json_type", "Input should be JSON")]) from None
+        if not is_valid:
+            raise cls._failure(problems(cls.form.validator.iter_errors(answer), cls.form.wire))
+        value = answer["value"] if cls.form.is_wrapped else answer
+        try:
+            text = orjson.dumps(value)
+        except TypeError:
+            text = b"null"
+        # Infinity becomes null without a word, so what holds null must survive the way back.
+        if b"null" in text and orjson.loads(text) != value and (found := list(unkept(answer, ()))):
+            raise cls._failure(found)
+        return value, text
+
+    @classmethod
+    def _failure(cls, found: Sequence[Problem]) -> ValidationError:
+        """Return what pydantic would raise. Names that the schema does not know are shown if they look like names."""
+
+        def shown(step: int | str) -> int | str:
+            return step if isinstance(step, int) or step in cls.form.names or is_plain_name(step) else "…"
+
+        return ValidationError.from_exception_data(
+            cls.__name__,
+            [
+                InitErrorDetails(
+                    type=PydanticCustomError(cast("LiteralString", kind), cast("LiteralString", message)),
+                    loc=tuple(shown(step) for step in loc),
+                    input=None,
+                )
+                for loc, kind, message in found[:MOST_PROBLEMS]
+            ],
+            hide_input=True,
+        )
+
+
+# ── From schema to class ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_models: OrderedDict[tuple[str, str], type[ResponseModel]] = OrderedDict()
+_models_bytes = 0
+_lock = threading.Lock()
+
+
+def response_model(schema: dict[str, Any], name: str) -> type[ResponseModel]:
+    """Return the response model of *schema*, named *name* as a tool; the same class for the same schema and name.
+
+    Raises:
+        Invalid: it is no JSON Schema, or exceeds a limit; the message says what, where and what to do.
+
+    """
+    global _models_bytes  # noqa: PLW0603 the cache is bounded by the text it stands for, which lru_cache cannot count
+    title = tool_name(name)
+    text = canonical(schema)
+    key = (digest(text), title)
+    with _lock:
+        if model := _models.get(key):
+            _models.move_to_end(key)
+            return model
+    model = _build(json.loads(text), title, key[0])
+    with _lock:
+        if key not in _models:
+            _models[key] = model
+            _models_bytes += len(model.form.wire_text)
+        while _models_bytes > MOST_CACHED_BYTES and len(_models) > 1:
+            _models_bytes -= len(_models.popitem(last=False)[1].form.wire_text)
+        return _models.get(key, model)
+
+
+def _build(schema: dict[str, Any], title: str, schema_hash: str) -> type[ResponseModel]:
+    # Without a docstring: Instructor would read parameters out of it.
+    model = cast("type[ResponseModel]", type(title, (ResponseModel,), {"__doc__": "", "__module__": __name__}))
+    model.body = schema
+    model.schema_hash = schema_hash
+    model.form = compiled(schema, title)
+    return model
+
+
+def partial(text: str) -> Any | None:
+    """Return the JSON value as far as the streamed *text* goes; ``None`` while nothing can be told."""
+    try:
+        return jiter.from_json(text.encode(), allow_inf_nan=False, partial_mode="trailing-strings")
+    except ValueError:
+        return None

@@ -1,0 +1,192 @@
+"""The one place that builds things."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.attempts import Router
+from core.breakers import Breakers, BreakerState
+from core.budgets import Budgets
+from core.clock import Clock, SystemClock
+from core.flags import Flags
+from core.generation import Corridor
+from core.guardrails import Guardrails
+from core.limits import Limits
+from core.policy import Policies
+from core.pricing import Prices
+from core.record import Recorder
+from core.routes import Routes
+from core.schemas import Schemas
+from core.settings import Settings, load
+from core.store import Store
+from core.tables import ChangeEvent
+from core.telemetry import Metrics, configure_logging, log
+from core.tenants import Tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.demo import Demo
+    from core.providers import Provider
+    from core.providers._llama import LocalModel
+    from core.providers._loop import Loop
+    from core.reports import Reports
+
+SWEEP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """One Proctor: everything a door needs."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    metrics: Metrics
+    tenants: Tenants
+    flags: Flags
+    limits: Limits
+    budgets: Budgets
+    routes: Routes
+    schemas: Schemas
+    breakers: Breakers
+    policies: Policies
+    generator: Corridor
+    reports: Reports
+    demo: Demo
+    local_model: LocalModel
+    providers: Mapping[str, Provider]
+    loop: Loop
+    stopping: threading.Event
+
+    def start(self) -> None:
+        """Migrate, load the sample schemas, then keep house in the background."""
+        self.store.migrate()
+        self.schemas.load_samples("proctor")
+        self.local_model.start_in_background()
+        threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+
+    def _keep_house(self) -> None:
+        """Return what crashed processes held and forget payloads that are past their time."""
+        while not self.clock.wait(self.stopping, SWEEP_SECONDS):
+            try:
+                self.budgets.sweep()
+                self.store.forget_payloads(self.clock.now())
+            except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
+                log().warning("housekeeping_failed", error=type(error).__name__)
+
+    def close(self) -> None:
+        """Stop what runs and close what is open."""
+        self.stopping.set()
+        self.local_model.stop()
+        for provider in self.providers.values():
+            self.loop.run(provider.close())
+        self.loop.close()
+        self.store.close()
+
+
+def build(settings: Settings | None = None, clock: Clock | None = None) -> Runtime:
+    """Build a Proctor from *settings*, or from the environment. Does no I/O beyond opening the database.
+
+    Raises:
+        Misconfigured: a setting cannot be used; the message names it.
+
+    """
+    from core.demo import Demo  # noqa: PLC0415 these load the SDKs, which the command line can often do without
+    from core.providers import load as load_provider  # noqa: PLC0415
+    from core.providers._llama import LocalModel  # noqa: PLC0415
+    from core.providers._loop import Loop  # noqa: PLC0415
+    from core.providers.local import Local  # noqa: PLC0415
+    from core.reports import Reports  # noqa: PLC0415
+
+    settings = settings or load()
+    clock = clock or SystemClock()
+    configure_logging(settings.log_level)
+    store = Store(settings.database_url)
+    metrics = Metrics()
+    tenants, flags = Tenants(store, clock), Flags(store, clock)
+    routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
+    budgets = Budgets(store, clock, owner=f"{socket.gethostname()}:{os.getpid()}")
+    limits = Limits(settings.redis_url, metrics)
+    policies = Policies(store, settings, tenants=tenants, flags=flags, routes=routes, schemas=schemas)
+    breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
+    local_model = LocalModel(settings, clock)
+    remote = ("openai", "anthropic", "compatible")
+    providers: dict[str, Provider] = {name: load_provider(name, settings) for name in remote if settings.has_provider(name)}
+    if settings.runs_local_model:
+        providers["local"] = Local(local_model)
+    loop = Loop()
+    prices, guardrails = Prices(), Guardrails()
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        store=store,
+        metrics=metrics,
+        tenants=tenants,
+        flags=flags,
+        limits=limits,
+        budgets=budgets,
+        routes=routes,
+        schemas=schemas,
+        breakers=breakers,
+        policies=policies,
+        generator=Corridor(
+            policies=policies,
+            limits=limits,
+            guardrails=guardrails,
+            router=Router(clock=clock, prices=prices, providers=providers, breakers=breakers, loop=loop),
+            recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
+        ),
+        reports=Reports(store, clock),
+        demo=Demo(settings, store),
+        local_model=local_model,
+        providers=providers,
+        loop=loop,
+        stopping=threading.Event(),
+    )
+
+
+def _write_breaker_event(
+    store: Store, clock: Clock, provider: str, model: str, before: BreakerState, after: BreakerState
+) -> None:
+    """Annotate the time axis with a breaker's change."""
+    words = {BreakerState.OPEN: "opened", BreakerState.HALF_OPEN: "lets one probe through", BreakerState.CLOSED: "closed"}
+    with store.writing() as session:
+        session.add(
+            ChangeEvent(
+                id=clock.new_id(),
+                at=clock.now(),
+                kind="breaker",
+                subject=f"{provider}/{model}",
+                summary=f"The breaker of {provider}/{model} {words[after]}.",
+                before=before.value,
+                after=after.value,
+            )
+        )
+
+
+_lock = threading.Lock()
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """Return this process's Proctor, built from the environment by the first call."""
+    global _current  # noqa: PLW0603 one process, one runtime
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = build()
+    return _current
+
+
+def install(runtime: Runtime | None) -> None:
+    """Make *runtime* this process's Proctor; ``None`` forgets it. For whoever builds their own, such as tests."""
+    global _current  # noqa: PLW0603 as above
+    _current = runtime
+
+

@@ -1,0 +1,112 @@
+"""What happened, told to logs and metrics: never a prompt, an answer, a key or a plain user id.
+
+Metrics bear OpenTelemetry's gen_ai names where these exist (semantic conventions 1.37: ``gen_ai.client.token.usage``,
+``gen_ai.client.operation.duration``, ``gen_ai.server.time_to_first_token``), in Prometheus' spelling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+"""The bucket bounds that the gen_ai conventions recommend for durations."""
+
+
+def configure_logging(level: str) -> None:
+    """Write one JSON object per line to standard error, from *level* on."""
+    threshold = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
+
+
+def log() -> Any:
+    """Return the logger."""
+    return structlog.get_logger()
+
+
+def user_hash(tenant_id: str, user: str) -> str:
+    """Return *user* as 128 bits keyed by the tenant: the same user stays countable, and is named nowhere."""
+    return hashlib.blake2b(user.encode(), key=tenant_id.encode()[:64], digest_size=16).hexdigest()
+
+
+class Metrics:
+    """The process's metrics, in a registry of their own so that a second runtime can be built beside this one."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.generations = Counter(
+            "proctor_generations",
+            "Generations, refusals included, by how they ended.",
+            ["tenant", "route", "outcome"],
+            registry=self.registry,
+        )
+        self.generation_seconds = Histogram(
+            "proctor_generation_duration_seconds",
+            "Wall time of a generation, all its attempts included.",
+            ["tenant", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "proctor_generations_in_flight", "Generations that are under way.", registry=self.registry
+        )
+        self.attempts = Histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "Duration of one provider call.",
+            ["gen_ai_provider_name", "gen_ai_request_model", "error_type"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.first_token = Histogram(
+            "gen_ai_server_time_to_first_token_seconds",
+            "Time to the first piece of content of a streamed call.",
+            ["gen_ai_provider_name", "gen_ai_request_model"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.tokens = Counter(
+            "gen_ai_client_token_usage",
+            "Tokens paid for; input includes cached.",
+            ["tenant", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"],
+            registry=self.registry,
+        )
+        self.cost = Counter(
+            "proctor_cost_nano_usd",
+            "Money spent, in nano-dollars.",
+            ["tenant", "gen_ai_provider_name", "gen_ai_request_model"],
+            registry=self.registry,
+        )
+        self.unpriced = Counter(
+            "proctor_unpriced_attempts",
+            "Attempts whose model has no known price.",
+            ["gen_ai_provider_name", "gen_ai_request_model"],
+            registry=self.registry,
+        )
+        self.failed_open = Counter(
+            "proctor_failed_open",
+            "Decisions that were let through because what decides them was down.",
+            ["room"],
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
