@@ -15,7 +15,7 @@ from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
 from core.tables import METADATA
-from tests import offline, services
+from tests import offline, servers
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
@@ -48,14 +48,14 @@ def clock() -> ManualClock:
 @pytest.fixture(scope="session")
 def pg_url() -> Iterator[str]:
     """The URL of a running PostgreSQL, with the empty database ``postgres``."""
-    with services.postgres() as url:
+    with servers.postgres() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a running Valkey. Its keys outlive a test: name them for the test."""
-    with services.valkey() as url:
+    with servers.valkey() as url:
         yield url
 
 
@@ -70,7 +70,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pg_template(pg_url: str) -> Iterator[str]:
     """The name of a PostgreSQL database at the newest schema, to copy."""
-    with services.database(pg_url, "template_proctor") as url:
+    with servers.database(pg_url, "template_proctor") as url:
         _migrate(url)
         yield "template_proctor"
 
@@ -84,7 +84,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def pg_database_url(pg_url: str, pg_template: str) -> Iterator[str]:
     """The URL of this test's own PostgreSQL database, empty, at the newest schema."""
-    with services.database(pg_url, f"test_{next(_numbers)}", pg_template) as url:
+    with servers.database(pg_url, f"test_{next(_numbers)}", pg_template) as url:
         yield url
 
 

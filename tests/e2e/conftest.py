@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.settings import ROOT
-from tests import services
+from tests import servers
 from tests.e2e import browser
 
 START_SECONDS = 300.0
@@ -73,7 +73,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Start ``make run`` on a fresh database and a free port; end it with the session."""
     folder = tmp_path_factory.mktemp("console")
-    port = services.free_port()
+    port = servers.free_port()
     chosen = {"PORT": str(port), "HOST": "127.0.0.1", "DATABASE_URL": f"sqlite:///{folder / 'proctor.db'}"}
     if (ROOT / ".env").exists():  # a developer's keys stay unused: no test is worth a bill
         chosen |= {"LOCAL_MODEL": "on", "MODEL_PRIMARY": "local/smollm2", "MODEL_FALLBACK": "local/smollm2"}

