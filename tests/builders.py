@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import count
-from random import Random
 from typing import Any
 
 from core.clock import micros
@@ -96,7 +94,9 @@ def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, 
     )
 
 
-def generation(at: datetime, tenant_id: str = "acme", outcome: str = Outcome.VALID_FIRST_TRY, **more: Any) -> Generation:
+def generation(
+    at: datetime, tenant_id: str = "acme", outcome: str = Outcome.VALID_FIRST_TRY, **more: Any
+) -> Generation:
     """Return a generation that began *at*: one valid answer for 114 000 nano-dollars, unless *more* says otherwise."""
     duration_ms = more.pop("duration_ms", 800.0)
     blocked = outcome.startswith("blocked_")
