@@ -40,7 +40,7 @@ class ResponseModel(BaseModel):
     """A JSON value that satisfies a schema. The subclass knows the schema; an instance holds the value."""
 
     body: ClassVar[dict[str, Any]] = {}
-    """The schema as it was given."""
+    """The schema as its author means it, keywords sorted."""
     schema_hash: ClassVar[str] = ""
     form: ClassVar[Compiled]
     """The schema as it is sent and validated."""
@@ -54,7 +54,7 @@ class ResponseModel(BaseModel):
 
     @property
     def value(self) -> Any:
-        """The plain JSON value."""
+        """The plain JSON value, not to be changed; ``model_dump`` gives a copy."""
         return (self.__pydantic_private__ or {})["_value"]
 
     @classmethod
@@ -86,7 +86,7 @@ class ResponseModel(BaseModel):
         """
         value, text = cls._checked(obj.value if isinstance(obj, ResponseModel) else obj)
         self = cls.__new__(cls)
-        # What pydantic's own validator does to an instance, without its ten microseconds.
+        # As pydantic's own validator fills an instance; to run it would only look for fields that are not there.
         fill = object.__setattr__
         fill(self, "__dict__", {})
         fill(self, "__pydantic_fields_set__", set())
@@ -125,10 +125,11 @@ class ResponseModel(BaseModel):
         value = answer["value"] if cls.form.is_wrapped else answer
         try:
             text = orjson.dumps(value)
+            # Infinity becomes null without a word, so what holds null must survive the way back.
+            is_kept = b"null" not in text or orjson.loads(text) == value
         except TypeError:
-            text = b"null"
-        # Infinity becomes null without a word, so what holds null must survive the way back.
-        if b"null" in text and orjson.loads(text) != value and (found := list(unkept(answer, ()))):
+            raise cls._failure(list(unkept(answer, ())) or [((), "json_type", "Input should be JSON")]) from None
+        if not is_kept and (found := list(unkept(answer, ()))):
             raise cls._failure(found)
         return value, text
 
