@@ -14,7 +14,6 @@ import pytest
 from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
-from core.tables import METADATA
 from tests import offline, servers
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -113,8 +112,5 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
 
 def _migrate(url: str) -> None:
     store = Store(url)
-    if hasattr(store, "migrate"):
-        store.migrate()
-    else:
-        METADATA.create_all(store.engine)
+    store.migrate()
     store.close()
