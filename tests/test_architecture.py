@@ -1,0 +1,93 @@
+"""The house stands as its page says; what import-linter cannot see is seen here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.settings import ROOT
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SOURCES = sorted([*ROOT.glob("core/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"])
+NOT_USED = {"manager", "service", "helper", "util", "handler", "processor", "wrapper", "info", "item"}
+
+
+def named(path: Path) -> str:
+    """Return a path as a person writes it."""
+    return str(path.relative_to(ROOT))
+
+
+def layers_of(lines: list[str]) -> list[list[str]]:
+    """Return each layer's modules, sorted."""
+    return [sorted(name.strip() for name in line.split("|")) for line in lines]
+
+
+def public_modules() -> Iterator[Path]:
+    """Yield every module of the core that others may know."""
+    for path in ROOT.glob("core/**/*.py"):
+        parts = path.relative_to(ROOT / "core").parts
+        if parts[0] != "migrations" and not path.stem.startswith("_"):
+            yield path
+
+
+def test_the_page_and_the_linter_give_the_same_layers() -> None:
+    """The list on the architecture page is the list that import-linter checks, line by line."""
+    contracts = CONFIGURATION["tool"]["importlinter"]["contracts"]
+    checked = next(contract for contract in contracts if contract["type"] == "layers")
+    shown = re.search(r"^Imports run down one list.*?```\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    assert shown
+    assert layers_of(shown[1].splitlines()) == layers_of(checked["layers"])
+    assert checked["exhaustive"] is True
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_names_say_what_a_thing_is(path: Path) -> None:
+    """No file, class or function of ours has a name that would fit anything."""
+    tree = ast.parse(path.read_text())
+    definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, definitions))]
+    for name in names:
+        words = set(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
+        vague = {word.lower().removesuffix("s") for word in words} & NOT_USED
+        assert not vague, f"{named(path)}: {name} is named after {', '.join(vague)}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/*.py")), ids=named)
+def test_no_page_hides_a_standard_module(path: Path) -> None:
+    """Streamlit puts this folder first on the path: a page named like a standard module would replace it."""
+    assert path.stem not in sys.stdlib_module_names
+
+
+def test_the_launcher_can_be_found_by_streamlit() -> None:
+    """Streamlit finds the app by reading the source: it says ``app = st.App(…)``, and its script has no sibling pages/.
+
+    A ``pages/`` folder beside the script would let a deep link run a page without the router and its guard.
+    """
+    launcher = ast.parse((ROOT / "app.py").read_text())
+    calls = [
+        node.value
+        for node in ast.walk(launcher)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.targets[0]) == "app"
+        and ast.unparse(node.value.func) == "st.App"
+    ]
+    assert len(calls) == 1
+    script = re.search(r"pages/_frame\.py|'pages' / '_frame\.py'", ast.unparse(calls[0].args[0]))
+    assert script, "the console's script is pages/_frame.py"
+    assert not (ROOT / "pages" / "pages").exists()
+
+
+@pytest.mark.parametrize("path", sorted(public_modules()), ids=named)
+def test_every_module_stands_on_the_page(path: Path) -> None:
+    """Each module of the core, or the folder that it lives in, is in the house's plan."""
+    parts = path.relative_to(ROOT / "core").parts
+    place = f"{parts[0]}/" if len(parts) > 1 else parts[0]
+    assert place in PAGE
