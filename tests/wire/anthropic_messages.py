@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jiter
@@ -26,12 +26,12 @@ from tests.wire.exchange import (
 )
 from tests.wire.ledger import Tokens
 
-PATH = "/v1/messages"
-VENDOR = "anthropic"
-REQUEST_ID_HEADER = "request-id"
+PATH: str = "/v1/messages"
+VENDOR: str = "anthropic"
+REQUEST_ID_HEADER: str = "request-id"
 FILTERED: Failure | None = Failure(400, "invalid_request_error", "Output blocked by content filtering policy")
 
-FAILURES = {
+FAILURES: Mapping[int, Failure] = {
     400: Failure(400, "invalid_request_error", "The request is invalid."),
     401: Failure(401, "authentication_error", "invalid x-api-key"),
     403: Failure(403, "permission_error", "Your API key does not have permission to use this model."),
@@ -79,7 +79,9 @@ def _objection_to_turns(messages: list[Any]) -> str | None:
         awaited = {block.get("id", "") for block in blocks if block.get("type") == "tool_use"}
         if any(not isinstance(block.get("input"), dict) for block in blocks if block.get("type") == "tool_use"):
             return f"messages.{place}: tool_use.input: Input should be a valid dictionary"
-    return f"messages: `tool_use` ids were found without `tool_result` blocks after: {min(awaited)}" if awaited else None
+    if awaited:
+        return f"messages: `tool_use` ids were found without `tool_result` blocks after: {min(awaited)}"
+    return None
 
 
 def asked(body: Body) -> Asked:

@@ -1,4 +1,4 @@
-"""What a request asks and what the model says, free of any vendor's wire; and what the vendors' wires have in common."""
+"""What a request asks and what the model says, free of any vendor's wire; and what all their wires share."""
 
 from __future__ import annotations
 
@@ -101,33 +101,27 @@ class Dialect(Protocol):
     FILTERED: Failure | None
     """How a filtered answer is reported, where that is an error."""
 
-    @staticmethod
-    def objection(body: Body) -> str | None:
+    def objection(self, body: Body) -> str | None:
         """Return why the vendor would turn this request away, if it would."""
         ...
 
-    @staticmethod
-    def asked(body: Body) -> Asked:
+    def asked(self, body: Body) -> Asked:
         """Return what the request asks."""
         ...
 
-    @staticmethod
-    def answer(said: Said) -> Body:
+    def answer(self, said: Said) -> Body:
         """Return the body of an answer in one piece."""
         ...
 
-    @staticmethod
-    def events(said: Said) -> Iterator[Event]:
+    def events(self, said: Said) -> Iterator[Event]:
         """Return the events of a streamed answer."""
         ...
 
-    @staticmethod
-    def error(failure: Failure, request_id: str) -> Body:
+    def error(self, failure: Failure, request_id: str) -> Body:
         """Return the body of an error."""
         ...
 
-    @staticmethod
-    def error_event(failure: Failure, request_id: str) -> bytes:
+    def error_event(self, failure: Failure, request_id: str) -> bytes:
         """Return an error that arrives in the middle of a stream."""
         ...
 
@@ -204,7 +198,7 @@ def bad_tool_name(names: Sequence[Any]) -> str | None:
 
 
 def loose_object(schema: Any, *, all_required: bool) -> str | None:
-    """Return an objection to the first object in *schema* that is open, or leaves a property optional if that counts."""
+    """Return an objection to the first object in *schema* that is open, or has an optional property if that counts."""
     if isinstance(schema, list):
         return next((found for part in schema if (found := loose_object(part, all_required=all_required))), None)
     if not isinstance(schema, dict):

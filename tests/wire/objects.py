@@ -39,7 +39,7 @@ _WRONG = ("not what was asked", 12345, {"wrong": "type"}, None, True)
 _DEEPEST_REPEAT = 2
 
 
-class _Endless(ValueError):
+class _EndlessError(ValueError):
     """The schema refers to itself here; whoever can do without the value should."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ def valid_text(schema: Schema) -> str:
 def invalid_text(schema: Schema | None, valid: str, *, worse: bool = False) -> str:
     """Return the JSON text *valid*, spoilt: its first required property has a wrong type.
 
-    With *worse*, its second required property is missing as well. A property that takes anything is passed over. Without
-    a schema every property counts as required.
+    With *worse*, its second required property is missing as well. A property that takes anything is passed over.
+    Without a schema every property counts as required.
     """
     return _invalid(b"" if schema is None else orjson.dumps(schema), valid, worse)
 
@@ -124,7 +124,7 @@ class _Maker:
         if reference is None:
             return self._made(self.resolved(schema), name, nth)
         if self._following.count(reference) >= _DEEPEST_REPEAT:
-            raise _Endless
+            raise _EndlessError
         self._following.append(reference)
         try:
             return self._made(self.resolved(schema), name, nth)
@@ -148,16 +148,22 @@ class _Maker:
             if union in schema:
                 rest = {key: value for key, value in schema.items() if key != union}
                 return self._first_of(schema[union], rest, name, nth)
-        kind = _kind(schema)
-        if kind == "object":
-            return self._object(schema)
-        if kind == "array":
-            return self._array(schema, name)
-        if kind == "string":
-            return _text(schema, name, nth)
-        if kind in ("integer", "number"):
-            return _number(schema, nth, whole=kind == "integer")
-        return {"boolean": True, "null": None}.get(kind, f"some {_words(name)}")
+        return self._of_kind(_kind(schema), schema, name, nth)
+
+    def _of_kind(self, kind: str | None, schema: Schema, name: str, nth: int) -> Any:
+        match kind:
+            case "object":
+                return self._object(schema)
+            case "array":
+                return self._array(schema, name)
+            case "integer" | "number":
+                return _number(schema, nth, whole=kind == "integer")
+            case "boolean":
+                return True
+            case "null":
+                return None
+            case _:
+                return _text(schema, name, nth)
 
     def _first_of(self, options: Sequence[Any], rest: Schema, name: str, nth: int) -> Any:
         """Return a value of the first option that is not null and ends; null if that is the only way."""
@@ -168,9 +174,9 @@ class _Maker:
                 if "properties" in rest:
                     return self._made(_merged(rest, self.resolved(option)), name, nth)
                 return self.value(option, name, nth)
-            except _Endless:
+            except _EndlessError:
                 del self._following[depth:]
-        raise _Endless
+        raise _EndlessError
 
     def _object(self, schema: Schema) -> dict[str, Any]:
         required = schema.get("required", ())
@@ -178,7 +184,7 @@ class _Maker:
         for name, part in schema.get("properties", {}).items():
             try:
                 made[name] = self.value(part, name, 0)
-            except _Endless:
+            except _EndlessError:
                 if name in required:
                     raise
         extra = schema.get("additionalProperties", True)
@@ -200,7 +206,7 @@ class _Maker:
         for nth in range(len(made), max(least, min(2, schema.get("maxItems", 2)))):
             try:
                 item = self.value(part, name, nth)
-            except _Endless:
+            except _EndlessError:
                 if len(made) < least:
                     raise
                 break
@@ -266,7 +272,8 @@ def _number(schema: Schema, nth: int, *, whole: bool) -> int | float:
         if above is not None and count * step <= above:
             count += 1
         count += nth
-        while count * step > (ceiling if ceiling is not None else math.inf) or (below is not None and count * step >= below):
+        most = math.inf if ceiling is None else ceiling
+        while count * step > most or (below is not None and count * step >= below):
             count -= 1
         return round(count * step) if whole or isinstance(step, int) else count * step
     if floor is not None and ceiling is not None:
@@ -277,6 +284,6 @@ def _number(schema: Schema, nth: int, *, whole: bool) -> int | float:
 
 
 def _start(floor: float | None, ceiling: float | None, step: float) -> float:
-    if floor is not None:
-        return floor
-    return step if ceiling is None else min(step, ceiling)
+    """Return the step itself, or what of the range is nearest to it."""
+    start = step if floor is None else max(floor, step)
+    return start if ceiling is None else min(start, ceiling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.wire.exchange import (
@@ -22,12 +22,12 @@ from tests.wire.exchange import (
 )
 from tests.wire.ledger import Tokens
 
-PATH = "/v1/chat/completions"
-VENDOR = "openai"
-REQUEST_ID_HEADER = "x-request-id"
+PATH: str = "/v1/chat/completions"
+VENDOR: str = "openai"
+REQUEST_ID_HEADER: str = "x-request-id"
 FILTERED: Failure | None = None
 
-FAILURES = {
+FAILURES: Mapping[int, Failure] = {
     400: Failure(400, "invalid_request_error", "The request is invalid."),
     401: Failure(401, "invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
     403: Failure(403, "permission_error", "The project has no access to this model.", "model_not_allowed"),
@@ -89,7 +89,7 @@ def _objection_to_turns(messages: list[Any]) -> str | None:
             break
         awaited = {call.get("id", "") for call in message.get("tool_calls") or ()}
     if awaited:
-        return "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'."
+        return "An assistant message with 'tool_calls' must be followed by a tool message for each 'tool_call_id'."
     return None
 
 

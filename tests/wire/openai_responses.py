@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.wire import openai_chat
@@ -22,10 +22,10 @@ from tests.wire.exchange import (
     texts_of,
 )
 
-PATH = "/v1/responses"
-VENDOR = openai_chat.VENDOR
-REQUEST_ID_HEADER = openai_chat.REQUEST_ID_HEADER
-FAILURES = openai_chat.FAILURES
+PATH: str = "/v1/responses"
+VENDOR: str = openai_chat.VENDOR
+REQUEST_ID_HEADER: str = openai_chat.REQUEST_ID_HEADER
+FAILURES: Mapping[int, Failure] = openai_chat.FAILURES
 FILTERED: Failure | None = None
 
 error = openai_chat.error

@@ -11,7 +11,11 @@ from typing import Any
 
 _LOWER, _UPPER, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 _OTHER = "".join(chr(code) for code in range(32, 127) if not chr(code).isalnum())
-_ALPHABETS = (_LOWER + _DIGITS + _UPPER + _OTHER, _DIGITS + _LOWER + _UPPER + _OTHER, _UPPER + _LOWER + _DIGITS + _OTHER)
+_ALPHABETS = (
+    _LOWER + _DIGITS + _UPPER + _OTHER,
+    _DIGITS + _LOWER + _UPPER + _OTHER,
+    _UPPER + _LOWER + _DIGITS + _OTHER,
+)
 """Orders of preference for a character that a class leaves open."""
 
 _CATEGORY = {
@@ -66,7 +70,7 @@ class _Writer:
         if op is opcodes.ANY:
             return self._alphabet[0]
         if op is opcodes.NOT_LITERAL:
-            return next(char for char in self._alphabet if ord(char) != argument)
+            return self._member([(opcodes.NEGATE, None), (opcodes.LITERAL, argument)])
         if op is opcodes.IN:
             return self._member(argument)
         if op in (opcodes.MAX_REPEAT, opcodes.MIN_REPEAT, opcodes.POSSESSIVE_REPEAT):
@@ -75,10 +79,8 @@ class _Writer:
         if op is opcodes.SUBPATTERN:
             self._groups[argument[0]] = text = self.sequence(argument[-1])
             return text
-        if op is opcodes.ATOMIC_GROUP:
-            return self.sequence(argument)
-        if op is opcodes.BRANCH:
-            return self.sequence(argument[1][0])
+        if op in (opcodes.ATOMIC_GROUP, opcodes.BRANCH):
+            return self.sequence(argument if op is opcodes.ATOMIC_GROUP else argument[1][0])
         return self._groups.get(argument, "") if op is opcodes.GROUPREF else ""
 
     def _member(self, choices: Any) -> str:
@@ -86,8 +88,8 @@ class _Writer:
         negated = choices[0][0] is opcodes.NEGATE
         fitting = (char for char in self._alphabet if any(_fits(char, *choice) for choice in choices) is not negated)
         op, argument = choices[0]
-        other = chr(argument if op is opcodes.LITERAL else argument[0]) if op in (opcodes.LITERAL, opcodes.RANGE) else ""
-        return next(fitting, other)
+        foreign = argument if op is opcodes.LITERAL else argument[0] if op is opcodes.RANGE else None
+        return next(fitting, "" if foreign is None else chr(foreign))
 
 
 def _fits(char: str, op: Any, argument: Any) -> bool:

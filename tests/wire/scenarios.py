@@ -1,12 +1,14 @@
 """What the fake does: a table of scenarios, and how a request chooses one.
 
-A scenario is a sequence of replies; each call of a conversation takes the next, and the last one repeats. A request names
-its scenario in one of three places, the first that does so wins:
+A scenario is a sequence of replies; each call of a conversation takes the next, and the last one repeats. A request
+names its scenario in one of three places, the first that does so wins:
 
-1. ``[[name]]`` in the last user message that carries a mark. ``[[name@where]]`` applies only where *where* is the model's
-   full name, ``openai`` or ``anthropic``, so that one prompt can find its primary down and its fallback up;
-2. a part of the model's name between colons: ``gpt-4o-mini:refused``, ``hang:test-7``; the last part that is a scenario counts;
+1. ``[[name]]`` in the last user message that carries a mark. ``[[name@where]]`` applies only where *where* is the
+   model's full name, ``openai`` or ``anthropic``, so that one prompt finds its primary down and its fallback up;
+2. a part of the model's name between colons, the last that is a scenario: ``gpt-4o-mini:refused``, ``hang:test-7``;
 3. otherwise ``ok``.
+
+A conversation is a path, a model, a scenario and the first user message.
 
 Names compose: ``x-once`` and ``x-twice`` are *x* and then ``ok``; ``failed+invalid+ok`` is that sequence;
 ``slow-0.3s`` and ``throttled-30s`` carry their own number of seconds.
@@ -121,7 +123,7 @@ _WITH_SECONDS = re.compile(r"(slow|throttled)-(\d+(?:\.\d+)?)s")
 _MARK = re.compile(r"\[\[([a-z][a-z0-9.+-]*)(?:@([^\]\s]+))?\]\]")
 
 
-class UnknownScenario(LookupError):
+class UnknownScenarioError(LookupError):
     """A mark names a scenario that the table does not hold."""
 
 
@@ -130,7 +132,7 @@ def scenario(name: str) -> Scenario:
     """Return the replies of the scenario *name*.
 
     Raises:
-        UnknownScenario: no such row, nor a composition of rows.
+        UnknownScenarioError: no such row, nor a composition of rows.
 
     """
     return tuple(reply for part in name.split("+") for reply in _part(part))
@@ -145,14 +147,14 @@ def _part(name: str) -> Scenario:
     for suffix, times in _REPEATED.items():
         if name.endswith(suffix):
             return (*_part(name.removesuffix(suffix)) * times, OK)
-    raise UnknownScenario(name)
+    raise UnknownScenarioError(name)
 
 
 def chosen(model: str, vendor: str, user_texts: Sequence[str]) -> str:
     """Return the name of the scenario that a request for *model* chose.
 
     Raises:
-        UnknownScenario: a mark names a scenario that does not exist; a typing error must not pass as ``ok``.
+        UnknownScenarioError: a mark names a scenario that does not exist; a typing error must not pass as ``ok``.
 
     """
     for text in reversed(user_texts):
@@ -172,6 +174,6 @@ def chosen(model: str, vendor: str, user_texts: Sequence[str]) -> str:
 def _is_scenario(name: str) -> bool:
     try:
         scenario(name)
-    except UnknownScenario:
+    except UnknownScenarioError:
         return False
     return True

@@ -24,6 +24,7 @@ _REASONS = {
     529: "Overloaded",
 }
 _HTML = b"<!doctype html><title>Sign in</title><p>Please sign in to this network."
+_CHUNKED = "transfer-encoding: chunked"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -94,7 +95,7 @@ def answer(dialect: Dialect, said: Said, call: Call, reply: Reply) -> Sending:
         if trouble is not None:
             return failure(dialect, trouble, call, reply)
         return _document_steps(dialect.answer(said), named, said, call, reply)
-    return _stream_steps(dialect, trouble, named, said, call, reply)
+    return _stream_steps(dialect, trouble, said, call, reply)
 
 
 def _document_steps(body: Body, named: str, said: Said, call: Call, reply: Reply) -> Sending:
@@ -115,10 +116,8 @@ def _document_steps(body: Body, named: str, said: Said, call: Call, reply: Reply
     return Sending(iter((step,)), ending, call)
 
 
-def _stream_steps(
-    dialect: Dialect, trouble: Failure | None, named: str, said: Said, call: Call, reply: Reply
-) -> Sending:
-    head = _head(200, "text/event-stream; charset=utf-8", named, "cache-control: no-cache", "transfer-encoding: chunked")
+def _stream_steps(dialect: Dialect, trouble: Failure | None, said: Said, call: Call, reply: Reply) -> Sending:
+    head = _head(200, "text/event-stream; charset=utf-8", f"{dialect.REQUEST_ID_HEADER}: {call.request_id}", _CHUNKED)
     events = list(dialect.events(said))
     ending, last = Ending.KEEP, _LAST_CHUNK
     if trouble is not None or reply.wire in (Wire.CUT, Wire.STALL, Wire.SHORT, Wire.BROKEN_BODY):

@@ -1,7 +1,7 @@
 """The fake's HTTP server: real sockets on loopback, in a thread of a test or as a process of its own.
 
-``with WireServer() as server`` for tests; ``python -m tests.wire.server --port 8199`` for benchmarks, which then reads
-``GET /_ledger`` and clears it with ``POST /_reset``. The scenarios are in ``tests/wire/scenarios.py``. A prompt may also
+``with WireServer() as server`` for tests; ``python -m tests.wire.server --port 8199`` for benchmarks, which then read
+``GET /_ledger`` and clear it with ``POST /_reset``. The scenarios are in ``tests/wire/scenarios.py``. A prompt may also
 say what the model answers: ``<<{"total": 3}>>``, or several of these, one for each call of the conversation.
 """
 

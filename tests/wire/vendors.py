@@ -14,10 +14,11 @@ from tests.wire import anthropic_messages, openai_chat, openai_responses, scenar
 from tests.wire.exchange import Asked, Dialect, Failure, Finish, Said, given_texts
 from tests.wire.ledger import Call, Ledger, Tokens, token_count
 from tests.wire.objects import broken_text, invalid_text, valid_text
-from tests.wire.scenarios import Content, Reply, Wire
+from tests.wire.scenarios import Content, Reply
 from tests.wire.sending import Sending
 
-DIALECTS: dict[str, Dialect] = {one.PATH: one for one in (openai_chat, openai_responses, anthropic_messages)}
+_ALL: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
+DIALECTS = {dialect.PATH: dialect for dialect in _ALL}
 
 _REASONING_TOKENS = 64
 _REFUSAL = "I'm sorry, but I can't help with that."
@@ -86,10 +87,7 @@ class Vendors:
         self._ledger.enter(call)
         if not key:
             return sending.failure(dialect, replace(dialect.FAILURES[401], message="No API key."), call, scenarios.OK)
-        try:
-            body = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
-            body = None
+        body = _parsed(request.body)
         if self._keeps_requests:
             call.request = body
         if problem := _problem(dialect, body):
@@ -108,7 +106,7 @@ class Vendors:
             if reply.status != 200:
                 return sending.failure(dialect, _failure(dialect, reply, asked, key), call, reply)
             said = _said(reply, asked, given, call, token_count(size))
-        except (scenarios.UnknownScenario, ValueError) as error:
+        except (scenarios.UnknownScenarioError, ValueError) as error:
             message = f"The fake cannot play this: {type(error).__name__}: {error}"
             return sending.failure(dialect, Failure(400, "invalid_request_error", message), call, scenarios.OK)
         answered = sending.answer(dialect, said, call, reply)
@@ -127,8 +125,17 @@ class Vendors:
         return turn
 
 
-def _problem(dialect: Dialect, body: Any) -> str | None:
-    if not isinstance(body, dict):
+def _parsed(body: bytes) -> dict[str, Any]:
+    """Return the body of a request; empty if it is no JSON object."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _problem(dialect: Dialect, body: dict[str, Any]) -> str | None:
+    if not body:
         return "We could not parse the JSON body of your request."
     if not isinstance(body.get("model"), str):
         return "you must provide a model parameter"
