@@ -11,6 +11,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, ClassVar, LiteralString, Self, cast
 
 import jiter
@@ -34,6 +35,7 @@ __all__ = [
 
 MOST_CACHED_BYTES = 8_000_000
 """How much schema text the cached models may stand for."""
+MOST_CACHED_HASHES = 4_096
 
 
 class ResponseModel(BaseModel):
@@ -158,6 +160,7 @@ class ResponseModel(BaseModel):
 
 _models: OrderedDict[tuple[str, str], type[ResponseModel]] = OrderedDict()
 _models_bytes = 0
+_hashes: dict[bytes, str] = {}
 _lock = threading.Lock()
 
 
@@ -170,20 +173,39 @@ def response_model(schema: dict[str, Any], name: str) -> type[ResponseModel]:
     """
     global _models_bytes  # noqa: PLW0603 the cache is bounded by the text it stands for, which lru_cache cannot count
     title = tool_name(name)
+    raw = _raw_digest(schema)
+    if model := _cached(_hashes.get(raw, ""), title):
+        return model
     text = canonical(schema)
     key = (digest(text), title)
+    model = _cached(*key) or _build(json.loads(text), title, key[0])
     with _lock:
-        if model := _models.get(key):
-            _models.move_to_end(key)
-            return model
-    model = _build(json.loads(text), title, key[0])
-    with _lock:
+        if len(_hashes) >= MOST_CACHED_HASHES:
+            _hashes.clear()
+        if raw:
+            _hashes[raw] = key[0]
         if key not in _models:
             _models[key] = model
             _models_bytes += len(model.form.wire_text)
         while _models_bytes > MOST_CACHED_BYTES and len(_models) > 1:
             _models_bytes -= len(_models.popitem(last=False)[1].form.wire_text)
         return _models.get(key, model)
+
+
+def _raw_digest(schema: dict[str, Any]) -> bytes:
+    """Return what tells *schema* from others as it is written: ten times cheaper than its canonical hash."""
+    try:
+        return sha256(orjson.dumps(schema)).digest()
+    except TypeError:  # no JSON: the careful path says so
+        return b""
+
+
+def _cached(schema_hash: str, title: str) -> type[ResponseModel] | None:
+    with _lock:
+        model = _models.get((schema_hash, title))
+        if model is not None:
+            _models.move_to_end((schema_hash, title))
+        return model
 
 
 def _build(schema: dict[str, Any], title: str, schema_hash: str) -> type[ResponseModel]:
