@@ -1,0 +1,81 @@
+"""The deployment: its database, its demo world, its health, and serving it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from core.cli._command import Answer, command, proctor
+from core.errors import Misconfigured
+from core.principals import LOCAL_OPERATOR
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+    from core.settings import Settings
+
+
+@command(proctor, "demo")
+@click.option("--remove", is_flag=True, help="Take the demo world away again, and nothing else.")
+def demo(runtime: Runtime, *, remove: bool) -> Answer:
+    """Make the demo world.
+
+    It is a few tenants with thirty days of history, marked as demo, and can be removed.
+    """
+    if remove:
+        runtime.demo.remove()
+    else:
+        runtime.demo.make()
+    tenants = [tenant.name for tenant in runtime.tenants.list() if tenant.is_demo]
+    text = f"The demo world is there: {', '.join(tenants)}." if tenants else "There is no demo world any more."
+    return Answer({"demo_tenants": tenants}, text)
+
+
+@command(proctor, "migrate", needs_runtime=False)
+def migrate(settings: Settings) -> Answer:
+    """Bring the database to this release's shape.
+
+    The sample schemas are added where they are missing. Nothing is lost, and running it again changes nothing.
+    """
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.schemas import Schemas  # noqa: PLC0415
+    from core.store import NEWEST, Store  # noqa: PLC0415
+
+    store = Store(settings.database_url)
+    try:
+        store.check()
+        was_there = store.is_migrated()
+        store.migrate()
+        added = Schemas(store, SystemClock()).load_samples(LOCAL_OPERATOR.name)
+    finally:
+        store.close()
+    samples = f" Sample schemas added: {', '.join(added)}." if added else ""
+    state = "was" if was_there else "is now"
+    return Answer(
+        {"revision": NEWEST, "changed": not was_there, "schemas_added": added},
+        f"The database {state} at revision {NEWEST}.{samples}",
+    )
+
+
+@command(proctor, "serve", needs_runtime=False)
+def serve(settings: Settings) -> Answer:
+    """Serve console and API on HOST and PORT until stopped."""
+    import socket  # noqa: PLC0415
+
+    from core.settings import ROOT  # noqa: PLC0415
+
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Misconfigured(
+                f"PORT {settings.port} on {settings.host} cannot be used: {error.strerror}. "
+                "Stop what listens there, or set PORT to another."
+            ) from None
+    sys.stdout.flush()
+    streamlit = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    listening = ["--server.port", str(settings.port), "--server.address", settings.host]
+    os.execv(sys.executable, streamlit + listening)  # noqa: S606 our own interpreter, no shell

@@ -1,0 +1,138 @@
+"""What is wrong with this deployment, in plain words, one line per part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
+from core.errors import ProctorError
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.store import Store
+
+REMOTE = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "compatible": "COMPATIBLE_BASE_URL"}
+
+
+class Health(StrEnum):
+    """How a part stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part and how it stands."""
+
+    part: str
+    health: Health
+    sentence: str
+
+
+@command(proctor, "doctor", needs_runtime=False)
+def doctor(settings: Settings) -> Answer:
+    """Say what is missing or broken, part by part.
+
+    It looks at settings, database, migrations, routes, providers, the local model and Redis.
+    """
+    checks = [
+        Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
+        *_database(settings),
+        *_providers(settings),
+        *_local_model(settings),
+        *_redis(settings),
+    ]
+    is_well = all(check.health is not Health.FAILED for check in checks)
+    rows = [(check.part, check.health.value, check.sentence) for check in checks]
+    return Answer(
+        {"ok": is_well, "checks": checks}, table(("PART", "STATE", ""), rows), exit_code=DONE if is_well else REFUSED
+    )
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    from core.store import NEWEST, Store  # noqa: PLC0415
+
+    try:
+        store = Store(settings.database_url)
+    except OSError as error:
+        yield Check("database", Health.FAILED, f"{error.filename}: {error.strerror}. Check DATABASE_URL.")
+        return
+    place = store.url.render_as_string(hide_password=True)
+    try:
+        store.check()
+        yield Check("database", Health.OK, f"{place} answers.")
+        if store.is_migrated():
+            yield Check("migrations", Health.OK, f"The tables are at revision {NEWEST}.")
+            yield from _routes(settings, store)
+        else:
+            yield Check("migrations", Health.FAILED, "The tables do not have this release's shape. Run 'proctor migrate'.")
+    except ProctorError as error:
+        yield Check("database", Health.FAILED, f"{place}: {error.message} Check DATABASE_URL.")
+    finally:
+        store.close()
+
+
+def _routes(settings: Settings, store: Store) -> Iterator[Check]:
+    """Look whether each route has somebody to answer it."""
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.routes import Routes  # noqa: PLC0415
+
+    for view in Routes(store, SystemClock(), settings).list():
+        terms = view.terms
+        asked = ", then ".join(candidate.name for candidate in terms.candidates)
+        missing = [one.name for one in terms.candidates if not settings.has_provider(one.provider)]
+        if not missing:
+            yield Check(f"route {terms.name}", Health.OK, f"It asks {asked}.")
+            continue
+        health = Health.FAILED if len(missing) == len(terms.candidates) else Health.WARNING
+        yield Check(f"route {terms.name}", health, f"It asks {asked}; not set up: {', '.join(missing)}.")
+
+
+def _providers(settings: Settings) -> Iterator[Check]:
+    for name, variable in REMOTE.items():
+        if settings.has_provider(name):
+            yield Check(name, Health.OK, "It is set up.")
+        else:
+            yield Check(name, Health.OK, f"It is not set up; {variable} would.")
+    if not any(settings.has_provider(name) for name in (*REMOTE, "local")):
+        yield Check("providers", Health.FAILED, "Nobody can answer: set a provider's key, or LOCAL_MODEL=on.")
+
+
+def _local_model(settings: Settings) -> Iterator[Check]:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from core.providers._weights import SMOLLM2, WAYS_OUT  # noqa: PLC0415
+
+    if not settings.runs_local_model:
+        yield Check("local model", Health.OK, "It is off.")
+    elif find_spec("xllamacpp") is None:
+        yield Check("local model", Health.FAILED, f"It does not run on this kind of machine. {WAYS_OUT}")
+    elif settings.local_model not in {"auto", "on"}:
+        is_there = Path(settings.local_model).expanduser().is_file()
+        health, word = (Health.OK, "is there") if is_there else (Health.FAILED, "is not a file")
+        yield Check("local model", health, f"LOCAL_MODEL: {settings.local_model} {word}.")
+    elif SMOLLM2.present_in(settings.local_model_dir.expanduser()):
+        yield Check("local model", Health.OK, f"It is there, in {settings.local_model_dir}.")
+    else:
+        size = f"{SMOLLM2.file_bytes / 1e6:.0f} MB"
+        yield Check(
+            "local model", Health.WARNING, f"It is fetched when Proctor starts ({size}, once); that needs network."
+        )
+
+
+def _redis(settings: Settings) -> Iterator[Check]:
+    from core.limits import Limits  # noqa: PLC0415
+    from core.telemetry import Metrics  # noqa: PLC0415
+
+    if settings.redis_url is None:
+        yield Check("redis", Health.OK, "It is not set up: each process counts its own rate limits.")
+    elif Limits(settings.redis_url, Metrics()).check():
+        yield Check("redis", Health.OK, "It answers.")
+    else:
+        yield Check("redis", Health.FAILED, "It does not answer, so rate limits are not enforced. Check REDIS_URL.")

@@ -1,0 +1,194 @@
+"""Schemas, and generations that follow one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from core.cli._command import Answer, command, proctor, table, usd
+from core.errors import Invalid
+from core.principals import LOCAL_OPERATOR
+
+if TYPE_CHECKING:
+    from core.attempts import Attempt
+    from core.generation import GenerationRequest
+    from core.record import Generation
+    from core.runtime import Runtime
+    from core.tables import Tenant
+
+_FETCH_SECONDS = 900.0
+
+
+@proctor.group("schema")
+def schema_group() -> None:
+    """Named response models, each version immutable."""
+
+
+@command(schema_group, "add")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--description", default="", help="One sentence about it.")
+@click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
+def add_schema(runtime: Runtime, name: str, file: Path, description: str, label: str) -> Answer:
+    """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
+    added = runtime.schemas.add(LOCAL_OPERATOR.name, name, _schema_in(file), description=description, label=label)
+    return Answer(
+        {"name": name, "version": added.version, "hash": added.hash, "label": label},
+        f"{name}@{label} is version {added.version} now.",
+        f"Next: proctor generate {name} 'some text'",
+    )
+
+
+@command(schema_group, "list")
+def list_schemas(runtime: Runtime) -> Answer:
+    """Show every schema."""
+    schemas = runtime.schemas.list()
+    rows = [
+        (
+            schema.name,
+            str(schema.latest),
+            ", ".join(f"{label} {version}" for label, version in schema.labels.items()),
+            schema.description,
+        )
+        for schema in schemas
+    ]
+    text = table(("NAME", "NEWEST", "LABELS", "DESCRIPTION"), rows)
+    return Answer(
+        {"schemas": schemas}, text if rows else "There are no schemas yet. Add one with 'proctor schema add NAME FILE'."
+    )
+
+
+def _schema_in(file: Path) -> dict[str, Any]:
+    text = _read(file)
+    if file.suffix == ".py":
+        from core.pydantic_source import json_schema_from_source  # noqa: PLC0415
+
+        return json_schema_from_source(text)
+    try:
+        body = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Invalid(f"{file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+    if not isinstance(body, dict):
+        raise Invalid(f"{file} holds JSON, but not a JSON Schema: that is an object.")
+    return cast("dict[str, Any]", body)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not text in UTF-8.") from None
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}.") from None
+
+
+@command(proctor, "generate")
+@click.argument("schema")
+@click.argument("text", metavar="INPUT")
+@click.option("--tenant", help="Whose budget pays. Without it: the only tenant there is.")
+@click.option("--route", default="default", show_default=True, help="Who may answer, in what order.")
+@click.option("--model", help="One model instead of a route, as provider/name.")
+@click.option("--stream", is_flag=True, help="Write each partial object as a line, then the whole one.")
+def generate(
+    runtime: Runtime, schema: str, text: str, *, tenant: str | None, route: str, model: str | None, stream: bool
+) -> Answer:
+    """Turn a text into an object of SCHEMA.
+
+    INPUT is the text itself, '@file', or '-' for standard input. SCHEMA is a name, name@label or name@3.
+    """
+    from core.generation import GenerationRequest  # noqa: PLC0415
+
+    payer = _payer(runtime, tenant)
+    request = GenerationRequest(schema=schema, input=_input(text), route=route, model=model, tenant_id=payer.id)
+    _await_local_model(runtime, route, model)
+    made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
+    return Answer(_document(made), json.dumps(made.value, indent=2, ensure_ascii=False), _figures(made))
+
+
+def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:
+    from core.record import Generation  # noqa: PLC0415
+
+    as_json = click.get_current_context().params["as_json"]
+    with closing(cast("Any", runtime.generator.stream(request, LOCAL_OPERATOR))) as pieces:
+        for piece in pieces:
+            if isinstance(piece, Generation):
+                return piece
+            if not as_json:
+                click.echo(json.dumps(piece.value, ensure_ascii=False))
+    raise AssertionError("a stream ends with a generation or an error")
+
+
+def _input(text: str) -> str:
+    if text == "-":
+        return sys.stdin.read()
+    return _read(Path(text[1:])) if text.startswith("@") else text
+
+
+def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
+    if tenant is not None:
+        return runtime.tenants.find(tenant)
+    tenants = runtime.tenants.list()
+    if len(tenants) == 1:
+        return tenants[0]
+    if not tenants:
+        raise Invalid("There is no tenant to pay for it. Make one with 'proctor tenant create NAME'.")
+    raise Invalid(f"Say which tenant pays, with --tenant: {', '.join(tenant.name for tenant in tenants)}.")
+
+
+def _document(made: Generation) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "value": made.value,
+        "outcome": made.outcome,
+        "schema": made.schema,
+        "schema_version": made.schema_version,
+        "model": made.model,
+        "attempts": [_attempt(attempt) for attempt in made.attempts],
+        "usage": made.usage,
+        "cost_nano_usd": made.cost_nano_usd,
+        "trace": made.trace,
+        "duration_ms": made.duration_ms,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "n": attempt.n,
+        "kind": attempt.kind,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "outcome": attempt.outcome,
+        "duration_ms": attempt.duration_ms,
+        "usage": attempt.usage,
+        "cost_nano_usd": attempt.cost.nano_usd if attempt.cost else None,
+        "field_errors": attempt.field_errors,
+    }
+
+
+def _figures(made: Generation) -> str:
+    usage = made.usage
+    tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
+    attempts = f"{len(made.attempts)} attempt{'s' if len(made.attempts) != 1 else ''}"
+    seconds = f"{made.duration_ms / 1000:.2f} s"
+    return " · ".join((made.outcome, made.model or "", attempts, tokens, usd(made.cost_nano_usd), seconds, made.id))
+
+
+def _await_local_model(runtime: Runtime, route: str, model: str | None) -> None:
+    """Start the local model if it is asked first, and show how it comes."""
+    first = model or runtime.routes.find(route).terms.candidates[0].name
+    if not first.startswith("local/"):
+        return
+    local = runtime.local_model
+    local.start_in_background()
+    shown = ""
+    for _ in range(int(_FETCH_SECONDS / 0.5)):
+        if local.wait_ready(0.5) or local.status.phase in {"failed", "off"}:
+            return  # whether it answers, the provider says
+        if sys.stderr.isatty() and local.status.sentence != shown:
+            shown = local.status.sentence
+            click.echo(click.style(shown, dim=True), err=True)

@@ -1,0 +1,172 @@
+"""Tenants, their keys and their budgets."""
+
+from __future__ import annotations
+
+import shlex
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.cli._command import DONE, REFUSED, Answer, command, proctor, table, usd
+from core.principals import LOCAL_OPERATOR
+
+if TYPE_CHECKING:
+    from core.budgets import BudgetState
+    from core.runtime import Runtime
+    from core.tables import Tenant
+
+
+@proctor.group("tenant")
+def tenant_group() -> None:
+    """Organisations whose traffic is isolated, limited and billed."""
+
+
+@command(tenant_group, "create")
+@click.argument("name")
+@click.option("--timezone", default="UTC", show_default=True, help="IANA name; its days and months follow it.")
+@click.option("--rate-limit", type=int, help="Generations per minute. Without it: RATE_LIMIT_PER_MIN.")
+def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | None) -> Answer:
+    """Add a tenant."""
+    tenant = runtime.tenants.create(LOCAL_OPERATOR, name, timezone, rate_limit)
+    return Answer(
+        tenant.model_dump(),
+        f"Tenant {tenant.name} is there, in time zone {tenant.timezone}.",
+        f"Next: proctor key create {shlex.quote(tenant.name)}",
+    )
+
+
+@command(tenant_group, "list")
+def list_tenants(runtime: Runtime) -> Answer:
+    """Show every tenant."""
+    tenants = runtime.tenants.list()
+    limits = [str(tenant.rate_limit_per_min or "default") for tenant in tenants]
+    rows = [
+        (tenant.name, tenant.timezone, limit, f"{tenant.created_at:%Y-%m-%d}", "demo" if tenant.is_demo else "")
+        for tenant, limit in zip(tenants, limits, strict=True)
+    ]
+    text = table(("NAME", "TIME ZONE", "PER MINUTE", "CREATED", ""), rows)
+    return Answer(
+        {"tenants": [tenant.model_dump() for tenant in tenants]},
+        text if rows else "There are no tenants yet. Make one with 'proctor tenant create NAME'.",
+    )
+
+
+@proctor.group("key")
+def key_group() -> None:
+    """Keys that let programs call as a tenant."""
+
+
+@command(key_group, "create")
+@click.argument("tenant")
+@click.option("--name", default="", help="What it is for.")
+def create_key(runtime: Runtime, tenant: str, name: str) -> Answer:
+    """Make a key and show it, this once."""
+    owner = runtime.tenants.find(tenant)
+    new = runtime.tenants.create_key(LOCAL_OPERATOR, owner, name)
+    return Answer(
+        {"id": new.id, "tenant": owner.name, "prefix": new.prefix, "key": new.secret},
+        new.secret,
+        f"Keep it now: it is not stored and cannot be shown again. It calls as {owner.name}.",
+    )
+
+
+@command(key_group, "list")
+@click.argument("tenant")
+def list_keys(runtime: Runtime, tenant: str) -> Answer:
+    """Show a tenant's keys by their first characters."""
+    owner = runtime.tenants.find(tenant)
+    keys = runtime.tenants.keys(owner)
+    rows = [
+        (
+            f"{key.prefix}…",
+            key.name,
+            f"{key.created_at:%Y-%m-%d}",
+            f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "live",
+        )
+        for key in keys
+    ]
+    return Answer(
+        {"tenant": owner.name, "keys": keys},
+        table(("KEY", "NAME", "CREATED", "STATE"), rows) if rows else f"{owner.name} has no keys.",
+    )
+
+
+@command(key_group, "revoke")
+@click.argument("key")
+def revoke_key(runtime: Runtime, key: str) -> Answer:
+    """Make a key useless, named by its id or by the characters that 'key list' shows."""
+    revoked = runtime.tenants.revoke_key(LOCAL_OPERATOR, key)
+    return Answer(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")
+
+
+@proctor.group("budget")
+def budget_group() -> None:
+    """What a tenant may spend per month."""
+
+
+class _Dollars(click.ParamType[int]):
+    """An amount of dollars, as nano-dollars."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read ``25``, ``25.50`` or ``$1,200``."""
+        from core.pricing import nano_usd  # noqa: PLC0415
+
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$").replace(",", ""))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
+            self.fail(f"{value!r} is not an amount in dollars; write it like 25 or 25.50.", param, ctx)
+        return nano_usd(amount)
+
+
+@command(budget_group, "set")
+@click.argument("tenant")
+@click.argument("limit", metavar="USD", type=_Dollars())
+def set_budget(runtime: Runtime, tenant: str, limit: int) -> Answer:
+    """Set what a tenant may spend per month; effective with its next generation."""
+    owner = runtime.tenants.find(tenant)
+    runtime.budgets.set(LOCAL_OPERATOR, owner, limit)
+    return _shown_budget(owner, runtime.budgets.show(owner))
+
+
+@command(budget_group, "show")
+@click.argument("tenant")
+def show_budget(runtime: Runtime, tenant: str) -> Answer:
+    """Show what a tenant may spend, has spent and holds this month."""
+    owner = runtime.tenants.find(tenant)
+    return _shown_budget(owner, runtime.budgets.show(owner))
+
+
+def _shown_budget(owner: Tenant, state: BudgetState) -> Answer:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    resets = state.ends_at.astimezone(ZoneInfo(owner.timezone))
+    return Answer(
+        {
+            "tenant": owner.name,
+            "limit_nano_usd": state.limit_nano_usd,
+            "spent_nano_usd": state.spent_nano_usd,
+            "held_nano_usd": state.held_nano_usd,
+            "starts_at": state.starts_at,
+            "ends_at": state.ends_at,
+            "version": state.version,
+        },
+        f"{owner.name} has spent {usd(state.spent_nano_usd)} of {usd(state.limit_nano_usd)} and holds "
+        f"{usd(state.held_nano_usd)} for calls that are out. It resets on {resets:%Y-%m-%d at %H:%M} {owner.timezone}.",
+    )
+
+
+@command(proctor, "verify")
+def verify(runtime: Runtime) -> Answer:
+    """Prove from the ledger that every account is right."""
+    found = runtime.budgets.verify()
+    verdict = (
+        f"The ledger explains every one of {found.accounts} accounts."
+        if found.ok
+        else f"The ledger and the accounts differ by {usd(found.difference_nano_usd)}. Keep the database as it is."
+    )
+    return Answer(found, f"{verdict} {usd(found.held_nano_usd)} is held now.", exit_code=DONE if found.ok else REFUSED)
