@@ -18,7 +18,7 @@ from core.breakers import Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted
 from core.pricing import Cost, Prices, Usage
-from core.providers import Abandoned, Answer, Ask, Broken, Conversation, Provider, ProviderError, TimedOut, Unreachable
+from core.providers import Abandoned, Answer, Ask, Broken, Conversation, Garbled, Provider, ProviderError, TimedOut, Unreachable
 from core.providers._loop import Cancellation, Loop
 from core.response_models import FieldProblem, field_errors
 from core.tables import AttemptKind, Outcome
@@ -331,7 +331,7 @@ class _Walk:
     ) -> None:
         """Write one attempt down, with what it used and cost."""
         usage = answer.usage
-        is_cut = isinstance(error, TimedOut | Abandoned | Unreachable | Broken)  # what it told may be a beginning only
+        is_cut = isinstance(error, TimedOut | Abandoned | Unreachable | Broken | Garbled)  # what it told may be a beginning only
         if (usage is None or is_cut) and (error is None or error.was_sent):
             usage = _estimate(answer, at_most)
         ended = self._clock.now()

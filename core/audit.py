@@ -15,7 +15,7 @@ from core.tables import AuditEntry, ChangeEvent
 _BUMP = sqlalchemy.text(
     "INSERT INTO revision (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = revision.count + 1"
 )
-_READ = "SELECT count FROM revision WHERE id = 1"
+REVISION = "SELECT count FROM revision WHERE id = 1"
 
 
 def record(
@@ -70,4 +70,4 @@ def revision(connection: Connection) -> int:
 
     Read it before what it guards: then a change in between can only make a fresh value look stale, never the reverse.
     """
-    return connection.exec_driver_sql(_READ).scalar() or 0
+    return connection.exec_driver_sql(REVISION).scalar() or 0

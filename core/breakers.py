@@ -46,9 +46,34 @@ class BreakerView:
 @dataclass(slots=True)
 class _Breaker:
     state: BreakerState = BreakerState.CLOSED
-    calls: deque[tuple[float, bool]] = field(default_factory=deque[tuple[float, bool]])
+    seconds: deque[list[int]] = field(default_factory=deque[list[int]])
+    """``[second, calls, failures]`` of the last minute: as long for ten calls as for ten thousand."""
+    calls: int = 0
+    failures: int = 0
     opened_at: float = 0.0
     is_probing: bool = False
+
+    def count(self, now: float, *, healthy: bool) -> None:
+        """Take in one call."""
+        self.forget(now)
+        if not self.seconds or self.seconds[-1][0] != int(now):
+            self.seconds.append([int(now), 0, 0])
+        self.seconds[-1][1] += 1
+        self.seconds[-1][2] += not healthy
+        self.calls += 1
+        self.failures += not healthy
+
+    def forget(self, now: float) -> None:
+        """Drop what is older than the window."""
+        while self.seconds and self.seconds[0][0] <= now - WINDOW_SECONDS:
+            _, calls, failures = self.seconds.popleft()
+            self.calls -= calls
+            self.failures -= failures
+
+    def start_anew(self) -> None:
+        """Drop everything."""
+        self.seconds.clear()
+        self.calls = self.failures = 0
 
 
 OnChange = Callable[[str, str, BreakerState, BreakerState], None]
@@ -88,14 +113,13 @@ class Breakers:
             before = breaker.state
             if before is BreakerState.HALF_OPEN:
                 breaker.is_probing = False
-                breaker.calls.clear()
+                breaker.start_anew()
                 breaker.state = BreakerState.CLOSED if healthy else BreakerState.OPEN
                 breaker.opened_at = now
             elif before is BreakerState.CLOSED:
-                breaker.calls.append((now, healthy))
-                _forget(breaker, now)
-                failures = sum(not well for _, well in breaker.calls)
-                if not healthy and len(breaker.calls) >= LEAST_CALLS and failures / len(breaker.calls) >= WORST_ERROR_RATE:
+                breaker.count(now, healthy=healthy)
+                is_bad = breaker.failures / breaker.calls >= WORST_ERROR_RATE
+                if not healthy and breaker.calls >= LEAST_CALLS and is_bad:
                     breaker.state, breaker.opened_at = BreakerState.OPEN, now
             after = breaker.state
         self._tell(key, before, after)
@@ -114,15 +138,15 @@ class Breakers:
             views: list[BreakerView] = []
             for (provider, model), breaker in sorted(self._breakers.items()):
                 if breaker.state is BreakerState.CLOSED:
-                    _forget(breaker, now)
+                    breaker.forget(now)
                 is_open = breaker.state is BreakerState.OPEN
                 views.append(
                     BreakerView(
                         provider=provider,
                         model=model,
                         state=breaker.state,
-                        calls=len(breaker.calls),
-                        failures=sum(not well for _, well in breaker.calls),
+                        calls=breaker.calls,
+                        failures=breaker.failures,
                         probe_in_seconds=max(0.0, breaker.opened_at + PAUSE_SECONDS - now) if is_open else None,
                     )
                 )
@@ -132,7 +156,3 @@ class Breakers:
         if before is not after and self._on_change is not None:
             self._on_change(*key, before, after)
 
-
-def _forget(breaker: _Breaker, now: float) -> None:
-    while breaker.calls and breaker.calls[0][0] < now - WINDOW_SECONDS:
-        breaker.calls.popleft()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func
+from sqlalchemy import func
 from sqlmodel import col, select
 
 from core import audit
@@ -21,7 +21,7 @@ from core.clock import Clock, micros
 from core.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from core.pricing import NANO
 from core.principals import Permission, Principal
-from core.store import Store
+from core.store import Cursor, Store
 from core.tables import Account, Attempt, Budget, LedgerEntry, LedgerKind, Reservation, Tenant
 
 MOST_NANO_USD = 1_000_000_000 * NANO
@@ -118,6 +118,10 @@ class Budgets:
             "WHERE id = :id"
         )
         self._close_reservation = store.prepare("DELETE FROM reservation WHERE id = :id")
+        self._lapsed = store.prepare(
+            "SELECT generation_id, account_id, id, held_nano_usd, at_risk_nano_usd FROM reservation "
+            "WHERE expires_at < :now LIMIT 1" + ("" if store.is_sqlite else " FOR UPDATE SKIP LOCKED")
+        )
         self._account = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
         self._new_account = store.prepare(
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
@@ -132,7 +136,7 @@ class Budgets:
         """Return an empty purse. Nothing is held yet."""
         return Purse(terms, generation_id)
 
-    def cover(self, connection: Connection, purse: Purse, nano_usd: int) -> None:
+    def cover(self, cursor: Cursor, purse: Purse, nano_usd: int) -> None:
         """Hold enough for one more attempt that may cost *nano_usd*, in the caller's transaction, before it goes out.
 
         Raises:
@@ -143,13 +147,13 @@ class Budgets:
         if purse.terms is None:
             return
         if not purse.reservation_id:
-            self._reserve(connection, purse, purse.terms, nano_usd)
+            self._reserve(cursor, purse, purse.terms, nano_usd)
             return
         missing = purse.pending_nano_usd + nano_usd - purse.held_nano_usd
         if missing > 0:
-            self._hold_more(connection, purse, purse.terms, missing)
-        self._move_charges(connection, purse, release=0)
-        self._store_reservation(connection, purse)
+            self._hold_more(cursor, purse, purse.terms, missing)
+        self._move_charges(cursor, purse, release=0)
+        self._store_reservation(cursor, purse)
 
     def charge(self, purse: Purse, attempt_id: str, nano_usd: int | None, *, estimated: bool) -> None:
         """Spend *nano_usd* on an attempt that has ended; the entry is written with the next transaction.
@@ -161,21 +165,22 @@ class Budgets:
             return
         purse.charges.append(self._entry(purse, attempt_id, nano_usd, estimated=estimated))
 
-    def settle(self, connection: Connection, purse: Purse) -> None:
+    def settle(self, cursor: Cursor, purse: Purse) -> None:
         """Write what is still to be charged and give the rest back, in the caller's transaction. Once per purse."""
         if not purse.reservation_id:
             return
-        if connection.exec_driver_sql(self._close_reservation, {"id": purse.reservation_id}).rowcount == 0:
+        cursor.execute(self._close_reservation, {"id": purse.reservation_id})
+        if cursor.rowcount == 0:
             purse.held_nano_usd = 0  # it lapsed and was swept, hold and all
-        self._move_charges(connection, purse, release=max(0, purse.held_nano_usd - purse.pending_nano_usd))
+        self._move_charges(cursor, purse, release=max(0, purse.held_nano_usd - purse.pending_nano_usd))
         purse.reservation_id = ""
 
-    def _reserve(self, connection: Connection, purse: Purse, terms: BudgetTerms, amount: int) -> None:
+    def _reserve(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
         starts_at, ends_at = period(terms.timezone, self._clock.now())
         purse.account_id = f"{terms.budget_id}:{starts_at:%Y%m%dT%H%M}"
         hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
-        if connection.exec_driver_sql(self._hold, hold).rowcount == 0:
-            connection.exec_driver_sql(
+        if not self._try_to_hold(cursor, hold):
+            cursor.execute(
                 self._new_account,
                 {
                     "id": purse.account_id,
@@ -185,12 +190,12 @@ class Budgets:
                     "ends_at": micros(ends_at),
                 },
             )
-            if connection.exec_driver_sql(self._hold, hold).rowcount == 0:
-                raise self._too_much(connection, purse, terms, amount, ends_at)
+            if not self._try_to_hold(cursor, hold):
+                raise self._too_much(cursor, purse, terms, amount, ends_at)
         purse.held_nano_usd = amount
         reservation_id = self._clock.new_id()
         self._insert_reservation(
-            connection,
+            cursor,
             [
                 {
                     "id": reservation_id,
@@ -205,28 +210,32 @@ class Budgets:
         )
         purse.reservation_id = reservation_id
 
-    def _hold_more(self, connection: Connection, purse: Purse, terms: BudgetTerms, amount: int) -> None:
+    def _try_to_hold(self, cursor: Cursor, hold: dict[str, Any]) -> bool:
+        cursor.execute(self._hold, hold)
+        return cursor.rowcount > 0
+
+    def _hold_more(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
         hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
-        if connection.exec_driver_sql(self._hold, hold).rowcount == 0:
+        if not self._try_to_hold(cursor, hold):
             _, ends_at = period(terms.timezone, self._clock.now())
-            raise self._too_much(connection, purse, terms, amount, ends_at)
+            raise self._too_much(cursor, purse, terms, amount, ends_at)
         purse.held_nano_usd += amount
 
-    def _move_charges(self, connection: Connection, purse: Purse, *, release: int) -> None:
+    def _move_charges(self, cursor: Cursor, purse: Purse, *, release: int) -> None:
         """Move what is pending from held to spent, and *release* more of what is held.
 
         A charge beyond what is held is spent all the same: the provider was paid.
         """
         spent = purse.pending_nano_usd
         released = min(spent, purse.held_nano_usd) + release
-        self._insert_entries(connection, purse.charges)
+        self._insert_entries(cursor, purse.charges)
         if spent or released:
-            connection.exec_driver_sql(self._move, {"id": purse.account_id, "released": released, "spent": spent})
+            cursor.execute(self._move, {"id": purse.account_id, "released": released, "spent": spent})
         purse.held_nano_usd -= released
         purse.charges = []
 
-    def _store_reservation(self, connection: Connection, purse: Purse) -> None:
-        connection.exec_driver_sql(
+    def _store_reservation(self, cursor: Cursor, purse: Purse) -> None:
+        cursor.execute(
             self._raise_reservation,
             {
                 "id": purse.reservation_id,
@@ -237,17 +246,18 @@ class Budgets:
         )
 
     def _too_much(
-        self, connection: Connection, purse: Purse, terms: BudgetTerms, amount: int, ends_at: datetime
+        self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int, ends_at: datetime
     ) -> BudgetExceeded:
-        row = connection.exec_driver_sql(self._account, {"id": purse.account_id}).one()
-        left = max(0, terms.limit_nano_usd - row.spent_nano_usd - row.held_nano_usd)
+        cursor.execute(self._account, {"id": purse.account_id})
+        spent, held = cursor.fetchone()
+        left = max(0, terms.limit_nano_usd - spent - held)
         return BudgetExceeded(
             f"The next attempt could cost {_dollars(amount)}, and {_dollars(left)} of this month's budget of "
             f"{_dollars(terms.limit_nano_usd)} is left. It starts anew at {ends_at:%Y-%m-%d %H:%M} UTC; "
             "an operator can raise it, or ask for fewer tokens.",
             limit_nano_usd=terms.limit_nano_usd,
-            spent_nano_usd=row.spent_nano_usd,
-            held_nano_usd=row.held_nano_usd,
+            spent_nano_usd=spent,
+            held_nano_usd=held,
             resets_at=ends_at.isoformat(),
         )
 
@@ -372,17 +382,17 @@ class Budgets:
 
         The attempt that was out is charged its estimate: the provider may have been paid for it. The rest goes back.
         """
-        now = self._clock.now()
-        with self._store.writing() as session:
-            lapsed = session.exec(
-                select(Reservation).where(col(Reservation.expires_at) < now).with_for_update(skip_locked=True)
-            ).all()
-            for row in lapsed:
-                purse = Purse(None, row.generation_id, row.account_id, row.id, held_nano_usd=row.held_nano_usd)
-                if row.at_risk_nano_usd:
-                    purse.charges.append(self._entry(purse, None, row.at_risk_nano_usd, estimated=True))
-                self.settle(session.connection(), purse)
-            return len(lapsed)
+        swept = 0
+        with self._store.transaction() as cursor:
+            cursor.execute(self._lapsed, {"now": micros(self._clock.now())})
+            while (row := cursor.fetchone()) is not None:
+                purse = Purse(None, *row[:3], held_nano_usd=row[3])
+                if row[4]:
+                    purse.charges.append(self._entry(purse, None, row[4], estimated=True))
+                self.settle(cursor, purse)
+                swept += 1
+                cursor.execute(self._lapsed, {"now": micros(self._clock.now())})
+        return swept
 
     def _entry(self, purse: Purse, attempt_id: str | None, nano_usd: int, *, estimated: bool) -> dict[str, Any]:
         return {

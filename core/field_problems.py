@@ -116,7 +116,9 @@ def _told(violation: Violation, wire: Mapping[str, Any]) -> list[Problem]:
     if isinstance(kind, _HERE):
         return [(loc, _here(kind)[0], f"Input should be {_either(_here(kind)[1])}")]
     named, message = _RULES.get(kind.name, ("value_error", f"Input should follow the schema's rule {kind.name!r}"))
-    return [(loc, named, message.format(kind.value) if "{}" in message else message)]
+    if "{}" in message:
+        message = (message.removesuffix("s") if kind.value == 1 else message).format(kind.value)
+    return [(loc, named, message)]
 
 
 def _here(kind: Kind) -> tuple[str, list[str]]:

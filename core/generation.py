@@ -15,6 +15,7 @@ from core.principals import Principal
 from core.providers._loop import Cancellation
 from core.record import Generation, Record, Recorder
 from core.response_models import partial
+from core.schemas import ResolvedSchema
 
 ROLES = ("system", "user", "assistant")
 _MOST_MESSAGES = 200
@@ -119,7 +120,7 @@ class Corridor:
                     record=record,
                     cancellation=cancellation,
                     stream=request.stream,
-                    example=policy.schema.example,
+                    example=_example(policy.schema),
                 )
             )
             value = self._screened_value(reply.value, record)  # 7 nothing forbidden comes back
@@ -172,6 +173,11 @@ def _partials(walk: Generator[Piece, None, Reply]) -> Generator[Partial, None, R
         return end.value
     finally:
         walk.close()
+
+
+def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:
+    made = schema.wire_example
+    return (schema.example_input, made) if schema.example_input and made is not None else None
 
 
 def _tenant_id(request: GenerationRequest, principal: Principal) -> str:

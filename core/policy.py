@@ -93,8 +93,8 @@ class Policies:
 
     def standing(self) -> Standing:
         """Return what stands now: what was kept, or an empty one if an operator has decided anything since."""
-        with self.store.snapshot() as connection:
-            revision = audit.revision(connection)
+        row = self.store.read_one(audit.REVISION, {})
+        revision = row[0] if row else 0
         standing = self._standing
         if standing.revision != revision:
             standing = self._standing = Standing(self, revision)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 import genai_prices
+from genai_prices.types import PriceCalculation, TieredPrices
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar. A cached token can cost 75 of them; nothing smaller is sold."""
+_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,51 +81,93 @@ class Cost:
 _SOURCE = f"genai-prices {version('genai-prices')}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rates:
+    """A model's price on one day, as whole nano-dollars per million tokens of each kind."""
+
+    fresh: int
+    """Input that is neither read from nor written to the cache."""
+    cached: int
+    written: int
+    output: int
+    is_tiered: bool
+    """Whether a long context costs more per token; then the library is asked each time."""
+    price: Price
+
+
 class Prices:
     """The prices that genai-prices ships. An unknown model is unpriced: ``None``, never 0."""
 
     def cost(self, provider: str, model: str, usage: Usage, at: datetime) -> Cost | None:
         """Return what *usage* costs on *model* at the time *at*, rounded up to a nano-dollar; ``None`` if unpriced.
 
-        The formula, tiers and cache rates included, is genai-prices'; it is applied to one attempt at a time, so that
-        a sum over re-asks never climbs into a long-context tier that no single call reached.
+        The price, tiers and cache rates included, is genai-prices'. It is applied to one attempt at a time, so that a
+        sum over re-asks never climbs into a long-context tier that no single call reached. Without tiers the price is
+        linear in each kind of token, so its four rates are taken from the library once a day and multiplied here.
         """
-        if provider not in ("openai", "anthropic"):
+        rates = _rates(provider, model, at.date())
+        if rates is None:
             return None
-        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        try:
-            calculated = genai_prices.calc_price(
-                genai_prices.Usage(
-                    input_tokens=usage.input_tokens,
-                    cache_read_tokens=usage.cached_tokens,
-                    cache_write_tokens=usage.cache_write_tokens,
-                    output_tokens=usage.output_tokens,
-                ),
-                model,
-                provider_id=provider,
-                genai_request_timestamp=day,
-            )
-        except LookupError:
-            return None
-        nano = int((calculated.total_price * NANO).to_integral_value(ROUND_CEILING))
-        return Cost(nano, _price(provider, calculated.model.id, calculated.model_price))
+        if rates.is_tiered:
+            return Cost(_asked(provider, model, usage, at.date()), rates.price)
+        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        total = (
+            fresh * rates.fresh
+            + usage.cached_tokens * rates.cached
+            + usage.cache_write_tokens * rates.written
+            + usage.output_tokens * rates.output
+        )
+        return Cost(-(-total // _MILLION), rates.price)
 
 
 @lru_cache(maxsize=512)
-def _described(provider: str, model: str, input_price: str, cached_price: str, output_price: str) -> Price:
-    return Price(
-        provider=provider,
-        model=model,
-        input_usd_per_mtok=input_price,
-        cached_usd_per_mtok=cached_price,
-        output_usd_per_mtok=output_price,
-        source=_SOURCE,
+def _rates(provider: str, model: str, day: date) -> _Rates | None:
+    """Return a model's rates, by asking the library what a million tokens of each kind cost."""
+    if provider not in ("openai", "anthropic"):
+        return None
+    try:
+        found = _calculated(provider, model, Usage(), day)
+    except LookupError:
+        return None
+    cached = Usage(input_tokens=_MILLION, cached_tokens=_MILLION)
+    written = Usage(input_tokens=_MILLION, cache_write_tokens=_MILLION)
+    return _Rates(
+        fresh=_asked(provider, model, Usage(input_tokens=_MILLION), day),
+        cached=_asked(provider, model, cached, day),
+        written=_asked(provider, model, written, day),
+        output=_asked(provider, model, Usage(output_tokens=_MILLION), day),
+        is_tiered=any(isinstance(price, TieredPrices) for price in vars(found.model_price).values()),
+        price=_price(provider, found.model.id, found.model_price),
+    )
+
+
+def _asked(provider: str, model: str, usage: Usage, day: date) -> int:
+    total = _calculated(provider, model, usage, day).total_price
+    return int((total * NANO).to_integral_value(ROUND_CEILING))
+
+
+def _calculated(provider: str, model: str, usage: Usage, day: date) -> PriceCalculation:
+    return genai_prices.calc_price(
+        genai_prices.Usage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=usage.output_tokens,
+        ),
+        model,
+        provider_id=provider,
+        genai_request_timestamp=datetime.combine(day, time(), UTC),
     )
 
 
 def _price(provider: str, model: str, price: Any) -> Price:
-    return _described(
-        provider, model, _base(price.input_mtok), _base(price.cache_read_mtok), _base(price.output_mtok)
+    return Price(
+        provider=provider,
+        model=model,
+        input_usd_per_mtok=_base(price.input_mtok),
+        cached_usd_per_mtok=_base(price.cache_read_mtok),
+        output_usd_per_mtok=_base(price.output_mtok),
+        source=_SOURCE,
     )
 
 

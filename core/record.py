@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
 
 from core.attempts import Attempt, Candidate
 from core.budgets import Budgets, BudgetTerms, Purse
@@ -29,7 +28,7 @@ from core.flags import Flag
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
-from core.store import Store
+from core.store import Cursor, Store
 from core.tables import Attempt as AttemptRow
 from core.tables import FieldError, Outcome, Payload
 from core.tables import Generation as GenerationRow
@@ -189,9 +188,9 @@ class Record:
         """Hold money for one more attempt, and write down those before it, in one transaction."""
         if self._purse.terms is None and not self._unwritten:
             return
-        with self._recorder.store.transaction() as connection:
-            self._write_attempts(connection)
-            self._recorder.budgets.cover(connection, self._purse, nano_usd)
+        with self._recorder.store.transaction() as cursor:
+            self._write_attempts(cursor)
+            self._recorder.budgets.cover(cursor, self._purse, nano_usd)
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
@@ -292,14 +291,14 @@ class Record:
             "trace": self._trace,
             "policy": self._policy.described if self._policy else None,
         }
-        with self._recorder.store.transaction() as connection:
-            self._recorder.budgets.settle(connection, self._purse)
-            self._write_attempts(connection)
-            self._recorder.insert_generation(connection, [row])
+        with self._recorder.store.transaction() as cursor:
+            self._recorder.budgets.settle(cursor, self._purse)
+            self._write_attempts(cursor)
+            self._recorder.insert_generation(cursor, [row])
             if self._messages and self._expires_at is not None:
                 answered = None if self._value is None else _json(self._value)
                 payload = self._payload(0, list(self._messages), answered, self._expires_at)
-                self._recorder.insert_payloads(connection, [payload])
+                self._recorder.insert_payloads(cursor, [payload])
 
     @property
     def _expires_at(self) -> datetime | None:
@@ -309,11 +308,11 @@ class Record:
             return None
         return self._started_at + timedelta(days=tenant.payload_retention_days)
 
-    def _write_attempts(self, connection: Connection) -> None:
+    def _write_attempts(self, cursor: Cursor) -> None:
         attempts, self._unwritten = self._unwritten, []
         if not attempts:
             return
-        self._recorder.insert_attempts(connection, [self._attempt_row(attempt) for attempt in attempts])
+        self._recorder.insert_attempts(cursor, [self._attempt_row(attempt) for attempt in attempts])
         problems = [
             {
                 "id": self._clock.new_id(),
@@ -328,14 +327,14 @@ class Record:
             for attempt in attempts
             for problem in attempt.field_errors
         ]
-        self._recorder.insert_field_errors(connection, problems)
+        self._recorder.insert_field_errors(cursor, problems)
         if (expires_at := self._expires_at) is not None:
             payloads = [
                 self._payload(attempt.n, attempt.asked, attempt.answer.text, expires_at)
                 for attempt in attempts
                 if attempt.asked or (attempt.answer.text and not attempt.outcome.is_valid)
             ]  # the text of a valid answer is the generation's own object
-            self._recorder.insert_payloads(connection, payloads)
+            self._recorder.insert_payloads(cursor, payloads)
 
     def _payload(self, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
         return {"generation_id": self.id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
@@ -24,6 +25,27 @@ from core.tables import METADATA, Row
 MIGRATIONS = Path(__file__).with_name("migrations")
 NEWEST = "0001"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
+
+
+class Cursor(Protocol):
+    """What sqlite3 and psycopg have in common."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement touched."""
+        ...
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Any:
+        """Run one statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]], /) -> Any:
+        """Run one statement once per row."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row as a tuple, or ``None``."""
+        ...
 
 
 class Store:
@@ -61,14 +83,44 @@ class Store:
                 session.flush()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Open one write transaction for prepared statements: the hot path's door."""
-        with self._turn, self._writer.begin() as connection:
-            yield connection
+    def transaction(self) -> Iterator[Cursor]:
+        """Open one write transaction on the driver itself: the hot path's door, four times as cheap as a session."""
+        if self.is_sqlite:
+            with self._turn:
+                cursor = self._own.driver_connection.cursor()
+                cursor.execute("BEGIN IMMEDIATE")
+                try:
+                    yield cursor
+                except BaseException:
+                    cursor.execute("ROLLBACK")
+                    raise
+                cursor.execute("COMMIT")
+            return
+        connection = self.engine.raw_connection()
+        try:
+            yield cast("Cursor", connection.cursor())
+            connection.commit()
+        finally:
+            connection.close()  # back to the pool, which rolls back what was not committed
+
+    @cached_property
+    def _own(self) -> Any:
+        """The SQLite connection that every transaction of the hot path uses, one at a time."""
+        return self.engine.raw_connection()
+
+    def read_one(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        """Return the first row of a prepared SELECT as a tuple, or ``None``: the hot path's look."""
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(sql, parameters)
+            return cursor.fetchone()
+        finally:
+            connection.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Open one read transaction for prepared statements."""
+        """Open one read transaction for prepared statements with named columns."""
         with self.engine.connect() as connection:
             yield connection
 
@@ -106,9 +158,10 @@ class Store:
 
     def forget_payloads(self, before: datetime) -> int:
         """Delete prompts and answers whose time was over at *before*; return how many."""
-        with self.transaction() as connection:
+        with self.transaction() as cursor:
             sql = self.prepare("DELETE FROM payload WHERE expires_at < :before")
-            return connection.exec_driver_sql(sql, {"before": micros(before)}).rowcount
+            cursor.execute(sql, {"before": micros(before)})
+            return cursor.rowcount
 
     def check(self) -> None:
         """Ask the database anything.
@@ -125,6 +178,8 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
+        if "_own" in self.__dict__:
+            self._own.close()
         self.engine.dispose()
 
 
@@ -141,7 +196,7 @@ class Insert:
             if (convert := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         ]
 
-    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, each with a value for every column."""
         if not rows:
             return
@@ -149,7 +204,10 @@ class Insert:
         for row in stored:
             for name, convert in self._convert:
                 row[name] = convert(row[name])
-        connection.exec_driver_sql(self._text, stored if len(stored) > 1 else stored[0])
+        if len(stored) == 1:
+            cursor.execute(self._text, stored[0])
+        else:
+            cursor.executemany(self._text, stored)
 
 
 def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:
@@ -159,6 +217,7 @@ def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:
         "synchronous=NORMAL",
         "foreign_keys=ON",
         "busy_timeout=30000",
+        "wal_autocheckpoint=4000",  # 16 MB between two checkpoints, which are what waits for the disk
         "cache_size=-16000",
         "temp_store=MEMORY",
     ):

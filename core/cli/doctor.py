@@ -71,7 +71,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield Check("migrations", Health.OK, f"The tables are at revision {NEWEST}.")
             yield from _routes(settings, store)
         else:
-            yield Check("migrations", Health.FAILED, "The tables do not have this release's shape. Run 'proctor migrate'.")
+            yield Check("migrations", Health.FAILED, "The tables lack this release's shape. Run 'proctor migrate'.")
     except ProctorError as error:
         yield Check("database", Health.FAILED, f"{place}: {error.message} Check DATABASE_URL.")
     finally:

@@ -30,6 +30,7 @@ from core.providers import (
     Ask,
     Broken,
     Failed,
+    Filtered,
     Garbled,
     ProviderError,
     Throttled,
@@ -175,6 +176,8 @@ class Wire:
                 stream_cls=self._sdk.AsyncStream[object],
             )
             self._note(stream.response, told)
+            if "event-stream" not in stream.response.headers.get("content-type", ""):
+                raise Garbled(f"{self.name} answered with something that is no stream.", answer=told.answer())
             async for event in stream:
                 take(event)
         except ProviderError:
@@ -236,6 +239,10 @@ def _object(name: str, body: bytes, told: Told) -> dict[str, Any]:
 def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
     status = error.response.status_code
     reason = _reason(error.body)
+    if _is_filtered(error.body):
+        stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
+        stopped.was_sent = status < httpx2.codes.BAD_REQUEST
+        return stopped
     told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
     if status < httpx2.codes.BAD_REQUEST:  # an error event in a stream that had begun well
         return Broken(f"{name} broke off with an error" + (f" ({reason})." if reason else "."), answer=answer)
@@ -262,6 +269,13 @@ def _reason(body: Any) -> str:
             if isinstance(word, str) and _SAFE_CODE.fullmatch(word):
                 return word
     return ""
+
+
+def _is_filtered(body: Any) -> bool:
+    """Whether an error is a content filter's. Anthropic has no code for it, only its sentence."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    told = error if isinstance(error, Mapping) else body if isinstance(body, Mapping) else {}
+    return told.get("code") == "content_filter" or "content filter" in str(told.get("message")).lower()
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

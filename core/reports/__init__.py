@@ -24,7 +24,7 @@ from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
 from core.reports.calls import Choices as Choices
-from core.reports.calls import call_page, calls_frame, choices
+from core.reports.calls import call_page, calls_frame, choices, latest_call_at
 from core.reports.frames import Frame as Frame
 from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
@@ -67,10 +67,10 @@ class Reports:
         with reading(self._store) as now:
             return troubles(now, tenant_id, self._clock.now())
 
-    def any_calls(self) -> bool:
-        """Whether a call was ever recorded."""
+    def latest_call_at(self, tenant_id: str | None = None) -> datetime | None:
+        """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""
         with reading(self._store) as now:
-            return bool(now.rows("SELECT 1 FROM generation LIMIT 1", {}))
+            return latest_call_at(now, tenant_id)
 
     def calls(self, wanted: CallFilter, page: int = 1) -> CallPage:
         """Return one page of the calls that pass *wanted*, the newest first."""

@@ -74,8 +74,8 @@ class Choices:
     error_codes: Sequence[str]
 
 
-def _named(column: Any, name: str) -> Any:
-    return col(column).label(name)
+def _named(column: Any, name: str) -> ColumnElement[Any]:
+    return column.label(name)
 
 
 _FULL_MODEL: ColumnElement[Any] = (col(Generation.provider) + "/" + col(Generation.model)).label("model")
@@ -136,6 +136,14 @@ def choices(reading: Reading, starts_at: datetime, ends_at: datetime, tenant_id:
     )
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Choices(*(sorted({value for value in column if value}) for column in columns))
+
+
+def latest_call_at(reading: Reading, tenant_id: str | None) -> datetime | None:
+    """Return when the latest call began; ``None`` if there is none."""
+    latest = select(func.max(Generation.started_at))
+    if tenant_id is not None:
+        latest = latest.where(col(Generation.tenant_id) == tenant_id)
+    return reading.ask(latest)[0][0]
 
 
 def _newest_first(columns: Sequence[Any], conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

@@ -14,7 +14,7 @@ _TIMES = frozenset({"at", "started_at"})
 _FLOATS = frozenset(
     {
         "error_rate", "validity", "p50", "p95", "p99", "p95_before", "duration_ms", "ttft_ms",
-        "usd", "spend_usd", "budget_usd", "used", "cost_usd", "wasted_usd",
+        "usd", "spend_usd", "budget_usd", "used", "cost_usd", "wasted_usd", "cost_per_valid_usd",
     }
 )  # fmt: skip
 _WHOLE_OR_MISSING = frozenset({"version"})

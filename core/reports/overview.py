@@ -100,7 +100,7 @@ class Overview:
     """The same over ``window.previous()``."""
     series: Frame
     """Per bucket: ``at calls valid errors blocked cancelled error_rate validity timed p50 p95 p99 p95_before
-    spend_usd tokens``. An empty bucket has counts of 0 and no rates or percentiles; ``timed`` is the number of calls
+    spend_usd cost_per_valid_usd tokens``. An empty bucket has counts of 0 and no rates or percentiles; ``timed`` is the number of calls
     that the percentiles rest on; ``p95_before`` is the p95 of the same bucket of the previous window."""
     outcomes: Frame
     """Per cell and outcome that occurred: ``at outcome calls``."""
@@ -233,11 +233,23 @@ def _series(window: Window, cube: Sequence[Row], timing: Mapping[int, Timing], b
                 *(sums.calls, sums.valid, sums.errors, sums.blocked, sums.cancelled, sums.error_rate, sums.validity),
                 *(timed.timed, timed.p50, timed.p95, timed.p99, before.get(number, Timing()).p95),
                 usd(sums.spent),
+                usd(sums.cost_per_valid),
                 sums.input_tokens + sums.output_tokens,
             )
         )
     counts = ("calls", "valid", "errors", "blocked", "cancelled")
-    figures = ("error_rate", "validity", "timed", "p50", "p95", "p99", "p95_before", "spend_usd", "tokens")
+    figures = (
+        "error_rate",
+        "validity",
+        "timed",
+        "p50",
+        "p95",
+        "p99",
+        "p95_before",
+        "spend_usd",
+        "cost_per_valid_usd",
+        "tokens",
+    )
     return frame(("at", *counts, *figures), rows)
 
 
