@@ -184,6 +184,24 @@ def current() -> Runtime:
     return _current
 
 
+def begin() -> Runtime:
+    """Build and start this process's Proctor, once. Whoever asks for it meanwhile waits until it has started.
+
+    Raises:
+        Misconfigured: a setting cannot be used; the message names it.
+        Unavailable: the database does not answer.
+
+    """
+    global _current  # noqa: PLW0603 as above
+    with _lock:
+        if _current is None:
+            runtime = build()
+            runtime.store.check()
+            runtime.start()
+            _current = runtime
+        return _current
+
+
 def install(runtime: Runtime | None) -> None:
     """Make *runtime* this process's Proctor; ``None`` forgets it. For whoever builds their own, such as tests."""
     global _current  # noqa: PLW0603 as above
