@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -14,18 +11,7 @@ from sqlmodel import col, select
 from core import audit
 from core.clock import ManualClock
 from core.store import Store
-from core.tables import METADATA, AuditEntry, ChangeEvent, FlagRule
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database."""
-    store = Store(f"sqlite:///{tmp_path}/x.db")
-    METADATA.create_all(store.engine)
-    yield store
-    store.close()
+from core.tables import AuditEntry, ChangeEvent, FlagRule
 
 
 def _flip(store: Store, clock: ManualClock, **facts: object) -> None:
@@ -44,9 +30,9 @@ def _flip(store: Store, clock: ManualClock, **facts: object) -> None:
         )
 
 
-def test_one_call_writes_entry_and_event(store: Store) -> None:
+def test_one_call_writes_entry_and_event(store: Store, clock: ManualClock) -> None:
     """A change leaves an audit entry and a change event that agree on who, what and when."""
-    _flip(store, ManualClock(NOON), before={"is_on": False}, after={"is_on": True})
+    _flip(store, clock, before={"is_on": False}, after={"is_on": True})
     with store.reading() as session:
         entry = session.exec(select(AuditEntry)).one()
         event = session.exec(select(ChangeEvent)).one()
@@ -55,7 +41,7 @@ def test_one_call_writes_entry_and_event(store: Store) -> None:
         "flag.set",
         "streaming",
         "t1",
-        NOON,
+        clock.now(),
     )
     assert (entry.before, entry.after) == ({"is_on": False}, {"is_on": True})
     assert (event.kind, event.subject, event.summary, event.tenant_id, event.at) == (
@@ -63,14 +49,13 @@ def test_one_call_writes_entry_and_event(store: Store) -> None:
         "streaming",
         "streaming turned on",
         "t1",
-        NOON,
+        clock.now(),
     )
     assert (event.before, event.after) == (entry.before, entry.after)
 
 
-def test_revision_counts_changes(store: Store) -> None:
+def test_revision_counts_changes(store: Store, clock: ManualClock) -> None:
     """The revision starts at 0 and goes up by one with every change."""
-    clock = ManualClock(NOON)
     with store.snapshot() as connection:
         assert audit.revision(connection) == 0
     for count in (1, 2, 3):
@@ -79,9 +64,8 @@ def test_revision_counts_changes(store: Store) -> None:
             assert audit.revision(connection) == count
 
 
-def test_failed_change_leaves_nothing(store: Store) -> None:
+def test_failed_change_leaves_nothing(store: Store, clock: ManualClock) -> None:
     """A change that fails leaves no entry, no event and the old revision."""
-    clock = ManualClock(NOON)
 
     def change_and_fail() -> None:
         with store.writing() as session:
@@ -96,17 +80,16 @@ def test_failed_change_leaves_nothing(store: Store) -> None:
         assert audit.revision(session.connection()) == 0
 
 
-def test_wrapped_secret_cannot_be_recorded(store: Store) -> None:
+def test_wrapped_secret_cannot_be_recorded(store: Store, clock: ManualClock) -> None:
     """A secret in before or after stops the change instead of being written down."""
     with pytest.raises(Exception, match="not JSON serializable"):
-        _flip(store, ManualClock(NOON), after={"key": SecretStr("sk-not-for-the-audit")})
+        _flip(store, clock, after={"key": SecretStr("sk-not-for-the-audit")})
     with store.reading() as session:
         assert session.exec(select(AuditEntry)).all() == []
 
 
-def test_concurrent_changes_all_count(store: Store) -> None:
+def test_concurrent_changes_all_count(store: Store, clock: ManualClock) -> None:
     """Changes made at once by many threads each raise the revision once."""
-    clock = ManualClock(NOON)
     threads = [threading.Thread(target=_flip, args=(store, clock)) for _ in range(16)]
     for thread in threads:
         thread.start()
