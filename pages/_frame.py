@@ -35,9 +35,9 @@ MENU = (
 )
 
 # Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels.
-_SEGMENTS = (
-    "<style>button[kind='segmented_controlActive'], button[kind='pillsActive'] {color: inherit !important}</style>"
-)
+_SEGMENTS = "<style>button[data-variant][data-selected='true'] { color: inherit !important; font-weight: 600; }</style>"
+
+_UNDER_WAY = ("fetching", "starting", "making")
 
 
 def _pages() -> dict[str, list[Any]]:
@@ -55,43 +55,49 @@ def _pages() -> dict[str, list[Any]]:
     return sections
 
 
-def _busy(status: Any) -> bool:
-    return status is not None and status.fraction is not None and status.fraction < 1
-
-
 def _work() -> list[tuple[str, Any]]:
     """Return what this process makes in the background, with its status."""
     runtime = running.current()
     return [("Demo world", runtime.demo.status), ("Local model", runtime.local_model.status)]
 
 
+def _busy(status: Any) -> bool:
+    return status.phase in _UNDER_WAY
+
+
 def _progress() -> None:
     """Draw what is under way; when nothing is any more, run the page anew, which ends the timer."""
     busy = [(name, status) for name, status in _work() if _busy(status)]
     for name, status in busy:
-        st.progress(min(1.0, max(0.0, status.fraction)), f"**{name}** · {status.sentence}")
+        if status.fraction is None:
+            st.caption(f":material/progress_activity: **{name}** · {status.sentence}")
+        else:
+            st.progress(min(1.0, max(0.0, status.fraction)), f"**{name}** · {status.sentence}")
     if not busy:
         st.rerun()
 
 
 def _side() -> None:
+    """Draw what stands under the menu: work under way, what failed, and the mark of demo data."""
     try:
-        runtime = running.current()
-        busy = any(_busy(status) for _, status in _work())
-        is_demo = any(tenant.is_demo for tenant in runtime.tenants.list())
+        work = _work()
+        is_demo = any(tenant.is_demo for tenant in running.current().tenants.list())
     except ProctorError:
         return  # the page itself says what is wrong
     with st.sidebar:
-        if busy:
+        if any(_busy(status) for _, status in work):
             st.fragment(_progress, run_every="2s")()
+        for name, status in work:
+            if status.phase == "failed":
+                st.warning(status.sentence, title=name, icon=":material/warning:")
         if is_demo:
             with st.container(gap="xsmall", key="demo"):
                 st.badge("Demo data", icon=":material/science:", color="violet")
-                st.caption("Made by the real corridor on a manual clock. `proctor demo remove` takes it away.")
+                st.caption("Made by the real corridor on a manual clock. `proctor demo --remove` takes it away.")
 
 
 dark = st.context.theme.type == "dark"
-st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=248)
+st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=236)
 st.logo(
     str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
 )

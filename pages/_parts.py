@@ -8,7 +8,7 @@
     with _parts.card("Switches", help="…"), _parts.refusals("The flag was not changed."):
         visit.runtime.flags.set(visit.principal, …)
 
-Numbers and times are written by :mod:`pages._formats`; a confirmation that must outlive a rerun goes through :func:`flash`.
+Numbers and times are written by :mod:`pages._formats`; what must outlive a rerun is said through :func:`flash`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def page(title: str, caption: str, *, needs: Permission) -> Visit:
         st.stop()
     for sentence, icon in st.session_state.pop(_FLASH, ()):
         st.toast(sentence, icon=icon)
-    controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", gap="small")
+    controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
     return Visit(runtime, principal, runtime.clock.now(), controls)
 
 
@@ -142,7 +142,7 @@ def refusals(title: str) -> Iterator[None]:
 
 @contextmanager
 def card(title: str, *, key: str, help: str | None = None, stretch: bool = True) -> Iterator[DeltaGenerator]:  # noqa: A002 Streamlit's word
-    """Draw a bordered box with a heading; *key* gives it the CSS class ``st-key-<key>``, *help* says how it is computed."""
+    """Draw a bordered box with a heading; *key* gives it the class ``st-key-<key>``, *help* says how it is computed."""
     height = "stretch" if stretch else "content"
     with st.container(border=True, height=height, gap="xsmall", key=key) as box:
         st.header(title, anchor=False, help=help)

@@ -360,6 +360,13 @@ class TestCalls:
         assert reports.calls(everything(text="old-on")).total == 0
         assert reports.calls(everything(text="old-one", tenant_id="acme")).total == 0
 
+    def test_the_latest(self, reports: Reports, store: Store) -> None:
+        """The latest call's time is known for all and for one tenant, and is unknown where there was none."""
+        assert reports.latest_call_at() is None
+        builders.save(store, builders.generation(NOW - DAY), builders.generation(NOW - HOUR, "borealis"))
+        assert (reports.latest_call_at(), reports.latest_call_at("acme")) == (NOW - HOUR, NOW - DAY)
+        assert reports.latest_call_at("nobody") is None
+
     def test_pages(self, reports: Reports, store: Store) -> None:
         """Pages hold fifty, the newest first; beyond the last the last is shown."""
         builders.save(store, [builders.generation(NOW - timedelta(minutes=n), id=f"{n:03}") for n in range(1, 121)])
@@ -442,5 +449,5 @@ def test_no_database(tmp_path: object) -> None:
     """Where the tables are not there, or the server is not, the answer is that the database does not answer."""
     store = Store(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match="does not answer"):
-        Reports(store, ManualClock(NOW)).any_calls()
+        Reports(store, ManualClock(NOW)).latest_call_at()
     store.close()
