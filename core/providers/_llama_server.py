@@ -44,6 +44,7 @@ def serve(order: dict[str, Any]) -> Any:
     parameters.cpuparams.n_threads = order["threads"]
     parameters.cpuparams_batch.n_threads = order["threads"]
     parameters.cache_ram_mib = CACHE_MIB
+    parameters.sampling.temp = 0.0  # unless a request says otherwise: the same text gets the same answer
     parameters.verbosity = -1
     return xllamacpp.Server(parameters)
 
