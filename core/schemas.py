@@ -26,6 +26,7 @@ PRODUCTION = "production"
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "schemas"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _FOUND = "SELECT s.name, v.version, v.hash, v.body, v.example_input, v.example_output FROM schema s "
 _BY_LABEL = _FOUND + (
     "JOIN schema_label l ON l.schema_id = s.id JOIN schema_version v ON v.id = l.version_id "
@@ -110,13 +111,14 @@ class Schemas:
         """
         name, at, which = reference.partition("@")
         label = which if at else PRODUCTION
+        number = _NUMBER.fullmatch(label)
+        if not (_NAME.fullmatch(name) and (number or _LABEL.fullmatch(label))):
+            raise Invalid(f"{reference[:80]!r} is no schema; write name, name@label or name@3.")
         with self._store.snapshot() as connection:
-            if label.isdecimal() and len(label) < 10:
+            if number:
                 found = connection.exec_driver_sql(self._by_version, {"name": name, "version": int(label)})
-            elif _NAME.fullmatch(name) and _LABEL.fullmatch(label):
-                found = connection.exec_driver_sql(self._by_label, {"name": name, "label": label})
             else:
-                raise Invalid(f"{reference[:80]!r} is no schema; write name, name@label or name@3.")
+                found = connection.exec_driver_sql(self._by_label, {"name": name, "label": label})
             row = found.first()
         if row is None:
             raise self._not_found(name, label)
