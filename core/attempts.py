@@ -18,7 +18,18 @@ from core.breakers import Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted
 from core.pricing import Cost, Prices, Usage
-from core.providers import Abandoned, Answer, Ask, Broken, Conversation, Garbled, Provider, ProviderError, TimedOut, Unreachable
+from core.providers import (
+    Abandoned,
+    Answer,
+    Ask,
+    Broken,
+    Conversation,
+    Garbled,
+    Provider,
+    ProviderError,
+    TimedOut,
+    Unreachable,
+)
 from core.providers._loop import Cancellation, Loop
 from core.response_models import FieldProblem, field_errors
 from core.tables import AttemptKind, Outcome
@@ -249,17 +260,6 @@ class _Walk:
             call = _Call(self._clock.new_id(), self._n, kind, candidate, conversation.mode, started, began, asked)
             try:
                 answer = yield from self._send(conversation, min(self._left, candidate.timeout_seconds), stream=stream)
-                value = conversation.read(answer)
-            except ValidationError as error:
-                self._router.tell_breaker(candidate, None)
-                problems = tuple(field_errors(error))
-                self._end(call, answer, Outcome.INVALID, at_most, code="invalid", problems=problems)
-                if not reasks:
-                    return None
-                reasks -= 1
-                self._reasks += 1
-                kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
-                continue
             except ProviderError as error:
                 self._router.tell_breaker(candidate, error)
                 self._end(call, error.answer, error.outcome, at_most, error=error)
@@ -277,6 +277,17 @@ class _Walk:
                 self._end(call, gone.answer, gone.outcome, at_most, error=gone)
                 raise
             self._router.tell_breaker(candidate, None)
+            try:
+                value = conversation.read(answer)
+            except ValidationError as error:
+                problems = tuple(field_errors(error))
+                self._end(call, answer, Outcome.INVALID, at_most, code="invalid", problems=problems)
+                if not reasks:
+                    return None
+                reasks -= 1
+                self._reasks += 1
+                kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
+                continue
             outcome = self._valid()
             self._end(call, answer, outcome, at_most)
             return Reply(getattr(value, "value", value), outcome, candidate)
@@ -331,7 +342,8 @@ class _Walk:
     ) -> None:
         """Write one attempt down, with what it used and cost."""
         usage = answer.usage
-        is_cut = isinstance(error, TimedOut | Abandoned | Unreachable | Broken | Garbled)  # what it told may be a beginning only
+        # What such a call told may be a beginning only.
+        is_cut = isinstance(error, TimedOut | Abandoned | Unreachable | Broken | Garbled)
         if (usage is None or is_cut) and (error is None or error.was_sent):
             usage = _estimate(answer, at_most)
         ended = self._clock.now()
@@ -414,4 +426,3 @@ def _named(problems: Sequence[FieldProblem]) -> str | None:
         return None
     shown = "; ".join(f"{problem.path} {problem.message}" for problem in problems[:3])
     return shown + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-

@@ -1,4 +1,4 @@
-"""Who changed what: one call writes the audit entry, the change event for the charts, and makes cached policies stale."""
+"""Who changed what: one call writes audit entry and change event, and makes what policies keep stale."""
 
 from __future__ import annotations
 

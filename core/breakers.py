@@ -155,4 +155,3 @@ class Breakers:
     def _tell(self, key: tuple[str, str], before: BreakerState, after: BreakerState) -> None:
         if before is not after and self._on_change is not None:
             self._on_change(*key, before, after)
-

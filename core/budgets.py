@@ -118,10 +118,11 @@ class Budgets:
             "WHERE id = :id"
         )
         self._close_reservation = store.prepare("DELETE FROM reservation WHERE id = :id")
-        self._lapsed = store.prepare(
+        lapsed = (
             "SELECT generation_id, account_id, id, held_nano_usd, at_risk_nano_usd FROM reservation "
-            "WHERE expires_at < :now LIMIT 1" + ("" if store.is_sqlite else " FOR UPDATE SKIP LOCKED")
+            "WHERE expires_at < :now LIMIT 1"
         )
+        self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE SKIP LOCKED")
         self._account = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
         self._new_account = store.prepare(
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "

@@ -17,7 +17,6 @@ from limits import RateLimitItemPerMinute, storage, strategies
 from core.errors import RateLimited
 from core.telemetry import Metrics, log
 
-
 _T = TypeVar("_T")
 _FORGET_EVERY_SECONDS = 1.0
 
@@ -40,7 +39,7 @@ class _Timer:
 
 
 class _Memory(storage.MemoryStorage):
-    """Counts in this process. The library starts a thread per 10 ms of traffic to forget old ones; we one per second."""
+    """Counts in this process. To forget, the library starts a thread per 10 ms of traffic; this one per second."""
 
     STORAGE_SCHEME: ClassVar[list[str]] = ["proctor-memory"]
 
@@ -74,8 +73,8 @@ class Limits:
         if self._open("limit", lambda: self._window.hit(limit, tenant_id), otherwise=True):
             return
         now = time.time()  # noqa: TID251 the library's windows live on the wall clock
-        reset_at = self._open("limit", lambda: self._window.get_window_stats(limit, tenant_id).reset_time, otherwise=now)
-        seconds = max(0.001, reset_at - now)
+        window = self._open("limit", lambda: self._window.get_window_stats(limit, tenant_id), otherwise=None)
+        seconds = max(0.001, window.reset_time - now) if window else 1.0
         raise RateLimited(
             f"This tenant may start {per_minute} generations per minute and has done so. "
             f"Try again in {seconds:.1f} s, or ask an operator for a higher limit.",

@@ -223,5 +223,3 @@ def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:
         "An operator can turn it on.",
         flag=flag.value,
     )
-
-

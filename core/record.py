@@ -1,6 +1,6 @@
 """Room eight: one generation, its attempts, one event, whatever happens; refusals too.
 
-Settling the money and writing the rows is one transaction: no charge without its attempt, no attempt without its charge.
+Settling the money and writing the rows is one transaction: no charge without its attempt, no attempt without a charge.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -101,7 +101,7 @@ class Recorder:
 class Record:
     """What has come of one generation so far."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 filled by Recorder.open alone
         self,
         recorder: Recorder,
         tenant: TenantTerms,
@@ -109,7 +109,7 @@ class Record:
         request_id: str,
         route: str,
         schema: str,
-        streamed: bool,  # noqa: FBT001 filled by Recorder.open alone
+        streamed: bool,  # noqa: FBT001
         user: str | None,
         metadata: Mapping[str, Any] | None,
     ) -> None:
@@ -137,11 +137,11 @@ class Record:
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
-    def __enter__(self) -> Record:
+    def __enter__(self) -> Self:
         self._recorder.metrics.in_flight.inc()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self._recorder.metrics.in_flight.dec()
         outcome = self._outcome(error)
         if outcome is None:

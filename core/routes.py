@@ -113,7 +113,8 @@ class Routes:
             row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
             if expected_version is not None and (row.version if row else 0) != expected_version:
                 raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
-            before = _described(self._view(row) if row else self._from_environment()) if row or name == DEFAULT else None
+            known = self._view(row) if row else self._from_environment() if name == DEFAULT else None
+            before = _described(known) if known else None
             if row is None:
                 row = Route(id=self._clock.new_id(), name=name, created_at=self._clock.now(), version=0, **wanted)
             for field, value in wanted.items():
@@ -155,7 +156,7 @@ class Routes:
                 action="route.reset",
                 kind="route",
                 subject=name,
-                summary=f"Route {name} was removed." if name != DEFAULT else "The default route follows the environment.",
+                summary="The default route follows the environment." if name == DEFAULT else f"{name} was removed.",
                 before=_described(self._view(row)),
             )
 
@@ -177,7 +178,9 @@ class Routes:
             provider=provider,
             model=model,
             mode=mode,
-            max_tokens=int(_within("max_tokens", given.get("max_tokens"), self._settings.max_output_tokens, _MOST_TOKENS)),
+            max_tokens=int(
+                _within("max_tokens", given.get("max_tokens"), self._settings.max_output_tokens, _MOST_TOKENS)
+            ),
             timeout_seconds=_within(
                 "timeout_seconds", given.get("timeout_seconds"), self._settings.attempt_timeout_seconds, _MOST_SECONDS
             ),
@@ -192,7 +195,9 @@ class Routes:
         deadline_seconds: float,
     ) -> dict[str, Any]:
         if not _NAME.fullmatch(name):
-            raise Invalid(f"A route's name has lower-case letters, digits, '-' and '_', and begins with a letter: {name!r}.")
+            raise Invalid(
+                f"A route's name has lower-case letters, digits, '-', '_', and begins with a letter: {name!r}."
+            )
         if not 1 <= len(candidates) <= _MOST_CANDIDATES:
             raise Invalid(f"A route has 1 to {_MOST_CANDIDATES} candidates; this one has {len(candidates)}.")
         models = [self.candidate(one).name for one in candidates]

@@ -117,7 +117,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
     local_model = LocalModel(settings, clock)
     remote = ("openai", "anthropic", "compatible")
-    providers: dict[str, Provider] = {name: load_provider(name, settings) for name in remote if settings.has_provider(name)}
+    providers: dict[str, Provider] = {
+        name: load_provider(name, settings) for name in remote if settings.has_provider(name)
+    }
     if settings.runs_local_model:
         providers["local"] = Local(local_model)
     loop = Loop()
@@ -151,11 +153,15 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     )
 
 
-def _write_breaker_event(
+def _write_breaker_event(  # noqa: PLR0917 the shape that a breaker calls
     store: Store, clock: Clock, provider: str, model: str, before: BreakerState, after: BreakerState
 ) -> None:
     """Annotate the time axis with a breaker's change."""
-    words = {BreakerState.OPEN: "opened", BreakerState.HALF_OPEN: "lets one probe through", BreakerState.CLOSED: "closed"}
+    words = {
+        BreakerState.OPEN: "opened",
+        BreakerState.HALF_OPEN: "lets one probe through",
+        BreakerState.CLOSED: "closed",
+    }
     with store.writing() as session:
         session.add(
             ChangeEvent(
@@ -206,5 +212,3 @@ def install(runtime: Runtime | None) -> None:
     """Make *runtime* this process's Proctor; ``None`` forgets it. For whoever builds their own, such as tests."""
     global _current  # noqa: PLW0603 as above
     _current = runtime
-
-

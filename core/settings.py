@@ -1,4 +1,4 @@
-"""How this process runs: read once from the environment, secret files and ``.env``. The only door to the environment."""
+"""How this process runs: read once from environment, secret files and ``.env``. The only door to the environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from core.errors import Misconfigured
 
@@ -56,6 +62,7 @@ class _SecretFiles(EnvSettingsSource):
     """``NAME_FILE`` holds the path of a file whose content is the value of ``NAME``, as secret managers mount them."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
         path = self.env_vars.get(f"{field_name}_file")
         if not path:
             return None, field_name, False
@@ -160,6 +167,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over secret files, and those over ``.env``."""
+        del file_secret_settings  # pydantic's folder of secrets is not used: NAME_FILE is
         return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
 
     def has_provider(self, name: str) -> bool:

@@ -7,7 +7,7 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
@@ -16,11 +16,12 @@ from typing import Any, Protocol, cast
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from core.clock import micros
 from core.errors import Unavailable
-from core.tables import METADATA, Row
+from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 NEWEST = "0001"
@@ -69,21 +70,24 @@ class Store:
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Generator[Session]:
         """Open a session on one snapshot; nothing that it changes is kept."""
         with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Generator[Session]:
         """Open a session on one transaction: all of it is kept, or nothing."""
-        with self._turn, self._writer.begin() as connection:
-            with Session(connection, expire_on_commit=False) as session:
-                yield session
-                session.flush()
+        with (
+            self._turn,
+            self._writer.begin() as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.flush()
 
     @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def transaction(self) -> Generator[Cursor]:
         """Open one write transaction on the driver itself: the hot path's door, four times as cheap as a session."""
         if self.is_sqlite:
             with self._turn:
@@ -119,7 +123,7 @@ class Store:
             connection.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> Generator[Connection]:
         """Open one read transaction for prepared statements with named columns."""
         with self.engine.connect() as connection:
             yield connection
@@ -173,7 +177,7 @@ class Store:
         try:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
-        except sqlalchemy.exc.SQLAlchemyError as error:
+        except SQLAlchemyError as error:
             raise Unavailable(f"The database does not answer ({type(error).__name__}).") from None
 
     def close(self) -> None:
@@ -188,7 +192,7 @@ class Insert:
 
     def __init__(self, store: Store, table: type[Row]) -> None:
         dialect = store.engine.dialect
-        columns = METADATA.tables[str(table.__tablename__)].columns
+        columns = cast("Any", table).__table__.columns
         self._text = str(sqlalchemy.insert(columns[0].table).compile(dialect=dialect))
         self._convert: list[tuple[str, Callable[[Any], Any]]] = [
             (column.name, convert)

@@ -1,8 +1,8 @@
 """Everything we keep.
 
-Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through the
-module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field error,
-ledger, change event) is appended by the corridor and never edited.
+Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through
+the module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field
+error, ledger, change event) is appended by the corridor and never edited.
 
 Times are stored as whole microseconds since 1970 UTC and read back as aware datetimes, so that buckets are integer
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
@@ -10,13 +10,14 @@ arithmetic and both databases agree. Money is integer nano-dollars; ``None`` mea
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Dialect, Index, MetaData, Text, UniqueConstraint
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import declared_attr, registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -53,9 +54,7 @@ class Outcome(StrEnum):
         return self.value.startswith("blocked_")
 
 
-VALID = frozenset(
-    {Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT}
-)
+VALID = frozenset({Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT})
 
 
 class AttemptKind(StrEnum):
@@ -103,6 +102,7 @@ class Json(TypeDecorator[Any]):
         return None if value is None else orjson.loads(value)
 
 
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAMES = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -114,6 +114,12 @@ _NAMES = {
 
 class Row(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
     """The base of every table. Its own registry lets a page reload re-import this module without a clash of names."""
+
+    @declared_attr.directive
+    @classmethod
+    def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] as SQLModel itself does
+        """The class's name in snake case: ``ApiKey`` is ``api_key``."""
+        return _CAPITAL.sub("_", cls.__name__).lower()
 
 
 def _at(**kwargs: Any) -> Any:
@@ -161,8 +167,6 @@ class Tenant(Row, table=True):
 
 class ApiKey(Row, table=True):
     """A key that lets a program call as its tenant. The key itself is shown once and never stored."""
-
-    __tablename__ = "api_key"
 
     id: str = Field(primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -213,7 +217,6 @@ class Schema(Row, table=True):
 class SchemaVersion(Row, table=True):
     """One immutable shape of a schema, known by the hash of its canonical JSON."""
 
-    __tablename__ = "schema_version"
     __table_args__ = (UniqueConstraint("schema_id", "version"), UniqueConstraint("schema_id", "hash"))
 
     id: str = Field(primary_key=True)
@@ -231,8 +234,6 @@ class SchemaVersion(Row, table=True):
 class SchemaLabel(Row, table=True):
     """A movable name for a version, such as ``production``."""
 
-    __tablename__ = "schema_label"
-
     schema_id: str = Field(foreign_key="schema.id", primary_key=True)
     label: str = Field(primary_key=True)
     version_id: str = Field(foreign_key="schema_version.id")
@@ -240,8 +241,6 @@ class SchemaLabel(Row, table=True):
 
 class FlagRule(Row, table=True):
     """An operator's setting of a flag, for one tenant or (``tenant_id`` empty) for all."""
-
-    __tablename__ = "flag_rule"
 
     name: str = Field(primary_key=True)
     tenant_id: str = Field(default="", primary_key=True)
@@ -251,8 +250,6 @@ class FlagRule(Row, table=True):
 
 class AuditEntry(Row, table=True):
     """Who changed what, from what, to what."""
-
-    __tablename__ = "audit_entry"
 
     id: str = Field(primary_key=True)
     at: datetime = _at(index=True)
@@ -270,8 +267,6 @@ class AuditEntry(Row, table=True):
 
 class ChangeEvent(Row, table=True):
     """Something an operator or the system changed, at a time: it annotates every chart."""
-
-    __tablename__ = "change_event"
 
     id: str = Field(primary_key=True)
     at: datetime = _at(index=True)
@@ -314,7 +309,6 @@ class Reservation(Row, table=True):
 class LedgerEntry(Row, table=True):
     """Money spent from an account. An account's entries sum to what it has spent, always."""
 
-    __tablename__ = "ledger_entry"
     __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind"),)
 
     id: str = Field(primary_key=True)
@@ -422,8 +416,6 @@ class Attempt(Row, table=True):
 class FieldError(Row, table=True):
     """One field of one invalid answer: where, and which rule. Never the value."""
 
-    __tablename__ = "field_error"
-
     id: str = Field(primary_key=True)
     attempt_id: str = Field(index=True)
     generation_id: str = Field(index=True)
@@ -452,4 +444,3 @@ class Payload(Row, table=True):
 
 
 METADATA = Row.metadata
-

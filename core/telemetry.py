@@ -27,7 +27,7 @@ def configure_logging(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str)),
+            structlog.processors.JSONRenderer(serializer=_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
@@ -35,6 +35,10 @@ def configure_logging(level: str) -> None:
     )
     for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
+
+
+def _line(event: Any, **_: Any) -> bytes:
+    return orjson.dumps(event, default=str)
 
 
 def log() -> Any:

@@ -13,15 +13,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import aiohttp
 import httpx2
 import instructor
 import orjson
-from instructor.v2 import Mode, mode_registry
-from instructor.v2 import Provider as Vendor
+from instructor.v2 import mode_registry
 from instructor.v2.core.json import extract_json_from_codeblock
+from instructor.v2.core.mode import Mode
+from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.pricing import Usage
@@ -58,7 +60,8 @@ def in_instructor(response_model: type[BaseModel]) -> type[BaseModel]:
     """Return *response_model* as Instructor wants it, wrapped once: it would build a class per call otherwise."""
     if issubclass(response_model, instructor.ResponseSchema):
         return response_model
-    return type(response_model.__name__, (response_model, instructor.ResponseSchema), {"__doc__": response_model.__doc__})
+    bases: tuple[type, ...] = (response_model, instructor.ResponseSchema)
+    return type(response_model.__name__, bases, {"__doc__": response_model.__doc__})  # pyright: ignore[reportGeneralTypeIssues] it sees one base of two
 
 
 @lru_cache(maxsize=1024)
@@ -177,7 +180,7 @@ class Wire:
             )
             self._note(stream.response, told)
             if "event-stream" not in stream.response.headers.get("content-type", ""):
-                raise Garbled(f"{self.name} answered with something that is no stream.", answer=told.answer())
+                raise Garbled(f"{self.name} answered with something that is no stream.", answer=told.answer())  # noqa: TRY301
             async for event in stream:
                 take(event)
         except ProviderError:
@@ -198,11 +201,12 @@ class Wire:
         told.provider_request_id = response.headers.get(self._request_id)
 
     def in_our_words(self, error: Exception, told: Told) -> ProviderError:
-        """Return what an SDK's exception means to us. Neither its text nor its body is shown: they may quote the key."""
+        """Return what an SDK's exception means to us. Its text and its body are not shown: they may quote the key."""
         sdk = self._sdk
         if isinstance(error, sdk.APIStatusError):
-            self._note(error.response, told)
-            return _status_error(self.name, error, told.answer())
+            status_error: Any = error
+            self._note(status_error.response, told)
+            return _status_error(self.name, status_error, told.answer())
         if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
             root = _root(error)
             broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
@@ -216,7 +220,7 @@ class Wire:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the first cause. The aiohttp transport reports a broken connection as a connect timeout; its cause is true."""
+    """Return the first cause: the aiohttp transport calls a broken connection a connect timeout, its cause is true."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -233,7 +237,7 @@ def _object(name: str, body: bytes, told: Told) -> dict[str, Any]:
     if not isinstance(value, dict):
         what = "an empty body" if not body.strip() else "a body that is no JSON object"
         raise Garbled(f"{name} answered with {what}.", answer=told.answer(text=""))
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
@@ -249,11 +253,12 @@ def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
     if status == httpx2.codes.TOO_MANY_REQUESTS:
         return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(error.response))
     if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=_retry_after(error.response))
+        wait = _retry_after(error.response)
+        return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=wait)
     if status in (httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.CONFLICT):
         return Failed(f"{told}: it gave up.", answer=answer)
     if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-        return TurnedAway(f"{told}: it does not accept the key. Check the provider's key and its rights.", answer=answer)
+        return TurnedAway(f"{told}: it does not accept the key. Check the key and its rights.", answer=answer)
     if status == httpx2.codes.NOT_FOUND:
         return TurnedAway(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer)
     return TurnedAway(f"{told}: it rejects the request.", answer=answer)
@@ -261,20 +266,23 @@ def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
 
 def _reason(body: Any) -> str:
     """Return the error's code or type if it is a plain word; free text might quote a key or a prompt."""
-    if isinstance(body, Mapping):
-        inner = body.get("error")
-        source = inner if isinstance(inner, Mapping) else body
-        for name in ("code", "type"):
-            word = source.get(name)
-            if isinstance(word, str) and _SAFE_CODE.fullmatch(word):
-                return word
-    return ""
+    error = _error_in(body)
+    words = (error.get(name) for name in ("code", "type"))
+    return next((word for word in words if isinstance(word, str) and _SAFE_CODE.fullmatch(word)), "")
+
+
+def _error_in(body: Any) -> Mapping[str, Any]:
+    """Return the error object of a body: its member ``error``, or itself, or nothing."""
+    if not isinstance(body, dict):
+        return _NOTHING
+    whole = cast("dict[str, Any]", body)
+    inner = whole.get("error")
+    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else whole
 
 
 def _is_filtered(body: Any) -> bool:
     """Whether an error is a content filter's. Anthropic has no code for it, only its sentence."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    told = error if isinstance(error, Mapping) else body if isinstance(body, Mapping) else {}
+    told = _error_in(body)
     return told.get("code") == "content_filter" or "content filter" in str(told.get("message")).lower()
 
 
@@ -285,6 +293,14 @@ def _retry_after(response: httpx2.Response) -> float | None:
         except (KeyError, ValueError):
             continue
     return None
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def part(of: Any, name: str) -> Any:
+    """Return the member *name* of a JSON object, or an empty object where there is none."""
+    return of.get(name) or _NOTHING
 
 
 def messages_of(ask: Ask) -> list[dict[str, Any]]:

@@ -8,9 +8,29 @@ from typing import Any, cast
 import orjson
 
 _UNSUPPORTED = frozenset(
-    "default title examples uniqueItems minProperties maxProperties if then else not patternProperties "
-    "propertyNames discriminator contains minContains maxContains dependentRequired dependentSchemas "
-    "unevaluatedProperties unevaluatedItems prefixItems".split()
+    {
+        "contains",
+        "default",
+        "dependentRequired",
+        "dependentSchemas",
+        "discriminator",
+        "else",
+        "examples",
+        "if",
+        "maxContains",
+        "maxProperties",
+        "minContains",
+        "minProperties",
+        "not",
+        "patternProperties",
+        "prefixItems",
+        "propertyNames",
+        "then",
+        "title",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "uniqueItems",
+    }
 )
 
 
@@ -26,20 +46,7 @@ def strict_schema(schema: Any) -> Any:
     whole = cast("dict[str, Any]", schema)
     if "$ref" in whole:
         return {"$ref": whole["$ref"]}
-    strict: dict[str, Any] = {}
-    for name, part in whole.items():
-        if name in _UNSUPPORTED:
-            continue
-        if name == "const":
-            strict["enum"] = [part]
-        elif name == "oneOf":
-            strict["anyOf"] = strict_schema(part)
-        elif name in ("$defs", "definitions", "properties"):
-            strict[name] = {key: strict_schema(value) for key, value in part.items()}
-        elif name in ("anyOf", "allOf", "items"):
-            strict[name] = strict_schema(part)
-        else:
-            strict[name] = part
+    strict = dict(_strict_keyword(name, part) for name, part in whole.items() if name not in _UNSUPPORTED)
     if strict.get("type") == "object" or "properties" in strict:
         required = set(whole.get("required", ()))
         properties = strict.setdefault("properties", {})
@@ -49,6 +56,20 @@ def strict_schema(schema: Any) -> Any:
         strict["required"] = list(properties)
         strict["additionalProperties"] = False
     return strict
+
+
+def _strict_keyword(name: str, part: Any) -> tuple[str, Any]:
+    match name:
+        case "const":
+            return "enum", [part]
+        case "oneOf":
+            return "anyOf", strict_schema(part)
+        case "$defs" | "definitions" | "properties":
+            return name, {key: strict_schema(value) for key, value in part.items()}
+        case "anyOf" | "allOf" | "items":
+            return name, strict_schema(part)
+        case _:
+            return name, part
 
 
 def without_nulls(text: str, schema: Mapping[str, Any]) -> str:
@@ -77,9 +98,11 @@ def _prune(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> An
                 continue
             kept[name] = _prune(part, inner, root)
         return kept
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [_prune(part, schema["items"], root) for part in cast("list[Any]", value)]
-    return value
+    inner = schema.get("items")
+    if isinstance(value, list) and isinstance(inner, dict):
+        parts = cast("list[Any]", value)
+        return [_prune(part, cast("dict[str, Any]", inner), root) for part in parts]
+    return cast("Any", value)
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

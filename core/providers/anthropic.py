@@ -10,8 +10,8 @@ from typing import Any
 import anthropic
 import orjson
 from anthropic.types import Message
-from instructor.v2 import Mode
-from instructor.v2 import Provider as Vendor
+from instructor.v2.core.mode import Mode
+from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.pricing import Usage
@@ -27,6 +27,7 @@ from core.providers._dialect import (
     in_messages,
     json_in,
     messages_of,
+    part,
 )
 from core.settings import Settings
 
@@ -125,7 +126,9 @@ class _Conversation:
             raw = await self._stream(told, on_text)
         return self._answer(raw, told)
 
-    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
+    async def _stream(  # noqa: C901 one case per kind of event
+        self, told: Told, on_text: Callable[[str], None]
+    ) -> dict[str, Any]:
         started = asyncio.get_running_loop().time()
         message: dict[str, Any] = {}
         blocks: dict[int, dict[str, Any]] = {}
@@ -133,13 +136,13 @@ class _Conversation:
         usage: dict[str, Any] = {}
         ended = False
 
-        def take(event: dict[str, Any]) -> None:
+        def take(event: Any) -> None:
             nonlocal ended
             match event.get("type"):
                 case "message_start":
                     message.update(event["message"])
                     told.model = message.get("model")
-                    usage.update(_present(message.get("usage")))
+                    usage.update(_present(part(message, "usage")))
                     told.usage = _usage(usage)
                 case "content_block_start":
                     blocks[event["index"]] = dict(event["content_block"])
@@ -155,7 +158,7 @@ class _Conversation:
                         on_text(piece)
                 case "message_delta":
                     told.finish_reason = event["delta"].get("stop_reason") or told.finish_reason
-                    usage.update(_present(event.get("usage")))
+                    usage.update(_present(part(event, "usage")))
                     told.usage = _usage(usage)
                 case "message_stop":
                     ended = True
@@ -210,8 +213,8 @@ class _Conversation:
         return added
 
 
-def _present(usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (usage or {}).items() if value is not None}
+def _present(usage: Any) -> dict[str, Any]:
+    return {name: value for name, value in usage.items() if value is not None}
 
 
 def _parsed(text: str) -> Any:
@@ -225,7 +228,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     """Return usage as OpenAI counts: Anthropic's ``input_tokens`` leave out cache reads and writes."""
     cached = usage.get("cache_read_input_tokens") or 0
     written = usage.get("cache_creation_input_tokens") or 0
-    details = usage.get("output_tokens_details") or {}
+    details = part(usage, "output_tokens_details")
     return Usage(
         input_tokens=(usage.get("input_tokens") or 0) + cached + written,
         cached_tokens=cached,

@@ -47,7 +47,7 @@ class Local:
             Unreachable: it does not, and will not by waiting.
 
         """
-        while self._model.status.phase in ("fetching", "starting"):
+        while self._model.status.phase in ("fetching", "starting"):  # noqa: ASYNC110 the model lives in another thread
             await asyncio.sleep(_POLL_SECONDS)
         try:
             url = self._model.base_url

@@ -10,8 +10,8 @@ from typing import Any
 
 import openai
 import orjson
-from instructor.v2 import Mode
-from instructor.v2 import Provider as Vendor
+from instructor.v2.core.mode import Mode
+from instructor.v2.core.providers import Provider as Vendor
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
@@ -28,9 +28,11 @@ from core.providers._dialect import (
     in_messages,
     json_in,
     messages_of,
+    part,
 )
 from core.providers._strict import strict_schema, without_nulls
 from core.settings import Settings
+
 
 class OpenAI:
     """A server that speaks OpenAI's dialect."""
@@ -153,21 +155,21 @@ class _ChatConversation:
         refusal: list[str] = []
         is_call = False
 
-        def take(event: dict[str, Any]) -> None:
+        def take(event: Any) -> None:
             nonlocal is_call
             told.model = event.get("model") or told.model
             if usage := event.get("usage"):
                 told.usage = _chat_usage(usage)
             for choice in event.get("choices") or ():
-                delta = choice.get("delta") or {}
+                delta = part(choice, "delta")
                 told.finish_reason = choice.get("finish_reason") or told.finish_reason
                 if delta.get("refusal"):
                     refusal.append(delta["refusal"])
                 piece = delta.get("content") or ""
-                for part in delta.get("tool_calls") or ():
+                for piece_of_call in delta.get("tool_calls") or ():
                     is_call = True
-                    function = part.get("function") or {}
-                    call["id"] = part.get("id") or call["id"]
+                    function = part(piece_of_call, "function")
+                    call["id"] = piece_of_call.get("id") or call["id"]
                     call["function"]["name"] += function.get("name") or ""
                     piece += function.get("arguments") or ""
                 if piece:
@@ -257,7 +259,7 @@ class _ResponsesConversation(_ChatConversation):
         started = asyncio.get_running_loop().time()
         final: dict[str, Any] = {}
 
-        def take(event: dict[str, Any]) -> None:
+        def take(event: Any) -> None:
             kind = event.get("type")
             if kind in ("response.function_call_arguments.delta", "response.output_text.delta"):
                 if told.ttft_seconds is None:
@@ -265,7 +267,7 @@ class _ResponsesConversation(_ChatConversation):
                 told.pieces.append(event["delta"])
                 on_text(event["delta"])
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
-                final.update(event.get("response") or {})
+                final.update(part(event, "response"))
             elif kind == "error":
                 raise Broken(f"{self._wire.name} broke off with an error.", answer=told.answer())
 
@@ -279,14 +281,15 @@ class _ResponsesConversation(_ChatConversation):
         if usage := raw.get("usage"):
             told.usage = _responses_usage(usage)
         try:
-            output = raw["output"]
-            calls = [part["arguments"] for part in output if part.get("type") == "function_call"]
-            content = [piece for part in output for piece in part.get("content") or () if part.get("type") == "message"]
+            output: list[dict[str, Any]] = raw["output"]
+            calls = [one["arguments"] for one in output if one.get("type") == "function_call"]
+            messages = [one for one in output if one.get("type") == "message"]
+            content: list[dict[str, Any]] = [piece for one in messages for piece in one.get("content") or ()]
             text = calls[0] if calls else json_in("".join(piece.get("text") or "" for piece in content))
             refused = any(piece.get("type") == "refusal" for piece in content)
         except (LookupError, TypeError, AttributeError):
             raise Garbled(f"{self._wire.name} answered without an output.", answer=told.answer(text="")) from None
-        told.finish_reason = (raw.get("incomplete_details") or {}).get("reason") or raw.get("status")
+        told.finish_reason = part(raw, "incomplete_details").get("reason") or raw.get("status")
         answer = told.answer(raw, text)
         if refused:
             raise Refused("The model declined to answer.", answer=answer)
@@ -298,7 +301,7 @@ class _ResponsesConversation(_ChatConversation):
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
         if self._instructor_mode is Mode.TOOLS:
-            output = [SimpleNamespace(**part) for part in answer.raw.get("output", ())]
+            output = [SimpleNamespace(**one) for one in answer.raw.get("output", ())]
             view = SimpleNamespace(output=output)
             added = ask_again(Vendor.OPENAI, Mode.RESPONSES_TOOLS, self._messages, view, error)
         else:
@@ -318,8 +321,8 @@ def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> 
 
 
 def _chat_usage(usage: Mapping[str, Any]) -> Usage:
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt = part(usage, "prompt_tokens_details")
+    completion = part(usage, "completion_tokens_details")
     return Usage(
         input_tokens=usage.get("prompt_tokens") or 0,
         cached_tokens=prompt.get("cached_tokens") or 0,
@@ -330,8 +333,8 @@ def _chat_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def _responses_usage(usage: Mapping[str, Any]) -> Usage:
-    given = usage.get("input_tokens_details") or {}
-    made = usage.get("output_tokens_details") or {}
+    given = part(usage, "input_tokens_details")
+    made = part(usage, "output_tokens_details")
     return Usage(
         input_tokens=usage.get("input_tokens") or 0,
         cached_tokens=given.get("cached_tokens") or 0,
