@@ -28,6 +28,14 @@ def sdks(server: WireServer) -> Iterator[Sdks]:
     both.close()
 
 
+@pytest.fixture(scope="module")
+def impatient(server: WireServer) -> Iterator[Sdks]:
+    """Both SDKs on it, waiting a tenth of a second for each read."""
+    both = Sdks(server, timeout=0.1)
+    yield both
+    both.close()
+
+
 @pytest.fixture
 def prompt() -> str:
     """A prompt that no other test uses: scenarios that count go by it."""

@@ -153,16 +153,13 @@ def _part(name: str) -> Scenario:
 def chosen(model: str, vendor: str, user_texts: Sequence[str]) -> str:
     """Return the name of the scenario that a request for *model* chose.
 
-    Raises:
-        UnknownScenarioError: a mark names a scenario that does not exist; a typing error must not pass as ``ok``.
-
+    What a mark names need not exist: ``scenario`` then says so, and a typing error does not pass as ``ok``.
     """
     for text in reversed(user_texts):
         if "[[" not in text:
             continue
         for mark in _MARK.finditer(text):
             if mark[2] in (None, model, vendor):
-                scenario(mark[1])
                 return mark[1]
     for part in reversed(model.split(":")):
         if _is_scenario(part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -139,12 +140,10 @@ def test_errors(scenario: str, way: str, server: WireServer, sdks: Sdks, prompt:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("scenario", ["reset", "hang", "stall"])
-def test_silence(scenario: str, way: str, server: WireServer, prompt: str) -> None:
+def test_silence(*, scenario: str, way: str, server: WireServer, sdks: Sdks, impatient: Sdks, prompt: str) -> None:
     """A connection that is reset or goes silent raises a transport error, and its tokens are billed but untold."""
-    impatient = Sdks(server, timeout=0.15)
     with pytest.raises((openai.APIConnectionError, anthropic.APIConnectionError, httpx2.TransportError)) as caught:
-        impatient.ask(way, f"{prompt} [[{scenario}]]")
-    impatient.close()
+        (sdks if scenario == "reset" else impatient).ask(way, f"{prompt} [[{scenario}]]")
     assert server.wait_idle()
     call = server.ledger.calls()[-1]
     is_timeout = isinstance(caught.value, openai.APITimeoutError | anthropic.APITimeoutError | httpx2.TimeoutException)
@@ -207,10 +206,10 @@ def test_reset_is_one(server: WireServer) -> None:
 @pytest.mark.parametrize("way", ["chat", "messages-stream"])
 def test_drip(way: str, server: WireServer, sdks: Sdks, prompt: str) -> None:
     """A dripping body outlives any read timeout, so that only a deadline ends it."""
-    patient = Sdks(server, timeout=0.3)
+    patient = Sdks(server, timeout=0.5)
     asking = threading.Thread(target=lambda: _ignoring(patient, way, f"{prompt} [[drip]]"))
     asking.start()
-    asking.join(0.7)
+    asking.join(1.0)
     assert asking.is_alive()
     call = server.ledger.calls()[-1]
     assert (call.status, call.told, call.ended_at, call.billed) == (200, False, None, True)
@@ -283,6 +282,27 @@ def test_untold_stream(server: WireServer, sdks: Sdks, prompt: str) -> None:
     call = server.ledger.calls()[-1]
     assert (call.told, call.billed) == (False, True)
     assert server.ledger.told() == before
+
+
+async def _ask_at_once(server: WireServer, prompt: str, count: int) -> list[str | None]:
+    client = openai.AsyncOpenAI(
+        base_url=server.openai_url, api_key="sk-test", max_retries=0, http_client=openai.DefaultAioHttpClient()
+    )
+    async with client:
+        asked: Any = [{"role": "user", "content": f"{prompt} [[slow-1s]]"}]
+        replies = await asyncio.gather(
+            *(client.chat.completions.create(model="m", messages=asked) for _ in range(count))
+        )
+    return [reply.choices[0].message.content for reply in replies]
+
+
+def test_many_at_once(server: WireServer, prompt: str) -> None:
+    """Two hundred slow calls are under way together, on as many connections, through the SDK's aiohttp client."""
+    assert asyncio.run(_ask_at_once(server, prompt, 200)) == ["This is some answer."] * 200
+    calls = server.ledger.calls()[-200:]
+    first_end = min(call.ended_at for call in calls if call.ended_at is not None)
+    assert all(call.received_at < first_end for call in calls)
+    assert len({call.connection for call in calls}) == 200
 
 
 def test_keep_alive(server: WireServer, prompt: str) -> None:

@@ -55,7 +55,7 @@ def test_sequence(sdks: Sdks, prompt: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_given_objects(way: str, sdks: Sdks, prompt: str) -> None:
     """A prompt may say what the model answers, call by call."""
-    asked = f'{prompt} <<{{"name": null}}>> and then <<{{"name": "Zoë", "nested": {{"a": [1]}}}}>>'
+    asked = f'{prompt} <<{{"name": "open"}} <<{{"name": null}}>> and then <<{{"name": "Zoë", "nested": {{"a": [1]}}}}>>'
     objects = [json.loads(sdks.ask(way, asked).text) for _ in range(3)]
     assert objects == [{"name": None}, *[{"name": "Zoë", "nested": {"a": [1]}}] * 2]
 
@@ -170,25 +170,35 @@ def test_instructor(
     assert [call.turn for call in server.ledger.calls()[-calls:]] == list(range(calls))
 
 
-def test_native_formats(sdks: Sdks, prompt: str) -> None:
-    """The schema is also taken from Anthropic's output format and from the text format of Responses."""
-    schema = {
-        "type": "object",
-        "properties": {"sum": {"type": "integer"}},
-        "required": ["sum"],
-        "additionalProperties": False,
-    }
+SUM: dict[str, Any] = {
+    "type": "object",
+    "properties": {"sum": {"type": "integer"}},
+    "required": ["sum"],
+    "additionalProperties": False,
+}
+
+
+def test_output_format(sdks: Sdks, prompt: str) -> None:
+    """The schema is also taken from Anthropic's output format."""
     message = sdks.anthropic.messages.create(
         model="m",
         max_tokens=99,
         messages=[{"role": "user", "content": prompt}],
-        output_config={"format": {"type": "json_schema", "schema": schema}},
+        output_config={"format": {"type": "json_schema", "schema": SUM}},
     )
-    wanted: Any = {"format": {"type": "json_schema", "name": "Sum", "strict": True, "schema": schema}}
-    response = sdks.openai.responses.create(model="m", input=prompt, text=wanted)
     assert [block.text for block in message.content if block.type == "text"] == ['{"sum":1}']
     assert message.stop_reason == "end_turn"
-    assert response.output_text == '{"sum":1}'
+
+
+def test_text_format(sdks: Sdks, prompt: str) -> None:
+    """The schema is also taken from the text format of Responses, whose events for text are the SDK's own."""
+    wanted: Any = {"format": {"type": "json_schema", "name": "Sum", "strict": True, "schema": SUM}}
+    assert sdks.openai.responses.create(model="m", input=prompt, text=wanted).output_text == '{"sum":1}'
+    with sdks.openai.responses.create(model="m", input=prompt, text=wanted, stream=True) as events:
+        parts = list(events)
+    assert "".join(part.delta for part in parts if part.type == "response.output_text.delta") == '{"sum":1}'
+    for part in parts:
+        assert type(part).model_validate_json(part.model_dump_json(exclude_unset=True)) == part
 
 
 def test_plain_text(sdks: Sdks, prompt: str) -> None:
