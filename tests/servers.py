@@ -22,6 +22,7 @@ import psycopg
 
 NOBODY = 65534
 START_SECONDS = 30.0
+ROOM_BYTES = 2 << 30
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def postgres() -> Iterator[str]:
 def database(postgres_url: str, name: str, template: str = "template0") -> Iterator[str]:
     """Create a database as a copy of *template*, yield its URL, and drop it."""
     with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:
             yield postgres_url.replace("/postgres?", f"/{name}?")
         finally:
@@ -108,8 +109,13 @@ def free_port() -> int:
 
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
-    """Make a folder near the root: the path of a unix socket may have 107 bytes at most."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    """Make a folder near the root: the path of a unix socket may have 107 bytes at most.
+
+    In memory, if there is room: a fresh database per test is three hundred new files, 12 ms there and 300 ms on a disk.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 the folder in it is our own
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if roomy else "/tmp"))  # noqa: S108 as above
     try:
         yield folder
     finally:
