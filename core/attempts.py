@@ -22,13 +22,9 @@ from core.providers import (
     Abandoned,
     Answer,
     Ask,
-    Broken,
     Conversation,
-    Garbled,
     Provider,
     ProviderError,
-    TimedOut,
-    Unreachable,
 )
 from core.providers._loop import Cancellation, Loop
 from core.response_models import FieldProblem, field_errors
@@ -342,9 +338,8 @@ class _Walk:
     ) -> None:
         """Write one attempt down, with what it used and cost."""
         usage = answer.usage
-        # What such a call told may be a beginning only.
-        is_cut = isinstance(error, TimedOut | Abandoned | Unreachable | Broken | Garbled)
-        if (usage is None or is_cut) and (error is None or error.was_sent):
+        is_known = usage is not None and (error is None or error.told_all)
+        if not is_known and (error is None or error.was_sent):
             usage = _estimate(answer, at_most)
         ended = self._clock.now()
         cost = self._router.cost(call.candidate, usage, call.started) if usage else None

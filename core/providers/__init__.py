@@ -72,6 +72,9 @@ class ProviderError(Exception):
     was_sent: bool = True
     """Whether the provider may have worked for it, so that unknown usage must be estimated."""
 
+    told_all: bool = True
+    """Whether usage on ``answer`` is final; if not, it may be a beginning only, and the rest is estimated."""
+
     def __init__(self, message: str, *, answer: Answer | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -104,6 +107,7 @@ class Unreachable(ProviderError):
     """No connection, or one that broke before an answer was whole."""
 
     code = "unreachable"
+    told_all = False
     try_again = True
 
 
@@ -111,6 +115,7 @@ class Broken(ProviderError):
     """A stream that ended in the middle, or with an error event."""
 
     code = "broken_stream"
+    told_all = False
     try_again = True
 
 
@@ -118,6 +123,7 @@ class Garbled(ProviderError):
     """Status 200 with a body that is no answer: HTML, empty, broken JSON."""
 
     code = "garbled"
+    told_all = False
     try_again = True
 
 
@@ -126,6 +132,7 @@ class TimedOut(ProviderError):
 
     outcome = Outcome.TIMEOUT
     code = "timeout"
+    told_all = False
 
 
 class TurnedAway(ProviderError):
@@ -165,6 +172,7 @@ class Abandoned(ProviderError):
 
     outcome = Outcome.CANCELLED
     code = "cancelled"
+    told_all = False
     try_next = False
     trips_breaker = False
 

@@ -245,7 +245,8 @@ def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
     reason = _reason(error.body)
     if _is_filtered(error.body):
         stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
-        stopped.was_sent = status < httpx2.codes.BAD_REQUEST
+        stopped.was_sent = status < httpx2.codes.BAD_REQUEST  # else nothing was written, and nothing is billed
+        stopped.told_all = False
         return stopped
     told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
     if status < httpx2.codes.BAD_REQUEST:  # an error event in a stream that had begun well
