@@ -40,7 +40,7 @@ class Ticket(BaseModel):
 
 def run(wire_url: str, folder: Path) -> None:
     """Measure and print."""
-    rows = [("one answer, JSON", "CPU ms", "wall ms", "× SDK")]
+    rows = [("one answer, JSON", "CPU ms", "wall ms", "x SDK")]
     for vendor, model in MODELS.items():
         with governed(wire_url, folder / f"{vendor}.db") as generate:
             found = in_turns(

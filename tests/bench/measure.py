@@ -1,4 +1,4 @@
-"""How things are measured: CPU seconds and resident bytes of a process, rounds that take turns, tables of the results."""
+"""How things are measured: CPU and memory of a process, rounds that take turns, tables of the results."""
 
 from __future__ import annotations
 
