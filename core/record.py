@@ -23,6 +23,7 @@ from core.errors import (
     GuardrailBlocked,
     ProctorError,
     RateLimited,
+    Unavailable,
 )
 from core.flags import Flag
 from core.policy import Policy, TenantTerms
@@ -152,7 +153,11 @@ class Record:
         elif isinstance(error, Exhausted):
             self.step("attempt", "exhausted", error.message)
         self.generation = self._summed_up(outcome)
-        self._write(self.generation, error)
+        try:
+            self._write(self.generation, error)
+        except Unavailable:
+            log().error("record_failed", generation_id=self.id, request_id=self._request_id, outcome=outcome.value)
+            raise
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,
