@@ -1,0 +1,47 @@
+"""Console and API in one process: ``streamlit run app.py``, as ``proctor serve`` does it.
+
+Streamlit finds the application by reading this file, so the assignment to ``app`` must stay as plain as it is.
+"""
+
+from __future__ import annotations
+
+import gc
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+
+from core.api.middleware import RequestIds
+from core.api.operations import operations
+from core.api.startup import Startup, check_settings
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+HEAVY = ("pandas", "pyarrow", "altair", "streamlit.elements.vega_charts", "streamlit.elements.arrow")
+"""What the pages need and what takes long to import."""
+
+
+def settle(runtime: Runtime) -> None:
+    """Prepare what the first page needs; runs once the API serves, beside it."""
+    if runtime.settings.demo:
+        runtime.demo.start_in_background()
+    for name in HEAVY:
+        import_module(name)
+    # Streamlit collects all garbage after every run of a script, and everybody waits. What is there now stays, so it
+    # need not be looked at again.
+    gc.collect()
+    gc.freeze()
+
+
+check_settings()
+startup = Startup(settle=settle)
+app = st.App(
+    Path(__file__).with_name("pages") / "_frame.py",
+    routes=[*operations(startup), Route("/v1", startup), Mount("/v1", startup)],
+    middleware=[Middleware(RequestIds)],
+    lifespan=startup.lifespan,
+)

@@ -1,0 +1,141 @@
+"""What is answered, as JSON: the attempt ledger and the sums over it, alike for a fresh generation and a stored one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from core.attempts import Attempt
+    from core.generation import Partial
+    from core.pricing import Usage
+    from core.record import Generation
+    from core.reports import Call, Rung
+
+_NANO = 1_000_000_000
+_KINDS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+
+def as_json(document: Any) -> bytes:
+    """Return *document* as JSON text; times end in ``Z``."""
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z)
+
+
+def fresh(generation: Generation) -> dict[str, Any]:
+    """Return a generation that has just ended."""
+    return {
+        "id": generation.id,
+        "value": generation.value,
+        "outcome": generation.outcome,
+        "schema": generation.schema,
+        "schema_version": generation.schema_version,
+        "model": _model(generation),
+        **paid(generation),
+        "trace": generation.trace,
+        "duration_ms": generation.duration_ms,
+        "ttft_ms": generation.ttft_ms,
+    }
+
+
+def paid(generation: Generation) -> dict[str, Any]:
+    """Return what was asked of providers for a generation, and what that cost."""
+    return {
+        "attempts": [_fresh_attempt(attempt) for attempt in generation.attempts],
+        "usage": _tokens(generation.usage),
+        "cost_usd": _usd(generation.cost_nano_usd),
+        "cost_nano_usd": generation.cost_nano_usd,
+        "estimated": generation.usage.estimated,
+    }
+
+
+def stored(call: Call) -> dict[str, Any]:
+    """Return a generation as far as it is kept."""
+    return {
+        "id": call.id,
+        "value": None if call.value is None else orjson.Fragment(call.value),
+        "outcome": call.outcome,
+        "schema": call.schema,
+        "schema_version": call.schema_version,
+        "model": _model(call),
+        "attempts": [_stored_attempt(rung) for rung in call.rungs],
+        "usage": _tokens(call),
+        "cost_usd": _usd(call.cost_nano_usd),
+        "cost_nano_usd": call.cost_nano_usd,
+        "estimated": call.estimated,
+        "trace": call.trace,
+        "duration_ms": call.duration_ms,
+        "ttft_ms": call.ttft_ms,
+    }
+
+
+def event(name: str, document: bytes) -> bytes:
+    """Return a server-sent event. JSON text has no line breaks, so one line of data holds it."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), document)
+
+
+def partial_event(partial: Partial) -> bytes:
+    """Return the event that shows the object as far as it has come."""
+    return event("partial", as_json({"value": partial.value, "attempt": partial.attempt}))
+
+
+def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
+    answer, usage, cost = attempt.answer, attempt.usage, attempt.cost
+    return {
+        "n": attempt.n,
+        "kind": attempt.kind,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "mode": attempt.mode,
+        "started_at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "ttft_ms": None if answer.ttft_seconds is None else answer.ttft_seconds * 1000,
+        "http_status": answer.http_status,
+        "provider_request_id": answer.provider_request_id,
+        "finish_reason": answer.finish_reason,
+        "outcome": attempt.outcome,
+        "usage": None if usage is None else _tokens(usage),
+        "estimated": usage is not None and usage.estimated,
+        "cost_nano_usd": None if cost is None else cost.nano_usd,
+        "price": None if cost is None else cost.price.as_dict(),
+        "field_errors": _field_errors(attempt.field_errors),
+    }
+
+
+def _stored_attempt(rung: Rung) -> dict[str, Any]:
+    return {
+        "n": rung.n,
+        "kind": rung.kind,
+        "provider": rung.provider,
+        "model": rung.model,
+        "mode": rung.mode,
+        "started_at": rung.started_at,
+        "duration_ms": rung.duration_ms,
+        "ttft_ms": rung.ttft_ms,
+        "http_status": rung.http_status,
+        "provider_request_id": rung.provider_request_id,
+        "finish_reason": rung.finish_reason,
+        "outcome": rung.outcome,
+        "usage": None if rung.input_tokens is None else _tokens(rung),
+        "estimated": rung.estimated,
+        "cost_nano_usd": rung.cost_nano_usd,
+        "price": rung.price,
+        "field_errors": _field_errors(rung.field_errors),
+    }
+
+
+def _tokens(counted: Usage | Call | Rung) -> dict[str, int]:
+    return {kind: getattr(counted, kind) for kind in _KINDS}
+
+
+def _field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
+    return [{"path": error.path, "type": error.type, "message": error.message} for error in errors]
+
+
+def _model(generation: Generation | Call) -> str | None:
+    return f"{generation.provider}/{generation.model}" if generation.model else None
+
+
+def _usd(nano: int | None) -> float | None:
+    return None if nano is None else nano / _NANO

@@ -1,0 +1,55 @@
+"""The API put together: routes, problems, and the document that describes them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, cast
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from core.api import bodies, problems
+from core.api.flights import Flights
+from core.api.middleware import Faults
+from core.api.native import Native
+from core.api.problems import internal_error
+from core.runtime import Runtime
+
+_DESCRIPTION = (
+    "Governed structured output: an object that satisfies a schema, with every provider call behind it on record. "
+    "Every error is `application/problem+json` with a stable `code`; every answer carries `X-Request-ID`."
+)
+_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Problem, bodies.Schemas)
+
+
+def assemble(runtime: Runtime) -> FastAPI:
+    """Return the API over *runtime*."""
+    api = FastAPI(title="Proctor", version=version("proctor"), description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    flights = Flights(runtime.settings.concurrency)
+    api.state.flights = flights
+    api.include_router(Native(runtime, flights).router)
+    problems.install(api)
+    api.add_middleware(Faults, answer=internal_error)
+    api.openapi = lambda: _document(api)
+    return api
+
+
+def _document(api: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI: FastAPI's, with our bodies, which it does not see, and the key that every call needs."""
+    if api.openapi_schema is None:
+        document = FastAPI.openapi(api)
+        components = document.setdefault("components", {})
+        components["schemas"] = _schemas()
+        components["securitySchemes"] = {
+            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `prk_…`."}
+        }
+        document["security"] = [{"tenant_key": []}]
+    return cast("dict[str, Any]", api.openapi_schema)
+
+
+def _schemas() -> dict[str, Any]:
+    asked, _ = models_json_schema([(bodies.Generate, "validation")], ref_template="#/components/schemas/{model}"), None
+    told = models_json_schema(
+        [(model, "serialization") for model in _DOCUMENTED], ref_template="#/components/schemas/{model}"
+    )
+    return asked[1]["$defs"] | told[1]["$defs"]

@@ -1,0 +1,275 @@
+"""What goes over the wire at ``/v1``: the request as it is checked, the answers as they are documented.
+
+The request is checked by its model. The answers are written by ``answers.py`` straight to JSON; the models here are
+their documentation in the OpenAPI, and a test holds the one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from core.errors import Invalid
+from core.generation import GenerationRequest
+
+MOST_METADATA_BYTES = 16_000
+"""The longest ``metadata``, as compact JSON."""
+_SHOWN_FIELD = 40
+
+
+def _name_or_object(value: Any, go_on: Any) -> Any:
+    """Answer for both kinds of schema at once: a union would report one error for each."""
+    if isinstance(value, str):
+        return go_on(value)
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    raise PydanticCustomError("schema_kind", "it should be the name of a schema, or a JSON Schema as an object")
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+"""Printable ASCII without blanks, so that it can stand in a log, a metric and every database."""
+
+
+class Message(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(min_length=1)
+
+
+class Generate(BaseModel):
+    """What a caller asks. Exactly one of ``input`` and ``messages`` is given."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    schema_: Annotated[Name | dict[str, Any], WrapValidator(_name_or_object)] = Field(
+        alias="schema",
+        description="A registered schema (`name`, `name@label` or `name@version`), or a JSON Schema.",
+    )
+    input: str | None = Field(default=None, description="The text to read: the short form of one user message.")
+    messages: list[Message] | None = Field(default=None, description="The conversation to answer, in order.")
+    route: Name | None = Field(default=None, description="A route of this deployment; without it, `default`.")
+    model: Name | None = Field(default=None, description="`provider/name`: ask only this model.")
+    stream: StrictBool | None = Field(
+        default=None, description="Whether to answer with server-sent events that show the object as it grows."
+    )
+    user: str | None = Field(default=None, max_length=512, description="Your own user's id; only its hash is kept.")
+    metadata: dict[str, Any] | None = Field(
+        default=None, description=f"Kept with the generation; at most {MOST_METADATA_BYTES} bytes of JSON."
+    )
+
+
+class Usage(BaseModel):
+    """Tokens by kind."""
+
+    input_tokens: int = Field(description="All input, cached included.")
+    cached_tokens: int = Field(description="The part of the input read from the provider's cache.")
+    cache_write_tokens: int = Field(description="The part of the input written to the provider's cache.")
+    output_tokens: int = Field(description="All output, reasoning included.")
+    reasoning_tokens: int = Field(description="The part of the output that was thought and not shown.")
+
+
+class FieldError(BaseModel):
+    """One field of one invalid answer; never its value."""
+
+    path: str = Field(description="A JSON path, such as `$.lines[2].amount`.")
+    type: str = Field(description="Pydantic's name for the error, such as `int_type`.")
+    message: str
+
+
+class Price(BaseModel):
+    """The price that an attempt was charged at, frozen; dollars per million tokens, as text."""
+
+    model_config = ConfigDict(extra="allow")
+
+    provider: str
+    model: str
+    input_usd_per_mtok: str
+    cached_usd_per_mtok: str
+    output_usd_per_mtok: str
+    source: str
+
+
+class Attempt(BaseModel):
+    """One provider call."""
+
+    n: int = Field(description="1 for the first call.")
+    kind: Literal["first", "re-ask", "retry", "fallback"]
+    provider: str
+    model: str
+    mode: str = Field(description="How the schema was put to the model: `tools`, `json_schema`, `json` or `md_json`.")
+    started_at: datetime
+    duration_ms: float
+    ttft_ms: float | None = Field(description="Milliseconds to the first piece of content; known for streams only.")
+    http_status: int | None
+    provider_request_id: str | None
+    finish_reason: str | None
+    outcome: str
+    usage: Usage | None = Field(description="Null where nothing was paid for.")
+    estimated: bool = Field(description="Whether usage and cost are our estimate, because the provider never told.")
+    cost_nano_usd: int | None = Field(description="Null where the model has no known price, or nothing was paid for.")
+    price: Price | None
+    field_errors: list[FieldError]
+
+
+class Step(BaseModel):
+    """One step of the decision trace."""
+
+    room: str
+    verdict: str
+    reason: str
+
+
+class Generation(BaseModel):
+    """One request and everything that came of it."""
+
+    id: str
+    value: Any = Field(description="The valid object; null where there is none, or it is not kept any more.")
+    outcome: str
+    schema_: str = Field(alias="schema", description="The schema's name.")
+    schema_version: int | None = Field(description="Null for a schema that came with the request.")
+    model: str | None = Field(description="Who answered, or was asked last, as `provider/name`.")
+    attempts: list[Attempt]
+    usage: Usage = Field(description="The sum over attempts.")
+    cost_usd: float | None = Field(description="The sum over attempts; null where one of them has no known price.")
+    cost_nano_usd: int | None = Field(description="The same, exact: billionths of a dollar.")
+    estimated: bool
+    trace: list[Step]
+    duration_ms: float
+    ttft_ms: float | None
+
+
+class Partial(BaseModel):
+    """The object as far as it has come."""
+
+    value: Any
+    attempt: int = Field(description="The attempt that writes it; a higher number starts anew.")
+
+
+class SchemaVersion(BaseModel):
+    """One immutable shape of a schema."""
+
+    version: int
+    hash: str
+    labels: list[str]
+    created_at: datetime
+    schema_: dict[str, Any] = Field(alias="schema", description="The JSON Schema.")
+
+
+class Schema(BaseModel):
+    """A named response model."""
+
+    name: str
+    description: str
+    latest: int = Field(description="The number of the newest version.")
+    labels: dict[str, int] = Field(description="Version by label; a bare name means `production`.")
+    versions: list[SchemaVersion] = Field(description="The newest first.")
+
+
+class Schemas(BaseModel):
+    """Every schema of this deployment, by name."""
+
+    schemas: list[Schema]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). Further fields say what the caller can act on, such as ``retry_after_seconds``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="A URN made of the code.")
+    title: str
+    status: int
+    code: str = Field(description="Stable: programs may depend on it.")
+    detail: str = Field(description="What, where, and what to do, in plain words.")
+    generation_id: str | None = Field(description="Null where nothing was recorded.")
+    outcome: str | None
+    trace: list[Step]
+    retry_after_seconds: float | None = None
+    resets_at: datetime | None = None
+    attempts: list[Attempt] | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    cost_nano_usd: int | None = None
+    estimated: bool | None = None
+
+
+def generation_request(body: bytes, request_id: str) -> GenerationRequest:
+    """Return what *body* asks.
+
+    Raises:
+        Invalid: it asks for nothing that can be answered; one sentence names the field and shows no value.
+
+    """
+    asked = _checked(body)
+    return GenerationRequest(
+        schema=asked.schema_,
+        input=asked.input,
+        messages=None if asked.messages is None else [message.model_dump() for message in asked.messages],
+        route=asked.route or "default",
+        model=asked.model,
+        stream=bool(asked.stream),
+        user=asked.user,
+        metadata=asked.metadata,
+        request_id=request_id,
+    )
+
+
+def _checked(body: bytes) -> Generate:
+    if not body:
+        raise Invalid("The body is empty. Send a JSON object with 'schema' and 'input'.")
+    try:
+        # orjson, because what it reads it can also write: a number beyond 64 bits would end in the record's room.
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Invalid(f"The body is not JSON in UTF-8: it cannot be read at {where}.") from None
+    if not isinstance(document, dict):
+        raise Invalid("The body is JSON, but not an object. Send one with 'schema' and 'input'.")
+    try:
+        asked = Generate.model_validate(document)
+    except ValidationError as error:
+        raise Invalid(sentence(error.errors(include_url=False, include_input=False, include_context=False))) from None
+    _check_metadata(asked.metadata)
+    return asked
+
+
+def _check_metadata(metadata: dict[str, Any] | None) -> None:
+    if metadata is None:
+        return
+    try:
+        size = len(orjson.dumps(metadata))
+    except orjson.JSONEncodeError:
+        raise Invalid("'metadata' nests too deep; keep it flat.") from None
+    if size > MOST_METADATA_BYTES:
+        raise Invalid(f"'metadata' has {size} bytes of JSON; at most {MOST_METADATA_BYTES} are kept.")
+
+
+def sentence(errors: Sequence[Any]) -> str:
+    """Return the first of pydantic's *errors* as one sentence that names the field and shows no value."""
+    first = errors[0]
+    field = _path(first["loc"])
+    match first["type"]:
+        case "missing":
+            return f"{field} is missing."
+        case "extra_forbidden":
+            return f"{field} is not a field of this request. There are: {', '.join(_FIELDS)}."
+        case _:
+            return f"{field} cannot be used: {first['msg'][:1].lower()}{first['msg'][1:]}."
+
+
+def _path(steps: Sequence[int | str]) -> str:
+    path = ""
+    for step in steps:
+        path += f"[{step}]" if isinstance(step, int) else f".{step[:_SHOWN_FIELD]}"
+    return f"'{path.lstrip('.')}'" if path else "The body"
+
+
+_FIELDS = tuple(field.alias or name for name, field in Generate.model_fields.items())

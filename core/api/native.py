@@ -1,0 +1,315 @@
+"""Our own dialect: ask for an object, read a generation again, see the schemas there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.api import bodies, problems
+from core.api.answers import as_json, fresh, partial_event, stored
+from core.api.flights import End, Flight, Flights
+from core.api.problems import Problem, internal_error, problem, too_large
+from core.api.streams import EventStream
+from core.errors import Cancelled, NotFound, ProctorError, Unauthenticated, Unavailable
+from core.generation import Partial
+from core.principals import Permission, Principal
+from core.record import Generation
+from core.runtime import Runtime
+
+MOST_BODY_BYTES = 8_000_000
+"""The longest request body that is read."""
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Native:
+    """The routes, with what they need."""
+
+    def __init__(self, runtime: Runtime, flights: Flights) -> None:
+        self._runtime = runtime
+        self._flights = flights
+        self._bodies: dict[str, dict[str, Any]] = {}
+        self.router = APIRouter()
+        add = self.router.add_api_route
+        add("/generate", self.generate, methods=["POST"], **_GENERATE)
+        add("/generations/{generation_id}", self.generation, methods=["GET"], **_GENERATION)
+        add("/schemas", self.schemas, methods=["GET"], **_SCHEMAS)
+
+    async def generate(self, request: Request) -> Response:
+        """Answer with an object that satisfies the schema, or say exactly why not."""
+        secret = bearer(request)
+        body = await _body(request)
+        if body is None:
+            refusal = too_large(MOST_BODY_BYTES)
+            problems.tell(refusal)
+            return refusal
+        request_id = _request_id(request, self._runtime)
+        flight = self._flights.begin(request.receive, lambda flight: self._fly(flight, secret, body, request_id))
+        try:
+            first = await flight.next()
+        except BaseException:
+            flight.close()
+            raise
+        if isinstance(first, End) and (first.is_problem or not first.streamed):
+            flight.close()
+            media_type = problems.MEDIA_TYPE if first.is_problem else "application/json"
+            return Response(first.body, first.status, first.headers, media_type)
+        return EventStream(flight, cast("bytes | End", first))
+
+    async def generation(self, request: Request, generation_id: str) -> Response:
+        """Return a generation of the key's own tenant, as far as it is kept."""
+        return await run_in_threadpool(self._generation, bearer(request), generation_id)
+
+    async def schemas(self, request: Request) -> Response:
+        """Return every schema, its versions and labels."""
+        return await run_in_threadpool(self._schemas, bearer(request))
+
+    # In threads.
+
+    def _fly(self, flight: Flight, secret: str, body: bytes, request_id: str) -> End:
+        """Walk the corridor; whatever happens is an end."""
+        streamed = False
+        try:
+            principal = self._runtime.policies.authenticate(secret)
+            asked = bodies.generation_request(body, request_id)
+            streamed = asked.stream
+            if not streamed:
+                generation = self._runtime.generator.generate(asked, principal, flight.cancellation)
+                return _end(generation, streamed=False)
+            for news in self._runtime.generator.stream(asked, principal, flight.cancellation):
+                if isinstance(news, Partial):
+                    flight.show(partial_event(news))
+                else:
+                    return _end(news, streamed=True)
+            raise AssertionError("a stream ends with its generation")  # noqa: TRY301 answered like any fault of ours
+        except ProctorError as error:
+            refusal = problem(self._said_to_who_is_left(error))
+            if "generation_id" not in error.facts:
+                problems.tell(refusal)
+        except Exception as error:  # noqa: BLE001 this is where a fault of ours becomes an answer
+            refusal = internal_error(error)
+        return _refused(refusal, streamed=streamed)
+
+    def _said_to_who_is_left(self, error: ProctorError) -> ProctorError:
+        """Return why a call ended that its caller did not leave: the server stopped."""
+        if isinstance(error, Cancelled) and self._flights.is_landing:
+            return Unavailable("The server is stopping and had to end this call. Send it again.", **error.facts)
+        return error
+
+    def _generation(self, secret: str, generation_id: str) -> Response:
+        principal = self._caller(secret, Permission.GENERATIONS_READ)
+        unknown = NotFound("There is no generation of this id in the key's tenant.")
+        if not _ID.fullmatch(generation_id):
+            raise unknown
+        try:
+            call = self._runtime.reports.call(generation_id)
+        except NotFound:
+            raise unknown from None
+        if not principal.may(Permission.GENERATIONS_READ, call.tenant_id):
+            raise unknown
+        return _json(stored(call))
+
+    def _schemas(self, secret: str) -> Response:
+        self._caller(secret, Permission.SCHEMAS_READ)
+        registry = self._runtime.schemas
+        return _json(
+            {
+                "schemas": [
+                    {
+                        "name": schema.name,
+                        "description": schema.description,
+                        "latest": schema.latest,
+                        "labels": schema.labels,
+                        "versions": [
+                            {
+                                "version": version.version,
+                                "hash": version.hash,
+                                "labels": version.labels,
+                                "created_at": version.created_at,
+                                "schema": self._schema_body(schema.name, version.version, version.hash),
+                            }
+                            for version in registry.versions(schema.name)
+                        ],
+                    }
+                    for schema in registry.list()
+                ]
+            }
+        )
+
+    def _schema_body(self, name: str, version: int, hash_: str) -> dict[str, Any]:
+        """Return a version's JSON Schema; it never changes, so it is read once."""
+        if hash_ not in self._bodies:
+            self._bodies[hash_] = self._runtime.schemas.find(f"{name}@{version}").body
+        return self._bodies[hash_]
+
+    def _caller(self, secret: str, permission: Permission) -> Principal:
+        principal = self._runtime.policies.authenticate(secret)
+        principal.require(permission)
+        return principal
+
+
+def bearer(request: Request) -> str:
+    """Return the key that a request brings.
+
+    Raises:
+        Unauthenticated: it brings none.
+
+    """
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated(
+            "No key was sent. Send a tenant key as 'Authorization: Bearer prk_…'; "
+            "an operator makes one with 'proctor key create TENANT'."
+        )
+    return secret.strip()
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the body; ``None`` if it is too long, without reading the rest of it."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MOST_BODY_BYTES:
+        return None
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > MOST_BODY_BYTES:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _request_id(request: Request, runtime: Runtime) -> str:
+    state: Mapping[str, Any] = request.scope.get("state", {})
+    return state.get("request_id") or runtime.clock.new_id()
+
+
+def _end(generation: Generation | Partial, *, streamed: bool) -> End:
+    return End(200, as_json(fresh(cast("Generation", generation))), {}, streamed)
+
+
+def _refused(refusal: Problem, *, streamed: bool) -> End:
+    headers = {name: value for name, value in refusal.headers.items() if name not in ("content-length", "content-type")}
+    return End(refusal.status_code, bytes(refusal.body), headers, streamed)
+
+
+def _json(document: Any) -> Response:
+    return Response(as_json(document), media_type="application/json")
+
+
+# ── What the OpenAPI says ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    said = {
+        401: "No key was sent, or one that is not known here.",
+        402: "The tenant's budget does not cover what this could cost; `resets_at` says when it starts anew.",
+        403: "The key may not do this, or a flag is off for its tenant.",
+        404: "The request names a schema, route or generation that is not there.",
+        413: f"The body has more than {MOST_BODY_BYTES} bytes.",
+        422: "The request cannot be used, or a guardrail blocks it; `code` tells which.",
+        429: "The tenant's rate limit is reached; `Retry-After` says when to come back.",
+        499: "The caller left before the answer came.",
+        500: "Proctor failed.",
+        502: "Every model was tried and none gave a valid object; `attempts` shows what each did.",
+        503: "The database does not answer, or the server is stopping.",
+        504: "As 502, and the last attempt ran out of time.",
+    }
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"description": said[status], "content": {problems.MEDIA_TYPE: schema}} for status in statuses}
+
+
+_STREAM = (
+    "event: partial\n"
+    'data: {"value":{"vendor":"Nordlicht"},"attempt":1}\n\n'
+    "event: final\n"
+    'data: {"id":"019ab…","value":{…},"outcome":"valid_first_try",…}\n\n'
+)
+_GENERATE: dict[str, Any] = {
+    "operation_id": "generate",
+    "summary": "Generate an object",
+    "description": (
+        "Reads the input and answers with an object that satisfies the schema. Invalid answers are asked again, and "
+        "failing models give way to the next one, as the route allows; `attempts` shows every provider call.\n\n"
+        "With `stream: true` the answer is `text/event-stream`: events `partial` as the object grows (a `Partial`), "
+        "then one event `final` (a `Generation`) or `error` (a `Problem`). What is refused before the first event is "
+        "an ordinary problem with its own status."
+    ),
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The object, and everything that came of the request.",
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Generation"}},
+                "text/event-stream": {"schema": {"type": "string"}, "example": _STREAM},
+            },
+        },
+        **_problems(401, 402, 403, 404, 413, 422, 429, 499, 500, 502, 503, 504),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Generate"},
+                    "examples": {
+                        "registered": {
+                            "summary": "A registered schema",
+                            "value": {
+                                "schema": "invoice@production",
+                                "input": "Invoice 2031 of Nordlicht GmbH, due 14 May: 3 lamps at 40 EUR.",
+                            },
+                        },
+                        "inline": {
+                            "summary": "A schema of one's own, streamed",
+                            "value": {
+                                "schema": {
+                                    "title": "city",
+                                    "type": "object",
+                                    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+                                    "required": ["name", "people"],
+                                },
+                                "messages": [{"role": "user", "content": "Bern has 134 000 inhabitants."}],
+                                "stream": True,
+                            },
+                        },
+                    },
+                }
+            },
+        }
+    },
+}
+_GENERATION: dict[str, Any] = {
+    "operation_id": "generation",
+    "summary": "Read a generation again",
+    "description": (
+        "The same document that `POST /generate` answered, or would have answered had it not been refused. "
+        "`value` is null once the tenant's retention has passed."
+    ),
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The generation.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Generation"}}},
+        },
+        **_problems(401, 403, 404, 422, 500, 503),
+    },
+}
+_SCHEMAS: dict[str, Any] = {
+    "operation_id": "schemas",
+    "summary": "List the schemas",
+    "description": "Every registered schema with its versions, labels and JSON Schemas.",
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The schemas, by name.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schemas"}}},
+        },
+        **_problems(401, 403, 500, 503),
+    },
+}

@@ -1,0 +1,117 @@
+"""For whoever runs the deployment: is the process alive, can it work, how is it doing. No key is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.api.reachability import Reachability
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+CHECK_SECONDS = 3.0
+"""How long ``/ready`` waits for the store before it calls it down."""
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_DOWN = {"status": "down"}
+
+
+class Process(Protocol):
+    """What is asked about."""
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """Its Proctor; ``None`` until that has started."""
+        ...
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        ...
+
+
+def operations(process: Process) -> list[Route]:
+    """Return the routes that tell about *process*."""
+    asked = _Operations(process)
+    return [
+        Route("/health", asked.health, methods=["GET"]),
+        Route("/ready", asked.ready, methods=["GET"]),
+        Route("/metrics", asked.metrics, methods=["GET"]),
+    ]
+
+
+class _Operations:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._reachability: Reachability | None = None
+        self._checking: asyncio.Task[dict[str, Any]] | None = None
+        self._alive = orjson.dumps({"status": "ok", "version": version("proctor")})
+
+    async def health(self, _request: Request) -> Response:
+        """Say that the process is alive."""
+        return _json(self._alive)
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether generations can be served. Providers that cannot be reached are named; others may answer."""
+        runtime = self._process.runtime
+        if runtime is None or self._process.is_stopping:
+            status = "starting" if runtime is None else "stopping"
+            return _json(orjson.dumps({"status": status, "parts": {}}), 503)
+        parts = await self._parts(runtime)
+        is_ready = parts["store"]["status"] == parts["migrations"]["status"] == "ok"
+        parts["providers"] = self._providers(runtime)
+        document = {"status": "ready" if is_ready else "not_ready", "parts": parts}
+        return _json(orjson.dumps(document, option=orjson.OPT_UTC_Z), 200 if is_ready else 503)
+
+    async def metrics(self, _request: Request) -> Response:
+        """Give the metrics in Prometheus' text format."""
+        if (runtime := self._process.runtime) is None:
+            return Response(b"", 503, media_type=_METRICS_TYPE)
+        return Response(await run_in_threadpool(runtime.metrics.text), media_type=_METRICS_TYPE)
+
+    async def _parts(self, runtime: Runtime) -> dict[str, Any]:
+        """Check the parts. One check runs at a time, however many ask: a dead database must not eat the threads."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(run_in_threadpool(_check, runtime))
+        try:
+            return dict(await asyncio.wait_for(asyncio.shield(self._checking), CHECK_SECONDS))
+        except TimeoutError:
+            return {"store": _DOWN, "migrations": {"status": "unknown"}, "limits": {"status": "unknown"}}
+
+    def _providers(self, runtime: Runtime) -> dict[str, Any]:
+        if self._reachability is None:
+            self._reachability = Reachability(runtime.settings, runtime.clock)
+        found: dict[str, Any] = {
+            name: {"status": reached.status, "checked_at": reached.checked_at}
+            for name, reached in self._reachability.now().items()
+        }
+        if runtime.settings.runs_local_model:
+            found["local"] = {"status": runtime.local_model.status.phase}
+        return found
+
+
+def _check(runtime: Runtime) -> dict[str, Any]:
+    """Return the state of store, migrations and limits. The limits fail open, so they never make it not ready."""
+    limits = {"status": "ok" if _holds(runtime.limits.check) else "down", "shared": runtime.limits.is_shared}
+    if not _holds(lambda: runtime.store.check() is None):
+        return {"store": _DOWN, "migrations": {"status": "unknown"}, "limits": limits}
+    migrations = "ok" if _holds(runtime.store.is_migrated) else "behind"
+    return {"store": {"status": "ok"}, "migrations": {"status": migrations}, "limits": limits}
+
+
+def _holds(check: Any) -> bool:
+    try:
+        return bool(check())
+    except Exception:  # noqa: BLE001 whatever a driver raises, it is down
+        return False
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")

@@ -1,0 +1,182 @@
+"""How Proctor says no over HTTP: problem+json (RFC 9457), with a stable code and one status for each class of error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.api.answers import paid
+from core.api.bodies import sentence
+from core.errors import (
+    BudgetExceeded,
+    Cancelled,
+    Conflict,
+    Denied,
+    Exhausted,
+    FeatureDisabled,
+    Forbidden,
+    GuardrailBlocked,
+    Invalid,
+    Misconfigured,
+    NotFound,
+    ProctorError,
+    RateLimited,
+    Rejected,
+    Unauthenticated,
+    Unavailable,
+)
+from core.telemetry import log
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
+    ProctorError: (500, "Proctor failed"),
+    Denied: (403, "Denied"),
+    Unauthenticated: (401, "A key is needed"),
+    Forbidden: (403, "Not allowed"),
+    Invalid: (422, "The request cannot be used"),
+    NotFound: (404, "Not found"),
+    Conflict: (409, "Changed meanwhile"),
+    Rejected: (403, "Refused by policy"),
+    FeatureDisabled: (403, "Switched off"),
+    RateLimited: (429, "Too fast"),
+    BudgetExceeded: (402, "The budget is used up"),
+    GuardrailBlocked: (422, "Blocked by a guardrail"),
+    Exhausted: (502, "No valid object"),
+    Cancelled: (499, "The caller left"),
+    Unavailable: (503, "Not available"),
+    Misconfigured: (503, "Not available"),
+}
+"""Status and title of every class of error."""
+_TOLD_APART = ("generation", "generation_id", "outcome", "trace")
+
+
+class Problem(Response):
+    """An error as the caller reads it."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(
+        self, *, status: int, code: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **facts: Any
+    ) -> None:
+        self.code = code
+        document: dict[str, Any] = {
+            "type": f"urn:proctor:problem:{code}",
+            "title": title,
+            "status": status,
+            "code": code,
+            "detail": detail,
+            "generation_id": None,
+            "outcome": None,
+            "trace": [],
+        }
+        body = orjson.dumps(document | facts, option=orjson.OPT_UTC_Z)
+        super().__init__(body, status_code=status, headers=dict(headers or {}))
+
+
+def problem(error: ProctorError) -> Problem:
+    """Return *error* as the caller reads it."""
+    status, title = _status(error)
+    facts = {name: value for name, value in error.facts.items() if name not in _TOLD_APART and _is_json(value)}
+    if (generation := error.facts.get("generation")) is not None:
+        facts |= paid(generation)
+    for name in ("generation_id", "outcome", "trace"):
+        if name in error.facts:
+            facts[name] = error.facts[name]
+    return Problem(status=status, code=error.code, title=title, detail=error.message, headers=_headers(error), **facts)
+
+
+def internal_error(error: Exception) -> Problem:
+    """Log what kind of error it was and where, never what it says; return what the caller reads."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
+    log().error("internal_error", error=type(error).__name__, where=where)
+    return Problem(
+        status=500,
+        code="internal_error",
+        title="Proctor failed",
+        detail="Proctor itself failed; what happened stands in its log under this answer's X-Request-ID.",
+    )
+
+
+def too_large(most: int) -> Problem:
+    """Return the problem of a body that is longer than *most* bytes."""
+    return Problem(
+        status=413,
+        code="too_large",
+        title="The body is too large",
+        detail=f"The body has more than {most} bytes. Send a shorter input.",
+    )
+
+
+def install(api: FastAPI) -> None:
+    """Make *api* say no in this way, whatever the reason."""
+    api.add_exception_handler(ProctorError, _proctor_error)
+    api.add_exception_handler(RequestValidationError, _invalid_request)
+    api.add_exception_handler(HTTPException, _http_error)
+
+
+def _proctor_error(_request: Request, error: Exception) -> Response:
+    refusal = problem(cast("ProctorError", error))
+    tell(refusal)
+    return refusal
+
+
+def _invalid_request(_request: Request, error: Exception) -> Response:
+    found = cast("RequestValidationError", error).errors()
+    refusal = problem(Invalid(sentence([{**one, "loc": one["loc"][1:]} for one in found])))
+    tell(refusal)
+    return refusal
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router found: no such path, or not with this method."""
+    failure = cast("HTTPException", error)
+    match failure.status_code:
+        case 404:
+            code, title = "not_found", "Not found"
+            detail = "There is nothing at this address. GET /v1/openapi.json says what there is."
+        case 405:
+            code, title = "method_not_allowed", "Method not allowed"
+            allowed = (failure.headers or {}).get("Allow", "another method")
+            detail = f"This address does not take {request.method}; it takes {allowed}."
+        case status:
+            code, title, detail = f"http_{status}", str(failure.detail), f"{failure.detail}."
+    refusal = Problem(status=failure.status_code, code=code, title=title, detail=detail, headers=failure.headers or {})
+    tell(refusal)
+    return refusal
+
+
+def tell(refusal: Problem) -> None:
+    """Log a refusal that no record tells of."""
+    log().info("request_refused", code=refusal.code, status=refusal.status_code)
+
+
+def _status(error: ProctorError) -> tuple[int, str]:
+    if isinstance(error, Exhausted) and error.facts.get("outcome") == "timeout":
+        return 504, "No answer in time"
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def _headers(error: ProctorError) -> Mapping[str, str]:
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="proctor"'}
+    seconds = error.facts.get("retry_after_seconds")
+    return {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds is not None else {}
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return True

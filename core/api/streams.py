@@ -1,0 +1,40 @@
+"""The answer to ``stream: true``: server-sent events, from the first partial object to the final one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from core.api.answers import event
+from core.api.flights import End, Flight
+
+KEEP_ALIVE_SECONDS = 15.0
+"""After this long without an event a comment is sent, so that no proxy takes the connection for dead."""
+HEADERS: Mapping[str, str] = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(Response):
+    """Events as they come, until the flight ends or the client leaves."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, flight: Flight, first: bytes | End) -> None:
+        super().__init__(headers=dict(HEADERS))
+        del self.headers["content-length"]  # nobody knows it yet
+        self._flight = flight
+        self._first = first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 ASGI's signature
+        """Send everything; whichever way this ends, the flight does not outlive it."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            news: bytes | End | None = self._first
+            while not isinstance(news, End):
+                await send({"type": "http.response.body", "body": news or b": keep-alive\n\n", "more_body": True})
+                news = await self._flight.next(KEEP_ALIVE_SECONDS)
+            last = event("error" if news.is_problem else "final", news.body)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        finally:
+            self._flight.close()

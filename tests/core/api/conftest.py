@@ -1,0 +1,147 @@
+"""A whole Proctor behind its own HTTP, with the fake providers behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from core import runtime as running
+from core.api.startup import Startup, serve
+from core.clock import SystemClock
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from core.settings import Settings
+from core.tables import Tenant
+from tests.wire.server import WireServer
+
+PROVIDER_KEY = "sk-provider-canary-4711"
+CITY = {
+    "title": "city",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "required": ["name", "people"],
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """One Proctor, one tenant in it, and its key."""
+
+    runtime: Runtime
+    app: Starlette
+    tenant: Tenant
+    key: str
+    wire: WireServer
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the tenant's program sends."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def ask(self, scenario: str = "ok", **more: Any) -> dict[str, Any]:
+        """Return a request that meets *scenario* at the provider."""
+        return {"schema": CITY, "input": f"Bern has many inhabitants. [[{scenario}]]"} | more
+
+
+@pytest.fixture(scope="session")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(sqlite_url: str, wire: WireServer) -> Settings:
+    """OpenAI first, Anthropic as its fallback, no local model; a test may override this fixture."""
+    wire.reset()
+    return Settings(
+        openai_api_key=PROVIDER_KEY,
+        openai_base_url=wire.openai_url,
+        anthropic_api_key=PROVIDER_KEY,
+        anthropic_base_url=wire.anthropic_url,
+        model_primary="openai/gpt-4o-mini",
+        database_url=sqlite_url,
+        local_model="off",
+        demo=False,
+        attempt_timeout_seconds=2,
+        deadline_seconds=10,
+    )
+
+
+@pytest.fixture
+def house(settings: Settings, wire: WireServer) -> Iterator[House]:
+    """A Proctor that is built and migrated; whoever serves its app starts and closes it."""
+    runtime = running.build(settings, SystemClock())
+    runtime.store.migrate()
+    tenant = runtime.tenants.create(LOCAL_OPERATOR, "Acme")
+    key = runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
+
+    def begin() -> Runtime:
+        runtime.start()
+        return runtime
+
+    yield House(runtime, serve(Startup(begin)), tenant, key, wire)
+    runtime.store.close()
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[TestClient]:
+    """The API in this process, without a socket, called as the tenant."""
+    with TestClient(house.app, headers=house.headers, raise_server_exceptions=True) as client:
+        yield client
+
+
+@pytest.fixture
+def url(house: House) -> Iterator[str]:
+    """The URL of the API, served on a real socket."""
+    with served(house.app) as url:
+        yield url
+
+
+@contextmanager
+def served(app: Starlette) -> Generator[str]:
+    """Serve *app* as uvicorn does, in a thread; yield its URL."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+def events(response: httpx2.Response) -> list[tuple[str, dict[str, Any]]]:
+    """Return the server-sent events of a whole response: name and document."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for block in response.text.split("\n\n"):
+        if not block or block.startswith(":"):
+            continue
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def eventually(check: Callable[[], bool], seconds: float = 3.0) -> bool:
+    """Return whether *check* comes true within *seconds*."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / 0.01)):
+        if check():
+            return True
+        waiting.wait(0.01)
+    return check()
