@@ -193,9 +193,14 @@ class Record:
         """Hold money for one more attempt, and write down those before it, in one transaction."""
         if self._purse.terms is None and not self._unwritten:
             return
-        with self._recorder.store.transaction() as cursor:
-            self._write_attempts(cursor)
-            self._recorder.budgets.cover(cursor, self._purse, nano_usd)
+        unwritten = self._unwritten
+        try:
+            with self._recorder.store.transaction() as cursor:
+                self._write_attempts(cursor)
+                self._recorder.budgets.cover(cursor, self._purse, nano_usd)
+        except BaseException:
+            self._unwritten = unwritten  # the transaction was undone, and the attempts with it
+            raise
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""

@@ -1,4 +1,4 @@
-"""The demo world's time and chance: a manual clock whose identifiers are recognisable, and the dice it is drawn with."""
+"""The demo world's time and chance: a manual clock with recognisable identifiers, and dice to draw with."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Dice:
 
     def weighed(self, weights: Mapping[_T, float]) -> _T:
         """Return one of the keys, as likely as its weight says."""
-        left = self.chance() * sum(weights.values())
-        for choice, weight in weights.items():
+        choices, left = list(weights.items()), self.chance() * sum(weights.values())
+        for choice, weight in choices:
             left -= weight
             if left < 0:
                 return choice
-        return next(reversed(weights))
+        return choices[-1][0]
 
     def sample(self, choices: Sequence[_T], count: int) -> list[_T]:
         """Return *count* different ones of *choices*, in any order."""
@@ -72,6 +72,10 @@ class Dice:
     def digits(self, count: int) -> str:
         """Return *count* decimal digits."""
         return "".join(str(int(self.chance() * 10)) for _ in range(count))
+
+    def hex(self, count: int) -> str:
+        """Return *count* hexadecimal digits."""
+        return f"{int(self.chance() * 2**48):012x}{int(self.chance() * 2**48):012x}"[:count]
 
     def around(self, median: float, spread: float) -> float:
         """Return a log-normal number: half lie below *median*, about a sixth beyond ``median * e ** spread``."""

@@ -1,0 +1,219 @@
+"""What operators decided in the demo world, at the times at which they did: the first thing that is made of it.
+
+Traffic is played afterwards and the newest days first, so the policies that held between two decisions are remembered
+as they were resolved then.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from typing_extensions import override
+
+from core.budgets import Budgets
+from core.demo._chance import DemoClock
+from core.demo._provider import Spell
+from core.demo._seed import Seed, TenantSeed
+from core.flags import Flag, Flags
+from core.policy import Policies, Standing
+from core.pricing import nano_usd
+from core.principals import Principal, Role
+from core.routes import Routes
+from core.schemas import SAMPLES, Schemas
+from core.settings import Settings
+from core.store import Store
+from core.tables import Tenant
+from core.tenants import Tenants
+
+ADA = Principal("Ada (demo)", Role.OPERATOR)
+BEN = Principal("Ben (demo)", Role.OPERATOR)
+CANDIDATE_SECONDS = 20.0
+LEASE = timedelta(days=60)
+"""Reservations are made in the past; the real clock's sweep must not take them for those of a process that crashed."""
+
+
+class Remembered(Policies):
+    """Policies that stay as they were when they were first asked for."""
+
+    _first: Standing | None = None
+
+    @override
+    def standing(self) -> Standing:
+        """Return what stood then."""
+        if self._first is None:
+            self._first = super().standing()
+        return self._first
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """What held from a time on, until the next one."""
+
+    starts_at: datetime
+    policies: Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A tenant of the demo world."""
+
+    seed: TenantSeed
+    row: Tenant
+    principal: Principal
+    """The program that calls in its name."""
+
+
+class History:
+    """The decisions, and what came of them."""
+
+    def __init__(self, store: Store, settings: Settings, seed: Seed, now: datetime) -> None:
+        self.seed = seed
+        self.now = now
+        self.starts_at = (now - timedelta(days=seed.days)).replace(minute=0, second=0, microsecond=0)
+        self.members: dict[str, Member] = {}
+        self.references: dict[str, str] = {}
+        """By schema name, how a request names the version that the demo means."""
+        self.outage_at = seed.outage.before(now)
+        self.spells = _spells(seed, now)
+        self._store = store
+        self._settings = settings
+        self._clock = clock = DemoClock(self.starts_at, f"{seed.seed}/decisions")
+        self._tenants = Tenants(store, clock)
+        self._flags = Flags(store, clock)
+        self._routes = Routes(store, clock, settings)
+        self._schemas = Schemas(store, clock)
+        self._budgets = Budgets(store, clock, owner="demo", lease=LEASE)
+        self._regimes: list[Regime] = []
+
+    def decide(self) -> None:
+        """Make every decision of the seed, in its order, and remember what held after each."""
+        self._begin()
+        self._regimes = [self._regime(self.starts_at)]
+        for at, deed in sorted(self._deeds(), key=lambda one: one[0]):
+            self._clock.move_to(at)
+            deed()
+            self._regimes.append(self._regime(at))
+
+    def policies(self, at: datetime) -> Policies:
+        """Return what held *at* that time."""
+        return self._regimes[bisect_right(self._regimes, at, key=lambda regime: regime.starts_at) - 1].policies
+
+    def tighten(self, at: datetime, limit_nano_usd: int) -> Policies:
+        """Cut the tight tenant's budget; return what holds for it afterwards."""
+        member = self.members[self.seed.tight.tenant]
+        clock = DemoClock(at, f"{self.seed.seed}/tight")
+        Budgets(self._store, clock, owner="demo").set(BEN, member.row, limit_nano_usd)
+        return self._regime(at, only=member.seed.name).policies
+
+    # ── The decisions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        own = self.seed.promotion.schema_name
+        before, _ = self.seed.shipment_notice.versions()
+        self._schemas.add(ADA.name, own, before, description=self.seed.shipment_notice.description, is_demo=True)
+        self.references[own] = own
+        for schema in sorted({use.schema_name for tenant in self.seed.tenants for use in tenant.uses} - {own}):
+            # The sample as it ships, whatever an operator has put in production since.
+            sample = orjson.loads((SAMPLES / f"{schema}.json").read_bytes())["schema"]
+            version = self._schemas.add(ADA.name, schema, sample, label=None).version
+            self.references[schema] = f"{schema}@{version}"
+        for route in self.seed.routes:
+            self._clock.advance(40)
+            self._routes.set(ADA, route.name, _candidates(route.candidates()))
+        for tenant in self.seed.tenants:
+            if tenant.joined_days_ago is None:
+                self._join(tenant)
+
+    def _deeds(self) -> list[tuple[datetime, Callable[[], object]]]:
+        seed, now = self.seed, self.now
+        _, stricter = seed.shipment_notice.versions()
+        promoted = seed.promotion.before(now)
+        off, raised, cheaper = seed.fallback_off, seed.raised, seed.cheaper
+        name = seed.promotion.schema_name
+        fewer = seed.route(cheaper.route).candidates(cheaper.models)
+        deeds: list[tuple[datetime, Callable[[], object]]] = [
+            (now - timedelta(days=tenant.joined_days_ago, hours=5), partial(self._join, tenant))
+            for tenant in seed.tenants
+            if tenant.joined_days_ago is not None
+        ]
+        deeds += [
+            (promoted - timedelta(hours=19), partial(self._schemas.add, BEN.name, name, stricter, label=None)),
+            (promoted, partial(self._schemas.promote, BEN.name, name, 2)),
+            (promoted + timedelta(hours=seed.promotion.hours), partial(self._schemas.promote, ADA.name, name, 1)),
+            (cheaper.before(now), partial(self._routes.set, BEN, cheaper.route, _candidates(fewer))),
+            (raised.before(now), partial(self._budget, ADA, raised.tenant, raised.budget_usd)),
+            (self._fallback_off_at(), partial(self._fallback, BEN, off.tenant, is_on=False)),
+            (
+                self.outage_at + timedelta(minutes=off.on_again_after_minutes),
+                partial(self._fallback, ADA, off.tenant, is_on=True),
+            ),
+        ]
+        return deeds
+
+    def _fallback_off_at(self) -> datetime:
+        off = self.seed.fallback_off
+        zone = ZoneInfo(self.seed.tenant(off.tenant).timezone)
+        day = (self.outage_at.astimezone(zone) - timedelta(days=off.days_before)).date()
+        return datetime.combine(day, time.fromisoformat(off.at), zone).astimezone(self.now.tzinfo)
+
+    def _join(self, tenant: TenantSeed) -> None:
+        self._clock.advance(95)
+        row = self._tenants.create(ADA, tenant.name, tenant.timezone, is_demo=True)
+        self._clock.advance(30)
+        key = self._tenants.create_key(ADA, row, "production")
+        self._clock.advance(30)
+        principal = Principal(f"key {key.prefix}…", Role.TENANT_KEY, tenant_id=row.id, key_id=key.id)
+        self.members[tenant.name] = Member(tenant, row, principal)
+        self._budget(ADA, tenant.name, tenant.budget_usd)
+
+    def _budget(self, actor: Principal, tenant: str, usd: str) -> None:
+        self._budgets.set(actor, self.members[tenant].row, nano_usd(usd))
+
+    def _fallback(self, actor: Principal, tenant: str, *, is_on: bool) -> None:
+        self._flags.set(actor, Flag.FALLBACK, self.members[tenant].row, is_on)
+
+    def _regime(self, at: datetime, only: str | None = None) -> Regime:
+        clock = self._clock
+        policies = Remembered(
+            self._store,
+            self._settings,
+            tenants=Tenants(self._store, clock),
+            flags=self._flags,
+            routes=self._routes,
+            schemas=self._schemas,
+        )
+        for member in self.members.values():
+            if only not in (None, member.seed.name):
+                continue
+            standing = policies.standing()
+            terms = standing.tenant(member.row.id)
+            for use in member.seed.uses:
+                standing.resolve(
+                    member.principal,
+                    terms,
+                    schema=self.references[use.schema_name],
+                    route=use.route,
+                    model=None,
+                    stream=False,
+                )
+        return Regime(at, policies)
+
+
+def _spells(seed: Seed, now: datetime) -> tuple[Spell, ...]:
+    outage, slowness = seed.outage, seed.slowness
+    out_at, slow_at = outage.before(now), slowness.before(now)
+    return (
+        Spell(outage.provider, out_at, out_at + timedelta(minutes=outage.minutes)),
+        Spell(slowness.model, slow_at, slow_at + timedelta(minutes=slowness.minutes), slowness.factor),
+    )
+
+
+def _candidates(candidates: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
+    return [{**one, "timeout_seconds": CANDIDATE_SECONDS} for one in candidates]
