@@ -1,0 +1,134 @@
+"""Flags: what is switched on, for whom and why; and the switch, which names its consequence before it turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.flags import Evaluation, Flag, evaluate_all
+from core.tenants import Permission
+from pages import _formats, _parts
+
+EVERYONE = "All tenants"
+PER_PAGE = 25
+REASONS = {"TARGETING_MATCH": "own rule", "STATIC": "rule for all", "DEFAULT": "default"}
+
+
+def cell(evaluation: Evaluation) -> str:
+    """Return Markdown for a value and its reason."""
+    on = ":green-badge[:material/check: On]" if evaluation.value else ":red-badge[:material/close: Off]"
+    return f"{on} :gray[{REASONS[evaluation.reason]}]"
+
+
+def matrix(tenants: list[Any], rules: list[Any]) -> None:
+    """Draw every flag for every tenant, those with rules of their own first."""
+    own = {rule.tenant_id for rule in rules if rule.tenant_id}
+    rows = sorted(tenants, key=lambda tenant: (tenant.id not in own, tenant.name.lower()))
+    with _parts.card("What holds", key="matrix", help="A tenant's own rule goes before the rule for all tenants."):
+        pages = -(-len(rows) // PER_PAGE)
+        page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+        shown = [(f"**{EVERYONE}**", "")]
+        shown += [(_parts.plain(tenant.name), tenant.id) for tenant in rows[(page - 1) * PER_PAGE : page * PER_PAGE]]
+        table = {
+            name: {flag.meaning.title: cell(value) for flag, value in evaluate_all(rules, tenant_id).items()}
+            for name, tenant_id in shown
+        }
+        st.table(pd.DataFrame.from_dict(table, orient="index"), border="horizontal", alt="Each flag for each tenant")
+        if not tenants:
+            st.caption("There are no tenants yet; what is set for all will hold for the first one.")
+
+
+def switch(visit: _parts.Visit, tenants: list[Any], rules: list[Any]) -> None:
+    """Draw one flag for one tenant or for all: its value, its reason, and what can be done about it."""
+    by_name = {tenant.name: tenant for tenant in tenants}
+    with _parts.card("Switch", key="switch"):
+        flag = st.selectbox(
+            "Flag", list(Flag), format_func=lambda flag: flag.meaning.title, key="flag", bind="query-params"
+        )
+        whose = st.selectbox("For", [EVERYONE, *by_name], key="for", bind="query-params")
+        tenant = by_name.get(whose)
+        scope = tenant.id if tenant else ""
+        now = evaluate_all(rules, scope)[flag]
+        rule = next((rule for rule in rules if (rule.name, rule.tenant_id) == (flag, scope)), None)
+        st.markdown(f"{cell(now)} `{flag}`")
+        st.markdown(f"While it is {'on' if now.value else 'off'}, {flag.meaning.on if now.value else flag.meaning.off}")
+        if rule:
+            st.caption(f"Set {_formats.ago(rule.changed_at, visit.now)}, {_formats.moment(rule.changed_at)} UTC.")
+        if not visit.may(Permission.FLAGS_WRITE):
+            return
+        with st.container(horizontal=True, gap="small"):
+            if st.button(f"Turn {'off' if now.value else 'on'}…", type="primary", key="turn"):
+                turn(visit, flag, tenant, not now.value, kept(flag, tenant, tenants, rules))
+            if rule and st.button("Remove this rule…", key="clear"):
+                clear(visit, flag, tenant, beneath(flag, rule, rules))
+
+
+def kept(flag: Flag, tenant: Any, tenants: list[Any], rules: list[Any]) -> list[str]:
+    """Return the tenants whose own rule a rule for all does not touch."""
+    own = {rule.tenant_id: rule.is_on for rule in rules if rule.name == flag and rule.tenant_id}
+    if tenant:
+        return []
+    return [f"{one.name} ({'on' if own[one.id] else 'off'})" for one in tenants if one.id in own]
+
+
+def beneath(flag: Flag, rule: Any, rules: list[Any]) -> Evaluation:
+    """Return what would decide if *rule* were gone."""
+    return evaluate_all([other for other in rules if other is not rule], rule.tenant_id)[flag]
+
+
+@st.dialog("Turn this flag?", icon=":material/toggle_on:")
+def turn(visit: _parts.Visit, flag: Flag, tenant: Any, is_on: bool, untouched: list[str]) -> None:  # noqa: FBT001 the switch
+    """Name the consequence, then turn."""
+    meaning, word = flag.meaning, "on" if is_on else "off"
+    whom = _parts.plain(tenant.name) if tenant else "every tenant without a rule of its own"
+    st.markdown(f"**{meaning.title}** turns **{word}** for {whom}, from the next request on.")
+    consequence = f"While it is {word}, {meaning.on if is_on else meaning.off}"
+    (st.info if is_on else st.warning)(consequence, icon=":material/info:" if is_on else ":material/warning:")
+    if untouched:
+        st.caption(f"Not touched, because they have their own rule: {_parts.plain(', '.join(untouched))}.")
+    if st.button(f"Turn {word}", type="primary", key="confirm_turn"):
+        with _parts.refusals("The flag was not changed."):
+            visit.runtime.flags.set(visit.principal, flag, tenant, is_on)
+            _parts.flash(f"{meaning.title} is {word} for {tenant.name if tenant else 'all tenants'}.")
+            st.rerun()
+
+
+@st.dialog("Remove this rule?", icon=":material/rule:")
+def clear(visit: _parts.Visit, flag: Flag, tenant: Any, then: Evaluation) -> None:
+    """Say what will decide instead, then remove."""
+    whom = _parts.plain(tenant.name) if tenant else "all tenants"
+    word = "on" if then.value else "off"
+    st.markdown(f"**{flag.meaning.title}** for {whom} will be **{word}**: {then.rule} decides.")
+    st.caption(f"While it is {word}, {flag.meaning.on if then.value else flag.meaning.off}")
+    if st.button("Remove rule", type="primary", key="confirm_clear"):
+        with _parts.refusals("The rule was not removed."):
+            visit.runtime.flags.clear(visit.principal, flag, tenant)
+            _parts.flash(f"The rule of {flag.meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
+            st.rerun()
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = _parts.page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ)
+    tenants, rules = list(visit.runtime.tenants.list()), list(visit.runtime.flags.rules())
+    wide, narrow = st.columns([7, 3], gap="small")
+    with wide:
+        matrix(tenants, rules)
+    with narrow:
+        switch(visit, tenants, rules)
+    with (
+        _parts.card("What each flag does", key="meanings", stretch=False),
+        st.grid(3, min_column_width=260, gap="small"),
+    ):
+        for flag in Flag:
+            meaning = flag.meaning
+            st.markdown(
+                f"**{meaning.title}** :small[`{flag}`]  \n"
+                f":small[:green[On]: {meaning.on}]  \n:small[:red[Off]: {meaning.off}]  \n"
+                f":small[:gray[Default: {'on' if meaning.default else 'off'}]]"
+            )
+
+
+main()

@@ -1,0 +1,124 @@
+"""Routes: which models answer, in what order and within which limits; and how each of them fares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.settings import PROVIDERS
+from core.tenants import Permission
+from pages import _formats, _parts, _route_edit
+
+BREAKERS = {
+    "closed": _parts.Look("Closed", ":material/check_circle:", "green"),
+    "open": _parts.Look("Open", ":material/cancel:", "red"),
+    "half-open": _parts.Look("Half-open", ":material/hourglass_top:", "orange"),
+}
+NO_BREAKER = _parts.Look("No calls seen", ":material/remove:", "gray")
+SET_UP_BY = {
+    "openai": "`OPENAI_API_KEY`, or `OPENAI_BASE_URL` for another server that speaks its dialect",
+    "anthropic": "`ANTHROPIC_API_KEY`",
+    "compatible": "`COMPATIBLE_BASE_URL`, with `COMPATIBLE_API_KEY` if it wants one",
+    "local": "`LOCAL_MODEL`: auto runs it where no provider has a key",
+}
+
+
+def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any]) -> None:
+    """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
+    terms = view.terms
+    source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
+    with _parts.card(f"{terms.name} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
+        rows = {
+            f"{place}. {'Primary' if place == 1 else 'Fallback'}": {
+                "Model": f"`{one.name}`",
+                "Mode": one.mode or ":gray[automatic]",
+                "Most tokens": _formats.count(one.max_tokens),
+                "Timeout": f"{one.timeout_seconds:g} s",
+                "Provider": ":green[:material/key: set up]"
+                if one.provider in visit.runtime.providers
+                else ":red[:material/key_off: not set up]",
+                "Breaker": fares(breakers.get((one.provider, one.model))),
+            }
+            for place, one in enumerate(terms.candidates, 1)
+        }
+        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt=f"Candidates of {terms.name}")
+        if len(terms.candidates) == 1:
+            st.caption("There is no fallback: when this model cannot answer, the generation fails.")
+        st.caption(
+            f"An invalid answer is asked again up to {_formats.plural(terms.max_reasks, 'time')} per model, a passing "
+            f"failure retried {_formats.plural(terms.max_retries, 'time')}; all within {terms.deadline_seconds:g} s."
+        )
+        if view.is_from_environment:
+            st.caption("`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.")
+        if visit.may(Permission.ROUTES_WRITE):
+            with st.container(horizontal=True, gap="small"):
+                if st.button("Edit", icon=":material/edit:", key=f"edit_{terms.name}"):
+                    _route_edit.edit(visit, view)
+                if not view.is_from_environment and st.button("Remove…", key=f"reset_{terms.name}"):
+                    _route_edit.reset(visit, view)
+
+
+def fares(breaker: Any) -> str:
+    """Return Markdown for a breaker: icon, words, and the minute's figures."""
+    if breaker is None:
+        return NO_BREAKER.badge
+    shown = BREAKERS[breaker.state].badge
+    if breaker.probe_in_seconds is not None:
+        return f"{shown} :gray[skipped; probe in {breaker.probe_in_seconds:.0f} s]"
+    return f"{shown} :gray[{breaker.failures} of {_formats.plural(breaker.calls, 'call')} failed]"
+
+
+def providers(visit: _parts.Visit) -> None:
+    """Draw which vendors can be called, and what sets them up."""
+    with _parts.card(
+        "Providers", key="providers", help="Keys come from the environment and are never stored or shown."
+    ):
+        rows = {}
+        for name in PROVIDERS:
+            up = name in visit.runtime.providers
+            state = ":green-badge[:material/key: Set up]" if up else ":gray-badge[:material/key_off: Not set up]"
+            if name == "local" and up:
+                state += f" :gray[{visit.runtime.local_model.status.sentence}]"
+            rows[name] = {"State": state, "Set up by": SET_UP_BY[name]}
+        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Providers and their state")
+
+
+@st.fragment(run_every="5s")
+def breaker_card(visit: _parts.Visit) -> None:
+    """Draw every breaker of this process, alive."""
+    with _parts.card(
+        "Breakers",
+        key="breakers",
+        help="Figures are of the last minute. A breaker opens when at least 5 calls were made and half of them failed "
+        "by the provider's fault; after 30 s it lets one probe through. Each process has its own.",
+    ):
+        views = visit.runtime.breakers.views()
+        if not views:
+            st.caption("No model was called by this process yet. A breaker appears with the first call.")
+            return
+        rows = {f"`{one.provider}/{one.model}`": {"State": fares(one)} for one in views}
+        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Breakers and their state")
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = _parts.page(
+        "Routes", "Which models answer, in what order, and how they fare.", needs=Permission.ROUTES_READ
+    )
+    breakers = {(one.provider, one.model): one for one in visit.runtime.breakers.views()}
+    with visit.controls:
+        if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
+            _route_edit.edit(visit, None)
+    with _parts.refusals("The routes cannot be shown."):
+        for view in visit.runtime.routes.list():
+            ladder(visit, view, breakers)
+    left, right = st.columns(2, gap="small")
+    with left:
+        providers(visit)
+    with right:
+        breaker_card(visit)
+
+
+main()
