@@ -83,6 +83,7 @@ class Runtime:
     def close(self) -> None:
         """Stop what runs and close what is open."""
         self.stopping.set()
+        self.demo.stop()
         self.local_model.stop()
         for provider in self.providers.values():
             self.loop.run(provider.close())
@@ -145,7 +146,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
         ),
         reports=Reports(store, clock),
-        demo=Demo(settings, store),
+        demo=Demo(settings, store, clock),
         local_model=local_model,
         providers=providers,
         loop=loop,

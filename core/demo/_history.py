@@ -149,12 +149,17 @@ class History:
             (promoted + timedelta(hours=seed.promotion.hours), partial(self._schemas.promote, ADA.name, name, 1)),
             (cheaper.before(now), partial(self._routes.set, BEN, cheaper.route, _candidates(fewer))),
             (raised.before(now), partial(self._budget, ADA, raised.tenant, raised.budget_usd)),
-            (self._fallback_off_at(), partial(self._fallback, BEN, off.tenant, is_on=False)),
+            (self._fallback_off_at(), partial(self._flip, BEN, Flag.FALLBACK, off.tenant, is_on=False)),
             (
                 self.outage_at + timedelta(minutes=off.on_again_after_minutes),
-                partial(self._fallback, ADA, off.tenant, is_on=True),
+                partial(self._flip, ADA, Flag.FALLBACK, off.tenant, is_on=True),
             ),
         ]
+        for flip in seed.flips:
+            off_at = flip.before(now)
+            on_at = off_at + timedelta(minutes=flip.minutes)
+            deeds.append((off_at, partial(self._flip, ADA, flip.flag, flip.tenant, is_on=False)))
+            deeds.append((on_at, partial(self._flip, BEN, flip.flag, flip.tenant, is_on=True)))
         return deeds
 
     def _fallback_off_at(self) -> datetime:
@@ -166,6 +171,7 @@ class History:
     def _join(self, tenant: TenantSeed) -> None:
         self._clock.advance(95)
         row = self._tenants.create(ADA, tenant.name, tenant.timezone, is_demo=True)
+        row = self._tenants.edit(ADA, row.id, row.version, payload_retention_days=tenant.retention_days)
         self._clock.advance(30)
         key = self._tenants.create_key(ADA, row, "production")
         self._clock.advance(30)
@@ -176,8 +182,8 @@ class History:
     def _budget(self, actor: Principal, tenant: str, usd: str) -> None:
         self._budgets.set(actor, self.members[tenant].row, nano_usd(usd))
 
-    def _fallback(self, actor: Principal, tenant: str, *, is_on: bool) -> None:
-        self._flags.set(actor, Flag.FALLBACK, self.members[tenant].row, is_on)
+    def _flip(self, actor: Principal, flag: Flag, tenant: str, *, is_on: bool) -> None:
+        self._flags.set(actor, flag, self.members[tenant].row, is_on)
 
     def _regime(self, at: datetime, only: str | None = None) -> Regime:
         clock = self._clock

@@ -72,6 +72,8 @@ class Scene:
     habit: Callable[[dict[str, Any]], None] | None = None
     """How a model writes one field by habit: it changes an answer in place."""
     habit_chance: float = 0.0
+    stubborn: str | None = None
+    """The mishap that meets whoever reads this text."""
 
 
 class Stage:
@@ -82,7 +84,7 @@ class Stage:
         self.dice = Dice(clock)
         self.scene = Scene("", {})
         self._models = {model.name: model for model in seed.models}
-        self._mishaps = seed.mishaps
+        self._mishaps = seed.mishaps.per_call()
         self._slips = seed.slips
         self._spells = spells
         self._prompts: dict[tuple[str, int], float] = {}
@@ -103,11 +105,11 @@ class Stage:
         if any(spell.factor is None and spell.holds(provider, model, now) for spell in self._spells):
             return self.dice.weighed(_OUTAGE)
         drawn = self.dice.chance()
-        for name, chance in self._mishaps:
+        for name, chance in self._mishaps.items():
             drawn -= chance
             if drawn < 0:
-                return None if name == "left" else name
-        return None
+                return name
+        return self.scene.stubborn
 
     def answer(self, model: Model, *, is_reask: bool) -> str:
         """Return what the model writes."""
@@ -115,7 +117,7 @@ class Stage:
         value = orjson.loads(orjson.dumps(scene.truth))
         if scene.habit and dice.happens(scene.habit_chance * (0.35 if is_reask else 1)):
             scene.habit(value)
-        if dice.happens(model.again if is_reask else model.slip):
+        if scene.stubborn == "invalid" or dice.happens(model.again if is_reask else model.slip):
             slip = dice.pick([slip for slip in self._slips if slip.schema_name == scene.schema])
             slip.break_(value, dice.pick(slip.instead))
         return orjson.dumps(value).decode()

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.flags import Flag
+
 SEED = Path(__file__).resolve().parents[2] / "data" / "seed.toml"
 _SATURDAY = 5
 
@@ -47,6 +49,14 @@ class Mishaps(_Fact):
     filtered: float
     truncated: float
     left: float
+    """Of streams."""
+    stubborn: float
+    """Of texts: whoever reads one is met by the same mishap."""
+    stubborn_as: dict[str, float]
+
+    def per_call(self) -> dict[str, float]:
+        """Return the chance of each mishap that a single call may meet."""
+        return self.model_dump(exclude={"left", "stubborn", "stubborn_as"})
 
 
 class RouteSeed(_Fact):
@@ -85,6 +95,7 @@ class TenantSeed(_Fact):
     rhythm: str
     week: tuple[float, ...] = Field(min_length=7, max_length=7)
     budget_usd: str
+    retention_days: int = 30
     uses: tuple[Use, ...]
 
 
@@ -142,6 +153,14 @@ class FallbackOff(_Fact):
     days_before: int
     at: str
     on_again_after_minutes: float
+
+
+class Flip(When):
+    """A flag is turned off for a tenant, and on again."""
+
+    flag: Flag
+    tenant: str
+    minutes: float
 
 
 class Promotion(When):
@@ -265,6 +284,7 @@ class Seed(_Fact):
     tenants: tuple[TenantSeed, ...]
     outage: Outage
     fallback_off: FallbackOff
+    flips: tuple[Flip, ...]
     promotion: Promotion
     slowness: Slowness
     cheaper: Cheaper

@@ -171,7 +171,9 @@ class Traffic:
         schema = arrival.use.schema_name
         text, truth = texts.make(schema, arrival.at)
         is_habitual = schema == seed.promotion.schema_name
-        stage.scene = Scene(schema, truth, _capitals if is_habitual else None, seed.promotion.habit)
+        mishaps = seed.mishaps
+        stubborn = dice.weighed(mishaps.stubborn_as) if dice.happens(mishaps.stubborn) else None
+        stage.scene = Scene(schema, truth, _capitals if is_habitual else None, seed.promotion.habit, stubborn)
         streamed = arrival.job is None and dice.happens(arrival.use.streamed)
         request = GenerationRequest(
             schema=self._history.references[schema],
@@ -189,7 +191,7 @@ class Traffic:
             if not streamed:
                 corridor.generate(request, member.principal)
                 return
-            leaves_after = dice.whole(1, 5) if dice.happens(seed.mishaps.left) else None
+            leaves_after = dice.whole(1, 5) if dice.happens(mishaps.left) else None
             with closing(cast("Generator[Any]", corridor.stream(request, member.principal))) as pieces:
                 for count, piece in enumerate(pieces):
                     if count == leaves_after and not isinstance(piece, Generation):
