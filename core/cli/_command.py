@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -91,6 +92,12 @@ def runtime() -> Generator[Runtime]:
         yield built
     finally:
         built.close()
+
+
+def show_progress(sentence: str) -> None:
+    """Write over the last line of standard error how a long work goes, where somebody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[2K{click.style(sentence, dim=True)}", nl=False, err=True)
 
 
 def fail(error: ProctorError, exit_code: int, *, as_json: bool) -> int:

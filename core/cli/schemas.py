@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from core.cli._command import Answer, command, proctor, table, usd
+from core.cli._command import Answer, command, proctor, show_progress, table
+from core.cli._generation import document, figures
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
-    from core.attempts import Attempt
     from core.generation import GenerationRequest
     from core.record import Generation
     from core.runtime import Runtime
@@ -107,7 +107,7 @@ def generate(
     request = GenerationRequest(schema=schema, input=_input(text), route=route, model=model, tenant_id=payer.id)
     _await_local_model(runtime, route, model)
     made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
-    return Answer(_document(made), json.dumps(made.value, indent=2, ensure_ascii=False), _figures(made))
+    return Answer(document(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
 
 
 def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:
@@ -140,44 +140,6 @@ def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
     raise Invalid(f"Say which tenant pays, with --tenant: {', '.join(tenant.name for tenant in tenants)}.")
 
 
-def _document(made: Generation) -> dict[str, Any]:
-    return {
-        "id": made.id,
-        "value": made.value,
-        "outcome": made.outcome,
-        "schema": made.schema,
-        "schema_version": made.schema_version,
-        "model": made.model,
-        "attempts": [_attempt(attempt) for attempt in made.attempts],
-        "usage": made.usage,
-        "cost_nano_usd": made.cost_nano_usd,
-        "trace": made.trace,
-        "duration_ms": made.duration_ms,
-    }
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "n": attempt.n,
-        "kind": attempt.kind,
-        "provider": attempt.provider,
-        "model": attempt.model,
-        "outcome": attempt.outcome,
-        "duration_ms": attempt.duration_ms,
-        "usage": attempt.usage,
-        "cost_nano_usd": attempt.cost.nano_usd if attempt.cost else None,
-        "field_errors": attempt.field_errors,
-    }
-
-
-def _figures(made: Generation) -> str:
-    usage = made.usage
-    tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
-    attempts = f"{len(made.attempts)} attempt{'s' if len(made.attempts) != 1 else ''}"
-    seconds = f"{made.duration_ms / 1000:.2f} s"
-    return " · ".join((made.outcome, made.model or "", attempts, tokens, usd(made.cost_nano_usd), seconds, made.id))
-
-
 def _await_local_model(runtime: Runtime, route: str, model: str | None) -> None:
     """Start the local model if it is asked first, and show how it comes."""
     first = model or runtime.routes.find(route).terms.candidates[0].name
@@ -185,10 +147,7 @@ def _await_local_model(runtime: Runtime, route: str, model: str | None) -> None:
         return
     local = runtime.local_model
     local.start_in_background()
-    shown = ""
     for _ in range(int(_FETCH_SECONDS / 0.5)):
         if local.wait_ready(0.5) or local.status.phase in {"failed", "off"}:
             return  # whether it answers, the provider says
-        if sys.stderr.isatty() and local.status.sentence != shown:
-            shown = local.status.sentence
-            click.echo(click.style(shown, dim=True), err=True)
+        show_progress(local.status.sentence)
