@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -104,6 +106,15 @@ def client(house: House) -> Iterator[TestClient]:
 
 
 @pytest.fixture
+def logged(house: House, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """What Proctor has logged so far, as it would stand on standard error."""
+    path = tmp_path / "log"
+    with path.open("wb", buffering=0) as file:
+        structlog.configure(logger_factory=structlog.BytesLoggerFactory(file))
+        yield path.read_text
+
+
+@pytest.fixture
 def url(house: House) -> Iterator[str]:
     """The URL of the API, served on a real socket."""
     with served(house.app) as url:
@@ -115,6 +126,7 @@ def served(app: Starlette) -> Generator[str]:
     """Serve *app* as uvicorn does, in a thread; yield its URL."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen(512)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     thread.start()

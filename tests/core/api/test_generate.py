@@ -30,7 +30,7 @@ def generated(client: TestClient, body: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"])
-def test_valid(model: str, stream: bool, client: TestClient, house: House) -> None:  # noqa: FBT001
+def test_valid(model: str, *, stream: bool, client: TestClient, house: House) -> None:
     """A valid object comes with every field of the contract, the provider's own usage, and its price."""
     answer = generated(client, house.ask(model=model, stream=stream))
     assert set(answer) == ANSWER
