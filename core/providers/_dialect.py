@@ -48,8 +48,9 @@ MODES: Mapping[str, Mode] = {
     "json": Mode.JSON,
     "md_json": Mode.MD_JSON,
 }
-LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=120)
-"""Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause."""
+LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, keepalive_expiry=120)
+"""Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause. How many calls
+are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/_loop.py)."""
 _SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
