@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from core.cli._figures import paid
 from core.errors import ProctorError, Unavailable
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 DONE, REFUSED, MISUSED = 0, 1, 2
+_PLAIN = (str, int, float, list, dict, type(None))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,7 +103,9 @@ def show_progress(sentence: str) -> None:
 def fail(error: ProctorError, exit_code: int, *, as_json: bool) -> int:
     """Write one sentence, or one JSON document, on standard error; return the exit code."""
     if as_json:
-        complain(error.code, error.message, **error.facts)
+        plain: dict[str, Any] = {name: fact for name, fact in error.facts.items() if isinstance(fact, _PLAIN)}
+        made = error.facts.get("generation")  # it holds answers, which errors never show
+        complain(error.code, error.message, **plain, **(paid(made) if made is not None else {}))
     else:
         click.echo(error.message, err=True)
     return exit_code
@@ -111,23 +113,13 @@ def fail(error: ProctorError, exit_code: int, *, as_json: bool) -> int:
 
 def complain(code: str, detail: str, **facts: Any) -> None:
     """Write an error as one JSON document on standard error."""
-    click.echo(json.dumps({"code": code, "detail": detail, **facts}, default=str), err=True)
+    click.echo(_document({"code": code, "detail": detail, **facts}), err=True)
 
 
 def _document(value: Any) -> str:
     import orjson  # noqa: PLC0415
 
     return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
-
-
-def usd(nano_usd: int | None) -> str:
-    """Return an amount as people read it: cents from a dollar on, else four significant digits; unknown is unpriced."""
-    if nano_usd is None:
-        return "unpriced"
-    amount = Decimal(nano_usd).scaleb(-9)
-    if nano_usd == 0 or abs(amount) >= 1:
-        return f"${amount:,.2f}"
-    return f"${amount:.{max(2, 3 - amount.adjusted())}f}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from core.cli._command import Answer, command, proctor, show_progress, table
-from core.cli._generation import document, figures
+from core.cli._figures import document, figures
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import DONE, REFUSED, Answer, command, proctor, table, usd
+from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
+from core.cli._figures import usd
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
-"""A generation as the command line shows it: one line of figures, or the document that the API answers too."""
+"""Money and generations as the command line writes them: a line for people, or the document that the API answers."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-from core.cli._command import usd
 
 if TYPE_CHECKING:
     from core.attempts import Attempt
@@ -31,15 +30,32 @@ def document(made: Generation) -> dict[str, Any]:
         "schema": made.schema,
         "schema_version": made.schema_version,
         "model": f"{made.provider}/{made.model}",
+        **paid(made),
+        "trace": made.trace,
+        "duration_ms": made.duration_ms,
+        "ttft_ms": made.ttft_ms,
+    }
+
+
+def paid(made: Generation) -> dict[str, Any]:
+    """Return what was asked of providers and what it cost; no answer is in it."""
+    return {
         "attempts": [_attempt(attempt) for attempt in made.attempts],
         "usage": _tokens(made.usage),
         "cost_usd": None if made.cost_nano_usd is None else made.cost_nano_usd / 1_000_000_000,
         "cost_nano_usd": made.cost_nano_usd,
         "estimated": made.usage.estimated,
-        "trace": made.trace,
-        "duration_ms": made.duration_ms,
-        "ttft_ms": made.ttft_ms,
     }
+
+
+def usd(nano_usd: int | None) -> str:
+    """Return an amount as people read it: cents from a dollar on, else four significant digits; unknown is unpriced."""
+    if nano_usd is None:
+        return "unpriced"
+    amount = Decimal(nano_usd).scaleb(-9)
+    if nano_usd == 0 or abs(amount) >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.{max(2, 3 - amount.adjusted())}f}"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
