@@ -249,7 +249,7 @@ def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:
         "foreign_keys=ON",
         "busy_timeout=30000",
         "wal_autocheckpoint=4000",  # 16 MB between two checkpoints, which are what waits for the disk
-        "cache_size=-16000",
+        "cache_size=-4000",
         "temp_store=MEMORY",
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
