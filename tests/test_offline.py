@@ -30,6 +30,7 @@ def test_the_event_loop_is_watched_too() -> None:
     """An event loop connects through its own calls, and is refused all the same."""
 
     async def stray() -> None:
+        """Try to leave."""
         with pytest.raises(offline.StrayConnection):
             await asyncio.open_connection("192.0.2.1", 443)
 
