@@ -190,8 +190,6 @@ def compiled(schema: dict[str, Any], title: str) -> Compiled:
         )
     except ValidationError as error:
         raise _invalid(error, is_wrapped=is_wrapped) from None
-    except ValueError as error:
-        raise Invalid(f"The schema cannot be used: {error}.") from None
     return Compiled(wire, orjson.dumps(wire), is_wrapped, validator, frozenset(survey.names))
 
 

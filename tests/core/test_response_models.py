@@ -120,9 +120,7 @@ def test_numbers_that_cannot_be_kept(text: str, path: str, kind: str) -> None:
     assert (problem.path, problem.type) == (path, kind)
 
 
-@pytest.mark.parametrize(
-    "value", [{"a": {1, 2}}, {1: "a"}, {"a": ...}, {"a": "\ud800"}, {"a": float("nan")}], ids=repr
-)
+@pytest.mark.parametrize("value", [{"a": {1, 2}}, {1: "a"}, {"a": ...}, {"a": "\ud800"}, {"a": float("nan")}], ids=repr)
 def test_python_values_that_are_no_json(value: Any) -> None:
     """A Python value that is no JSON is a validation error, never a crash."""
     with pytest.raises(pydantic.ValidationError):
@@ -222,6 +220,21 @@ def test_bad_schema_is_told() -> None:
     for _ in range(2):
         with pytest.raises(Invalid, match=r"\$\.type is no type"):
             response_model({"type": "objekt"}, "bad")
+
+
+@pytest.mark.parametrize("schema", [{"default": float("nan")}, {"default": {1}}, {"default": 2**80}], ids=repr)
+def test_schema_that_is_no_json_is_told(schema: dict[Any, Any]) -> None:
+    """A schema that holds what JSON cannot say is refused."""
+    with pytest.raises(Invalid, match=r"not JSON|64 bits"):
+        response_model(schema, "bad")
+
+
+def test_endless_schema_is_told() -> None:
+    """A schema that contains itself, or nests without end, is refused before anything walks into it."""
+    endless: dict[str, Any] = {"type": "object"}
+    endless["properties"] = {"self": endless}
+    with pytest.raises(Invalid, match="nests deeper than 40 levels"):
+        response_model(endless, "endless")
 
 
 @pytest.mark.parametrize(
