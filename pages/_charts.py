@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from core.reports import ENOUGH, Overview, Window, wall
+from core.reports import ENOUGH, Call, Overview, Window, wall
 from pages import _formats
 
 MOST_TENANTS = 6
@@ -27,10 +27,10 @@ HEAT_TOP = 0.3
 
 # Outcomes as they are drawn: families, in the order of the stack, with colours that hold on white and on near-black.
 FAMILIES = {
-    "Valid at once": ("#2A93A8", ("valid_first_try",)),
+    "Valid": ("#2A93A8", ("valid_first_try",)),
     "Cache hit": ("#7F8C94", ("cache_hit",)),
-    "Valid after re-ask": ("#7C6FD6", ("valid_after_reask",)),
-    "Valid after fallback": ("#4C84E0", ("valid_after_fallback",)),
+    "After re-ask": ("#7C6FD6", ("valid_after_reask",)),
+    "After fallback": ("#4C84E0", ("valid_after_fallback",)),
     "Error": (
         "#E0525F",
         ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout"),
@@ -77,7 +77,7 @@ def _x(window_days: int, name: str = "at:T") -> alt.X:
 
 def _legend(symbol: str = "square", **more: Any) -> alt.Legend:
     return alt.Legend(
-        orient="top", direction="horizontal", title=None, symbolType=symbol, offset=6, padding=0, labelLimit=140, **more
+        orient="top", direction="horizontal", title=None, symbolType=symbol, offset=6, padding=0, labelLimit=96, **more
     )
 
 
@@ -199,9 +199,7 @@ def _bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis
             x2="until:T",
             y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **_RULED), scale=alt.Scale(zero=True, nice=True)),
             y2="high:Q",
-            color=alt.Color(
-                "name:N", scale=scale, sort=list(names), legend=_legend(columns=4 if colours else 3, symbolSize=80)
-            ),
+            color=alt.Color("name:N", scale=scale, sort=list(names), legend=_legend(columns=3, symbolSize=80)),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
                 alt.Tooltip("name:N", title=" "),
@@ -330,3 +328,53 @@ def draw_heat(overview: Overview) -> Picked | None:
 def _days(window: Window) -> int:
     """Return 1 for windows of about a day at most, 30 for longer ones: all that an axis needs to know."""
     return 1 if (window.ends_at - window.starts_at).days <= 1 else 30
+
+
+@lru_cache(maxsize=2)
+def _ladder_spec() -> dict[str, Any]:
+    base = alt.Chart(pd.DataFrame())
+    x = alt.X(
+        "begins:Q",
+        axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **_RULED),
+        scale=alt.Scale(zero=True, nice=False),
+    )
+    y = alt.Y("rung:N", sort=None, axis=alt.Axis(labelLimit=120, **_PLAIN), scale=alt.Scale(padding=0.3))
+    bars = base.mark_bar(cornerRadius=3).encode(
+        x=x,
+        x2="ends:Q",
+        y=y,
+        color=alt.Color("colour:N", scale=None),
+        tooltip=[
+            alt.Tooltip("rung:N", title="Attempt"),
+            alt.Tooltip("outcome:N", title="Outcome"),
+            alt.Tooltip("took:N", title="Took"),
+            alt.Tooltip("first:N", title="First token"),
+        ],
+    )
+    first = (
+        base.transform_filter("isValid(datum.token)").mark_tick(thickness=2, color="#FFFFFF").encode(x="token:Q", y=y)
+    )
+    return _spec(alt.layer(bars, first))
+
+
+def draw_ladder(call: Call) -> None:
+    """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
+    frame = pd.DataFrame(
+        [
+            {
+                "rung": f"{rung.n} {rung.kind}",
+                "begins": rung.after_ms,
+                "ends": rung.after_ms + rung.duration_ms,
+                "token": None if rung.ttft_ms is None else rung.after_ms + rung.ttft_ms,
+                "colour": FAMILIES[_FAMILY_OF[rung.outcome]][0] if rung.outcome in _FAMILY_OF else _NEUTRAL,
+                "outcome": rung.outcome.replace("_", " "),
+                "took": _formats.millis(rung.duration_ms),
+                "first": _formats.millis(rung.ttft_ms),
+            }
+            for rung in call.rungs
+        ]
+    ).astype({"token": float})
+    took = ", ".join(f"{rung.kind} {_formats.millis(rung.duration_ms)}" for rung in call.rungs)
+    st.vega_lite_chart(
+        frame, _ladder_spec(), height=36 + 26 * len(call.rungs), alt=f"Attempts along the time of the call: {took}"
+    )

@@ -11,6 +11,15 @@ from core.reports import Choices, Overview, Reports, Window
 
 RANGES = {"1h": 1, "6h": 6, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 """What a range control offers, and the hours it means."""
+CALL_FILTERS = {
+    "text": "",
+    "outcome": "Any outcome",
+    "model": "Any model",
+    "schema": "Any schema",
+    "route": "Any route",
+    "error": "Any error code",
+}
+"""The filters of the list of calls by their parameter in the URL, and what each shows while all may pass."""
 _NAMES = {1: "hour", 6: "6 hours", 24: "24 hours", 168: "7 days", 720: "30 days"}
 
 
@@ -24,14 +33,14 @@ def range_label(hours: int) -> str:
     return next(label for label, length in RANGES.items() if length == hours)
 
 
-def range_choice() -> int:
+def range_choice(key: str = "range") -> int:
     """Draw a choice of ranges bound to the URL (``?range=24h``); return its hours."""
     chosen = st.segmented_control(
         "Time range",
         list(RANGES),
         default="24h",
         required=True,
-        key="range",
+        key=key,
         bind="query-params",
         persist_state="session",
         label_visibility="collapsed",

@@ -63,7 +63,7 @@ def millis(value: float | None) -> str:
 
 
 def change(now: float | None, before: float | None) -> str | None:
-    """Return the relative change as ``+12.3%``, from tenfold on as a factor; ``None`` if unknown or before was 0."""
+    """Return the relative change as ``+12%``, from tenfold on as a factor; ``None`` if unknown or before was 0."""
     if now is None or not before:
         return None
     ratio = now / before
@@ -71,7 +71,7 @@ def change(now: float | None, before: float | None) -> str | None:
         return f"\N{MULTIPLICATION SIGN}{ratio:,.0f}"
     if abs(ratio - 1) < 0.0005:
         return "0%"
-    return f"{ratio - 1:+.0%}" if ratio >= 2 else f"{ratio - 1:+.1%}"
+    return f"{ratio - 1:+.1%}" if abs(ratio - 1) < 0.0995 else f"{ratio - 1:+.0%}"
 
 
 def points(now: float | None, before: float | None) -> str | None:

@@ -80,6 +80,7 @@ def _progress() -> None:
 def _side() -> None:
     """Draw what stands under the menu: work under way, what failed, and the mark of demo data."""
     try:
+        running.current().store.check()
         work = _work()
         is_demo = any(tenant.is_demo for tenant in running.current().tenants.list())
     except ProctorError:
@@ -97,7 +98,7 @@ def _side() -> None:
 
 
 dark = st.context.theme.type == "dark"
-st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=236)
+st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=224)
 st.logo(
     str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
 )

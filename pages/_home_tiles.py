@@ -31,7 +31,7 @@ class Tile:
     trend: Sequence[float | None]
     help: str
     beside: str | None = None
-    """What to know where there is no figure."""
+    """What limits the figure, in two words."""
 
 
 def tiles(overview: Overview, range_name: str) -> list[Tile]:
@@ -100,12 +100,12 @@ def _latency(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Ti
 
 
 def _spend(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Tile:
-    unpriced = f" :orange-badge[{now.unpriced_calls:,} unpriced]" if now.unpriced_calls else ""
     tokens = f"Input {_formats.short(now.input_tokens)} tokens ({_formats.short(now.cached_tokens)} of them cached)"
     return Tile(
-        label=f"Spend{unpriced}",
+        label="Spend",
         value=_formats.dollars(now.spend_nano_usd),
         delta=_formats.change(now.spend_nano_usd, before.spend_nano_usd),
+        beside=f"{_formats.short(now.unpriced_calls)} unpriced" if now.unpriced_calls else None,
         better="off",
         trend=series["spend_usd"].tolist(),
         help="What the attempts of these calls cost, at the prices frozen on them. Models without a known price are "
@@ -166,7 +166,7 @@ def draw_tenants(overview: Overview) -> str | None:
     frame = overview.tenants.copy()
     frame["status"] = [status(row) for row in frame.itertuples()]
     frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
-    frame[["error_rate", "validity"]] *= 100
+    frame[["error_rate", "validity", "used"]] *= 100
     names = ["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]
     event: Any = st.dataframe(
         frame[names],
@@ -189,7 +189,7 @@ def draw_tenants(overview: Overview) -> str | None:
                 "Spend", format="$%,.2f", width=84, help="A dash: no model of theirs is priced"
             ),
             "used": _C.ProgressColumn(
-                "Budget used", format="percent", min_value=0, max_value=1, width=160, help="Of the current period"
+                "Budget used", format="%.0f%%", min_value=0, max_value=100, width=160, help="Of the current period"
             ),
             "trend": _C.AreaChartColumn("Over time", width=130),
         },
@@ -210,7 +210,7 @@ def draw_fields(overview: Overview) -> Any:
             "path": frame["path"],
             "type": frame["type"],
             "errors": frame["errors"],
-            "repaired": frame["repaired"] / frame["errors"],
+            "repaired": 100 * frame["repaired"] / frame["errors"],
         }
     )
     event: Any = st.dataframe(
@@ -229,9 +229,9 @@ def draw_fields(overview: Overview) -> Any:
             "errors": _C.NumberColumn("Errors", format="localized", width=56),
             "repaired": _C.ProgressColumn(
                 "Repaired",
-                format="percent",
+                format="%.0f%%",
                 min_value=0,
-                max_value=1,
+                max_value=100,
                 width=104,
                 help="Whose call ended valid after all",
             ),

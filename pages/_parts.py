@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 Colour = Literal["green", "orange", "red", "blue", "violet", "gray", "yellow", "primary"]
+EVERYONE = "All tenants"
 _FLASH = "_flash"
 
 
@@ -101,8 +102,11 @@ def page(title: str, caption: str, *, needs: Permission) -> Visit:
         st.stop()
     try:
         runtime = running.current()
+        runtime.store.check()
     except ProctorError as error:
-        show_error(error, "Proctor is not ready.")
+        show_error(error, "Proctor cannot work right now.")
+        st.caption("On the server, `proctor doctor` says what is missing.")
+        st.button("Try again", icon=":material/refresh:", key="try_again")
         st.stop()
     for sentence, icon in st.session_state.pop(_FLASH, ()):
         st.toast(sentence, icon=icon)
@@ -188,7 +192,7 @@ def facts(pairs: dict[str, Any], *, key: str) -> None:
         st.table(shown, border="horizontal", width="stretch")
 
 
-def tenant_choice(visit: Visit, *, everyone: str | None = "All tenants", key: str = "tenant") -> Any:
+def tenant_choice(visit: Visit, *, everyone: str | None = EVERYONE, key: str = "tenant") -> Any:
     """Draw a choice of tenants bound to the URL (``?tenant=name``); return the tenant, or ``None`` for all of them.
 
     With *everyone* ``None`` one tenant must be chosen, and the first is the default; ``None`` then means there is none.

@@ -12,13 +12,12 @@ from core.tenants import Permission
 from pages import _charts, _figures, _formats, _home_tiles, _parts
 
 REFRESH_SECONDS = 15
-CALLS = "calls.py"
 MOST_CHANGES = 8
 
 visit = _parts.page("Home", "How structured calls fare, at a glance.", needs=Permission.GENERATIONS_READ)
 with visit.controls:
-    tenant = _parts.tenant_choice(visit)
-    hours = _figures.range_choice()
+    tenant = _parts.tenant_choice(visit, key="of")
+    hours = _figures.range_choice(key="last")
     live = st.toggle("Live", value=True, key="live", bind="query-params", help=f"Anew every {REFRESH_SECONDS} s")
 
 
@@ -55,9 +54,10 @@ def alert() -> None:
         st.warning(_parts.plain(sentence) + more, title=_parts.plain(headline), icon=":material/warning:")
 
 
-def go(**filters: str) -> None:
-    """Open the calls behind what was clicked."""
-    st.switch_page(CALLS, query_params={"range": _figures.range_label(hours), **filters})
+def open_calls(**filters: str) -> None:
+    """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
+    here = {"range": _figures.range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
+    st.switch_page("calls.py", query_params=here | filters)
 
 
 def latency(overview: Overview) -> None:
@@ -87,12 +87,14 @@ def heat(overview: Overview) -> None:
         picked = _charts.draw_heat(overview)
     if picked:
         ends = picked.begins + int(overview.window.cell.total_seconds())
-        go(tenant=picked.tenant, outcome="any_error", between=f"{picked.begins}-{ends}")
+        open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
 
 
 def spend(overview: Overview) -> None:
     """Draw who spends."""
-    with _parts.card("Spend by tenant", key="spend_card", help="At the prices frozen on each attempt."):
+    with _parts.card(
+        "Spend by tenant" if tenant is None else "Spend", key="spend_card", help="At the prices frozen on each attempt."
+    ):
         _charts.draw_spend(overview)
 
 
@@ -107,7 +109,7 @@ def tenants(overview: Overview) -> None:
     with _parts.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
         chosen = _home_tiles.draw_tenants(overview)
     if chosen:
-        go(tenant=chosen)
+        open_calls(tenant=chosen)
 
 
 def fields(overview: Overview) -> None:
@@ -124,7 +126,7 @@ def fields(overview: Overview) -> None:
         else:
             row = _home_tiles.draw_fields(overview)
     if row is not None:
-        go(schema=row["schema"], field=row["path"], **({"tenant": tenant.name} if tenant else {}))
+        open_calls(schema=row["schema"], field=row["path"])
 
 
 def changes(overview: Overview) -> None:

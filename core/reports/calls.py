@@ -16,7 +16,8 @@ from core.reports.reading import Reading
 from core.reports.statements import BLOCKED, ERRORS
 from core.tables import VALID, FieldError, Generation, Tenant
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
+"""Calls on one page of a list."""
 MOST_EXPORTED = 50_000
 """Rows of one export."""
 OUTCOME_GROUPS = {

@@ -368,12 +368,12 @@ class TestCalls:
         assert reports.latest_call_at("nobody") is None
 
     def test_pages(self, reports: Reports, store: Store) -> None:
-        """Pages hold fifty, the newest first; beyond the last the last is shown."""
+        """Pages hold 25, the newest first; beyond the last the last is shown."""
         builders.save(store, [builders.generation(NOW - timedelta(minutes=n), id=f"{n:03}") for n in range(1, 121)])
         first, last = reports.calls(everything()), reports.calls(everything(), page=99)
-        assert (first.total, first.pages, first.page, len(first.calls)) == (120, 3, 1, 50)
+        assert (first.total, first.pages, first.page, len(first.calls)) == (120, 5, 1, 25)
         assert first.calls["id"].iloc[0] == "001"
-        assert (last.page, len(last.calls), last.calls["id"].iloc[-1]) == (3, 20, "120")
+        assert (last.page, len(last.calls), last.calls["id"].iloc[-1]) == (5, 20, "120")
 
     def test_lines_know_what_is_unpriced(self, reports: Reports, store: Store) -> None:
         """A list shows dollars, and nothing where the price is unknown."""
