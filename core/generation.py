@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from core.policy import Policies, TenantTerms
 from core.principals import Principal
 from core.providers._loop import Cancellation
 from core.record import Generation, Record, Recorder
-from core.response_models import ResponseModel
 from core.schemas import ResolvedSchema
 
 ROLES = ("system", "user", "assistant")
@@ -122,7 +121,7 @@ class Corridor:
                     stream=request.stream,
                     example=_example(policy.schema),
                 ),
-                policy.schema.response_model,
+                lambda text: self._guardrails.screen_partial(policy.schema.response_model.partial_value(text)),
             )
             value = self._screened_value(reply.value, record)  # 7 nothing forbidden comes back
             record.succeeded(value, reply.candidate)
@@ -160,15 +159,13 @@ def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
         record.step(room, finding.ruling.value, finding.reason)
 
 
-def _partials(
-    walk: Generator[Piece, None, Reply], response_model: type[ResponseModel]
-) -> Generator[Partial, None, Reply]:
+def _partials(walk: Generator[Piece, None, Reply], read: Callable[[str], Any]) -> Generator[Partial, None, Reply]:
     """Yield the objects that the pieces of text make so far; nothing is yielded twice."""
     shown: Any = None
     try:
         while True:
             piece = next(walk)
-            value = response_model.partial_value(piece.text)
+            value = read(piece.text)
             if value is not None and (value, piece.n) != shown:
                 shown = (value, piece.n)
                 yield Partial(value, piece.n)

@@ -6,7 +6,7 @@ price or a provider.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -52,6 +52,10 @@ class Guardrail(Protocol):
         """Judge *text*."""
         ...
 
+    def screen_partial(self, text: str) -> Verdict:
+        """Judge a *text* that is still being written: what may become forbidden is held back until it is clear."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -88,18 +92,20 @@ class Guardrails:
             GuardrailBlocked: one of them may not.
 
         """
-        if isinstance(value, str):
-            return self._screen(value, stage, findings)
-        if isinstance(value, dict):
-            fields = cast("dict[str, Any]", value)
-            return {name: self.screen_value(part, stage, findings) for name, part in fields.items()}
-        if isinstance(value, list):
-            return [self.screen_value(part, stage, findings) for part in cast("list[Any]", value)]
-        return value
+        return _each_text(value, lambda text: self._screen(text, stage, findings))
 
-    def _screen(self, text: str, stage: Stage, findings: list[Finding]) -> str:
+    def screen_partial(self, value: Any) -> Any:
+        """Return a JSON *value* that is still being written, with every string in it as it may be shown by now.
+
+        Raises:
+            GuardrailBlocked: one of them may not.
+
+        """
+        return _each_text(value, lambda text: self._screen(text, Stage.OUTPUT, [], is_partial=True))
+
+    def _screen(self, text: str, stage: Stage, findings: list[Finding], *, is_partial: bool = False) -> str:
         for guardrail in self._by_stage[stage]:
-            verdict = guardrail.screen(text)
+            verdict = guardrail.screen_partial(text) if is_partial else guardrail.screen(text)
             if verdict.ruling is Ruling.ALLOW:
                 continue
             findings.append(Finding(guardrail.name, stage, verdict.ruling, verdict.reason))
@@ -107,6 +113,16 @@ class Guardrails:
                 raise GuardrailBlocked(verdict.reason, guardrail=guardrail.name, stage=stage.value)
             text = verdict.text
         return text
+
+
+def _each_text(value: Any, screen: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return screen(value)
+    if isinstance(value, dict):
+        return {name: _each_text(part, screen) for name, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_each_text(part, screen) for part in cast("list[Any]", value)]
+    return value
 
 
 def _all() -> list[Guardrail]:

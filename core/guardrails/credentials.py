@@ -18,6 +18,11 @@ _HINT = re.compile("sk|prk|pk|rk|AKIA|gh[pousr]_|xox|eyJ|-----BEGIN")
 """Nearly every text fails this cheap test, and is then not searched for the shapes."""
 _ANY = re.compile("|".join(f"(?<![A-Za-z0-9_-])(?P<s{n}>{shape})" for n, shape in enumerate(_SHAPES.values())))
 _NAMES = tuple(_SHAPES)
+_MAY_BECOME = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:(?:sk|prk|pk|rk)(?:[-_][A-Za-z0-9_-]*)?|AKI?A?[0-9A-Z]*|gh(?:[pousr](?:_[A-Za-z0-9]*)?)?"
+    r"|xox[A-Za-z0-9-]*|eyJ[\w.-]*)$|-----(?:B(?:[A-Z ]*(?:-{0,5}[\s\S]*)?)?)?$"
+)
+"""A beginning of one of the shapes at the end of a text."""
 
 
 class Credentials:
@@ -41,6 +46,14 @@ class Credentials:
         if not found:
             return Verdict(Ruling.ALLOW, text)
         return Verdict(Ruling.REDACT, redacted, f"The text held {' and '.join(sorted(found))}, which was redacted.")
+
+    def screen_partial(self, text: str) -> Verdict:
+        """Judge a *text* that is still being written: the beginning of a credential at its end is not shown."""
+        verdict = self.screen(text)
+        shown = _MAY_BECOME.sub("", verdict.text)
+        if shown == verdict.text:
+            return verdict
+        return Verdict(Ruling.REDACT, shown, "What may become a credential is held back.")
 
 
 GUARDRAIL = Credentials()

@@ -24,5 +24,9 @@ class Length:
             f"The input has {len(text):,} characters; at most {MOST_CHARACTERS:,} are accepted. Send it in parts.",
         )
 
+    def screen_partial(self, text: str) -> Verdict:
+        """Judge a *text* that is still being written, as if it were whole."""
+        return self.screen(text)
+
 
 GUARDRAIL = Length()
