@@ -119,7 +119,7 @@ def complain(code: str, detail: str, **facts: Any) -> None:
 def _document(value: Any) -> str:
     import orjson  # noqa: PLC0415
 
-    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -55,7 +55,7 @@ def usd(nano_usd: int | None) -> str:
     amount = Decimal(nano_usd).scaleb(-9)
     if nano_usd == 0 or abs(amount) >= 1:
         return f"${amount:,.2f}"
-    return f"${amount:.{max(2, 3 - amount.adjusted())}f}"
+    return f"${amount:.{min(9, max(2, 3 - amount.adjusted()))}f}"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

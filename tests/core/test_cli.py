@@ -1,0 +1,505 @@
+"""The command line, from its arguments to its exit code: what it writes where, and what it never writes."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlmodel import select
+
+from core.cli import main
+from core.store import Store
+from core.tables import METADATA, Account
+from tests.servers import free_port
+from tests.wire.server import WireServer
+
+TICKET = "support_ticket"
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What standard output holds, as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        """What standard error holds, as JSON."""
+        assert self.out == ""
+        return json.loads(self.err)
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """A fake of the providers, over real HTTP."""
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture
+def unmigrated(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run ``proctor`` on a database that is not there yet, with nobody to answer."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
+    monkeypatch.setenv("LOCAL_MODEL", "off")
+
+    def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        code = main(arguments)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def proctor(unmigrated: Run, monkeypatch: pytest.MonkeyPatch, sqlite_url: str, wire: WireServer) -> Run:
+    """Run ``proctor`` on a migrated database of the test's own, with the fake as its provider."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("OPENAI_BASE_URL", wire.openai_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-of-the-command-line")
+    return unmigrated
+
+
+@pytest.fixture
+def acme(proctor: Run) -> Run:
+    """Run ``proctor`` where the tenant Acme and the sample schemas are."""
+    assert proctor("migrate").code == 0
+    assert proctor("tenant", "create", "Acme").code == 0
+    return proctor
+
+
+def _everything_kept(url: str) -> str:
+    store = Store(url)
+    try:
+        with store.snapshot() as connection:
+            return "\n".join(str(row) for table in METADATA.sorted_tables for row in connection.execute(table.select()))
+    finally:
+        store.close()
+
+
+# ── The form of every command ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Whoever asks for help waits for no database, no SDK and no data frames."""
+    code = (
+        "import sys; from core.cli import main; main(['--help']); main(['budget', 'set', '--help']);"
+        "heavy = {'sqlalchemy', 'openai', 'anthropic', 'instructor', 'pandas', 'streamlit', 'pydantic_settings'};"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "tenant" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tenant", "create", "Globex"],
+        ["tenant", "list"],
+        ["key", "create", "Acme"],
+        ["key", "list", "Acme"],
+        ["budget", "set", "Acme", "5"],
+        ["schema", "list"],
+        ["generate", TICKET, "The printer is on fire."],
+        ["generate", TICKET, "The printer is on fire.", "--stream"],
+        ["demo", "--remove"],
+        ["migrate"],
+        ["verify"],
+        ["doctor"],
+    ],
+    ids=" ".join,
+)
+def test_with_json_standard_output_is_one_document(acme: Run, command: list[str]) -> None:
+    """A script can read what any command says, and nothing else is in its way."""
+    ended = acme(*command, "--json")
+
+    assert ended.code == 0
+    assert isinstance(ended.document, dict)
+    assert ended.err == ""
+
+
+def test_a_refusal_is_one_sentence_or_one_document(acme: Run) -> None:
+    """People get a sentence, scripts a code and the same sentence; both get exit code 1."""
+    spoken, written = acme("key", "create", "Acne"), acme("key", "create", "Acne", "--json")
+
+    assert spoken == Ended(1, "", "There is no tenant 'Acne'. Did you mean Acme?\n")
+    assert written.code == 1
+    assert written.error == {"code": "not_found", "detail": "There is no tenant 'Acne'. Did you mean Acme?"}
+
+
+@pytest.mark.parametrize(
+    "command", [["budget", "set", "Acme", "lots"], ["tenant", "creat"], ["generate", TICKET], ["verify", "--quick"]]
+)
+def test_wrong_usage_is_exit_code_2(acme: Run, command: list[str]) -> None:
+    """A command that was written wrong is told apart from one that was refused."""
+    spoken, written = acme(*command), acme(*command, "--json")
+
+    assert (spoken.code, spoken.out) == (2, "")
+    assert spoken.err.splitlines()[-1].startswith("Error: ")
+    assert written.code == 2
+    assert written.error["code"] == "usage"
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor", "migrate", "verify"])
+def test_a_bad_setting_is_one_sentence_and_exit_code_2(
+    proctor: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The sentence names the variable, and never its value."""
+    monkeypatch.setenv("REDIS_URL", "secret-looking-thing")
+
+    ended = proctor(command)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "REDIS_URL is not usable: it must start with redis://, rediss:// or unix://.\n"
+    assert proctor(command, "--json").error["code"] == "misconfigured"
+
+
+def test_a_database_without_tables_is_told_how_to_get_them(unmigrated: Run) -> None:
+    """Before the first migration every command says what to run; after it, it works."""
+    before = unmigrated("tenant", "list")
+    assert unmigrated("migrate").code == 0
+    after = unmigrated("tenant", "list")
+
+    assert (before.code, before.out) == (1, "")
+    assert "Run 'proctor migrate'" in before.err
+    assert len(before.err.splitlines()) == 1
+    assert after.code == 0
+
+
+def test_a_database_out_of_reach_is_one_sentence(unmigrated: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an unwritable folder nor a dead server ends in a traceback, and no password is shown."""
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////proc/none/proctor.db")
+    unwritable = unmigrated("tenant", "list")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ann:hunter2@127.0.0.1:{free_port()}/proctor")
+    unreachable = unmigrated("tenant", "list")
+
+    for ended in (unwritable, unreachable):
+        assert (ended.code, ended.out) == (1, "")
+        assert len(ended.err.splitlines()) == 1
+    assert "hunter2" not in unreachable.err
+
+
+# ── Tenants, keys, budgets ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_tenant_is_created_and_listed(proctor: Run) -> None:
+    """What was given is what is listed, to people and to scripts."""
+    made = proctor("tenant", "create", "Acme", "--timezone", "asia/kathmandu", "--rate-limit", "60")
+
+    (listed,) = proctor("tenant", "list", "--json").document["tenants"]
+    assert made.code == 0
+    assert (listed["name"], listed["timezone"], listed["rate_limit_per_min"]) == ("Acme", "Asia/Kathmandu", 60)
+    assert proctor("tenant", "list").out.splitlines()[1].split()[:3] == ["Acme", "Asia/Kathmandu", "60"]
+
+
+def test_an_empty_list_says_what_to_do(proctor: Run) -> None:
+    """Nothing there is not nothing to say."""
+    assert "proctor tenant create" in proctor("tenant", "list").out
+    assert proctor("tenant", "list", "--json").document == {"tenants": []}
+
+
+def test_a_key_is_shown_once_and_kept_nowhere(acme: Run, sqlite_url: str) -> None:
+    """Standard output is the key alone, so that it can be piped; the database and every later list are without it."""
+    made = acme("key", "create", "Acme", "--name", "billing")
+
+    secret = made.out.strip()
+    assert secret.startswith("prk_")
+    assert len(secret) == 47
+    assert secret not in made.err
+    assert secret not in _everything_kept(sqlite_url)
+    assert secret not in acme("key", "list", "Acme").out + acme("key", "list", "Acme", "--json").out
+    assert acme("key", "list", "Acme").out.splitlines()[1].split()[:2] == [f"{secret[:10]}…", "billing"]
+
+
+def test_a_key_is_revoked_by_what_the_list_shows(acme: Run) -> None:
+    """The characters of the list name the key; a second time there is nothing to revoke."""
+    prefix = acme("key", "create", "Acme", "--json").document["prefix"]
+
+    assert acme("key", "revoke", f"{prefix}…").code == 0
+    assert "revoked" in acme("key", "list", "Acme").out
+    assert acme("key", "revoke", prefix, "--json").error["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("written", "nano"),
+    [("5", 5 * 10**9), ("5.50", 55 * 10**8), ("$1,200", 1200 * 10**9), ("0", 0), ("0.000000001", 1)],
+)
+def test_a_budget_is_set_to_the_nano_dollar(acme: Run, written: str, nano: int) -> None:
+    """Dollars may be written as people write them; no float comes near them."""
+    assert acme("budget", "set", "Acme", written).code == 0
+
+    shown = acme("budget", "show", "Acme", "--json").document
+    assert (shown["limit_nano_usd"], shown["spent_nano_usd"], shown["held_nano_usd"]) == (nano, 0, 0)
+
+
+@pytest.mark.parametrize("written", ["NaN", "inf", "1e400x", "", "5 EUR"])
+def test_what_is_no_amount_is_no_budget(acme: Run, written: str) -> None:
+    """A typing error changes nothing."""
+    assert acme("budget", "set", "Acme", "--", written).code == 2
+    assert acme("budget", "set", "Acme", "--json", "--", "-5").error["code"] == "invalid"
+    assert acme("budget", "show", "Acme", "--json").error["code"] == "not_found"
+
+
+def test_a_budget_is_told_in_a_sentence(acme: Run) -> None:
+    """People read what is spent, of how much, and when it starts anew where the tenant lives."""
+    acme("budget", "set", "Acme", "5")
+    acme("generate", TICKET, "The printer is on fire.")
+
+    sentence = acme("budget", "show", "Acme").out
+    spent = acme("budget", "show", "Acme", "--json").document["spent_nano_usd"]
+    assert spent > 0
+    assert f"Acme has spent ${spent / 10**9:.8f} of $5.00" in sentence
+    assert "UTC" in sentence
+
+
+def test_verify_fails_on_any_difference(acme: Run, sqlite_url: str) -> None:
+    """A ledger that does not explain an account is exit code 1, with the difference to the nano-dollar."""
+    acme("budget", "set", "Acme", "5")
+    acme("generate", TICKET, "The printer is on fire.")
+    assert acme("verify").code == 0
+    store = Store(sqlite_url)
+    with store.writing() as session:
+        session.exec(select(Account)).one().spent_nano_usd += 7
+    store.close()
+
+    spoken, written = acme("verify"), acme("verify", "--json")
+
+    assert (spoken.code, written.code) == (1, 1)
+    assert "differ by $0.000000007" in spoken.out
+    assert (written.document["ok"], written.document["difference_nano_usd"]) == (False, 7)
+
+
+# ── Schemas and generations ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_schema_comes_from_json_or_from_pydantic(acme: Run, tmp_path: Path) -> None:
+    """Both forms of the same model are registered, and the newest answers to the bare name."""
+    body = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    as_json, as_source = tmp_path / "place.json", tmp_path / "place.py"
+    as_json.write_text(json.dumps(body), encoding="utf-8")
+    as_source.write_text(
+        "from pydantic import BaseModel\n\n\nclass Place(BaseModel):\n    city: str\n    country: str\n",
+        encoding="utf-8",
+    )
+
+    first = acme("schema", "add", "place", str(as_json), "--description", "Where it is.", "--json").document
+    second = acme("schema", "add", "place", str(as_source), "--json").document
+
+    assert (first["version"], second["version"]) == (1, 2)
+    assert set(acme("generate", "place", "Linz, Austria", "--json").document["value"]) == {"city", "country"}
+    assert "place" in acme("schema", "list").out
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("a.json", "{", "is not JSON"),
+        ("a.json", "[1]", "that is an object"),
+        ("a.json", '{"type": "nonsense"}', "type"),
+        ("a.py", "import os\nos.system('touch /tmp/x')\n", ""),
+    ],
+)
+def test_a_file_that_is_no_schema_is_refused(acme: Run, tmp_path: Path, file: str, text: str, says: str) -> None:
+    """The sentence says what is wrong with the file; nothing of it is run or kept."""
+    (tmp_path / file).write_text(text, encoding="utf-8")
+
+    ended = acme("schema", "add", "bad", str(tmp_path / file))
+
+    assert (ended.code, ended.out) == (1, "")
+    assert says in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert "bad" not in acme("schema", "list").out
+
+
+def test_a_generation_writes_the_object_alone(acme: Run, wire: WireServer) -> None:
+    """The object goes to standard output and the figures beside it, and every call was billed as recorded."""
+    del wire
+    ended = acme("generate", TICKET, "The printer is on fire.")
+
+    value = json.loads(ended.out)
+    assert ended.code == 0
+    assert set(value) == {"summary", "category", "priority", "sentiment", "needs_human"}
+    assert "valid_first_try · openai/gpt-4o-mini · 1 attempt · " in ended.err
+
+
+def test_the_input_may_be_text_a_file_or_standard_input(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever way it comes, the model reads it: the scenario in it is played."""
+    said = 'A ticket. <<{"summary": "From here"}>>'
+    (tmp_path / "mail.txt").write_text(said.replace("here", "file"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("x [[refused]]"))
+
+    piped = acme("generate", TICKET, "-", "--json")
+    file = acme("generate", TICKET, f"@{tmp_path / 'mail.txt'}", "--json")
+    missing = acme("generate", TICKET, "@nowhere.txt")
+
+    assert piped.error["outcome"] == "refused"
+    assert file.error["outcome"] == "invalid"
+    assert (missing.code, missing.err) == (1, "nowhere.txt cannot be read: No such file or directory.\n")
+
+
+def test_a_stream_writes_each_partial_object_and_then_the_whole(acme: Run) -> None:
+    """One line per partial object, each a beginning of the next; the last document is the valid one."""
+    ended = acme("generate", TICKET, "The printer is on fire. [[slow-stream]]", "--stream")
+
+    lines = ended.out.splitlines()
+    whole = json.loads("\n".join(lines[lines.index("{") :]))
+    partials = [json.loads(line) for line in lines[: lines.index("{")]]
+    assert len(partials) > 1
+    assert all(set(partial) <= set(whole) for partial in partials)
+    assert [len(partial) for partial in partials] == sorted(len(partial) for partial in partials)
+
+
+def test_a_failed_generation_tells_its_trace_and_never_an_answer(acme: Run) -> None:
+    """The document has outcome, generation, trace and what each attempt cost; neither prompt nor answer nor key."""
+    prompt = 'canary-prompt <<{"summary": 5, "category": "canary-answer"}>>'
+    ended = acme("generate", TICKET, prompt, "--json")
+
+    assert ended.code == 1
+    assert (ended.error["code"], ended.error["outcome"], len(ended.error["attempts"])) == ("exhausted", "invalid", 3)
+    assert ended.error["trace"]
+    assert ended.error["generation_id"]
+    assert ended.error["cost_nano_usd"] == sum(one["cost_nano_usd"] for one in ended.error["attempts"]) > 0
+    for canary in ("canary-prompt", "canary-answer", "sk-canary"):
+        assert canary not in ended.err
+
+
+def test_who_pays_is_never_guessed(proctor: Run) -> None:
+    """Without a tenant, or with several, the command says what is missing and calls nobody."""
+    proctor("migrate")
+    nobody = proctor("generate", TICKET, "x", "--json").error
+    proctor("tenant", "create", "Acme")
+    proctor("tenant", "create", "Globex")
+    several = proctor("generate", TICKET, "x", "--json").error
+    chosen = proctor("generate", TICKET, "x", "--tenant", "globex", "--json")
+
+    assert "proctor tenant create" in nobody["detail"]
+    assert "--tenant: Acme, Globex" in several["detail"]
+    assert chosen.code == 0
+
+
+def test_one_model_can_be_asked_instead_of_a_route(acme: Run) -> None:
+    """The model that was named answers; one whose provider nobody knows is refused in a sentence."""
+    named = acme("generate", TICKET, "x", "--model", "gpt-4.1-mini", "--json")
+    unknown = acme("generate", TICKET, "x", "--model", "mystery-9", "--json")
+
+    assert named.document["model"] == "openai/gpt-4.1-mini"
+    assert unknown.error["code"] == "invalid"
+
+
+# ── The deployment ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_migrating_twice_changes_nothing(unmigrated: Run) -> None:
+    """The first time brings the tables and the samples, the second finds them there."""
+    first, second = unmigrated("migrate", "--json").document, unmigrated("migrate", "--json").document
+
+    assert first["changed"]
+    assert TICKET in first["schemas_added"]
+    assert (second["changed"], second["schemas_added"]) == (False, [])
+
+
+def test_the_demo_world_takes_no_name_of_ours(acme: Run) -> None:
+    """Where a tenant has a name that the demo world needs, nothing is made and the reason is told."""
+    acme("tenant", "create", "Namuna Travels")
+
+    ended = acme("demo", "--json")
+
+    assert ended.error["code"] == "conflict"
+    assert len(acme("tenant", "list", "--json").document["tenants"]) == 2
+    assert acme("demo", "--remove").out == "There was no demo world.\n"
+
+
+def _checks(ended: Ended) -> dict[str, str]:
+    return {check["part"]: check["health"] for check in ended.document["checks"]}
+
+
+def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
+    """Every part is looked at, and exit code 0 says that all of them can work."""
+    ended = acme("doctor", "--json")
+
+    assert ended.code == 0
+    assert ended.document["ok"]
+    assert set(_checks(ended)) == {
+        "settings",
+        "database",
+        "migrations",
+        "route default",
+        "openai",
+        "anthropic",
+        "compatible",
+        "local model",
+        "redis",
+    }
+    assert "sk-canary" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("DATABASE_URL", "sqlite:////proc/none/proctor.db", "database"),
+        ("MODEL_PRIMARY", "anthropic/claude-haiku-4-5", "route default"),
+        ("LOCAL_MODEL", "/nowhere/model.gguf", "local model"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0", "redis"),
+    ],
+)
+def test_the_doctor_finds_what_is_broken(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, part: str
+) -> None:
+    """One broken part fails alone, and the exit code says that something did."""
+    monkeypatch.setenv(variable, value)
+
+    ended = acme("doctor", "--json")
+
+    assert ended.code == 1
+    assert [name for name, health in _checks(ended).items() if health == "failed"] == [part]
+
+
+def test_the_doctor_misses_tables_and_providers(unmigrated: Run) -> None:
+    """On a new machine without any key the doctor says what to run and what to set."""
+    ended = unmigrated("doctor")
+
+    assert ended.code == 1
+    assert "Run 'proctor migrate'." in ended.out
+    assert "set a provider's key, or LOCAL_MODEL=on" in ended.out
+
+
+def test_a_missing_fallback_is_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route that can still be answered is not broken."""
+    monkeypatch.setenv("MODEL_FALLBACK", "anthropic/claude-haiku-4-5")
+
+    ended = acme("doctor", "--json")
+
+    assert ended.code == 0
+    assert _checks(ended)["route default"] == "warning"
+
+
+def test_a_taken_port_is_told_before_anything_starts(proctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts a second one reads which port is taken and what to do, not a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        monkeypatch.setenv("HOST", "127.0.0.1")
+
+        ended = proctor("serve")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"PORT {port} on 127.0.0.1 cannot be used: Address already in use.")
