@@ -105,14 +105,22 @@ def chat(wire: WireServer, sqlite_template: Path, tmp_path_factory: pytest.TempP
     """A Proctor on SQLite that asks OpenAI by chat completions."""
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("chat") / "proctor.db")
     with rig(wire, f"sqlite:///{path}") as running:
-        yield running
+        yield _warm(running)
 
 
 @pytest.fixture(scope="module")
 def responses(wire: WireServer, pg_url: str, pg_template: str) -> Iterator[Rig]:
     """A Proctor on PostgreSQL that asks OpenAI by Responses."""
     with servers.database(pg_url, "matrix", pg_template) as url, rig(wire, url, openai_api="responses") as running:
-        yield running
+        yield _warm(running)
+
+
+def _warm(running: Rig) -> Rig:
+    """Let both SDKs make their clients, which takes longer than the short deadlines below."""
+    tenant = running.tenant()
+    for model in (OPENAI, ANTHROPIC):
+        assert running.ask(tenant, route=running.route(model)).error is None
+    return running
 
 
 @pytest.fixture
