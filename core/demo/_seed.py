@@ -161,6 +161,7 @@ class Flip(When):
     flag: Flag
     tenant: str
     minutes: float
+    storm: Batch
 
 
 class Promotion(When):

@@ -97,7 +97,8 @@ class Traffic:
             for member in history.members.values()
             for hour in range((history.now - history.starts_at) // _HOUR)
         )
-        return usual + seed.tight.batch.calls + sum(storm.calls for storm in seed.outage.storms)
+        bursts = [seed.tight.batch, *seed.outage.storms, *(flip.storm for flip in seed.flips)]
+        return usual + sum(burst.calls for burst in bursts)
 
     def play(self) -> Iterator[int]:
         """Make every call; yield how many were made, after each."""
@@ -224,6 +225,7 @@ class Traffic:
         bursts: list[tuple[datetime, Batch, str, str | None]] = [
             (history.outage_at, storm, storm.tenant, None) for storm in seed.outage.storms
         ]
+        bursts += [(flip.before(history.now), flip.storm, flip.tenant, None) for flip in seed.flips]
         if stretch.name == "tight after":
             bursts.append((stretch.starts_at, seed.tight.batch, seed.tight.tenant, "season-renewals"))
         for origin, burst, name, job in bursts:
