@@ -1,0 +1,57 @@
+"""The console without a browser: a whole Proctor on a fresh database, and Streamlit's own stand-in for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import runtime as running
+from core.clock import ManualClock
+from core.runtime import Runtime
+from core.settings import Settings
+
+FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
+NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
+"""When the pages are looked at, unless a test moves the clock: a Wednesday, seven minutes past noon."""
+
+Open = Callable[..., AppTest]
+"""``open_page("calls", tenant="Acme")``: run a page of the console with these parameters in its URL."""
+
+
+@pytest.fixture
+def page_clock() -> ManualClock:
+    """The time that the pages tell."""
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def proctor(sqlite_url: str, page_clock: ManualClock) -> Iterator[Runtime]:
+    """A Proctor with an empty database, without demo world, provider or local model; the pages find it."""
+    runtime = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), page_clock)
+    running.install(runtime)
+    st.cache_data.clear()
+    yield runtime
+    running.install(None)
+    runtime.close()
+
+
+@pytest.fixture
+def open_page(proctor: Runtime) -> Open:
+    """Opens a page by its name, through the frame and its menu as a browser does."""
+
+    def opened(name: str, **parameters: Any) -> AppTest:
+        page = AppTest.from_file(str(FRAME), default_timeout=60)
+        page.run()
+        if name != "home":
+            page.switch_page(f"{name}.py")
+        for parameter, value in parameters.items():
+            page.query_params[parameter] = value
+        return page.run()
+
+    return opened
