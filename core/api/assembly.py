@@ -19,7 +19,7 @@ _DESCRIPTION = (
     "Governed structured output: an object that satisfies a schema, with every provider call behind it on record. "
     "Every error is `application/problem+json` with a stable `code`; every answer carries `X-Request-ID`."
 )
-_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Problem, bodies.Schemas)
+_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Event, bodies.Problem, bodies.Schemas)
 
 
 def assemble(runtime: Runtime) -> FastAPI:
@@ -48,8 +48,7 @@ def _document(api: FastAPI) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    asked, _ = models_json_schema([(bodies.Generate, "validation")], ref_template="#/components/schemas/{model}"), None
-    told = models_json_schema(
-        [(model, "serialization") for model in _DOCUMENTED], ref_template="#/components/schemas/{model}"
-    )
-    return asked[1]["$defs"] | told[1]["$defs"]
+    template = "#/components/schemas/{model}"
+    _, asked = models_json_schema([(bodies.Generate, "validation")], ref_template=template)
+    _, told = models_json_schema([(model, "serialization") for model in _DOCUMENTED], ref_template=template)
+    return asked["$defs"] | told["$defs"]

@@ -153,6 +153,13 @@ class Partial(BaseModel):
     attempt: int = Field(description="The attempt that writes it; a higher number starts anew.")
 
 
+class Event(BaseModel):
+    """One server-sent event."""
+
+    event: Literal["partial", "final", "error"]
+    data: str = Field(description="A `Partial`, a `Generation` or a `Problem`, as JSON.")
+
+
 class SchemaVersion(BaseModel):
     """One immutable shape of a schema."""
 

@@ -246,7 +246,7 @@ _GENERATE: dict[str, Any] = {
             "description": "The object, and everything that came of the request.",
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Generation"}},
-                "text/event-stream": {"schema": {"type": "string"}, "example": _STREAM},
+                "text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}, "example": _STREAM},
             },
         },
         **_problems(401, 402, 403, 404, 413, 422, 429, 499, 500, 502, 503, 504),

@@ -64,17 +64,15 @@ def wire() -> Iterator[WireServer]:
         yield server
 
 
-@pytest.fixture
-def settings(sqlite_url: str, wire: WireServer) -> Settings:
-    """OpenAI first, Anthropic as its fallback, no local model; a test may override this fixture."""
-    wire.reset()
+def api_settings(database_url: str, wire: WireServer) -> Settings:
+    """Return settings that ask the fake providers: OpenAI first, no local model, no demo, little patience."""
     return Settings(
         openai_api_key=PROVIDER_KEY,
         openai_base_url=wire.openai_url,
         anthropic_api_key=PROVIDER_KEY,
         anthropic_base_url=wire.anthropic_url,
         model_primary="openai/gpt-4o-mini",
-        database_url=sqlite_url,
+        database_url=database_url,
         local_model="off",
         demo=False,
         attempt_timeout_seconds=2,
@@ -82,9 +80,9 @@ def settings(sqlite_url: str, wire: WireServer) -> Settings:
     )
 
 
-@pytest.fixture
-def house(settings: Settings, wire: WireServer) -> Iterator[House]:
-    """A Proctor that is built and migrated; whoever serves its app starts and closes it."""
+@contextmanager
+def built(settings: Settings, wire: WireServer) -> Generator[House]:
+    """Build a Proctor with one tenant; whoever serves its app starts and closes it."""
     runtime = running.build(settings, SystemClock())
     runtime.store.migrate()
     tenant = runtime.tenants.create(LOCAL_OPERATOR, "Acme")
@@ -99,9 +97,24 @@ def house(settings: Settings, wire: WireServer) -> Iterator[House]:
 
 
 @pytest.fixture
+def settings(sqlite_url: str, wire: WireServer) -> Settings:
+    """What the house is built from; a test may override this fixture."""
+    return api_settings(sqlite_url, wire)
+
+
+@pytest.fixture
+def house(settings: Settings, wire: WireServer) -> Iterator[House]:
+    """A Proctor that is built and migrated, with a fresh ledger at the providers."""
+    wire.reset()
+    with built(settings, wire) as house:
+        yield house
+
+
+@pytest.fixture
 def client(house: House) -> Iterator[TestClient]:
     """The API in this process, without a socket, called as the tenant."""
-    with TestClient(house.app, headers=house.headers, raise_server_exceptions=True) as client:
+    with TestClient(house.app, headers=house.headers) as client:
+        client.get("/v1/openapi.json")  # answered once everything has started
         yield client
 
 

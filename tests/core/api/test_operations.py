@@ -1,0 +1,186 @@
+"""``/health``, ``/ready`` and ``/metrics``: for whoever runs the deployment, without a key."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import psycopg
+import pytest
+from starlette.testclient import TestClient
+
+from core.api.reachability import EVERY_SECONDS, Reachability
+from core.api.startup import Startup, serve
+from core.clock import ManualClock
+from core.runtime import Runtime
+from core.settings import Settings
+from tests.core.api.conftest import House, api_settings, built, eventually, served
+from tests.wire.server import WireServer
+
+
+def parts(client: TestClient, status: int) -> dict[str, dict[str, object]]:
+    """Ask whether it is ready, and return the parts."""
+    response = client.get("/ready")
+    assert response.status_code == status, response.text
+    assert response.headers["cache-control"] == "no-store"
+    return response.json()["parts"]
+
+
+def test_health(client: TestClient) -> None:
+    """A process that is alive says so, to everybody."""
+    response = client.get("/health", headers={"Authorization": ""})
+    assert (response.status_code, response.json()["status"]) == (200, "ok")
+
+
+def test_ready(client: TestClient) -> None:
+    """All is well: each part says so; the providers are looked at behind the answer."""
+    first = parts(client, 200)
+    assert (first["store"], first["migrations"]) == ({"status": "ok"}, {"status": "ok"})
+    assert first["limits"] == {"status": "ok", "shared": False}
+    assert set(first["providers"]) == {"openai", "anthropic"}
+    assert eventually(
+        lambda: all(one["status"] == "reachable" for one in parts(client, 200)["providers"].values())  # type: ignore[index]
+    )
+
+
+def test_behind(client: TestClient, house: House) -> None:
+    """A database of another shape than this release needs is not ready."""
+    with house.runtime.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    found = parts(client, 503)
+    assert (found["store"]["status"], found["migrations"]["status"]) == ("ok", "behind")
+
+
+def test_database_down(pg_database_url: str, pg_url: str, wire: WireServer) -> None:
+    """A database that no longer answers makes it not ready, within seconds; health stays; and it heals."""
+    name = pg_database_url.partition("?")[0].rpartition("/")[2]
+    lock = (
+        f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false',
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608 our own name
+    )
+    with (
+        built(api_settings(pg_database_url, wire), wire) as house,
+        TestClient(house.app) as client,
+        psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as admin,
+    ):
+        assert eventually(lambda: client.get("/ready").status_code == 200)
+        for statement in lock:
+            admin.execute(statement)
+        try:
+            assert parts(client, 503)["store"]["status"] == "down"
+            assert client.get("/health").status_code == 200
+            response = client.get("/v1/schemas", headers=house.headers)
+            assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        finally:
+            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        assert parts(client, 200)["store"]["status"] == "ok"
+
+
+class TestLimitsDown:
+    """With a Redis that is not there."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """Share the limits through a socket that nobody listens on."""
+        return settings.model_copy(update={"redis_url": "unix:///nowhere/redis"})
+
+    def test_limits_down(self, client: TestClient, house: House) -> None:
+        """Limits fail open: it is said, and it stays ready; generations go on."""
+        assert parts(client, 200)["limits"] == {"status": "down", "shared": True}
+        assert client.post("/v1/generate", json=house.ask()).status_code == 200
+
+
+class TestProvidersDown:
+    """With a provider that is not there."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """Ask OpenAI where nobody listens."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            return settings.model_copy(update={"openai_base_url": f"http://127.0.0.1:{closed.getsockname()[1]}/v1"})
+
+    def test_providers_down(self, client: TestClient) -> None:
+        """A provider that cannot be reached is named; it does not make the deployment not ready."""
+        expected = {"openai": "unreachable", "anthropic": "reachable"}
+        assert eventually(
+            lambda: {name: one["status"] for name, one in parts(client, 200)["providers"].items()} == expected  # type: ignore[index]
+        )
+
+
+@pytest.fixture
+def door() -> Iterator[tuple[str, list[int]]]:
+    """A server that only counts who knocks."""
+    knocks: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def count() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                knocks.append(1)
+                connection.close()
+
+        threading.Thread(target=count, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", knocks
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_probed_once_a_minute(door: tuple[str, list[int]], clock: ManualClock) -> None:
+    """However many ask, a provider is knocked at once a minute, and an answer never waits for it."""
+    url, knocks = door
+    settings = Settings(compatible_base_url=url)
+
+    async def ask() -> None:
+        reachability = Reachability(settings, clock)
+        assert reachability.now()["compatible"].status == "unknown"
+        for _ in range(20):
+            await reachability.wait()
+            assert reachability.now()["compatible"].status == "reachable"
+        clock.advance(EVERY_SECONDS)
+        reachability.now()
+        await reachability.wait()
+
+    asyncio.run(ask())
+    assert eventually(lambda: len(knocks) == 2)
+    assert not eventually(lambda: len(knocks) > 2, 0.2)
+
+
+def test_metrics(client: TestClient, house: House) -> None:
+    """Prometheus reads what the corridor counted."""
+    client.post("/v1/generate", json=house.ask("invalid-once"))
+    response = client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'proctor_generations_total{outcome="valid_after_reask",route="default",tenant="Acme"} 1.0' in response.text
+
+
+def test_starting(house: House) -> None:
+    """While the rest is still loading, health answers, ready says that it starts, and a request waits for its turn."""
+    may_begin = threading.Event()
+
+    def begin() -> Runtime:
+        may_begin.wait(10)
+        house.runtime.start()
+        return house.runtime
+
+    with served(serve(Startup(begin))) as url:
+        assert httpx2.get(f"{url}/health").status_code == 200
+        ready = httpx2.get(f"{url}/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "starting")
+        assert httpx2.get(f"{url}/metrics").status_code == 503
+        answers: list[httpx2.Response] = []
+
+        def ask() -> None:
+            answers.append(httpx2.get(f"{url}/v1/schemas", headers=house.headers, timeout=10))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        may_begin.set()
+        asking.join()
+        assert answers[0].status_code == 200
+        assert httpx2.get(f"{url}/ready").status_code == 200
