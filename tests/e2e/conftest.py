@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.e2e)
         if missing and "browser_type_launch_args" in getattr(item, "fixturenames", ()):
             item.add_marker(no_browser)
+    # what measures a start goes first: the shared console makes its demo world meanwhile, and that takes a core
+    items.sort(key=lambda item: "console" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
