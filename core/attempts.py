@@ -179,7 +179,10 @@ class Router:
                 )
             )
             is_last = place == len(route.candidates) - 1
-            reply = yield from walk.at(candidate, conversation, stream=stream, is_last=is_last)
+            try:
+                reply = yield from walk.at(candidate, conversation, stream=stream, is_last=is_last)
+            finally:
+                self._breakers.release(candidate.provider, candidate.model)  # a probe that never went out blocks nobody
             if reply is not None:
                 return reply
             if walk.is_over:
