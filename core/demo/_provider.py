@@ -36,7 +36,7 @@ from core.providers import (
 from core.providers._loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 
-_BYTES_PER_TOKEN_IN = 4.1
+_BYTES_PER_TOKEN_IN = 3.8
 _BYTES_PER_TOKEN_OUT = 3.6
 _LEAST_CACHED_TOKENS = 1024
 _CACHED_STEP = 128
