@@ -180,7 +180,9 @@ class Router:
             )
             is_last = place == len(route.candidates) - 1
             try:
-                reply = yield from walk.at(candidate, conversation, stream=stream, is_last=is_last)
+                reply = yield from walk.at(
+                    candidate, conversation, stream=stream, is_fallback=place > 0, is_last=is_last
+                )
             finally:
                 self._breakers.release(candidate.provider, candidate.model)  # a probe that never went out blocks nobody
             if reply is not None:
@@ -227,7 +229,6 @@ class _Walk:
         self._ends = self._clock.monotonic() + route.deadline_seconds
         self._n = 0
         self._last: Attempt | None = None
-        self._candidates = 0
         self._reasks = 0
 
     @property
@@ -240,11 +241,13 @@ class _Walk:
         return self._left <= 0
 
     def at(
-        self, candidate: Candidate, conversation: Conversation, *, stream: bool, is_last: bool
+        self, candidate: Candidate, conversation: Conversation, *, stream: bool, is_fallback: bool, is_last: bool
     ) -> Generator[Piece, None, Reply | None]:
-        """Ask one candidate until it has answered or given up; ``None`` sends the walk on."""
-        kind = AttemptKind.FALLBACK if self._candidates else AttemptKind.FIRST
-        self._candidates += 1
+        """Ask one candidate until it has answered or given up; ``None`` sends the walk on.
+
+        Any candidate but the route's first is a fallback, even if those before it were only skipped.
+        """
+        kind = AttemptKind.FALLBACK if is_fallback else AttemptKind.FIRST
         reasks, retries, asked = self._route.max_reasks, self._route.max_retries, None
         while True:
             self._stop_if_left()
@@ -287,7 +290,7 @@ class _Walk:
                 self._reasks += 1
                 kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
                 continue
-            outcome = self._valid()
+            outcome = self._valid(is_fallback=is_fallback)
             self._end(call, answer, outcome, at_most)
             return Reply(getattr(value, "value", value), outcome, candidate)
 
@@ -323,8 +326,8 @@ class _Walk:
         if self._cancellation.requested.is_set():
             raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
 
-    def _valid(self) -> Outcome:
-        if self._candidates > 1:
+    def _valid(self, *, is_fallback: bool) -> Outcome:
+        if is_fallback:
             return Outcome.VALID_AFTER_FALLBACK
         return Outcome.VALID_AFTER_REASK if self._reasks else Outcome.VALID_FIRST_TRY
 

@@ -157,12 +157,10 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
 def _write_breaker_event(  # noqa: PLR0917 the shape that a breaker calls
     store: Store, clock: Clock, provider: str, model: str, before: BreakerState, after: BreakerState
 ) -> None:
-    """Annotate the time axis with a breaker's change."""
-    words = {
-        BreakerState.OPEN: "opened",
-        BreakerState.HALF_OPEN: "lets one probe through",
-        BreakerState.CLOSED: "closed",
-    }
+    """Annotate the time axis with a breaker's change. Probes are not told: a long outage makes one every minute."""
+    if BreakerState.HALF_OPEN is after or (before is BreakerState.HALF_OPEN and after is BreakerState.OPEN):
+        return
+    word = "opened" if after is BreakerState.OPEN else "closed"
     with store.writing() as session:
         session.add(
             ChangeEvent(
@@ -170,7 +168,7 @@ def _write_breaker_event(  # noqa: PLR0917 the shape that a breaker calls
                 at=clock.now(),
                 kind="breaker",
                 subject=f"{provider}/{model}",
-                summary=f"The breaker of {provider}/{model} {words[after]}.",
+                summary=f"The breaker of {provider}/{model} {word}.",
                 before=before.value,
                 after=after.value,
             )
