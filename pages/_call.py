@@ -53,7 +53,7 @@ def _head(call: Call) -> None:
     began = _formats.moment(call.started_at, call.timezone, seconds=True)
     st.markdown(
         f"{_parts.badge(call.outcome)} **{_parts.plain(call.schema)}** "
-        f":gray[for {_parts.plain(call.tenant)} · {began} ({_parts.plain(call.timezone)}) ·] `{call.id}`"
+        f":gray[for {_parts.plain(call.tenant)} · {began} ({_parts.plain(call.timezone)}) ·] {_parts.code(call.id)}"
     )
     with st.grid(6, min_column_width=128, gap="small"):
         for label, value, help_text in _figures(call):
@@ -161,7 +161,7 @@ def _paid(rung: Rung) -> str:
             )
         )
     if rung.provider_request_id:
-        said.append(f"request `{rung.provider_request_id}`")
+        said.append(f"request {_parts.code(rung.provider_request_id)}")
     return " · ".join(said)
 
 
@@ -241,13 +241,13 @@ def _facts(call: Call) -> None:
             {
                 "Tenant": _parts.plain(call.tenant),
                 "Asked by": _parts.plain(call.principal),
-                "Request id": f"`{call.request_id}`" if call.request_id else None,
+                "Request id": _parts.code(call.request_id) if call.request_id else None,
                 "Route": _parts.plain(call.route),
                 "Schema": _parts.plain(call.schema + version),
-                "Schema hash": f"`{call.schema_hash[:12]}`" if call.schema_hash else None,
+                "Schema hash": _parts.code(call.schema_hash[:12]) if call.schema_hash else None,
                 "Streamed": "yes" if call.streamed else "no",
-                "Error code": f"`{call.error_code}`" if call.error_code else None,
-                "User": f"`{call.user_hash[:12]}` (hashed)" if call.user_hash else None,
+                "Error code": _parts.code(call.error_code) if call.error_code else None,
+                "User": f"{_parts.code(call.user_hash[:12])} (hashed)" if call.user_hash else None,
                 "Ended": _formats.moment(call.ended_at, call.timezone, seconds=True),
             },
             key="facts",

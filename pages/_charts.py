@@ -8,7 +8,7 @@ and each ``draw_…`` shapes its table and hands both to Streamlit. Colours come
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import altair as alt
 import pandas as pd
@@ -35,8 +35,8 @@ FAMILIES = {
         "#E0525F",
         ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout"),
     ),
-    "Blocked": ("#D98324", ("blocked_budget", "blocked_rate", "blocked_guardrail", "blocked_flag")),
-    "Cancelled": ("#A0763C", ("cancelled",)),
+    "Blocked": ("#CC7A1E", ("blocked_budget", "blocked_rate", "blocked_guardrail", "blocked_flag")),
+    "Cancelled": ("#A06C8F", ("cancelled",)),
 }
 _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}
 _DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
@@ -45,7 +45,7 @@ _STEEP = 8
 _NEUTRAL = "#7F8C94"
 _UTC = alt.Scale(type="utc")
 _PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
-_RULED = _PLAIN | {"grid": True}
+_RULED: dict[str, Any] = _PLAIN | {"grid": True}
 _SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
 
 
@@ -82,7 +82,7 @@ def _legend(symbol: str = "square", **more: Any) -> alt.Legend:
 
 
 @lru_cache(maxsize=4)
-def _latency_spec(days: int, scale: str) -> dict[str, Any]:
+def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
     base = alt.Chart(pd.DataFrame())
     hover = alt.selection_point(
         name="hover", fields=["at"], nearest=True, on="pointerover", empty=False, clear="pointerout"
@@ -93,9 +93,10 @@ def _latency_spec(days: int, scale: str) -> dict[str, Any]:
         sort=["p50", "p95", "p99"],
         legend=_legend("stroke", values=["p50", "p95", "p99"], symbolStrokeWidth=3),
     )
+    ticks: dict[str, Any] = {"values": _DECADES} if scale == "log" else {"tickCount": 5}
     y = alt.Y(
         "ms:Q",
-        axis=alt.Axis(labelExpr=_SECONDS, **_RULED, **({"values": _DECADES} if scale == "log" else {"tickCount": 5})),
+        axis=alt.Axis(labelExpr=_SECONDS, **_RULED, **ticks),
         scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
     )
     layers = [
@@ -140,15 +141,16 @@ def _latency_spec(days: int, scale: str) -> dict[str, Any]:
     return _spec(alt.layer(*layers[:4], layers[6], *layers[4:6]))
 
 
-def latency_scale(overview: Overview) -> str:
+def latency_scale(overview: Overview) -> Literal["linear", "log"]:
     """Return ``log`` where one slow bucket would press all others flat, else ``linear``."""
-    known = overview.series["p99"].dropna()
+    known: Any = overview.series["p99"].dropna()
     return "log" if len(known) and known.max() > _STEEP * known.median() else "linear"
 
 
 def draw_latency(overview: Overview) -> None:
     """Draw p50, p95 and p99 over time, the p95 of the period before, and changes; pale where calls are few."""
-    series, zone = overview.series, overview.window.zone
+    series: Any = overview.series
+    zone = overview.window.zone
     at = [wall(moment, zone) for moment in series["at"]]
     sure = series["timed"] >= ENOUGH
     parts: list[pd.DataFrame] = []
@@ -210,7 +212,7 @@ def _bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis
     return _spec(bars)
 
 
-def _stacked(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+def _stacked(frame: Any, names: tuple[str, ...]) -> Any:
     """Pile the values of each cell up in the order of *names*: Vega-Lite does not stack bars that span a stretch."""
     places = {name: place for place, name in enumerate(names)}
     piled = frame.assign(place=frame["name"].map(places)).sort_values(["at", "place"], ignore_index=True)
@@ -218,7 +220,7 @@ def _stacked(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     return piled.assign(low=high - piled["value"], high=high)
 
 
-def _ranged(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+def _ranged(frame: Any, window: Window) -> Any:
     """Give each row its cell's begin and end on the wall, a little apart from its neighbours."""
     gap = window.cell * 0.07
     return frame.assign(
@@ -233,7 +235,8 @@ def draw_spend(overview: Overview) -> None:
     order = [name for name in overview.tenants["tenant"] if name in set(overview.spend["tenant"])]
     shown = order[:MOST_TENANTS]
     names = (*shown, OTHERS) if len(order) > MOST_TENANTS else tuple(shown)
-    frame = overview.spend.assign(name=overview.spend["tenant"].where(overview.spend["tenant"].isin(shown), OTHERS))
+    spend: Any = overview.spend
+    frame = spend.assign(name=spend["tenant"].where(spend["tenant"].isin(shown), OTHERS))
     frame = frame.groupby(["at", "name"], as_index=False)["usd"].sum().rename(columns={"usd": "value"})
     frame = _stacked(frame, names)
     frame["shown"] = [_formats.dollars(round(value * 1e9)) for value in frame["value"]]
@@ -247,7 +250,8 @@ def draw_spend(overview: Overview) -> None:
 
 def draw_outcomes(overview: Overview) -> None:
     """Draw how many calls ended how per cell, stacked by family of outcomes."""
-    frame = overview.outcomes.assign(name=overview.outcomes["outcome"].map(_FAMILY_OF))
+    outcomes: Any = overview.outcomes
+    frame = outcomes.assign(name=outcomes["outcome"].map(_FAMILY_OF))
     frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
     names = tuple(family for family in FAMILIES if family in set(frame["name"]))
     frame = _stacked(frame, names)
@@ -305,7 +309,7 @@ def draw_heat(overview: Overview) -> Picked | None:
     names = tuple(sorted(set(overview.heat["tenant"]), key=str.lower))
     frame = _ranged(overview.heat, overview.window)
     frame["begins"] = [int(at.timestamp()) for at in overview.heat["at"]]
-    many = overview.heat[overview.heat["ended"] >= FEW]
+    many: Any = overview.heat[overview.heat["ended"] >= FEW]
     worst = many.loc[many["error_rate"].idxmax()] if len(many) else None
     where = (
         ""
@@ -359,7 +363,7 @@ def _ladder_spec() -> dict[str, Any]:
 
 def draw_ladder(call: Call) -> None:
     """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
-    frame = pd.DataFrame(
+    frame: Any = pd.DataFrame(
         [
             {
                 "rung": f"{rung.n} {rung.kind}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def range_label(hours: int) -> str:
     return next(label for label, length in RANGES.items() if length == hours)
 
 
-def range_choice(key: str = "range") -> int:
+def range_choice(key: str = "range", on_change: Callable[[], None] | None = None) -> int:
     """Draw a choice of ranges bound to the URL (``?range=24h``); return its hours."""
     chosen = st.segmented_control(
         "Time range",
@@ -44,6 +45,7 @@ def range_choice(key: str = "range") -> int:
         bind="query-params",
         persist_state="session",
         label_visibility="collapsed",
+        on_change=on_change or "rerun",
     )
     return RANGES[chosen or "24h"]
 

@@ -37,7 +37,7 @@ MENU = (
 # Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels.
 _SEGMENTS = "<style>button[data-variant][data-selected='true'] { color: inherit !important; font-weight: 600; }</style>"
 
-_UNDER_WAY = ("fetching", "starting", "making")
+_UNDER_WAY = ("fetching", "starting", "making", "removing")
 
 
 def _pages() -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ Numbers and times are written by :mod:`pages._formats`; what must outlive a reru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,7 +148,8 @@ def refusals(title: str) -> Iterator[None]:
 def card(title: str, *, key: str, help: str | None = None, stretch: bool = True) -> Iterator[DeltaGenerator]:  # noqa: A002 Streamlit's word
     """Draw a bordered box with a heading; *key* gives it the class ``st-key-<key>``, *help* says how it is computed."""
     height = "stretch" if stretch else "content"
-    with st.container(border=True, height=height, gap="xsmall", key=key) as box:
+    box = st.container(border=True, height=height, gap="xsmall", key=key)
+    with box:
         st.header(title, anchor=False, help=help)
         yield box
 
@@ -182,6 +183,11 @@ def plain(text: object) -> str:
     return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in str(text))
 
 
+def code(text: object) -> str:
+    """Return *text* as Markdown code, whatever is in it."""
+    return "`" + str(text).replace("`", "'") + "`"
+
+
 _MARKUP = frozenset("\\`*_{}[]()#+-.!|~>$:<&")
 
 
@@ -192,7 +198,9 @@ def facts(pairs: dict[str, Any], *, key: str) -> None:
         st.table(shown, border="horizontal", width="stretch")
 
 
-def tenant_choice(visit: Visit, *, everyone: str | None = EVERYONE, key: str = "tenant") -> Any:
+def tenant_choice(
+    visit: Visit, *, everyone: str | None = EVERYONE, key: str = "tenant", on_change: Callable[[], None] | None = None
+) -> Any:
     """Draw a choice of tenants bound to the URL (``?tenant=name``); return the tenant, or ``None`` for all of them.
 
     With *everyone* ``None`` one tenant must be chosen, and the first is the default; ``None`` then means there is none.
@@ -209,5 +217,6 @@ def tenant_choice(visit: Visit, *, everyone: str | None = EVERYONE, key: str = "
         label_visibility="collapsed",
         width=168,
         persist_state="session",
+        on_change=on_change or "rerun",
     )
     return tenants.get(chosen)

@@ -21,10 +21,11 @@ from datetime import datetime
 from core.clock import Clock
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
+from core.reports.calls import PAGE_SIZE as PAGE_SIZE
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
 from core.reports.calls import Choices as Choices
-from core.reports.calls import call_page, calls_frame, choices, latest_call_at
+from core.reports.calls import call_count, call_page, calls_frame, choices, latest_call_at
 from core.reports.frames import Frame as Frame
 from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
@@ -72,10 +73,15 @@ class Reports:
         with reading(self._store) as now:
             return latest_call_at(now, tenant_id)
 
-    def calls(self, wanted: CallFilter, page: int = 1) -> CallPage:
-        """Return one page of the calls that pass *wanted*, the newest first."""
+    def count(self, wanted: CallFilter) -> int:
+        """Return how many calls pass *wanted*."""
         with reading(self._store) as now:
-            return call_page(now, wanted, page, self._clock.now())
+            return call_count(now, wanted)
+
+    def calls(self, wanted: CallFilter, page: int = 1, total: int | None = None) -> CallPage:
+        """Return one page of the calls that pass *wanted*, the newest first. A known *total* saves counting them."""
+        with reading(self._store) as now:
+            return call_page(now, wanted, page, self._clock.now(), total)
 
     def calls_frame(self, wanted: CallFilter) -> Frame:
         """Return the calls that pass *wanted*, for an export: no payloads, at most ``MOST_EXPORTED`` rows."""

@@ -112,14 +112,18 @@ _EXPORT: tuple[Any, ...] = (
 )
 
 
-def call_page(reading: Reading, wanted: CallFilter, page: int, as_of: datetime) -> CallPage:
-    """Return one page of the calls that pass *wanted*."""
-    conditions = _conditions(wanted)
-    total = int(reading.ask(select(func.count()).select_from(Generation).where(conditions))[0][0])
-    pages = max(1, -(-total // PAGE_SIZE))
+def call_count(reading: Reading, wanted: CallFilter) -> int:
+    """Return how many calls pass *wanted*."""
+    return int(reading.ask(select(func.count()).select_from(Generation).where(_conditions(wanted)))[0][0])
+
+
+def call_page(reading: Reading, wanted: CallFilter, page: int, as_of: datetime, total: int | None = None) -> CallPage:
+    """Return one page of the calls that pass *wanted*; they are counted, unless *total* says how many there are."""
+    counted = call_count(reading, wanted) if total is None else total
+    pages = max(1, -(-counted // PAGE_SIZE))
     shown = min(max(1, page), pages)
-    lines = _newest_first(_LINE, conditions).limit(PAGE_SIZE).offset((shown - 1) * PAGE_SIZE)
-    return CallPage(calls=_frame(reading, lines), total=total, page=shown, pages=pages, as_of=as_of)
+    lines = _newest_first(_LINE, _conditions(wanted)).limit(PAGE_SIZE).offset((shown - 1) * PAGE_SIZE)
+    return CallPage(calls=_frame(reading, lines), total=counted, page=shown, pages=pages, as_of=as_of)
 
 
 def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:

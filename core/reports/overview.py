@@ -100,8 +100,9 @@ class Overview:
     """The same over ``window.previous()``."""
     series: Frame
     """Per bucket: ``at calls valid errors blocked cancelled error_rate validity timed p50 p95 p99 p95_before
-    spend_usd cost_per_valid_usd tokens``. An empty bucket has counts of 0 and no rates or percentiles; ``timed`` is the number of calls
-    that the percentiles rest on; ``p95_before`` is the p95 of the same bucket of the previous window."""
+    spend_usd cost_per_valid_usd tokens``. An empty bucket has counts of 0 and no rates or percentiles; ``timed`` is
+    the number of calls that the percentiles rest on; ``p95_before`` is the p95 of the same bucket of the previous
+    window."""
     outcomes: Frame
     """Per cell and outcome that occurred: ``at outcome calls``."""
     spend: Frame

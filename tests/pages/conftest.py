@@ -47,8 +47,8 @@ def open_page(proctor: Runtime) -> Open:
 
     def opened(name: str, **parameters: Any) -> AppTest:
         page = AppTest.from_file(str(FRAME), default_timeout=60)
-        page.run()
         if name != "home":
+            page.run()
             page.switch_page(f"{name}.py")
         for parameter, value in parameters.items():
             page.query_params[parameter] = value

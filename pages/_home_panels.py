@@ -1,0 +1,129 @@
+"""The panels of Home, and where a click on them leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.reports import ENOUGH, Overview
+from pages import _charts, _figures, _formats, _home_tables, _parts
+
+MOST_CHANGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What Home shows at the moment."""
+
+    overview: Overview
+    hours: int
+    tenant: Any
+    """The one tenant that was chosen, or ``None`` for all."""
+
+    def open_calls(self, **filters: str) -> None:
+        """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
+        here = {"range": _figures.range_label(self.hours)} | ({"tenant": self.tenant.name} if self.tenant else {})
+        st.switch_page("calls.py", query_params=here | filters)
+
+
+def _latency(scene: Scene) -> None:
+    """Draw latency over time."""
+    log = (
+        " The scale is logarithmic, as a few points stand far above the rest."
+        if _charts.latency_scale(scene.overview) == "log"
+        else ""
+    )
+    with _parts.card(
+        "Latency percentiles",
+        key="latency_card",
+        help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
+        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes.{log}",
+    ):
+        _charts.draw_latency(scene.overview)
+
+
+def _heat(scene: Scene) -> None:
+    """Draw where errors happened."""
+    with _parts.card(
+        "Error rate by tenant",
+        key="heat_card",
+        help=f"Errors among calls that ended by themselves. Pale: fewer than {_charts.FEW} of them. Empty: none. "
+        "Click a cell to see its calls.",
+    ):
+        picked = _charts.draw_heat(scene.overview)
+    if picked:
+        ends = picked.begins + int(scene.overview.window.cell.total_seconds())
+        scene.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
+
+
+def _spend(scene: Scene) -> None:
+    """Draw who spends."""
+    with _parts.card(
+        "Spend by tenant" if scene.tenant is None else "Spend",
+        key="spend_card",
+        help="At the prices frozen on each attempt.",
+    ):
+        _charts.draw_spend(scene.overview)
+
+
+def _outcomes(scene: Scene) -> None:
+    """Draw how calls ended."""
+    with _parts.card("Calls by outcome", key="outcomes_card", help="How the calls that began in each bar ended."):
+        _charts.draw_outcomes(scene.overview)
+
+
+def _tenants(scene: Scene) -> None:
+    """Draw how each tenant fares."""
+    with _parts.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
+        chosen = _home_tables.draw_tenants(scene.overview)
+    if chosen:
+        scene.open_calls(tenant=chosen)
+
+
+def _fields(scene: Scene) -> None:
+    """Draw which fields fail."""
+    row = None
+    with _parts.card(
+        "Fields that fail most",
+        key="fields_card",
+        help="Validation errors in all attempts, by field and rule; positions in lists are merged. *Repaired*: the "
+        "call ended valid after all. Click a row to see the calls.",
+    ):
+        if scene.overview.fields.empty:
+            st.caption("No answer broke its schema in this window.")
+        else:
+            row = _home_tables.draw_fields(scene.overview)
+    if row is not None:
+        scene.open_calls(schema=row["schema"], field=row["path"])
+
+
+def _changes(scene: Scene) -> None:
+    """List what changed."""
+    with _parts.card("Changes", key="changes_card", help="What operators and breakers changed in this window."):
+        if not scene.overview.changes:
+            st.caption("Nothing was changed in this window.")
+        for change in scene.overview.changes[:MOST_CHANGES]:
+            at = _formats.moment(change.at, scene.overview.window.zone)
+            st.markdown(f":gray[{at}] :gray-badge[{_parts.plain(change.kind)}] {_parts.plain(change.summary)}")
+        if len(scene.overview.changes) > MOST_CHANGES:
+            st.caption(f"and {len(scene.overview.changes) - MOST_CHANGES} more before these")
+
+
+def draw(overview: Overview, hours: int, tenant: Any) -> None:
+    """Draw every panel in its place; what compares tenants is left out where there is but one."""
+    scene = Scene(overview, hours, tenant)
+    if tenant is None:
+        rows = [
+            ([8, 5], (_latency, _heat)),
+            ([1], (_tenants,)),
+            ([1, 1], (_spend, _outcomes)),
+            ([8, 5], (_fields, _changes)),
+        ]
+    else:
+        rows = [([8, 5], (_latency, _outcomes)), ([8, 5], (_fields, _spend)), ([1], (_changes,))]
+    for widths, panels in rows:
+        for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
+            with column:
+                panel(scene)

@@ -1,0 +1,266 @@
+"""Calls: the list with its filters, and one call as a ladder."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.runtime import Runtime
+from core.tables import AttemptKind, Outcome
+from tests import builders
+from tests.pages.conftest import NOW, Open
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+REPAIRED = "a" * 32
+BLOCKED = "b" * 32
+LAPSED = "c" * 32
+
+
+@pytest.fixture
+def world(proctor: Runtime) -> Runtime:
+    """Acme in Berlin with a repaired, a blocked and a lapsed call, and thirty plain ones of Borealis."""
+    at = NOW - HOUR
+    repaired = builders.generation(
+        at,
+        id=REPAIRED,
+        outcome=Outcome.VALID_AFTER_REASK,
+        attempts=2,
+        duration_ms=2100.0,
+        request_id="req `x` *7*",
+        cost_nano_usd=228_000,
+        wasted_nano_usd=114_000,
+        trace=[{"room": "limit", "verdict": "allowed", "reason": "1 of 600 this minute."}],
+        policy={"route": "default"},
+    )
+    first = builders.attempt(repaired, 1, Outcome.INVALID, duration_ms=900.0)
+    second = builders.attempt(
+        repaired,
+        2,
+        Outcome.VALID_AFTER_REASK,
+        started_at=at + timedelta(seconds=1),
+        duration_ms=1000.0,
+        ttft_ms=250.0,
+        cached_tokens=64,
+    )
+    blocked = builders.generation(
+        NOW - 2 * HOUR,
+        id=BLOCKED,
+        outcome=Outcome.BLOCKED_BUDGET,
+        schema_name="ticket",
+        error_code="budget_exceeded",
+        error_detail="The budget of $40.00 is used up.",
+    )
+    lapsed = builders.generation(NOW - 40 * DAY, id=LAPSED)
+    later = NOW + 9 * DAY
+    correction = [{"role": "user", "content": "$.total is not a decimal. Answer again."}]
+    builders.save(
+        proctor.store,
+        builders.tenant("Acme", NOW - 60 * DAY, "Europe/Berlin"),
+        builders.tenant("Borealis", NOW - 60 * DAY),
+        [repaired, blocked, lapsed],
+        [first, second, builders.attempt(lapsed)],
+        builders.field_error(first, "$.total", "decimal_parsing", "Input should be a valid decimal"),
+        builders.payload(repaired, 0, [{"role": "user", "content": "Invoice 7"}], '{"total": "7.00"}', later),
+        builders.payload(repaired, 1, None, '{"total": "seven"}', later),
+        builders.payload(repaired, 2, correction, '{"total": "7.00"}', later),
+        builders.payload(lapsed, 0, [{"role": "user", "content": "A secret"}], "{}", NOW - DAY),
+        [builders.generation(NOW - 3 * HOUR, "borealis", id=f"{n:032}") for n in range(30)],
+    )
+    return proctor
+
+
+def said(page: AppTest) -> str:
+    """Return everything that the page says in text."""
+    parts = [*page.markdown, *page.caption, *page.code, *page.error, *page.warning, *page.header, *page.title]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def summary(page: AppTest) -> str:
+    """Return the line under the list."""
+    return next(caption.value for caption in page.caption if "click a row" in caption.value)
+
+
+class TestList:
+    """The filtered list."""
+
+    def test_everything_of_a_day(self, world: Runtime, open_page: Open) -> None:
+        """The newest twenty-five of thirty-two calls are shown, with outcome, tenant, model and cost."""
+        page = open_page("calls")
+        assert not page.exception
+        assert summary(page).startswith("32 calls · times in UTC")
+        calls = page.dataframe[0].value
+        assert len(calls) == 25
+        newest = calls.iloc[0]
+        assert (list(newest["outcome"]), newest["tenant"], newest["attempts"]) == (["Valid after re-ask"], "Acme", 2)
+        assert (newest["schema"], newest["model"]) == ("invoice v1", "openai/gpt-4o-mini")
+        assert newest["cost"] == pytest.approx(0.000228)
+
+    @pytest.mark.parametrize(
+        ("parameters", "found"),
+        [
+            ({"outcome": "Any blocked"}, 1),
+            ({"outcome": "Valid after re-ask"}, 1),
+            ({"tenant": "Borealis"}, 30),
+            ({"schema": "ticket"}, 1),
+            ({"error": "budget_exceeded"}, 1),
+            ({"text": BLOCKED[:8]}, 1),
+            ({"text": LAPSED}, 1),
+            ({"field": "$.total"}, 1),
+            ({"range": "1h"}, 1),
+            ({"between": f"{int((NOW - 2.5 * HOUR).timestamp())}-{int((NOW - 1.5 * HOUR).timestamp())}"}, 1),
+            ({"tenant": "Acme", "outcome": "Any valid"}, 1),
+        ],
+    )
+    def test_filters_come_from_the_url(
+        self, world: Runtime, open_page: Open, parameters: dict[str, str], found: int
+    ) -> None:
+        """A link carries each filter and shows what passes it."""
+        page = open_page("calls", **parameters)
+        assert not page.exception
+        assert summary(page).startswith("1 call " if found == 1 else f"{found} calls ")
+
+    def test_a_filter_for_what_does_not_occur(self, world: Runtime, open_page: Open) -> None:
+        """A link to a model that has no calls now is not silently widened: it finds none and says so."""
+        page = open_page("calls", model="openai/gone")
+        assert page.selectbox(key="model").value == "openai/gone"
+        assert page.header[0].value == "No calls"
+        page.button(key="clear_all").click().run()
+        assert summary(page).startswith("32 calls")
+
+    def test_clearing_keeps_time_and_tenant(self, world: Runtime, open_page: Open) -> None:
+        """Clear takes the other filters back, those of a chart's click too, and goes to the first page."""
+        page = open_page("calls", tenant="Acme", outcome="Any error", field="$.nothing")
+        page.button(key="clear_all").click().run()
+        assert summary(page).startswith("2 calls")
+        assert "field" not in page.query_params
+        assert page.query_params["tenant"] == "Acme"
+
+    def test_one_filter_is_dropped(self, world: Runtime, open_page: Open) -> None:
+        """A field that came from a chart stands among the filters and can be taken out there."""
+        page = open_page("calls", field="$.total")
+        page.button(key="drop_field").click().run()
+        assert summary(page).startswith("32 calls")
+
+    def test_nonsense_between(self, world: Runtime, open_page: Open) -> None:
+        """A stretch of time that is none is left out of account."""
+        page = open_page("calls", between="yesterday-9999999999999999999")
+        assert not page.exception
+        assert summary(page).startswith("32 calls")
+
+    def test_pages(self, world: Runtime, open_page: Open) -> None:
+        """The second page holds the rest; a page that is not there is the first one."""
+        assert len(open_page("calls", page="2").dataframe[0].value) == 7
+        assert len(open_page("calls", page="99").dataframe[0].value) == 25
+
+    def test_another_filter_begins_on_the_first_page(self, world: Runtime, open_page: Open) -> None:
+        """Whoever narrows the list on its second page sees the narrowed list from its beginning."""
+        page = open_page("calls", page="2")
+        page.selectbox(key="tenant").select("Borealis").run()
+        assert len(page.dataframe[0].value) == 25
+
+    def test_times_follow_the_tenant(self, world: Runtime, open_page: Open) -> None:
+        """With one tenant, times are its own and its name is not repeated in each row."""
+        page = open_page("calls", tenant="Acme")
+        assert "times in Europe/Berlin" in summary(page)
+        assert "tenant" not in page.dataframe[0].value.columns
+
+    def test_nothing_was_ever_called(self, proctor: Runtime, open_page: Open) -> None:
+        """An empty list leads to the playground."""
+        page = open_page("calls")
+        assert page.header[0].value == "No calls"
+        assert page.get("page_link")[0].value == "Open the playground"
+
+
+class TestOneCall:
+    """``?call=<id>``."""
+
+    def test_the_ladder(self, world: Runtime, open_page: Open) -> None:
+        """Each attempt has a rung: kind, model, tokens, price, outcome, and the first its field's error."""
+        page = open_page("calls", call=REPAIRED)
+        assert not page.exception
+        assert [tile.value for tile in page.metric] == ["2.10 s", "\N{EN DASH}", "2", "400", "90", "$0.00023"]
+        first, second = page.container(key="rung_1"), page.container(key="rung_2")
+        assert "First ask" in first.markdown[0].value
+        assert "Invalid" in first.markdown[1].value
+        assert "Re-ask" in second.markdown[0].value
+        assert "Valid after re-ask" in second.markdown[1].value
+        assert first.dataframe[0].value.to_numpy().tolist() == [
+            ["$.total", "decimal_parsing", "Input should be a valid decimal"]
+        ]
+        assert not second.dataframe
+        facts = "\n".join(fact.value for fact in second.markdown)
+        assert "250 ms" in facts
+        assert "64 cached" in facts
+        assert "0\\.15 in" in second.caption[0].value
+
+    def test_what_was_asked_again(self, world: Runtime, open_page: Open) -> None:
+        """The re-ask shows the correction that was added, and each attempt its raw answer."""
+        page = open_page("calls", call=REPAIRED)
+        assert [part.value for part in page.container(key="rung_1").code] == ['{"total": "seven"}']
+        assert page.container(key="rung_2").code[0].value == "$.total is not a decimal. Answer again."
+        assert [expander.label for expander in page.container(key="rung_2").expander] == [
+            "What was asked again",
+            "Raw answer",
+        ]
+
+    def test_prompt_and_object(self, world: Runtime, open_page: Open) -> None:
+        """The prompt and the valid object are there, with how long they are kept."""
+        page = open_page("calls", call=REPAIRED)
+        payload = page.container(key="payload")
+        assert payload.code[0].value == "Invoice 7"
+        assert '"total": "7.00"' in str(payload.json[0].value)
+        assert "Kept for 30 days by Acme, until Mar 13, 13:07" in payload.caption[0].value
+
+    def test_what_strangers_wrote_is_not_markup(self, world: Runtime, open_page: Open) -> None:
+        """A request id with markup in it is shown as it was sent."""
+        page = open_page("calls", call=REPAIRED)
+        assert page.table[0].value.loc["Request id"].iloc[0] == "`req 'x' *7*`"
+
+    def test_why(self, world: Runtime, open_page: Open) -> None:
+        """The decision trace and the policy are told."""
+        page = open_page("calls", call=REPAIRED)
+        assert "1 of 600 this minute" in page.container(key="trace").markdown[0].value
+        assert '"route": "default"' in str(page.container(key="facts_card").json[0].value)
+
+    def test_a_blocked_call(self, world: Runtime, open_page: Open) -> None:
+        """A refusal has no attempts; it says which rule refused and why."""
+        page = open_page("calls", call=BLOCKED)
+        assert page.warning[0].proto.title == "Blocked: budget"
+        assert "40\\.00 is used up" in page.warning[0].value
+        assert page.container(key="ladder").caption[0].value == "No provider was called."
+
+    def test_a_lapsed_payload(self, world: Runtime, open_page: Open) -> None:
+        """Past its retention a prompt is nowhere on the page, and the page says why."""
+        page = open_page("calls", call=LAPSED)
+        assert "A secret" not in said(page)
+        assert "Not kept" in page.container(key="payload").caption[0].value
+
+    def test_a_broken_link(self, world: Runtime, open_page: Open) -> None:
+        """A link to no call says so and leads to the list."""
+        page = open_page("calls", call="nothing")
+        assert page.header[0].value == "No such call"
+        page.button(key="leave").click().run()
+        assert summary(page).startswith("32 calls")
+
+    def test_back_to_the_list(self, world: Runtime, open_page: Open) -> None:
+        """From a call one comes back to the list."""
+        page = open_page("calls", call=REPAIRED)
+        page.button(key="back").click().run()
+        assert page.title[0].value == "Calls"
+        assert "call" not in page.query_params
+
+    @pytest.mark.parametrize("kind", list(AttemptKind))
+    def test_every_kind_and_outcome_has_a_look(self, proctor: Runtime, open_page: Open, kind: AttemptKind) -> None:
+        """Whatever way an attempt went, its rung has an icon and a word for it."""
+        call = builders.generation(NOW - HOUR, attempts=len(Outcome))
+        rungs = [builders.attempt(call, n, outcome, kind=kind) for n, outcome in enumerate(Outcome, 1)]
+        builders.save(proctor.store, builders.tenant("Acme", NOW), call, rungs)
+        page = open_page("calls", call=call.id)
+        assert not page.exception
+        for n in range(1, len(Outcome) + 1):
+            badges: list[Any] = [part.value for part in page.container(key=f"rung_{n}").markdown[:2]]
+            assert all("badge[:material/" in badge for badge in badges)
