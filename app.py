@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from core.api.middleware import RequestIds
+from core.api.middleware import RequestIds, Uncompressed
 from core.api.operations import operations
 from core.api.startup import Startup, check_settings
 
@@ -42,6 +42,6 @@ startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
     routes=[*operations(startup), Route("/v1", startup), Mount("/v1", startup)],
-    middleware=[Middleware(RequestIds)],
+    middleware=[Middleware(RequestIds), Middleware(Uncompressed, prefix="/v1/")],
     lifespan=startup.lifespan,
 )

@@ -119,9 +119,14 @@ class Flights:
         """Whether the server has been told to stop."""
 
     def begin(self, receive: Receive, work: Callable[[Flight], End]) -> Flight:
-        """Run *work* in a thread; it must not raise. The client behind *receive* ends it by leaving."""
+        """Run *work* in a thread; it must not raise. The client behind *receive* ends it by leaving.
+
+        Once the server has been told to stop, it is ended before it begins.
+        """
         flight = Flight(self._out.discard)
         self._out.add(flight)
+        if self.is_landing:
+            flight.cancellation.cancel()
         context = copy_context()
         self._threads.submit(lambda: flight.end(context.run(work, flight)))
         flight.watch(receive)

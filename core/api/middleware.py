@@ -44,6 +44,21 @@ class RequestIds:
             await self._app(scope, receive, send_with_id)
 
 
+class Uncompressed:
+    """The API's answers go out as they are: they are short, and the console's compression would take a thread each."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, below the prefix without the client's offer to decompress."""
+        if scope["type"] == "http" and scope["path"].startswith(self._prefix):
+            kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            scope = {**scope, "headers": kept}
+        await self._app(scope, receive, send)
+
+
 class Faults:
     """Nothing that goes wrong inside reaches the server's own log, which would print the error's words."""
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Misconfigured, ProctorError
 from core.settings import load
+from core.telemetry import log
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -97,8 +98,11 @@ class Startup:
             _give_up(f"Proctor cannot start ({type(error).__name__}). 'proctor doctor' looks for the reason.")
         self.runtime, self._flights, self._api = runtime, api.state.flights, api
         loop.call_soon_threadsafe(has_begun.set)
-        if self._settle is not None:
-            self._settle(runtime)
+        try:
+            if self._settle is not None:
+                self._settle(runtime)
+        except Exception as error:  # noqa: BLE001 what serves already goes on serving
+            log().error("settling_failed", error=type(error).__name__)
 
     async def _close(self) -> None:
         if self._flights is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from starlette.types import Message
 
+from core.api.flights import End, Flight, Flights
 from core.reports import Call
 from core.settings import Settings
 from tests.core.api.conftest import House, eventually
@@ -85,6 +89,35 @@ def test_leaving_while_sending(url: str, house: House) -> None:
         time.sleep(0.1)
     assert httpx2.get(f"{url}/health").status_code == 200
     assert only_call(house) is None
+
+
+def test_landing() -> None:
+    """Told to stop, flights get their moment to end by themselves; then all are ended, and later ones never begin."""
+
+    async def stays() -> Message:
+        """Receive nothing."""
+        await asyncio.sleep(60)
+        raise AssertionError("the client stays")
+
+    def work(seconds: float, flight: Flight) -> End:
+        was_ended = flight.cancellation.requested.wait(seconds)
+        return End(503 if was_ended else 200, b"", {}, streamed=False)
+
+    async def fly() -> list[int]:
+        """Return how three flights ended: a short one, a long one, and one that came too late."""
+        flights = Flights(4)
+        out = [flights.begin(stays, partial(work, seconds)) for seconds in (0.05, 30)]
+        began = time.monotonic()
+        await flights.land(0.3)
+        out.append(flights.begin(stays, partial(work, 30)))
+        ends = [await flight.next() for flight in out]
+        assert time.monotonic() - began < 3
+        for flight in out:
+            flight.close()
+        flights.close()
+        return [end.status for end in ends if isinstance(end, End)]
+
+    assert asyncio.run(fly()) == [200, 503, 503]
 
 
 class TestMany:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import psycopg
@@ -21,7 +22,7 @@ from tests.core.api.conftest import House, api_settings, built, eventually, serv
 from tests.wire.server import WireServer
 
 
-def parts(client: TestClient, status: int) -> dict[str, dict[str, object]]:
+def parts(client: TestClient, status: int) -> dict[str, Any]:
     """Ask whether it is ready, and return the parts."""
     response = client.get("/ready")
     assert response.status_code == status, response.text
@@ -41,9 +42,7 @@ def test_ready(client: TestClient) -> None:
     assert (first["store"], first["migrations"]) == ({"status": "ok"}, {"status": "ok"})
     assert first["limits"] == {"status": "ok", "shared": False}
     assert set(first["providers"]) == {"openai", "anthropic"}
-    assert eventually(
-        lambda: all(one["status"] == "reachable" for one in parts(client, 200)["providers"].values())  # type: ignore[index]
-    )
+    assert eventually(lambda: all(one["status"] == "reachable" for one in parts(client, 200)["providers"].values()))
 
 
 def test_behind(client: TestClient, house: House) -> None:
@@ -107,7 +106,7 @@ class TestProvidersDown:
         """A provider that cannot be reached is named; it does not make the deployment not ready."""
         expected = {"openai": "unreachable", "anthropic": "reachable"}
         assert eventually(
-            lambda: {name: one["status"] for name, one in parts(client, 200)["providers"].items()} == expected  # type: ignore[index]
+            lambda: {name: one["status"] for name, one in parts(client, 200)["providers"].items()} == expected
         )
 
 
@@ -137,6 +136,7 @@ def test_probed_once_a_minute(door: tuple[str, list[int]], clock: ManualClock) -
     settings = Settings(compatible_base_url=url)
 
     async def ask() -> None:
+        """Ask often, a minute apart at the end."""
         reachability = Reachability(settings, clock)
         assert reachability.now()["compatible"].status == "unknown"
         for _ in range(20):
