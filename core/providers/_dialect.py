@@ -54,6 +54,11 @@ are out is decided elsewhere, hence a number that is never reached: ``None`` wou
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/_loop.py)."""
 _SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
+_LONGEST_WORD = 200
+_MOST_TOKENS = 2**31 - 1
+"""What a column of either database holds."""
+_ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
+"""What reading raises where JSON is not of the shape that a vendor documents."""
 
 
 @lru_cache(maxsize=1024)
@@ -118,7 +123,7 @@ class Told:
     def answer(self, raw: Any = None, text: str | None = None) -> Answer:
         """Return it as an answer."""
         return Answer(
-            text="".join(self.pieces) if text is None else text,
+            text=_encodable("".join(self.pieces) if text is None else text),
             http_status=self.http_status,
             provider_request_id=self.provider_request_id,
             model=self.model,
@@ -199,7 +204,7 @@ class Wire:
 
     def _note(self, response: httpx2.Response, told: Told) -> None:
         told.http_status = response.status_code
-        told.provider_request_id = response.headers.get(self._request_id)
+        told.provider_request_id = word(response.headers, self._request_id)
 
     def in_our_words(self, error: Exception, told: Told) -> ProviderError:
         """Return what an SDK's exception means to us. Its text and its body are not shown: they may quote the key."""
@@ -213,7 +218,7 @@ class Wire:
             broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
             broken.was_sent = not isinstance(root, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
             return broken
-        if isinstance(error, ValueError | sdk.APIResponseValidationError):
+        if isinstance(error, _ODD_SHAPES | sdk.APIResponseValidationError):
             return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
         if isinstance(error, sdk.APIError):
             return Broken(f"{self.name} broke off with an error.", answer=told.answer())
@@ -300,9 +305,55 @@ def _retry_after(response: httpx2.Response) -> float | None:
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def part(of: Any, name: str) -> Any:
-    """Return the member *name* of a JSON object, or an empty object where there is none."""
-    return of.get(name) or _NOTHING
+# What a server sends need not have the shape that its vendor documents. These read a member of a JSON object if it is
+# what it should be, and see nothing where it is not; so nothing odd reaches the record or a database.
+
+
+def part(of: Any, name: str) -> Mapping[str, Any]:
+    """Return the object *name* of a JSON object, or an empty one."""
+    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else _NOTHING
+
+
+def parts(of: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in the list *name* of a JSON object."""
+    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
+    listed = cast("list[Any]", found) if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict)]
+
+
+def text(of: Mapping[str, Any], name: str) -> str:
+    """Return the text *name* of a JSON object, or an empty one."""
+    found = of.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def word(of: Mapping[str, Any], name: str) -> str | None:
+    """Return the text *name* if it is short and plain, as a model's name or a reason to stop are."""
+    found = text(of, name)
+    return found if 0 < len(found) <= _LONGEST_WORD and found.isprintable() else None
+
+
+def count(of: Mapping[str, Any], name: str) -> int:
+    """Return the number of tokens *name* of a usage, or 0."""
+    found = of.get(name)
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST_TOKENS else 0
+
+
+def credible(usage: Usage) -> Usage | None:
+    """Return *usage* if it can be one: every call has input, and what was cached is part of it."""
+    if not 0 < usage.input_tokens <= _MOST_TOKENS:
+        return None
+    if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
+        return None
+    return usage
+
+
+def _encodable(text: str) -> str:
+    """Return *text* without halves of surrogate pairs, which no database and no wire takes."""
+    if text.isascii():
+        return text
+    return text.encode(errors="replace").decode()
 
 
 def messages_of(ask: Ask) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any
 
-from core.providers import Abandoned, Answer, Conversation, TimedOut
+from core.providers import Abandoned, Answer, Conversation, Garbled, ProviderError, TimedOut
 
 
 class Cancellation:
@@ -103,6 +103,12 @@ async def _bounded(conversation: Conversation, seconds: float, on_text: Callable
             return await conversation.send(on_text)
     except TimeoutError:
         raise TimedOut(f"No whole answer within {seconds:.3g} s.", answer=conversation.so_far) from None
+    except ProviderError:
+        raise
+    except Exception as error:
+        # A call that went out is an attempt and may have cost money, whatever becomes of reading its answer.
+        what = f"The answer could not be read ({type(error).__name__})."
+        raise Garbled(what, answer=conversation.so_far) from error
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

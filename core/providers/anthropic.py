@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import orjson
@@ -23,13 +23,21 @@ from core.providers._dialect import (
     Told,
     Wire,
     ask_again,
+    count,
+    credible,
     frame,
     in_messages,
     json_in,
     messages_of,
     part,
+    parts,
+    text,
+    word,
 )
 from core.settings import Settings
+
+_WRITTEN = "partial_json"
+"""Where a block of a stream keeps the text of its input, which need not be JSON yet, or ever."""
 
 
 class Anthropic:
@@ -126,13 +134,10 @@ class _Conversation:
             raw = await self._stream(told, on_text)
         return self._answer(raw, told)
 
-    async def _stream(  # noqa: C901 one case per kind of event
-        self, told: Told, on_text: Callable[[str], None]
-    ) -> dict[str, Any]:
+    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
         started = asyncio.get_running_loop().time()
         message: dict[str, Any] = {}
         blocks: dict[int, dict[str, Any]] = {}
-        written: dict[int, list[str]] = {}
         usage: dict[str, Any] = {}
         ended = False
 
@@ -140,24 +145,21 @@ class _Conversation:
             nonlocal ended
             match event.get("type"):
                 case "message_start":
-                    message.update(event["message"])
-                    told.model = message.get("model")
+                    message.update(part(event, "message"))
+                    told.model = word(message, "model")
                     usage.update(_present(part(message, "usage")))
                     told.usage = _usage(usage)
                 case "content_block_start":
-                    blocks[event["index"]] = dict(event["content_block"])
-                    written[event["index"]] = []
+                    blocks[event["index"]] = dict(part(event, "content_block"))
                 case "content_block_delta":
-                    delta = event["delta"]
-                    piece = delta.get("partial_json") or delta.get("text") or ""
+                    piece = _grow(blocks[event["index"]], part(event, "delta"))
                     if piece:
                         if told.ttft_seconds is None:
                             told.ttft_seconds = asyncio.get_running_loop().time() - started
-                        written[event["index"]].append(piece)
                         told.pieces.append(piece)
                         on_text(piece)
                 case "message_delta":
-                    told.finish_reason = event["delta"].get("stop_reason") or told.finish_reason
+                    told.finish_reason = word(part(event, "delta"), "stop_reason") or told.finish_reason
                     usage.update(_present(part(event, "usage")))
                     told.usage = _usage(usage)
                 case "message_stop":
@@ -168,31 +170,22 @@ class _Conversation:
         await self._wire.stream("/v1/messages", self._content, told, take)
         if not ended and told.finish_reason is None:
             raise Broken("anthropic ended its stream in the middle.", answer=told.answer())
-        for index, block in blocks.items():
-            text = "".join(written[index])
-            if block.get("type") == "tool_use":
-                block["input"] = _parsed(text)
-                block["partial_json"] = text
-            elif block.get("type") == "text":
-                block["text"] = text
         return {**message, "content": list(blocks.values()), "stop_reason": told.finish_reason, "usage": usage}
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
-        told.model = raw.get("model") or told.model
-        if usage := raw.get("usage"):
-            told.usage = _usage(usage)
-        try:
-            content = raw["content"]
-            calls = [block for block in content if block["type"] == "tool_use"]
-            texts = [block["text"] for block in content if block["type"] == "text"]
-            if calls:
-                text = calls[0].pop("partial_json", None) or orjson.dumps(calls[0]["input"]).decode()
-            else:
-                text = json_in(texts[-1] if texts else "")
-        except (LookupError, TypeError, AttributeError):
-            raise Garbled("anthropic answered without content.", answer=told.answer(text="")) from None
-        told.finish_reason = raw.get("stop_reason")
-        answer = told.answer(raw, text)
+        told.model = word(raw, "model") or told.model
+        told.usage = _usage(part(raw, "usage")) or told.usage
+        if not isinstance(raw.get("content"), list):
+            raise Garbled("anthropic answered without content.", answer=told.answer(text=""))
+        content = parts(raw, "content")
+        called = next((block for block in content if block.get("type") == "tool_use"), None)
+        if called is not None:
+            written = text(called, _WRITTEN) or orjson.dumps(called.get("input")).decode()
+        else:
+            texts = [text(block, "text") for block in content if block.get("type") == "text"]
+            written = json_in(texts[-1] if texts else "")
+        told.finish_reason = word(raw, "stop_reason")
+        answer = told.answer([view for block in content if (view := _block_again(block))], written)
         if told.finish_reason == "refusal":
             raise Refused("The model declined to answer.", answer=answer)
         if told.finish_reason in ("max_tokens", "model_context_window_exceeded"):
@@ -205,8 +198,10 @@ class _Conversation:
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
-        view = Message.construct(**answer.raw)
+        view = Message.construct(role="assistant", content=answer.raw)
         mode = Mode.TOOLS if self._instructor_mode is Mode.TOOLS else Mode.JSON
+        if mode is Mode.TOOLS and not answer.raw:
+            view = None  # a turn without content would be turned away: only the correction is added
         added = ask_again(Vendor.ANTHROPIC, mode, self._messages, view, error)
         self._messages = [*self._messages, *added]
         self._content = self._encode()
@@ -217,22 +212,51 @@ def _present(usage: Any) -> dict[str, Any]:
     return {name: value for name, value in usage.items() if value is not None}
 
 
-def _parsed(text: str) -> Any:
+def _grow(block: dict[str, Any], delta: Mapping[str, Any]) -> str:
+    """Add *delta* to the block of a stream that it belongs to; return the piece of the answer in it."""
+    for name in ("thinking", "signature"):
+        if delta.get(name):
+            block[name] = text(block, name) + text(delta, name)
+    if piece := text(delta, "partial_json"):
+        block[_WRITTEN] = text(block, _WRITTEN) + piece
+    elif piece := text(delta, "text"):
+        block["text"] = text(block, "text") + piece
+    return piece
+
+
+def _block_again(block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a block of an answer as it may be sent back in a re-ask; ``None`` for what may not."""
+    match block.get("type"):
+        case "tool_use":
+            given = _parsed(text(block, _WRITTEN)) if _WRITTEN in block else part(block, "input")
+            named = {"id": word(block, "id") or "call", "name": word(block, "name") or "answer"}
+            return {"type": "tool_use", **named, "input": given}
+        case "text" if text(block, "text"):
+            return {"type": "text", "text": text(block, "text")}
+        case "thinking" if text(block, "signature"):
+            return {"type": "thinking", "thinking": text(block, "thinking"), "signature": text(block, "signature")}
+        case _:
+            return None
+
+
+def _parsed(written: str) -> dict[str, Any]:
+    """Return the input that a stream wrote; the API takes only objects back, so what is none becomes an empty one."""
     try:
-        return orjson.loads(text)
+        found = orjson.loads(written)
     except ValueError:
         return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
+def _usage(usage: Mapping[str, Any]) -> Usage | None:
     """Return usage as OpenAI counts: Anthropic's ``input_tokens`` leave out cache reads and writes."""
-    cached = usage.get("cache_read_input_tokens") or 0
-    written = usage.get("cache_creation_input_tokens") or 0
-    details = part(usage, "output_tokens_details")
-    return Usage(
-        input_tokens=(usage.get("input_tokens") or 0) + cached + written,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=usage.get("output_tokens") or 0,
-        reasoning_tokens=details.get("thinking_tokens") or 0,
+    cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
+    return credible(
+        Usage(
+            input_tokens=count(usage, "input_tokens") + cached + written,
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            output_tokens=count(usage, "output_tokens"),
+            reasoning_tokens=count(part(usage, "output_tokens_details"), "thinking_tokens"),
+        )
     )

@@ -24,11 +24,16 @@ from core.providers._dialect import (
     Told,
     Wire,
     ask_again,
+    count,
+    credible,
     frame,
     in_messages,
     json_in,
     messages_of,
     part,
+    parts,
+    text,
+    word,
 )
 from core.providers._strict import strict_schema, without_nulls
 from core.settings import Settings
@@ -157,21 +162,19 @@ class _ChatConversation:
 
         def take(event: Any) -> None:
             nonlocal is_call
-            told.model = event.get("model") or told.model
-            if usage := event.get("usage"):
-                told.usage = _chat_usage(usage)
-            for choice in event.get("choices") or ():
+            told.model = word(event, "model") or told.model
+            told.usage = _chat_usage(part(event, "usage")) or told.usage
+            for choice in parts(event, "choices"):
                 delta = part(choice, "delta")
-                told.finish_reason = choice.get("finish_reason") or told.finish_reason
-                if delta.get("refusal"):
-                    refusal.append(delta["refusal"])
-                piece = delta.get("content") or ""
-                for piece_of_call in delta.get("tool_calls") or ():
+                told.finish_reason = word(choice, "finish_reason") or told.finish_reason
+                refusal.append(text(delta, "refusal"))
+                piece = text(delta, "content")
+                for piece_of_call in parts(delta, "tool_calls"):
                     is_call = True
                     function = part(piece_of_call, "function")
-                    call["id"] = piece_of_call.get("id") or call["id"]
-                    call["function"]["name"] += function.get("name") or ""
-                    piece += function.get("arguments") or ""
+                    call["id"] = word(piece_of_call, "id") or call["id"]
+                    call["function"]["name"] += text(function, "name")
+                    piece += text(function, "arguments")
                 if piece:
                     if told.ttft_seconds is None:
                         told.ttft_seconds = asyncio.get_running_loop().time() - started
@@ -181,29 +184,33 @@ class _ChatConversation:
         await self._wire.stream(self._path, self._content, told, take)
         if told.finish_reason is None:
             raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
-        text = "".join(told.pieces)
-        message: dict[str, Any] = {"role": "assistant", "content": None if is_call else text}
+        written = "".join(told.pieces)
+        message: dict[str, Any] = {"role": "assistant", "content": None if is_call else written}
         if is_call:
-            call["function"]["arguments"] = text
+            call["function"]["arguments"] = written
             message["tool_calls"] = [call]
-        if refusal:
-            message["refusal"] = "".join(refusal)
-        return {"choices": [{"index": 0, "finish_reason": told.finish_reason, "message": message}]}
+        message["refusal"] = "".join(refusal)
+        return {"choices": [{"finish_reason": told.finish_reason, "message": message}]}
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
-        told.model = raw.get("model") or told.model
-        if usage := raw.get("usage"):
-            told.usage = _chat_usage(usage)
-        try:
-            choice = raw["choices"][0]
-            message = choice["message"]
-            calls = message.get("tool_calls")
-            text = calls[0]["function"]["arguments"] if calls else json_in(message.get("content") or "")
-        except (LookupError, TypeError, AttributeError):
-            raise Garbled(f"{self._wire.name} answered without a choice.", answer=told.answer(text="")) from None
-        told.finish_reason = choice.get("finish_reason")
-        answer = told.answer(raw, text)
-        if message.get("refusal") or told.finish_reason == "refusal":
+        told.model = word(raw, "model") or told.model
+        told.usage = _chat_usage(part(raw, "usage")) or told.usage
+        choices = parts(raw, "choices")
+        message = part(choices[0], "message") if choices else None
+        if not message:
+            raise Garbled(f"{self._wire.name} answered without a choice.", answer=told.answer(text=""))
+        calls = parts(message, "tool_calls")
+        told.finish_reason = word(choices[0], "finish_reason")
+        if calls:
+            function = part(calls[0], "function")
+            written = text(function, "arguments")
+            named = {"name": text(function, "name"), "arguments": written}
+            called = [{"id": word(calls[0], "id") or "call", "type": "function", "function": named}]
+            answer = told.answer({"role": "assistant", "content": None, "tool_calls": called}, written)
+        else:
+            content = text(message, "content")
+            answer = told.answer({"role": "assistant", "content": content}, json_in(content))
+        if text(message, "refusal") or told.finish_reason == "refusal":
             raise Refused("The model declined to answer.", answer=answer)
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
         return answer
@@ -223,7 +230,7 @@ class _ChatConversation:
         return added
 
     def _instructor_view(self, answer: Answer) -> Any:
-        return ChatCompletion.construct(**answer.raw)
+        return ChatCompletion.construct(choices=[{"message": answer.raw}])
 
 
 class _ResponsesConversation(_ChatConversation):
@@ -264,8 +271,8 @@ class _ResponsesConversation(_ChatConversation):
             if kind in ("response.function_call_arguments.delta", "response.output_text.delta"):
                 if told.ttft_seconds is None:
                     told.ttft_seconds = asyncio.get_running_loop().time() - started
-                told.pieces.append(event["delta"])
-                on_text(event["delta"])
+                told.pieces.append(text(event, "delta"))
+                on_text(text(event, "delta"))
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 final.update(part(event, "response"))
             elif kind == "error":
@@ -277,20 +284,23 @@ class _ResponsesConversation(_ChatConversation):
         return final
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
-        told.model = raw.get("model") or told.model
-        if usage := raw.get("usage"):
-            told.usage = _responses_usage(usage)
-        try:
-            output: list[dict[str, Any]] = raw["output"]
-            calls = [one["arguments"] for one in output if one.get("type") == "function_call"]
-            messages = [one for one in output if one.get("type") == "message"]
-            content: list[dict[str, Any]] = [piece for one in messages for piece in one.get("content") or ()]
-            text = calls[0] if calls else json_in("".join(piece.get("text") or "" for piece in content))
-            refused = any(piece.get("type") == "refusal" for piece in content)
-        except (LookupError, TypeError, AttributeError):
-            raise Garbled(f"{self._wire.name} answered without an output.", answer=told.answer(text="")) from None
-        told.finish_reason = part(raw, "incomplete_details").get("reason") or raw.get("status")
-        answer = told.answer(raw, text)
+        told.model = word(raw, "model") or told.model
+        told.usage = _responses_usage(part(raw, "usage")) or told.usage
+        if not isinstance(raw.get("output"), list):
+            raise Garbled(f"{self._wire.name} answered without an output.", answer=told.answer(text=""))
+        output = parts(raw, "output")
+        called = next((one for one in output if one.get("type") == "function_call"), None)
+        content = [piece for one in output if one.get("type") == "message" for piece in parts(one, "content")]
+        refused = any(piece.get("type") == "refusal" for piece in content)
+        written = text(called, "arguments") if called else json_in("".join(text(piece, "text") for piece in content))
+        told.finish_reason = word(part(raw, "incomplete_details"), "reason") or word(raw, "status")
+        view = called and {
+            "type": "function_call",
+            "call_id": text(called, "call_id"),
+            "name": text(called, "name"),
+            "arguments": written,
+        }
+        answer = told.answer(view, written)
         if refused:
             raise Refused("The model declined to answer.", answer=answer)
         if told.finish_reason == "failed":
@@ -301,8 +311,7 @@ class _ResponsesConversation(_ChatConversation):
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
         if self._instructor_mode is Mode.TOOLS:
-            output = [SimpleNamespace(**one) for one in answer.raw.get("output", ())]
-            view = SimpleNamespace(output=output)
+            view = SimpleNamespace(output=[SimpleNamespace(**answer.raw)] if answer.raw else [])
             added = ask_again(Vendor.OPENAI, Mode.RESPONSES_TOOLS, self._messages, view, error)
         else:
             message = {"role": "assistant", "content": answer.text}
@@ -320,25 +329,29 @@ def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> 
         raise Filtered("The provider's content filter stopped the answer.", answer=answer)
 
 
-def _chat_usage(usage: Mapping[str, Any]) -> Usage:
+def _chat_usage(usage: Mapping[str, Any]) -> Usage | None:
     prompt = part(usage, "prompt_tokens_details")
     completion = part(usage, "completion_tokens_details")
-    return Usage(
-        input_tokens=usage.get("prompt_tokens") or 0,
-        cached_tokens=prompt.get("cached_tokens") or 0,
-        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+    return credible(
+        Usage(
+            input_tokens=count(usage, "prompt_tokens"),
+            cached_tokens=count(prompt, "cached_tokens"),
+            cache_write_tokens=count(prompt, "cache_write_tokens"),
+            output_tokens=count(usage, "completion_tokens"),
+            reasoning_tokens=count(completion, "reasoning_tokens"),
+        )
     )
 
 
-def _responses_usage(usage: Mapping[str, Any]) -> Usage:
+def _responses_usage(usage: Mapping[str, Any]) -> Usage | None:
     given = part(usage, "input_tokens_details")
     made = part(usage, "output_tokens_details")
-    return Usage(
-        input_tokens=usage.get("input_tokens") or 0,
-        cached_tokens=given.get("cached_tokens") or 0,
-        cache_write_tokens=given.get("cache_write_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
-        reasoning_tokens=made.get("reasoning_tokens") or 0,
+    return credible(
+        Usage(
+            input_tokens=count(usage, "input_tokens"),
+            cached_tokens=count(given, "cached_tokens"),
+            cache_write_tokens=count(given, "cache_write_tokens"),
+            output_tokens=count(usage, "output_tokens"),
+            reasoning_tokens=count(made, "reasoning_tokens"),
+        )
     )
