@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +19,14 @@ from pages import _call, _fields, _formats, _parts
 INDENT = "\N{EM SPACE}"
 REDRAW_SECONDS = 0.1
 """How often a stream is redrawn: faster than this nobody reads."""
+NBSP = "\N{NO-BREAK SPACE}"
 STATES = {
-    _fields.FieldState.WAITING: ":gray[:material/schedule: waiting]",
-    _fields.FieldState.ARRIVING: ":blue[:material/edit: arriving]",
-    _fields.FieldState.ARRIVED: ":gray[:material/check: arrived]",
-    _fields.FieldState.VALID: ":green[:material/check_circle: valid]",
-    _fields.FieldState.ERROR: ":red[:material/error: wrong]",
-    _fields.FieldState.ABSENT: ":gray[:material/remove: left out]",
+    _fields.FieldState.WAITING: f":gray[:material/schedule:{NBSP}waiting]",
+    _fields.FieldState.ARRIVING: f":blue[:material/edit:{NBSP}arriving]",
+    _fields.FieldState.ARRIVED: f":gray[:material/check:{NBSP}arrived]",
+    _fields.FieldState.VALID: f":green[:material/check_circle:{NBSP}valid]",
+    _fields.FieldState.ERROR: f":red[:material/error:{NBSP}wrong]",
+    _fields.FieldState.ABSENT: f":gray[:material/remove:{NBSP}left out]",
 }
 
 
@@ -89,8 +91,8 @@ def play(visit: _parts.Visit, request: GenerationRequest, body: dict[str, Any]) 
             head, box = st.empty(), st.empty()
         head.progress(0.0, ":shimmer[Waiting for the first field…]")
         box.table(_frame(_fields.rows(body, None)), border="horizontal")
-        pieces = visit.runtime.generator.stream(request, visit.principal)
-        try:
+        stream: Any = visit.runtime.generator.stream(request, visit.principal)
+        with closing(stream) as pieces:  # leaving or stopping raises through here: hang up on the provider at once
             for piece in pieces:
                 if not isinstance(piece, Partial):
                     return Played(request=request, body=body, value=piece.value, call_id=piece.id, is_valid=True)
@@ -101,8 +103,6 @@ def play(visit: _parts.Visit, request: GenerationRequest, body: dict[str, Any]) 
                     again = f"Attempt {piece.attempt}: asked again. " if piece.attempt > 1 else ""
                     head.progress(_fields.done(found), f":shimmer[{again}The object is arriving…]")
                     box.table(_frame(found), border="horizontal")
-        finally:
-            pieces.close()  # leaving or stopping raises through here: hang up on the provider now
     except ProctorError as error:
         return Played(
             request=request,

@@ -44,7 +44,7 @@ def schema_choice(visit: _parts.Visit) -> tuple[str | dict[str, Any] | None, dic
     source = st.segmented_control(
         "Schema",
         list(SOURCES),
-        format_func=SOURCES.get,
+        format_func=lambda source: SOURCES[source],
         key="source",
         bind="query-params",
         default="registered",

@@ -76,9 +76,9 @@ def candidates(view: Any) -> list[dict[str, Any]]:
 
 def ordered(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows that name a model, by their order, without what was left empty."""
-    kept = rows[rows["model"].fillna("").astype(str).str.strip() != ""]
+    kept: pd.DataFrame = rows.loc[rows["model"].fillna("").astype(str).str.strip() != ""]
     found: list[dict[str, Any]] = []
-    for row in kept.sort_values("order", kind="stable", na_position="last").to_dict("records"):
+    for row in kept.sort_values(by="order", kind="stable").to_dict("records"):
         one = {field: row[field] for field in FIELDS if not pd.isna(row[field])}
         if "max_tokens" in one:
             one["max_tokens"] = int(one["max_tokens"])
