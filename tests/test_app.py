@@ -148,6 +148,7 @@ def test_everything_is_served(served: Served, world: World) -> None:
     assert console.headers["x-request-id"]
     response = served.get("/v1/schemas", **world.headers)
     assert {"invoice", "support_ticket"} <= {schema["name"] for schema in response.json()["schemas"]}
+    assert "content-encoding" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/generations"])

@@ -20,11 +20,12 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, flight: Flight, first: bytes | End) -> None:
+    def __init__(self, flight: Flight, first: bytes | End, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
         super().__init__(headers=dict(HEADERS))
         del self.headers["content-length"]  # nobody knows it yet
         self._flight = flight
         self._first = first
+        self._keep_alive_seconds = keep_alive_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 ASGI's signature
         """Send everything; whichever way this ends, the flight does not outlive it."""
@@ -33,7 +34,7 @@ class EventStream(Response):
             news: bytes | End | None = self._first
             while not isinstance(news, End):
                 await send({"type": "http.response.body", "body": news or b": keep-alive\n\n", "more_body": True})
-                news = await self._flight.next(KEEP_ALIVE_SECONDS)
+                news = await self._flight.next(self._keep_alive_seconds)
             last = event("error" if news.is_problem else "final", news.body)
             await send({"type": "http.response.body", "body": last, "more_body": False})
         finally:
