@@ -18,11 +18,11 @@ test: .venv/.dev browser ## Run every test, with real databases and a real brows
 	exit $$status
 
 check: .venv/.dev ## Lint, format, types, import rules, docstrings
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/pyright
-	.venv/bin/lint-imports
-	.venv/bin/interrogate --quiet core tests
+	@status=0; \
+	for tool in 'ruff check' 'ruff format --check' pyright lint-imports 'interrogate --quiet core tests'; do \
+		echo "$$tool"; .venv/bin/$$tool || status=1; \
+	done; \
+	exit $$status
 
 bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
 	.venv/bin/python -m tests.bench
