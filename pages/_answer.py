@@ -173,7 +173,7 @@ def _frame(rows: list[_fields.FieldRow]) -> pd.DataFrame:
 
 
 def _figures(call: Any) -> None:
-    attempts, tokens, cost, latency = st.columns(4, gap="small")
+    attempts, tokens, cost, latency = st.columns([3, 3, 5, 4], gap="small")
     attempts.metric("Attempts", len(call.rungs))
     said = f"{_formats.count(call.input_tokens)} in, {_formats.count(call.output_tokens)} out, over all attempts."
     tokens.metric("Tokens", _formats.count(call.input_tokens + call.output_tokens), help=said)
@@ -195,7 +195,7 @@ def _ladder(call: Any) -> None:
             f":small[:gray[{_formats.millis(rung.duration_ms)} · {paid}]]"
         )
         for problem in rung.field_errors:
-            st.caption(f":material/subdirectory_arrow_right: `{problem.path}` {_parts.plain(problem.message)}")
+            st.markdown(f":small[:material/subdirectory_arrow_right: `{problem.path}` {_parts.plain(problem.message)}]")
         if rung.error_detail and not rung.field_errors:
             st.caption(f":material/subdirectory_arrow_right: {_parts.plain(rung.error_detail)}")
     st.page_link("calls.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})
@@ -215,7 +215,7 @@ def _take_away(visit: _parts.Visit, played: Played) -> None:
                 key="download",
             )
         with st.popover("As curl", icon=":material/terminal:", key="curl"):
-            st.caption("`PROCTOR_KEY` is a key of the tenant; make one under Tenants.")
+            st.markdown(":small[`PROCTOR_KEY` is a key of the tenant; make one under Tenants.]")
             st.code(
                 curl(played.request, st.context.url or f"http://localhost:{visit.runtime.settings.port}"),
                 "bash",

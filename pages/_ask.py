@@ -99,6 +99,6 @@ def model_choice(visit: _parts.Visit) -> tuple[str, str | None, str]:
     if chosen is None or chosen in routes:
         terms = routes[chosen] if chosen else next(iter(routes.values()))
         asked = ", then ".join(f"`{one.name}`" for one in terms.candidates)
-        st.caption(f"It asks {asked}.")
+        st.markdown(f":small[It asks {asked}.]")
         return terms.name, None, terms.candidates[0].provider
     return "default", chosen, visit.runtime.routes.of_model(chosen).candidates[0].provider

@@ -129,7 +129,7 @@ def create_key(visit: Visit, tenant: Any) -> None:
         with form.container():
             st.success("Copy the key now. It is not stored, and cannot be shown again.", icon=":material/key:")
             st.code(new.secret, language=None, wrap_lines=True)
-            st.caption("Send it as `Authorization: Bearer …`. Close this when you have put it where it belongs.")
+            st.markdown(":small[Send it as `Authorization: Bearer …`. Close this when it is where it belongs.]")
 
 
 @st.dialog("Revoke this key?", icon=":material/key_off:")

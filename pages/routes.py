@@ -51,7 +51,7 @@ def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any])
             f"failure retried {_formats.plural(terms.max_retries, 'time')}; all within {terms.deadline_seconds:g} s."
         )
         if view.is_from_environment:
-            st.caption("`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.")
+            st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
         if visit.may(Permission.ROUTES_WRITE):
             with st.container(horizontal=True, gap="small"):
                 if st.button("Edit", icon=":material/edit:", key=f"edit_{terms.name}"):

@@ -83,9 +83,8 @@ def tenant_card(visit: _parts.Visit) -> None:
             if row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
                 _tenant_dialogs.revoke_key(visit, tenant, key)
         if revoked := [key for key in keys if not key.is_live]:
-            st.caption(
-                "Revoked: " + ", ".join(f"`{key.prefix}…` {_formats.moment(key.revoked_at)} UTC" for key in revoked)
-            )
+            gone = ", ".join(f"`{key.prefix}…` {_formats.moment(key.revoked_at)} UTC" for key in revoked)
+            st.markdown(f":small[Revoked: {gone}]")
 
 
 def main() -> None:
