@@ -44,19 +44,19 @@ clean: ## Remove what these commands installed here; the database stays
 
 define sync
 set -e; \
+export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never; \
+uv=uv; uv --version >/dev/null 2>&1 || uv=.venv/bin/uv; \
 if [ ! -x .venv/bin/python ]; then \
 	for python in python3 python3.14 python3.13 python3.12 python3.11 ''; do \
 		[ -z "$$python" ] || ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || break; \
 	done; \
 	[ -n "$$python" ] || { echo 'Proctor needs Python 3.11 or later; there is none on the PATH.' >&2; exit 1; }; \
-	"$$python" -m venv .venv || { rm -rf .venv; \
-		echo 'This Python cannot make a virtual environment; on Debian, apt-get install python3-venv.' >&2; exit 1; }; \
+	if [ $$uv = uv ]; then uv venv --quiet --python "$$python" .venv; \
+	else "$$python" -m venv .venv || { rm -rf .venv; \
+		echo 'This Python cannot make a virtual environment: install uv, or on Debian python3-venv.' >&2; exit 1; }; \
+	fi; \
 fi; \
-uv=uv; \
-if ! uv --version >/dev/null 2>&1; then \
-	uv=.venv/bin/uv; \
-	[ -x $$uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
-fi; \
-UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $$uv sync --frozen --inexact --python .venv/bin/python $(1); \
+[ $$uv = uv ] || [ -x $$uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+$$uv sync --frozen --inexact --python .venv/bin/python $(1); \
 touch $@
 endef
