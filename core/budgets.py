@@ -17,7 +17,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from core import audit
-from core.clock import Clock, micros
+from core.clock import Clock, from_micros, micros
 from core.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from core.pricing import NANO
 from core.principals import Permission, Principal
@@ -123,7 +123,13 @@ class Budgets:
             "WHERE expires_at < :now LIMIT 1"
         )
         self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE SKIP LOCKED")
-        self._account = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
+        self._account = store.prepare("SELECT spent_nano_usd, held_nano_usd, ends_at FROM account WHERE id = :id")
+        self._current = store.prepare(
+            "SELECT id FROM account WHERE budget_id = :budget_id AND starts_at <= :now AND ends_at > :now"
+        )
+        self._given_up = store.prepare(
+            "SELECT COALESCE(SUM(nano_usd), 0) FROM ledger_entry WHERE generation_id = :id AND attempt_id IS NULL"
+        )
         self._new_account = store.prepare(
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
             "VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0) ON CONFLICT DO NOTHING"
@@ -140,6 +146,8 @@ class Budgets:
     def cover(self, cursor: Cursor, purse: Purse, nano_usd: int) -> None:
         """Hold enough for one more attempt that may cost *nano_usd*, in the caller's transaction, before it goes out.
 
+        If that transaction is undone, the purse is to be put back to a copy from before it.
+
         Raises:
             BudgetExceeded: the budget does not cover it; nothing more is held.
 
@@ -150,11 +158,14 @@ class Budgets:
         if not purse.reservation_id:
             self._reserve(cursor, purse, purse.terms, nano_usd)
             return
-        missing = purse.pending_nano_usd + nano_usd - purse.held_nano_usd
-        if missing > 0:
+        missing = max(0, purse.pending_nano_usd + nano_usd - purse.held_nano_usd)
+        if not self._renew(cursor, purse, purse.held_nano_usd + missing - purse.pending_nano_usd):
+            self._take_back(cursor, purse)
+            self._reserve(cursor, purse, purse.terms, nano_usd)
+            return
+        if missing:
             self._hold_more(cursor, purse, purse.terms, missing)
         self._move_charges(cursor, purse, release=0)
-        self._store_reservation(cursor, purse)
 
     def charge(self, purse: Purse, attempt_id: str, nano_usd: int | None, *, estimated: bool) -> None:
         """Spend *nano_usd* on an attempt that has ended; the entry is written with the next transaction.
@@ -172,27 +183,48 @@ class Budgets:
             return
         cursor.execute(self._close_reservation, {"id": purse.reservation_id})
         if cursor.rowcount == 0:
-            purse.held_nano_usd = 0  # it lapsed and was swept, hold and all
+            self._take_back(cursor, purse)
+            return
         self._move_charges(cursor, purse, release=max(0, purse.held_nano_usd - purse.pending_nano_usd))
         purse.reservation_id = ""
+
+    def _take_back(self, cursor: Cursor, purse: Purse) -> None:
+        """Find that the reservation lapsed and was swept while its owner lived on, as after a computer's sleep.
+
+        The hold went back then, and the call that was out was charged its estimate. It has ended after all, and its
+        true charge is at hand, so the estimate is taken back.
+        """
+        purse.held_nano_usd = 0
+        purse.reservation_id = ""
+        cursor.execute(self._given_up, {"id": purse.generation_id})
+        if estimate := int(cursor.fetchone()[0]):
+            refund = self._entry(purse, None, -estimate, estimated=True) | {"kind": LedgerKind.REFUND.value}
+            purse.charges = [*purse.charges, refund]
+        self._move_charges(cursor, purse, release=0)
 
     def _reserve(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
         starts_at, ends_at = period(terms.timezone, self._clock.now())
         purse.account_id = f"{terms.budget_id}:{starts_at:%Y%m%dT%H%M}"
         hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
         if not self._try_to_hold(cursor, hold):
-            cursor.execute(
-                self._new_account,
-                {
-                    "id": purse.account_id,
-                    "budget_id": terms.budget_id,
-                    "tenant_id": terms.tenant_id,
-                    "starts_at": micros(starts_at),
-                    "ends_at": micros(ends_at),
-                },
-            )
+            now = {"budget_id": terms.budget_id, "now": micros(self._clock.now())}
+            cursor.execute(self._current, now)
+            if (row := cursor.fetchone()) is not None:
+                # Another than the zone's own month: the tenant's time zone was changed within it. It runs to its end.
+                purse.account_id = hold["id"] = row[0]
+            else:
+                cursor.execute(
+                    self._new_account,
+                    {
+                        "id": purse.account_id,
+                        "budget_id": terms.budget_id,
+                        "tenant_id": terms.tenant_id,
+                        "starts_at": micros(starts_at),
+                        "ends_at": micros(ends_at),
+                    },
+                )
             if not self._try_to_hold(cursor, hold):
-                raise self._too_much(cursor, purse, terms, amount, ends_at)
+                raise self._too_much(cursor, purse, terms, amount)
         purse.held_nano_usd = amount
         reservation_id = self._clock.new_id()
         self._insert_reservation(
@@ -218,8 +250,7 @@ class Budgets:
     def _hold_more(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
         hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
         if not self._try_to_hold(cursor, hold):
-            _, ends_at = period(terms.timezone, self._clock.now())
-            raise self._too_much(cursor, purse, terms, amount, ends_at)
+            raise self._too_much(cursor, purse, terms, amount)
         purse.held_nano_usd += amount
 
     def _move_charges(self, cursor: Cursor, purse: Purse, *, release: int) -> None:
@@ -228,29 +259,30 @@ class Budgets:
         A charge beyond what is held is spent all the same: the provider was paid.
         """
         spent = purse.pending_nano_usd
-        released = min(spent, purse.held_nano_usd) + release
+        released = max(0, min(spent, purse.held_nano_usd)) + release
         self._insert_entries(cursor, purse.charges)
         if spent or released:
             cursor.execute(self._move, {"id": purse.account_id, "released": released, "spent": spent})
         purse.held_nano_usd -= released
         purse.charges = []
 
-    def _store_reservation(self, cursor: Cursor, purse: Purse) -> None:
+    def _renew(self, cursor: Cursor, purse: Purse, held: int) -> bool:
+        """Write down what the reservation is to hold, and live on; whether it was still there."""
         cursor.execute(
             self._raise_reservation,
             {
                 "id": purse.reservation_id,
-                "held": purse.held_nano_usd,
+                "held": held,
                 "at_risk": purse.at_risk_nano_usd,
                 "expires_at": micros(self._clock.now() + self._lease),
             },
         )
+        return cursor.rowcount > 0
 
-    def _too_much(
-        self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int, ends_at: datetime
-    ) -> BudgetExceeded:
+    def _too_much(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> BudgetExceeded:
         cursor.execute(self._account, {"id": purse.account_id})
-        spent, held = cursor.fetchone()
+        spent, held, ends = cursor.fetchone()
+        ends_at = from_micros(ends)
         left = max(0, terms.limit_nano_usd - spent - held)
         return BudgetExceeded(
             f"The next attempt could cost {_dollars(amount)}, and {_dollars(left)} of this month's budget of "
@@ -344,8 +376,8 @@ class Budgets:
                 limit_nano_usd=budget.limit_nano_usd,
                 spent_nano_usd=account.spent_nano_usd if account else 0,
                 held_nano_usd=account.held_nano_usd if account else 0,
-                starts_at=starts_at,
-                ends_at=ends_at,
+                starts_at=account.starts_at if account else starts_at,
+                ends_at=account.ends_at if account else ends_at,
                 version=budget.version,
             )
         return found

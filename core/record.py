@@ -6,7 +6,7 @@ Settling the money and writing the rows is one transaction: no charge without it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -193,13 +193,13 @@ class Record:
         """Hold money for one more attempt, and write down those before it, in one transaction."""
         if self._purse.terms is None and not self._unwritten:
             return
-        unwritten = self._unwritten
+        unwritten, purse = self._unwritten, replace(self._purse)
         try:
             with self._recorder.store.transaction() as cursor:
                 self._write_attempts(cursor)
                 self._recorder.budgets.cover(cursor, self._purse, nano_usd)
         except BaseException:
-            self._unwritten = unwritten  # the transaction was undone, and the attempts with it
+            self._unwritten, self._purse = unwritten, purse  # what the transaction did was undone
             raise
 
     def ended(self, attempt: Attempt) -> None:

@@ -70,6 +70,8 @@ class LedgerKind(StrEnum):
     """What an entry did to its account."""
 
     CHARGE = "charge"
+    REFUND = "refund"
+    """Takes back the estimate for a call that was given up for lost and ended after all."""
 
 
 class UtcTime(TypeDecorator[datetime]):
