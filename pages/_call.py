@@ -108,7 +108,8 @@ def _rung(rung: Rung) -> None:
         with st.grid(4, min_column_width=108, gap="xsmall"):
             for label, value in _rung_facts(rung).items():
                 st.markdown(f":small[:gray[{label}]]  \n{value}")
-        st.caption(_paid(rung))
+        if paid := _paid(rung):
+            st.markdown(f":small[{paid}]")
         if rung.error_detail and not rung.field_errors:
             st.markdown(f":red[:material/error:] {_parts.plain(rung.error_detail)}")
         if rung.field_errors:
@@ -147,22 +148,17 @@ def _cost(rung: Rung) -> str:
 
 
 def _paid(rung: Rung) -> str:
-    """Return a line of where an answer came from and at which price."""
+    """Return a line of who answered, at which price, and under which id."""
     said: list[str] = []
     if rung.answered_model and rung.answered_model != rung.model:
-        said.append(f"answered by {_parts.plain(rung.answered_model)}")
+        said.append(f"Answered by {_parts.plain(rung.answered_model)}")
     if rung.price:
         cached = rung.price.get("cached_usd_per_mtok")
-        said.append(
-            _parts.plain(
-                f"${rung.price.get('input_usd_per_mtok')} in"
-                + (f", ${cached} cached" if cached else "")
-                + f", ${rung.price.get('output_usd_per_mtok')} out per million tokens ({rung.price.get('source')})"
-            )
-        )
-    if rung.provider_request_id:
-        said.append(f"request {_parts.code(rung.provider_request_id)}")
-    return " · ".join(said)
+        price = f"${rung.price.get('input_usd_per_mtok')} in" + (f", ${cached} cached" if cached else "")
+        price += f", ${rung.price.get('output_usd_per_mtok')} out per million tokens ({rung.price.get('source')})"
+        said.append(_parts.plain(price))
+    line = f":gray[{' · '.join(said)}]" if said else ""
+    return f"{line} {_parts.code(rung.provider_request_id)}" if rung.provider_request_id else line
 
 
 def _field_errors(rung: Rung) -> None:

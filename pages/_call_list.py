@@ -19,7 +19,7 @@ OUTCOMES = GROUPS | {look.word: outcome for outcome, look in _parts.OUTCOMES.ite
 COLUMNS = st.column_config
 
 
-def choice(key: str, offered: Sequence[str]) -> str | None:
+def choice(key: str, offered: Sequence[str], width: int = 136) -> str | None:
     """Draw a filter bound to the URL; return what was chosen, or ``None`` for everything.
 
     What the URL names is offered even where it does not occur: a link must not lose its filter without a word.
@@ -30,7 +30,7 @@ def choice(key: str, offered: Sequence[str]) -> str | None:
     if named and named not in options:
         options.append(named)
     chosen = st.selectbox(
-        key, options, key=key, bind="query-params", label_visibility="collapsed", width=152, on_change=first_page
+        key, options, key=key, bind="query-params", label_visibility="collapsed", width=width, on_change=first_page
     )
     return None if chosen == everything else chosen
 
@@ -75,14 +75,14 @@ def filters(visit: _parts.Visit) -> tuple[CallFilter, str, bool]:
             bind="query-params",
             placeholder="Call or request id",
             label_visibility="collapsed",
-            width=200,
+            width=160,
             on_change=first_page,
         )
-        outcome = choice("outcome", list(OUTCOMES))
+        outcome = choice("outcome", list(OUTCOMES), 164)
         model = choice("model", offered.models)
         schema = choice("schema", offered.schemas)
-        route = choice("route", offered.routes)
-        error = choice("error", offered.error_codes)
+        route = choice("route", offered.routes, 120)
+        error = choice("error", offered.error_codes, 144)
         field, stretch = st.query_params.get("field"), between()
         if stretch:
             begins, ends = (_formats.moment(at, zone) for at in stretch)
@@ -162,19 +162,19 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         alt="Calls, the newest first",
         column_config={
             "started_at": COLUMNS.DatetimeColumn(
-                "Began", format="MMM D, HH:mm:ss", timezone=zone, width=118, pinned=True
+                "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
             ),
             "outcome": COLUMNS.MultiselectColumn(
                 "Outcome", options=[look.word for look in looks], color=[look.colour for look in looks], width=140
             ),
-            "tenant": COLUMNS.TextColumn("Tenant", width=118),
-            "schema": COLUMNS.TextColumn("Schema", width=120),
-            "model": COLUMNS.TextColumn("Model", width=166, help="Who answered, or was asked last"),
-            "attempts": COLUMNS.NumberColumn("Attempts", width=68),
+            "tenant": COLUMNS.TextColumn("Tenant", width=132),
+            "schema": COLUMNS.TextColumn("Schema", width=134),
+            "model": COLUMNS.TextColumn("Model", width=186, help="Who answered, or was asked last"),
+            "attempts": COLUMNS.NumberColumn("Attempts", width=64),
             "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=72),
-            "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=62),
-            "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=76, help="A dash: unpriced"),
-            "error": COLUMNS.TextColumn("Error code", width=120),
+            "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
+            "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="A dash: unpriced"),
+            "error": COLUMNS.TextColumn("Error code", width=108),
             "request": COLUMNS.TextColumn("Request id", width=150),
         },
     )

@@ -75,9 +75,16 @@ def _x(window_days: int, name: str = "at:T") -> alt.X:
     return alt.X(name, axis=_time_axis(window_days), scale=_UTC)
 
 
-def _legend(symbol: str = "square", **more: Any) -> alt.Legend:
+def _legend(symbol: str = "square", offset: int = 6, **more: Any) -> alt.Legend:
     return alt.Legend(
-        orient="top", direction="horizontal", title=None, symbolType=symbol, offset=6, padding=0, labelLimit=96, **more
+        orient="top",
+        direction="horizontal",
+        title=None,
+        symbolType=symbol,
+        offset=offset,
+        padding=0,
+        labelLimit=130,
+        **more,
     )
 
 
@@ -91,7 +98,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         "series:N",
         scale=alt.Scale(domain=["p95", "p99", "p50"]),
         sort=["p50", "p95", "p99"],
-        legend=_legend("stroke", values=["p50", "p95", "p99"], symbolStrokeWidth=3),
+        legend=_legend("stroke", offset=14, values=["p50", "p95", "p99"], symbolStrokeWidth=3),
     )
     ticks: dict[str, Any] = {"values": _DECADES} if scale == "log" else {"tickCount": 5}
     y = alt.Y(
@@ -110,7 +117,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         .mark_line(strokeWidth=2.2, interpolate="monotone")
         .encode(x=_x(days), y=y, color=colour),
         base.transform_filter("datum.part == 'alone'")
-        .mark_point(filled=True, size=22, opacity=0.6)
+        .mark_point(filled=True, size=22, opacity=0.6, aria=False)
         .encode(x=_x(days), y=y, color=colour),
         base.transform_filter("datum.part == 'change'")
         .mark_rule(color=_NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
@@ -123,7 +130,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
             tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")],
         ),
         base.transform_filter("datum.part == 'tip'")
-        .mark_rule(color=_NEUTRAL, strokeWidth=10)
+        .mark_rule(color=_NEUTRAL, strokeWidth=10, aria=False)
         .encode(
             x=_x(days),
             opacity=alt.condition(hover, alt.value(0.16), alt.value(0)),
@@ -201,7 +208,9 @@ def _bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis
             x2="until:T",
             y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **_RULED), scale=alt.Scale(zero=True, nice=True)),
             y2="high:Q",
-            color=alt.Color("name:N", scale=scale, sort=list(names), legend=_legend(columns=3, symbolSize=80)),
+            color=alt.Color(
+                "name:N", scale=scale, sort=list(names), legend=_legend(columns=3 if colours else 2, symbolSize=80)
+            ),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
                 alt.Tooltip("name:N", title=" "),
@@ -356,7 +365,9 @@ def _ladder_spec() -> dict[str, Any]:
         ],
     )
     first = (
-        base.transform_filter("isValid(datum.token)").mark_tick(thickness=2, color="#FFFFFF").encode(x="token:Q", y=y)
+        base.transform_filter("isValid(datum.token)")
+        .mark_tick(thickness=2, color="#FFFFFF", aria=False)
+        .encode(x="token:Q", y=y)
     )
     return _spec(alt.layer(bars, first))
 

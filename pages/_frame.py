@@ -94,7 +94,9 @@ def _side() -> None:
         if is_demo:
             with st.container(gap="xsmall", key="demo"):
                 st.badge("Demo data", icon=":material/science:", color="violet")
-                st.caption("Made by the real corridor on a manual clock. `proctor demo --remove` takes it away.")
+                st.markdown(
+                    ":small[:gray[Made by the real corridor on a manual clock; taken away by] `proctor demo --remove`]"
+                )
 
 
 dark = st.context.theme.type == "dark"

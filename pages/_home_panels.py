@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import streamlit as st
 
-from core.reports import ENOUGH, Overview
+from core.reports import ENOUGH, Change, Overview
 from pages import _charts, _figures, _formats, _home_tables, _parts
 
 MOST_CHANGES = 8
@@ -100,15 +101,24 @@ def _fields(scene: Scene) -> None:
 
 
 def _changes(scene: Scene) -> None:
-    """List what changed."""
+    """List what changed; what changed in one go is told by its first."""
     with _parts.card("Changes", key="changes_card", help="What operators and breakers changed in this window."):
         if not scene.overview.changes:
             st.caption("Nothing was changed in this window.")
-        for change in scene.overview.changes[:MOST_CHANGES]:
-            at = _formats.moment(change.at, scene.overview.window.zone)
-            st.markdown(f":gray[{at}] :gray-badge[{_parts.plain(change.kind)}] {_parts.plain(change.summary)}")
-        if len(scene.overview.changes) > MOST_CHANGES:
-            st.caption(f"and {len(scene.overview.changes) - MOST_CHANGES} more before these")
+        told = [
+            (minute, kind, list(together))
+            for (minute, kind), together in groupby(scene.overview.changes, lambda one: (_minute(scene, one), one.kind))
+        ]
+        for minute, kind, together in told[:MOST_CHANGES]:
+            more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
+            said = _parts.plain(together[0].summary)
+            st.markdown(f":gray[{minute}] :gray-badge[{_parts.plain(kind)}] {said}{more}")
+        if len(told) > MOST_CHANGES:
+            st.caption(f"and {sum(len(together) for *_, together in told[MOST_CHANGES:])} more before these")
+
+
+def _minute(scene: Scene, change: Change) -> str:
+    return _formats.moment(change.at, scene.overview.window.zone)
 
 
 def draw(overview: Overview, hours: int, tenant: Any) -> None:

@@ -39,7 +39,8 @@ def draw_tenants(overview: Overview) -> str | None:
     frame = overview.tenants.copy()
     frame["status"] = [status(row) for row in frame.itertuples()]
     frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
-    frame[["error_rate", "validity", "used"]] *= 100
+    frame[["error_rate", "validity"]] *= 100
+    frame["used"] = (frame["used"] * 100) // 1  # what is not all is never 100 %
     names = ["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]
     event: Any = st.dataframe(
         frame[names],
@@ -96,9 +97,9 @@ def draw_fields(overview: Overview) -> Any:
         selection_mode="single-cell",
         alt="Fields of schemas by number of validation errors",
         column_config={
-            "schema": _C.TextColumn("Schema", width=116),
+            "schema": _C.TextColumn("Schema", width=126),
             "path": _C.TextColumn("Field", width=150),
-            "type": _C.TextColumn("Rule it broke", width=176),
+            "type": _C.TextColumn("Rule it broke", width=166),
             "errors": _C.NumberColumn("Errors", format="localized", width=56),
             "repaired": _C.ProgressColumn(
                 "Repaired",

@@ -85,7 +85,7 @@ def _latency(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Ti
         label="p95 latency",
         value=_formats.millis(now.latency.p95 if enough else None),
         delta=_formats.change(now.latency.p95, before.latency.p95) if comparable else None,
-        beside=None if enough else f"from {ENOUGH} calls on",
+        beside=None if comparable else "too few before" if enough else f"from {ENOUGH} calls on",
         better="inverse",
         trend=_known(series["p95"]),
         help="95 % of the calls that reached a provider took at most this long, from the door to the record, re-asks "
@@ -129,7 +129,7 @@ def draw_tiles(overview: Overview, range_name: str) -> None:
                 tile.value,
                 0 if flat else tile.delta,
                 delta_color=tile.better,
-                delta_description=tile.beside,
+                delta_description=tile.beside or (None if tile.delta else "nothing before"),
                 help=tile.help,
                 border=True,
                 height="stretch",

@@ -105,7 +105,7 @@ def page(title: str, caption: str, *, needs: Permission) -> Visit:
         runtime.store.check()
     except ProctorError as error:
         show_error(error, "Proctor cannot work right now.")
-        st.caption("On the server, `proctor doctor` says what is missing.")
+        st.markdown(":small[On the server, `proctor doctor` says what is missing.]")
         st.button("Try again", icon=":material/refresh:", key="try_again")
         st.stop()
     for sentence, icon in st.session_state.pop(_FLASH, ()):

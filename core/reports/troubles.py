@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,7 +79,7 @@ def _spent(reading: Reading, tenant_id: str | None, names: Mapping[str, str], no
                 tenant_id=row.tenant_id,
                 tenant=name,
                 share=used,
-                headline=f"{name}: {used:.0%} of the budget is used",
+                headline=f"{name}: {math.floor(used * 100)}% of the budget is used",  # what is not all is never 100
                 sentence=f"{rest} in this period; calls beyond it are blocked.",
             )
         )

@@ -297,6 +297,11 @@ class TestTroubles:
         assert found[1].sentence.startswith("$0.05 of $1.00 are left")
         assert [trouble.tenant for trouble in reports.troubles("acme")] == ["Acme"]
 
+    def test_a_nearly_spent_budget_is_not_called_spent(self, reports: Reports, store: Store) -> None:
+        """Of a budget used to 99.9 % no more than 99 % is claimed."""
+        builders.save(store, *builders.budget(builders.tenant("Acme", NOW), 1_000_000_000, 999_000_000, NOW))
+        assert reports.troubles()[0].headline == "Acme: 99% of the budget is used"
+
 
 def everything(**more: Any) -> CallFilter:
     """Return a filter for the last day, narrowed by *more*."""

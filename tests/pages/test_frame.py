@@ -54,7 +54,7 @@ def test_demo_data_is_marked(proctor: Runtime, open_page: Open) -> None:
     builders.save(proctor.store, builders.tenant("Acme", NOW, is_demo=True))
     page = open_page("home")
     assert any("Demo data" in line.value for line in page.sidebar.markdown)
-    assert any("proctor demo --remove" in line.value for line in page.sidebar.caption)
+    assert any("proctor demo --remove" in line.value for line in page.sidebar.markdown)
 
 
 def test_work_under_way_is_shown(proctor: Runtime, open_page: Open) -> None:
