@@ -97,6 +97,14 @@ def period(timezone: str, at: datetime) -> tuple[datetime, datetime]:
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
+def account_id(budget_id: str, timezone: str, at: datetime) -> str:
+    """Return the id of the account around *at*: one per budget and local month.
+
+    It names the month, not its first moment, so that a tenant who moves to another time zone keeps its account.
+    """
+    return f"{budget_id}:{at.astimezone(ZoneInfo(timezone)):%Y-%m}"
+
+
 class Budgets:
     """The budgets, their accounts and the ledger."""
 
@@ -203,8 +211,9 @@ class Budgets:
         self._move_charges(cursor, purse, release=0)
 
     def _reserve(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
-        starts_at, ends_at = period(terms.timezone, self._clock.now())
-        purse.account_id = f"{terms.budget_id}:{starts_at:%Y%m%dT%H%M}"
+        now = self._clock.now()
+        starts_at, ends_at = period(terms.timezone, now)
+        purse.account_id = account_id(terms.budget_id, terms.timezone, now)
         hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
         if not self._try_to_hold(cursor, hold):
             now = {"budget_id": terms.budget_id, "now": micros(self._clock.now())}
@@ -365,7 +374,8 @@ class Budgets:
         zones = {tenant.id: tenant.timezone for tenant in tenants}
         with self._store.reading() as session:
             budgets = session.exec(select(Budget).where(col(Budget.tenant_id).in_(zones))).all()
-            current = select(Account).where(col(Account.starts_at) <= now, col(Account.ends_at) > now)
+            ids = {budget.id: account_id(budget.id, zones[budget.tenant_id], now) for budget in budgets}
+            current = select(Account).where(col(Account.id).in_(ids.values()))
             accounts = {account.budget_id: account for account in session.exec(current)}
         found: dict[str, BudgetState] = {}
         for budget in budgets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,7 +82,7 @@ class Corridor:
 
     def stream(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
-    ) -> Iterator[Partial | Generation]:
+    ) -> Generator[Partial | Generation, None, None]:
         """Yield the object as it grows, then the generation. Closing the iterator closes the provider's connection.
 
         Raises:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from core.attempts import Router
@@ -18,9 +19,9 @@ from core.generation import Corridor
 from core.guardrails import Guardrails
 from core.limits import Limits
 from core.policy import Policies
-from core.pricing import Prices
+from core.pricing import Prices, Usage
 from core.record import Recorder
-from core.routes import Routes
+from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
 from core.settings import Settings, load
 from core.store import Store
@@ -29,8 +30,6 @@ from core.telemetry import Metrics, configure_logging, log
 from core.tenants import Tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from core.demo import Demo
     from core.providers import Provider
     from core.providers._llama import LocalModel
@@ -38,6 +37,36 @@ if TYPE_CHECKING:
     from core.reports import Reports
 
 SWEEP_SECONDS = 30.0
+
+
+class _Providers(Mapping[str, "Provider"]):
+    """The providers that are set up, each made when it is first asked: its SDK takes a second to load."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Provider]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Provider] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Provider:
+        if name not in self._made:
+            with self._lock:
+                if name not in self._made:
+                    self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @property
+    def made(self) -> Sequence[Provider]:
+        """Those that were asked for so far."""
+        return list(self._made.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +84,35 @@ class Runtime:
     routes: Routes
     schemas: Schemas
     breakers: Breakers
+    prices: Prices
     policies: Policies
     generator: Corridor
-    reports: Reports
     demo: Demo
     local_model: LocalModel
-    providers: Mapping[str, Provider]
+    providers: _Providers
     loop: Loop
     stopping: threading.Event
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Every read-only question. Made when first asked for: pandas takes a second to load."""
+        from core.reports import Reports  # noqa: PLC0415 as said
+
+        return Reports(self.store, self.clock)
 
     def start(self) -> None:
         """Migrate, load the sample schemas, then keep house in the background."""
         self.store.migrate()
         self.schemas.load_samples("proctor")
         self.local_model.start_in_background()
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        """Load SDKs and prices now, so that the first generation need not wait for them."""
+        for candidate in self.routes.find(DEFAULT).terms.candidates:
+            self.providers.get(candidate.provider)
+            self.prices.cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
     def _keep_house(self) -> None:
         """Return what crashed processes held and forget payloads that are past their time."""
@@ -85,7 +128,7 @@ class Runtime:
         self.stopping.set()
         self.demo.stop()
         self.local_model.stop()
-        for provider in self.providers.values():
+        for provider in self.providers.made:
             self.loop.run(provider.close())
         self.loop.close()
         self.store.close()
@@ -102,8 +145,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     from core.providers import load as load_provider  # noqa: PLC0415
     from core.providers._llama import LocalModel  # noqa: PLC0415
     from core.providers._loop import Loop  # noqa: PLC0415
-    from core.providers.local import Local  # noqa: PLC0415
-    from core.reports import Reports  # noqa: PLC0415
 
     settings = settings or load()
     clock = clock or SystemClock()
@@ -118,11 +159,12 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
     local_model = LocalModel(settings, clock)
     remote = ("openai", "anthropic", "compatible")
-    providers: dict[str, Provider] = {
-        name: load_provider(name, settings) for name in remote if settings.has_provider(name)
+    makers: dict[str, Callable[[], Provider]] = {
+        name: partial(load_provider, name, settings) for name in remote if settings.has_provider(name)
     }
     if settings.runs_local_model:
-        providers["local"] = Local(local_model)
+        makers["local"] = partial(_local, local_model)
+    providers = _Providers(makers)
     loop = Loop()
     prices, guardrails = Prices(), Guardrails()
     return Runtime(
@@ -137,6 +179,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         routes=routes,
         schemas=schemas,
         breakers=breakers,
+        prices=prices,
         policies=policies,
         generator=Corridor(
             policies=policies,
@@ -145,13 +188,18 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
             router=Router(clock=clock, prices=prices, providers=providers, breakers=breakers, loop=loop),
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
         ),
-        reports=Reports(store, clock),
         demo=Demo(settings, store, clock),
         local_model=local_model,
         providers=providers,
         loop=loop,
         stopping=threading.Event(),
     )
+
+
+def _local(model: LocalModel) -> Provider:
+    from core.providers.local import Local  # noqa: PLC0415 it loads an SDK
+
+    return Local(model)
 
 
 def _write_breaker_event(  # noqa: PLR0917 the shape that a breaker calls

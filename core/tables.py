@@ -329,6 +329,7 @@ class Generation(Row, table=True):
     __table_args__ = (
         Index("ix_generation_started", "started_at"),
         Index("ix_generation_tenant_started", "tenant_id", "started_at"),
+        Index("ix_generation_request", "request_id"),
     )
 
     id: str = Field(primary_key=True)

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -141,6 +140,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_generation")),
     )
     with op.batch_alter_table("generation", schema=None) as batch_op:
+        batch_op.create_index("ix_generation_request", ["request_id"], unique=False)
         batch_op.create_index("ix_generation_started", ["started_at"], unique=False)
         batch_op.create_index("ix_generation_tenant_started", ["tenant_id", "started_at"], unique=False)
 
@@ -370,6 +370,7 @@ def downgrade() -> None:
     with op.batch_alter_table("generation", schema=None) as batch_op:
         batch_op.drop_index("ix_generation_tenant_started")
         batch_op.drop_index("ix_generation_started")
+        batch_op.drop_index("ix_generation_request")
 
     op.drop_table("generation")
     op.drop_table("flag_rule")
