@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,14 +35,15 @@ PAGE_SECONDS = 120.0
 RUN = ("sh", "console", "python")
 SHOWN_PORTS = (8501, 8502)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_COMMENT = re.compile(r"<!--\s*(.*?)\s*-->\s*\Z", re.DOTALL)
+_COMMENT = re.compile(r"<!--\s*((?:(?!-->).)*?)\s*-->\s*\Z", re.DOTALL)
 _NOT_RUN = re.compile(r"not run: \S+")
 _STAYS = "stays running"
 _WARM = """
 import json, os, signal, socket, sys, threading
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads do not survive a fork
 import gc, alembic.command, alembic.config, genai_prices, uvicorn
-import core.api.assembly, core.cli, core.demo, core.providers.anthropic, core.providers.local, core.reports, core.runtime
+import core.api.assembly, core.cli, core.demo, core.reports, core.runtime
+import core.providers.anthropic, core.providers.local
 gc.collect()
 gc.freeze()  # a collection in a child would copy every page
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

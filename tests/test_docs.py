@@ -21,6 +21,7 @@ from core.cli import proctor
 from core.clock import SystemClock
 from core.demo import Demo
 from core.flags import Flag
+from core.generation import _MOST_MESSAGES
 from core.guardrails import Guardrails, length
 from core.json_schemas import DEEPEST, MOST_BYTES, MOST_NODES, MOST_PATTERNS
 from core.principals import LOCAL_OPERATOR
@@ -139,7 +140,21 @@ def test_commands_do_what_the_page_shows(path: Path, tmp_path: Path, programs: P
 def test_every_sample_is_run_or_says_why_not(block: docs_runner.Block) -> None:
     """A block is of a language that is tested, and one that is not run has its reason above it."""
     assert block.language in {*docs_runner.RUN, "json"}
-    assert not block.comment or re.fullmatch(r"not run: .+|stays running", block.comment, re.DOTALL)
+    assert not block.comment or re.fullmatch(r"not run: .+|stays running", block.comment)
+
+
+def test_a_page_that_is_wrong_is_noticed() -> None:
+    """The comparison passes what the page leaves open, and nothing else."""
+    assert docs_runner.matches("a … c\n…\nend", "a b c\nmore\nand more\nend\n")
+    assert docs_runner.matches("a\n…\nend", "a\nend")
+    assert not docs_runner.matches("a … c", "a b d")
+    assert not docs_runner.matches("a", "a\nb")
+    assert not docs_runner.matches("", "b")
+    assert docs_runner.differences({"n": 1, "…": "…"}, {"n": 2.5, "m": 3}) == []
+    assert docs_runner.differences({"n": 1}, {"n": 2, "m": 3}) == ["$ does not show 'm'"]
+    assert docs_runner.differences({"n": [{"a": 1, "b": 1}]}, {"n": [{"a": 1}]}) == ["$.n[0] has no 'b'"]
+    assert docs_runner.differences({"n": "1"}, {"n": 1}) == ["$.n is int, not str"]
+    assert docs_runner.differences({"code": "a"}, {"code": "b"}) == ["$.code is 'b', not 'a'"]
 
 
 # ── The tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +175,9 @@ def test_every_variable_that_is_mentioned_exists() -> None:
 
 def test_every_error_code_stands_in_the_table() -> None:
     """Each code that the API can answer with, and its status."""
-    told = {kind.code: problems.STATUSES[kind][0] for kind in subclasses(errors.ProctorError) if kind.code not in ABSTRACT}
+    told = {
+        kind.code: problems.STATUSES[kind][0] for kind in subclasses(errors.ProctorError) if kind.code not in ABSTRACT
+    }
     source = ast.parse(Path(problems.__file__).read_text(encoding="utf-8"))
     for call in (node for node in ast.walk(source) if isinstance(node, ast.Call)):
         keywords = {one.arg: one.value.value for one in call.keywords if isinstance(one.value, ast.Constant)}
@@ -183,7 +200,9 @@ def test_every_outcome_stands_in_the_table() -> None:
     looks = next(
         node.value
         for node in ast.walk(source)
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "OUTCOMES" and isinstance(node.value, ast.Dict)
+        if isinstance(node, ast.AnnAssign)
+        and ast.unparse(node.target) == "OUTCOMES"
+        and isinstance(node.value, ast.Dict)
     )
     words = {ast.literal_eval(key): look.args[0].value for key, look in zip(looks.keys, looks.values, strict=True)}
     assert {row[0].strip("`"): row[1] for row in rows(OPERATE, "code")} == words
@@ -217,7 +236,9 @@ def test_every_log_event_stands_in_the_table() -> None:
     told: dict[str, str] = {}
     fields: set[str | None] = set()
     for path in ROOT.glob("core/**/*.py"):
-        for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+        for call in (
+            node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+        ):
             if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "log()":
                 event = ast.literal_eval(call.args[0])
                 told[event] = call.func.attr
@@ -257,7 +278,9 @@ def test_every_command_stands_in_the_table() -> None:
         command: Any = proctor
         for name in typed.split()[1:]:
             command = command.commands[name]
-        arguments = [one.make_metavar(click.Context(command)) for one in command.params if isinstance(one, click.Argument)]
+        arguments = [
+            one.make_metavar(click.Context(command)) for one in command.params if isinstance(one, click.Argument)
+        ]
         options = {one.opts[0] for one in command.params if isinstance(one, click.Option)} - {"--json"}
         there[" ".join([typed, *arguments])] = options
     assert shown == there
@@ -317,6 +340,7 @@ FIGURES = [
     (BUILD, f"| {MOST_PATTERNS} |"),
     (API, f"at most {bodies.MOST_METADATA_BYTES} bytes of JSON"),
     (API, f"may have {native.MOST_BODY_BYTES} bytes"),
+    (API, f"at most {_MOST_MESSAGES}, one of them from the user"),
     (API, f"each message {length.MOST_CHARACTERS:,} characters"),
     (API, f"after {streams.KEEP_ALIVE_SECONDS:.0f} seconds without an event"),
     (API, f"{Settings().deadline_seconds:.0f} seconds unless it was changed"),
@@ -332,12 +356,12 @@ def test_figures_are_those_of_the_code(page: str, said: str) -> None:
 
 
 def console_texts() -> set[str]:
-    """Return every text that the console's source holds, without the marks around it."""
+    """Return every text that the console's source holds, also without brackets of Markdown at its ends."""
     texts: set[str] = set()
     for path in ROOT.glob("pages/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts |= {node.value, re.sub(r":\w+\[(?::\S+: )?(.*)\]", r"\1", node.value).strip()}
+                texts |= {node.value, node.value.strip(" []")}
     return texts
 
 
