@@ -52,6 +52,19 @@ class _Memory(storage.MemoryStorage):
     def timer(self, made: threading.Timer) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._timer = _Timer(made)
 
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return when the oldest of the *limit* newest came, as Redis does: what is beyond them blocks nobody."""
+        start, count = super().get_moving_window(key, limit, expiry)
+        return (self.events[key][limit - 1].atime, limit) if count > limit else (start, count)
+
+
+class _PerMinute(RateLimitItemPerMinute):
+    """Generations per minute, counted under the tenant alone: another limit starts no count anew."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        """Return the key of the tenant's count."""
+        return "/".join((self.namespace, *map(str, identifiers)))
+
 
 class Limits:
     """The rate limits of one process, or of all that share a Redis."""
@@ -96,8 +109,8 @@ class Limits:
 
 
 @lru_cache(maxsize=256)
-def _per_minute(count: int) -> RateLimitItemPerMinute:
-    return RateLimitItemPerMinute(count)
+def _per_minute(count: int) -> _PerMinute:
+    return _PerMinute(count)
 
 
 def _shared(redis_url: str) -> Any:
