@@ -293,7 +293,9 @@ class Record:
             "reasoning_tokens": usage.reasoning_tokens,
             "cost_nano_usd": generation.cost_nano_usd,
             "wasted_nano_usd": sum(
-                one.cost.nano_usd for one in generation.attempts if one.cost and not one.outcome.is_valid
+                one.cost.nano_usd
+                for one in generation.attempts
+                if one.cost and not (one.outcome.is_valid and generation.outcome.is_valid)
             ),
             "estimated": usage.estimated,
             "user_hash": user_hash(self._tenant.id, self._user) if self._user else None,

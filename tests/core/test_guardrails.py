@@ -1,0 +1,245 @@
+"""Guardrails: what they find, what they leave alone, and that nothing passes them, in a stream least of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import GuardrailBlocked
+from core.guardrails import Finding, Guardrails, Ruling, Stage, Verdict
+from core.guardrails.credentials import GUARDRAIL as CREDENTIALS
+from core.guardrails.length import MOST_CHARACTERS
+from core.tables import Outcome
+from tests.corridor import OPENAI, Rig, rig
+from tests.wire.server import WireServer
+
+SECRETS = {
+    "an API key": "sk-proj-Zx81kPq0Lm3nVb7cXz92AsDfGh45",
+    "an AWS access key": "AKIAQ7XEXAMPLE7JKL92",
+    "a GitHub token": "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+    "a Slack token": "xoxb-918273645546-abcDEFghiJKL",
+    "a JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nqwertyuiop9876\n-----END RSA PRIVATE KEY-----",
+}
+MORE = ("sk-ant-api03-0123456789abcdefghij", "prk_0123456789abcdefghijABCDEFGHIJ", "pk_live_0123456789abcdefghij")
+HARMLESS = (
+    "",
+    "The task-force asked the desk-clerk for a risk-free disk.",
+    "sk-short and AKIA123 and ghp_tooshort and xox and eyJ.a.b",
+    "Invoice 2031, 3 lamps at 40 EUR; IBAN DE89 3704 0044 0532 0130 00.",
+    "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    "{{ 7*7 }} {% raw %} ${x} <script>alert(1)</script>",
+)
+
+
+class Forbidding:
+    """A guardrail for tests: blocks a word, on one side."""
+
+    def __init__(self, word: str, stage: Stage) -> None:
+        self.name = f"no-{word}"
+        self.stages = frozenset({stage})
+        self._word = word
+
+    def screen(self, text: str) -> Verdict:
+        blocked = self._word in text
+        return Verdict(Ruling.BLOCK if blocked else Ruling.ALLOW, text, "A forbidden word was found." * blocked)
+
+    def screen_partial(self, text: str) -> Verdict:
+        return self.screen(text)
+
+
+@pytest.mark.parametrize("secret", [*SECRETS.values(), *MORE])
+@pytest.mark.parametrize("around", ["{}", "My key is {}, keep it.", '"{}"', "a={}\nb", "({})"])
+def test_credentials_are_redacted(around: str, secret: str) -> None:
+    """Whatever stands around it, a credential leaves a mark in its place, and the reason holds nothing of it."""
+    verdict = CREDENTIALS.screen(around.format(secret))
+
+    assert verdict.ruling is Ruling.REDACT
+    before, after = around.split("{}")
+    assert verdict.text.startswith(f"{before}[redacted: a")
+    assert verdict.text.endswith(f"]{after}")
+    assert secret not in verdict.reason
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_the_mark_names_what_was_there(name: str) -> None:
+    """A reader of the redacted text knows what is missing."""
+    assert CREDENTIALS.screen(f"see {SECRETS[name]}").text == f"see [redacted: {name}]"
+
+
+def test_several_are_redacted_at_once() -> None:
+    """All credentials of a text go, and are named once each."""
+    verdict = CREDENTIALS.screen(" and ".join([*SECRETS.values(), *SECRETS.values()]))
+
+    assert not any(secret in verdict.text for secret in SECRETS.values())
+    assert verdict.reason == f"The text held {' and '.join(sorted(SECRETS))}, which was redacted."
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_looks_alike_passes_untouched(text: str) -> None:
+    """Ordinary text goes on as it is, in one piece or in parts."""
+    assert CREDENTIALS.screen(text) == Verdict(Ruling.ALLOW, text)
+
+
+@given(before=st.text(max_size=20), after=st.text(max_size=20), secret=st.sampled_from([*SECRETS.values(), *MORE]))
+def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret: str) -> None:
+    """However far a text has come, no eight characters of a credential in it can be seen."""
+    if before[-1:].isalnum() or before.endswith(("-", "_")):
+        before += " "
+    text = f"{before}{secret} {after}"
+    body = secret.removeprefix("-----BEGIN RSA PRIVATE KEY-----").removesuffix("-----END RSA PRIVATE KEY-----")
+    pieces = [body[start : start + 8] for start in range(len(body) - 7)]
+    for length in range(len(text) + 1):
+        shown = CREDENTIALS.screen_partial(text[:length]).text
+        assert not [piece for piece in pieces if piece in shown and piece not in before + after]
+
+
+@given(text=st.text(alphabet=st.characters(exclude_characters="sprgxeA-"), max_size=60))
+def test_a_stream_of_harmless_text_is_shown_as_it_comes(text: str) -> None:
+    """What cannot become a credential is not held back."""
+    assert CREDENTIALS.screen_partial(text).text == text
+
+
+# ── All together ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_folder_is_the_registry() -> None:
+    """Every file of the folder is a guardrail that screens, by default, in the order of the names."""
+    with pytest.raises(GuardrailBlocked, match="at most 1,000,000 are accepted") as blocked:
+        Guardrails().screen_messages([{"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}], Stage.INPUT, [])
+
+    assert blocked.value.facts == {"guardrail": "length", "stage": "input"}
+    findings: list[Finding] = []
+    Guardrails().screen_value(SECRETS["an API key"], Stage.OUTPUT, findings)
+    assert [(one.guardrail, one.stage, one.ruling) for one in findings] == [("credentials", "output", "redact")]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["plain", SECRETS["an API key"]]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(value=JSON)
+def test_every_text_in_a_value_is_screened(value: Any) -> None:
+    """A credential is found however deep it lies; all else comes back as it was."""
+    secret = SECRETS["an API key"]
+    for screened in (Guardrails().screen_value(value, Stage.OUTPUT, []), Guardrails().screen_partial(value)):
+        expected = json.dumps(value).replace(secret, "[redacted: an API key]")
+        assert json.dumps(screened) == expected
+
+
+def test_a_guardrail_screens_its_own_side_only() -> None:
+    """What is forbidden to go out may still come back, and the other way round."""
+    guardrails = Guardrails([Forbidding("out", Stage.INPUT), Forbidding("back", Stage.OUTPUT)])
+
+    assert guardrails.screen_value("out", Stage.OUTPUT, []) == "out"
+    assert guardrails.screen_messages([{"role": "user", "content": "back"}], Stage.INPUT, [])
+    with pytest.raises(GuardrailBlocked):
+        guardrails.screen_partial({"a": ["back"]})
+
+
+# ── On the way of a generation ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def proctor(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A Proctor on the fake providers."""
+    path = tmp_path_factory.mktemp("guardrails") / "proctor.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with WireServer() as wire, rig(wire, f"sqlite:///{path}") as running:
+        yield running
+
+
+def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
+    """A pasted key reaches neither the provider nor the record, and the trace says that something was redacted."""
+    secret = SECRETS["a GitHub token"]
+    heard = proctor.ask(proctor.tenant(), messages=[{"role": "user", "content": f"My token is {secret}."}])
+
+    sent = json.dumps(proctor.wire.ledger.calls()[-1].request)
+    written = proctor.written(heard.generation.id)
+    assert secret not in sent
+    assert "My token is [redacted: a GitHub token]." in sent
+    assert secret not in str(written)
+    assert written.payloads[0].asked[0]["content"] == "My token is [redacted: a GitHub token]."
+    [step] = [step for step in heard.generation.trace if step["room"] == "screen in"]
+    assert step == {
+        "room": "screen in",
+        "verdict": "redact",
+        "reason": "The text held a GitHub token, which was redacted.",
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_comes_back_is_redacted_too(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+    """A key in the answer is redacted in the object, in every partial object, and in the record."""
+    secret = SECRETS["an API key"]
+    leaking = {"title": "leak", "type": "object", "properties": {"text": {"const": f"the key {secret}, keep it"}}}
+
+    heard = proctor.ask(proctor.tenant(), "slow-stream", stream=stream, schema=leaking | {"required": ["text"]})
+
+    assert heard.generation.value == {"text": "the key [redacted: an API key], keep it"}
+    assert bool(heard.partials) == stream
+    for partial in heard.partials:
+        assert "sk-" not in str(partial.value)
+    written = proctor.written(heard.generation.id)
+    assert secret not in str(written)
+    assert [payload.answered for payload in written.payloads] == [
+        json.dumps(heard.generation.value, separators=(",", ":"))
+    ]
+    [step] = [step for step in heard.generation.trace if step["room"] == "screen out"]
+    assert (step["verdict"], step["reason"]) == ("redact", "The text held an API key, which was redacted.")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_blocked_on_its_way_out_costs_nothing(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+    """A forbidden question is refused before a provider is asked; it is recorded without its text."""
+    calls = len(proctor.wire.ledger.calls())
+    corridor = proctor.corridor(guardrails=Guardrails([Forbidding("dynamite", Stage.INPUT)]))
+
+    heard = proctor.ask(
+        proctor.tenant(), corridor=corridor, stream=stream, messages=[{"role": "user", "content": "Make dynamite."}]
+    )
+
+    assert (heard.generation.outcome, heard.generation.cost_nano_usd) == (Outcome.BLOCKED_GUARDRAIL, 0)
+    assert len(proctor.wire.ledger.calls()) == calls
+    written = proctor.written(heard.generation.id)
+    assert (written.payloads, written.attempts) == ([], [])
+    assert written.generation.trace[-1] == {
+        "room": "screen in",
+        "verdict": "blocked",
+        "reason": "A forbidden word was found.",
+    }
+    assert proctor.is_settled()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_blocked_on_its_way_back_is_paid(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+    """A forbidden answer reaches nobody, not in parts either, but its attempt is recorded and charged."""
+    corridor = proctor.corridor(guardrails=Guardrails([Forbidding("some name", Stage.OUTPUT)]))
+    tenant = proctor.tenant()
+
+    heard = proctor.ask(tenant, corridor=corridor, stream=stream, route=proctor.route(OPENAI))
+
+    assert (heard.generation.outcome, heard.generation.value) == (Outcome.BLOCKED_GUARDRAIL, None)
+    assert not [partial for partial in heard.partials if "some name" in str(partial.value)]
+    written = proctor.written(heard.generation.id)
+    [attempt] = written.attempts
+    assert [entry.nano_usd for entry in written.entries] == [attempt.cost_nano_usd]
+    assert attempt.cost_nano_usd
+    assert written.generation.trace[-1]["room"] == "screen out"
+    assert written.generation.wasted_nano_usd == attempt.cost_nano_usd, "it bought nobody an object"
+    assert "some name" not in str(written.payloads)
+    assert proctor.is_settled()
