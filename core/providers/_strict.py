@@ -46,12 +46,17 @@ def strict_schema(schema: Any) -> Any:
     whole = cast("dict[str, Any]", schema)
     if "$ref" in whole:
         return {"$ref": whole["$ref"]}
+    match whole.get("allOf"):
+        case [only]:  # the subset has no allOf; around a single part it says nothing
+            return strict_schema({name: part for name, part in whole.items() if name != "allOf"} | only)
+        case _:
+            pass
     strict = dict(_strict_keyword(name, part) for name, part in whole.items() if name not in _UNSUPPORTED)
     if strict.get("type") == "object" or "properties" in strict:
         required = set(whole.get("required", ()))
         properties = strict.setdefault("properties", {})
         for name, part in properties.items():
-            if name not in required and not _takes_null(part):
+            if name not in required and not _takes_null(part, {}):
                 properties[name] = {"anyOf": [part, {"type": "null"}]}
         strict["required"] = list(properties)
         strict["additionalProperties"] = False
@@ -87,14 +92,14 @@ def without_nulls(text: str, schema: Mapping[str, Any]) -> str:
 
 
 def _prune(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    schema = _resolved(schema, root)
+    schema = _shape(value, schema, root)
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         required = schema.get("required", ())
         kept: dict[str, Any] = {}
         for name, part in cast("dict[str, Any]", value).items():
             inner = properties.get(name, {})
-            if part is None and name in properties and name not in required and not _takes_null(_resolved(inner, root)):
+            if part is None and name in properties and name not in required and not _takes_null(inner, root):
                 continue
             kept[name] = _prune(part, inner, root)
         return kept
@@ -103,6 +108,22 @@ def _prune(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> An
         parts = cast("list[Any]", value)
         return [_prune(part, cast("dict[str, Any]", inner), root) for part in parts]
     return cast("Any", value)
+
+
+def _shape(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of *value*'s own members: what a reference leads to, or the alternative that was taken."""
+    schema = _resolved(schema, root)
+    if "properties" in schema or "items" in schema or not isinstance(value, dict | list):
+        return schema
+    taken = (_shape(value, part, root) for part in _alternatives(schema))
+    if isinstance(value, list):
+        return next((part for part in taken if "items" in part), schema)
+    names = cast("dict[str, Any]", value).keys()
+    return next((part for part in taken if names == part.get("properties", {}).keys()), schema)
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -115,10 +136,11 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
     return cast("Mapping[str, Any]", found)
 
 
-def _takes_null(schema: Mapping[str, Any]) -> bool:
+def _takes_null(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
+    schema = _resolved(schema, root)
     kind = schema.get("type")
     if kind == "null" or (isinstance(kind, list) and "null" in kind):
         return True
-    if None in schema.get("enum", ()):
+    if None in schema.get("enum", ()) or schema.get("const", ...) is None:
         return True
-    return any(_takes_null(part) for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())))
+    return any(_takes_null(part, root) for part in _alternatives(schema))

@@ -1,0 +1,197 @@
+"""OpenAI's strict subset: what we send satisfies its rules, and what comes back satisfies the author's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.providers._strict import strict_schema, without_nulls
+from core.schemas import SAMPLES
+from tests.wire.exchange import loose_object
+from tests.wire.objects import valid_text
+
+LEFT_OUT = {
+    "title",
+    "default",
+    "allOf",
+    "uniqueItems",
+    "if",
+    "then",
+    "else",
+    "not",
+    "patternProperties",
+    "oneOf",
+    "const",
+}
+SAMPLE_SCHEMAS = {path.stem: orjson.loads(path.read_bytes())["schema"] for path in sorted(SAMPLES.glob("*.json"))}
+
+LEAVES = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "string", "maxLength": 12, "title": "A title"},
+        {"type": "integer", "minimum": 0},
+        {"type": "boolean", "default": True},
+        {"type": ["string", "null"]},
+        {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        {"enum": ["a", "b", None]},
+        {"enum": ["a", "b"]},
+        {"const": 7},
+        {"$ref": "#/$defs/line"},
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+        {"anyOf": [{"$ref": "#/$defs/line"}, {"type": "null"}]},
+        {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/line"}}, {"type": "null"}]},
+        {
+            "oneOf": [
+                {"type": "object", "properties": {"m": {"type": "string"}, "k": {"const": 1}}, "required": ["k"]},
+                {"type": "object", "properties": {"m": {"type": "string"}, "k": {"const": 2}}, "required": ["k"]},
+                {"type": "object", "properties": {"o": {"type": "string"}, "p": {"const": 2}}, "required": ["p"]},
+            ]
+        },
+        {"allOf": [{"$ref": "#/$defs/line"}]},
+    ]
+)
+
+
+def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return strategies for objects some of whose properties are optional."""
+
+    def made(properties: dict[str, Any], required: list[bool], closed: object) -> dict[str, Any]:
+        names = [name for name, is_required in zip(properties, required, strict=False) if is_required]
+        schema: dict[str, Any] = {"type": "object", "properties": properties, "required": names}
+        return schema if closed is ... else schema | {"additionalProperties": closed}
+
+    names = st.sampled_from(["id", "items", "properties", "type", "anyOf", "note"])
+    return st.builds(
+        made,
+        st.dictionaries(names, inner, max_size=4),
+        st.lists(st.booleans(), min_size=4, max_size=4),
+        st.sampled_from([..., False]),
+    )
+
+
+SCHEMAS = objects(
+    st.recursive(
+        LEAVES,
+        lambda inner: st.one_of(
+            objects(inner),
+            inner.map(lambda part: {"type": "array", "items": part, "maxItems": 2, "uniqueItems": False}),
+        ),
+        max_leaves=6,
+    )
+).map(lambda schema: schema | {"$defs": {"line": {"type": "object", "properties": {"n": {"type": "integer"}}}}})
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every subschema."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from parts(part)
+    if isinstance(schema, dict):
+        yield schema
+        for name, part in schema.items():
+            below = part.values() if name in ("properties", "$defs") else [part] if name != "enum" else []
+            for one in below:
+                yield from parts(one)
+
+
+def judge(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the strict form of *schema*, held to OpenAI's rules."""
+    before = orjson.dumps(schema)
+    strict = strict_schema(schema)
+    assert orjson.dumps(schema) == before, "the author's schema is left alone"
+    assert loose_object(strict, all_required=True) is None
+    for part in parts(strict):
+        assert not LEFT_OUT & part.keys()
+        assert "$ref" not in part or part.keys() == {"$ref"}
+    jsonschema_rs.meta.validate(strict)
+    return strict
+
+
+@settings(max_examples=150, deadline=None)
+@given(schema=SCHEMAS, data=st.data())
+def test_there_and_back(schema: dict[str, Any], data: st.DataObject) -> None:
+    """The strict form keeps OpenAI's rules, and its answers, freed of the nulls that it forces, are valid."""
+    strict = judge(schema)
+    answer = orjson.loads(valid_text(strict))
+    nulled = _with_nulls(answer, strict, strict, data)
+    assert jsonschema_rs.is_valid(strict, nulled)
+
+    restored = orjson.loads(without_nulls(orjson.dumps(nulled).decode(), schema))
+
+    assert jsonschema_rs.is_valid(schema, restored), (nulled, restored)
+
+
+def _with_nulls(value: Any, schema: Any, root: Any, data: st.DataObject) -> Any:
+    """Return *value* with some of what may be null made null."""
+    while schema.keys() & {"$ref", "anyOf"}:
+        if "$ref" in schema:
+            schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+        else:
+            schema = next(
+                one for one in schema["anyOf"] if jsonschema_rs.is_valid(one | {"$defs": root["$defs"]}, value)
+            )
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for name, part in value.items():
+            inner = schema["properties"][name]
+            options = inner.get("anyOf", [inner])
+            can_be_null = any("null" in str(one.get("type")) or None in one.get("enum", ()) for one in options)
+            if can_be_null and data.draw(st.booleans()):
+                found[name] = None
+            else:
+                found[name] = _with_nulls(part, inner, root, data)
+        return found
+    if isinstance(value, list) and "items" in schema:
+        return [_with_nulls(part, schema["items"], root, data) for part in value]
+    return value
+
+
+@pytest.mark.parametrize("name", SAMPLE_SCHEMAS)
+def test_the_samples(name: str) -> None:
+    """Every sample schema has a strict form, and what satisfies that satisfies the sample."""
+    schema = SAMPLE_SCHEMAS[name]
+    answer = valid_text(judge(schema))
+
+    assert jsonschema_rs.is_valid(schema, orjson.loads(without_nulls(answer, schema)))
+
+
+OPTIONAL = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "string"},
+        "b": {"type": ["string", "null"]},
+        "c": {"$ref": "#/$defs/c~1d"},
+        "rows": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "integer"}}}},
+    },
+    "$defs": {"c/d": {"type": "object", "properties": {"e": {"enum": [1, None]}, "f": {"type": "integer"}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("answered", "meant"),
+    [
+        ('{"a":null,"b":null}', {"b": None}),
+        ('{"c":{"e":null,"f":null}}', {"c": {"e": None}}),
+        ('{"c":null}', {}),
+        ('{"rows":[{"x":null},{"x":1},null]}', {"rows": [{}, {"x": 1}, None]}),
+        ('{"z":null}', {"z": None}),
+        ('{"a":"null"}', {"a": "null"}),
+        ("[null]", [None]),
+        ("null", None),
+    ],
+)
+def test_only_the_nulls_that_we_asked_for_go(answered: str, meant: object) -> None:
+    """A null that the author allows, or that stands where no property is known, stays."""
+    assert orjson.loads(without_nulls(answered, OPTIONAL)) == meant
+
+
+@pytest.mark.parametrize("text", ['{"a":1}', "no null in prose", '{"a": nul', "", '{"null": 1'])
+def test_other_text_comes_back_as_it_was(text: str) -> None:
+    """What holds no null, or is no JSON, is not touched: reading it is for validation."""
+    assert without_nulls(text, OPTIONAL) == text
