@@ -224,12 +224,14 @@ class TestRequests:
 
     def test_from_provider_takes_addresses_for_arguments(self) -> None:
         """``from_provider("anthropic/…", base_url=…)`` keeps the address for each call and uses the real one."""
-        client = instructor.from_provider("anthropic/claude-haiku-4-5", api_key="sk-test", base_url="http://127.0.0.1:1")
+        client = instructor.from_provider(
+            "anthropic/claude-haiku-4-5", api_key="sk-test", base_url="http://127.0.0.1:1"
+        )
         assert "base_url" in client.kwargs
         assert "api.anthropic.com" in str(client.client.base_url)
 
     def test_anthropic_has_no_temperature(self) -> None:
-        """anthropic 2 has no parameter ``temperature``."""
+        """Anthropic 2 has no parameter ``temperature``."""
         assert "temperature" not in inspect.signature(anthropic.resources.Messages.create).parameters
 
 
@@ -269,7 +271,7 @@ class TestClients:
     """The SDKs and their transport."""
 
     def test_httpx2_is_what_they_use(self) -> None:
-        """httpx is not installed; both SDKs stand on httpx2."""
+        """Httpx is not installed; both SDKs stand on httpx2."""
         assert importlib.util.find_spec("httpx") is None
         assert issubclass(openai.DefaultAioHttpClient, httpx2.AsyncClient)
 
@@ -293,7 +295,7 @@ class TestClients:
 
     @pytest.mark.parametrize("vendor", ["openai", "anthropic"])
     def test_post_gives_the_raw_response(self, wire: WireServer, vendor: str) -> None:
-        """``post(cast_to=httpx2.Response, content=…)`` sends our bytes with the SDK's headers and answers with bytes."""
+        """``post(cast_to=httpx2.Response, content=…)`` sends our bytes with the SDK's headers, answers bytes."""
 
         async def call() -> httpx2.Response:
             client: Any
@@ -319,9 +321,7 @@ class TestClients:
 
         async def call() -> BaseException:
             http = openai.DefaultAioHttpClient()
-            client = openai.AsyncOpenAI(
-                api_key="sk-test", base_url=wire.openai_url, max_retries=0, http_client=http
-            )
+            client = openai.AsyncOpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0, http_client=http)
             async with client:
                 try:
                     await client.chat.completions.create(

@@ -1,0 +1,242 @@
+"""Canaries: keys and texts that can be recognised, sent through everything, and looked for everywhere.
+
+The fake providers help: their 401 echoes the key, their 400 the prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import runtime as running
+from core.settings import ROOT, Settings
+from tests.servers import free_port
+from tests.wire.server import WireServer
+
+OPENAI_KEY = "sk-proj-canary0openai0key0abcdefghijklmnop"
+ANTHROPIC_KEY = "sk-ant-canary0anthropic0key0abcdefghijk"
+PROMPT = "canary-prompt-hummingbird"
+ANSWER = "canary-answer-nightingale"
+USER = "canary.user@example.com"
+SCHEMA = {
+    "title": "bird",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
+    "required": ["name", "size"],
+}
+PROCTOR = str(Path(sys.executable).with_name("proctor"))
+SCENARIOS = (
+    "ok",
+    "invalid-once",
+    "never-valid",
+    "broken-json",
+    "refused",
+    "truncated",
+    "unauthorized",
+    "bad-request",
+    "failed",
+    "throttled",
+    "html",
+    "reset",
+    "content-filter",
+    "error-in-stream",
+    "cut-stream",
+)
+
+
+@dataclass(frozen=True)
+class Sung:
+    """What was left behind when all canaries had flown through."""
+
+    tenant_key: str
+    answers: list[str]
+    """Every body that the API gave."""
+    metrics: str
+    log: str
+    database: Path
+    said: str
+    """All that the command line printed, but for the one showing of the key."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What must be nowhere: the keys, and enough of each to be one."""
+        whole = (OPENAI_KEY, ANTHROPIC_KEY, self.tenant_key)
+        return (*whole, *(key[12:] for key in whole))
+
+    def tables(self) -> dict[str, str]:
+        """Return every table's content as text."""
+        with sqlite3.connect(self.database) as connection:
+            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: str(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in names}  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
+    """Serve Proctor as ``proctor serve`` does, logging all it can, and send every canary through every way there is."""
+    folder = tmp_path_factory.mktemp("canary")
+    database, log, port = folder / "proctor.db", folder / "log", free_port()
+    with WireServer() as wire:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "OPENAI_API_KEY": OPENAI_KEY,
+            "OPENAI_BASE_URL": wire.openai_url,
+            "ANTHROPIC_API_KEY": ANTHROPIC_KEY,
+            "ANTHROPIC_BASE_URL": wire.anthropic_url,
+            "MODEL_PRIMARY": "openai/gpt-4o-mini",
+            "MODEL_FALLBACK": "anthropic/claude-haiku-4-5",
+            "MAX_RETRIES": "1",
+            "DATABASE_URL": f"sqlite:///{database}",
+            "LOCAL_MODEL": "off",
+            "DEMO": "false",
+            "LOG_LEVEL": "DEBUG",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        }
+
+        def proctor(*words: str) -> str:
+            done = subprocess.run(
+                [PROCTOR, *words], check=False, env=environment, cwd=ROOT, capture_output=True, text=True
+            )
+            return done.stdout + done.stderr
+
+        proctor("migrate")
+        proctor("tenant", "create", "Acme")
+        proctor("budget", "set", "Acme", "5")
+        key: str = json.loads(proctor("key", "create", "Acme", "--json"))["key"]
+        said = proctor("doctor") + proctor("doctor", "--json") + proctor("tenant", "list")
+        with log.open("wb") as written:
+            process = subprocess.Popen([PROCTOR, "serve"], env=environment, cwd=ROOT, stdout=written, stderr=written)
+            try:
+                answers, metrics = _fly(f"http://127.0.0.1:{port}", key)
+                said += proctor("generate", "support_ticket", f"{PROMPT} [[unauthorized]]", "--tenant", "Acme")
+                said += proctor("verify", "--json")
+            finally:
+                process.terminate()
+                process.wait(30)
+    return Sung(key, answers, metrics, log.read_text(errors="replace"), database, said)
+
+
+def _fly(url: str, key: str) -> tuple[list[str], str]:
+    """Send everything; return every body and the metrics."""
+    headers = {"Authorization": f"Bearer {key}", "X-Request-ID": "canary-request"}
+    answers: list[str] = []
+    with httpx2.Client(base_url=url, timeout=60) as client:
+        for _ in range(600):
+            try:
+                if client.get("/ready").status_code == 200:
+                    break
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.1)
+        for scenario in SCENARIOS:
+            for stream in (False, True):
+                given = json.dumps({"name": ANSWER, "size": 3})
+                text = f"{PROMPT} number {len(answers)} [[{scenario}]]" + (f" <<{given}>>" if scenario == "ok" else "")
+                body: dict[str, Any] = {"schema": SCHEMA, "input": text, "user": USER, "stream": stream}
+                answers.append(client.post("/v1/generate", json=body, headers=headers).text)
+        answers.append(
+            client.post("/v1/generate", json={"schema": SCHEMA, "input": f"my key: {OPENAI_KEY}"}, headers=headers).text
+        )
+        answers.append(client.post("/v1/generate", content=b"{" + PROMPT.encode(), headers=headers).text)
+        answers.append(client.get("/v1/schemas", headers={"Authorization": f"Bearer {key}x"}).text)
+        answers.append(client.get("/ready").text)
+        return answers, client.get("/metrics").text
+
+
+def test_the_canaries_flew(sung: Sung) -> None:
+    """Every scenario reached the providers, or the rest of this file would prove nothing."""
+    outcomes = {str(json.loads(answer).get("outcome")) for answer in sung.answers if answer.startswith("{")}
+    assert {"valid_after_reask", "valid_first_try", "invalid", "refused", "provider_error"} <= outcomes
+    assert any(ANSWER in answer for answer in sung.answers)
+    assert PROMPT in sung.tables()["payload"]
+
+
+def test_no_answer_holds_a_key(sung: Sung) -> None:
+    """The API never answers with a provider's key or the tenant's own, whatever the provider said."""
+    for answer in sung.answers:
+        assert not [key for key in sung.keys if key in answer], answer[:300]
+
+
+def test_no_problem_holds_a_prompt(sung: Sung) -> None:
+    """A refusal quotes nothing of what was asked."""
+    problems = [answer for answer in sung.answers if '"code"' in answer and '"status"' in answer]
+    assert len(problems) > 10
+    assert not [problem for problem in problems if PROMPT in problem]
+
+
+def test_the_log_is_discreet(sung: Sung) -> None:
+    """At DEBUG, no line holds a key, a prompt, an answer or a user's id."""
+    assert '"event":"generation"' in sung.log
+    for canary in (*sung.keys, PROMPT, ANSWER, USER):
+        assert canary not in sung.log
+
+
+def test_metrics_are_discreet(sung: Sung) -> None:
+    """No label holds a canary."""
+    assert "proctor_generations_total" in sung.metrics
+    for canary in (*sung.keys, PROMPT, ANSWER, USER):
+        assert canary not in sung.metrics
+
+
+def test_the_command_line_is_discreet(sung: Sung) -> None:
+    """Doctor, generate and verify print no key and nothing of a prompt."""
+    for canary in (*sung.keys, PROMPT):
+        assert canary not in sung.said
+
+
+def test_no_row_holds_a_key(sung: Sung) -> None:
+    """No table has a key, nor has the file between its rows; prompts and answers stand in their own table alone."""
+    for table, content in sung.tables().items():
+        assert not [key for key in sung.keys if key in content], table
+        if table != "payload":
+            assert not [canary for canary in (PROMPT, ANSWER, USER) if canary in content], table
+    raw = b"".join(path.read_bytes() for path in sung.database.parent.glob("proctor.db*"))
+    assert not [key for key in sung.keys if key.encode() in raw]
+
+
+def test_no_page_holds_a_key(sung: Sung) -> None:
+    """Home, the list of calls, each call, tenants and routes show no key, and prompts only where they are kept."""
+    runtime = running.build(Settings(database_url=f"sqlite:///{sung.database}", demo=False, local_model="off"))
+    running.install(runtime)
+    try:
+        with sqlite3.connect(sung.database) as connection:
+            calls = [row[0] for row in connection.execute("SELECT id FROM generation ORDER BY id")]
+        pages: list[str] = []
+        for name, parameters in [
+            ("home", {}),
+            ("calls", {}),
+            ("tenants", {}),
+            ("routes", {}),
+            ("flags", {}),
+            *(("calls", {"call": call}) for call in calls[::4]),
+        ]:
+            page = _opened(name, parameters)
+            shown = repr(page.main) + repr(page.sidebar)
+            pages.append(shown)
+            assert not page.exception
+            assert not [key for key in sung.keys if key in shown], (name, parameters)
+        assert any(PROMPT in shown for shown in pages), "what a page shows is seen here"
+    finally:
+        running.install(None)
+        runtime.close()
+
+
+def _opened(name: str, parameters: dict[str, str]) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "pages" / "_frame.py"), default_timeout=60)
+    if name != "home":
+        page.run()
+        page.switch_page(f"{name}.py")
+    for parameter, value in parameters.items():
+        page.query_params[parameter] = value
+    return page.run()
