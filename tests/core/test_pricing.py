@@ -1,0 +1,200 @@
+"""Prices: genai-prices' own to the nano-dollar, per attempt; what has no price is unpriced, never free."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib.metadata import version
+
+import genai_prices
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import TieredPrices
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.pricing import NANO, Prices, Usage, nano_usd, usd
+from tests.conftest import START
+
+PRICES = Prices()
+KNOWN = {
+    (provider.id, model.id): model.get_prices(START)
+    for provider in get_snapshot().providers
+    for model in provider.models
+    if provider.id in ("openai", "anthropic") and model.is_match(model.id)
+}
+MODELS = sorted(who for who, price in KNOWN.items() if price.input_mtok is not None)
+TIERED = [who for who in MODELS if any(isinstance(price, TieredPrices) for price in vars(KNOWN[who]).values())]
+
+
+@st.composite
+def usages(draw: st.DrawFn, most: int = 400_000) -> Usage:
+    """Usages that a call could have: what is cached is part of the input."""
+    input_tokens = draw(st.integers(0, most))
+    cached = draw(st.integers(0, input_tokens))
+    return Usage(
+        input_tokens=input_tokens,
+        cached_tokens=cached,
+        cache_write_tokens=draw(st.integers(0, input_tokens - cached)),
+        output_tokens=draw(st.integers(0, most)),
+    )
+
+
+def asked(provider: str, model: str, usage: Usage, at: datetime = START) -> int:
+    """Return what the library itself says, rounded up to a nano-dollar."""
+    calculated = genai_prices.calc_price(
+        genai_prices.Usage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=usage.output_tokens,
+        ),
+        model,
+        provider_id=provider,
+        genai_request_timestamp=at,
+    )
+    return math.ceil(calculated.total_price * NANO)
+
+
+@settings(max_examples=400, deadline=None)
+@given(who=st.sampled_from(MODELS), usage=usages())
+def test_our_rates_are_the_library_s(who: tuple[str, str], usage: Usage) -> None:
+    """For any model and any usage our four rates, or its tiers, give what genai-prices calculates, rounded up."""
+    cost = PRICES.cost(*who, usage, START)
+
+    assert cost is not None
+    assert cost.nano_usd == asked(*who, usage)
+
+
+def test_there_are_tiers_to_test() -> None:
+    """Some models cost more per token in a long context; without them the next test would say nothing."""
+    assert ("anthropic", "claude-sonnet-4-5") in TIERED
+    assert len(MODELS) > 60
+
+
+@settings(max_examples=100, deadline=None)
+@given(who=st.sampled_from(TIERED), counts=st.lists(st.integers(1, 150_000), min_size=2, max_size=5))
+def test_tiers_are_asked_per_attempt(who: tuple[str, str], counts: list[int]) -> None:
+    """Several short calls never cost what one long call would: each is priced alone, however much they add up to."""
+    alone = [Usage(input_tokens=count, output_tokens=10) for count in counts]
+    paid = [cost.nano_usd for one in alone if (cost := PRICES.cost(*who, one, START))]
+
+    assert paid == [asked(*who, one) for one in alone]
+    summed = PRICES.cost(*who, sum(alone, Usage()), START)
+    assert summed is not None
+    assert sum(paid) <= summed.nano_usd + len(paid)
+
+
+def test_a_long_context_costs_more() -> None:
+    """Beyond its threshold a tiered model is dearer per token, and the price kept with the cost shows the tier."""
+    short = PRICES.cost("anthropic", "claude-sonnet-4-5", Usage(input_tokens=100_000), START)
+    long = PRICES.cost("anthropic", "claude-sonnet-4-5", Usage(input_tokens=400_000), START)
+
+    assert short is not None
+    assert long is not None
+    assert long.nano_usd > 4 * short.nano_usd
+    assert "from 200000 tokens" in long.price.input_usd_per_mtok
+
+
+@given(count=st.integers(1, 100_000), cached=st.integers(0, 100_000))
+def test_cached_tokens_are_not_billed_twice(count: int, cached: int) -> None:
+    """What was read from the cache costs the cached rate instead of the full one, not beside it."""
+    cached = min(count, cached)
+    cost = PRICES.cost("openai", "gpt-4o-mini", Usage(input_tokens=count, cached_tokens=cached), START)
+
+    assert cost is not None
+    assert cost.nano_usd == math.ceil((count - cached) * 150 + cached * 75)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "nano"),
+    [
+        ("openai", "gpt-4o-mini", Usage(input_tokens=1_000_000), 150_000_000),
+        ("openai", "gpt-4o-mini", Usage(output_tokens=1), 600),
+        ("openai", "gpt-4o-mini", Usage(), 0),
+        ("openai", "gpt-4o-mini", Usage(input_tokens=1, output_tokens=10, reasoning_tokens=10), 6_150),
+        ("anthropic", "claude-3-5-haiku-latest", Usage(input_tokens=10, cached_tokens=10), 800),
+        ("anthropic", "claude-haiku-4-5", Usage(input_tokens=10, cache_write_tokens=10), 12_500),
+    ],
+)
+def test_known_prices(provider: str, model: str, usage: Usage, nano: int) -> None:
+    """A few prices as the vendors publish them."""
+    cost = PRICES.cost(provider, model, usage, START)
+
+    assert cost is not None
+    assert cost.nano_usd == nano
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "no-such-model"),
+        ("openai", ""),
+        ("compatible", "gpt-4o-mini"),
+        ("local", "smollm2"),
+        ("anthropic", "gpt-4o-mini"),
+    ],
+)
+def test_what_is_unknown_is_unpriced(provider: str, model: str) -> None:
+    """An unknown model, and a server whose prices nobody knows, has no cost: that is not to cost nothing."""
+    assert PRICES.cost(provider, model, Usage(input_tokens=1), START) is None
+
+
+def test_the_price_is_frozen_with_its_source() -> None:
+    """What is kept on an attempt says which rates of which release were applied."""
+    cost = PRICES.cost("openai", "gpt-4o-mini-2024-07-18", Usage(input_tokens=1), START)
+
+    assert cost is not None
+    assert cost.price.as_dict() == {
+        "provider": "openai",
+        "model": "gpt-4o-mini",
+        "input_usd_per_mtok": "0.15",
+        "cached_usd_per_mtok": "0.075",
+        "output_usd_per_mtok": "0.6",
+        "source": f"genai-prices {version('genai-prices')}",
+    }
+
+
+def test_a_price_is_the_one_of_its_day() -> None:
+    """A call is priced as on the day it was made, so that history is not priced anew."""
+    for model in ("o3", "gpt-4o-mini"):
+        for at in (START, START - timedelta(days=500)):
+            cost = PRICES.cost("openai", model, Usage(input_tokens=1_000_000), at)
+            assert cost is not None
+            assert cost.nano_usd == asked("openai", model, Usage(input_tokens=1_000_000), at)
+    before, after = (
+        PRICES.cost("openai", "o3", Usage(input_tokens=1_000_000), datetime(2025, 6, day, tzinfo=UTC))
+        for day in (1, 20)
+    )
+    assert before is not None
+    assert after is not None
+    assert before.nano_usd > after.nano_usd
+
+
+@given(parts=st.lists(usages(10_000), max_size=5))
+def test_usages_add_up(parts: list[Usage]) -> None:
+    """A sum counts every kind of token, and is an estimate as soon as one part is."""
+    total = sum(parts, Usage())
+
+    assert total.input_tokens == sum(part.input_tokens for part in parts)
+    assert total.cached_tokens == sum(part.cached_tokens for part in parts)
+    assert total.cache_write_tokens == sum(part.cache_write_tokens for part in parts)
+    assert total.output_tokens == sum(part.output_tokens for part in parts)
+    assert not total.estimated
+    assert (total + Usage(estimated=True)).estimated
+
+
+@pytest.mark.parametrize(
+    ("dollars", "nano"),
+    [("0", 0), ("1", NANO), ("0.000000001", 1), ("0.0000000001", 1), (Decimal("19.99"), 19_990_000_000)],
+)
+def test_dollars_become_nano_dollars(dollars: str | Decimal, nano: int) -> None:
+    """Dollars are exact to the nano-dollar, and what is finer is rounded up."""
+    assert nano_usd(dollars) == nano
+
+
+def test_unknown_stays_unknown() -> None:
+    """Unpriced is not shown as zero."""
+    assert usd(None) is None
+    assert usd(1_500_000_000) == 1.5
