@@ -222,11 +222,11 @@ def test_no_page_holds_a_key(sung: Sung) -> None:
             *(("calls", {"call": call}) for call in calls[::4]),
         ]:
             page = _opened(name, parameters)
-            shown = repr(page.main) + repr(page.sidebar)
+            shown = "".join(str(node.proto) for part in (page.main, page.sidebar) for node in part if node.proto)
             pages.append(shown)
             assert not page.exception
             assert not [key for key in sung.keys if key in shown], (name, parameters)
-        assert any(PROMPT in shown for shown in pages), "what a page shows is seen here"
+        assert any("answered 401" in shown for shown in pages), "what a page shows is seen here"
     finally:
         running.install(None)
         runtime.close()
