@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.clock import Clock
+from core.telemetry import log
 
 WINDOW_SECONDS = 60.0
 LEAST_CALLS = 5
@@ -153,5 +154,9 @@ class Breakers:
             return views
 
     def _tell(self, key: tuple[str, str], before: BreakerState, after: BreakerState) -> None:
-        if before is not after and self._on_change is not None:
+        if before is after or self._on_change is None:
+            return
+        try:
             self._on_change(*key, before, after)
+        except Exception as error:  # noqa: BLE001 who is told must not end the call that is being accounted for
+            log().warning("breaker_change_untold", error=type(error).__name__)

@@ -349,6 +349,8 @@ class Record:
             self._recorder.insert_payloads(cursor, payloads)
 
     def _payload(self, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
+        if answered is not None:  # PostgreSQL takes no NUL, and would take nothing else of this generation with it
+            answered = answered.replace("\0", "\N{REPLACEMENT CHARACTER}")
         return {"generation_id": self.id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
 
     def _attempt_row(self, attempt: Attempt) -> dict[str, Any]:

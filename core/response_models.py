@@ -108,6 +108,8 @@ class ResponseModel(BaseModel):
     def partial_value(cls, text: str) -> Any | None:
         """Return the value as far as the streamed *text* of an answer goes; ``None`` while nothing can be told."""
         value = partial(text)
+        if any(unkept(value, ())):
+            return None  # nobody could be sent it, and the whole answer will be found invalid
         if cls.form.is_wrapped and isinstance(value, dict):
             return cast("dict[str, Any]", value).get("value")
         return value

@@ -56,6 +56,7 @@ class Store:
         self.url = sqlalchemy.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 32, "pool_timeout": 30}
+        options["hide_parameters"] = True  # an error's text ends in logs, and its values may be anybody's
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +108,11 @@ class Store:
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield cursor
+                cursor.execute("COMMIT")
             except BaseException:
-                cursor.execute("ROLLBACK")
+                if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
+                    cursor.execute("ROLLBACK")
                 raise
-            cursor.execute("COMMIT")
 
     @contextmanager
     def _pooled_transaction(self) -> Generator[Cursor]:

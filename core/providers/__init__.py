@@ -1,6 +1,6 @@
 """The vendors we can call. One file each; this folder is the registry.
 
-A provider opens a *conversation* about one schema with one model. The attempt loop (``core/routes.py``) sends, reads,
+A provider opens a *conversation* about one schema with one model. The attempt loop (``core/attempts.py``) sends, reads,
 and asks again; the conversation knows the vendor's wire and nothing of budgets, retries or tenants. All I/O runs on one
 event loop in the background, where a deadline is hard and a cancelled caller closes its connection.
 """

@@ -80,7 +80,7 @@ def _strict_keyword(name: str, part: Any) -> tuple[str, Any]:
 def without_nulls(text: str, schema: Mapping[str, Any]) -> str:
     """Return the object in *text* without the nulls that stand for absent optional properties of *schema*.
 
-    Text that is no JSON, and text without such nulls, comes back as it was.
+    Text that is no JSON, that nests too deep, or that is without such nulls, comes back as it was.
     """
     if "null" not in text:
         return text
@@ -88,7 +88,10 @@ def without_nulls(text: str, schema: Mapping[str, Any]) -> str:
         value = orjson.loads(text)
     except ValueError:
         return text
-    return orjson.dumps(_prune(value, schema, schema)).decode()
+    try:
+        return orjson.dumps(_prune(value, schema, schema)).decode()
+    except (TypeError, RecursionError):  # it nests deeper than JSON is written; the validation says so
+        return text
 
 
 def _prune(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:

@@ -306,3 +306,15 @@ def test_what_a_breaker_does_stands_on_the_time_axis(proctor: Rig) -> None:
         events = session.exec(told).all()
     assert [(event.before, event.after) for event in events] == [("closed", "open"), ("half-open", "closed")]
     assert events[0].summary == "The breaker of openai/gpt-4o opened."
+
+
+def test_a_change_that_cannot_be_told_ends_no_call() -> None:
+    """A breaker opens although whoever is to be told of it fails, as a database may."""
+
+    def fail(*_change: object) -> None:
+        raise OSError
+
+    breakers = Breakers(ManualClock(START), fail)
+    for _ in range(LEAST_CALLS):
+        breakers.note(*WHO, healthy=False)
+    assert breakers.views()[0].state is OPEN

@@ -17,7 +17,7 @@ from core.providers import Answer
 from core.record import Recorder
 from core.store import Store
 from core.tables import Attempt as AttemptRow
-from core.tables import AttemptKind, LedgerEntry, Outcome
+from core.tables import AttemptKind, LedgerEntry, Outcome, Payload
 from core.tables import Generation as GenerationRow
 from core.telemetry import Metrics
 from tests import builders
@@ -33,7 +33,10 @@ PRICE = Price(
 
 
 def test_an_attempt_outlives_a_budget_that_ends_before_the_next(store: Store, clock: ManualClock) -> None:
-    """Where the budget does not cover a re-ask, the attempt before it is still written down, beside its charge."""
+    """Where the budget does not cover a re-ask, the attempt before it is still written down, beside its charge.
+
+    So it is even if the model wrote a NUL, which PostgreSQL keeps in no text.
+    """
     acme = builders.tenant("Acme", clock.now())
     builders.save(store, acme, *builders.budget(acme, limit_nano_usd=100, spent_nano_usd=0, now=clock.now())[:1])
     budgets = Budgets(store, clock, owner="test")
@@ -60,7 +63,7 @@ def test_an_attempt_outlives_a_budget_that_ends_before_the_next(store: Store, cl
         outcome=Outcome.INVALID,
         error_code="invalid",
         error_detail="$.total Input should be a valid number",
-        answer=Answer(text="{}", http_status=200),
+        answer=Answer(text="{\0", http_status=200),
         usage=Usage(input_tokens=10, output_tokens=5),
         cost=Cost(50, PRICE),
     )
@@ -81,6 +84,7 @@ def test_an_attempt_outlives_a_budget_that_ends_before_the_next(store: Store, cl
         record.cover(60)
     with store.reading() as session:
         assert session.exec(select(AttemptRow.id)).all() == [first.id]
+        assert session.exec(select(Payload.answered)).all() == ["{\N{REPLACEMENT CHARACTER}"]
         assert session.exec(select(LedgerEntry.attempt_id, LedgerEntry.nano_usd)).all() == [(first.id, 50)]
         assert session.exec(select(GenerationRow.outcome, GenerationRow.attempts)).all() == [("blocked_budget", 1)]
     found = budgets.verify()

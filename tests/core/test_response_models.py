@@ -270,6 +270,16 @@ def test_partial_of_a_wrapped_root() -> None:
     assert [model.partial_value(text) for text in ("", "{", '{"value": [1, 2', "[1, 2")] == [None, None, [1, 2], [1, 2]]
 
 
+def test_partial_without_what_json_cannot_carry() -> None:
+    """While a streamed number is one that nobody could be sent, nothing is shown: the whole answer will be invalid."""
+    model = response_model(INVOICE, "invoice")
+    assert [model.partial_value(f'{{"total": {number}') for number in (2**64 - 1, 2**64, "1e999")] == [
+        {"total": 2**64 - 1},
+        None,
+        None,
+    ]
+
+
 # ── Instructor ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

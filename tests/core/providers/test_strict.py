@@ -191,7 +191,11 @@ def test_only_the_nulls_that_we_asked_for_go(answered: str, meant: object) -> No
     assert orjson.loads(without_nulls(answered, OPTIONAL)) == meant
 
 
-@pytest.mark.parametrize("text", ['{"a":1}', "no null in prose", '{"a": nul', "", '{"null": 1'])
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1}', "no null in prose", '{"a": nul', "", '{"null": 1', *("[" * n + "null" + "]" * n for n in (300, 1000))],
+    ids=["no null", "prose", "cut", "empty", "cut after null", "deep", "deeper"],
+)
 def test_other_text_comes_back_as_it_was(text: str) -> None:
-    """What holds no null, or is no JSON, is not touched: reading it is for validation."""
+    """What holds no null, is no JSON, or nests too deep, is not touched: reading it is for validation."""
     assert without_nulls(text, OPTIONAL) == text
