@@ -136,7 +136,9 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         if not value:
             return f"sqlite:///{ROOT / 'data' / 'proctor.db'}"
-        if value.startswith("sqlite:"):
+        if value.startswith("sqlite:///"):
+            if value.removeprefix("sqlite:///").partition("?")[0] in ("", ":memory:"):
+                raise ValueError("it needs the path of a file, such as sqlite:////var/lib/proctor.db")
             return value
         scheme, colon, rest = value.partition(":")
         if colon and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
