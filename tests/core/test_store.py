@@ -1,34 +1,333 @@
-"""The store: what its transactions keep, and what they leave behind."""
+"""The store, on both databases: migrations, transactions, snapshots, prepared statements."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 
-from core.clock import ManualClock
-from core.store import Store
-from core.tables import Reservation, Tenant
-from tests import builders
-
-
-def test_a_commit_that_fails_keeps_nothing_and_blocks_nobody(sqlite_store: Store, clock: ManualClock) -> None:
-    """A transaction that SQLite refuses only at its end, as on a full disk, is undone; the next one goes through."""
-    orphan = {"id": "r", "account_id": "nobody's", "generation_id": "g", "held_nano_usd": 1, "at_risk_nano_usd": 0}
-    insert = sqlite_store.insert(Reservation)
-    with pytest.raises(sqlite3.IntegrityError), sqlite_store.transaction() as cursor:  # noqa: PT012 as it is used
-        cursor.execute("PRAGMA defer_foreign_keys=ON")  # the account is looked for when all is written
-        insert(cursor, [{**orphan, "owner": "o", "expires_at": clock.now()}])
-    with sqlite_store.transaction() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM reservation")
-        assert cursor.fetchone()[0] == 0
+from core.errors import Unavailable
+from core.store import MIGRATIONS, NEWEST, Store
+from core.tables import METADATA, Budget, Payload, Revision, Tenant
+from tests import builders, servers
+from tests.conftest import START
 
 
-def test_errors_hold_no_values(sqlite_store: Store, clock: ManualClock) -> None:
-    """The text of a database error, which ends in logs, holds none of the values that were to be written."""
-    builders.save(sqlite_store, builders.tenant("Acme", clock.now()))
-    with pytest.raises(IntegrityError) as caught, sqlite_store.writing() as session:  # noqa: PT012 as above
-        session.add(Tenant(id="acme", name="Some Person", timezone="UTC", created_at=clock.now()))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A database without a single table."""
+    if request.param == "sqlite":
+        store = Store(f"sqlite:///{tmp_path / 'new' / 'proctor.db'}")
+        yield store
+        store.close()
+        return
+    with servers.database(request.getfixturevalue("pg_url"), f"empty_{id(tmp_path)}") as url:
+        store = Store(url)
+        yield store
+        store.close()
+
+
+def tables(store: Store) -> set[str]:
+    """Return the names of the tables there are."""
+    with store.engine.connect() as connection:
+        return set(sqlalchemy.inspect(connection).get_table_names())
+
+
+def names(store: Store) -> list[str]:
+    """Return the names of the tenants there are."""
+    with store.reading() as session:
+        return sorted(session.exec(select(Tenant.name)).all())
+
+
+# ── Migrations ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_up_down_and_up_again(empty: Store) -> None:
+    """Migrations make exactly the tables that the code knows, take them away, and make them again."""
+    for _ in range(2):
+        assert not empty.is_migrated()
+        empty.migrate()
+        assert empty.is_migrated()
+        with empty.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, METADATA) == []
+        assert tables(empty) == {*METADATA.tables, "alembic_version"}
+        empty.migrate("base")
+        assert tables(empty) <= {"alembic_version"}
+
+
+def test_every_constraint_and_index_is_as_the_code_says(empty: Store) -> None:
+    """Keys, unique constraints, foreign keys and indexes are there under their names, which later migrations use."""
+    empty.migrate()
+    inspector = sqlalchemy.inspect(empty.engine)
+    for table in METADATA.sorted_tables:
+        assert inspector.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
+        assert {one["name"] for one in inspector.get_indexes(table.name) if not one.get("duplicates_constraint")} == {
+            index.name for index in table.indexes
+        }
+        unique = {one["name"] for one in inspector.get_unique_constraints(table.name)}
+        assert unique == {one.name for one in table.constraints if isinstance(one, sqlalchemy.UniqueConstraint)}
+        assert {one["name"] for one in inspector.get_foreign_keys(table.name)} == {
+            one.name for one in table.foreign_key_constraints
+        }
+
+
+def test_the_newest_revision_is_the_folder_s() -> None:
+    """What a start takes for the newest is the one head of the folder."""
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [NEWEST]
+
+
+def test_many_processes_migrate_at_once(empty: Store) -> None:
+    """Of several that start together one migrates and the others find it done."""
+    stores = [Store(empty.url.render_as_string(hide_password=False)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda store: store.migrate(), stores))
+
+    assert all(store.is_migrated() for store in stores)
+    for store in stores:
+        store.close()
+
+
+def test_migrating_what_is_migrated_changes_nothing(store: Store) -> None:
+    """A second start writes nothing."""
+    builders.save(store, builders.tenant("Acme", START))
+    store.migrate()
+
+    assert names(store) == ["Acme"]
+
+
+# ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_writing_session_keeps_all_or_nothing(store: Store) -> None:
+    """What was written before an error is gone with it."""
+    with store.writing() as session:
+        session.add(builders.tenant("Kept", START))
+
+    def lose() -> None:
+        with store.writing() as session:
+            session.add(builders.tenant("Lost", START))
+            session.flush()
+            raise RuntimeError
+
+    def break_a_rule() -> None:
+        with store.writing() as session:
+            session.add(builders.tenant("Also lost", START))
+            session.add(builders.budget(builders.tenant("Nobody", START), 1, 1, START)[0])
+
+    with pytest.raises(RuntimeError):
+        lose()
+    with pytest.raises(IntegrityError):
+        break_a_rule()
+
+    assert names(store) == ["Kept"]
+
+
+def test_a_driver_transaction_keeps_all_or_nothing(store: Store) -> None:
+    """The hot path's transaction commits at its end and is undone by any error, after which the next works."""
+    insert = store.insert(Revision)
+    with store.transaction() as cursor:
+        insert(cursor, [{"id": 7, "count": 1}])
+
+    def fail(error: type[BaseException]) -> None:
+        with store.transaction() as cursor:
+            insert(cursor, [{"id": 8, "count": 1}])
+            raise error
+
+    for error in (RuntimeError, KeyboardInterrupt, GeneratorExit):
+        with pytest.raises(error):
+            fail(error)
+
+    with store.transaction() as cursor:
+        cursor.execute("SELECT id, count FROM revision ORDER BY id")
+        assert (tuple(cursor.fetchone()), cursor.fetchone()) == ((7, 1), None)
+
+
+def test_a_reading_session_keeps_nothing(store: Store) -> None:
+    """Whoever only reads cannot change anything by mistake."""
+    with store.reading() as session:
+        session.add(builders.tenant("Ghost", START))
         session.flush()
-    assert "Some Person" not in str(caught.value)
+
+    assert names(store) == []
+
+
+def test_a_snapshot_does_not_see_what_is_written_meanwhile(sqlite_store: Store) -> None:
+    """A report reads one state of the world, however long it takes."""
+    with sqlite_store.reading() as session:
+        assert session.exec(select(Tenant)).all() == []
+        builders.save(sqlite_store, builders.tenant("Later", START))
+        assert session.exec(select(Tenant)).all() == []
+    assert names(sqlite_store) == ["Later"]
+
+
+def test_many_writers_lose_nothing(store: Store) -> None:
+    """Threads that write at once, by either door, wait for one another; every change is kept."""
+    builders.save(store, Revision(id=1, count=0))
+    bump = store.prepare("UPDATE revision SET count = count + :by WHERE id = 1")
+
+    def write(number: int) -> None:
+        if number % 2:
+            with store.transaction() as cursor:
+                cursor.execute(bump, {"by": 1})
+        else:
+            with store.writing() as session:
+                row = session.get_one(Revision, 1, with_for_update=True)
+                row.count += 1
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(120)))
+
+    assert store.read_one("SELECT count FROM revision", {})[0] == 120
+
+
+def test_two_processes_write_one_sqlite(sqlite_url: str) -> None:
+    """Stores that do not share our lock wait for each other at SQLite's."""
+    stores = [Store(sqlite_url) for _ in range(3)]
+    builders.save(stores[0], Revision(id=1, count=0))
+
+    def write(number: int) -> None:
+        with stores[number % 3].transaction() as cursor:
+            cursor.execute("UPDATE revision SET count = count + 1")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(60)))
+
+    assert stores[0].read_one("SELECT count FROM revision", {})[0] == 60
+    for store in stores:
+        store.close()
+
+
+def test_readers_do_not_wait_for_writers(store: Store) -> None:
+    """While a transaction is open for long, everyone else still reads."""
+    begun, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.transaction() as cursor:
+            store.insert(Revision)(cursor, [{"id": 1, "count": 1}])
+            begun.set()
+            done.wait(10)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    begun.wait(10)
+    try:
+        assert store.read_one("SELECT count FROM revision", {}) is None
+        assert names(store) == []
+    finally:
+        done.set()
+        writing.join()
+    assert store.read_one("SELECT count FROM revision", {})[0] == 1
+
+
+# ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_prepared_inserts_write_what_a_session_reads(store: Store) -> None:
+    """Times, JSON, money and missing values cross the driver as the columns' types mean them."""
+    values = {
+        "generation_id": "g",
+        "n": 1,
+        "asked": [{"role": "user", "content": 'Zoë said "hi" \x00 😀'}],
+        "answered": None,
+        "expires_at": START,
+    }
+    insert = store.insert(Payload)
+    with store.transaction() as cursor:
+        insert(cursor, [])
+        insert(cursor, [values])
+        insert(cursor, [values | {"n": n, "asked": None, "answered": "a"} for n in (2, 3)])
+
+    with store.reading() as session:
+        first, second, _ = session.exec(select(Payload).order_by(Payload.n)).all()
+    assert first.model_dump() == values
+    assert (second.asked, second.answered, second.expires_at) == (None, "a", START)
+    assert second.expires_at.utcoffset() == timedelta(0)
+
+
+def test_money_is_kept_to_the_nano_dollar(store: Store) -> None:
+    """A budget of a billion dollars fits, on either database, without losing a nano-dollar."""
+    acme = builders.tenant("Acme", START)
+    builders.save(store, acme, *builders.budget(acme, 10**18 - 1, 10**18 - 2, START))
+
+    with store.reading() as session:
+        assert session.exec(select(Budget.limit_nano_usd)).one() == 10**18 - 1
+
+
+def test_payloads_are_forgotten_in_their_time(store: Store) -> None:
+    """What is past its time is deleted, and only that."""
+    generation = builders.generation(START)
+    for n in range(4):
+        builders.save(store, builders.payload(generation, n, None, "a", START + timedelta(days=n)))
+
+    assert store.forget_payloads(START + timedelta(days=2)) == 2
+    assert store.forget_payloads(START + timedelta(days=2)) == 0
+    with store.reading() as session:
+        assert sorted(session.exec(select(Payload.n)).all()) == [2, 3]
+
+
+# ── Trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_database_that_is_not_there_says_so(tmp_path: Path) -> None:
+    """An unreachable PostgreSQL is one sentence without its URL, by whichever door."""
+    store = Store(f"postgresql+psycopg://user:hunter2@/nobody?host={tmp_path}")
+    doors = (store.check, lambda: store.read_one("SELECT 1", {}), lambda: store.transaction().__enter__())
+    for door in doors:
+        with pytest.raises(Unavailable, match=r"^The database does not answer \(OperationalError\)") as stopped:
+            door()
+        assert "hunter2" not in str(stopped.value)
+    store.close()
+
+
+def test_a_database_that_answers_is_fine(store: Store) -> None:
+    """Asking anything is enough."""
+    store.check()
+
+
+def test_a_locked_database_is_told_as_such(sqlite_template: Path, tmp_path: Path) -> None:
+    """A write that cannot get its turn keeps nothing, and the next one works."""
+    path = shutil.copy(sqlite_template, tmp_path / "locked.db")
+    store = Store(f"sqlite:///{path}")
+    with store.transaction() as cursor:
+        cursor.execute("PRAGMA busy_timeout=50")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="nothing was written"), store.transaction() as cursor:
+        cursor.execute("INSERT INTO revision (id, count) VALUES (1, 1)")
+    other.execute("ROLLBACK")
+    other.close()
+
+    with store.transaction() as cursor:
+        cursor.execute("INSERT INTO revision (id, count) VALUES (1, 2)")
+    assert store.read_one("SELECT count FROM revision", {})[0] == 2
+    store.close()
+
+
+def test_sqlite_is_opened_as_it_should_be(sqlite_store: Store) -> None:
+    """Write-ahead log, foreign keys and patience hold on every connection."""
+    for connection in [sqlite_store.engine.connect() for _ in range(3)]:
+        with connection:
+            found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
+            assert found == ["wal", 1]
+
+
+def test_statements_are_prepared_in_the_driver_s_words(store: Store) -> None:
+    """Named parameters are written as each driver takes them."""
+    prepared = store.prepare("SELECT :one AS a, :two AS b")
+
+    assert re.search(r":one" if store.is_sqlite else r"%\(one\)s", prepared)
+    assert tuple(store.read_one(prepared, {"one": "x", "two": "y"})) == ("x", "y")
