@@ -159,6 +159,7 @@ class Router:
 
         """
         walk = _Walk(self, route, record, cancellation)
+        last = max((place for place, one in enumerate(route.candidates) if one.provider in self._providers), default=-1)
         for place, candidate in enumerate(route.candidates):
             provider = self._providers.get(candidate.provider)
             if provider is None:
@@ -178,10 +179,9 @@ class Router:
                     example=example,
                 )
             )
-            is_last = place == len(route.candidates) - 1
             try:
                 reply = yield from walk.at(
-                    candidate, conversation, stream=stream, is_fallback=place > 0, is_last=is_last
+                    candidate, conversation, stream=stream, is_fallback=place > 0, is_last=place == last
                 )
             finally:
                 self._breakers.release(candidate.provider, candidate.model)  # a probe that never went out blocks nobody
@@ -290,6 +290,9 @@ class _Walk:
                 self._reasks += 1
                 kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
                 continue
+            except Exception:  # a fault of ours must not make a paid call vanish
+                self._end(call, answer, Outcome.PROVIDER_ERROR, at_most, code="internal_error")
+                raise
             outcome = self._valid(is_fallback=is_fallback)
             self._end(call, answer, outcome, at_most)
             return Reply(getattr(value, "value", value), outcome, candidate)

@@ -426,16 +426,22 @@ class Budgets:
         The attempt that was out is charged its estimate: the provider may have been paid for it. The rest goes back.
         """
         swept = 0
+        while self._sweep_one():
+            swept += 1
+        return swept
+
+    def _sweep_one(self) -> bool:
+        """Settle one lapsed reservation in a transaction of its own, so that none waits long; whether there was one."""
         with self._store.transaction() as cursor:
             cursor.execute(self._lapsed, {"now": micros(self._clock.now())})
-            while (row := cursor.fetchone()) is not None:
-                purse = Purse(None, *row[:3], held_nano_usd=row[3])
-                if row[4]:
-                    purse.charges.append(self._entry(purse, None, row[4], estimated=True))
-                self.settle(cursor, purse)
-                swept += 1
-                cursor.execute(self._lapsed, {"now": micros(self._clock.now())})
-        return swept
+            row = cursor.fetchone()
+            if row is None:
+                return False
+            purse = Purse(None, *row[:3], held_nano_usd=row[3])
+            if row[4]:
+                purse.charges.append(self._entry(purse, None, row[4], estimated=True))
+            self.settle(cursor, purse)
+            return True
 
     def _entry(self, purse: Purse, attempt_id: str | None, nano_usd: int, *, estimated: bool) -> dict[str, Any]:
         return {

@@ -89,7 +89,7 @@ class Limits:
         window = self._open("limit", lambda: self._window.get_window_stats(limit, tenant_id), otherwise=None)
         seconds = max(0.001, window.reset_time - now) if window else 1.0
         raise RateLimited(
-            f"This tenant may start {per_minute} generations per minute and has done so. "
+            f"This tenant may start {_generations(per_minute)} per minute and has done so. "
             f"Try again in {seconds:.1f} s, or ask an operator for a higher limit.",
             retry_after_seconds=seconds,
             limit_per_min=per_minute,
@@ -106,6 +106,10 @@ class Limits:
             self._metrics.failed_open.labels(room).inc()
             log().warning("failed_open", room=room, error=type(error).__name__)
             return otherwise
+
+
+def _generations(count: int) -> str:
+    return "1 generation" if count == 1 else f"{count} generations"
 
 
 @lru_cache(maxsize=256)

@@ -155,9 +155,17 @@ class Record:
         self.generation = self._summed_up(outcome)
         try:
             self._write(self.generation, error)
-        except Unavailable:
-            log().error("record_failed", generation_id=self.id, request_id=self._request_id, outcome=outcome.value)
-            raise
+        except Exception as failure:
+            log().error(
+                "record_failed",
+                generation_id=self.id,
+                request_id=self._request_id,
+                outcome=outcome.value,
+                error=type(failure).__name__,
+            )
+            if isinstance(failure, Unavailable):
+                raise
+            raise Unavailable("What came of this generation could not be recorded; its id is in the log.") from failure
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,

@@ -68,12 +68,16 @@ class Store:
             event.listen(self.engine, "connect", _open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(writing=True)
+        # SQLite's read transactions are snapshots already; PostgreSQL's only if they ask to be.
+        self._reader = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def reading(self) -> Generator[Session]:
         """Open a session on one snapshot; nothing that it changes is kept."""
-        with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+        with self._reader.connect() as connection, Session(connection, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

@@ -54,6 +54,7 @@ class HastyClock(SystemClock):
         self.waits: list[float] = []
 
     def wait(self, woken: threading.Event, seconds: float) -> bool:
+        """Note the wait and return at once."""
         self.waits.append(seconds)
         return woken.is_set()
 

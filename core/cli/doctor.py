@@ -90,6 +90,8 @@ def _routes(settings: Settings, store: Store) -> Iterator[Check]:
         if not missing:
             yield Check(f"route {terms.name}", Health.OK, f"It asks {asked}.")
             continue
+        if terms.name.startswith("demo-"):  # its past was invented; nobody need answer it now
+            continue
         health = Health.FAILED if len(missing) == len(terms.candidates) else Health.WARNING
         yield Check(f"route {terms.name}", health, f"It asks {asked}; not set up: {', '.join(missing)}.")
 

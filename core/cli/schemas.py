@@ -36,11 +36,13 @@ def schema_group() -> None:
 @click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
 def add_schema(runtime: Runtime, name: str, file: Path, description: str, label: str) -> Answer:
     """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
+    from core.schemas import PRODUCTION  # noqa: PLC0415
+
     added = runtime.schemas.add(LOCAL_OPERATOR.name, name, _schema_in(file), description=description, label=label)
     return Answer(
         {"name": name, "version": added.version, "hash": added.hash, "label": label},
         f"{name}@{label} is version {added.version} now.",
-        f"Next: proctor generate {name} 'some text'",
+        f"Next: proctor generate {name if label == PRODUCTION else f'{name}@{label}'} 'some text'",
     )
 
 

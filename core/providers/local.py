@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +17,20 @@ from core.providers._llama import LocalModel
 from core.providers.openai import OpenAI
 
 _POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 15.0
+"""How long a call waits for a model that is starting. One that is being fetched takes longer, and says so."""
 _INSTRUCTION = (
     "Read the user's text and answer with one JSON object that holds what the text says. "
     "Fill every field from the text. Write nothing else."
 )
+
+
+class NotReady(Unreachable):
+    """The model is not there yet, or failed to start: no call went out, and the model's health is not in doubt."""
+
+    try_again = False
+    trips_breaker = False
+    was_sent = False
 
 
 class Local:
@@ -44,17 +55,17 @@ class Local:
         """Return the server, as soon as it answers.
 
         Raises:
-            Unreachable: it does not, and will not by waiting.
+            NotReady: it does not, and will not soon.
 
         """
-        while self._model.status.phase in ("fetching", "starting"):  # noqa: ASYNC110 the model lives in another thread
-            await asyncio.sleep(_POLL_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._model.status.phase in ("fetching", "starting"):  # noqa: ASYNC110 it lives in another thread
+                    await asyncio.sleep(_POLL_SECONDS)
         try:
             url = self._model.base_url
         except Unavailable as error:
-            gone = Unreachable(error.message)
-            gone.was_sent = False
-            raise gone from None
+            raise NotReady(error.message) from None
         if self._wire is None or self._wire[0] != url:
             await self.close()
             self._wire = (url, OpenAI(name=self.name, api_key=self._model.api_key, base_url=url))

@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, Broken, Conversation, Failed, Filtered, Garbled, Refused, Truncated
+from core.providers import Answer, Ask, Broken, Conversation, Filtered, Garbled, Refused, Truncated
 from core.providers._dialect import (
     LIMITS,
     MODES,
@@ -304,7 +304,7 @@ class _ResponsesConversation(_ChatConversation):
         if refused:
             raise Refused("The model declined to answer.", answer=answer)
         if told.finish_reason == "failed":
-            raise Failed(f"{self._wire.name} failed on its side.", answer=answer)
+            raise Broken(f"{self._wire.name} failed on its side.", answer=answer)
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
         return answer
 

@@ -283,9 +283,11 @@ class TestClients:
             began = time.monotonic()
 
             async def wait() -> None:
+                """Wait for the whole body."""
                 await asyncio.to_thread(answer.create, model="gpt-4o-mini", messages=messages)
 
             async def bounded() -> None:
+                """Wait a little longer than the SDK was told to."""
                 async with asyncio.timeout(1.2):
                     await asyncio.shield(asyncio.create_task(wait()))
 
@@ -298,6 +300,7 @@ class TestClients:
         """``post(cast_to=httpx2.Response, content=…)`` sends our bytes with the SDK's headers, answers bytes."""
 
         async def call() -> httpx2.Response:
+            """Post through the SDK."""
             client: Any
             if vendor == "openai":
                 client, path = openai.AsyncOpenAI(api_key="sk-test", base_url=wire.openai_url), "/chat/completions"
@@ -320,6 +323,7 @@ class TestClients:
         """The aiohttp transport reports a reset as a connect timeout; only the first cause tells the truth."""
 
         async def call() -> BaseException:
+            """Return what the SDK raises."""
             http = openai.DefaultAioHttpClient()
             client = openai.AsyncOpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0, http_client=http)
             async with client:

@@ -48,10 +48,12 @@ class Forbidding:
         self._word = word
 
     def screen(self, text: str) -> Verdict:
+        """Block the word."""
         blocked = self._word in text
         return Verdict(Ruling.BLOCK if blocked else Ruling.ALLOW, text, "A forbidden word was found." * blocked)
 
     def screen_partial(self, text: str) -> Verdict:
+        """Block the word."""
         return self.screen(text)
 
 
