@@ -166,6 +166,29 @@ def empty(title: str, sentence: str, *, icon: str = ":material/inbox:", key: str
     return row
 
 
+def awaits_demo(visit: Visit) -> bool:
+    """Where there is no tenant because the demo world is still being made, say so; return whether that is the case.
+
+    The page then draws itself anew as soon as there is one, or there will be none.
+    """
+    if visit.runtime.demo.status.phase != "making":
+        return False
+    st.fragment(_first_tenant, run_every="1s")(visit)
+    return True
+
+
+def _first_tenant(visit: Visit) -> None:
+    """Say what is under way; when there is a tenant, or nothing makes one any more, draw the page anew."""
+    if visit.runtime.tenants.list() or visit.runtime.demo.status.phase != "making":
+        st.rerun()
+    empty(
+        "The demo world is being made",
+        "Its tenants show up here in a moment, by themselves.",
+        icon=":material/science:",
+        key="awaited",
+    )
+
+
 def badge(outcome: str) -> str:
     """Return Markdown for an outcome: icon, word, colour."""
     look = OUTCOMES.get(outcome)

@@ -17,6 +17,8 @@ def main() -> None:
     )
     with visit.controls:
         tenant = _parts.tenant_choice(visit, everyone=None)
+    if tenant is None and _parts.awaits_demo(visit):
+        return
     if tenant is None:
         row = _parts.empty(
             "No tenant to pay for it",

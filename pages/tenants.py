@@ -98,6 +98,8 @@ def main() -> None:
             "New tenant", icon=":material/add:", type="primary" if not tenants else "secondary", key="new_tenant"
         ):
             _tenant_dialogs.create(visit)
+    if not tenants and _parts.awaits_demo(visit):
+        return
     if not tenants:
         _parts.empty(
             "No tenants yet",
