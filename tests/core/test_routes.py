@@ -1,0 +1,197 @@
+"""Routes: what one may be, who may change one, and what holds until someone does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from core.attempts import Candidate
+from core.clock import ManualClock
+from core.errors import Conflict, Forbidden, Invalid, NotFound
+from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.routes import DEFAULT, Routes
+from core.settings import Settings
+from core.store import Store
+from core.tables import AuditEntry, ChangeEvent
+
+SETTINGS = Settings(
+    openai_api_key="k",  # pyright: ignore[reportArgumentType] pydantic makes a secret of it
+    model_primary="gpt-4o-mini",
+    model_fallback="claude-haiku-4-5",
+    max_retries=3,
+    max_output_tokens=555,
+    attempt_timeout_seconds=12,
+    deadline_seconds=34,
+)
+ONE: Sequence[Mapping[str, Any]] = [{"model": "openai/gpt-4o"}]
+
+
+@pytest.fixture
+def routes(store: Store, clock: ManualClock) -> Routes:
+    """The routes of an empty database."""
+    return Routes(store, clock, SETTINGS)
+
+
+def test_the_default_route_is_what_the_environment_says(routes: Routes) -> None:
+    """Until an operator edits it, primary and fallback, limits and all come from the settings."""
+    view = routes.find(DEFAULT)
+
+    assert (view.version, view.is_from_environment, view.terms.name) == (0, True, "default")
+    assert view.terms.candidates == tuple(
+        Candidate(provider=provider, model=model, max_tokens=555, timeout_seconds=12)
+        for provider, model in (("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5"))
+    )
+    assert (view.terms.max_reasks, view.terms.max_retries, view.terms.deadline_seconds) == (3, 1, 34)
+    assert routes.list() == [view]
+
+
+def test_a_route_is_as_it_was_set(routes: Routes) -> None:
+    """Candidates keep their order and their own limits; what they leave out is the deployment's."""
+    wanted = [
+        {"model": "claude-haiku-4-5", "mode": "json_schema", "max_tokens": 99, "timeout_seconds": 1.5},
+        {"model": "compatible/some/model"},
+    ]
+    made = routes.set(
+        LOCAL_OPERATOR, "fast", wanted, max_reasks=0, max_retries=2, deadline_seconds=5, expected_version=0
+    )
+
+    assert made == routes.find("fast")
+    assert (made.version, made.is_from_environment) == (1, False)
+    assert made.terms.candidates == (
+        Candidate(
+            provider="anthropic", model="claude-haiku-4-5", mode="json_schema", max_tokens=99, timeout_seconds=1.5
+        ),
+        Candidate(provider="compatible", model="some/model", max_tokens=555, timeout_seconds=12),
+    )
+    assert (made.terms.max_reasks, made.terms.max_retries, made.terms.deadline_seconds) == (0, 2, 5)
+    assert [view.terms.name for view in routes.list()] == [DEFAULT, "fast"]
+
+
+def test_the_default_route_can_be_edited_and_given_back(routes: Routes) -> None:
+    """An operator's default route holds instead of the environment's, until it is reset."""
+    routes.set(LOCAL_OPERATOR, DEFAULT, ONE, expected_version=0)
+    assert routes.find(DEFAULT).terms.candidates[0].name == "openai/gpt-4o"
+    assert not routes.list()[0].is_from_environment
+
+    routes.reset(LOCAL_OPERATOR, DEFAULT)
+    assert routes.find(DEFAULT).is_from_environment
+    with pytest.raises(NotFound, match="nothing to remove"):
+        routes.reset(LOCAL_OPERATOR, DEFAULT)
+
+
+def test_one_model_alone(routes: Routes) -> None:
+    """A caller who names a model asks only that one, within the default route's limits."""
+    routes.set(LOCAL_OPERATOR, DEFAULT, ONE, max_reasks=1, deadline_seconds=7)
+    terms = routes.of_model("claude-haiku-4-5")
+
+    assert [candidate.name for candidate in terms.candidates] == ["anthropic/claude-haiku-4-5"]
+    assert (terms.name, terms.max_reasks, terms.deadline_seconds) == (DEFAULT, 1, 7)
+    with pytest.raises(Invalid, match="does not name a provider"):
+        routes.of_model("llama")
+
+
+def test_an_unknown_route_names_those_there_are(routes: Routes) -> None:
+    """A typing error is met with what could have been meant."""
+    routes.set(LOCAL_OPERATOR, "slow", ONE)
+    with pytest.raises(NotFound, match=r"^There is no route 'slov'\. There are: default, slow\.$"):
+        routes.find("slov")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": "Fast"}, "A route's name has lower-case letters"),
+        ({"name": ""}, "A route's name"),
+        ({"name": "a" * 64}, "A route's name"),
+        ({"candidates": []}, "has 1 to 8 candidates; this one has 0"),
+        ({"candidates": [{"model": f"openai/m{n}"} for n in range(9)]}, "this one has 9"),
+        ({"candidates": [{"model": "gpt-4o"}, {"model": "openai/gpt-4o"}]}, "names each model once"),
+        ({"candidates": [{}]}, "does not name a provider"),
+        ({"candidates": [{"model": "llama"}]}, "'llama' does not name a provider"),
+        (
+            {"candidates": [{"model": "gpt-4o", "mode": "functions"}]},
+            "'functions' of openai/gpt-4o is not one of tools",
+        ),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": 0}]}, "max_tokens lies above 0"),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": 10**6}]}, "max_tokens lies above 0 and at most at 200000"),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": True}]}, "max_tokens lies"),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": "9"}]}, "max_tokens lies"),
+        ({"candidates": [{"model": "gpt-4o", "timeout_seconds": -1}]}, "timeout_seconds lies above 0"),
+        ({"candidates": [{"model": "gpt-4o", "timeout_seconds": float("nan")}]}, "timeout_seconds lies above 0"),
+        ({"max_reasks": -1}, "max_reasks lies between 0 and 10"),
+        ({"max_retries": 11}, "max_retries lies between 0 and 10"),
+        ({"deadline_seconds": 0}, "deadline_seconds lies above 0"),
+        ({"deadline_seconds": 601}, "at most at 600"),
+    ],
+)
+def test_what_no_route_can_be(change: dict[str, Any], sentence: str, routes: Routes) -> None:
+    """A route that could not work is refused with the value that is wrong, and nothing is kept."""
+    asked: dict[str, Any] = {"name": "fast", "candidates": ONE} | change
+    with pytest.raises(Invalid, match=sentence):
+        routes.set(LOCAL_OPERATOR, asked.pop("name"), asked.pop("candidates"), **asked)
+
+    assert [view.terms.name for view in routes.list()] == [DEFAULT]
+
+
+def test_a_stale_edit_saves_nothing(routes: Routes) -> None:
+    """Whoever edits what has changed since is told so."""
+    routes.set(LOCAL_OPERATOR, "fast", ONE, expected_version=0)
+    for stale in (0, 2):
+        with pytest.raises(Conflict, match="nothing was saved"):
+            routes.set(LOCAL_OPERATOR, "fast", [{"model": "gpt-4o-mini"}], expected_version=stale)
+
+    assert routes.find("fast").terms.candidates[0].model == "gpt-4o"
+    assert routes.set(LOCAL_OPERATOR, "fast", ONE, expected_version=1).version == 2
+
+
+def test_of_many_who_edit_at_once_one_is_first(routes: Routes) -> None:
+    """Operators who read the same version cannot overwrite each other unseen."""
+    routes.set(LOCAL_OPERATOR, "fast", ONE)
+
+    def edit(number: int) -> bool:
+        try:
+            routes.set(LOCAL_OPERATOR, "fast", [{"model": f"openai/m{number}"}], expected_version=1)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(edit, range(6))) == 1
+    assert routes.find("fast").version == 2
+
+
+def test_only_operators_change_routes(routes: Routes) -> None:
+    """A tenant's key cannot say who answers."""
+    program = Principal("key", Role.TENANT_KEY, tenant_id="t")
+    with pytest.raises(Forbidden):
+        routes.set(program, "fast", ONE)
+    with pytest.raises(Forbidden):
+        routes.reset(program, DEFAULT)
+
+
+def test_every_change_is_written_down(routes: Routes, store: Store, clock: ManualClock) -> None:
+    """Audit and time axis know who answered before and after; the default's before is the environment's."""
+    routes.set(LOCAL_OPERATOR, DEFAULT, ONE)
+    clock.advance(1)
+    routes.reset(LOCAL_OPERATOR, DEFAULT)
+
+    with store.reading() as session:
+        entries = sorted(session.exec(select(AuditEntry)), key=lambda entry: entry.at)
+        events = sorted(session.exec(select(ChangeEvent)), key=lambda event: event.at)
+    assert [entry.action for entry in entries] == ["route.set", "route.reset"]
+    models = [
+        [[one["model"] for one in side["candidates"]] if side else None for side in (entry.before, entry.after)]
+        for entry in entries
+    ]
+    assert models == [
+        [["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"], ["openai/gpt-4o"]],
+        [["openai/gpt-4o"], None],
+    ]
+    assert [event.summary for event in events] == [
+        "Route default now asks openai/gpt-4o.",
+        "The default route follows the environment.",
+    ]
