@@ -19,6 +19,8 @@ WINDOW_SECONDS = 60.0
 LEAST_CALLS = 5
 WORST_ERROR_RATE = 0.5
 PAUSE_SECONDS = 30.0
+MOST_BREAKERS = 1000
+"""From so many on, those that have nothing to remember are dropped."""
 
 
 class BreakerState(StrEnum):
@@ -110,6 +112,8 @@ class Breakers:
         key = (provider, model)
         now = self._clock.monotonic()
         with self._lock:
+            if key not in self._breakers and len(self._breakers) >= MOST_BREAKERS:
+                self._forget_idle(now)
             breaker = self._breakers.setdefault(key, _Breaker())
             before = breaker.state
             if before is BreakerState.HALF_OPEN:
@@ -152,6 +156,13 @@ class Breakers:
                     )
                 )
             return views
+
+    def _forget_idle(self, now: float) -> None:
+        """Drop the closed breakers that saw no call in the window: a caller may name any model."""
+        for key, breaker in list(self._breakers.items()):
+            breaker.forget(now)
+            if breaker.state is BreakerState.CLOSED and not breaker.calls:
+                del self._breakers[key]
 
     def _tell(self, key: tuple[str, str], before: BreakerState, after: BreakerState) -> None:
         if before is after or self._on_change is None:

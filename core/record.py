@@ -397,10 +397,11 @@ class Record:
         """Tell metrics and the log."""
         metrics, tenant = self._recorder.metrics, self._tenant.name
         seconds = generation.duration_ms / 1000
-        metrics.generations.labels(tenant, generation.route, generation.outcome.value).inc()
-        metrics.generation_seconds.labels(tenant, generation.route).observe(seconds)
+        route = generation.route if self._policy else ""  # before the policy it is the caller's word, whatever it says
+        metrics.generations.labels(tenant, route, generation.outcome.value).inc()
+        metrics.generation_seconds.labels(tenant, route).observe(seconds)
         for attempt in generation.attempts:
-            who = (attempt.provider, attempt.model)
+            who = metrics.who(attempt.provider, attempt.model)
             metrics.attempts.labels(*who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
             if attempt.answer.ttft_seconds is not None:
                 metrics.first_token.labels(*who).observe(attempt.answer.ttft_seconds)

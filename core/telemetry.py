@@ -26,6 +26,8 @@ disable_created_metrics()  # a ``_created`` series beside each counter would dou
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """The bucket bounds that the gen_ai conventions recommend for durations."""
 
+_MOST_MODELS = 200
+
 
 def configure_logging(level: str) -> None:
     """Write one JSON object per line to standard error, from *level* on."""
@@ -64,6 +66,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._models: set[tuple[str, str]] = set()
         self.generations = Counter(
             "proctor_generations",
             "Generations, refusals included, by how they ended.",
@@ -118,6 +121,15 @@ class Metrics:
             ["room"],
             registry=self.registry,
         )
+
+    def who(self, provider: str, model: str) -> tuple[str, str]:
+        """Return the labels of a model. Past the first 200 the rest share one name: a caller may ask for any."""
+        who = (provider, model)
+        if who not in self._models:
+            if len(self._models) >= _MOST_MODELS:
+                return provider, "other"
+            self._models.add(who)
+        return who
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
