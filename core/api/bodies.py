@@ -20,6 +20,7 @@ from core.generation import GenerationRequest
 MOST_METADATA_BYTES = 16_000
 """The longest ``metadata``, as compact JSON."""
 _SHOWN_FIELD = 40
+_NAME_BRANCH = "constrained-str"
 
 
 def _name_or_object(value: Any, go_on: Any) -> Any:
@@ -275,6 +276,8 @@ def sentence(errors: Sequence[Any]) -> str:
 def _path(steps: Sequence[int | str]) -> str:
     path = ""
     for step in steps:
+        if step == _NAME_BRANCH:
+            continue  # pydantic's own name for one side of the union, not a field
         path += f"[{step}]" if isinstance(step, int) else f".{step[:_SHOWN_FIELD]}"
     return f"'{path.lstrip('.')}'" if path else "The body"
 

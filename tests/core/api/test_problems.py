@@ -138,6 +138,8 @@ def test_revoked_key(client: TestClient, house: House) -> None:
         ({"schema": 7, "input": "x"}, "'schema'"),
         ({"schema": "city", "input": 7}, "'input'"),
         ({"schema": "city"}, "'input'"),
+        ({"schema": "a city", "input": "x"}, "'schema' cannot be used"),
+        ({"schema": "c" * 201, "input": "x"}, "'schema' cannot be used"),
         ({"schema": "city", "input": "x", "messages": []}, "'messages'"),
         ({"schema": "city", "messages": [{"role": "robot", "content": "SECRET"}]}, "'messages[0].role'"),
         ({"schema": "city", "messages": [{"role": "user", "content": ["SECRET"]}]}, "'messages[0].content'"),
