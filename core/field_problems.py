@@ -90,7 +90,9 @@ _HERE = Kind.Type | Kind.Constant | Kind.Enum
 
 def problems(violations: Iterator[Violation], wire: Mapping[str, Any]) -> list[Problem]:
     """Return what the *violations* of the schema *wire* mean, each place once."""
-    found = [problem for violation in islice(violations, MOST_PROBLEMS) for problem in _told(violation, wire)]
+    told = (problem for violation in islice(violations, MOST_PROBLEMS) for problem in _told(violation, wire))
+    # A message quotes the schema, which may hold a NUL; PostgreSQL takes none, and the whole record would be lost.
+    found = [(loc, kind, message.replace("\0", "\N{REPLACEMENT CHARACTER}")) for loc, kind, message in told]
     # A value of the wrong type is no choice either; the choices are what helps.
     choices = {loc for loc, kind, _ in found if kind in ("enum", "literal_error")}
     return list(dict.fromkeys(each for each in found if not (each[0] in choices and each[1].endswith("_type"))))
@@ -115,6 +117,8 @@ def _told(violation: Violation, wire: Mapping[str, Any]) -> list[Problem]:
         return [(loc, named, f"Input should be {wanted}")]
     if isinstance(kind, _HERE):
         return [(loc, _here(kind)[0], f"Input should be {_either(_here(kind)[1])}")]
+    if isinstance(kind, Kind.BacktrackLimitExceeded):
+        return [(loc, "string_pattern_mismatch", "String takes too long to check against the schema's pattern")]
     named, message = _RULES.get(kind.name, ("value_error", f"Input should follow the schema's rule {kind.name!r}"))
     if "{}" in message:
         message = (message.removesuffix("s") if kind.value == 1 else message).format(kind.value)

@@ -285,3 +285,22 @@ def test_broken_json_is_not_told_either(value: Any) -> None:
             response_model(STRICT, "strict").model_validate_json(text[:end])
         assert field_errors(caught.value)[0].type == "json_invalid"
         assert CANARY not in f"{caught.value} {caught.value.errors()}"
+
+
+def test_pattern_that_takes_too_long() -> None:
+    """A pattern that the validator gives up on is not told in the validator's own words."""
+    model = response_model({"properties": {"f": {"type": "string", "pattern": r"^(a|a)*\1(?=b)$"}}}, "f")
+    with pytest.raises(pydantic.ValidationError) as caught:
+        model.model_validate_json(json.dumps({"f": "a" * 40 + "!"}))
+    error = caught.value.errors()[0]
+    assert error["type"] == "string_pattern_mismatch"
+    assert error["msg"] == "String takes too long to check against the schema's pattern"
+
+
+def test_no_nul_in_messages() -> None:
+    """A NUL in a schema does not reach a message, which PostgreSQL would refuse to keep."""
+    model = response_model({"properties": {"f": {"enum": ["a\0b", "c"]}}, "required": ["f"]}, "f")
+    for answer in ("{}", '{"f": "x"}'):
+        with pytest.raises(pydantic.ValidationError) as caught:
+            model.model_validate_json(answer)
+        assert all("\0" not in error["msg"] for error in caught.value.errors())
