@@ -54,6 +54,8 @@ are out is decided elsewhere, hence a number that is never reached: ``None`` wou
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/_loop.py)."""
 _SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
+_LIKE_A_KEY = re.compile(r"(?<![A-Za-z0-9])(?:sk|pk|rk|prk)[-_]")
+"""A server that answers with the key that it was sent, in a header or in place of a code, is not quoted."""
 _LONGEST_WORD = 200
 _MOST_TOKENS = 2**31 - 1
 """What a column of either database holds."""
@@ -275,7 +277,11 @@ def _reason(body: Any) -> str:
     """Return the error's code or type if it is a plain word; free text might quote a key or a prompt."""
     error = _error_in(body)
     words = (error.get(name) for name in ("code", "type"))
-    return next((word for word in words if isinstance(word, str) and _SAFE_CODE.fullmatch(word)), "")
+    return next((word for word in words if isinstance(word, str) and _is_safe_code(word)), "")
+
+
+def _is_safe_code(text: str) -> bool:
+    return _SAFE_CODE.fullmatch(text) is not None and not _LIKE_A_KEY.search(text)
 
 
 def _error_in(body: Any) -> Mapping[str, Any]:
@@ -331,7 +337,8 @@ def text(of: Mapping[str, Any], name: str) -> str:
 def word(of: Mapping[str, Any], name: str) -> str | None:
     """Return the text *name* if it is short and plain, as a model's name or a reason to stop are."""
     found = text(of, name)
-    return found if 0 < len(found) <= _LONGEST_WORD and found.isprintable() else None
+    is_plain = 0 < len(found) <= _LONGEST_WORD and found.isprintable() and not _LIKE_A_KEY.search(found)
+    return found if is_plain else None
 
 
 def count(of: Mapping[str, Any], name: str) -> int:

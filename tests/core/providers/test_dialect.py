@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from core.pricing import Usage
 from core.providers import Answer, Ask, ProviderError
-from core.providers._dialect import Wire
+from core.providers._dialect import Wire, word
 from core.providers._loop import Cancellation, Loop
 from core.providers.anthropic import Anthropic
 from core.providers.openai import OpenAI
@@ -39,6 +39,7 @@ class Stage:
     def __init__(self) -> None:
         self.loop = Loop()
         self.body = b""
+        self.status = 200
         self.requests: list[dict[str, Any]] = []
         self._openai = {
             path: OpenAI(api_key="k", base_url="http://fake/v1", responses=path == "responses")
@@ -70,7 +71,7 @@ class Stage:
         asked = orjson.loads(request.content)
         self.requests.append(asked)
         media = "text/event-stream" if asked.get("stream") else "application/json"
-        return httpx2.Response(200, content=self.body, headers={"content-type": media})
+        return httpx2.Response(self.status, content=self.body, headers={"content-type": media})
 
     def conversation(self, path: str, mode: str, *, stream: bool) -> Any:
         """Open a conversation over this server."""
@@ -170,9 +171,9 @@ ODD = st.one_of(
 def is_clean(answer: Answer) -> bool:
     """Whether the record and both databases can keep what is in an answer."""
     words = (answer.text, answer.provider_request_id, answer.model, answer.finish_reason)
-    for word in words:
-        assert word is None or isinstance(word, str)
-        assert (word or "").encode() is not None
+    for each in words:
+        assert each is None or isinstance(each, str)
+        assert (each or "").encode() is not None
     assert all(word is None or word.isprintable() for word in words[1:])
     if (usage := answer.usage) is not None:
         assert isinstance(usage, Usage)
@@ -249,3 +250,31 @@ def test_odd_events(path: str, stage: Stage, data: st.DataObject) -> None:
             event = spoilt(event, data.draw(st.sampled_from(list(places(event)))), data.draw(ODD))
             stream[place] = head + b"data: " + orjson.dumps(event) + b"\n\n"
     judged(stage, path, mode, b"".join(stream), stream=True)
+
+
+@pytest.mark.parametrize("echoed", ["sk-proj-canary", "req sk-ant-canary", "Bearer sk_canary_1", "rk_live_canary"])
+def test_an_echoed_key_is_no_word(echoed: str) -> None:
+    """A server that names its answer, its model or its reason with the key it was sent is not quoted."""
+    assert word({"x-request-id": echoed}, "x-request-id") is None
+
+
+@pytest.mark.parametrize(
+    "plain", ["req_011CSHoEeqs5C35K2UUqR7Fy", "chatcmpl-task-1", "desk-3", "gpt-4o-mini-2024-07-18"]
+)
+def test_plain_words_stay(plain: str) -> None:
+    """What only resembles a key in a part of a word is kept."""
+    assert word({"id": plain}, "id") == plain
+
+
+@pytest.mark.parametrize(("code", "is_told"), [("sk_canary_1", False), ("insufficient_quota", True)])
+def test_an_echoed_key_is_no_reason(code: str, *, is_told: bool, stage: Stage) -> None:
+    """An error's code is told, unless it looks like a key."""
+    stage.status = 401
+    with pytest.raises(ProviderError) as caught:
+        stage.send(
+            stage.conversation("chat", "tools", stream=False),
+            orjson.dumps({"error": {"message": "no", "code": code}}),
+            stream=False,
+        )
+    stage.status = 200
+    assert (code in str(caught.value)) is is_told
