@@ -71,7 +71,9 @@ def json_schema_from_source(source: str, model: str | None = None) -> dict[str, 
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise Invalid(f"Line {error.lineno or 1}: this is not Python ({error.msg}); correct it.") from None
+        # Python's own words on a number of thousands of digits are advice to change the interpreter.
+        reason = "a number has too many digits" if "integer string conversion" in error.msg else error.msg
+        raise Invalid(f"Line {error.lineno or 1}: this is not Python ({reason}); correct it.") from None
     except (ValueError, RecursionError, MemoryError):
         raise Invalid("Line 1: Python cannot read this source; remove NUL characters and deep nesting.") from None
     if sum(1 for _ in ast.walk(tree)) > MOST_NODES:

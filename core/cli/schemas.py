@@ -75,6 +75,8 @@ def _schema_in(file: Path) -> dict[str, Any]:
         body = json.loads(text)
     except json.JSONDecodeError as error:
         raise Invalid(f"{file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+    except (RecursionError, ValueError):  # Python refuses numbers of thousands of digits
+        raise Invalid(f"{file} cannot be read: it nests too deep, or holds a number with too many digits.") from None
     if not isinstance(body, dict):
         raise Invalid(f"{file} holds JSON, but not a JSON Schema: that is an object.")
     return cast("dict[str, Any]", body)

@@ -311,6 +311,8 @@ def test_a_schema_comes_from_json_or_from_pydantic(acme: Run, tmp_path: Path) ->
     ("file", "text", "says"),
     [
         ("a.json", "{", "is not JSON"),
+        ("a.json", "[" * 200_000, "nests too deep"),
+        ("a.json", '{"maximum": ' + "9" * 6_000 + "}", "too many digits"),
         ("a.json", "[1]", "that is an object"),
         ("a.json", '{"type": "nonsense"}', "type"),
         ("a.py", "import os\nos.system('touch /tmp/x')\n", ""),

@@ -532,3 +532,9 @@ def test_long_unions_are_read() -> None:
     choices = " | ".join(f"Literal['c{n}']" for n in range(300))
     schema = json_schema_from_source(M + f"a: {choices}")
     assert len(schema["properties"]["a"]["anyOf"]) == 300
+
+
+def test_endless_number() -> None:
+    """A number of thousands of digits is refused without advice on the interpreter."""
+    with pytest.raises(Invalid, match=r"Line 3: this is not Python \(a number has too many digits\); correct it\.$"):
+        json_schema_from_source(f"from pydantic import BaseModel\nclass A(BaseModel):\n    a: int = {'9' * 5000}\n")
