@@ -119,7 +119,7 @@ class Record:
         self.id = self._clock.new_id()
         self._tenant = tenant
         self._principal = principal
-        self._request_id = request_id
+        self._request_id = request_id or self.id  # who gives none can still be found by one
         self._route = route
         self._schema = schema
         self._streamed = streamed
