@@ -101,7 +101,7 @@ def test_the_pause_ends_with_one_probe(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("healthy", [True, False])
-def test_the_probe_decides(healthy: bool, watched: Watched) -> None:  # noqa: FBT001 a table's column
+def test_the_probe_decides(*, healthy: bool, watched: Watched) -> None:
     """A probe that succeeds closes the breaker, with nothing held against it; one that fails opens it for a pause."""
     watched.call(*[False] * LEAST_CALLS)
     watched.clock.advance(PAUSE_SECONDS)
@@ -227,7 +227,7 @@ def proctor(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         ("never-valid", False),
     ],
 )
-def test_what_speaks_against_a_provider(scenario: str, trips: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+def test_what_speaks_against_a_provider(*, scenario: str, trips: bool, proctor: Rig) -> None:
     """Failures of health trip the breaker; our own mistakes, and answers we do not like, do not."""
     breakers = Breakers(proctor.clock)
     corridor, tenant, route = proctor.corridor(breakers=breakers), proctor.tenant(), proctor.route(OPENAI)

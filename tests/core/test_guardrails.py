@@ -185,7 +185,7 @@ def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_comes_back_is_redacted_too(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
     """A key in the answer is redacted in the object, in every partial object, and in the record."""
     secret = SECRETS["an API key"]
     leaking = {"title": "leak", "type": "object", "properties": {"text": {"const": f"the key {secret}, keep it"}}}
@@ -206,7 +206,7 @@ def test_what_comes_back_is_redacted_too(stream: bool, proctor: Rig) -> None:  #
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_blocked_on_its_way_out_costs_nothing(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+def test_what_is_blocked_on_its_way_out_costs_nothing(*, stream: bool, proctor: Rig) -> None:
     """A forbidden question is refused before a provider is asked; it is recorded without its text."""
     calls = len(proctor.wire.ledger.calls())
     corridor = proctor.corridor(guardrails=Guardrails([Forbidding("dynamite", Stage.INPUT)]))
@@ -228,7 +228,7 @@ def test_what_is_blocked_on_its_way_out_costs_nothing(stream: bool, proctor: Rig
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_blocked_on_its_way_back_is_paid(stream: bool, proctor: Rig) -> None:  # noqa: FBT001 a column
+def test_what_is_blocked_on_its_way_back_is_paid(*, stream: bool, proctor: Rig) -> None:
     """A forbidden answer reaches nobody, not in parts either, but its attempt is recorded and charged."""
     corridor = proctor.corridor(guardrails=Guardrails([Forbidding("some name", Stage.OUTPUT)]))
     tenant = proctor.tenant()

@@ -185,7 +185,7 @@ def off(on: Rig, flag: Flag, tenant: Tenant | None = None) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_without_generation_every_call_is_refused(stream: bool, here: Rig) -> None:  # noqa: FBT001 a column
+def test_without_generation_every_call_is_refused(*, stream: bool, here: Rig) -> None:
     """While generation is off, nothing is asked, nothing is paid, and the refusal is recorded."""
     tenant, other = here.tenant(), here.tenant()
     off(here, Flag.GENERATION, tenant)

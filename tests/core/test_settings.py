@@ -214,7 +214,7 @@ def test_who_answers(given: dict[str, Any], candidates: tuple[str, ...]) -> None
         ({"openai_api_key": "a", "local_model": "/models/a.gguf"}, True),
     ],
 )
-def test_when_the_local_model_runs(given: dict[str, Any], runs: bool) -> None:  # noqa: FBT001 a column
+def test_when_the_local_model_runs(*, given: dict[str, Any], runs: bool) -> None:
     """The small model stands in where no provider is set up, or where it is asked for."""
     settings = Settings(**given)
     assert settings.runs_local_model is settings.has_provider("local") is runs

@@ -82,7 +82,7 @@ def sent(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_comes_back(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a column
+def test_an_answer_comes_back(*, stream: bool, loop: Loop) -> None:
     """A whole answer comes at the end, a stream's pieces before it, in order; both are made on the loop's thread."""
     conversation = Scripted("a", 0.01, "b", "c")
 
@@ -102,7 +102,7 @@ def test_pieces_come_as_they_are_written(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_deadline_is_hard(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a column
+def test_a_deadline_is_hard(*, stream: bool, loop: Loop) -> None:
     """When the time is over the call is cancelled, whatever it drips, and what was said by then is told."""
     conversation = Scripted("half", *[0.03] * 2000)
     began = time.monotonic()
@@ -115,7 +115,7 @@ def test_a_deadline_is_hard(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_whoever_leaves_ends_the_call(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a column
+def test_whoever_leaves_ends_the_call(*, stream: bool, loop: Loop) -> None:
     """Cancelling from another thread wakes the waiting caller at once and ends the call."""
     conversation, cancellation = Scripted("half", 30.0), Cancellation()
     threading.Timer(0.1, cancellation.cancel).start()
@@ -157,7 +157,7 @@ def test_leaving_after_the_end_is_nothing(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_a_provider_says_is_passed_on(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a column
+def test_what_a_provider_says_is_passed_on(*, stream: bool, loop: Loop) -> None:
     """An error in our words reaches the caller as it was raised."""
     refused = Refused("No.")
     with pytest.raises(Refused) as told:
@@ -167,7 +167,7 @@ def test_what_a_provider_says_is_passed_on(stream: bool, loop: Loop) -> None:  #
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_fault_of_ours_is_an_answer_that_could_not_be_read(stream: bool, loop: Loop) -> None:  # noqa: FBT001 a column
+def test_a_fault_of_ours_is_an_answer_that_could_not_be_read(*, stream: bool, loop: Loop) -> None:
     """A call that went out is an attempt, whatever breaks: the error names its kind and nothing that it says."""
     with pytest.raises(Garbled, match=r"^The answer could not be read \(KeyError\)\.$") as broken:
         sent(loop, Scripted("half", KeyError("sk-secret")), stream=stream)
