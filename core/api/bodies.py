@@ -1,7 +1,7 @@
 """What goes over the wire at ``/v1``: the request as it is checked, the answers as they are documented.
 
-The request is checked by its model. The answers are written by ``answers.py`` straight to JSON; the models here are
-their documentation in the OpenAPI, and a test holds the one to the other.
+The request is checked by its model. The answers are written by ``core/documents.py`` straight to JSON; the models here
+are their documentation in the OpenAPI, and a test holds the one to the other.
 """
 
 from __future__ import annotations

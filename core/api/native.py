@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.api import bodies, problems
-from core.api.answers import as_json, fresh, partial_event, stored
 from core.api.flights import End, Flight, Flights
 from core.api.problems import Problem, internal_error, problem, too_large
-from core.api.streams import EventStream
+from core.api.streams import EventStream, partial_event
+from core.documents import as_json, fresh, stored
 from core.errors import Cancelled, NotFound, ProctorError, Unauthenticated, Unavailable
 from core.generation import Partial
 from core.principals import Permission, Principal

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.api.answers import paid
 from core.api.bodies import sentence
+from core.documents import paid
 from core.errors import (
     BudgetExceeded,
     Cancelled,

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.api.answers import event
 from core.api.flights import End, Flight
+from core.documents import as_json
+
+if TYPE_CHECKING:
+    from core.generation import Partial
 
 KEEP_ALIVE_SECONDS = 15.0
 """After this long without an event a comment is sent, so that no proxy takes the connection for dead."""
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def event(name: str, document: bytes) -> bytes:
+    """Return a server-sent event. JSON text has no line breaks, so one line of data holds it."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), document)
+
+
+def partial_event(partial: Partial) -> bytes:
+    """Return the event that shows the object as far as it has come."""
+    return event("partial", as_json({"value": partial.value, "attempt": partial.attempt}))
 
 
 class EventStream(Response):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from core.cli._figures import paid
+from core.documents import paid
 from core.errors import ProctorError, Unavailable
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from core.cli._command import Answer, command, proctor, show_progress, table
-from core.cli._figures import document, figures
+from core.cli._figures import figures
+from core.documents import fresh
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 
@@ -111,7 +112,7 @@ def generate(
     request = GenerationRequest(schema=schema, input=_input(text), route=route, model=model, tenant_id=payer.id)
     _await_local_model(runtime, route, model)
     made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
-    return Answer(document(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
+    return Answer(fresh(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
 
 
 def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:

@@ -7,9 +7,8 @@ from functools import partial
 
 from starlette.types import Message
 
-from core.api.answers import event
 from core.api.flights import End, Flight, Flights
-from core.api.streams import EventStream
+from core.api.streams import EventStream, event
 
 PARTIAL = event("partial", b"{}")
 FINAL = End(200, b"[1]", {}, streamed=True)

@@ -1,4 +1,4 @@
-"""What is answered, as JSON: the attempt ledger and the sums over it, alike for a fresh generation and a stored one."""
+"""A generation as a JSON document: alike fresh and stored, from the API and from the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import orjson
 
 if TYPE_CHECKING:
     from core.attempts import Attempt
-    from core.generation import Partial
     from core.pricing import Usage
     from core.record import Generation
     from core.reports import Call, Rung
@@ -68,16 +67,6 @@ def stored(call: Call) -> dict[str, Any]:
         "duration_ms": call.duration_ms,
         "ttft_ms": call.ttft_ms,
     }
-
-
-def event(name: str, document: bytes) -> bytes:
-    """Return a server-sent event. JSON text has no line breaks, so one line of data holds it."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), document)
-
-
-def partial_event(partial: Partial) -> bytes:
-    """Return the event that shows the object as far as it has come."""
-    return event("partial", as_json({"value": partial.value, "attempt": partial.attempt}))
 
 
 def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
