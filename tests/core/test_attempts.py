@@ -1,0 +1,301 @@
+"""The walk over a route: who is asked, how often, after which wait, and what an unknown usage is taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.attempts import BYTES_PER_TOKEN, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Candidate, _estimate
+from core.clock import ManualClock
+from core.errors import BudgetExceeded, Cancelled, Exhausted
+from core.pricing import Prices, Usage
+from core.providers import Answer, Broken, Failed, ProviderError, Refused, Throttled, TimedOut
+from core.providers._loop import Cancellation, Loop
+from core.tables import Outcome
+from tests.conftest import START
+from tests.walks import SIZE_BYTES, USAGE, Noted, Number, Scripted, Step, Walked, bad, ends, good, late
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[Loop]:
+    """The provider loop."""
+    running = Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def walked(loop: Loop) -> Walked:
+    """Walks."""
+    return Walked(loop)
+
+
+def test_a_good_answer_ends_the_walk(walked: Walked) -> None:
+    """Whoever answers well is asked once, and the next is not asked at all."""
+    one, other = (Scripted(walked.clock, good) for _ in range(2))
+
+    reply = walked.walk({"openai": one, "anthropic": other})
+
+    assert (reply.value, reply.outcome, reply.candidate.provider) == (7, Outcome.VALID_FIRST_TRY, "openai")
+    assert (one.calls, other.calls, walked.kinds) == (1, 0, ["first"])
+
+
+@pytest.mark.parametrize("max_reasks", [0, 1, 3])
+def test_reasks_are_per_candidate(max_reasks: int, walked: Walked) -> None:
+    """Each candidate is asked again as often as the route says, and no more: N re-asks are N + 1 calls."""
+    one, other = (Scripted(walked.clock, bad) for _ in range(2))
+    error = walked.ends({"openai": one, "anthropic": other}, max_reasks=max_reasks)
+
+    assert (one.calls, other.calls) == (max_reasks + 1, max_reasks + 1)
+    assert one.asked_again == max_reasks, "after the last there is no one to be asked again"
+    assert walked.kinds == ["first", *["re-ask"] * max_reasks, "fallback", *["re-ask"] * max_reasks]
+    assert error.facts["outcome"] is Outcome.INVALID
+    assert [one.path for attempt in walked.record.attempts for one in attempt.field_errors] == ["$.value"] * len(
+        walked.kinds
+    )
+
+
+@pytest.mark.parametrize("max_retries", [0, 1, 3])
+def test_retries_are_per_candidate_and_wait_longer_each_time(max_retries: int, walked: Walked) -> None:
+    """A passing failure is retried as often as the route says, after a wait that doubles and is never the same."""
+    provider = Scripted(walked.clock, ends(Failed("Down.")))
+    walked.ends({"openai": provider}, max_retries=max_retries)
+
+    assert walked.kinds == ["first", *["retry"] * max_retries]
+    for number, seconds in enumerate(walked.clock.waits):
+        least = FIRST_WAIT_SECONDS * 2**number
+        assert least <= seconds < 2 * least
+    assert len(walked.clock.waits) == max_retries
+
+
+def test_a_retry_after_a_reask_goes_on_with_the_reask(walked: Walked) -> None:
+    """What failed on its way is sent again as it was: the correction is not lost, and does not count twice."""
+    provider = Scripted(walked.clock, bad, ends(Failed("Down.")), good)
+    reply = walked.walk({"openai": provider})
+
+    assert (walked.kinds, provider.asked_again) == (["first", "re-ask", "retry"], 1)
+    assert reply.outcome is Outcome.VALID_AFTER_REASK
+    assert [attempt.asked for attempt in walked.record.attempts] == [
+        None,
+        [{"role": "user", "content": "Again."}],
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "candidates", "waits"),
+    [
+        (0.5, 1, [0.5]),
+        (0.5, 2, [0.5]),
+        (LONGEST_WAIT_SECONDS, 2, [LONGEST_WAIT_SECONDS]),
+        (LONGEST_WAIT_SECONDS + 0.1, 2, []),
+        (30, 1, [30]),
+        (59.9, 1, [59.9]),
+        (60, 1, []),
+        (3600, 1, []),
+    ],
+)
+def test_a_provider_that_says_when_is_believed(
+    seconds: float, candidates: int, waits: list[float], walked: Walked
+) -> None:
+    """Its own wait is kept if there is time; a long one gives way to the next candidate, where there is one."""
+    busy = Scripted(walked.clock, ends(Throttled("Busy.", retry_after_seconds=seconds)), good)
+    others = {"anthropic": Scripted(walked.clock, good)} if candidates == 2 else {}
+    providers = {"openai": busy} | others
+    if waits or others:
+        walked.walk(providers)
+    else:
+        assert walked.ends(providers).facts["outcome"] is Outcome.PROVIDER_ERROR
+
+    assert walked.clock.waits == waits
+    if not waits:
+        assert walked.record.notes == [("went on", f"A retry would have to wait {seconds:.1f} s.")]
+
+
+def test_the_deadline_ends_the_walk(walked: Walked) -> None:
+    """When the time of the whole is over, nobody further is asked, not the fallback either."""
+    slow, other = Scripted(walked.clock, late(bad, 40)), Scripted(walked.clock, good)
+    error = walked.ends({"openai": slow, "anthropic": other})
+
+    assert (slow.calls, other.calls) == (2, 0)
+    assert walked.record.notes == [("stopped", "The deadline of 60 s has passed.")]
+    assert "No valid object after 2 calls" in error.message
+
+
+def test_what_can_only_fail_again_is_not_retried(walked: Walked) -> None:
+    """A refusal and a deadline send the walk on at once."""
+    for error in (Refused("No."), TimedOut("Late.")):
+        asked = Scripted(walked.clock, ends(error))
+        walked.walk({"openai": asked, "anthropic": Scripted(walked.clock, good)}, max_retries=5)
+        assert asked.calls == 1
+    assert walked.clock.waits == []
+
+
+def test_what_is_not_set_up_is_passed_over(walked: Walked) -> None:
+    """A candidate without a provider is skipped with a reason; whoever answers then is a fallback."""
+    reply = walked.walk(
+        {"anthropic": Scripted(walked.clock, good)},
+        Candidate(provider="openai", model="gpt-4o-mini"),
+        Candidate(provider="anthropic", model="claude-haiku-4-5"),
+    )
+
+    assert (reply.outcome, walked.kinds) == (Outcome.VALID_AFTER_FALLBACK, ["fallback"])
+    assert walked.record.notes == [("skipped", "openai/gpt-4o-mini: the provider openai is not set up here.")]
+
+
+def test_with_nobody_to_ask_it_says_what_to_do(walked: Walked) -> None:
+    """A route none of whose providers is set up ends with a sentence that helps."""
+    error = walked.ends({}, Candidate(provider="openai", model="gpt-4o-mini"))
+
+    assert "Set a provider key, choose another model" in error.message
+    assert error.facts["outcome"] is Outcome.PROVIDER_ERROR
+
+
+def test_each_attempt_is_covered_at_its_worst_before_it_goes_out(walked: Walked) -> None:
+    """What is held is the price of all the bytes in and of all the tokens that may come out."""
+    provider = Scripted(walked.clock, bad, good)
+    walked.walk({"openai": provider}, Candidate(provider="openai", model="gpt-4o-mini", max_tokens=500))
+
+    worst = Usage(input_tokens=SIZE_BYTES // BYTES_PER_TOKEN, output_tokens=500)
+    cost = Prices().cost("openai", "gpt-4o-mini", worst, START)
+    assert cost is not None
+    assert walked.record.covered == [cost.nano_usd] * 2
+
+
+def test_what_is_not_covered_does_not_go_out(walked: Walked) -> None:
+    """When the budget ends in the middle of a walk, no further call is made."""
+    provider = Scripted(walked.clock, bad)
+    walked.record = Noted(most_nano_usd=1_000_000)
+    with pytest.raises(BudgetExceeded):
+        walked.walk({"openai": provider}, max_reasks=9)
+
+    assert provider.calls == len(walked.record.attempts) == 1
+
+
+def test_whoever_left_between_two_attempts_is_not_asked_for(walked: Walked) -> None:
+    """A caller who leaves while the walk waits ends it there."""
+    cancellation = Cancellation()
+
+    def leave(_: ManualClock) -> ProviderError:
+        cancellation.requested.set()
+        return Failed("Down.")
+
+    provider = Scripted(walked.clock, leave)
+    with pytest.raises(Cancelled):
+        walked.walk({"openai": provider}, cancellation=cancellation)
+    assert provider.calls == 1
+
+
+def test_what_is_asked_is_passed_on(walked: Walked) -> None:
+    """A provider is given the candidate's own limits, the schema, the messages and the example."""
+    provider = Scripted(walked.clock, good)
+    candidate = Candidate(provider="openai", model="gpt-4o", mode="json", max_tokens=9)
+    walked.walk({"openai": provider}, candidate, example=("A five.", {"value": 5}))
+
+    [ask] = provider.asks
+    assert (ask.model, ask.mode, ask.max_tokens, ask.response_model) == ("gpt-4o", "json", 9, Number)
+    assert (ask.messages, ask.example) == ([{"role": "user", "content": "A number."}], ("A five.", {"value": 5}))
+
+
+# ── Money ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+AT_MOST = Usage(input_tokens=1000, output_tokens=500, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [
+        (Answer(), (1000, 0, 500)),
+        (Answer(text="abc" * 20), (1000, 0, 20)),
+        (Answer(text="ä" * 3), (1000, 0, 2)),
+        (Answer(usage=Usage(input_tokens=77, output_tokens=1)), (77, 0, 500)),
+        (Answer(text="abcdef", usage=Usage(input_tokens=77, cached_tokens=7, output_tokens=1)), (77, 7, 2)),
+        (Answer(text="abcdef", usage=Usage(input_tokens=77, output_tokens=40)), (77, 0, 40)),
+    ],
+)
+def test_an_unknown_usage_is_estimated(answer: Answer, tokens: tuple[int, int, int]) -> None:
+    """What was told counts; untold input is all that was sent, untold output what was seen, or all there may be."""
+    usage = _estimate(answer, AT_MOST)
+
+    assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == tokens
+    assert usage.estimated
+
+
+@given(text=st.text(max_size=200))
+def test_an_estimate_is_never_below_what_four_bytes_a_token_make(text: str) -> None:
+    """Estimates lean to the side of the provider's bill."""
+    usage = _estimate(Answer(text=text), AT_MOST)
+    assert usage.output_tokens >= len(text.encode()) // 4
+
+
+@pytest.mark.parametrize(
+    ("error", "usage", "estimated"),
+    [
+        (Failed("Down."), None, None),
+        (Throttled("Busy."), None, None),
+        (Broken("Cut.", answer=Answer(usage=USAGE)), "estimate", True),
+        (Broken("Cut."), "estimate", True),
+        (TimedOut("Late."), "estimate", True),
+        (Refused("No.", answer=Answer(usage=USAGE)), USAGE, False),
+        (Refused("No."), "estimate", True),
+    ],
+)
+def test_what_an_ended_call_is_charged(
+    *, error: ProviderError, usage: Usage | str | None, estimated: bool | None, walked: Walked
+) -> None:
+    """A call that was not answered is charged what the wire told, else an estimate; one that never began, nothing."""
+    walked.ends({"openai": Scripted(walked.clock, ends(error))}, max_retries=0)
+
+    [attempt] = walked.record.attempts
+    if usage is None:
+        assert (attempt.usage, attempt.cost) == (None, None)
+        return
+    assert attempt.usage is not None
+    assert attempt.usage.estimated is estimated
+    assert attempt.cost is not None
+    if usage != "estimate":
+        assert attempt.usage == usage
+
+
+def test_times_are_the_clock_s(walked: Walked) -> None:
+    """An attempt begins and ends when it did; its duration is measured, not computed from wall time."""
+    walked.walk({"openai": Scripted(walked.clock, late(bad, 1.5), late(good, 0.25))})
+
+    first, second = walked.record.attempts
+    assert (first.started_at, first.duration_ms, second.duration_ms) == (START, 1500, 250)
+    assert (second.started_at - START).total_seconds() == 1.5
+    assert (second.ended_at - second.started_at).total_seconds() == 0.25
+
+
+STEPS: Sequence[Step] = (good, bad, ends(Failed("Down.")), ends(Refused("No.")), ends(TimedOut("Late.")))
+
+
+@given(
+    scripts=st.lists(st.lists(st.sampled_from(STEPS), min_size=1, max_size=6), min_size=1, max_size=3),
+    max_reasks=st.integers(0, 3),
+    max_retries=st.integers(0, 2),
+)
+def test_no_walk_goes_on_for_ever(scripts: list[list[Step]], max_reasks: int, max_retries: int) -> None:
+    """Whatever the providers do, the calls are bounded, each is recorded once, and a good answer is the last."""
+    loop = Loop()
+    walked = Walked(loop)
+    names = ("openai", "anthropic", "compatible")
+    providers = {name: Scripted(walked.clock, *script) for name, script in zip(names, scripts, strict=False)}
+    try:
+        walked.walk(providers, max_reasks=max_reasks, max_retries=max_retries, deadline_seconds=600)
+        is_valid = True
+    except Exhausted:
+        is_valid = False
+    loop.close()
+
+    attempts = walked.record.attempts
+    assert len(attempts) == sum(provider.calls for provider in providers.values()) == len(walked.record.covered)
+    assert [attempt.n for attempt in attempts] == list(range(1, len(attempts) + 1))
+    for provider in providers.values():
+        assert provider.calls <= 1 + max_reasks + max_retries
+    assert [attempt.outcome.is_valid for attempt in attempts] == [False] * (len(attempts) - is_valid) + [
+        True
+    ] * is_valid
