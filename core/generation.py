@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from core.attempts import Piece, Reply, Router
 from core.errors import Invalid
 from core.guardrails import Finding, Guardrails, Stage
@@ -96,6 +98,7 @@ class Corridor:
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
     ) -> Generator[Partial, None, Generation]:
         messages = _messages(request)
+        _require_json(request.metadata)
         standing = self._policies.standing()
         tenant = standing.tenant(_tenant_id(request, principal))
         with self._recording(request, principal, tenant) as record:  # 8 whatever happens, write it down
@@ -199,7 +202,7 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
     if request.messages is None:
         if not (request.input or "").strip():
             raise Invalid("The input is empty. Give the text that the object is to be read from.")
-        return [{"role": "user", "content": request.input}]
+        return [{"role": "user", "content": _encodable(request.input, "The input")}]
     if not 1 <= len(request.messages) <= _MOST_MESSAGES:
         raise Invalid(f"'messages' holds 1 to {_MOST_MESSAGES} messages; this has {len(request.messages)}.")
     checked: list[dict[str, Any]] = []
@@ -209,7 +212,24 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
             raise Invalid(f"messages[{place}].role is one of {', '.join(ROLES)}; this is {role!r}.")
         if not isinstance(content, str) or not content.strip():
             raise Invalid(f"messages[{place}].content is a text that is not empty.")
-        checked.append({"role": role, "content": content})
+        checked.append({"role": role, "content": _encodable(content, f"messages[{place}].content")})
     if all(message["role"] != "user" for message in checked):
         raise Invalid("'messages' holds no message of the role user, so there is nothing to answer.")
     return checked
+
+
+def _encodable(text: Any, what: str) -> Any:
+    """Return *text*, unless it holds halves of characters, as file names read from a disk may: no wire takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Invalid(f"{what} is not valid Unicode; it cannot be sent. Read it as UTF-8.") from None
+    return text
+
+
+def _require_json(metadata: Mapping[str, Any] | None) -> None:
+    if metadata is not None:
+        try:
+            orjson.dumps(metadata)
+        except TypeError:
+            raise Invalid("'metadata' is a JSON object: texts, numbers, true, false, null, lists, objects.") from None

@@ -58,7 +58,7 @@ def log() -> Any:
 
 def user_hash(tenant_id: str, user: str) -> str:
     """Return *user* as 128 bits keyed by the tenant: the same user stays countable, and is named nowhere."""
-    return hashlib.blake2b(user.encode(), key=tenant_id.encode()[:64], digest_size=16).hexdigest()
+    return hashlib.blake2b(user.encode(errors="replace"), key=tenant_id.encode()[:64], digest_size=16).hexdigest()
 
 
 class Metrics:
