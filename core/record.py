@@ -349,11 +349,11 @@ class Record:
         ]
         self._recorder.insert_field_errors(cursor, problems)
         if (expires_at := self._expires_at) is not None:
+            # The text of a valid answer is the generation's own object, which is kept as it was screened.
+            said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in attempts}
             payloads = [
-                self._payload(attempt.n, attempt.asked, attempt.answer.text, expires_at)
-                for attempt in attempts
-                if attempt.asked or (attempt.answer.text and not attempt.outcome.is_valid)
-            ]  # the text of a valid answer is the generation's own object
+                self._payload(one.n, one.asked, said[one.n], expires_at) for one in attempts if one.asked or said[one.n]
+            ]
             self._recorder.insert_payloads(cursor, payloads)
 
     def _payload(self, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from core.generation import Corridor, GenerationRequest, Partial
 from core.guardrails import Guardrails
 from core.pricing import Prices
 from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.providers import Provider
 from core.providers._loop import Cancellation
 from core.record import Generation, Recorder
 from core.runtime import Runtime
@@ -110,7 +111,11 @@ class Rig:
         return self.routes[known]
 
     def corridor(
-        self, *, breakers: Breakers | None = None, guardrails: Guardrails | None = None, prices: Prices | None = None
+        self,
+        *,
+        breakers: Breakers | None = None,
+        guardrails: Guardrails | None = None,
+        providers: Mapping[str, Provider] | None = None,
     ) -> Corridor:
         """Return a corridor over this Proctor's parts whose breakers have seen nothing yet."""
         runtime = self.runtime
@@ -120,8 +125,8 @@ class Rig:
             guardrails=guardrails or Guardrails(),
             router=Router(
                 clock=self.clock,
-                prices=prices or Prices(),
-                providers=runtime.providers,
+                prices=Prices(),
+                providers=providers or runtime.providers,
                 breakers=breakers or Breakers(self.clock),
                 loop=runtime.loop,
             ),

@@ -1,91 +1,326 @@
-"""The record: what a generation writes down, whatever ends it."""
+"""The record: a generation and its attempts; money and rows in one transaction; texts apart, and not for ever."""
 
 from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from core.attempts import Attempt
-from core.budgets import Budgets, BudgetTerms
-from core.clock import ManualClock
-from core.errors import BudgetExceeded
-from core.flags import evaluate_all
-from core.policy import TenantTerms
-from core.pricing import Cost, Price, Usage
+from core.errors import BudgetExceeded, Unavailable
+from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
-from core.record import Recorder
+from core.providers._loop import Cancellation
 from core.store import Store
-from core.tables import Attempt as AttemptRow
-from core.tables import AttemptKind, LedgerEntry, Outcome, Payload
-from core.tables import Generation as GenerationRow
-from core.telemetry import Metrics
-from tests import builders
-
-PRICE = Price(
-    provider="openai",
-    model="gpt-4o",
-    input_usd_per_mtok="2.5",
-    cached_usd_per_mtok="1.25",
-    output_usd_per_mtok="10",
-    source="test prices",
-)
+from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, Reservation
+from core.telemetry import configure_logging, user_hash
+from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
+from tests.wire.server import WireServer
 
 
-def test_an_attempt_outlives_a_budget_that_ends_before_the_next(store: Store, clock: ManualClock) -> None:
-    """Where the budget does not cover a re-ask, the attempt before it is still written down, beside its charge.
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
 
-    So it is even if the model wrote a NUL, which PostgreSQL keeps in no text.
-    """
-    acme = builders.tenant("Acme", clock.now())
-    builders.save(store, acme, *builders.budget(acme, limit_nano_usd=100, spent_nano_usd=0, now=clock.now())[:1])
-    budgets = Budgets(store, clock, owner="test")
-    recorder = Recorder(store=store, clock=clock, budgets=budgets, metrics=Metrics())
-    terms = TenantTerms(
-        id=acme.id,
-        name=acme.name,
-        timezone="UTC",
-        rate_limit_per_min=60,
-        payload_retention_days=30,
-        budget=BudgetTerms(budget_id=f"budget-{acme.id}", tenant_id=acme.id, limit_nano_usd=100, timezone="UTC"),
-        flags=evaluate_all([], acme.id),
-    )
-    first = Attempt(
-        id=clock.new_id(),
-        n=1,
-        kind=AttemptKind.FIRST,
-        provider="openai",
-        model="gpt-4o",
-        mode="tools",
-        started_at=clock.now(),
-        ended_at=clock.now(),
-        duration_ms=1.0,
-        outcome=Outcome.INVALID,
-        error_code="invalid",
-        error_detail="$.total Input should be a valid number",
-        answer=Answer(text="{\0", http_status=200),
-        usage=Usage(input_tokens=10, output_tokens=5),
-        cost=Cost(50, PRICE),
-    )
-    record = recorder.open(
-        tenant=terms,
-        principal=LOCAL_OPERATOR,
-        request_id="r-1",
-        route="default",
-        schema="invoice",
-        streamed=False,
-        user=None,
-        metadata=None,
-    )
-    with pytest.raises(BudgetExceeded), record:  # noqa: PT012 the record's block is what is tested
-        record.pays_from(terms.budget)
-        record.cover(60)
-        record.ended(first)
-        record.cover(60)
-    with store.reading() as session:
-        assert session.exec(select(AttemptRow.id)).all() == [first.id]
-        assert session.exec(select(Payload.answered)).all() == ["{\N{REPLACEMENT CHARACTER}"]
-        assert session.exec(select(LedgerEntry.attempt_id, LedgerEntry.nano_usd)).all() == [(first.id, 50)]
-        assert session.exec(select(GenerationRow.outcome, GenerationRow.attempts)).all() == [("blocked_budget", 1)]
-    found = budgets.verify()
-    assert (found.ok, found.held_nano_usd) == (True, 0)
+
+@pytest.fixture
+def proctor(wire: WireServer, database_url: str) -> Iterator[Rig]:
+    """A Proctor, on either database."""
+    with rig(wire, database_url) as running:
+        yield running
+
+
+def eventually(check: Callable[[], bool]) -> bool:
+    """Return whether *check* comes true within a few seconds."""
+    until = time.monotonic() + 10
+    while not check() and time.monotonic() < until:
+        time.sleep(0.01)
+    return check()
+
+
+# ── What is written ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_generation_says_who_asked_and_how(proctor: Rig) -> None:
+    """Key, request id, metadata and the user's hash stand with the generation; the user's name nowhere."""
+    tenant = proctor.tenant()
+    more: dict[str, Any] = {
+        "request_id": "r-77",
+        "user": "ada@example.com",
+        "metadata": {"team": "blue", "n": [1, None]},
+    }
+    written = proctor.written(proctor.ask(tenant, **more).generation.id)
+
+    row = written.generation
+    assert (row.tenant_id, row.key_id, row.principal, row.request_id) == (tenant.id, "key", "key prk_test…", "r-77")
+    assert (row.user_hash, row.caller_metadata) == (user_hash(tenant.id, "ada@example.com"), more["metadata"])
+    assert "ada@example.com" not in str(written)
+    assert row.streamed is False
+
+
+def test_without_a_request_id_it_bears_its_own(proctor: Rig) -> None:
+    """A generation can always be found by a request id."""
+    row = proctor.written(proctor.ask(proctor.tenant()).generation.id).generation
+
+    assert row.request_id == row.id
+
+
+def test_what_was_asked_and_answered_is_kept_once(proctor: Rig) -> None:
+    """The question and the object stand with the generation, each correction and invalid answer with its attempt."""
+    written = proctor.written(proctor.ask(proctor.tenant(), "invalid-twice", model=OPENAI).generation.id)
+
+    whole, first, second, third = written.payloads
+    assert [payload.n for payload in written.payloads] == [0, 1, 2, 3]
+    assert whole.asked[0]["content"].startswith("Make a person")
+    assert json.loads(whole.answered or "") == A_PERSON
+    assert (first.asked, second.asked is None, third.asked is None) == (None, False, False)
+    assert [json.loads(one.answered or "")["name"] for one in (first, second)] == [12345, 12345]
+    assert third.answered is None, "the text of a valid answer is the generation's own object"
+    assert "Input should be a valid string" in json.dumps(second.asked)
+    for attempt in written.attempts:
+        assert "12345" not in str(attempt)
+    for problem in written.field_errors:
+        assert "12345" not in str(problem)
+
+
+def test_the_trace_tells_the_way(proctor: Rig) -> None:
+    """Every step stands in the order walked: each attempt with its end, and what was decided in between."""
+    heard = proctor.ask(proctor.tenant(), "failed@openai", route=proctor.route(OPENAI, "anthropic/claude-haiku-4-5"))
+
+    assert [(step["room"], step["verdict"]) for step in heard.generation.trace] == [
+        ("attempt", "provider_error"),
+        ("attempt", "provider_error"),
+        ("attempt", "valid_after_fallback"),
+    ]
+    first, _, last = [step["reason"] for step in heard.generation.trace]
+    assert first == f"first: {OPENAI} (500): openai answered 500 (server_error): it failed on its side."
+    assert last == "fallback: anthropic/claude-haiku-4-5 (200)"
+
+
+def test_money_that_bought_nothing_is_told_apart(proctor: Rig) -> None:
+    """Of what a generation cost, the attempts without a valid object were wasted."""
+    row = proctor.written(proctor.ask(proctor.tenant(), "invalid-once").generation.id)
+    invalid, valid = (attempt.cost_nano_usd for attempt in row.attempts)
+
+    assert row.generation.wasted_nano_usd == invalid
+    assert row.generation.cost_nano_usd == (invalid or 0) + (valid or 0)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, False), (1, True), (3650, True)])
+def test_texts_are_kept_as_long_as_the_tenant_says(*, days: int, kept: bool, proctor: Rig) -> None:
+    """Each payload knows when it is to be forgotten; at 0 days none is kept at all."""
+    tenant = proctor.tenant()
+    if days != 30:
+        proctor.runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, payload_retention_days=days)
+    heard = proctor.ask(tenant, "invalid-once")
+
+    payloads = proctor.written(heard.generation.id).payloads
+    assert bool(payloads) is kept
+    assert {payload.expires_at for payload in payloads} <= {heard.generation.started_at + timedelta(days=days)}
+    proctor.runtime.store.forget_payloads(heard.generation.started_at + timedelta(days=days, seconds=1))
+    assert proctor.written(heard.generation.id).payloads == []
+    assert len(proctor.written(heard.generation.id).attempts) == 2
+
+
+def test_a_raw_answer_that_no_database_takes_is_kept_all_the_same(proctor: Rig) -> None:
+    """A model that writes a NUL where none may be costs nobody the record of what it cost."""
+    odd = OneAnswer(Answer(text='{"name": "a\0b"', http_status=200))
+    corridor = proctor.corridor(providers={"openai": odd})
+
+    heard = proctor.ask(proctor.tenant(), corridor=corridor, route=proctor.route(OPENAI, max_reasks=0))
+
+    assert heard.generation.outcome is Outcome.INVALID
+    [_, payload] = proctor.written(heard.generation.id).payloads
+    assert payload.answered is not None
+    assert payload.answered.replace("\N{REPLACEMENT CHARACTER}", "\0") == '{"name": "a\0b"'
+    assert proctor.is_settled()
+
+
+class OneAnswer:
+    """A provider, and its one conversation, that gives one answer."""
+
+    name = mode = "openai"
+    size_bytes = 300
+    so_far = Answer()
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._model: Any = None
+
+    def open(self, ask: Any) -> OneAnswer:
+        self._model = ask.response_model
+        return self
+
+    async def close(self) -> None:
+        return
+
+    async def send(self, _: Any) -> Answer:
+        return self._answer
+
+    def read(self, answer: Answer) -> Any:
+        return self._model.model_validate_json(answer.text)
+
+    def ask_again(self, answer: Answer, error: Exception) -> Any:
+        raise NotImplementedError
+
+
+# ── When ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_attempt_is_written_and_charged_before_the_next_goes_out(proctor: Rig) -> None:
+    """While the second call is out, the first stands in record and account: a crash now would lose neither."""
+    tenant, cancellation = proctor.tenant(), Cancellation()
+    calls = len(proctor.wire.ledger.calls())
+
+    def ask() -> None:
+        proctor.ask(tenant, "invalid+slow-20s", cancellation=cancellation, model=OPENAI)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        assert eventually(lambda: len(proctor.wire.ledger.calls()) == calls + 2)
+        with proctor.runtime.store.reading() as session:
+            [attempt] = session.exec(select(Attempt)).all()
+            [entry] = session.exec(select(LedgerEntry)).all()
+            [reservation] = session.exec(select(Reservation)).all()
+            assert session.exec(select(Generation)).all() == []
+        [account] = proctor.accounts(tenant)
+        assert (attempt.n, attempt.outcome, entry.attempt_id) == (1, "invalid", attempt.id)
+        assert account.spent_nano_usd == entry.nano_usd == attempt.cost_nano_usd
+        assert account.held_nano_usd == reservation.held_nano_usd >= reservation.at_risk_nano_usd > 0
+        assert proctor.runtime.budgets.verify().ok
+    finally:
+        cancellation.cancel()
+        asking.join()
+    assert proctor.is_settled()
+    assert len(proctor.last_written(tenant).attempts) == 2
+
+
+def test_a_budget_that_ends_in_the_middle_keeps_what_was(proctor: Rig) -> None:
+    """When a re-ask is no longer covered, the attempt before it stays recorded and charged."""
+    poor = proctor.tenant(_worst_of_the_first(proctor))
+
+    heard = proctor.ask(poor, "never-valid", model=OPENAI)
+
+    assert heard.generation.outcome is Outcome.BLOCKED_BUDGET
+    assert isinstance(heard.error, BudgetExceeded)
+    written = proctor.written(heard.generation.id)
+    assert [(attempt.n, attempt.outcome) for attempt in written.attempts] == [(1, "invalid")]
+    assert len(written.field_errors) == 1
+    assert [entry.attempt_id for entry in written.entries] == [written.attempts[0].id]
+    [account] = proctor.accounts(poor)
+    assert (account.spent_nano_usd, account.held_nano_usd) == (written.generation.cost_nano_usd, 0)
+    assert proctor.is_settled()
+
+
+def _worst_of_the_first(on: Rig) -> int:
+    """Return what covers the first attempt of such a question at its worst, and nothing beyond it."""
+    tenant, cancellation = on.tenant(), Cancellation()
+    calls = len(on.wire.ledger.calls())
+    asking = threading.Thread(target=lambda: on.ask(tenant, "slow-20s", cancellation=cancellation, model=OPENAI))
+    asking.start()
+    assert eventually(lambda: len(on.wire.ledger.calls()) == calls + 1)
+    [account] = on.accounts(tenant)
+    cancellation.cancel()
+    asking.join()
+    return account.held_nano_usd + 3_000
+
+
+# ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Faulty:
+    """A guardrail with a fault of its own, on the way back."""
+
+    name = "faulty"
+    stages = frozenset({Stage.OUTPUT})
+
+    def screen(self, text: str) -> Verdict:
+        raise ZeroDivisionError(text)
+
+    def screen_partial(self, text: str) -> Verdict:
+        return Verdict(Ruling.ALLOW, text)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fault_of_ours_is_recorded_with_what_it_cost(*, stream: bool, proctor: Rig) -> None:
+    """What breaks after a provider was paid is raised, and the generation says so without a word of the answer."""
+    tenant = proctor.tenant()
+    corridor = proctor.corridor(guardrails=Guardrails([Faulty()]))
+    with pytest.raises(ZeroDivisionError):
+        proctor.ask(tenant, corridor=corridor, stream=stream)
+
+    written = proctor.last_written(tenant)
+    row = written.generation
+    assert (row.outcome, row.error_code) == ("provider_error", "internal_error")
+    assert row.error_detail == ("Proctor itself failed (ZeroDivisionError); the log has it under this generation's id.")
+    assert (len(written.attempts), row.cost_nano_usd) == (1, written.attempts[0].cost_nano_usd)
+    assert "some name" not in f"{row} {row.trace}"
+    assert proctor.is_settled()
+
+
+class Breaking:
+    """A store whose transactions fail from the *n*-th on, after they have done their work, until it is mended."""
+
+    def __init__(self, store: Store, n: int) -> None:
+        self._store = store
+        self._left = n
+        self.is_mended = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def transaction(self) -> Any:
+        self._left -= 1
+        return self._store.transaction() if self._left >= 0 or self.is_mended else self._fails()
+
+    @contextmanager
+    def _fails(self) -> Iterator[Any]:
+        with self._store.transaction() as cursor:
+            yield cursor
+            self.is_mended = True
+            raise Unavailable("The database does not answer; nothing was written.")
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_database_that_fails_for_a_moment_loses_no_money(broken: int, proctor: Rig) -> None:
+    """When holding money for an attempt fails, the generation ends; what came before is recorded and charged once."""
+    tenant = proctor.tenant()
+    corridor = proctor.corridor()
+    corridor._recorder.store = Breaking(proctor.runtime.store, broken)  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(Unavailable):
+        corridor.generate(question("never-valid", model=OPENAI), program(tenant))
+
+    with proctor.runtime.store.reading() as session:
+        attempts = session.exec(select(Attempt)).all()
+        entries = session.exec(select(LedgerEntry)).all()
+    assert len(attempts) == len(entries) == broken
+    assert proctor.is_settled()
+
+
+def test_what_cannot_be_recorded_is_logged_and_told(
+    sqlite_url: str, wire: WireServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the last transaction fails, the caller is told, and the log has the generation's id."""
+    with rig(wire, sqlite_url) as proctor:
+        configure_logging("ERROR")
+        corridor = proctor.corridor()
+        corridor._recorder.store = Breaking(proctor.runtime.store, 1)  # pyright: ignore[reportAttributeAccessIssue]
+        with pytest.raises(Unavailable):
+            corridor.generate(question(), program(proctor.tenant()))
+        [line] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        assert (line["event"], line["outcome"], line["error"]) == ("record_failed", "valid_first_try", "Unavailable")
+        with proctor.runtime.store.reading() as session:
+            assert session.exec(select(Payload)).all() == []
+        # The money stays held until the reservation lapses, and is then charged as an estimate.
+        assert proctor.runtime.budgets.verify().ok
+        assert proctor.runtime.budgets.verify().held_nano_usd > 0
