@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
-from core.breakers import LEAST_CALLS, PAUSE_SECONDS, WINDOW_SECONDS, WORST_ERROR_RATE, Breakers, BreakerState
+from core.breakers import (
+    LEAST_CALLS,
+    MOST_BREAKERS,
+    PAUSE_SECONDS,
+    WINDOW_SECONDS,
+    WORST_ERROR_RATE,
+    Breakers,
+    BreakerState,
+)
 from core.clock import ManualClock
 from core.providers._loop import Cancellation
 from core.runtime import _write_breaker_event
@@ -147,6 +155,18 @@ def test_breakers_know_models_apart(watched: Watched) -> None:
     assert watched.breakers.admit("openai", "gpt-4o")
     assert watched.breakers.admit("anthropic", "gpt-4o-mini")
     assert not watched.admits()
+
+
+def test_what_is_remembered_is_bounded(watched: Watched) -> None:
+    """Callers may name any model: breakers that remember nothing are dropped, those that do are kept."""
+    watched.call(*[False] * LEAST_CALLS)
+    for number in range(MOST_BREAKERS):
+        watched.breakers.note("openai", f"model-{number}", healthy=True)
+    watched.clock.advance(WINDOW_SECONDS + 1)
+    watched.breakers.note("openai", "one-more", healthy=True)
+
+    assert len(watched.breakers.views()) == 2
+    assert watched.breakers.views()[0].state is OPEN
 
 
 EVENTS = st.lists(

@@ -165,13 +165,13 @@ def test_a_reading_session_keeps_nothing(store: Store) -> None:
     assert names(store) == []
 
 
-def test_a_snapshot_does_not_see_what_is_written_meanwhile(sqlite_store: Store) -> None:
+def test_a_snapshot_does_not_see_what_is_written_meanwhile(store: Store) -> None:
     """A report reads one state of the world, however long it takes."""
-    with sqlite_store.reading() as session:
+    with store.reading() as session:
         assert session.exec(select(Tenant)).all() == []
-        builders.save(sqlite_store, builders.tenant("Later", START))
+        builders.save(store, builders.tenant("Later", START))
         assert session.exec(select(Tenant)).all() == []
-    assert names(sqlite_store) == ["Later"]
+    assert names(store) == ["Later"]
 
 
 def test_many_writers_lose_nothing(store: Store) -> None:

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.flags import Flag
+from core.principals import LOCAL_OPERATOR
 from core.settings import ROOT
 from core.telemetry import Metrics, configure_logging, log, user_hash
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
@@ -253,6 +255,20 @@ def test_an_unpriced_attempt_is_counted_and_costs_nothing_known(proctor: Rig) ->
         if family.name == "proctor_cost_nano_usd"
         for sample in family.samples
     ]
+
+
+def test_no_caller_makes_the_series_grow_without_end(proctor: Rig) -> None:
+    """Past two hundred models the rest share one name, and what a refused caller called a route is no label."""
+    metrics = Metrics()
+    named = {metrics.who("openai", f"model-{number}") for number in range(1000)}
+    assert len(named) == 201
+    assert metrics.who("openai", "model-3") == ("openai", "model-3")
+    assert metrics.who("openai", "model-999") == ("openai", "other")
+
+    tenant = proctor.tenant()
+    proctor.runtime.flags.set(LOCAL_OPERATOR, Flag.GENERATION, tenant, False)
+    proctor.ask(tenant, route="anything at all")
+    assert "anything at all" not in proctor.runtime.metrics.text().decode()
 
 
 def test_two_in_one_process_count_apart() -> None:
