@@ -1,23 +1,17 @@
-"""What we know of Instructor and the SDKs and build on, or build around. A new version that changes one fails here.
+"""What we know of Instructor and build around. A new version that changes one of these fails here.
 
 Each test is an observation, run against the fake providers; the reasons they matter are in docs/architecture.md.
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import inspect
-import itertools
 import logging
 import time
-import warnings
-from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
-import aiohttp
 import anthropic
-import httpx2
 import instructor
 import openai
 import pytest
@@ -25,56 +19,10 @@ from instructor.core import IncompleteOutputException, InstructorRetryException
 from instructor.v2 import mode_registry
 from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from tests.contracts.questions import Person, asking, asking_anthropic, bodies
 from tests.wire.server import WireServer
-
-_numbers = itertools.count()
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int = Field(ge=0)
-    tags: list[str]
-
-
-@pytest.fixture(scope="module")
-def wire() -> Iterator[WireServer]:
-    """A running fake."""
-    with WireServer() as running:
-        yield running
-
-
-@pytest.fixture
-def openai_client(wire: WireServer) -> Iterator[instructor.Instructor]:
-    """Instructor on OpenAI's SDK, as people set it up, but for the SDK's own retries."""
-    with openai.OpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0) as sdk:
-        yield instructor.from_openai(sdk)
-
-
-@pytest.fixture
-def anthropic_client(wire: WireServer) -> Iterator[instructor.Instructor]:
-    """Instructor on Anthropic's SDK."""
-    with anthropic.Anthropic(api_key="sk-test", base_url=wire.anthropic_url, max_retries=0) as sdk:
-        yield instructor.from_anthropic(sdk)
-
-
-def asking(scenario: str, **more: Any) -> dict[str, Any]:
-    """Return what a call asks with; the text is new each time, so that "once" begins anew."""
-    messages = [{"role": "user", "content": f"Read this, number {next(_numbers)}. [[{scenario}]]"}]
-    return {"model": "gpt-4o-mini", "messages": messages, "response_model": Person, **more}
-
-
-def asking_anthropic(scenario: str, **more: Any) -> dict[str, Any]:
-    """Return the same for Anthropic."""
-    return asking(scenario, model="claude-haiku-4-5", max_tokens=200, **more)
-
-
-def bodies(wire: WireServer, count: int) -> list[dict[str, Any]]:
-    """Return the last requests that the fake read."""
-    return [dict(call.request or {}) for call in wire.ledger.calls()[-count:]]
 
 
 class TestLoop:
@@ -94,6 +42,22 @@ class TestLoop:
         with pytest.raises(InstructorRetryException):
             openai_client.create(**asking("never-valid", max_retries=2))
         assert len(wire.ledger.calls()) - before == 3
+
+    def test_the_default_is_four_calls(self, openai_client: instructor.Instructor, wire: WireServer) -> None:
+        """Who says nothing about retries pays for up to four calls."""
+        before = len(wire.ledger.calls())
+        with pytest.raises(InstructorRetryException):
+            openai_client.create(**asking("never-valid"))
+        assert len(wire.ledger.calls()) - before == 4
+
+    def test_failed_attempts_hold_running_totals(self, openai_client: instructor.Instructor, wire: WireServer) -> None:
+        """Each failed attempt's usage is the total up to it: their sum is far above what was billed."""
+        with pytest.raises(InstructorRetryException) as caught:
+            openai_client.create(**asking("never-valid", max_retries=2))
+        usages = [attempt.completion.usage.completion_tokens for attempt in caught.value.failed_attempts]
+        billed = [call.usage.output_tokens for call in wire.ledger.calls()[-3:]]
+        assert caught.value.total_usage.completion_tokens == sum(billed)
+        assert sum(usages) > sum(billed)
 
     def test_the_sdk_retries_in_silence(self, wire: WireServer) -> None:
         """Left alone, the SDK calls again after a 500, inside what Instructor counts as one attempt."""
@@ -125,6 +89,15 @@ class TestLoop:
         with pytest.raises(InstructorRetryException) as caught:
             openai_client.create(**asking("refused", max_retries=0))
         assert isinstance(caught.value.__cause__, AssertionError)
+
+    def test_a_refusal_in_another_mode_is_asked_again(self, wire: WireServer) -> None:
+        """In JSON_SCHEMA mode a refusal is taken for an invalid answer, and paid for again and again."""
+        before = len(wire.ledger.calls())
+        with openai.OpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0) as sdk:
+            client = instructor.from_openai(sdk, mode=instructor.Mode.JSON_SCHEMA)
+            with pytest.raises(InstructorRetryException):
+                client.create(**asking("refused", max_retries=2))
+        assert len(wire.ledger.calls()) - before == 3
 
     def test_anthropic_refusals_are_asked_again(
         self, anthropic_client: instructor.Instructor, wire: WireServer
@@ -252,9 +225,39 @@ class TestStreams:
         last = list(openai_client.create_partial(**asking("ok", max_retries=0)))[-1]
         assert getattr(last, "_raw_response", None) is None
 
+    def test_a_truncated_stream_ends_in_silence(self, openai_client: instructor.Instructor) -> None:
+        """Half an object is given for a whole one, and nobody is told."""
+        for scenario in ("truncated", "short-stream"):
+            *_, last = openai_client.create_partial(**asking(scenario, max_retries=0))
+            assert not last.tags
+
+    def test_a_refused_stream_says_nothing(self, openai_client: instructor.Instructor) -> None:
+        """A refusal is a stream without objects and without an error."""
+        assert list(openai_client.create_partial(**asking("refused", max_retries=0))) == []
+
+    def test_partials_cannot_hold_a_date(self, openai_client: instructor.Instructor) -> None:
+        """A model with a date can be created and cannot be streamed."""
+
+        class Dated(BaseModel):
+            """Something with a date."""
+
+            on: date
+
+        asked = asking("ok", max_retries=0) | {"response_model": Dated}
+        assert openai_client.create(**asked).on == date(2026, 3, 14)
+        with pytest.raises(InstructorRetryException, match="valid date"):
+            list(openai_client.create_partial(**asked))
+
 
 class TestResponses:
     """The Responses API through Instructor."""
+
+    def test_a_success_after_a_reask_tells_the_last_usage_only(self, wire: WireServer) -> None:
+        """Where chat gives the total, Responses give the last call's: no one rule fits both."""
+        with openai.OpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0) as sdk:
+            client = instructor.from_openai(sdk, mode=instructor.Mode.RESPONSES_TOOLS)
+            _, raw = client.create_with_completion(**asking("invalid-once", max_retries=1))
+        assert raw.usage.output_tokens == wire.ledger.calls()[-1].usage.output_tokens
 
     def test_truncation_goes_unnoticed(self, wire: WireServer) -> None:
         """A truncated answer is taken for an invalid one and asked again."""
@@ -265,120 +268,3 @@ class TestResponses:
                 client.create(**asking("truncated", max_retries=1))
         assert len(wire.ledger.calls()) - before == 2
         assert caught.value.total_usage.total_tokens == 0, "and the total usage of a failure is zero"
-
-
-class TestClients:
-    """The SDKs and their transport."""
-
-    def test_httpx2_is_what_they_use(self) -> None:
-        """Httpx is not installed; both SDKs stand on httpx2."""
-        assert importlib.util.find_spec("httpx") is None
-        assert issubclass(openai.DefaultAioHttpClient, httpx2.AsyncClient)
-
-    def test_a_read_timeout_is_no_deadline(self, wire: WireServer) -> None:
-        """A body that drips outlives ``timeout`` many times over."""
-        with openai.OpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0, timeout=0.3) as sdk:
-            messages: Any = [{"role": "user", "content": f"{next(_numbers)} [[drip]]"}]
-            answer = sdk.with_raw_response.chat.completions
-            began = time.monotonic()
-
-            async def wait() -> None:
-                """Wait for the whole body."""
-                await asyncio.to_thread(answer.create, model="gpt-4o-mini", messages=messages)
-
-            async def bounded() -> None:
-                """Wait a little longer than the SDK was told to."""
-                async with asyncio.timeout(1.2):
-                    await asyncio.shield(asyncio.create_task(wait()))
-
-            with pytest.raises(TimeoutError):
-                _run_and_forget(bounded)
-        assert time.monotonic() - began > 1.0
-
-    @pytest.mark.parametrize("vendor", ["openai", "anthropic"])
-    def test_post_gives_the_raw_response(self, wire: WireServer, vendor: str) -> None:
-        """``post(cast_to=httpx2.Response, content=…)`` sends our bytes with the SDK's headers, answers bytes."""
-
-        async def call() -> httpx2.Response:
-            """Post through the SDK."""
-            client: Any
-            if vendor == "openai":
-                client, path = openai.AsyncOpenAI(api_key="sk-test", base_url=wire.openai_url), "/chat/completions"
-            else:
-                client, path = anthropic.AsyncAnthropic(api_key="sk-test", base_url=wire.anthropic_url), "/v1/messages"
-            body = b'{"model":"gpt-4o-mini","max_tokens":50,"messages":[{"role":"user","content":"Hello"}]}'
-            async with client:
-                return await client.post(
-                    path,
-                    cast_to=httpx2.Response,
-                    content=body,
-                    options={"headers": {"Content-Type": "application/json"}},
-                )
-
-        response = asyncio.run(call())
-        assert response.status_code == 200
-        assert response.json()["model"]
-
-    def test_a_reset_looks_like_a_connect_timeout(self, wire: WireServer) -> None:
-        """The aiohttp transport reports a reset as a connect timeout; only the first cause tells the truth."""
-
-        async def call() -> BaseException:
-            """Return what the SDK raises."""
-            http = openai.DefaultAioHttpClient()
-            client = openai.AsyncOpenAI(api_key="sk-test", base_url=wire.openai_url, max_retries=0, http_client=http)
-            async with client:
-                try:
-                    await client.chat.completions.create(
-                        model="gpt-4o-mini", messages=[{"role": "user", "content": f"{next(_numbers)} [[reset]]"}]
-                    )
-                except openai.APIConnectionError as error:
-                    return error
-            raise AssertionError("it answered")
-
-        error = asyncio.run(call())
-        assert isinstance(error, openai.APITimeoutError)
-        causes: list[BaseException] = []
-        while error.__cause__ is not None:
-            causes.append(error := error.__cause__)
-        assert any(isinstance(cause, aiohttp.ClientConnectionError) for cause in causes)
-
-    def test_keep_alive_is_short_by_default(self) -> None:
-        """The SDKs drop an idle connection after five seconds: ours is told to keep it."""
-        from core.providers._dialect import LIMITS
-
-        assert httpx2.Limits().keepalive_expiry == 5.0
-        assert LIMITS.keepalive_expiry == 120
-
-
-class TestRegistry:
-    """What we take from Instructor."""
-
-    @pytest.mark.parametrize("mode", [Mode.TOOLS, Mode.JSON_SCHEMA, Mode.JSON, Mode.MD_JSON])
-    def test_openai_frames(self, mode: Mode) -> None:
-        """Each mode prepares a request, and asks an invalid answer again by adding messages."""
-        handlers = mode_registry.get_handlers(Provider.OPENAI, mode)
-        _, prepared = handlers.request_handler(
-            response_model=instructor.response_schema(Person), kwargs={"messages": [{"role": "user", "content": "x"}]}
-        )
-        assert prepared["messages"][-1]["role"] == "user"
-        asked = handlers.reask_handler(kwargs={"messages": []}, response=None, exception=ValueError("$.age is wrong"))
-        assert "$.age is wrong" in str(asked["messages"][-1]["content"])
-
-    def test_anthropic_frames(self) -> None:
-        """Anthropic's tools mode forces the one tool."""
-        handlers = mode_registry.get_handlers(Provider.ANTHROPIC, Mode.TOOLS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            _, prepared = handlers.request_handler(
-                response_model=instructor.response_schema(Person), kwargs={"messages": []}
-            )
-        assert prepared["tool_choice"]["name"] == prepared["tools"][0]["name"] == "Person"
-
-
-def _run_and_forget(main: Any) -> None:
-    """Run *main* and let its threads end by themselves: a thread that waits for a drip cannot be stopped."""
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(main())
-    finally:
-        loop.close()
