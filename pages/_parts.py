@@ -166,27 +166,28 @@ def empty(title: str, sentence: str, *, icon: str = ":material/inbox:", key: str
     return row
 
 
-def awaits_demo(visit: Visit) -> bool:
-    """Where there is no tenant because the demo world is still being made, say so; return whether that is the case.
+def without_tenants(visit: Visit, advise: Callable[[], None]) -> None:
+    """Stand in for a page that needs a tenant while there is none, until there is one: the page is then drawn anew.
 
-    The page then draws itself anew as soon as there is one, or there will be none.
+    While the demo world is being made this says so; elsewhere *advise* draws what to do.
     """
-    if visit.runtime.demo.status.phase != "making":
-        return False
-    st.fragment(_first_tenant, run_every="1s")(visit)
-    return True
+    st.fragment(_first_tenant, run_every="1s")(visit, visit.runtime.demo.status.phase, advise)
 
 
-def _first_tenant(visit: Visit) -> None:
-    """Say what is under way; when there is a tenant, or nothing makes one any more, draw the page anew."""
-    if visit.runtime.tenants.list() or visit.runtime.demo.status.phase != "making":
+def _first_tenant(visit: Visit, phase: str, advise: Callable[[], None]) -> None:
+    """Say how it stands; where a tenant came, or the demo world has another phase than *phase*, draw the page anew."""
+    now = visit.runtime.demo.status.phase
+    if now != phase or visit.runtime.tenants.list():
         st.rerun()
-    empty(
-        "The demo world is being made",
-        "Its tenants show up here in a moment, by themselves.",
-        icon=":material/science:",
-        key="awaited",
-    )
+    if now == "making":
+        empty(
+            "The demo world is being made",
+            "Its tenants show up here in a moment, by themselves.",
+            icon=":material/science:",
+            key="awaited",
+        )
+    else:
+        advise()
 
 
 def badge(outcome: str) -> str:

@@ -10,6 +10,17 @@ from core.tenants import Permission
 from pages import _answer, _ask, _parts
 
 
+def advise() -> None:
+    """Say what to do where nobody could pay."""
+    row = _parts.empty(
+        "No tenant to pay for it",
+        "A generation belongs to a tenant, even here. Create one first.",
+        icon=":material/apartment:",
+    )
+    with row:
+        st.page_link("tenants.py", label="Create a tenant", icon=":material/add:")
+
+
 def main() -> None:
     """Draw the page."""
     visit = _parts.page(
@@ -17,15 +28,8 @@ def main() -> None:
     )
     with visit.controls:
         tenant = _parts.tenant_choice(visit, everyone=None)
-    if tenant is None and _parts.awaits_demo(visit):
-        return
     if tenant is None:
-        row = _parts.empty(
-            "No tenant to pay for it",
-            "A generation belongs to a tenant, even here. Create one first.",
-            icon=":material/apartment:",
-        )
-        row.page_link("tenants.py", label="Create a tenant", icon=":material/add:")
+        _parts.without_tenants(visit, advise)
         return
     left, right = st.columns([5, 7], gap="small")
     with left, _parts.card("Ask", key="ask", stretch=False), _parts.refusals("This cannot be asked."):

@@ -87,6 +87,15 @@ def tenant_card(visit: _parts.Visit) -> None:
             st.markdown(f":small[Revoked: {gone}]")
 
 
+def advise() -> None:
+    """Say what a tenant is, where there is none."""
+    _parts.empty(
+        "No tenants yet",
+        "A tenant is whoever your traffic belongs to. Create one, give it a budget, and hand out a key.",
+        icon=":material/apartment:",
+    )
+
+
 def main() -> None:
     """Draw the page."""
     visit = _parts.page(
@@ -98,14 +107,8 @@ def main() -> None:
             "New tenant", icon=":material/add:", type="primary" if not tenants else "secondary", key="new_tenant"
         ):
             _tenant_dialogs.create(visit)
-    if not tenants and _parts.awaits_demo(visit):
-        return
     if not tenants:
-        _parts.empty(
-            "No tenants yet",
-            "A tenant is whoever your traffic belongs to. Create one, give it a budget, and hand out a key.",
-            icon=":material/apartment:",
-        )
+        _parts.without_tenants(visit, advise)
         return
     budget_card(visit, tenants)
     tenant_card(visit)

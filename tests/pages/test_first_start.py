@@ -38,13 +38,21 @@ def test_nobody_waits_for_what_does_not_come(
 
 
 @pytest.mark.parametrize(
-    ("phase", "tenants", "is_over"),
-    [("making", [], False), ("making", ["Acme"], True), ("ready", [], True), ("failed", [], True)],
+    ("before", "now", "tenants", "shows"),
+    [
+        ("making", "making", [], AWAITED),
+        ("none", "none", [], "What to do"),
+        ("making", "making", ["Acme"], "Drawn anew"),
+        ("none", "none", ["Acme"], "Drawn anew"),
+        ("none", "making", [], "Drawn anew"),
+        ("making", "ready", [], "Drawn anew"),
+        ("making", "failed", [], "Drawn anew"),
+    ],
 )
-def test_the_page_is_drawn_anew_when_the_waiting_is_over(phase: str, tenants: list[str], is_over: bool) -> None:  # noqa: FBT001
-    """A tenant that came meanwhile ends the waiting, and so does the end of the making."""
+def test_the_page_is_drawn_anew_when_something_came(before: str, now: str, tenants: list[str], shows: str) -> None:
+    """A tenant that came after the page looked ends the waiting; so does a demo world that begins, ends or fails."""
 
-    def script(phase: str, tenants: list[str]) -> None:
+    def script(before: str, now: str, tenants: list[str]) -> None:
         from types import SimpleNamespace
 
         import streamlit as st
@@ -52,25 +60,26 @@ def test_the_page_is_drawn_anew_when_the_waiting_is_over(phase: str, tenants: li
         from pages import _parts
 
         class Demo:
-            """Being made when the page asks; in *phase* when the part that looks again does."""
+            """In *before* when the page asks; in *now* when the part that looks again does."""
 
             is_asked = False
 
             @property
             def status(self) -> SimpleNamespace:
-                now, self.is_asked = phase if self.is_asked else "making", True
-                return SimpleNamespace(phase=now)
+                phase, self.is_asked = now if self.is_asked else before, True
+                return SimpleNamespace(phase=phase)
 
-        st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        if st.session_state["runs"] == 1:
+        if "is_again" in st.session_state:
+            st.header("Drawn anew")
+        else:
+            st.session_state["is_again"] = True
             runtime = SimpleNamespace(demo=Demo(), tenants=SimpleNamespace(list=lambda: tenants))
-            _parts.awaits_demo(SimpleNamespace(runtime=runtime))
+            _parts.without_tenants(SimpleNamespace(runtime=runtime), lambda: st.header("What to do"))
 
-    page = AppTest.from_function(script, args=(phase, tenants)).run()
+    page = AppTest.from_function(script, args=(before, now, tenants)).run()
 
     assert not page.exception
-    assert page.session_state["runs"] == (2 if is_over else 1)
-    assert _heads(page) == ([] if is_over else [AWAITED])
+    assert _heads(page) == [shows]
 
 
 def _stand(proctor: Runtime, phase: str) -> None:
