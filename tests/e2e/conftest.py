@@ -42,10 +42,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     }
 
 
-@pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    """Show every page the same way on every machine."""
-    return browser_context_args | {
+@pytest.fixture
+def browser_context_args(base_url: str) -> dict[str, Any]:
+    """Show every page the same way on every machine; a module may have a console, and so a ``base_url``, of its own."""
+    return {
+        "base_url": base_url,
         "viewport": {"width": 1440, "height": 1000},
         "reduced_motion": "reduce",
         "locale": "en-US",

@@ -1,0 +1,285 @@
+"""What people do in the console, from end to end: a real browser, the demo world, and fake providers over real HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from core import runtime as running
+from core.clock import ManualClock, SystemClock
+from core.demo import Demo
+from core.pricing import NANO
+from core.principals import LOCAL_OPERATOR
+from core.settings import Settings
+from tests.e2e.console import Console, make_run
+from tests.e2e.grid import Grid
+from tests.e2e.screen import PATIENCE_MS, settle, visit
+from tests.wire.server import WireServer
+
+SCALE = 0.1
+"""The share of the demo world's usual traffic: every incident is there, and it is made in seconds."""
+PLAYER, LEAVER, SPENDER, SWITCHED = "Journey Player", "Journey Leaver", "Journey Spender", "Journey Switched"
+FIELDS = ("summary", "category", "priority", "sentiment", "needs_human")
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+UPSTREAM = {"list", "listitem", "svg-img-alt"}
+"""Rules that Streamlit's own menu and metric tiles break, and that no page can mend."""
+LAST_DRAWN = {
+    "/?live=false": ("Home", ".st-key-changes_card p"),
+    "/calls": ("Calls", ".st-key-export button"),
+    "/tenants": ("Tenants", ".st-key-one_tenant p"),
+    "/flags": ("Flags", ".st-key-meanings p"),
+    "/routes": ("Routes", ".st-key-breakers p"),
+    "/playground": ("Playground", ".st-key-nothing p"),
+}
+"""Every page by its deep link, with its title and something of the part that is drawn last."""
+SIZES = {"wide": (1440, 1000), "narrow": (390, 844)}
+_OVERFLOWING = """() => [document.documentElement, document.body, document.querySelector("[data-testid=stMain]")]
+    .filter(box => box.scrollWidth > box.clientWidth)
+    .map(box => `${box.tagName} by ${box.scrollWidth - box.clientWidth}`)"""
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """Both providers, faked; the marks in an input say how they answer."""
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterator[Console]:
+    """A console as ``make run`` starts it, on a small demo world and a tenant for each journey."""
+    folder = tmp_path_factory.mktemp("journeys")
+    settings = Settings(database_url=f"sqlite:///{folder / 'proctor.db'}", local_model="off")
+    # The tenants came an hour ago, so that what a journey changes is the latest that was changed.
+    runtime = running.build(settings, ManualClock(SystemClock().now() - timedelta(hours=1)))
+    runtime.store.migrate()
+    Demo(settings, runtime.store, scale=SCALE).make()
+    for name in (PLAYER, LEAVER, SPENDER, SWITCHED):
+        tenant = runtime.tenants.create(LOCAL_OPERATOR, name)
+        if name == SPENDER:
+            runtime.budgets.set(LOCAL_OPERATOR, tenant, 10 * NANO)
+    runtime.close()
+    fakes = {
+        "OPENAI_API_KEY": "sk-fake",
+        "OPENAI_BASE_URL": wire.openai_url,
+        "ANTHROPIC_API_KEY": "sk-ant-fake",
+        "ANTHROPIC_BASE_URL": wire.anthropic_url,
+        "MODEL_PRIMARY": "openai/gpt-4o-mini",
+        "MODEL_FALLBACK": "anthropic/claude-haiku-4-5",
+        "LOCAL_MODEL": "off",
+    }
+    with make_run(folder, **fakes) as console:
+        yield console
+
+
+@pytest.fixture(scope="module")
+def base_url(house: Console) -> str:
+    """Let ``page.goto("/")`` mean this console, not the one that other tests share."""
+    return house.url
+
+
+# ── Every page ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open(page: Page, path: str) -> None:
+    """Open a page by its deep link, and wait until its last part is drawn."""
+    title, last = LAST_DRAWN[path]
+    visit(page, path)
+    expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(last).filter(visible=True).first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("path", LAST_DRAWN)
+def test_every_page_opens_by_its_link(page: Page, path: str, size: str, scheme: Any) -> None:
+    """It draws to its end without an error and is no wider than the window; where it is wide, axe finds nothing."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+
+    _open(page, path)
+
+    assert page.evaluate(_OVERFLOWING) == []
+    if size == "wide":
+        assert _violations(page) == []
+
+
+def _violations(page: Page) -> list[tuple[str, str]]:
+    """Return what axe finds, upstream's own aside, with the first place of each."""
+    found = Axe().run(page, options=AXE).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["id"] not in UPSTREAM]
+
+
+# ── Playground ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _ask(page: Page, tenant: str, text: str) -> None:
+    """Open the playground as *tenant* and run support_ticket on *text*."""
+    visit(page, f"/playground?tenant={tenant}")
+    box = page.get_by_role("textbox", name="Input")
+    box.fill(text)
+    box.press("Control+Enter")
+    run = page.get_by_role("button", name="Run", exact=True)
+    expect(run).to_be_enabled(timeout=PATIENCE_MS)
+    settle(page)
+    run.click()
+
+
+def _field(page: Page, name: str) -> Locator:
+    """Return the row of a field of the object."""
+    return page.locator(".st-key-object").get_by_role("row").filter(has_text=re.compile(rf"^\s*{name}"))
+
+
+def _expect_valid(page: Page) -> None:
+    """Wait for the end, and find every field valid."""
+    expect(page.get_by_role("link", name="Open in Calls")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    for name in FIELDS:
+        expect(_field(page, name)).to_contain_text(re.compile(r"\bvalid\b"))
+
+
+def _answering(summary: str) -> str:
+    """Return what makes the fake answer slowly with this summary."""
+    said = {
+        "summary": summary,
+        "category": "bug",
+        "priority": "high",
+        "sentiment": "unhappy",
+        "needs_human": True,
+    }
+    return f"The printer is on fire. [[slow-stream]] <<{json.dumps(said)}>>"
+
+
+def test_a_run_is_watched_and_then_opened_in_calls(page: Page) -> None:
+    """Fields arrive one by one and end valid; the link leads to the same call, with its one attempt."""
+    _ask(page, PLAYER, _answering("The printer burns. " * 5))
+
+    expect(_field(page, "summary")).to_contain_text("arriving", timeout=PATIENCE_MS)
+    expect(_field(page, "needs_human")).to_contain_text("waiting")
+    _expect_valid(page)
+    page.get_by_role("link", name="Open in Calls").click()
+
+    expect(page.get_by_role("heading", level=1, name="Call", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    ladder = page.locator(".st-key-ladder")
+    expect(ladder.get_by_text("First ask")).to_have_count(1)
+    expect(ladder).to_contain_text("openai/gpt-4o-mini")
+    expect(page.get_by_test_id("stMain")).to_contain_text(f"for {PLAYER}")
+
+
+def test_an_invalid_end_tells_the_error_beside_its_field(page: Page) -> None:
+    """The field that is wrong says why; the others arrived, and the input is still there."""
+    text = "The printer is on fire. [[never-valid]]"
+    _ask(page, PLAYER, text)
+
+    expect(page.get_by_role("alert")).to_contain_text("No valid object after 6 calls", timeout=PATIENCE_MS)
+    settle(page)
+    expect(_field(page, "summary")).to_contain_text("Input should be a valid string")
+    expect(_field(page, "needs_human")).to_contain_text("arrived")
+    expect(page.get_by_role("textbox", name="Input")).to_have_value(text)
+
+
+def test_who_leaves_in_mid_stream_hangs_up(page: Page, wire: WireServer) -> None:
+    """Going to another page ends the provider's call at once, and the call is recorded as cancelled."""
+    wire.reset()
+    _ask(page, LEAVER, _answering("The printer burns. " * 400))
+    expect(_field(page, "summary")).to_contain_text("arriving", timeout=PATIENCE_MS)
+
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Routes").click()
+
+    expect(page.get_by_role("heading", level=1, name="Routes", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    assert wire.wait_idle(10)
+    assert [call.client_gone for call in wire.ledger.calls()] == [True]
+    visit(page, f"/calls?tenant={LEAVER}&outcome=Cancelled")
+    expect(page.get_by_text(re.compile("^1 call ·"))).to_be_visible()
+
+
+# ── Budgets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_budget_is_edited_reviewed_and_saved(page: Page) -> None:
+    """The review shows both figures; after the confirmation the new one holds, and Home tells of the change."""
+    _open(page, "/tenants")
+    grid = Grid(page, "budgets")
+    expect(grid.cell(SPENDER, "Monthly budget")).to_have_text("10")
+
+    grid.type(SPENDER, "Monthly budget", "12.5")
+    page.get_by_role("button", name="Review 1 change").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("row", name=re.compile(SPENDER))).to_contain_text(re.compile(r"\$10\.00.*\$12\.50.*left"))
+    dialog.get_by_role("button", name="Save", exact=True).click()
+
+    expect(page.get_by_text(f"Saved 1 budget: {SPENDER}.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(dialog).to_have_count(0)
+    visit(page, "/tenants")
+    expect(grid.cell(SPENDER, "Monthly budget")).to_have_text("12.5")
+    visit(page, "/?last=30d&live=false")
+    expect(page.locator(".st-key-changes_card")).to_contain_text(SPENDER, timeout=PATIENCE_MS)
+
+
+# ── Flags ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _turn(page: Page, word: str) -> None:
+    """Turn generation on or off for one tenant, with its confirmation."""
+    visit(page, f"/flags?for={SWITCHED}")
+    page.get_by_role("button", name=f"Turn {word}…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"turns {word} for {SWITCHED}")
+    expect(dialog).to_contain_text(f"While it is {word}")
+    dialog.get_by_role("button", name=f"Turn {word}", exact=True).click()
+    expect(page.get_by_text(f"is {word} for {SWITCHED}.")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_generation_is_turned_off_for_one_tenant_and_on_again(page: Page, wire: WireServer) -> None:
+    """While it is off the playground says which switch refuses, and nobody is asked; on again, it answers."""
+    wire.reset()
+    _turn(page, "off")
+    _ask(page, SWITCHED, "The printer is on fire.")
+    expect(page.get_by_role("alert")).to_contain_text("generation.enabled", timeout=PATIENCE_MS)
+    expect(page.get_by_text("No provider was asked.")).to_be_visible()
+    assert wire.ledger.calls() == []
+
+    _turn(page, "on")
+    _ask(page, SWITCHED, "The printer is on fire.")
+    _expect_valid(page)
+
+
+# ── From Home to the calls behind a figure ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_tenant_on_home_leads_to_its_calls_and_their_export(page: Page) -> None:
+    """The list is filtered as Home was, and the CSV holds just the calls that it counts."""
+    visit(page, "/?last=7d&live=false")
+    expect(page.locator(LAST_DRAWN["/?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    Grid(page, "tenants_card").click("Example Freight")
+
+    expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page).to_have_url(re.compile(r"/calls\?.*tenant=Example(\+|%20)Freight"))
+    expect(page).to_have_url(re.compile(r"range=7d"))
+    counted = page.get_by_text(re.compile(r"^[\d,]+ calls ·"))
+    expect(counted).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    total = int(counted.inner_text().split(" ")[0].replace(",", ""))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+
+    name, text = download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8")
+    assert re.fullmatch(r"calls-\d{8}-\d{4}\.csv", name)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {"id", "started_at", "tenant", "outcome", "cost_usd"} <= rows[0].keys()
+    assert len(rows) == total
+    assert {row["tenant"] for row in rows} == {"Example Freight"}
