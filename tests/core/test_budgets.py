@@ -199,12 +199,17 @@ def test_a_storm_of_generations_never_overspends(till: Till) -> None:
     watching.start()
     with ThreadPoolExecutor(12) as pool:
         paid = sum(pool.map(generate, range(48)))
+    while more := generate(48):  # what was held for others when somebody was refused has gone back by now
+        paid += more
     stopped.set()
     watching.join()
 
     assert worst[0] <= 1000
     assert till.account() == (paid, 0)
-    assert paid > 900, "the budget was used, not merely guarded"
+    while (more := generate(0)) > 0:
+        paid += more
+    assert till.account() == (paid, 0)
+    assert paid > 1000 - 60, "what nobody holds can be spent"
     assert till.budgets.verify().ok
 
 
