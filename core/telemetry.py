@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -29,6 +30,21 @@ _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 2
 _MOST_MODELS = 200
 
 
+class _StandardError:
+    """Standard error as it is when a line is written. A line that cannot be written is lost: it must not end a call."""
+
+    def write(self, line: bytes) -> int:
+        """Write a line."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line.decode())
+        return len(line)
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure_logging(level: str) -> None:
     """Write one JSON object per line to standard error, from *level* on."""
     threshold = logging.getLevelNamesMapping()[level]
@@ -40,7 +56,7 @@ def configure_logging(level: str) -> None:
             structlog.processors.JSONRenderer(serializer=_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor"):
