@@ -168,23 +168,24 @@ class Router:
             if not self._breakers.admit(candidate.provider, candidate.model):
                 record.note("skipped", f"{candidate.name}: its breaker is open after too many failures.")
                 continue
-            conversation = provider.open(
-                Ask(
-                    model=candidate.model,
-                    response_model=response_model,
-                    messages=messages,
-                    mode=candidate.mode,
-                    max_tokens=candidate.max_tokens,
-                    stream=stream,
-                    example=example,
-                )
-            )
+            admitted = self._clock.monotonic()
             try:
+                conversation = provider.open(
+                    Ask(
+                        model=candidate.model,
+                        response_model=response_model,
+                        messages=messages,
+                        mode=candidate.mode,
+                        max_tokens=candidate.max_tokens,
+                        stream=stream,
+                        example=example,
+                    )
+                )
                 reply = yield from walk.at(
                     candidate, conversation, stream=stream, is_fallback=place > 0, is_last=place == last
                 )
-            finally:
-                self._breakers.release(candidate.provider, candidate.model)  # a probe that never went out blocks nobody
+            finally:  # a probe that never went out blocks nobody
+                self._breakers.release(candidate.provider, candidate.model, admitted)
             if reply is not None:
                 return reply
             if walk.is_over:
@@ -208,13 +209,14 @@ class Router:
         """Return what *usage* costs at *candidate*."""
         return self._prices.cost(candidate.provider, candidate.model, usage, at)
 
-    def tell_breaker(self, candidate: Candidate, error: ProviderError | None) -> None:
-        """Tell the candidate's breaker how a call ended."""
+    def tell_breaker(self, call: _Call, error: ProviderError | None) -> None:
+        """Tell the breaker of the one who was called how the call ended."""
+        candidate = call.candidate
         if isinstance(error, Abandoned):
-            self._breakers.release(candidate.provider, candidate.model)
+            self._breakers.release(candidate.provider, candidate.model, call.began)
         else:
             healthy = error is None or not error.trips_breaker
-            self._breakers.note(candidate.provider, candidate.model, healthy=healthy)
+            self._breakers.note(candidate.provider, candidate.model, healthy=healthy, began=call.began)
 
 
 class _Walk:
@@ -263,7 +265,7 @@ class _Walk:
             try:
                 answer = yield from self._send(conversation, min(self._left, candidate.timeout_seconds), stream=stream)
             except ProviderError as error:
-                self._router.tell_breaker(candidate, error)
+                self._router.tell_breaker(call, error)
                 self._end(call, error.answer, error.outcome, at_most, error=error)
                 self._stop_if_left()
                 if error.try_again and retries and self._may_wait(error, retries, is_last=is_last):
@@ -274,11 +276,11 @@ class _Walk:
                     self._ends = self._clock.monotonic()
                 return None
             except GeneratorExit:
-                self._router.tell_breaker(candidate, Abandoned(""))
+                self._router.tell_breaker(call, Abandoned(""))
                 gone = Abandoned("The caller left.", answer=conversation.so_far)
                 self._end(call, gone.answer, gone.outcome, at_most, error=gone)
                 raise
-            self._router.tell_breaker(candidate, None)
+            self._router.tell_breaker(call, None)
             try:
                 value = conversation.read(answer)
             except ValidationError as error:

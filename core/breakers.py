@@ -54,6 +54,8 @@ class _Breaker:
     calls: int = 0
     failures: int = 0
     opened_at: float = 0.0
+    changed_at: float = 0.0
+    """When it took its state. A call that began before says nothing about what is now."""
     is_probing: bool = False
 
     def count(self, now: float, *, healthy: bool) -> None:
@@ -104,11 +106,13 @@ class Breakers:
                 return False
             before, breaker.state = breaker.state, BreakerState.HALF_OPEN
             breaker.is_probing, breaker.opened_at = True, self._clock.monotonic() - PAUSE_SECONDS
+            if before is BreakerState.OPEN:
+                breaker.changed_at = self._clock.monotonic()
         self._tell(key, before, BreakerState.HALF_OPEN)
         return True
 
-    def note(self, provider: str, model: str, *, healthy: bool) -> None:
-        """Take in how a call ended."""
+    def note(self, provider: str, model: str, *, healthy: bool, began: float | None = None) -> None:
+        """Take in how a call ended that *began* then, on the clock's monotonic time; now, where that is not told."""
         key = (provider, model)
         now = self._clock.monotonic()
         with self._lock:
@@ -116,6 +120,8 @@ class Breakers:
                 self._forget_idle(now)
             breaker = self._breakers.setdefault(key, _Breaker())
             before = breaker.state
+            if began is not None and began < breaker.changed_at:
+                return  # it hung through the outage: neither the probe nor a sign of what is now
             if before is BreakerState.HALF_OPEN:
                 breaker.is_probing = False
                 breaker.start_anew()
@@ -127,13 +133,15 @@ class Breakers:
                 if not healthy and breaker.calls >= LEAST_CALLS and is_bad:
                     breaker.state, breaker.opened_at = BreakerState.OPEN, now
             after = breaker.state
+            if after is not before:
+                breaker.changed_at = now
         self._tell(key, before, after)
 
-    def release(self, provider: str, model: str) -> None:
+    def release(self, provider: str, model: str, began: float | None = None) -> None:
         """Give back an admitted call of which nothing can be said, such as one whose caller left."""
         with self._lock:
             breaker = self._breakers.get((provider, model))
-            if breaker is not None:
+            if breaker is not None and (began is None or began >= breaker.changed_at):
                 breaker.is_probing = False
 
     def views(self) -> list[BreakerView]:

@@ -124,7 +124,9 @@ class Corridor:
                     stream=request.stream,
                     example=_example(policy.schema),
                 ),
-                lambda text: self._guardrails.screen_partial(policy.schema.response_model.partial_value(text)),
+                lambda text: self._guardrails.screen_partial(
+                    policy.schema.response_model.partial_value(_object_in(text))
+                ),
             )
             value = self._screened_value(reply.value, record)  # 7 nothing forbidden comes back
             record.succeeded(value, reply.candidate)
@@ -176,6 +178,11 @@ def _partials(walk: Generator[Piece, None, Reply], read: Callable[[str], Any]) -
         return end.value
     finally:
         walk.close()
+
+
+def _object_in(text: str) -> str:
+    """Return *text* from its first brace on: before the object a model may write a code fence, or a word."""
+    return text[max(0, text.find("{")) :]
 
 
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:

@@ -139,6 +139,27 @@ def test_a_probe_that_says_nothing_makes_way_for_the_next(watched: Watched) -> N
     assert watched.admits()
 
 
+@pytest.mark.parametrize("healthy", [True, False])
+def test_what_hung_through_the_outage_decides_nothing(*, healthy: bool, watched: Watched) -> None:
+    """A call that began before the probe is not the probe, whenever it ends: not while it is out, not after it."""
+    began = watched.clock.monotonic()
+    watched.clock.advance(1)
+    watched.call(*[False] * LEAST_CALLS)
+    watched.clock.advance(PAUSE_SECONDS)
+    assert watched.admits()
+
+    watched.breakers.note(*WHO, healthy=healthy, began=began)
+    assert watched.state is HALF_OPEN
+    watched.breakers.release(*WHO, began)
+    assert not watched.admits()
+
+    watched.clock.advance(1)
+    watched.breakers.note(*WHO, healthy=True, began=watched.clock.monotonic() - 1)
+    for _ in range(2 * LEAST_CALLS):
+        watched.breakers.note(*WHO, healthy=False, began=began)
+    assert watched.state is CLOSED
+
+
 def test_of_many_at_once_one_is_the_probe(watched: Watched) -> None:
     """Callers in many threads get one probe between them."""
     watched.call(*[False] * LEAST_CALLS)

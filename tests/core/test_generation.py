@@ -232,6 +232,18 @@ def test_the_object_fills_in(model: str, proctor: Rig) -> None:
         assert before != after
 
 
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("mode", ["json_schema", "json", "md_json"])
+def test_it_fills_in_whatever_stands_around_it(mode: str, model: str, proctor: Rig) -> None:
+    """In every mode a stream shows the object as it grows, also behind a code fence."""
+    route = proctor.route(model, mode=mode)
+    heard = proctor.ask(proctor.tenant(), "slow-stream", route=route, stream=True)
+
+    assert heard.generation.value == A_PERSON
+    assert len(heard.partials) >= 3
+    assert all(partial.value.keys() <= A_PERSON.keys() for partial in heard.partials)
+
+
 def test_a_reask_starts_anew(proctor: Rig) -> None:
     """Each attempt shows its own object from the beginning, under its own number."""
     heard = proctor.ask(proctor.tenant(), "invalid-once", stream=True, model=OPENAI)
