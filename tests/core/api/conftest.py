@@ -121,10 +121,13 @@ def client(house: House) -> Iterator[TestClient]:
 @pytest.fixture
 def logged(house: House, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """What Proctor has logged so far, as it would stand on standard error."""
-    path = tmp_path / "log"
+    path, before = tmp_path / "log", structlog.get_config()["logger_factory"]
     with path.open("wb", buffering=0) as file:
         structlog.configure(logger_factory=structlog.BytesLoggerFactory(file))
-        yield path.read_text
+        try:
+            yield path.read_text
+        finally:
+            structlog.configure(logger_factory=before)  # or the next test would write to a closed file
 
 
 @pytest.fixture
