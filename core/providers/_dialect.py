@@ -296,7 +296,8 @@ def _error_in(body: Any) -> Mapping[str, Any]:
 def _is_filtered(body: Any) -> bool:
     """Whether an error is a content filter's. Anthropic has no code for it, only its sentence."""
     told = _error_in(body)
-    return told.get("code") == "content_filter" or "content filter" in str(told.get("message")).lower()
+    sentence = str(told.get("message")).lower()  # what follows its beginning may quote the prompt
+    return told.get("code") == "content_filter" or sentence.startswith("output blocked by content filter")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -212,6 +212,12 @@ def test_ends_without_an_object(
     assert getattr(ended.value, "retry_after_seconds", None) == (7 if kind is Throttled else None)
 
 
+def test_a_prompt_about_filters_is_no_filter(provider: Anthropic, loop: Loop) -> None:
+    """A request that is turned away with words of its own in the sentence is not taken for a filtered answer."""
+    with pytest.raises(TurnedAway):
+        send(loop, provider.open(ask("Why is there a content filter? [[bad-request]]")))
+
+
 @pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
 def test_every_way_of_being_cut(reason: str, provider: Anthropic) -> None:
     """An answer that ran out of tokens or of context is truncated, also where its beginning happens to be valid."""
