@@ -32,6 +32,8 @@ from core.tables import AttemptKind, Outcome
 
 BYTES_PER_TOKEN = 3
 """For estimates: English prose has about four, JSON and code about three."""
+UNSEEN_TOKENS = 600
+"""For bounds: what a vendor may add to what we send, such as its own words about tools. Anthropic adds up to 530."""
 PARTIAL_EVERY_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 2.0
 """A retry that must wait longer gives way to the next candidate, where there is one."""
@@ -111,11 +113,34 @@ class Piece:
     """The attempt that is writing it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A provider call that is about to go out, or is out."""
+
+    id: str
+    """The id that its attempt will have."""
+    n: int
+    kind: AttemptKind
+    candidate: Candidate
+    mode: str
+    started: datetime
+    began: float
+    """``started`` on the clock's monotonic time."""
+    asked: Any
+    """The messages that this call adds to those before it."""
+    expected: Usage
+    """What it is charged if nobody ever tells: its bytes as tokens, and as many out as it may write."""
+    expected_cost: Cost | None
+    """``None`` where the model is unpriced."""
+    worst_nano_usd: int | None
+    """More than it can cost: a token for every byte, all at the dearest rate; ``None`` where it is unpriced."""
+
+
 class Record(Protocol):
     """Who writes down and pays what the walk does."""
 
-    def cover(self, nano_usd: int) -> None:
-        """Hold money for one more attempt, or raise BudgetExceeded."""
+    def cover(self, call: Call) -> None:
+        """Hold money for one more call, or raise BudgetExceeded."""
         ...
 
     def ended(self, attempt: Attempt) -> None:
@@ -209,7 +234,13 @@ class Router:
         """Return what *usage* costs at *candidate*."""
         return self._prices.cost(candidate.provider, candidate.model, usage, at)
 
-    def tell_breaker(self, call: _Call, error: ProviderError | None) -> None:
+    def worst(self, candidate: Candidate, input_tokens: int, at: datetime) -> int | None:
+        """Return the most nano-dollars that so much input and the longest answer can cost at *candidate*."""
+        kinds = (Usage(input_tokens=input_tokens), Usage(input_tokens=input_tokens, cache_write_tokens=input_tokens))
+        costs = [self.cost(candidate, kind + Usage(output_tokens=candidate.max_tokens), at) for kind in kinds]
+        return max((cost.nano_usd for cost in costs if cost), default=None)
+
+    def tell_breaker(self, call: Call, error: ProviderError | None) -> None:
         """Tell the breaker of the one who was called how the call ended."""
         candidate = call.candidate
         if isinstance(error, Abandoned):
@@ -257,16 +288,14 @@ class _Walk:
                 self._record.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
                 return None
             started, began = self._clock.now(), self._clock.monotonic()
-            at_most = _most(conversation, candidate)
-            worst = self._router.cost(candidate, at_most, started)
-            self._record.cover(worst.nano_usd if worst else 0)
-            self._n += 1
-            call = _Call(self._clock.new_id(), self._n, kind, candidate, conversation.mode, started, began, asked)
+            call = self._planned(candidate, conversation, kind, started, began, asked)
+            self._record.cover(call)
+            self._n = call.n
             try:
                 answer = yield from self._send(conversation, min(self._left, candidate.timeout_seconds), stream=stream)
             except ProviderError as error:
                 self._router.tell_breaker(call, error)
-                self._end(call, error.answer, error.outcome, at_most, error=error)
+                self._end(call, error.answer, error.outcome, error=error)
                 self._stop_if_left()
                 if error.try_again and retries and self._may_wait(error, retries, is_last=is_last):
                     retries -= 1
@@ -278,14 +307,14 @@ class _Walk:
             except GeneratorExit:
                 self._router.tell_breaker(call, Abandoned(""))
                 gone = Abandoned("The caller left.", answer=conversation.so_far)
-                self._end(call, gone.answer, gone.outcome, at_most, error=gone)
+                self._end(call, gone.answer, gone.outcome, error=gone)
                 raise
             self._router.tell_breaker(call, None)
             try:
                 value = conversation.read(answer)
             except ValidationError as error:
                 problems = tuple(field_errors(error))
-                self._end(call, answer, Outcome.INVALID, at_most, code="invalid", problems=problems)
+                self._end(call, answer, Outcome.INVALID, code="invalid", problems=problems)
                 if not reasks:
                     return None
                 reasks -= 1
@@ -293,11 +322,37 @@ class _Walk:
                 kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
                 continue
             except Exception:  # a fault of ours must not make a paid call vanish
-                self._end(call, answer, Outcome.PROVIDER_ERROR, at_most, code="internal_error")
+                self._end(call, answer, Outcome.PROVIDER_ERROR, code="internal_error")
                 raise
             outcome = self._valid(is_fallback=is_fallback)
-            self._end(call, answer, outcome, at_most)
+            self._end(call, answer, outcome)
             return Reply(getattr(value, "value", value), outcome, candidate)
+
+    def _planned(
+        self,
+        candidate: Candidate,
+        conversation: Conversation,
+        kind: AttemptKind,
+        started: datetime,
+        began: float,
+        asked: Any,
+    ) -> Call:
+        """Return the call that is to go out next, with what it may cost. Its bytes hold every message so far."""
+        size = conversation.size_bytes
+        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=candidate.max_tokens, estimated=True)
+        return Call(
+            id=self._clock.new_id(),
+            n=self._n + 1,
+            kind=kind,
+            candidate=candidate,
+            mode=conversation.mode,
+            started=started,
+            began=began,
+            asked=asked,
+            expected=expected,
+            expected_cost=self._router.cost(candidate, expected, started),
+            worst_nano_usd=self._router.worst(candidate, size + UNSEEN_TOKENS, started),
+        )
 
     def _send(self, conversation: Conversation, seconds: float, *, stream: bool) -> Generator[Piece, None, Answer]:
         call = self._router.call(conversation, seconds, self._cancellation, stream=stream)
@@ -338,10 +393,9 @@ class _Walk:
 
     def _end(
         self,
-        call: _Call,
+        call: Call,
         answer: Answer,
         outcome: Outcome,
-        at_most: Usage,
         *,
         error: ProviderError | None = None,
         code: str | None = None,
@@ -351,7 +405,7 @@ class _Walk:
         usage = answer.usage
         is_known = usage is not None and (error is None or error.told_all)
         if not is_known and (error is None or error.was_sent):
-            usage = _estimate(answer, at_most)
+            usage = _estimate(answer, call.expected)
         ended = self._clock.now()
         cost = self._router.cost(call.candidate, usage, call.started) if usage else None
         self._last = Attempt(
@@ -390,27 +444,6 @@ class _Walk:
             f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}",
             outcome=last.outcome,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A provider call that is out."""
-
-    id: str
-    n: int
-    kind: AttemptKind
-    candidate: Candidate
-    mode: str
-    started: datetime
-    began: float
-    asked: Any
-
-
-def _most(conversation: Conversation, candidate: Candidate) -> Usage:
-    """Return the most that the next call is expected to use: its bytes as tokens, and as many out as it may write."""
-    return Usage(
-        input_tokens=-(-conversation.size_bytes // BYTES_PER_TOKEN), output_tokens=candidate.max_tokens, estimated=True
-    )
 
 
 def _estimate(answer: Answer, at_most: Usage) -> Usage:

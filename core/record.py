@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import orjson
 
-from core.attempts import Attempt, Candidate
+from core.attempts import Attempt, Call, Candidate
 from core.budgets import Budgets, BudgetTerms, Purse
 from core.clock import Clock
 from core.errors import (
@@ -197,15 +197,15 @@ class Record:
         """Open the purse that the attempts are paid from."""
         self._purse = self._recorder.budgets.open(terms, self.id)
 
-    def cover(self, nano_usd: int) -> None:
-        """Hold money for one more attempt, and write down those before it, in one transaction."""
+    def cover(self, call: Call) -> None:
+        """Hold money for one more call, and write down those before it, in one transaction."""
         if self._purse.terms is None and not self._unwritten:
             return
         unwritten, purse = self._unwritten, replace(self._purse)
         try:
             with self._recorder.store.transaction() as cursor:
                 self._write_attempts(cursor)
-                self._recorder.budgets.cover(cursor, self._purse, nano_usd)
+                self._recorder.budgets.cover(cursor, self._purse, call.worst_nano_usd or 0)
         except BaseException:
             self._unwritten, self._purse = unwritten, purse  # what the transaction did was undone
             raise

@@ -24,7 +24,7 @@ from core.errors import Unavailable
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0001"
+NEWEST = "0002"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 
 
@@ -184,7 +184,7 @@ class Store:
 
         settings = config.Config()
         settings.set_main_option("script_location", str(MIGRATIONS))
-        with self._turn, self._writer.begin() as connection:
+        with self._turn, self._rebuilding() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7264001)")
             settings.attributes["connection"] = connection
@@ -192,6 +192,26 @@ class Store:
                 command.downgrade(settings, revision)
             else:
                 command.upgrade(settings, revision)
+
+    @contextmanager
+    def _rebuilding(self) -> Generator[Connection]:
+        """Open one transaction for migrations.
+
+        SQLite alters a table by copying and dropping it; what refers to it must not be checked meanwhile, and is at
+        the end.
+        """
+        with self._writer.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            if self.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise Unavailable("The migration would leave rows that refer to nothing; nothing was changed.")
+            finally:
+                if self.is_sqlite:
+                    driver.execute("PRAGMA foreign_keys=ON")
 
     def forget_payloads(self, before: datetime) -> int:
         """Delete prompts and answers whose time was over at *before*; return how many."""

@@ -64,14 +64,22 @@ class AttemptKind(StrEnum):
     REASK = "re-ask"
     RETRY = "retry"
     FALLBACK = "fallback"
+    HEDGE = "hedge"
+    """Sent beside a call that was slow to answer; the first valid answer wins."""
 
 
 class LedgerKind(StrEnum):
     """What an entry did to its account."""
 
     CHARGE = "charge"
+    CORRECTION = "correction"
+    """The difference between the estimate for a call that was given up for lost and what it cost after all."""
     REFUND = "refund"
-    """Takes back the estimate for a call that was given up for lost and ended after all."""
+    """As correction, in ledgers that were begun before attempts of lost calls were recorded."""
+    CARRIED = "carried"
+    """What had been spent in the period before the account was opened in it."""
+    REPRICING = "repricing"
+    """The difference that an operator's re-pricing of history made."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -159,6 +167,14 @@ class Tenant(Row, table=True):
     """IANA name; the tenant's days and budget periods follow it."""
     rate_limit_per_min: int | None = None
     """Generations per minute; ``None`` takes the deployment's ``RATE_LIMIT_PER_MIN``."""
+    tokens_per_min: int | None = None
+    """Input and output tokens per minute; ``None`` is without a limit."""
+    concurrent_limit: int | None = None
+    """Generations in flight at once; ``None`` is without a limit."""
+    without_budget: str | None = None
+    """``allow`` or ``refuse`` calls that no budget covers; ``None`` takes the deployment's ``WITHOUT_BUDGET``."""
+    without_price: str | None = None
+    """``allow`` or ``refuse`` models that have no price; ``None`` takes the deployment's ``WITHOUT_PRICE``."""
     payload_retention_days: int = 30
     """How long prompts and answers are kept; 0 keeps none."""
     is_demo: bool = Field(default=False, index=True)
@@ -177,19 +193,116 @@ class ApiKey(Row, table=True):
     """The first characters, so that people can tell keys apart."""
     hash: str = Field(unique=True, index=True)
     """SHA-256 of a key of 256 random bits: nothing to guess, so no slow hash is needed."""
+    rate_limit_per_min: int | None = None
+    """This key's own share of its tenant's limits; ``None`` is without one, as for the two below."""
+    tokens_per_min: int | None = None
+    concurrent_limit: int | None = None
     created_at: datetime = _at()
     revoked_at: datetime | None = _at(default=None)
 
 
 class Budget(Row, table=True):
-    """What a tenant may spend per period."""
+    """What a tenant may spend per period, on everything or on one model, schema or route."""
+
+    __table_args__ = (UniqueConstraint("tenant_id", "scope", "scope_name"),)
 
     id: str = Field(primary_key=True)
-    tenant_id: str = Field(foreign_key="tenant.id", unique=True)
+    tenant_id: str = Field(foreign_key="tenant.id")
+    scope: str = "tenant"
+    """``tenant``, ``model``, ``schema`` or ``route``."""
+    scope_name: str = ""
+    """``provider/name`` of the model, or the name of the schema or route; empty for the whole tenant."""
     period: str = "month"
+    """``day``, ``week`` or ``month`` in the tenant's time zone, or ``span``: from ``starts_at`` to ``ends_at``."""
+    starts_at: datetime | None = _at(default=None)
+    ends_at: datetime | None = _at(default=None)
+    mode: str = "hard"
+    """``hard`` stops at the limit, ``soft`` only tells, ``degrade`` asks cheaper from the first threshold on."""
+    thresholds: list[int] = _json(default_factory=lambda: [80, 95])
+    """Percentages of the limit at which people are told, ascending."""
     limit_nano_usd: int = _money()
     created_at: datetime = _at()
+    removed_at: datetime | None = _at(default=None)
+    """When it ceased to govern. Its accounts stay; a budget set anew on the same scope goes on with them."""
     version: int = 1
+
+
+class BudgetRaise(Row, table=True):
+    """More money for a while, with a reason."""
+
+    id: str = Field(primary_key=True)
+    budget_id: str = Field(foreign_key="budget.id", index=True)
+    extra_nano_usd: int = _money()
+    starts_at: datetime = _at()
+    ends_at: datetime = _at()
+    reason: str = _text()
+    actor: str
+    created_at: datetime = _at()
+    withdrawn_at: datetime | None = _at(default=None)
+
+
+class PriceOverride(Row, table=True):
+    """What a model costs from a time on, where an operator knows better than the price list."""
+
+    __table_args__ = (Index("ix_price_override_model", "provider", "model"),)
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    """For one tenant, or (empty) for all."""
+    provider: str
+    model: str
+    """The model's name, or ``*`` for every model of the provider that has no override of its own."""
+    from_at: datetime = _at()
+    """Calls that begin from here on cost this, until a later override of the same model and tenant begins."""
+    kind: str
+    """``rates`` (the four below), ``discount`` (a share off the list price) or ``list`` (the list price again)."""
+    input_usd_per_mtok: str | None = None
+    """Dollars per million tokens, as decimal text; so are the three below. A missing cache rate is the input's."""
+    cached_usd_per_mtok: str | None = None
+    cache_write_usd_per_mtok: str | None = None
+    output_usd_per_mtok: str | None = None
+    tiers: list[dict[str, Any]] | None = _json(default=None, nullable=True)
+    """Long contexts: ``{"from_input_tokens": int, ...the four rates}``, ascending."""
+    discount_percent: str | None = None
+    reason: str = _text(default="")
+    actor: str
+    created_at: datetime = _at()
+    withdrawn_at: datetime | None = _at(default=None)
+
+
+class BreakerOverride(Row, table=True):
+    """An operator's word on a breaker, which holds until it is taken back."""
+
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    state: str
+    """``open``: nobody is asked. ``closed``: everybody is, whatever the breaker saw."""
+    reason: str = _text()
+    actor: str
+    at: datetime = _at()
+
+
+class FireDrill(Row, table=True):
+    """Faults injected on purpose, into a share of some tenants' traffic, until an end."""
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    """One tenant, or (empty) every demo tenant."""
+    provider: str = ""
+    """Only calls to this provider; empty for all. So for the model."""
+    model: str = ""
+    fault: str
+    """``rate_limit``, ``server_error``, ``slow`` or ``invalid``."""
+    share: float
+    """Above 0, at most 1: the part of the attempts that meet the fault."""
+    seconds: float = 0.0
+    """How long ``slow`` waits before the call goes out."""
+    reason: str = _text(default="")
+    actor: str
+    starts_at: datetime = _at()
+    ends_at: datetime = _at()
+    ended_at: datetime | None = _at(default=None)
+    """When it was stopped, or found to be over."""
 
 
 class Route(Row, table=True):
@@ -198,7 +311,19 @@ class Route(Row, table=True):
     id: str = Field(primary_key=True)
     name: str = Field(unique=True, index=True)
     candidates: list[dict[str, Any]] = _json()
-    """In fallback order: ``{"model": "provider/name", "mode"?, "max_tokens"?, "timeout_seconds"?}``."""
+    """In fallback order: ``{"model": "provider/name", "mode"?, "max_tokens"?, "timeout_seconds"?, "max_reasks"?,
+    "max_retries"?, "parameters"?}``."""
+    description: str = ""
+    schemas: list[str] = _json(default_factory=list)
+    """Schemas that take this route when the caller names none."""
+    fallback_on: list[str] | None = _json(default=None, nullable=True)
+    """Causes on which the next candidate is asked (``core/attempts.py``); ``None`` is all of them."""
+    hedge_after_ms: int | None = None
+    """From when on a second candidate is asked beside a slow first; ``None`` is never."""
+    cache_seconds: int | None = None
+    """How long the same question gets the same answer again, without a call; ``None`` is never."""
+    marks_cache: bool = True
+    """Whether stable context is marked for the provider's cache."""
     max_reasks: int = 2
     max_retries: int = 1
     deadline_seconds: float = 60.0
@@ -284,7 +409,7 @@ class ChangeEvent(Row, table=True):
 class Account(Row, table=True):
     """What a budget has spent and holds in one period. Changed only by conditional updates, explained by the ledger."""
 
-    __table_args__ = (UniqueConstraint("budget_id", "starts_at"),)
+    __table_args__ = (UniqueConstraint("budget_id", "starts_at", "ends_at"),)
 
     id: str = Field(primary_key=True)
     budget_id: str = Field(foreign_key="budget.id", index=True)
@@ -296,14 +421,19 @@ class Account(Row, table=True):
 
 
 class Reservation(Row, table=True):
-    """Money held for one generation, owned by a process, returned when it expires. Gone once it is settled."""
+    """A generation that is out: the money held for it, and what is to be recorded should its process die.
 
-    id: str = Field(primary_key=True)
-    account_id: str = Field(foreign_key="account.id", index=True)
-    generation_id: str = Field(index=True)
-    held_nano_usd: int = _money()
-    at_risk_nano_usd: int = _money(default=0)
-    """The estimate for the attempt that is out: what a crash would have to be charged."""
+    Gone once the generation has ended. One that outlives ``expires_at`` is settled by whoever sweeps.
+    """
+
+    generation_id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    holds: dict[str, int] = _json()
+    """Nano-dollars held, by account."""
+    generation: dict[str, Any] = _json()
+    """The row of the generation, as far as it is known."""
+    attempt: dict[str, Any] | None = _json(default=None, nullable=True)
+    """The row of the attempt that is out, with its estimate; ``None`` while none is."""
     owner: str = ""
     expires_at: datetime = _at(index=True)
 
@@ -311,7 +441,7 @@ class Reservation(Row, table=True):
 class LedgerEntry(Row, table=True):
     """Money spent from an account. An account's entries sum to what it has spent, always."""
 
-    __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind"),)
+    __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind", "cause"),)
 
     id: str = Field(primary_key=True)
     at: datetime = _at()
@@ -319,6 +449,8 @@ class LedgerEntry(Row, table=True):
     generation_id: str = Field(index=True)
     attempt_id: str | None = None
     kind: str
+    cause: str = ""
+    """The re-pricing that made it; empty for every other kind."""
     nano_usd: int = _money()
     estimated: bool = False
 
@@ -366,6 +498,10 @@ class Generation(Row, table=True):
     """The part of the cost that bought no valid object."""
     estimated: bool = False
     """Whether any part of usage or cost is an estimate."""
+    saved_nano_usd: int = _money(default=0)
+    """What an answer given again would have cost."""
+    answered_from: str | None = Field(default=None)
+    """The generation whose answer was given again."""
     user_hash: str | None = None
     """A keyed hash of the caller's user id."""
     caller_metadata: dict[str, Any] | None = _json(default=None)
@@ -413,7 +549,13 @@ class Attempt(Row, table=True):
     """Whether usage was estimated because the wire never told it."""
     cost_nano_usd: int | None = _money(default=None)
     price: dict[str, Any] | None = _json(default=None)
-    """The price it was charged at, frozen, with its source."""
+    """The price it was charged at, frozen, with its source and date."""
+    charges: int = 0
+    """How many accounts were charged for it; the ledger has as many entries."""
+    cache_saved_nano_usd: int = _money(default=0)
+    """What the provider's cache took off the cost; below 0 where writing to it cost more than reading saved."""
+    drill_id: str | None = None
+    """The fire drill that made it fail; such a call never went out."""
 
 
 class FieldError(Row, table=True):
@@ -444,6 +586,66 @@ class Payload(Row, table=True):
     answered: str | None = _text(default=None)
     """n = 0: the valid object as JSON. Else: the raw text of the answer."""
     expires_at: datetime = _at()
+
+
+class CachedAnswer(Row, table=True):
+    """A valid answer that may be given again to the same question, or a question that is being answered."""
+
+    key: str = Field(primary_key=True)
+    """A hash of the tenant and of everything that the answer depends on."""
+    tenant_id: str = Field(index=True)
+    generation_id: str
+    """Who gave the answer, or is about to."""
+    value: str | None = _text(default=None)
+    """The valid object as JSON; ``None`` while it is being made."""
+    provider: str = ""
+    model: str = ""
+    cost_nano_usd: int | None = _money(default=None)
+    """What the answer cost when it was made."""
+    created_at: datetime = _at()
+    expires_at: datetime = _at(index=True)
+    """When it is too old, or, while it is being made, when whoever makes it is given up."""
+
+
+class Repricing(Row, table=True):
+    """One re-pricing of history: an operator's decision, with what it changed."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at()
+    actor: str
+    reason: str = _text()
+    tenant_id: str = ""
+    provider: str = ""
+    model: str = ""
+    starts_at: datetime = _at()
+    ends_at: datetime = _at()
+    attempts: int = 0
+    before_nano_usd: int = _money(default=0)
+    after_nano_usd: int = _money(default=0)
+
+
+class RepricedAttempt(Row, table=True):
+    """The old figures of one attempt that a re-pricing changed."""
+
+    repricing_id: str = Field(foreign_key="repricing.id", primary_key=True)
+    attempt_id: str = Field(primary_key=True)
+    before_nano_usd: int | None = _money(default=None)
+    after_nano_usd: int = _money()
+    price_before: dict[str, Any] | None = _json(default=None, nullable=True)
+
+
+class Verification(Row, table=True):
+    """One run of ``verify``: whether ledger and attempts explain every account."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at(index=True)
+    ok: bool
+    accounts: int
+    attempts: int
+    difference_nano_usd: int = _money()
+    held_nano_usd: int = _money()
+    duration_ms: float
+    by: str
 
 
 METADATA = Row.metadata
