@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from core.attempts import Attempt, Candidate, Reply, Router, RouteTerms
+from core.attempts import Attempt, Call, Candidate, Reply, Router, RouteTerms
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
@@ -103,7 +103,8 @@ class Noted:
         self.notes: list[tuple[str, str]] = []
         self._most = most_nano_usd
 
-    def cover(self, nano_usd: int) -> None:
+    def cover(self, call: Call) -> None:
+        nano_usd = call.worst_nano_usd or 0
         if sum(self.covered) + nano_usd > self._most:
             raise BudgetExceeded("Too much.")
         self.covered.append(nano_usd)

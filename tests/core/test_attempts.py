@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.attempts import BYTES_PER_TOKEN, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Candidate, _estimate
+from core.attempts import BYTES_PER_TOKEN, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, UNSEEN_TOKENS, Candidate
+from core.attempts._estimates import estimate
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
 from core.pricing import Prices, Usage
@@ -155,11 +156,11 @@ def test_with_nobody_to_ask_it_says_what_to_do(walked: Walked) -> None:
 
 
 def test_each_attempt_is_covered_at_its_worst_before_it_goes_out(walked: Walked) -> None:
-    """What is held is the price of all the bytes in and of all the tokens that may come out."""
+    """What is held is the price of a token for every byte in, and of all the tokens that may come out."""
     provider = Scripted(walked.clock, bad, good)
     walked.walk({"openai": provider}, Candidate(provider="openai", model="gpt-4o-mini", max_tokens=500))
 
-    worst = Usage(input_tokens=SIZE_BYTES // BYTES_PER_TOKEN, output_tokens=500)
+    worst = Usage(input_tokens=SIZE_BYTES + UNSEEN_TOKENS, output_tokens=500)
     cost = Prices().cost("openai", "gpt-4o-mini", worst, START)
     assert cost is not None
     assert walked.record.covered == [cost.nano_usd] * 2
@@ -168,7 +169,7 @@ def test_each_attempt_is_covered_at_its_worst_before_it_goes_out(walked: Walked)
 def test_what_is_not_covered_does_not_go_out(walked: Walked) -> None:
     """When the budget ends in the middle of a walk, no further call is made."""
     provider = Scripted(walked.clock, bad)
-    walked.record = Noted(most_nano_usd=1_000_000)
+    walked.record = Noted(most_nano_usd=2_000_000)
     with pytest.raises(BudgetExceeded):
         walked.walk({"openai": provider}, max_reasks=9)
 
@@ -218,7 +219,7 @@ AT_MOST = Usage(input_tokens=1000, output_tokens=500, estimated=True)
 )
 def test_an_unknown_usage_is_estimated(answer: Answer, tokens: tuple[int, int, int]) -> None:
     """What was told counts; untold input is all that was sent, untold output what was seen, or all there may be."""
-    usage = _estimate(answer, AT_MOST)
+    usage = estimate(answer, AT_MOST)
 
     assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == tokens
     assert usage.estimated
@@ -227,7 +228,7 @@ def test_an_unknown_usage_is_estimated(answer: Answer, tokens: tuple[int, int, i
 @given(text=st.text(max_size=200))
 def test_an_estimate_is_never_below_what_four_bytes_a_token_make(text: str) -> None:
     """Estimates lean to the side of the provider's bill."""
-    usage = _estimate(Answer(text=text), AT_MOST)
+    usage = estimate(Answer(text=text), AT_MOST)
     assert usage.output_tokens >= len(text.encode()) // 4
 
 

@@ -1,0 +1,27 @@
+"""Someone answers: the walk over a route's candidates, one provider call after the other, each recorded and paid.
+
+This loop is the one owner of retries. An invalid answer is asked again, with its errors, at the same candidate; a
+call that failed for a passing reason is retried once; a candidate that cannot answer gives way to the next. A hard
+deadline bounds the whole, and a caller who leaves ends the call that is out.
+"""
+
+from core.attempts._calls import Attempt, Call, Piece, Record, Reply
+from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS
+from core.attempts._router import Router
+from core.attempts._terms import Candidate, RouteTerms
+from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+
+__all__ = [
+    "BYTES_PER_TOKEN",
+    "FIRST_WAIT_SECONDS",
+    "LONGEST_WAIT_SECONDS",
+    "UNSEEN_TOKENS",
+    "Attempt",
+    "Call",
+    "Candidate",
+    "Piece",
+    "Record",
+    "Reply",
+    "RouteTerms",
+    "Router",
+]
