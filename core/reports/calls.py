@@ -13,7 +13,7 @@ from sqlmodel import col
 from core.pricing import usd
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.statements import BLOCKED, ERRORS
+from core.reports.queries import BLOCKED, ERRORS
 from core.tables import VALID, FieldError, Generation, Tenant
 
 PAGE_SIZE = 25

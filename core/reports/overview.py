@@ -18,7 +18,7 @@ from core.pricing import usd
 from core.reports.cube import Row, Sums, grouped, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.statements import ALTOGETHER, BUDGETS, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
+from core.reports.queries import ALTOGETHER, BUDGETS, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
 from core.reports.windows import Window
 
 _MOST_CHANGES = 200

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from core.clock import micros
 from core.pricing import usd
 from core.reports.reading import Reading
-from core.reports.statements import BUDGETS, FAILING
+from core.reports.queries import BUDGETS, FAILING
 
 LOOK_BACK = timedelta(hours=1)
 LEAST_ENDED = 10
