@@ -1,0 +1,113 @@
+"""The terms of a budget: whose money, for what, how long, how much, and what happens near its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.budgets.periods import Period, Span, period_around
+from core.pricing import NANO
+
+
+class Scope(StrEnum):
+    """What a budget covers."""
+
+    TENANT = "tenant"
+    """Everything."""
+    MODEL = "model"
+    SCHEMA = "schema"
+    ROUTE = "route"
+
+
+class Mode(StrEnum):
+    """What happens near the limit."""
+
+    HARD = "hard"
+    """Nothing goes out that could pass the limit."""
+    SOFT = "soft"
+    """People are told; traffic goes on."""
+    DEGRADE = "degrade"
+    """From the first threshold on, cheaper models are asked and fewer times; the limit is hard."""
+
+
+THRESHOLDS = (80, 95)
+"""Percentages of the limit at which people are told, unless the budget says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raise:
+    """More money for a while."""
+
+    id: str
+    extra_nano_usd: int
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetTerms:
+    """One budget, as it governs a generation."""
+
+    budget_id: str
+    tenant_id: str
+    tenant: str
+    """The tenant's name, for sentences."""
+    timezone: str
+    limit_nano_usd: int
+    scope: Scope = Scope.TENANT
+    scope_name: str = ""
+    period: Period = Period.MONTH
+    starts_at: datetime | None = None
+    """The ends of a fixed span; ``None`` for the periods of the calendar."""
+    ends_at: datetime | None = None
+    mode: Mode = Mode.HARD
+    thresholds: tuple[int, ...] = THRESHOLDS
+    raises: tuple[Raise, ...] = ()
+
+    def covers(self, *, schema: str, route: str) -> bool:
+        """Whether it may have to pay for a generation of that schema on that route."""
+        match self.scope:
+            case Scope.SCHEMA:
+                return self.scope_name == schema
+            case Scope.ROUTE:
+                return self.scope_name == route
+            case _:
+                return True
+
+    def pays_for(self, model: str) -> bool:
+        """Whether it pays for a call to *model* (``provider/name``), given that it covers the generation."""
+        return self.scope is not Scope.MODEL or self.scope_name == model
+
+    def span(self, at: datetime) -> Span | None:
+        """Return the period around *at*; ``None`` outside of a fixed span, where the budget does not govern."""
+        if self.period is not Period.SPAN:
+            return period_around(self.period, self.timezone, at)
+        assert self.starts_at is not None  # noqa: S101 a span is made with both
+        assert self.ends_at is not None  # noqa: S101 as above
+        return (self.starts_at, self.ends_at) if self.starts_at <= at < self.ends_at else None
+
+    def limit_at(self, at: datetime) -> int:
+        """Return the limit at that time, raises included, in nano-dollars."""
+        return self.limit_nano_usd + sum(
+            more.extra_nano_usd for more in self.raises if more.starts_at <= at < more.ends_at
+        )
+
+    @property
+    def name(self) -> str:
+        """What people call it, as in "this month's budget of Acme for the model openai/gpt-5"."""
+        when = "the budget" if self.period is Period.SPAN else f"this {self.period}'s budget"
+        return f"{when} of {self.tenant}{scope_suffix(self.scope, self.scope_name)}"
+
+
+def scope_suffix(scope: Scope | str, name: str) -> str:
+    """Return `` for the model openai/gpt-5``; nothing for the whole tenant."""
+    return "" if scope == Scope.TENANT else f" for the {scope} {name}"
+
+
+def dollars(nano_usd: int) -> str:
+    """Return an amount for a sentence: in cents, or with as many digits as a small one needs."""
+    amount = nano_usd / NANO
+    return f"${amount:,.2f}" if abs(amount) >= 0.01 or nano_usd == 0 else f"${amount:.6f}"
