@@ -24,6 +24,7 @@ from core.record import Recorder
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
 from core.settings import Settings, load
+from core.shared import Shared
 from core.store import Store
 from core.tables import ChangeEvent
 from core.telemetry import Metrics, configure_logging, log
@@ -79,6 +80,7 @@ class Runtime:
     metrics: Metrics
     tenants: Tenants
     flags: Flags
+    shared: Shared
     limits: Limits
     budgets: Budgets
     routes: Routes
@@ -131,6 +133,7 @@ class Runtime:
         for provider in self.providers.made:
             self.loop.run(provider.close())
         self.loop.close()
+        self.shared.close()
         self.store.close()
 
 
@@ -154,6 +157,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     tenants, flags = Tenants(store, clock), Flags(store, clock)
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     budgets = Budgets(store, clock, owner=f"{socket.gethostname()}:{os.getpid()}")
+    shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(settings.redis_url, metrics)
     policies = Policies(store, settings, tenants=tenants, flags=flags, routes=routes, schemas=schemas)
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
@@ -174,6 +178,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         metrics=metrics,
         tenants=tenants,
         flags=flags,
+        shared=shared,
         limits=limits,
         budgets=budgets,
         routes=routes,

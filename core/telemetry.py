@@ -137,6 +137,11 @@ class Metrics:
             ["room"],
             registry=self.registry,
         )
+        self.shared_up = Gauge(
+            "proctor_shared_up",
+            "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",
+            registry=self.registry,
+        )
 
     def who(self, provider: str, model: str) -> tuple[str, str]:
         """Return the labels of a model. Past the first 200 the rest share one name: a caller may ask for any."""

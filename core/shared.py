@@ -1,0 +1,170 @@
+"""The one Redis of all processes of a deployment, which may be down.
+
+Whoever asks it says what holds without it, so that nobody's answer depends on it. While it is known to be down nobody
+waits for it: one caller every two seconds finds out whether it is back, and all others go on at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from core.clock import Clock
+from core.errors import Misconfigured
+from core.telemetry import Metrics, log
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+ANSWER_SECONDS = 0.25
+"""How long a caller waits for a connection, and for an answer."""
+PROBE_SECONDS = 2.0
+"""How long nobody waits for it once it has failed."""
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Outage:
+    began_at: datetime
+    began: float
+    probe_at: float
+    """From when on, on the clock's monotonic time, the next caller finds out."""
+    lost: int = 0
+
+
+class Shared:
+    """What the processes of a deployment know together, if they share a Redis and it answers."""
+
+    def __init__(self, redis_url: str | None, clock: Clock, metrics: Metrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._redis = _client(redis_url) if redis_url else None
+        self._lock = threading.Lock()
+        self._outage: _Outage | None = None
+        self._turns = 0
+        """Goes up with each outage and each recovery: a call that hung through one tells nothing about the next."""
+        metrics.shared_up.set(1)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether this deployment has a Redis."""
+        return self._redis is not None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it answered when it was last asked; also where there is none."""
+        return self._outage is None
+
+    @property
+    def down_since(self) -> datetime | None:
+        """When it failed first, if it is down."""
+        outage = self._outage
+        return outage.began_at if outage else None
+
+    def ask(self, room: str, question: Callable[[Redis], _T], otherwise: Callable[[], _T]) -> _T:
+        """Return what *question* gets from Redis, or what holds *otherwise*: without one, or while it is down.
+
+        A *question* only asks, and raises nothing of its own: whatever it raises is taken for a failure of Redis, and
+        counted as a loss of that *room*. It may have been carried out all the same.
+        """
+        if self._redis is None:
+            return otherwise()
+        turn = self._turns
+        is_probe = self._outage is not None
+        if not is_probe or self._may_probe():
+            try:
+                answer = question(self._redis)
+            except Exception as error:  # noqa: BLE001 whatever a driver raises, traffic goes on
+                self._fail(turn, room, error)
+            else:
+                if is_probe:
+                    self._recover()
+                return answer
+        outage = self._outage
+        if outage is not None:
+            with self._lock:
+                outage.lost += 1
+        self._metrics.failed_open.labels(room).inc()
+        return otherwise()
+
+    def check(self) -> bool:
+        """Whether it answers now. While it is down, this too asks only every two seconds; without one it is true."""
+        if self._redis is None:
+            return True
+        turn = self._turns
+        is_probe = self._outage is not None
+        if is_probe and not self._may_probe():
+            return False
+        try:
+            self._redis.ping()  # pyright: ignore[reportUnknownMemberType] as the driver has it
+        except Exception as error:  # noqa: BLE001 as above
+            self._fail(turn, "check", error)
+            return False
+        if is_probe:
+            self._recover()
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._redis is not None:
+            self._redis.close()
+
+    def _may_probe(self) -> bool:
+        """Whether the caller is the one to find out; for a while from now on nobody else is."""
+        with self._lock:
+            if self._outage is None:
+                return True  # somebody has just found out that it is back
+            now = self._clock.monotonic()
+            if now < self._outage.probe_at:
+                return False
+            self._outage.probe_at = now + PROBE_SECONDS
+            return True
+
+    def _fail(self, turn: int, room: str, error: Exception) -> None:
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._outage is not None:
+                self._outage.probe_at = now + PROBE_SECONDS
+                return
+            if turn != self._turns:
+                return
+            self._turns += 1
+            self._outage = _Outage(self._clock.now(), now, now + PROBE_SECONDS)
+            self._metrics.shared_up.set(0)
+        log().warning("failed_open", room=room, error=type(error).__name__)
+
+    def _recover(self) -> None:
+        with self._lock:
+            outage, self._outage = self._outage, None
+            if outage is None:
+                return
+            self._turns += 1
+            self._metrics.shared_up.set(1)
+        down_seconds = round(self._clock.monotonic() - outage.began, 3)
+        log().warning("shared_recovered", down_seconds=down_seconds, lost=outage.lost)
+
+
+def _client(redis_url: str) -> Redis:
+    """Return a client that opens connections as they are needed, and tries everything once.
+
+    Raises:
+        Misconfigured: the URL cannot be read.
+
+    """
+    from redis import Redis  # noqa: PLC0415 it takes a third of a second to load; most deployments have none
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
+    try:
+        return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] as the driver has it
+            redis_url.removeprefix("redis+") if redis_url.startswith("redis+unix://") else redis_url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # it would cost each connection two more round trips
+        )
+    except ValueError:
+        raise Misconfigured("REDIS_URL is not usable: write it like redis://:password@host:6379/0.") from None
