@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy
@@ -30,14 +31,16 @@ def record(
     tenant_id: str | None = None,
     before: Any = None,
     after: Any = None,
+    at: datetime | None = None,
 ) -> None:
     """Record one change in the caller's open write transaction, so that both are kept or neither.
 
     *actor* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
     (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark.
     *before* and *after* are JSON values. They are shown to people and kept for ever: no key, no secret, no prompt.
+    *at* is when it happened, where that was not just now.
     """
-    at = clock.now()
+    at = at or clock.now()
     session.add(
         AuditEntry(
             id=clock.new_id(),

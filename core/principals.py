@@ -19,12 +19,16 @@ class Permission(StrEnum):
     KEYS_WRITE = "keys.write"
     BUDGETS_READ = "budgets.read"
     BUDGETS_WRITE = "budgets.write"
+    PRICES_READ = "prices.read"
+    PRICES_WRITE = "prices.write"
     FLAGS_READ = "flags.read"
     FLAGS_WRITE = "flags.write"
     ROUTES_READ = "routes.read"
     ROUTES_WRITE = "routes.write"
     SCHEMAS_READ = "schemas.read"
     SCHEMAS_WRITE = "schemas.write"
+    DRILLS_READ = "drills.read"
+    DRILLS_WRITE = "drills.write"
     AUDIT_READ = "audit.read"
 
 

@@ -1,0 +1,300 @@
+"""Fire drills: faults that an operator injects into a share of some tenants' calls, until an end, to see what happens.
+
+A drill always has an end, and the end needs nobody: every call looks at the clock (``core/faults.py``). What is written
+when a drill is found to be over only tells people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from core import audit
+from core.clock import Clock
+from core.errors import Conflict, Invalid, NotFound
+from core.faults import Drill, Fault
+from core.principals import Permission, Principal
+from core.settings import PROVIDERS, provider_of
+from core.store import Store
+from core.tables import FireDrill, Tenant
+
+LONGEST = timedelta(hours=24)
+MOST_SECONDS = 300.0
+DEMO = "the demo tenants"
+_MOST_PAST = 50
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillView:
+    """A drill as people see it."""
+
+    id: str
+    fault: Fault
+    share: float
+    seconds: float
+    """How long slowness lasts; 0 for every other fault."""
+    tenant_id: str
+    """Empty for all demo tenants."""
+    whose: str
+    """The tenant's name, or words for the demo tenants."""
+    target: str
+    """``provider``, ``provider/model``, or empty for every call."""
+    reason: str
+    actor: str
+    starts_at: datetime
+    ends_at: datetime
+    ended_at: datetime | None
+    """When it was stopped, or ended by itself."""
+
+    @property
+    def sentence(self) -> str:
+        """What it does, without when."""
+        return plan(self.whose, self.fault, self.share, self.seconds, self.target)
+
+    def is_running(self, now: datetime) -> bool:
+        """Whether calls meet it at *now*."""
+        return self.ended_at is None and self.starts_at <= now < self.ends_at
+
+
+def plan(whose: str, fault: Fault, share: float, seconds: float = 0.0, target: str = "") -> str:
+    """Return one sentence that says what a drill does, or would do."""
+    part = "All" if share == 1 else f"{share:.2%}".replace(".00%", "%")
+    at = f" to {target}" if target else ""
+    how = fault.effect.replace("wait", f"wait {seconds:g} s", 1) if fault is Fault.SLOW else fault.effect
+    return f"{part} of the calls of {whose}{at} {how}."
+
+
+class Drills:
+    """The drills that operators run."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def start(
+        self,
+        principal: Principal,
+        tenant: Tenant | None,
+        fault: Fault,
+        *,
+        share: float,
+        minutes: float,
+        reason: str,
+        target: str = "",
+        seconds: float = 5.0,
+    ) -> DrillView:
+        """Begin a drill with one tenant, or with every demo tenant; effective with the next call, in every process.
+
+        *target* narrows it to a ``provider`` or a ``provider/model``; *seconds* is how long slowness lasts.
+
+        Raises:
+            Forbidden: without ``drills.write``.
+            Invalid: a value that a drill cannot have.
+            NotFound: the tenant is gone.
+
+        """
+        principal.require(Permission.DRILLS_WRITE)
+        provider, model = _target(target)
+        _require_sane(share, minutes, reason, seconds if fault is Fault.SLOW else 1.0)
+        now = self._clock.now()
+        with self._store.writing() as session:
+            if tenant is not None and session.get(Tenant, tenant.id) is None:
+                raise NotFound(f"The tenant {tenant.name} is no longer there.")
+            row = FireDrill(
+                id=self._clock.new_id(),
+                tenant_id=tenant.id if tenant else "",
+                provider=provider,
+                model=model,
+                fault=fault.value,
+                share=share,
+                seconds=seconds if fault is Fault.SLOW else 0.0,
+                reason=reason.strip(),
+                actor=principal.name,
+                starts_at=now,
+                ends_at=now + timedelta(minutes=minutes),
+            )
+            session.add(row)
+            view = _view(row, {tenant.id: tenant.name} if tenant else {})
+            self._record(session, view, principal.name, "drill.start", f"A fire drill began: {view.sentence}")
+            return view
+
+    def stop(self, principal: Principal, drill_id: str) -> DrillView:
+        """End a drill before its time; effective with the next call, in every process.
+
+        Raises:
+            Forbidden: without ``drills.write``.
+            NotFound: there is no such drill.
+            Conflict: it is over already.
+
+        """
+        principal.require(Permission.DRILLS_WRITE)
+        now = self._clock.now()
+        with self._store.writing() as session:
+            row = session.get(FireDrill, drill_id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no fire drill {drill_id!r}. 'proctor drill list' shows them.")
+            over = row.ended_at or (row.ends_at if row.ends_at <= now else None)
+            if over is not None:
+                raise Conflict(f"This fire drill is over already, since {over:%Y-%m-%d %H:%M} UTC.")
+            names = _names(session)
+            before = _view(row, names)
+            row.ended_at = now
+            session.add(row)
+            view = _view(row, names)
+            summary = f"A fire drill was stopped: {view.sentence}"
+            self._record(session, view, principal.name, "drill.stop", summary, before=before)
+            return view
+
+    def list(self) -> Sequence[DrillView]:
+        """Return the drills that run, and the last of those that are over; the newest first."""
+        with self._store.reading() as session:
+            rows = session.exec(select(FireDrill).order_by(col(FireDrill.starts_at).desc())).all()
+            names = _names(session)
+        now = self._clock.now()
+        views = [_view(row, names) for row in rows]
+        running = [view for view in views if view.is_running(now)]
+        return [*running, *[view for view in views if not view.is_running(now)][:_MOST_PAST]]
+
+    def running(self) -> Sequence[DrillView]:
+        """Return the drills that calls meet now, the one that ends first at the head."""
+        now = self._clock.now()
+        with self._store.reading() as session:
+            mine = select(FireDrill).where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) > now)
+            rows = session.exec(mine.order_by(col(FireDrill.ends_at))).all()
+            names = _names(session) if rows else {}
+        return [_view(row, names) for row in rows]
+
+    def end_lapsed(self) -> int:
+        """Write down the end of every drill whose time has passed, once; return how many there were."""
+        over = select(FireDrill).where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) <= self._clock.now())
+        with self._store.reading() as session:
+            if session.exec(over).first() is None:
+                return 0
+        with self._store.writing() as session:
+            rows = session.exec(over.with_for_update()).all()  # another process may have been first
+            names = _names(session)
+            for row in rows:
+                before = _view(row, names)
+                row.ended_at = row.ends_at
+                session.add(row)
+                view = _view(row, names)
+                summary = f"A fire drill ended by itself: {view.sentence}"
+                self._record(session, view, "proctor", "drill.end", summary, before=before, at=row.ends_at)
+            return len(rows)
+
+    def _record(
+        self,
+        session: Session,
+        view: DrillView,
+        actor: str,
+        action: str,
+        summary: str,
+        *,
+        before: DrillView | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        audit.record(
+            session,
+            self._clock,
+            actor=actor,
+            action=action,
+            kind="drill",
+            subject=view.id,
+            summary=summary,
+            tenant_id=view.tenant_id or None,
+            before=None if before is None else _described(before),
+            after=_described(view),
+            at=at,
+        )
+
+
+def concerning(session: Session, tenant: Tenant) -> tuple[Drill, ...]:
+    """Return the drills that calls of *tenant* may meet: those not known to be over."""
+    whose = [col(FireDrill.tenant_id) == tenant.id]
+    if tenant.is_demo:
+        whose.append(col(FireDrill.tenant_id) == "")
+    rows = session.exec(
+        select(FireDrill).where(col(FireDrill.ended_at).is_(None), or_(*whose)).order_by(col(FireDrill.starts_at))
+    ).all()
+    return tuple(
+        Drill(
+            id=row.id,
+            fault=Fault(row.fault),
+            share=row.share,
+            seconds=row.seconds,
+            provider=row.provider,
+            model=row.model,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+        )
+        for row in rows
+    )
+
+
+def _target(target: str) -> tuple[str, str]:
+    """Return provider and model of ``provider``, ``provider/model``, or nothing."""
+    target = target.strip()
+    if not target or target in PROVIDERS:
+        return target, ""
+    try:
+        return provider_of(target)
+    except ValueError:
+        raise Invalid(
+            f"{target!r} is neither a provider ({', '.join(PROVIDERS)}) nor a model written as provider/name."
+        ) from None
+
+
+def _require_sane(share: float, minutes: float, reason: str, seconds: float) -> None:
+    if not 0 < share <= 1:
+        raise Invalid(f"The share of a fire drill lies above 0 and is at most 1; this is {share:g}.")
+    if not 0 < minutes <= LONGEST.total_seconds() / 60:
+        raise Invalid(
+            f"A fire drill ends after more than 0 and at most {LONGEST.total_seconds() / 60:g} minutes; "
+            f"this is {minutes:g}."
+        )
+    if not reason.strip():
+        raise Invalid("Say why: a fire drill needs a reason, for those who meet it.")
+    if len(reason) > _LONGEST_REASON:
+        raise Invalid(f"A reason has at most {_LONGEST_REASON} characters; this has {len(reason)}.")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise Invalid(f"Slowness lasts above 0 and at most {MOST_SECONDS:g} seconds; this is {seconds:g}.")
+
+
+def _view(row: FireDrill, names: Mapping[str, str]) -> DrillView:
+    return DrillView(
+        id=row.id,
+        fault=Fault(row.fault),
+        share=row.share,
+        seconds=row.seconds,
+        tenant_id=row.tenant_id,
+        whose=names.get(row.tenant_id, "a removed tenant") if row.tenant_id else DEMO,
+        target="/".join(part for part in (row.provider, row.model) if part),
+        reason=row.reason,
+        actor=row.actor,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _names(session: Session) -> dict[str, str]:
+    return {tenant.id: tenant.name for tenant in session.exec(select(Tenant)).all()}
+
+
+def _described(view: DrillView) -> dict[str, Any]:
+    return {
+        "tenant": view.whose,
+        "fault": view.fault.value,
+        "share": view.share,
+        "seconds": view.seconds,
+        "target": view.target,
+        "reason": view.reason,
+        "starts_at": view.starts_at.isoformat(),
+        "ends_at": view.ends_at.isoformat(),
+        "ended_at": view.ended_at.isoformat() if view.ended_at else None,
+    }
