@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from core.providers import Abandoned, Answer, Conversation, Garbled, ProviderError, TimedOut
 
@@ -22,28 +22,78 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.requested = threading.Event()
-        self._call: Future[Answer] | None = None
+        self._calls: list[Future[Answer]] = []
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
         """Leave. May be called from any thread, any number of times."""
         with self._lock:
             self.requested.set()
-            call = self._call
-        if call is not None:
+            calls = self._calls.copy()
+        for call in calls:
             call.cancel()
 
-    def watch(self, call: Future[Answer] | None) -> None:
-        """Name the call that is to be ended by :meth:`cancel`."""
+    def watch(self, call: Future[Answer]) -> None:
+        """Name a call that is to be ended by :meth:`cancel`."""
         with self._lock:
-            self._call = call
+            self._calls.append(call)
             late = self.requested.is_set()
-        if late and call is not None:
+        if late:
             call.cancel()
+
+    def forget(self, call: Future[Answer]) -> None:
+        """Name a call no longer: it has ended."""
+        with self._lock:
+            self._calls.remove(call)
+
+
+class Flight:
+    """A call that is out, for whoever waits for one of several."""
+
+    def __init__(self, conversation: Conversation, future: Future[Answer], cancellation: Cancellation) -> None:
+        self._conversation = conversation
+        self.future = future
+        self._cancellation = cancellation
+        cancellation.watch(future)
+
+    @property
+    def so_far(self) -> Answer:
+        """What the wire has told."""
+        return self._conversation.so_far
+
+    def answer(self) -> Answer:
+        """Wait for the answer and return it.
+
+        Raises:
+            ProviderError: there is none to read.
+
+        """
+        try:
+            return self.future.result()
+        except CancelledError:
+            raise Abandoned("The caller left.", answer=self.so_far) from None
+        finally:
+            self._cancellation.forget(self.future)
+
+    def give_up(self) -> bool:
+        """End the call, and with it its connection; return whether it had not ended by itself."""
+        is_out = self.future.cancel()
+        if is_out:
+            self._cancellation.forget(self.future)
+        return is_out
+
+    @staticmethod
+    def landed(flights: Sequence[Flight], seconds: float | None = None) -> Sequence[Flight]:
+        """Wait until one of *flights* has ended, at most for *seconds*; return those that have, in their order."""
+        wait([flight.future for flight in flights], seconds, FIRST_COMPLETED)
+        return [flight for flight in flights if flight.future.done()]
 
 
 class Loop:
     """The event loop and its thread; started by the first use."""
+
+    races: ClassVar[bool] = True
+    """Whether several calls of one walk can be out at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -85,9 +135,14 @@ class Loop:
         except CancelledError:
             raise Abandoned("The caller left.", answer=conversation.so_far) from None
         finally:
-            cancellation.watch(None)
+            cancellation.forget(future)
             if not future.done():
                 future.cancel()
+
+    def start(self, conversation: Conversation, seconds: float, cancellation: Cancellation) -> Flight:
+        """Send *conversation* with *seconds* to live and do not wait for its answer, which is to come whole."""
+        future = asyncio.run_coroutine_threadsafe(_bounded(conversation, seconds, None), self._running())
+        return Flight(conversation, future, cancellation)
 
     def close(self) -> None:
         """Stop the loop. Calls still out are cancelled."""
