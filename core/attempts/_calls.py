@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.attempts._terms import Candidate
+from core.faults import Strike
 from core.pricing import Cost, Usage
 from core.providers import Answer
 from core.response_models import FieldProblem
@@ -37,6 +38,8 @@ class Attempt:
     field_errors: tuple[FieldProblem, ...] = ()
     asked: Any = None
     """The messages that this attempt added to those before it."""
+    drill_id: str | None = None
+    """The fire drill that it met. But for slowness, such a call never went out, and nothing was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Call:
     """``None`` where the model is unpriced."""
     worst_nano_usd: int | None
     """More than it can cost: a token for every byte, all at the dearest rate; ``None`` where it is unpriced."""
+    strike: Strike | None = None
+    """The fire drill that it meets."""
 
 
 class Record(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.faults import Drill
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -32,3 +34,5 @@ class RouteTerms:
     max_retries: int
     """Retries per candidate after a passing failure."""
     deadline_seconds: float
+    drills: tuple[Drill, ...] = ()
+    """The fire drills that its calls may meet."""
