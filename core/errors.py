@@ -11,6 +11,8 @@ ProctorError                what the caller reads is the message: what, how much
 │   ├── FeatureDisabled     a flag is off for this tenant
 │   ├── RateLimited         too fast; says when to come back
 │   ├── BudgetExceeded      too much; says when the budget resets
+│   ├── Unbudgeted          no budget pays for it, and this tenant may not call without one
+│   ├── Unpriced            nobody knows what it costs, and this tenant may not call what has no price
 │   └── GuardrailBlocked    forbidden content, going out or coming back
 ├── Exhausted               every candidate was tried and none gave a valid object
 ├── Cancelled               the caller left before the answer came
@@ -94,6 +96,18 @@ class BudgetExceeded(Rejected):
     """The budget does not cover what this could cost; ``resets_at`` says when it starts anew."""
 
     code = "budget_exceeded"
+
+
+class Unbudgeted(Rejected):
+    """No budget pays for the call, and one must."""
+
+    code = "no_budget"
+
+
+class Unpriced(Rejected):
+    """No model that could be asked has a price, and one must; ``models`` names those without."""
+
+    code = "no_price"
 
 
 class GuardrailBlocked(Rejected):

@@ -121,6 +121,8 @@ class Corridor:
                     messages,
                     record=record,
                     cancellation=cancellation,
+                    prices=policy.prices,
+                    refuses_unpriced=policy.tenant.refuses_unpriced,
                     stream=request.stream,
                     example=_example(policy.schema),
                 ),

@@ -17,8 +17,11 @@ from sqlmodel import select
 from core import audit
 from core.attempts import RouteTerms
 from core.budgets import BudgetTerms
+from core.drills import concerning
 from core.errors import FeatureDisabled, NotFound, ProctorError
+from core.faults import Drill
 from core.flags import Evaluation, Flag, Flags, evaluate_all
+from core.pricing import PriceBook, Prices
 from core.principals import Permission, Principal
 from core.routes import Routes
 from core.schemas import ResolvedSchema, Schemas
@@ -42,6 +45,10 @@ class TenantTerms:
     payload_retention_days: int
     budget: BudgetTerms | None
     flags: Mapping[Flag, Evaluation]
+    drills: tuple[Drill, ...] = ()
+    """The fire drills that its calls may meet; each looks at the clock itself."""
+    refuses_unpriced: bool = False
+    """Whether models that have no price are not to be called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +58,8 @@ class Policy:
     tenant: TenantTerms
     route: RouteTerms
     schema: ResolvedSchema
+    prices: PriceBook
+    """What every model costs this tenant; each attempt keeps the price that was applied."""
     revision: int
 
     @cached_property
@@ -60,6 +69,7 @@ class Policy:
         return {
             "revision": self.revision,
             "rate_limit_per_min": tenant.rate_limit_per_min,
+            "without_price": "refuse" if tenant.refuses_unpriced else "allow",
             "budget_nano_usd": tenant.budget.limit_nano_usd if tenant.budget else None,
             "payload_retention_days": tenant.payload_retention_days,
             "flags": {flag.value: evaluation.value for flag, evaluation in tenant.flags.items()},
@@ -77,7 +87,15 @@ class Policies:
     """Resolves policies, and keeps what it read for as long as it is true."""
 
     def __init__(
-        self, store: Store, settings: Settings, *, tenants: Tenants, flags: Flags, routes: Routes, schemas: Schemas
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        tenants: Tenants,
+        flags: Flags,
+        routes: Routes,
+        schemas: Schemas,
+        prices: Prices,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -85,6 +103,7 @@ class Policies:
         self.flags = flags
         self.routes = routes
         self.schemas = schemas
+        self.prices = prices
         self._standing = Standing(self, -1)
 
     def authenticate(self, secret: str) -> Principal:
@@ -135,6 +154,10 @@ class Standing:
         """
         return self._once(("tenant", tenant_id), lambda: self._read_tenant(tenant_id))
 
+    def prices(self, tenant_id: str) -> PriceBook:
+        """Return what every model costs a tenant."""
+        return self._once(("prices", tenant_id), lambda: self._policies.prices.book(tenant_id))
+
     def resolve(
         self,
         principal: Principal,
@@ -166,7 +189,13 @@ class Standing:
         )
 
     def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None) -> Policy:
-        return Policy(tenant=tenant, route=self._route(tenant, route, model), schema=schema, revision=self.revision)
+        return Policy(
+            tenant=tenant,
+            route=self._route(tenant, route, model),
+            schema=schema,
+            prices=self.prices(tenant.id),
+            revision=self.revision,
+        )
 
     def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
         routes = self._policies.routes
@@ -184,6 +213,7 @@ class Standing:
             max_reasks=terms.max_reasks,
             max_retries=terms.max_retries,
             deadline_seconds=terms.deadline_seconds,
+            drills=tenant.drills,
         )
 
     def _read_tenant(self, tenant_id: str) -> TenantTerms:
@@ -191,6 +221,7 @@ class Standing:
             tenant = session.get(Tenant, tenant_id)
             if tenant is None:
                 raise NotFound("This tenant no longer exists.")
+            drills = concerning(session, tenant)
             budget = session.exec(select(Budget).where(Budget.tenant_id == tenant_id)).first()
         terms = None
         if budget is not None:
@@ -208,6 +239,8 @@ class Standing:
             payload_retention_days=tenant.payload_retention_days,
             budget=terms,
             flags=evaluate_all(self._policies.flags.rules(), tenant_id),
+            drills=drills,
+            refuses_unpriced=(tenant.without_price or self._policies.settings.without_price) == "refuse",
         )
 
 

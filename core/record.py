@@ -24,6 +24,7 @@ from core.errors import (
     ProctorError,
     RateLimited,
     Unavailable,
+    Unpriced,
 )
 from core.flags import Flag
 from core.policy import Policy, TenantTerms
@@ -38,6 +39,7 @@ from core.telemetry import Metrics, log, user_hash
 _BLOCKED: Mapping[type[ProctorError], Outcome] = {
     RateLimited: Outcome.BLOCKED_RATE,
     BudgetExceeded: Outcome.BLOCKED_BUDGET,
+    Unpriced: Outcome.BLOCKED_BUDGET,
     GuardrailBlocked: Outcome.BLOCKED_GUARDRAIL,
     FeatureDisabled: Outcome.BLOCKED_FLAG,
     Cancelled: Outcome.CANCELLED,
@@ -391,6 +393,8 @@ class Record:
             "estimated": usage.estimated if usage else False,
             "cost_nano_usd": cost.nano_usd if cost else None,
             "price": cost.price.as_dict() if cost else None,
+            "drill_id": attempt.drill_id,
+            "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
         }
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
@@ -454,6 +458,7 @@ def _sentence(error: BaseException) -> str:
 _ROOMS: Mapping[type[ProctorError], str] = {
     RateLimited: "limit",
     BudgetExceeded: "reserve",
+    Unpriced: "reserve",
     FeatureDisabled: "policy",
     Cancelled: "attempt",
 }

@@ -14,6 +14,7 @@ from core.attempts import Router
 from core.breakers import Breakers, BreakerState
 from core.budgets import Budgets
 from core.clock import Clock, SystemClock
+from core.drills import Drills
 from core.flags import Flags
 from core.generation import Corridor
 from core.guardrails import Guardrails
@@ -80,6 +81,7 @@ class Runtime:
     metrics: Metrics
     tenants: Tenants
     flags: Flags
+    drills: Drills
     shared: Shared
     limits: Limits
     budgets: Budgets
@@ -114,14 +116,15 @@ class Runtime:
         """Load SDKs and prices now, so that the first generation need not wait for them."""
         for candidate in self.routes.find(DEFAULT).terms.candidates:
             self.providers.get(candidate.provider)
-            self.prices.cost(candidate.provider, candidate.model, Usage(), self.clock.now())
+            self.prices.book().cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
     def _keep_house(self) -> None:
-        """Return what crashed processes held and forget payloads that are past their time."""
+        """Return what crashed processes held, forget payloads past their time, write down drills that have ended."""
         while not self.clock.wait(self.stopping, SWEEP_SECONDS):
             try:
                 self.budgets.sweep()
                 self.store.forget_payloads(self.clock.now())
+                self.drills.end_lapsed()
             except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
                 log().warning("housekeeping_failed", error=type(error).__name__)
 
@@ -159,7 +162,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     budgets = Budgets(store, clock, owner=f"{socket.gethostname()}:{os.getpid()}")
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(settings.redis_url, metrics)
-    policies = Policies(store, settings, tenants=tenants, flags=flags, routes=routes, schemas=schemas)
+    prices, guardrails = Prices(store, clock), Guardrails()
+    policies = Policies(store, settings, tenants=tenants, flags=flags, routes=routes, schemas=schemas, prices=prices)
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
     local_model = LocalModel(settings, clock)
     remote = ("openai", "anthropic", "compatible")
@@ -170,7 +174,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         makers["local"] = partial(_local, local_model)
     providers = _Providers(makers)
     loop = Loop()
-    prices, guardrails = Prices(), Guardrails()
     return Runtime(
         settings=settings,
         clock=clock,
@@ -178,6 +181,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         metrics=metrics,
         tenants=tenants,
         flags=flags,
+        drills=Drills(store, clock),
         shared=shared,
         limits=limits,
         budgets=budgets,
@@ -190,7 +194,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
             policies=policies,
             limits=limits,
             guardrails=guardrails,
-            router=Router(clock=clock, prices=prices, providers=providers, breakers=breakers, loop=loop),
+            router=Router(clock=clock, providers=providers, breakers=breakers, loop=loop),
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
         ),
         demo=Demo(settings, store, clock),

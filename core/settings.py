@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """The longest one provider call may take."""
     rate_limit_per_min: PositiveInt = 600
     """Generations per minute and tenant, unless the tenant has its own limit."""
+    without_price: Literal["allow", "refuse"] = "allow"
+    """Whether a model that has no price may be called, unless the tenant says otherwise."""
     concurrency: PositiveInt = 256
     """How many generations one process holds in flight at once."""
     database_url: str = ""

@@ -18,7 +18,6 @@ from core.clock import SystemClock
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest, Partial
 from core.guardrails import Guardrails
-from core.pricing import Prices
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.providers import Provider
 from core.providers._loop import Cancellation
@@ -125,7 +124,6 @@ class Rig:
             guardrails=guardrails or Guardrails(),
             router=Router(
                 clock=self.clock,
-                prices=Prices(),
                 providers=providers or runtime.providers,
                 breakers=breakers or Breakers(self.clock),
                 loop=runtime.loop,

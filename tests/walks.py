@@ -12,7 +12,7 @@ from core.attempts import Attempt, Call, Candidate, Reply, Router, RouteTerms
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
-from core.pricing import Prices, Usage
+from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Provider, ProviderError
 from core.providers._loop import Cancellation, Loop
 from tests.conftest import START
@@ -64,6 +64,7 @@ class Scripted:
         self.asks: list[Ask] = []
         self.calls = 0
         self.asked_again = 0
+        self.allowed: list[int] = []
         self._clock = clock
         self._steps = list(steps)
 
@@ -92,6 +93,9 @@ class Scripted:
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         self.asked_again += 1
         return [{"role": "user", "content": "Again."}]
+
+    def allow(self, max_tokens: int) -> None:
+        self.allowed.append(max_tokens)
 
 
 class Noted:
@@ -146,7 +150,7 @@ class Walked:
         **limits: Any,
     ) -> Reply:
         """Walk over *candidates*, by default one for each provider; return the reply."""
-        router = Router(clock=self.clock, prices=Prices(), providers=providers, breakers=self.breakers, loop=self._loop)
+        router = Router(clock=self.clock, providers=providers, breakers=self.breakers, loop=self._loop)
         route = RouteTerms(
             **{
                 "name": "r",
@@ -163,6 +167,7 @@ class Walked:
             [{"role": "user", "content": "A number."}],
             record=self.record,
             cancellation=cancellation or Cancellation(),
+            prices=PriceBook(),
             example=example,
         )
         while True:

@@ -32,6 +32,7 @@ from core.errors import (
     Rejected,
     Unauthenticated,
     Unavailable,
+    Unpriced,
 )
 from core.telemetry import log
 
@@ -48,6 +49,7 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     FeatureDisabled: (403, "Switched off"),
     RateLimited: (429, "Too fast"),
     BudgetExceeded: (402, "The budget is used up"),
+    Unpriced: (402, "Without a price"),
     GuardrailBlocked: (422, "Blocked by a guardrail"),
     Exhausted: (502, "No valid object"),
     Cancelled: (499, "The caller left"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +12,8 @@ from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._walk import Walk
 from core.breakers import Breakers
 from core.clock import Clock
-from core.pricing import Cost, Prices, Usage
+from core.errors import Unpriced
+from core.pricing import PriceBook
 from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError
 from core.providers._loop import Cancellation, Loop
 
@@ -21,11 +21,8 @@ from core.providers._loop import Cancellation, Loop
 class Router:
     """Walks a route."""
 
-    def __init__(
-        self, *, clock: Clock, prices: Prices, providers: Mapping[str, Provider], breakers: Breakers, loop: Loop
-    ) -> None:
+    def __init__(self, *, clock: Clock, providers: Mapping[str, Provider], breakers: Breakers, loop: Loop) -> None:
         self._clock = clock
-        self._prices = prices
         self._providers = providers
         self._breakers = breakers
         self._loop = loop
@@ -38,6 +35,8 @@ class Router:
         *,
         record: Record,
         cancellation: Cancellation,
+        prices: PriceBook,
+        refuses_unpriced: bool = False,
         stream: bool = False,
         example: tuple[str, Mapping[str, Any]] | None = None,
     ) -> Generator[Piece, None, Reply]:
@@ -45,16 +44,24 @@ class Router:
 
         Raises:
             Exhausted: no candidate gave a valid object; ``outcome`` is how the last attempt ended.
+            Unpriced: no candidate has a price, and *refuses_unpriced*.
             BudgetExceeded: the budget does not cover the next attempt.
             Cancelled: the caller left.
 
         """
-        walk = Walk(self, route, record, cancellation)
-        last = max((place for place, one in enumerate(route.candidates) if one.provider in self._providers), default=-1)
+        walk = Walk(self, route, record, cancellation, prices)
+        unpriced = self._unpriced(route, prices) if refuses_unpriced else ()
+        askable = [one for one in route.candidates if one.provider in self._providers and one not in unpriced]
+        last = max((place for place, one in enumerate(route.candidates) if one in askable), default=-1)
         for place, candidate in enumerate(route.candidates):
             provider = self._providers.get(candidate.provider)
             if provider is None:
                 record.note("skipped", f"{candidate.name}: the provider {candidate.provider} is not set up here.")
+                continue
+            if candidate in unpriced:
+                record.note(
+                    "skipped", f"{candidate.name}: it has no price, and calls without a price are refused here."
+                )
                 continue
             if not self._breakers.admit(candidate.provider, candidate.model):
                 record.note("skipped", f"{candidate.name}: its breaker is open after too many failures.")
@@ -81,7 +88,22 @@ class Router:
                 return reply
             if walk.is_over:
                 break
+        if unpriced and not askable:
+            raise Unpriced(
+                f"No model of this route that could be asked has a price ({', '.join(one.name for one in unpriced)}), "
+                "and calls without a price are refused here. An operator can set a price, or allow them.",
+                models=[one.name for one in unpriced],
+            )
         raise walk.exhausted()
+
+    def _unpriced(self, route: RouteTerms, prices: PriceBook) -> tuple[Candidate, ...]:
+        """Return the candidates that could be asked and that nobody knows a price for."""
+        now = self._clock.now()
+        return tuple(
+            one
+            for one in route.candidates
+            if one.provider in self._providers and prices.terms(one.provider, one.model, now) is None
+        )
 
     # The walk's view of what it needs.
 
@@ -95,16 +117,6 @@ class Router:
     ) -> Generator[str, None, Answer]:
         """Send once, on the provider loop."""
         return self._loop.call(conversation, seconds, cancellation, stream=stream)
-
-    def cost(self, candidate: Candidate, usage: Usage, at: datetime) -> Cost | None:
-        """Return what *usage* costs at *candidate*."""
-        return self._prices.cost(candidate.provider, candidate.model, usage, at)
-
-    def worst(self, candidate: Candidate, input_tokens: int, at: datetime) -> int | None:
-        """Return the most nano-dollars that so much input and the longest answer can cost at *candidate*."""
-        kinds = (Usage(input_tokens=input_tokens), Usage(input_tokens=input_tokens, cache_write_tokens=input_tokens))
-        costs = [self.cost(candidate, kind + Usage(output_tokens=candidate.max_tokens), at) for kind in kinds]
-        return max((cost.nano_usd for cost in costs if cost), default=None)
 
     def tell_breaker(self, call: Call, error: ProviderError | None) -> None:
         """Tell the breaker of the one who was called how the call ended."""

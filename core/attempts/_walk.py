@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from core import faults
 from core.attempts._calls import Attempt, Call, Piece, Record, Reply
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, estimate
 from core.attempts._terms import Candidate, RouteTerms
 from core.errors import Cancelled, Exhausted
-from core.pricing import Usage
+from core.pricing import PriceBook, Usage
 from core.providers import Abandoned, Answer, Conversation, ProviderError
 from core.providers._loop import Cancellation
 from core.response_models import FieldProblem, field_errors
@@ -30,12 +31,15 @@ FIRST_WAIT_SECONDS = 0.2
 class Walk:
     """One walk: what it has used up so far."""
 
-    def __init__(self, router: Router, route: RouteTerms, record: Record, cancellation: Cancellation) -> None:
+    def __init__(
+        self, router: Router, route: RouteTerms, record: Record, cancellation: Cancellation, prices: PriceBook
+    ) -> None:
         self._router = router
         self._clock = router.clock
         self._route = route
         self._record = record
         self._cancellation = cancellation
+        self._prices = prices
         self._ends = self._clock.monotonic() + route.deadline_seconds
         self._n = 0
         self._last: Attempt | None = None
@@ -68,8 +72,9 @@ class Walk:
             call = self._planned(candidate, conversation, kind, started, began, asked)
             self._record.cover(call)
             self._n = call.n
+            sent = self._met(call, conversation)
             try:
-                answer = yield from self._send(conversation, min(self._left, candidate.timeout_seconds), stream=stream)
+                answer = yield from self._send(sent, min(self._left, candidate.timeout_seconds), stream=stream)
             except ProviderError as error:
                 self._router.tell_breaker(call, error)
                 self._end(call, error.answer, error.outcome, error=error)
@@ -83,7 +88,7 @@ class Walk:
                 return None
             except GeneratorExit:
                 self._router.tell_breaker(call, Abandoned(""))
-                gone = Abandoned("The caller left.", answer=conversation.so_far)
+                gone = Abandoned("The caller left.", answer=sent.so_far)
                 self._end(call, gone.answer, gone.outcome, error=gone)
                 raise
             self._router.tell_breaker(call, None)
@@ -127,9 +132,18 @@ class Walk:
             began=began,
             asked=asked,
             expected=expected,
-            expected_cost=self._router.cost(candidate, expected, started),
-            worst_nano_usd=self._router.worst(candidate, size + UNSEEN_TOKENS, started),
+            expected_cost=self._prices.cost(candidate.provider, candidate.model, expected, started),
+            worst_nano_usd=self._prices.worst_nano_usd(
+                candidate.provider, candidate.model, size + UNSEEN_TOKENS, candidate.max_tokens, started
+            ),
+            strike=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
         )
+
+    def _met(self, call: Call, conversation: Conversation) -> Conversation:
+        """Return what to send: where a fire drill strikes, what meets its fault."""
+        if call.strike is not None:
+            self._record.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.title}, by a fire drill.")
+        return faults.struck(conversation, call.strike)
 
     def _send(self, conversation: Conversation, seconds: float, *, stream: bool) -> Generator[Piece, None, Answer]:
         call = self._router.call(conversation, seconds, self._cancellation, stream=stream)
@@ -183,8 +197,12 @@ class Walk:
         is_known = usage is not None and (error is None or error.told_all)
         if not is_known and (error is None or error.was_sent):
             usage = estimate(answer, call.expected)
+        detail = error.message if error else _named(problems)
+        if call.strike is not None:
+            usage, detail = call.strike.paid(usage), call.strike.told(detail)
         ended = self._clock.now()
-        cost = self._router.cost(call.candidate, usage, call.started) if usage else None
+        candidate = call.candidate
+        cost = self._prices.cost(candidate.provider, candidate.model, usage, call.started) if usage else None
         self._last = Attempt(
             id=call.id,
             n=call.n,
@@ -197,12 +215,13 @@ class Walk:
             duration_ms=(self._clock.monotonic() - call.began) * 1000,
             outcome=outcome,
             error_code=error.code if error else code,
-            error_detail=error.message if error else _named(problems),
+            error_detail=detail,
             answer=answer,
             usage=usage,
             cost=cost,
             field_errors=problems,
             asked=call.asked,
+            drill_id=call.strike.drill.id if call.strike else None,
         )
         self._record.ended(self._last)
 

@@ -23,7 +23,7 @@ from core.demo._provider import Spell
 from core.demo._seed import Seed, TenantSeed
 from core.flags import Flag, Flags
 from core.policy import Policies, Standing
-from core.pricing import nano_usd
+from core.pricing import Prices, nano_usd
 from core.principals import Principal, Role
 from core.routes import Routes
 from core.schemas import SAMPLES, Schemas
@@ -194,6 +194,7 @@ class History:
             flags=self._flags,
             routes=self._routes,
             schemas=self._schemas,
+            prices=Prices(self._store, clock),
         )
         for member in self.members.values():
             if only not in (None, member.seed.name):

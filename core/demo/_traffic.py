@@ -31,7 +31,7 @@ from core.generation import Corridor, GenerationRequest
 from core.guardrails import Guardrails
 from core.limits import Limits
 from core.policy import Policies
-from core.pricing import NANO, Prices
+from core.pricing import NANO
 from core.record import Generation, Record, Recorder
 from core.store import Store
 from core.tables import ChangeEvent
@@ -82,7 +82,6 @@ class Traffic:
         self._seed = history.seed
         self._scale = scale
         self._metrics = Metrics()
-        self._prices = Prices()
         self._guardrails = Guardrails()
         self._limits = Unhurried()
         self._tight = history.members[self._seed.tight.tenant]
@@ -142,7 +141,6 @@ class Traffic:
         texts = Texts(self._seed, dice)
         router = Router(
             clock=clock,
-            prices=self._prices,
             providers={name: ScriptedProvider(name, stage) for name in ("openai", "anthropic")},
             breakers=Breakers(clock, BreakerEvents(self._store, clock)),
             loop=ScriptedLoop(),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.attempts import BYTES_PER_TOKEN, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, UNSEEN_TOKENS, Candidate
+from core.attempts import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, UNSEEN_TOKENS, Candidate
 from core.attempts._estimates import estimate
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
-from core.pricing import Prices, Usage
+from core.pricing import PriceBook, Usage
 from core.providers import Answer, Broken, Failed, ProviderError, Refused, Throttled, TimedOut
 from core.providers._loop import Cancellation, Loop
 from core.tables import Outcome
@@ -161,7 +161,7 @@ def test_each_attempt_is_covered_at_its_worst_before_it_goes_out(walked: Walked)
     walked.walk({"openai": provider}, Candidate(provider="openai", model="gpt-4o-mini", max_tokens=500))
 
     worst = Usage(input_tokens=SIZE_BYTES + UNSEEN_TOKENS, output_tokens=500)
-    cost = Prices().cost("openai", "gpt-4o-mini", worst, START)
+    cost = PriceBook().cost("openai", "gpt-4o-mini", worst, START)
     assert cost is not None
     assert walked.record.covered == [cost.nano_usd] * 2
 

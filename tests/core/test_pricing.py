@@ -14,10 +14,10 @@ from genai_prices.types import TieredPrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.pricing import NANO, Prices, Usage, nano_usd, usd
+from core.pricing import NANO, PriceBook, Usage, nano_usd, usd
 from tests.conftest import START
 
-PRICES = Prices()
+PRICES = PriceBook()
 KNOWN = {
     (provider.id, model.id): model.get_prices(START)
     for provider in get_snapshot().providers
@@ -94,7 +94,7 @@ def test_a_long_context_costs_more() -> None:
     assert short is not None
     assert long is not None
     assert long.nano_usd > 4 * short.nano_usd
-    assert "from 200000 tokens" in long.price.input_usd_per_mtok
+    assert "above 200000 tokens" in long.price.input_usd_per_mtok
 
 
 @given(count=st.integers(1, 100_000), cached=st.integers(0, 100_000))
@@ -151,8 +151,10 @@ def test_the_price_is_frozen_with_its_source() -> None:
         "model": "gpt-4o-mini",
         "input_usd_per_mtok": "0.15",
         "cached_usd_per_mtok": "0.075",
+        "cache_write_usd_per_mtok": "0.15",
         "output_usd_per_mtok": "0.6",
         "source": f"genai-prices {version('genai-prices')}",
+        "date": START.date().isoformat(),
     }
 
 

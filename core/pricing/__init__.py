@@ -1,0 +1,31 @@
+"""What things cost: tokens by kind, dollars per token from a date on, and their product in nano-dollars.
+
+The price list is genai-prices; operators override it from a date on, for one tenant or for all. A model that neither
+knows is unpriced: ``None``, never 0.
+"""
+
+from core.pricing._book import ANY_MODEL, Override, OverrideKind, PriceBook
+from core.pricing._listed import SOURCE, VENDORS, listed
+from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, nano_usd, usd
+from core.pricing._overrides import Prices
+from core.pricing._terms import PriceTerms, Rates
+
+__all__ = [
+    "ANY_MODEL",
+    "NANO",
+    "SOURCE",
+    "VENDORS",
+    "Cost",
+    "Override",
+    "OverrideKind",
+    "Price",
+    "PriceBook",
+    "PriceTerms",
+    "Prices",
+    "Rates",
+    "Usage",
+    "as_dollars",
+    "listed",
+    "nano_usd",
+    "usd",
+]

@@ -1,0 +1,137 @@
+"""What every model costs one tenant: the price list, and where an operator knows better, the operator's word."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from core.pricing._listed import listed
+from core.pricing._money import Cost, Usage
+from core.pricing._terms import PriceTerms, Rates, made
+
+ANY_MODEL = "*"
+_MOST_KEPT = 4096
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class OverrideKind(StrEnum):
+    """In which way an override says what a model costs."""
+
+    RATES = "rates"
+    """So much per token."""
+    DISCOUNT = "discount"
+    """So much off the list price."""
+    LIST = "list"
+    """The list price again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What a model costs from a time on, as an operator decided."""
+
+    id: str
+    tenant_id: str
+    """Empty for all tenants."""
+    provider: str
+    model: str
+    """``*`` for every model of the provider that has no override of its own."""
+    from_at: datetime
+    kind: OverrideKind
+    base: Rates | None = None
+    """For ``rates``; so is the next."""
+    tiers: tuple[tuple[int, Rates], ...] = ()
+    discount_percent: Decimal | None = None
+    reason: str = ""
+    actor: str = ""
+    created_at: datetime
+    withdrawn_at: datetime | None = None
+
+    def terms(self, model: str, day: date) -> PriceTerms | None:
+        """Return what *model* costs under it on *day*; ``None`` if the list, which it refers to, does not know it."""
+        own = {"date": self.from_at.isoformat().replace("+00:00", "Z"), "override_id": self.id}
+        if self.base is not None:
+            return made(self.provider, model, self.base, self.tiers, source="override: own rates", **own)
+        found = listed(self.provider, model, day)
+        if found is None or self.discount_percent is None:
+            return found
+        percent = self.discount_percent
+        tiers = [(above, rates.less(percent)) for above, rates in found.tiers]
+        source = f"override: {percent.normalize():f} % off {found.price.source}"
+        return made(self.provider, found.price.model, found.base.less(percent), tiers, source=source, **own)
+
+
+class PriceBook:
+    """What every model costs one tenant, at any time. Frozen: a further decision makes a new book.
+
+    Of the overrides that have begun, one for the tenant goes before one for all, one for the model before one for every
+    model of its provider, and of several for the same the one that began last.
+    """
+
+    def __init__(self, overrides: Sequence[Override] = ()) -> None:
+        self._lines: dict[tuple[str, str, str], list[Override]] = defaultdict(list)
+        for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
+            if one.withdrawn_at is None:
+                self._lines["" if not one.tenant_id else "own", one.provider, one.model].append(one)
+        self._kept: dict[tuple[str, str, date], tuple[tuple[datetime, PriceTerms | None], ...]] = {}
+
+    def cost(self, provider: str, model: str, usage: Usage, at: datetime) -> Cost | None:
+        """Return what *usage* costs on *model* in a call that began at *at*; ``None`` if unpriced.
+
+        One attempt at a time, so that a sum over re-asks never climbs into a long-context tier that no single call
+        reached.
+        """
+        terms = self.terms(provider, model, at)
+        return None if terms is None else terms.cost(usage)
+
+    def worst_nano_usd(
+        self, provider: str, model: str, input_tokens: int, output_tokens: int, at: datetime
+    ) -> int | None:
+        """Return the most that a call with at most so many tokens can cost, however it is cached; ``None`` if unpriced.
+
+        It bounds every mix of fresh, cached and written input, in every tier that the input may reach.
+        """
+        terms = self.terms(provider, model, at)
+        return None if terms is None else terms.worst_nano_usd(input_tokens, output_tokens)
+
+    def terms(self, provider: str, model: str, at: datetime) -> PriceTerms | None:
+        """Return the price of *model* for calls that begin at *at*; ``None`` if unpriced."""
+        spans = self._kept.get((provider, model, at.date()))
+        if spans is None:
+            spans = self._read(provider, model, at.date())
+        if len(spans) == 1:
+            return spans[0][1]
+        return next(terms for starts_at, terms in reversed(spans) if starts_at <= at)
+
+    def override(self, provider: str, model: str, at: datetime) -> Override | None:
+        """Return the override that decides what *model* costs at *at*; ``None`` where the price list does."""
+        for line in self._lines_of(provider, model):
+            begun = [one for one in line if one.from_at <= at]
+            if begun:
+                return begun[-1]
+        return None
+
+    def _read(self, provider: str, model: str, day: date) -> tuple[tuple[datetime, PriceTerms | None], ...]:
+        """Return the prices of one day, each with its beginning; overrides begin at any time of day."""
+        midnight = datetime.combine(day, time(), UTC)
+        changes = {one.from_at for line in self._lines_of(provider, model) for one in line}
+        within = sorted(at for at in changes if midnight < at < midnight + timedelta(days=1))
+        spans = tuple(
+            (starts_at, self._at(provider, model, max(starts_at, midnight))) for starts_at in (_BEGINNING, *within)
+        )
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[provider, model, day] = spans
+        return spans
+
+    def _at(self, provider: str, model: str, at: datetime) -> PriceTerms | None:
+        override = self.override(provider, model, at)
+        return listed(provider, model, at.date()) if override is None else override.terms(model, at.date())
+
+    def _lines_of(self, provider: str, model: str) -> list[list[Override]]:
+        """Return the overrides that could speak for a model, those that go first first, each line ascending."""
+        keys = [(whose, provider, name) for whose in ("own", "") for name in (model, ANY_MODEL)]
+        return [self._lines[key] for key in keys if key in self._lines]

@@ -1,0 +1,99 @@
+"""Usage, price, cost: tokens by kind, dollars per token from a date on, and their product in nano-dollars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+NANO = 1_000_000_000
+"""Nano-dollars in a dollar. A cached token can cost 75 of them; nothing smaller is sold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one provider call."""
+
+    input_tokens: int = 0
+    """All input, cached reads and cache writes included, as OpenAI counts."""
+    cached_tokens: int = 0
+    """The part of the input that was read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """The part of the input that was written to the provider's cache."""
+    output_tokens: int = 0
+    """All output, reasoning included."""
+    reasoning_tokens: int = 0
+    """The part of the output that was thought and not shown."""
+    estimated: bool = False
+    """Whether the wire never told, so that we did."""
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            estimated=self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one model costs, in dollars per million tokens, as one source gave it for one date.
+
+    A rate that rises with a long context reads ``3; 6 above 200000 tokens``.
+    """
+
+    provider: str
+    model: str
+    input_usd_per_mtok: str
+    cached_usd_per_mtok: str
+    cache_write_usd_per_mtok: str
+    output_usd_per_mtok: str
+    source: str
+    """The price list and its version, or the kind of override."""
+    date: str
+    """The day for which the list gave it, or the time from which the override holds."""
+    override_id: str | None = None
+    """The override it comes from."""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what is frozen on the attempt."""
+        frozen = {
+            "provider": self.provider,
+            "model": self.model,
+            "input_usd_per_mtok": self.input_usd_per_mtok,
+            "cached_usd_per_mtok": self.cached_usd_per_mtok,
+            "cache_write_usd_per_mtok": self.cache_write_usd_per_mtok,
+            "output_usd_per_mtok": self.output_usd_per_mtok,
+            "source": self.source,
+            "date": self.date,
+        }
+        return frozen | ({"override_id": self.override_id} if self.override_id else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call cost and at which price."""
+
+    nano_usd: int
+    """Rounded up."""
+    price: Price
+    cache_saved_nano_usd: int = 0
+    """What the provider's cache took off, rounded down; below 0 where writing cost more than reading saved."""
+
+
+def usd(nano: int | None) -> float | None:
+    """Return nano-dollars as dollars, for showing; ``None`` stays unknown."""
+    return None if nano is None else nano / NANO
+
+
+def nano_usd(dollars: Decimal | str | int) -> int:
+    """Return dollars as nano-dollars, exactly or rounded up."""
+    return int((Decimal(dollars) * NANO).to_integral_value(ROUND_CEILING))
+
+
+def as_dollars(nano: int) -> str:
+    """Return nano-dollars as exact decimal text, without idle zeros: ``0.15``."""
+    text = f"{Decimal(nano) / NANO:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
