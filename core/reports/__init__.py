@@ -9,8 +9,9 @@ Definitions, the same on every page:
 * *Validity*: calls that gave a valid object, among those that reached a provider. Cache hits are in neither.
 * *Latency*: wall time from the door to the record, of calls that reached a provider. Percentiles are exact, by
   nearest rank.
-* *Spend*: what the attempts of the calls cost, at the prices frozen on them. Unpriced calls are counted beside it.
-* *Wasted*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over valid objects,
+* *Spend*: what all attempts of the window's calls cost, however and whenever they ended, at the prices frozen on them.
+  Unpriced calls are counted beside it, and so is the part that is an estimate.
+* *Wasted*, or *discarded*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over valid objects,
   among calls that are wholly priced.
 """
 
@@ -26,6 +27,7 @@ from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
 from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, calls_frame, choices, latest_call_at
+from core.reports.bought import Bought as Bought
 from core.reports.frames import Frame as Frame
 from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
@@ -37,6 +39,14 @@ from core.reports.overview import Timing as Timing
 from core.reports.overview import Totals as Totals
 from core.reports.overview import overview
 from core.reports.reading import reading
+from core.reports.spend import Line as Line
+from core.reports.spend import Reason as Reason
+from core.reports.spend import Spend as Spend
+from core.reports.spend import Verified as Verified
+from core.reports.spend import spend, verified
+from core.reports.statement import Statement as Statement
+from core.reports.statement import month_around as month_around
+from core.reports.statement import statement
 from core.reports.troubles import Trouble as Trouble
 from core.reports.troubles import troubles
 from core.reports.windows import Window as Window
@@ -67,6 +77,27 @@ class Reports:
         """Return what is wrong at this time, the worst first; nothing if all is well."""
         with reading(self._store) as now:
             return troubles(now, tenant_id, self._clock.now())
+
+    def spend(self, window: Window, tenant_id: str | None = None) -> Spend:
+        """Return what the money of *window* bought, for one tenant or for all."""
+        with reading(self._store) as now:
+            return spend(now, window, tenant_id, self._clock.now())
+
+    def statement(self, tenant_id: str, month: str | None = None) -> Statement:
+        """Return a tenant's bill of *month* (``2026-11``) in its time zone, or of the month under way.
+
+        Raises:
+            NotFound: there is no such tenant.
+            Invalid: *month* is none, or has not begun.
+
+        """
+        with reading(self._store) as now:
+            return statement(now, tenant_id, month, self._clock.now())
+
+    def verified(self) -> Verified | None:
+        """Return the last run of ``verify``; ``None`` if it was never run."""
+        with reading(self._store) as now:
+            return verified(now)
 
     def latest_call_at(self, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""

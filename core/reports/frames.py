@@ -14,10 +14,12 @@ _TIMES = frozenset({"at", "started_at"})
 _FLOATS = frozenset(
     {
         "error_rate", "validity", "p50", "p95", "p99", "p95_before", "duration_ms", "ttft_ms",
-        "usd", "spend_usd", "budget_usd", "used", "cost_usd", "wasted_usd", "cost_per_valid_usd",
+        "usd", "spend_usd", "budget_usd", "used", "cost_usd", "wasted_usd", "cost_per_valid_usd", "useful_usd",
+        "discarded_usd", "discarded_share", "estimated_usd", "hit_rate", "cache_saved_usd", "answer_rate",
+        "answers_saved_usd", "useful", "discarded",
     }
 )  # fmt: skip
-_WHOLE_OR_MISSING = frozenset({"version"})
+_WHOLE_OR_MISSING = frozenset({"version", "cost_nano_usd", "spend_nano_usd"})
 
 
 def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:

@@ -30,11 +30,11 @@ BY_BUCKET = "(g.started_at - :origin) / :width"
 BY_TENANT = "g.tenant_id"
 ALTOGETHER = "0"
 
-# What is known of a call's cost: its own sum or, where an attempt of it is unpriced, the sum of those that are priced.
-_KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
+KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
         g.cost_nano_usd,
         (SELECT CAST(SUM(a.cost_nano_usd) AS BIGINT) FROM attempt a WHERE a.generation_id = g.id)
     ) END"""
+"""What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
 
 CUBE = """
 SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
@@ -53,7 +53,7 @@ SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
 FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
 GROUP BY 1, 2, 3
-""".replace("{known}", _KNOWN).replace("{bucket}", BY_BUCKET)
+""".replace("{known}", KNOWN).replace("{bucket}", BY_BUCKET)
 # Exact, by nearest rank: the rank of q percent among n is the smallest whole number not below n * q / 100.
 PERCENTILES = """
 SELECT part, timed,

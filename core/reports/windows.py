@@ -23,7 +23,7 @@ _CUTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A stretch of time, its start included and its end not. It begins on a cut; its last bucket may be under way."""
+    """A stretch of time, its start included and its end not. Its last bucket may be under way."""
 
     starts_at: datetime
     ends_at: datetime
@@ -45,6 +45,13 @@ class Window:
         origin = EPOCH - _offset(zone, now)
         cells = (now - length - origin) // cell
         return cls(starts_at=origin + cells * cell, ends_at=now, bucket=bucket, cell=cell, zone=zone)
+
+    @classmethod
+    def of(cls, starts_at: datetime, ends_at: datetime, zone: str = "UTC") -> Window:
+        """Return the window from *starts_at* to *ends_at*, exactly; its cuts count from its start."""
+        length = ends_at - starts_at
+        bucket, cell = next((bucket, cell) for longest, bucket, cell in _CUTS if length <= longest)
+        return cls(starts_at=starts_at, ends_at=ends_at, bucket=bucket, cell=cell, zone=zone)
 
     @property
     def buckets(self) -> int:

@@ -1,0 +1,123 @@
+"""The questions about money in SQL, alike on SQLite and PostgreSQL; ``{…}`` is filled with our own words only."""
+
+from __future__ import annotations
+
+from core.reports.queries import KNOWN, listed
+from core.tables import VALID, Outcome
+
+_USEFUL = f"a.outcome IN ({listed(VALID)}) AND g.outcome IN ({listed(VALID)})"
+_UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
+_WINDOW = "g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}"
+_CELL = "(g.started_at - :starts_at) / :width"
+
+CALLS = f"""
+SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, g.outcome,
+    CASE WHEN g.outcome = '{Outcome.CACHE_HIT.value}' THEN g.provider || '/' || g.model END AS given_by,
+    COUNT(*) AS calls,
+    SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
+    SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
+    COUNT({KNOWN}) AS known,
+    SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
+    CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS priced_spent,
+    SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
+    CAST(SUM(g.saved_nano_usd) AS BIGINT) AS saved
+FROM generation g
+WHERE {_WINDOW}
+GROUP BY 1, 2, 3, 4, 5, 6
+"""
+
+ATTEMPTS = f"""
+SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider || '/' || a.model AS model,
+    COUNT(DISTINCT a.generation_id) AS calls,
+    COUNT(*) AS attempts,
+    SUM(CASE WHEN {_USEFUL} THEN 1 ELSE 0 END) AS useful,
+    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_USEFUL} THEN 1 ELSE 0 END) AS useful_priced,
+    CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+    CAST(COALESCE(SUM(CASE WHEN {_USEFUL} THEN 0 ELSE a.cost_nano_usd END), 0) AS BIGINT) AS discarded,
+    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced,
+    SUM(CASE WHEN a.estimated THEN 1 ELSE 0 END) AS estimated,
+    CAST(COALESCE(SUM(CASE WHEN a.estimated THEN a.cost_nano_usd END), 0) AS BIGINT) AS estimated_spent,
+    CAST(SUM(a.cache_saved_nano_usd) AS BIGINT) AS cache_saved,
+    CAST(COALESCE(SUM(a.input_tokens), 0) AS BIGINT) AS input_tokens,
+    CAST(COALESCE(SUM(a.cached_tokens), 0) AS BIGINT) AS cached_tokens,
+    CAST(COALESCE(SUM(a.cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens,
+    CAST(COALESCE(SUM(a.output_tokens), 0) AS BIGINT) AS output_tokens,
+    CAST(COALESCE(SUM(a.reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens
+FROM generation g JOIN attempt a ON a.generation_id = g.id
+WHERE {_WINDOW}
+GROUP BY 1, 2, 3, 4, 5
+"""
+
+# Why attempts gave no valid object: how they ended themselves or, where they were valid, how their call did.
+DISCARDED = f"""
+SELECT CASE WHEN a.outcome IN ({listed(VALID)}) THEN g.outcome ELSE a.outcome END AS reason,
+    a.provider || '/' || a.model AS model,
+    COUNT(*) AS attempts,
+    CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
+FROM generation g JOIN attempt a ON a.generation_id = g.id
+WHERE {_WINDOW} AND NOT ({_USEFUL})
+GROUP BY 1, 2
+"""
+
+# Entries of the tenant-wide account that the attempts of these calls made, whatever their kind, corrections included.
+LEDGER = f"""
+SELECT CAST(COALESCE(SUM(l.nano_usd), 0) AS BIGINT) AS charged, COUNT(*) AS entries
+FROM generation g
+JOIN ledger_entry l ON l.generation_id = g.id
+JOIN account c ON c.id = l.account_id
+JOIN budget b ON b.id = c.budget_id AND b.scope = 'tenant'
+WHERE {_WINDOW}
+"""
+
+# What no tenant-wide account was charged for, because there was none at the time.
+OUTSIDE = f"""
+SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent
+FROM generation g JOIN attempt a ON a.generation_id = g.id
+WHERE {_WINDOW} AND a.cost_nano_usd IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM ledger_entry l
+    JOIN account c ON c.id = l.account_id
+    JOIN budget b ON b.id = c.budget_id AND b.scope = 'tenant'
+    WHERE l.attempt_id = a.id
+)
+"""
+
+QUARTERS = f"""
+SELECT g.tenant_id, g.started_at / 900000000 AS quarter,
+    CAST(COALESCE(SUM({KNOWN}), 0) AS BIGINT) AS spent
+FROM generation g
+WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
+GROUP BY 1, 2
+"""
+QUARTERS_OF_MODEL = f"""
+SELECT g.tenant_id, g.started_at / 900000000 AS quarter,
+    CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent
+FROM generation g JOIN attempt a ON a.generation_id = g.id
+WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
+GROUP BY 1, 2
+"""
+
+REPLAY = f"""
+SELECT g.started_at, COALESCE({KNOWN}, 0) AS spent,
+    CASE WHEN g.cost_nano_usd IS NULL THEN 1 ELSE 0 END AS unpriced
+FROM generation g
+WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
+ORDER BY g.started_at, g.id
+"""
+REPLAY_OF_MODEL = f"""
+SELECT g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+    MAX(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
+FROM generation g JOIN attempt a ON a.generation_id = g.id
+WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
+GROUP BY g.id, g.started_at
+ORDER BY g.started_at, g.id
+"""
+SCOPES = {"tenant": "", "schema": "AND g.schema_name = :scope_name", "route": "AND g.route = :scope_name"}
+"""How calls are chosen that a budget covers; a model's are chosen by their attempts."""
+
+VERIFIED = """
+SELECT v.at, v.ok, v.accounts, v.attempts, v.difference_nano_usd, v.held_nano_usd, v.duration_ms, v.by
+FROM verification v
+ORDER BY v.at DESC, v.id DESC
+LIMIT 1
+"""
