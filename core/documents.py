@@ -88,6 +88,7 @@ def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
         "estimated": usage is not None and usage.estimated,
         "cost_nano_usd": None if cost is None else cost.nano_usd,
         "price": None if cost is None else cost.price.as_dict(),
+        "drill_id": attempt.drill_id,
         "field_errors": _field_errors(attempt.field_errors),
     }
 
@@ -110,6 +111,7 @@ def _stored_attempt(rung: Rung) -> dict[str, Any]:
         "estimated": rung.estimated,
         "cost_nano_usd": rung.cost_nano_usd,
         "price": rung.price,
+        "drill_id": rung.drill_id,
         "field_errors": _field_errors(rung.field_errors),
     }
 

@@ -19,6 +19,7 @@ KINDS = {
     "retry": _parts.Look("Retry", ":material/refresh:", "gray"),
     "fallback": _parts.Look("Fallback", ":material/alt_route:", "orange"),
 }
+DRILL = _parts.Look("Fire drill", ":material/local_fire_department:", "red")
 ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
 
 
@@ -103,7 +104,8 @@ def _rung(rung: Rung) -> None:
     with st.container(border=True, gap="xsmall", key=f"rung_{rung.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             name = f"**{rung.n}** {kind.badge} **{_parts.plain(rung.provider)}/{_parts.plain(rung.model)}**"
-            st.markdown(f"{name} :gray[{_parts.plain(rung.mode)}]", width="content")
+            drill = f" {DRILL.badge}" if rung.drill_id else ""
+            st.markdown(f"{name} :gray[{_parts.plain(rung.mode)}]{drill}", width="content")
             st.markdown(_parts.badge(rung.outcome), width="content")
         with st.grid(4, min_column_width=108, gap="xsmall"):
             for label, value in _rung_facts(rung).items():

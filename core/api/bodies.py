@@ -117,6 +117,7 @@ class Attempt(BaseModel):
     estimated: bool = Field(description="Whether usage and cost are our estimate, because the provider never told.")
     cost_nano_usd: int | None = Field(description="Null where the model has no known price, or nothing was paid for.")
     price: Price | None
+    drill_id: str | None = Field(description="The fire drill that it met; null for almost all.")
     field_errors: list[FieldError]
 
 

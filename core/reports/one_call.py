@@ -58,6 +58,8 @@ class Rung:
     cost_nano_usd: int | None
     price: Mapping[str, Any] | None
     """The price that was frozen when it was charged."""
+    drill_id: str | None
+    """The fire drill that it met."""
     field_errors: Sequence[FieldTrouble]
     asked: Any
     """What this attempt added to the conversation, such as the correction of a re-ask; ``None`` if not kept."""
@@ -161,7 +163,7 @@ def _rungs(reading: Reading, generation: Generation, kept: Mapping[int, Payload]
         "n", "kind", "provider", "model", "answered_model", "mode", "started_at", "duration_ms", "ttft_ms",
         "http_status", "provider_request_id", "finish_reason", "outcome", "error_code", "error_detail",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated",
-        "cost_nano_usd", "price",
+        "cost_nano_usd", "price", "drill_id",
     )  # fmt: skip
     return [
         Rung(
