@@ -229,6 +229,10 @@ class ScriptedConversation:
         added = self._adapter.ask_again(answer, error)
         return _in_blocks(added) if self._provider == "anthropic" else added
 
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long."""
+        self._adapter.allow(max_tokens)
+
     def _unanswered(self, mishap: str | None, request_id: str, seconds: float) -> ProviderError:
         """Let the time of a failing call pass; return its error."""
         stage, who = self._stage, self._provider

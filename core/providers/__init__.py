@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -17,6 +18,45 @@ from pydantic import BaseModel
 from core.pricing import Usage
 from core.settings import Settings
 from core.tables import Outcome
+
+PARAMETERS: Mapping[str, tuple[str, ...] | tuple[float, float] | None] = MappingProxyType(
+    {
+        "temperature": (0.0, 2.0),
+        "top_p": (0.0, 1.0),
+        "top_k": None,
+        "seed": None,
+        "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        "verbosity": ("low", "medium", "high"),
+    }
+)
+"""What a candidate may set beside its length: between two numbers, one of some words, or (``None``) a whole number."""
+
+
+def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of *given* that say anything, checked, in a fixed order.
+
+    Raises:
+        ValueError: one is unknown, or has a value that it cannot have; the text says which and what it may be.
+
+    """
+    if unknown := sorted(set(given) - set(PARAMETERS)):
+        raise ValueError(f"{unknown[0]!r} is no parameter; there are {', '.join(PARAMETERS)}")
+    checked: dict[str, Any] = {}
+    for name, allowed in PARAMETERS.items():
+        value = given.get(name)
+        if value is None or value == "":
+            continue
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        match allowed:
+            case None if not (is_number and value == int(value) and 0 <= value < 2**31):
+                raise ValueError(f"{name} is a whole number from 0 on; this is {value!r}")
+            case (float(low), float(high)) if not (is_number and low <= value <= high):
+                raise ValueError(f"{name} lies between {low:g} and {high:g}; this is {value!r}")
+            case (str(), *_) if value not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}; this is {value!r}")
+            case _:
+                checked[name] = int(value) if allowed is None else value
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +67,19 @@ class Ask:
     """The model's name, without its provider."""
     response_model: type[BaseModel]
     messages: Sequence[Mapping[str, Any]]
-    """``{"role": "system" | "user" | "assistant", "content": str}``, in order."""
+    """``{"role": "system" | "user" | "assistant", "content": str, "stable"?: bool}``, in order.
+
+    What is stable goes out first, so that the vendor's cache finds it again (``stable_first``).
+    """
     mode: str | None = None
     """``tools``, ``json_schema``, ``json`` or ``md_json``; ``None`` takes what suits the provider."""
     max_tokens: int = 1024
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Of ``PARAMETERS``. A vendor is sent those that its wire knows, by the names that it gives them."""
+    marks_cache: bool = True
+    """Whether the end of what is stable is marked, where a vendor caches only what is marked (Anthropic)."""
+    cache_key: str = ""
+    """An opaque word that calls with the same stable beginning share; OpenAI sends them to the same machine by it."""
     stream: bool = False
     example: tuple[str, Mapping[str, Any]] | None = None
     """An input and its valid object, to show to models that need one."""
@@ -143,6 +192,14 @@ class TurnedAway(ProviderError):
     was_sent = False
 
 
+class ContextOverflow(ProviderError):
+    """The request is longer than the model's context, or than the provider takes: another model may have the room."""
+
+    code = "context_overflow"
+    trips_breaker = False
+    was_sent = False
+
+
 class Refused(ProviderError):
     """The model declined to answer."""
 
@@ -212,6 +269,10 @@ class Conversation(Protocol):
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange; return the messages that were added."""
+        ...
+
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long: the same exchange is sent again after one that was cut off."""
         ...
 
 

@@ -9,8 +9,7 @@ typed models that it would build from both bodies, only to be taken apart again,
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -30,15 +29,11 @@ from core.pricing import Usage
 from core.providers import (
     Answer,
     Ask,
-    Broken,
-    Failed,
-    Filtered,
     Garbled,
     ProviderError,
-    Throttled,
-    TurnedAway,
     Unreachable,
 )
+from core.providers._failures import LIKE_A_KEY, broken_off, status_error
 
 logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs values of invalid fields at ERROR
 
@@ -53,9 +48,6 @@ LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, k
 are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/_loop.py)."""
-_SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
-_LIKE_A_KEY = re.compile(r"(?<![A-Za-z0-9])(?:sk|pk|rk|prk)[-_]")
-"""A server that answers with the key that it was sent, in a header or in place of a code, is not quoted."""
 _LONGEST_WORD = 200
 _MOST_TOKENS = 2**31 - 1
 """What a column of either database holds."""
@@ -212,9 +204,9 @@ class Wire:
         """Return what an SDK's exception means to us. Its text and its body are not shown: they may quote the key."""
         sdk = self._sdk
         if isinstance(error, sdk.APIStatusError):
-            status_error: Any = error
-            self._note(status_error.response, told)
-            return _status_error(self.name, status_error, told.answer())
+            told_status: Any = error
+            self._note(told_status.response, told)
+            return status_error(self.name, told_status, told.answer())
         if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
             root = _root(error)
             broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
@@ -223,7 +215,8 @@ class Wire:
         if isinstance(error, _ODD_SHAPES | sdk.APIResponseValidationError):
             return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
         if isinstance(error, sdk.APIError):
-            return Broken(f"{self.name} broke off with an error.", answer=told.answer())
+            api_error: Any = error
+            return broken_off(self.name, api_error.body, told.answer())
         return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
 
 
@@ -246,67 +239,6 @@ def _object(name: str, body: bytes, told: Told) -> dict[str, Any]:
         what = "an empty body" if not body.strip() else "a body that is no JSON object"
         raise Garbled(f"{name} answered with {what}.", answer=told.answer(text=""))
     return cast("dict[str, Any]", value)
-
-
-def _status_error(name: str, error: Any, answer: Answer) -> ProviderError:
-    status = error.response.status_code
-    reason = _reason(error.body)
-    if _is_filtered(error.body):
-        stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
-        stopped.was_sent = status < httpx2.codes.BAD_REQUEST  # else nothing was written, and nothing is billed
-        stopped.told_all = False
-        return stopped
-    told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
-    if status < httpx2.codes.BAD_REQUEST:  # an error event in a stream that had begun well
-        return Broken(f"{name} broke off with an error" + (f" ({reason})." if reason else "."), answer=answer)
-    if status == httpx2.codes.TOO_MANY_REQUESTS:
-        return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(error.response))
-    if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        wait = _retry_after(error.response)
-        return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=wait)
-    if status in (httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.CONFLICT):
-        return Failed(f"{told}: it gave up.", answer=answer)
-    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-        return TurnedAway(f"{told}: it does not accept the key. Check the key and its rights.", answer=answer)
-    if status == httpx2.codes.NOT_FOUND:
-        return TurnedAway(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer)
-    return TurnedAway(f"{told}: it rejects the request.", answer=answer)
-
-
-def _reason(body: Any) -> str:
-    """Return the error's code or type if it is a plain word; free text might quote a key or a prompt."""
-    error = _error_in(body)
-    words = (error.get(name) for name in ("code", "type"))
-    return next((word for word in words if isinstance(word, str) and _is_safe_code(word)), "")
-
-
-def _is_safe_code(text: str) -> bool:
-    return _SAFE_CODE.fullmatch(text) is not None and not _LIKE_A_KEY.search(text)
-
-
-def _error_in(body: Any) -> Mapping[str, Any]:
-    """Return the error object of a body: its member ``error``, or itself, or nothing."""
-    if not isinstance(body, dict):
-        return _NOTHING
-    whole = cast("dict[str, Any]", body)
-    inner = whole.get("error")
-    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else whole
-
-
-def _is_filtered(body: Any) -> bool:
-    """Whether an error is a content filter's. Anthropic has no code for it, only its sentence."""
-    told = _error_in(body)
-    sentence = str(told.get("message")).lower()  # what follows its beginning may quote the prompt
-    return told.get("code") == "content_filter" or sentence.startswith("output blocked by content filter")
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    for header, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(response.headers[header]) * scale)
-        except (KeyError, ValueError):
-            continue
-    return None
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -338,7 +270,7 @@ def text(of: Mapping[str, Any], name: str) -> str:
 def word(of: Mapping[str, Any], name: str) -> str | None:
     """Return the text *name* if it is short and plain, as a model's name or a reason to stop are."""
     found = text(of, name)
-    is_plain = 0 < len(found) <= _LONGEST_WORD and found.isprintable() and not _LIKE_A_KEY.search(found)
+    is_plain = 0 < len(found) <= _LONGEST_WORD and found.isprintable() and not LIKE_A_KEY.search(found)
     return found if is_plain else None
 
 
@@ -365,5 +297,30 @@ def _encodable(text: str) -> str:
 
 
 def messages_of(ask: Ask) -> list[dict[str, Any]]:
-    """Return the messages of *ask* as plain dictionaries that a conversation may extend."""
-    return [{"role": message["role"], "content": message["content"]} for message in ask.messages]
+    """Return the messages of *ask* as plain dictionaries that a conversation may extend, what is stable first.
+
+    A vendor's cache knows a prompt by its beginning. Stable is what is marked so, and the system messages that the
+    messages begin with; among themselves both halves keep their order.
+    """
+    return [*(_plain(one) for one in stable_of(ask)), *(_plain(one) for one in varying_of(ask))]
+
+
+def stable_of(ask: Ask) -> list[Mapping[str, Any]]:
+    """Return the messages that other calls begin with as well."""
+    return [one for one, is_stable in _told_apart(ask.messages) if is_stable]
+
+
+def varying_of(ask: Ask) -> list[Mapping[str, Any]]:
+    """Return the messages that are this call's own."""
+    return [one for one, is_stable in _told_apart(ask.messages) if not is_stable]
+
+
+def _told_apart(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    leads = True
+    for message in messages:
+        leads = leads and message["role"] == "system"
+        yield message, bool(message.get("stable", leads))
+
+
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {"role": message["role"], "content": message["content"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, Broken, Conversation, Garbled, Refused, Truncated
+from core.providers import Answer, Ask, Broken, ContextOverflow, Conversation, Garbled, Refused, Truncated
 from core.providers._dialect import (
     LIMITS,
     MODES,
@@ -31,13 +32,19 @@ from core.providers._dialect import (
     messages_of,
     part,
     parts,
+    stable_of,
     text,
+    varying_of,
     word,
 )
 from core.settings import Settings
 
 _WRITTEN = "partial_json"
 """Where a block of a stream keeps the text of its input, which need not be JSON yet, or ever."""
+
+
+_MARK: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
+"""For five minutes, again from each time that it is read. Too short a beginning is not kept, mark or no mark."""
 
 
 class Anthropic:
@@ -81,7 +88,31 @@ def _output_format(response_model: type[BaseModel]) -> Mapping[str, Any]:
     Instructor 1.17 looks for a parameter that anthropic 2 no longer has and falls back to a prompt; so this is ours.
     """
     schema = anthropic.transform_schema(response_model.model_json_schema())
-    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    return {"format": {"type": "json_schema", "schema": schema}}
+
+
+@lru_cache(maxsize=1024)
+def _schema_text(response_model: type[BaseModel]) -> str:
+    """Return what Instructor tells the model about the schema, in modes without a place for it."""
+    [block] = in_messages(Vendor.ANTHROPIC, Mode.JSON, response_model, [{"role": "user", "content": "."}])["system"]
+    return block["text"]
+
+
+def _block(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "text", "text": message["content"]}
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters as Anthropic names them. It knows no seed and no verbosity."""
+    body = {name: given[name] for name in ("temperature", "top_p", "top_k") if name in given}
+    match given.get("reasoning_effort"):
+        case None:
+            pass
+        case "none":
+            body["thinking"] = {"type": "disabled"}
+        case effort:
+            body["output_config"] = {"effort": "low" if effort == "minimal" else effort}
+    return body
 
 
 class _Conversation:
@@ -93,24 +124,39 @@ class _Conversation:
         self._ask = ask
         self._instructor_mode = Mode.JSON if mode == "md_json" else MODES[mode]  # Instructor has no MD_JSON here
         self._told = Told()
-        self._body: dict[str, Any] = {"model": ask.model, "max_tokens": ask.max_tokens}
-        given = messages_of(ask)
-        system = [{"type": "text", "text": message["content"]} for message in given if message["role"] == "system"]
-        self._messages = [message for message in given if message["role"] != "system"]
-        if self._instructor_mode is Mode.JSON:
-            prepared = in_messages(Vendor.ANTHROPIC, Mode.JSON, ask.response_model, given)
-            self._messages = prepared.pop("messages")
-            self._body |= prepared
-        else:
-            if system:
-                self._body["system"] = system
-            if self._instructor_mode is Mode.JSON_SCHEMA:
-                self._body |= _output_format(ask.response_model)
-            else:
-                self._body |= frame(Vendor.ANTHROPIC, Mode.TOOLS, ask.response_model)
+        self._body: dict[str, Any] = {"model": ask.model, "max_tokens": ask.max_tokens} | _parameters(ask.parameters)
+        self._messages = [message for message in messages_of(ask) if message["role"] != "system"]
+        if self._instructor_mode is Mode.JSON_SCHEMA:
+            self._body.setdefault("output_config", {}).update(_output_format(ask.response_model))
+        elif self._instructor_mode is Mode.TOOLS:
+            self._body |= frame(Vendor.ANTHROPIC, Mode.TOOLS, ask.response_model)
+        self._place_stable(ask)
         if ask.stream:
             self._body["stream"] = True
         self._content = self._encode()
+
+    def _place_stable(self, ask: Ask) -> None:
+        """Put the system texts in place, and mark where what is stable ends.
+
+        Anthropic reads tools, then system, then messages, and keeps what stands before a mark. One mark stands after
+        the last stable system text (or the tool, where there is none), so that other documents still find it; one
+        after the last stable message, if nothing that varies stands before it.
+        """
+        stable = [_block(one) for one in stable_of(ask) if one["role"] == "system"]
+        varying = [_block(one) for one in varying_of(ask) if one["role"] == "system"]
+        if self._instructor_mode is Mode.JSON:
+            stable.append(_block({"content": _schema_text(ask.response_model)}))
+        if ask.marks_cache:
+            if stable:
+                stable[-1].update(_MARK)
+            elif "tools" in self._body:
+                self._body["tools"] = [*self._body["tools"][:-1], {**self._body["tools"][-1], **_MARK}]
+            shown = sum(one["role"] != "system" for one in stable_of(ask))
+            if shown and not varying:
+                last = self._messages[shown - 1]
+                self._messages[shown - 1] = last | {"content": [{**_block(last), **_MARK}]}
+        if stable or varying:
+            self._body["system"] = [*stable, *varying]
 
     def _encode(self) -> bytes:
         return orjson.dumps({**self._body, "messages": self._messages})
@@ -188,7 +234,11 @@ class _Conversation:
         answer = told.answer([view for block in content if (view := _block_again(block))], written)
         if told.finish_reason == "refusal":
             raise Refused("The model declined to answer.", answer=answer)
-        if told.finish_reason in ("max_tokens", "model_context_window_exceeded"):
+        if told.finish_reason == "model_context_window_exceeded":
+            full = ContextOverflow("The answer ran into the end of the model's context.", answer=answer)
+            full.was_sent = True
+            raise full
+        if told.finish_reason == "max_tokens":
             raise Truncated(f"The answer ran into the limit of {self._ask.max_tokens} tokens.", answer=answer)
         return answer
 
@@ -198,14 +248,21 @@ class _Conversation:
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
-        view = Message.construct(role="assistant", content=answer.raw)
+        said = [{"type": "text", "text": answer.text}] if answer.raw is None else answer.raw  # no wire told it
+        view = Message.construct(role="assistant", content=said)
         mode = Mode.TOOLS if self._instructor_mode is Mode.TOOLS else Mode.JSON
-        if mode is Mode.TOOLS and not answer.raw:
+        if mode is Mode.TOOLS and not said:
             view = None  # a turn without content would be turned away: only the correction is added
         added = ask_again(Vendor.ANTHROPIC, mode, self._messages, view, error)
         self._messages = [*self._messages, *added]
         self._content = self._encode()
         return added
+
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long."""
+        self._ask = replace(self._ask, max_tokens=max_tokens)
+        self._body["max_tokens"] = max_tokens
+        self._content = self._encode()
 
 
 def _present(usage: Any) -> dict[str, Any]:

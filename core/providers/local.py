@@ -23,6 +23,7 @@ _INSTRUCTION = (
     "Read the user's text and answer with one JSON object that holds what the text says. "
     "Fill every field from the text. Write nothing else."
 )
+_AGAIN = "That was no valid answer. Answer again with the JSON object, and nothing else."
 
 
 class NotReady(Unreachable):
@@ -106,10 +107,20 @@ class _Conversation:
 
     def read(self, answer: Answer) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        assert self._inner is not None  # noqa: S101 there is no answer before a send
+        if self._inner is None:  # a fire drill answered in the server's place
+            return self._ask.response_model.model_validate_json(answer.text)
         return self._inner.read(answer)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
-        assert self._inner is not None  # noqa: S101 as above
-        return self._inner.ask_again(answer, error)
+        if self._inner is not None:
+            return self._inner.ask_again(answer, error)
+        added = [{"role": "assistant", "content": answer.text}, {"role": "user", "content": _AGAIN}]
+        self._ask = replace(self._ask, messages=[*self._ask.messages, *added])
+        return added
+
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long."""
+        self._ask = replace(self._ask, max_tokens=max_tokens)
+        if self._inner is not None:
+            self._inner.allow(max_tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ from core.providers._dialect import (
     text,
     word,
 )
+from core.providers._failures import broken_off
 from core.providers._strict import strict_schema, without_nulls
 from core.settings import Settings
 
@@ -104,6 +106,12 @@ class _ChatConversation:
     """An exchange over ``/chat/completions``."""
 
     _path = "/chat/completions"
+    _parameters = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity")
+
+    @property
+    def _limit(self) -> str:
+        """The name of the most tokens of an answer."""
+        return "max_completion_tokens" if self._is_openai else "max_tokens"
 
     def __init__(self, wire: Wire, ask: Ask, mode: str, *, is_openai: bool) -> None:
         self.mode = mode
@@ -112,12 +120,21 @@ class _ChatConversation:
         self._instructor_mode = MODES[mode]
         self._is_strict = mode == "json_schema" and is_openai
         self._told = Told()
+        self._is_openai = is_openai
         self._messages = messages_of(ask)
-        self._body = self._frame(is_openai=is_openai)
+        self._body = self._settled() | self._frame()
+        if is_openai and ask.cache_key:
+            self._body["prompt_cache_key"] = ask.cache_key
         self._content = self._encode()
 
-    def _frame(self, *, is_openai: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self._ask.model}
+    def _settled(self) -> dict[str, Any]:
+        """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
+        given = self._ask.parameters
+        named = {name: given[name] for name in self._parameters if name in given}
+        return {"model": self._ask.model, self._limit: self._ask.max_tokens} | named
+
+    def _frame(self) -> dict[str, Any]:
+        body: dict[str, Any] = {}
         model = self._ask.response_model
         if self._instructor_mode in (Mode.JSON, Mode.MD_JSON):
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
@@ -127,7 +144,6 @@ class _ChatConversation:
             body["response_format"] = {"type": "json_schema", "json_schema": _strict(model)}
         else:
             body |= frame(Vendor.OPENAI, self._instructor_mode, model)
-        body["max_completion_tokens" if is_openai else "max_tokens"] = self._ask.max_tokens
         if self._ask.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
@@ -229,29 +245,44 @@ class _ChatConversation:
         self._content = self._encode()
         return added
 
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long."""
+        self._ask = replace(self._ask, max_tokens=max_tokens)
+        self._body[self._limit] = max_tokens
+        self._content = self._encode()
+
     def _instructor_view(self, answer: Answer) -> Any:
-        return ChatCompletion.construct(choices=[{"message": answer.raw}])
+        message = answer.raw or {"role": "assistant", "content": answer.text}  # without, where no wire told it
+        return ChatCompletion.construct(choices=[{"message": message}])
 
 
 class _ResponsesConversation(_ChatConversation):
     """An exchange over ``/responses``."""
 
     _path = "/responses"
+    _parameters = ("temperature", "top_p")
 
-    def _frame(self, *, is_openai: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._ask.model,
-            "max_output_tokens": self._ask.max_tokens,
-            "store": False,  # what a tenant sends is not to be kept by the vendor
-        }
+    @property
+    def _limit(self) -> str:
+        return "max_output_tokens"
+
+    def _frame(self) -> dict[str, Any]:
+        given = self._ask.parameters
+        body: dict[str, Any] = {"store": False}  # what a tenant sends is not to be kept by the vendor
+        if "reasoning_effort" in given:
+            body["reasoning"] = {"effort": given["reasoning_effort"]}
+        if "verbosity" in given:
+            body["text"] = {"verbosity": given["verbosity"]}
         model = self._ask.response_model
         if self._instructor_mode is Mode.TOOLS:
             function = frame(Vendor.OPENAI, Mode.TOOLS, model)["tools"][0]["function"]
             body["tools"] = [{"type": "function", "strict": False, **function}]
             body["tool_choice"] = {"type": "function", "name": function["name"]}
         elif self._instructor_mode is Mode.JSON_SCHEMA:
-            schema = _strict(model) if is_openai else {"name": model.__name__, "schema": model.model_json_schema()}
-            body["text"] = {"format": {"type": "json_schema", **schema}}
+            schema = (
+                _strict(model) if self._is_openai else {"name": model.__name__, "schema": model.model_json_schema()}
+            )
+            body.setdefault("text", {})["format"] = {"type": "json_schema", **schema}
         else:
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
             self._messages = prepared["messages"]
@@ -276,7 +307,7 @@ class _ResponsesConversation(_ChatConversation):
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 final.update(part(event, "response"))
             elif kind == "error":
-                raise Broken(f"{self._wire.name} broke off with an error.", answer=told.answer())
+                raise broken_off(self._wire.name, event, told.answer())
 
         await self._wire.stream(self._path, self._content, told, take)
         if not final:
@@ -304,7 +335,7 @@ class _ResponsesConversation(_ChatConversation):
         if refused:
             raise Refused("The model declined to answer.", answer=answer)
         if told.finish_reason == "failed":
-            raise Broken(f"{self._wire.name} failed on its side.", answer=answer)
+            raise broken_off(self._wire.name, part(raw, "error"), answer)
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
         return answer
 

@@ -172,6 +172,9 @@ class OneAnswer:
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         raise NotImplementedError
 
+    def allow(self, max_tokens: int) -> None:
+        raise NotImplementedError
+
 
 # ── When ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

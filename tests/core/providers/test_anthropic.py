@@ -10,7 +10,20 @@ import pytest
 from pydantic import ValidationError
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, Conversation, Failed, Filtered, Refused, Throttled, Truncated, TurnedAway, load
+from core.providers import (
+    Answer,
+    Ask,
+    ContextOverflow,
+    Conversation,
+    Failed,
+    Filtered,
+    ProviderError,
+    Refused,
+    Throttled,
+    Truncated,
+    TurnedAway,
+    load,
+)
 from core.providers._loop import Cancellation, Loop
 from core.providers.anthropic import Anthropic, _usage
 from core.response_models import response_model
@@ -218,13 +231,20 @@ def test_a_prompt_about_filters_is_no_filter(provider: Anthropic, loop: Loop) ->
         send(loop, provider.open(ask("Why is there a content filter? [[bad-request]]")))
 
 
-@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
-def test_every_way_of_being_cut(reason: str, provider: Anthropic) -> None:
-    """An answer that ran out of tokens or of context is truncated, also where its beginning happens to be valid."""
+@pytest.mark.parametrize(
+    ("reason", "kind", "told"),
+    [
+        ("max_tokens", Truncated, "the limit of 1024 tokens"),
+        ("model_context_window_exceeded", ContextOverflow, "the end of the model's context"),
+    ],
+)
+def test_every_way_of_being_cut(reason: str, kind: type[ProviderError], told: str, provider: Anthropic) -> None:
+    """An answer that ran out of tokens or of context is none, also where its beginning happens to be valid."""
     conversation: Any = provider.open(ask())
     raw = {"content": [{"type": "tool_use", "id": "t", "name": "person", "input": A_PERSON}], "stop_reason": reason}
-    with pytest.raises(Truncated, match="the limit of 1024 tokens"):
+    with pytest.raises(kind, match=told) as cut:
         conversation._answer(raw, conversation._told)
+    assert cut.value.was_sent, "it was worked for, and is charged"
 
 
 def test_what_a_server_says_about_the_key_is_not_repeated(wire: WireServer, loop: Loop) -> None:

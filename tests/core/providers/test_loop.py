@@ -54,6 +54,9 @@ class Scripted:
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         raise NotImplementedError
 
+    def allow(self, max_tokens: int) -> None:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
