@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from core.budgets.periods import Period, period_around
 from core.clock import micros
 from core.store import Store
 from core.tables import (
@@ -45,8 +46,8 @@ def tenant(name: str, at: datetime, timezone: str = "UTC", **more: Any) -> Tenan
 
 
 def budget(of: Tenant, limit_nano_usd: int, spent_nano_usd: int, now: datetime) -> list[Row]:
-    """Return a budget and its account of the period that holds *now*."""
-    starts_at = now - timedelta(days=10)
+    """Return a monthly budget and its account of the month that holds *now*."""
+    starts_at, ends_at = period_around(Period.MONTH, of.timezone, now)
     return [
         Budget(id=f"budget-{of.id}", tenant_id=of.id, limit_nano_usd=limit_nano_usd, created_at=starts_at),
         Account(
@@ -54,7 +55,7 @@ def budget(of: Tenant, limit_nano_usd: int, spent_nano_usd: int, now: datetime) 
             budget_id=f"budget-{of.id}",
             tenant_id=of.id,
             starts_at=starts_at,
-            ends_at=starts_at + timedelta(days=30),
+            ends_at=ends_at,
             spent_nano_usd=spent_nano_usd,
         ),
     ]

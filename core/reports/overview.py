@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from core.clock import from_micros, micros
 from core.pricing import usd
+from core.reports.budget_lines import BudgetLine, budget_lines
 from core.reports.cube import Row, Sums, grouped, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.queries import ALTOGETHER, BUDGETS, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
+from core.reports.queries import ALTOGETHER, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
 from core.reports.windows import Window
 
 _MOST_CHANGES = 200
@@ -148,7 +149,7 @@ def overview(reading: Reading, window: Window, tenant_id: str | None, as_of: dat
             ),
         ),
         heat=_heat(window, cube, names),
-        tenants=_tenants(window, cube, now.timing(BY_TENANT), now.budgets(as_of), names),
+        tenants=_tenants(window, cube, now.timing(BY_TENANT), budget_lines(reading, tenant_id, as_of), names),
         fields=_fields(now.rows(FIELDS, _OWN)),
         changes=now.changes(names),
     )
@@ -182,14 +183,6 @@ class _Scope:
             Change(from_micros(at), kind, subject, names.get(tenant, tenant), summary)
             for at, kind, subject, tenant, summary in self.rows(CHANGES, own_or_global, most=_MOST_CHANGES)
         ]
-
-    def budgets(self, now: datetime) -> dict[str, tuple[int, int]]:
-        """Return per tenant its limit, and what is spent in the current period, in nano-dollars."""
-        return {
-            row.tenant_id: (row.limit_nano_usd, row.spent_nano_usd or 0)
-            for row in self.reading.rows(BUDGETS, {"now": micros(now)})
-            if self.tenant_id in (None, row.tenant_id)
-        }
 
     def _cut(self) -> dict[str, int]:
         origin = micros(self.window.starts_at)
@@ -269,7 +262,7 @@ def _tenants(
     window: Window,
     cube: Sequence[Row],
     timing: Mapping[str, Timing],
-    budgets: Mapping[str, tuple[int, int]],
+    budgets: Mapping[str, BudgetLine],
     names: Mapping[str, str],
 ) -> Frame:
     per_cell = window.cell // window.bucket
@@ -280,7 +273,8 @@ def _tenants(
     rows: list[Sequence[Any]] = []
     for tenant in tenants.keys() | budgets.keys():
         sums, timed = tenants.get(tenant, Sums()), timing.get(tenant, Timing())
-        limit, spent = budgets.get(tenant, (None, 0))
+        budget = budgets.get(tenant)
+        limit, spent = (budget.limit_nano_usd, budget.spent_nano_usd) if budget else (None, 0)
         rows.append(
             (
                 *(tenant, names.get(tenant, tenant), sums.calls, timed.timed, timed.p95),

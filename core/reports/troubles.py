@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from core.clock import micros
 from core.pricing import usd
+from core.reports.budget_lines import budget_lines
+from core.reports.queries import FAILING
 from core.reports.reading import Reading
-from core.reports.queries import BUDGETS, FAILING
 
 LOOK_BACK = timedelta(hours=1)
 LEAST_ENDED = 10
@@ -66,17 +67,17 @@ def _failing(reading: Reading, tenant_id: str | None, names: Mapping[str, str], 
 
 def _spent(reading: Reading, tenant_id: str | None, names: Mapping[str, str], now: datetime) -> list[Trouble]:
     found: list[Trouble] = []
-    for row in reading.rows(BUDGETS, {"now": micros(now)}):
-        used = (row.spent_nano_usd or 0) / row.limit_nano_usd if row.limit_nano_usd else 0.0
-        if used < HIGH_USE or tenant_id not in (None, row.tenant_id):
+    for owner, budget in budget_lines(reading, tenant_id, now).items():
+        used = budget.spent_nano_usd / budget.limit_nano_usd if budget.limit_nano_usd else 0.0
+        if used < HIGH_USE:
             continue
-        name = names.get(row.tenant_id, row.tenant_id)
-        left = usd(row.limit_nano_usd - (row.spent_nano_usd or 0)) or 0
-        rest = f"${left:,.2f} of ${usd(row.limit_nano_usd):,.2f} are left" if left > 0 else "Nothing is left"
+        name = names.get(owner, owner)
+        left = usd(budget.limit_nano_usd - budget.spent_nano_usd) or 0
+        rest = f"${left:,.2f} of ${usd(budget.limit_nano_usd):,.2f} are left" if left > 0 else "Nothing is left"
         found.append(
             Trouble(
                 kind="budget",
-                tenant_id=row.tenant_id,
+                tenant_id=owner,
                 tenant=name,
                 share=used,
                 headline=f"{name}: {math.floor(used * 100)}% of the budget is used",  # what is not all is never 100
