@@ -1,14 +1,18 @@
 """Someone answers: the walk over a route's candidates, one provider call after the other, each recorded and paid.
 
 This loop is the one owner of retries. An invalid answer is asked again, with its errors, at the same candidate; a
-call that failed for a passing reason is retried once; a candidate that cannot answer gives way to the next. A hard
-deadline bounds the whole, and a caller who leaves ends the call that is out.
+call that failed for a passing reason is retried, an answer that was cut is asked for with more tokens; a candidate that
+cannot answer gives way to the next, unless its route has no fallback on that cause. A hard deadline bounds the whole,
+waits included, and a caller who leaves ends the call that is out. Whatever is decided stands in the decision trace.
 """
 
 from core.attempts._calls import Attempt, Call, Piece, Record, Reply
+from core.attempts._degraded import degraded as degraded
+from core.attempts._causes import context_window
+from core.attempts._degraded import degraded
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS
 from core.attempts._router import Router
-from core.attempts._terms import Candidate, RouteTerms
+from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
 
 __all__ = [
@@ -19,9 +23,12 @@ __all__ = [
     "Attempt",
     "Call",
     "Candidate",
+    "Cause",
     "Piece",
     "Record",
     "Reply",
     "RouteTerms",
     "Router",
+    "context_window",
+    "degraded",
 ]

@@ -1,4 +1,4 @@
-"""What passes through a walk: the call about to go out, the attempt that it became, the reply; and who writes it down."""
+"""What passes through a walk: the call about to go out, the attempt that it became, the reply, and the record."""
 
 from __future__ import annotations
 

@@ -1,22 +1,26 @@
-"""One walk: one provider call after the other, until somebody has answered or nobody can."""
+"""One walk: one provider call after the other, until somebody has answered or nobody can.
+
+Whatever it decides it says in the decision trace: why it asks the same again, why it goes on, skips or stops.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from core import faults
-from core.attempts._calls import Attempt, Call, Piece, Record, Reply
-from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, estimate
-from core.attempts._terms import Candidate, RouteTerms
-from core.errors import Cancelled, Exhausted
-from core.pricing import PriceBook, Usage
-from core.providers import Abandoned, Answer, Conversation, ProviderError
+from core.attempts._calls import Call, Piece, Record, Reply
+from core.attempts._causes import cause_of, context_window, roomier_first
+from core.attempts._outgoing import Outgoing
+from core.attempts._race import Race
+from core.attempts._terms import Candidate, Cause, RouteTerms
+from core.attempts._turn import Turn
+from core.errors import Cancelled, Exhausted, ProctorError, Unpriced
+from core.pricing import PriceBook
+from core.providers import Abandoned, Answer, Ask, Conversation, ProviderError
 from core.providers._loop import Cancellation
-from core.response_models import FieldProblem, field_errors
+from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
 
 if TYPE_CHECKING:
@@ -31,210 +35,307 @@ FIRST_WAIT_SECONDS = 0.2
 class Walk:
     """One walk: what it has used up so far."""
 
-    def __init__(
-        self, router: Router, route: RouteTerms, record: Record, cancellation: Cancellation, prices: PriceBook
+    def __init__(  # noqa: PLR0917 made by Router.answer alone
+        self,
+        router: Router,
+        route: RouteTerms,
+        ask: Ask,
+        record: Record,
+        cancellation: Cancellation,
+        prices: PriceBook,
+        *,
+        ends: float,
+        refuses_unpriced: bool,
     ) -> None:
         self._router = router
         self._clock = router.clock
         self._route = route
+        self._ask = ask
         self._record = record
         self._cancellation = cancellation
-        self._prices = prices
-        self._ends = self._clock.monotonic() + route.deadline_seconds
-        self._n = 0
-        self._last: Attempt | None = None
-        self._reasks = 0
+        self._ends = ends
+        self._outgoing = Outgoing(route, record, prices, router.clock)
+        self._waiting = list(enumerate(route.candidates))
+        """Those who have not had their turn, by their places in the route, in the order in which they will."""
+        self._unpriced = self._without_price(prices) if refuses_unpriced else ()
+        self._turns: dict[int, Turn] = {}
+        """The turns that were begun and not ended, by place."""
 
-    @property
-    def _left(self) -> float:
-        return self._ends - self._clock.monotonic()
+    def reply(self) -> Generator[Piece, None, Reply]:
+        """Yield the answer as it grows, if it is streamed; return the valid object, or raise as Router.answer says."""
+        if self._route.remark:
+            self._record.note("degraded", self._route.remark)
+        try:
+            while (turn := self._next()) is not None:
+                reply = yield from self._at(turn)
+                if reply is not None:
+                    return reply
+                self._close(turn)
+                if not self._goes_on(turn):
+                    break
+        finally:
+            for turn in list(self._turns.values()):
+                self._close(turn)
+        raise self._in_vain()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the deadline has passed."""
-        return self._left <= 0
+    # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def at(
-        self, candidate: Candidate, conversation: Conversation, *, stream: bool, is_fallback: bool, is_last: bool
-    ) -> Generator[Piece, None, Reply | None]:
-        """Ask one candidate until it has answered or given up; ``None`` sends the walk on.
+    def _next(self) -> Turn | None:
+        """Return the turn of whoever is to be asked next; ``None`` where the walk ends."""
+        while self._waiting:
+            if self._is_too_late():
+                return None
+            place, candidate = self._waiting.pop(0)
+            turn = self._turns.get(place) or self._opened(place, candidate)
+            if turn is not None:
+                return turn
+        return None
 
-        Any candidate but the route's first is a fallback, even if those before it were only skipped.
-        """
-        kind = AttemptKind.FALLBACK if is_fallback else AttemptKind.FIRST
-        reasks, retries, asked = self._route.max_reasks, self._route.max_retries, None
-        while True:
+    def _opened(self, place: int, candidate: Candidate) -> Turn | None:
+        """Begin a candidate's turn; ``None`` if it cannot be asked, with the reason in the trace."""
+        if not self._is_askable(candidate):
+            why = f"the provider {candidate.provider} is not set up here"
+            if candidate in self._unpriced:
+                why = "it has no price, and calls without a price are refused here"
+            self._record.note("skipped", f"{candidate.name}: {why}.")
+            return None
+        if not self._router.admits(candidate):
+            why = "its breaker is open after too many failures"
+            if self._waiting and Cause.OUTAGE not in self._route.fallback_on:
+                self._waiting.clear()
+                self._record.note("stopped", f"{candidate.name}: {why}, and this route has no fallback on outage.")
+            else:
+                self._record.note("skipped", f"{candidate.name}: {why}.")
+            return None
+        admitted = self._clock.monotonic()
+        try:
+            conversation = self._router.open(candidate, self._ask)
+        except BaseException:
+            self._router.release(candidate, admitted)
+            raise
+        turn = self._turns[place] = Turn.of(self._route, place, candidate, conversation, admitted)
+        return turn
+
+    def _close(self, turn: Turn) -> None:
+        del self._turns[turn.place]
+        self._router.release(turn.candidate, turn.admitted)
+
+    def _is_askable(self, candidate: Candidate) -> bool:
+        return candidate.provider in self._router.providers and candidate not in self._unpriced
+
+    def _goes_on(self, turn: Turn) -> bool:
+        """Whether the next candidate is to be asked after *turn* was in vain; say why, or why not."""
+        cause = turn.cause
+        if cause is None or self._is_too_late():
+            return False
+        why = f"{turn.name} {cause.meaning}"
+        if cause not in self._route.fallback_on:
+            self._record.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
+            return False
+        if cause is Cause.CONTEXT_OVERFLOW:
+            self._waiting = roomier_first(self._waiting, turn.candidate)
+        following = next((one for _, one in self._waiting if self._is_askable(one)), None)
+        if following is None:
+            self._record.note("stopped", f"{why}, and there is nobody further to ask.")
+            return False
+        room = context_window(following.provider, following.model) if cause is Cause.CONTEXT_OVERFLOW else None
+        roomy = f", which takes {room:,} tokens" if room else ""
+        self._record.note("went on", f"{why}; next is {following.name}{roomy}.")
+        return True
+
+    def _may_go_on(self, cause: Cause) -> bool:
+        return cause in self._route.fallback_on and any(self._is_askable(one) for _, one in self._waiting)
+
+    # ── A candidate's turn ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _at(self, turn: Turn) -> Generator[Piece, None, Reply | None]:
+        """Ask one candidate until it has answered or given up; ``None`` sends the walk on."""
+        while not turn.is_over:
+            if turn.wait_seconds:
+                self._clock.wait(self._cancellation.requested, turn.wait_seconds)
             self._stop_if_left()
-            if self.is_over:
-                self._record.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
+            if self._is_too_late():
+                turn.give_up(None)
                 return None
-            started, began = self._clock.now(), self._clock.monotonic()
-            call = self._planned(candidate, conversation, kind, started, began, asked)
-            self._record.cover(call)
-            self._n = call.n
-            sent = self._met(call, conversation)
-            try:
-                answer = yield from self._send(sent, min(self._left, candidate.timeout_seconds), stream=stream)
-            except ProviderError as error:
-                self._router.tell_breaker(call, error)
-                self._end(call, error.answer, error.outcome, error=error)
-                self._stop_if_left()
-                if error.try_again and retries and self._may_wait(error, retries, is_last=is_last):
-                    retries -= 1
-                    kind, asked = AttemptKind.RETRY, None
-                    continue
-                if not error.try_next:
-                    self._ends = self._clock.monotonic()
-                return None
-            except GeneratorExit:
-                self._router.tell_breaker(call, Abandoned(""))
-                gone = Abandoned("The caller left.", answer=sent.so_far)
-                self._end(call, gone.answer, gone.outcome, error=gone)
-                raise
-            self._router.tell_breaker(call, None)
-            try:
-                value = conversation.read(answer)
-            except ValidationError as error:
-                problems = tuple(field_errors(error))
-                self._end(call, answer, Outcome.INVALID, code="invalid", problems=problems)
-                if not reasks:
-                    return None
-                reasks -= 1
-                self._reasks += 1
-                kind, asked = AttemptKind.REASK, conversation.ask_again(answer, error)
-                continue
-            except Exception:  # a fault of ours must not make a paid call vanish
-                self._end(call, answer, Outcome.PROVIDER_ERROR, code="internal_error")
-                raise
-            outcome = self._valid(is_fallback=is_fallback)
-            self._end(call, answer, outcome)
-            return Reply(getattr(value, "value", value), outcome, candidate)
+            call = self._outgoing.cover(turn, turn.kind)
+            if self._is_hedged(call):
+                reply = self._race(turn, call)
+            else:
+                reply = yield from self._alone(turn, call)
+            if reply is not None:
+                return reply
+        return None
 
-    def _planned(
-        self,
-        candidate: Candidate,
-        conversation: Conversation,
-        kind: AttemptKind,
-        started: datetime,
-        began: float,
-        asked: Any,
-    ) -> Call:
-        """Return the call that is to go out next, with what it may cost. Its bytes hold every message so far."""
-        size = conversation.size_bytes
-        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=candidate.max_tokens, estimated=True)
-        return Call(
-            id=self._clock.new_id(),
-            n=self._n + 1,
-            kind=kind,
-            candidate=candidate,
-            mode=conversation.mode,
-            started=started,
-            began=began,
-            asked=asked,
-            expected=expected,
-            expected_cost=self._prices.cost(candidate.provider, candidate.model, expected, started),
-            worst_nano_usd=self._prices.worst_nano_usd(
-                candidate.provider, candidate.model, size + UNSEEN_TOKENS, candidate.max_tokens, started
-            ),
-            strike=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
-        )
+    def _alone(self, turn: Turn, call: Call) -> Generator[Piece, None, Reply | None]:
+        sent = self._outgoing.met(call, turn.conversation)
+        try:
+            answer = yield from self._send(call, sent)
+        except ProviderError as error:
+            self.failed(turn, call, error)
+            return None
+        except GeneratorExit:
+            self.lost(call, Abandoned("The caller left.", answer=sent.so_far))
+            raise
+        return self.answered(turn, call, answer)
 
-    def _met(self, call: Call, conversation: Conversation) -> Conversation:
-        """Return what to send: where a fire drill strikes, what meets its fault."""
-        if call.strike is not None:
-            self._record.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.title}, by a fire drill.")
-        return faults.struck(conversation, call.strike)
-
-    def _send(self, conversation: Conversation, seconds: float, *, stream: bool) -> Generator[Piece, None, Answer]:
-        call = self._router.call(conversation, seconds, self._cancellation, stream=stream)
+    def _send(self, call: Call, sent: Conversation) -> Generator[Piece, None, Answer]:
+        coming = self._router.call(sent, self.seconds(call), self._cancellation, stream=self._ask.stream)
         pieces: list[str] = []
         shown = 0.0
         try:
             while True:
-                pieces.append(next(call))
+                pieces.append(next(coming))
                 now = self._clock.monotonic()
                 if now - shown >= PARTIAL_EVERY_SECONDS:
                     shown = now
-                    yield Piece("".join(pieces), self._n)
+                    yield Piece("".join(pieces), call.n)
         except StopIteration as end:
             return end.value
         finally:
-            call.close()
+            coming.close()
 
-    def _may_wait(self, error: ProviderError, retries: int, *, is_last: bool) -> bool:
-        """Wait before a retry, if there is time for it; whether the retry may go out."""
-        made = self._route.max_retries - retries
+    def seconds(self, call: Call) -> float:
+        """Return how long *call* may take."""
+        return min(self._ends - self._clock.monotonic(), call.candidate.timeout_seconds)
+
+    def answered(self, turn: Turn, call: Call, answer: Answer) -> Reply | None:
+        """Take in an answer: a reply if it is valid, else the turn goes on or is over."""
+        self._router.tell_breaker(call, None)
+        try:
+            value = turn.conversation.read(answer)
+        except ValidationError as error:
+            problems = tuple(field_errors(error))
+            self._outgoing.end(call, answer, Outcome.INVALID, code="invalid", problems=problems)
+            if turn.reasks:
+                turn.ask_again(turn.conversation.ask_again(answer, error))
+            else:
+                turn.give_up(Cause.NEVER_VALID)
+            return None
+        except Exception:  # a fault of ours must not make a paid call vanish
+            self._outgoing.end(call, answer, Outcome.PROVIDER_ERROR, code="internal_error")
+            raise
+        outcome = Outcome.VALID_AFTER_REASK if turn.was_asked_again else Outcome.VALID_FIRST_TRY
+        outcome = Outcome.VALID_AFTER_FALLBACK if turn.place else outcome
+        self._outgoing.end(call, answer, outcome)
+        return Reply(getattr(value, "value", value), outcome, turn.candidate)
+
+    def failed(self, turn: Turn, call: Call, error: ProviderError) -> None:
+        """Take in a call that gave no answer: the turn goes on or is over."""
+        self._router.tell_breaker(call, error)
+        self._outgoing.end(call, error.answer, error.outcome, error=error)
+        self._stop_if_left()
+        cause = cause_of(error)
+        if cause is Cause.TRUNCATION and (more := turn.more_tokens()):
+            self._record.note(
+                "retried", f"{turn.name} ran into {turn.candidate.max_tokens} tokens; it is asked again with {more}."
+            )
+            turn.retry()
+            turn.allow(more)
+        elif cause and error.try_again and turn.retries and (seconds := self._pause(turn, cause, error)) is not None:
+            turn.retry(seconds)
+        else:
+            turn.give_up(cause)
+
+    def lost(self, call: Call, gone: Abandoned) -> None:
+        """Write down a call whose answer nobody waits for."""
+        self._router.tell_breaker(call, gone)
+        self._outgoing.end(call, gone.answer, gone.outcome, error=gone)
+
+    def _pause(self, turn: Turn, cause: Cause, error: ProviderError) -> float | None:
+        """Return how long a retry must wait; ``None`` if that is too long. A wait that cannot end in time never begins.
+
+        The provider's own word is kept; without one the wait doubles each time and is never the same.
+        """
         seconds = error.retry_after_seconds
+        by = "as it asks for" if seconds is not None else "as this may pass"
         if seconds is None:
-            seconds = FIRST_WAIT_SECONDS * 2**made * (1 + self._clock.chance())
-        if seconds >= self._left or (seconds > LONGEST_WAIT_SECONDS and not is_last):
-            self._record.note("went on", f"A retry would have to wait {seconds:.1f} s.")
+            seconds = FIRST_WAIT_SECONDS * 2**turn.retried * (1 + self._clock.chance())
+        left = self._ends - self._clock.monotonic()
+        if seconds >= left:
+            why = f"a retry would have to wait {seconds:.1f} s, and only {max(left, 0):.1f} s are left"
+        elif seconds > LONGEST_WAIT_SECONDS and self._may_go_on(cause):
+            why = f"a retry would have to wait {seconds:.1f} s; another can be asked sooner"
+        else:
+            self._record.note("retried", f"{turn.name} is asked again after {seconds:.1f} s, {by}.")
+            return seconds
+        self._record.note("not retried", f"{turn.name}: {why}.")
+        return None
+
+    # ── Hedging ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_hedged(self, call: Call) -> bool:
+        """Whether another may be asked beside *call*: the first of the walk, whose answer is to come whole."""
+        is_wanted = self._route.hedge_after_ms is not None and not self._ask.stream
+        return is_wanted and call.n == 1 and bool(self._waiting) and self._router.races
+
+    def _race(self, turn: Turn, call: Call) -> Reply | None:
+        race = Race(self, self._router, self._cancellation)
+        race.enter(turn, call, self._outgoing.met(call, turn.conversation))
+        return race.run((self._route.hedge_after_ms or 0) / 1000, lambda: self._hedge(race, turn))
+
+    def _hedge(self, race: Race, slow: Turn) -> None:
+        """Ask the next candidate beside *slow*, if there is one and the budget allows it."""
+        while self._waiting:
+            place, candidate = self._waiting[0]
+            turn = self._opened(place, candidate)
+            if turn is None:
+                del self._waiting[:1]
+                continue
+            try:
+                call = self._outgoing.cover(turn, AttemptKind.HEDGE)
+            except ProctorError as error:
+                self._close(turn)
+                self._record.note("not hedged", f"{candidate.name} is not asked beside {slow.name}: {error.message}")
+                return
+            waited = self._route.hedge_after_ms
+            self._record.note(
+                "hedged", f"{slow.name} has not answered after {waited} ms, so {candidate.name} is asked beside it."
+            )
+            race.enter(turn, call, self._outgoing.met(call, turn.conversation))
+            return
+
+    # ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_too_late(self) -> bool:
+        """Whether the deadline has passed; then the trace says so, and nobody further is asked."""
+        if self._clock.monotonic() < self._ends:
             return False
-        self._clock.wait(self._cancellation.requested, seconds)
+        self._waiting.clear()
+        self._record.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
         return True
 
     def _stop_if_left(self) -> None:
         if self._cancellation.requested.is_set():
             raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
 
-    def _valid(self, *, is_fallback: bool) -> Outcome:
-        if is_fallback:
-            return Outcome.VALID_AFTER_FALLBACK
-        return Outcome.VALID_AFTER_REASK if self._reasks else Outcome.VALID_FIRST_TRY
+    def _without_price(self, prices: PriceBook) -> tuple[Candidate, ...]:
+        """Return the candidates that could be asked and that nobody knows a price for."""
+        now, there = self._clock.now(), self._router.providers
+        known = [one for one in self._route.candidates if one.provider in there]
+        return tuple(one for one in known if prices.terms(one.provider, one.model, now) is None)
 
-    def _end(
-        self,
-        call: Call,
-        answer: Answer,
-        outcome: Outcome,
-        *,
-        error: ProviderError | None = None,
-        code: str | None = None,
-        problems: tuple[FieldProblem, ...] = (),
-    ) -> None:
-        """Write one attempt down, with what it used and cost."""
-        usage = answer.usage
-        is_known = usage is not None and (error is None or error.told_all)
-        if not is_known and (error is None or error.was_sent):
-            usage = estimate(answer, call.expected)
-        detail = error.message if error else _named(problems)
-        if call.strike is not None:
-            usage, detail = call.strike.paid(usage), call.strike.told(detail)
-        ended = self._clock.now()
-        candidate = call.candidate
-        cost = self._prices.cost(candidate.provider, candidate.model, usage, call.started) if usage else None
-        self._last = Attempt(
-            id=call.id,
-            n=call.n,
-            kind=call.kind,
-            provider=call.candidate.provider,
-            model=call.candidate.model,
-            mode=call.mode,
-            started_at=call.started,
-            ended_at=ended,
-            duration_ms=(self._clock.monotonic() - call.began) * 1000,
-            outcome=outcome,
-            error_code=error.code if error else code,
-            error_detail=detail,
-            answer=answer,
-            usage=usage,
-            cost=cost,
-            field_errors=problems,
-            asked=call.asked,
-            drill_id=call.strike.drill.id if call.strike else None,
-        )
-        self._record.ended(self._last)
-
-    def exhausted(self) -> Exhausted:
+    def _in_vain(self) -> Exhausted | Unpriced:
         """Return the sentence that says how the walk ended."""
-        if self._last is None:
+        if self._unpriced and not any(self._is_askable(one) for one in self._route.candidates):
+            names = [one.name for one in self._unpriced]
+            return Unpriced(
+                f"No model of this route that could be asked has a price ({', '.join(names)}), "
+                "and calls without a price are refused here. An operator can set a price, or allow them.",
+                models=names,
+            )
+        last, count = self._outgoing.last, self._outgoing.count
+        if last is None and self._clock.monotonic() >= self._ends:
+            return Exhausted(
+                f"The deadline of {self._route.deadline_seconds:g} s had passed before anybody could be asked.",
+                outcome=Outcome.TIMEOUT,
+            )
+        if last is None:
             return Exhausted(
                 "No model of this route could be asked: see the decision trace. "
                 "Set a provider key, choose another model, or wait until a breaker closes.",
                 outcome=Outcome.PROVIDER_ERROR,
             )
-        last = self._last
-        calls = "1 call" if self._n == 1 else f"{self._n} calls"
+        calls = "1 call" if count == 1 else f"{count} calls"
         return Exhausted(
             f"No valid object after {calls}; the last one, to {last.provider}/{last.model}, ended as "
             f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}",
@@ -242,8 +343,5 @@ class Walk:
         )
 
 
-def _named(problems: Sequence[FieldProblem]) -> str | None:
-    if not problems:
-        return None
-    shown = "; ".join(f"{problem.path} {problem.message}" for problem in problems[:3])
-    return shown + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+def _words(cause: Cause) -> str:
+    return cause.value.replace("_", " ")

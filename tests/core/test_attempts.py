@@ -112,8 +112,10 @@ def test_a_provider_that_says_when_is_believed(
         assert walked.ends(providers).facts["outcome"] is Outcome.PROVIDER_ERROR
 
     assert walked.clock.waits == waits
-    if not waits:
-        assert walked.record.notes == [("went on", f"A retry would have to wait {seconds:.1f} s.")]
+    verdict, reason = walked.record.notes[0]
+    assert verdict == ("retried" if waits else "not retried")
+    assert f"{seconds:.1f} s" in reason
+    assert ("another can be asked sooner" if others else "only 60.0 s are left") in reason or waits
 
 
 def test_the_deadline_ends_the_walk(walked: Walked) -> None:
