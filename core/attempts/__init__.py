@@ -7,7 +7,6 @@ waits included, and a caller who leaves ends the call that is out. Whatever is d
 """
 
 from core.attempts._calls import Attempt, Call, Piece, Record, Reply
-from core.attempts._degraded import degraded as degraded
 from core.attempts._causes import context_window
 from core.attempts._degraded import degraded
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS
