@@ -8,6 +8,7 @@ from typing import Any
 import jiter
 import orjson
 
+from tests.wire.caches import MOST_MARKS, Block, Caches, Found
 from tests.wire.exchange import (
     Asked,
     Body,
@@ -16,6 +17,7 @@ from tests.wire.exchange import (
     Finish,
     Said,
     bad_tool_name,
+    blocks_of,
     frame,
     is_fence_wanted,
     loose_object,
@@ -30,6 +32,7 @@ PATH: str = "/v1/messages"
 VENDOR: str = "anthropic"
 REQUEST_ID_HEADER: str = "request-id"
 FILTERED: Failure | None = Failure(400, "invalid_request_error", "Output blocked by content filtering policy")
+TOO_LONG: Failure = Failure(400, "invalid_request_error", "prompt is too long: 200001 tokens > 200000 maximum")
 
 FAILURES: Mapping[int, Failure] = {
     400: Failure(400, "invalid_request_error", "The request is invalid."),
@@ -62,7 +65,31 @@ def objection(body: Body) -> str | None:
     wanted = (body.get("output_config") or {}).get("format") or {}
     if wanted and (found := loose_object(wanted.get("schema"), all_required=False)):
         return f"output_config.format.schema: {found}"
-    return _objection_to_turns(messages)
+    return _objection_to_marks(body) or _objection_to_turns(messages)
+
+
+def _blocks(body: Body) -> list[Block]:
+    """Return the prompt in the order in which Anthropic reads it: tools, system, messages."""
+    parts: list[Any] = [*(body.get("tools") or ())]
+    system = body.get("system") or ()
+    parts.extend([{"type": "text", "text": system}] if isinstance(system, str) else system)
+    for message in body["messages"]:
+        content = message["content"]
+        listed = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        parts.extend({**part, "role": message["role"]} for part in listed)
+    return blocks_of(parts)
+
+
+def _objection_to_marks(body: Body) -> str | None:
+    marks = sum(block.is_marked for block in _blocks(body))
+    if marks > MOST_MARKS:
+        return f"A maximum of {MOST_MARKS} blocks with cache_control may be provided. Found {marks}."
+    return None
+
+
+def found(body: Body, caches: Caches, account: str, now: float) -> Found:
+    """Return what the cache knows of the prompt up to its marks."""
+    return caches.marked(account, body["model"].split(":")[0], _blocks(body), now)
 
 
 def _objection_to_turns(messages: list[Any]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from tests.wire.caches import Block, Caches, Found
 from tests.wire.ledger import Tokens
 
 Body = dict[str, Any]
@@ -100,6 +101,8 @@ class Dialect(Protocol):
     FAILURES: Mapping[int, Failure]
     FILTERED: Failure | None
     """How a filtered answer is reported, where that is an error."""
+    TOO_LONG: Failure
+    """How a request that is longer than the model's context is turned away."""
 
     def objection(self, body: Body) -> str | None:
         """Return why the vendor would turn this request away, if it would."""
@@ -107,6 +110,10 @@ class Dialect(Protocol):
 
     def asked(self, body: Body) -> Asked:
         """Return what the request asks."""
+        ...
+
+    def found(self, body: Body, caches: Caches, account: str, now: float) -> Found:
+        """Return what *account*'s cache knows of the prompt at the time *now*, and keep it there."""
         ...
 
     def answer(self, said: Said) -> Body:
@@ -137,6 +144,15 @@ def frame(data: Body, event: str | None = None) -> bytes:
     """Return one server-sent event."""
     name = b"" if event is None else b"event: %s\n" % event.encode()
     return b"%sdata: %s\n\n" % (name, orjson.dumps(data))
+
+
+def blocks_of(values: Sequence[Any]) -> list[Block]:
+    """Return *values*, parts of a prompt, as a cache sees them: without their marks."""
+    blocks: list[Block] = []
+    for value in values:
+        bare = {key: part for key, part in value.items() if key != "cache_control"}
+        blocks.append(Block(orjson.dumps(bare), is_marked="cache_control" in value))
+    return blocks
 
 
 def texts(content: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
     Asked,
     Body,
@@ -13,6 +14,7 @@ from tests.wire.exchange import (
     Finish,
     Said,
     bad_tool_name,
+    blocks_of,
     frame,
     is_fence_wanted,
     loose_object,
@@ -26,6 +28,13 @@ PATH: str = "/v1/chat/completions"
 VENDOR: str = "openai"
 REQUEST_ID_HEADER: str = "x-request-id"
 FILTERED: Failure | None = None
+TOO_LONG: Failure = Failure(
+    400,
+    "invalid_request_error",
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 128001 tokens. "
+    "Please reduce the length of the messages.",
+    "context_length_exceeded",
+)
 
 FAILURES: Mapping[int, Failure] = {
     400: Failure(400, "invalid_request_error", "The request is invalid."),
@@ -125,6 +134,19 @@ def _tool(body: Body) -> tuple[str | None, Any]:
         return None, None
     wanted = choice["function"]["name"] if isinstance(choice, dict) else functions[0]["name"]
     return wanted, next(function.get("parameters", {}) for function in functions if function["name"] == wanted)
+
+
+def found(body: Body, caches: Caches, account: str, now: float) -> Found:
+    """Return what the cache knows of the prompt: tools and schema, then the messages."""
+    del now  # it is not known how long OpenAI keeps what nobody asks for
+    return prefix_found(body, body["messages"], body.get("response_format"), caches, account)
+
+
+def prefix_found(body: Body, messages: list[Any], wanted: Any, caches: Caches, account: str) -> Found:
+    """Return what the cache knows of *messages* after the tools and the format *wanted*."""
+    parts = [{"tools": body.get("tools")}, {"format": wanted}, *messages]
+    space = f"{account} {body['model']} {body.get('prompt_cache_key')}"
+    return caches.automatic(space, blocks_of(parts))
 
 
 def answer(said: Said) -> Body:

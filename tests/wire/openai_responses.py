@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.wire import openai_chat
+from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
     Asked,
     Body,
@@ -27,6 +28,12 @@ VENDOR: str = openai_chat.VENDOR
 REQUEST_ID_HEADER: str = openai_chat.REQUEST_ID_HEADER
 FAILURES: Mapping[int, Failure] = openai_chat.FAILURES
 FILTERED: Failure | None = None
+TOO_LONG: Failure = Failure(
+    400,
+    "invalid_request_error",
+    "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    "context_length_exceeded",
+)
 
 error = openai_chat.error
 
@@ -99,6 +106,12 @@ def asked(body: Body) -> Asked:
         max_tokens=body.get("max_output_tokens"),
         stream=bool(body.get("stream")),
     )
+
+
+def found(body: Body, caches: Caches, account: str, now: float) -> Found:
+    """Return what the cache knows of the prompt."""
+    del now
+    return openai_chat.prefix_found(body, _input(body), _format(body), caches, account)
 
 
 def answer(said: Said) -> Body:

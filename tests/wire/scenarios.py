@@ -76,8 +76,10 @@ class Reply:
     """Before the first byte."""
     pace_seconds: float = 0.0
     """Before each piece of a stream; between two bytes of a drip."""
+    too_long: bool = False
+    """The request is longer than the model's context."""
     cached: bool = False
-    """Half of the input was read from the cache, a quarter of it written there."""
+    """Half of the input was read from the cache, a quarter of it written there, whatever the cache knows."""
     reasoning: bool = False
     """The model thought before it spoke."""
 
@@ -102,6 +104,7 @@ SCENARIOS: dict[str, Scenario] = {
     "unauthorized": (Reply(status=401),),
     "forbidden": (Reply(status=403),),
     "bad-request": (Reply(status=400),),
+    "too-long": (Reply(status=400, too_long=True),),
     "unknown-model": (Reply(status=404),),
     "hang": (Reply(wire=Wire.HANG),),
     "stall": (Reply(wire=Wire.STALL),),

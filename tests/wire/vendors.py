@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from tests.wire import anthropic_messages, openai_chat, openai_responses, scenarios, sending
+from tests.wire.caches import Caches, Found
 from tests.wire.exchange import Asked, Dialect, Failure, Finish, Said, given_texts
 from tests.wire.ledger import Call, Ledger, Tokens, token_count
 from tests.wire.objects import broken_text, invalid_text, valid_text
@@ -46,11 +47,13 @@ class Vendors:
         self._ledger = ledger
         self._keeps_requests = keeps_requests
         self._turns: dict[tuple[str, ...], int] = {}
+        self._caches = Caches()
         self._count = 0
 
     def reset(self) -> None:
-        """Forget every call and every conversation; identifiers go on counting."""
+        """Forget every call, every conversation and every prompt; identifiers go on counting."""
         self._ledger.clear()
+        self._caches.clear()
         self._turns = {}
 
     def receive(self, request: Request, connection: int) -> Sending:
@@ -105,7 +108,8 @@ class Vendors:
             reply = replies[min(call.turn, len(replies) - 1)]
             if reply.status != 200:
                 return sending.failure(dialect, _failure(dialect, reply, asked, key), call, reply)
-            said = _said(reply, asked, given, call, token_count(size))
+            known = dialect.found(body, self._caches, call.key_hash, call.received_at)
+            said = _said(reply, asked, given, call, _input(reply, known, token_count(size)))
         except (scenarios.UnknownScenarioError, ValueError) as error:
             message = f"The fake cannot play this: {type(error).__name__}: {error}"
             return sending.failure(dialect, Failure(400, "invalid_request_error", message), call, scenarios.OK)
@@ -144,6 +148,8 @@ def _problem(dialect: Dialect, body: dict[str, Any]) -> str | None:
 
 def _failure(dialect: Dialect, reply: Reply, asked: Asked, key: str) -> Failure:
     """Return the vendor's error; it repeats what it was sent, as some servers do: no caller may pass that on."""
+    if reply.too_long:
+        return dialect.TOO_LONG
     failure = dialect.FAILURES[reply.status]
     if reply.status == 401:
         return replace(failure, message=f"{failure.message} Received {key}")
@@ -152,7 +158,17 @@ def _failure(dialect: Dialect, reply: Reply, asked: Asked, key: str) -> Failure:
     return failure
 
 
-def _said(reply: Reply, asked: Asked, given: tuple[str, ...], call: Call, input_tokens: int) -> Said:
+def _input(reply: Reply, known: Found, count: int) -> Tokens:
+    """Return the *count* tokens of the input: each was read from the cache, written to it, or neither."""
+    if reply.cached:
+        return Tokens(input_tokens=count, cached_tokens=count // 2, cache_write_tokens=count // 4)
+    cached = min(known.cached_tokens, count - 1)
+    return Tokens(
+        input_tokens=count, cached_tokens=cached, cache_write_tokens=min(known.written_tokens, count - 1 - cached)
+    )
+
+
+def _said(reply: Reply, asked: Asked, given: tuple[str, ...], call: Call, read: Tokens) -> Said:
     text, finish = _text(reply, asked, given, call.turn)
     reasoning = _REASONING_TOKENS if reply.reasoning else 0
     if finish is Finish.DONE and asked.max_tokens is not None:
@@ -163,10 +179,8 @@ def _said(reply: Reply, asked: Asked, given: tuple[str, ...], call: Call, input_
         asked=asked,
         text=text,
         finish=finish,
-        tokens=Tokens(
-            input_tokens=input_tokens,
-            cached_tokens=input_tokens // 2 if reply.cached else 0,
-            cache_write_tokens=input_tokens // 4 if reply.cached else 0,
+        tokens=replace(
+            read,
             output_tokens=reasoning + token_count(len(text.encode())),
             reasoning_tokens=reasoning,
         ),
