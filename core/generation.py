@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from core.attempts import Piece, Reply, Router
+from core.attempts import Candidate, Piece, Reply, Router, RouteTerms, degraded
 from core.errors import Invalid
 from core.guardrails import Finding, Guardrails, Stage
-from core.limits import Limits
-from core.policy import Policies, TenantTerms
+from core.limits import Limits, estimated_tokens
+from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
 from core.providers._loop import Cancellation
 from core.record import Generation, Record, Recorder
@@ -20,6 +21,8 @@ from core.schemas import ResolvedSchema
 
 ROLES = ("system", "user", "assistant")
 _MOST_MESSAGES = 200
+_TYPICAL_TOKENS = 1000
+"""Input by which the prices of a route's candidates are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,7 @@ class Corridor:
         _require_json(request.metadata)
         standing = self._policies.standing()
         tenant = standing.tenant(_tenant_id(request, principal))
-        with self._recording(request, principal, tenant) as record:  # 8 whatever happens, write it down
+        with ExitStack() as leaving, self._recording(request, principal, tenant) as record:  # 8 all is written down
             policy = standing.resolve(  # 2 what holds
                 principal,
                 tenant,
@@ -111,12 +114,17 @@ class Corridor:
                 stream=request.stream,
             )
             record.governed_by(policy)
-            self._limits.take(tenant.id, tenant.rate_limit_per_min)  # 3 not too fast
+            paces, seconds = standing.paces(tenant, principal), policy.route.deadline_seconds
+            ticket = leaving.enter_context(  # 3 not too fast; what it takes is given back once all is written down
+                self._limits.admitted(paces, estimated_tokens(messages), seconds)
+            )
+            leaving.callback(lambda: ticket.used(_tokens_used(record)))
             messages = self._screened(messages, record)  # 4 nothing forbidden goes out
-            record.pays_from(tenant.budget)  # 5 not too much: each attempt is covered before it goes out
+            record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each attempt
+            route = _affordable(policy, record)  # is covered before it goes out
             reply = yield from _partials(
                 self._router.answer(  # 6 someone answers
-                    policy.route,
+                    route,
                     policy.schema.response_model,
                     messages,
                     record=record,
@@ -161,6 +169,23 @@ class Corridor:
         return screened
 
 
+def _affordable(policy: Policy, record: Record) -> RouteTerms:
+    """Return the policy's route, or a cheaper one where a budget that degrades is past its first threshold."""
+    pressed = record.pressed_by()
+    if pressed is None:
+        return policy.route
+    at = record.started_at
+
+    def price_of(candidate: Candidate) -> int | None:
+        return policy.prices.worst_nano_usd(
+            candidate.provider, candidate.model, _TYPICAL_TOKENS, candidate.max_tokens, at
+        )
+
+    route = degraded(policy.route, price_of)
+    record.step("reserve", "degraded", f"{pressed} {route.remark}")
+    return route
+
+
 def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
     for finding in findings:
         record.step(room, finding.ruling.value, finding.reason)
@@ -190,6 +215,11 @@ def _object_in(text: str) -> str:
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:
     made = schema.wire_example
     return (schema.example_input, made) if schema.example_input and made is not None else None
+
+
+def _tokens_used(record: Record) -> int:
+    usage = record.generation.usage if record.generation else None
+    return usage.input_tokens + usage.output_tokens if usage else 0
 
 
 def _tenant_id(request: GenerationRequest, principal: Principal) -> str:

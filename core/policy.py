@@ -12,22 +12,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlmodel import select
-
 from core import audit
 from core.attempts import RouteTerms
-from core.budgets import BudgetTerms
+from core.budgets import Budgets, BudgetTerms
 from core.drills import concerning
 from core.errors import FeatureDisabled, NotFound, ProctorError
 from core.faults import Drill
 from core.flags import Evaluation, Flag, Flags, evaluate_all
+from core.limits import Pace, Scope
 from core.pricing import PriceBook, Prices
 from core.principals import Permission, Principal
 from core.routes import Routes
 from core.schemas import ResolvedSchema, Schemas
 from core.settings import Settings
 from core.store import Store
-from core.tables import Budget, Tenant
+from core.tables import ApiKey, Tenant
 from core.tenants import Tenants
 
 _MOST_KEPT = 4096
@@ -42,11 +41,15 @@ class TenantTerms:
     name: str
     timezone: str
     rate_limit_per_min: int
+    tokens_per_min: int | None
+    concurrent_limit: int | None
     payload_retention_days: int
-    budget: BudgetTerms | None
+    budgets: tuple[BudgetTerms, ...]
     flags: Mapping[Flag, Evaluation]
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet; each looks at the clock itself."""
+    refuses_unbudgeted: bool = False
+    """Whether calls that no budget pays for are refused."""
     refuses_unpriced: bool = False
     """Whether models that have no price are not to be called."""
 
@@ -63,14 +66,31 @@ class Policy:
     revision: int
 
     @cached_property
+    def budgets(self) -> tuple[BudgetTerms, ...]:
+        """The tenant's budgets that cover this schema on this route; which of them pays may depend on the model."""
+        return tuple(one for one in self.tenant.budgets if one.covers(schema=self.schema.name, route=self.route.name))
+
+    @cached_property
     def described(self) -> dict[str, Any]:
         """The policy as it is recorded."""
         tenant, route = self.tenant, self.route
         return {
             "revision": self.revision,
             "rate_limit_per_min": tenant.rate_limit_per_min,
+            "tokens_per_min": tenant.tokens_per_min,
+            "concurrent_limit": tenant.concurrent_limit,
             "without_price": "refuse" if tenant.refuses_unpriced else "allow",
-            "budget_nano_usd": tenant.budget.limit_nano_usd if tenant.budget else None,
+            "without_budget": "refuse" if tenant.refuses_unbudgeted else "allow",
+            "budgets": [
+                {
+                    "scope": one.scope.value,
+                    "scope_name": one.scope_name,
+                    "period": one.period.value,
+                    "mode": one.mode.value,
+                    "limit_nano_usd": one.limit_nano_usd,
+                }
+                for one in self.budgets
+            ],
             "payload_retention_days": tenant.payload_retention_days,
             "flags": {flag.value: evaluation.value for flag, evaluation in tenant.flags.items()},
             "route": {
@@ -96,6 +116,7 @@ class Policies:
         routes: Routes,
         schemas: Schemas,
         prices: Prices,
+        budgets: Budgets,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -104,6 +125,7 @@ class Policies:
         self.routes = routes
         self.schemas = schemas
         self.prices = prices
+        self.budgets = budgets
         self._standing = Standing(self, -1)
 
     def authenticate(self, secret: str) -> Principal:
@@ -153,6 +175,10 @@ class Standing:
 
         """
         return self._once(("tenant", tenant_id), lambda: self._read_tenant(tenant_id))
+
+    def paces(self, tenant: TenantTerms, principal: Principal) -> tuple[Pace, ...]:
+        """Return how fast a tenant may be and, if a key with limits of its own calls, how fast that may be in it."""
+        return self._once(("paces", tenant.id, principal.key_id), lambda: self._read_paces(tenant, principal.key_id))
 
     def prices(self, tenant_id: str) -> PriceBook:
         """Return what every model costs a tenant."""
@@ -222,26 +248,31 @@ class Standing:
             if tenant is None:
                 raise NotFound("This tenant no longer exists.")
             drills = concerning(session, tenant)
-            budget = session.exec(select(Budget).where(Budget.tenant_id == tenant_id)).first()
-        terms = None
-        if budget is not None:
-            terms = BudgetTerms(
-                budget_id=budget.id,
-                tenant_id=tenant_id,
-                limit_nano_usd=budget.limit_nano_usd,
-                timezone=tenant.timezone,
-            )
+            budgets = self._policies.budgets.terms(session, [tenant]).get(tenant_id, [])
         return TenantTerms(
             id=tenant.id,
             name=tenant.name,
             timezone=tenant.timezone,
             rate_limit_per_min=tenant.rate_limit_per_min or self._policies.settings.rate_limit_per_min,
+            tokens_per_min=tenant.tokens_per_min or self._policies.settings.tokens_per_min,
+            concurrent_limit=tenant.concurrent_limit or self._policies.settings.concurrent_per_tenant,
             payload_retention_days=tenant.payload_retention_days,
-            budget=terms,
+            budgets=tuple(terms for terms, _ in budgets),
             flags=evaluate_all(self._policies.flags.rules(), tenant_id),
             drills=drills,
+            refuses_unbudgeted=(tenant.without_budget or self._policies.settings.without_budget) == "refuse",
             refuses_unpriced=(tenant.without_price or self._policies.settings.without_price) == "refuse",
         )
+
+    def _read_paces(self, tenant: TenantTerms, key_id: str | None) -> tuple[Pace, ...]:
+        pace = Pace(Scope.TENANT, tenant.id, tenant.rate_limit_per_min, tenant.tokens_per_min, tenant.concurrent_limit)
+        if key_id is None:
+            return (pace,)
+        with self._policies.store.reading() as session:
+            key = session.get(ApiKey, key_id)
+        if key is None or not (key.rate_limit_per_min or key.tokens_per_min or key.concurrent_limit):
+            return (pace,)
+        return pace, Pace(Scope.KEY, key.id, key.rate_limit_per_min, key.tokens_per_min, key.concurrent_limit)
 
 
 def _require(tenant: TenantTerms, flag: Flag) -> None:

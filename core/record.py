@@ -6,14 +6,14 @@ Settling the money and writing the rows is one transaction: no charge without it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 import orjson
 
 from core.attempts import Attempt, Call, Candidate
-from core.budgets import Budgets, BudgetTerms, Purse
+from core.budgets import LOST, LOST_SENTENCE, AccountMissing, Budgets, BudgetTerms, Mode, Purse
 from core.clock import Clock
 from core.errors import (
     BudgetExceeded,
@@ -24,12 +24,14 @@ from core.errors import (
     ProctorError,
     RateLimited,
     Unavailable,
+    Unbudgeted,
     Unpriced,
 )
 from core.flags import Flag
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
+from core.providers import Answer
 from core.store import Cursor, Store
 from core.tables import Attempt as AttemptRow
 from core.tables import FieldError, Outcome, Payload
@@ -39,6 +41,7 @@ from core.telemetry import Metrics, log, user_hash
 _BLOCKED: Mapping[type[ProctorError], Outcome] = {
     RateLimited: Outcome.BLOCKED_RATE,
     BudgetExceeded: Outcome.BLOCKED_BUDGET,
+    Unbudgeted: Outcome.BLOCKED_BUDGET,
     Unpriced: Outcome.BLOCKED_BUDGET,
     GuardrailBlocked: Outcome.BLOCKED_GUARDRAIL,
     FeatureDisabled: Outcome.BLOCKED_FLAG,
@@ -131,7 +134,7 @@ class Record:
         self._began = self._clock.monotonic()
         self._policy: Policy | None = None
         self._messages: Sequence[Mapping[str, Any]] = ()
-        self._purse: Purse = recorder.budgets.open(None, self.id)
+        self._purse: Purse = recorder.budgets.purses.open((), self.id, tenant.id, self._started_at)
         self._attempts: list[Attempt] = []
         self._unwritten: list[Attempt] = []
         self._trace: list[dict[str, Any]] = []
@@ -195,22 +198,52 @@ class Record:
         """Take in the messages as they were screened."""
         self._messages = messages
 
-    def pays_from(self, terms: BudgetTerms | None) -> None:
-        """Open the purse that the attempts are paid from."""
-        self._purse = self._recorder.budgets.open(terms, self.id)
+    def pays_from(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> None:
+        """Open the purse that the attempts are paid from, before the first of them."""
+        self._purse = self._recorder.budgets.purses.open(
+            terms, self.id, self._tenant.id, self._started_at, must_be_covered=must_be_covered
+        )
+
+    def pressed_by(self) -> str | None:
+        """Return which degrading budget is past its first threshold, as a sentence; ``None`` while none is."""
+        for terms in self._purse.terms:
+            if terms.mode is Mode.DEGRADE:
+                share = self._recorder.budgets.purses.used_share(terms, self._started_at)
+                if share * 100 >= terms.thresholds[0]:
+                    return f"{share:.0%} of {terms.name} is used, and it degrades from {terms.thresholds[0]} % on."
+        return None
+
+    @property
+    def started_at(self) -> datetime:
+        """When the generation began."""
+        return self._started_at
 
     def cover(self, call: Call) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
-        if self._purse.terms is None and not self._unwritten:
-            return
-        unwritten, purse = self._unwritten, replace(self._purse)
-        try:
-            with self._recorder.store.transaction() as cursor:
-                self._write_attempts(cursor)
-                self._recorder.budgets.cover(cursor, self._purse, call.worst_nano_usd or 0)
-        except BaseException:
-            self._unwritten, self._purse = unwritten, purse  # what the transaction did was undone
-            raise
+        unwritten, purse = self._unwritten, self._purse.copy()
+        lost = self._attempt_row(_lost(call))
+        while True:
+            try:
+                with self._recorder.store.transaction() as cursor:
+                    self._recorder.budgets.purses.cover(
+                        cursor,
+                        self._purse,
+                        call.candidate.name,
+                        call.worst_nano_usd,
+                        generation=self._row_so_far,
+                        attempt=lost,
+                        lasts=timedelta(seconds=call.candidate.timeout_seconds),
+                    )
+                    self._write_attempts(cursor)
+                self._tell_crossings()
+            except BaseException as error:
+                self._unwritten, self._purse = unwritten, purse  # what the transaction did was undone
+                if not isinstance(error, AccountMissing):
+                    raise
+                self._recorder.budgets.accounts.open(error.terms, error.at)
+                purse = self._purse.copy()
+            else:
+                return
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
@@ -218,7 +251,7 @@ class Record:
         self._unwritten.append(attempt)
         cost = attempt.cost.nano_usd if attempt.cost else None
         estimated = attempt.usage.estimated if attempt.usage else False
-        self._recorder.budgets.charge(self._purse, attempt.id, cost, estimated=estimated)
+        self._recorder.budgets.purses.charge(self._purse, attempt.id, cost, estimated=estimated)
         status = f" ({attempt.answer.http_status})" if attempt.answer.http_status else ""
         reason = f"{attempt.kind.value}: {attempt.provider}/{attempt.model}{status}"
         detail = f": {attempt.error_detail}" if attempt.error_detail else ""
@@ -273,9 +306,13 @@ class Record:
             ttft_ms=None if ttft is None else ttft * 1000,
         )
 
-    def _write(self, generation: Generation, error: BaseException | None) -> None:
+    def _row_so_far(self) -> dict[str, Any]:
+        """Return the row that is to be written should this process die."""
+        return self._row(self._summed_up(Outcome.PROVIDER_ERROR), None)
+
+    def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
         usage = generation.usage
-        row = {
+        return {
             "id": generation.id,
             "tenant_id": generation.tenant_id,
             "key_id": self._principal.key_id,
@@ -308,19 +345,25 @@ class Record:
                 if one.cost and not (one.outcome.is_valid and generation.outcome.is_valid)
             ),
             "estimated": usage.estimated,
+            "saved_nano_usd": 0,
+            "answered_from": None,
             "user_hash": user_hash(self._tenant.id, self._user) if self._user else None,
             "caller_metadata": self._metadata,
             "trace": self._trace,
             "policy": self._policy.described if self._policy else None,
         }
+
+    def _write(self, generation: Generation, error: BaseException | None) -> None:
+        row = self._row(generation, error)
         with self._recorder.store.transaction() as cursor:
-            self._recorder.budgets.settle(cursor, self._purse)
+            self._recorder.budgets.purses.settle(cursor, self._purse)
             self._write_attempts(cursor)
             self._recorder.insert_generation(cursor, [row])
             if self._messages and self._expires_at is not None:
                 answered = None if self._value is None else _json(self._value)
                 payload = self._payload(0, list(self._messages), answered, self._expires_at)
                 self._recorder.insert_payloads(cursor, [payload])
+        self._tell_crossings()
 
     @property
     def _expires_at(self) -> datetime | None:
@@ -393,9 +436,26 @@ class Record:
             "estimated": usage.estimated if usage else False,
             "cost_nano_usd": cost.nano_usd if cost else None,
             "price": cost.price.as_dict() if cost else None,
+            "charges": self._purse.charged.get(attempt.id, 0),
             "drill_id": attempt.drill_id,
             "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
         }
+
+    def _tell_crossings(self) -> None:
+        """Tell the log which thresholds the charges just written have passed."""
+        for crossing in self._purse.crossings:
+            terms = crossing.terms
+            self._recorder.metrics.thresholds.labels(terms.tenant, terms.scope.value, str(crossing.percent)).inc()
+            log().warning(
+                "budget_threshold",
+                tenant=terms.tenant,
+                scope=terms.scope.value,
+                scope_name=terms.scope_name,
+                percent=crossing.percent,
+                spent_nano_usd=crossing.spent_nano_usd,
+                limit_nano_usd=crossing.limit_nano_usd,
+            )
+        self._purse.crossings = []
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
         """Tell metrics and the log."""
@@ -437,6 +497,28 @@ class Record:
         )
 
 
+def _lost(call: Call) -> Attempt:
+    """Return the attempt that *call* will have been, should this process die before it ends."""
+    return Attempt(
+        id=call.id,
+        n=call.n,
+        kind=call.kind,
+        provider=call.candidate.provider,
+        model=call.candidate.model,
+        mode=call.mode,
+        started_at=call.started,
+        ended_at=call.started,
+        duration_ms=0.0,
+        outcome=Outcome.PROVIDER_ERROR,
+        error_code=LOST,
+        error_detail=LOST_SENTENCE,
+        answer=Answer(),
+        usage=call.expected,
+        cost=call.expected_cost,
+        asked=call.asked,
+    )
+
+
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
@@ -458,6 +540,7 @@ def _sentence(error: BaseException) -> str:
 _ROOMS: Mapping[type[ProctorError], str] = {
     RateLimited: "limit",
     BudgetExceeded: "reserve",
+    Unbudgeted: "reserve",
     Unpriced: "reserve",
     FeatureDisabled: "policy",
     Cancelled: "attempt",

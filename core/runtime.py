@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.attempts import Router
 from core.breakers import Breakers, BreakerState
-from core.budgets import Budgets
+from core.budgets import ALIVE_EVERY, Budgets
 from core.clock import Clock, SystemClock
 from core.drills import Drills
 from core.flags import Flags
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from core.providers._loop import Loop
     from core.reports import Reports
 
-SWEEP_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 30.0
+VERIFY_SECONDS = 3600.0
 
 
 class _Providers(Mapping[str, "Provider"]):
@@ -111,6 +112,7 @@ class Runtime:
         self.local_model.start_in_background()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
+        threading.Thread(target=self._keep_alive, name="sign-of-life", daemon=True).start()
 
     def _warm_up(self) -> None:
         """Load SDKs and prices now, so that the first generation need not wait for them."""
@@ -118,11 +120,31 @@ class Runtime:
             self.providers.get(candidate.provider)
             self.prices.book().cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
-    def _keep_house(self) -> None:
-        """Return what crashed processes held, forget payloads past their time, write down drills that have ended."""
-        while not self.clock.wait(self.stopping, SWEEP_SECONDS):
+    def _keep_alive(self) -> None:
+        """Show that this process lives, and settle what those held that no longer do."""
+        while True:
             try:
-                self.budgets.sweep()
+                self.budgets.lapses.show_life()
+                if swept := self.budgets.sweep():
+                    log().warning("reservations_lapsed", count=swept)
+            except Exception as error:  # noqa: BLE001 there is another chance in a few seconds
+                log().warning("housekeeping_failed", error=type(error).__name__)
+            if self.clock.wait(self.stopping, ALIVE_EVERY.total_seconds()):
+                return
+
+    def _verify(self) -> None:
+        found = self.budgets.verify(by="housekeeping")
+        if not found.ok:
+            log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
+
+    def _keep_house(self) -> None:
+        """Verify the ledger once an hour, forget payloads past their time, write down drills that have ended."""
+        verified = self.clock.monotonic() - VERIFY_SECONDS
+        while not self.clock.wait(self.stopping, HOUSEKEEPING_SECONDS):
+            try:
+                if self.clock.monotonic() - verified >= VERIFY_SECONDS:
+                    verified = self.clock.monotonic()
+                    self._verify()
                 self.store.forget_payloads(self.clock.now())
                 self.drills.end_lapsed()
             except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
@@ -161,9 +183,18 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     budgets = Budgets(store, clock, owner=f"{socket.gethostname()}:{os.getpid()}")
     shared = Shared(settings.redis_url, clock, metrics)
-    limits = Limits(settings.redis_url, metrics)
+    limits = Limits(shared)
     prices, guardrails = Prices(store, clock), Guardrails()
-    policies = Policies(store, settings, tenants=tenants, flags=flags, routes=routes, schemas=schemas, prices=prices)
+    policies = Policies(
+        store,
+        settings,
+        tenants=tenants,
+        flags=flags,
+        routes=routes,
+        schemas=schemas,
+        prices=prices,
+        budgets=budgets,
+    )
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
     local_model = LocalModel(settings, clock)
     remote = ("openai", "anthropic", "compatible")

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     """The longest one provider call may take."""
     rate_limit_per_min: PositiveInt = 600
     """Generations per minute and tenant, unless the tenant has its own limit."""
+    tokens_per_min: PositiveInt | None = None
+    """Input and output tokens per minute and tenant, unless the tenant has its own limit. Empty: no limit."""
+    concurrent_per_tenant: PositiveInt | None = None
+    """Generations in flight at once per tenant, unless the tenant has its own limit. Empty: no limit."""
+    without_budget: Literal["allow", "refuse"] = "allow"
+    """Whether a call that no budget pays for may go out, unless the tenant says otherwise."""
     without_price: Literal["allow", "refuse"] = "allow"
     """Whether a model that has no price may be called, unless the tenant says otherwise."""
     concurrency: PositiveInt = 256

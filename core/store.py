@@ -257,14 +257,19 @@ class Insert:
         """Insert *rows*, each with a value for every column."""
         if not rows:
             return
-        stored = [dict(row) for row in rows]
-        for row in stored:
-            for name, convert in self._convert:
-                row[name] = convert(row[name])
+        stored = [self.stored(row) for row in rows]
         if len(stored) == 1:
             cursor.execute(self._text, stored[0])
         else:
             cursor.executemany(self._text, stored)
+
+    def stored(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those values that *row* has, as the columns store them."""
+        stored = dict(row)
+        for name, convert in self._convert:
+            if name in stored:
+                stored[name] = convert(stored[name])
+        return stored
 
 
 def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:

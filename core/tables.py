@@ -432,10 +432,18 @@ class Reservation(Row, table=True):
     """Nano-dollars held, by account."""
     generation: dict[str, Any] = _json()
     """The row of the generation, as far as it is known."""
-    attempt: dict[str, Any] | None = _json(default=None, nullable=True)
-    """The row of the attempt that is out, with its estimate; ``None`` while none is."""
+    attempts: list[dict[str, Any]] = _json()
+    """The rows of the attempts that are out, with their estimates."""
     owner: str = ""
     expires_at: datetime = _at(index=True)
+
+
+class Process(Row, table=True):
+    """A process that holds reservations, and when it last showed that it lives."""
+
+    owner: str = Field(primary_key=True)
+    started_at: datetime = _at()
+    seen_at: datetime = _at()
 
 
 class LedgerEntry(Row, table=True):

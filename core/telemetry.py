@@ -131,6 +131,12 @@ class Metrics:
             ["gen_ai_provider_name", "gen_ai_request_model"],
             registry=self.registry,
         )
+        self.thresholds = Counter(
+            "proctor_budget_thresholds",
+            "Thresholds of budgets that were passed; 100 is the limit.",
+            ["tenant", "scope", "percent"],
+            registry=self.registry,
+        )
         self.failed_open = Counter(
             "proctor_failed_open",
             "Decisions that were let through because what decides them was down.",

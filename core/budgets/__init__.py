@@ -1,9 +1,30 @@
-"""How much."""
+"""How much: what a tenant may spend, what it has spent, and what is held for calls that are out.
 
+A generation reserves before each attempt what that could cost, in every budget that covers it or in none, and settles
+when it ends: whatever was charged is spent, the rest goes back, by any door.
+
+periods        a day, a week, a month in a time zone; a fixed span
+terms          one budget, as it governs a generation
+accounts       one per budget and period, opened with what was spent before
+purses         the hot path: hold, charge, settle
+lapses         what the dead left behind
+verification   whether all of it adds up
+budgets        what operators decide
+"""
+
+from core.budgets.accounts import AccountMissing as AccountMissing
+from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.budgets import BudgetState as BudgetState
-from core.budgets.budgets import BudgetTerms as BudgetTerms
-from core.budgets.budgets import Purse as Purse
-from core.budgets.budgets import Verification as Verification
-from core.budgets.budgets import period as period
+from core.budgets.lapses import ALIVE_EVERY as ALIVE_EVERY
+from core.budgets.lapses import LOST as LOST
+from core.budgets.lapses import LOST_SENTENCE as LOST_SENTENCE
+from core.budgets.periods import Period as Period
+from core.budgets.periods import period_around as period_around
+from core.budgets.purses import Purse as Purse
+from core.budgets.terms import BudgetTerms as BudgetTerms
+from core.budgets.terms import Mode as Mode
+from core.budgets.terms import Raise as Raise
+from core.budgets.terms import Scope as Scope
+from core.budgets.verification import Verification as Verification

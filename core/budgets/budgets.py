@@ -1,347 +1,143 @@
-"""How much: what a tenant may spend per month, what it has spent, and what is held for calls that are out.
-
-A generation reserves before its first attempt what that could cost, tops up before each further one, and settles when
-it ends. Whatever was charged is spent, the rest goes back, by any door. Holding is one conditional UPDATE, so two
-callers can never both get the last dollar. Every account is explained: its ledger entries sum to what is spent, its
-reservations to what is held.
-"""
+"""What operators decide about money: budgets, raises, and how they stand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from core import audit
-from core.clock import Clock, from_micros, micros
-from core.errors import BudgetExceeded, Conflict, Invalid, NotFound
+from core.budgets.accounts import Accounts
+from core.budgets.lapses import Lapses
+from core.budgets.periods import Period, Span
+from core.budgets.purses import Purses
+from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Raise, Scope, dollars, scope_suffix
+from core.budgets.verification import Verification, last_verification, verify
+from core.clock import Clock
+from core.errors import Conflict, Invalid, NotFound
 from core.pricing import NANO
 from core.principals import Permission, Principal
-from core.store import Cursor, Store
-from core.tables import Account, Attempt, Budget, LedgerEntry, LedgerKind, Reservation, Tenant
+from core.store import Store
+from core.tables import Budget, BudgetRaise, Tenant
+from core.tables import Verification as VerificationRow
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetTerms:
-    """The budget that governs one generation."""
-
-    budget_id: str
-    tenant_id: str
-    limit_nano_usd: int
-    timezone: str
+LONGEST_RAISE = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetState:
     """A budget and its current account."""
 
-    budget_id: str
+    terms: BudgetTerms
     limit_nano_usd: int
+    """As it is now, raises included."""
     spent_nano_usd: int
     held_nano_usd: int
     starts_at: datetime
     ends_at: datetime
+    is_current: bool
+    """Whether it governs now; a fixed span may lie ahead, or be over."""
     version: int
+
+    @property
+    def budget_id(self) -> str:
+        """The id of the budget."""
+        return self.terms.budget_id
 
     @property
     def used_share(self) -> float | None:
         """Spent over limit; ``None`` for a limit of 0."""
         return self.spent_nano_usd / self.limit_nano_usd if self.limit_nano_usd else None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """Whether the ledger explains every account."""
-
-    ok: bool
-    accounts: int
-    difference_nano_usd: int
-    """The sum of the absolute differences between accounts and ledger."""
-    held_nano_usd: int
-    """What all accounts hold now."""
-
-
-@dataclass(slots=True)
-class Purse:
-    """The money of one generation. Without a budget it pays whatever comes."""
-
-    terms: BudgetTerms | None
-    generation_id: str
-    account_id: str = ""
-    reservation_id: str = ""
-    held_nano_usd: int = 0
-    at_risk_nano_usd: int = 0
-    """The estimate for the attempt that is out."""
-    charges: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Ledger rows that wait for the next transaction."""
-
     @property
-    def pending_nano_usd(self) -> int:
-        """What the waiting rows will move from held to spent."""
-        return sum(row["nano_usd"] for row in self.charges)
-
-
-def period(timezone: str, at: datetime) -> tuple[datetime, datetime]:
-    """Return the start and the end, in UTC, of the month around *at* as the calendar of *timezone* has it."""
-    zone = ZoneInfo(timezone)
-    local = at.astimezone(zone)
-    first = datetime(local.year, local.month, 1, tzinfo=zone)
-    following = datetime(local.year + local.month // 12, local.month % 12 + 1, 1, tzinfo=zone)
-    return first.astimezone(UTC), following.astimezone(UTC)
-
-
-def account_id(budget_id: str, timezone: str, at: datetime) -> str:
-    """Return the id of the account around *at*: one per budget and local month.
-
-    It names the month, not its first moment, so that a tenant who moves to another time zone keeps its account.
-    """
-    return f"{budget_id}:{at.astimezone(ZoneInfo(timezone)):%Y-%m}"
+    def threshold(self) -> int | None:
+        """The highest threshold, in percent, that is passed; ``None`` below the first."""
+        passed = [
+            percent
+            for percent in (*self.terms.thresholds, 100)
+            if self.spent_nano_usd * 100 >= percent * self.limit_nano_usd
+        ]
+        return max(passed, default=None)
 
 
 class Budgets:
-    """The budgets, their accounts and the ledger."""
+    """The budgets, and everything that happens to them."""
 
-    def __init__(self, store: Store, clock: Clock, *, owner: str, lease: timedelta = timedelta(minutes=10)) -> None:
+    def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
-        self._lease = lease
-        self._hold = store.prepare(
-            "UPDATE account SET held_nano_usd = held_nano_usd + :amount "
-            "WHERE id = :id AND spent_nano_usd + held_nano_usd + :amount <= :most"
-        )
-        self._move = store.prepare(
-            "UPDATE account SET held_nano_usd = held_nano_usd - :released, spent_nano_usd = spent_nano_usd + :spent "
-            "WHERE id = :id"
-        )
-        self._raise_reservation = store.prepare(
-            "UPDATE reservation SET held_nano_usd = :held, at_risk_nano_usd = :at_risk, expires_at = :expires_at "
-            "WHERE id = :id"
-        )
-        self._close_reservation = store.prepare("DELETE FROM reservation WHERE id = :id")
-        lapsed = (
-            "SELECT generation_id, account_id, id, held_nano_usd, at_risk_nano_usd FROM reservation "
-            "WHERE expires_at < :now LIMIT 1"
-        )
-        self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE SKIP LOCKED")
-        self._account = store.prepare("SELECT spent_nano_usd, held_nano_usd, ends_at FROM account WHERE id = :id")
-        self._current = store.prepare(
-            "SELECT id FROM account WHERE budget_id = :budget_id AND starts_at <= :now AND ends_at > :now"
-        )
-        self._given_up = store.prepare(
-            "SELECT COALESCE(SUM(nano_usd), 0) FROM ledger_entry WHERE generation_id = :id AND attempt_id IS NULL"
-        )
-        self._new_account = store.prepare(
-            "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
-            "VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0) ON CONFLICT DO NOTHING"
-        )
-        self._insert_reservation = store.insert(Reservation)
-        self._insert_entries = store.insert(LedgerEntry)
+        self.accounts = Accounts(store, clock)
+        self.purses = Purses(store, clock, self.accounts, owner=owner)
+        self.lapses = Lapses(store, clock, owner=owner)
 
-    # ── The hot path ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def open(self, terms: BudgetTerms | None, generation_id: str) -> Purse:
-        """Return an empty purse. Nothing is held yet."""
-        return Purse(terms, generation_id)
-
-    def cover(self, cursor: Cursor, purse: Purse, nano_usd: int) -> None:
-        """Hold enough for one more attempt that may cost *nano_usd*, in the caller's transaction, before it goes out.
-
-        If that transaction is undone, the purse is to be put back to a copy from before it.
-
-        Raises:
-            BudgetExceeded: the budget does not cover it; nothing more is held.
-
-        """
-        purse.at_risk_nano_usd = nano_usd
-        if purse.terms is None:
-            return
-        if not purse.reservation_id:
-            self._reserve(cursor, purse, purse.terms, nano_usd)
-            return
-        missing = max(0, purse.pending_nano_usd + nano_usd - purse.held_nano_usd)
-        if not self._renew(cursor, purse, purse.held_nano_usd + missing - purse.pending_nano_usd):
-            self._take_back(cursor, purse)
-            self._reserve(cursor, purse, purse.terms, nano_usd)
-            return
-        if missing:
-            self._hold_more(cursor, purse, purse.terms, missing)
-        self._move_charges(cursor, purse, release=0)
-
-    def charge(self, purse: Purse, attempt_id: str, nano_usd: int | None, *, estimated: bool) -> None:
-        """Spend *nano_usd* on an attempt that has ended; the entry is written with the next transaction.
-
-        An unpriced attempt (``None``) moves no money.
-        """
-        purse.at_risk_nano_usd = 0
-        if purse.terms is None or nano_usd is None:
-            return
-        purse.charges.append(self._entry(purse, attempt_id, nano_usd, estimated=estimated))
-
-    def settle(self, cursor: Cursor, purse: Purse) -> None:
-        """Write what is still to be charged and give the rest back, in the caller's transaction. Once per purse."""
-        if not purse.reservation_id:
-            return
-        cursor.execute(self._close_reservation, {"id": purse.reservation_id})
-        if cursor.rowcount == 0:
-            self._take_back(cursor, purse)
-            return
-        self._move_charges(cursor, purse, release=max(0, purse.held_nano_usd - purse.pending_nano_usd))
-        purse.reservation_id = ""
-
-    def _take_back(self, cursor: Cursor, purse: Purse) -> None:
-        """Find that the reservation lapsed and was swept while its owner lived on, as after a computer's sleep.
-
-        The hold went back then, and the call that was out was charged its estimate. It has ended after all, and its
-        true charge is at hand, so the estimate is taken back.
-        """
-        purse.held_nano_usd = 0
-        purse.reservation_id = ""
-        cursor.execute(self._given_up, {"id": purse.generation_id})
-        if estimate := int(cursor.fetchone()[0]):
-            refund = self._entry(purse, None, -estimate, estimated=True) | {"kind": LedgerKind.REFUND.value}
-            purse.charges = [*purse.charges, refund]
-        self._move_charges(cursor, purse, release=0)
-
-    def _reserve(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
-        now = self._clock.now()
-        starts_at, ends_at = period(terms.timezone, now)
-        purse.account_id = account_id(terms.budget_id, terms.timezone, now)
-        hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
-        if not self._try_to_hold(cursor, hold):
-            now = {"budget_id": terms.budget_id, "now": micros(self._clock.now())}
-            cursor.execute(self._current, now)
-            if (row := cursor.fetchone()) is not None:
-                # Another than the zone's own month: the tenant's time zone was changed within it. It runs to its end.
-                purse.account_id = hold["id"] = row[0]
-            else:
-                cursor.execute(
-                    self._new_account,
-                    {
-                        "id": purse.account_id,
-                        "budget_id": terms.budget_id,
-                        "tenant_id": terms.tenant_id,
-                        "starts_at": micros(starts_at),
-                        "ends_at": micros(ends_at),
-                    },
-                )
-            if not self._try_to_hold(cursor, hold):
-                raise self._too_much(cursor, purse, terms, amount)
-        purse.held_nano_usd = amount
-        reservation_id = self._clock.new_id()
-        self._insert_reservation(
-            cursor,
-            [
-                {
-                    "id": reservation_id,
-                    "account_id": purse.account_id,
-                    "generation_id": purse.generation_id,
-                    "held_nano_usd": amount,
-                    "at_risk_nano_usd": purse.at_risk_nano_usd,
-                    "owner": self._owner,
-                    "expires_at": self._clock.now() + self._lease,
-                }
-            ],
-        )
-        purse.reservation_id = reservation_id
-
-    def _try_to_hold(self, cursor: Cursor, hold: dict[str, Any]) -> bool:
-        cursor.execute(self._hold, hold)
-        return cursor.rowcount > 0
-
-    def _hold_more(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> None:
-        hold = {"id": purse.account_id, "amount": amount, "most": terms.limit_nano_usd}
-        if not self._try_to_hold(cursor, hold):
-            raise self._too_much(cursor, purse, terms, amount)
-        purse.held_nano_usd += amount
-
-    def _move_charges(self, cursor: Cursor, purse: Purse, *, release: int) -> None:
-        """Move what is pending from held to spent, and *release* more of what is held.
-
-        A charge beyond what is held is spent all the same: the provider was paid.
-        """
-        spent = purse.pending_nano_usd
-        released = max(0, min(spent, purse.held_nano_usd)) + release
-        self._insert_entries(cursor, purse.charges)
-        if spent or released:
-            cursor.execute(self._move, {"id": purse.account_id, "released": released, "spent": spent})
-        purse.held_nano_usd -= released
-        purse.charges = []
-
-    def _renew(self, cursor: Cursor, purse: Purse, held: int) -> bool:
-        """Write down what the reservation is to hold, and live on; whether it was still there."""
-        cursor.execute(
-            self._raise_reservation,
-            {
-                "id": purse.reservation_id,
-                "held": held,
-                "at_risk": purse.at_risk_nano_usd,
-                "expires_at": micros(self._clock.now() + self._lease),
-            },
-        )
-        return cursor.rowcount > 0
-
-    def _too_much(self, cursor: Cursor, purse: Purse, terms: BudgetTerms, amount: int) -> BudgetExceeded:
-        cursor.execute(self._account, {"id": purse.account_id})
-        spent, held, ends = cursor.fetchone()
-        ends_at = from_micros(ends)
-        left = max(0, terms.limit_nano_usd - spent - held)
-        return BudgetExceeded(
-            f"The next attempt could cost {_dollars(amount)}, and {_dollars(left)} of this month's budget of "
-            f"{_dollars(terms.limit_nano_usd)} is left. It starts anew at {ends_at:%Y-%m-%d %H:%M} UTC; "
-            "an operator can raise it, or ask for fewer tokens.",
-            limit_nano_usd=terms.limit_nano_usd,
-            spent_nano_usd=spent,
-            held_nano_usd=held,
-            resets_at=ends_at.isoformat(),
-        )
-
-    # ── Operators ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def set(
-        self, principal: Principal, tenant: Tenant, limit_nano_usd: int, expected_version: int | None = None
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        limit_nano_usd: int,
+        expected_version: int | None = None,
+        *,
+        scope: Scope | str = Scope.TENANT,
+        scope_name: str = "",
+        period: Period | str | None = None,
+        mode: Mode | str | None = None,
+        thresholds: Sequence[int] | None = None,
+        starts_at: datetime | None = None,
+        ends_at: datetime | None = None,
     ) -> Budget:
-        """Set what *tenant* may spend per month. What was spent stays spent.
+        """Set what *tenant* may spend on everything, or on one model, schema or route. What was spent stays spent.
 
-        *expected_version* is the version that was read: 0 where there was no budget, ``None`` to overwrite.
+        *expected_version* is the version that was read: 0 where there was no budget, ``None`` to overwrite. What is
+        not given stays as it is; a new budget is hard and monthly, with thresholds at 80 and 95 %.
 
         Raises:
             Forbidden: without ``budgets.write``.
-            Invalid: below 0, or absurd.
+            Invalid: a value that a budget cannot have.
             Conflict: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
-        if not 0 <= limit_nano_usd <= MOST_NANO_USD:
-            raise Invalid(f"A budget lies between $0 and {_dollars(MOST_NANO_USD)}.")
+        scope, scope_name = _scope(scope, scope_name)
         with self._store.writing() as session:
-            budget = session.exec(select(Budget).where(Budget.tenant_id == tenant.id).with_for_update()).first()
-            version = budget.version if budget else 0
+            found = session.exec(_governing(tenant, scope, scope_name).with_for_update()).first()
+            version = found.version if found and found.removed_at is None else 0
             if expected_version is not None and version != expected_version:
                 raise Conflict(
                     f"Someone else changed the budget of {tenant.name} meanwhile; nothing was saved. "
                     "Reload and try again.",
                     version=version,
                 )
-            before = None if budget is None else {"limit_nano_usd": budget.limit_nano_usd}
-            if budget is None:
-                now = self._clock.now()
-                budget = Budget(
-                    id=self._clock.new_id(), tenant_id=tenant.id, limit_nano_usd=limit_nano_usd, created_at=now
-                )
-                session.add(budget)
-            elif budget.limit_nano_usd == limit_nano_usd:
+            budget = found or Budget(
+                id=self._clock.new_id(),
+                tenant_id=tenant.id,
+                scope=scope.value,
+                scope_name=scope_name,
+                limit_nano_usd=0,
+                created_at=self._clock.now(),
+                version=0,
+            )
+            before = _described(budget) if version else None
+            if found and not version:  # set anew after it was removed: nothing of its old terms is meant
+                budget.period, budget.mode, budget.thresholds = Period.MONTH.value, Mode.HARD.value, list(THRESHOLDS)
+                budget.starts_at = budget.ends_at = None
+            budget.limit_nano_usd = _limit(limit_nano_usd)
+            _set_period(budget, period, starts_at, ends_at)
+            budget.mode = _one_of(Mode, mode, "mode").value if mode is not None else budget.mode
+            budget.thresholds = budget.thresholds if thresholds is None else _thresholds(thresholds)
+            budget.removed_at = None
+            after = _described(budget)
+            if before == after:
                 return budget
-            else:
-                budget.limit_nano_usd = limit_nano_usd
-                budget.version += 1
+            budget.version += 1
+            session.add(budget)
             audit.record(
                 session,
                 self._clock,
@@ -349,113 +145,327 @@ class Budgets:
                 action="budget.set",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"The monthly budget of {tenant.name} was set to {_dollars(limit_nano_usd)}.",
+                summary=f"The {_what(budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
                 tenant_id=tenant.id,
                 before=before,
-                after={"limit_nano_usd": limit_nano_usd},
+                after=after,
             )
+        self.accounts.open(_terms(budget, tenant, []), self._clock.now())
         return budget
 
-    def show(self, tenant: Tenant) -> BudgetState:
-        """Return *tenant*'s budget and its current account.
+    def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
+        """Let a budget govern no longer. What it paid stays in its ledger.
 
         Raises:
-            NotFound: the tenant has no budget.
+            Forbidden: without ``budgets.write``.
+            NotFound: the tenant has no such budget.
+            Conflict: it is no longer at *expected_version*.
 
         """
-        states = self.states([tenant])
-        if not states:
-            raise NotFound(f"Tenant {tenant.name} has no budget. Set one with 'proctor budget set'.")
-        return states[tenant.id]
-
-    def states(self, tenants: list[Tenant]) -> dict[str, BudgetState]:
-        """Return the budgets of *tenants* by tenant id; one without a budget is left out."""
-        now = self._clock.now()
-        zones = {tenant.id: tenant.timezone for tenant in tenants}
-        with self._store.reading() as session:
-            budgets = session.exec(select(Budget).where(col(Budget.tenant_id).in_(zones))).all()
-            ids = {budget.id: account_id(budget.id, zones[budget.tenant_id], now) for budget in budgets}
-            current = select(Account).where(col(Account.id).in_(ids.values()))
-            accounts = {account.budget_id: account for account in session.exec(current)}
-        found: dict[str, BudgetState] = {}
-        for budget in budgets:
-            account = accounts.get(budget.id)
-            starts_at, ends_at = period(zones[budget.tenant_id], now)
-            found[budget.tenant_id] = BudgetState(
-                budget_id=budget.id,
-                limit_nano_usd=budget.limit_nano_usd,
-                spent_nano_usd=account.spent_nano_usd if account else 0,
-                held_nano_usd=account.held_nano_usd if account else 0,
-                starts_at=account.starts_at if account else starts_at,
-                ends_at=account.ends_at if account else ends_at,
-                version=budget.version,
+        principal.require(Permission.BUDGETS_WRITE, tenant.id)
+        with self._store.writing() as session:
+            budget = _of_tenant(session, tenant, budget_id)
+            if expected_version is not None and budget.version != expected_version:
+                raise Conflict(
+                    f"Someone else changed the budget of {tenant.name} meanwhile; nothing was removed. "
+                    "Reload and try again.",
+                    version=budget.version,
+                )
+            before = _described(budget)
+            budget.removed_at = self._clock.now()
+            budget.version += 1
+            session.add(budget)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="budget.remove",
+                kind="budget",
+                subject=tenant.name,
+                summary=f"The {_what(budget)} of {tenant.name} was removed.",
+                tenant_id=tenant.id,
+                before=before,
             )
+
+    def raise_limit(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        budget_id: str,
+        extra_nano_usd: int,
+        *,
+        ends_at: datetime,
+        reason: str,
+        starts_at: datetime | None = None,
+    ) -> BudgetRaise:
+        """Add money to a budget until *ends_at*, from now or from *starts_at* on.
+
+        Raises:
+            Forbidden: without ``budgets.write``.
+            NotFound: the tenant has no such budget.
+            Invalid: without a reason, without more money, or with an end that lies behind its start.
+
+        """
+        principal.require(Permission.BUDGETS_WRITE, tenant.id)
+        now = self._clock.now()
+        begins = starts_at or now
+        if not reason.strip():
+            raise Invalid("Say why the budget is raised; people will ask.")
+        if not 0 < extra_nano_usd <= MOST_NANO_USD:
+            raise Invalid(f"A raise lies above $0 and at most at {dollars(MOST_NANO_USD)}.")
+        if not max(begins, now) < ends_at <= begins + LONGEST_RAISE:
+            raise Invalid("A raise ends in the future, after its start, and at most a year after it.")
+        with self._store.writing() as session:
+            budget = _of_tenant(session, tenant, budget_id)
+            more = BudgetRaise(
+                id=self._clock.new_id(),
+                budget_id=budget.id,
+                extra_nano_usd=extra_nano_usd,
+                starts_at=begins,
+                ends_at=ends_at,
+                reason=reason.strip(),
+                actor=principal.name,
+                created_at=now,
+            )
+            session.add(more)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="budget.raise",
+                kind="budget",
+                subject=tenant.name,
+                summary=(
+                    f"The {_what(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
+                    f"{ends_at:%Y-%m-%d %H:%M} UTC: {more.reason}"
+                ),
+                tenant_id=tenant.id,
+                after={
+                    "extra_nano_usd": extra_nano_usd,
+                    "starts_at": begins.isoformat(),
+                    "ends_at": ends_at.isoformat(),
+                    "reason": more.reason,
+                },
+            )
+        return more
+
+    def withdraw_raise(self, principal: Principal, tenant: Tenant, raise_id: str) -> None:
+        """End a raise now.
+
+        Raises:
+            Forbidden: without ``budgets.write``.
+            NotFound: the tenant has no such raise, or it was withdrawn before.
+
+        """
+        principal.require(Permission.BUDGETS_WRITE, tenant.id)
+        with self._store.writing() as session:
+            more = session.get(BudgetRaise, raise_id, with_for_update=True)
+            if more is None or more.withdrawn_at is not None:
+                raise NotFound("There is no such raise any more.")
+            budget = _of_tenant(session, tenant, more.budget_id)
+            more.withdrawn_at = self._clock.now()
+            session.add(more)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="budget.withdraw_raise",
+                kind="budget",
+                subject=tenant.name,
+                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {_what(budget)} was withdrawn.",
+                tenant_id=tenant.id,
+                before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
+            )
+
+    # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def terms(self, session: Session, tenants: Sequence[Tenant]) -> dict[str, list[tuple[BudgetTerms, int]]]:
+        """Return the terms and versions of each tenant's budgets by tenant id, the whole tenant's first."""
+        named = {tenant.id: tenant for tenant in tenants}
+        wanted = select(Budget).where(col(Budget.tenant_id).in_(named), col(Budget.removed_at).is_(None))
+        budgets = session.exec(wanted).all()
+        raises: dict[str, list[BudgetRaise]] = {}
+        live = select(BudgetRaise).where(
+            col(BudgetRaise.budget_id).in_([budget.id for budget in budgets]), col(BudgetRaise.withdrawn_at).is_(None)
+        )
+        for more in session.exec(live.order_by(col(BudgetRaise.starts_at))) if budgets else ():
+            raises.setdefault(more.budget_id, []).append(more)
+        found: dict[str, list[tuple[BudgetTerms, int]]] = {}
+        order = list(Scope)
+        for budget in sorted(budgets, key=lambda one: (order.index(Scope(one.scope)), one.scope_name)):
+            terms = _terms(budget, named[budget.tenant_id], raises.get(budget.id, []))
+            found.setdefault(budget.tenant_id, []).append((terms, budget.version))
         return found
 
-    def verify(self) -> Verification:
-        """Recompute every account from ledger and reservations, every charge from its attempt, on one snapshot."""
-        charged = select(LedgerEntry.account_id, func.sum(LedgerEntry.nano_usd)).group_by(col(LedgerEntry.account_id))
-        reserved = select(Reservation.account_id, func.sum(Reservation.held_nano_usd)).group_by(
-            col(Reservation.account_id)
-        )
-        other_price = (
-            select(func.coalesce(func.sum(func.abs(LedgerEntry.nano_usd - func.coalesce(Attempt.cost_nano_usd, 0))), 0))
-            .select_from(LedgerEntry)
-            .join(Attempt, col(LedgerEntry.attempt_id) == col(Attempt.id), isouter=True)
-            .where(col(LedgerEntry.attempt_id).is_not(None))
-        )
+    def all(self, tenants: Sequence[Tenant]) -> dict[str, list[BudgetState]]:
+        """Return how every budget of *tenants* stands, by tenant id; one without budgets is left out."""
+        now = self._clock.now()
         with self._store.reading() as session:
-            spent = {account_id: int(total) for account_id, total in session.exec(charged)}
-            held = {account_id: int(total) for account_id, total in session.exec(reserved)}
-            difference = int(session.exec(other_price).one())
-            accounts = session.exec(select(Account)).all()
-        for account in accounts:
-            difference += abs(account.spent_nano_usd - spent.pop(account.id, 0))
-            difference += abs(account.held_nano_usd - held.pop(account.id, 0))
-        difference += sum(map(abs, spent.values())) + sum(map(abs, held.values()))
-        return Verification(
-            ok=difference == 0,
-            accounts=len(accounts),
-            difference_nano_usd=difference,
-            held_nano_usd=sum(account.held_nano_usd for account in accounts),
-        )
-
-    def sweep(self) -> int:
-        """Settle reservations whose owner is gone; return how many lapsed.
-
-        The attempt that was out is charged its estimate: the provider may have been paid for it. The rest goes back.
-        """
-        swept = 0
-        while self._sweep_one():
-            swept += 1
-        return swept
-
-    def _sweep_one(self) -> bool:
-        """Settle one lapsed reservation in a transaction of its own, so that none waits long; whether there was one."""
-        with self._store.transaction() as cursor:
-            cursor.execute(self._lapsed, {"now": micros(self._clock.now())})
-            row = cursor.fetchone()
-            if row is None:
-                return False
-            purse = Purse(None, *row[:3], held_nano_usd=row[3])
-            if row[4]:
-                purse.charges.append(self._entry(purse, None, row[4], estimated=True))
-            self.settle(cursor, purse)
-            return True
-
-    def _entry(self, purse: Purse, attempt_id: str | None, nano_usd: int, *, estimated: bool) -> dict[str, Any]:
+            terms = self.terms(session, tenants)
         return {
-            "id": self._clock.new_id(),
-            "at": self._clock.now(),
-            "account_id": purse.account_id,
-            "generation_id": purse.generation_id,
-            "attempt_id": attempt_id,
-            "kind": LedgerKind.CHARGE.value,
-            "nano_usd": nano_usd,
-            "estimated": estimated,
+            tenant_id: [self._state(one, version, now) for one, version in several]
+            for tenant_id, several in terms.items()
         }
 
+    def states(self, tenants: Sequence[Tenant]) -> dict[str, BudgetState]:
+        """Return how the budgets of whole tenants stand, by tenant id; a tenant without one is left out."""
+        return {
+            tenant_id: several[0]
+            for tenant_id, several in self.all(tenants).items()
+            if several[0].terms.scope is Scope.TENANT
+        }
 
-def _dollars(nano_usd: int) -> str:
-    dollars = nano_usd / NANO
-    return f"${dollars:,.2f}" if dollars >= 0.01 or nano_usd == 0 else f"${dollars:.6f}"
+    def show(self, tenant: Tenant, scope: Scope | str = Scope.TENANT, scope_name: str = "") -> BudgetState:
+        """Return how one budget of *tenant* stands.
+
+        Raises:
+            NotFound: the tenant has no such budget.
+
+        """
+        scope, scope_name = _scope(scope, scope_name)
+        for state in self.all([tenant]).get(tenant.id, []):
+            if (state.terms.scope, state.terms.scope_name) == (scope, scope_name):
+                return state
+        raise NotFound(
+            f"Tenant {tenant.name} has no budget{scope_suffix(scope, scope_name)}. Set one with 'proctor budget set'."
+        )
+
+    def _state(self, terms: BudgetTerms, version: int, now: datetime) -> BudgetState:
+        span = terms.span(now)
+        spent, held = self.accounts.balance(terms, now)
+        starts_at, ends_at = span or (terms.starts_at or now, terms.ends_at or now)
+        return BudgetState(
+            terms=terms,
+            limit_nano_usd=terms.limit_at(now),
+            spent_nano_usd=spent,
+            held_nano_usd=held,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            is_current=span is not None,
+            version=version,
+        )
+
+    # ── Proof and housekeeping ────────────────────────────────────────────────────────────────────────────────────────
+
+    def verify(self, by: str = "") -> Verification:
+        """Settle what has lapsed, then recompute every balance from attempts, ledger and reservations."""
+        self.sweep()
+        return verify(self._store, self._clock, by=by or self._owner)
+
+    def last_verification(self) -> VerificationRow | None:
+        """Return the latest verification, by whomever; ``None`` if there never was one."""
+        return last_verification(self._store)
+
+    def sweep(self) -> int:
+        """Settle what the dead left behind; return how many generations that were."""
+        return self.lapses.sweep()
+
+
+def _governing(tenant: Tenant, scope: Scope, scope_name: str) -> Any:
+    return select(Budget).where(
+        Budget.tenant_id == tenant.id, Budget.scope == scope.value, Budget.scope_name == scope_name
+    )
+
+
+def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:
+    budget = session.get(Budget, budget_id, with_for_update=True)
+    if budget is None or budget.tenant_id != tenant.id or budget.removed_at is not None:
+        raise NotFound(f"Tenant {tenant.name} has no such budget any more.")
+    return budget
+
+
+def _terms(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> BudgetTerms:
+    return BudgetTerms(
+        budget_id=budget.id,
+        tenant_id=tenant.id,
+        tenant=tenant.name,
+        timezone=tenant.timezone,
+        limit_nano_usd=budget.limit_nano_usd,
+        scope=Scope(budget.scope),
+        scope_name=budget.scope_name,
+        period=Period(budget.period),
+        starts_at=budget.starts_at,
+        ends_at=budget.ends_at,
+        mode=Mode(budget.mode),
+        thresholds=tuple(budget.thresholds),
+        raises=tuple(
+            Raise(
+                id=more.id,
+                extra_nano_usd=more.extra_nano_usd,
+                starts_at=more.starts_at,
+                ends_at=more.ends_at,
+                reason=more.reason,
+                actor=more.actor,
+            )
+            for more in raises
+        ),
+    )
+
+
+def _described(budget: Budget) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "scope": budget.scope,
+        "scope_name": budget.scope_name,
+        "limit_nano_usd": budget.limit_nano_usd,
+        "period": budget.period,
+        "mode": budget.mode,
+        "thresholds": list(budget.thresholds),
+    }
+    if budget.starts_at is not None and budget.ends_at is not None:
+        described |= {"starts_at": budget.starts_at.isoformat(), "ends_at": budget.ends_at.isoformat()}
+    return described
+
+
+_ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "monthly ", "span": ""}
+
+
+def _what(budget: Budget) -> str:
+    return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"
+
+
+def _limit(nano_usd: int) -> int:
+    if not 0 <= nano_usd <= MOST_NANO_USD:
+        raise Invalid(f"A budget lies between $0 and {dollars(MOST_NANO_USD)}.")
+    return nano_usd
+
+
+def _scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
+    kind, name = _one_of(Scope, scope, "scope"), name.strip()
+    if (kind is Scope.TENANT) == bool(name):
+        raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
+    if kind is Scope.MODEL and not all(name.partition("/")):
+        raise Invalid(f"A model is written provider/name, such as openai/gpt-4o; this is {name!r}.")
+    return kind, name
+
+
+def _one_of(kind: Any, value: Any, what: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise Invalid(f"A budget's {what} is one of {', '.join(kind)}; this is {value!r}.") from None
+
+
+def _set_period(
+    budget: Budget, period: Period | str | None, starts_at: datetime | None, ends_at: datetime | None
+) -> None:
+    kind = Period(budget.period) if period is None else _one_of(Period, period, "period")
+    if kind is Period.SPAN:
+        span: Span | None = None
+        starts_at, ends_at = starts_at or budget.starts_at, ends_at or budget.ends_at
+        if starts_at is not None and ends_at is not None and starts_at < ends_at:
+            span = starts_at, ends_at
+        if span is None:
+            raise Invalid("A budget over a fixed span names its start and its end, and the start comes first.")
+        budget.starts_at, budget.ends_at = span
+    elif starts_at is not None or ends_at is not None:
+        raise Invalid("Only a budget over a fixed span has a start and an end; the others follow the calendar.")
+    else:
+        budget.starts_at = budget.ends_at = None
+    budget.period = kind.value
+
+
+def _thresholds(percents: Sequence[int]) -> list[int]:
+    ascending = sorted(set(percents))
+    if not 1 <= len(ascending) <= 5 or not all(1 <= percent <= 99 for percent in ascending):
+        raise Invalid("A budget has one to five thresholds, whole percentages between 1 and 99.")
+    return ascending

@@ -11,11 +11,15 @@ depends_on = None
 _SETTLE = (
     # What was out when the release changed has no row that the new shape could settle: charge its estimate, give back
     # the rest. The server was stopped for the upgrade, so nobody else will.
-    "INSERT INTO ledger_entry (id, at, account_id, generation_id, attempt_id, kind, nano_usd, estimated) "
-    "SELECT 'upgrade-' || id, expires_at, account_id, generation_id, NULL, 'charge', at_risk_nano_usd, {true} "
-    "FROM reservation WHERE at_risk_nano_usd > 0",
-    "UPDATE account SET held_nano_usd = 0, spent_nano_usd = spent_nano_usd + COALESCE((SELECT SUM(at_risk_nano_usd) "
-    "FROM reservation WHERE reservation.account_id = account.id), 0)",
+    (
+        "INSERT INTO ledger_entry (id, at, account_id, generation_id, attempt_id, kind, nano_usd, estimated) "
+        "SELECT 'upgrade-' || id, expires_at, account_id, generation_id, NULL, 'charge', at_risk_nano_usd, {true} "
+        "FROM reservation WHERE at_risk_nano_usd > 0"
+    ),
+    (
+        "UPDATE account SET held_nano_usd = 0, spent_nano_usd = spent_nano_usd + COALESCE((SELECT SUM(at_risk_nano_usd)"
+        " FROM reservation WHERE reservation.account_id = account.id), 0)"
+    ),
 )
 
 
@@ -31,12 +35,19 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(), nullable=False),
         sa.Column("holds", sa.Text(), nullable=False),
         sa.Column("generation", sa.Text(), nullable=False),
-        sa.Column("attempt", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Text(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("generation_id", name=op.f("pk_reservation")),
     )
     op.create_index(op.f("ix_reservation_expires_at"), "reservation", ["expires_at"])
+    op.create_table(
+        "process",
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", name=op.f("pk_process")),
+    )
     op.create_table(
         "breaker_override",
         sa.Column("provider", sa.String(), nullable=False),
@@ -319,3 +330,4 @@ def downgrade() -> None:
 
     op.drop_table("cached_answer")
     op.drop_table("breaker_override")
+    op.drop_table("process")

@@ -1,0 +1,146 @@
+"""Lapses: generations whose process died. What they held goes back, and what had gone out is recorded and charged.
+
+A process that lives shows it every few seconds. A reservation lapses when its owner has shown nothing for a while, or
+when it is past its time. Sweeping is everybody's: each lapsed reservation is settled in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from core.clock import Clock, micros
+from core.store import Cursor, Store
+from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome
+
+ALIVE_EVERY = timedelta(seconds=5)
+DEAD_AFTER = timedelta(seconds=20)
+"""Four signs of life missed."""
+FORGET_AFTER = timedelta(days=1)
+LOST = "lost"
+"""The error code of a call whose process died."""
+LOST_SENTENCE = (
+    "The process that ran it ended before an answer was recorded; the call that was out is charged an estimate."
+)
+
+
+class Lapses:
+    """Finds and settles what the dead left behind."""
+
+    def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._show = store.prepare(
+            "INSERT INTO process (owner, started_at, seen_at) VALUES (:owner, :now, :now) "
+            "ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"
+        )
+        self._forget = store.prepare("DELETE FROM process WHERE seen_at < :before")
+        lapsed = (
+            "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r WHERE r.expires_at < :now "
+            "OR EXISTS (SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead) LIMIT 1"
+        )
+        self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE OF r SKIP LOCKED")
+        self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id")
+        self._move = store.prepare(
+            "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd - :held "
+            "WHERE id = :id"
+        )
+        self._recorded = store.prepare(
+            "SELECT COUNT(*), COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END), "
+            "CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT), COALESCE(SUM(input_tokens), 0), "
+            "COALESCE(SUM(cached_tokens), 0), COALESCE(SUM(cache_write_tokens), 0), COALESCE(SUM(output_tokens), 0), "
+            "COALESCE(SUM(reasoning_tokens), 0) FROM attempt WHERE generation_id = :id"
+        )
+        self._insert_entries = store.insert(LedgerEntry)
+        self._insert_attempt = store.insert(Attempt)
+        self._insert_generation = store.insert(Generation)
+
+    def show_life(self) -> None:
+        """Say that this process lives."""
+        now = self._clock.now()
+        with self._store.transaction() as cursor:
+            cursor.execute(self._show, {"owner": self._owner, "now": micros(now)})
+            cursor.execute(self._forget, {"before": micros(now - FORGET_AFTER)})
+
+    def leave(self) -> None:
+        """Say that this process ends: what it still holds may be settled at once."""
+        with self._store.transaction() as cursor:
+            cursor.execute(self._show, {"owner": self._owner, "now": 0})
+
+    def sweep(self) -> int:
+        """Settle every reservation that has lapsed; return how many there were."""
+        swept = 0
+        while self._sweep_one():
+            swept += 1
+        return swept
+
+    def _sweep_one(self) -> bool:
+        now = self._clock.now()
+        with self._store.transaction() as cursor:
+            cursor.execute(self._lapsed, {"now": micros(now), "dead": micros(now - DEAD_AFTER)})
+            row = cursor.fetchone()
+            if row is None:
+                return False
+            generation_id, holds, generation, attempts = row[0], *map(orjson.loads, row[1:])
+            cursor.execute(self._close, {"id": generation_id})
+            spent: Counter[str] = Counter()
+            for attempt in attempts:
+                paying = attempt.pop("accounts")
+                if attempt["cost_nano_usd"] is None:
+                    paying = []
+                self._insert_entries(cursor, [self._entry(account_id, attempt, now) for account_id in paying])
+                self._insert_attempt(cursor, [_timed(attempt) | {"charges": len(paying), "ended_at": now}])
+                spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
+            self._insert_generation(cursor, [self._ended(cursor, _timed(generation), _timed(attempts[-1]), now)])
+            for account_id in sorted({*holds, *spent}):
+                row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
+                cursor.execute(self._move, row)
+            return True
+
+    def _ended(self, cursor: Cursor, generation: dict[str, Any], lost: dict[str, Any], now: datetime) -> dict[str, Any]:
+        """Return the row of a generation that ended with its process, from its attempts."""
+        cursor.execute(self._recorded, {"id": generation["id"]})
+        attempts, unpriced, cost, *tokens = map(int, cursor.fetchone())
+        names = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+        step = {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
+        return generation | {
+            "outcome": Outcome.PROVIDER_ERROR.value,
+            "error_code": LOST,
+            "error_detail": LOST_SENTENCE,
+            "ended_at": now,
+            # As far as it is known: until its last call went out.
+            "duration_ms": max(0.0, (lost["started_at"] - generation["started_at"]).total_seconds() * 1000),
+            "attempts": attempts,
+            "provider": lost["provider"],
+            "model": lost["model"],
+            **dict(zip(names, tokens, strict=True)),
+            "cost_nano_usd": None if unpriced else cost,
+            "wasted_nano_usd": cost,
+            "estimated": True,
+            "trace": [*generation["trace"], step],
+        }
+
+    def _entry(self, account_id: str, attempt: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return {
+            "id": self._clock.new_id(),
+            "at": now,
+            "account_id": account_id,
+            "generation_id": attempt["generation_id"],
+            "attempt_id": attempt["id"],
+            "kind": LedgerKind.CHARGE.value,
+            "cause": "",
+            "nano_usd": attempt["cost_nano_usd"],
+            "estimated": True,
+        }
+
+
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that was kept as JSON, with its times as times."""
+    return {
+        name: datetime.fromisoformat(value) if name.endswith("_at") and isinstance(value, str) else value
+        for name, value in row.items()
+    }
