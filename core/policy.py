@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from core import audit
 from core.attempts import RouteTerms
+from core.breakers import Standing as BreakerWords
+from core.breakers import overrides as breaker_words
 from core.budgets import Budgets, BudgetTerms
 from core.drills import concerning
 from core.errors import FeatureDisabled, NotFound, ProctorError
@@ -132,6 +134,11 @@ class Policies:
         """Return who holds *secret*, or raise Unauthenticated."""
         return self.standing().principal(secret)
 
+    def overrides(self) -> BreakerWords:
+        """Return what operators say about the breakers, as it is now."""
+        with self.store.reading() as session:
+            return breaker_words.read(session)
+
     def standing(self) -> Standing:
         """Return what stands now: what was kept, or an empty one if an operator has decided anything since."""
         row = self.store.read_one(audit.REVISION, {})
@@ -184,6 +191,10 @@ class Standing:
         """Return what every model costs a tenant."""
         return self._once(("prices", tenant_id), lambda: self._policies.prices.book(tenant_id))
 
+    def overrides(self) -> BreakerWords:
+        """Return what operators say about the breakers."""
+        return self._once(("overrides",), self._policies.overrides)
+
     def resolve(
         self,
         principal: Principal,
@@ -215,9 +226,11 @@ class Standing:
         )
 
     def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None) -> Policy:
+        counted = f"inline {schema.hash}" if schema.version is None else schema.reference
+        terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides())
         return Policy(
             tenant=tenant,
-            route=self._route(tenant, route, model),
+            route=terms,
             schema=schema,
             prices=self.prices(tenant.id),
             revision=self.revision,

@@ -25,6 +25,7 @@ class Permission(StrEnum):
     FLAGS_WRITE = "flags.write"
     ROUTES_READ = "routes.read"
     ROUTES_WRITE = "routes.write"
+    BREAKERS_WRITE = "breakers.write"
     SCHEMAS_READ = "schemas.read"
     SCHEMAS_WRITE = "schemas.write"
     DRILLS_READ = "drills.read"

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from core.attempts import Router
-from core.breakers import Breakers, BreakerState
+from core.breakers import Breakers, Change, Overrides, Rule, words
 from core.budgets import ALIVE_EVERY, Budgets
 from core.clock import Clock, SystemClock
 from core.drills import Drills
@@ -27,7 +27,6 @@ from core.schemas import Schemas
 from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
-from core.tables import ChangeEvent
 from core.telemetry import Metrics, configure_logging, log
 from core.tenants import Tenants
 
@@ -89,6 +88,7 @@ class Runtime:
     routes: Routes
     schemas: Schemas
     breakers: Breakers
+    overrides: Overrides
     prices: Prices
     policies: Policies
     generator: Corridor
@@ -195,7 +195,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         prices=prices,
         budgets=budgets,
     )
-    breakers = Breakers(clock, partial(_write_breaker_event, store, clock))
+    rule = _breaker_rule(settings)
+    breakers = Breakers(clock, partial(_write_breaker_event, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     remote = ("openai", "anthropic", "compatible")
     makers: dict[str, Callable[[], Provider]] = {
@@ -219,6 +220,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         routes=routes,
         schemas=schemas,
         breakers=breakers,
+        overrides=Overrides(store, clock),
         prices=prices,
         policies=policies,
         generator=Corridor(
@@ -242,25 +244,20 @@ def _local(model: LocalModel) -> Provider:
     return Local(model)
 
 
-def _write_breaker_event(  # noqa: PLR0917 the shape that a breaker calls
-    store: Store, clock: Clock, provider: str, model: str, before: BreakerState, after: BreakerState
-) -> None:
-    """Annotate the time axis with a breaker's change. Probes are not told: a long outage makes one every minute."""
-    if BreakerState.HALF_OPEN is after or (before is BreakerState.HALF_OPEN and after is BreakerState.OPEN):
-        return
-    word = "opened" if after is BreakerState.OPEN else "closed"
-    with store.writing() as session:
-        session.add(
-            ChangeEvent(
-                id=clock.new_id(),
-                at=clock.now(),
-                kind="breaker",
-                subject=f"{provider}/{model}",
-                summary=f"The breaker of {provider}/{model} {word}.",
-                before=before.value,
-                after=after.value,
-            )
-        )
+def _breaker_rule(settings: Settings) -> Rule:
+    return Rule(
+        error_rate=settings.breaker_error_rate,
+        slow_rate=settings.breaker_slow_rate,
+        slow_seconds=settings.breaker_slow_seconds,
+        invalid_rate=settings.breaker_invalid_rate,
+        least_calls=settings.breaker_least_calls,
+        pause_seconds=settings.breaker_pause_seconds,
+    )
+
+
+def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: Change) -> None:
+    """Annotate the time axis with a breaker's change. The breaker itself catches what a database may raise."""
+    words.write(store, clock, rule, change)
 
 
 _lock = threading.Lock()

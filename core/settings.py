@@ -115,6 +115,18 @@ class Settings(BaseSettings):
     """Whether a call that no budget pays for may go out, unless the tenant says otherwise."""
     without_price: Literal["allow", "refuse"] = "allow"
     """Whether a model that has no price may be called, unless the tenant says otherwise."""
+    breaker_error_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of failed calls of the last minute from which on a model is not asked for a while."""
+    breaker_slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """So for slow calls."""
+    breaker_slow_seconds: PositiveFloat = 20.0
+    """From when on a call is slow; for a stream, until its first piece."""
+    breaker_invalid_rate: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """The share of answers that do not satisfy a schema from which on a model is not asked for that schema."""
+    breaker_least_calls: PositiveInt = 5
+    """Fewer calls than this say nothing; nor do fewer than four times as many answers."""
+    breaker_pause_seconds: PositiveFloat = 30.0
+    """The first pause before a probe; each probe that fails doubles it, up to four times as long."""
     concurrency: PositiveInt = 256
     """How many generations one process holds in flight at once."""
     database_url: str = ""

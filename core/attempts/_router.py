@@ -66,22 +66,34 @@ class Router:
 
     # What a walk asks for. Breakers are met in these three places only.
 
-    def admits(self, candidate: Candidate) -> bool:
-        """Whether the candidate's breaker lets a call through."""
-        return self._breakers.admit(candidate.provider, candidate.model)
+    def refusal(self, route: RouteTerms, candidate: Candidate) -> str | None:
+        """Return why the candidate's breaker lets no call through, or an operator; ``None`` if it does."""
+        who = (candidate.provider, candidate.model)
+        return self._breakers.refusal(*who, route.schema, route.overrides.get(who))
 
-    def release(self, candidate: Candidate, admitted: float) -> None:
+    def release(self, route: RouteTerms, candidate: Candidate, admitted: float) -> None:
         """End a turn that was admitted: a probe that never went out blocks nobody."""
-        self._breakers.release(candidate.provider, candidate.model, admitted)
+        self._breakers.release(candidate.provider, candidate.model, route.schema, began=admitted)
 
-    def tell_breaker(self, call: Call, error: ProviderError | None) -> None:
-        """Tell the breaker of the one who was called how the call ended."""
+    def tell_breaker(
+        self, route: RouteTerms, call: Call, told: Answer | ProviderError, *, valid: bool | None = None
+    ) -> None:
+        """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*."""
         candidate = call.candidate
-        if isinstance(error, Abandoned):
-            self._breakers.release(candidate.provider, candidate.model, call.began)
-        else:
-            healthy = error is None or not error.trips_breaker
-            self._breakers.note(candidate.provider, candidate.model, healthy=healthy, began=call.began)
+        if isinstance(told, Abandoned):
+            self._breakers.release(candidate.provider, candidate.model, route.schema, began=call.began)
+            return
+        error, answer = (None, told) if isinstance(told, Answer) else (told, told.answer)
+        took = self.clock.monotonic() - call.began
+        self._breakers.note(
+            candidate.provider,
+            candidate.model,
+            route.schema,
+            healthy=error is None or not error.trips_breaker,
+            seconds=took if answer.ttft_seconds is None else answer.ttft_seconds,
+            valid=valid,
+            began=call.began,
+        )
 
     def open(self, candidate: Candidate, ask: Ask) -> Conversation:
         """Begin a conversation with *candidate*."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from core.breakers import Override, Standing
 from core.faults import Drill
 
 MORE_TOKENS_TIMES = 8
@@ -91,3 +92,7 @@ class RouteTerms:
     """A sentence that the decision trace begins with: why these are not the route's usual terms."""
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet."""
+    schema: str = ""
+    """What the breakers count its answers under; empty for none."""
+    overrides: Standing = field(default_factory=dict[tuple[str, str], Override], hash=False)
+    """What operators say about the breakers, by provider and model."""

@@ -99,26 +99,26 @@ class Walk:
                 why = "it has no price, and calls without a price are refused here"
             self._record.note("skipped", f"{candidate.name}: {why}.")
             return None
-        if not self._router.admits(candidate):
-            why = "its breaker is open after too many failures"
+        why = self._router.refusal(self._route, candidate)
+        if why is not None:
             if self._waiting and Cause.OUTAGE not in self._route.fallback_on:
                 self._waiting.clear()
-                self._record.note("stopped", f"{candidate.name}: {why}, and this route has no fallback on outage.")
+                self._record.note("stopped", f"{candidate.name}: {why} This route has no fallback on outage.")
             else:
-                self._record.note("skipped", f"{candidate.name}: {why}.")
+                self._record.note("skipped", f"{candidate.name}: {why}")
             return None
         admitted = self._clock.monotonic()
         try:
             conversation = self._router.open(candidate, self._ask)
         except BaseException:
-            self._router.release(candidate, admitted)
+            self._router.release(self._route, candidate, admitted)
             raise
         turn = self._turns[place] = Turn.of(self._route, place, candidate, conversation, admitted)
         return turn
 
     def _close(self, turn: Turn) -> None:
         del self._turns[turn.place]
-        self._router.release(turn.candidate, turn.admitted)
+        self._router.release(self._route, turn.candidate, turn.admitted)
 
     def _is_askable(self, candidate: Candidate) -> bool:
         return candidate.provider in self._router.providers and candidate not in self._unpriced
@@ -200,10 +200,10 @@ class Walk:
 
     def answered(self, turn: Turn, call: Call, answer: Answer) -> Reply | None:
         """Take in an answer: a reply if it is valid, else the turn goes on or is over."""
-        self._router.tell_breaker(call, None)
         try:
             value = turn.conversation.read(answer)
         except ValidationError as error:
+            self._router.tell_breaker(self._route, call, answer, valid=False)
             problems = tuple(field_errors(error))
             self._outgoing.end(call, answer, Outcome.INVALID, code="invalid", problems=problems)
             if turn.reasks:
@@ -212,8 +212,10 @@ class Walk:
                 turn.give_up(Cause.NEVER_VALID)
             return None
         except Exception:  # a fault of ours must not make a paid call vanish
+            self._router.tell_breaker(self._route, call, answer)
             self._outgoing.end(call, answer, Outcome.PROVIDER_ERROR, code="internal_error")
             raise
+        self._router.tell_breaker(self._route, call, answer, valid=True)
         outcome = Outcome.VALID_AFTER_REASK if turn.was_asked_again else Outcome.VALID_FIRST_TRY
         outcome = Outcome.VALID_AFTER_FALLBACK if turn.place else outcome
         self._outgoing.end(call, answer, outcome)
@@ -221,7 +223,7 @@ class Walk:
 
     def failed(self, turn: Turn, call: Call, error: ProviderError) -> None:
         """Take in a call that gave no answer: the turn goes on or is over."""
-        self._router.tell_breaker(call, error)
+        self._router.tell_breaker(self._route, call, error)
         self._outgoing.end(call, error.answer, error.outcome, error=error)
         self._stop_if_left()
         cause = cause_of(error)
@@ -238,7 +240,7 @@ class Walk:
 
     def lost(self, call: Call, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""
-        self._router.tell_breaker(call, gone)
+        self._router.tell_breaker(self._route, call, gone)
         self._outgoing.end(call, gone.answer, gone.outcome, error=gone)
 
     def _pause(self, turn: Turn, cause: Cause, error: ProviderError) -> float | None:

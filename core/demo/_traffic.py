@@ -7,7 +7,7 @@ played in order of time through the budget's whole period, because what is block
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from sqlmodel import func, select
 from typing_extensions import override
 
 from core.attempts import Router
-from core.breakers import Breakers, BreakerState
+from core.breakers import Breakers, Change, Rule, words
 from core.budgets import Budgets, period
-from core.clock import Clock
+from core.clock import Clock, SystemClock
 from core.demo._chance import DemoClock, Dice
 from core.demo._history import LEASE, History, Member
 from core.demo._provider import Scene, ScriptedLoop, ScriptedProvider, Stage
@@ -29,12 +29,12 @@ from core.demo._texts import Texts
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest
 from core.guardrails import Guardrails
-from core.limits import Limits
+from core.limits import Limits, Pace, Ticket
 from core.policy import Policies
 from core.pricing import NANO
 from core.record import Generation, Record, Recorder
+from core.shared import Shared
 from core.store import Store
-from core.tables import ChangeEvent
 from core.tables import Generation as GenerationRow
 from core.telemetry import Metrics
 
@@ -266,11 +266,12 @@ class Unhurried(Limits):
     """No limit: the windows of the real ones live on the wall clock, on which a month passes in a minute here."""
 
     def __init__(self) -> None:
-        super().__init__(None, Metrics())
+        super().__init__(Shared(None, SystemClock(), Metrics()))
 
     @override
-    def take(self, tenant_id: str, per_minute: int) -> None:
+    def admitted(self, paces: Sequence[Pace], tokens: int, seconds: float) -> Ticket:
         """Let everyone through."""
+        return super().admitted((), tokens, seconds)
 
 
 class QuietRecorder(Recorder):
@@ -289,26 +290,12 @@ class _QuietRecord(Record):
 
 
 class BreakerEvents:
-    """Writes down when a breaker opens and when it closes again; a probe in between that fails changes nothing."""
+    """Writes down when a breaker opens and when it closes again."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
-    def __call__(self, provider: str, model: str, before: BreakerState, after: BreakerState) -> None:
+    def __call__(self, change: Change) -> None:
         """Annotate the time axis with a breaker's change."""
-        if after is BreakerState.HALF_OPEN or (before is BreakerState.HALF_OPEN and after is BreakerState.OPEN):
-            return
-        words = {BreakerState.OPEN: "opened", BreakerState.CLOSED: "closed"}
-        with self._store.writing() as session:
-            session.add(
-                ChangeEvent(
-                    id=self._clock.new_id(),
-                    at=self._clock.now(),
-                    kind="breaker",
-                    subject=f"{provider}/{model}",
-                    summary=f"The breaker of {provider}/{model} {words[after]}.",
-                    before=before.value,
-                    after=after.value,
-                )
-            )
+        words.write(self._store, self._clock, Rule(), change)

@@ -1,0 +1,197 @@
+"""The rule of every breaker: what speaks against a model, how much of it is too much, and how long to pause then.
+
+A model has a breaker that watches for calls that fail and calls that are slow, and for each schema one that watches
+for answers that do not satisfy it. All three are shares of what ended in the last minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+WINDOW_SECONDS = 60.0
+SLOT_SECONDS = 5.0
+"""The window moves in steps of this: as long for ten calls as for ten thousand."""
+SLOTS = int(WINDOW_SECONDS / SLOT_SECONDS)
+ANSWERS_PER_CALL = 4
+"""So many times the least calls is the least number of answers: one stubborn question gives several, all alike."""
+LONGEST_PAUSE = 4
+"""The longest pause, in first pauses: each probe that fails doubles the pause, up to this."""
+MOST_BREAKERS = 1000
+"""From so many on, those that have nothing to remember are dropped; were there still as many, no more are made."""
+FORGET_SECONDS = 3600.0
+"""After so long an open breaker that nobody asked for is dropped, should there be too many."""
+
+
+class BreakerState(StrEnum):
+    """Whether calls go through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Fault(StrEnum):
+    """What can speak against a model."""
+
+    FAILED = "failed"
+    """The call failed through the provider's fault."""
+    SLOW = "slow"
+    """The call took too long, whatever came of it; for a stream, until the first piece."""
+    INVALID = "invalid"
+    """The answer did not satisfy the schema."""
+
+
+class Name(NamedTuple):
+    """Which breaker."""
+
+    provider: str
+    model: str
+    schema: str = ""
+    """Empty for the breaker of the model itself."""
+
+    @property
+    def text(self) -> str:
+        """The name as people read it: ``provider/model``, with the schema if there is one."""
+        return f"{self.provider}/{self.model}" + (f" for {self.schema}" if self.schema else "")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How much of what is too much."""
+
+    least: int
+    """So many must have ended before a share says anything."""
+    faults: tuple[Fault, ...]
+    rates: tuple[float, ...]
+    """For each fault, the share from which on it opens the breaker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The thresholds of this deployment."""
+
+    error_rate: float = 0.5
+    slow_rate: float = 0.8
+    slow_seconds: float = 20.0
+    invalid_rate: float = 0.9
+    least_calls: int = 5
+    pause_seconds: float = 30.0
+
+    @cached_property
+    def calls(self) -> Bar:
+        """What a model's own breaker holds its calls to."""
+        return Bar(self.least_calls, (Fault.FAILED, Fault.SLOW), (self.error_rate, self.slow_rate))
+
+    @cached_property
+    def answers(self) -> Bar:
+        """What the breaker of a model and a schema holds answers to."""
+        return Bar(self.least_calls * ANSWERS_PER_CALL, (Fault.INVALID,), (self.invalid_rate,))
+
+    @property
+    def longest_pause_seconds(self) -> float:
+        """The pause that no failed probe lengthens further."""
+        return self.pause_seconds * LONGEST_PAUSE
+
+    @property
+    def probe_seconds(self) -> float:
+        """After how long a probe that has not been heard of is given up for lost, and another may go out."""
+        return max(self.pause_seconds, self.slow_seconds)
+
+    def pause_after(self, failed_probes: int) -> float:
+        """Return how many seconds to pause after so many probes have failed in turn."""
+        return min(self.pause_seconds * 2 ** min(failed_probes, 16), self.longest_pause_seconds)
+
+
+class Sight(NamedTuple):
+    """What one ended call says to one breaker."""
+
+    name: Name
+    bar: Bar
+    is_telling: bool
+    """Whether it says anything: a call that failed says nothing about answers."""
+    faults: tuple[bool, ...]
+    """In the order of the bar's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """A breaker that is not closed, and why. ``changed``, ``until`` and ``probe_until`` are monotonic time."""
+
+    state: BreakerState
+    since: datetime
+    """When it opened; probes that failed since then leave it."""
+    changed: float
+    """When it took its state. A call that began before says nothing about what is now."""
+    until: float
+    """When its pause ends."""
+    probe_until: float = 0.0
+    """When the probe that is out is given up for lost; past if none is."""
+    failed_probes: int = 0
+    fault: Fault
+    """What opened it: *count* of *ended* calls, or answers, of the last minute."""
+    count: int
+    ended: int
+
+    def refuses(self, now: float) -> bool:
+        """Whether nobody may go out now, not even a probe."""
+        return now < (self.until if self.state is BreakerState.OPEN else self.probe_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A breaker that took another state."""
+
+    name: Name
+    before: BreakerState
+    after: BreakerState
+    trip: Trip
+    """As it is now; where it closed, as it was before."""
+    pause_seconds: float
+    """How long it pauses now; 0 where it closed."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether people are to be told: a probe that fails when the pause is at its longest changes nothing."""
+        return self.before is BreakerState.CLOSED or self.pause_seconds == 0 or self._lengthened
+
+    @property
+    def _lengthened(self) -> bool:
+        return 2**self.trip.failed_probes <= LONGEST_PAUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one breaker's window holds."""
+
+    ended: int
+    counts: tuple[int, ...]
+    """In the order of the bar's faults."""
+
+
+def sights(  # noqa: PLR0917 what is known of one call
+    rule: Rule,
+    name: Name,
+    schema: str,
+    healthy: bool,
+    seconds: float,
+    valid: bool | None,  # noqa: FBT001 facts
+) -> Sequence[Sight]:
+    """Return what one ended call says: to its model's breaker, and to that of its schema, where it has one."""
+    call = Sight(name, rule.calls, True, (not healthy, seconds >= rule.slow_seconds))
+    if not schema:
+        return (call,)
+    return call, Sight(name._replace(schema=schema), rule.answers, valid is not None, (valid is False,))
+
+
+def exceeded(bar: Bar, ended: int, counts: Sequence[int], faults: Sequence[bool]) -> Fault | None:
+    """Return what opens a breaker after a call with these *faults* was counted; a call without fault opens none."""
+    if ended >= bar.least:
+        for fault, rate, count, is_there in zip(bar.faults, bar.rates, counts, faults, strict=True):
+            if is_there and count / ended >= rate:
+                return fault
+    return None
