@@ -1,0 +1,182 @@
+"""What a route may be: every value is checked here, whoever gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.attempts import Candidate, Cause
+from core.errors import Invalid
+from core.providers import parameters
+from core.settings import Settings, provider_of
+
+MODES = ("tools", "json_schema", "json", "md_json")
+CANDIDATE_FIELDS = (
+    "model",
+    "mode",
+    "max_tokens",
+    "most_tokens",
+    "timeout_seconds",
+    "max_reasks",
+    "max_retries",
+    "parameters",
+)
+"""What a candidate may say of itself."""
+MOST_HEDGE_MS = 600_000
+MOST_CACHE_SECONDS = 30 * 86_400
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_MOST_CANDIDATES = 8
+_MOST_TOKENS = 200_000
+_MOST_SECONDS = 600.0
+_MOST_ATTEMPTS = 10
+_LONGEST_DESCRIPTION = 300
+
+
+def candidate(given: Mapping[str, Any], settings: Settings) -> Candidate:
+    """Return one candidate, checked; what it leaves out is the deployment's.
+
+    Raises:
+        Invalid: a value that a candidate cannot have.
+
+    """
+    try:
+        provider, model = provider_of(str(given.get("model", "")).strip())
+    except ValueError as error:
+        raise Invalid(f"The model {error}.") from None
+    name = f"{provider}/{model}"
+    if unknown := sorted(set(given) - set(CANDIDATE_FIELDS)):
+        raise Invalid(f"{name} has {unknown[0]!r}, which is nothing a candidate has: {', '.join(CANDIDATE_FIELDS)}.")
+    mode = given.get("mode") or None
+    if mode is not None and mode not in MODES:
+        raise Invalid(f"The mode {mode!r} of {name} is not one of {', '.join(MODES)}.")
+    max_tokens = int(_within("max_tokens", given.get("max_tokens"), settings.max_output_tokens, _MOST_TOKENS))
+    most_tokens = given.get("most_tokens") or None
+    if most_tokens is not None and _within("most_tokens", most_tokens, 1, _MOST_TOKENS) < max_tokens:
+        raise Invalid(f"most_tokens of {name} is {most_tokens}; it cannot lie below max_tokens, {max_tokens}.")
+    return Candidate(
+        provider=provider,
+        model=model,
+        mode=mode,
+        max_tokens=max_tokens,
+        most_tokens=None if most_tokens is None else int(most_tokens),
+        timeout_seconds=_within(
+            "timeout_seconds", given.get("timeout_seconds"), settings.attempt_timeout_seconds, _MOST_SECONDS
+        ),
+        max_reasks=_attempts("max_reasks", given.get("max_reasks")),
+        max_retries=_attempts("max_retries", given.get("max_retries")),
+        parameters=_parameters(name, given.get("parameters")),
+    )
+
+
+def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[dict[str, Any]]:
+    """Return a route's candidates as they are stored: what they say of themselves, and nothing they leave out.
+
+    Raises:
+        Invalid: too few or too many, one twice, or one that cannot be.
+
+    """
+    if not 1 <= len(given) <= _MOST_CANDIDATES:
+        raise Invalid(f"A route has 1 to {_MOST_CANDIDATES} candidates; this one has {len(given)}.")
+    checked = [candidate(one, settings) for one in given]
+    if len({one.name for one in checked}) < len(checked):
+        raise Invalid("A route names each model once; a second time would only repeat what has just failed.")
+    stored: list[dict[str, Any]] = []
+    for one, said in zip(checked, given, strict=True):
+        kept = {field: value for field, value in said.items() if value not in (None, "", {})}
+        stored.append(kept | {"model": one.name} | ({"parameters": dict(one.parameters)} if one.parameters else {}))
+    return stored
+
+
+def causes(given: Iterable[str] | None) -> frozenset[Cause]:
+    """Return the causes of fallback of these names; ``None`` is all of them.
+
+    Raises:
+        Invalid: one is none.
+
+    """
+    if given is None:
+        return frozenset(Cause)
+    try:
+        return frozenset(Cause(one) for one in given)
+    except ValueError as error:
+        raise Invalid(f"A route falls back on {', '.join(Cause)}; {str(error).split()[0]} is none of them.") from None
+
+
+def name(given: str) -> str:
+    """Return the name of a route.
+
+    Raises:
+        Invalid: it cannot be one.
+
+    """
+    if not _NAME.fullmatch(given):
+        raise Invalid(f"A route's name has lower-case letters, digits, '-', '_', and begins with a letter: {given!r}.")
+    return given
+
+
+def description(given: str) -> str:
+    """Return what a route says of itself, in one line.
+
+    Raises:
+        Invalid: it is too long.
+
+    """
+    text = " ".join(given.split())
+    if len(text) > _LONGEST_DESCRIPTION:
+        raise Invalid(f"A description has at most {_LONGEST_DESCRIPTION} characters; this one has {len(text)}.")
+    return text
+
+
+def attempts(what: str, given: Any) -> int:
+    """Return a number of re-asks or retries.
+
+    Raises:
+        Invalid: it lies outside 0 to 10.
+
+    """
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MOST_ATTEMPTS:
+        raise Invalid(f"{what} lies between 0 and {_MOST_ATTEMPTS}; this is {given}.")
+    return given
+
+
+def deadline(given: float) -> float:
+    """Return a deadline in seconds, or raise Invalid."""
+    return _within("deadline_seconds", given, 60.0, _MOST_SECONDS)
+
+
+def span(what: str, given: Any, most: int) -> int | None:
+    """Return a whole number from 1 to *most*; ``None`` and 0 are none.
+
+    Raises:
+        Invalid: it is another.
+
+    """
+    if not given:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= most:
+        raise Invalid(f"{what} is a whole number from 1 to {most}, or left out; this is {given!r}.")
+    return given
+
+
+def _attempts(what: str, given: Any) -> int | None:
+    return None if given is None or given == "" else attempts(what, given)
+
+
+def _parameters(of: str, given: Any) -> dict[str, Any]:
+    if given is None or given == "":
+        return {}
+    if not isinstance(given, Mapping):
+        raise Invalid(f"The parameters of {of} are an object, such as {{'temperature': 0.2}}.")
+    try:
+        return parameters({str(key): value for key, value in given.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] JSON
+    except ValueError as error:
+        raise Invalid(f"The parameters of {of}: {error}.") from None
+
+
+def _within(what: str, value: Any, default: float, most: float) -> float:
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise Invalid(f"{what} lies above 0 and at most at {most:g}; this is {value!r}.")
+    return value

@@ -1,0 +1,274 @@
+"""The routes of this deployment: read for every generation, changed by operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from core import audit
+from core.attempts import Candidate, Cause, RouteTerms
+from core.clock import Clock
+from core.errors import Conflict, Invalid, NotFound
+from core.principals import Permission, Principal
+from core.routes import checks
+from core.settings import Settings
+from core.store import Store
+from core.tables import Route, Schema
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteView:
+    """A route as people see it."""
+
+    terms: RouteTerms
+    version: int
+    """0 for the default route while the environment decides."""
+    is_from_environment: bool
+    description: str = ""
+    schemas: tuple[str, ...] = ()
+    """Schemas that take this route when the caller names none."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The route as plain values, as audit and the command line write it."""
+        terms = self.terms
+        return {
+            "candidates": [_described(one) for one in terms.candidates],
+            "description": self.description,
+            "schemas": list(self.schemas),
+            "max_reasks": terms.max_reasks,
+            "max_retries": terms.max_retries,
+            "deadline_seconds": terms.deadline_seconds,
+            "fallback_on": [cause.value for cause in Cause if cause in terms.fallback_on],
+            "hedge_after_ms": terms.hedge_after_ms,
+            "cache_seconds": terms.cache_seconds,
+            "marks_cache": terms.marks_cache,
+        }
+
+
+class Routes:
+    """The routes of this deployment."""
+
+    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+
+    def list(self) -> Sequence[RouteView]:
+        """Return every route, the default one first."""
+        with self._store.reading() as session:
+            rows = session.exec(select(Route).order_by(Route.name)).all()
+        views = {row.name: self._view(row) for row in rows}
+        return [views.pop(DEFAULT, None) or self._from_environment(), *views.values()]
+
+    def find(self, name: str) -> RouteView:
+        """Return the route of that name.
+
+        Raises:
+            NotFound: there is none; the message says which there are.
+
+        """
+        with self._store.reading() as session:
+            row = session.exec(select(Route).where(Route.name == name)).first()
+            if row is not None:
+                return self._view(row)
+            if name == DEFAULT:
+                return self._from_environment()
+            names = session.exec(select(Route.name).where(Route.name != DEFAULT).order_by(Route.name)).all()
+        raise NotFound(f"There is no route {name!r}. There are: {', '.join([DEFAULT, *names])}.")
+
+    def for_schema(self, schema: str) -> RouteView:
+        """Return the route that a request about *schema* takes if it names none: the one that lists it, or default."""
+        views = self.list()
+        return next((view for view in views if schema in view.schemas), views[0])
+
+    def of_model(self, model: str, route: str = DEFAULT) -> RouteTerms:
+        """Return a route narrowed to one model, as a caller may ask for it.
+
+        The model has its own settings where the route names it, and the deployment's where it does not.
+
+        Raises:
+            Invalid: *model* names no provider.
+            NotFound: there is no such route.
+
+        """
+        base, wanted = self.find(route).terms, self.candidate({"model": model})
+        known = next((one for one in base.candidates if one.name == wanted.name), wanted)
+        return replace(base, candidates=(known,), hedge_after_ms=None)
+
+    def models(self) -> Sequence[str]:
+        """Return every model that a route names, as ``provider/name``, each once."""
+        return list(dict.fromkeys(one.name for view in self.list() for one in view.terms.candidates))
+
+    def set(
+        self,
+        principal: Principal,
+        name: str,
+        candidates: Sequence[Mapping[str, Any]],
+        *,
+        max_reasks: int = 2,
+        max_retries: int = 1,
+        deadline_seconds: float = 60.0,
+        description: str = "",
+        schemas: Sequence[str] = (),
+        fallback_on: Iterable[str] | None = None,
+        hedge_after_ms: int | None = None,
+        cache_seconds: int | None = None,
+        marks_cache: bool = True,
+        expected_version: int | None = None,
+    ) -> RouteView:
+        """Make or change a route; effective with the next generation, in every process.
+
+        A candidate reads ``{"model": "provider/name", "mode"?, "max_tokens"?, "most_tokens"?, "timeout_seconds"?,
+        "max_reasks"?, "max_retries"?, "parameters"?}``. *fallback_on* names the causes of fallback; ``None`` is all.
+
+        Raises:
+            Forbidden: without ``routes.write``.
+            Invalid: a value that a route cannot have.
+            Conflict: it is no longer at *expected_version*.
+
+        """
+        principal.require(Permission.ROUTES_WRITE)
+        causes = checks.causes(fallback_on)
+        wanted: dict[str, Any] = {
+            "candidates": checks.candidates(candidates, self._settings),
+            "description": checks.description(description),
+            "schemas": list(dict.fromkeys(schemas)),
+            "fallback_on": None if causes == frozenset(Cause) else [cause.value for cause in Cause if cause in causes],
+            "hedge_after_ms": checks.span("hedge_after_ms", hedge_after_ms, checks.MOST_HEDGE_MS),
+            "cache_seconds": checks.span("cache_seconds", cache_seconds, checks.MOST_CACHE_SECONDS),
+            "marks_cache": bool(marks_cache),
+            "max_reasks": checks.attempts("max_reasks", max_reasks),
+            "max_retries": checks.attempts("max_retries", max_retries),
+            "deadline_seconds": checks.deadline(deadline_seconds),
+        }
+        if hedge_after_ms and len(candidates) == 1:
+            raise Invalid("hedge_after_ms needs a second candidate, to be asked beside the first.")
+        with self._store.writing() as session:
+            row = session.exec(select(Route).where(Route.name == checks.name(name)).with_for_update()).first()
+            if expected_version is not None and (row.version if row else 0) != expected_version:
+                raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
+            _check_schemas(session, name, wanted["schemas"])
+            known = self._view(row) if row else self._from_environment() if name == DEFAULT else None
+            if row is None:
+                row = Route(id=self._clock.new_id(), name=name, created_at=self._clock.now(), version=0, **wanted)
+            for field, value in wanted.items():
+                setattr(row, field, value)
+            row.version += 1
+            session.add(row)
+            view = self._view(row)
+            asked = ", then ".join(one.name for one in view.terms.candidates)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="route.set",
+                kind="route",
+                subject=name,
+                summary=f"Route {name} now asks {asked}.",
+                before=known.described if known else None,
+                after=view.described,
+            )
+            return view
+
+    def reset(self, principal: Principal, name: str) -> None:
+        """Remove a route; the default one then follows the environment again.
+
+        Raises:
+            Forbidden: without ``routes.write``.
+            NotFound: no operator made it.
+
+        """
+        principal.require(Permission.ROUTES_WRITE)
+        with self._store.writing() as session:
+            row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
+            if row is None:
+                raise NotFound(f"No operator made a route {name!r}, so there is nothing to remove.")
+            session.delete(row)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="route.reset",
+                kind="route",
+                subject=name,
+                summary="The default route follows the environment." if name == DEFAULT else f"{name} was removed.",
+                before=self._view(row).described,
+            )
+
+    def candidate(self, given: Mapping[str, Any]) -> Candidate:
+        """Return one candidate, checked.
+
+        Raises:
+            Invalid: a value that a candidate cannot have.
+
+        """
+        return checks.candidate(given, self._settings)
+
+    def _view(self, row: Route) -> RouteView:
+        terms = RouteTerms(
+            name=row.name,
+            candidates=tuple(self.candidate(one) for one in row.candidates),
+            max_reasks=row.max_reasks,
+            max_retries=row.max_retries,
+            deadline_seconds=row.deadline_seconds,
+            fallback_on=checks.causes(row.fallback_on),
+            hedge_after_ms=row.hedge_after_ms,
+            cache_seconds=row.cache_seconds,
+            marks_cache=row.marks_cache,
+        )
+        return RouteView(
+            terms=terms,
+            version=row.version,
+            is_from_environment=False,
+            description=row.description,
+            schemas=tuple(row.schemas),
+        )
+
+    def _from_environment(self) -> RouteView:
+        terms = RouteTerms(
+            name=DEFAULT,
+            candidates=tuple(self.candidate({"model": model}) for model in self._settings.candidates),
+            max_reasks=self._settings.max_retries,
+            max_retries=1,
+            deadline_seconds=self._settings.deadline_seconds,
+        )
+        return RouteView(terms=terms, version=0, is_from_environment=True)
+
+
+def _check_schemas(session: Session, route: str, wanted: Sequence[str]) -> None:
+    """Go on only if every schema is there and takes no other route.
+
+    Raises:
+        Invalid: one is not, or does.
+
+    """
+    if not wanted:
+        return
+    there = set(session.exec(select(Schema.name).where(col(Schema.name).in_(wanted))))
+    if missing := [name for name in wanted if name not in there]:
+        raise Invalid(f"There is no schema {missing[0]!r}, so it can take no route. Give a schema's plain name.")
+    for other in session.exec(select(Route).where(Route.name != route)):
+        if taken := [name for name in wanted if name in other.schemas]:
+            raise Invalid(f"The schema {taken[0]} takes the route {other.name} already; take it from there first.")
+
+
+def _described(one: Candidate) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "model": one.name,
+        "mode": one.mode,
+        "max_tokens": one.max_tokens,
+        "timeout_seconds": one.timeout_seconds,
+    }
+    own: dict[str, Any] = {
+        "most_tokens": one.most_tokens,
+        "max_reasks": one.max_reasks,
+        "max_retries": one.max_retries,
+        "parameters": dict(one.parameters) or None,
+    }
+    return described | {field: value for field, value in own.items() if value is not None}
