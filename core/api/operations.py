@@ -83,7 +83,8 @@ class _Operations:
         try:
             return dict(await asyncio.wait_for(asyncio.shield(self._checking), CHECK_SECONDS))
         except TimeoutError:
-            return {"store": _DOWN, "migrations": {"status": "unknown"}, "limits": {"status": "unknown"}}
+            unknown = {"status": "unknown"}
+            return {"store": _DOWN, "migrations": unknown, "limits": unknown, "redis": unknown}
 
     def _providers(self, runtime: Runtime) -> dict[str, Any]:
         if self._reachability is None:
@@ -98,12 +99,18 @@ class _Operations:
 
 
 def _check(runtime: Runtime) -> dict[str, Any]:
-    """Return the state of store, migrations and limits. The limits fail open, so they never make it not ready."""
-    limits = {"status": "ok" if _holds(runtime.limits.check) else "down", "shared": runtime.limits.is_shared}
+    """Return the state of store, migrations, limits and Redis. The last two never make the process not ready."""
+    shared = runtime.shared
+    is_up = _holds(shared.check)
+    redis = ("ok" if is_up else "down") if shared.is_set else "not_set"
+    found: dict[str, Any] = {
+        "limits": {"status": "ok" if is_up else "down", "shared": shared.is_set},
+        "redis": {"status": redis, "down_since": shared.down_since},
+    }
     if not _holds(lambda: runtime.store.check() is None):
-        return {"store": _DOWN, "migrations": {"status": "unknown"}, "limits": limits}
+        return {"store": _DOWN, "migrations": {"status": "unknown"}, **found}
     migrations = "ok" if _holds(runtime.store.is_migrated) else "behind"
-    return {"store": {"status": "ok"}, "migrations": {"status": migrations}, "limits": limits}
+    return {"store": {"status": "ok"}, "migrations": {"status": migrations}, **found}
 
 
 def _holds(check: Any) -> bool:

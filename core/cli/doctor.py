@@ -129,12 +129,13 @@ def _local_model(settings: Settings) -> Iterator[Check]:
 
 
 def _redis(settings: Settings) -> Iterator[Check]:
-    from core.limits import Limits  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.shared import Shared  # noqa: PLC0415
     from core.telemetry import Metrics  # noqa: PLC0415
 
     if settings.redis_url is None:
-        yield Check("redis", Health.OK, "It is not set up: each process counts its own rate limits.")
-    elif Limits(settings.redis_url, Metrics()).check():
+        yield Check("redis", Health.OK, "It is not set up: limits and breakers are counted per process.")
+    elif Shared(settings.redis_url, SystemClock(), Metrics()).check():
         yield Check("redis", Health.OK, "It answers.")
     else:
-        yield Check("redis", Health.FAILED, "It does not answer, so rate limits are not enforced. Check REDIS_URL.")
+        yield Check("redis", Health.FAILED, "It does not answer: limits and breakers are counted per process. Check REDIS_URL.")

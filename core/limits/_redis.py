@@ -1,0 +1,196 @@
+"""Counts in the Redis of all processes: one script to come in, one to go out.
+
+The counting is the ``limits`` library's: its scripts are put into ours as they are, each as a function, so that what
+they do to one count is done to all of a tenant and its key at once, in one round trip, or to none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from limits.storage import RedisStorage
+
+from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, Pace, Use, Window
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_PREFIX = "proctor:limit"
+
+
+def _text(script: bytes | str) -> str:
+    return script.decode() if isinstance(script, bytes) else script
+
+
+_COUNTING = f"""
+local function look_at_moving(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_MOVING_WINDOW)}
+end
+local function acquire_moving(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW)}
+end
+local function look_at_sliding(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_SLIDING_WINDOW)}
+end
+local function acquire_sliding(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW)}
+end
+
+local time = redis.call('time')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local window = tonumber(ARGV[1])
+local lease = ARGV[2]
+
+local function sliding(first, second)
+    local found = look_at_sliding({{first, second}}, {{window}})
+    local previous, current = tonumber(found[1] or 0) or 0, tonumber(found[3] or 0) or 0
+    local previous_ms, current_ms = math.max(0, found[2] or 0), math.max(0, found[4] or 0)
+    return previous, previous_ms, current, current_ms, math.floor(previous * previous_ms / (window * 1000)) + current
+end
+"""
+"""``KEYS`` and ``ARGV`` are the functions' parameters, so that the library's texts need not be touched."""
+
+_ADMIT = f"""{_COUNTING}
+local takes = ARGV[3] == '1'
+local fits, seen = true, {{}}
+for each = 0, (#ARGV - 3) / 3 - 1 do
+    local kind, most, amount = ARGV[4 + each * 3], tonumber(ARGV[5 + each * 3]), tonumber(ARGV[6 + each * 3])
+    local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
+    if kind == 'requests' then
+        local found = look_at_moving({{first}}, {{now - window, most}})
+        local count = found and found[2] or 0
+        seen[each + 1] = {{count + 1 <= most and 1 or 0, count, found and (found[1] + window - now) * 1000 or 0}}
+    elseif kind == 'tokens' then
+        local previous, previous_ms, current, current_ms, used = sliding(first, second)
+        seen[each + 1] = {{used + amount <= most and 1 or 0, previous, previous_ms, current, current_ms}}
+    else
+        redis.call('zremrangebyscore', first, '-inf', now)
+        local count = redis.call('zcard', first)
+        seen[each + 1] = {{count + 1 <= most and 1 or 0, count}}
+    end
+    fits = fits and seen[each + 1][1] == 1
+end
+if takes and fits then
+    for each = 0, (#ARGV - 3) / 3 - 1 do
+        local kind, most, amount = ARGV[4 + each * 3], tonumber(ARGV[5 + each * 3]), tonumber(ARGV[6 + each * 3])
+        local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
+        if kind == 'requests' then
+            acquire_moving({{first}}, {{now, most, window, amount}})
+        elseif kind == 'tokens' then
+            acquire_sliding({{first, second}}, {{most, window, amount}})
+        else
+            redis.call('zadd', first, now + amount, lease)
+            redis.call('expire', first, math.max(redis.call('ttl', first), math.ceil(amount)) + 1)
+        end
+    end
+    return {{}}
+end
+return seen
+"""
+
+_SETTLE = f"""{_COUNTING}
+for each = 0, (#ARGV - 2) / 3 - 1 do
+    local kind, most, amount = ARGV[3 + each * 3], tonumber(ARGV[4 + each * 3]), tonumber(ARGV[5 + each * 3])
+    local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
+    if kind == 'concurrency' then
+        redis.call('zrem', first, lease)
+    elseif amount ~= 0 then
+        local previous, previous_ms, current, current_ms, used = sliding(first, second)
+        if amount > 0 then
+            amount = math.min(amount, most - used)
+            if amount > 0 then acquire_sliding({{first, second}}, {{most, window, amount}}) end
+        elseif current > 0 then
+            redis.call('decrby', second, math.min(-amount, current))
+        end
+    end
+end
+return 1
+"""
+
+
+class Together:
+    """The counts of all processes that share a Redis."""
+
+    def __init__(self, redis: Redis, window_seconds: int) -> None:
+        self._window_seconds = window_seconds
+        self._admit = redis.register_script(_ADMIT)
+        self._settle = redis.register_script(_SETTLE)
+
+    def admit(self, paces: Sequence[Pace], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
+        """Count one generation in all of *paces*, or in none: return those that have no room for it."""
+        keys: list[str] = []
+        arguments: list[Any] = [self._window_seconds, lease, "1"]
+        for pace, what, most in _limits_of(paces):
+            keys += _keys(pace, what)
+            amount = 1 if what is Limited.REQUESTS else tokens if what is Limited.TOKENS else seconds
+            arguments += what.value, most, amount
+        seen: Any = self._admit(keys, arguments)
+        return list(self._full(paces, seen, tokens)) if seen else ()
+
+    def settle(self, paces: Sequence[Pace], *, lease: str, tokens: int) -> None:
+        """Give back the places of *lease* and count *tokens* more or fewer, as far as there is room."""
+        keys: list[str] = []
+        arguments: list[Any] = [self._window_seconds, lease]
+        for pace, what, most in _limits_of(paces):
+            if what is Limited.CONCURRENCY or (what is Limited.TOKENS and tokens):
+                keys += _keys(pace, what)
+                arguments += what.value, most, tokens
+        if keys:
+            self._settle(keys, arguments)
+
+    def use(self, paces: Sequence[Pace]) -> Sequence[Use]:
+        """Return what of each pace is used."""
+        keys: list[str] = []
+        arguments: list[Any] = [self._window_seconds, "", "0"]
+        for pace, what, most in _limits_of(paces):
+            keys += _keys(pace, what)
+            arguments += what.value, most, 1
+        found: Any = self._admit(keys, arguments) if keys else ()
+        seen: Iterator[Sequence[int]] = iter(found)
+        return [
+            Use(
+                requests=next(seen)[1] if pace.requests_per_min else 0,
+                tokens=_window(next(seen)).used(self._window_seconds) if pace.tokens_per_min else 0,
+                concurrent=next(seen)[1] if pace.concurrent else 0,
+            )
+            for pace in paces
+        ]
+
+    def _full(self, paces: Sequence[Pace], seen: Sequence[Sequence[int]], tokens: int) -> Iterator[Full]:
+        """Yield the limits that have no room, after what the script saw of each."""
+        for (pace, what, most), found in zip(_limits_of(paces), seen, strict=True):
+            fits, used, *more = found
+            match what:
+                case _ if fits:
+                    continue
+                case Limited.TOKENS:
+                    window = _window(found)
+                    wait = window.seconds_until(tokens, most, self._window_seconds)
+                    yield Full(pace, what, wait, window.used(self._window_seconds))
+                case Limited.REQUESTS:
+                    yield Full(pace, what, more[0] / 1000, used)
+                case Limited.CONCURRENCY:
+                    yield Full(pace, what, CONCURRENCY_SECONDS, used)
+
+
+def _limits_of(paces: Sequence[Pace]) -> Iterator[tuple[Pace, Limited, int]]:
+    """Yield every limit that is set, in the order in which the scripts see them."""
+    for pace in paces:
+        if pace.requests_per_min:
+            yield pace, Limited.REQUESTS, pace.requests_per_min
+        if pace.tokens_per_min:
+            yield pace, Limited.TOKENS, pace.tokens_per_min
+        if pace.concurrent:
+            yield pace, Limited.CONCURRENCY, pace.concurrent
+
+
+def _keys(pace: Pace, what: Limited) -> tuple[str, str]:
+    """Return where a limit is counted. Two, as the library counts tokens by two minutes."""
+    key = f"{_PREFIX}:{what.value}:{pace.scope.value}:{pace.id}"
+    return (f"{key}:before", f"{key}:now") if what is Limited.TOKENS else (key, "")
+
+
+def _window(found: Sequence[int]) -> Window:
+    _, previous, previous_ms, current, current_ms = found
+    return Window(previous, previous_ms / 1000, current, current_ms / 1000)
