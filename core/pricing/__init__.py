@@ -7,8 +7,9 @@ knows is unpriced: ``None``, never 0.
 from core.pricing._book import ANY_MODEL, Override, OverrideKind, PriceBook
 from core.pricing._listed import SOURCE, VENDORS, listed
 from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, nano_usd, usd
-from core.pricing._overrides import Prices
+from core.pricing._overrides import Prices, states
 from core.pricing._terms import PriceTerms, Rates
+from core.pricing._work import PricedModel, UnpricedModel
 
 __all__ = [
     "ANY_MODEL",
@@ -21,11 +22,14 @@ __all__ = [
     "Price",
     "PriceBook",
     "PriceTerms",
+    "PricedModel",
     "Prices",
     "Rates",
+    "UnpricedModel",
     "Usage",
     "as_dollars",
     "listed",
     "nano_usd",
+    "states",
     "usd",
 ]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from core.pricing._listed import listed
-from core.pricing._money import Cost, Usage
+from core.pricing._money import Cost, Usage, as_dollars
 from core.pricing._terms import PriceTerms, Rates, made
 
 ANY_MODEL = "*"
@@ -49,6 +49,26 @@ class Override:
     actor: str = ""
     created_at: datetime
     withdrawn_at: datetime | None = None
+
+    @property
+    def subject(self) -> str:
+        """``provider/model``."""
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def sentence(self) -> str:
+        """What it says, as in "it costs …": ``$2 in and $8 out per million tokens``."""
+        if self.base is None:
+            percent = self.discount_percent
+            return "the list price" if percent is None else f"{percent.normalize():f} % less than the list price"
+        base, cache = self.base, ""
+        if base.cached != base.fresh:
+            cache += f", ${as_dollars(base.cached)} cached"
+        if base.written != base.fresh:
+            cache += f", ${as_dollars(base.written)} written to the cache"
+        said = f"${as_dollars(base.fresh)} in{cache} and ${as_dollars(base.output)} out per million tokens"
+        steps = [f"${as_dollars(r.fresh)} and ${as_dollars(r.output)} above {above:,}" for above, r in self.tiers]
+        return f"{said} ({'; '.join(steps)})" if steps else said
 
     def terms(self, model: str, day: date) -> PriceTerms | None:
         """Return what *model* costs under it on *day*; ``None`` if the list, which it refers to, does not know it."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
 
+from core import audit
 from core.clock import Clock
-from core.pricing._book import Override, OverrideKind, PriceBook
-from core.pricing._money import nano_usd
-from core.pricing._terms import Rates
+from core.errors import Conflict, NotFound
+from core.pricing import _drafts, _work
+from core.pricing._book import Override, PriceBook
+from core.pricing._work import PricedModel, UnpricedModel
+from core.principals import Permission, Principal
 from core.store import Store
-from core.tables import PriceOverride
+from core.tables import PriceOverride, Revision, Tenant
 
 
 class Prices:
@@ -29,35 +33,173 @@ class Prices:
             col(PriceOverride.withdrawn_at).is_(None), col(PriceOverride.tenant_id).in_({"", tenant_id})
         )
         with self._store.reading() as session:
-            return PriceBook([_override(row) for row in session.exec(query)])
+            return PriceBook([_drafts.read(row) for row in session.exec(query)])
+
+    def overrides(self) -> list[Override]:
+        """Return every override there ever was, by model, the one that begins last first."""
+        with self._store.reading() as session:
+            found = [_drafts.read(row) for row in session.exec(select(PriceOverride))]
+        found.sort(key=lambda one: (one.from_at, one.created_at, one.id), reverse=True)
+        return sorted(found, key=lambda one: (one.provider, one.model, one.tenant_id))
+
+    def set(
+        self,
+        principal: Principal,
+        provider: str,
+        model: str,
+        *,
+        tenant: Tenant | None = None,
+        from_at: datetime | None = None,
+        rates: Mapping[str, Any] | None = None,
+        tiers: Sequence[Mapping[str, Any]] = (),
+        discount_percent: str | None = None,
+        back_to_list: bool = False,
+        reason: str = "",
+        expected: str | None = None,
+    ) -> Override:
+        """Say what *model* costs from a time on, for *tenant* or for all; effective with the next generation.
+
+        Exactly one of *rates*, *discount_percent* and *back_to_list* is given. *rates* are decimal texts in dollars per
+        million tokens: ``input_usd_per_mtok`` and ``output_usd_per_mtok``, and if caching is priced
+        ``cached_usd_per_mtok`` and ``cache_write_usd_per_mtok``; each of *tiers* has the same and
+        ``from_input_tokens``: it prices every token of calls with more input than that. *model* may be ``*``: every
+        model of the provider that has no override of its own. Without *from_at* it begins now. Calls that were recorded
+        keep the price they were recorded at, whatever *from_at* is.
+
+        *expected* is the id of the override that the operator saw to hold at *from_at*, or empty for the price list:
+        if another holds by now, nothing is saved.
+
+        Raises:
+            Forbidden: without ``prices.write``.
+            Invalid: a value that a price cannot have.
+            Conflict: another override of the same model and tenant begins at the same moment, or see *expected*.
+
+        """
+        principal.require(Permission.PRICES_WRITE)
+        now = self._clock.now()
+        draft = _drafts.checked(
+            provider,
+            model,
+            from_at=from_at or now,
+            rates=rates,
+            tiers=tiers,
+            discount_percent=discount_percent,
+            back_to_list=back_to_list,
+            reason=reason,
+        )
+        tenant_id = tenant.id if tenant else ""
+        row = PriceOverride(id=self._clock.new_id(), tenant_id=tenant_id, actor=principal.name, created_at=now, **draft)
+        override = _drafts.read(row)
+        with self._store.writing() as session:
+            session.get(Revision, 1, with_for_update=True)  # decisions about prices are made one after the other
+            others = [
+                _drafts.read(one)
+                for one in session.exec(
+                    select(PriceOverride).where(
+                        col(PriceOverride.withdrawn_at).is_(None),
+                        PriceOverride.provider == override.provider,
+                        col(PriceOverride.tenant_id).in_({"", tenant_id}),
+                    )
+                )
+            ]
+            _require_free(override, others)
+            holding = PriceBook(others).override(override.provider, override.model, override.from_at)
+            if expected is not None and (holding.id if holding else "") != expected:
+                raise Conflict(
+                    f"Someone else changed the price of {override.subject} meanwhile; nothing was saved. "
+                    "Reload and look again."
+                )
+            session.add(row)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="price.set",
+                kind="price",
+                subject=override.subject,
+                summary=f"{override.subject} costs {override.sentence} from {_moment(override.from_at)} on, "
+                f"for {tenant.name if tenant else 'all tenants'}.",
+                tenant_id=tenant_id or None,
+                before=None if holding is None else _drafts.described(holding),
+                after=_drafts.described(override),
+            )
+        return override
+
+    def withdraw(self, principal: Principal, override_id: str) -> Override:
+        """Take an override back, as if it had never been set; effective with the next generation.
+
+        Calls that were recorded keep the price they were recorded at. To end an override at a time, set the list price
+        from then on instead.
+
+        Raises:
+            Forbidden: without ``prices.write``.
+            NotFound: there is no such override.
+            Conflict: it was withdrawn already.
+
+        """
+        principal.require(Permission.PRICES_WRITE)
+        with self._store.writing() as session:
+            row = session.get(PriceOverride, override_id, with_for_update=True)
+            if row is None:
+                raise NotFound("There is no such override. 'proctor price list' shows them with their ids.")
+            if row.withdrawn_at is not None:
+                raise Conflict(f"This override was withdrawn already, at {_moment(row.withdrawn_at)}.")
+            before = _drafts.read(row)
+            row.withdrawn_at = self._clock.now()
+            session.add(row)
+            tenant = session.get(Tenant, row.tenant_id) if row.tenant_id else None
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="price.withdraw",
+                kind="price",
+                subject=before.subject,
+                summary=f"The price of {before.subject} ({before.sentence}) for "
+                f"{tenant.name if tenant else 'all tenants'} was withdrawn.",
+                tenant_id=row.tenant_id or None,
+                before=_drafts.described(before),
+                after=None,
+            )
+            return replace(before, withdrawn_at=row.withdrawn_at)
+
+    def in_use(self, since: datetime) -> list[PricedModel]:
+        """Return the models that were called since then, those called most first."""
+        return _work.in_use(self._store, since)
+
+    def unpriced(self) -> list[UnpricedModel]:
+        """Return the models whose calls were paid for and have no price, those called most first: work to do."""
+        return _work.unpriced(self._store)
 
 
-def _override(row: PriceOverride) -> Override:
-    kind = OverrideKind(row.kind)
-    return Override(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        provider=row.provider,
-        model=row.model,
-        from_at=row.from_at,
-        kind=kind,
-        base=_rates(row.model_dump()) if kind is OverrideKind.RATES else None,
-        tiers=tuple((tier["from_input_tokens"], _rates(tier)) for tier in row.tiers or ()),
-        discount_percent=None if row.discount_percent is None else Decimal(row.discount_percent),
-        reason=row.reason,
-        actor=row.actor,
-        created_at=row.created_at,
-        withdrawn_at=row.withdrawn_at,
-    )
+def states(overrides: Iterable[Override], now: datetime) -> dict[str, str]:
+    """Return by id how each override stands: ``active``, ``future``, ``past`` (another followed) or ``withdrawn``."""
+    found: dict[str, str] = {}
+    active: dict[tuple[str, str, str], Override] = {}
+    for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
+        if one.withdrawn_at is not None:
+            found[one.id] = "withdrawn"
+        elif one.from_at > now:
+            found[one.id] = "future"
+        else:
+            line = (one.tenant_id, one.provider, one.model)
+            if line in active:
+                found[active[line].id] = "past"
+            active[line] = one
+            found[one.id] = "active"
+    return found
 
 
-def _rates(row: Mapping[str, Any]) -> Rates:
-    """Return the four rates of a row or a tier; a cache rate that is missing is the input's."""
-    fresh = nano_usd(row["input_usd_per_mtok"])
-    cached, written = row.get("cached_usd_per_mtok"), row.get("cache_write_usd_per_mtok")
-    return Rates(
-        fresh=fresh,
-        cached=fresh if cached is None else nano_usd(cached),
-        written=fresh if written is None else nano_usd(written),
-        output=nano_usd(row["output_usd_per_mtok"]),
-    )
+def _require_free(override: Override, others: Sequence[Override]) -> None:
+    def line(one: Override) -> tuple[Any, ...]:
+        return one.tenant_id, one.provider, one.model, one.from_at
+
+    if any(line(one) == line(override) for one in others):
+        raise Conflict(
+            f"There is an override of {override.subject} that begins at {_moment(override.from_at)} already. "
+            "Withdraw it first, or choose another time."
+        )
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from importlib.metadata import version
+from typing import Any
 
 import genai_prices
 import pytest
@@ -14,7 +16,7 @@ from genai_prices.types import TieredPrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.pricing import NANO, PriceBook, Usage, nano_usd, usd
+from core.pricing import NANO, Override, OverrideKind, PriceBook, Rates, Usage, as_dollars, nano_usd, usd
 from tests.conftest import START
 
 PRICES = PriceBook()
@@ -105,6 +107,124 @@ def test_cached_tokens_are_not_billed_twice(count: int, cached: int) -> None:
 
     assert cost is not None
     assert cost.nano_usd == math.ceil((count - cached) * 150 + cached * 75)
+
+
+rates = st.builds(Rates, **dict.fromkeys(("fresh", "cached", "written", "output"), st.integers(0, 100 * NANO)))
+tiers = st.dictionaries(st.integers(1, 300_000), rates, max_size=3).map(lambda steps: tuple(sorted(steps.items())))
+
+
+def own(base: Rates, *, tiers: tuple[tuple[int, Rates], ...] = (), **more: Any) -> Override:
+    """Return an override of a model that no list knows, from a year before ``START`` on."""
+    known: dict[str, Any] = {
+        "id": "o",
+        "tenant_id": "",
+        "provider": "compatible",
+        "model": "own",
+        "from_at": START - timedelta(days=365),
+        "kind": OverrideKind.RATES,
+        "created_at": START,
+    }
+    return Override(base=base, tiers=tiers, **(known | more))
+
+
+@given(base=rates, tiers=tiers, parts=st.lists(usages(), min_size=1, max_size=5))
+def test_our_own_tiers_are_per_attempt_too(
+    base: Rates, tiers: tuple[tuple[int, Rates], ...], parts: list[Usage]
+) -> None:
+    """Each attempt is priced by its own input alone: exactly the rates of the tier it reached, rounded up once."""
+    book = PriceBook([own(base, tiers=tiers)])
+    for usage in parts:
+        reached = [step for above, step in tiers if usage.input_tokens > above]
+        rate = reached[-1] if reached else base
+        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        exact = Fraction(
+            fresh * rate.fresh
+            + usage.cached_tokens * rate.cached
+            + usage.cache_write_tokens * rate.written
+            + usage.output_tokens * rate.output,
+            1_000_000,
+        )
+        cost = book.cost("compatible", "own", usage, START)
+        assert cost is not None
+        assert cost.nano_usd == math.ceil(exact)
+
+
+@given(
+    base=rates,
+    tiers=tiers,
+    usage=usages(),
+    more=st.tuples(st.integers(0, 100_000), st.integers(0, 100_000)),
+)
+def test_the_worst_bounds_every_mix(
+    base: Rates, tiers: tuple[tuple[int, Rates], ...], usage: Usage, more: tuple[int, int]
+) -> None:
+    """No call with at most so many tokens costs more, however its input is cached and whichever tier it reaches."""
+    book = PriceBook([own(base, tiers=tiers)])
+    worst = book.worst_nano_usd("compatible", "own", usage.input_tokens + more[0], usage.output_tokens + more[1], START)
+    cost = book.cost("compatible", "own", usage, START)
+    assert worst is not None
+    assert cost is not None
+    assert cost.nano_usd <= worst
+
+
+@settings(max_examples=200, deadline=None)
+@given(who=st.sampled_from(MODELS), usage=usages(), more=st.integers(0, 300_000))
+def test_the_worst_bounds_the_list_s_prices(who: tuple[str, str], usage: Usage, more: int) -> None:
+    """The same for every model of the list, by what the library itself calculates."""
+    worst = PRICES.worst_nano_usd(*who, usage.input_tokens + more, usage.output_tokens, START)
+    assert worst is not None
+    assert asked(*who, usage) <= worst
+
+
+@given(base=rates, tiers=tiers, count=st.integers(0, 400_000), output=st.integers(0, 400_000))
+def test_the_worst_is_reached(base: Rates, tiers: tuple[tuple[int, Rates], ...], count: int, output: int) -> None:
+    """The bound is no larger than it must be: some call within it costs exactly that."""
+    book = PriceBook([own(base, tiers=tiers)])
+    counts = {count, *(above for above, _ in tiers if above < count)}
+    kinds = [{}, {"cached_tokens": 1}, {"cache_write_tokens": 1}]
+    costs = [
+        book.cost("compatible", "own", Usage(input_tokens=n, output_tokens=output, **dict.fromkeys(kind, n)), START)
+        for n in counts
+        for kind in kinds
+    ]
+    assert book.worst_nano_usd("compatible", "own", count, output, START) == max(c.nano_usd for c in costs if c)
+
+
+@given(base=rates, tiers=tiers, usage=usages())
+def test_what_the_cache_saved(base: Rates, tiers: tuple[tuple[int, Rates], ...], usage: Usage) -> None:
+    """Saved is what reading took off less what writing put on: whole nano-dollars, never more than exactly true."""
+    book = PriceBook([own(base, tiers=tiers)])
+    rate = next((step for above, step in reversed(tiers) if usage.input_tokens > above), base)
+    exact = Fraction(
+        usage.cached_tokens * (rate.fresh - rate.cached) - usage.cache_write_tokens * (rate.written - rate.fresh),
+        1_000_000,
+    )
+    cost = book.cost("compatible", "own", usage, START)
+    plain = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    without = book.cost("compatible", "own", plain, START)
+    assert cost is not None
+    assert without is not None
+    assert cost.cache_saved_nano_usd == math.floor(exact)
+    assert cost.nano_usd + cost.cache_saved_nano_usd <= without.nano_usd
+    assert without.cache_saved_nano_usd == 0
+
+
+def test_writing_to_the_cache_can_cost_more_than_reading_saves() -> None:
+    """Anthropic's first call with marked context pays a surcharge: that is a saving below zero, and is said so."""
+    written = PRICES.cost("anthropic", "claude-haiku-4-5", Usage(input_tokens=10, cache_write_tokens=10), START)
+    read = PRICES.cost("anthropic", "claude-haiku-4-5", Usage(input_tokens=10, cached_tokens=10), START)
+    assert written is not None
+    assert read is not None
+    assert (written.cache_saved_nano_usd, read.cache_saved_nano_usd) == (-2_500, 9_000)
+
+
+@given(nano=st.integers(0, 10**18))
+def test_dollars_are_written_exactly(nano: int) -> None:
+    """The text of a rate is read back as the same number, without idle zeros or an exponent."""
+    text = as_dollars(nano)
+    assert nano_usd(text) == nano
+    assert "E" not in text
+    assert not ("." in text and text.endswith(("0", ".")))
 
 
 @pytest.mark.parametrize(

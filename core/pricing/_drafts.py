@@ -1,0 +1,173 @@
+"""An override on its way into the table and out of it: what it may say, and how it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from core.errors import Invalid
+from core.pricing._book import ANY_MODEL, Override, OverrideKind
+from core.pricing._listed import VENDORS, listed
+from core.pricing._money import as_dollars, nano_usd
+from core.pricing._terms import Rates
+from core.settings import PROVIDERS
+from core.tables import PriceOverride
+
+MOST_USD_PER_MTOK = 100_000
+MOST_TIERS = 5
+MOST_TOKENS = 100_000_000
+RATES: Mapping[str, str] = {
+    "input_usd_per_mtok": "input",
+    "cached_usd_per_mtok": "cached input",
+    "cache_write_usd_per_mtok": "cache write",
+    "output_usd_per_mtok": "output",
+}
+"""The names of the four rates, and what people call them."""
+_LONGEST_NAME = 200
+_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def checked(
+    provider: str,
+    model: str,
+    *,
+    from_at: datetime,
+    rates: Mapping[str, Any] | None,
+    tiers: Sequence[Mapping[str, Any]],
+    discount_percent: str | None,
+    back_to_list: bool,
+    reason: str,
+) -> dict[str, Any]:
+    """Return the columns of an override that can be.
+
+    Raises:
+        Invalid: it cannot; the message says what to write instead.
+
+    """
+    provider, model = provider.strip(), model.strip()
+    if provider not in PROVIDERS:
+        raise Invalid(f"The provider is one of {', '.join(PROVIDERS)}; this is {provider!r}.")
+    if not model or len(model) > _LONGEST_NAME or not model.isprintable() or any(map(str.isspace, model)):
+        raise Invalid("The model is the name that its provider has for it, or * for every model of the provider.")
+    if from_at.tzinfo is None or not _EARLIEST <= from_at < _LATEST:
+        raise Invalid("A price begins at a time with its zone, from the year 2020 to the year 2099.")
+    if (rates is not None) + (discount_percent is not None) + back_to_list != 1:
+        raise Invalid("Give either rates, or a discount, or the list price again; exactly one of the three.")
+    kind = OverrideKind.LIST if back_to_list else OverrideKind.DISCOUNT if rates is None else OverrideKind.RATES
+    if tiers and rates is None:
+        raise Invalid("Tiers belong to rates. A discount takes its part off the tiers of the price list by itself.")
+    if kind is not OverrideKind.RATES:
+        _require_listed(provider, model, from_at)
+    return {
+        "provider": provider,
+        "model": model,
+        "from_at": from_at.astimezone(UTC),
+        "kind": kind.value,
+        **({} if rates is None else _rates(rates, "")),
+        "tiers": _tiers(tiers) or None,
+        "discount_percent": None if discount_percent is None else _percent(discount_percent),
+        "reason": reason.strip(),
+    }
+
+
+def read(row: PriceOverride) -> Override:
+    """Return a row as the rest of the house knows it."""
+    kind = OverrideKind(row.kind)
+    return Override(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        provider=row.provider,
+        model=row.model,
+        from_at=row.from_at,
+        kind=kind,
+        base=_numbers({name: getattr(row, name) for name in RATES}) if kind is OverrideKind.RATES else None,
+        tiers=tuple((tier["from_input_tokens"], _numbers(tier)) for tier in row.tiers or ()),
+        discount_percent=None if row.discount_percent is None else Decimal(row.discount_percent),
+        reason=row.reason,
+        actor=row.actor,
+        created_at=row.created_at,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def described(override: Override) -> dict[str, Any]:
+    """Return an override as an audit entry keeps it."""
+    return {"id": override.id, "from_at": override.from_at.isoformat(), "price": override.sentence} | (
+        {"reason": override.reason} if override.reason else {}
+    )
+
+
+def _require_listed(provider: str, model: str, at: datetime) -> None:
+    known = provider in VENDORS if model == ANY_MODEL else listed(provider, model, at.date()) is not None
+    if not known:
+        raise Invalid(
+            f"The price list knows no price of {provider}/{model} on {at:%Y-%m-%d}, so there is nothing to go back to "
+            "or to take a discount off. Set rates instead."
+        )
+
+
+def _tiers(tiers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if len(tiers) > MOST_TIERS:
+        raise Invalid(f"A price has at most {MOST_TIERS} tiers; this has {len(tiers)}.")
+    checked: list[dict[str, Any]] = []
+    for tier in tiers:
+        start = tier.get("from_input_tokens")
+        least = checked[-1]["from_input_tokens"] + 1 if checked else 1
+        if not isinstance(start, int) or isinstance(start, bool) or not least <= start <= MOST_TOKENS:
+            raise Invalid(f"A tier begins above a whole number of input tokens, at least {least:,}; this is {start!r}.")
+        checked.append({"from_input_tokens": start, **_rates(tier, f" above {start:,} tokens")})
+    return checked
+
+
+def _rates(given: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return rates as canonical decimal text; cache rates that are not given are left out."""
+    unknown = set(given) - set(RATES) - {"from_input_tokens"}
+    if unknown:
+        raise Invalid(f"A price has no {', '.join(sorted(unknown))}; it has {', '.join(RATES)}.")
+    return {
+        name: _rate(given.get(name), f"The {word} rate{where}")
+        for name, word in RATES.items()
+        if given.get(name) not in (None, "") or name in ("input_usd_per_mtok", "output_usd_per_mtok")
+    }
+
+
+def _rate(given: Any, what: str) -> str:
+    amount = _decimal(given)
+    if amount is None or not 0 <= amount <= MOST_USD_PER_MTOK:
+        raise Invalid(
+            f"{what} is an amount of dollars per million tokens, from 0 to {MOST_USD_PER_MTOK:,}, such as 0.15."
+        )
+    exact = amount.scaleb(9)
+    if exact != exact.to_integral_value():
+        raise Invalid(f"{what} has at most 9 decimals; this is {given}.")
+    return as_dollars(int(exact))
+
+
+def _percent(given: str) -> str:
+    percent = _decimal(str(given).removesuffix("%"))
+    if percent is None or not 0 < percent <= 100 or percent.scaleb(4) != percent.scaleb(4).to_integral_value():
+        raise Invalid("A discount is a percentage above 0, at most 100, with at most 4 decimals, such as 12.5.")
+    return f"{percent.normalize():f}"
+
+
+def _decimal(given: Any) -> Decimal | None:
+    try:
+        amount = Decimal(str(given).strip().removeprefix("$"))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _numbers(row: Mapping[str, Any]) -> Rates:
+    """Return the four rates of a row or a tier; a cache rate that is missing is the input's."""
+    fresh = nano_usd(row["input_usd_per_mtok"])
+    cached, written = row.get("cached_usd_per_mtok"), row.get("cache_write_usd_per_mtok")
+    return Rates(
+        fresh=fresh,
+        cached=fresh if cached is None else nano_usd(cached),
+        written=fresh if written is None else nano_usd(written),
+        output=nano_usd(row["output_usd_per_mtok"]),
+    )

@@ -1,0 +1,91 @@
+"""What was called at which price, and what without one: the work that is to be done about prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from core.store import Store
+from core.tables import Attempt, Tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedModel:
+    """A model in use."""
+
+    provider: str
+    model: str
+    calls: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedModel:
+    """A model whose calls were paid for and have no price."""
+
+    provider: str
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    first_at: datetime
+    last_at: datetime
+    tenants: tuple[str, ...]
+    """The names of those who called it."""
+
+
+def in_use(store: Store, since: datetime) -> list[PricedModel]:
+    """Return the models that were called since then, those called most first."""
+    calls = func.count()
+    query = (
+        select(Attempt.provider, Attempt.model, calls, func.max(Attempt.started_at))
+        .where(Attempt.started_at >= since)
+        .group_by(col(Attempt.provider), col(Attempt.model))
+        .order_by(calls.desc(), col(Attempt.provider), col(Attempt.model))
+    )
+    with store.reading() as session:
+        return [
+            PricedModel(provider=provider, model=model, calls=count, last_at=last_at)
+            for provider, model, count, last_at in session.exec(query)
+        ]
+
+
+def unpriced(store: Store) -> list[UnpricedModel]:
+    """Return the models whose calls were paid for and have no price, those called most first."""
+    calls = func.count()
+    query = (
+        sqlalchemy.select(
+            col(Attempt.provider),
+            col(Attempt.model),
+            col(Attempt.tenant_id),
+            calls,
+            func.sum(col(Attempt.input_tokens)),
+            func.sum(col(Attempt.output_tokens)),
+            func.min(col(Attempt.started_at)),
+            func.max(col(Attempt.started_at)),
+        )
+        .where(col(Attempt.cost_nano_usd).is_(None), col(Attempt.input_tokens).is_not(None))
+        .group_by(col(Attempt.provider), col(Attempt.model), col(Attempt.tenant_id))
+    )
+    with store.reading() as session:
+        rows: list[Any] = list(session.connection().execute(query))
+        names = {tenant.id: tenant.name for tenant in session.exec(select(Tenant))}
+    found: dict[tuple[str, str], UnpricedModel] = {}
+    for provider, model, tenant_id, count, input_tokens, output_tokens, first_at, last_at in rows:
+        one = found.get((provider, model))
+        found[provider, model] = UnpricedModel(
+            provider=provider,
+            model=model,
+            calls=int(count) + (one.calls if one else 0),
+            input_tokens=int(input_tokens or 0) + (one.input_tokens if one else 0),
+            output_tokens=int(output_tokens or 0) + (one.output_tokens if one else 0),
+            first_at=min(first_at, one.first_at) if one else first_at,
+            last_at=max(last_at, one.last_at) if one else last_at,
+            tenants=tuple(sorted({*(one.tenants if one else ()), names.get(tenant_id, "a tenant that is gone")})),
+        )
+    return sorted(found.values(), key=lambda one: (-one.calls, one.provider, one.model))
