@@ -32,9 +32,9 @@ class Fault(StrEnum):
     INVALID = "invalid"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """What it is called."""
-        return _TITLES[self]
+        return _LABELS[self]
 
     @property
     def effect(self) -> str:
@@ -42,7 +42,7 @@ class Fault(StrEnum):
         return _EFFECTS[self]
 
 
-_TITLES = {
+_LABELS = {
     Fault.RATE_LIMIT: "Rate limit (429)",
     Fault.SERVER_ERROR: "Server error (500)",
     Fault.SLOW: "Slowness",
@@ -122,14 +122,10 @@ class _Struck:
     """A conversation whose next call meets a fault."""
 
     def __init__(self, conversation: Conversation, strike: Strike) -> None:
+        self.mode = conversation.mode
         self._conversation = conversation
         self._strike = strike
         self._waited = 0.0
-
-    @property
-    def mode(self) -> str:
-        """The conversation's."""
-        return self._conversation.mode
 
     @property
     def so_far(self) -> Answer:

@@ -64,7 +64,7 @@ class Outgoing:
     def met(self, call: Call, conversation: Conversation) -> Conversation:
         """Return what to send: where a fire drill strikes, what meets its fault."""
         if call.strike is not None:
-            self._record.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.title}, by a fire drill.")
+            self._record.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.label}, by a fire drill.")
         return faults.struck(conversation, call.strike)
 
     def end(

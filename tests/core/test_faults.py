@@ -80,7 +80,7 @@ def test_a_struck_call_never_goes_out(fault: Fault, kinds: list[str], walked: Wa
         assert (attempt.error_code, attempt.answer.http_status) == (code, status)
         assert attempt.error_detail is not None
         assert attempt.error_detail.startswith("fire drill: ")
-    assert walked.record.notes.count(("drill", f"openai/gpt-4o-mini: {fault.title}, by a fire drill.")) == len(kinds)
+    assert walked.record.notes.count(("drill", f"openai/gpt-4o-mini: {fault.label}, by a fire drill.")) == len(kinds)
 
 
 def test_an_invalid_answer_meets_the_true_re_ask(walked: Walked) -> None:
