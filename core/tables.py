@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Dialect, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Dialect, Index, MetaData, Text, UniqueConstraint, text
 from sqlalchemy.orm import declared_attr, registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -519,10 +519,18 @@ class Generation(Row, table=True):
     """The policy it ran under, so that it can be explained afterwards."""
 
 
+_UNPRICED = text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")
+"""Paid for, and nobody knows the price: few rows, so their index costs the others nothing."""
+
+
 class Attempt(Row, table=True):
     """One provider call."""
 
-    __table_args__ = (UniqueConstraint("generation_id", "n"), Index("ix_attempt_started", "started_at"))
+    __table_args__ = (
+        UniqueConstraint("generation_id", "n"),
+        Index("ix_attempt_started", "started_at"),
+        Index("ix_attempt_unpriced", "provider", "model", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
+    )
 
     id: str = Field(primary_key=True)
     generation_id: str = Field(index=True)

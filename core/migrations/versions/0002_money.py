@@ -190,6 +190,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("charges", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("cache_saved_nano_usd", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("drill_id", sa.String(), nullable=True))
+    op.create_index(
+        "ix_attempt_unpriced",
+        "attempt",
+        ["provider", "model"],
+        sqlite_where=sa.text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL"),
+        postgresql_where=sa.text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL"),
+    )
 
     with op.batch_alter_table("budget") as batch_op:
         batch_op.add_column(sa.Column("scope", sa.String(), nullable=False, server_default="tenant"))
@@ -299,6 +306,7 @@ def downgrade() -> None:
         batch_op.drop_column("scope_name")
         batch_op.drop_column("scope")
 
+    op.drop_index("ix_attempt_unpriced", table_name="attempt")
     with op.batch_alter_table("attempt") as batch_op:
         batch_op.drop_column("drill_id")
         batch_op.drop_column("cache_saved_nano_usd")
