@@ -9,14 +9,15 @@ accounts       one per budget and period, opened with what was spent before
 purses         the hot path: hold, charge, settle
 lapses         what the dead left behind
 verification   whether all of it adds up
+checks         what a budget can be
 budgets        what operators decide
 """
 
 from core.budgets.accounts import AccountMissing as AccountMissing
 from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
-from core.budgets.budgets import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.budgets import BudgetState as BudgetState
+from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.lapses import ALIVE_EVERY as ALIVE_EVERY
 from core.budgets.lapses import LOST as LOST
 from core.budgets.lapses import LOST_SENTENCE as LOST_SENTENCE

@@ -8,24 +8,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
 from core.budgets.accounts import Accounts
+from core.budgets.checks import (
+    MOST_NANO_USD,
+    checked_limit,
+    checked_scope,
+    checked_thresholds,
+    one_of,
+    set_period,
+)
 from core.budgets.lapses import Lapses
-from core.budgets.periods import Period, Span
+from core.budgets.periods import Period
 from core.budgets.purses import Purses
 from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Raise, Scope, dollars, scope_suffix
 from core.budgets.verification import Verification, last_verification, verify
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
-from core.pricing import NANO
 from core.principals import Permission, Principal
 from core.store import Store
 from core.tables import Budget, BudgetRaise, Tenant
 from core.tables import Verification as VerificationRow
 
-MOST_NANO_USD = 1_000_000_000 * NANO
-"""A billion dollars: more is a typing error, and stays within 64 bits."""
 LONGEST_RAISE = timedelta(days=366)
 
 
@@ -105,7 +111,7 @@ class Budgets:
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
-        scope, scope_name = _scope(scope, scope_name)
+        scope, scope_name = checked_scope(scope, scope_name)
         with self._store.writing() as session:
             found = session.exec(_governing(tenant, scope, scope_name).with_for_update()).first()
             version = found.version if found and found.removed_at is None else 0
@@ -128,10 +134,10 @@ class Budgets:
             if found and not version:  # set anew after it was removed: nothing of its old terms is meant
                 budget.period, budget.mode, budget.thresholds = Period.MONTH.value, Mode.HARD.value, list(THRESHOLDS)
                 budget.starts_at = budget.ends_at = None
-            budget.limit_nano_usd = _limit(limit_nano_usd)
-            _set_period(budget, period, starts_at, ends_at)
-            budget.mode = _one_of(Mode, mode, "mode").value if mode is not None else budget.mode
-            budget.thresholds = budget.thresholds if thresholds is None else _thresholds(thresholds)
+            budget.limit_nano_usd = checked_limit(limit_nano_usd)
+            set_period(budget, period, starts_at, ends_at)
+            budget.mode = one_of(Mode, mode, "mode").value if mode is not None else budget.mode
+            budget.thresholds = budget.thresholds if thresholds is None else checked_thresholds(thresholds)
             budget.removed_at = None
             after = _described(budget)
             if before == after:
@@ -322,7 +328,7 @@ class Budgets:
             NotFound: the tenant has no such budget.
 
         """
-        scope, scope_name = _scope(scope, scope_name)
+        scope, scope_name = checked_scope(scope, scope_name)
         for state in self.all([tenant]).get(tenant.id, []):
             if (state.terms.scope, state.terms.scope_name) == (scope, scope_name):
                 return state
@@ -361,7 +367,7 @@ class Budgets:
         return self.lapses.sweep()
 
 
-def _governing(tenant: Tenant, scope: Scope, scope_name: str) -> Any:
+def _governing(tenant: Tenant, scope: Scope, scope_name: str) -> SelectOfScalar[Budget]:
     return select(Budget).where(
         Budget.tenant_id == tenant.id, Budget.scope == scope.value, Budget.scope_name == scope_name
     )
@@ -421,51 +427,3 @@ _ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "
 
 def _what(budget: Budget) -> str:
     return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"
-
-
-def _limit(nano_usd: int) -> int:
-    if not 0 <= nano_usd <= MOST_NANO_USD:
-        raise Invalid(f"A budget lies between $0 and {dollars(MOST_NANO_USD)}.")
-    return nano_usd
-
-
-def _scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
-    kind, name = _one_of(Scope, scope, "scope"), name.strip()
-    if (kind is Scope.TENANT) == bool(name):
-        raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
-    if kind is Scope.MODEL and not all(name.partition("/")):
-        raise Invalid(f"A model is written provider/name, such as openai/gpt-4o; this is {name!r}.")
-    return kind, name
-
-
-def _one_of(kind: Any, value: Any, what: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise Invalid(f"A budget's {what} is one of {', '.join(kind)}; this is {value!r}.") from None
-
-
-def _set_period(
-    budget: Budget, period: Period | str | None, starts_at: datetime | None, ends_at: datetime | None
-) -> None:
-    kind = Period(budget.period) if period is None else _one_of(Period, period, "period")
-    if kind is Period.SPAN:
-        span: Span | None = None
-        starts_at, ends_at = starts_at or budget.starts_at, ends_at or budget.ends_at
-        if starts_at is not None and ends_at is not None and starts_at < ends_at:
-            span = starts_at, ends_at
-        if span is None:
-            raise Invalid("A budget over a fixed span names its start and its end, and the start comes first.")
-        budget.starts_at, budget.ends_at = span
-    elif starts_at is not None or ends_at is not None:
-        raise Invalid("Only a budget over a fixed span has a start and an end; the others follow the calendar.")
-    else:
-        budget.starts_at = budget.ends_at = None
-    budget.period = kind.value
-
-
-def _thresholds(percents: Sequence[int]) -> list[int]:
-    ascending = sorted(set(percents))
-    if not 1 <= len(ascending) <= 5 or not all(1 <= percent <= 99 for percent in ascending):
-        raise Invalid("A budget has one to five thresholds, whole percentages between 1 and 99.")
-    return ascending

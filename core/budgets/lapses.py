@@ -89,7 +89,7 @@ class Lapses:
             cursor.execute(self._close, {"id": generation_id})
             spent: Counter[str] = Counter()
             for attempt in attempts:
-                paying = attempt.pop("accounts")
+                paying: list[str] = attempt.pop("accounts")
                 if attempt["cost_nano_usd"] is None:
                     paying = []
                 self._insert_entries(cursor, [self._entry(account_id, attempt, now) for account_id in paying])

@@ -200,7 +200,7 @@ class Purses:
             terms = purse.by_account[account_id]
             is_free = terms.mode is Mode.SOFT or not wanted.get(account_id)
             most = _NO_LIMIT if is_free else terms.limit_at(self._clock.now())
-            self._shift(cursor, purse, account_id, spent.get(account_id, 0), more, most)
+            self._shift(cursor, purse, account_id, spent=spent.get(account_id, 0), held=more, most=most)
         purse.held = wanted
 
     def charge(self, purse: Purse, attempt_id: str, nano_usd: int | None, *, estimated: bool) -> None:
@@ -226,7 +226,14 @@ class Purses:
             self._take_back(cursor, purse)
         spent = self._write_owed(cursor, purse)
         for account_id in sorted({*purse.held, *spent}):
-            self._shift(cursor, purse, account_id, spent.get(account_id, 0), -purse.held.get(account_id, 0), _NO_LIMIT)
+            self._shift(
+                cursor,
+                purse,
+                account_id,
+                spent=spent.get(account_id, 0),
+                held=-purse.held.get(account_id, 0),
+                most=_NO_LIMIT,
+            )
         purse.held = {}
         purse.out = {}
         purse.is_reserved = False
@@ -274,7 +281,7 @@ class Purses:
         purse.owed = []
         return spent
 
-    def _shift(self, cursor: Cursor, purse: Purse, account_id: str, spent: int, held: int, most: int) -> None:
+    def _shift(self, cursor: Cursor, purse: Purse, account_id: str, *, spent: int, held: int, most: int) -> None:
         """Move one account.
 
         Raises:

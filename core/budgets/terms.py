@@ -31,6 +31,12 @@ class Mode(StrEnum):
     """From the first threshold on, cheaper models are asked and fewer times; the limit is hard."""
 
 
+_NAMES = {
+    Period.DAY: "today's budget",
+    Period.WEEK: "this week's budget",
+    Period.MONTH: "this month's budget",
+    Period.SPAN: "the budget",
+}
 THRESHOLDS = (80, 95)
 """Percentages of the limit at which people are told, unless the budget says otherwise."""
 
@@ -98,8 +104,7 @@ class BudgetTerms:
     @property
     def name(self) -> str:
         """What people call it, as in "this month's budget of Acme for the model openai/gpt-5"."""
-        when = "the budget" if self.period is Period.SPAN else f"this {self.period}'s budget"
-        return f"{when} of {self.tenant}{scope_suffix(self.scope, self.scope_name)}"
+        return f"{_NAMES[self.period]} of {self.tenant}{scope_suffix(self.scope, self.scope_name)}"
 
 
 def scope_suffix(scope: Scope | str, name: str) -> str:

@@ -61,8 +61,8 @@ def verify(store: Store, clock: Clock, *, by: str) -> Verification:
         connection = session.connection()
         spent = {account_id: int(total) for account_id, total in session.exec(charged)}
         held: Counter[str] = Counter()
-        for holds in session.exec(select(Reservation.holds)):
-            held.update(holds)
+        for reservation in session.exec(select(Reservation)):
+            held.update(reservation.holds)
         accounts = session.exec(select(Account)).all()
         mischarged, _ = connection.execute(sqlalchemy.text(_CHARGED)).one()
         missing, attempts, incomplete = connection.execute(sqlalchemy.text(_MISSING)).one()

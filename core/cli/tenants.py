@@ -1,21 +1,17 @@
-"""Tenants, their keys and their budgets."""
+"""Tenants and their keys."""
 
 from __future__ import annotations
 
 import shlex
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
-from core.cli._figures import usd
+from core.cli._command import Answer, command, proctor, table
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
-    from core.budgets import BudgetState
     from core.runtime import Runtime
-    from core.tables import Tenant
 
 
 @proctor.group("tenant")
@@ -99,75 +95,3 @@ def revoke_key(runtime: Runtime, key: str) -> Answer:
     """Make a key useless, named by its id or by the characters that 'key list' shows."""
     revoked = runtime.tenants.revoke_key(LOCAL_OPERATOR, key)
     return Answer(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")
-
-
-@proctor.group("budget")
-def budget_group() -> None:
-    """What a tenant may spend per month."""
-
-
-class _Dollars(click.ParamType[int]):
-    """An amount of dollars, as nano-dollars."""
-
-    name = "usd"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read ``25``, ``25.50`` or ``$1,200``."""
-        from core.pricing import nano_usd  # noqa: PLC0415
-
-        try:
-            amount = Decimal(str(value).strip().removeprefix("$").replace(",", ""))
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite():
-            self.fail(f"{value!r} is not an amount in dollars; write it like 25 or 25.50.", param, ctx)
-        return nano_usd(amount)
-
-
-@command(budget_group, "set")
-@click.argument("tenant")
-@click.argument("limit", metavar="USD", type=_Dollars())
-def set_budget(runtime: Runtime, tenant: str, limit: int) -> Answer:
-    """Set what a tenant may spend per month; effective with its next generation."""
-    owner = runtime.tenants.find(tenant)
-    runtime.budgets.set(LOCAL_OPERATOR, owner, limit)
-    return _shown_budget(owner, runtime.budgets.show(owner))
-
-
-@command(budget_group, "show")
-@click.argument("tenant")
-def show_budget(runtime: Runtime, tenant: str) -> Answer:
-    """Show what a tenant may spend, has spent and holds this month."""
-    owner = runtime.tenants.find(tenant)
-    return _shown_budget(owner, runtime.budgets.show(owner))
-
-
-def _shown_budget(owner: Tenant, state: BudgetState) -> Answer:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
-    resets = state.ends_at.astimezone(ZoneInfo(owner.timezone))
-    return Answer(
-        {
-            "tenant": owner.name,
-            "limit_nano_usd": state.limit_nano_usd,
-            "spent_nano_usd": state.spent_nano_usd,
-            "held_nano_usd": state.held_nano_usd,
-            "starts_at": state.starts_at,
-            "ends_at": state.ends_at,
-            "version": state.version,
-        },
-        f"{owner.name} has spent {usd(state.spent_nano_usd)} of {usd(state.limit_nano_usd)} and holds "
-        f"{usd(state.held_nano_usd)} for calls that are out. It resets on {resets:%Y-%m-%d at %H:%M} {owner.timezone}.",
-    )
-
-
-@command(proctor, "verify")
-def verify(runtime: Runtime) -> Answer:
-    """Prove from the ledger that every account is right."""
-    found = runtime.budgets.verify()
-    verdict = (
-        f"The ledger explains every one of {found.accounts} accounts."
-        if found.ok
-        else f"The ledger and the accounts differ by {usd(found.difference_nano_usd)}. Keep the database as it is."
-    )
-    return Answer(found, f"{verdict} {usd(found.held_nano_usd)} is held now.", exit_code=DONE if found.ok else REFUSED)

@@ -1,0 +1,74 @@
+"""What a budget can be: each check returns the value as it is kept, or says in a sentence why it cannot be.
+
+Each raises ``Invalid``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from core.budgets.periods import Period, Span
+from core.budgets.terms import Scope, dollars
+from core.errors import Invalid
+from core.pricing import NANO
+from core.tables import Budget
+
+MOST_NANO_USD = 1_000_000_000 * NANO
+"""A billion dollars: more is a typing error, and stays within 64 bits."""
+_Kind = TypeVar("_Kind", bound=StrEnum)
+
+
+def checked_limit(nano_usd: int) -> int:
+    """Return a limit that a budget can have."""
+    if not 0 <= nano_usd <= MOST_NANO_USD:
+        raise Invalid(f"A budget lies between $0 and {dollars(MOST_NANO_USD)}.")
+    return nano_usd
+
+
+def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
+    """Return the scope of a budget and what it names."""
+    kind, name = one_of(Scope, scope, "scope"), name.strip()
+    if (kind is Scope.TENANT) == bool(name):
+        raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
+    if kind is Scope.MODEL and not all(name.partition("/")):
+        raise Invalid(f"A model is written provider/name, such as openai/gpt-4o; this is {name!r}.")
+    return kind, name
+
+
+def one_of(kind: type[_Kind], value: str, what: str) -> _Kind:
+    """Return the member of *kind* that *value* names."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise Invalid(f"A budget's {what} is one of {', '.join(kind)}; this is {value!r}.") from None
+
+
+def set_period(
+    budget: Budget, period: Period | str | None, starts_at: datetime | None, ends_at: datetime | None
+) -> None:
+    """Give *budget* a period; a fixed span keeps those of its ends that are not given."""
+    kind = Period(budget.period) if period is None else one_of(Period, period, "period")
+    if kind is Period.SPAN:
+        span: Span | None = None
+        starts_at, ends_at = starts_at or budget.starts_at, ends_at or budget.ends_at
+        if starts_at is not None and ends_at is not None and starts_at < ends_at:
+            span = starts_at, ends_at
+        if span is None:
+            raise Invalid("A budget over a fixed span names its start and its end, and the start comes first.")
+        budget.starts_at, budget.ends_at = span
+    elif starts_at is not None or ends_at is not None:
+        raise Invalid("Only a budget over a fixed span has a start and an end; the others follow the calendar.")
+    else:
+        budget.starts_at = budget.ends_at = None
+    budget.period = kind.value
+
+
+def checked_thresholds(percents: Sequence[int]) -> list[int]:
+    """Return thresholds in ascending order, each once."""
+    ascending = sorted(set(percents))
+    if not 1 <= len(ascending) <= 5 or not all(1 <= percent <= 99 for percent in ascending):
+        raise Invalid("A budget has one to five thresholds, whole percentages between 1 and 99.")
+    return ascending

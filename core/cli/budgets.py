@@ -1,0 +1,266 @@
+"""Budgets, and the proof that they add up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
+from core.cli._figures import usd
+from core.errors import Invalid
+from core.principals import LOCAL_OPERATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from core.budgets import BudgetState
+    from core.runtime import Runtime
+    from core.tables import Tenant
+
+_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
+
+
+class _Dollars(click.ParamType[int]):
+    """An amount of dollars, as nano-dollars."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read ``25``, ``25.50`` or ``$1,200``."""
+        from core.pricing import nano_usd  # noqa: PLC0415
+
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$").replace(",", ""))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
+            self.fail(f"{value!r} is not an amount in dollars; write it like 25 or 25.50.", param, ctx)
+        return nano_usd(amount)
+
+
+def _scoped(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Add the options that say which of a tenant's budgets is meant."""
+    for name in ("route", "schema", "model"):
+        function = click.option(f"--{name}", help=f"The budget for this {name} alone.")(function)
+    return function
+
+
+def _scope(model: str | None, schema: str | None, route: str | None) -> tuple[str, str]:
+    """Return scope and name.
+
+    Raises:
+        Invalid: several were given.
+
+    """
+    given = [(kind, name) for kind, name in (("model", model), ("schema", schema), ("route", route)) if name]
+    if len(given) > 1:
+        raise Invalid("A budget is for one model, one schema or one route; name only one of them.")
+    return given[0] if given else ("tenant", "")
+
+
+def _moment(value: str | None, timezone: str) -> datetime | None:
+    """Return a time that was written in the tenant's time zone.
+
+    Raises:
+        Invalid: it is no time.
+
+    """
+    if value is None:
+        return None
+    for form in _TIMES:
+        try:
+            return datetime.strptime(value, form).replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+        except ValueError:
+            continue
+    raise Invalid(f"{value!r} is not a time; write it like 2026-12-31 or 2026-12-31T18:00.")
+
+
+@proctor.group("budget")
+def budget_group() -> None:
+    """What a tenant may spend per day, week, month or fixed span, on everything or on one model, schema or route."""
+
+
+@command(budget_group, "set")
+@click.argument("tenant")
+@click.argument("limit", metavar="USD", type=_Dollars())
+@_scoped
+@click.option("--period", type=click.Choice(["day", "week", "month", "span"]), help="A new budget is monthly.")
+@click.option("--mode", type=click.Choice(["hard", "soft", "degrade"]), help="A new budget is hard.")
+@click.option("--threshold", type=int, multiple=True, help="A percentage at which people are told; may be repeated.")
+@click.option("--from", "starts", help="Start of a fixed span, in the tenant's time zone.")
+@click.option("--until", "ends", help="End of a fixed span, in the tenant's time zone.")
+def set_budget(
+    runtime: Runtime,
+    *,
+    tenant: str,
+    limit: int,
+    model: str | None,
+    schema: str | None,
+    route: str | None,
+    period: str | None,
+    mode: str | None,
+    threshold: Sequence[int],
+    starts: str | None,
+    ends: str | None,
+) -> Answer:
+    """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
+    owner = runtime.tenants.find(tenant)
+    scope, name = _scope(model, schema, route)
+    runtime.budgets.set(
+        LOCAL_OPERATOR,
+        owner,
+        limit,
+        scope=scope,
+        scope_name=name,
+        period=period,
+        mode=mode,
+        thresholds=threshold or None,
+        starts_at=_moment(starts, owner.timezone),
+        ends_at=_moment(ends, owner.timezone),
+    )
+    return _shown(owner, runtime.budgets.show(owner, scope, name))
+
+
+@command(budget_group, "show")
+@click.argument("tenant")
+@_scoped
+def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
+    """Show what a tenant may spend, has spent and holds in the current period."""
+    owner = runtime.tenants.find(tenant)
+    return _shown(owner, runtime.budgets.show(owner, *_scope(model, schema, route)))
+
+
+@command(budget_group, "list")
+@click.argument("tenant")
+def list_budgets(runtime: Runtime, tenant: str) -> Answer:
+    """Show every budget of a tenant."""
+    owner = runtime.tenants.find(tenant)
+    states = runtime.budgets.all([owner]).get(owner.id, [])
+    rows = [
+        (
+            state.terms.scope_name or "everything",
+            state.terms.period.value,
+            state.terms.mode.value,
+            usd(state.limit_nano_usd),
+            usd(state.spent_nano_usd),
+            usd(state.held_nano_usd),
+            f"{state.ends_at.astimezone(ZoneInfo(owner.timezone)):%Y-%m-%d %H:%M}",
+        )
+        for state in states
+    ]
+    heads = ("FOR", "PERIOD", "MODE", "LIMIT", "SPENT", "HELD", "UNTIL")
+    return Answer(
+        {"tenant": owner.name, "budgets": [_document(state) for state in states]},
+        table(heads, rows) if rows else f"{owner.name} has no budgets. Set one with 'proctor budget set'.",
+    )
+
+
+@command(budget_group, "raise")
+@click.argument("tenant")
+@click.argument("extra", metavar="USD", type=_Dollars())
+@_scoped
+@click.option("--until", "ends", required=True, help="When it ends, in the tenant's time zone.")
+@click.option("--reason", required=True, help="Why; it is kept and shown.")
+def raise_budget(
+    runtime: Runtime,
+    *,
+    tenant: str,
+    extra: int,
+    model: str | None,
+    schema: str | None,
+    route: str | None,
+    ends: str,
+    reason: str,
+) -> Answer:
+    """Add money to a budget for a while."""
+    owner = runtime.tenants.find(tenant)
+    scope = _scope(model, schema, route)
+    until = _moment(ends, owner.timezone)
+    assert until is not None  # noqa: S101 the option is required
+    state = runtime.budgets.show(owner, *scope)
+    more = runtime.budgets.raise_limit(LOCAL_OPERATOR, owner, state.budget_id, extra, ends_at=until, reason=reason)
+    shown = _shown(owner, runtime.budgets.show(owner, *scope))
+    return shown._replace(document={**shown.document, "raise_id": more.id})
+
+
+@command(budget_group, "withdraw")
+@click.argument("tenant")
+@click.argument("raise_id", metavar="RAISE")
+def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Answer:
+    """End a raise before its time, by the id that 'budget show --json' gives."""
+    owner = runtime.tenants.find(tenant)
+    runtime.budgets.withdraw_raise(LOCAL_OPERATOR, owner, raise_id)
+    return Answer({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
+
+
+@command(budget_group, "remove")
+@click.argument("tenant")
+@_scoped
+def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
+    """Let a budget govern no longer. What it paid stays in its ledger."""
+    owner = runtime.tenants.find(tenant)
+    state = runtime.budgets.show(owner, *_scope(model, schema, route))
+    runtime.budgets.remove(LOCAL_OPERATOR, owner, state.budget_id)
+    return Answer(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
+
+
+def _shown(owner: Tenant, state: BudgetState) -> Answer:
+    zone = ZoneInfo(owner.timezone)
+    resets = state.ends_at.astimezone(zone)
+    ends = "It ends" if state.terms.starts_at else "It starts anew"
+    raised = state.limit_nano_usd - state.terms.limit_nano_usd
+    return Answer(
+        {"tenant": owner.name} | _document(state),
+        f"{_name(state)}: {usd(state.spent_nano_usd)} of {usd(state.limit_nano_usd)} spent, "
+        f"{usd(state.held_nano_usd)} held for calls that are out. {ends} on {resets:%Y-%m-%d at %H:%M} "
+        f"{owner.timezone}." + (f" {usd(raised)} of the limit is a raise." if raised else ""),
+    )
+
+
+def _name(state: BudgetState) -> str:
+    return state.terms.name[0].upper() + state.terms.name[1:]
+
+
+def _document(state: BudgetState) -> dict[str, Any]:
+    terms = state.terms
+    return {
+        "budget_id": terms.budget_id,
+        "scope": terms.scope.value,
+        "scope_name": terms.scope_name,
+        "period": terms.period.value,
+        "mode": terms.mode.value,
+        "thresholds": list(terms.thresholds),
+        "limit_nano_usd": state.limit_nano_usd,
+        "spent_nano_usd": state.spent_nano_usd,
+        "held_nano_usd": state.held_nano_usd,
+        "starts_at": state.starts_at,
+        "ends_at": state.ends_at,
+        "is_current": state.is_current,
+        "raises": [
+            {
+                "id": more.id,
+                "extra_nano_usd": more.extra_nano_usd,
+                "starts_at": more.starts_at,
+                "ends_at": more.ends_at,
+                "reason": more.reason,
+            }
+            for more in terms.raises
+        ],
+        "version": state.version,
+    }
+
+
+@command(proctor, "verify")
+def verify(runtime: Runtime) -> Answer:
+    """Recompute every balance from attempts and ledger; the exit code is 1 where anything differs."""
+    found = runtime.budgets.verify(by="command line")
+    verdict = (
+        f"Attempts and ledger explain every one of {found.accounts} accounts."
+        if found.ok
+        else f"Attempts, ledger and accounts differ by {usd(found.difference_nano_usd)}. Keep the database as it is."
+    )
+    return Answer(found, f"{verdict} {usd(found.held_nano_usd)} is held now.", exit_code=DONE if found.ok else REFUSED)
