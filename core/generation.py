@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -35,9 +36,12 @@ class GenerationRequest:
     """The text to read; the short form of one user message."""
     messages: Sequence[Mapping[str, Any]] | None = None
     """``{"role": "system" | "user" | "assistant", "content": str}``, in order."""
-    route: str = "default"
+    route: str | None = None
+    """Without one: the route that lists the schema, else the default."""
     model: str | None = None
     """``provider/name``: ask only this one."""
+    timeout_seconds: float | None = None
+    """The longest it may take, everything included; the route's deadline bounds it."""
     stream: bool = False
     user: str | None = None
     """The caller's own user id; kept as a hash."""
@@ -102,6 +106,7 @@ class Corridor:
     ) -> Generator[Partial, None, Generation]:
         messages = _messages(request)
         _require_json(request.metadata)
+        _require_time(request.timeout_seconds)
         standing = self._policies.standing()
         tenant = standing.tenant(_tenant_id(request, principal))
         with ExitStack() as leaving, self._recording(request, principal, tenant) as record:  # 8 all is written down
@@ -113,6 +118,7 @@ class Corridor:
                 model=request.model,
                 stream=request.stream,
             )
+            policy = _within(request.timeout_seconds, policy)
             record.governed_by(policy)
             paces, seconds = standing.paces(tenant, principal), policy.route.deadline_seconds
             ticket = leaving.enter_context(  # 3 not too fast; what it takes is given back once all is written down
@@ -133,6 +139,7 @@ class Corridor:
                     refuses_unpriced=policy.tenant.refuses_unpriced,
                     stream=request.stream,
                     example=_example(policy.schema),
+                    began=record.began,
                 ),
                 lambda text: self._guardrails.screen_partial(
                     policy.schema.response_model.partial_value(_object_in(text))
@@ -148,7 +155,7 @@ class Corridor:
             tenant=tenant,
             principal=principal,
             request_id=request.request_id,
-            route=request.route,
+            route=request.route or "",
             schema=request.schema if isinstance(request.schema, str) else "inline",
             streamed=request.stream,
             user=request.user,
@@ -167,6 +174,13 @@ class Corridor:
         screened = self._guardrails.screen_value(value, Stage.OUTPUT, findings)
         _note(findings, record, "screen out")
         return screened
+
+
+def _within(seconds: float | None, policy: Policy) -> Policy:
+    """Return *policy* with the time that the caller has, if that is less than the route's."""
+    if seconds is None or seconds >= policy.route.deadline_seconds:
+        return policy
+    return replace(policy, route=replace(policy.route, deadline_seconds=seconds))
 
 
 def _affordable(policy: Policy, record: Record) -> RouteTerms:
@@ -264,6 +278,11 @@ def _encodable(text: Any, what: str) -> Any:
     except UnicodeEncodeError:
         raise Invalid(f"{what} is not valid Unicode; it cannot be sent. Read it as UTF-8.") from None
     return text
+
+
+def _require_time(seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise Invalid(f"'timeout_seconds' is a number of seconds above 0; this is {seconds!r}.")
 
 
 def _require_json(metadata: Mapping[str, Any] | None) -> None:

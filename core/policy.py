@@ -13,18 +13,18 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from core import audit
-from core.attempts import RouteTerms
+from core.attempts import Cause, RouteTerms
 from core.breakers import Standing as BreakerWords
 from core.breakers import overrides as breaker_words
 from core.budgets import Budgets, BudgetTerms
 from core.drills import concerning
-from core.errors import FeatureDisabled, NotFound, ProctorError
+from core.errors import FeatureDisabled, Forbidden, NotFound, ProctorError
 from core.faults import Drill
 from core.flags import Evaluation, Flag, Flags, evaluate_all
 from core.limits import Pace, Scope
 from core.pricing import PriceBook, Prices
 from core.principals import Permission, Principal
-from core.routes import Routes
+from core.routes import DEFAULT, Routes
 from core.schemas import ResolvedSchema, Schemas
 from core.settings import Settings
 from core.store import Store
@@ -101,6 +101,10 @@ class Policy:
                 "max_reasks": route.max_reasks,
                 "max_retries": route.max_retries,
                 "deadline_seconds": route.deadline_seconds,
+                "fallback_on": [cause.value for cause in Cause if cause in route.fallback_on],
+                "hedge_after_ms": route.hedge_after_ms,
+                "cache_seconds": route.cache_seconds,
+                "parameters": {one.name: dict(one.parameters) for one in route.candidates if one.parameters},
             },
         }
 
@@ -201,14 +205,14 @@ class Standing:
         tenant: TenantTerms,
         *,
         schema: str | dict[str, Any],
-        route: str,
+        route: str | None,
         model: str | None,
         stream: bool,
     ) -> Policy:
-        """Return what governs this generation.
+        """Return what governs this generation. Without *route* it takes the one that lists its schema, else default.
 
         Raises:
-            Forbidden: the principal may not generate in this tenant.
+            Forbidden: the principal may not generate in this tenant, or not ask this model.
             FeatureDisabled: a flag is off.
             NotFound: there is no such schema or route.
             Invalid: the inline schema or the model cannot be used.
@@ -218,6 +222,8 @@ class Standing:
         _require(tenant, Flag.GENERATION)
         if stream:
             _require(tenant, Flag.STREAMING)
+        if model:
+            self._require_model(principal, model)
         if not isinstance(schema, str):
             return self._policy(tenant, self._policies.schemas.inline(schema), route, model)
         return self._once(
@@ -225,8 +231,21 @@ class Standing:
             lambda: self._policy(tenant, self._policies.schemas.find(schema), route, model),
         )
 
-    def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None) -> Policy:
+    def _require_model(self, principal: Principal, model: str) -> None:
+        """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
+        routes = self._policies.routes
+        if self._policies.settings.any_model == "allow" or principal.may(Permission.ROUTES_WRITE):
+            return
+        named = self._once(("models",), routes.models)
+        if routes.candidate({"model": model}).name not in named:
+            raise Forbidden(
+                f"No route names the model {model}, and only those that one names may be asked: {', '.join(named)}."
+            )
+
+    def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None) -> Policy:
         counted = f"inline {schema.hash}" if schema.version is None else schema.reference
+        if not route:
+            route = self._policies.routes.for_schema(schema.name).terms.name if schema.version is not None else DEFAULT
         terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides())
         return Policy(
             tenant=tenant,
@@ -238,7 +257,7 @@ class Standing:
 
     def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
         routes = self._policies.routes
-        terms = routes.of_model(model) if model else routes.find(route).terms
+        terms = routes.of_model(model, route) if model else routes.find(route).terms
         candidates = terms.candidates
         if not tenant.flags[Flag.LOCAL_MODEL].value:
             candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
@@ -246,14 +265,7 @@ class Standing:
                 raise _disabled(tenant, Flag.LOCAL_MODEL)
         if not tenant.flags[Flag.FALLBACK].value:
             candidates = candidates[:1]
-        return RouteTerms(
-            name=terms.name,
-            candidates=candidates,
-            max_reasks=terms.max_reasks,
-            max_retries=terms.max_retries,
-            deadline_seconds=terms.deadline_seconds,
-            drills=tenant.drills,
-        )
+        return replace(terms, candidates=candidates, drills=tenant.drills)
 
     def _read_tenant(self, tenant_id: str) -> TenantTerms:
         with self._policies.store.reading() as session:

@@ -5,6 +5,7 @@ Settling the money and writing the rows is one transaction: no charge without it
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -218,6 +219,11 @@ class Record:
         """When the generation began."""
         return self._started_at
 
+    @property
+    def began(self) -> float:
+        """The same, on the clock's monotonic time: deadlines count from here."""
+        return self._began
+
     def cover(self, call: Call) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
         unwritten, purse = self._unwritten, self._purse.copy()
@@ -247,7 +253,7 @@ class Record:
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
-        self._attempts.append(attempt)
+        insort(self._attempts, attempt, key=lambda one: one.n)  # of two that were out at once, either may end first
         self._unwritten.append(attempt)
         cost = attempt.cost.nano_usd if attempt.cost else None
         estimated = attempt.usage.estimated if attempt.usage else False
@@ -267,7 +273,7 @@ class Record:
     def _outcome(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended; ``None`` for a request that never was a generation."""
         if error is None:
-            return self._attempts[-1].outcome
+            return self._deciding.outcome
         for kind, outcome in _BLOCKED.items():
             if isinstance(error, kind):
                 return outcome
@@ -279,11 +285,16 @@ class Record:
             return Outcome.PROVIDER_ERROR
         return Outcome.CANCELLED  # GeneratorExit and its like: the caller closed the stream, or the process ends
 
+    @property
+    def _deciding(self) -> Attempt:
+        """The attempt that answered, or the last one."""
+        return next((one for one in self._attempts if one.outcome.is_valid), self._attempts[-1])
+
     def _summed_up(self, outcome: Outcome) -> Generation:
         usage = sum((one.usage for one in self._attempts if one.usage), Usage())
         paid = [one for one in self._attempts if one.usage]
         unpriced = any(one.cost is None for one in paid)
-        last = self._attempts[-1] if self._attempts else None
+        last = self._deciding if self._attempts else None
         schema = self._policy.schema if self._policy else None
         ttft = last.answer.ttft_seconds if last else None
         return Generation(

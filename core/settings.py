@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """Who answers first. Without it: the first provider that has a key, else the local model."""
     model_fallback: ModelName | None = None
     """Who answers when the primary cannot."""
+    any_model: Literal["allow", "routes"] = "allow"
+    """``routes``: a caller may ask only those models by name that some route names."""
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an invalid answer is asked again, per candidate; 2 means at most three paid calls."""
     max_output_tokens: PositiveInt = 1024

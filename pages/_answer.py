@@ -229,7 +229,7 @@ def curl(request: GenerationRequest, page_url: str) -> str:
     asked = replace(request, tenant_id=None)
     body = {"schema": asked.schema, "input": asked.input}
     body |= {"model": asked.model} if asked.model else {}
-    body |= {"route": asked.route} if asked.route != "default" else {}
+    body |= {"route": asked.route} if asked.route else {}
     return (
         f"curl -s {parts.scheme}://{parts.netloc}/v1/generate \\\n"
         '  -H "Authorization: Bearer $PROCTOR_KEY" -H "Content-Type: application/json" \\\n'

@@ -11,6 +11,7 @@ from core.errors import Invalid, ProctorError
 from core.pydantic_source import json_schema_from_source
 from pages import _parts
 
+OWN_ROUTE = "The schema's route"
 FIRST_SCHEMA = "support_ticket"
 """Where it is registered: everybody understands it, and even the small local model can fill it."""
 SOURCES = {"registered": "Registered", "json": "JSON Schema", "pydantic": "Pydantic"}
@@ -79,26 +80,30 @@ def schema_choice(visit: _parts.Visit) -> tuple[str | dict[str, Any] | None, dic
     return None, {}, PASTED_INPUT
 
 
-def model_choice(visit: _parts.Visit) -> tuple[str, str | None, str]:
+def model_choice(visit: _parts.Visit, schema: str | dict[str, Any] | None) -> tuple[str | None, str | None, str]:
     """Ask who answers; return the route, the model if one alone is wanted, and the provider that is asked first.
+
+    No route is the one that a program gets which names none: that of *schema*, or the default.
 
     Raises:
         Invalid: a typed model names no provider.
 
     """
-    routes = {f"Route {view.terms.name}": view.terms for view in visit.runtime.routes.list()}
+    views = visit.runtime.routes.list()
+    routes = {f"Route {view.terms.name}": view.terms for view in views}
+    own = visit.runtime.routes.for_schema(schema.partition("@")[0]).terms if isinstance(schema, str) else views[0].terms
     models = dict.fromkeys(one.name for terms in routes.values() for one in terms.candidates)
     chosen = st.selectbox(
         "Who answers",
-        [*routes, *models],
+        [OWN_ROUTE, *routes, *models],
         key="model",
         bind="query-params",
         accept_new_options=True,
         help="A route with its fallbacks, or one model alone: pick one, or type it as provider/name.",
     )
-    if chosen is None or chosen in routes:
-        terms = routes[chosen] if chosen else next(iter(routes.values()))
+    if chosen is None or chosen == OWN_ROUTE or chosen in routes:
+        terms = routes.get(chosen or "", own)
         asked = ", then ".join(f"`{one.name}`" for one in terms.candidates)
-        st.markdown(f":small[It asks {asked}.]")
-        return terms.name, None, terms.candidates[0].provider
-    return "default", chosen, visit.runtime.routes.of_model(chosen).candidates[0].provider
+        st.markdown(f":small[Route {terms.name} asks {asked}.]")
+        return terms.name if chosen in routes else None, None, terms.candidates[0].provider
+    return None, chosen, visit.runtime.routes.of_model(chosen).candidates[0].provider

@@ -41,7 +41,7 @@ def main() -> None:
             key=f"input_{schema if isinstance(schema, str) else ''}",
             persist_state="session",
         )
-        route, model, first = _ask.model_choice(visit)
+        route, model, first = _ask.model_choice(visit, schema)
         ready = _answer.provider_notice(visit, first)
         streams = visit.runtime.flags.evaluate(Flag.STREAMING, tenant.id).value
         if not streams:

@@ -56,8 +56,18 @@ class Generate(BaseModel):
     )
     input: str | None = Field(default=None, description="The text to read: the short form of one user message.")
     messages: list[Message] | None = Field(default=None, description="The conversation to answer, in order.")
-    route: Name | None = Field(default=None, description="A route of this deployment; without it, `default`.")
-    model: Name | None = Field(default=None, description="`provider/name`: ask only this model.")
+    route: Name | None = Field(
+        default=None,
+        description="A route of this deployment; without it, the one that lists the schema, or `default`.",
+    )
+    model: Name | None = Field(
+        default=None,
+        description="`provider/name`: ask only this model. Where `ANY_MODEL=routes`, one that some route names.",
+    )
+    timeout_seconds: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="The longest this may take, everything included; the route's deadline bounds it.",
+    )
     stream: StrictBool | None = Field(
         default=None, description="Whether to answer with server-sent events that show the object as it grows."
     )
@@ -102,7 +112,7 @@ class Attempt(BaseModel):
     """One provider call."""
 
     n: int = Field(description="1 for the first call.")
-    kind: Literal["first", "re-ask", "retry", "fallback"]
+    kind: Literal["first", "re-ask", "retry", "fallback", "hedge"]
     provider: str
     model: str
     mode: str = Field(description="How the schema was put to the model: `tools`, `json_schema`, `json` or `md_json`.")
@@ -222,8 +232,9 @@ def generation_request(body: bytes, request_id: str) -> GenerationRequest:
         schema=asked.schema_,
         input=asked.input,
         messages=None if asked.messages is None else [message.model_dump() for message in asked.messages],
-        route=asked.route or "default",
+        route=asked.route,
         model=asked.model,
+        timeout_seconds=asked.timeout_seconds,
         stream=bool(asked.stream),
         user=asked.user,
         metadata=asked.metadata,

@@ -89,7 +89,7 @@ class RouteTerms:
     marks_cache: bool = True
     """Whether stable context is marked for the provider's cache."""
     remark: str = ""
-    """A sentence that the decision trace begins with: why these are not the route's usual terms."""
+    """A sentence for the decision trace: why these are not the route's usual terms."""
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet."""
     schema: str = ""

@@ -63,8 +63,6 @@ class Walk:
 
     def reply(self) -> Generator[Piece, None, Reply]:
         """Yield the answer as it grows, if it is streamed; return the valid object, or raise as Router.answer says."""
-        if self._route.remark:
-            self._record.note("degraded", self._route.remark)
         try:
             while (turn := self._next()) is not None:
                 reply = yield from self._at(turn)

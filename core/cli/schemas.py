@@ -96,11 +96,20 @@ def _read(file: Path) -> str:
 @click.argument("schema")
 @click.argument("text", metavar="INPUT")
 @click.option("--tenant", help="Whose budget pays. Without it: the only tenant there is.")
-@click.option("--route", default="default", show_default=True, help="Who may answer, in what order.")
+@click.option("--route", help="Who may answer, in what order. Without it: the route of the schema, or default.")
 @click.option("--model", help="One model instead of a route, as provider/name.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="The most seconds that it may take.")
 @click.option("--stream", is_flag=True, help="Write each partial object as a line, then the whole one.")
 def generate(
-    runtime: Runtime, schema: str, text: str, *, tenant: str | None, route: str, model: str | None, stream: bool
+    runtime: Runtime,
+    schema: str,
+    text: str,
+    *,
+    tenant: str | None,
+    route: str | None,
+    model: str | None,
+    timeout: float | None,
+    stream: bool,
 ) -> Answer:
     """Turn a text into an object of SCHEMA.
 
@@ -109,8 +118,15 @@ def generate(
     from core.generation import GenerationRequest  # noqa: PLC0415
 
     payer = _payer(runtime, tenant)
-    request = GenerationRequest(schema=schema, input=_input(text), route=route, model=model, tenant_id=payer.id)
-    _await_local_model(runtime, route, model)
+    request = GenerationRequest(
+        schema=schema,
+        input=_input(text),
+        route=route,
+        model=model,
+        timeout_seconds=timeout,
+        tenant_id=payer.id,
+    )
+    _await_local_model(runtime, schema, route, model)
     made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
     return Answer(fresh(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
 
@@ -145,9 +161,11 @@ def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
     raise Invalid(f"Say which tenant pays, with --tenant: {', '.join(tenant.name for tenant in tenants)}.")
 
 
-def _await_local_model(runtime: Runtime, route: str, model: str | None) -> None:
+def _await_local_model(runtime: Runtime, schema: str, route: str | None, model: str | None) -> None:
     """Start the local model if it is asked first, and show how it comes."""
-    first = model or runtime.routes.find(route).terms.candidates[0].name
+    routes = runtime.routes
+    view = routes.find(route) if route else routes.for_schema(schema.partition("@")[0])
+    first = model or view.terms.candidates[0].name
     if not first.startswith("local/"):
         return
     local = runtime.local_model
