@@ -124,7 +124,7 @@ def _refusal(full: Full, tokens: int) -> RateLimited:
     """Return what the caller reads about the limit that keeps it waiting longest."""
     who = "This key" if full.pace.scope is Scope.KEY else "This tenant"
     seconds = None if full.seconds is None else max(LEAST_WAIT_SECONDS, full.seconds)
-    again = f"Try again in {seconds:.1f} s, or ask an operator for a higher limit."
+    again = f"{_when(seconds)}, or ask an operator for a higher limit."
     facts: dict[str, object] = {"limit": full.what.value, "scope": full.pace.scope.value}
     match full.what:
         case Limited.REQUESTS:
@@ -136,11 +136,8 @@ def _refusal(full: Full, tokens: int) -> RateLimited:
             facts |= {"limit_per_min": most, "tokens": tokens}
             may = f"{who} may use {_counted(most, 'token')} per minute"
             needs = f"this one needs about {_counted(tokens, 'token')} for its input"
-            if seconds is None:
-                again = "Shorten it, or ask an operator for a higher limit."
-            else:
-                may += f" and has used {full.used:,}"
-            sentence = f"{may}; {needs}. {again}"
+            spent = "" if seconds is None else f" and has used {full.used:,}"
+            sentence = f"{may}{spent}; {needs}. {again}"
         case Limited.CONCURRENCY:
             most = full.pace.concurrent or 0
             facts["limit_concurrent"] = most
@@ -149,6 +146,10 @@ def _refusal(full: Full, tokens: int) -> RateLimited:
                 "ended, or ask an operator for a higher limit."
             )
     return RateLimited(sentence, retry_after_seconds=seconds, **facts)
+
+
+def _when(seconds: float | None) -> str:
+    return "Shorten it" if seconds is None else f"Try again in {seconds:.1f} s"
 
 
 def _counted(count: int, what: str) -> str:

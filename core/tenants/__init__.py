@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
@@ -28,15 +25,13 @@ from core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import ApiKey, Tenant
+from core.tenants._fields import EDITABLE, LIMITS, LONGEST_NAME, checked
 
 __all__ = ["LOCAL_OPERATOR", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
 
 SECRET_PREFIX = "prk_"  # noqa: S105 it is no secret: it lets scanners find a key that leaked
 _SHOWN = len(SECRET_PREFIX) + 6
-_LONGEST_NAME = 64
 _LONGEST_SECRET = 128
-_LONGEST_RETENTION_DAYS = 3650
-_EDITABLE = ("name", "timezone", "rate_limit_per_min", "payload_retention_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,10 @@ class Key:
     prefix: str
     created_at: datetime
     revoked_at: datetime | None
+    rate_limit_per_min: int | None = None
+    """Its own share of its tenant's limits; ``None`` is without one, as for the two below."""
+    tokens_per_min: int | None = None
+    concurrent_limit: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -96,9 +95,9 @@ class Tenants:
         principal.require(Permission.TENANTS_WRITE)
         tenant = Tenant(
             id=self._clock.new_id(),
-            name=_tenant_name(name),
-            timezone=_timezone(timezone),
-            rate_limit_per_min=_rate_limit(rate_limit_per_min),
+            name=checked("name", name),
+            timezone=checked("timezone", timezone),
+            rate_limit_per_min=checked("rate_limit_per_min", rate_limit_per_min),
             is_demo=is_demo,
             created_at=self._clock.now(),
         )
@@ -140,7 +139,9 @@ class Tenants:
         raise NotFound(f"There is no tenant {wanted!r}. {_nearby(wanted, names)}")
 
     def edit(self, principal: Principal, tenant_id: str, expected_version: int, **changes: Any) -> Tenant:
-        """Change name, timezone, rate_limit_per_min or payload_retention_days; return the tenant as it now is.
+        """Change name, timezone, a limit, what holds without budget or price, or retention; return it as it now is.
+
+        A limit of ``None`` is the deployment's default, as is ``None`` for what holds without a budget or a price.
 
         Raises:
             Forbidden: without ``tenants.write``.
@@ -150,7 +151,7 @@ class Tenants:
 
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
-        wanted = {field: _checked(field, value) for field, value in changes.items()}
+        wanted = {field: checked(field, value) for field, value in changes.items()}
         with self._store.writing() as session:
             tenant = session.get(Tenant, tenant_id, with_for_update=True)
             if tenant is None:
@@ -194,8 +195,8 @@ class Tenants:
         """
         principal.require(Permission.KEYS_WRITE, tenant.id)
         label = " ".join(name.split())
-        if len(label) > _LONGEST_NAME:
-            raise Invalid(f"A key's name may have at most {_LONGEST_NAME} characters; this one has {len(label)}.")
+        if len(label) > LONGEST_NAME:
+            raise Invalid(f"A key's name may have at most {LONGEST_NAME} characters; this one has {len(label)}.")
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         new = NewKey(self._clock.new_id(), secret[:_SHOWN], secret)
         with self._store.writing() as session:
@@ -253,6 +254,45 @@ class Tenants:
             )
             return _shown(row)
 
+    def limit_key(self, principal: Principal, key_id: str, **limits: int | None) -> Key:
+        """Give the key with that id or prefix limits of its own inside its tenant's; ``None`` takes one away.
+
+        Raises:
+            Forbidden: without ``keys.write``.
+            Invalid: a value that a limit cannot have, or no limit at all.
+            NotFound: no key has that id or prefix.
+            Conflict: several keys share the prefix.
+
+        """
+        principal.require(Permission.KEYS_WRITE)
+        if unknown := set(limits) - set(LIMITS):
+            raise Invalid(f"A key has no limit {min(unknown)!r}; it has {', '.join(LIMITS)}.")
+        wanted = {field: checked(field, value) for field, value in limits.items()}
+        with self._store.writing() as session:
+            row = session.get(ApiKey, key_id, with_for_update=True) or _by_prefix(session, key_id)
+            principal.require(Permission.KEYS_WRITE, row.tenant_id)
+            before = {field: getattr(row, field) for field in wanted}
+            different = {field: value for field, value in wanted.items() if value != before[field]}
+            if not different:
+                return _shown(row)
+            for field, value in different.items():
+                setattr(row, field, value)
+            tenant = session.get(Tenant, row.tenant_id)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="key.limit",
+                kind="key",
+                subject=row.prefix,
+                summary=f"The limits of key {row.prefix}… of {tenant.name if tenant else row.tenant_id} were changed: "
+                f"{', '.join(different)}.",
+                tenant_id=row.tenant_id,
+                before={field: before[field] for field in different},
+                after=different,
+            )
+            return _shown(row)
+
     def keys(self, tenant: Tenant) -> Sequence[Key]:
         """Return what may be shown of *tenant*'s keys, the newest first."""
         newest_first = select(ApiKey).where(ApiKey.tenant_id == tenant.id).order_by(col(ApiKey.created_at).desc())
@@ -284,7 +324,17 @@ def _hash(secret: str) -> str:
 
 
 def _shown(row: ApiKey) -> Key:
-    return Key(row.id, row.tenant_id, row.name, row.prefix, row.created_at, row.revoked_at)
+    return Key(
+        row.id,
+        row.tenant_id,
+        row.name,
+        row.prefix,
+        row.created_at,
+        row.revoked_at,
+        row.rate_limit_per_min,
+        row.tokens_per_min,
+        row.concurrent_limit,
+    )
 
 
 def _by_prefix(session: Session, prefix: str) -> ApiKey:
@@ -314,7 +364,7 @@ def _flush(session: Session, name: str) -> None:
 
 
 def _described(tenant: Tenant) -> dict[str, Any]:
-    return {field: getattr(tenant, field) for field in _EDITABLE}
+    return {field: getattr(tenant, field) for field in EDITABLE}
 
 
 def _nearby(wanted: str, names: Sequence[str]) -> str:
@@ -326,56 +376,3 @@ def _nearby(wanted: str, names: Sequence[str]) -> str:
         return f"Did you mean {' or '.join(near)}?"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"There are: {', '.join(names[:5])}{more}."
-
-
-def _checked(field: str, value: Any) -> Any:
-    match field:
-        case "name":
-            return _tenant_name(value)
-        case "timezone":
-            return _timezone(value)
-        case "rate_limit_per_min":
-            return _rate_limit(value)
-        case "payload_retention_days":
-            return _retention(value)
-        case _:
-            raise Invalid(f"A tenant has no field {field!r} that can be changed; it has {', '.join(_EDITABLE)}.")
-
-
-def _tenant_name(value: object) -> str:
-    name = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
-    allowed = all(letter.isalnum() or letter in " -_." for letter in name)
-    if not (name and len(name) <= _LONGEST_NAME and allowed and name[0].isalnum()):
-        raise Invalid(
-            f"A tenant's name has 1 to {_LONGEST_NAME} letters, digits, spaces, '-', '_' or '.', "
-            "and begins with a letter or digit."
-        )
-    return name
-
-
-@lru_cache(maxsize=1)
-def _zones() -> dict[str, str]:
-    return {zone.lower(): zone for zone in available_timezones() - {"localtime", "Factory"}}
-
-
-def _timezone(value: object) -> str:
-    if isinstance(value, str) and (zone := _zones().get(value.strip().lower())):
-        return zone
-    wanted = str(value).strip().lower().replace(" ", "_")
-    near = [zone for lower, zone in sorted(_zones().items()) if wanted and lower.rpartition("/")[2] == wanted]
-    near = near or [_zones()[match] for match in get_close_matches(wanted, _zones(), n=1)]
-    raise Invalid(f"{value!r} is not a time zone we know. Write it like {near[0] if near else 'Europe/Berlin'}.")
-
-
-def _rate_limit(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise Invalid("A rate limit is a whole number of generations per minute, at least 1; empty takes the default.")
-
-
-def _retention(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST_RETENTION_DAYS:
-        return value
-    raise Invalid(f"Prompts and answers are kept for 0 to {_LONGEST_RETENTION_DAYS} days; 0 keeps none.")

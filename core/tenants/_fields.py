@@ -1,0 +1,94 @@
+"""What the fields of a tenant may hold, and the limits of a key."""
+
+from __future__ import annotations
+
+import unicodedata
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from core.errors import Invalid
+
+LONGEST_NAME = 64
+LIMITS = {
+    "rate_limit_per_min": "generations per minute",
+    "tokens_per_min": "tokens per minute",
+    "concurrent_limit": "generations in flight at once",
+}
+"""Of a tenant and of each of its keys."""
+_WITHOUT = {"without_budget": "calls that no budget covers", "without_price": "models that have no price"}
+_WITHOUT_WORDS = ("allow", "refuse")
+EDITABLE = ("name", "timezone", *LIMITS, *_WITHOUT, "payload_retention_days")
+_LONGEST_RETENTION_DAYS = 3650
+_HIGHEST_LIMIT = 2**31 - 1
+
+
+def checked(field: str, value: Any) -> Any:
+    """Return *value* as a tenant keeps it in *field*.
+
+    Raises:
+        Invalid: the field cannot be changed, or cannot have that value.
+
+    """
+    match field:
+        case "name":
+            return _tenant_name(value)
+        case "timezone":
+            return _timezone(value)
+        case _ if field in LIMITS:
+            return _limit(field, value)
+        case _ if field in _WITHOUT:
+            return _without(field, value)
+        case "payload_retention_days":
+            return _retention(value)
+        case _:
+            raise Invalid(f"A tenant has no field {field!r} that can be changed; it has {', '.join(EDITABLE)}.")
+
+
+def _tenant_name(value: object) -> str:
+    name = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+    allowed = all(letter.isalnum() or letter in " -_." for letter in name)
+    if not (name and len(name) <= LONGEST_NAME and allowed and name[0].isalnum()):
+        raise Invalid(
+            f"A tenant's name has 1 to {LONGEST_NAME} letters, digits, spaces, '-', '_' or '.', "
+            "and begins with a letter or digit."
+        )
+    return name
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones() - {"localtime", "Factory"}}
+
+
+def _timezone(value: object) -> str:
+    if isinstance(value, str) and (zone := _zones().get(value.strip().lower())):
+        return zone
+    wanted = str(value).strip().lower().replace(" ", "_")
+    near = [zone for lower, zone in sorted(_zones().items()) if wanted and lower.rpartition("/")[2] == wanted]
+    near = near or [_zones()[match] for match in get_close_matches(wanted, _zones(), n=1)]
+    raise Invalid(f"{value!r} is not a time zone we know. Write it like {near[0] if near else 'Europe/Berlin'}.")
+
+
+def _limit(field: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _HIGHEST_LIMIT:
+        return value
+    raise Invalid(
+        f"A limit is a whole number of {LIMITS[field]}, from 1 to {_HIGHEST_LIMIT:,}; without one the default holds. "
+        "To stop a tenant, switch generation off for it."
+    )
+
+
+def _without(field: str, value: object) -> str | None:
+    if value is None or value in _WITHOUT_WORDS:
+        return value  # pyright: ignore[reportReturnType] it is None or one of the two words
+    raise Invalid(f"What holds for {_WITHOUT[field]} is one of {' or '.join(_WITHOUT_WORDS)}; this is {value!r}.")
+
+
+def _retention(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST_RETENTION_DAYS:
+        return value
+    raise Invalid(f"Prompts and answers are kept for 0 to {_LONGEST_RETENTION_DAYS} days; 0 keeps none.")
