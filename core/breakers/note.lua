@@ -26,7 +26,8 @@ end
 
 local function has_room()
   if redis.call('HLEN', trips) + redis.call('HLEN', windows) < most then return true end
-  if redis.call('SET', swept, 1, 'NX', 'PX', slot_ms) then
+  if now - tonumber(redis.call('GET', swept) or '0') >= slot_ms then
+    redis.call('SET', swept, now, 'PX', slots * slot_ms)
     local all = redis.call('HGETALL', windows)
     for i = 1, #all, 2 do
       local kept = cjson.decode(all[i + 1]).slots

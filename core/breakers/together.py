@@ -124,7 +124,8 @@ class Together:
 
     def restore(self, redis: Redis, trips: Mapping[Name, Trip]) -> None:
         """Tell what this process learned by itself, where nothing else is known; then hear what is known."""
-        present, arguments = self._clock.monotonic(), [self._forget_ms]
+        present = self._clock.monotonic()
+        arguments: list[Any] = [self._forget_ms]
         for name, trip in trips.items():
             arguments += (_written(name), self._relative(trip, present))
         if trips:
