@@ -32,6 +32,7 @@ from core.errors import (
     Rejected,
     Unauthenticated,
     Unavailable,
+    Unbudgeted,
     Unpriced,
 )
 from core.telemetry import log
@@ -49,6 +50,7 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     FeatureDisabled: (403, "Switched off"),
     RateLimited: (429, "Too fast"),
     BudgetExceeded: (402, "The budget is used up"),
+    Unbudgeted: (402, "No budget"),
     Unpriced: (402, "Without a price"),
     GuardrailBlocked: (422, "Blocked by a guardrail"),
     Exhausted: (502, "No valid object"),
