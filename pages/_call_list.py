@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.clock import EPOCH
-from core.reports import MOST_EXPORTED, PAGE_SIZE, CallFilter, CallPage
+from core.reports import MOST_EXPORTED, PAGE_SIZE, CallFilter, CallPage, CallSums, Window
 from pages import _figures, _formats, _parts
 
 ROW = 34
@@ -100,7 +100,7 @@ def filters(visit: _parts.Visit) -> tuple[CallFilter, str, bool]:
         narrowed = any((text, outcome, model, schema, route, error, field, stretch))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
-    begins_at, ends_at = stretch or (now - timedelta(hours=hours), now)
+    begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
     wanted = CallFilter(
         starts_at=begins_at,
         ends_at=ends_at,
@@ -173,18 +173,29 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "attempts": COLUMNS.NumberColumn("Attempts", width=64),
             "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=72),
             "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
-            "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="A dash: unpriced"),
+            "cost": COLUMNS.NumberColumn(
+                "Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"
+            ),
             "error": COLUMNS.TextColumn("Error code", width=108),
             "request": COLUMNS.TextColumn("Request id", width=150),
         },
     )
 
 
+def spent(sums: CallSums) -> str:
+    """Return what calls cost, with what that figure does not hold."""
+    beside = [
+        f"{count:,} {what}" for count, what in ((sums.unpriced, "unpriced"), (sums.estimated, "estimated")) if count
+    ]
+    return _parts.plain(_formats.dollars(sums.spend_nano_usd)) + (f" ({', '.join(beside)})" if beside else "")
+
+
 def draw(visit: _parts.Visit) -> None:
     """Draw the filtered list."""
     wanted, zone, narrowed = filters(visit)
     reports = visit.runtime.reports
-    total = reports.count(wanted)
+    sums = reports.sums(wanted)
+    total = sums.calls
     if not total:
         sentence = (
             "No call passes these filters." if narrowed else "Nothing was called in this time. Choose a longer range."
@@ -214,6 +225,6 @@ def draw(visit: _parts.Visit) -> None:
     with above:
         table(page, zone, one_tenant=wanted.tenant_id is not None)
     beside.caption(
-        f"{_formats.plural(total, 'call')} · times in {zone.replace('_', ' ')} · "
+        f"{_formats.plural(total, 'call')} · {spent(sums)} · times in {zone.replace('_', ' ')} · "
         f"as of {_formats.moment(page.as_of, zone, seconds=True)} · click a row to see its attempts"
     )

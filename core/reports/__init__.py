@@ -11,23 +11,33 @@ Definitions, the same on every page:
   nearest rank.
 * *Spend*: what all attempts of the window's calls cost, however and whenever they ended, at the prices frozen on them.
   Unpriced calls are counted beside it, and so is the part that is an estimate.
-* *Wasted*, or *discarded*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over valid objects,
-  among calls that are wholly priced.
+* *Wasted*, or *discarded*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over
+  valid objects, among calls that are wholly priced.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from core.clock import Clock
+from core.reports.bought import Bought as Bought
+from core.reports.budget_lines import BudgetLine as BudgetLine
+from core.reports.budget_lines import budget_lines
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
 from core.reports.calls import PAGE_SIZE as PAGE_SIZE
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
+from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
-from core.reports.calls import call_count, call_page, calls_frame, choices, latest_call_at
-from core.reports.bought import Bought as Bought
+from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
+from core.reports.daily import daily, zones
+from core.reports.forecast import INTERVAL as INTERVAL
+from core.reports.forecast import LEAST_DAYS as LEAST_DAYS
+from core.reports.forecast import Backtest as Backtest
+from core.reports.forecast import Forecast as Forecast
+from core.reports.forecast import backtest, forecast
 from core.reports.frames import Frame as Frame
 from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
@@ -38,6 +48,10 @@ from core.reports.overview import Overview as Overview
 from core.reports.overview import Timing as Timing
 from core.reports.overview import Totals as Totals
 from core.reports.overview import overview
+from core.reports.preview import PREVIEW_DAYS as PREVIEW_DAYS
+from core.reports.preview import Preview as Preview
+from core.reports.preview import PreviewedPeriod as PreviewedPeriod
+from core.reports.preview import preview
 from core.reports.reading import reading
 from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
@@ -94,6 +108,61 @@ class Reports:
         with reading(self._store) as now:
             return statement(now, tenant_id, month, self._clock.now())
 
+    def forecasts(self, tenant_id: str | None = None) -> Sequence[Forecast]:
+        """Return how the month will end for one tenant, or for each that called of late, the dearest first."""
+        with reading(self._store) as now:
+            at, names, where = self._clock.now(), now.tenant_names(), zones(now)
+            days, budgets = daily(now, where, at, tenant_id), budget_lines(now, tenant_id, at)
+        who = days.keys() if tenant_id is None else {tenant_id}
+        found = [
+            forecast(one, names.get(one, one), where.get(one, "UTC"), days.get(one), budgets.get(one), at)
+            for one in who
+        ]
+        return sorted(found, key=lambda one: (-(one.expected or one.spent), one.tenant))
+
+    def forecast(self, tenant_id: str, budget: BudgetLine | None = None) -> Forecast:
+        """Return how a tenant's month will end; with *budget*, when that one is used up, by what it covers.
+
+        Without one it is the tenant-wide budget, if there is any.
+        """
+        if budget is None:
+            return self.forecasts(tenant_id)[0]
+        with reading(self._store) as now:
+            at, names, where = self._clock.now(), now.tenant_names(), zones(now)
+            days = daily(now, where, at, tenant_id, budget.scope, budget.scope_name)
+        name, zone = names.get(tenant_id, tenant_id), where.get(tenant_id, "UTC")
+        return forecast(tenant_id, name, zone, days.get(tenant_id), budget, at)
+
+    def backtests(self, tenant_id: str | None = None) -> Sequence[Backtest]:
+        """Return how the forecast did on past mornings, for one tenant or for all: a week ahead, to the month's end."""
+        with reading(self._store) as now:
+            days = daily(now, zones(now), self._clock.now(), tenant_id)
+        return [backtest(days, horizon) for horizon in ("week", "month")]
+
+    def blocked_by(  # noqa: PLR0917 what a budget is made of
+        self,
+        tenant_id: str,
+        limit_nano_usd: int,
+        period: str = "month",
+        span: tuple[datetime, datetime] | None = None,
+        scope: str = "tenant",
+        scope_name: str = "",
+        days: int = PREVIEW_DAYS,
+    ) -> Preview:
+        """Return what a hard limit of that much per *period* would have blocked in the last *days*.
+
+        *period* is ``day``, ``week``, ``month`` (in the tenant's time zone) or ``span``, which is *span*; *scope* is
+        ``tenant``, ``model`` (*scope_name* ``provider/name``), ``schema`` or ``route``.
+
+        Raises:
+            NotFound: there is no such tenant.
+            Invalid: an unknown period or scope, or a span without its ends.
+
+        """
+        with reading(self._store) as now:
+            at = self._clock.now()
+            return preview(now, tenant_id, limit_nano_usd, at, period, span, scope, scope_name, days)
+
     def verified(self) -> Verified | None:
         """Return the last run of ``verify``; ``None`` if it was never run."""
         with reading(self._store) as now:
@@ -108,6 +177,11 @@ class Reports:
         """Return how many calls pass *wanted*."""
         with reading(self._store) as now:
             return call_count(now, wanted)
+
+    def sums(self, wanted: CallFilter) -> CallSums:
+        """Return how many calls pass *wanted*, and what they cost."""
+        with reading(self._store) as now:
+            return call_sums(now, wanted)
 
     def calls(self, wanted: CallFilter, page: int = 1, total: int | None = None) -> CallPage:
         """Return one page of the calls that pass *wanted*, the newest first. A known *total* saves counting them."""

@@ -22,6 +22,8 @@ class BudgetLine:
     spent_nano_usd: int
     starts_at: datetime
     ends_at: datetime
+    mode: str = "hard"
+    """``hard``, ``soft`` (it only tells) or ``degrade``."""
     scope: str = "tenant"
     """``tenant``, ``model``, ``schema`` or ``route``."""
     scope_name: str = ""
@@ -43,6 +45,7 @@ def budget_lines(reading: Reading, tenant_id: str | None, now: datetime) -> Mapp
             spent_nano_usd=reading.rows(USED, key)[0].spent,
             starts_at=span[0],
             ends_at=span[1],
+            mode=row.mode,
         )
     return found
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select
 from sqlmodel import col
 
 from core.pricing import usd
 from core.reports.frames import Frame, frame
-from core.reports.reading import Reading
 from core.reports.queries import BLOCKED, ERRORS
-from core.tables import VALID, FieldError, Generation, Tenant
+from core.reports.reading import Reading
+from core.tables import VALID, Attempt, FieldError, Generation, Tenant
 
 PAGE_SIZE = 25
 """Calls on one page of a list."""
@@ -56,13 +56,27 @@ class CallPage:
 
     calls: Frame
     """``id started_at tenant outcome error_code schema version route model attempts duration_ms ttft_ms input_tokens
-    output_tokens cost_usd estimated streamed request_id``; a cost that is not known is missing."""
+    output_tokens cost_usd unpriced estimated streamed request_id``. The cost is what is known of it, and missing where
+    nothing is; ``unpriced`` says that a part of it is not known."""
     total: int
     """Calls that pass the filter."""
     page: int
     """From 1; a page beyond the last one is answered by the last one."""
     pages: int
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSums:
+    """What the calls that pass a filter add up to."""
+
+    calls: int
+    spend_nano_usd: int | None
+    """What is known of their cost; ``None`` where something was paid for and nothing is known."""
+    unpriced: int
+    """Calls with an attempt that has no price: their part of the sum is missing or too low."""
+    estimated: int
+    """Calls with an attempt whose usage the provider never told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,15 @@ def _named(column: Any, name: str) -> ColumnElement[Any]:
     return column.label(name)
 
 
+_IS_UNPRICED = and_(col(Generation.attempts) > 0, col(Generation.cost_nano_usd).is_(None))
+_PRICED_PART = (
+    select(cast(func.sum(Attempt.cost_nano_usd), BigInteger))
+    .where(col(Attempt.generation_id) == col(Generation.id))
+    .correlate(Generation)
+    .scalar_subquery()
+)
+_COST = case((_IS_UNPRICED, _PRICED_PART), else_=col(Generation.cost_nano_usd))
+"""What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
 _FULL_MODEL: ColumnElement[Any] = (col(Generation.provider) + "/" + col(Generation.model)).label("model")
 _LINE: tuple[Any, ...] = (
     Generation.id,
@@ -95,7 +118,8 @@ _LINE: tuple[Any, ...] = (
     Generation.ttft_ms,
     Generation.input_tokens,
     Generation.output_tokens,
-    _named(Generation.cost_nano_usd, "cost_usd"),
+    _COST.label("cost_usd"),
+    _IS_UNPRICED.label("unpriced"),
     Generation.estimated,
     Generation.streamed,
     Generation.request_id,
@@ -107,6 +131,7 @@ _EXPORT: tuple[Any, ...] = (
     Generation.cache_write_tokens,
     Generation.reasoning_tokens,
     _named(Generation.wasted_nano_usd, "wasted_usd"),
+    _COST.label("cost_nano_usd"),
     Generation.schema_hash,
     Generation.principal,
 )
@@ -115,6 +140,21 @@ _EXPORT: tuple[Any, ...] = (
 def call_count(reading: Reading, wanted: CallFilter) -> int:
     """Return how many calls pass *wanted*."""
     return int(reading.ask(select(func.count()).select_from(Generation).where(_conditions(wanted)))[0][0])
+
+
+def call_sums(reading: Reading, wanted: CallFilter) -> CallSums:
+    """Return what the calls that pass *wanted* add up to."""
+    sums = select(
+        func.count(),
+        cast(func.coalesce(func.sum(_COST), 0), BigInteger),
+        func.count(case((col(Generation.attempts) > 0, _COST))),
+        func.count(case((_IS_UNPRICED, 1))),
+        func.count(case((col(Generation.estimated), 1))),
+    )
+    row = reading.ask(sums.select_from(Generation).where(_conditions(wanted)))[0]
+    calls, spent, known, unpriced, estimated = row
+    spend = None if unpriced and not known else spent
+    return CallSums(calls=calls, spend_nano_usd=spend, unpriced=unpriced, estimated=estimated)
 
 
 def call_page(reading: Reading, wanted: CallFilter, page: int, as_of: datetime, total: int | None = None) -> CallPage:
@@ -198,7 +238,7 @@ def _failed_at(path: str) -> ColumnElement[bool]:
 
 def _frame(reading: Reading, lines: Select[*tuple[Any, ...]]) -> Frame:
     names = [str(column["name"]) for column in lines.column_descriptions]
-    money = [position for position, name in enumerate(names) if name.endswith("_usd")]
+    money = [position for position, name in enumerate(names) if name.endswith("_usd") and not name.endswith("_nano_usd")]
     rows = [list(row) for row in reading.ask(lines)]
     for row in rows:
         for position in money:

@@ -18,8 +18,8 @@ from core.pricing import usd
 from core.reports.budget_lines import BudgetLine, budget_lines
 from core.reports.cube import Row, Sums, grouped, total
 from core.reports.frames import Frame, frame
-from core.reports.reading import Reading
 from core.reports.queries import ALTOGETHER, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
+from core.reports.reading import Reading
 from core.reports.windows import Window
 
 _MOST_CHANGES = 200

@@ -122,9 +122,7 @@ def spend(reading: Reading, window: Window, tenant_id: str | None, as_of: dateti
             Line(key=key, names=(tenants.get(key, key),), bought=bought)
             for key, bought in by(calls, attempts, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
         ),
-        models=_sorted(
-            Line(key=key, names=(key,), bought=bought) for key, bought in by_model(calls, attempts).items()
-        ),
+        models=_sorted(Line(key=key, names=(key,), bought=bought) for key, bought in by_model(calls, attempts).items()),
         schemas=_sorted(
             Line(key=schema_key(name, version), names=(name, version), bought=bought)
             for (name, version), bought in schemas.items()

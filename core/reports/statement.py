@@ -129,11 +129,9 @@ def month_around(timezone: str, month: str | None, now: datetime) -> tuple[datet
     if month is None:
         return period_around(Period.MONTH, timezone, now)
     found = _MONTH.fullmatch(month)
-    if found is None or int(found[1]) < 1970:
+    if found is None or not 1970 <= int(found[1]) <= 9998:
         raise Invalid(f"{month[:20]!r} is no month; write it like 2026-11.")
     first = datetime(int(found[1]), int(found[2]), 1, 12, tzinfo=ZoneInfo(timezone))
-    if first.year >= datetime.max.year:
-        raise Invalid(f"The month {month} has not begun.")
     starts_at, ends_at = period_around(Period.MONTH, timezone, first.astimezone(UTC))
     if starts_at > now:
         raise Invalid(f"The month {month} has not begun.")

@@ -18,6 +18,7 @@ LEAST_ENDED = 10
 """Fewer calls than this say nothing about a rate."""
 HIGH_ERROR_RATE = 0.1
 HIGH_USE = 0.9
+_THEN = {"hard": "calls beyond it are blocked", "soft": "this budget only tells, calls go on"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def _spent(reading: Reading, tenant_id: str | None, names: Mapping[str, str], no
                 tenant=name,
                 share=used,
                 headline=f"{name}: {math.floor(used * 100)}% of the budget is used",  # what is not all is never 100
-                sentence=f"{rest} in this period; calls beyond it are blocked.",
+                sentence=f"{rest} in this period; {_THEN.get(budget.mode, _THEN['hard'])}.",
             )
         )
     return found

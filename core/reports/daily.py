@@ -1,0 +1,107 @@
+"""What a tenant spent on each of its past days, and how much of each came after a certain time of day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from core.budgets.periods import Period, period_around
+from core.clock import EPOCH
+from core.reports.reading import Reading
+from core.reports.spend import bounds
+from core.reports.spend_queries import QUARTERS, QUARTERS_OF_MODEL, SCOPES
+from core.reports.windows import QUARTER, Window
+
+LOOK_BACK_DAYS = 56
+"""Eight of each weekday: what is older says little of what comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """A tenant's whole past days, without a gap, and today as far as it has come; money in nano-dollars."""
+
+    dates: Sequence[date]
+    """From the first whole day with the tenant's calls in reach on, to yesterday."""
+    spent: Sequence[int]
+    """Per date."""
+    later: Sequence[int]
+    """Per date, what was spent after the time of day that it is now."""
+    today: date
+    spent_today: int
+
+    def before(self, day: date) -> Days:
+        """Return the same as it stood on the first moment of *day*."""
+        count = sum(1 for one in self.dates if one < day)
+        spent = self.spent[:count]
+        return Days(dates=self.dates[:count], spent=spent, later=spent, today=day, spent_today=0)
+
+    def between(self, first: date, end: date) -> int:
+        """Return what was spent from *first* on and before *end*, today included."""
+        past = sum(spent for day, spent in zip(self.dates, self.spent, strict=True) if first <= day < end)
+        return past + (self.spent_today if first <= self.today < end else 0)
+
+
+def daily(  # noqa: PLR0917 what a budget may cover
+    reading: Reading,
+    zones: Mapping[str, str],
+    now: datetime,
+    tenant_id: str | None = None,
+    scope: str = "tenant",
+    scope_name: str = "",
+) -> dict[str, Days]:
+    """Return the days of every tenant, or of one, by tenant id; a tenant without calls in reach is left out.
+
+    *zones* are the tenants' time zones. With a *scope* only what such a budget pays for is counted.
+    """
+    starts_at = now - timedelta(days=LOOK_BACK_DAYS + 2)  # whole days in any zone
+    condition, bound = bounds(Window.of(starts_at, now), tenant_id)
+    if scope_name:
+        bound["scope_name"] = scope_name
+    sql = QUARTERS_OF_MODEL if scope == "model" else QUARTERS.replace("{scope}", SCOPES[scope])
+    quarters: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for tenant, quarter, spent in reading.rows(sql.replace("{tenant}", condition), bound):
+        quarters[tenant].append((quarter, spent))
+    return {tenant: _days(rows, zones.get(tenant, "UTC"), now) for tenant, rows in quarters.items()}
+
+
+def _days(quarters: Sequence[tuple[int, int]], timezone: str, now: datetime) -> Days:
+    zone = ZoneInfo(timezone)
+    local_now = now.astimezone(zone)
+    today, time_of_day = local_now.date(), local_now.time()
+    whole: defaultdict[date, int] = defaultdict(int)
+    later: defaultdict[date, int] = defaultdict(int)
+    for quarter, spent in quarters:
+        local = (EPOCH + quarter * QUARTER).astimezone(zone)
+        whole[local.date()] += spent
+        if local.time() > time_of_day:
+            later[local.date()] += spent
+    reach = today - timedelta(days=LOOK_BACK_DAYS)
+    first = max(reach, min(whole) + timedelta(days=1))  # the day of the first call is seldom a whole one
+    dates = [first + timedelta(days=count) for count in range((today - first).days)]
+    return Days(
+        dates=dates,
+        spent=[whole[day] for day in dates],
+        later=[later[day] for day in dates],
+        today=today,
+        spent_today=whole[today],
+    )
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """Return the first day of the month that *day* lies in, and the first after it."""
+    first, end = period_around(Period.MONTH, "UTC", datetime.combine(day, time(12), EPOCH.tzinfo))
+    return first.date(), end.date()
+
+
+def dates_until(first: date, end: date) -> list[date]:
+    """Return every date from *first* on and before *end*."""
+    return [first + timedelta(days=count) for count in range((end - first).days)]
+
+
+def zones(reading: Reading) -> dict[str, Any]:
+    """Return every tenant's time zone by its id."""
+    return {row.id: row.timezone for row in reading.rows("SELECT id, timezone FROM tenant", {})}
