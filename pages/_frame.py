@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import ProctorError
+from pages import _drills
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -28,6 +29,7 @@ class Entry(NamedTuple):
 MENU = (
     Entry("Operate", "home", "Home", "space_dashboard", "Calls, latency, errors, validity and spend at a glance."),
     Entry("Operate", "calls", "Calls", "receipt_long", "Find a call and see every attempt behind it."),
+    Entry("Operate", "drills", "Fire drills", "local_fire_department", "Break things on purpose, see what happens."),
     Entry("Configure", "tenants", "Tenants", "apartment", "Tenants, their keys and their budgets."),
     Entry("Configure", "flags", "Flags", "toggle_on", "What is switched on, for whom, and why."),
     Entry("Configure", "routes", "Routes", "alt_route", "Which models answer, in what order, and how they fare."),
@@ -107,4 +109,5 @@ st.logo(
 st.html(_SEGMENTS)
 chosen = st.navigation(_pages())
 _side()
+st.fragment(_drills.banner, run_every="15s")()
 chosen.run()
