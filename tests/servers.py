@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -98,6 +99,59 @@ def valkey() -> Iterator[str]:
         with _running(command, folder / "log") as server:
             _wait_until(lambda: _valkey_answers(path), server, folder / "log")
             yield f"unix://{path}"
+
+
+class Valkey:
+    """A Valkey whose life a test holds in its hands: it may end, freeze, and come back at the same place, empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "socket"
+        self.url = f"unix://{self._socket}"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = self._folder / "log"
+        command: list[Any] = [_valkey_binary(), "--port", "0", "--unixsocket", self._socket, "--save", ""]
+        with log.open("ab") as output:
+            self._server = subprocess.Popen(
+                [*command, "--appendonly", "no", "--dir", self._folder],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        _wait_until(lambda: _valkey_answers(self._socket), self._server, log)
+
+    def stop(self) -> None:
+        """End it as a crash would, frozen or not."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections are taken, and nothing is answered."""
+        assert self._server
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._server
+        self._server.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def mortal_valkey() -> Iterator[Valkey]:
+    """Run a Valkey that a test may stop, freeze and start again."""
+    with _folder("vk_") as folder:
+        server = Valkey(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def free_port() -> int:

@@ -1,180 +1,365 @@
-"""Rate limits: alike in memory and in Redis; they say when to come back; where the counts are gone traffic goes on."""
+"""Rate limits: alike in memory and in Redis, all or nothing; a refusal says truly when to come back."""
 
 from __future__ import annotations
 
 import itertools
-import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.clock import SystemClock
 from core.errors import RateLimited
-from core.limits import Limits
+from core.limits import Limits, Pace, Scope, Use, estimated_tokens
+from core.limits._terms import Window
 from core.principals import LOCAL_OPERATOR
+from core.shared import Shared
 from core.tables import Outcome
 from core.telemetry import Metrics
-from tests import servers
 from tests.corridor import Rig, rig
 from tests.wire.server import WireServer
 
 _numbers = itertools.count()
+Make = Callable[..., Limits]
+
+
+def limits_on(url: str | None, window_seconds: int = 60) -> Limits:
+    """Return limits as a process has them, shared by *url*."""
+    return Limits(Shared(url, SystemClock(), Metrics()), window_seconds)
 
 
 @pytest.fixture(params=["memory", "redis"])
-def limits(request: pytest.FixtureRequest) -> Limits:
-    """Limits that count in this process, and limits that count in a Redis."""
+def make(request: pytest.FixtureRequest) -> Make:
+    """Make limits that count in this process, and limits that count in a Redis."""
     url = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    return Limits(url, Metrics())
+    return lambda window_seconds=60: limits_on(url, window_seconds)
 
 
 @pytest.fixture
-def tenant_id() -> str:
-    """A tenant that no other test counts for."""
-    return f"tenant-of-limits-{time.monotonic_ns()}-{next(_numbers)}"
+def limits(make: Make) -> Limits:
+    """Limits per minute, of either kind."""
+    return make()
 
 
-def taken(limits: Limits, tenant_id: str, per_minute: int, tries: int) -> int:
+def tenant(*most: int | None) -> Pace:
+    """Return the pace of a tenant that no other test counts for: requests, tokens, generations in flight."""
+    return Pace(Scope.TENANT, f"limits-{time.monotonic_ns()}-{next(_numbers)}", *most)
+
+
+def key(*most: int | None) -> Pace:
+    """Return the pace of a key that no other test counts for."""
+    return replace(tenant(*most), scope=Scope.KEY)
+
+
+def come(limits: Limits, *paces: Pace, tokens: int = 1, uses: int | None = None) -> None:
+    """Walk one generation through, from door to door."""
+    with limits.admitted(paces, tokens, 60) as ticket:
+        if uses is not None:
+            ticket.used(uses)
+
+
+def through(limits: Limits, *paces: Pace, tries: int, tokens: int = 1) -> int:
     """Return how many of *tries* went through."""
-    through = 0
+    count = 0
     for _ in range(tries):
         try:
-            limits.take(tenant_id, per_minute)
+            come(limits, *paces, tokens=tokens)
         except RateLimited:
             continue
-        through += 1
-    return through
+        count += 1
+    return count
 
 
-def test_as_many_as_the_limit_go_through(limits: Limits, tenant_id: str) -> None:
-    """The limit is exact, and each tenant has its own."""
-    assert taken(limits, tenant_id, 7, 20) == 7
-    assert taken(limits, f"{tenant_id}-other", 7, 3) == 3
+def refused(limits: Limits, *paces: Pace, tokens: int = 1) -> RateLimited:
+    """Return the refusal of one more."""
+    with pytest.raises(RateLimited) as refusal:
+        come(limits, *paces, tokens=tokens)
+    return refusal.value
 
 
-def test_of_many_at_once_no_more_go_through(limits: Limits, tenant_id: str) -> None:
-    """Callers in many threads get the limit between them, not each."""
+# ── The rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("most", "tokens", "tries", "expected"),
+    [
+        ((7, None, None), 1, 20, 7),
+        ((None, 100, None), 30, 20, 3),
+        ((None, 100, None), 50, 20, 2),
+        ((None, 100, None), 100, 3, 1),
+        ((None, None, 1), 1, 5, 5),
+        ((5, 100, 2), 30, 20, 3),
+        ((2, 100, 2), 30, 20, 2),
+        ((None, None, None), 10**9, 5, 5),
+    ],
+)
+def test_as_many_as_the_limits_go_through(
+    most: Sequence[int | None], tokens: int, tries: int, expected: int, limits: Limits
+) -> None:
+    """Each limit is exact, the narrowest decides, and each tenant has its own."""
+    assert through(limits, tenant(*most), tries=tries, tokens=tokens) == expected
+    assert through(limits, tenant(*most), tries=tries, tokens=tokens) == expected
+
+
+@pytest.mark.parametrize(
+    ("of_tenant", "of_key", "tokens", "expected"),
+    [
+        ((10, None, None), (4, None, None), 1, 4),
+        ((3, None, None), (10, None, None), 1, 3),
+        ((None, 100, None), (None, 40, None), 20, 2),
+        ((5, None, None), (None, 60, None), 20, 3),
+    ],
+)
+def test_a_key_has_a_share_inside_its_tenant(
+    of_tenant: Sequence[int | None], of_key: Sequence[int | None], tokens: int, expected: int, limits: Limits
+) -> None:
+    """Both have to pass."""
+    assert through(limits, tenant(*of_tenant), key(*of_key), tries=12, tokens=tokens) == expected
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [(2, None, None), (None, 20, None), (None, None, 1)],
+    ids=["requests", "tokens", "concurrency"],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_if_one_refuses_nothing_is_counted(narrow: Sequence[int | None], is_first: bool, limits: Limits) -> None:  # noqa: FBT001
+    """Whichever limit refuses, the others have not counted what did not go through."""
+    wide, tight = tenant(1000, 10**6, 1000), key(*narrow)
+    paces = (tight, wide) if is_first else (wide, tight)
+    with ExitStack() as inside:
+        while True:
+            try:
+                inside.enter_context(limits.admitted(paces, 10, 60))
+            except RateLimited:
+                break
+        before = limits.use([wide])
+        for _ in range(5):
+            refused(limits, *paces, tokens=10)
+
+        assert limits.use([wide]) == before
+        assert before[0].requests in {1, 2}
+        assert before[0].tokens == before[0].requests * 10
+
+
+def test_of_many_at_once_no_more_go_through(limits: Limits) -> None:
+    """Callers in many threads get the limits between them, not each."""
+    by_requests, by_tokens = tenant(25, None, 16), tenant(None, 250, 16)
     with ThreadPoolExecutor(16) as pool:
-        through = sum(pool.map(lambda _: taken(limits, tenant_id, 25, 10), range(16)))
+        requests = sum(pool.map(lambda _: through(limits, by_requests, tries=10), range(16)))
+        tokens = sum(pool.map(lambda _: through(limits, by_tokens, tries=10, tokens=10), range(16)))
 
-    assert through == 25
-
-
-def test_the_refusal_says_when_to_come_back(limits: Limits, tenant_id: str) -> None:
-    """The wait ends when the oldest of the last minute leaves the window, not later and not sooner."""
-    limits.take(tenant_id, 3)
-    oldest = time.monotonic()
-    time.sleep(0.4)
-    assert taken(limits, tenant_id, 3, 2) == 2
-
-    with pytest.raises(RateLimited, match="may start 3 generations per minute") as refused:
-        limits.take(tenant_id, 3)
-
-    seconds = refused.value.facts["retry_after_seconds"]
-    assert refused.value.facts["limit_per_min"] == 3
-    assert seconds == pytest.approx(60 - (time.monotonic() - oldest), abs=0.2)
-    assert f"{seconds:.1f} s" in refused.value.message
+    assert (requests, tokens) == (25, 25)
 
 
-def test_a_refusal_does_not_count(limits: Limits, tenant_id: str) -> None:
+def test_never_more_in_flight_than_the_limit(limits: Limits) -> None:
+    """Threads that come and go are never more inside than may be, and all places come back."""
+    pace = tenant(None, None, 3)
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def visit(_: int) -> None:
+        nonlocal inside, most
+        for _ in range(20):
+            try:
+                with limits.admitted([pace], 1, 60):
+                    with lock:
+                        inside += 1
+                        most = max(most, inside)
+                    time.sleep(0.0005)
+                    with lock:
+                        inside -= 1
+            except RateLimited:
+                time.sleep(0.0005)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(visit, range(8)))
+
+    assert most == 3
+    assert limits.use([pace])[0].concurrent == 0
+
+
+def test_a_place_comes_back_by_any_door(limits: Limits) -> None:
+    """A generation that fails has left all the same."""
+    pace = tenant(None, None, 1)
+    for _ in range(3):
+        with suppress(KeyError), limits.admitted([pace], 1, 60):
+            assert limits.use([pace])[0].concurrent == 1
+            raise KeyError
+
+    assert limits.use([pace])[0].concurrent == 0
+
+
+@pytest.mark.parametrize(
+    ("estimate", "uses", "counted"),
+    [(100, 100, 100), (100, 350, 350), (100, 40, 40), (100, 0, 0), (100, None, 100), (100, 5000, 1000)],
+)
+def test_what_was_used_is_what_counts(estimate: int, uses: int | None, counted: int, limits: Limits) -> None:
+    """At the end the rest is taken, or what was too much given back; beyond the limit nothing is left to take."""
+    pace = tenant(None, 1000)
+    come(limits, pace, tokens=estimate, uses=uses)
+
+    assert limits.use([pace])[0].tokens == counted
+
+
+@pytest.mark.parametrize(("before", "after", "more"), [(5, 7, 2), (5, 3, 0), (5, 5, 0)])
+def test_another_limit_starts_nothing_anew(before: int, after: int, more: int, limits: Limits) -> None:
+    """When an operator changes the limit, what the tenant has started in the last minute still counts."""
+    pace = tenant(before)
+    assert through(limits, pace, tries=before) == before
+    assert through(limits, replace(pace, requests_per_min=after), tries=10) == more
+
+
+def test_use_is_told_per_pace(limits: Limits) -> None:
+    """What is used of each limit, while a generation is in flight."""
+    of_tenant, of_key, idle = tenant(10, 1000, 5), key(None, 500), tenant(3, 3, 3)
+    come(limits, of_tenant, tokens=70)
+    with limits.admitted([of_tenant, of_key], 30, 60):
+        assert limits.use([of_tenant, of_key, idle]) == [Use(2, 100, 1), Use(0, 30, 0), Use(0, 0, 0)]
+
+
+# ── What a refusal says ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("pace", "tokens", "facts", "sentence"),
+    [
+        (tenant(2), 1, {"limit": "requests", "scope": "tenant", "limit_per_min": 2}, "start 2 generations per minute"),
+        (key(1), 1, {"limit": "requests", "scope": "key", "limit_per_min": 1}, "This key may start 1 generation per"),
+        (
+            tenant(None, 1000),
+            400,
+            {"limit": "tokens", "scope": "tenant", "limit_per_min": 1000, "tokens": 400},
+            "1,000 tokens per minute and has used 800; this one needs about 400 tokens for its input",
+        ),
+        (
+            tenant(None, 300),
+            400,
+            {"limit": "tokens", "limit_per_min": 300, "retry_after_seconds": None},
+            "needs about 400 tokens for its input. Shorten it",
+        ),
+    ],
+)
+def test_the_refusal_names_the_limit(
+    pace: Pace, tokens: int, facts: dict[str, Any], sentence: str, limits: Limits
+) -> None:
+    """Which limit, whose, how much, and one sentence that says what to do."""
+    pace = replace(pace, id=tenant().id)
+    through(limits, pace, tries=2, tokens=tokens)
+
+    error = refused(limits, pace, tokens=tokens)
+    assert facts.items() <= error.facts.items()
+    assert sentence in error.message
+    assert error.message.endswith("ask an operator for a higher limit.")
+
+
+def test_too_many_in_flight_may_come_back_soon(limits: Limits) -> None:
+    """Nobody knows when a place comes free, so the wait is short."""
+    pace = tenant(100, None, 2)
+    with limits.admitted([pace], 1, 60), limits.admitted([pace], 1, 60):
+        error = refused(limits, pace)
+
+    assert error.facts == {
+        "limit": "concurrency",
+        "scope": "tenant",
+        "limit_concurrent": 2,
+        "retry_after_seconds": 1.0,
+    }
+    assert "2 generations in flight at once" in error.message
+
+
+def test_of_several_full_limits_the_longest_wait_counts(limits: Limits) -> None:
+    """Whoever comes back when told so is not sent away by the other limit."""
+    of_tenant, of_key = tenant(1, None, 1), key(None, 10)
+    with limits.admitted([of_tenant, of_key], 10, 60):
+        error = refused(limits, of_tenant, of_key, tokens=10)
+
+    assert error.facts["limit"] in {"requests", "tokens"}
+    assert error.facts["retry_after_seconds"] > 50
+
+
+def test_a_refusal_does_not_count(limits: Limits) -> None:
     """Whoever keeps knocking does not lengthen the wait."""
-    taken(limits, tenant_id, 2, 2)
-    waits: list[float] = []
-    for _ in range(10):
-        with pytest.raises(RateLimited) as refused:
-            limits.take(tenant_id, 2)
-        waits.append(refused.value.facts["retry_after_seconds"])
+    pace = tenant(2, 100)
+    through(limits, pace, tries=2)
+    waits = [refused(limits, pace).facts["retry_after_seconds"] for _ in range(10)]
 
     assert waits == sorted(waits, reverse=True)
 
 
-@pytest.mark.parametrize(("before", "after", "more"), [(5, 7, 2), (5, 3, 0), (5, 5, 0)])
-def test_another_limit_starts_nothing_anew(before: int, after: int, more: int, limits: Limits, tenant_id: str) -> None:
-    """When an operator changes the limit, what the tenant has started in the last minute still counts."""
-    assert taken(limits, tenant_id, before, before) == before
-    assert taken(limits, tenant_id, after, 10) == more
+@pytest.mark.parametrize(
+    ("pace", "tokens", "first"),
+    [
+        (tenant(3), 1, [1, 1, 1]),
+        (tenant(None, 100), 60, [30, 30, 40]),
+        (tenant(None, 100), 10, [90, 10]),
+        (tenant(None, 100), 100, [1]),
+    ],
+    ids=["requests", "tokens", "few tokens", "all tokens"],
+)
+def test_the_wait_is_true(pace: Pace, tokens: int, first: Sequence[int], make: Make) -> None:
+    """Just before it is over there is no room; when it is over there is."""
+    limits, pace = make(window_seconds=1), replace(pace, id=tenant().id)
+    for size in first:
+        come(limits, pace, tokens=size)
+        time.sleep(0.05)
+    seconds = refused(limits, pace, tokens=tokens).facts["retry_after_seconds"]
+    asked_at = time.monotonic()
+    early = max(0.0, seconds - 0.1)
+    time.sleep(early)
+    if time.monotonic() - asked_at < seconds - 0.03:
+        assert refused(limits, pace, tokens=tokens)
+    time.sleep(max(0.0, asked_at + seconds + 0.01 - time.monotonic()))
+
+    assert 0 < seconds <= 2
+    come(limits, pace, tokens=tokens)
 
 
-def test_a_lower_limit_says_truly_when_to_come_back(limits: Limits, tenant_id: str) -> None:
+@pytest.mark.parametrize(
+    ("window", "cost", "limit", "expected"),
+    [
+        (Window(0, 0, 0, 0), 10, 9, None),
+        (Window(60, 60, 0, 120), 42, 100, 1.0),  # 58 may weigh still: one of sixty fades each second
+        (Window(60, 30, 0, 90), 41, 100, 0.0),
+        (Window(0, 0, 100, 90), 1, 100, 30.0),  # its minute ends first, then it begins to fade
+        (Window(0, 0, 100, 90), 51, 100, 60.0),
+        (Window(500, 30, 100, 90), 100, 100, 89.4),
+    ],
+)
+def test_how_long_until_tokens_fit(window: Window, cost: int, limit: int, expected: float | None) -> None:
+    """By the sliding window's own arithmetic."""
+    assert window.seconds_until(cost, limit, 60) == (None if expected is None else pytest.approx(expected, abs=0.01))
+
+
+def test_a_lower_limit_says_truly_when_to_come_back(limits: Limits) -> None:
     """Under a lower limit more than one has to leave the window first."""
-    assert taken(limits, tenant_id, 4, 2) == 2
+    pace = tenant(4)
+    through(limits, pace, tries=2)
     time.sleep(0.5)
-    assert taken(limits, tenant_id, 4, 2) == 2
+    through(limits, pace, tries=2)
 
-    with pytest.raises(RateLimited) as refused:
-        limits.take(tenant_id, 2)
-
-    assert refused.value.facts["retry_after_seconds"] == pytest.approx(60, abs=0.3)
+    error = refused(limits, replace(pace, requests_per_min=2))
+    assert error.facts["retry_after_seconds"] == pytest.approx(60, abs=0.3)
 
 
-def test_redis_is_shared_and_memory_is_not(redis_url: str, tenant_id: str) -> None:
-    """Two processes with one Redis share a limit; two without count apart."""
-    shared = [Limits(redis_url, Metrics()) for _ in range(2)]
-    apart = [Limits(None, Metrics()) for _ in range(2)]
-
-    assert sum(taken(one, tenant_id, 6, 6) for one in shared) == 6
-    assert sum(taken(one, tenant_id, 6, 6) for one in apart) == 12
-    assert [one.is_shared for one in (*shared, *apart)] == [True, True, False, False]
+@pytest.mark.parametrize(
+    ("texts", "tokens"), [(["a" * 400], 101), (["a" * 200, "b" * 200], 101), (["請求書" * 100], 226)]
+)
+def test_the_estimate_at_the_door(texts: list[str], tokens: int) -> None:
+    """Four bytes are a token, about."""
+    assert estimated_tokens([{"role": "user", "content": text} for text in texts]) == tokens
 
 
-# ── When the counts are gone ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def failed_open(metrics: Metrics) -> float | None:
-    """Return how often traffic was let through uncounted."""
-    return metrics.registry.get_sample_value("proctor_failed_open_total", {"room": "limit"})
-
-
-def test_without_its_redis_traffic_goes_on_and_is_counted(tmp_path: Path, tenant_id: str) -> None:
-    """A Redis that was never there lets everything through, and each time is counted."""
-    metrics = Metrics()
-    limits = Limits(f"unix://{tmp_path}/nobody", metrics)
-
-    assert taken(limits, tenant_id, 1, 5) == 5
-    assert failed_open(metrics) == 5
-    assert not limits.check()
-
-
-def test_a_redis_that_goes_away_and_comes_back(tenant_id: str) -> None:
-    """Limits hold while Redis is there, fail open while it is not."""
-    metrics = Metrics()
-    with servers.valkey() as url:
-        limits = Limits(url, metrics)
-        assert limits.check()
-        assert taken(limits, tenant_id, 2, 5) == 2
-        assert failed_open(metrics) is None
-
-    assert taken(limits, tenant_id, 2, 5) == 5
-    assert failed_open(metrics) == 5
-
-
-@pytest.fixture
-def silent_redis() -> Iterator[str]:
-    """The URL of a server that accepts connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        yield f"redis://127.0.0.1:{listening.getsockname()[1]}"
-
-
-def test_a_redis_that_hangs_costs_a_moment(silent_redis: str, tenant_id: str) -> None:
-    """A Redis that does not answer delays a generation by less than a second, and lets it through."""
-    metrics = Metrics()
-    limits = Limits(silent_redis, metrics)
-    began = time.monotonic()
-
-    limits.take(tenant_id, 1)
-
-    assert time.monotonic() - began < 1
-    assert failed_open(metrics) == 1
-
-
-def test_forgetting_takes_one_thread(tenant_id: str) -> None:
+def test_forgetting_takes_one_thread() -> None:
     """However many generations are counted, the memory is tidied by one thread at a time."""
-    limits = Limits(None, Metrics())
+    limits = limits_on(None)
     before = threading.active_count()
-    taken(limits, tenant_id, 5000, 3000)
+    through(limits, tenant(5000, 10**9, 10), tries=3000)
 
     assert threading.active_count() - before <= 2
 
@@ -217,3 +402,16 @@ def test_a_tenant_may_have_its_own_limit(proctor: Rig) -> None:
     outcomes += [proctor.ask(tenant).generation.outcome for _ in range(2)]
 
     assert outcomes == [Outcome.VALID_FIRST_TRY, Outcome.BLOCKED_RATE] * 2
+
+
+def test_the_tokens_that_a_provider_counted_are_counted(proctor: Rig) -> None:
+    """What the record says was used is what the window holds; a refusal uses nothing."""
+    runtime, tenant = proctor.runtime, proctor.tenant()
+    tenant = runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, tokens_per_min=100_000, concurrent_limit=1)
+    usage = [proctor.ask(tenant).generation.usage for _ in range(2)]
+    standing = runtime.policies.standing()
+    paces = standing.paces(standing.tenant(tenant.id), LOCAL_OPERATOR)
+
+    assert runtime.limits.use(paces) == [Use(2, sum(one.input_tokens + one.output_tokens for one in usage), 0)]
+    runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 2, tokens_per_min=1)
+    assert proctor.ask(tenant).generation.outcome is Outcome.BLOCKED_RATE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -182,6 +183,12 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(tenants: Tenants, acme: Te
         {"name": ""},
         {"timezone": "Nowhere"},
         {"rate_limit_per_min": 0},
+        {"tokens_per_min": 0},
+        {"tokens_per_min": 2**31},
+        {"concurrent_limit": -1},
+        {"concurrent_limit": True},
+        {"without_budget": "deny"},
+        {"without_price": ""},
         {"payload_retention_days": -1},
         {"payload_retention_days": 5000},
         {"is_demo": True},
@@ -329,6 +336,54 @@ def test_keys_are_listed_newest_first_for_their_own_tenant(tenants: Tenants, acm
     assert [(key.id, key.name) for key in tenants.keys(acme)] == [(new.id, ""), (old.id, "night job")]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tokens_per_min", 100_000), ("concurrent_limit", 4), ("without_budget", "refuse"), ("without_price", "allow")],
+)
+def test_a_limit_can_be_set_and_taken_away(tenants: Tenants, acme: Tenant, field: str, value: object) -> None:
+    """Without one the deployment's default holds again."""
+    assert getattr(acme, field) is None
+    assert getattr(tenants.edit(LOCAL_OPERATOR, acme.id, 1, **{field: value}), field) == value
+    assert getattr(tenants.edit(LOCAL_OPERATOR, acme.id, 2, **{field: None}), field) is None
+
+
+def test_a_key_has_limits_of_its_own(tenants: Tenants, acme: Tenant, store: Store) -> None:
+    """By id or by prefix, one at a time, each change audited; what is not named stays."""
+    new = tenants.create_key(LOCAL_OPERATOR, acme)
+    first = tenants.limit_key(LOCAL_OPERATOR, new.id, rate_limit_per_min=60, tokens_per_min=1000)
+    second = tenants.limit_key(LOCAL_OPERATOR, f"{new.prefix}…", concurrent_limit=2, rate_limit_per_min=None)
+    before = _everything_kept(store)
+    third = tenants.limit_key(LOCAL_OPERATOR, new.id, tokens_per_min=1000)
+
+    assert (first.rate_limit_per_min, first.tokens_per_min, first.concurrent_limit) == (60, 1000, None)
+    assert (second.rate_limit_per_min, second.tokens_per_min, second.concurrent_limit) == (None, 1000, 2)
+    assert third == second == tenants.keys(acme)[0]
+    assert _everything_kept(store) == before
+    assert [(one.action, one.before, one.after) for one in _entries(store)][-2:] == [
+        (
+            "key.limit",
+            {"rate_limit_per_min": None, "tokens_per_min": None},
+            {"rate_limit_per_min": 60, "tokens_per_min": 1000},
+        ),
+        (
+            "key.limit",
+            {"concurrent_limit": None, "rate_limit_per_min": 60},
+            {"concurrent_limit": 2, "rate_limit_per_min": None},
+        ),
+    ]
+
+
+@pytest.mark.parametrize("limits", [{"tokens_per_min": 0}, {"concurrent_limit": "2"}, {"payload_retention_days": 3}])
+def test_a_key_has_no_other_limits(tenants: Tenants, acme: Tenant, store: Store, limits: dict[str, Any]) -> None:
+    """A value that is no limit, or a field that is none, changes nothing."""
+    new = tenants.create_key(LOCAL_OPERATOR, acme)
+    before = _everything_kept(store)
+
+    with pytest.raises(Invalid):
+        tenants.limit_key(LOCAL_OPERATOR, new.id, **limits)
+    assert _everything_kept(store) == before
+
+
 def test_a_key_s_name_has_an_end(tenants: Tenants, acme: Tenant) -> None:
     """A name is for people to read."""
     with pytest.raises(Invalid, match="at most 64 characters; this one has 65"):
@@ -374,6 +429,7 @@ def test_nobody_without_the_permission_changes_anything(tenants: Tenants, acme: 
         lambda: tenants.edit(key, acme.id, 1, rate_limit_per_min=None),
         lambda: tenants.create_key(key, acme),
         lambda: tenants.revoke_key(key, new.id),
+        lambda: tenants.limit_key(key, new.id, tokens_per_min=None),
     ):
         with pytest.raises(Forbidden):
             attempt()
@@ -399,7 +455,16 @@ def test_every_change_says_who_changed_what_from_what_to_what(
             "tenant.create",
             "Acme",
             None,
-            {"name": "Acme", "timezone": "UTC", "rate_limit_per_min": None, "payload_retention_days": 30},
+            {
+                "name": "Acme",
+                "timezone": "UTC",
+                "rate_limit_per_min": None,
+                "tokens_per_min": None,
+                "concurrent_limit": None,
+                "without_budget": None,
+                "without_price": None,
+                "payload_retention_days": 30,
+            },
         ),
         (
             "ann",
