@@ -62,7 +62,7 @@ def banner() -> None:
     now = runtime.clock.now()
     told = [f"{_parts.plain(one.sentence)} It ends {left(one.ends_at, now)}." for one in drills[:_MOST_TOLD]]
     if len(drills) > _MOST_TOLD:
-        told.append(f"And {_formats.plural(len(drills) - _MOST_TOLD, 'more')}.")
+        told.append(f"And {len(drills) - _MOST_TOLD} more.")
     title = "A fire drill is running" if len(drills) == 1 else f"{len(drills)} fire drills are running"
     with st.container(key="drill_banner", gap="xsmall"):
         lines = told[0] if len(told) == 1 else "\n".join(f"- {line}" for line in told)
