@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers, Change, Overrides, Rule, words
 from core.budgets import ALIVE_EVERY, Budgets
@@ -22,6 +23,7 @@ from core.limits import Limits
 from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.record import Recorder
+from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
 from core.settings import Settings, load
@@ -90,7 +92,9 @@ class Runtime:
     breakers: Breakers
     overrides: Overrides
     prices: Prices
+    repricings: Repricings
     policies: Policies
+    answers: Answers
     generator: Corridor
     demo: Demo
     local_model: LocalModel
@@ -138,7 +142,7 @@ class Runtime:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
 
     def _keep_house(self) -> None:
-        """Verify the ledger once an hour, forget payloads past their time, write down drills that have ended."""
+        """Verify the ledger once an hour, forget payloads and answers past their time, write down drills that ended."""
         verified = self.clock.monotonic() - VERIFY_SECONDS
         while not self.clock.wait(self.stopping, HOUSEKEEPING_SECONDS):
             try:
@@ -146,6 +150,7 @@ class Runtime:
                     verified = self.clock.monotonic()
                     self._verify()
                 self.store.forget_payloads(self.clock.now())
+                self.answers.sweep()
                 self.drills.end_lapsed()
             except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
                 log().warning("housekeeping_failed", error=type(error).__name__)
@@ -158,6 +163,7 @@ class Runtime:
         for provider in self.providers.made:
             self.loop.run(provider.close())
         self.loop.close()
+        self.answers.close()
         self.shared.close()
         self.store.close()
 
@@ -206,6 +212,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         makers["local"] = partial(_local, local_model)
     providers = _Providers(makers)
     loop = Loop()
+    answers = Answers(store, clock)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -222,11 +229,14 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         breakers=breakers,
         overrides=Overrides(store, clock),
         prices=prices,
+        repricings=Repricings(store, clock, prices),
         policies=policies,
+        answers=answers,
         generator=Corridor(
             policies=policies,
             limits=limits,
             guardrails=guardrails,
+            answers=answers,
             router=Router(clock=clock, providers=providers, breakers=breakers, loop=loop),
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
         ),

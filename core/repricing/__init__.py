@@ -1,0 +1,18 @@
+"""History priced anew: an operator's explicit decision, which keeps the old figures.
+
+What a call cost is frozen on its attempt. Where its price was wrong or unknown, an operator may put in its place what
+the present prices say of that time: attempts, generations, ledger and accounts move in one transaction and by the same
+difference, and every old figure can be looked up.
+"""
+
+from core.repricing._plans import MOST_ATTEMPTS, RepricingPreview, RepricingScope, TenantDifference
+from core.repricing._repricings import OldFigure, Repricings
+
+__all__ = [
+    "MOST_ATTEMPTS",
+    "OldFigure",
+    "RepricingPreview",
+    "RepricingScope",
+    "Repricings",
+    "TenantDifference",
+]

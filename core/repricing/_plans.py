@@ -1,0 +1,236 @@
+"""What a re-pricing would change: which attempts, by how much, and whose accounts pay for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection
+from sqlmodel import col
+
+from core.errors import Invalid
+from core.pricing import ANY_MODEL, Cost
+from core.settings import PROVIDERS
+from core.tables import Account, Attempt, Budget, Generation, LedgerEntry
+
+MOST_ATTEMPTS = 100_000
+"""In one re-pricing: it is one transaction, and on SQLite nobody else writes meanwhile."""
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepricingScope:
+    """Which calls are to be priced anew: those that began from ``starts_at`` on and before ``ends_at``."""
+
+    provider: str
+    model: str
+    """The model's name, or ``*`` for every model of the provider."""
+    starts_at: datetime
+    ends_at: datetime
+    tenant_id: str = ""
+    """Empty for all tenants."""
+
+    @property
+    def subject(self) -> str:
+        """``provider/model``."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDifference:
+    """What a re-pricing does to one tenant."""
+
+    tenant_id: str
+    tenant: str
+    attempts: int
+    unpriced: int
+    """How many of them had no price before."""
+    before_nano_usd: int
+    after_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepricingPreview:
+    """What a re-pricing would do."""
+
+    scope: RepricingScope
+    tenants: tuple[TenantDifference, ...]
+    """Those whose figures would change, by name."""
+    unchanged: int
+    """Calls that the present prices do not change."""
+    still_unpriced: int
+    """Calls that have no price even now; they stay as they are."""
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts would change."""
+        return sum(one.attempts for one in self.tenants)
+
+    @property
+    def unpriced(self) -> int:
+        """How many of them had no price before."""
+        return sum(one.unpriced for one in self.tenants)
+
+    @property
+    def before_nano_usd(self) -> int:
+        """What they cost as they are recorded; the unpriced count nothing."""
+        return sum(one.before_nano_usd for one in self.tenants)
+
+    @property
+    def after_nano_usd(self) -> int:
+        """What they would cost."""
+        return sum(one.after_nano_usd for one in self.tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One attempt that would cost something else."""
+
+    attempt: Any
+    """The row of the attempt, with the scope of its generation."""
+    cost: Cost
+
+    @property
+    def difference(self) -> int:
+        """By how much, in nano-dollars; all of it where there was no price before."""
+        return self.cost.nano_usd - (self.attempt.cost_nano_usd or 0)
+
+
+def check(scope: RepricingScope) -> None:
+    """Go on only with a scope that can be.
+
+    Raises:
+        Invalid: it cannot; the message says what to write instead.
+
+    """
+    if scope.provider not in PROVIDERS:
+        raise Invalid(f"The provider is one of {', '.join(PROVIDERS)}; this is {scope.provider!r}.")
+    if not scope.model.strip():
+        raise Invalid("Name the model whose calls are to be priced anew, or * for every model of the provider.")
+    if scope.starts_at.tzinfo is None or scope.ends_at.tzinfo is None:
+        raise Invalid("The span of time begins and ends at times with their zones.")
+    if scope.starts_at >= scope.ends_at:
+        raise Invalid("The span of time must end after it begins.")
+
+
+def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime) -> Sequence[Any]:
+    """Return the paid attempts of generations that have ended, locked until the transaction ends if it writes."""
+    query = (
+        sqlalchemy.select(
+            col(Attempt.id),
+            col(Attempt.generation_id),
+            col(Attempt.tenant_id),
+            col(Attempt.provider),
+            col(Attempt.model),
+            col(Attempt.started_at),
+            col(Attempt.input_tokens),
+            col(Attempt.cached_tokens),
+            col(Attempt.cache_write_tokens),
+            col(Attempt.output_tokens),
+            col(Attempt.estimated),
+            col(Attempt.cost_nano_usd),
+            col(Attempt.price),
+            col(Generation.started_at).label("paid_at"),
+            col(Generation.schema_name),
+            col(Generation.route),
+        )
+        .join(Generation, col(Generation.id) == col(Attempt.generation_id))
+        .where(
+            col(Attempt.started_at) >= scope.starts_at,
+            col(Attempt.started_at) < scope.ends_at,
+            col(Attempt.provider) == scope.provider,
+            col(Attempt.input_tokens).is_not(None),
+            sqlalchemy.or_(
+                col(Generation.error_code).is_(None),
+                col(Generation.error_code) != "lost",
+                col(Generation.started_at) < settled_before,
+            ),
+        )
+        .order_by(col(Attempt.started_at), col(Attempt.id))
+        .limit(MOST_ATTEMPTS + 1)
+    )
+    if scope.model != ANY_MODEL:
+        query = query.where(col(Attempt.model) == scope.model)
+    if scope.tenant_id:
+        query = query.where(col(Attempt.tenant_id) == scope.tenant_id)
+    if connection.get_execution_options().get("writing", False):
+        query = query.with_for_update(of=Attempt)
+    return connection.execute(query).all()
+
+
+def accounts_of(connection: Connection, changes: Sequence[Change]) -> dict[str, list[str]]:
+    """Return by attempt the accounts that pay for it.
+
+    Those that were charged for it. An attempt that was unpriced was charged to none: then those that cover its
+    generation and whose budget is for such a call.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for chunk in _chunks([change.attempt.id for change in changes]):
+        query = (
+            sqlalchemy.select(col(LedgerEntry.attempt_id), col(LedgerEntry.account_id))
+            .where(col(LedgerEntry.attempt_id).in_(chunk))
+            .distinct()
+        )
+        for attempt_id, account_id in connection.execute(query):
+            found[str(attempt_id)].add(account_id)
+    unpriced = [change.attempt for change in changes if change.attempt.cost_nano_usd is None]
+    if unpriced:
+        query = (
+            sqlalchemy.select(
+                col(Account.id),
+                col(Account.tenant_id),
+                col(Account.starts_at),
+                col(Account.ends_at),
+                col(Budget.scope),
+                col(Budget.scope_name),
+            )
+            .join(Budget, col(Budget.id) == col(Account.budget_id))
+            .where(
+                col(Account.starts_at) <= max(one.paid_at for one in unpriced),
+                col(Account.ends_at) > min(one.paid_at for one in unpriced),
+            )
+        )
+        accounts: dict[str, list[Any]] = defaultdict(list)
+        for account in connection.execute(query):
+            accounts[account.tenant_id].append(account)
+        for one in unpriced:
+            found[one.id].update(account.id for account in accounts[one.tenant_id] if _covers(account, one))
+    return {change.attempt.id: sorted(found[change.attempt.id]) for change in changes}
+
+
+def _covers(account: Any, attempt: Any) -> bool:
+    names = {
+        "model": f"{attempt.provider}/{attempt.model}",
+        "schema": attempt.schema_name,
+        "route": attempt.route,
+    }
+    is_within = account.starts_at <= attempt.paid_at < account.ends_at
+    return is_within and (account.scope == "tenant" or names.get(account.scope) == account.scope_name)
+
+
+def by_tenant(changes: Sequence[Change], names: dict[str, str]) -> tuple[TenantDifference, ...]:
+    """Return what the changes do to each tenant."""
+    of: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        of[change.attempt.tenant_id].append(change)
+    found = [
+        TenantDifference(
+            tenant_id=tenant_id,
+            tenant=names.get(tenant_id, "a tenant that is gone"),
+            attempts=len(theirs),
+            unpriced=sum(one.attempt.cost_nano_usd is None for one in theirs),
+            before_nano_usd=sum(one.attempt.cost_nano_usd or 0 for one in theirs),
+            after_nano_usd=sum(one.cost.nano_usd for one in theirs),
+        )
+        for tenant_id, theirs in of.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (one.tenant.lower(), one.tenant_id)))
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]

@@ -1,0 +1,301 @@
+"""Prices history anew, and remembers what it was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, select
+
+from core import audit
+from core.clock import Clock
+from core.errors import Conflict, Invalid, NotFound
+from core.pricing import PriceBook, Prices, Usage, as_dollars
+from core.principals import Permission, Principal
+from core.repricing._plans import (
+    MOST_ATTEMPTS,
+    Change,
+    RepricingPreview,
+    RepricingScope,
+    accounts_of,
+    attempts,
+    by_tenant,
+    check,
+)
+from core.store import Store
+from core.tables import (
+    VALID,
+    Account,
+    Attempt,
+    LedgerEntry,
+    LedgerKind,
+    RepricedAttempt,
+    Repricing,
+    Tenant,
+)
+
+_LONGEST_REASON = 500
+_SETTLES_AFTER = timedelta(days=1)
+"""For so long a call that was given up for lost may come back and be corrected; until then it is left alone."""
+
+# What a generation cost and wasted, from its attempts: as the record has it when a generation ends.
+_SUM_UP = sqlalchemy.text(
+    """UPDATE generation SET
+    cost_nano_usd = (
+        SELECT CASE WHEN COUNT(*) = COUNT(a.cost_nano_usd) THEN SUM(a.cost_nano_usd) END
+        FROM attempt a WHERE a.generation_id = generation.id AND a.input_tokens IS NOT NULL),
+    wasted_nano_usd = COALESCE((
+        SELECT SUM(a.cost_nano_usd) FROM attempt a WHERE a.generation_id = generation.id
+        AND NOT (a.outcome IN :valid AND generation.outcome IN :valid)), 0)
+WHERE id IN (
+    SELECT a.generation_id FROM repriced_attempt r JOIN attempt a ON a.id = r.attempt_id WHERE r.repricing_id = :id)"""
+).bindparams(bindparam("valid", [outcome.value for outcome in sorted(VALID)], expanding=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldFigure:
+    """What one attempt cost before it was priced anew."""
+
+    attempt_id: str
+    generation_id: str
+    tenant_id: str
+    started_at: datetime
+    before_nano_usd: int | None
+    after_nano_usd: int
+    price_before: dict[str, Any] | None
+
+
+class Repricings:
+    """Prices history anew, and remembers what it was."""
+
+    def __init__(self, store: Store, clock: Clock, prices: Prices) -> None:
+        self._store = store
+        self._clock = clock
+        self._prices = prices
+
+    def preview(self, principal: Principal, scope: RepricingScope) -> RepricingPreview:
+        """Return what a re-pricing would do, and do nothing.
+
+        Raises:
+            Forbidden: without ``prices.write``.
+            Invalid: a scope that cannot be, or too many calls at once.
+
+        """
+        principal.require(Permission.PRICES_WRITE)
+        check(scope)
+        with self._store.reading() as session:
+            return self._planned(session, scope)[0]
+
+    def reprice(
+        self, principal: Principal, scope: RepricingScope, reason: str, *, expected: RepricingPreview | None = None
+    ) -> Repricing:
+        """Price calls anew, in one transaction; return what was done.
+
+        Each budget that paid for an attempt is charged or given back the difference. An attempt that was unpriced is
+        charged to the accounts of its tenant that cover it. *expected* is the preview that the operator saw: if it is
+        no longer what would be done, nothing is.
+
+        Raises:
+            Forbidden: without ``prices.write``.
+            Invalid: a scope that cannot be, no reason, too many calls at once, or nothing to change.
+            Conflict: see *expected*.
+
+        """
+        principal.require(Permission.PRICES_WRITE)
+        check(scope)
+        reason = reason.strip()
+        if not 1 <= len(reason) <= _LONGEST_REASON:
+            raise Invalid(f"A re-pricing has a reason, of at most {_LONGEST_REASON} characters: it is kept for ever.")
+        with self._store.writing() as session:
+            preview, changes = self._planned(session, scope)
+            if expected is not None and _figures(expected) != _figures(preview):
+                raise Conflict("What would be changed is no longer what the preview showed; look at it again.")
+            if not changes:
+                raise Invalid("Nothing would change: these calls are recorded at the present prices, or have none.")
+            done = Repricing(
+                id=self._clock.new_id(),
+                at=self._clock.now(),
+                actor=principal.name,
+                reason=reason,
+                tenant_id=scope.tenant_id,
+                provider=scope.provider,
+                model=scope.model,
+                starts_at=scope.starts_at,
+                ends_at=scope.ends_at,
+                attempts=preview.attempts,
+                before_nano_usd=preview.before_nano_usd,
+                after_nano_usd=preview.after_nano_usd,
+            )
+            session.add(done)
+            session.flush()
+            self._write(session, done, changes)
+            span = f"from {_moment(scope.starts_at)} to {_moment(scope.ends_at)}"
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="price.reprice",
+                kind="price",
+                subject=scope.subject,
+                summary=f"{preview.attempts:,} attempts of {scope.subject} {span} were priced anew: "
+                f"${as_dollars(preview.before_nano_usd)} became ${as_dollars(preview.after_nano_usd)}.",
+                tenant_id=scope.tenant_id or None,
+                before={"nano_usd": preview.before_nano_usd, "unpriced_attempts": preview.unpriced},
+                after={
+                    "nano_usd": preview.after_nano_usd,
+                    "attempts": preview.attempts,
+                    "repricing_id": done.id,
+                    "reason": reason,
+                },
+            )
+        return done
+
+    def list(self) -> Sequence[Repricing]:
+        """Return every re-pricing, the newest first."""
+        with self._store.reading() as session:
+            return session.exec(select(Repricing).order_by(col(Repricing.at).desc(), col(Repricing.id).desc())).all()
+
+    def find(self, repricing_id: str) -> Repricing:
+        """Return one re-pricing.
+
+        Raises:
+            NotFound: there is none with this id.
+
+        """
+        with self._store.reading() as session:
+            found = session.get(Repricing, repricing_id)
+        if found is None:
+            raise NotFound("There is no re-pricing with this id. 'proctor price repricings' shows them.")
+        return found
+
+    def old_figures(self, repricing_id: str) -> list[OldFigure]:
+        """Return what each attempt of a re-pricing cost before, the earliest attempt first."""
+        query = (
+            sqlalchemy.select(
+                col(RepricedAttempt.attempt_id),
+                col(Attempt.generation_id),
+                col(Attempt.tenant_id),
+                col(Attempt.started_at),
+                col(RepricedAttempt.before_nano_usd),
+                col(RepricedAttempt.after_nano_usd),
+                col(RepricedAttempt.price_before),
+            )
+            .join(Attempt, col(Attempt.id) == col(RepricedAttempt.attempt_id))
+            .where(col(RepricedAttempt.repricing_id) == repricing_id)
+            .order_by(col(Attempt.started_at), col(Attempt.id))
+        )
+        with self._store.reading() as session:
+            return [OldFigure(**row) for row in session.connection().execute(query).mappings()]
+
+    # ── Looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _planned(self, session: Session, scope: RepricingScope) -> tuple[RepricingPreview, list[Change]]:
+        """Return what is to change, for people and in detail, as the session's transaction sees it."""
+        rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER)
+        if len(rows) > MOST_ATTEMPTS:
+            raise Invalid(f"These are more than {MOST_ATTEMPTS:,} calls. Price them anew in shorter spans of time.")
+        books: dict[str, PriceBook] = {}
+        changes: list[Change] = []
+        still_unpriced = 0
+        for row in rows:
+            book = books.get(row.tenant_id)
+            if book is None:
+                book = books[row.tenant_id] = self._prices.book(row.tenant_id)
+            usage = Usage(
+                input_tokens=row.input_tokens,
+                cached_tokens=row.cached_tokens or 0,
+                cache_write_tokens=row.cache_write_tokens or 0,
+                output_tokens=row.output_tokens or 0,
+            )
+            cost = book.cost(row.provider, row.model, usage, row.started_at)
+            if cost is None:
+                still_unpriced += 1
+            elif cost.nano_usd != row.cost_nano_usd:
+                changes.append(Change(row, cost))
+        names = {tenant.id: tenant.name for tenant in session.exec(select(Tenant))}
+        preview = RepricingPreview(
+            scope=scope,
+            tenants=by_tenant(changes, names),
+            unchanged=len(rows) - len(changes) - still_unpriced,
+            still_unpriced=still_unpriced,
+        )
+        return preview, changes
+
+    # ── Doing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write(self, session: Session, done: Repricing, changes: Sequence[Change]) -> None:
+        connection = session.connection()
+        paying = accounts_of(connection, changes)
+        entries: list[dict[str, Any]] = [
+            {
+                "id": self._clock.new_id(),
+                "at": done.at,
+                "account_id": account_id,
+                "generation_id": change.attempt.generation_id,
+                "attempt_id": change.attempt.id,
+                "kind": LedgerKind.REPRICING.value,
+                "cause": done.id,
+                "nano_usd": change.difference,
+                "estimated": change.attempt.estimated,
+            }
+            for change in changes
+            for account_id in paying[change.attempt.id]
+        ]
+        connection.execute(
+            sqlalchemy.insert(RepricedAttempt),
+            [
+                {
+                    "repricing_id": done.id,
+                    "attempt_id": change.attempt.id,
+                    "before_nano_usd": change.attempt.cost_nano_usd,
+                    "after_nano_usd": change.cost.nano_usd,
+                    "price_before": change.attempt.price,
+                }
+                for change in changes
+            ],
+        )
+        connection.execute(
+            sqlalchemy.update(Attempt)
+            .where(col(Attempt.id) == bindparam("key"))
+            .values(
+                cost_nano_usd=bindparam("cost"),
+                price=bindparam("at_price"),
+                cache_saved_nano_usd=bindparam("saved"),
+                charges=bindparam("accounts"),
+            ),
+            [
+                {
+                    "key": change.attempt.id,
+                    "cost": change.cost.nano_usd,
+                    "at_price": change.cost.price.as_dict(),
+                    "saved": change.cost.cache_saved_nano_usd,
+                    "accounts": len(paying[change.attempt.id]),
+                }
+                for change in changes
+            ],
+        )
+        connection.execute(_SUM_UP, {"id": done.id})
+        if entries:
+            connection.execute(sqlalchemy.insert(LedgerEntry), entries)
+        moves: dict[str, int] = defaultdict(int)
+        for entry in entries:
+            moves[entry["account_id"]] += entry["nano_usd"]
+        for account_id, nano_usd in sorted(moves.items()):  # in the order in which everybody moves accounts
+            connection.execute(
+                sqlalchemy.update(Account)
+                .where(col(Account.id) == account_id)
+                .values(spent_nano_usd=col(Account.spent_nano_usd) + nano_usd)
+            )
+
+
+def _figures(preview: RepricingPreview) -> tuple[Any, ...]:
+    return preview.scope, preview.tenants
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
