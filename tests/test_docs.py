@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from core import breakers, reports
+from core import reports
 from core.api import bodies, native, streams
 from core.api.flights import LANDING_SECONDS
+from core.breakers import Rule
 from core.clock import SystemClock
 from core.demo import Demo
 from core.generation import _MOST_MESSAGES
@@ -31,6 +32,7 @@ from tests import docs_runner
 from tests.docs_runner import ADMINISTER, ALL, API, BUILD, GUIDES, OPERATE, PAGES, README, RUNNING
 from tests.wire.server import WireServer
 
+RULE = Rule()
 BLOCKS = [block for path in PAGES for block in docs_runner.blocks(path)]
 
 
@@ -129,8 +131,11 @@ FIGURES = [
     (OPERATE, f"at least {HIGH_USE * 100:.0f} % of this period's budget"),
     (OPERATE, f"not shown below {reports.ENOUGH} calls"),
     (OPERATE, f"at most {reports.MOST_EXPORTED:,} rows"),
-    (OPERATE, f"at least {breakers.LEAST_CALLS} calls were made in the last minute"),
-    (OPERATE, f"after {breakers.PAUSE_SECONDS:.0f} seconds it lets a probe through"),
+    (OPERATE, f"at least {RULE.least_calls} calls were made in the last minute"),
+    (OPERATE, f"took {RULE.slow_seconds:.0f} seconds or longer"),
+    (OPERATE, f"nine tenths of at least {RULE.answers.least} answers"),
+    (OPERATE, f"up to {RULE.longest_pause_seconds / 60:.0f} minutes"),
+    (OPERATE, f"after {RULE.pause_seconds:.0f} seconds it lets a probe through"),
     (ADMINISTER, f"of over {length.MOST_CHARACTERS:,} characters"),
     (ADMINISTER, f"begins at {NEAR * 100:.0f} %"),
     (BUILD, f"{MOST_BYTES // 1000} kB"),

@@ -7,6 +7,7 @@ without, or while it is down, each goes by what it sees itself (``alone.py``). B
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,35 @@ class BreakerView:
         """Whether calls go through, but for probes."""
         return (self.override.state if self.override else self.state) is BreakerState.CLOSED
 
+    @property
+    def word(self) -> str:
+        """How it stands, in a word or three."""
+        return f"{self.override.state} by hand" if self.override else self.state.value
+
+    @property
+    def seen(self) -> str:
+        """The figures of the last minute; of one that is not closed, those that opened it."""
+        if not self.calls:
+            return "no answers" if self.schema else "no calls"
+        if self.schema:
+            return f"{self.invalid} of {self.calls} answers invalid"
+        return f"{self.failures} of {self.calls} calls failed, {self.slow} slow"
+
+    @property
+    def why(self) -> str:
+        """What opened it or who set it, and what follows; empty if it is closed by itself."""
+        by_itself = ""
+        if self.since is not None:
+            then = "; a probe is out and will decide"
+            if self.probe_in_seconds is not None:
+                then = f"; the next probe may go out in {math.ceil(self.probe_in_seconds)} s"
+            by_itself = f"{self.state.value.capitalize()} since {self.since:%H:%M} UTC: {self.cause}{then}."
+        if self.override is None:
+            return by_itself
+        said = self.override.sentence
+        said = said[0].upper() + said[1:]
+        return f"{said} (By itself: {by_itself[0].lower()}{by_itself[1:]})" if by_itself else said
+
 
 OnChange = Callable[[Change], None]
 """Called in the one process whose call made the change, outside every lock."""
@@ -161,7 +191,7 @@ class Breakers:
         went out, on the clock's monotonic time; now, where that is not told.
         """
         began = self._clock.monotonic() if began is None else began
-        said = sights(self.rule, Name(provider, model), schema, healthy, seconds, valid)
+        said = sights(self.rule, Name(provider, model), schema, healthy=healthy, seconds=seconds, valid=valid)
         changes = self._ask(
             lambda redis: self._together.take(redis, said, began), lambda: self._alone.take(said, began)
         )

@@ -26,6 +26,8 @@ _WORDS = {BreakerState.OPEN: "opened", BreakerState.CLOSED: "closed"}
 class Override:
     """An operator's word on one model's breaker, and on those of its schemas."""
 
+    model: str
+    """``provider/name``."""
     state: BreakerState
     """``open``: nobody is asked. ``closed``: everybody is."""
     reason: str
@@ -35,7 +37,8 @@ class Override:
     @property
     def sentence(self) -> str:
         """Who said so, when and why."""
-        return f"{_WORDS[self.state]} by hand by {self.actor} on {self.at:%Y-%m-%d at %H:%M} UTC: {self.reason}"
+        said = f"{_WORDS[self.state]} by hand by {self.actor} on {self.at:%Y-%m-%d at %H:%M} UTC: {self.reason}"
+        return said + _stop(self.reason)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -79,7 +82,7 @@ class Overrides:
             raise Invalid("A breaker is opened or closed by hand; half-open is for itself to decide.")
         if not 0 < len(reason) <= LONGEST_REASON:
             raise Invalid(f"Give a reason of at most {LONGEST_REASON} characters: callers read it in the trace.")
-        override = Override(state, reason, principal.name, self._clock.now())
+        override = Override(name.text, state, reason, principal.name, self._clock.now())
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=True)
             before = _override(row).described if row else None
@@ -91,8 +94,8 @@ class Overrides:
             self._record(session, principal, name, _WORDS[state], reason, before, override.described)
         return override
 
-    def clear(self, principal: Principal, model: str) -> bool:
-        """Give the breaker of *model* back to its rule; whether there was a word to take back.
+    def clear(self, principal: Principal, model: str) -> tuple[str, bool]:
+        """Give the breaker of *model* back to its rule; return its full name, and whether there was a word.
 
         Raises:
             Forbidden: without ``breakers.write``.
@@ -104,10 +107,10 @@ class Overrides:
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=True)
             if row is None:
-                return False
+                return name.text, False
             session.delete(row)
             self._record(session, principal, name, "automatic", "", _override(row).described, None)
-        return True
+        return name.text, True
 
     def _record(  # noqa: PLR0917 one decision
         self, session: Session, principal: Principal, name: Name, word: str, reason: str, before: Any, after: Any
@@ -128,7 +131,7 @@ class Overrides:
 
 
 def _override(row: BreakerOverride) -> Override:
-    return Override(BreakerState(row.state), row.reason, row.actor, row.at)
+    return Override(f"{row.provider}/{row.model}", BreakerState(row.state), row.reason, row.actor, row.at)
 
 
 def _named(model: str) -> Name:

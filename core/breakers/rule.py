@@ -173,13 +173,8 @@ class Tally:
     """In the order of the bar's faults."""
 
 
-def sights(  # noqa: PLR0917 what is known of one call
-    rule: Rule,
-    name: Name,
-    schema: str,
-    healthy: bool,
-    seconds: float,
-    valid: bool | None,  # noqa: FBT001 facts
+def sights(
+    rule: Rule, name: Name, schema: str, *, healthy: bool, seconds: float, valid: bool | None
 ) -> Sequence[Sight]:
     """Return what one ended call says: to its model's breaker, and to that of its schema, where it has one."""
     call = Sight(name, rule.calls, True, (not healthy, seconds >= rule.slow_seconds))

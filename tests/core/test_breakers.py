@@ -321,9 +321,9 @@ def test_a_refusal_says_since_when_why_and_until_when(watched: Watched) -> None:
 
 def test_an_operator_s_word_goes_before_what_a_breaker_saw(watched: Watched) -> None:
     """Opened by hand nobody is asked, closed by hand everybody is; taken back, the rule decides as it had."""
-    opened, closed = (Override(state, "vendor works", "Ada", START) for state in (OPEN, CLOSED))
+    opened, closed = (Override("/".join(WHO), state, "vendor works", "Ada", START) for state in (OPEN, CLOSED))
     assert watched.breakers.refusal(*WHO, "", opened) == (
-        "its breaker was opened by hand by Ada on 2026-03-04 at 12:00 UTC: vendor works"
+        "its breaker was opened by hand by Ada on 2026-03-04 at 12:00 UTC: vendor works."
     )
     assert watched.admits()
     watched.call(*[False] * LEAST_CALLS)
@@ -573,7 +573,7 @@ def test_a_probe_that_never_went_out_blocks_nobody(why: str, proctor: Rig) -> No
 
 
 def test_what_a_breaker_does_stands_on_the_time_axis(proctor: Rig) -> None:
-    """Opening and closing are change events, with cause and figures; a failed probe is one if it lengthens the pause."""
+    """Opening and closing are change events, with cause and figures; so is a failed probe that lengthens the pause."""
     clock, store = ManualClock(START), proctor.runtime.store
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock, RULE))
     for _ in range(LEAST_CALLS):
