@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from core.answers import Answered, Answers, Question, Turn, question
 from core.attempts import Candidate, Piece, Reply, Router, RouteTerms, degraded
 from core.errors import Invalid
 from core.guardrails import Finding, Guardrails, Stage
@@ -35,7 +37,10 @@ class GenerationRequest:
     input: str | None = None
     """The text to read; the short form of one user message."""
     messages: Sequence[Mapping[str, Any]] | None = None
-    """``{"role": "system" | "user" | "assistant", "content": str}``, in order."""
+    """``{"role": "system" | "user" | "assistant", "content": str, "stable"?: bool}``, in order.
+
+    What is stable goes out before the rest, so that the provider's cache finds it again.
+    """
     route: str | None = None
     """Without one: the route that lists the schema, else the default."""
     model: str | None = None
@@ -64,11 +69,19 @@ class Corridor:
     """Answers requests, or says exactly why not."""
 
     def __init__(
-        self, *, policies: Policies, limits: Limits, guardrails: Guardrails, router: Router, recorder: Recorder
+        self,
+        *,
+        policies: Policies,
+        limits: Limits,
+        guardrails: Guardrails,
+        answers: Answers,
+        router: Router,
+        recorder: Recorder,
     ) -> None:
         self._policies = policies
         self._limits = limits
         self._guardrails = guardrails
+        self._answers = answers
         self._router = router
         self._recorder = recorder
 
@@ -128,25 +141,32 @@ class Corridor:
             messages = self._screened(messages, record)  # 4 nothing forbidden goes out
             record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each attempt
             route = _affordable(policy, record)  # is covered before it goes out
-            reply = yield from _partials(
-                self._router.answer(  # 6 someone answers
-                    route,
-                    policy.schema.response_model,
-                    messages,
-                    record=record,
-                    cancellation=cancellation,
-                    prices=policy.prices,
-                    refuses_unpriced=policy.tenant.refuses_unpriced,
-                    stream=request.stream,
-                    example=_example(policy.schema),
-                    began=record.began,
-                ),
-                lambda text: self._guardrails.screen_partial(
-                    policy.schema.response_model.partial_value(_object_in(text))
-                ),
-            )
-            value = self._screened_value(reply.value, record)  # 7 nothing forbidden comes back
-            record.succeeded(value, reply.candidate)
+            turn = self._turn(policy, route, messages, record, cancellation)  # whoever asks the same is answered alike
+            leaving.push(_handing_on(turn, record))
+            if turn.given is not None:
+                record.answered_again(turn.given)
+                value, candidate = turn.given.value, None
+            else:
+                reply = yield from _partials(
+                    self._router.answer(  # 6 someone answers
+                        route,
+                        policy.schema.response_model,
+                        messages,
+                        record=record,
+                        cancellation=cancellation,
+                        prices=policy.prices,
+                        refuses_unpriced=policy.tenant.refuses_unpriced,
+                        stream=request.stream,
+                        example=_example(policy.schema),
+                        cache_key=_cache_key(policy),
+                        began=record.began,
+                    ),
+                    lambda text: self._guardrails.screen_partial(
+                        policy.schema.response_model.partial_value(_object_in(text))
+                    ),
+                )
+                value, candidate = reply.value, reply.candidate
+            record.succeeded(self._screened_value(value, record), candidate)  # 7 nothing forbidden comes back
         assert record.generation is not None  # noqa: S101 the record's block has ended without an error
         return record.generation
 
@@ -168,6 +188,35 @@ class Corridor:
         _note(findings, record, "screen in")
         record.asking(screened)
         return screened
+
+    def _turn(
+        self,
+        policy: Policy,
+        route: RouteTerms,
+        messages: Sequence[Mapping[str, Any]],
+        record: Record,
+        cancellation: Cancellation,
+    ) -> Turn:
+        """Return the answer that is given again, or the turn to make it; a route that keeps none costs nothing here."""
+        asked: Question | None = None
+        if route.cache_seconds and record.retention:
+            asked = question(
+                tenant_id=policy.tenant.id,
+                generation_id=record.id,
+                schema=f"{policy.schema.name} {policy.schema.hash}",
+                messages=messages,
+                route=route,
+                example=_example(policy.schema),
+                guardrails=self._guardrails.names,
+                retention=record.retention,
+            )
+        turn = self._answers.turn(asked, ends=record.began + route.deadline_seconds, cancelled=cancellation.requested)
+        if turn.waited_seconds:
+            waited = f"Waited {turn.waited_seconds:.2f} s for another call that asked the same."
+            record.step("cache", "waited", waited)
+        if asked is not None and turn.given is None:
+            record.step("cache", "miss", f"No answer to this is kept. A valid one is, for {asked.lasts}.")
+        return turn
 
     def _screened_value(self, value: Any, record: Record) -> Any:
         findings: list[Finding] = []
@@ -198,6 +247,24 @@ def _affordable(policy: Policy, record: Record) -> RouteTerms:
     route = degraded(policy.route, price_of)
     record.step("reserve", "degraded", f"{pressed} {route.remark}")
     return route
+
+
+def _handing_on(turn: Turn, record: Record) -> Callable[[Any, BaseException | None, Any], None]:
+    """Return what ends a turn once all is written down: a valid answer is kept, else the next may try."""
+
+    def hand_on(_kind: Any, error: BaseException | None, _trace: Any) -> None:
+        made = record.generation
+        if error is not None or made is None or not made.model or not made.provider:
+            turn.end(None)
+        else:
+            turn.end(Answered(made.value, made.provider, made.model, made.cost_nano_usd))
+
+    return hand_on
+
+
+def _cache_key(policy: Policy) -> str:
+    """Return the word by which a provider may bring calls of one tenant with one schema together."""
+    return hashlib.sha256(f"{policy.tenant.id} {policy.schema.hash}".encode()).hexdigest()[:32]
 
 
 def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
@@ -265,7 +332,12 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
             raise Invalid(f"messages[{place}].role is one of {', '.join(ROLES)}; this is {role!r}.")
         if not isinstance(content, str) or not content.strip():
             raise Invalid(f"messages[{place}].content is a text that is not empty.")
-        checked.append({"role": role, "content": _encodable(content, f"messages[{place}].content")})
+        one = {"role": role, "content": _encodable(content, f"messages[{place}].content")}
+        if (stable := message.get("stable")) is not None:
+            if not isinstance(stable, bool):
+                raise Invalid(f"messages[{place}].stable is true or false; this is {stable!r}.")
+            one["stable"] = stable
+        checked.append(one)
     if all(message["role"] != "user" for message in checked):
         raise Invalid("'messages' holds no message of the role user, so there is nothing to answer.")
     return checked

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import orjson
 
+from core.answers import Given
 from core.attempts import Attempt, Call, Candidate
 from core.budgets import LOST, LOST_SENTENCE, AccountMissing, Budgets, BudgetTerms, Mode, Purse
 from core.clock import Clock
@@ -74,6 +75,10 @@ class Generation:
     started_at: datetime
     duration_ms: float
     ttft_ms: float | None
+    answered_from: str | None = None
+    """The generation whose answer was given again."""
+    saved_nano_usd: int = 0
+    """What that answer had cost."""
 
 
 class Recorder:
@@ -141,6 +146,7 @@ class Record:
         self._trace: list[dict[str, Any]] = []
         self._value: Any = None
         self._answered_by: Candidate | None = None
+        self._given: Given | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
@@ -263,8 +269,17 @@ class Record:
         detail = f": {attempt.error_detail}" if attempt.error_detail else ""
         self.step("attempt", attempt.outcome.value, reason + detail)
 
-    def succeeded(self, value: Any, candidate: Candidate) -> None:
-        """Take in the valid object."""
+    def answered_again(self, given: Given) -> None:
+        """Take in that an earlier answer is given again."""
+        self._given = given
+        age = (self._clock.now() - given.made_at).total_seconds()
+        saved = (
+            "" if given.cost_nano_usd is None else f" It cost ${given.cost_nano_usd / 1e9:.6f} then, and nothing now."
+        )
+        self.step("cache", "hit", f"Generation {given.generation_id} asked the same {age:.0f} s ago.{saved}")
+
+    def succeeded(self, value: Any, candidate: Candidate | None) -> None:
+        """Take in the valid object, and who gave it, unless it was given again."""
         self._value = value
         self._answered_by = candidate
 
@@ -273,7 +288,7 @@ class Record:
     def _outcome(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended; ``None`` for a request that never was a generation."""
         if error is None:
-            return self._deciding.outcome
+            return Outcome.CACHE_HIT if self._given else self._deciding.outcome
         for kind, outcome in _BLOCKED.items():
             if isinstance(error, kind):
                 return outcome
@@ -297,6 +312,7 @@ class Record:
         last = self._deciding if self._attempts else None
         schema = self._policy.schema if self._policy else None
         ttft = last.answer.ttft_seconds if last else None
+        by, again = last or self._given, self._given if outcome is Outcome.CACHE_HIT else None
         return Generation(
             id=self.id,
             tenant_id=self._tenant.id,
@@ -306,8 +322,8 @@ class Record:
             schema_version=schema.version if schema else None,
             schema_hash=schema.hash if schema else "",
             route=self._policy.route.name if self._policy else self._route,
-            provider=last.provider if last else None,
-            model=last.model if last else None,
+            provider=by.provider if by else None,
+            model=by.model if by else None,
             attempts=tuple(self._attempts),
             usage=usage,
             cost_nano_usd=None if unpriced else sum(one.cost.nano_usd for one in paid if one.cost),
@@ -315,6 +331,8 @@ class Record:
             started_at=self._started_at,
             duration_ms=(self._clock.monotonic() - self._began) * 1000,
             ttft_ms=None if ttft is None else ttft * 1000,
+            answered_from=again.generation_id if again else None,
+            saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
         )
 
     def _row_so_far(self) -> dict[str, Any]:
@@ -356,8 +374,8 @@ class Record:
                 if one.cost and not (one.outcome.is_valid and generation.outcome.is_valid)
             ),
             "estimated": usage.estimated,
-            "saved_nano_usd": 0,
-            "answered_from": None,
+            "saved_nano_usd": generation.saved_nano_usd,
+            "answered_from": generation.answered_from,
             "user_hash": user_hash(self._tenant.id, self._user) if self._user else None,
             "caller_metadata": self._metadata,
             "trace": self._trace,
@@ -377,12 +395,15 @@ class Record:
         self._tell_crossings()
 
     @property
+    def retention(self) -> timedelta:
+        """How long prompts and answers are kept; nothing where none are."""
+        tenant = self._tenant
+        return timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
+
+    @property
     def _expires_at(self) -> datetime | None:
         """When payloads are to be forgotten; ``None`` where none are kept."""
-        tenant = self._tenant
-        if not (tenant.payload_retention_days and tenant.flags[Flag.PAYLOADS].value):
-            return None
-        return self._started_at + timedelta(days=tenant.payload_retention_days)
+        return self._started_at + self.retention if self.retention else None
 
     def _write_attempts(self, cursor: Cursor) -> None:
         attempts, self._unwritten = self._unwritten, []

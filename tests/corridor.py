@@ -122,6 +122,7 @@ class Rig:
             policies=runtime.policies,
             limits=runtime.limits,
             guardrails=guardrails or Guardrails(),
+            answers=runtime.answers,
             router=Router(
                 clock=self.clock,
                 providers=providers or runtime.providers,

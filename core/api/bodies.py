@@ -43,6 +43,11 @@ class Message(BaseModel):
 
     role: Literal["system", "user", "assistant"]
     content: str = Field(min_length=1)
+    stable: StrictBool | None = Field(
+        default=None,
+        description="Whether other calls begin with it too, as with a document that many questions are about: it goes "
+        "out before the rest, where the provider's cache finds it again. System messages at the beginning are stable.",
+    )
 
 
 class Generate(BaseModel):

@@ -39,6 +39,7 @@ class Router:
         refuses_unpriced: bool = False,
         stream: bool = False,
         example: tuple[str, Mapping[str, Any]] | None = None,
+        cache_key: str = "",
         began: float | None = None,
     ) -> Generator[Piece, None, Reply]:
         """Yield the answer as it grows, if it is to be streamed; return the valid object.
@@ -57,6 +58,7 @@ class Router:
             response_model=response_model,
             messages=messages,
             marks_cache=route.marks_cache,
+            cache_key=cache_key,
             stream=stream,
             example=example,
         )

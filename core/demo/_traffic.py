@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 from sqlmodel import func, select
 from typing_extensions import override
 
+from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers, Change, Rule, words
-from core.budgets import Budgets, period
+from core.budgets import Budgets, Period, period_around
 from core.clock import Clock, SystemClock
 from core.demo._chance import DemoClock, Dice
-from core.demo._history import LEASE, History, Member
+from core.demo._history import GRACE, History, Member
 from core.demo._provider import Scene, ScriptedLoop, ScriptedProvider, Stage
 from core.demo._seed import Batch, Use
 from core.demo._texts import Texts
@@ -85,7 +86,7 @@ class Traffic:
         self._guardrails = Guardrails()
         self._limits = Unhurried()
         self._tight = history.members[self._seed.tight.tenant]
-        period_starts_at, _ = period(self._tight.seed.timezone, history.now)
+        period_starts_at, _ = period_around(Period.MONTH, self._tight.seed.timezone, history.now)
         self._tight_from = max(history.starts_at, period_starts_at)
 
     def expected(self) -> float:
@@ -145,10 +146,11 @@ class Traffic:
             breakers=Breakers(clock, BreakerEvents(self._store, clock)),
             loop=ScriptedLoop(),
         )
+        answers = Answers(self._store, clock)
         recorder = QuietRecorder(
             store=self._store,
             clock=clock,
-            budgets=Budgets(self._store, clock, owner="demo", lease=LEASE),
+            budgets=Budgets(self._store, clock, owner="demo", grace=GRACE),
             metrics=self._metrics,
         )
         for arrival in self._arrivals(stretch, dice):
@@ -159,6 +161,7 @@ class Traffic:
                 policies=stretch.policies or history.policies(clock.now()),
                 limits=self._limits,
                 guardrails=self._guardrails,
+                answers=answers,
                 router=router,
                 recorder=recorder,
             )
@@ -286,6 +289,10 @@ class QuietRecorder(Recorder):
 class _QuietRecord(Record):
     @override
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
+        pass
+
+    @override
+    def _tell_crossings(self) -> None:
         pass
 
 

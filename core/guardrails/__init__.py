@@ -74,6 +74,11 @@ class Guardrails:
         self._members = tuple(_all() if members is None else members)
         self._by_stage = {stage: tuple(one for one in self._members if stage in one.stages) for stage in Stage}
 
+    @property
+    def names(self) -> str:
+        """Who checks, in order: what a text becomes depends on it."""
+        return " ".join(one.name for one in self._members)
+
     def screen_messages(
         self, messages: Sequence[Mapping[str, Any]], stage: Stage, findings: list[Finding]
     ) -> list[dict[str, Any]]:

@@ -1,0 +1,85 @@
+"""What is asked and what was answered, as far as an answer that is given again is concerned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from core.attempts import RouteTerms
+
+FORMAT = 1
+"""Goes up when the same question would be asked in another way: answers from before are then not found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, as far as the answer depends on it."""
+
+    key: str
+    """Names all of it: tenant, schema, messages, candidates, example, guardrails, our own format."""
+    tenant_id: str
+    generation_id: str
+    """Who asks."""
+    lasts: timedelta
+    """How long its answer may be given again."""
+
+
+def question(
+    *,
+    tenant_id: str,
+    generation_id: str,
+    schema: str,
+    messages: Sequence[Mapping[str, Any]],
+    route: RouteTerms,
+    example: Any,
+    guardrails: str,
+    retention: timedelta,
+) -> Question | None:
+    """Return the question to be looked for; ``None`` where its answer may not be given again.
+
+    That is for the *route* to say, and nothing is kept for longer than the tenant's *retention* of prompts and answers.
+    *schema* names the schema and its content, *messages* are as they were screened, *guardrails* names the checks.
+    """
+    lasts = min(timedelta(seconds=route.cache_seconds or 0), retention)
+    if not lasts:
+        return None
+    told = [
+        FORMAT,
+        tenant_id,
+        schema,
+        messages,
+        [(one.name, one.mode, one.max_tokens, one.most_tokens, one.parameters) for one in route.candidates],
+        example,
+        guardrails,
+    ]
+    key = hashlib.sha256(orjson.dumps(told, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return Question(key=key, tenant_id=tenant_id, generation_id=generation_id, lasts=lasts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An answer that is given again."""
+
+    value: Any
+    generation_id: str
+    """Who got it first."""
+    provider: str
+    model: str
+    cost_nano_usd: int | None
+    """What it cost then; ``None`` where the model was unpriced."""
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that was just made, and is to be kept."""
+
+    value: Any
+    provider: str
+    model: str
+    cost_nano_usd: int | None
