@@ -173,9 +173,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "attempts": COLUMNS.NumberColumn("Attempts", width=64),
             "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=72),
             "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
-            "cost": COLUMNS.NumberColumn(
-                "Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"
-            ),
+            "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"),
             "error": COLUMNS.TextColumn("Error code", width=108),
             "request": COLUMNS.TextColumn("Request id", width=150),
         },

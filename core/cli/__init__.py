@@ -17,7 +17,7 @@ from core.cli import breakers, budgets, deployment, doctor, drills, routes, sche
 from core.cli._command import DONE, MISUSED, REFUSED, complain, fail, proctor
 from core.errors import Misconfigured, ProctorError, Unavailable
 
-SUBJECTS = (tenants, budgets, drills, routes, breakers, schemas, deployment, doctor)
+SUBJECTS = (tenants, budgets, drills, routes, breakers, schemas, spend, deployment, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,10 +19,11 @@ def figures(made: Generation) -> str:
 
 
 def usd(nano_usd: int | None) -> str:
-    """Return an amount as people read it: cents from a dollar on, else four significant digits; unknown is unpriced."""
+    """Return an amount as the console writes it: in cents from a dollar on, else told apart from nothing."""
     if nano_usd is None:
         return "unpriced"
-    amount = Decimal(nano_usd).scaleb(-9)
-    if nano_usd == 0 or abs(amount) >= 1:
-        return f"${amount:,.2f}"
-    return f"${amount:.{min(9, max(2, 3 - amount.adjusted()))}f}"
+    sign, amount = "-" if nano_usd < 0 else "", abs(Decimal(nano_usd).scaleb(-9))
+    if nano_usd == 0 or amount >= 1:
+        return f"{sign}${amount:,.2f}"
+    decimals = 4 if amount >= Decimal("0.01") else min(9, 1 - amount.adjusted())
+    return f"{sign}${amount:.{decimals}f}"

@@ -33,6 +33,10 @@ from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
 from core.reports.daily import daily, zones
+from core.reports.documents import backtest_document as backtest_document
+from core.reports.documents import forecast_document as forecast_document
+from core.reports.documents import spend_document as spend_document
+from core.reports.documents import statement_document as statement_document
 from core.reports.forecast import INTERVAL as INTERVAL
 from core.reports.forecast import LEAST_DAYS as LEAST_DAYS
 from core.reports.forecast import Backtest as Backtest

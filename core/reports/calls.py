@@ -238,7 +238,9 @@ def _failed_at(path: str) -> ColumnElement[bool]:
 
 def _frame(reading: Reading, lines: Select[*tuple[Any, ...]]) -> Frame:
     names = [str(column["name"]) for column in lines.column_descriptions]
-    money = [position for position, name in enumerate(names) if name.endswith("_usd") and not name.endswith("_nano_usd")]
+    money = [
+        position for position, name in enumerate(names) if name.endswith("_usd") and not name.endswith("_nano_usd")
+    ]
     rows = [list(row) for row in reading.ask(lines)]
     for row in rows:
         for position in money:

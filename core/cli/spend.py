@@ -1,0 +1,171 @@
+"""What the money bought: a tenant's spend, its statement of a month, and how the month will probably end."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.cli._command import Answer, command, proctor, table
+from core.cli._figures import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.reports import Backtest, Bought, Forecast, Line, Statement
+    from core.runtime import Runtime
+
+_HOURS = {"h": 1, "d": 24}
+
+
+@proctor.group("spend")
+def spend_group() -> None:
+    """What a tenant's money bought, and what it will have cost."""
+
+
+class _Length(click.ParamType[timedelta]):
+    """A length of time that reaches back from now."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read ``24h`` or ``30d``."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,4})([hd])", str(value).strip())
+        if found is None or not int(found[1]):
+            self.fail(f"{value!r} is no length of time; write it like 24h or 30d.", param, ctx)
+        return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+
+
+@command(spend_group, "show")
+@click.argument("tenant")
+@click.option("--last", type=_Length(), help="How far back, such as 24h or 30d; without it, this month so far.")
+def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Answer:
+    """Show what a tenant spent, what for, and what of it was thrown away."""
+    from core.reports import Window, month_around, spend_document  # noqa: PLC0415
+
+    owner = runtime.tenants.find(tenant)
+    now = runtime.clock.now()
+    if last is None:
+        window = Window.of(month_around(owner.timezone, None, now)[0], now, owner.timezone)
+    else:
+        window = Window.last(last, now, owner.timezone)
+    found = runtime.reports.spend(window, owner.id)
+    text = f"{owner.name} since {_local(window.starts_at, owner.timezone)}: {_summed_up(found.total)}"
+    return Answer(
+        spend_document(found, owner.name),
+        "\n\n".join([text, _lines("MODEL", found.models), _lines("SCHEMA", found.schemas)]),
+    )
+
+
+@command(spend_group, "statement")
+@click.argument("tenant")
+@click.option("--month", help="Such as 2026-11; without it, the month under way.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write every line as CSV, with exact amounts.")
+def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: bool) -> Answer:
+    """Show a tenant's bill of one month of its time zone."""
+    from core.reports import statement_document  # noqa: PLC0415
+
+    owner = runtime.tenants.find(tenant)
+    bill = runtime.reports.statement(owner.id, month)
+    text = bill.frame().to_csv(index=False).rstrip("\n") if as_csv else _told(bill)
+    return Answer(statement_document(bill), text)
+
+
+@command(spend_group, "forecast")
+@click.argument("tenant")
+def show_forecast(runtime: Runtime, tenant: str) -> Answer:
+    """Show how a tenant's month will probably end, and how good such forecasts were."""
+    from core.reports import backtest_document, forecast_document  # noqa: PLC0415
+
+    owner = runtime.tenants.find(tenant)
+    coming, tests = runtime.reports.forecast(owner.id), runtime.reports.backtests(owner.id)
+    document = forecast_document(coming) | {"backtests": [backtest_document(test) for test in tests]}
+    return Answer(document, "\n".join([_foretold(coming), *(_tested(test) for test in tests if test.forecasts)]))
+
+
+def _told(bill: Statement) -> str:
+    state = "so far" if bill.is_open else "closed"
+    parts = [
+        f"Statement of {bill.tenant} for {bill.month} ({bill.timezone}, {state})",
+        _summed_up(bill.total),
+        _lines("MODEL", bill.models),
+        _lines("SCHEMA", bill.schemas),
+        f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by answers given "
+        f"again ({bill.total.answers:,} calls).",
+        f"Ledger: {usd(bill.charged_nano_usd)} charged to the budget, {usd(bill.outside_nano_usd)} spent without one"
+        + (
+            f"; {usd(bill.difference_nano_usd)} unexplained: run 'proctor verify'." if bill.difference_nano_usd else "."
+        ),
+    ]
+    if bill.unpriced:
+        named = ", ".join(f"{line.key} ({line.bought.unpriced_attempts:,} attempts)" for line in bill.unpriced)
+        parts.append(f"Without a price, and not in these sums: {named}.")
+    return "\n\n".join(parts)
+
+
+def _summed_up(bought: Bought) -> str:
+    beside = [
+        f"{bought.unpriced_calls:,} calls unpriced" if bought.unpriced_calls else "",
+        f"{usd(bought.estimated)} of it estimated" if bought.estimated_attempts else "",
+    ]
+    named = "".join(f", {words}" for words in beside if words)
+    each = "" if bought.cost_per_valid is None else f", {usd(bought.cost_per_valid)} each"
+    return (
+        f"{usd(bought.spend)} for {bought.calls:,} calls{named}. {bought.valid:,} valid objects{each}; "
+        f"{usd(bought.discarded)} went to {bought.discarded_attempts:,} attempts that were thrown away."
+    )
+
+
+def _lines(head: str, lines: Sequence[Line]) -> str:
+    rows = [
+        (
+            line.key,
+            f"{line.bought.calls:,}",
+            f"{line.bought.valid:,}",
+            f"{line.bought.attempts:,}",
+            usd(line.bought.spend),
+            usd(line.bought.discarded),
+            "-" if line.bought.cost_per_valid is None else usd(line.bought.cost_per_valid),
+        )
+        for line in lines
+    ]
+    return table((head, "CALLS", "VALID", "ATTEMPTS", "SPENT", "THROWN AWAY", "PER VALID"), rows) if rows else ""
+
+
+def _foretold(coming: Forecast) -> str:
+    from core.reports import INTERVAL, LEAST_DAYS  # noqa: PLC0415
+
+    so_far = f"{coming.tenant} has spent {usd(coming.spent)} in {coming.month} so far."
+    if not coming.is_known:
+        return f"{so_far} A forecast needs {LEAST_DAYS} whole days of calls; there are {coming.days}."
+    said = (
+        f"{so_far} It will probably end at {usd(coming.expected)}; with {INTERVAL:.0%} likelihood between "
+        f"{usd(coming.low)} and {usd(coming.high)}, as its last {coming.days} days went."
+    )
+    if coming.budget is None:
+        return said
+    limit = usd(coming.budget.limit_nano_usd)
+    if coming.is_exhausted:
+        return f"{said} Its budget of {limit} is used up."
+    if coming.exhausts_on is None:
+        return f"{said} Its budget of {limit} is used up before it resets with {coming.exhausts_chance:.0%} likelihood."
+    return f"{said} Its budget of {limit} is probably used up on {coming.exhausts_on}."
+
+
+def _tested(test: Backtest) -> str:
+    ahead = "a week ahead" if test.horizon == "week" else "to the month's end or last night"
+    return (
+        f"Asked on past mornings {ahead}, {test.forecasts} times: half of the forecasts were less than "
+        f"{test.median_error or 0:.0%} off, the mean error was {test.mean_error or 0:.0%}, and the interval held "
+        f"{test.coverage or 0:.0%} of what was spent."
+    )
+
+
+def _local(at: Any, timezone: str) -> str:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} ({timezone})"
