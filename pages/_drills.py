@@ -74,8 +74,9 @@ def left(until: datetime, now: datetime) -> str:
     seconds = max(0, int((until - now).total_seconds()))
     if seconds < 60:
         return f"in {seconds} s"
-    minutes = -(-seconds // 60)
-    return f"in {minutes} min" if minutes < 120 else f"in {minutes // 60} h {minutes % 60} min"
+    hours, minutes = divmod(-(-seconds // 60), 60)
+    shown = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (minutes > 0)
+    return f"in {' '.join(shown)}"
 
 
 def form(visit: _parts.Visit) -> None:
@@ -186,13 +187,13 @@ def past(visit: _parts.Visit) -> None:
             {
                 "Began, UTC": _formats.moment(one.starts_at),
                 "Ended, UTC": _formats.moment(one.ended_at or one.ends_at),
+                "End": "stopped" if one.ended_at and one.ended_at < one.ends_at else "by itself",
                 "Whose calls": one.whose,
                 "Fault": one.fault.label,
                 "Share": _formats.percent(one.share, 0 if one.share >= 0.01 else 2),
                 "To": one.target or EVERY_CALL.lower(),
                 "Reason": one.reason,
                 "Started by": one.actor,
-                "End": "stopped" if one.ended_at and one.ended_at < one.ends_at else "by itself",
             }
             for one in drills
         ]

@@ -12,7 +12,7 @@ def main() -> None:
     """Draw the page."""
     visit = _parts.page(
         "Fire drills",
-        "Faults on purpose, for a share of the calls and a while: does the fallback answer, and who notices?",
+        "Faults on purpose: does the fallback answer, and who notices?",
         needs=Permission.DRILLS_READ,
     )
     wide, narrow = st.columns([7, 4], gap="small")
