@@ -7,7 +7,7 @@ from datetime import timedelta
 import streamlit as st
 
 from core.tenants import Permission
-from pages import _figures, _formats, _home_panels, _home_tiles, _parts
+from pages import _breakers, _figures, _formats, _home_panels, _home_tiles, _parts
 
 REFRESH_SECONDS = 15
 
@@ -48,11 +48,7 @@ def alert() -> None:
     """Warn, if something is wrong now."""
     troubles = visit.runtime.reports.troubles(tenant.id if tenant else None)
     lines = [(trouble.headline, trouble.sentence) for trouble in troubles]
-    for breaker in visit.runtime.breakers.views():
-        if breaker.state != "closed":
-            name = f"{breaker.provider}/{breaker.model}"
-            said = f"Its breaker is {breaker.state}: calls go to the next candidate until a probe succeeds."
-            lines.insert(0, (f"{name} is failing", said))
+    lines = _breakers.troubles(visit) + lines
     if lines:
         headline, sentence = lines[0]
         more = "".join(f"\n- **{_parts.plain(title)}**: {_parts.plain(rest)}" for title, rest in lines[1:])

@@ -9,14 +9,8 @@ import streamlit as st
 
 from core.settings import PROVIDERS
 from core.tenants import Permission
-from pages import _formats, _parts, _route_edit
+from pages import _breakers, _formats, _parts, _route_edit
 
-BREAKERS = {
-    "closed": _parts.Look("Closed", ":material/check_circle:", "green"),
-    "open": _parts.Look("Open", ":material/cancel:", "red"),
-    "half-open": _parts.Look("Half-open", ":material/hourglass_top:", "orange"),
-}
-NO_BREAKER = _parts.Look("No calls seen", ":material/remove:", "gray")
 SET_UP_BY = {
     "openai": "`OPENAI_API_KEY`, or `OPENAI_BASE_URL` for another server that speaks its dialect",
     "anthropic": "`ANTHROPIC_API_KEY`",
@@ -39,7 +33,7 @@ def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any])
                 "Provider": ":green[:material/key: set up]"
                 if one.provider in visit.runtime.providers
                 else ":red[:material/key_off: not set up]",
-                "Breaker": fares(breakers.get((one.provider, one.model))),
+                "Breaker": _breakers.fares(breakers.get((one.provider, one.model))),
             }
             for place, one in enumerate(terms.candidates, 1)
         }
@@ -60,16 +54,6 @@ def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any])
                     _route_edit.reset(visit, view)
 
 
-def fares(breaker: Any) -> str:
-    """Return Markdown for a breaker: icon, words, and the minute's figures."""
-    if breaker is None:
-        return NO_BREAKER.badge
-    shown = BREAKERS[breaker.state].badge
-    if breaker.probe_in_seconds is not None:
-        return f"{shown} :gray[skipped; probe in {breaker.probe_in_seconds:.0f} s]"
-    return f"{shown} :gray[{breaker.failures} of {_formats.plural(breaker.calls, 'call')} failed]"
-
-
 def providers(visit: _parts.Visit) -> None:
     """Draw which vendors can be called, and what sets them up."""
     with _parts.card(
@@ -85,40 +69,20 @@ def providers(visit: _parts.Visit) -> None:
         st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Providers and their state")
 
 
-@st.fragment(run_every="5s")
-def breaker_card(visit: _parts.Visit) -> None:
-    """Draw every breaker of this process, alive."""
-    with _parts.card(
-        "Breakers",
-        key="breakers",
-        help="Figures are of the last minute. A breaker opens when at least 5 calls were made and half of them failed "
-        "by the provider's fault; after 30 s it lets one probe through. Each process has its own.",
-    ):
-        views = visit.runtime.breakers.views()
-        if not views:
-            st.caption("No model was called by this process yet. A breaker appears with the first call.")
-            return
-        rows = {f"`{one.provider}/{one.model}`": {"State": fares(one)} for one in views}
-        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Breakers and their state")
-
-
 def main() -> None:
     """Draw the page."""
     visit = _parts.page(
         "Routes", "Which models answer, in what order, and how they fare.", needs=Permission.ROUTES_READ
     )
-    breakers = {(one.provider, one.model): one for one in visit.runtime.breakers.views()}
+    breakers = _breakers.of_models(visit)
     with visit.controls:
         if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
             _route_edit.edit(visit, None)
     with _parts.refusals("The routes cannot be shown."):
         for view in visit.runtime.routes.list():
             ladder(visit, view, breakers)
-    left, right = st.columns(2, gap="small")
-    with left:
-        providers(visit)
-    with right:
-        breaker_card(visit)
+    _breakers.card(visit)
+    providers(visit)
 
 
 main()

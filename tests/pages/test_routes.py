@@ -90,7 +90,7 @@ def test_a_breaker_is_told_in_words_with_its_figures(
         proctor.breakers.note("openai", "gpt-4o-mini", healthy=False)
     opened = open_page("routes").table[0].value["Breaker"]
     page_clock.advance(31)
-    assert proctor.breakers.admit("openai", "gpt-4o-mini")
+    assert proctor.breakers.refusal("openai", "gpt-4o-mini") is None
     probing = open_page("routes").table[0].value["Breaker"]
 
     assert "Closed" in closed.iloc[0]
