@@ -6,13 +6,11 @@ import math
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from core.pricing import NANO
+from core.reports import csv  # noqa: F401 as pages know it
 
 UNKNOWN = "\N{EN DASH}"
 """What stands where there is no figure."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def count(value: int | None) -> str:
@@ -104,15 +102,6 @@ def ago(at: datetime, now: datetime) -> str:
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
     """Return *number* with the noun in the right form."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV, times in UTC; a text that a spreadsheet would run as a formula gets an apostrophe."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]) and not pd.api.types.is_datetime64_any_dtype(safe[name]):
-            safe[name] = [f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text for text in safe[name]]
-    return safe.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 def _zone(name: str) -> tzinfo:

@@ -67,11 +67,11 @@ def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Answer:
 @click.option("--csv", "as_csv", is_flag=True, help="Write every line as CSV, with exact amounts.")
 def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: bool) -> Answer:
     """Show a tenant's bill of one month of its time zone."""
-    from core.reports import statement_document  # noqa: PLC0415
+    from core.reports import csv, statement_document  # noqa: PLC0415
 
     owner = runtime.tenants.find(tenant)
     bill = runtime.reports.statement(owner.id, month)
-    text = bill.frame().to_csv(index=False).rstrip("\n") if as_csv else _told(bill)
+    text = csv(bill.frame()).decode().rstrip("\n") if as_csv else _told(bill)
     return Answer(statement_document(bill), text)
 
 
@@ -94,13 +94,14 @@ def _told(bill: Statement) -> str:
         _summed_up(bill.total),
         _lines("MODEL", bill.models),
         _lines("SCHEMA", bill.schemas),
-        f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by answers given "
-        f"again ({bill.total.answers:,} calls).",
-        f"Ledger: {usd(bill.charged_nano_usd)} charged to the budget, {usd(bill.outside_nano_usd)} spent without one"
-        + (
-            f"; {usd(bill.difference_nano_usd)} unexplained: run 'proctor verify'." if bill.difference_nano_usd else "."
+        (
+            f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by "
+            f"{bill.total.answers:,} answers given again."
         ),
+        f"Ledger: {usd(bill.charged_nano_usd)} charged to the budget, {usd(bill.outside_nano_usd)} spent without one.",
     ]
+    if bill.difference_nano_usd:
+        parts.append(f"{usd(bill.difference_nano_usd)} are unexplained: run 'proctor verify'.")
     if bill.unpriced:
         named = ", ".join(f"{line.key} ({line.bought.unpriced_attempts:,} attempts)" for line in bill.unpriced)
         parts.append(f"Without a price, and not in these sums: {named}.")
@@ -151,6 +152,8 @@ def _foretold(coming: Forecast) -> str:
     limit = usd(coming.budget.limit_nano_usd)
     if coming.is_exhausted:
         return f"{said} Its budget of {limit} is used up."
+    if not coming.exhausts_chance:
+        return f"{said} Its budget of {limit} will last until it resets."
     if coming.exhausts_on is None:
         return f"{said} Its budget of {limit} is used up before it resets with {coming.exhausts_chance:.0%} likelihood."
     return f"{said} Its budget of {limit} is probably used up on {coming.exhausts_on}."

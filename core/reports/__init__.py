@@ -43,6 +43,7 @@ from core.reports.forecast import Backtest as Backtest
 from core.reports.forecast import Forecast as Forecast
 from core.reports.forecast import backtest, forecast
 from core.reports.frames import Frame as Frame
+from core.reports.frames import csv as csv
 from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
 from core.reports.one_call import Rung as Rung

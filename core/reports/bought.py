@@ -52,7 +52,9 @@ class AttemptRow(NamedTuple):
     spent: int
     discarded: int
     unpriced: int
+    unpriced_calls: int
     estimated: int
+    estimated_calls: int
     estimated_spent: int
     cache_saved: int
     input_tokens: int
@@ -172,6 +174,8 @@ class Bought:
         """Count attempts in as those of one model: its calls are those that asked it, its objects those it gave."""
         self.add_attempts(row)
         self.calls += row.calls
+        self.unpriced_calls += row.unpriced_calls
+        self.estimated_calls += row.estimated_calls
         self.valid += row.useful
         self.known += row.attempts - row.unpriced
         self.priced_valid += row.useful_priced

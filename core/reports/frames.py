@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype  # pyright: ignore[reportMissingTypeStubs]
 
 Frame = pd.DataFrame
 """A table."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TIMES = frozenset({"at", "started_at"})
 _FLOATS = frozenset(
     {
@@ -31,3 +33,12 @@ def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:
     for name in _TIMES.intersection(columns):
         table[name] = pd.to_datetime(table[name], utc=True)  # pyright: ignore[reportUnknownMemberType]
     return table
+
+
+def csv(table: Frame) -> bytes:
+    """Return a table as CSV, times in UTC; a text that a spreadsheet would run as a formula gets an apostrophe."""
+    safe: Any = table.copy()
+    for name in safe.columns:
+        if not is_numeric_dtype(safe[name]) and not is_datetime64_any_dtype(safe[name]):
+            safe[name] = [f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text for text in safe[name]]
+    return safe.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ").encode()
