@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core.errors import RateLimited
 from core.limits._memory import Here
+from core.limits._recorded import recorded_use
 from core.limits._redis import Together
 from core.limits._terms import NO_USE, Counts, Full, Limited, Pace, Scope, Use
 from core.shared import Shared
@@ -20,7 +21,7 @@ from core.shared import Shared
 if TYPE_CHECKING:
     from redis import Redis
 
-__all__ = ["NO_USE", "Limited", "Limits", "Pace", "Scope", "Ticket", "Use", "estimated_tokens"]
+__all__ = ["NO_USE", "Limited", "Limits", "Pace", "Scope", "Ticket", "Use", "estimated_tokens", "recorded_use"]
 
 WINDOW_SECONDS = 60
 LEAST_WAIT_SECONDS = 0.001
