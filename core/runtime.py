@@ -266,7 +266,20 @@ def _breaker_rule(settings: Settings) -> Rule:
 
 
 def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: Change) -> None:
-    """Annotate the time axis with a breaker's change. The breaker itself catches what a database may raise."""
+    """Log a breaker's change and annotate the time axis. The breaker itself catches what a database may raise."""
+    name = change.name
+    log().info(
+        "breaker_changed",
+        provider=name.provider,
+        model=name.model,
+        schema=name.schema,
+        before=change.before.value,
+        after=change.after.value,
+        cause=change.trip.fault.value,
+        count=change.trip.count,
+        ended=change.trip.ended,
+        pause_seconds=change.pause_seconds,
+    )
     words.write(store, clock, rule, change)
 
 

@@ -307,19 +307,6 @@ class Breakers:
                 self._is_alone = False
 
     def _tell(self, change: Change) -> None:
-        name = change.name
-        log().info(
-            "breaker_changed",
-            provider=name.provider,
-            model=name.model,
-            schema=name.schema,
-            before=change.before.value,
-            after=change.after.value,
-            cause=change.trip.fault.value,
-            count=change.trip.count,
-            ended=change.trip.ended,
-            pause_seconds=change.pause_seconds,
-        )
         if self._on_change is None:
             return
         try:

@@ -22,7 +22,7 @@ from core.budgets.checks import (
 )
 from core.budgets.lapses import Lapses
 from core.budgets.periods import Period
-from core.budgets.purses import Purses
+from core.budgets.purses import GRACE, Purses
 from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Raise, Scope, dollars, scope_suffix
 from core.budgets.verification import Verification, last_verification, verify
 from core.clock import Clock
@@ -74,12 +74,12 @@ class BudgetState:
 class Budgets:
     """The budgets, and everything that happens to them."""
 
-    def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
+    def __init__(self, store: Store, clock: Clock, *, owner: str, grace: timedelta = GRACE) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self.accounts = Accounts(store, clock)
-        self.purses = Purses(store, clock, self.accounts, owner=owner)
+        self.purses = Purses(store, clock, self.accounts, owner=owner, grace=grace)
         self.lapses = Lapses(store, clock, owner=owner)
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────

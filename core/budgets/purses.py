@@ -90,10 +90,11 @@ class Purse:
 class Purses:
     """Opens purses, and moves money between budgets and them."""
 
-    def __init__(self, store: Store, clock: Clock, accounts: Accounts, *, owner: str) -> None:
+    def __init__(self, store: Store, clock: Clock, accounts: Accounts, *, owner: str, grace: timedelta) -> None:
         self._clock = clock
         self._accounts = accounts
         self._owner = owner
+        self._grace = grace
         self._hold = store.prepare(
             "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd + :held "
             "WHERE id = :id AND spent_nano_usd + :spent + held_nano_usd + :held <= :most RETURNING spent_nano_usd"
@@ -179,7 +180,7 @@ class Purses:
         for call in purse.out.values():
             for account_id in call.accounts:
                 wanted[account_id] = wanted.get(account_id, 0) + call.worst_nano_usd
-        expires_at = self._clock.now() + lasts + GRACE
+        expires_at = self._clock.now() + lasts + self._grace
         if purse.is_reserved and not self._prolong(cursor, purse, wanted, expires_at):
             self._take_back(cursor, purse)
         if not purse.is_reserved:

@@ -35,7 +35,7 @@ from core.tenants import Tenants
 ADA = Principal("Ada (demo)", Role.OPERATOR)
 BEN = Principal("Ben (demo)", Role.OPERATOR)
 CANDIDATE_SECONDS = 20.0
-LEASE = timedelta(days=60)
+GRACE = timedelta(days=60)
 """Reservations are made in the past; the real clock's sweep must not take them for those of a process that crashed."""
 
 
@@ -89,7 +89,7 @@ class History:
         self._flags = Flags(store, clock)
         self._routes = Routes(store, clock, settings)
         self._schemas = Schemas(store, clock)
-        self._budgets = Budgets(store, clock, owner="demo", lease=LEASE)
+        self._budgets = Budgets(store, clock, owner="demo", grace=GRACE)
         self._regimes: list[Regime] = []
 
     def decide(self) -> None:
@@ -195,6 +195,7 @@ class History:
             routes=self._routes,
             schemas=self._schemas,
             prices=Prices(self._store, clock),
+            budgets=self._budgets,
         )
         for member in self.members.values():
             if only not in (None, member.seed.name):

@@ -22,12 +22,16 @@ from core.tables import (
     Attempt,
     AuditEntry,
     Budget,
+    BudgetRaise,
+    CachedAnswer,
     ChangeEvent,
     FieldError,
+    FireDrill,
     FlagRule,
     Generation,
     LedgerEntry,
     Payload,
+    PriceOverride,
     Reservation,
     Route,
     Schema,
@@ -55,6 +59,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     """
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
     generations = select(col(Generation.id)).where(col(Generation.tenant_id).in_(tenants))
+    budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
     accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
     with store.writing() as session:
         routes, schemas, versions = _routes(session), _schemas(session), _versions(session)
@@ -64,10 +69,16 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
             delete(Attempt).where(col(Attempt.generation_id).in_(generations)),
             delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
-            delete(Reservation).where(col(Reservation.account_id).in_(accounts)),
+            delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
             delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
             delete(Account).where(col(Account.tenant_id).in_(tenants)),
+            delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
             delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
+            delete(CachedAnswer).where(col(CachedAnswer.tenant_id).in_(tenants)),
+            delete(PriceOverride).where(
+                or_(col(PriceOverride.tenant_id).in_(tenants), is_born_in_demo(col(PriceOverride.id)))
+            ),
+            delete(FireDrill).where(or_(col(FireDrill.tenant_id).in_(tenants), is_born_in_demo(col(FireDrill.id)))),
             delete(ApiKey).where(col(ApiKey.tenant_id).in_(tenants)),
             delete(FlagRule).where(col(FlagRule.tenant_id).in_(tenants)),
             delete(ChangeEvent).where(
