@@ -571,7 +571,7 @@ class Attempt(Row, table=True):
     cache_saved_nano_usd: int = _money(default=0)
     """What the provider's cache took off the cost; below 0 where writing to it cost more than reading saved."""
     drill_id: str | None = None
-    """The fire drill that made it fail; such a call never went out."""
+    """The fire drill that it met. But for slowness, such a call never went out, and nothing was paid."""
 
 
 class FieldError(Row, table=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import shutil
 import threading
@@ -12,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from core.attempts import Candidate
 from core.clock import ManualClock
 from core.errors import Cancelled
-from core.faults import Drill, Fault, met, struck
+from core.faults import Drill, Fault, Strike, met, struck
 from core.principals import LOCAL_OPERATOR
-from core.providers import Answer, Failed
+from core.providers import Answer, Ask, Failed
 from core.providers._loop import Cancellation, Loop
+from core.providers.local import Local
 from core.tables import Outcome, Tenant
 from tests.conftest import START
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, HastyClock, Heard, Rig, rig
-from tests.walks import USAGE, Scripted, Walked, ends, good
+from tests.walks import USAGE, Number, Scripted, Walked, ends, good
 from tests.wire.server import WireServer
 
 WAYS = ("chat", "chat-stream", "responses", "responses-stream", "messages", "messages-stream")
@@ -181,6 +184,22 @@ def test_without_drills_nothing_is_drawn() -> None:
     assert met((), "openai", "m", Untouched(START)) is None
     provider = Scripted(ManualClock(START), good)
     assert struck(provider, None) is provider
+
+
+def test_a_local_model_that_never_ran_is_asked_again() -> None:
+    """Where a drill answers in the place of a server that nobody has waited for yet, the re-ask goes on all the same."""
+    asked: Any = Local(None).open(  # pyright: ignore[reportArgumentType] the server is never reached
+        Ask(model="smollm2", response_model=Number, messages=[{"role": "user", "content": "A number."}])
+    )
+    size = asked.size_bytes
+    answer = asyncio.run(struck(asked, Strike(drill(Fault.INVALID))).send(None))
+
+    with pytest.raises(ValidationError) as error:
+        asked.read(answer)
+    added = asked.ask_again(answer, error.value)
+
+    assert [message["role"] for message in added] == ["assistant", "user"]
+    assert asked.size_bytes > size
 
 
 # ── Slowness, which is real ───────────────────────────────────────────────────────────────────────────────────────────
