@@ -187,7 +187,7 @@ def test_without_drills_nothing_is_drawn() -> None:
 
 
 def test_a_local_model_that_never_ran_is_asked_again() -> None:
-    """Where a drill answers in the place of a server that nobody has waited for yet, the re-ask goes on all the same."""
+    """Where a drill answers in the place of a server that nobody waited for yet, the re-ask goes on all the same."""
     asked: Any = Local(None).open(  # pyright: ignore[reportArgumentType] the server is never reached
         Ask(model="smollm2", response_model=Number, messages=[{"role": "user", "content": "A number."}])
     )
