@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.pricing import nano_usd
-from pages import _formats, _parts
+from pages import _formats, _limits, _parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from core.budgets import BudgetState
     from core.tenants import Key
     from pages._parts import Visit
+
+
+DEFAULTS = {
+    "rate_limit_per_min": "as the deployment: RATE_LIMIT_PER_MIN",
+    "tokens_per_min": "as the deployment: TOKENS_PER_MIN",
+    "concurrent_limit": "as the deployment: CONCURRENT_PER_TENANT",
+}
+"""What a limit of a tenant is while it has none of its own."""
 
 
 @st.cache_data
@@ -57,14 +65,7 @@ def create(visit: Visit) -> None:
 def edit(visit: Visit, tenant: Any) -> None:
     """Ask for a tenant's new settings; the version read before guards against a change meanwhile."""
     name = st.text_input("Name", tenant.name, key=f"name_{tenant.id}", max_chars=64)
-    limit = st.number_input(
-        "Generations per minute",
-        min_value=1,
-        value=tenant.rate_limit_per_min,
-        key=f"limit_{tenant.id}",
-        placeholder="as the deployment: RATE_LIMIT_PER_MIN",
-        help="More than that are refused with the time to come back.",
-    )
+    limits = _limits.ask(tenant, DEFAULTS)
     days = st.number_input(
         "Days to keep prompts and answers",
         min_value=0,
@@ -74,9 +75,22 @@ def edit(visit: Visit, tenant: Any) -> None:
     )
     if st.button("Save settings", type="primary", key="confirm_settings"):
         with _parts.refusals("The settings were not saved."):
-            changes = {"name": name, "rate_limit_per_min": limit, "payload_retention_days": days}
+            changes = {"name": name, "payload_retention_days": days} | limits
             visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
             _parts.flash(f"The settings of {name} are saved.")
+            st.rerun()
+
+
+@st.dialog("Limits of a key", icon=":material/speed:")
+def limit_key(visit: Visit, tenant: Any, key: Key) -> None:
+    """Ask for a key's share of its tenant's limits."""
+    called = f" ({_parts.plain(key.name)})" if key.name else ""
+    st.markdown(f"What the key `{key.prefix}…`{called} may take of the limits of **{_parts.plain(tenant.name)}**.")
+    limits = _limits.ask(key, dict.fromkeys(_limits.FIELDS, "as the tenant"))
+    if st.button("Save limits", type="primary", key="confirm_key_limits"):
+        with _parts.refusals("The limits were not saved."):
+            visit.runtime.tenants.limit_key(visit.principal, key.id, **limits)
+            _parts.flash(f"The limits of key {key.prefix}… are saved.")
             st.rerun()
 
 

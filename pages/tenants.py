@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.tenants import Permission
-from pages import _formats, _parts, _tenant_dialogs
+from pages import _formats, _limits, _parts, _tenant_dialogs
 from pages._budget_table import MOST_USD, STATUSES, checked, listed
 
 COLUMNS = st.column_config
@@ -72,6 +72,8 @@ def tenant_card(visit: _parts.Visit) -> None:
             )
         keys = visit.runtime.tenants.keys(tenant)
         live = [key for key in keys if key.is_live]
+        used, used_by_key = _limits.sentences(visit, tenant, live)
+        st.caption(f":material/speed: {used}")
         if not live:
             st.info(
                 f"No program can call as {_parts.plain(tenant.name)}: it has no live key.", icon=":material/key_off:"
@@ -79,7 +81,11 @@ def tenant_card(visit: _parts.Visit) -> None:
         for key in live:
             row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
             row.markdown(f"`{key.prefix}…` {_parts.plain(key.name) or ':gray[unnamed]'}", width="stretch")
+            if key.id in used_by_key:
+                row.caption(f":material/speed: {used_by_key[key.id]}", width="content")
             row.caption(f"made {_formats.ago(key.created_at, visit.now)}", width="content")
+            if row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
+                _tenant_dialogs.limit_key(visit, tenant, key)
             if row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
                 _tenant_dialogs.revoke_key(visit, tenant, key)
         if revoked := [key for key in keys if not key.is_live]:

@@ -89,6 +89,8 @@ class Limits:
 
     def use(self, paces: Sequence[Pace]) -> Sequence[Use]:
         """Return what of each of *paces* is used now: by all processes, or without a Redis by this one."""
+        if not self._shared.is_up:  # who only looks must not be counted among those who were let through
+            return self._here.use(paces)
         return self._shared.ask(ROOM, lambda redis: self._in(redis).use(paces), lambda: self._here.use(paces))
 
     @staticmethod

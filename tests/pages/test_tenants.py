@@ -300,6 +300,47 @@ def test_settings_are_saved_unless_somebody_else_was_first(proctor: Runtime, acm
     assert "Someone else changed tenant Acme" in second.warning[0].value
 
 
+def _limiting() -> None:  # pragma: no cover - runs inside AppTest
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages import _parts, _tenant_dialogs
+
+    visit = _parts.page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenant = visit.runtime.tenants.list()[0]
+    _tenant_dialogs.limit_key(visit, tenant, st.session_state.setdefault("seen", visit.runtime.tenants.keys(tenant)[0]))
+
+
+def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
+    """The settings hold all three; the page says what is used of those that are set."""
+    dialog = _dialog(_settling)
+    dialog.number_input(key=f"tokens_per_min_{acme.id}").set_value(90_000)
+    dialog.number_input(key=f"concurrent_limit_{acme.id}").set_value(4)
+    dialog.button(key="confirm_settings").click().run()
+    now = proctor.tenants.find("Acme")
+    assert (now.rate_limit_per_min, now.tokens_per_min, now.concurrent_limit) == (None, 90_000, 4)
+
+    standing = proctor.policies.standing()
+    paces = standing.paces(standing.tenant(acme.id), LOCAL_OPERATOR)
+    with proctor.limits.admitted(paces, 500, 60):
+        captions = " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+    assert "1 of 600 generations in the last minute · 500 of 90,000 tokens · 1 of 4 in flight" in captions
+
+
+def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
+    """A key may have a share of its tenant's limits, and lose it again."""
+    proctor.tenants.create_key(LOCAL_OPERATOR, acme, "nightly")
+    key = proctor.tenants.keys(acme)[0]
+    dialog = _dialog(_limiting)
+    dialog.number_input(key=f"limit_{key.id}").set_value(5)
+    dialog.button(key="confirm_key_limits").click().run()
+    assert proctor.tenants.keys(acme)[0].rate_limit_per_min == 5
+    assert "0 of 5 generations" in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+
+    proctor.tenants.limit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)
+    assert "of 5 generations" not in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+
+
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
