@@ -8,7 +8,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from core.api import bodies, problems
+from core.api import bodies, problems, spend
 from core.api.flights import Flights
 from core.api.middleware import Faults
 from core.api.native import Native
@@ -19,7 +19,7 @@ _DESCRIPTION = (
     "Governed structured output: an object that satisfies a schema, with every provider call behind it on record. "
     "Every error is `application/problem+json` with a stable `code`; every answer carries `X-Request-ID`."
 )
-_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Event, bodies.Problem, bodies.Schemas)
+_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Event, bodies.Problem, bodies.Schemas, spend.Spend)
 
 
 def assemble(runtime: Runtime) -> FastAPI:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.api import bodies, problems
+from core.api import spend as spending
 from core.api.flights import End, Flight, Flights
 from core.api.problems import Problem, internal_error, problem, too_large
 from core.api.streams import EventStream, partial_event
@@ -39,6 +40,7 @@ class Native:
         add("/generate", self.generate, methods=["POST"], **_GENERATE)
         add("/generations/{generation_id}", self.generation, methods=["GET"], **_GENERATION)
         add("/schemas", self.schemas, methods=["GET"], **_SCHEMAS)
+        add("/spend", self.spend, methods=["GET"], **_SPEND)
 
     async def generate(self, request: Request) -> Response:
         """Answer with an object that satisfies the schema, or say exactly why not."""
@@ -68,6 +70,10 @@ class Native:
     async def schemas(self, request: Request) -> Response:
         """Return every schema, its versions and labels."""
         return await run_in_threadpool(self._schemas, bearer(request))
+
+    async def spend(self, request: Request) -> Response:
+        """Return what the key's tenant spent."""
+        return await run_in_threadpool(self._spend, bearer(request), dict(request.query_params))
 
     # In threads.
 
@@ -140,6 +146,14 @@ class Native:
                 ]
             }
         )
+
+    def _spend(self, secret: str, asked: Mapping[str, str]) -> Response:
+        from core.reports import spend_document  # noqa: PLC0415 pandas takes a second to load
+
+        principal = self._caller(secret, Permission.GENERATIONS_READ)
+        tenant = next(one for one in self._runtime.tenants.list() if one.id == principal.tenant_id)
+        window = spending.window(asked, tenant.timezone, self._runtime.clock.now())
+        return _json(spend_document(self._runtime.reports.spend(window, tenant.id), tenant.name))
 
     def _schema_body(self, name: str, version: int, hash_: str) -> dict[str, Any]:
         """Return a version's JSON Schema; it never changes, so it is read once."""
@@ -313,3 +327,4 @@ _SCHEMAS: dict[str, Any] = {
         **_problems(401, 403, 500, 503),
     },
 }
+_SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(_problems(401, 403, 422, 500, 503))

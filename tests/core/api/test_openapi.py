@@ -32,7 +32,7 @@ def test_document(client: TestClient) -> None:
     assert document["security"] == [{"tenant_key": []}]
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
-    assert set(document["paths"]) == {"/generate", "/generations/{generation_id}", "/schemas"}
+    assert set(document["paths"]) == {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}
     for path in document["paths"].values():
         for operation in path.values():
             refusals = {status: told for status, told in operation["responses"].items() if status != "200"}
@@ -90,7 +90,7 @@ def described(open_house: House) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("operation", "examples"), [("POST /generate", 60), ("GET /generations/{generation_id}", 25), ("GET /schemas", 5)]
+    ("operation", "examples"), [("POST /generate", 60), ("GET /generations/{generation_id}", 25), ("GET /schemas", 5), ("GET /spend", 40)]
 )
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_as_documented(operation: str, examples: int, mode: GenerationMode, described: Any, open_house: House) -> None:
