@@ -105,6 +105,10 @@ class Walk:
             else:
                 self._record.note("skipped", f"{candidate.name}: {why}")
             return None
+        return self._begun(place, candidate)
+
+    def _begun(self, place: int, candidate: Candidate) -> Turn:
+        """Begin the turn of a candidate that was let in."""
         admitted = self._clock.monotonic()
         try:
             conversation = self._router.open(candidate, self._ask)
@@ -274,25 +278,22 @@ class Walk:
         return race.run((self._route.hedge_after_ms or 0) / 1000, lambda: self._hedge(race, turn))
 
     def _hedge(self, race: Race, slow: Turn) -> None:
-        """Ask the next candidate beside *slow*, if there is one and the budget allows it."""
-        while self._waiting:
-            place, candidate = self._waiting[0]
-            turn = self._opened(place, candidate)
-            if turn is None:
-                del self._waiting[:1]
-                continue
-            try:
-                call = self._outgoing.cover(turn, AttemptKind.HEDGE)
-            except ProctorError as error:
-                self._close(turn)
-                self._record.note("not hedged", f"{candidate.name} is not asked beside {slow.name}: {error.message}")
-                return
-            waited = self._route.hedge_after_ms
-            self._record.note(
-                "hedged", f"{slow.name} has not answered after {waited} ms, so {candidate.name} is asked beside it."
-            )
-            race.enter(turn, call, self._outgoing.met(call, turn.conversation))
+        """Ask the next candidate beside *slow*, if one can be asked and the budget allows it."""
+        late = f"{slow.name} has not answered after {self._route.hedge_after_ms} ms"
+        able = ((place, one) for place, one in self._waiting if self._is_askable(one))
+        found = next(((place, one) for place, one in able if self._router.refusal(self._route, one) is None), None)
+        if found is None:
+            self._record.note("not hedged", f"{late}, and nobody else can be asked now.")
             return
+        turn = self._begun(*found)
+        try:
+            call = self._outgoing.cover(turn, AttemptKind.HEDGE)
+        except ProctorError as error:
+            self._close(turn)
+            self._record.note("not hedged", f"{turn.name} is not asked beside {slow.name}: {error.message}")
+            return
+        self._record.note("hedged", f"{late}, so {turn.name} is asked beside it.")
+        race.enter(turn, call, self._outgoing.met(call, turn.conversation))
 
     # ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

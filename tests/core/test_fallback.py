@@ -87,7 +87,7 @@ def test_a_cause_sends_the_walk_on(cause: Cause, *, stream: bool, proctor: Rig) 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_cause_that_is_off_ends_the_walk(cause: Cause, *, stream: bool, proctor: Rig) -> None:
-    """Where the route falls back on all others, this one ends the generation with its own outcome; the trace says it."""
+    """Where the route falls back on all others, this one ends the generation with its outcome; the trace says so."""
     scenario, attempts, outcome, words = CAUSES[cause]
     others = tuple(one.value for one in Cause if one is not cause)
     # With nobody to go on to, a wait that fits into the deadline is worth it.
