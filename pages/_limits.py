@@ -62,3 +62,16 @@ def ask(owner: Any, placeholders: Mapping[str, str]) -> dict[str, int | None]:
         )
         for field, label in FIELDS.items()
     }
+
+
+def troubles(visit: Visit) -> list[tuple[str, str]]:
+    """Return a headline and a sentence, for Home, while the Redis that processes share does not answer."""
+    shared = visit.runtime.shared
+    if shared.check() or (since := shared.down_since) is None:
+        return []
+    moment = _formats.moment(since) if since.date() != visit.now.date() else f"{since:%H:%M}"
+    follows = (
+        "Limits and breakers are counted per process until it does: a tenant may be let through faster than it should "
+        "be. Budgets hold."
+    )
+    return [(f"Redis does not answer since {moment} UTC", follows)]

@@ -7,7 +7,7 @@ from datetime import timedelta
 import streamlit as st
 
 from core.tenants import Permission
-from pages import _breakers, _figures, _formats, _home_panels, _home_tiles, _parts
+from pages import _breakers, _figures, _formats, _home_panels, _home_tiles, _limits, _parts
 
 REFRESH_SECONDS = 15
 
@@ -48,7 +48,7 @@ def alert() -> None:
     """Warn, if something is wrong now."""
     troubles = visit.runtime.reports.troubles(tenant.id if tenant else None)
     lines = [(trouble.headline, trouble.sentence) for trouble in troubles]
-    lines = _breakers.troubles(visit) + lines
+    lines = _limits.troubles(visit) + _breakers.troubles(visit) + lines
     if lines:
         headline, sentence = lines[0]
         more = "".join(f"\n- **{_parts.plain(title)}**: {_parts.plain(rest)}" for title, rest in lines[1:])
