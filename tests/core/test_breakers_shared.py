@@ -96,9 +96,6 @@ def test_of_all_callers_in_both_processes_one_is_the_probe(pair: tuple[Process, 
     assert [process("refusal") for process in pair] == [None, None]
     told = [change for process in pair for change in process("changes")]
     assert told == [["closed", "open"], ["half-open", "closed"]]
-        ["closed", "open"],
-        ["half-open", "closed"],
-    ]
 
 
 def test_with_redis_stopped_each_process_goes_on_by_itself(stoppable: StoppableRedis) -> None:
