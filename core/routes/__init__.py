@@ -4,8 +4,9 @@ The route ``default`` is what the environment says (``MODEL_PRIMARY``, ``MODEL_F
 A request that names no route takes the one that lists its schema, else the default.
 """
 
+from core.attempts import Cause
 from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS
-from core.routes.routes import DEFAULT, Routes, RouteView
+from core.routes.routes import DEFAULT, Limits, Routes, RouteView
 
 __all__ = [
     "CANDIDATE_FIELDS",
@@ -13,6 +14,8 @@ __all__ = [
     "MODES",
     "MOST_CACHE_SECONDS",
     "MOST_HEDGE_MS",
+    "Cause",
+    "Limits",
     "RouteView",
     "Routes",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlmodel import Session, col, select
 
@@ -19,6 +19,28 @@ from core.store import Store
 from core.tables import Route, Schema
 
 DEFAULT = "default"
+
+
+class Limits(TypedDict, total=False):
+    """What a route has beside its candidates; what is left out is as it is said here."""
+
+    max_reasks: int
+    """2."""
+    max_retries: int
+    """1."""
+    deadline_seconds: float
+    """60."""
+    description: str
+    """Empty."""
+    schemas: Sequence[str]
+    """None."""
+    fallback_on: Iterable[str] | None
+    """``None``, which is every cause."""
+    hedge_after_ms: int | None
+    """``None``, which is never; so for the next."""
+    cache_seconds: int | None
+    marks_cache: bool
+    """Yes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,21 +133,13 @@ class Routes:
         name: str,
         candidates: Sequence[Mapping[str, Any]],
         *,
-        max_reasks: int = 2,
-        max_retries: int = 1,
-        deadline_seconds: float = 60.0,
-        description: str = "",
-        schemas: Sequence[str] = (),
-        fallback_on: Iterable[str] | None = None,
-        hedge_after_ms: int | None = None,
-        cache_seconds: int | None = None,
-        marks_cache: bool = True,
         expected_version: int | None = None,
+        **limits: Unpack[Limits],
     ) -> RouteView:
         """Make or change a route; effective with the next generation, in every process.
 
         A candidate reads ``{"model": "provider/name", "mode"?, "max_tokens"?, "most_tokens"?, "timeout_seconds"?,
-        "max_reasks"?, "max_retries"?, "parameters"?}``. *fallback_on* names the causes of fallback; ``None`` is all.
+        "max_reasks"?, "max_retries"?, "parameters"?}``.
 
         Raises:
             Forbidden: without ``routes.write``.
@@ -134,23 +148,9 @@ class Routes:
 
         """
         principal.require(Permission.ROUTES_WRITE)
-        causes = checks.causes(fallback_on)
-        wanted: dict[str, Any] = {
-            "candidates": checks.candidates(candidates, self._settings),
-            "description": checks.description(description),
-            "schemas": list(dict.fromkeys(schemas)),
-            "fallback_on": None if causes == frozenset(Cause) else [cause.value for cause in Cause if cause in causes],
-            "hedge_after_ms": checks.span("hedge_after_ms", hedge_after_ms, checks.MOST_HEDGE_MS),
-            "cache_seconds": checks.span("cache_seconds", cache_seconds, checks.MOST_CACHE_SECONDS),
-            "marks_cache": bool(marks_cache),
-            "max_reasks": checks.attempts("max_reasks", max_reasks),
-            "max_retries": checks.attempts("max_retries", max_retries),
-            "deadline_seconds": checks.deadline(deadline_seconds),
-        }
-        if hedge_after_ms and len(candidates) == 1:
-            raise Invalid("hedge_after_ms needs a second candidate, to be asked beside the first.")
+        wanted = self._checked(name, candidates, limits)
         with self._store.writing() as session:
-            row = session.exec(select(Route).where(Route.name == checks.name(name)).with_for_update()).first()
+            row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
             if expected_version is not None and (row.version if row else 0) != expected_version:
                 raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
             _check_schemas(session, name, wanted["schemas"])
@@ -175,6 +175,36 @@ class Routes:
                 after=view.described,
             )
             return view
+
+    def draft(self, name: str, candidates: Sequence[Mapping[str, Any]], **limits: Unpack[Limits]) -> RouteView:
+        """Return the route that :meth:`set` would make, and save nothing.
+
+        Raises:
+            Invalid: a value that a route cannot have.
+
+        """
+        wanted = self._checked(name, candidates, limits)
+        return self._view(Route(id="", name=name, created_at=self._clock.now(), version=0, **wanted))
+
+    def _checked(self, name: str, candidates: Sequence[Mapping[str, Any]], limits: Limits) -> dict[str, Any]:
+        """Return a route's columns, each checked, or raise Invalid."""
+        checks.name(name)
+        causes = checks.causes(limits.get("fallback_on"))
+        hedge_after_ms = checks.span("hedge_after_ms", limits.get("hedge_after_ms"), checks.MOST_HEDGE_MS)
+        if hedge_after_ms and len(candidates) == 1:
+            raise Invalid("hedge_after_ms needs a second candidate, to be asked beside the first.")
+        return {
+            "candidates": checks.candidates(candidates, self._settings),
+            "description": checks.description(limits.get("description", "")),
+            "schemas": list(dict.fromkeys(limits.get("schemas", ()))),
+            "fallback_on": None if causes == frozenset(Cause) else [cause.value for cause in Cause if cause in causes],
+            "hedge_after_ms": hedge_after_ms,
+            "cache_seconds": checks.span("cache_seconds", limits.get("cache_seconds"), checks.MOST_CACHE_SECONDS),
+            "marks_cache": bool(limits.get("marks_cache", True)),
+            "max_reasks": checks.attempts("max_reasks", limits.get("max_reasks", 2)),
+            "max_retries": checks.attempts("max_retries", limits.get("max_retries", 1)),
+            "deadline_seconds": checks.deadline(limits.get("deadline_seconds", 60.0)),
+        }
 
     def reset(self, principal: Principal, name: str) -> None:
         """Remove a route; the default one then follows the environment again.
