@@ -12,6 +12,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from core import runtime as running
+from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers
 from core.clock import SystemClock
@@ -114,6 +115,7 @@ class Rig:
         *,
         breakers: Breakers | None = None,
         guardrails: Guardrails | None = None,
+        answers: Answers | None = None,
         providers: Mapping[str, Provider] | None = None,
     ) -> Corridor:
         """Return a corridor over this Proctor's parts whose breakers have seen nothing yet."""
@@ -122,7 +124,7 @@ class Rig:
             policies=runtime.policies,
             limits=runtime.limits,
             guardrails=guardrails or Guardrails(),
-            answers=runtime.answers,
+            answers=answers or runtime.answers,
             router=Router(
                 clock=self.clock,
                 providers=providers or runtime.providers,

@@ -11,7 +11,7 @@ import orjson
 from sqlmodel import col, delete, func, select
 
 from core import audit
-from core.answers._leases import LEASE_SECONDS, Leases
+from core.answers._leases import LEASE_SECONDS, RENEW_SECONDS, Leases
 from core.answers._questions import Answered, Given, Question
 from core.clock import Clock, from_micros, micros
 from core.errors import Cancelled, Exhausted, Unavailable
@@ -74,7 +74,7 @@ class Kept:
     answers: int
     """How many can be given again now."""
     being_made: int
-    bytes: int
+    characters: int
     oldest_at: datetime | None
     hits: int
     """How often one was given again in the last 30 days."""
@@ -85,15 +85,23 @@ class Kept:
 class Answers:
     """The answers of this deployment."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._lease = timedelta(seconds=lease_seconds)
         self._lock = threading.Lock()
         self._flights: dict[str, threading.Event] = {}
         """The questions that this process answers, or watches another answer; set when that is over."""
         self._hints: dict[str, None] = {}
         """Questions whose answer was seen in the table: there it is looked for before anybody claims it."""
-        self._leases = Leases(store, clock)
+        self._leases = Leases(store, clock, self._lease, renew_seconds)
         self._claim_sql = store.prepare(_CLAIM)
         self._look_sql = store.prepare(_LOOK)
         self._keep_sql = store.prepare(_KEEP)
@@ -169,7 +177,7 @@ class Answers:
                 select(func.count(), func.coalesce(func.sum(Generation.saved_nano_usd), 0)).where(hit)
             ).one()
         return Kept(
-            answers=answers, being_made=being_made, bytes=length, oldest_at=oldest, hits=hits, saved_nano_usd=int(saved)
+            answers=answers, being_made=being_made, characters=length, oldest_at=oldest, hits=hits, saved_nano_usd=int(saved)
         )
 
     def clear(self, principal: Principal, tenant: Tenant) -> int:
@@ -235,8 +243,8 @@ class Answers:
         try:
             while True:
                 if self._claim(asked):
-                    is_mine = True
                     self._leases.hold(asked)
+                    is_mine = True
                     return None, waited
                 given, is_taken = self._look(asked.key)
                 if given is not None:
@@ -259,7 +267,7 @@ class Answers:
                     "tenant_id": asked.tenant_id,
                     "generation_id": asked.generation_id,
                     "now": micros(now),
-                    "until": micros(now + timedelta(seconds=LEASE_SECONDS)),
+                    "until": micros(now + self._lease),
                 },
             )
             return cursor.rowcount == 1

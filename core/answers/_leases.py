@@ -28,9 +28,11 @@ class Leases:
     It goes by real time: a process dies in real time, whatever the clock of its calls says.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, lease: timedelta, renew_seconds: float) -> None:
         self._store = store
         self._clock = clock
+        self._lease = lease
+        self._renew_seconds = renew_seconds
         self._sql = store.prepare(_RENEW)
         self._changed = threading.Condition()
         self._held: dict[str, tuple[Question, bool]] = {}
@@ -65,7 +67,7 @@ class Leases:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._held or self._is_closed)
-                self._changed.wait_for(lambda: self._is_closed, RENEW_SECONDS)
+                self._changed.wait_for(lambda: self._is_closed, self._renew_seconds)
                 if self._is_closed:
                     return
                 due = [asked for asked, is_due in self._held.values() if is_due]
@@ -74,7 +76,7 @@ class Leases:
                 self._renew(due)
 
     def _renew(self, due: Sequence[Question]) -> None:
-        until = micros(self._clock.now() + timedelta(seconds=LEASE_SECONDS))
+        until = micros(self._clock.now() + self._lease)
         rows = [{"key": one.key, "generation_id": one.generation_id, "until": until} for one in due]
         try:
             with self._store.transaction() as cursor:

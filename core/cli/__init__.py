@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import click
 
-from core.cli import breakers, budgets, deployment, doctor, drills, limits, routes, schemas, spend, tenants
+from core.cli import answers, breakers, budgets, deployment, doctor, drills, limits, prices, routes, schemas, spend, tenants
 from core.cli._command import DONE, MISUSED, REFUSED, complain, fail, proctor
 from core.errors import Misconfigured, ProctorError, Unavailable
 
-SUBJECTS = (tenants, limits, budgets, drills, routes, breakers, schemas, spend, deployment, doctor)
+SUBJECTS = (tenants, limits, budgets, drills, prices, routes, breakers, answers, schemas, spend, deployment, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,44 @@
+"""The answers that are kept and given again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from core.cli._command import Answer, command, proctor
+from core.cli._figures import usd
+from core.principals import LOCAL_OPERATOR
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+
+@proctor.group("cache")
+def cache_group() -> None:
+    """Answers that are kept, and given again to whoever asks the same."""
+
+
+@command(cache_group, "show")
+@click.argument("tenant")
+def show(runtime: Runtime, tenant: str) -> Answer:
+    """Show how many of a tenant's answers are kept, and what they saved."""
+    owner = runtime.tenants.find(tenant)
+    kept = runtime.answers.show(owner)
+    since = f", the oldest since {kept.oldest_at:%Y-%m-%d %H:%M} UTC" if kept.oldest_at else ""
+    text = (
+        f"{owner.name}: {kept.answers} answers are kept ({kept.characters} characters{since}); "
+        f"{kept.being_made} are being made.\n"
+        f"In the last 30 days {kept.hits} calls were answered by them, which saved {usd(kept.saved_nano_usd)}."
+    )
+    return Answer({"tenant": owner.name, **asdict(kept)}, text)
+
+
+@command(cache_group, "clear")
+@click.argument("tenant")
+def clear(runtime: Runtime, tenant: str) -> Answer:
+    """Forget every kept answer of a tenant: whoever asks again is answered by a provider."""
+    owner = runtime.tenants.find(tenant)
+    cleared = runtime.answers.clear(LOCAL_OPERATOR, owner)
+    return Answer({"tenant": owner.name, "cleared": cleared}, f"{cleared} kept answers of {owner.name} are cleared.")
