@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from starlette.testclient import TestClient
 from core.api.reachability import EVERY_SECONDS, Reachability
 from core.api.startup import Startup, serve
 from core.clock import ManualClock
+from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from tests.core.api.conftest import House, api_settings, built, eventually, served
+from tests.servers import Valkey, mortal_valkey
 from tests.wire.server import WireServer
 
 
@@ -41,6 +44,7 @@ def test_ready(client: TestClient) -> None:
     first = parts(client, 200)
     assert (first["store"], first["migrations"]) == ({"status": "ok"}, {"status": "ok"})
     assert first["limits"] == {"status": "ok", "shared": False}
+    assert first["redis"] == {"status": "not_set", "down_since": None}
     assert set(first["providers"]) == {"openai", "anthropic"}
     assert eventually(lambda: all(one["status"] == "reachable" for one in parts(client, 200)["providers"].values()))
 
@@ -90,6 +94,88 @@ class TestLimitsDown:
         """Limits fail open: it is said, and it stays ready; generations go on."""
         assert parts(client, 200)["limits"] == {"status": "down", "shared": True}
         assert client.post("/v1/generate", json=house.ask()).status_code == 200
+
+
+class TestRedisStops:
+    """With a Redis that stops in mid-run and is started again at the same place."""
+
+    @pytest.fixture
+    def valkey(self) -> Iterator[Valkey]:
+        """A Redis to stop."""
+        with mortal_valkey() as server:
+            yield server
+
+    @pytest.fixture
+    def settings(self, settings: Settings, valkey: Valkey) -> Settings:
+        """Share the limits through it."""
+        return settings.model_copy(update={"redis_url": valkey.url, "rate_limit_per_min": 3})
+
+    def test_redis_stops(self, client: TestClient, house: House, valkey: Valkey) -> None:
+        """Traffic goes on under the process's own counts, the loss is shown and counted; then all is as it was."""
+        statuses = [client.post("/v1/generate", json=house.ask()).status_code for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        assert parts(client, 200)["redis"] == {"status": "ok", "down_since": None}
+
+        valkey.stop()
+        statuses = [client.post("/v1/generate", json=house.ask()).status_code for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        down = parts(client, 200)
+        assert (down["limits"]["status"], down["redis"]["status"]) == ("down", "down")
+        assert down["redis"]["down_since"].endswith("Z")
+        metrics = client.get("/metrics").text
+        assert "proctor_shared_up 0.0" in metrics
+        assert 'proctor_failed_open_total{room="limit"} 4.0' in metrics
+
+        valkey.start()
+        assert eventually(lambda: parts(client, 200)["redis"] == {"status": "ok", "down_since": None})
+        assert "proctor_shared_up 1.0" in client.get("/metrics").text
+        assert client.post("/v1/generate", json=house.ask()).status_code == 200
+        assert house.runtime.shared.is_up
+
+
+class TestTooFast:
+    """With narrow limits."""
+
+    @pytest.mark.parametrize(
+        ("limits", "facts"),
+        [
+            ({"rate_limit_per_min": 1}, {"limit": "requests", "limit_per_min": 1}),
+            ({"tokens_per_min": 60}, {"limit": "tokens", "limit_per_min": 60}),
+        ],
+    )
+    def test_too_fast(self, client: TestClient, house: House, limits: dict[str, int], facts: dict[str, Any]) -> None:
+        """A refusal is a 429 that names the limit, with whole seconds to wait, rounded up."""
+        house.runtime.tenants.edit(LOCAL_OPERATOR, house.tenant.id, 1, **limits)
+        assert client.post("/v1/generate", json=house.ask()).status_code == 200
+        refusal = client.post("/v1/generate", json=house.ask())
+
+        assert refusal.status_code == 429, refusal.text
+        told = refusal.json()
+        assert told["code"] == "rate_limited"
+        assert facts.items() <= told.items()
+        assert told["scope"] == "tenant"
+        assert refusal.headers["retry-after"] == str(math.ceil(told["retry_after_seconds"]))
+
+    def test_too_many_at_once(self, client: TestClient, house: House) -> None:
+        """A key with one place in flight; who comes meanwhile is told to come back soon."""
+        key = house.runtime.tenants.keys(house.tenant)[0]
+        house.runtime.tenants.limit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
+        standing = house.runtime.policies.standing()
+        paces = standing.paces(standing.tenant(house.tenant.id), standing.principal(house.key))
+        with house.runtime.limits.admitted(paces, 1, 60):
+            refusal = client.post("/v1/generate", json=house.ask())
+        assert (refusal.status_code, refusal.headers["retry-after"]) == (429, "1")
+        facts = {"limit": "concurrency", "scope": "key", "limit_concurrent": 1}
+        assert facts.items() <= refusal.json().items()
+        assert client.post("/v1/generate", json=house.ask()).status_code == 200
+
+    def test_too_much_for_ever(self, client: TestClient, house: House) -> None:
+        """What its limit never has room for is told no time: waiting would not help."""
+        house.runtime.tenants.edit(LOCAL_OPERATOR, house.tenant.id, 1, tokens_per_min=1)
+        refusal = client.post("/v1/generate", json=house.ask())
+        assert refusal.status_code == 429
+        assert "retry-after" not in refusal.headers
+        assert refusal.json()["retry_after_seconds"] is None
 
 
 class TestProvidersDown:
