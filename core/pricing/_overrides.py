@@ -13,7 +13,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
-from core.pricing._book import Override, PriceBook
+from core.pricing._book import ANY_MODEL, Override, PriceBook
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import Store
@@ -163,9 +163,17 @@ class Prices:
             )
             return replace(before, withdrawn_at=row.withdrawn_at)
 
-    def in_use(self, since: datetime) -> list[PricedModel]:
-        """Return the models that were called since then, those called most first."""
-        return _work.in_use(self._store, since)
+    def in_use(self, since: datetime, also: Iterable[tuple[str, str]] = ()) -> list[PricedModel]:
+        """Return the models that were called since then, those called most first, then the others in use.
+
+        In use are also *also*, such as the candidates of routes, and the models that have an override.
+        """
+        with self._store.reading() as session:
+            query = select(PriceOverride.provider, PriceOverride.model).where(
+                col(PriceOverride.withdrawn_at).is_(None), PriceOverride.model != ANY_MODEL
+            )
+            own = [(provider, model) for provider, model in session.exec(query)]
+        return _work.in_use(self._store, since, [*own, *also])
 
     def unpriced(self) -> list[UnpricedModel]:
         """Return the models whose calls were paid for and have no price, those called most first: work to do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,8 @@ class PricedModel:
     provider: str
     model: str
     calls: int
-    last_at: datetime
+    last_at: datetime | None
+    """``None`` where it was not called in that time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class UnpricedModel:
     """The names of those who called it."""
 
 
-def in_use(store: Store, since: datetime) -> list[PricedModel]:
-    """Return the models that were called since then, those called most first."""
+def in_use(store: Store, since: datetime, also: Iterable[tuple[str, str]]) -> list[PricedModel]:
+    """Return the models that were called since then, those called most first, then those of *also* that were not."""
     calls = func.count()
     query = (
         select(Attempt.provider, Attempt.model, calls, func.max(Attempt.started_at))
@@ -49,10 +51,12 @@ def in_use(store: Store, since: datetime) -> list[PricedModel]:
         .order_by(calls.desc(), col(Attempt.provider), col(Attempt.model))
     )
     with store.reading() as session:
-        return [
+        called = [
             PricedModel(provider=provider, model=model, calls=count, last_at=last_at)
             for provider, model, count, last_at in session.exec(query)
         ]
+    others = sorted({*also} - {(one.provider, one.model) for one in called})
+    return [*called, *(PricedModel(provider=who, model=name, calls=0, last_at=None) for who, name in others)]
 
 
 def unpriced(store: Store) -> list[UnpricedModel]:
