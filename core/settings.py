@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
     redis_url: str | None = None
-    """Shares rate limits between processes. Empty: they are counted per process."""
+    """Shares limits and breakers between processes. Empty: they are counted per process."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     """Where console and API listen."""
     host: str = "localhost"
