@@ -2,7 +2,8 @@
 
 An account that is opened in the middle of its period, because the budget is new or its period or time zone was changed,
 begins with what was spent in that period before: an edit never resets usage, and a budget's figure is the same as that
-of the calls it pays for.
+of the calls it pays for. For the same reason one that governs again, after its budget was removed or had another period
+for a while, catches up with what was spent meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from core.tables import LedgerEntry, LedgerKind
 _MOST_KNOWN = 4096
 _SPENT = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
 JOIN attempt a ON a.generation_id = g.id
-WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}"""
+WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
+AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"""
+_CARRIED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
+WHERE account_id = :account_id AND kind = 'carried'"""
 _SCOPES = {
     Scope.TENANT: "AND :scope_name = ''",
     Scope.MODEL: "AND a.provider || '/' || a.model = :scope_name",
@@ -52,7 +56,8 @@ class Accounts:
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
             "VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0) ON CONFLICT DO NOTHING"
         )
-        self._spend = store.prepare("UPDATE account SET spent_nano_usd = :spent WHERE id = :id")
+        self._spend = store.prepare("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
+        self._carried = store.prepare(_CARRIED)
         self._spent = {scope: store.prepare(_SPENT.format(scope=words)) for scope, words in _SCOPES.items()}
         self._insert_entry = store.insert(LedgerEntry)
 
@@ -94,23 +99,42 @@ class Accounts:
             return
         row = _key(terms, span) | {"id": self._clock.new_id(), "tenant_id": terms.tenant_id}
         cursor.execute(self._insert, row)
-        if cursor.rowcount == 0:
+        if cursor.rowcount:
+            self._carry(cursor, row["id"], terms, span)
+
+    def catch_up(self, terms: BudgetTerms, at: datetime) -> None:
+        """Open the account around *at*, or add to it what was spent while its budget did not govern."""
+        span = terms.span(at)
+        if span is None:
             return
-        spent = self._spent_before(cursor, terms, span)
-        if spent:
-            entry = {
-                "id": self._clock.new_id(),
-                "at": self._clock.now(),
-                "account_id": row["id"],
-                "generation_id": "",
-                "attempt_id": None,
-                "kind": LedgerKind.CARRIED.value,
-                "cause": "",
-                "nano_usd": spent,
-                "estimated": False,
-            }
-            self._insert_entry(cursor, [entry])
-            cursor.execute(self._spend, {"id": row["id"], "spent": spent})
+        with self._store.transaction() as cursor:
+            self.open_in(cursor, terms, at)
+            cursor.execute(self._find, _key(terms, span))
+            account_id = cursor.fetchone()[0]
+            cursor.execute(self._spend, {"id": account_id, "spent": 0})  # from here on nobody else moves it
+            self._carry(cursor, account_id, terms, span)
+
+    def _carry(self, cursor: Cursor, account_id: str, terms: BudgetTerms, span: Span) -> None:
+        """Add what calls of the period have cost that neither were charged to the account nor were carried before."""
+        cursor.execute(self._spent[terms.scope], _usage(terms, span, account_id))
+        spent = int(cursor.fetchone()[0])
+        cursor.execute(self._carried, {"account_id": account_id})
+        spent -= int(cursor.fetchone()[0])
+        if not spent:
+            return
+        entry = {
+            "id": self._clock.new_id(),
+            "at": self._clock.now(),
+            "account_id": account_id,
+            "generation_id": "",
+            "attempt_id": None,
+            "kind": LedgerKind.CARRIED.value,
+            "cause": "",
+            "nano_usd": spent,
+            "estimated": False,
+        }
+        self._insert_entry(cursor, [entry])
+        cursor.execute(self._spend, {"id": account_id, "spent": spent})
 
     def balance(self, terms: BudgetTerms, at: datetime) -> tuple[int, int]:
         """Return what is spent and held around *at*; of an account that is not open, what it will begin with."""
@@ -123,17 +147,14 @@ class Accounts:
         found = self._store.read_one(self._spent[terms.scope], _usage(terms, span))
         return int(found[0]), 0
 
-    def _spent_before(self, cursor: Cursor, terms: BudgetTerms, span: Span) -> int:
-        cursor.execute(self._spent[terms.scope], _usage(terms, span))
-        return int(cursor.fetchone()[0])
-
 
 def _key(terms: BudgetTerms, span: Span) -> dict[str, Any]:
     return {"budget_id": terms.budget_id, "starts_at": micros(span[0]), "ends_at": micros(span[1])}
 
 
-def _usage(terms: BudgetTerms, span: Span) -> dict[str, Any]:
+def _usage(terms: BudgetTerms, span: Span, account_id: str = "") -> dict[str, Any]:
     return {
+        "account_id": account_id,
         "tenant_id": terms.tenant_id,
         "scope_name": terms.scope_name,
         "starts_at": micros(span[0]),

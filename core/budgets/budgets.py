@@ -156,7 +156,7 @@ class Budgets:
                 before=before,
                 after=after,
             )
-        self.accounts.open(_terms(budget, tenant, []), self._clock.now())
+        self.accounts.catch_up(_terms(budget, tenant, []), self._clock.now())
         return budget
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:

@@ -68,8 +68,9 @@ class Lapses:
 
     def leave(self) -> None:
         """Say that this process ends: what it still holds may be settled at once."""
+        gone = self._clock.now() - DEAD_AFTER - timedelta(seconds=1)
         with self._store.transaction() as cursor:
-            cursor.execute(self._show, {"owner": self._owner, "now": 0})
+            cursor.execute(self._show, {"owner": self._owner, "now": micros(gone)})
 
     def sweep(self) -> int:
         """Settle every reservation that has lapsed; return how many there were."""

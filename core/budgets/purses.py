@@ -70,6 +70,8 @@ class Purse:
     by_account: dict[str, BudgetTerms] = field(default_factory=dict[str, BudgetTerms])
     given_up: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """The estimates, by attempt and account, that a sweep charged for calls that were out and live on."""
+    lost: set[str] = field(default_factory=set[str])
+    """The attempts that a sweep recorded as lost, and that are to be recorded as they ended."""
     crossings: list[Crossing] = field(default_factory=list[Crossing])
     """What people are to be told once the transaction is kept."""
 
@@ -83,6 +85,7 @@ class Purse:
             charged=dict(self.charged),
             by_account=dict(self.by_account),
             given_up=dict(self.given_up),
+            lost=set(self.lost),
             crossings=list(self.crossings),
         )
 
@@ -110,10 +113,10 @@ class Purses:
         self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id")
         self._balance = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
         self._given_up = store.prepare(
-            "SELECT attempt_id, account_id, nano_usd FROM ledger_entry WHERE generation_id = :id AND kind = 'charge' "
-            "AND attempt_id IN (SELECT id FROM attempt WHERE generation_id = :id AND error_code = 'lost')"
+            "SELECT a.id, e.account_id, e.nano_usd FROM attempt a LEFT JOIN ledger_entry e ON e.attempt_id = a.id "
+            "AND e.kind = 'charge' WHERE a.generation_id = :id AND a.error_code = 'lost'"
         )
-        self._forget_attempt = store.prepare("DELETE FROM attempt WHERE generation_id = :id AND error_code = 'lost'")
+        self._forget_attempt = store.prepare("DELETE FROM attempt WHERE id = :id AND error_code = 'lost'")
         self._forget_generation = store.prepare("DELETE FROM generation WHERE id = :id AND error_code = 'lost'")
         self._insert_reservation = store.insert(Reservation)
         self._insert_entries = store.insert(LedgerEntry)
@@ -176,20 +179,17 @@ class Purses:
             accounts.append(account_id)
         kept = {**attempt, "accounts": accounts}
         purse.out[attempt["id"]] = Out(tuple(accounts), nano_usd or 0, kept)
-        wanted: dict[str, int] = {}
-        for call in purse.out.values():
-            for account_id in call.accounts:
-                wanted[account_id] = wanted.get(account_id, 0) + call.worst_nano_usd
         expires_at = self._clock.now() + lasts + self._grace
-        if purse.is_reserved and not self._prolong(cursor, purse, wanted, expires_at):
+        if purse.is_reserved and not self._prolong(cursor, purse, expires_at):
             self._take_back(cursor, purse)
+        wanted = _wanted(purse)
         if not purse.is_reserved:
             row = {
                 "generation_id": purse.generation_id,
                 "tenant_id": purse.tenant_id,
                 "holds": wanted,
                 "generation": generation(),
-                "attempts": [call.attempt for call in purse.out.values()],
+                "attempts": [call.attempt for call in _held_for(purse)],
                 "owner": self._owner,
                 "expires_at": expires_at,
             }
@@ -222,9 +222,11 @@ class Purses:
         """Write what is still to be charged and give the rest back, in the caller's transaction. Once per purse."""
         if not purse.is_reserved:
             return
+        purse.out = {}
         cursor.execute(self._close, {"id": purse.generation_id})
         if cursor.rowcount == 0:
             self._take_back(cursor, purse)
+        self._return_estimates(purse)
         spent = self._write_owed(cursor, purse)
         for account_id in sorted({*purse.held, *spent}):
             self._shift(
@@ -236,45 +238,53 @@ class Purses:
                 most=_NO_LIMIT,
             )
         purse.held = {}
-        purse.out = {}
         purse.is_reserved = False
 
     # ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _prolong(self, cursor: Cursor, purse: Purse, holds: dict[str, int], expires_at: datetime) -> bool:
+    def _prolong(self, cursor: Cursor, purse: Purse, expires_at: datetime) -> bool:
         """Write down what is out now, and until when; whether the reservation was still there."""
-        attempts = [call.attempt for call in purse.out.values()]
-        row = self._stored({"holds": holds, "attempts": attempts, "expires_at": expires_at})
+        attempts = [call.attempt for call in _held_for(purse)]
+        row = self._stored({"holds": _wanted(purse), "attempts": attempts, "expires_at": expires_at})
         cursor.execute(self._renew, row | {"id": purse.generation_id})
         return cursor.rowcount > 0
 
     def _take_back(self, cursor: Cursor, purse: Purse) -> None:
         """Find that the reservation lapsed and was swept while its owner lived on, as after a computer's sleep.
 
-        The hold went back then, the call that was out was charged its estimate, and both were recorded as lost. It has
-        ended after all: those rows go, and what it really cost corrects the estimate.
+        The hold went back then, the call that was out was charged its estimate, and both were recorded as lost. The
+        generation goes on, so that row goes; that of a call goes when the call has ended, and what it really cost
+        corrects the estimate.
         """
         purse.held = {}
         purse.is_reserved = False
+        charged = {(entry["attempt_id"], entry["account_id"]): entry for entry in purse.owed}
         cursor.execute(self._given_up, {"id": purse.generation_id})
         while (row := cursor.fetchone()) is not None:
-            purse.given_up[row[0], row[1]] = row[2]
-        owed = {(entry["attempt_id"], entry["account_id"]): entry for entry in purse.owed}
-        for (attempt_id, account_id), estimate in list(purse.given_up.items()):
-            if attempt_id in purse.out:
-                continue  # it is out still, and is corrected when it ends
-            if (attempt_id, account_id) in owed:
-                del purse.given_up[attempt_id, account_id]
-                owed[attempt_id, account_id]["kind"] = LedgerKind.CORRECTION.value
-                owed[attempt_id, account_id]["nano_usd"] -= estimate
-            else:  # it turned out to have cost nothing
-                purse.owed.append(self._entry(purse, account_id, attempt_id, 0, estimated=False))
-                purse.charged[attempt_id] = purse.charged.get(attempt_id, 0) + 1
-        cursor.execute(self._forget_attempt, {"id": purse.generation_id})
+            attempt_id, account_id, estimate = row
+            purse.lost.add(attempt_id)
+            entry = charged.get((attempt_id, account_id))
+            if account_id is None or (entry and entry["kind"] == LedgerKind.CORRECTION.value):
+                continue  # nobody was charged for it; or it was, is known, and only waits to be written
+            if entry is None:
+                purse.given_up[attempt_id, account_id] = estimate
+            else:
+                entry["kind"] = LedgerKind.CORRECTION.value
+                entry["nano_usd"] -= estimate
         cursor.execute(self._forget_generation, {"id": purse.generation_id})
+        self._return_estimates(purse)
+
+    def _return_estimates(self, purse: Purse) -> None:
+        """Give back what was charged for calls that were given up for lost, ended, and cost nothing after all."""
+        for attempt_id, account_id in [key for key in purse.given_up if key[0] not in purse.out]:
+            purse.owed.append(self._entry(purse, account_id, attempt_id, 0, estimated=False))
+            purse.charged[attempt_id] = purse.charged.get(attempt_id, 0) + 1
 
     def _write_owed(self, cursor: Cursor, purse: Purse) -> dict[str, int]:
         """Write the ledger's entries; return what they sum to, by account."""
+        for attempt_id in sorted(purse.lost - purse.out.keys()):
+            cursor.execute(self._forget_attempt, {"id": attempt_id})
+            purse.lost.remove(attempt_id)
         spent: dict[str, int] = {}
         for entry in purse.owed:
             spent[entry["account_id"]] = spent.get(entry["account_id"], 0) + entry["nano_usd"]
@@ -361,3 +371,17 @@ class Purses:
             "nano_usd": nano_usd - (estimate or 0),
             "estimated": estimated,
         }
+
+
+def _held_for(purse: Purse) -> list[Out]:
+    """Return the calls that are out, but for those that were given up for lost and charged: these are paid already."""
+    return [call for attempt_id, call in purse.out.items() if attempt_id not in purse.lost]
+
+
+def _wanted(purse: Purse) -> dict[str, int]:
+    """Return what is to be held for what is out, by account."""
+    wanted: dict[str, int] = {}
+    for call in _held_for(purse):
+        for account_id in call.accounts:
+            wanted[account_id] = wanted.get(account_id, 0) + call.worst_nano_usd
+    return wanted

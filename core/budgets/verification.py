@@ -28,12 +28,18 @@ FROM attempt a LEFT JOIN (
     SELECT attempt_id, COUNT(DISTINCT account_id) AS accounts FROM ledger_entry
     WHERE attempt_id IS NOT NULL GROUP BY attempt_id
 ) e ON e.attempt_id = a.id"""
-# A generation costs what its attempts do.
-_SUMMED = """SELECT COALESCE(SUM(ABS(g.cost_nano_usd - COALESCE(a.total, 0))), 0)
+# A generation costs what its attempts do, and nobody knows what only where one of them is unpriced.
+_SUMMED = """SELECT COALESCE(SUM(ABS(COALESCE(g.cost_nano_usd, 0) - COALESCE(a.total, 0))), 0)
 FROM generation g LEFT JOIN (
-    SELECT generation_id, SUM(cost_nano_usd) AS total FROM attempt GROUP BY generation_id
+    SELECT generation_id, SUM(cost_nano_usd) AS total,
+        COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END) AS unpriced
+    FROM attempt GROUP BY generation_id
 ) a ON a.generation_id = g.id
-WHERE g.cost_nano_usd IS NOT NULL"""
+WHERE g.cost_nano_usd IS NOT NULL OR COALESCE(a.unpriced, 0) = 0"""
+# Each attempt belongs to a generation that is recorded, or is out.
+_ORPHANED = """SELECT COALESCE(SUM(a.cost_nano_usd), 0), COUNT(*) FROM attempt a
+WHERE NOT EXISTS (SELECT 1 FROM generation g WHERE g.id = a.generation_id)
+AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.generation_id = a.generation_id)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +73,14 @@ def verify(store: Store, clock: Clock, *, by: str) -> Verification:
         mischarged, _ = connection.execute(sqlalchemy.text(_CHARGED)).one()
         missing, attempts, incomplete = connection.execute(sqlalchemy.text(_MISSING)).one()
         missummed = connection.execute(sqlalchemy.text(_SUMMED)).scalar_one()
-    difference = int(mischarged) + int(missing) + int(missummed)
+        orphaned, orphans = connection.execute(sqlalchemy.text(_ORPHANED)).one()
+    difference = int(mischarged) + int(missing) + int(missummed) + int(orphaned)
     for account in accounts:
         difference += abs(account.spent_nano_usd - spent.pop(account.id, 0))
         difference += abs(account.held_nano_usd - held.pop(account.id, 0))
     difference += sum(map(abs, spent.values())) + sum(map(abs, held.values()))
     found = Verification(
-        ok=difference == 0 and int(incomplete) == 0,
+        ok=difference == 0 and int(incomplete) == 0 and int(orphans) == 0,
         accounts=len(accounts),
         attempts=int(attempts),
         difference_nano_usd=difference,
