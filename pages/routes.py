@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.settings import PROVIDERS
 from core.tenants import Permission
-from pages import _breakers, _formats, _parts, _route_edit
+from pages import _breakers, _formats, _parts, _route_edit, _route_words
 
 SET_UP_BY = {
     "openai": "`OPENAI_API_KEY`, or `OPENAI_BASE_URL` for another server that speaks its dialect",
@@ -24,12 +24,18 @@ def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any])
     terms = view.terms
     source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
     with _parts.card(f"{terms.name} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
+        if view.description:
+            st.markdown(_parts.plain(view.description))
+        if view.schemas:
+            st.markdown(f":small[Taken by itself for {', '.join(_parts.code(name) for name in view.schemas)}.]")
+        has_own = any(_route_words.own(one) for one in terms.candidates)
         rows = {
             f"{place}. {'Primary' if place == 1 else 'Fallback'}": {
                 "Model": f"`{one.name}`",
                 "Mode": one.mode or ":gray[automatic]",
                 "Most tokens": _formats.count(one.max_tokens),
                 "Timeout": f"{one.timeout_seconds:g} s",
+                **({"Of its own": _route_words.own(one) or _route_words.NOTHING} if has_own else {}),
                 "Provider": ":green[:material/key: set up]"
                 if one.provider in visit.runtime.providers
                 else ":red[:material/key_off: not set up]",
@@ -38,12 +44,7 @@ def ladder(visit: _parts.Visit, view: Any, breakers: dict[tuple[str, str], Any])
             for place, one in enumerate(terms.candidates, 1)
         }
         st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt=f"Candidates of {terms.name}")
-        if len(terms.candidates) == 1:
-            st.caption("There is no fallback: when this model cannot answer, the generation fails.")
-        st.caption(
-            f"An invalid answer is asked again up to {_formats.plural(terms.max_reasks, 'time')} per model, a passing "
-            f"failure retried {_formats.plural(terms.max_retries, 'time')}; all within {terms.deadline_seconds:g} s."
-        )
+        st.caption(" ".join(_route_words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
         if visit.may(Permission.ROUTES_WRITE):

@@ -142,11 +142,20 @@ def _type(dialog: AppTest, key: str, **edits: Any) -> AppTest:
     return dialog.run()
 
 
+def _difference(dialog: AppTest) -> dict[str, list[str]]:
+    """Return what the dialog says would change, as it is read."""
+    shown = dialog.table[0].value
+    assert list(shown.columns) == ["Now", "New"]
+    return {
+        str(what).replace("\\", ""): [str(side).replace("\\", "") for side in shown.loc[what]] for what in shown.index
+    }
+
+
 def test_an_edit_shows_the_difference_and_its_price_before_it_is_saved(proctor: Runtime) -> None:
     """Swapping the order shows both orders, names who is not set up, and counts the calls that could be paid."""
     dialog = _type(_dialog(_editing, "default"), "default_0", edited_rows={0: {"order": 2}, 1: {"order": 1}})
-    difference = dialog.table[0].value
-    assert list(difference.loc["Asked in turn"]) == [
+    difference = _difference(dialog)
+    assert difference["Asked in turn"] == [
         "openai/gpt-4o-mini, then anthropic/claude-haiku-4-5",
         "anthropic/claude-haiku-4-5, then openai/gpt-4o-mini",
     ]
