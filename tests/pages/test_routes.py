@@ -229,3 +229,91 @@ def test_removing_a_route_says_what_decides_then(proctor: Runtime, name: str, sa
 
     left = {view.terms.name: view.is_from_environment for view in proctor.routes.list()}
     assert left == {"default": True}
+
+
+def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
+    """Saving a route anew loses nothing of it: purpose, causes, hedging, caching, parameters."""
+    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    kept = proctor.routes.set(
+        LOCAL_OPERATOR,
+        "default",
+        [
+            {"model": "gpt-4o-mini", "parameters": {"temperature": 0.2, "seed": 7}, "max_reasks": 0, "most_tokens": 4096},
+            {"model": "claude-haiku-4-5", "max_retries": 2},
+        ],
+        description="For people.",
+        schemas=["person"],
+        fallback_on=["outage", "timeout"],
+        hedge_after_ms=700,
+        cache_seconds=60,
+        marks_cache=False,
+    )
+    dialog = _dialog(_editing, "default")
+    assert not dialog.table, "nothing differs"
+
+    dialog.button(key="confirm_route").click().run()
+
+    saved = proctor.routes.find("default")
+    assert saved.version == 2
+    assert saved.described == kept.described
+
+
+def test_every_part_of_a_route_can_be_edited(proctor: Runtime) -> None:
+    """Each field is saved as it was typed, and stands in the difference before."""
+    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    dialog = _dialog(_editing, "default")
+    dialog.text_input(key="description_default_0").set_value("Small *things*.")
+    dialog.multiselect(key="schemas_default_0").set_value(["person"])
+    dialog.number_input(key="hedge_default_0").set_value(500)
+    dialog.number_input(key="cache_default_0").set_value(30)
+    dialog.button_group(key="fallback_default_0").set_value(["outage"])
+    dialog.toggle(key="marks_default_0").set_value(False)
+    _type(dialog, "default_0", edited_rows={0: {"parameters": "temperature=0.5, reasoning_effort=low"}})
+
+    difference = _difference(dialog)
+    assert difference["Description"] == ["none", "Small *things*."]
+    assert difference["Schemas"] == ["none", "person"]
+    assert difference["Fall back on"] == ["every cause", "Outage"]
+    assert difference["Ask a second after, ms"] == ["none", "500"]
+    assert difference["Same answer again for, s"] == ["none", "30"]
+    assert difference["Mark what is stable"] == ["yes", "no"]
+    assert difference["openai/gpt-4o-mini: Parameters"] == ["none", "temperature=0.5, reasoning_effort=low"]
+    dialog.button(key="confirm_route").click().run()
+
+    saved = proctor.routes.find("default")
+    assert saved.terms.candidates[0].parameters == {"temperature": 0.5, "reasoning_effort": "low"}
+    assert (saved.terms.hedge_after_ms, saved.terms.cache_seconds, saved.terms.marks_cache) == (500, 30, False)
+    assert [cause.value for cause in saved.terms.fallback_on] == ["outage"]
+    assert (saved.description, saved.schemas) == ("Small *things*.", ("person",))
+
+
+def test_parameters_that_cannot_be_are_told_while_they_are_typed(proctor: Runtime) -> None:
+    """The core says what a parameter may be, and the dialog offers nothing to save."""
+    dialog = _type(_dialog(_editing, "default"), "default_0", edited_rows={0: {"parameters": "temperature=9"}})
+    assert "temperature lies between 0 and 2" in dialog.error[0].value
+    assert not [button for button in dialog.button if button.key == "confirm_route"]
+    assert proctor.routes.find("default").is_from_environment
+
+
+def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> None:
+    """Its purpose, its schemas, what a model has of its own, hedging and the causes that are off are in words."""
+    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.routes.set(
+        LOCAL_OPERATOR,
+        "people",
+        [{"model": "gpt-4o-mini", "parameters": {"temperature": 0.2}}, {"model": "gpt-4.1"}],
+        description="Names and ages.",
+        schemas=["person"],
+        fallback_on=["outage"],
+        hedge_after_ms=800,
+    )
+
+    page = open_page("routes")
+    told = _told(page).replace("\\", "")
+
+    assert "Names and ages." in told
+    assert "Taken by itself for `person`." in told
+    assert "No fallback on timeout, rate limit" in told
+    assert "Hedged: after 800 ms" in told
+    own = page.table[1].value["Of its own"]
+    assert own.iloc[0] == "temperature=0.2"
