@@ -15,6 +15,7 @@ import pytest
 from sqlmodel import select
 
 from core.cli import main
+from core.cli._figures import usd
 from core.store import Store
 from core.tables import METADATA, Account
 from tests.servers import free_port
@@ -265,7 +266,7 @@ def test_a_budget_is_told_in_a_sentence(acme: Run) -> None:
     sentence = acme("budget", "show", "Acme").out
     spent = acme("budget", "show", "Acme", "--json").document["spent_nano_usd"]
     assert spent > 0
-    assert f"Acme has spent ${spent / 10**9:.8f} of $5.00" in sentence
+    assert sentence.startswith(f"This month's budget of Acme: {usd(spent)} of $5.00 spent, ")
     assert "UTC" in sentence
 
 

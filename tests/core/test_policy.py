@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[Callable[[Runtime, Tenant], Any], Callable[[Policy], An
     # what an operator does elsewhere; what is looked at here; what it then is
     "the budget": (
         lambda there, tenant: there.budgets.set(LOCAL_OPERATOR, tenant, 77),
-        lambda policy: policy.tenant.budget and policy.tenant.budget.limit_nano_usd,
+        lambda policy: policy.budgets and policy.budgets[0].limit_nano_usd,
         77,
     ),
     "the rate limit": (
@@ -160,20 +160,26 @@ def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
 
     with here.runtime.store.snapshot() as connection:
         revision = audit.revision(connection)
-    assert written.generation.policy == {
+    policy = written.generation.policy
+    budget = {"scope": "tenant", "scope_name": "", "period": "month", "mode": "hard", "limit_nano_usd": 5_000_000}
+    expected = {
         "revision": revision,
         "rate_limit_per_min": 100_000,
-        "budget_nano_usd": 5_000_000,
+        "without_budget": "allow",
+        "without_price": "allow",
+        "budgets": [budget],
         "payload_retention_days": 30,
         "flags": {flag.value: True for flag in Flag},
-        "route": {
-            "name": "default",
-            "candidates": [OPENAI, ANTHROPIC],
-            "max_reasks": 2,
-            "max_retries": 1,
-            "deadline_seconds": 60.0,
-        },
     }
+    assert {name: policy[name] for name in expected} == expected
+    route = {
+        "name": "default",
+        "candidates": [OPENAI, ANTHROPIC],
+        "max_reasks": 2,
+        "max_retries": 1,
+        "deadline_seconds": 60.0,
+    }
+    assert {name: policy["route"][name] for name in route} == route
 
 
 # ── Flags ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -98,10 +98,12 @@ def test_the_trace_tells_the_way(proctor: Rig) -> None:
 
     assert [(step["room"], step["verdict"]) for step in heard.generation.trace] == [
         ("attempt", "provider_error"),
+        ("attempt", "retried"),
         ("attempt", "provider_error"),
+        ("attempt", "went on"),
         ("attempt", "valid_after_fallback"),
     ]
-    first, _, last = [step["reason"] for step in heard.generation.trace]
+    first, *_, last = [step["reason"] for step in heard.generation.trace]
     assert first == f"first: {OPENAI} (500): openai answered 500 (server_error): it failed on its side."
     assert last == "fallback: anthropic/claude-haiku-4-5 (200)"
 
@@ -199,7 +201,9 @@ def test_an_attempt_is_written_and_charged_before_the_next_goes_out(proctor: Rig
         [account] = proctor.accounts(tenant)
         assert (attempt.n, attempt.outcome, entry.attempt_id) == (1, "invalid", attempt.id)
         assert account.spent_nano_usd == entry.nano_usd == attempt.cost_nano_usd
-        assert account.held_nano_usd == reservation.held_nano_usd >= reservation.at_risk_nano_usd > 0
+        [held], [out] = reservation.holds.values(), reservation.attempts
+        assert account.held_nano_usd == held >= out["cost_nano_usd"] > 0
+        assert (out["n"], reservation.generation["id"]) == (2, attempt.generation_id)
         assert proctor.runtime.budgets.verify().ok
     finally:
         cancellation.cancel()
