@@ -238,7 +238,7 @@ def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
         LOCAL_OPERATOR,
         "default",
         [
-            {"model": "gpt-4o-mini", "parameters": {"temperature": 0.2, "seed": 7}, "max_reasks": 0, "most_tokens": 4096},
+            {"model": "gpt-4o-mini", "parameters": {"top_p": 0.2, "seed": 7}, "max_reasks": 0, "most_tokens": 9999},
             {"model": "claude-haiku-4-5", "max_retries": 2},
         ],
         description="For people.",
