@@ -1,6 +1,6 @@
 """Charts: authored in Altair once, kept as specs, drawn with the day's data.
 
-An Altair object costs ten to eighty milliseconds on every rerun, a kept spec under one; so each ``…_spec`` is cached,
+An Altair object costs ten to eighty milliseconds on every rerun, a kept spec under one; so each ``…spec`` is cached,
 and each ``draw_…`` shapes its table and hands both to Streamlit. Colours come from the theme, or hold on both grounds
 (3 : 1 at least). Times on axes are the clock on the wall of the zone that the page names.
 """
@@ -42,10 +42,10 @@ _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for 
 _DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
 _STEEP = 8
 """From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
-_NEUTRAL = "#7F8C94"
-_UTC = alt.Scale(type="utc")
-_PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
-_RULED: dict[str, Any] = _PLAIN | {"grid": True}
+NEUTRAL = "#7F8C94"
+UTC_SCALE = alt.Scale(type="utc")
+PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
+RULED: dict[str, Any] = PLAIN | {"grid": True}
 _SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
 
 
@@ -57,7 +57,7 @@ class Picked(NamedTuple):
     """Seconds since 1970 UTC."""
 
 
-def _spec(chart: Any) -> dict[str, Any]:
+def spec(chart: Any) -> dict[str, Any]:
     """Return what Streamlit needs of a chart: no data, no theme."""
     made = chart.to_dict()
     for name in ("data", "datasets", "config", "$schema"):
@@ -65,14 +65,14 @@ def _spec(chart: Any) -> dict[str, Any]:
     return made
 
 
-def _time_axis(window_days: int) -> alt.Axis:
+def _days_or_hours(window_days: int) -> alt.Axis:
     if window_days > 2:
-        return alt.Axis(format="%b %-d", tickCount=8, labelOverlap=True, labelBound=True, **_PLAIN)
-    return alt.Axis(format="%H:%M", tickCount=8, labelOverlap=True, labelBound=True, **_PLAIN)
+        return alt.Axis(format="%b %-d", tickCount=8, labelOverlap=True, labelBound=True, **PLAIN)
+    return alt.Axis(format="%H:%M", tickCount=8, labelOverlap=True, labelBound=True, **PLAIN)
 
 
-def _x(window_days: int, name: str = "at:T") -> alt.X:
-    return alt.X(name, axis=_time_axis(window_days), scale=_UTC)
+def time_axis(window_days: int, name: str = "at:T") -> alt.X:
+    return alt.X(name, axis=_days_or_hours(window_days), scale=UTC_SCALE)
 
 
 def _legend(symbol: str = "square", offset: int = 6, **more: Any) -> alt.Legend:
@@ -103,36 +103,36 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
     ticks: dict[str, Any] = {"values": _DECADES} if scale == "log" else {"tickCount": 5}
     y = alt.Y(
         "ms:Q",
-        axis=alt.Axis(labelExpr=_SECONDS, **_RULED, **ticks),
+        axis=alt.Axis(labelExpr=_SECONDS, **RULED, **ticks),
         scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
     )
     layers = [
         base.transform_filter("datum.part == 'before'")
         .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55, interpolate="monotone")
-        .encode(x=_x(days), y=y, color=colour),
+        .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'all'")
         .mark_line(strokeWidth=1.5, opacity=0.38, interpolate="monotone")
-        .encode(x=_x(days), y=y, color=colour),
+        .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'sure'")
         .mark_line(strokeWidth=2.2, interpolate="monotone")
-        .encode(x=_x(days), y=y, color=colour),
+        .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'alone'")
         .mark_point(filled=True, size=22, opacity=0.6, aria=False)
-        .encode(x=_x(days), y=y, color=colour),
+        .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'change'")
-        .mark_rule(color=_NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
-        .encode(x=_x(days), tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]),
+        .mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
+        .encode(x=time_axis(days), tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]),
         base.transform_filter("datum.part == 'change'")
-        .mark_point(shape="triangle-down", filled=True, size=70, color=_NEUTRAL, opacity=1, yOffset=-4)
+        .mark_point(shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4)
         .encode(
-            x=_x(days),
+            x=time_axis(days),
             y=alt.value(0),
             tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")],
         ),
         base.transform_filter("datum.part == 'tip'")
-        .mark_rule(color=_NEUTRAL, strokeWidth=10, aria=False)
+        .mark_rule(color=NEUTRAL, strokeWidth=10, aria=False)
         .encode(
-            x=_x(days),
+            x=time_axis(days),
             opacity=alt.condition(hover, alt.value(0.16), alt.value(0)),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
@@ -145,7 +145,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         .add_params(hover),
     ]
     # the wide, unseen rules lie under the change marks, so that both can be pointed at
-    return _spec(alt.layer(*layers[:4], layers[6], *layers[4:6]))
+    return spec(alt.layer(*layers[:4], layers[6], *layers[4:6]))
 
 
 def latency_scale(overview: Overview) -> Literal["linear", "log"]:
@@ -191,22 +191,22 @@ def draw_latency(overview: Overview) -> None:
     peak += "" if worst is None else _formats.moment(worst["at"], zone)
     st.vega_lite_chart(
         pd.concat(parts, ignore_index=True),
-        _latency_spec(_days(overview.window), latency_scale(overview)),
+        _latency_spec(shown_days(overview.window), latency_scale(overview)),
         height=286,
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
     )
 
 
 @lru_cache(maxsize=32)
-def _bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str) -> dict[str, Any]:
+def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str) -> dict[str, Any]:
     scale = alt.Scale(domain=list(names), range=list(colours)) if colours else alt.Scale(domain=list(names))
     bars = (
         alt.Chart(pd.DataFrame())
         .mark_rect(cornerRadius=1)
         .encode(
-            x=_x(days),
+            x=time_axis(days),
             x2="until:T",
-            y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **_RULED), scale=alt.Scale(zero=True, nice=True)),
+            y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **RULED), scale=alt.Scale(zero=True, nice=True)),
             y2="high:Q",
             color=alt.Color(
                 "name:N", scale=scale, sort=list(names), legend=_legend(columns=3 if colours else 2, symbolSize=80)
@@ -218,10 +218,10 @@ def _bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis
             ],
         )
     )
-    return _spec(bars)
+    return spec(bars)
 
 
-def _stacked(frame: Any, names: tuple[str, ...]) -> Any:
+def stacked(frame: Any, names: tuple[str, ...]) -> Any:
     """Pile the values of each cell up in the order of *names*: Vega-Lite does not stack bars that span a stretch."""
     places = {name: place for place, name in enumerate(names)}
     piled = frame.assign(place=frame["name"].map(places)).sort_values(["at", "place"], ignore_index=True)
@@ -229,7 +229,7 @@ def _stacked(frame: Any, names: tuple[str, ...]) -> Any:
     return piled.assign(low=high - piled["value"], high=high)
 
 
-def _ranged(frame: Any, window: Window) -> Any:
+def ranged(frame: Any, window: Window) -> Any:
     """Give each row its cell's begin and end on the wall, a little apart from its neighbours."""
     gap = window.cell * 0.07
     return frame.assign(
@@ -247,11 +247,11 @@ def draw_spend(overview: Overview) -> None:
     spend: Any = overview.spend
     frame = spend.assign(name=spend["tenant"].where(spend["tenant"].isin(shown), OTHERS))
     frame = frame.groupby(["at", "name"], as_index=False)["usd"].sum().rename(columns={"usd": "value"})
-    frame = _stacked(frame, names)
+    frame = stacked(frame, names)
     frame["shown"] = [_formats.dollars(round(value * 1e9)) for value in frame["value"]]
     st.vega_lite_chart(
-        _ranged(frame, overview.window),
-        _bars_spec(_days(overview.window), names, (), "$,~f"),
+        ranged(frame, overview.window),
+        bars_spec(shown_days(overview.window), names, (), "$,~f"),
         height=286,
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
@@ -263,12 +263,12 @@ def draw_outcomes(overview: Overview) -> None:
     frame = outcomes.assign(name=outcomes["outcome"].map(_FAMILY_OF))
     frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
     names = tuple(family for family in FAMILIES if family in set(frame["name"]))
-    frame = _stacked(frame, names)
+    frame = stacked(frame, names)
     frame["shown"] = [_formats.plural(int(value), "call") for value in frame["value"]]
     totals = overview.totals
     st.vega_lite_chart(
-        _ranged(frame, overview.window),
-        _bars_spec(_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
+        ranged(frame, overview.window),
+        bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
         height=286,
         alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
     )
@@ -281,10 +281,10 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
         alt.Chart(pd.DataFrame())
         .mark_rect(cornerRadius=2, cursor="pointer")
         .encode(
-            x=_x(days),
+            x=time_axis(days),
             x2="until:T",
             y=alt.Y(
-                "tenant:N", sort=list(names), axis=alt.Axis(labelLimit=110, **_PLAIN), scale=alt.Scale(padding=0.14)
+                "tenant:N", sort=list(names), axis=alt.Axis(labelLimit=110, **PLAIN), scale=alt.Scale(padding=0.14)
             ),
             color=alt.Color(
                 "error_rate:Q",
@@ -310,13 +310,13 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
         )
         .add_params(pick)
     )
-    return _spec(cells)
+    return spec(cells)
 
 
 def draw_heat(overview: Overview) -> Picked | None:
     """Draw the error rate by tenant and cell, pale where there were few calls; return the cell that was clicked."""
     names = tuple(sorted(set(overview.heat["tenant"]), key=str.lower))
-    frame = _ranged(overview.heat, overview.window)
+    frame = ranged(overview.heat, overview.window)
     frame["begins"] = [int(at.timestamp()) for at in overview.heat["at"]]
     many: Any = overview.heat[overview.heat["ended"] >= FEW]
     worst = many.loc[many["error_rate"].idxmax()] if len(many) else None
@@ -328,7 +328,7 @@ def draw_heat(overview: Overview) -> Picked | None:
     )
     event: Any = st.vega_lite_chart(
         frame,
-        _heat_spec(_days(overview.window), names),
+        _heat_spec(shown_days(overview.window), names),
         height=286,
         key="heat_chart",
         on_select="rerun",
@@ -338,7 +338,7 @@ def draw_heat(overview: Overview) -> Picked | None:
     return Picked(str(picked[0]["tenant"]), int(picked[0]["begins"])) if picked else None
 
 
-def _days(window: Window) -> int:
+def shown_days(window: Window) -> int:
     """Return 1 for windows of about a day at most, 30 for longer ones: all that an axis needs to know."""
     return 1 if (window.ends_at - window.starts_at).days <= 1 else 30
 
@@ -348,10 +348,10 @@ def _ladder_spec() -> dict[str, Any]:
     base = alt.Chart(pd.DataFrame())
     x = alt.X(
         "begins:Q",
-        axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **_RULED),
+        axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **RULED),
         scale=alt.Scale(zero=True, nice=False),
     )
-    y = alt.Y("rung:N", sort=None, axis=alt.Axis(labelLimit=120, **_PLAIN), scale=alt.Scale(padding=0.3))
+    y = alt.Y("rung:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))
     bars = base.mark_bar(cornerRadius=3).encode(
         x=x,
         x2="ends:Q",
@@ -369,7 +369,7 @@ def _ladder_spec() -> dict[str, Any]:
         .mark_tick(thickness=2, color="#FFFFFF", aria=False)
         .encode(x="token:Q", y=y)
     )
-    return _spec(alt.layer(bars, first))
+    return spec(alt.layer(bars, first))
 
 
 def draw_ladder(call: Call) -> None:
@@ -381,7 +381,7 @@ def draw_ladder(call: Call) -> None:
                 "begins": rung.after_ms,
                 "ends": rung.after_ms + rung.duration_ms,
                 "token": None if rung.ttft_ms is None else rung.after_ms + rung.ttft_ms,
-                "colour": FAMILIES[_FAMILY_OF[rung.outcome]][0] if rung.outcome in _FAMILY_OF else _NEUTRAL,
+                "colour": FAMILIES[_FAMILY_OF[rung.outcome]][0] if rung.outcome in _FAMILY_OF else NEUTRAL,
                 "outcome": rung.outcome.replace("_", " "),
                 "took": _formats.millis(rung.duration_ms),
                 "first": _formats.millis(rung.ttft_ms),

@@ -90,6 +90,11 @@ def moment(at: datetime | None, zone: str = "UTC", *, seconds: bool = False) -> 
     return at.astimezone(_zone(zone)).strftime("%b %d, %H:%M:%S" if seconds else "%b %d, %H:%M")
 
 
+def month(at: datetime, zone: str = "UTC") -> str:
+    """Return the month of *zone* that *at* lies in: ``2026-11``."""
+    return at.astimezone(_zone(zone)).strftime("%Y-%m")
+
+
 def ago(at: datetime, now: datetime) -> str:
     """Return how long ago *at* was, in its largest whole unit."""
     seconds = max(0, int((now - at).total_seconds()))

@@ -24,11 +24,15 @@ class Entry(NamedTuple):
     title: str
     icon: str
     help: str
+    is_hidden: bool = False
+    """Not in the menu: other pages lead there."""
 
 
 MENU = (
     Entry("Operate", "home", "Home", "space_dashboard", "Calls, latency, errors, validity and spend at a glance."),
     Entry("Operate", "calls", "Calls", "receipt_long", "Find a call and see every attempt behind it."),
+    Entry("Operate", "spend", "Spend", "payments", "What the money bought, and what is to come."),
+    Entry("Operate", "statement", "Statement", "description", "A tenant's bill of one month.", is_hidden=True),
     Entry("Operate", "drills", "Fire drills", "local_fire_department", "Break things on purpose, see what happens."),
     Entry("Configure", "tenants", "Tenants", "apartment", "Tenants, their keys and their budgets."),
     Entry("Configure", "flags", "Flags", "toggle_on", "What is switched on, for whom, and why."),
@@ -52,6 +56,7 @@ def _pages() -> dict[str, list[Any]]:
             url_path=entry.name,
             default=entry.name == MENU[0].name,
             help=entry.help,
+            visibility="hidden" if entry.is_hidden else "visible",
         )
         sections.setdefault(entry.section, []).append(shown)
     return sections

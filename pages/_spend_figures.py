@@ -1,0 +1,75 @@
+"""What the page Spend asks for: cached for some seconds for everyone who asks the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import streamlit as st
+
+from core.reports import Backtest, Forecast, Reports, Spend, Verified, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that the page shows, of about the same moment."""
+
+    spend: Spend
+    before: Spend
+    """The same over the window before."""
+    forecasts: Sequence[Forecast]
+    backtests: Sequence[Backtest]
+    verified: Verified | None
+    tenant: Any
+    """The one tenant that was chosen, or ``None`` for all."""
+
+
+def figures(reports: Reports, now: datetime, hours: int, tenant: Any) -> Figures:
+    """Return what the last *hours* bought, and what is to come, for *tenant* or for all with ``None``."""
+    tenant_id, zone = (tenant.id, tenant.timezone) if tenant else (None, "UTC")
+    asked = (reports, now, id(reports))
+    return Figures(
+        spend=_spend(*asked, hours, tenant_id, zone, earlier=False),
+        before=_spend(*asked, hours, tenant_id, zone, earlier=True),
+        forecasts=_forecasts(*asked, tenant_id),
+        backtests=_backtests(*asked, tenant_id),
+        verified=reports.verified(),
+        tenant=tenant,
+    )
+
+
+@st.cache_data(ttl="10s", max_entries=64, show_spinner="Adding up what was spent …")
+def _spend(
+    _reports: Reports,
+    _now: datetime,
+    reports_id: int,  # noqa: ARG001 keeps apart what different runtimes answered
+    hours: int,
+    tenant_id: str | None,
+    zone: str,
+    *,
+    earlier: bool,
+) -> Spend:
+    window = Window.last(timedelta(hours=hours), _now, zone)
+    return _reports.spend(window.previous() if earlier else window, tenant_id)
+
+
+@st.cache_data(ttl="30s", max_entries=64, show_spinner="Looking ahead …")
+def _forecasts(
+    _reports: Reports,
+    _now: datetime,
+    reports_id: int,  # noqa: ARG001 as above
+    tenant_id: str | None,
+) -> Sequence[Forecast]:
+    return _reports.forecasts(tenant_id)
+
+
+@st.cache_data(ttl="10m", max_entries=64, show_spinner="Trying the forecast on the past …")
+def _backtests(
+    _reports: Reports,
+    _now: datetime,
+    reports_id: int,  # noqa: ARG001 as above
+    tenant_id: str | None,
+) -> Sequence[Backtest]:
+    return _reports.backtests(tenant_id)
