@@ -15,7 +15,7 @@ from sqlmodel import col
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost
 from core.settings import PROVIDERS
-from core.tables import Account, Attempt, Budget, Generation, LedgerEntry
+from core.tables import Account, Attempt, Budget, Generation, LedgerEntry, LedgerKind
 
 MOST_ATTEMPTS = 100_000
 """In one re-pricing: it is one transaction, and on SQLite nobody else writes meanwhile."""
@@ -117,6 +117,16 @@ def check(scope: RepricingScope) -> None:
         raise Invalid("The span of time must end after it begins.")
 
 
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """Whose accounts a re-pricing moves."""
+
+    by_attempt: dict[str, list[str]]
+    """The accounts that pay for an attempt, one ledger entry each."""
+    carried: dict[str, int]
+    """By how many nano-dollars the sums move that accounts began with."""
+
+
 def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime) -> Sequence[Any]:
     """Return the paid attempts of generations that have ended, locked until the transaction ends if it writes."""
     query = (
@@ -162,13 +172,14 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
     return connection.execute(query).all()
 
 
-def accounts_of(connection: Connection, changes: Sequence[Change]) -> dict[str, list[str]]:
-    """Return by attempt the accounts that pay for it.
+def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
+    """Return whose accounts the changes move.
 
-    Those that were charged for it. An attempt that was unpriced was charged to none: then those that cover its
-    generation and whose budget is for such a call.
+    An attempt's difference goes to the accounts that were charged for it. An attempt that was unpriced was charged to
+    none: it is charged to those that cover its generation and whose budget is for such a call. An account that was
+    opened when its period had begun holds the cost of earlier calls as one carried sum: that sum moves.
     """
-    found: dict[str, set[str]] = defaultdict(set)
+    charged: dict[str, set[str]] = defaultdict(set)
     for chunk in _chunks([change.attempt.id for change in changes]):
         query = (
             sqlalchemy.select(col(LedgerEntry.attempt_id), col(LedgerEntry.account_id))
@@ -176,30 +187,43 @@ def accounts_of(connection: Connection, changes: Sequence[Change]) -> dict[str, 
             .distinct()
         )
         for attempt_id, account_id in connection.execute(query):
-            found[str(attempt_id)].add(account_id)
-    unpriced = [change.attempt for change in changes if change.attempt.cost_nano_usd is None]
-    if unpriced:
-        query = (
-            sqlalchemy.select(
-                col(Account.id),
-                col(Account.tenant_id),
-                col(Account.starts_at),
-                col(Account.ends_at),
-                col(Budget.scope),
-                col(Budget.scope_name),
-            )
-            .join(Budget, col(Budget.id) == col(Account.budget_id))
-            .where(
-                col(Account.starts_at) <= max(one.paid_at for one in unpriced),
-                col(Account.ends_at) > min(one.paid_at for one in unpriced),
-            )
+            charged[str(attempt_id)].add(account_id)
+    carrying = set(
+        connection.execute(
+            sqlalchemy.select(col(LedgerEntry.account_id)).where(col(LedgerEntry.kind) == LedgerKind.CARRIED).distinct()
+        ).scalars()
+    )
+    accounts = _accounts_around(connection, [change.attempt.paid_at for change in changes])
+    carried: dict[str, int] = defaultdict(int)
+    for change in changes:
+        attempt = change.attempt
+        covering = {account.id for account in accounts[attempt.tenant_id] if _covers(account, attempt)}
+        if attempt.cost_nano_usd is None:
+            charged[attempt.id] |= covering
+        else:
+            for account_id in (covering & carrying) - charged[attempt.id]:
+                carried[account_id] += change.difference
+    return Payers({change.attempt.id: sorted(charged[change.attempt.id]) for change in changes}, dict(carried))
+
+
+def _accounts_around(connection: Connection, times: Sequence[datetime]) -> dict[str, list[Any]]:
+    """Return the accounts whose period holds one of *times*, or lies between two, by tenant."""
+    query = (
+        sqlalchemy.select(
+            col(Account.id),
+            col(Account.tenant_id),
+            col(Account.starts_at),
+            col(Account.ends_at),
+            col(Budget.scope),
+            col(Budget.scope_name),
         )
-        accounts: dict[str, list[Any]] = defaultdict(list)
-        for account in connection.execute(query):
-            accounts[account.tenant_id].append(account)
-        for one in unpriced:
-            found[one.id].update(account.id for account in accounts[one.tenant_id] if _covers(account, one))
-    return {change.attempt.id: sorted(found[change.attempt.id]) for change in changes}
+        .join(Budget, col(Budget.id) == col(Account.budget_id))
+        .where(col(Account.starts_at) <= max(times), col(Account.ends_at) > min(times))
+    )
+    found: dict[str, list[Any]] = defaultdict(list)
+    for account in connection.execute(query):
+        found[account.tenant_id].append(account)
+    return found
 
 
 def _covers(account: Any, attempt: Any) -> bool:

@@ -22,10 +22,10 @@ from core.repricing._plans import (
     Change,
     RepricingPreview,
     RepricingScope,
-    accounts_of,
     attempts,
     by_tenant,
     check,
+    payers_of,
 )
 from core.store import Store
 from core.tables import (
@@ -230,7 +230,8 @@ class Repricings:
 
     def _write(self, session: Session, done: Repricing, changes: Sequence[Change]) -> None:
         connection = session.connection()
-        paying = accounts_of(connection, changes)
+        payers = payers_of(connection, changes)
+        paying = payers.by_attempt
         entries: list[dict[str, Any]] = [
             {
                 "id": self._clock.new_id(),
@@ -245,6 +246,21 @@ class Repricings:
             }
             for change in changes
             for account_id in paying[change.attempt.id]
+        ]
+        entries += [
+            {
+                "id": self._clock.new_id(),
+                "at": done.at,
+                "account_id": account_id,
+                "generation_id": "",
+                "attempt_id": None,
+                "kind": LedgerKind.CARRIED.value,
+                "cause": done.id,
+                "nano_usd": nano_usd,
+                "estimated": False,
+            }
+            for account_id, nano_usd in payers.carried.items()
+            if nano_usd
         ]
         connection.execute(
             sqlalchemy.insert(RepricedAttempt),

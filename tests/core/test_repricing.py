@@ -172,8 +172,9 @@ class World:
         by_pair: dict[tuple[str, str], int] = {}
         by_account: dict[str, int] = {}
         for entry in self.all(LedgerEntry):
-            pair = (entry.attempt_id, entry.account_id)
-            by_pair[pair] = by_pair.get(pair, 0) + entry.nano_usd
+            if entry.attempt_id is not None:
+                pair = (entry.attempt_id, entry.account_id)
+                by_pair[pair] = by_pair.get(pair, 0) + entry.nano_usd
             by_account[entry.account_id] = by_account.get(entry.account_id, 0) + entry.nano_usd
         assert all(total == attempts[attempt_id].cost_nano_usd for (attempt_id, _), total in by_pair.items())
         for attempt in attempts.values():
@@ -249,6 +250,31 @@ def test_unpriced_calls_are_charged_to_the_accounts_that_cover_them(world: World
     (made,) = world.all(Generation)
     assert (made.cost_nano_usd, made.wasted_nano_usd) == (3_000_000, 1_000_000)
     assert world.prices.unpriced() == []
+    world.require_proof()
+
+
+def test_what_an_account_began_with_moves_too(world: World) -> None:
+    """An account that was opened within its period carries the cost of earlier calls: that sum follows them."""
+    world.call(Usage(input_tokens=1_000))
+    world.call(Usage(input_tokens=1_000), who=OWN)
+    account = world.budget("acme")
+    account.spent_nano_usd = 150_000
+    carried = {"account_id": account.id, "generation_id": "", "kind": LedgerKind.CARRIED, "nano_usd": 150_000}
+    world.rows.append(LedgerEntry(id="carried", at=START, **carried))
+    world.call(Usage(input_tokens=1_000))
+    world.save()
+    world.price(GPT, "1")
+    world.price(OWN, "2")
+    world.reprice()
+    world.reprice(OWN)
+    assert world.spent() == {account.id: 4_000_000}
+    kinds = {(entry.kind, bool(entry.cause)): entry.nano_usd for entry in world.all(LedgerEntry)}
+    assert kinds == {
+        ("carried", False): 150_000,
+        ("charge", False): 150_000,
+        ("carried", True): 850_000,
+        ("repricing", True): 2_000_000,
+    }
     world.require_proof()
 
 
