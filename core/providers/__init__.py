@@ -48,7 +48,7 @@ def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             continue
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         match allowed:
-            case None if not (is_number and value == int(value) and 0 <= value < 2**31):
+            case None if not (is_number and 0 <= value < 2**31 and value == int(value)):
                 raise ValueError(f"{name} is a whole number from 0 on; this is {value!r}")
             case (float(low), float(high)) if not (is_number and low <= value <= high):
                 raise ValueError(f"{name} lies between {low:g} and {high:g}; this is {value!r}")
