@@ -6,6 +6,7 @@ its own: limits protect, they do not decide about money.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -65,6 +66,8 @@ class Limits:
         self._window_seconds = window_seconds
         self._here = Here(window_seconds)
         self._together: Together | None = None
+        self._owner = f"{os.urandom(8).hex()}-"
+        self._leases = itertools.count()
 
     def admitted(self, paces: Sequence[Pace], tokens: int, seconds: float) -> Ticket:
         """Count one generation of about *tokens* input tokens, in all of *paces* or in none; give back the ticket.
@@ -76,7 +79,7 @@ class Limits:
                 back: ``None`` if it asks for more than its limit ever gives.
 
         """
-        lease = os.urandom(8).hex()
+        lease = f"{self._owner}{next(self._leases)}"
         tokens = max(1, tokens)
         counts, full = self._shared.ask(
             ROOM,
