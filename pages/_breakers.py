@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.breakers import BreakerState, Override, Standing
@@ -23,7 +22,6 @@ LOOKS = {
     "open by hand": _parts.Look("Open by hand", BY_HAND, "red"),
     "closed by hand": _parts.Look("Closed by hand", BY_HAND, "blue"),
 }
-NOTHING = f":gray[{_formats.UNKNOWN}]"
 NOT_SEEN = _parts.Look("No calls seen", ":material/remove:", "gray")
 OPEN, CLOSE, BACK = "Open by hand", "Close by hand", "Back to automatic"
 STATES = {OPEN: BreakerState.OPEN, CLOSE: BreakerState.CLOSED}
@@ -59,36 +57,42 @@ def card(visit: _parts.Visit) -> None:
         f"or longer; that of a schema when {rule.invalid_rate:.0%} of at least {rule.answers.least} answers did not "
         f"satisfy it. After {rule.pause_seconds:g} s one probe is let through, and decides.",
     ):
-        st.fragment(_table, run_every=REFRESH)(visit)
+        st.fragment(_rows, run_every=REFRESH)(visit)
         if visit.may(Permission.BREAKERS_WRITE) and st.button(
             "Set by hand…", icon=BY_HAND, key="breaker_by_hand", help="Open or close a breaker, with a reason."
         ):
             by_hand(visit)
 
 
-def _table(visit: _parts.Visit) -> None:
-    breakers = visit.runtime.breakers
+def _rows(visit: _parts.Visit) -> None:
+    """Draw a line for each breaker, with what is to be known of it under it: so it reads on a phone as well."""
     with _parts.refusals("The breakers cannot be shown."):
-        views = breakers.views(visit.runtime.overrides.all())
-        views.sort(key=lambda one: one.is_asked and one.state == "closed" and one.override is None)
-        if views:
-            rows = {
-                _name(one): {
-                    "State": LOOKS[one.word].badge,
-                    "Last minute": one.seen if one.state == "closed" else NOTHING,
-                    "Why, and until when": _parts.plain(one.why) or NOTHING,
-                }
-                for one in views[:MOST_SHOWN]
-            }
-            st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Breakers and their state")
+        views = _in_order(visit.runtime.breakers.views(visit.runtime.overrides.all()))
+        for one in views[:MOST_SHOWN]:
+            by_itself = LOOKS[one.state.value]
+            look = by_itself if one.schema else LOOKS[one.word]
+            figures = one.seen if one.state == "closed" else ""
+            with st.container(gap=None, key=f"breaker_{one.provider}_{one.model}_{one.schema}"):
+                st.markdown(f"{look.badge} {_name(one)} :small[{_parts.plain(figures)}]")
+                if why := one.because if one.schema else one.why:
+                    st.caption(_parts.plain(why))
         if len(views) > MOST_SHOWN:
-            st.caption(f"And {_formats.plural(len(views) - MOST_SHOWN, 'breaker')} more, all of them closed or quiet.")
+            st.caption(f"And {_formats.plural(len(views) - MOST_SHOWN, 'breaker')} more, which are closed.")
         st.caption(_scope(visit, has_any=bool(views)))
+
+
+def _in_order(views: list[Any]) -> list[Any]:
+    """Return the models in trouble or set by hand first; each followed by its schemas."""
+    quiet: dict[tuple[str, str], bool] = {}
+    for one in views:
+        who = (one.provider, one.model)
+        quiet[who] = quiet.get(who, True) and one.word == one.state.value == "closed"
+    return sorted(views, key=lambda one: (quiet[one.provider, one.model], one.provider, one.model, one.schema))
 
 
 def _name(view: Any) -> str:
     model = _parts.code(f"{view.provider}/{view.model}")
-    return f"{model} as {_parts.code(view.schema)}" if view.schema else model
+    return f"{model} :small[as] {_parts.code(view.schema)}" if view.schema else f"**{model}**"
 
 
 def _scope(visit: _parts.Visit, *, has_any: bool) -> str:
@@ -178,7 +182,7 @@ def _listed(routes: list[str]) -> str:
 
 def _models(visit: _parts.Visit, overrides: Standing) -> list[str]:
     """Return the models that are in trouble or set by hand, then those on routes, then those that were called."""
-    views = visit.runtime.breakers.views(overrides)
+    views = sorted(visit.runtime.breakers.views(overrides), key=lambda one: bool(one.schema))
     names = [f"{one.provider}/{one.model}" for one in views if one.word != "closed"]
     names += [one.name for view in visit.runtime.routes.list() for one in view.terms.candidates]
     return list(dict.fromkeys([*names, *(f"{one.provider}/{one.model}" for one in views)]))

@@ -108,19 +108,25 @@ class BreakerView:
         return f"{self.failures} of {self.calls} calls failed, {self.slow} slow"
 
     @property
+    def because(self) -> str:
+        """What opened it by itself, and what follows; empty if it is closed."""
+        if self.since is None:
+            return ""
+        then = "a probe is out and will decide"
+        if self.probe_in_seconds is not None:
+            seconds = math.ceil(self.probe_in_seconds)
+            then = f"a probe may go out in {seconds} s" if seconds else "the next call is a probe"
+        probes = f"; probes that failed since: {self.failed_probes}" if self.failed_probes else ""
+        return f"{self.state.value.capitalize()} since {self.since:%H:%M} UTC: {self.cause}{probes}; {then}."
+
+    @property
     def why(self) -> str:
-        """What opened it or who set it, and what follows; empty if it is closed by itself."""
-        by_itself = ""
-        if self.since is not None:
-            then = "; a probe is out and will decide"
-            if self.probe_in_seconds is not None:
-                then = f"; the next probe may go out in {math.ceil(self.probe_in_seconds)} s"
-            by_itself = f"{self.state.value.capitalize()} since {self.since:%H:%M} UTC: {self.cause}{then}."
+        """Who set it by hand, or what opened it; empty if it is closed by itself."""
         if self.override is None:
-            return by_itself
+            return self.because
         said = self.override.sentence
         said = said[0].upper() + said[1:]
-        return f"{said} (By itself: {by_itself[0].lower()}{by_itself[1:]})" if by_itself else said
+        return f"{said} By itself it would be {self.because[0].lower()}{self.because[1:]}" if self.because else said
 
 
 OnChange = Callable[[Change], None]
