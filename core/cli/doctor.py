@@ -138,4 +138,6 @@ def _redis(settings: Settings) -> Iterator[Check]:
     elif Shared(settings.redis_url, SystemClock(), Metrics()).check():
         yield Check("redis", Health.OK, "It answers.")
     else:
-        yield Check("redis", Health.FAILED, "It does not answer: limits and breakers are counted per process. Check REDIS_URL.")
+        yield Check(
+            "redis", Health.FAILED, "It does not answer: limits and breakers are counted per process. Check REDIS_URL."
+        )
