@@ -26,6 +26,8 @@ def draw_over_time(found: Spend, kind: str) -> None:
         ]
         frame, names, colours = pd.concat(parts), tuple(USES), tuple(USES.values())
     else:
+        if kind == "model":  # without its provider, which the legend has no room for
+            over = over.assign(model=over["model"].str.partition("/")[2])
         order = over.groupby(kind)["usd"].sum().sort_values(ascending=False).index.tolist()
         shown = order[: _charts.MOST_TENANTS]
         names = (*shown, _charts.OTHERS) if len(order) > len(shown) else tuple(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -143,7 +144,7 @@ def _tested(backtests: Sequence[Backtest]) -> str:
     told = [
         f"{ahead}, {test.forecasts:,} times: half were less than {_formats.percent(test.median_error, 0)} off, the "
         f"mean error was {_formats.percent(test.mean_error, 0)}, and the interval held "
-        f"{_formats.percent(test.coverage, 0)}"
+        f"{_formats.percent(test.coverage, 0)} of what came ({INTERVAL:.0%} would be right)"
         for test, ahead in zip(backtests, ("A week ahead", "To the month's end or last night"), strict=True)
         if test.forecasts
     ]
@@ -178,15 +179,8 @@ def books(found: Figures) -> None:
 
 def draw(found: Figures, hours: int) -> None:
     """Draw every panel in its place."""
-    left, right = st.columns([8, 5], gap="small")
-    with left:
-        over_time(found)
-    with right:
-        thrown_away(found)
-    bought(found, hours)
-    left, right = st.columns([7, 6], gap="small")
-    with left:
-        forecast(found)
-    with right:
-        caches(found)
-        books(found)
+    rows = (([8, 5], (over_time, thrown_away)), ([1], (partial(bought, hours=hours),)), ([9, 4], (forecast, books)))
+    for widths, panels in (*rows, ([1], (caches,))):
+        for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
+            with column:
+                panel(found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from zoneinfo import ZoneInfo
 
 from core.reports import Bought, Line, Statement
 from pages import _formats
@@ -14,7 +15,7 @@ from pages import _formats
 STYLE = """
 <style>
 .statement { background: #fff; color: #1b2733; border: 1px solid #d5dbe1; border-radius: 6px; padding: 2.2rem 2.4rem;
-  max-width: 60rem; margin: 0 auto; font-size: 0.86rem; line-height: 1.45; color-scheme: light; }
+  max-width: 74rem; margin: 0 auto; font-size: 0.86rem; line-height: 1.45; color-scheme: light; }
 .statement h2 { font-size: 1.5rem; font-weight: 650; margin: 0 0 0.2rem; padding: 0; color: inherit; }
 .statement h3 { font-size: 1rem; font-weight: 650; margin: 1.6rem 0 0.4rem; padding: 0; color: inherit; }
 .statement p { margin: 0.2rem 0; color: #44515e; }
@@ -24,7 +25,7 @@ STYLE = """
 .statement .due strong { font-size: 1.25rem; font-variant-numeric: tabular-nums; color: #1b2733; }
 .statement .wide { overflow-x: auto; }
 .statement table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.statement th, .statement td { padding: 0.28rem 0.5rem; text-align: right; border-bottom: 1px solid #e3e8ed;
+.statement th, .statement td { padding: 0.28rem 0.45rem; text-align: right; border-bottom: 1px solid #e3e8ed;
   white-space: nowrap; color: inherit; }
 .statement th { font-weight: 600; color: #44515e; }
 .statement th:first-child, .statement td:first-child { text-align: left; padding-left: 0; }
@@ -41,7 +42,8 @@ STYLE = """
   [data-testid="stToastContainer"] { display: none !important; }
   html, body, #root, .stApp, [data-testid="stAppViewContainer"], [data-testid="stMain"],
   [data-testid="stMainBlockContainer"] { background: #fff !important; position: static !important;
-    height: auto !important; overflow: visible !important; padding: 0 !important; margin: 0 !important; max-width: none !important; }
+    height: auto !important; overflow: visible !important; padding: 0 !important; margin: 0 !important;
+    max-width: none !important; }
   .statement { border: 0; padding: 0; max-width: none; font-size: 8.5pt; }
   .statement .wide { overflow: visible; }
   .statement tr, .statement .due { break-inside: avoid; }
@@ -116,13 +118,18 @@ def _table(what: str, lines: Sequence[Line], total: Bought) -> str:
 
 
 def _cells(bought: Bought) -> str:
-    each = _formats.UNKNOWN if bought.cost_per_valid is None else _formats.dollars(bought.cost_per_valid)
+    each = _formats.UNKNOWN if bought.cost_per_valid is None else _micro(bought.cost_per_valid)
     counts = (bought.calls, bought.valid, bought.attempts, bought.input_tokens, bought.cached_tokens)
     cells = (
         *map(_formats.count, (*counts, bought.output_tokens)),
-        *(_formats.dollars(bought.useful), _formats.dollars(bought.discarded), _formats.dollars(bought.spend), each),
+        *(_micro(bought.useful), _micro(bought.discarded), _micro(bought.spend), each),
     )
     return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _micro(nano_usd: int | None) -> str:
+    """Return an amount with six decimals: in one column all have to be added up."""
+    return "unpriced" if nano_usd is None else f"${nano_usd / 1e9:,.6f}"
 
 
 def _said(bill: Statement) -> list[str]:
@@ -164,4 +171,5 @@ def _said(bill: Statement) -> list[str]:
 
 
 def _moment(bill: Statement, name: str) -> str:
-    return escape(_formats.moment(getattr(bill, name), bill.timezone))
+    at = getattr(bill, name).astimezone(ZoneInfo(bill.timezone))
+    return f"{at:%Y-%m-%d %H:%M}"

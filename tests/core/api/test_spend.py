@@ -14,7 +14,7 @@ from tests.core.api.conftest import House
 
 def test_the_month_under_way(client: TestClient, house: House) -> None:
     """Without a window it is the month so far, as documented: a valid call, one asked again, one that failed."""
-    for scenario in ("ok", "invalid-once", "refusal"):
+    for scenario in ("ok", "invalid-once", "refused"):
         client.post("/v1/generate", json=house.ask(scenario))
     answer = client.get("/v1/spend").json()
     spend.Spend.model_validate(answer)
