@@ -23,6 +23,7 @@ from core.budgets.lapses import LOST as LOST
 from core.budgets.lapses import LOST_SENTENCE as LOST_SENTENCE
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
+from core.budgets.purses import Crossing as Crossing
 from core.budgets.purses import Purse as Purse
 from core.budgets.terms import BudgetTerms as BudgetTerms
 from core.budgets.terms import Mode as Mode

@@ -1,13 +1,9 @@
-"""Room eight: one generation, its attempts, one event, whatever happens; refusals too.
-
-Settling the money and writing the rows is one transaction: no charge without its attempt, no attempt without a charge.
-"""
+"""The record of one generation, from the door to the row."""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -15,70 +11,22 @@ import orjson
 
 from core.answers import Given
 from core.attempts import Attempt, Call, Candidate
-from core.budgets import LOST, LOST_SENTENCE, AccountMissing, Budgets, BudgetTerms, Mode, Purse
+from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, Purse
 from core.clock import Clock
-from core.errors import (
-    BudgetExceeded,
-    Cancelled,
-    Exhausted,
-    FeatureDisabled,
-    GuardrailBlocked,
-    ProctorError,
-    RateLimited,
-    Unavailable,
-    Unbudgeted,
-    Unpriced,
-)
+from core.errors import Exhausted, ProctorError, Unavailable
 from core.flags import Flag
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
-from core.providers import Answer
+from core.record._ends import STOPPED, code_of, last_step, sentence_of
+from core.record._generation import Generation
+from core.record._rows import attempt_row, lost, payload_row
+from core.record._telling import tell, tell_crossings
 from core.store import Cursor, Store
 from core.tables import Attempt as AttemptRow
 from core.tables import FieldError, Outcome, Payload
 from core.tables import Generation as GenerationRow
 from core.telemetry import Metrics, log, user_hash
-
-_BLOCKED: Mapping[type[ProctorError], Outcome] = {
-    RateLimited: Outcome.BLOCKED_RATE,
-    BudgetExceeded: Outcome.BLOCKED_BUDGET,
-    Unbudgeted: Outcome.BLOCKED_BUDGET,
-    Unpriced: Outcome.BLOCKED_BUDGET,
-    GuardrailBlocked: Outcome.BLOCKED_GUARDRAIL,
-    FeatureDisabled: Outcome.BLOCKED_FLAG,
-    Cancelled: Outcome.CANCELLED,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """One request and everything that came of it, as the caller reads it."""
-
-    id: str
-    tenant_id: str
-    value: Any
-    """The valid object; ``None`` where there is none."""
-    outcome: Outcome
-    schema: str
-    schema_version: int | None
-    schema_hash: str
-    route: str
-    provider: str | None
-    model: str | None
-    attempts: tuple[Attempt, ...]
-    usage: Usage
-    """The sum over attempts."""
-    cost_nano_usd: int | None
-    """The sum over attempts; ``None`` where one of them is unpriced."""
-    trace: tuple[dict[str, Any], ...]
-    started_at: datetime
-    duration_ms: float
-    ttft_ms: float | None
-    answered_from: str | None = None
-    """The generation whose answer was given again."""
-    saved_nano_usd: int = 0
-    """What that answer had cost."""
 
 
 class Recorder:
@@ -158,10 +106,10 @@ class Record:
         self._recorder.metrics.in_flight.dec()
         outcome = self._outcome(error)
         if outcome is None:
-            log().info("request_rejected", request_id=self._request_id, tenant=self._tenant.name, code=_code(error))
+            log().info("request_rejected", request_id=self._request_id, tenant=self._tenant.name, code=code_of(error))
             return
         if error is not None and not isinstance(error, Exhausted):
-            self.step(*_last_step(error))
+            self.step(*last_step(error))
         elif isinstance(error, Exhausted):
             self.step("attempt", "exhausted", error.message)
         self.generation = self._summed_up(outcome)
@@ -233,7 +181,7 @@ class Record:
     def cover(self, call: Call) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
         unwritten, purse = self._unwritten, self._purse.copy()
-        lost = self._attempt_row(_lost(call))
+        row = attempt_row(lost(call), self.id, self._tenant.id, 0)
         while True:
             try:
                 with self._recorder.store.transaction() as cursor:
@@ -243,7 +191,7 @@ class Record:
                         call.candidate.name,
                         call.worst_nano_usd,
                         generation=self._row_so_far,
-                        attempt=lost,
+                        attempt=row,
                         lasts=timedelta(seconds=call.candidate.timeout_seconds),
                     )
                     self._write_attempts(cursor)
@@ -289,7 +237,7 @@ class Record:
         """Return how it ended; ``None`` for a request that never was a generation."""
         if error is None:
             return Outcome.CACHE_HIT if self._given else self._deciding.outcome
-        for kind, outcome in _BLOCKED.items():
+        for kind, outcome in STOPPED.items():
             if isinstance(error, kind):
                 return outcome
         if isinstance(error, Exhausted):
@@ -352,8 +300,8 @@ class Record:
             "schema_version": generation.schema_version,
             "schema_hash": generation.schema_hash,
             "outcome": generation.outcome.value,
-            "error_code": None if error is None else _code(error),
-            "error_detail": None if error is None else _sentence(error),
+            "error_code": None if error is None else code_of(error),
+            "error_detail": None if error is None else sentence_of(error),
             "streamed": self._streamed,
             "started_at": generation.started_at,
             "ended_at": self._clock.now(),
@@ -376,7 +324,7 @@ class Record:
             "estimated": usage.estimated,
             "saved_nano_usd": generation.saved_nano_usd,
             "answered_from": generation.answered_from,
-            "user_hash": user_hash(self._tenant.id, self._user) if self._user else None,
+            "user_hash": self._user_hash,
             "caller_metadata": self._metadata,
             "trace": self._trace,
             "policy": self._policy.described if self._policy else None,
@@ -389,8 +337,8 @@ class Record:
             self._write_attempts(cursor)
             self._recorder.insert_generation(cursor, [row])
             if self._messages and self._expires_at is not None:
-                answered = None if self._value is None else _json(self._value)
-                payload = self._payload(0, list(self._messages), answered, self._expires_at)
+                answered = None if self._value is None else orjson.dumps(self._value).decode()
+                payload = payload_row(self.id, 0, list(self._messages), answered, self._expires_at)
                 self._recorder.insert_payloads(cursor, [payload])
         self._tell_crossings()
 
@@ -409,7 +357,9 @@ class Record:
         attempts, self._unwritten = self._unwritten, []
         if not attempts:
             return
-        self._recorder.insert_attempts(cursor, [self._attempt_row(attempt) for attempt in attempts])
+        charged = self._purse.charged
+        rows = [attempt_row(one, self.id, self._tenant.id, charged.get(one.id, 0)) for one in attempts]
+        self._recorder.insert_attempts(cursor, rows)
         problems = [
             {
                 "id": self._clock.new_id(),
@@ -429,161 +379,28 @@ class Record:
             # The text of a valid answer is the generation's own object, which is kept as it was screened.
             said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in attempts}
             payloads = [
-                self._payload(one.n, one.asked, said[one.n], expires_at) for one in attempts if one.asked or said[one.n]
+                payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
+                for one in attempts
+                if one.asked or said[one.n]
             ]
             self._recorder.insert_payloads(cursor, payloads)
 
-    def _payload(self, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
-        if answered is not None:  # PostgreSQL takes no NUL, and would take nothing else of this generation with it
-            answered = answered.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        return {"generation_id": self.id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
-
-    def _attempt_row(self, attempt: Attempt) -> dict[str, Any]:
-        answer, usage, cost = attempt.answer, attempt.usage, attempt.cost
-        return {
-            "id": attempt.id,
-            "generation_id": self.id,
-            "tenant_id": self._tenant.id,
-            "n": attempt.n,
-            "kind": attempt.kind.value,
-            "provider": attempt.provider,
-            "model": attempt.model,
-            "answered_model": answer.model,
-            "mode": attempt.mode,
-            "started_at": attempt.started_at,
-            "ended_at": attempt.ended_at,
-            "duration_ms": attempt.duration_ms,
-            "ttft_ms": None if answer.ttft_seconds is None else answer.ttft_seconds * 1000,
-            "http_status": answer.http_status,
-            "provider_request_id": answer.provider_request_id,
-            "finish_reason": answer.finish_reason,
-            "outcome": attempt.outcome.value,
-            "error_code": attempt.error_code,
-            "error_detail": attempt.error_detail,
-            "input_tokens": usage.input_tokens if usage else None,
-            "cached_tokens": usage.cached_tokens if usage else None,
-            "cache_write_tokens": usage.cache_write_tokens if usage else None,
-            "output_tokens": usage.output_tokens if usage else None,
-            "reasoning_tokens": usage.reasoning_tokens if usage else None,
-            "estimated": usage.estimated if usage else False,
-            "cost_nano_usd": cost.nano_usd if cost else None,
-            "price": cost.price.as_dict() if cost else None,
-            "charges": self._purse.charged.get(attempt.id, 0),
-            "drill_id": attempt.drill_id,
-            "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
-        }
-
     def _tell_crossings(self) -> None:
-        """Tell the log which thresholds the charges just written have passed."""
-        for crossing in self._purse.crossings:
-            terms = crossing.terms
-            self._recorder.metrics.thresholds.labels(terms.tenant, terms.scope.value, str(crossing.percent)).inc()
-            log().warning(
-                "budget_threshold",
-                tenant=terms.tenant,
-                scope=terms.scope.value,
-                scope_name=terms.scope_name,
-                percent=crossing.percent,
-                spent_nano_usd=crossing.spent_nano_usd,
-                limit_nano_usd=crossing.limit_nano_usd,
-            )
-        self._purse.crossings = []
+        crossings, self._purse.crossings = self._purse.crossings, []
+        tell_crossings(self._recorder.metrics, crossings)
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
-        """Tell metrics and the log."""
-        metrics, tenant = self._recorder.metrics, self._tenant.name
-        seconds = generation.duration_ms / 1000
-        route = generation.route if self._policy else ""  # before the policy it is the caller's word, whatever it says
-        metrics.generations.labels(tenant, route, generation.outcome.value).inc()
-        metrics.generation_seconds.labels(tenant, route).observe(seconds)
-        for attempt in generation.attempts:
-            who = metrics.who(attempt.provider, attempt.model)
-            metrics.attempts.labels(*who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
-            if attempt.answer.ttft_seconds is not None:
-                metrics.first_token.labels(*who).observe(attempt.answer.ttft_seconds)
-            if attempt.usage is not None:
-                metrics.tokens.labels(tenant, *who, "input").inc(attempt.usage.input_tokens)
-                metrics.tokens.labels(tenant, *who, "output").inc(attempt.usage.output_tokens)
-                if attempt.cost is None:
-                    metrics.unpriced.labels(*who).inc()
-                else:
-                    metrics.cost.labels(tenant, *who).inc(attempt.cost.nano_usd)
-        log().info(
-            "generation",
-            generation_id=generation.id,
+        tell(
+            self._recorder.metrics,
+            generation,
+            error,
+            tenant=self._tenant.name,
+            route=generation.route if self._policy else "",
             request_id=self._request_id,
-            tenant=tenant,
-            route=generation.route,
-            schema=generation.schema,
-            schema_version=generation.schema_version,
-            model=f"{generation.provider}/{generation.model}" if generation.model else None,
-            outcome=generation.outcome.value,
-            error_code=None if error is None else _code(error),
-            attempts=len(generation.attempts),
-            duration_ms=round(generation.duration_ms, 3),
-            cost_nano_usd=generation.cost_nano_usd,
-            input_tokens=generation.usage.input_tokens,
-            output_tokens=generation.usage.output_tokens,
             streamed=self._streamed,
-            user=user_hash(self._tenant.id, self._user) if self._user else None,
+            user=self._user_hash,
         )
 
-
-def _lost(call: Call) -> Attempt:
-    """Return the attempt that *call* will have been, should this process die before it ends."""
-    return Attempt(
-        id=call.id,
-        n=call.n,
-        kind=call.kind,
-        provider=call.candidate.provider,
-        model=call.candidate.model,
-        mode=call.mode,
-        started_at=call.started,
-        ended_at=call.started,
-        duration_ms=0.0,
-        outcome=Outcome.PROVIDER_ERROR,
-        error_code=LOST,
-        error_detail=LOST_SENTENCE,
-        answer=Answer(),
-        usage=call.expected,
-        cost=call.expected_cost,
-        asked=call.asked,
-    )
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _code(error: BaseException | None) -> str:
-    if isinstance(error, ProctorError):
-        return error.code
-    return "internal_error" if isinstance(error, Exception) else "cancelled"
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, ProctorError):
-        return error.message
-    if isinstance(error, Exception):
-        return f"Proctor itself failed ({type(error).__name__}); the log has it under this generation's id."
-    return "The caller left before the answer came."
-
-
-_ROOMS: Mapping[type[ProctorError], str] = {
-    RateLimited: "limit",
-    BudgetExceeded: "reserve",
-    Unbudgeted: "reserve",
-    Unpriced: "reserve",
-    FeatureDisabled: "policy",
-    Cancelled: "attempt",
-}
-
-
-def _last_step(error: BaseException) -> tuple[str, str, str]:
-    """Return room, verdict and reason of the step at which it ended."""
-    if isinstance(error, GuardrailBlocked):
-        return ("screen in" if error.facts.get("stage") == "input" else "screen out"), "blocked", error.message
-    for kind, room in _ROOMS.items():
-        if isinstance(error, kind):
-            return room, "cancelled" if kind is Cancelled else "blocked", error.message
-    return "attempt", "cancelled" if not isinstance(error, Exception) else "failed", _sentence(error)
+    @property
+    def _user_hash(self) -> str | None:
+        return user_hash(self._tenant.id, self._user) if self._user else None

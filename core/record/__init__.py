@@ -1,0 +1,8 @@
+"""Room eight: one generation, its attempts, one event, whatever happens; refusals too.
+
+Settling the money and writing the rows is one transaction: no charge without its attempt, no attempt without a charge.
+"""
+
+from core.record._generation import Generation as Generation
+from core.record._record import Record as Record
+from core.record._record import Recorder as Recorder

@@ -1,0 +1,41 @@
+"""What a caller gets of a generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.attempts import Attempt
+from core.pricing import Usage
+from core.tables import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One request and everything that came of it, as the caller reads it."""
+
+    id: str
+    tenant_id: str
+    value: Any
+    """The valid object; ``None`` where there is none."""
+    outcome: Outcome
+    schema: str
+    schema_version: int | None
+    schema_hash: str
+    route: str
+    provider: str | None
+    model: str | None
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+    """The sum over attempts."""
+    cost_nano_usd: int | None
+    """The sum over attempts; ``None`` where one of them is unpriced."""
+    trace: tuple[dict[str, Any], ...]
+    started_at: datetime
+    duration_ms: float
+    ttft_ms: float | None
+    answered_from: str | None = None
+    """The generation whose answer was given again."""
+    saved_nano_usd: int = 0
+    """What that answer had cost."""

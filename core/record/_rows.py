@@ -1,0 +1,77 @@
+"""Rows as they are written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from core.attempts import Attempt, Call
+from core.budgets import LOST, LOST_SENTENCE
+from core.providers import Answer
+from core.tables import Outcome
+
+
+def attempt_row(attempt: Attempt, generation_id: str, tenant_id: str, charges: int) -> dict[str, Any]:
+    """Return the row of an attempt that was charged to so many accounts."""
+    answer, usage, cost = attempt.answer, attempt.usage, attempt.cost
+    return {
+        "id": attempt.id,
+        "generation_id": generation_id,
+        "tenant_id": tenant_id,
+        "n": attempt.n,
+        "kind": attempt.kind.value,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "answered_model": answer.model,
+        "mode": attempt.mode,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "duration_ms": attempt.duration_ms,
+        "ttft_ms": None if answer.ttft_seconds is None else answer.ttft_seconds * 1000,
+        "http_status": answer.http_status,
+        "provider_request_id": answer.provider_request_id,
+        "finish_reason": answer.finish_reason,
+        "outcome": attempt.outcome.value,
+        "error_code": attempt.error_code,
+        "error_detail": attempt.error_detail,
+        "input_tokens": usage.input_tokens if usage else None,
+        "cached_tokens": usage.cached_tokens if usage else None,
+        "cache_write_tokens": usage.cache_write_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "reasoning_tokens": usage.reasoning_tokens if usage else None,
+        "estimated": usage.estimated if usage else False,
+        "cost_nano_usd": cost.nano_usd if cost else None,
+        "price": cost.price.as_dict() if cost else None,
+        "charges": charges,
+        "drill_id": attempt.drill_id,
+        "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
+    }
+
+
+def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
+    """Return the row of what was asked and answered: of the generation (``n`` = 0) or of one attempt."""
+    if answered is not None:  # PostgreSQL takes no NUL, and would take nothing else of this generation with it
+        answered = answered.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return {"generation_id": generation_id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
+
+
+def lost(call: Call) -> Attempt:
+    """Return the attempt that *call* will have been, should this process die before it ends."""
+    return Attempt(
+        id=call.id,
+        n=call.n,
+        kind=call.kind,
+        provider=call.candidate.provider,
+        model=call.candidate.model,
+        mode=call.mode,
+        started_at=call.started,
+        ended_at=call.started,
+        duration_ms=0.0,
+        outcome=Outcome.PROVIDER_ERROR,
+        error_code=LOST,
+        error_detail=LOST_SENTENCE,
+        answer=Answer(),
+        usage=call.expected,
+        cost=call.expected_cost,
+        asked=call.asked,
+    )
