@@ -1,0 +1,46 @@
+"""Everything we keep.
+
+Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through
+the module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field
+error, ledger, change event) is appended by the corridor and never edited.
+
+Times are stored as whole microseconds since 1970 UTC and read back as aware datetimes, so that buckets are integer
+arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
+"""
+
+from core.tables._columns import Json as Json
+from core.tables._columns import Row as Row
+from core.tables._columns import UtcTime as UtcTime
+from core.tables._decisions import ApiKey as ApiKey
+from core.tables._decisions import AuditEntry as AuditEntry
+from core.tables._decisions import BreakerOverride as BreakerOverride
+from core.tables._decisions import Budget as Budget
+from core.tables._decisions import BudgetRaise as BudgetRaise
+from core.tables._decisions import FireDrill as FireDrill
+from core.tables._decisions import FlagRule as FlagRule
+from core.tables._decisions import PriceOverride as PriceOverride
+from core.tables._decisions import Revision as Revision
+from core.tables._decisions import Route as Route
+from core.tables._decisions import Schema as Schema
+from core.tables._decisions import SchemaLabel as SchemaLabel
+from core.tables._decisions import SchemaVersion as SchemaVersion
+from core.tables._decisions import Tenant as Tenant
+from core.tables._happenings import Account as Account
+from core.tables._happenings import Attempt as Attempt
+from core.tables._happenings import CachedAnswer as CachedAnswer
+from core.tables._happenings import ChangeEvent as ChangeEvent
+from core.tables._happenings import FieldError as FieldError
+from core.tables._happenings import Generation as Generation
+from core.tables._happenings import LedgerEntry as LedgerEntry
+from core.tables._happenings import Payload as Payload
+from core.tables._happenings import Process as Process
+from core.tables._happenings import RepricedAttempt as RepricedAttempt
+from core.tables._happenings import Repricing as Repricing
+from core.tables._happenings import Reservation as Reservation
+from core.tables._happenings import Verification as Verification
+from core.tables._words import VALID as VALID
+from core.tables._words import AttemptKind as AttemptKind
+from core.tables._words import LedgerKind as LedgerKind
+from core.tables._words import Outcome as Outcome
+
+METADATA = Row.metadata

@@ -1,0 +1,249 @@
+"""Decisions of operators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field
+
+from core.tables._columns import Row, json, long_text, money, utc
+
+
+class Revision(Row, table=True):
+    """One row that counts operator decisions: a policy read at the same count is still true."""
+
+    id: int = Field(default=1, primary_key=True)
+    count: int = 0
+
+
+class Tenant(Row, table=True):
+    """An organisation whose traffic is isolated, limited and billed."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    timezone: str = "UTC"
+    """IANA name; the tenant's days and budget periods follow it."""
+    rate_limit_per_min: int | None = None
+    """Generations per minute; ``None`` takes the deployment's ``RATE_LIMIT_PER_MIN``."""
+    tokens_per_min: int | None = None
+    """Input and output tokens per minute; ``None`` is without a limit."""
+    concurrent_limit: int | None = None
+    """Generations in flight at once; ``None`` is without a limit."""
+    without_budget: str | None = None
+    """``allow`` or ``refuse`` calls that no budget covers; ``None`` takes the deployment's ``WITHOUT_BUDGET``."""
+    without_price: str | None = None
+    """``allow`` or ``refuse`` models that have no price; ``None`` takes the deployment's ``WITHOUT_PRICE``."""
+    payload_retention_days: int = 30
+    """How long prompts and answers are kept; 0 keeps none."""
+    is_demo: bool = Field(default=False, index=True)
+    created_at: datetime = utc()
+    version: int = 1
+    """Goes up with each edit; an edit that names an older one is a conflict."""
+
+
+class ApiKey(Row, table=True):
+    """A key that lets a program call as its tenant. The key itself is shown once and never stored."""
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    name: str = ""
+    prefix: str
+    """The first characters, so that people can tell keys apart."""
+    hash: str = Field(unique=True, index=True)
+    """SHA-256 of a key of 256 random bits: nothing to guess, so no slow hash is needed."""
+    rate_limit_per_min: int | None = None
+    """This key's own share of its tenant's limits; ``None`` is without one, as for the two below."""
+    tokens_per_min: int | None = None
+    concurrent_limit: int | None = None
+    created_at: datetime = utc()
+    revoked_at: datetime | None = utc(default=None)
+
+
+class Budget(Row, table=True):
+    """What a tenant may spend per period, on everything or on one model, schema or route."""
+
+    __table_args__ = (UniqueConstraint("tenant_id", "scope", "scope_name"),)
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id")
+    scope: str = "tenant"
+    """``tenant``, ``model``, ``schema`` or ``route``."""
+    scope_name: str = ""
+    """``provider/name`` of the model, or the name of the schema or route; empty for the whole tenant."""
+    period: str = "month"
+    """``day``, ``week`` or ``month`` in the tenant's time zone, or ``span``: from ``starts_at`` to ``ends_at``."""
+    starts_at: datetime | None = utc(default=None)
+    ends_at: datetime | None = utc(default=None)
+    mode: str = "hard"
+    """``hard`` stops at the limit, ``soft`` only tells, ``degrade`` asks cheaper from the first threshold on."""
+    thresholds: list[int] = json(default_factory=lambda: [80, 95])
+    """Percentages of the limit at which people are told, ascending."""
+    limit_nano_usd: int = money()
+    created_at: datetime = utc()
+    removed_at: datetime | None = utc(default=None)
+    """When it ceased to govern. Its accounts stay; a budget set anew on the same scope goes on with them."""
+    version: int = 1
+
+
+class BudgetRaise(Row, table=True):
+    """More money for a while, with a reason."""
+
+    id: str = Field(primary_key=True)
+    budget_id: str = Field(foreign_key="budget.id", index=True)
+    extra_nano_usd: int = money()
+    starts_at: datetime = utc()
+    ends_at: datetime = utc()
+    reason: str = long_text()
+    actor: str
+    created_at: datetime = utc()
+    withdrawn_at: datetime | None = utc(default=None)
+
+
+class PriceOverride(Row, table=True):
+    """What a model costs from a time on, where an operator knows better than the price list."""
+
+    __table_args__ = (Index("ix_price_override_model", "provider", "model"),)
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    """For one tenant, or (empty) for all."""
+    provider: str
+    model: str
+    """The model's name, or ``*`` for every model of the provider that has no override of its own."""
+    from_at: datetime = utc()
+    """Calls that begin from here on cost this, until a later override of the same model and tenant begins."""
+    kind: str
+    """``rates`` (the four below), ``discount`` (a share off the list price) or ``list`` (the list price again)."""
+    input_usd_per_mtok: str | None = None
+    """Dollars per million tokens, as decimal text; so are the three below. A missing cache rate is the input's."""
+    cached_usd_per_mtok: str | None = None
+    cache_write_usd_per_mtok: str | None = None
+    output_usd_per_mtok: str | None = None
+    tiers: list[dict[str, Any]] | None = json(default=None, nullable=True)
+    """Long contexts: ``{"from_input_tokens": int, ...the four rates}``, ascending."""
+    discount_percent: str | None = None
+    reason: str = long_text(default="")
+    actor: str
+    created_at: datetime = utc()
+    withdrawn_at: datetime | None = utc(default=None)
+
+
+class BreakerOverride(Row, table=True):
+    """An operator's word on a breaker, which holds until it is taken back."""
+
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    state: str
+    """``open``: nobody is asked. ``closed``: everybody is, whatever the breaker saw."""
+    reason: str = long_text()
+    actor: str
+    at: datetime = utc()
+
+
+class FireDrill(Row, table=True):
+    """Faults injected on purpose, into a share of some tenants' traffic, until an end."""
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    """One tenant, or (empty) every demo tenant."""
+    provider: str = ""
+    """Only calls to this provider; empty for all. So for the model."""
+    model: str = ""
+    fault: str
+    """``rate_limit``, ``server_error``, ``slow`` or ``invalid``."""
+    share: float
+    """Above 0, at most 1: the part of the attempts that meet the fault."""
+    seconds: float = 0.0
+    """How long ``slow`` waits before the call goes out."""
+    reason: str = long_text(default="")
+    actor: str
+    starts_at: datetime = utc()
+    ends_at: datetime = utc()
+    ended_at: datetime | None = utc(default=None)
+    """When it was stopped, or found to be over."""
+
+
+class Route(Row, table=True):
+    """A named use: who may answer it, in what order, how often and how long."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    candidates: list[dict[str, Any]] = json()
+    """In fallback order: ``{"model": "provider/name", "mode"?, "max_tokens"?, "timeout_seconds"?, "max_reasks"?,
+    "max_retries"?, "parameters"?}``."""
+    description: str = ""
+    schemas: list[str] = json(default_factory=list)
+    """Schemas that take this route when the caller names none."""
+    fallback_on: list[str] | None = json(default=None, nullable=True)
+    """Causes on which the next candidate is asked (``core/attempts.py``); ``None`` is all of them."""
+    hedge_after_ms: int | None = None
+    """From when on a second candidate is asked beside a slow first; ``None`` is never."""
+    cache_seconds: int | None = None
+    """How long the same question gets the same answer again, without a call; ``None`` is never."""
+    marks_cache: bool = True
+    """Whether stable context is marked for the provider's cache."""
+    max_reasks: int = 2
+    max_retries: int = 1
+    deadline_seconds: float = 60.0
+    created_at: datetime = utc()
+    version: int = 1
+
+
+class Schema(Row, table=True):
+    """A named response model."""
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True, index=True)
+    description: str = ""
+    is_demo: bool = False
+    created_at: datetime = utc()
+
+
+class SchemaVersion(Row, table=True):
+    """One immutable shape of a schema, known by the hash of its canonical JSON."""
+
+    __table_args__ = (UniqueConstraint("schema_id", "version"), UniqueConstraint("schema_id", "hash"))
+
+    id: str = Field(primary_key=True)
+    schema_id: str = Field(foreign_key="schema.id", index=True)
+    version: int
+    hash: str = Field(index=True)
+    body: dict[str, Any] = json()
+    """The JSON Schema."""
+    example_input: str = long_text(default="")
+    example_output: dict[str, Any] | None = json(default=None)
+    created_at: datetime = utc()
+    created_by: str = ""
+
+
+class SchemaLabel(Row, table=True):
+    """A movable name for a version, such as ``production``."""
+
+    schema_id: str = Field(foreign_key="schema.id", primary_key=True)
+    label: str = Field(primary_key=True)
+    version_id: str = Field(foreign_key="schema_version.id")
+
+
+class FlagRule(Row, table=True):
+    """An operator's setting of a flag, for one tenant or (``tenant_id`` empty) for all."""
+
+    name: str = Field(primary_key=True)
+    tenant_id: str = Field(default="", primary_key=True)
+    is_on: bool
+    changed_at: datetime = utc()
+
+
+class AuditEntry(Row, table=True):
+    """Who changed what, from what, to what."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = utc(index=True)
+    actor: str
+    action: str
+    """A verb on a noun, such as ``budget.set``."""
+    subject: str
+    tenant_id: str | None = Field(default=None, index=True)
+    before: Any = json(default=None, nullable=True)
+    after: Any = json(default=None, nullable=True)

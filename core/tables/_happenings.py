@@ -1,0 +1,284 @@
+"""What happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as sql_text
+from sqlmodel import Field
+
+from core.tables._columns import Row, json, long_text, money, utc
+
+
+class ChangeEvent(Row, table=True):
+    """Something an operator or the system changed, at a time: it annotates every chart."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = utc(index=True)
+    kind: str
+    """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``."""
+    subject: str
+    tenant_id: str | None = None
+    summary: str
+    before: Any = json(default=None, nullable=True)
+    after: Any = json(default=None, nullable=True)
+
+
+class Account(Row, table=True):
+    """What a budget has spent and holds in one period. Changed only by conditional updates, explained by the ledger."""
+
+    __table_args__ = (UniqueConstraint("budget_id", "starts_at", "ends_at"),)
+
+    id: str = Field(primary_key=True)
+    budget_id: str = Field(foreign_key="budget.id", index=True)
+    tenant_id: str = Field(index=True)
+    starts_at: datetime = utc()
+    ends_at: datetime = utc()
+    spent_nano_usd: int = money(default=0)
+    held_nano_usd: int = money(default=0)
+
+
+class Reservation(Row, table=True):
+    """A generation that is out: the money held for it, and what is to be recorded should its process die.
+
+    Gone once the generation has ended. One that outlives ``expires_at`` is settled by whoever sweeps.
+    """
+
+    generation_id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    holds: dict[str, int] = json()
+    """Nano-dollars held, by account."""
+    generation: dict[str, Any] = json()
+    """The row of the generation, as far as it is known."""
+    attempts: list[dict[str, Any]] = json()
+    """The rows of the attempts that are out, with their estimates."""
+    owner: str = ""
+    expires_at: datetime = utc(index=True)
+
+
+class Process(Row, table=True):
+    """A process that holds reservations, and when it last showed that it lives."""
+
+    owner: str = Field(primary_key=True)
+    started_at: datetime = utc()
+    seen_at: datetime = utc()
+
+
+class LedgerEntry(Row, table=True):
+    """Money spent from an account. An account's entries sum to what it has spent, always."""
+
+    __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind", "cause"),)
+
+    id: str = Field(primary_key=True)
+    at: datetime = utc()
+    account_id: str = Field(foreign_key="account.id", index=True)
+    generation_id: str = Field(index=True)
+    attempt_id: str | None = None
+    kind: str
+    cause: str = ""
+    """The re-pricing that made it; empty for every other kind."""
+    nano_usd: int = money()
+    estimated: bool = False
+
+
+class Generation(Row, table=True):
+    """One request and everything that came of it; refusals too."""
+
+    __table_args__ = (
+        Index("ix_generation_started", "started_at"),
+        Index("ix_generation_tenant_started", "tenant_id", "started_at"),
+        Index("ix_generation_request", "request_id"),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant_id: str
+    key_id: str | None = None
+    principal: str = ""
+    request_id: str = ""
+    route: str = ""
+    schema_name: str = ""
+    schema_version: int | None = None
+    schema_hash: str = ""
+    outcome: str
+    error_code: str | None = None
+    error_detail: str | None = long_text(default=None)
+    streamed: bool = False
+    started_at: datetime = utc()
+    ended_at: datetime = utc()
+    duration_ms: float
+    """Wall time from the door to the record, in milliseconds."""
+    ttft_ms: float | None = None
+    """Milliseconds to the first token of the answering attempt; known for streams only."""
+    attempts: int = 0
+    provider: str | None = None
+    model: str | None = None
+    """Who answered, or who was asked last."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano_usd: int | None = money(default=None)
+    """Sum over attempts; ``None`` where any attempt is unpriced."""
+    wasted_nano_usd: int = money(default=0)
+    """The part of the cost that bought no valid object."""
+    estimated: bool = False
+    """Whether any part of usage or cost is an estimate."""
+    saved_nano_usd: int = money(default=0)
+    """What an answer given again would have cost."""
+    answered_from: str | None = Field(default=None)
+    """The generation whose answer was given again."""
+    user_hash: str | None = None
+    """A keyed hash of the caller's user id."""
+    caller_metadata: dict[str, Any] | None = json(default=None)
+    trace: list[dict[str, Any]] = json()
+    """The decision trace: ``{"room", "verdict", "reason"}`` in the order walked."""
+    policy: dict[str, Any] | None = json(default=None)
+    """The policy it ran under, so that it can be explained afterwards."""
+
+
+_UNPRICED = sql_text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")
+"""Paid for, and nobody knows the price: few rows, so their index costs the others nothing."""
+
+
+class Attempt(Row, table=True):
+    """One provider call."""
+
+    __table_args__ = (
+        UniqueConstraint("generation_id", "n"),
+        Index("ix_attempt_started", "started_at"),
+        Index("ix_attempt_unpriced", "provider", "model", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
+    )
+
+    id: str = Field(primary_key=True)
+    generation_id: str = Field(index=True)
+    tenant_id: str
+    n: int
+    """1 for the first call of its generation."""
+    kind: str
+    provider: str
+    model: str
+    """The model asked for."""
+    answered_model: str | None = None
+    """The model that the provider says answered."""
+    mode: str
+    started_at: datetime = utc()
+    ended_at: datetime = utc()
+    duration_ms: float
+    ttft_ms: float | None = None
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    finish_reason: str | None = None
+    outcome: str
+    error_code: str | None = None
+    error_detail: str | None = long_text(default=None)
+    input_tokens: int | None = None
+    """All input, cached included, as OpenAI counts; ``None`` where the wire never told."""
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    """All output, reasoning included."""
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    """Whether usage was estimated because the wire never told it."""
+    cost_nano_usd: int | None = money(default=None)
+    price: dict[str, Any] | None = json(default=None)
+    """The price it was charged at, frozen, with its source and date."""
+    charges: int = 0
+    """How many accounts were charged for it; the ledger has as many entries."""
+    cache_saved_nano_usd: int = money(default=0)
+    """What the provider's cache took off the cost; below 0 where writing to it cost more than reading saved."""
+    drill_id: str | None = None
+    """The fire drill that it met. But for slowness, such a call never went out, and nothing was paid."""
+
+
+class FieldError(Row, table=True):
+    """One field of one invalid answer: where, and which rule. Never the value."""
+
+    id: str = Field(primary_key=True)
+    attempt_id: str = Field(index=True)
+    generation_id: str = Field(index=True)
+    schema_name: str = ""
+    schema_hash: str = Field(default="", index=True)
+    path: str
+    """A JSON path, such as ``$.lines[2].amount``."""
+    type: str
+    """Pydantic's name for the error, such as ``int_type``."""
+    message: str = long_text()
+
+
+class Payload(Row, table=True):
+    """What was asked and answered, kept apart so that lists never read it and retention can delete it."""
+
+    __table_args__ = (Index("ix_payload_expires", "expires_at"),)
+
+    generation_id: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    """0 for the generation itself (request and final value), else the attempt's number."""
+    asked: Any = json(default=None, nullable=True)
+    """n = 0: the messages. Else: what this attempt added to them (a re-ask's correction)."""
+    answered: str | None = long_text(default=None)
+    """n = 0: the valid object as JSON. Else: the raw text of the answer."""
+    expires_at: datetime = utc()
+
+
+class CachedAnswer(Row, table=True):
+    """A valid answer that may be given again to the same question, or a question that is being answered."""
+
+    key: str = Field(primary_key=True)
+    """A hash of the tenant and of everything that the answer depends on."""
+    tenant_id: str = Field(index=True)
+    generation_id: str
+    """Who gave the answer, or is about to."""
+    value: str | None = long_text(default=None)
+    """The valid object as JSON; ``None`` while it is being made."""
+    provider: str = ""
+    model: str = ""
+    cost_nano_usd: int | None = money(default=None)
+    """What the answer cost when it was made."""
+    created_at: datetime = utc()
+    expires_at: datetime = utc(index=True)
+    """When it is too old, or, while it is being made, when whoever makes it is given up."""
+
+
+class Repricing(Row, table=True):
+    """One re-pricing of history: an operator's decision, with what it changed."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = utc()
+    actor: str
+    reason: str = long_text()
+    tenant_id: str = ""
+    provider: str = ""
+    model: str = ""
+    starts_at: datetime = utc()
+    ends_at: datetime = utc()
+    attempts: int = 0
+    before_nano_usd: int = money(default=0)
+    after_nano_usd: int = money(default=0)
+
+
+class RepricedAttempt(Row, table=True):
+    """The old figures of one attempt that a re-pricing changed."""
+
+    repricing_id: str = Field(foreign_key="repricing.id", primary_key=True)
+    attempt_id: str = Field(primary_key=True)
+    before_nano_usd: int | None = money(default=None)
+    after_nano_usd: int = money()
+    price_before: dict[str, Any] | None = json(default=None, nullable=True)
+
+
+class Verification(Row, table=True):
+    """One run of ``verify``: whether ledger and attempts explain every account."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = utc(index=True)
+    ok: bool
+    accounts: int
+    attempts: int
+    difference_nano_usd: int = money()
+    held_nano_usd: int = money()
+    duration_ms: float
+    by: str

@@ -1,0 +1,63 @@
+"""The words that rows use for what happened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a generation or an attempt ended."""
+
+    VALID_FIRST_TRY = "valid_first_try"
+    VALID_AFTER_REASK = "valid_after_reask"
+    VALID_AFTER_FALLBACK = "valid_after_fallback"
+    CACHE_HIT = "cache_hit"
+    INVALID = "invalid"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    CONTENT_FILTERED = "content_filtered"
+    PROVIDER_ERROR = "provider_error"
+    TIMEOUT = "timeout"
+    BLOCKED_BUDGET = "blocked_budget"
+    BLOCKED_RATE = "blocked_rate"
+    BLOCKED_GUARDRAIL = "blocked_guardrail"
+    BLOCKED_FLAG = "blocked_flag"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the caller got an object that satisfies the schema."""
+        return self in VALID
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether policy refused, so that no provider answer was given to the caller."""
+        return self.value.startswith("blocked_")
+
+
+VALID = frozenset({Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT})
+
+
+class AttemptKind(StrEnum):
+    """Why a provider was called."""
+
+    FIRST = "first"
+    REASK = "re-ask"
+    RETRY = "retry"
+    FALLBACK = "fallback"
+    HEDGE = "hedge"
+    """Sent beside a call that was slow to answer; the first valid answer wins."""
+
+
+class LedgerKind(StrEnum):
+    """What an entry did to its account."""
+
+    CHARGE = "charge"
+    CORRECTION = "correction"
+    """The difference between the estimate for a call that was given up for lost and what it cost after all."""
+    REFUND = "refund"
+    """As correction, in ledgers that were begun before attempts of lost calls were recorded."""
+    CARRIED = "carried"
+    """What had been spent in the period before the account was opened in it."""
+    REPRICING = "repricing"
+    """The difference that an operator's re-pricing of history made."""
