@@ -152,6 +152,7 @@ class Runtime:
                 self.store.forget_payloads(self.clock.now())
                 self.answers.sweep()
                 self.drills.end_lapsed()
+                self.shared.check()  # so that an idle process, too, learns when it is back
             except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
                 log().warning("housekeeping_failed", error=type(error).__name__)
 
