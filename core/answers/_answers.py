@@ -177,7 +177,12 @@ class Answers:
                 select(func.count(), func.coalesce(func.sum(Generation.saved_nano_usd), 0)).where(hit)
             ).one()
         return Kept(
-            answers=answers, being_made=being_made, characters=length, oldest_at=oldest, hits=hits, saved_nano_usd=int(saved)
+            answers=answers,
+            being_made=being_made,
+            characters=length,
+            oldest_at=oldest,
+            hits=hits,
+            saved_nano_usd=int(saved),
         )
 
     def clear(self, principal: Principal, tenant: Tenant) -> int:

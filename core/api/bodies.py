@@ -158,6 +158,8 @@ class Generation(BaseModel):
     cost_usd: float | None = Field(description="The sum over attempts; null where one of them has no known price.")
     cost_nano_usd: int | None = Field(description="The same, exact: billionths of a dollar.")
     estimated: bool
+    answered_from: str | None = Field(description="The generation whose answer was given again; null for almost all.")
+    saved_nano_usd: int = Field(description="What that answer had cost.")
     trace: list[Step]
     duration_ms: float
     ttft_ms: float | None

@@ -101,6 +101,9 @@ class Call:
     cost_nano_usd: int | None
     wasted_nano_usd: int
     estimated: bool
+    answered_from: str | None
+    """The generation whose answer was given again."""
+    saved_nano_usd: int
     user_hash: str | None
     caller_metadata: Mapping[str, Any] | None
     trace: Sequence[Mapping[str, Any]]
@@ -137,7 +140,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
-        "wasted_nano_usd", "estimated", "user_hash", "caller_metadata", "policy",
+        "wasted_nano_usd", "estimated", "answered_from", "saved_nano_usd", "user_hash", "caller_metadata", "policy",
     )  # fmt: skip
     return Call(
         **{name: getattr(generation, name) for name in same_names},
