@@ -18,6 +18,7 @@ KINDS = {
     "re-ask": _parts.Look("Re-ask", ":material/replay:", "violet"),
     "retry": _parts.Look("Retry", ":material/refresh:", "gray"),
     "fallback": _parts.Look("Fallback", ":material/alt_route:", "orange"),
+    "hedge": _parts.Look("Hedge", ":material/call_split:", "orange"),
 }
 DRILL = _parts.Look("Fire drill", ":material/local_fire_department:", "red")
 ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
@@ -71,7 +72,7 @@ def _figures(call: Call) -> list[tuple[str, str, str]]:
     return [
         ("Duration", _formats.millis(call.duration_ms), "From the door to the record."),
         ("First token", _formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
-        ("Attempts", _formats.count(len(call.rungs)), "Calls to a provider: asks, re-asks, retries and fallbacks."),
+        ("Attempts", _formats.count(len(call.rungs)), "Calls to a provider, whatever for: first, re-ask, fallback …"),
         (
             "Tokens in",
             _formats.count(call.input_tokens),

@@ -147,6 +147,7 @@ class Walked:
         *candidates: Candidate,
         cancellation: Cancellation | None = None,
         example: tuple[str, Mapping[str, Any]] | None = None,
+        began: float | None = None,
         **limits: Any,
     ) -> Reply:
         """Walk over *candidates*, by default one for each provider; return the reply."""
@@ -169,6 +170,7 @@ class Walked:
             cancellation=cancellation or Cancellation(),
             prices=PriceBook(),
             example=example,
+            began=began,
         )
         while True:
             try:

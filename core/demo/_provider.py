@@ -333,6 +333,8 @@ class ScriptedConversation:
 class ScriptedLoop(Loop):
     """Plays calls where they are asked: there is no I/O, and the time that passes is not real."""
 
+    races = False
+
     @override
     def call(
         self, conversation: Conversation, seconds: float, cancellation: Cancellation, *, stream: bool

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.attempts import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, UNSEEN_TOKENS, Candidate
+from core.attempts import (
+    FIRST_WAIT_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    UNSEEN_TOKENS,
+    Candidate,
+    RouteTerms,
+    degraded,
+)
 from core.attempts._estimates import estimate
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
 from core.pricing import PriceBook, Usage
-from core.providers import Answer, Broken, Failed, ProviderError, Refused, Throttled, TimedOut
+from core.providers import (
+    Answer,
+    Broken,
+    ContextOverflow,
+    Failed,
+    ProviderError,
+    Refused,
+    Throttled,
+    TimedOut,
+    Truncated,
+)
 from core.providers._loop import Cancellation, Loop
 from core.tables import Outcome
 from tests.conftest import START
@@ -201,6 +219,145 @@ def test_what_is_asked_is_passed_on(walked: Walked) -> None:
     [ask] = provider.asks
     assert (ask.model, ask.mode, ask.max_tokens, ask.response_model) == ("gpt-4o", "json", 9, Number)
     assert (ask.messages, ask.example) == ([{"role": "user", "content": "A number."}], ("A five.", {"value": 5}))
+
+
+def test_a_candidate_may_have_numbers_of_its_own(walked: Walked) -> None:
+    """What a candidate says of re-asks and retries goes before what its route says; 0 is said too."""
+    one, other = Scripted(walked.clock, bad), Scripted(walked.clock, ends(Failed("Down.")))
+    walked.ends(
+        {"openai": one, "anthropic": other},
+        Candidate(provider="openai", model="gpt-4o-mini", max_reasks=0),
+        Candidate(provider="anthropic", model="claude-haiku-4-5", max_retries=2),
+        max_reasks=3,
+        max_retries=0,
+    )
+    assert (one.calls, other.calls) == (1, 3)
+
+
+def test_parameters_and_marks_are_passed_on(walked: Walked) -> None:
+    """A provider is asked with the candidate's parameters, and told whether the route marks what is stable."""
+    provider = Scripted(walked.clock, good)
+    candidate = Candidate(provider="openai", model="gpt-4o", parameters={"temperature": 0.5})
+    walked.walk({"openai": provider}, candidate, marks_cache=False)
+
+    [ask] = provider.asks
+    assert (ask.parameters, ask.marks_cache) == ({"temperature": 0.5}, False)
+
+
+# ── A cut answer, a prompt too long ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("candidate", "max_retries", "allowed"),
+    [
+        ({"max_tokens": 100}, 1, [200]),
+        ({"max_tokens": 100}, 0, []),
+        ({"max_tokens": 100}, 5, [200, 400, 800]),
+        ({"max_tokens": 100, "most_tokens": 300}, 5, [200, 300]),
+        ({"max_tokens": 100, "most_tokens": 100}, 5, []),
+        ({"max_tokens": 100_000}, 5, [128_000]),
+        ({"max_tokens": 100_000, "model": "some-model"}, 2, [200_000, 400_000]),
+    ],
+)
+def test_a_cut_answer_is_given_more_tokens(
+    candidate: dict[str, Any], max_retries: int, allowed: list[int], walked: Walked
+) -> None:
+    """Twice as many each time, up to its bound, eight times or the model's context; each is a retry, and held for."""
+    provider = Scripted(walked.clock, ends(Truncated("Cut.")))
+    asked = Candidate(**{"provider": "openai", "model": "gpt-4o-mini"} | candidate)
+    assert walked.ends({"openai": provider}, asked, max_retries=max_retries).facts["outcome"] is Outcome.TRUNCATED
+
+    assert provider.allowed == allowed
+    assert walked.kinds == ["first", *["retry"] * len(allowed)]
+    assert [verdict for verdict, _ in walked.record.notes] == [*["retried"] * len(allowed), "stopped"]
+    assert walked.clock.waits == []
+    assert walked.record.covered == sorted(walked.record.covered)
+    if asked.model == "gpt-4o-mini":
+        assert len(set(walked.record.covered)) == 1 + len(allowed)
+
+
+def test_a_cut_reask_goes_on_with_the_exchange(walked: Walked) -> None:
+    """More tokens change nothing else: the correction is still part of what is sent."""
+    provider = Scripted(walked.clock, bad, ends(Truncated("Cut.")), good)
+    reply = walked.walk({"openai": provider})
+    assert (walked.kinds, len(provider.asks)) == (["first", "re-ask", "retry"], 1)
+    assert reply.outcome is Outcome.VALID_AFTER_REASK
+
+
+def test_a_prompt_too_long_goes_where_there_is_room(walked: Walked) -> None:
+    """Those known to take more are asked first, those known to take no more last, the rest in their order."""
+    full = ends(ContextOverflow("Too long."))
+    openai, anthropic, compatible = (Scripted(walked.clock, step) for step in (full, full, full))
+    names = ["openai/gpt-4o-mini", "openai/gpt-4", "compatible/x", "anthropic/claude-haiku-4-5", "openai/gpt-4.1"]
+    candidates = [Candidate(provider=name.split("/")[0], model=name.split("/")[1]) for name in names]
+    providers = {"openai": openai, "anthropic": anthropic, "compatible": compatible}
+    walked.ends(providers, *candidates, max_retries=3)
+
+    assert [attempt.model for attempt in walked.record.attempts] == [
+        "gpt-4o-mini",
+        "claude-haiku-4-5",
+        "gpt-4.1",
+        "x",
+        "gpt-4",
+    ]
+    verdict, why = walked.record.notes[0]
+    assert verdict == "went on"
+    assert why.startswith("openai/gpt-4o-mini cannot take a prompt of this length; next is anthropic/claude-haiku-4-5")
+    assert why.endswith(", which takes 200,000 tokens.")
+
+
+# ── Time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_deadline_counts_from_the_door(walked: Walked) -> None:
+    """What passed before the walk is part of the time; if nothing is left, nobody is asked."""
+    walked.clock.advance(50)
+    slow = Scripted(walked.clock, late(bad, 15))
+    walked.ends({"openai": slow}, began=walked.clock.monotonic() - 50)
+    assert slow.calls == 1
+
+    asked = Scripted(walked.clock, good)
+    error = walked.ends({"openai": asked}, began=walked.clock.monotonic() - 60)
+    assert (asked.calls, error.facts["outcome"]) == (0, Outcome.TIMEOUT)
+    assert "before anybody could be asked" in error.message
+
+
+# ── A tight budget ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PRICED = {"mid": 50, "dear": 90, "cheap": 10, "same": 50}
+
+
+@pytest.mark.parametrize(
+    ("models", "kept", "left_out"),
+    [
+        (["mid", "dear", "cheap", "same"], ["cheap", "mid", "same"], " 1 dearer was left out;"),
+        (["mid", "unknown", "cheap"], ["cheap", "mid", "unknown"], ""),
+        (["unknown", "dear", "cheap"], ["cheap", "dear", "unknown"], ""),
+        (["cheap", "dear", "mid"], ["cheap"], " 2 dearer were left out;"),
+        (["dear"], ["dear"], ""),
+    ],
+)
+def test_a_degraded_route_is_cheaper(models: list[str], kept: list[str], left_out: str) -> None:
+    """Cheapest first, none dearer than the first was, nothing asked again, no hedging; it says what was done."""
+    route = RouteTerms(
+        name="r",
+        candidates=tuple(Candidate(provider="openai", model=model, max_reasks=3) for model in models),
+        max_reasks=2,
+        max_retries=1,
+        deadline_seconds=9,
+        hedge_after_ms=100,
+    )
+    made = degraded(route, lambda one: PRICED.get(one.model))
+
+    assert [one.model for one in made.candidates] == kept
+    assert {one.max_reasks for one in made.candidates} == {0}
+    assert all(one.most_tokens == one.max_tokens for one in made.candidates)
+    assert (made.max_reasks, made.max_retries, made.hedge_after_ms, made.name) == (0, 1, None, "r")
+    asked = ", then ".join(f"openai/{model}" for model in kept)
+    assert made.remark == (
+        f"The budget is tight, so the cheapest is asked first: {asked};{left_out} "
+        "an invalid or cut answer is not asked again."
+    )
 
 
 # ── Money ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core.attempts import Candidate
+from core.attempts import Candidate, Cause
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.routes import DEFAULT, Routes
+from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent
@@ -126,6 +127,23 @@ def test_an_unknown_route_names_those_there_are(routes: Routes) -> None:
         ({"max_retries": 11}, "max_retries lies between 0 and 10"),
         ({"deadline_seconds": 0}, "deadline_seconds lies above 0"),
         ({"deadline_seconds": 601}, "at most at 600"),
+        (
+            {"candidates": [{"model": "gpt-4o", "colour": 1}]},
+            "openai/gpt-4o has 'colour', which is nothing a candidate",
+        ),
+        ({"candidates": [{"model": "gpt-4o", "max_reasks": 11}]}, "max_reasks lies between 0 and 10"),
+        ({"candidates": [{"model": "gpt-4o", "max_retries": -1}]}, "max_retries lies between 0 and 10"),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": 9, "most_tokens": 8}]}, "cannot lie below max_tokens, 9"),
+        ({"candidates": [{"model": "gpt-4o", "parameters": {"temperature": 3}}]}, "temperature lies between 0 and 2"),
+        ({"candidates": [{"model": "gpt-4o", "parameters": {"max_tokens": 3}}]}, "'max_tokens' is no parameter"),
+        ({"candidates": [{"model": "gpt-4o", "parameters": {"seed": 0.5}}]}, "seed is a whole number"),
+        ({"candidates": [{"model": "gpt-4o", "parameters": [1]}]}, "parameters of openai/gpt-4o are an object"),
+        ({"fallback_on": ["rain"]}, "falls back on outage, timeout, .* turned_away; 'rain' is none of them"),
+        ({"hedge_after_ms": 100}, "hedge_after_ms needs a second candidate"),
+        ({"hedge_after_ms": -1}, "hedge_after_ms is a whole number from 1 to 600000"),
+        ({"cache_seconds": 10**9}, "cache_seconds is a whole number from 1 to 2592000"),
+        ({"description": "x" * 301}, "at most 300 characters; this one has 301"),
+        ({"schemas": ["nothing"]}, "There is no schema 'nothing'"),
     ],
 )
 def test_what_no_route_can_be(change: dict[str, Any], sentence: str, routes: Routes) -> None:
@@ -135,6 +153,83 @@ def test_what_no_route_can_be(change: dict[str, Any], sentence: str, routes: Rou
         routes.set(LOCAL_OPERATOR, asked.pop("name"), asked.pop("candidates"), **asked)
 
     assert [view.terms.name for view in routes.list()] == [DEFAULT]
+
+
+EVERYTHING: dict[str, Any] = {
+    "description": "Names and ages.",
+    "fallback_on": ["outage", "never_valid"],
+    "hedge_after_ms": 700,
+    "cache_seconds": 60,
+    "marks_cache": False,
+    "max_reasks": 0,
+    "max_retries": 3,
+    "deadline_seconds": 9.5,
+}
+
+
+def test_everything_that_a_route_says_is_kept(routes: Routes, store: Store, clock: ManualClock) -> None:
+    """What was set is read back, by the terms that a walk follows and by what people see; a draft is the same."""
+    Schemas(store, clock).add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    candidates: list[dict[str, Any]] = [
+        {"model": "gpt-4o", "parameters": {"temperature": 0.5, "seed": 7}, "max_reasks": 1, "most_tokens": 9000},
+        {"model": "claude-haiku-4-5", "max_retries": 0, "mode": "", "max_tokens": None},
+    ]
+    made = routes.set(LOCAL_OPERATOR, "people", candidates, **EVERYTHING, schemas=["person", "person"])
+
+    assert made == routes.find("people")
+    assert made.terms.candidates == (
+        Candidate(
+            provider="openai",
+            model="gpt-4o",
+            max_tokens=555,
+            most_tokens=9000,
+            timeout_seconds=12,
+            max_reasks=1,
+            parameters={"temperature": 0.5, "seed": 7},
+        ),
+        Candidate(provider="anthropic", model="claude-haiku-4-5", max_tokens=555, timeout_seconds=12, max_retries=0),
+    )
+    assert made.terms.fallback_on == {Cause.OUTAGE, Cause.NEVER_VALID}
+    assert {name: made.described[name] for name in EVERYTHING} == EVERYTHING
+    assert made.schemas == ("person",)
+    draft = routes.draft("people", candidates, **EVERYTHING, schemas=["person"])
+    assert (draft.described, draft.version) == (made.described, 0)
+    again = routes.set(LOCAL_OPERATOR, "people", made.described["candidates"], **EVERYTHING, schemas=["person"])
+    assert again.described == made.described, "what is described can be set again"
+
+
+def test_a_route_that_says_little_falls_back_on_everything(routes: Routes) -> None:
+    """What is left out is the usual: every cause, no hedging, no cache of answers, marks for the provider's."""
+    terms = routes.set(LOCAL_OPERATOR, "fast", ONE).terms
+    assert terms.fallback_on == set(Cause)
+    assert (terms.hedge_after_ms, terms.cache_seconds, terms.marks_cache) == (None, None, True)
+    assert routes.set(LOCAL_OPERATOR, "fast", ONE, fallback_on=[]).terms.fallback_on == set()
+
+
+def test_a_schema_takes_one_route(routes: Routes, store: Store, clock: ManualClock) -> None:
+    """Who names no route gets the one that lists the schema; two routes cannot list it."""
+    Schemas(store, clock).add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    assert routes.for_schema("person").terms.name == DEFAULT
+    routes.set(LOCAL_OPERATOR, "people", ONE, schemas=["person"])
+
+    assert routes.for_schema("person").terms.name == "people"
+    assert routes.for_schema("other").terms.name == DEFAULT
+    with pytest.raises(Invalid, match="The schema person takes the route people already"):
+        routes.set(LOCAL_OPERATOR, "more", ONE, schemas=["person"])
+    routes.set(LOCAL_OPERATOR, "people", ONE, schemas=["person"], description="It may keep it.")
+    routes.reset(LOCAL_OPERATOR, "people")
+    assert routes.for_schema("person").terms.name == DEFAULT
+
+
+def test_one_model_of_a_route_has_its_settings_there(routes: Routes) -> None:
+    """A caller who names a model that its route has gets it as the route has it, and nobody is asked beside it."""
+    wanted = [{"model": "gpt-4o", "max_tokens": 77}, {"model": "gpt-4o-mini"}]
+    routes.set(LOCAL_OPERATOR, "fast", wanted, hedge_after_ms=5)
+
+    assert routes.of_model("gpt-4o", "fast").candidates[0].max_tokens == 77
+    assert routes.of_model("gpt-4o", "fast").hedge_after_ms is None
+    assert routes.of_model("gpt-4.1", "fast").candidates[0].max_tokens == 555
+    assert list(routes.models()) == ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "openai/gpt-4o"]
 
 
 def test_a_stale_edit_saves_nothing(routes: Routes) -> None:

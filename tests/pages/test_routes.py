@@ -17,7 +17,8 @@ from core.errors import Conflict
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
-from pages import _route_edit
+from core.tables import AttemptKind
+from pages import _call, _route_edit
 from tests.pages.conftest import Open
 
 
@@ -317,3 +318,8 @@ def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> Non
     assert "Hedged: after 800 ms" in told
     own = page.table[1].value["Of its own"]
     assert own.iloc[0] == "temperature=0.2"
+
+
+def test_every_kind_of_attempt_has_a_look() -> None:
+    """No call can have an attempt that the pages have no word for."""
+    assert list(_call.KINDS) == [kind.value for kind in AttemptKind]
