@@ -1,0 +1,126 @@
+"""Prices: what the models in use cost today and by whose word, calls without a price, and history priced anew."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.pricing import Override, states
+from core.tenants import Permission
+from pages import _formats, _parts, _price_dialogs, _price_tables, _price_work
+
+COLUMNS = st.column_config
+ROW = 34
+MOST_ROWS = 14
+
+
+def _csv(frame: pd.DataFrame, name: str, visit: _parts.Visit, key: str) -> None:
+    st.download_button(
+        "CSV",
+        lambda: _formats.csv(frame),
+        file_name=f"{name}-{visit.now:%Y%m%d-%H%M}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=key,
+        on_click="ignore",
+        type="tertiary",
+    )
+
+
+def today_card(visit: _parts.Visit, tenant: Any) -> None:
+    """Draw what the models in use cost."""
+    runtime = visit.runtime
+    routed = [(one.provider, one.model) for route in runtime.routes.list() for one in route.terms.candidates]
+    models = runtime.prices.in_use(visit.now - timedelta(days=_price_work.IN_USE_DAYS), routed)
+    frame = _price_tables.listed(models, runtime.prices.book(tenant.id if tenant else ""), visit.now)
+    with _parts.card(
+        "Prices today",
+        key="today",
+        stretch=False,
+        help="Of models that were called in the last 30 days, that a route names, or that have a price of their own.",
+    ):
+        text = COLUMNS.TextColumn
+        st.dataframe(
+            frame,
+            hide_index=True,
+            height=ROW * (min(len(frame), MOST_ROWS) + 1) + 2,
+            row_height=ROW,
+            placeholder=_formats.UNKNOWN,
+            alt="What each model costs today, in dollars per million tokens",
+            column_config={
+                "model": text("Model", pinned=True, width=220),
+                "input": text("Input", help="Dollars per million tokens, as all rates here."),
+                "cached": text("Cached", help="Input read from the provider's cache."),
+                "written": text("Cache write", help="Input written to the provider's cache."),
+                "output": text("Output"),
+                "source": text("Source", width=240),
+                "date": text("As of", help="The day of the list, or since when the override holds.", width=96),
+                "calls": COLUMNS.NumberColumn("Calls, 30 d", format="localized", width=84),
+            },
+        )
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            whose = tenant.name if tenant else "tenants without a price of their own"
+            st.caption(f"For {_parts.plain(whose)}, on {visit.now:%b %d} UTC. The price is frozen on each attempt.")
+            _csv(frame, "prices", visit, "prices_csv")
+
+
+def overrides_card(visit: _parts.Visit, tenant: Any) -> None:
+    """Draw what operators have said, those that hold or will first."""
+    names = {one.id: one.name for one in visit.runtime.tenants.list()}
+    found = [one for one in visit.runtime.prices.overrides() if not tenant or one.tenant_id in ("", tenant.id)]
+    stand = states(found, visit.now)
+    live = [one for one in found if stand[one.id] in ("active", "future")]
+    over = [one for one in found if stand[one.id] not in ("active", "future")]
+    with _parts.card(
+        "Overrides",
+        key="overrides",
+        stretch=False,
+        help="A tenant's own goes before one for all, a model's own before *, a later one before an earlier one.",
+    ):
+        if not found:
+            st.caption("Nobody has said that a model costs anything but its list price.")
+            return
+        for one in live:
+            _override(visit, one, stand[one.id], _price_tables.whom(one, names))
+        if over:
+            with st.expander(f"{_formats.plural(len(over), 'override')} past or withdrawn", icon=":material/history:"):
+                for one in over:
+                    _override(visit, one, stand[one.id], _price_tables.whom(one, names))
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            _csv(_price_tables.over(found, stand, names), "price-overrides", visit, "overrides_csv")
+
+
+def _override(visit: _parts.Visit, one: Override, state: str, whom: str) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"override_{one.id}")
+    reason = f" · {_parts.plain(one.reason)}" if one.reason else ""
+    ended = f" · withdrawn {_formats.moment(one.withdrawn_at)} UTC" if one.withdrawn_at else ""
+    sentence = one.sentence.replace("$", "\\$")
+    row.markdown(
+        f"{_price_tables.STATES[state]} **{_parts.plain(one.subject)}** {sentence}  \n"
+        f":small[:gray[{_parts.plain(whom)} · from {one.from_at:%Y-%m-%d %H:%M} UTC · set by {_parts.plain(one.actor)}"
+        f"{reason}{ended}]]"
+    )
+    may = state in ("active", "future") and visit.may(Permission.PRICES_WRITE)
+    if may and row.button("Withdraw…", key=f"withdraw_{one.id}", type="tertiary", icon=":material/undo:"):
+        _price_dialogs.withdraw(visit, one, whom)
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = _parts.page(
+        "Prices", "What models cost, by whose word, and what has no price yet.", needs=Permission.PRICES_READ
+    )
+    with visit.controls:
+        tenant = _parts.tenant_choice(visit)
+        if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
+            _price_dialogs.set_price(visit)
+    _price_work.unpriced_card(visit)
+    today_card(visit, tenant)
+    overrides_card(visit, tenant)
+    _price_work.history_card(visit, tenant)
+
+
+main()
