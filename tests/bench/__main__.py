@@ -6,10 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import generation, http
+from tests.bench import generation, http, limits
 from tests.bench.measure import free_port, wire
 
-BENCHES = {"generation": generation.run, "http": http.run}
+BENCHES = {"generation": generation.run, "http": http.run, "limits": limits.run}
 
 
 def main() -> None:
