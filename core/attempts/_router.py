@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from core.attempts._calls import Call, Piece, Record, Reply
 from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._walk import Walk
-from core.breakers import Breakers
+from core.breakers import Breakers, Refusal
 from core.clock import Clock
 from core.pricing import PriceBook
 from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError
@@ -68,7 +68,7 @@ class Router:
 
     # What a walk asks for. Breakers are met in these three places only.
 
-    def refusal(self, route: RouteTerms, candidate: Candidate) -> str | None:
+    def refusal(self, route: RouteTerms, candidate: Candidate) -> Refusal | None:
         """Return why the candidate's breaker lets no call through, or an operator; ``None`` if it does."""
         who = (candidate.provider, candidate.model)
         return self._breakers.refusal(*who, route.schema, route.overrides.get(who))

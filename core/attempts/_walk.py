@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from core.attempts._calls import Call, Piece, Record, Reply
-from core.attempts._causes import cause_of, context_window, roomier_first
+from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
 from core.attempts._outgoing import Outgoing
 from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
@@ -99,9 +99,11 @@ class Walk:
             return None
         why = self._router.refusal(self._route, candidate)
         if why is not None:
-            if self._waiting and Cause.OUTAGE not in self._route.fallback_on:
+            cause = cause_of_breaker(why.fault)
+            if self._waiting and cause not in self._route.fallback_on:
                 self._waiting.clear()
-                self._record.note("stopped", f"{candidate.name}: {why} This route has no fallback on outage.")
+                said = f"{candidate.name}: {why} This route has no fallback on {_words(cause)}."
+                self._record.note("stopped", said)
             else:
                 self._record.note("skipped", f"{candidate.name}: {why}")
             return None

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from core.breakers import words
 from core.breakers.alone import Alone
@@ -49,6 +49,7 @@ __all__ = [
     "Name",
     "Override",
     "Overrides",
+    "Refusal",
     "Rule",
     "Standing",
 ]
@@ -60,6 +61,20 @@ REJOIN_SECONDS = 1.0
 ROOM = "breakers"
 """What losses are counted under."""
 _T = TypeVar("_T")
+
+
+class Refusal(str):
+    """Why nobody is asked: a sentence that knows what it is about."""
+
+    __slots__ = ("fault",)
+    fault: Fault | None
+    """What opened the breaker; ``None`` where an operator did."""
+
+    def __new__(cls, sentence: str, fault: Fault | None = None) -> Self:
+        """Return *sentence*, which is about *fault*."""
+        refusal = super().__new__(cls, sentence)
+        refusal.fault = fault
+        return refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +176,13 @@ class Breakers:
         """Whether what is known is all processes': Redis is set up, and answered when it was last asked."""
         return not self._is_alone
 
-    def refusal(self, provider: str, model: str, schema: str = "", override: Override | None = None) -> str | None:
+    def refusal(self, provider: str, model: str, schema: str = "", override: Override | None = None) -> Refusal | None:
         """Return why *model* may not be asked now, in one sentence; ``None`` lets the call go out.
 
         In a half-open breaker it is ``None`` for one caller, whose call is the probe.
         """
         if override is not None:
-            return None if override.state is BreakerState.CLOSED else f"its breaker was {override.sentence}"
+            return None if override.state is BreakerState.CLOSED else Refusal(f"its breaker was {override.sentence}")
         if self._shared is not None and self._clock.monotonic() >= self._look_at:
             self._look()
         if not (self._alone if self._is_alone else self._together).trips:
@@ -177,7 +192,7 @@ class Breakers:
         if stopped is None:
             return None
         name, trip = stopped
-        return words.refusal(self.rule, name.schema, trip, self._clock.monotonic())
+        return Refusal(words.refusal(self.rule, name.schema, trip, self._clock.monotonic()), trip.fault)
 
     def note(
         self,

@@ -10,7 +10,8 @@ import pytest
 from sqlmodel import col, select
 
 from core import cli
-from core.breakers import Breakers, BreakerState, Overrides, Rule
+from core.attempts._causes import cause_of_breaker
+from core.breakers import Breakers, BreakerState, Fault, Overrides, Rule
 from core.clock import ManualClock
 from core.errors import Forbidden, Invalid
 from core.principals import LOCAL_OPERATOR, Principal, Role
@@ -154,6 +155,20 @@ def test_a_model_that_never_answers_a_schema_is_not_asked_for_it(proctor: Rig) -
     assert "its breaker for person@1 is open since" in step["reason"]
     assert "answers in the last minute did not satisfy the schema" in step["reason"]
     assert breakers.refusal("openai", "gpt-4o-mini") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (Fault.FAILED, "outage"),
+        (Fault.SLOW, "timeout"),
+        (Fault.INVALID, "never_valid"),
+        (None, "outage"),
+    ],
+)
+def test_a_breaker_stands_for_the_cause_that_opened_it(fault: Fault | None, cause: str) -> None:
+    """A route that has no fallback on a cause has none on a breaker that stands for it; an operator's is an outage."""
+    assert cause_of_breaker(fault) == cause
 
 
 # ── At the command line ───────────────────────────────────────────────────────────────────────────────────────────────
