@@ -1,4 +1,4 @@
-"""Money without vendors: a tenant's budgets, and generations that are recorded and paid as always but answered by us."""
+"""Money without vendors: a tenant's budgets, and generations that are recorded and paid as always, answered by us."""
 
 from __future__ import annotations
 
@@ -168,7 +168,9 @@ class Till:
 
     def crossings(self) -> list[int]:
         """Return the thresholds of which people were told, in the order of time."""
-        events = [one for one in self.rows(ChangeEvent) if one.kind == "budget" and one.after and "percent" in one.after]
+        events = [
+            one for one in self.rows(ChangeEvent) if one.kind == "budget" and one.after and "percent" in one.after
+        ]
         return [event.after["percent"] for event in events]
 
     def is_sound(self) -> bool:

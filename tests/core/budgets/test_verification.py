@@ -1,0 +1,225 @@
+"""The proof: whoever tampers is seen, and no order of events breaks the books."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from core.attempts import Call
+from core.clock import ManualClock
+from core.errors import BudgetExceeded
+from core.principals import LOCAL_OPERATOR
+from core.store import Store
+from core.tables import Attempt, Generation, LedgerEntry, Reservation, Verification
+from tests.conftest import START
+from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
+
+_seeds = itertools.count(1)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "difference"),
+    [
+        ("UPDATE account SET spent_nano_usd = spent_nano_usd - 7", 14),
+        ("UPDATE account SET held_nano_usd = held_nano_usd + 5", 10),
+        ("DELETE FROM ledger_entry", 1200),
+        ("UPDATE ledger_entry SET nano_usd = nano_usd + 1", 4),
+        (
+            "INSERT INTO ledger_entry (id, at, account_id, generation_id, kind, cause, nano_usd, estimated) "
+            "SELECT 'forged', at, account_id, generation_id, kind, 'x', 9, estimated FROM ledger_entry LIMIT 1",
+            9,
+        ),
+        ("UPDATE attempt SET cost_nano_usd = 100", 600),
+        ("UPDATE attempt SET cost_nano_usd = NULL", 900),
+        ("UPDATE attempt SET charges = 1", 300),
+        ("UPDATE attempt SET generation_id = 'another'", 600),
+        ("DELETE FROM attempt", 900),
+        ("UPDATE generation SET cost_nano_usd = cost_nano_usd + 1", 1),
+        ("UPDATE generation SET cost_nano_usd = NULL", 300),
+        ("DELETE FROM generation", 300),
+        ("DELETE FROM reservation", 100),
+        ("UPDATE reservation SET holds = '{}'", 100),
+        ("UPDATE reservation SET holds = REPLACE(holds, '50', '51')", 2),
+    ],
+)
+def test_whoever_tampers_is_seen(tampering: str, difference: int, till: Till) -> None:
+    """Whatever was changed by hand shows: an account, an entry, a cost, a generation, a reservation."""
+    till.set(1000, scope="model", scope_name=MODEL)
+    till.spend(300)
+    till.begin().cover(50)
+    before = till.budgets.verify()
+    assert (before.ok, before.accounts, before.attempts) == (True, 2, 1)
+    assert (before.difference_nano_usd, before.held_nano_usd) == (0, 100)
+
+    with till.store.transaction() as cursor:
+        cursor.execute(tampering)
+    after = till.budgets.verify()
+
+    assert (after.difference_nano_usd, after.ok) == (difference, False)
+
+
+def test_what_was_carried_cannot_be_taken_away(till: Till) -> None:
+    """The entry with which an account was opened explains it as every other does."""
+    till.spend(300)
+    till.set(1000, scope="model", scope_name=MODEL)
+    assert till.is_sound()
+
+    with till.store.transaction() as cursor:
+        cursor.execute("DELETE FROM ledger_entry WHERE kind = 'carried'")
+
+    assert till.budgets.verify().difference_nano_usd == 300
+
+
+def test_a_verification_is_written_down(till: Till) -> None:
+    """Everybody can see when the books were last verified, by whom, and what came of it."""
+    assert till.budgets.last_verification() is None
+    till.spend(300)
+    till.budgets.verify(by="somebody")
+    till.advance(1)
+    with till.store.transaction() as cursor:
+        cursor.execute("UPDATE account SET held_nano_usd = 5")
+    till.budgets.verify()
+
+    last = till.budgets.last_verification()
+    assert last is not None
+    assert (last.ok, last.by, last.difference_nano_usd, last.held_nano_usd) == (False, "one", 5, 5)
+    assert [(row.by, row.ok) for row in till.rows(Verification)] == [("somebody", True), ("one", False)]
+
+
+def test_verify_sweeps_before_it_counts(till: Till) -> None:
+    """What the dead hold is settled first, so that it is not counted as held."""
+    till.begin().cover(100)
+    till.advance(LASTS + 31)
+
+    assert till.budgets.verify().held_nano_usd == 0
+    assert till.account() == (100, 0)
+
+
+# ── Any order of events ───────────────────────────────────────────────────────────────────────────────────────────────
+
+SCOPES = [("tenant", ""), ("model", MODEL), ("model", OTHER), ("schema", "invoice"), ("route", "slow")]
+AMOUNTS = st.integers(0, 400)
+
+
+class Books(RuleBasedStateMachine):
+    """Three processes, several budgets; generations that are answered, killed, swept, and wake again."""
+
+    store: Store
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = ManualClock(START, seed=next(_seeds))
+        self.till = Till(self.store, self.clock, 1000)
+        self.processes = [self.till, self.till.beside("two"), self.till.beside("three")]
+        self.out: list[tuple[Walk, list[Call]]] = []
+
+    @rule(
+        who=st.integers(0, 2),
+        schema=st.sampled_from(["invoice", "person"]),
+        route=st.sampled_from(["default", "slow"]),
+    )
+    @precondition(lambda self: len(self.out) < 5)
+    def begin(self, who: int, schema: str, route: str) -> None:
+        """Begin a generation in one of the processes."""
+        self.out.append((self.processes[who].begin(schema=schema, route=route), []))
+
+    @rule(which=st.integers(0, 9), worst=st.one_of(st.none(), AMOUNTS), model=st.sampled_from([MODEL, OTHER]))
+    @precondition(lambda self: self.out)
+    def cover(self, which: int, worst: int | None, model: str) -> None:
+        """Send one more call, also beside others."""
+        walk, calls = self.out[which % len(self.out)]
+        if len(calls) < 2:
+            with suppress(BudgetExceeded):
+                calls.append(walk.cover(worst, model, estimate=worst and worst // 2))
+
+    @rule(which=st.integers(0, 9), share=st.integers(0, 100), free=st.booleans())
+    @precondition(lambda self: any(calls for _, calls in self.out))
+    def end(self, which: int, share: int, free: bool) -> None:  # noqa: FBT001
+        """End a call: it costs a share of what was held, or was never paid for."""
+        walk, calls = [one for one in self.out if one[1]][which % sum(bool(calls) for _, calls in self.out)]
+        call = calls.pop(which % len(calls))
+        worst = call.worst_nano_usd
+        walk.end(call, None if worst is None or free else worst * share // 100, free=free)
+
+    @rule(which=st.integers(0, 9))
+    @precondition(lambda self: self.out)
+    def close(self, which: int) -> None:
+        """End a generation, perhaps with calls still out."""
+        walk, _ = self.out.pop(which % len(self.out))
+        walk.close()
+
+    @rule(which=st.integers(0, 9))
+    @precondition(lambda self: self.out)
+    def kill(self, which: int) -> None:
+        """Forget a generation in the middle, as SIGKILL does."""
+        self.out.pop(which % len(self.out))
+
+    @rule(who=st.integers(0, 2))
+    def sleep(self, who: int) -> None:
+        """Let one process show no life for a while, so that another takes it for dead; it may go on afterwards."""
+        self.processes[who].budgets.lapses.show_life()
+        self.clock.advance(DEAD)
+        other = self.processes[(who + 1) % 3].budgets
+        other.lapses.show_life()
+        other.sweep()
+
+    @rule(hours=st.sampled_from([0, 7, 30]))
+    def wait(self, hours: int) -> None:
+        """Let time pass until every call should have ended, also past midnight; whoever sweeps settles them all."""
+        self.clock.advance(LASTS + 31 + 3600 * hours)
+        self.till.budgets.sweep()
+
+    @rule(scope=st.sampled_from(SCOPES), limit=st.integers(500, 3000), period=st.sampled_from(["day", "week", "month"]))
+    def edit(self, scope: tuple[str, str], limit: int, period: str) -> None:
+        """Set a budget, new or old."""
+        self.till.set(limit, scope=scope[0], scope_name=scope[1], period=period)
+
+    @rule(which=st.integers(0, 4))
+    def remove(self, which: int) -> None:
+        """Remove a budget."""
+        terms = self.till.terms()
+        if terms:
+            self.till.budgets.remove(LOCAL_OPERATOR, self.till.tenant, terms[which % len(terms)].budget_id)
+
+    @invariant()
+    def adds_up(self) -> None:
+        """The ledger explains every account, reservations what is held, and nothing is negative."""
+        assert self.till.is_sound()
+
+    def teardown(self) -> None:
+        """When all have ended or lapsed, nothing is held, and each account is what its attempts cost."""
+        for walk, _ in self.out[::2]:
+            walk.close()
+        self.clock.advance(LASTS + 31)
+        self.till.budgets.sweep()
+        assert self.till.rows(Reservation) == []
+        assert all(held == 0 for _, held in self.till.accounts())
+        assert self.till.is_sound()
+        costs: dict[str, Any] = {one.id: one.cost_nano_usd for one in self.till.rows(Attempt)}
+        for entry in self.till.rows(LedgerEntry):
+            assert entry.attempt_id is None or costs.get(entry.attempt_id, 0) is not None
+        generations = {one.id for one in self.till.rows(Generation)}
+        assert {one.generation_id for one in self.till.rows(Attempt)} <= generations
+        with self.store.transaction() as cursor:
+            for table in ("reservation", "ledger_entry", "account", "attempt", "generation", "process"):
+                cursor.execute(f"DELETE FROM {table}")  # noqa: S608 names written above
+
+
+def test_no_order_of_events_breaks_the_books(sqlite_store: Store) -> None:
+    """Whatever several processes do in whatever order, kills, sweeps, sleepers and edits included, it adds up."""
+
+    class Here(Books):
+        store = sqlite_store
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
