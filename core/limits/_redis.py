@@ -7,6 +7,7 @@ they do to one count is done to all of a tenant and its key at once, in one roun
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from limits.storage import RedisStorage
@@ -39,8 +40,12 @@ end
 
 local time = redis.call('time')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local window = tonumber(ARGV[1])
-local lease = ARGV[2]
+local window, lease, tokens, seconds = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local limits, place = {{}}, 1
+for kind, most in string.gmatch(ARGV[5], '(%a+) (%d+)') do
+    limits[#limits + 1] = {{kind = kind, most = tonumber(most), first = KEYS[place], second = KEYS[place + 1]}}
+    place = place + (kind == 'tokens' and 2 or 1)
+end
 
 local function sliding(first, second)
     local found = look_at_sliding({{first, second}}, {{window}})
@@ -52,56 +57,48 @@ end
 """``KEYS`` and ``ARGV`` are the functions' parameters, so that the library's texts need not be touched."""
 
 _ADMIT = f"""{_COUNTING}
-local takes = ARGV[3] == '1'
+local takes = ARGV[6] == '1'
 local fits, seen = true, {{}}
-for each = 0, (#ARGV - 3) / 3 - 1 do
-    local kind, most, amount = ARGV[4 + each * 3], tonumber(ARGV[5 + each * 3]), tonumber(ARGV[6 + each * 3])
-    local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
-    if kind == 'requests' then
-        local found = look_at_moving({{first}}, {{now - window, most}})
+for each, limit in ipairs(limits) do
+    if limit.kind == 'requests' then
+        local found = look_at_moving({{limit.first}}, {{now - window, limit.most}})
         local count = found and found[2] or 0
-        seen[each + 1] = {{count + 1 <= most and 1 or 0, count, found and (found[1] + window - now) * 1000 or 0}}
-    elseif kind == 'tokens' then
-        local previous, previous_ms, current, current_ms, used = sliding(first, second)
-        seen[each + 1] = {{used + amount <= most and 1 or 0, previous, previous_ms, current, current_ms}}
+        seen[each] = {{count < limit.most and 1 or 0, count, found and (found[1] + window - now) * 1000 or 0}}
+    elseif limit.kind == 'tokens' then
+        local previous, previous_ms, current, current_ms, used = sliding(limit.first, limit.second)
+        seen[each] = {{used + tokens <= limit.most and 1 or 0, previous, previous_ms, current, current_ms}}
     else
-        redis.call('zremrangebyscore', first, '-inf', now)
-        local count = redis.call('zcard', first)
-        seen[each + 1] = {{count + 1 <= most and 1 or 0, count}}
+        redis.call('zremrangebyscore', limit.first, '-inf', now)
+        local count = redis.call('zcard', limit.first)
+        seen[each] = {{count < limit.most and 1 or 0, count}}
     end
-    fits = fits and seen[each + 1][1] == 1
+    fits = fits and seen[each][1] == 1
 end
-if takes and fits then
-    for each = 0, (#ARGV - 3) / 3 - 1 do
-        local kind, most, amount = ARGV[4 + each * 3], tonumber(ARGV[5 + each * 3]), tonumber(ARGV[6 + each * 3])
-        local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
-        if kind == 'requests' then
-            acquire_moving({{first}}, {{now, most, window, amount}})
-        elseif kind == 'tokens' then
-            acquire_sliding({{first, second}}, {{most, window, amount}})
-        else
-            redis.call('zadd', first, now + amount, lease)
-            redis.call('expire', first, math.max(redis.call('ttl', first), math.ceil(amount)) + 1)
-        end
+if not (takes and fits) then return seen end
+for _, limit in ipairs(limits) do
+    if limit.kind == 'requests' then
+        acquire_moving({{limit.first}}, {{now, limit.most, window, 1}})
+    elseif limit.kind == 'tokens' then
+        acquire_sliding({{limit.first, limit.second}}, {{limit.most, window, tokens}})
+    else
+        redis.call('zadd', limit.first, now + seconds, lease)
+        redis.call('expire', limit.first, math.max(redis.call('ttl', limit.first), math.ceil(seconds) + 1))
     end
-    return {{}}
 end
-return seen
+return {{}}
 """
 
 _SETTLE = f"""{_COUNTING}
-for each = 0, (#ARGV - 2) / 3 - 1 do
-    local kind, most, amount = ARGV[3 + each * 3], tonumber(ARGV[4 + each * 3]), tonumber(ARGV[5 + each * 3])
-    local first, second = KEYS[1 + each * 2], KEYS[2 + each * 2]
-    if kind == 'concurrency' then
-        redis.call('zrem', first, lease)
-    elseif amount ~= 0 then
-        local previous, previous_ms, current, current_ms, used = sliding(first, second)
-        if amount > 0 then
-            amount = math.min(amount, most - used)
-            if amount > 0 then acquire_sliding({{first, second}}, {{most, window, amount}}) end
-        elseif current > 0 then
-            redis.call('decrby', second, math.min(-amount, current))
+for _, limit in ipairs(limits) do
+    if limit.kind == 'concurrency' then
+        redis.call('zrem', limit.first, lease)
+    elseif limit.kind == 'tokens' and tokens ~= 0 then
+        local _, _, current, _, used = sliding(limit.first, limit.second)
+        local rest = math.min(tokens, limit.most - used)
+        if tokens > 0 and rest > 0 then
+            acquire_sliding({{limit.first, limit.second}}, {{limit.most, window, rest}})
+        elseif tokens < 0 and current > 0 then
+            redis.call('decrby', limit.second, math.min(-tokens, current))
         end
     end
 end
@@ -119,34 +116,20 @@ class Together:
 
     def admit(self, paces: Sequence[Pace], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
         """Count one generation in all of *paces*, or in none: return those that have no room for it."""
-        keys: list[str] = []
-        arguments: list[Any] = [self._window_seconds, lease, "1"]
-        for pace, what, most in _limits_of(paces):
-            keys += _keys(pace, what)
-            amount = 1 if what is Limited.REQUESTS else tokens if what is Limited.TOKENS else seconds
-            arguments += what.value, most, amount
-        seen: Any = self._admit(keys, arguments)
+        keys, limits = _asked(tuple(paces))
+        seen: Any = self._admit(keys, (self._window_seconds, lease, tokens, seconds, limits, 1)) if keys else ()
         return list(self._full(paces, seen, tokens)) if seen else ()
 
     def settle(self, paces: Sequence[Pace], *, lease: str, tokens: int) -> None:
         """Give back the places of *lease* and count *tokens* more or fewer, as far as there is room."""
-        keys: list[str] = []
-        arguments: list[Any] = [self._window_seconds, lease]
-        for pace, what, most in _limits_of(paces):
-            if what is Limited.CONCURRENCY or (what is Limited.TOKENS and tokens):
-                keys += _keys(pace, what)
-                arguments += what.value, most, tokens
+        keys, limits = _asked(tuple(paces))
         if keys:
-            self._settle(keys, arguments)
+            self._settle(keys, (self._window_seconds, lease, tokens, 0, limits))
 
     def use(self, paces: Sequence[Pace]) -> Sequence[Use]:
         """Return what of each pace is used."""
-        keys: list[str] = []
-        arguments: list[Any] = [self._window_seconds, "", "0"]
-        for pace, what, most in _limits_of(paces):
-            keys += _keys(pace, what)
-            arguments += what.value, most, 1
-        found: Any = self._admit(keys, arguments) if keys else ()
+        keys, limits = _asked(tuple(paces))
+        found: Any = self._admit(keys, (self._window_seconds, "", 1, 0, limits, 0)) if keys else ()
         seen: Iterator[Sequence[int]] = iter(found)
         return [
             Use(
@@ -185,10 +168,18 @@ def _limits_of(paces: Sequence[Pace]) -> Iterator[tuple[Pace, Limited, int]]:
             yield pace, Limited.CONCURRENCY, pace.concurrent
 
 
-def _keys(pace: Pace, what: Limited) -> tuple[str, str]:
-    """Return where a limit is counted. Two, as the library counts tokens by two minutes."""
+@lru_cache(maxsize=4096)
+def _asked(paces: tuple[Pace, ...]) -> tuple[tuple[str, ...], str]:
+    """Return the keys and the limits that a script is asked about: each limit's kind and number, one after another."""
+    limits = list(_limits_of(paces))
+    keys = tuple(key for pace, what, _ in limits for key in _keys(pace, what))
+    return keys, " ".join(f"{what.value} {most}" for _, what, most in limits)
+
+
+def _keys(pace: Pace, what: Limited) -> tuple[str, ...]:
+    """Return where a limit is counted: tokens by two minutes, as the library does."""
     key = f"{_PREFIX}:{what.value}:{pace.scope.value}:{pace.id}"
-    return (f"{key}:before", f"{key}:now") if what is Limited.TOKENS else (key, "")
+    return (f"{key}:before", f"{key}:now") if what is Limited.TOKENS else (key,)
 
 
 def _window(found: Sequence[int]) -> Window:
