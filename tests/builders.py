@@ -66,6 +66,7 @@ def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, 
     started_at = more.pop("started_at", of.started_at)
     duration_ms = more.pop("duration_ms", of.duration_ms)
     values: dict[str, Any] = {
+        "id": f"{of.id[:-2]}{n:02x}",
         "kind": AttemptKind.FIRST if n == 1 else AttemptKind.REASK,
         "provider": of.provider or "openai",
         "model": of.model or "gpt-4o-mini",
@@ -83,7 +84,6 @@ def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, 
         "price": PRICE,
     }
     return Attempt(
-        id=f"{of.id[:-2]}{n:02x}",
         generation_id=of.id,
         tenant_id=of.tenant_id,
         n=n,

@@ -1,0 +1,243 @@
+"""What the money bought, on both databases: every figure is checked against rows counted by hand."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.clock import ManualClock
+from core.reports import Reports, Window, csv, spend_document
+from core.store import Store
+from core.tables import Outcome, Verification
+from tests import builders
+
+NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def reports(store: Store) -> Reports:
+    """The read side at 12:07, with the tenants Acme (UTC) and Borealis (Kathmandu)."""
+    builders.save(
+        store,
+        builders.tenant("Acme", NOW - 30 * DAY),
+        builders.tenant("Borealis", NOW - 30 * DAY, "Asia/Kathmandu"),
+    )
+    return Reports(store, ManualClock(NOW))
+
+
+def call(outcome: str, *attempts: dict[str, Any], at: datetime = NOW - HOUR, **more: Any) -> list[Any]:
+    """Return a call and its attempts; its sums are theirs, as the corridor writes them."""
+    costs = [one.get("cost_nano_usd", 100) for one in attempts if one.get("input_tokens", 1) is not None]
+    values = {
+        "attempts": len(attempts),
+        "cost_nano_usd": None if None in costs else sum(costs),
+        "estimated": any(one.get("estimated") for one in attempts),
+    }
+    made = builders.generation(at, more.pop("tenant_id", "acme"), outcome, **(values | more))
+    rows = [
+        builders.attempt(made, n, **({"id": builders.new_id(at), "outcome": outcome, "cost_nano_usd": 100} | one))
+        for n, one in enumerate(attempts, 1)
+    ]
+    return [made, *rows]
+
+
+INVALID = {"outcome": Outcome.INVALID}
+ELSEWHERE = {"provider": "anthropic", "model": "claude-haiku-4-5"}
+
+
+def today() -> Window:
+    """Return the last day."""
+    return Window.last(DAY, NOW)
+
+
+class TestUsefulAndDiscarded:
+    """What bought a valid object, and what was thrown away."""
+
+    def test_a_reask_throws_the_first_answer_away(self, reports: Reports, store: Store) -> None:
+        """Of an answer that was asked again the first attempt is discarded, the second useful."""
+        builders.save(store, *call(Outcome.VALID_AFTER_REASK, INVALID | {"cost_nano_usd": 70}, {"cost_nano_usd": 110}))
+        total = reports.spend(today()).total
+        assert (total.spend, total.useful, total.discarded) == (180, 110, 70)
+        assert (total.calls, total.valid, total.attempts, total.discarded_attempts) == (1, 1, 2, 1)
+        assert total.cost_per_valid == 180
+
+    def test_a_valid_answer_that_nobody_got_is_discarded(self, reports: Reports, store: Store) -> None:
+        """An answer that a guardrail kept back was paid for nothing, and the reason is the call's."""
+        blocked = call(Outcome.BLOCKED_GUARDRAIL, {"outcome": Outcome.VALID_FIRST_TRY}, provider="openai", model="m")
+        builders.save(store, *blocked)
+        found = reports.spend(today())
+        assert (found.total.useful, found.total.discarded, found.total.cost_per_valid) == (0, 100, None)
+        assert [(one.reason, one.nano_usd) for one in found.reasons] == [("blocked_guardrail", 100)]
+
+    def test_whose_attempts_were_thrown_away(self, reports: Reports, store: Store) -> None:
+        """A fallback's money is each model's own: the first one's was thrown away, the second one's gave the object."""
+        builders.save(store, *call(Outcome.VALID_AFTER_FALLBACK, INVALID, INVALID, ELSEWHERE | {"cost_nano_usd": 400}))
+        lines = {line.key: line.bought for line in reports.spend(today()).models}
+        first, second = lines["openai/gpt-4o-mini"], lines["anthropic/claude-haiku-4-5"]
+        assert (first.calls, first.attempts, first.valid, first.spend, first.discarded) == (1, 2, 0, 200, 200)
+        assert (second.calls, second.attempts, second.valid, second.spend, second.discarded) == (1, 1, 1, 400, 0)
+        assert (first.cost_per_valid, second.cost_per_valid) == (None, 400)
+
+    def test_by_schema_version(self, reports: Reports, store: Store) -> None:
+        """Two versions of a schema stand apart, and one that came with its request is named inline."""
+        builders.save(
+            store,
+            *call(Outcome.VALID_FIRST_TRY, {}),
+            *call(Outcome.INVALID, INVALID, INVALID, schema_version=2),
+            *call(Outcome.VALID_FIRST_TRY, {}, schema_name="", schema_version=None),
+        )
+        lines = {line.key: (line.bought.spend, line.bought.discarded) for line in reports.spend(today()).schemas}
+        assert lines == {"invoice v2": (200, 200), "invoice v1": (100, 0), "inline": (100, 0)}
+
+    def test_by_tenant(self, reports: Reports, store: Store) -> None:
+        """Tenants stand apart, the dearest first; one tenant's report holds nothing of another's."""
+        builders.save(
+            store,
+            *call(Outcome.VALID_FIRST_TRY, {}),
+            *call(Outcome.TIMEOUT, {"outcome": Outcome.TIMEOUT, "cost_nano_usd": 900}, tenant_id="borealis"),
+        )
+        assert [(line.names, line.bought.spend) for line in reports.spend(today()).tenants] == [
+            (("Borealis",), 900),
+            (("Acme",), 100),
+        ]
+        own = reports.spend(today(), "acme")
+        assert (own.total.spend, len(own.tenants), own.reasons, set(own.over_time["tenant"])) == (100, 1, [], {"Acme"})
+
+
+class TestWhatIsNotKnown:
+    """Unpriced and estimated."""
+
+    def test_unpriced_is_beside_the_sum(self, reports: Reports, store: Store) -> None:
+        """The priced part counts, the call stands in neither side of the cost per object, and both are counted."""
+        unpriced = ELSEWHERE | {"cost_nano_usd": None}
+        builders.save(store, *call(Outcome.VALID_AFTER_FALLBACK, INVALID, unpriced), *call(Outcome.VALID_FIRST_TRY, {}))
+        found = reports.spend(today())
+        total = found.total
+        assert (total.spend, total.unpriced_calls, total.unpriced_attempts, total.cost_per_valid) == (200, 1, 1, 100)
+        [line] = [line.bought for line in found.models if line.key.startswith("anthropic/")]
+        assert (line.spend, line.unpriced_calls, line.unpriced_attempts, line.valid) == (None, 1, 1, 1)
+
+    def test_a_call_that_never_went_out_is_not_unpriced(self, reports: Reports, store: Store) -> None:
+        """An attempt without usage cost nothing and needs no price."""
+        failed = {"outcome": Outcome.PROVIDER_ERROR, "cost_nano_usd": None, "input_tokens": None}
+        builders.save(store, *call(Outcome.PROVIDER_ERROR, failed))
+        total = reports.spend(today()).total
+        assert (total.spend, total.unpriced_attempts, total.unpriced_calls) == (0, 0, 0)
+
+    def test_estimated(self, reports: Reports, store: Store) -> None:
+        """The estimated part of the sum is known, in money, attempts and calls."""
+        builders.save(
+            store,
+            *call(Outcome.TIMEOUT, {"estimated": True, "cost_nano_usd": 30}),
+            *call(Outcome.VALID_FIRST_TRY, {}),
+        )
+        total = reports.spend(today()).total
+        assert (total.spend, total.estimated, total.estimated_attempts, total.estimated_calls) == (130, 30, 1, 1)
+
+    def test_nothing_at_all(self, reports: Reports) -> None:
+        """Without calls the spend is 0, nothing is a share of it, and every table is empty with its columns."""
+        found = reports.spend(today())
+        assert (found.total.spend, found.total.discarded_share, found.total.hit_rate) == (0, None, None)
+        for kind in ("tenants", "models", "schemas"):
+            assert found.frame(kind).empty
+            assert "spend_nano_usd" in found.frame(kind)
+        assert found.reasons_frame().empty
+
+
+class TestCaches:
+    """What caches held and saved."""
+
+    def test_providers_caches(self, reports: Reports, store: Store) -> None:
+        """Cached tokens are a part of the input, and what they saved is added up, losses of writing included."""
+        builders.save(
+            store,
+            *call(Outcome.VALID_FIRST_TRY, {"cached_tokens": 300, "cache_saved_nano_usd": 50}),
+            *call(Outcome.VALID_FIRST_TRY, {"cache_write_tokens": 200, "cache_saved_nano_usd": -20}),
+        )
+        total = reports.spend(today()).total
+        assert (total.input_tokens, total.cached_tokens, total.cache_write_tokens) == (800, 300, 200)
+        assert (total.hit_rate, total.cache_saved) == (0.375, 30)
+
+    def test_answers_given_again(self, reports: Reports, store: Store) -> None:
+        """An answer given again is a valid object that cost nothing; its saving stands with whoever once gave it."""
+        again = builders.generation(NOW - HOUR, outcome=Outcome.CACHE_HIT, saved_nano_usd=100)
+        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {}), again)
+        found = reports.spend(today())
+        for bought in (found.total, found.models[0].bought, found.schemas[0].bought, found.tenants[0].bought):
+            assert (bought.calls, bought.valid, bought.answers, bought.answers_saved) == (2, 2, 1, 100)
+            assert (bought.spend, bought.cost_per_valid, bought.answer_rate, bought.saved) == (100, 50, 0.5, 100)
+
+
+class TestForm:
+    """Windows, exports, documents."""
+
+    def test_a_call_belongs_where_it_began(self, reports: Reports, store: Store) -> None:
+        """An attempt that ran into the window counts where its call began, and nowhere else."""
+        window = today()
+        late = window.starts_at - timedelta(seconds=1)
+        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"started_at": late + timedelta(seconds=2)}, at=late))
+        assert reports.spend(window).total.spend == 0
+        assert reports.spend(window.previous()).total.spend == 100
+
+    def test_over_time_adds_up(self, reports: Reports, store: Store) -> None:
+        """The bars add up to the total, useful and discarded apart."""
+        rows = [
+            row
+            for hours in range(1, 20, 3)
+            for row in call(Outcome.VALID_AFTER_REASK, INVALID, {}, at=NOW - hours * HOUR)
+        ]
+        builders.save(store, *rows)
+        found = reports.spend(today())
+        over = found.over_time
+        assert over["usd"].sum() == pytest.approx((found.total.spend or 0) / 1e9)
+        assert over["discarded"].sum() == pytest.approx(found.total.discarded / 1e9)
+        assert over["at"].nunique() == 7
+
+    def test_large_sums_are_exact(self, reports: Reports, store: Store) -> None:
+        """Sums beyond the whole numbers of a float come back exact, in exports and documents too."""
+        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": 2**53}, {"cost_nano_usd": 1}))
+        found = reports.spend(today(), "acme")
+        assert found.total.spend == 2**53 + 1
+        assert str(2**53 + 1) in csv(found.frame("tenants")).decode()
+        assert spend_document(found, "Acme")["spend_nano_usd"] == 2**53 + 1
+
+    def test_a_formula_stays_text(self, reports: Reports, store: Store) -> None:
+        """A schema's title that a spreadsheet would run gets an apostrophe."""
+        rows = call(Outcome.VALID_FIRST_TRY, {}, schema_name='=HYPERLINK("x")', schema_version=None)
+        builders.save(store, *rows)
+        assert "'=HYPERLINK" in csv(reports.spend(today()).frame("schemas")).decode()
+
+    def test_the_last_verification(self, reports: Reports, store: Store) -> None:
+        """It is the newest one, and none where it was never run."""
+        assert reports.verified() is None
+        common: dict[str, Any] = {"accounts": 2, "attempts": 9, "held_nano_usd": 0, "duration_ms": 3.5, "by": "ann"}
+        builders.save(
+            store,
+            Verification(id="a", at=NOW - DAY, ok=False, difference_nano_usd=7, **common),
+            Verification(id="b", at=NOW - HOUR, ok=True, difference_nano_usd=0, **common),
+        )
+        last = reports.verified()
+        assert last is not None
+        assert (last.at, last.ok, last.difference_nano_usd, last.attempts, last.by) == (NOW - HOUR, True, 0, 9, "ann")
+
+
+def test_thirty_days_of_ten_thousand_calls(sqlite_store: Store) -> None:
+    """Spend, forecasts and the last verification over 10,000 calls take half a second; thrice that if it is busy."""
+    builders.save(sqlite_store, *(builders.tenant(name, NOW - 40 * DAY) for name in ("Acme", "Borealis")))
+    step = 30 * DAY / 10_000
+    rows: list[Any] = []
+    for n in range(10_000):
+        rows += call(Outcome.VALID_FIRST_TRY, {}, at=NOW - (n + 1) * step, tenant_id=("acme", "borealis")[n % 2])
+    builders.save(sqlite_store, rows)
+    clock = ManualClock(NOW)
+    reports, window = Reports(sqlite_store, clock), Window.last(30 * DAY, NOW)
+    began = time.perf_counter()
+    assert reports.spend(window).total.calls == 10_000
+    reports.forecasts()
+    reports.verified()
+    assert time.perf_counter() - began < 1.5
