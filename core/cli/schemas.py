@@ -98,6 +98,7 @@ def _read(file: Path) -> str:
 @click.option("--tenant", help="Whose budget pays. Without it: the only tenant there is.")
 @click.option("--route", help="Who may answer, in what order. Without it: the route of the schema, or default.")
 @click.option("--model", help="One model instead of a route, as provider/name.")
+@click.option("--context", help="What many inputs share, text or '@file': it goes first, for the provider's cache.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="The most seconds that it may take.")
 @click.option("--stream", is_flag=True, help="Write each partial object as a line, then the whole one.")
 def generate(
@@ -108,6 +109,7 @@ def generate(
     tenant: str | None,
     route: str | None,
     model: str | None,
+    context: str | None,
     timeout: float | None,
     stream: bool,
 ) -> Answer:
@@ -118,9 +120,12 @@ def generate(
     from core.generation import GenerationRequest  # noqa: PLC0415
 
     payer = _payer(runtime, tenant)
+    given = _input(text)
+    shared = None if context is None else {"role": "user", "content": _input(context), "stable": True}
     request = GenerationRequest(
         schema=schema,
-        input=_input(text),
+        input=given if shared is None else None,
+        messages=None if shared is None else [shared, {"role": "user", "content": given}],
         route=route,
         model=model,
         timeout_seconds=timeout,

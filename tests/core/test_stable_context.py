@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.api.bodies import generation_request
+from core.cli import main
 from core.errors import Invalid
 from core.pricing import PriceBook
 from core.principals import LOCAL_OPERATOR
@@ -117,3 +118,26 @@ def test_the_corridor_takes_nothing_else(proctor: Rig) -> None:
     asked: list[dict[str, Any]] = [{"role": "user", "content": "A?", "stable": 1}]
     with pytest.raises(Invalid, match=r"messages\[0\].stable is true or false; this is 1"):
         proctor.ask(proctor.tenant(), messages=asked)
+
+
+def test_the_command_line_takes_it(
+    proctor: Rig, wire: WireServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``proctor generate --context @file`` sends what many inputs share first, and marks it."""
+    tenant, document = proctor.tenant(), tmp_path / "document.txt"
+    document.write_text("The terms.")
+    runtime = proctor.runtime
+    for name, value in {
+        "DATABASE_URL": runtime.store.url.render_as_string(hide_password=False),
+        "LOCAL_MODEL": "off",
+        "ANTHROPIC_API_KEY": "sk-ant-test",
+        "ANTHROPIC_BASE_URL": wire.anthropic_url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    asked = ["generate", "person", "Who?", "--tenant", tenant.name, "--model", SONNET, "--context", f"@{document}"]
+    assert main(asked) == 0
+    request = last(wire).request
+    assert request is not None
+    shared, own = request["messages"]
+    assert shared["content"] == [{"type": "text", "text": "The terms.", "cache_control": {"type": "ephemeral"}}]
+    assert own["content"] == "Who?"
