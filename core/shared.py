@@ -23,6 +23,8 @@ ANSWER_SECONDS = 0.25
 """How long a caller waits for a connection, and for an answer."""
 PROBE_SECONDS = 2.0
 """How long nobody waits for it once it has failed."""
+LONGEST_PROBE_SECONDS = 15.0
+"""After so long another caller may find out in place of one who never came back: a name server may hang for longer."""
 _T = TypeVar("_T")
 
 
@@ -120,7 +122,7 @@ class Shared:
             now = self._clock.monotonic()
             if now < self._outage.probe_at:
                 return False
-            self._outage.probe_at = now + PROBE_SECONDS
+            self._outage.probe_at = now + LONGEST_PROBE_SECONDS
             return True
 
     def _fail(self, turn: int, room: str, error: Exception) -> None:

@@ -126,6 +126,31 @@ def test_while_it_is_down_one_caller_asks_for_all(shared: Shared, valkey: Valkey
         assert (set(answers), len(asked)) == ({"here"}, 1)
 
 
+def test_while_somebody_is_finding_out_nobody_else_is(shared: Shared, clock: ManualClock) -> None:
+    """A probe that hangs, on a name server for one, holds up only the one who makes it."""
+
+    def fail(_: Any) -> str:
+        raise TimeoutError
+
+    shared.ask("room", fail, lambda: "here")
+    clock.advance(PROBE_SECONDS)
+    began, end = threading.Event(), threading.Event()
+
+    def hang(_: Any) -> str:
+        began.set()
+        end.wait(5)
+        return "redis"
+
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(lambda: shared.ask("room", hang, lambda: "here"))
+        began.wait(5)
+        clock.advance(PROBE_SECONDS * 2)
+        assert [ask(shared) for _ in range(3)] == ["here"] * 3
+        end.set()
+        assert probe.result() == "redis"
+    assert ask(shared) == "redis"
+
+
 def test_a_check_finds_out_that_it_is_back(
     shared: Shared, valkey: Valkey, clock: ManualClock, metrics: Metrics
 ) -> None:
