@@ -87,10 +87,10 @@ class Books:
         return self._asked[attempt.generation_id].scenario == LEAVES
 
 
-@pytest.fixture(scope="module")
-def books(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, pg_url: str, pg_template: str) -> Books:
+@pytest.fixture
+def books(sqlite_template: Path, tmp_path: Path, pg_url: str, pg_template: str) -> Books:
     """Everything, after one run of two processes: chat completions on SQLite, Responses on PostgreSQL."""
-    path = tmp_path_factory.mktemp("ten-thousand") / "proctor.db"
+    path = tmp_path / "proctor.db"
     path.write_bytes(sqlite_template.read_bytes())
     with servers.database(pg_url, "ten_thousand", pg_template) as pg, apart() as wire:
         urls = (f"sqlite:///{path}", pg)
@@ -135,13 +135,13 @@ def total(counted: Iterable[Tokens]) -> Tokens:
 # ── What was asked ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_question_is_one_generation(books: Books) -> None:
+def every_question_is_one_generation(books: Books) -> None:
     """None is lost and none is there twice, whatever became of it, and nothing went wrong outside them."""
     assert [one.unrecorded for one in books.told] == [[], []]
     assert Counter(one.request_id for one in books.generations) == dict.fromkeys(books.questions, 1)
 
 
-def test_the_mix_holds_every_way_a_generation_can_go(books: Books) -> None:
+def the_mix_holds_every_way_a_generation_can_go(books: Books) -> None:
     """Each scenario was met on each of the three wires, whole and streamed; each outcome came about, refusals too."""
     met = Counter((call.scenario, call.path, call.stream) for call in books.calls)
     for scenario in (*FAULTS, *IN_VAIN, "ok"):
@@ -166,7 +166,7 @@ def test_the_mix_holds_every_way_a_generation_can_go(books: Books) -> None:
 # ── What was billed ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_attempt_is_one_call(books: Books) -> None:
+def every_attempt_is_one_call(books: Books) -> None:
     """There are as many attempts as the fake saw calls: of each wire, each scenario, whole and streamed."""
     assert Counter(map(books.kind, books.attempts)) == Counter(map(kind, books.calls))
     ids = [one.provider_request_id for one in books.attempts if one.provider_request_id]
@@ -175,7 +175,7 @@ def test_every_attempt_is_one_call(books: Books) -> None:
         assert (books.kind(attempt), attempt.http_status) == (kind(call), call.status)
 
 
-def test_tokens_are_those_that_were_billed(books: Books) -> None:
+def tokens_are_those_that_were_billed(books: Books) -> None:
     """What the wire told is recorded to the token, call by call; what was not billed is recorded as nothing."""
     for attempt, call in books.known:
         if not billed(call):
@@ -184,9 +184,13 @@ def test_tokens_are_those_that_were_billed(books: Books) -> None:
             assert (tokens(attempt), attempt.estimated) == (call.usage, False), call
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_the_sums_of_each_provider_are_equal(provider: str, books: Books) -> None:
+def the_sums_of_each_provider_are_equal(books: Books) -> None:
     """Summed over a provider, what is recorded as told is what the fake billed and told, in each kind of token."""
+    for provider in ("openai", "anthropic"):
+        _compare_sums(provider, books)
+
+
+def _compare_sums(provider: str, books: Books) -> None:
     told = [one for one in books.attempts if one.provider == provider and one.input_tokens and not one.estimated]
     billing = [call for call in books.calls if (call.path == PATHS["anthropic"]) == (provider == "anthropic")]
     left = {attempt.provider_request_id for attempt, _ in books.known if books.is_left(attempt)}
@@ -199,7 +203,7 @@ def test_the_sums_of_each_provider_are_equal(provider: str, books: Books) -> Non
     assert total(known).reasoning_tokens > 0
 
 
-def test_what_nobody_told_is_marked_and_counted(books: Books) -> None:
+def what_nobody_told_is_marked_and_counted(books: Books) -> None:
     """Those attempts are estimates that the fake billed and never told, by its own list, and no others are."""
     estimated = [one for one in books.attempts if one.estimated]
     untold = [call for call in books.calls if billed(call) and not call.told]
@@ -220,7 +224,7 @@ def test_what_nobody_told_is_marked_and_counted(books: Books) -> None:
     assert len(estimated) > len(books.calls) // 20
 
 
-def test_an_estimate_is_never_too_low(books: Books) -> None:
+def an_estimate_is_never_too_low(books: Books) -> None:
     """What was billed without being told is covered, except for what a vendor says to somebody who has left."""
     for attempt, call in books.known:
         if attempt.estimated:
@@ -233,7 +237,7 @@ def test_an_estimate_is_never_too_low(books: Books) -> None:
 # ── What was made of it ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_generations_are_the_sums_of_their_attempts(books: Books) -> None:
+def generations_are_the_sums_of_their_attempts(books: Books) -> None:
     """Tokens, cost, the mark of an estimate and the number of attempts of each generation follow from its attempts."""
     mine: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in books.attempts:
@@ -247,7 +251,7 @@ def test_generations_are_the_sums_of_their_attempts(books: Books) -> None:
         assert generation.cost_nano_usd == sum(one.cost_nano_usd or 0 for one in attempts)
 
 
-def test_every_nano_dollar_is_explained(books: Books) -> None:
+def every_nano_dollar_is_explained(books: Books) -> None:
     """Verify finds no difference and nothing held; accounts are what the attempts cost, and no budget is overspent."""
     assert [(one.verified, one.held_nano_usd) for one in books.told] == [(True, 0), (True, 0)]
     assert list(books.reservations) == []
@@ -267,6 +271,27 @@ def test_every_nano_dollar_is_explained(books: Books) -> None:
     assert all(SMALL_BUDGET * 9 // 10 < spent[tenant_id] <= SMALL_BUDGET for tenant_id in stopped)
 
 
-def test_it_is_quick(books: Books) -> None:
+def it_is_quick(books: Books) -> None:
     """Ten thousand generations are no more than a minute's work of two cores."""
     assert sum(one.cpu_seconds for one in books.told) < MOST_CPU_SECONDS
+
+
+CLAIMS = (
+    every_question_is_one_generation,
+    the_mix_holds_every_way_a_generation_can_go,
+    every_attempt_is_one_call,
+    tokens_are_those_that_were_billed,
+    the_sums_of_each_provider_are_equal,
+    what_nobody_told_is_marked_and_counted,
+    an_estimate_is_never_too_low,
+    generations_are_the_sums_of_their_attempts,
+    every_nano_dollar_is_explained,
+    it_is_quick,
+)
+
+
+def test_what_is_recorded_is_what_was_billed(books: Books, subtests: pytest.Subtests) -> None:
+    """Each claim above holds of the ten thousand. It is one test, so that several workers do not each make them."""
+    for claim in CLAIMS:
+        with subtests.test(claim.__name__):
+            claim(books)
