@@ -78,9 +78,16 @@ class Books:
 
     def kind(self, attempt: Attempt) -> Kind:
         """Return the wire, the scenario and the way of an attempt."""
-        asked = self._asked[attempt.generation_id]
-        scenario = chosen(attempt.model, attempt.provider, [asked.text])
-        return Kind(PATHS["anthropic" if attempt.provider == "anthropic" else asked.api], scenario, asked.stream)
+        return self._kinds[attempt.id]
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, Kind]:
+        kinds: dict[str, Kind] = {}
+        for one in self.attempts:
+            asked = self._asked[one.generation_id]
+            path = PATHS["anthropic" if one.provider == "anthropic" else asked.api]
+            kinds[one.id] = Kind(path, chosen(one.model, one.provider, [asked.text]), asked.stream)
+        return kinds
 
     def is_left(self, attempt: Attempt) -> bool:
         """Whether its caller left in mid-stream."""
