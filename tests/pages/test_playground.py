@@ -98,7 +98,21 @@ def test_the_page_opens_ready_to_run(open_page: Open, acme: Tenant) -> None:
     assert page.selectbox(key="schema").value == "support_ticket"
     assert page.text_area(key="input_support_ticket@1").value.strip()
     assert not page.button(key="run").disabled
-    assert "It asks `openai/gpt-4o-mini`, then `anthropic/claude-haiku-4-5`." in _told(page)
+    assert "Route default asks `openai/gpt-4o-mini`, then `anthropic/claude-haiku-4-5`." in _told(page)
+
+
+def test_a_schema_s_own_route_is_asked_unless_another_is_chosen(
+    open_page: Open, proctor: Runtime, acme: Tenant
+) -> None:
+    """As for a program that names no route: the one that lists the schema answers."""
+    proctor.routes.set(LOCAL_OPERATOR, "tickets", [{"model": "gpt-4.1-nano"}], schemas=["support_ticket"])
+    page = _ask(open_page("playground"), "The printer is on fire.")
+    assert "Route tickets asks `openai/gpt-4.1-nano`." in _told(page)
+    page.selectbox(key="model").set_value("Route default").run()
+    assert "Route default asks `openai/gpt-4o-mini`" in _told(page)
+
+    (recorded,) = _calls(proctor, acme)
+    assert (recorded.route, recorded.model) == ("tickets", "gpt-4.1-nano")
 
 
 def test_a_run_ends_with_every_field_valid_and_what_it_took(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
