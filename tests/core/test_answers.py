@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -618,6 +620,47 @@ def test_a_long_answer_keeps_its_lease(proctor: Rig, route: str, wire: WireServe
 
     assert calls(wire, asked) == 1
     assert outcomes(heard) == [Outcome.CACHE_HIT] * 2 + [Outcome.VALID_FIRST_TRY]
+
+
+def test_never_two_at_once(database_url: str) -> None:
+    """Whatever fails, leaves or grows old, no question is answered by two at once, in two processes or threads."""
+    stores = [Store(database_url) for _ in range(2)]
+    processes = [Answers(store, SystemClock()) for store in stores]
+    guard, busy, most, made = threading.Lock(), Counter[str](), Counter[str](), Counter[str]()
+
+    def work(number: int) -> None:
+        chance, answers = random.Random(number), processes[number % 2]  # noqa: S311 so that it repeats
+        for round_ in range(12):
+            key, gone = f"key {chance.randrange(3)}", threading.Event()
+            leaving = threading.Timer(chance.random() / 50, gone.set)
+            if chance.random() < 0.2:
+                leaving.start()
+            asked = ask(key, generation=f"{number} {round_}", seconds=0.02)
+            try:
+                turn = answers.turn(asked, ends=time.monotonic() + 30, cancelled=gone)
+            except Cancelled:
+                continue
+            finally:
+                leaving.cancel()
+            if turn.given is not None:
+                assert turn.given.value == key
+                continue
+            with guard:
+                busy[key] += 1
+                made[key] += 1
+                most[key] = max(most[key], busy[key])
+            time.sleep(chance.random() / 100)
+            with guard:
+                busy[key] -= 1
+            turn.end(None if chance.random() < 0.3 else Answered(key, "openai", "m", 1))
+
+    together(12, work)
+    for answers, store in zip(processes, stores, strict=True):
+        assert answers._flights == {}
+        answers.close()
+        store.close()
+    assert set(most.values()) == {1}
+    assert sum(made.values()) < 12 * 12
 
 
 @pytest.fixture
