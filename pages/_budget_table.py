@@ -10,8 +10,6 @@ import pandas as pd
 from core.pricing import usd
 from pages import _formats
 
-NEAR = 0.8
-"""From this share of its budget on a tenant is near its limit."""
 MOST_USD = 1_000_000
 STATUSES = {"On track": "green", "Near its limit": "orange", "Spent": "red", "No budget": "gray"}
 
@@ -23,7 +21,7 @@ def status(state: Any) -> str:
     share = state.used_share
     if share is None or share >= 1:
         return "Spent"
-    return "Near its limit" if share >= NEAR else "On track"
+    return "Near its limit" if state.threshold is not None else "On track"
 
 
 def listed(tenants: list[Any], states: dict[str, Any]) -> pd.DataFrame:
@@ -33,16 +31,23 @@ def listed(tenants: list[Any], states: dict[str, Any]) -> pd.DataFrame:
         state = states.get(tenant.id)
         row = {
             "tenant": tenant.name,
-            "budget": usd(state.limit_nano_usd) if state else math.nan,
+            "budget": usd(state.terms.limit_nano_usd) if state else math.nan,
             "status": [status(state)],
             "used": 100 * state.used_share if state and state.used_share is not None else math.nan,
             "spent": _formats.dollars(state.spent_nano_usd) if state else _formats.UNKNOWN,
             "held": _formats.dollars(state.held_nano_usd) if state else _formats.UNKNOWN,
             "resets": _formats.moment(state.ends_at, tenant.timezone) if state else _formats.UNKNOWN,
+            "per": _per(state) if state else _formats.UNKNOWN,
+            "mode": str(state.terms.mode) if state else _formats.UNKNOWN,
             "zone": tenant.timezone,
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _per(state: Any) -> str:
+    raised = state.limit_nano_usd - state.terms.limit_nano_usd
+    return f"{state.terms.period}, {_formats.dollars(raised)} more for a while" if raised else str(state.terms.period)
 
 
 def checked(before: pd.DataFrame, after: pd.DataFrame) -> tuple[dict[str, float], list[str]]:
@@ -56,7 +61,7 @@ def checked(before: pd.DataFrame, after: pd.DataFrame) -> tuple[dict[str, float]
         if new == old or (pd.isna(new) and pd.isna(old)):
             continue
         if pd.isna(new):
-            wrong.append(f"{name} needs an amount: a budget can be changed, not taken away.")
+            wrong.append(f"{name} needs an amount. To take its budget away, choose it below and press Remove.")
         elif not 0 <= float(new) <= MOST_USD:
             wrong.append(f"{name}: a budget lies between $0 and ${MOST_USD:,}.")
         else:

@@ -27,6 +27,9 @@ DEFAULTS = {
 """What a limit of a tenant is while it has none of its own."""
 
 
+RULES = {None: "As the deployment", "allow": "Let through", "refuse": "Refuse"}
+
+
 @st.cache_data
 def _zones() -> list[str]:
     return sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
@@ -73,9 +76,22 @@ def edit(visit: Visit, tenant: Any) -> None:
         key=f"days_{tenant.id}",
         help="0 keeps none. What is kept already stays until its own day.",
     )
+    rules = {
+        field: st.selectbox(
+            label,
+            list(RULES),
+            list(RULES).index(getattr(tenant, field)),
+            format_func=RULES.__getitem__,
+            key=f"{field}_{tenant.id}",
+        )
+        for field, label in (
+            ("without_budget", "Calls that no budget pays for"),
+            ("without_price", "Models without a price"),
+        )
+    }
     if st.button("Save settings", type="primary", key="confirm_settings"):
         with _parts.refusals("The settings were not saved."):
-            changes = {"name": name, "payload_retention_days": days} | limits
+            changes = {"name": name, "payload_retention_days": days} | limits | rules
             visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
             _parts.flash(f"The settings of {name} are saved.")
             st.rerun()
@@ -97,9 +113,11 @@ def limit_key(visit: Visit, tenant: Any, key: Key) -> None:
 @st.dialog("Save budgets?", icon=":material/payments:", width="medium")
 def budgets(visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, Any], states: Mapping[str, Any]) -> None:
     """Show each budget as it is and as it would be, with what follows; save those that nobody changed meanwhile."""
-    rows = {name: _difference(limit, states.get(tenants[name].id)) for name, limit in changes.items()}
+    rows = {
+        name: _difference(visit, tenants[name], limit, states.get(tenants[name].id)) for name, limit in changes.items()
+    }
     st.table(pd.DataFrame.from_dict(rows, orient="index", columns=["Now", "New", "What follows"]), border="horizontal")
-    st.caption("A budget holds from the next generation on. What was spent this month stays spent.")
+    st.caption("A budget holds from the next generation on. What was spent stays spent.")
     if not st.button("Save", type="primary", key="confirm_budgets"):
         return
     saved: list[str] = []
@@ -116,17 +134,33 @@ def budgets(visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, An
         st.rerun()
 
 
-def _difference(limit: float, state: BudgetState | None) -> Sequence[str]:
+def _difference(visit: Visit, tenant: Any, limit: float, state: BudgetState | None) -> Sequence[str]:
     new = nano_usd(str(limit))
     if state is None:
-        return ("no limit", _formats.dollars(new), "From now on its spending has a limit.")
-    left = new - state.spent_nano_usd
-    if left <= 0:
+        past = _past(visit, tenant, new, "month")
+        return ("no limit", _formats.dollars(new), f"From now on its spending has a limit. {past}".replace("$", "\\$"))
+    raised = state.limit_nano_usd - state.terms.limit_nano_usd
+    left = new + raised - state.spent_nano_usd
+    if left <= 0 and state.terms.mode != "soft":
         spent = _formats.dollars(state.spent_nano_usd)
         follows = f":red-badge[:material/money_off: Stops] {spent} is spent already: every generation will be refused."
     else:
-        follows = f"{_formats.dollars(left)} is left this month."
-    return (_formats.dollars(state.limit_nano_usd), _formats.dollars(new), follows.replace("$", "\\$"))
+        follows = f"{_formats.dollars(max(0, left))} is left in this period."
+    follows += " " + _past(visit, tenant, new, state.terms.period.value)
+    return (_formats.dollars(state.terms.limit_nano_usd), _formats.dollars(new), follows.replace("$", "\\$"))
+
+
+def _past(visit: Visit, tenant: Any, limit_nano_usd: int, period: str) -> str:
+    """Say what a limit would have done in the last 30 days."""
+    if period == "span":
+        return ""
+    found = visit.runtime.reports.blocked_by(tenant.id, limit_nano_usd, period)
+    if not found.blocked:
+        return f"It would have blocked none of the {found.calls:,} calls of the last 30 days."
+    return (
+        f"It would have blocked {found.blocked:,} of the {found.calls:,} calls of the last 30 days, "
+        f"{_formats.dollars(found.kept_nano_usd)} of spend."
+    )
 
 
 @st.dialog("New key", icon=":material/key:", width="medium", on_dismiss="rerun")

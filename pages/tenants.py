@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.tenants import Permission
-from pages import _formats, _limits, _parts, _tenant_dialogs
+from pages import _budgets, _formats, _limits, _parts, _tenant_dialogs
 from pages._budget_table import MOST_USD, STATUSES, checked, listed
 
 COLUMNS = st.column_config
@@ -21,7 +21,12 @@ def budget_card(visit: _parts.Visit, tenants: list[Any]) -> None:
     turn = st.session_state.get("budgets_round", 0)
     # Edits are kept by place in the table: another set of tenants must be another table, or they would move.
     members = zlib.crc32("".join(tenant.id for tenant in tenants).encode())
-    with _parts.card("Budgets", key="budgets", stretch=False, help="Per calendar month in the tenant's time zone."):
+    with _parts.card(
+        "Budgets",
+        key="budgets",
+        stretch=False,
+        help="For everything that a tenant does. Budgets for one model, schema or route stand below.",
+    ):
         edited = st.data_editor(
             base,
             key=f"budgets_{turn}_{members}",
@@ -31,12 +36,14 @@ def budget_card(visit: _parts.Visit, tenants: list[Any]) -> None:
             disabled=[name for name in base.columns if name != "budget" or not visit.may(Permission.BUDGETS_WRITE)],
             column_config={
                 "tenant": COLUMNS.TextColumn("Tenant", pinned=True),
-                "budget": COLUMNS.NumberColumn(
-                    "Monthly budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01
-                ),
+                "budget": COLUMNS.NumberColumn("Budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01),
                 "status": COLUMNS.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values())),
                 "used": COLUMNS.ProgressColumn("Used", format="%.1f%%", min_value=0, max_value=100),
-                "spent": COLUMNS.TextColumn("Spent", alignment="right", help="Charged this month, from the ledger."),
+                "per": COLUMNS.TextColumn("Per", help="As the calendar of the tenant's time zone has it."),
+                "mode": COLUMNS.TextColumn("Mode", help="What happens at the limit."),
+                "spent": COLUMNS.TextColumn(
+                    "Spent", alignment="right", help="Charged in the current period, from the ledger."
+                ),
                 "held": COLUMNS.TextColumn("Held", alignment="right", help="Reserved for calls that are out."),
                 "resets": COLUMNS.TextColumn("Resets", help="In the tenant's own time zone."),
                 "zone": COLUMNS.TextColumn("Time zone"),
@@ -52,12 +59,12 @@ def budget_card(visit: _parts.Visit, tenants: list[Any]) -> None:
             if st.button("Discard", key="discard", disabled=not changes and not wrong):
                 st.session_state["budgets_round"] = turn + 1
                 st.rerun()
-            st.caption("Edit a monthly budget in the table; nothing is saved before you confirm it.")
+            st.caption("Edit a budget in the table; nothing is saved before you confirm it. A new one is monthly.")
 
 
 def tenant_card(visit: _parts.Visit) -> None:
-    """Draw one tenant: settings and keys."""
-    with _parts.card("Keys and settings", key="one_tenant", stretch=False):
+    """Draw one tenant: settings, keys and budgets."""
+    with _parts.card("One tenant: keys and settings", key="one_tenant", stretch=False):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             tenant = _parts.tenant_choice(visit, everyone=None)
             if st.button("New key", icon=":material/key:", key="new", disabled=not visit.may(Permission.KEYS_WRITE)):
@@ -91,6 +98,7 @@ def tenant_card(visit: _parts.Visit) -> None:
         if revoked := [key for key in keys if not key.is_live]:
             gone = ", ".join(f"`{key.prefix}…` {_formats.moment(key.revoked_at)} UTC" for key in revoked)
             st.markdown(f":small[Revoked: {gone}]")
+    _budgets.card(visit, tenant)
 
 
 def advise() -> None:

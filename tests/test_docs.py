@@ -17,6 +17,7 @@ from core.api import bodies, native, streams
 from core.api.flights import LANDING_SECONDS
 from core.breakers import Rule
 from core.clock import SystemClock
+from core.budgets.terms import THRESHOLDS
 from core.demo import Demo
 from core.generation import _MOST_MESSAGES
 from core.guardrails import length
@@ -27,7 +28,6 @@ from core.reports.troubles import HIGH_ERROR_RATE, HIGH_USE, LEAST_ENDED
 from core.settings import ROOT, Settings
 from core.store import Store
 from core.tenants import Tenants
-from pages._budget_table import NEAR
 from tests import docs_runner
 from tests.docs_runner import ADMINISTER, ALL, API, BUILD, GUIDES, OPERATE, PAGES, README, RUNNING
 from tests.wire.server import WireServer
@@ -137,7 +137,7 @@ FIGURES = [
     (OPERATE, f"up to {RULE.longest_pause_seconds / 60:.0f} minutes"),
     (OPERATE, f"after {RULE.pause_seconds:.0f} seconds it lets a probe through"),
     (ADMINISTER, f"of over {length.MOST_CHARACTERS:,} characters"),
-    (ADMINISTER, f"begins at {NEAR * 100:.0f} %"),
+    (ADMINISTER, f"At {THRESHOLDS[0]} and {THRESHOLDS[1]} % of the limit"),
     (BUILD, f"{MOST_BYTES // 1000} kB"),
     (BUILD, f"| {MOST_NODES} |"),
     (BUILD, f"{DEEPEST} levels"),

@@ -76,7 +76,7 @@ def test_a_typed_budget_can_be_reviewed_or_discarded(open_page: Open, proctor: R
     [
         (-5.0, "Acme: a budget lies between $0 and $1,000,000."),
         (1e12, "Acme: a budget lies between $0 and $1,000,000."),
-        (None, "Acme needs an amount: a budget can be changed, not taken away."),
+        (None, "Acme needs an amount. To take its budget away, choose it below and press Remove."),
     ],
 )
 def test_what_the_browser_would_not_stop_is_stopped(
@@ -115,6 +115,7 @@ def test_the_list_tells_each_budget_from_its_account(proctor: Runtime, acme: Ten
 class _State:
     def __init__(self, share: float | None) -> None:
         self.used_share = share
+        self.threshold = 80 if share is not None and share >= 0.8 else None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ class _State:
     ],
 )
 def test_a_status_says_how_near_the_end_is(share: float | None, word: str) -> None:
-    """Four fifths is near, all of it is spent, and so is a budget of nothing."""
+    """Past its first threshold a budget is near its end, all of it is spent, and so is a budget of nothing."""
     assert status(_State(share)) == word
 
 
@@ -173,7 +174,8 @@ def test_the_difference_names_what_follows(proctor: Runtime, acme: Tenant) -> No
 
     assert list(rows.loc["Acme", ["Now", "New"]]) == ["$25.00", "$0.00"]
     assert "every generation will be refused" in rows.loc["Acme", "What follows"]
-    assert list(rows.loc["Globex"]) == ["no limit", "$5.00", "From now on its spending has a limit."]
+    assert list(rows.loc["Globex", ["Now", "New"]]) == ["no limit", "$5.00"]
+    assert rows.loc["Globex", "What follows"].startswith("From now on its spending has a limit. It would have blocked")
 
 
 def test_confirmed_budgets_are_saved_in_whole_nano_dollars(proctor: Runtime, acme: Tenant) -> None:
