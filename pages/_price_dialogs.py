@@ -94,12 +94,12 @@ def _said(kind: OverrideKind | None) -> dict[str, Any]:
     if kind is OverrideKind.DISCOUNT:
         percent = st.text_input("Percent off the list price", key="price_percent", placeholder="12.5")
         return {"discount_percent": percent}
-    places = st.grid(2, min_column_width=150, gap="small")
+    st.caption("Dollars per million tokens. Caching that is left empty costs as input.")
+    places = st.grid(4, min_column_width=120, gap="small")
     rates: dict[str, Any] = {}
     for field, label in RATES.items():
-        help_text = None if field.startswith(("input", "output")) else "Empty: as input."
         with places:
-            rates[field] = st.text_input(f"{label}, USD per million", key=f"price_{field}", help=help_text)
+            rates[field] = st.text_input(label, key=f"price_{field}")
     with st.expander("Long contexts", icon=":material/expand:"):
         st.caption("A tier prices every token of a call whose input is larger than that.")
         columns = ["from_input_tokens", *RATES]
@@ -143,7 +143,7 @@ def _consequence(visit: _parts.Visit, provider: str, name: str, tenant: Any, mom
     whose = _parts.plain(tenant.name) if tenant else "every tenant without a price of its own"
     sentence = f"Calls of {whose} that begin from {_formats.moment(moment)} UTC on are charged the new price."
     if moment < visit.now - timedelta(minutes=1):
-        sentence += " Those recorded since keep theirs, until you price them anew below."
+        sentence += " Those recorded since keep theirs, until you price them anew."
     st.info(sentence, icon=":material/info:")
     return holding.id if holding else ""
 
@@ -198,12 +198,12 @@ def _reprice(visit: _parts.Visit, scope: RepricingScope) -> None:
         ]
         if any(left):
             st.caption(f"Of the others in this span {' and '.join(filter(None, left))}.")
-        moved = preview.after_nano_usd - preview.before_nano_usd
-        way = "more" if moved >= 0 else "less"
+        before, after = (_formats.dollars(nano) for nano in (preview.before_nano_usd, preview.after_nano_usd))
+        without = f", {preview.unpriced:,} of them without a price until now," if preview.unpriced else ""
         st.warning(
-            f"{_formats.plural(preview.attempts, 'attempt')} will have cost "
-            f"{_formats.dollars(abs(moved))} {way}: in calls, reports, statements, and in the budgets that paid. "
-            "A budget of the present period may be used up by it. The old figures are kept.".replace("$", "\\$"),
+            f"{_formats.plural(preview.attempts, 'attempt')}{without} will have cost {after} instead of {before}: in "
+            "calls, reports and statements, and in the budgets that cover them. A budget of the present period may be "
+            "used up by it. The old figures are kept.".replace("$", "\\$"),
             icon=":material/warning:",
         )
         reason = st.text_input("Reason", key="reprice_reason", max_chars=500, placeholder="the invoice of October")

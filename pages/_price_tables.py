@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.pricing import Override, PriceBook, PricedModel, usd
+from core.pricing import Override, PriceBook, PricedModel, PriceTerms, as_dollars, usd
 from core.repricing import OldFigure, RepricingPreview
 from pages import _formats
 
@@ -24,24 +24,41 @@ STATES = {
 
 
 def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.DataFrame:
-    """Return what each model costs today: rates as text, as they are frozen on attempts; unpriced ones without any."""
+    """Return what each model costs today, in dollars per million tokens; unpriced ones have no rates."""
     rows: list[dict[str, Any]] = []
     for one in models:
         terms = book.terms(one.provider, one.model, now)
-        price = terms.price if terms else None
+        base = terms.base if terms else None
         rows.append(
             {
                 "model": f"{one.provider}/{one.model}",
-                "input": price.input_usd_per_mtok if price else None,
-                "cached": price.cached_usd_per_mtok if price else None,
-                "written": price.cache_write_usd_per_mtok if price else None,
-                "output": price.output_usd_per_mtok if price else None,
-                "source": price.source if price else "unpriced",
-                "date": price.date[:10] if price else None,
+                "input": as_dollars(base.fresh) if base else None,
+                "cached": as_dollars(base.cached) if base else None,
+                "written": as_dollars(base.written) if base else None,
+                "output": as_dollars(base.output) if base else None,
+                "long": _tiers(terms) if terms else None,
+                "source": terms.price.source if terms else "unpriced",
+                "date": terms.price.date[:10] if terms else None,
                 "calls": one.calls,
             }
         )
-    return pd.DataFrame(rows, columns=["model", "input", "cached", "written", "output", "source", "date", "calls"])
+    columns = ["model", "input", "cached", "written", "output", "long", "source", "date", "calls"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def exact(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.DataFrame:
+    """Return the same for a download, each price as it is frozen on attempts."""
+    rows: list[dict[str, Any]] = []
+    for one in models:
+        terms = book.terms(one.provider, one.model, now)
+        frozen = terms.price.as_dict() if terms else {"source": "unpriced"}
+        rows.append({"asked_for": f"{one.provider}/{one.model}", **frozen, "calls_in_30_days": one.calls})
+    return pd.DataFrame(rows)
+
+
+def _tiers(terms: PriceTerms) -> str | None:
+    steps = [f"above {above:,}: {as_dollars(r.fresh)} in, {as_dollars(r.output)} out" for above, r in terms.tiers]
+    return "; ".join(steps) or None
 
 
 def whom(override: Override, names: Mapping[str, str]) -> str:

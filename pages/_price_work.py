@@ -40,7 +40,8 @@ def _unpriced(visit: _parts.Visit, one: UnpricedModel, book: PriceBook) -> None:
     row.markdown(
         f"**{_parts.plain('/'.join(model))}**  \n:small[:gray[{_formats.plural(one.calls, 'attempt')} · "
         f"{_formats.short(one.input_tokens)} tokens in, {_formats.short(one.output_tokens)} out · "
-        f"{_formats.moment(one.first_at)} to {_formats.moment(one.last_at)} UTC · {_parts.plain(who)}]]"
+        f"{_formats.moment(one.first_at)} to {_formats.moment(one.last_at)} UTC · {_parts.plain(who)}]]",
+        width="stretch",
     )
     if not visit.may(Permission.PRICES_WRITE):
         return
@@ -71,7 +72,8 @@ def history_card(visit: _parts.Visit, tenant: Any) -> None:
             row.markdown(
                 f"**{_parts.plain(f'{one.provider}/{one.model}')}** {became}  \n"
                 f":small[:gray[calls from {one.starts_at:%Y-%m-%d} to {one.ends_at:%Y-%m-%d} · "
-                f"{_formats.moment(one.at)} UTC by {_parts.plain(one.actor)} · {_parts.plain(one.reason)}]]"
+                f"{_formats.moment(one.at)} UTC by {_parts.plain(one.actor)} · {_parts.plain(one.reason)}]]",
+                width="stretch",
             )
             row.download_button(
                 "Old figures",

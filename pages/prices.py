@@ -35,7 +35,8 @@ def today_card(visit: _parts.Visit, tenant: Any) -> None:
     runtime = visit.runtime
     routed = [(one.provider, one.model) for route in runtime.routes.list() for one in route.terms.candidates]
     models = runtime.prices.in_use(visit.now - timedelta(days=_price_work.IN_USE_DAYS), routed)
-    frame = _price_tables.listed(models, runtime.prices.book(tenant.id if tenant else ""), visit.now)
+    book = runtime.prices.book(tenant.id if tenant else "")
+    frame = _price_tables.listed(models, book, visit.now)
     with _parts.card(
         "Prices today",
         key="today",
@@ -51,20 +52,23 @@ def today_card(visit: _parts.Visit, tenant: Any) -> None:
             placeholder=_formats.UNKNOWN,
             alt="What each model costs today, in dollars per million tokens",
             column_config={
-                "model": text("Model", pinned=True, width=220),
-                "input": text("Input", help="Dollars per million tokens, as all rates here."),
-                "cached": text("Cached", help="Input read from the provider's cache."),
-                "written": text("Cache write", help="Input written to the provider's cache."),
-                "output": text("Output"),
-                "source": text("Source", width=240),
-                "date": text("As of", help="The day of the list, or since when the override holds.", width=96),
-                "calls": COLUMNS.NumberColumn("Calls, 30 d", format="localized", width=84),
+                "model": text("Model", pinned=True, width=204),
+                "input": text("Input", help="Dollars per million tokens, as all rates here.", width=68),
+                "cached": text("Cached", help="Input read from the provider's cache.", width=76),
+                "written": text("Cache write", help="Input written to the provider's cache.", width=84),
+                "output": text("Output", width=68),
+                "long": text(
+                    "Long contexts", help="Rates of every token of a call with more input than that.", width=196
+                ),
+                "source": text("Source", width=212),
+                "date": text("As of", help="The day of the list, or since when the override holds.", width=82),
+                "calls": COLUMNS.NumberColumn("Calls, 30 d", format="localized", width=74),
             },
         )
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             whose = tenant.name if tenant else "tenants without a price of their own"
             st.caption(f"For {_parts.plain(whose)}, on {visit.now:%b %d} UTC. The price is frozen on each attempt.")
-            _csv(frame, "prices", visit, "prices_csv")
+            _csv(_price_tables.exact(models, book, visit.now), "prices", visit, "prices_csv")
 
 
 def overrides_card(visit: _parts.Visit, tenant: Any) -> None:
@@ -101,7 +105,8 @@ def _override(visit: _parts.Visit, one: Override, state: str, whom: str) -> None
     row.markdown(
         f"{_price_tables.STATES[state]} **{_parts.plain(one.subject)}** {sentence}  \n"
         f":small[:gray[{_parts.plain(whom)} · from {one.from_at:%Y-%m-%d %H:%M} UTC · set by {_parts.plain(one.actor)}"
-        f"{reason}{ended}]]"
+        f"{reason}{ended}]]",
+        width="stretch",
     )
     may = state in ("active", "future") and visit.may(Permission.PRICES_WRITE)
     if may and row.button("Withdraw…", key=f"withdraw_{one.id}", type="tertiary", icon=":material/undo:"):

@@ -131,7 +131,7 @@ def test_the_work_list_leads_to_a_price_and_then_to_history(open_page: Open, pro
     proctor.prices.set(LOCAL_OPERATOR, *OWN, rates=RATES, from_at=NOW - timedelta(days=1))
     page = open_page("prices")
     page.button("anew_compatible_own_model").click().run()
-    assert "1 attempt will have cost $0.0015 more" in _told(page)
+    assert "1 attempt, 1 of them without a price until now, will have cost $0.0015 instead of $0.00" in _told(page)
     proctor.repricings.reprice(
         LOCAL_OPERATOR, RepricingScope(provider=OWN[0], model="*", starts_at=NOW - DAY, ends_at=NOW), "late"
     )

@@ -1,0 +1,144 @@
+"""Models without a price: called and marked, or refused; and a price that an operator sets holds with the next call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.errors import Unpriced
+from core.principals import LOCAL_OPERATOR
+from core.tables import Outcome, Tenant
+from tests.corridor import ANTHROPIC, OPENAI, Heard, Rig, rig
+from tests.wire.server import WireServer
+
+NOBODYS = "openai/a-model-that-no-list-knows"
+RATES = {"input_usd_per_mtok": "2", "output_usd_per_mtok": "8"}
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture
+def here(wire: WireServer, database_url: str) -> Iterator[Rig]:
+    """A Proctor, on either database."""
+    with rig(wire, database_url) as running:
+        yield running
+
+
+def price(here: Rig, model: str, **more: Any) -> None:
+    """Set a price."""
+    provider, _, name = model.partition("/")
+    here.runtime.prices.set(LOCAL_OPERATOR, provider, name, **({"rates": RATES} | more))
+
+
+def refuse(here: Rig, tenant: Tenant, rule: str = "refuse") -> None:
+    """Let a tenant call only what has a price."""
+    here.runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, tenant.version, without_price=rule)
+
+
+def reasons(heard: Heard) -> list[str]:
+    """Return the sentences of the decision trace."""
+    return [step["reason"] for step in heard.generation.trace]
+
+
+def test_without_a_rule_an_unpriced_model_answers(here: Rig) -> None:
+    """It is let through, its cost is unknown and not 0, and no budget is charged."""
+    tenant = here.tenant()
+    heard = here.ask(tenant, route=here.route(NOBODYS))
+    assert heard.generation.outcome is Outcome.VALID_FIRST_TRY
+    assert heard.generation.cost_nano_usd is None
+    assert here.written(heard.generation.id).entries == []
+    assert [one.model for one in here.runtime.prices.unpriced()] == ["a-model-that-no-list-knows"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_without_a_price_is_refused(here: Rig, *, stream: bool) -> None:
+    """Nobody is asked, the sentence names the model and what to do, and the refusal is recorded."""
+    tenant = here.tenant()
+    refuse(here, tenant)
+    heard = here.ask(tenant, route=here.route(NOBODYS), stream=stream)
+    assert isinstance(heard.error, Unpriced)
+    assert heard.error.facts["models"] == [NOBODYS]
+    assert (heard.error.code, heard.generation.outcome) == ("no_price", Outcome.BLOCKED_BUDGET)
+    assert NOBODYS in heard.error.message
+    assert any("it has no price" in reason for reason in reasons(heard))
+    written = here.written(heard.generation.id)
+    assert (written.generation.error_code, written.attempts) == ("no_price", [])
+    assert written.generation.trace[-1]["room"] == "reserve"
+    assert written.generation.policy is not None
+    assert written.generation.policy["without_price"] == "refuse"
+
+
+def test_the_next_candidate_with_a_price_answers(here: Rig) -> None:
+    """A candidate without a price is skipped, which the trace says; the one after it is a fallback all the same."""
+    tenant = here.tenant()
+    refuse(here, tenant)
+    heard = here.ask(tenant, route=here.route(NOBODYS, ANTHROPIC))
+    assert heard.error is None
+    assert heard.generation.outcome is Outcome.VALID_AFTER_FALLBACK
+    assert [attempt.provider for attempt in heard.generation.attempts] == ["anthropic"]
+    assert any(reason.startswith(f"{NOBODYS}: it has no price") for reason in reasons(heard))
+
+
+def test_the_deployment_decides_where_the_tenant_does_not(wire: WireServer, database_url: str) -> None:
+    """``WITHOUT_PRICE=refuse`` holds for all tenants but those that say otherwise."""
+    with rig(wire, database_url, without_price="refuse") as here:
+        strict, lenient = here.tenant(), here.tenant()
+        refuse(here, lenient, "allow")
+        route = here.route(NOBODYS)
+        assert isinstance(here.ask(strict, route=route).error, Unpriced)
+        assert here.ask(lenient, route=route).error is None
+
+
+def test_a_price_holds_with_the_next_call(here: Rig) -> None:
+    """As soon as an operator has set it, the call is let through, charged it, and keeps it with its source."""
+    tenant = here.tenant()
+    refuse(here, tenant)
+    route = here.route(NOBODYS)
+    assert isinstance(here.ask(tenant, route=route).error, Unpriced)
+    price(here, NOBODYS)
+    first = here.ask(tenant, route=route).generation
+    price(here, NOBODYS, rates={"input_usd_per_mtok": "20", "output_usd_per_mtok": "80"})
+    second = here.ask(tenant, route=route).generation
+    costs: list[int] = []
+    for made, factor in ((first, 1), (second, 10)):
+        (attempt,) = here.written(made.id).attempts
+        usage = (attempt.input_tokens or 0) * 2_000 + (attempt.output_tokens or 0) * 8_000
+        assert attempt.cost_nano_usd == made.cost_nano_usd == usage * factor
+        assert attempt.price is not None
+        assert attempt.price["source"] == "override: own rates"
+        assert attempt.charges == len(here.written(made.id).entries) == 1
+        costs.append(attempt.cost_nano_usd or 0)
+    (account,) = here.accounts(tenant)
+    assert account.spent_nano_usd == sum(costs)
+    assert here.is_settled()
+
+
+def test_a_tenant_s_own_price_is_its_own(here: Rig) -> None:
+    """Two tenants ask the same model and pay different prices; a budget reserves by them too."""
+    dear, usual = here.tenant(), here.tenant()
+    price(here, OPENAI, tenant=dear)
+    costs = [here.ask(tenant).generation.attempts[0].cost for tenant in (dear, usual)]
+    assert [cost.price.source.split()[0] for cost in costs if cost] == ["override:", "genai-prices"]
+    price(here, OPENAI, tenant=dear, rates={"input_usd_per_mtok": "100000", "output_usd_per_mtok": "100000"})
+    heard = here.ask(dear)
+    assert heard.error is not None
+    assert heard.error.code == "budget_exceeded"
+    assert here.ask(usual).error is None
+
+
+def test_what_the_cache_took_off_is_recorded(here: Rig) -> None:
+    """Each attempt keeps what reading from the provider's cache saved it, or what writing to it cost more."""
+    tenant = here.tenant()
+    heard = here.ask(tenant, "cached")
+    (attempt,) = here.written(heard.generation.id).attempts
+    assert attempt.cached_tokens
+    assert attempt.cache_saved_nano_usd == attempt.cached_tokens * 75
+    (plain,) = here.written(here.ask(tenant).generation.id).attempts
+    assert plain.cache_saved_nano_usd == 0
