@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -151,6 +152,9 @@ def test_stream_that_fails_in_its_middle(client: TestClient, house: House) -> No
         ({"route": "no-such-route"}, 404, "not_found"),
         ({"schema": {"type": "banana"}}, 422, "invalid"),
         ({"input": ""}, 422, "invalid"),
+        ({"timeout_seconds": 0}, 422, "invalid"),
+        ({"timeout_seconds": True}, 422, "invalid"),
+        ({"timeout_seconds": "5"}, 422, "invalid"),
     ],
 )
 def test_refused_before_the_first_event(
@@ -166,6 +170,16 @@ def test_failed_before_the_first_event(client: TestClient, house: House) -> None
     """A stream whose provider never answers is an ordinary problem too."""
     response = client.post("/v1/generate", json=house.ask("unauthorized", stream=True))
     assert (response.status_code, response.json()["code"]) == (502, "exhausted")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_caller_s_own_time(*, stream: bool, client: TestClient, house: House) -> None:
+    """A request that may take half a second is answered with a timeout after half a second."""
+    began = time.monotonic()
+    response = client.post("/v1/generate", json=house.ask("hang", stream=stream, timeout_seconds=0.5))
+    assert 0.5 <= time.monotonic() - began < 10
+    assert response.json()["outcome"] == "timeout"
+    assert response.json()["trace"][-2]["reason"] == "The deadline of 0.5 s has passed."
 
 
 def test_user_and_metadata(client: TestClient, house: House) -> None:
