@@ -423,6 +423,23 @@ def test_a_slow_call_is_answered_and_paid(way: str, on: Rig, wire: WireServer) -
     assert on.is_settled()
 
 
+@pytest.mark.parametrize("way", ["chat", "messages"])
+def test_a_hedge_answers_in_the_place_of_a_slow_call(way: str, on: Rig, wire: WireServer) -> None:
+    """A drill on a route that hedges: the other answers, and the slow one, which never went out, costs nothing."""
+    tenant, (primary, other) = on.tenant(), models(way)
+    drill_id = begin(on, tenant, Fault.SLOW, target=primary, seconds=60)
+    known = len(wire.ledger.calls())
+
+    heard = on.ask(tenant, route=on.route(primary, other, hedge_after_ms=50))
+
+    assert heard.generation.value == A_PERSON
+    [call] = wire.ledger.calls()[known:]
+    assert call.model == other.partition("/")[2]
+    told = {attempt.kind.value: (attempt.drill_id, attempt.usage is None) for attempt in heard.generation.attempts}
+    assert told == {"first": (drill_id, True), "hedge": (None, False)}
+    check_written(on, heard, drill_id)
+
+
 @pytest.mark.parametrize("way", ["chat"])
 def test_only_the_named_tenant_is_struck(on: Rig, way: str) -> None:
     """A neighbour on the same route and model sees nothing of it."""
