@@ -7,13 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.breakers import BreakerState, Override, Standing
+from core.breakers import LONGEST_REASON, BreakerState, Override, Standing
 from core.tenants import Permission
 from pages import _formats, _parts
 
 REFRESH = "5s"
 MOST_SHOWN = 40
-LONGEST_REASON = 500
 BY_HAND = ":material/back_hand:"
 LOOKS = {
     "closed": _parts.Look("Closed", ":material/check_circle:", "green"),
@@ -72,7 +71,7 @@ def _rows(visit: _parts.Visit) -> None:
             by_itself = LOOKS[one.state.value]
             look = by_itself if one.schema else LOOKS[one.word]
             figures = one.seen if one.state == "closed" else ""
-            with st.container(gap=None, key=f"breaker_{one.provider}_{one.model}_{one.schema}"):
+            with st.container(gap=None):
                 st.markdown(f"{look.badge} {_name(one)} :small[{_parts.plain(figures)}]")
                 if why := one.because if one.schema else one.why:
                     st.caption(_parts.plain(why))

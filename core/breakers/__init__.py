@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from core.breakers import words
 from core.breakers.alone import Alone
-from core.breakers.overrides import Override, Overrides, Standing
+from core.breakers.overrides import LONGEST_REASON, Override, Overrides, Standing
 from core.breakers.rule import (
     MOST_BREAKERS,
     WINDOW_SECONDS,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = [
+    "LONGEST_REASON",
     "LOOK_SECONDS",
     "MOST_BREAKERS",
     "WINDOW_SECONDS",
