@@ -14,6 +14,7 @@ from core.attempts import (
     LONGEST_WAIT_SECONDS,
     UNSEEN_TOKENS,
     Candidate,
+    Cause,
     RouteTerms,
     degraded,
 )
@@ -430,28 +431,45 @@ def test_times_are_the_clock_s(walked: Walked) -> None:
     assert (second.ended_at - second.started_at).total_seconds() == 0.25
 
 
-STEPS: Sequence[Step] = (good, bad, ends(Failed("Down.")), ends(Refused("No.")), ends(TimedOut("Late.")))
+STEPS: Sequence[Step] = (
+    good,
+    bad,
+    *map(ends, (Failed("Down."), Refused("No."), TimedOut("Late."), Truncated("Cut."), ContextOverflow("Long."))),
+    ends(Throttled("Busy.", retry_after_seconds=100)),
+)
 
 
 @given(
     scripts=st.lists(st.lists(st.sampled_from(STEPS), min_size=1, max_size=6), min_size=1, max_size=3),
     max_reasks=st.integers(0, 3),
     max_retries=st.integers(0, 2),
+    causes=st.frozensets(st.sampled_from(Cause)),
 )
-def test_no_walk_goes_on_for_ever(scripts: list[list[Step]], max_reasks: int, max_retries: int) -> None:
-    """Whatever the providers do, the calls are bounded, each is recorded once, and a good answer is the last."""
+def test_no_walk_goes_on_for_ever(
+    scripts: list[list[Step]], max_reasks: int, max_retries: int, causes: frozenset[Cause]
+) -> None:
+    """Whatever the providers do, the calls are bounded, each is recorded once, and a good answer is the last.
+
+    A walk in vain that was not ended by its deadline says at its end why it stopped.
+    """
     loop = Loop()
     walked = Walked(loop)
     names = ("openai", "anthropic", "compatible")
     providers = {name: Scripted(walked.clock, *script) for name, script in zip(names, scripts, strict=False)}
     try:
-        walked.walk(providers, max_reasks=max_reasks, max_retries=max_retries, deadline_seconds=600)
+        walked.walk(providers, max_reasks=max_reasks, max_retries=max_retries, fallback_on=causes, deadline_seconds=600)
         is_valid = True
     except Exhausted:
         is_valid = False
     loop.close()
 
     attempts = walked.record.attempts
+    if not is_valid:
+        assert walked.record.notes[-1][0] == "stopped"
+    for _, why in walked.record.notes:
+        assert why.endswith(".")
+    if not causes:
+        assert not any(provider.calls for provider in list(providers.values())[1:])
     assert len(attempts) == sum(provider.calls for provider in providers.values()) == len(walked.record.covered)
     assert [attempt.n for attempt in attempts] == list(range(1, len(attempts) + 1))
     for provider in providers.values():
