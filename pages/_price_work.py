@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -12,13 +13,11 @@ from core.repricing import RepricingScope
 from core.tenants import Permission
 from pages import _formats, _parts, _price_dialogs, _price_tables
 
-IN_USE_DAYS = 30
 MOST_NAMED = 3
 
 
-def unpriced_card(visit: _parts.Visit) -> None:
+def unpriced_card(visit: _parts.Visit, found: Sequence[UnpricedModel]) -> None:
     """Draw the work that is to be done; nothing where there is none."""
-    found = visit.runtime.prices.unpriced()
     if not found:
         return
     with _parts.card("Unpriced calls", key="unpriced", stretch=False, help="Paid for, and no budget counts them."):
@@ -52,8 +51,8 @@ def _unpriced(visit: _parts.Visit, one: UnpricedModel, book: PriceBook) -> None:
         _price_dialogs.reprice(visit, _scope(model, one.first_at, one.last_at + timedelta(seconds=1), None))
 
 
-def history_card(visit: _parts.Visit, tenant: Any) -> None:
-    """Draw the choice of what to price anew, and what was."""
+def history_card(visit: _parts.Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+    """Draw the choice of what to price anew, and what was; *models* are those to choose from."""
     with _parts.card(
         "History priced anew",
         key="history",
@@ -61,7 +60,7 @@ def history_card(visit: _parts.Visit, tenant: Any) -> None:
         help="Puts the present prices of that time in the place of those recorded. The old figures are kept.",
     ):
         if visit.may(Permission.PRICES_WRITE):
-            _choice(visit, tenant)
+            _choice(visit, tenant, models)
         done = list(visit.runtime.repricings.list())
         if not done:
             st.caption("Nothing was ever priced anew: every call costs what it cost on its day.")
@@ -87,10 +86,8 @@ def history_card(visit: _parts.Visit, tenant: Any) -> None:
             )
 
 
-def _choice(visit: _parts.Visit, tenant: Any) -> None:
-    prices = visit.runtime.prices
-    called = [*prices.unpriced(), *prices.in_use(visit.now - timedelta(days=IN_USE_DAYS))]
-    every = list(dict.fromkeys((one.provider, one.model) for one in called))
+def _choice(visit: _parts.Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+    every = list(dict.fromkeys(models))
     every += [(provider, ANY_MODEL) for provider in dict.fromkeys(provider for provider, _ in every)]
     if not every:
         return

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.pricing import Override, states
+from core.pricing import Override, PricedModel, states
 from core.tenants import Permission
 from pages import _formats, _parts, _price_dialogs, _price_tables, _price_work
 
 COLUMNS = st.column_config
+IN_USE_DAYS = 30
 ROW = 34
 MOST_ROWS = 14
 
@@ -30,12 +32,9 @@ def _csv(frame: pd.DataFrame, name: str, visit: _parts.Visit, key: str) -> None:
     )
 
 
-def today_card(visit: _parts.Visit, tenant: Any) -> None:
+def today_card(visit: _parts.Visit, tenant: Any, models: Sequence[PricedModel]) -> None:
     """Draw what the models in use cost."""
-    runtime = visit.runtime
-    routed = [(one.provider, one.model) for route in runtime.routes.list() for one in route.terms.candidates]
-    models = runtime.prices.in_use(visit.now - timedelta(days=_price_work.IN_USE_DAYS), routed)
-    book = runtime.prices.book(tenant.id if tenant else "")
+    book = visit.runtime.prices.book(tenant.id if tenant else "")
     frame = _price_tables.listed(models, book, visit.now)
     with _parts.card(
         "Prices today",
@@ -122,10 +121,15 @@ def main() -> None:
         tenant = _parts.tenant_choice(visit)
         if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
             _price_dialogs.set_price(visit)
-    _price_work.unpriced_card(visit)
-    today_card(visit, tenant)
+    prices = visit.runtime.prices
+    unpriced = prices.unpriced()
+    routed = [(one.provider, one.model) for route in visit.runtime.routes.list() for one in route.terms.candidates]
+    models = prices.in_use(visit.now - timedelta(days=IN_USE_DAYS), routed)
+    _price_work.unpriced_card(visit, unpriced)
+    today_card(visit, tenant, models)
     overrides_card(visit, tenant)
-    _price_work.history_card(visit, tenant)
+    called = [*unpriced, *(one for one in models if one.calls)]
+    _price_work.history_card(visit, tenant, [(one.provider, one.model) for one in called])
 
 
 main()

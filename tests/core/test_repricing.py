@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,8 +39,11 @@ from core.tables import (
 )
 from tests import builders
 from tests.conftest import START
+from tests.corridor import rig
+from tests.wire.server import WireServer
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAWN = datetime(2025, 1, 1, tzinfo=UTC)
 GPT, OWN = ("openai", "gpt-4o-mini"), ("compatible", "own")
 TENANTS = ("acme", "globex")
 EVERY_TABLE: tuple[type[Row], ...] = (
@@ -187,6 +192,13 @@ class World:
             wasted = sum(one.cost_nano_usd or 0 for one in theirs if one.outcome == Outcome.INVALID)
             assert made.wasted_nano_usd == wasted
         assert verify(self.store, self.clock, by="a test").ok
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
 
 
 @pytest.fixture
@@ -449,6 +461,40 @@ def test_a_reason_is_needed(world: World) -> None:
     with pytest.raises(NotFound):
         world.repricings.find("nothing")
     assert world.repricings.old_figures("nothing") == []
+
+
+def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:
+    """While calls are made and charged, history is priced anew again and again: the books balance all the time."""
+    with rig(wire, database_url) as here:
+        tenant = here.tenant(10**15)
+        scope = RepricingScope(provider="openai", model="*", starts_at=DAWN, ends_at=DAWN + 9_999 * DAY)
+        prices, repricings = here.runtime.prices, here.runtime.repricings
+
+        def call(_: int) -> None:
+            assert here.ask(tenant).error is None
+
+        with ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(call, number) for number in range(40)]
+            for usd in range(1, 7):
+                rates = {"input_usd_per_mtok": str(usd), "output_usd_per_mtok": str(usd)}
+                prices.set(LOCAL_OPERATOR, "openai", "*", rates=rates, from_at=DAWN + usd * DAY)
+                with suppress(Invalid):  # nothing may have been called since
+                    repricings.reprice(LOCAL_OPERATOR, scope, f"round {usd}")
+                assert here.runtime.budgets.verify().ok
+            for one in calls:
+                one.result()
+        with suppress(Invalid):
+            repricings.reprice(LOCAL_OPERATOR, scope, "the last word")
+        with here.runtime.store.reading() as session:
+            attempts = session.exec(select(Attempt)).all()
+        assert len(attempts) == 40
+        assert {one.cost_nano_usd for one in attempts} == {
+            6_000 * ((one.input_tokens or 0) + (one.output_tokens or 0)) for one in attempts
+        }
+        assert sum(account.spent_nano_usd for account in here.accounts(tenant)) == sum(
+            one.cost_nano_usd or 0 for one in attempts
+        )
+        assert here.is_settled()
 
 
 usages = st.builds(
