@@ -88,7 +88,7 @@ def form(visit: _parts.Visit) -> None:
         seconds = 5.0
         if fault is Fault.SLOW:
             seconds = st.number_input("Seconds", 0.1, MOST_SECONDS, seconds, key="seconds")
-        share = st.slider("Share of the calls", 1, 100, 20, format="%d%%", key="share") / 100
+        share = st.number_input("Share of the calls, %", 0.1, 100.0, 20.0, 5.0, format="%g", key="share") / 100
         target = st.selectbox("To", [EVERY_CALL, *targets(visit)], key="target")
         most = int(LONGEST / timedelta(minutes=1))
         minutes = st.number_input("Ends after, minutes", 1, most, 15, key="minutes", help=f"At most {most}, a day.")

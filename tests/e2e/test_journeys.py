@@ -36,6 +36,7 @@ UPSTREAM = {"list", "listitem", "svg-img-alt"}
 LAST_DRAWN = {
     "/?live=false": ("Home", ".st-key-changes_card p"),
     "/calls": ("Calls", ".st-key-export button"),
+    "/drills": ("Fire drills", ".st-key-what li"),
     "/tenants": ("Tenants", ".st-key-one_tenant p"),
     "/flags": ("Flags", ".st-key-meanings p"),
     "/routes": ("Routes", ".st-key-breakers p"),

@@ -98,7 +98,7 @@ def test_the_demo_tenants_need_no_confirmation(proctor: Runtime, open_page: Open
     page = open_page("drills")
     page.selectbox(key="fault").select(Fault.SLOW).run()
     page.number_input(key="seconds").set_value(2.5).run()
-    page.slider(key="share").set_value(35).run()
+    page.number_input(key="share").set_value(35.0).run()
     page.number_input(key="minutes").set_value(30).run()
     page.text_input(key="reason").set_value("Does it hold?").run()
     assert r"35% of the calls of the demo tenants wait 2\.5 s before they go out\." in told(page)
