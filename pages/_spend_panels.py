@@ -14,8 +14,8 @@ from pages._spend_figures import Figures
 
 _METHOD = (
     "Each past day is divided by how busy its weekday usually is. Five hundred possible futures are drawn from these "
-    "levels, recent days more often, each coming day as busy as its weekday; the level wanders a little, and days "
-    "before a lasting change of it do not count. The middle is shown, and the interval that holds "
+    "levels, recent days more often, each coming day as busy as its weekday; the level wanders, as real ones do, and "
+    "days before a lasting change of it do not count. The middle is shown, and the interval that holds "
     f"{INTERVAL:.0%} of the futures. What a hard budget would stop is not taken off."
 )
 

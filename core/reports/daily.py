@@ -32,6 +32,8 @@ class Days:
     """Per date, what was spent after the time of day that it is now."""
     today: date
     spent_today: int
+    first: tuple[date, int] | None = None
+    """The day of the first call and what was spent on it: it is seldom a whole one, so it says nothing of others."""
 
     def before(self, day: date) -> Days:
         """Return the same as it stood on the first moment of *day*."""
@@ -42,7 +44,8 @@ class Days:
     def between(self, first: date, end: date) -> int:
         """Return what was spent from *first* on and before *end*, today included."""
         past = sum(spent for day, spent in zip(self.dates, self.spent, strict=True) if first <= day < end)
-        return past + (self.spent_today if first <= self.today < end else 0)
+        begun = self.first[1] if self.first is not None and first <= self.first[0] < end else 0
+        return begun + past + (self.spent_today if first <= self.today < end else 0)
 
 
 def daily(  # noqa: PLR0917 what a budget may cover
@@ -80,7 +83,8 @@ def _days(quarters: Sequence[tuple[int, int]], timezone: str, now: datetime) -> 
         if local.time() > time_of_day:
             later[local.date()] += spent
     reach = today - timedelta(days=LOOK_BACK_DAYS)
-    first = max(reach, min(whole) + timedelta(days=1))  # the day of the first call is seldom a whole one
+    born = min(whole)
+    first = max(reach, born + timedelta(days=1))
     dates = [first + timedelta(days=count) for count in range((today - first).days)]
     return Days(
         dates=dates,
@@ -88,6 +92,7 @@ def _days(quarters: Sequence[tuple[int, int]], timezone: str, now: datetime) -> 
         later=[later[day] for day in dates],
         today=today,
         spent_today=whole[today],
+        first=(born, whole[born]) if reach <= born < today else None,
     )
 
 

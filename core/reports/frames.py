@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype  # pyright: ignore[reportMissingTypeStubs]
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 Frame = pd.DataFrame
 """A table."""

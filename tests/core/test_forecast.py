@@ -1,0 +1,311 @@
+"""How the month will end: the method on days made by hand, its back-test on the demo world, and a budget's preview."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from core.clock import ManualClock
+from core.demo import Demo
+from core.errors import Invalid, NotFound
+from core.reports import BudgetLine, Reports
+from core.reports.daily import Days
+from core.reports.forecast import LEAST_DAYS, backtest, busyness, forecast, level_since
+from core.settings import Settings
+from core.store import Store
+from core.tables import Outcome
+from tests import builders
+from tests.core.test_spend import ELSEWHERE, call
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 23)
+DAY = timedelta(days=1)
+DOLLAR = 1_000_000_000
+WEEK = (1.2, 1.2, 1.2, 1.2, 1.2, 0.5, 0.5)
+
+
+def days(spent: Sequence[int], *, today: int = 0) -> Days:
+    """Return past days that end yesterday, each spent evenly, looked at at noon."""
+    dates = [TODAY - timedelta(days=count) for count in range(len(spent), 0, -1)]
+    return Days(dates=dates, spent=spent, later=[amount // 2 for amount in spent], today=TODAY, spent_today=today)
+
+
+def foretold(past: Days, budget: BudgetLine | None = None) -> Any:
+    """Return the forecast of Acme in UTC."""
+    return forecast("acme", "Acme", "UTC", past, budget, NOW)
+
+
+def budget(limit: int, spent: int = 0, until: datetime = datetime(2026, 12, 1, tzinfo=UTC)) -> BudgetLine:
+    """Return a budget of November."""
+    return BudgetLine(
+        limit_nano_usd=limit, spent_nano_usd=spent, starts_at=datetime(2026, 11, 1, tzinfo=UTC), ends_at=until
+    )
+
+
+class TestMethod:
+    """What is foreseen from days that are known."""
+
+    def test_even_days_go_on(self) -> None:
+        """A dollar a day since the month began ends at about thirty, and the interval holds that."""
+        found = foretold(days([DOLLAR] * 30, today=DOLLAR // 2))
+        assert found.spent == 22 * DOLLAR + DOLLAR // 2
+        assert found.expected == pytest.approx(30 * DOLLAR, rel=0.03)
+        assert found.low < 30 * DOLLAR < found.high
+        assert (found.month, found.days) == ("2026-11", 30)
+
+    def test_weekdays_are_known(self) -> None:
+        """Of a tenant that rests at weekends the week's busyness is found, and the days to come follow it."""
+        spent = [round(DOLLAR * WEEK[(TODAY - timedelta(days=n)).weekday()]) for n in range(28, 0, -1)]
+        past = days(spent)
+        assert busyness(past.dates, past.spent) == pytest.approx(WEEK, abs=0.06)
+        rest = DOLLAR * (0.6 + 4 * 1.2 + 2 * 0.5 + 1.2)  # this Monday's afternoon to Monday the 30th
+        assert foretold(past).expected - foretold(past).spent == pytest.approx(rest, rel=0.08)
+
+    def test_a_lasting_change_is_followed(self) -> None:
+        """After a move to a model at a tenth of the cost the dear days before it no longer count; one odd day does."""
+        cheaper = [DOLLAR] * 20 + [DOLLAR // 10] * 6
+        assert level_since([float(amount) for amount in cheaper]) == 20
+        assert foretold(days(cheaper)).expected - foretold(days(cheaper)).spent < 1.5 * DOLLAR
+        assert level_since([1.0] * 10 + [9.0] + [1.0] * 10) == 0
+
+    def test_too_little_to_say(self) -> None:
+        """With four whole days, or none at all, nothing is said, and what was spent is."""
+        found = foretold(days([DOLLAR] * (LEAST_DAYS - 1), today=7), budget(9 * DOLLAR))
+        assert (found.is_known, found.expected, found.low, found.high) == (False, None, None, None)
+        assert (found.spent, found.exhausts_chance, found.exhausts_on) == (4 * DOLLAR + 7, None, None)
+        assert forecast("acme", "Acme", "UTC", None, None, NOW).days == 0
+
+    def test_the_same_question_has_the_same_answer(self) -> None:
+        """Chance is seeded by tenant and day."""
+        past = days([DOLLAR, 2 * DOLLAR, 3 * DOLLAR] * 5)
+        assert (foretold(past).low, foretold(past).high) == (foretold(past).low, foretold(past).high)
+        other = forecast("borealis", "Borealis", "UTC", past, None, NOW)
+        assert (other.low, other.high) != (foretold(past).low, foretold(past).high)
+
+    def test_nothing_spent_stays_nothing(self) -> None:
+        """A tenant whose calls cost nothing will have spent nothing."""
+        found = foretold(days([0] * 20), budget(DOLLAR))
+        assert (found.low, found.expected, found.high, found.exhausts_chance) == (0, 0, 0, 0.0)
+
+    def test_the_course_leads_from_what_was_to_what_will_be(self) -> None:
+        """Per day of the month one row: what was spent until today, and from today on what will have been."""
+        course = foretold(days([DOLLAR] * 30)).course
+        assert len(course) == 30
+        assert course["spent"].notna().sum() == 23
+        assert course["middle"].notna().sum() == 8
+        assert course["middle"].dropna().is_monotonic_increasing
+
+
+class TestExhaustion:
+    """When a budget is used up."""
+
+    def test_the_day(self) -> None:
+        """Of a dollar a day, three and a half dollars last for half of today and three days more."""
+        found = foretold(days([DOLLAR] * 30), budget(30 * DOLLAR, 26 * DOLLAR + DOLLAR // 2))
+        assert found.exhausts_chance == pytest.approx(1, abs=0.02)
+        assert abs(found.exhausts_on - date(2026, 11, 26)) <= DAY
+        assert found.exhausts_from <= found.exhausts_on <= found.exhausts_until
+
+    def test_it_lasts(self) -> None:
+        """A budget far above what comes is not used up."""
+        found = foretold(days([DOLLAR] * 30), budget(99 * DOLLAR))
+        assert (found.exhausts_chance, found.exhausts_on, found.is_exhausted) == (0.0, None, False)
+
+    def test_it_is_used_up(self) -> None:
+        """One that is used up is so today."""
+        found = foretold(days([DOLLAR] * 30), budget(5 * DOLLAR, 5 * DOLLAR))
+        assert (found.is_exhausted, found.exhausts_chance, found.exhausts_on) == (True, 1.0, TODAY)
+
+    def test_a_span_beyond_the_month(self) -> None:
+        """A budget until February is used up in December, if that is how it goes."""
+        until = datetime(2027, 2, 1, tzinfo=UTC)
+        found = foretold(days([DOLLAR] * 30), budget(20 * DOLLAR, 0, until))
+        assert date(2026, 12, 9) <= found.exhausts_on <= date(2026, 12, 17)
+        assert found.expected < 31 * DOLLAR
+
+    def test_a_day(self) -> None:
+        """A daily budget is looked at until midnight only."""
+        tonight = datetime(2026, 11, 24, tzinfo=UTC)
+        assert foretold(days([DOLLAR] * 30), budget(DOLLAR, 0, tonight)).exhausts_chance < 0.1
+        assert foretold(days([DOLLAR] * 30), budget(DOLLAR, 9 * DOLLAR // 10, tonight)).exhausts_chance > 0.9
+
+
+class TestBacktest:
+    """How good it is."""
+
+    def test_of_even_days(self) -> None:
+        """Where every day is alike it is hardly ever wrong."""
+        test = backtest({"acme": days([DOLLAR] * 30)}, "week")
+        assert (test.forecasts, test.tenants) == (30 - LEAST_DAYS - 6, 1)
+        assert test.median_error is not None
+        assert test.median_error < 0.05
+        assert test.coverage == 1
+
+    def test_nothing_to_compare(self) -> None:
+        """Without enough days there is no error to tell."""
+        for horizon in ("week", "month"):
+            test = backtest({"acme": days([DOLLAR] * 3)}, horizon)
+            assert (test.forecasts, test.mean_error, test.median_error, test.coverage) == (0, None, None, None)
+
+    def test_it_knows_only_what_was_known(self) -> None:
+        """What is spent after a morning changes what came, never what was foreseen then."""
+        quiet = days([DOLLAR] * 20)
+        loud = days([DOLLAR] * 19 + [9 * DOLLAR])
+        morning = quiet.dates[10]
+        assert quiet.before(morning) == loud.before(morning)
+
+    def test_on_the_demo_world(self, demo: Reports) -> None:
+        """With outage, storms and a cheaper model in it, half of the forecasts of a week are less than a third off."""
+        week, month = demo.backtests()
+        assert (week.horizon, month.horizon) == ("week", "month")
+        assert week.forecasts > 40
+        assert week.median_error is not None
+        assert week.median_error < 1 / 3
+        assert week.coverage is not None
+        assert 0.6 < week.coverage <= 1
+        assert month.median_error is not None
+        assert month.median_error < 0.6
+
+
+@pytest.fixture(scope="module")
+def demo(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
+    """A demo world with a fifth of the usual traffic."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("demo") / "proctor.db")
+    store, clock = Store(f"sqlite:///{path}"), ManualClock(NOW)
+    Demo(Settings(), store, clock, scale=0.2).make()
+    yield Reports(store, clock)
+    store.close()
+
+
+@pytest.fixture
+def reports(store: Store) -> Reports:
+    """The read side, with Acme in Kathmandu."""
+    builders.save(store, builders.tenant("Acme", NOW - 90 * DAY, "Asia/Kathmandu"))
+    return Reports(store, ManualClock(NOW))
+
+
+class TestDays:
+    """What the store says of past days."""
+
+    def test_days_are_the_tenants(self, reports: Reports, store: Store) -> None:
+        """A call at 18:30 UTC belongs to the next day in Kathmandu; the day of the first call is not a whole one."""
+        evening = datetime(2026, 11, 10, 18, 30, tzinfo=UTC)
+        builders.save(
+            store, *(row for n in range(12) for row in call(Outcome.VALID_FIRST_TRY, {}, at=evening + n * DAY))
+        )
+        found = reports.forecast("acme")
+        assert (found.days, found.spent) == (12 - 1, 12 * 100)
+        assert evening.astimezone(ZoneInfo("Asia/Kathmandu")).date() == date(2026, 11, 11)
+
+    def test_the_budget_is_found(self, reports: Reports, store: Store) -> None:
+        """The tenant-wide budget of the month under way is what may be used up."""
+        builders.save(store, *builders.budget(builders.tenant("Acme", NOW, "Asia/Kathmandu"), DOLLAR, DOLLAR, NOW))
+        found = reports.forecast("acme")
+        assert found.budget is not None
+        assert (found.budget.limit_nano_usd, found.is_exhausted) == (DOLLAR, True)
+
+    def test_a_budget_of_a_model(self, reports: Reports, store: Store) -> None:
+        """A budget of one model is foreseen by that model's money alone."""
+        rows = [
+            row
+            for n in range(1, 12)
+            for row in call(Outcome.VALID_AFTER_FALLBACK, {"outcome": "invalid"}, ELSEWHERE, at=NOW - n * DAY)
+        ]
+        builders.save(store, *rows)
+        line = BudgetLine(
+            limit_nano_usd=10**6,
+            spent_nano_usd=0,
+            starts_at=NOW - DAY,
+            ends_at=NOW + DAY,
+            scope="model",
+            scope_name="anthropic/claude-haiku-4-5",
+        )
+        assert reports.forecast("acme", line).spent == 1100
+        assert reports.forecast("acme").spent == 2200
+
+
+class TestPreview:
+    """What a limit would have blocked."""
+
+    @pytest.fixture
+    def calls(self, reports: Reports, store: Store) -> Reports:
+        """One call of 100 every six hours for forty days."""
+        made = [call(Outcome.VALID_FIRST_TRY, {}, at=NOW - timedelta(hours=6 * n + 1)) for n in range(160)]
+        builders.save(store, *(row for rows in made for row in rows))
+        return reports
+
+    def test_a_day(self, calls: Reports) -> None:
+        """Of four calls a day, a limit for two lets two through and says when the third came."""
+        found = calls.blocked_by("acme", 200, "day")
+        whole = [period for period in found.periods if period.calls == 4]
+        assert len(whole) >= 29
+        assert {(period.blocked, period.kept_nano_usd, period.spent_nano_usd) for period in whole} == {(2, 200, 400)}
+        assert all(period.starts_at < (period.first_at or NOW) < period.ends_at for period in whole)
+        assert found.calls == 120
+        assert found.blocked == sum(period.blocked for period in found.periods)
+
+    def test_a_month_begins_as_it_did(self, calls: Reports) -> None:
+        """What the month had spent before the days that are looked at counts against the limit."""
+        free, tight = calls.blocked_by("acme", 10**9), calls.blocked_by("acme", 1000)
+        assert (free.blocked, free.kept_nano_usd, free.blocked_share) == (0, 0, 0.0)
+        october, november = tight.periods
+        assert october.spent_nano_usd > 100 * october.calls
+        assert november.blocked == november.calls - 10
+        assert math.isclose(tight.kept_nano_usd, 100 * tight.blocked)
+
+    def test_nothing_may_be_spent(self, calls: Reports) -> None:
+        """A limit of 0 blocks every call, also one that turned out to cost nothing."""
+        assert calls.blocked_by("acme", 0).blocked_share == 1
+
+    def test_a_dear_call_blocks_no_cheap_one(self, reports: Reports, store: Store) -> None:
+        """What a blocked call would have cost is not spent, so that a cheaper one after it still fits."""
+        costs = (60, 90, 30)
+        made = [
+            call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": cost}, at=NOW - timedelta(minutes=9 - n))
+            for n, cost in enumerate(costs)
+        ]
+        builders.save(store, *(row for rows in made for row in rows))
+        found = reports.blocked_by("acme", 100)
+        assert (found.calls, found.blocked, found.kept_nano_usd) == (3, 1, 90)
+
+    def test_scopes(self, reports: Reports, store: Store) -> None:
+        """A budget of a model, a schema or a route counts what it covers."""
+        fell = call(Outcome.VALID_AFTER_FALLBACK, {"outcome": "invalid"}, ELSEWHERE, at=NOW - DAY)
+        other = call(Outcome.VALID_FIRST_TRY, {}, at=NOW - DAY, schema_name="ticket", route="cheap")
+        builders.save(store, *fell, *other)
+
+        def blocked(scope: str, name: str) -> tuple[int, int, int]:
+            found = reports.blocked_by("acme", 50, scope=scope, scope_name=name)
+            return found.calls, found.blocked, found.kept_nano_usd
+
+        assert blocked("model", "anthropic/claude-haiku-4-5") == (1, 1, 100)
+        assert blocked("schema", "ticket") == (1, 1, 100)
+        assert blocked("route", "default") == (1, 1, 200)
+        assert blocked("tenant", "") == (2, 2, 300)
+
+    def test_a_span(self, calls: Reports) -> None:
+        """A fixed span is one period; calls outside it are not covered."""
+        span = (NOW - 2 * DAY, NOW - DAY)
+        found = calls.blocked_by("acme", 100, "span", span)
+        assert (found.calls, found.blocked, len(found.periods)) == (4, 3, 1)
+
+    def test_unpriced_calls(self, reports: Reports, store: Store) -> None:
+        """A call without a price moves no budget, and is counted."""
+        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": None}, at=NOW - DAY))
+        found = reports.blocked_by("acme", 100)
+        assert (found.calls, found.blocked, found.unpriced) == (1, 0, 1)
+
+    def test_what_cannot_be_asked(self, reports: Reports) -> None:
+        """Nobody, no period, no scope, a span without its ends: each is refused with a sentence."""
+        with pytest.raises(NotFound):
+            reports.blocked_by("nobody", 1)
+        for wrong in ({"period": "year"}, {"scope": "key"}, {"period": "span"}):
+            with pytest.raises(Invalid):
+                reports.blocked_by("acme", 1, **wrong)
