@@ -260,6 +260,7 @@ def _breaker_rule(settings: Settings) -> Rule:
         error_rate=settings.breaker_error_rate,
         slow_rate=settings.breaker_slow_rate,
         slow_seconds=settings.breaker_slow_seconds,
+        usual_timeout_seconds=settings.attempt_timeout_seconds,
         invalid_rate=settings.breaker_invalid_rate,
         least_calls=settings.breaker_least_calls,
         pause_seconds=settings.breaker_pause_seconds,

@@ -93,6 +93,7 @@ class Router:
             route.schema,
             healthy=error is None or not error.trips_breaker,
             seconds=took if answer.ttft_seconds is None else answer.ttft_seconds,
+            timeout_seconds=candidate.timeout_seconds,
             valid=valid,
             began=call.began,
         )

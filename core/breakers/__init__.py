@@ -203,17 +203,20 @@ class Breakers:
         *,
         healthy: bool,
         seconds: float = 0.0,
+        timeout_seconds: float | None = None,
         valid: bool | None = None,
         began: float | None = None,
     ) -> None:
         """Take in how a call ended.
 
         *healthy* is whether it says nothing against the provider, *seconds* how long it took (a stream: until its first
-        piece), *valid* whether its answer satisfied the schema (``None``: there is none to judge), *began* when it
-        went out, on the clock's monotonic time; now, where that is not told.
+        piece) and *timeout_seconds* how long it was given (``None``: the usual time), *valid* whether its answer
+        satisfied the schema (``None``: there is none to judge), *began* when it went out, on the clock's monotonic
+        time; now, where that is not told.
         """
         began = self._clock.monotonic() if began is None else began
-        said = sights(self.rule, Name(provider, model), schema, healthy=healthy, seconds=seconds, valid=valid)
+        is_slow = seconds >= self.rule.slow_from(timeout_seconds)
+        said = sights(self.rule, Name(provider, model), schema, healthy=healthy, is_slow=is_slow, valid=valid)
         changes = self._ask(
             lambda redis: self._together.take(redis, said, began), lambda: self._alone.take(said, began)
         )

@@ -78,6 +78,8 @@ class Rule:
     error_rate: float = 0.5
     slow_rate: float = 0.8
     slow_seconds: float = 20.0
+    usual_timeout_seconds: float = 30.0
+    """What a call may take, unless its route gives it more; it is slow so much later then."""
     invalid_rate: float = 0.9
     least_calls: int = 5
     pause_seconds: float = 30.0
@@ -101,6 +103,10 @@ class Rule:
     def probe_seconds(self) -> float:
         """After how long a probe that has not been heard of is given up for lost, and another may go out."""
         return max(self.pause_seconds, self.slow_seconds)
+
+    def slow_from(self, timeout_seconds: float | None) -> float:
+        """Return from when on a call is slow that was given so much time."""
+        return self.slow_seconds * max(1.0, (timeout_seconds or 0.0) / self.usual_timeout_seconds)
 
     def pause_after(self, failed_probes: int) -> float:
         """Return how many seconds to pause after so many probes have failed in turn."""
@@ -173,11 +179,9 @@ class Tally:
     """In the order of the bar's faults."""
 
 
-def sights(
-    rule: Rule, name: Name, schema: str, *, healthy: bool, seconds: float, valid: bool | None
-) -> Sequence[Sight]:
+def sights(rule: Rule, name: Name, schema: str, *, healthy: bool, is_slow: bool, valid: bool | None) -> Sequence[Sight]:
     """Return what one ended call says: to its model's breaker, and to that of its schema, where it has one."""
-    call = Sight(name, rule.calls, True, (not healthy, seconds >= rule.slow_seconds))
+    call = Sight(name, rule.calls, True, (not healthy, is_slow))
     if not schema:
         return (call,)
     return call, Sight(name._replace(schema=schema), rule.answers, valid is not None, (valid is False,))

@@ -194,6 +194,15 @@ def test_slow_calls_open_a_breaker_too(calls: list[tuple[bool, float]], state: B
     assert watched.state is state
 
 
+@pytest.mark.parametrize(("timeout", "slow_from"), [(None, 20), (5, 20), (30, 20), (60, 40), (120, 80)])
+def test_who_is_given_more_time_is_slow_later(timeout: float | None, slow_from: float, watched: Watched) -> None:
+    """A model that a route allows to think for long is not taken for slow because it does."""
+    watched.call(*[True] * 10, seconds=slow_from - 0.1, timeout_seconds=timeout)
+    assert watched.state is CLOSED
+    watched.call(*[True] * 40, seconds=slow_from, timeout_seconds=timeout)
+    assert watched.state is OPEN
+
+
 @pytest.mark.parametrize(
     ("answers", "state"),
     [
