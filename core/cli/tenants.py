@@ -33,6 +33,33 @@ def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | 
     )
 
 
+_DEFAULT = "default"
+_WITHOUT = click.Choice(["allow", "refuse", _DEFAULT])
+
+
+@command(tenant_group, "edit")
+@click.argument("tenant")
+@click.option("--name", help="Its new name.")
+@click.option("--timezone", help="IANA name; its days and the periods of its budgets follow it from now on.")
+@click.option("--retention-days", type=int, help="How long prompts and answers are kept; 0 keeps none.")
+@click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
+@click.option("--without-price", type=_WITHOUT, help="Models that have no price; 'default': WITHOUT_PRICE.")
+def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Answer:
+    """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
+    fields = {"retention_days": "payload_retention_days"}
+    changes = {
+        fields.get(name, name): None if value == _DEFAULT and name.startswith("without") else value
+        for name, value in given.items()
+        if value is not None
+    }
+    if not changes:
+        raise click.UsageError("Name what to change: 'proctor tenant edit --help' says what there is.")
+    before = runtime.tenants.find(tenant)
+    after = runtime.tenants.edit(LOCAL_OPERATOR, before.id, before.version, **changes)
+    changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
+    return Answer(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
+
+
 @command(tenant_group, "list")
 def list_tenants(runtime: Runtime) -> Answer:
     """Show every tenant."""

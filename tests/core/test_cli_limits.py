@@ -167,3 +167,29 @@ def test_with_redis_the_use_is_that_of_all_processes(
 
     assert found["used"] == {"requests": 1, "tokens": None, "concurrent": 1}
     assert found["counted_by"] == "redis"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--without-budget", "refuse"), {"without_budget": "refuse", "without_price": None}),
+        (("--without-price", "allow"), {"without_budget": None, "without_price": "allow"}),
+        (("--without-price", "default", "--retention-days", "3"), {"without_price": None, "payload_retention_days": 3}),
+        (("--name", "default", "--timezone", "asia/kathmandu"), {"name": "default", "timezone": "Asia/Kathmandu"}),
+    ],
+)
+def test_a_tenant_is_changed(arguments: tuple[str, ...], expected: dict[str, Any], proctor: Run) -> None:
+    """What is named changes, what is not stays; ``default`` takes the tenant's own word back."""
+    found = proctor("tenant", "edit", "Acme", *arguments, "--json")
+
+    assert found.code == 0
+    assert expected.items() <= found.document.items()
+    assert found.document["rate_limit_per_min"] == 50
+
+
+def test_a_change_of_nothing_says_so(proctor: Run) -> None:
+    """Without an option it is a wrong usage; with what is there already nothing changes."""
+    assert proctor("tenant", "edit", "Acme").code == 2
+    assert proctor("tenant", "edit", "Acme", "--timezone", "UTC").out == "Tenant Acme: nothing changed.\n"
+    assert proctor("tenant", "edit", "Acme", "--without-budget", "maybe").code == 2
+    assert proctor("tenant", "edit", "Acme", "--timezone", "Nowhere").code == 1
