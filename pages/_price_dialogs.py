@@ -185,11 +185,11 @@ def _reprice(visit: _parts.Visit, scope: RepricingScope) -> None:
         span = f"{_formats.moment(scope.starts_at)} to {_formats.moment(scope.ends_at)} UTC"
         st.markdown(f"**{_parts.plain(scope.subject)}**, {span}")
         if not preview.attempts:
-            st.info(
-                f"Nothing would change: {_formats.plural(preview.unchanged, 'attempt')} cost what is recorded, "
-                f"{preview.still_unpriced:,} have no price even now.",
-                icon=":material/info:",
-            )
+            found = preview.unchanged or not preview.still_unpriced
+            same = f" {_formats.plural(preview.unchanged, 'attempt')} cost what is recorded." if found else ""
+            none = preview.still_unpriced
+            without = f" {_formats.plural(none, 'attempt')} without a price: set one first." if none else ""
+            st.info(f"Nothing would change.{same}{without}", icon=":material/info:")
             return
         st.table(_price_tables.differences(preview), border="horizontal", alt="What changes, by tenant")
         left = [

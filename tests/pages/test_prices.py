@@ -264,7 +264,7 @@ def test_a_preview_that_changes_nothing_says_so(open_page: Open, proctor: Runtim
     _call(proctor, GPT, cost_nano_usd=114_000)
     page = open_page("prices")
     page.button("anew").click().run()
-    assert "Nothing would change: 1 attempt cost what is recorded" in _told(page)
+    assert "Nothing would change. 1 attempt cost what is recorded." in _told(page)
     assert not [button for button in page.button if button.key == "confirm_reprice"]
 
 
