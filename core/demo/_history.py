@@ -20,7 +20,7 @@ from typing_extensions import override
 from core.budgets import Budgets
 from core.demo._chance import DemoClock
 from core.demo._provider import Spell
-from core.demo._seed import Seed, TenantSeed
+from core.demo._seed import Negotiated, Seed, TenantSeed
 from core.flags import Flag, Flags
 from core.policy import Policies, Standing
 from core.pricing import Prices, nano_usd
@@ -135,7 +135,7 @@ class History:
         seed, now = self.seed, self.now
         _, stricter = seed.shipment_notice.versions()
         promoted = seed.promotion.before(now)
-        off, raised, cheaper = seed.fallback_off, seed.raised, seed.cheaper
+        off, raised, cheaper, agreed = seed.fallback_off, seed.raised, seed.cheaper, seed.negotiated
         name = seed.promotion.schema_name
         fewer = seed.route(cheaper.route).candidates(cheaper.models)
         deeds: list[tuple[datetime, Callable[[], object]]] = [
@@ -149,6 +149,7 @@ class History:
             (promoted + timedelta(hours=seed.promotion.hours), partial(self._schemas.promote, ADA.name, name, 1)),
             (cheaper.before(now), partial(self._routes.set, BEN, cheaper.route, _candidates(fewer))),
             (raised.before(now), partial(self._budget, ADA, raised.tenant, raised.budget_usd)),
+            (agreed.before(now), partial(self._agree, BEN, agreed)),
             (self._fallback_off_at(), partial(self._flip, BEN, Flag.FALLBACK, off.tenant, is_on=False)),
             (
                 self.outage_at + timedelta(minutes=off.on_again_after_minutes),
@@ -178,9 +179,18 @@ class History:
         principal = Principal(f"key {key.prefix}…", Role.TENANT_KEY, tenant_id=row.id, key_id=key.id)
         self.members[tenant.name] = Member(tenant, row, principal)
         self._budget(ADA, tenant.name, tenant.budget_usd)
+        for more in tenant.budgets:
+            self._budgets.set(
+                ADA, row, nano_usd(more.usd), scope=more.scope, scope_name=more.name, period=more.period, mode=more.mode
+            )
 
     def _budget(self, actor: Principal, tenant: str, usd: str) -> None:
         self._budgets.set(actor, self.members[tenant].row, nano_usd(usd))
+
+    def _agree(self, actor: Principal, agreed: Negotiated) -> None:
+        Prices(self._store, self._clock).set(
+            actor, agreed.provider, agreed.model, discount_percent=agreed.discount_percent, reason=agreed.reason
+        )
 
     def _flip(self, actor: Principal, flag: Flag, tenant: str, *, is_on: bool) -> None:
         self._flags.set(actor, flag, self.members[tenant].row, is_on)

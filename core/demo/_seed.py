@@ -82,6 +82,16 @@ class Use(_Fact):
     """The share of these calls that is streamed."""
 
 
+class BudgetSeed(_Fact):
+    """A further budget of a tenant, for a part of what it does."""
+
+    scope: str
+    name: str
+    period: str
+    mode: str
+    usd: str
+
+
 class TenantSeed(_Fact):
     """One of the demo's tenants."""
 
@@ -95,6 +105,7 @@ class TenantSeed(_Fact):
     rhythm: str
     week: tuple[float, ...] = Field(min_length=7, max_length=7)
     budget_usd: str
+    budgets: tuple[BudgetSeed, ...] = ()
     retention_days: int = 30
     uses: tuple[Use, ...]
 
@@ -195,6 +206,15 @@ class Raised(When):
     budget_usd: str
 
 
+class Negotiated(When):
+    """A price below the list is agreed with a provider."""
+
+    provider: str
+    model: str
+    discount_percent: str
+    reason: str
+
+
 class Tight(_Fact):
     """A budget is cut, and the day's batch meets it."""
 
@@ -288,6 +308,7 @@ class Seed(_Fact):
     flips: tuple[Flip, ...]
     promotion: Promotion
     slowness: Slowness
+    negotiated: Negotiated
     cheaper: Cheaper
     raised: Raised
     tight: Tight
