@@ -6,10 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import generation, http, limits
+from tests.bench import breakers, generation, http, limits, money
 from tests.bench.measure import free_port, wire
 
-BENCHES = {"generation": generation.run, "http": http.run, "limits": limits.run}
+BENCHES = {
+    "generation": generation.run,
+    "money": money.run,
+    "http": http.run,
+    "limits": limits.run,
+    "breakers": breakers.run,
+}
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from tests.wire.ledger import Call
 from tests.wire.server import WireServer
 
 PROCESSES = 4
-LEAST_KILLS = 8
+LEAST_KILLS = 6
 MOST_SECONDS = 40.0
 """How long to wait until half of the budget is spent; most of the rest is held for the dead."""
 CALM_SECONDS = 60.0
@@ -61,8 +61,7 @@ def verified(database_url: str, folder: Path) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
-    """With 64 threads in each of 4 processes on one small budget, killed at random and started again: spent and held
-    never pass the limit, every call that was billed is in the books, and soon after nothing is held."""
+    """Whoever is killed, spent and held never pass the limit, every billed call is in the books, and soon none is held."""
     with WireServer() as wire, rig(wire, database_url) as proctor:
         store, budgets = proctor.runtime.store, proctor.runtime.budgets
         candidates = [{"model": model, "max_tokens": 200, "timeout_seconds": 10} for model in (OPENAI, ANTHROPIC)]
@@ -79,7 +78,7 @@ def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
             try:
                 while True:
                     processes.start()
-                    time.sleep(processes.moment(2))
+                    time.sleep(processes.moment(3))
                     processes.kill_one()
                     spent, seconds = budgets.show(tenant).spent_nano_usd, time.monotonic() - began
                     if (processes.killed >= LEAST_KILLS and spent > LIMIT // 2) or seconds > MOST_SECONDS:
@@ -140,12 +139,13 @@ def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
         lost = [one for one in attempts if one.error_code == LOST]
         assert all(one.estimated for one in lost)
         outcomes = Counter(one.outcome for one in generations.values())
+        codes = Counter(one.error_code for one in generations.values() if one.outcome == Outcome.PROVIDER_ERROR)
         told = sorted(one.after["percent"] for one in crossings if one.after and "percent" in one.after)
         print(
             f"{store.url.get_backend_name()}: {ended - began:.0f} s of storm, {calm:.0f} s until calm; "
             f"{processes.killed} killed, {len(generations)} generations, {len(attempts)} attempts, {len(lost)} lost, "
             f"{sum(map(len, billed.values()))} billed; spent {by_model.total()} of {LIMIT}, {by_model[ANTHROPIC]} of "
-            f"{LIMIT_OF_ONE_MODEL}; {watch.looks} looks; thresholds {told}; {dict(outcomes)}"
+            f"{LIMIT_OF_ONE_MODEL}; {watch.looks} looks; thresholds {told}; {dict(outcomes)}; provider errors {dict(codes)}"
         )
         assert len(lost) >= PROCESSES
         assert outcomes[Outcome.BLOCKED_BUDGET] > 0

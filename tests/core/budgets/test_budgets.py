@@ -186,7 +186,7 @@ def test_thresholds_that_are_passed_show(till: Till) -> None:
 
 
 def test_a_removed_budget_governs_no_longer(till: Till) -> None:
-    """Without it everything goes through; what it paid stays in its ledger, and whoever began under it settles there."""
+    """Without it everything goes through; what it paid stays in its ledger, and who began under it settles there."""
     walk = till.begin()
     call = walk.cover(300)
     budget_id = till.state().budget_id

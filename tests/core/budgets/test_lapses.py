@@ -30,7 +30,7 @@ def fall_asleep(till: Till) -> int:
 
 @pytest.mark.parametrize("how", ["its owner shows no life", "its time is over", "its owner left"])
 def test_a_crash_is_recorded_and_what_was_out_is_charged_its_estimate(how: str, till: Till) -> None:
-    """Whatever shows that a process died: its call is recorded as lost and charged, its hold returned, its walk told."""
+    """Whatever shows that a process died: its call is recorded as lost and charged, and its hold goes back."""
     if how != "its time is over":
         till.budgets.lapses.show_life()
     walk = till.begin()

@@ -1,0 +1,204 @@
+"""Money and limits: what reserving and settling cost, and what these rooms take of the corridor's time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from core import runtime
+from core.budgets import Budgets, BudgetTerms
+from core.clock import SystemClock
+from core.generation import GenerationRequest
+from core.limits import Limits, Pace, Scope
+from core.principals import LOCAL_OPERATOR
+from core.settings import Settings
+from core.shared import Shared
+from core.store import Cursor, Store
+from core.telemetry import Metrics
+from core.tenants import Tenants
+from tests import builders, servers
+from tests.bench.generation import INPUT, Ticket
+from tests.bench.measure import Cost, in_turns, table
+
+MODEL = "openai/gpt-4o-mini"
+MUCH = 10**15
+SCOPES = (("tenant", ""), ("model", MODEL), ("schema", "ticket"), ("route", "default"))
+THREADS = (1, 8, 64)
+GENERATIONS = 800
+"""For each figure of generations per second."""
+
+
+def run(wire_url: str, folder: Path) -> None:
+    """Measure and print."""
+    with (
+        servers.postgres() as server,
+        servers.database(server, "purses") as purses,
+        servers.database(server, "corridor") as corridor,
+    ):
+        _rooms({"SQLite": f"sqlite:///{folder / 'purses.db'}", "PostgreSQL": purses})
+        _generations(wire_url, {"SQLite": f"sqlite:///{folder / 'corridor.db'}", "PostgreSQL": corridor})
+
+
+# ── The rooms by themselves ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class CountingStore(Store):
+    """A store that counts what crosses to the driver on the hot path."""
+
+    transactions = 0
+    statements = 0
+
+    @contextmanager
+    @override
+    def transaction(self) -> Generator[Cursor]:
+        self.transactions += 1
+        with super().transaction() as cursor:
+            yield _CountingCursor(cursor, self)
+
+
+class _CountingCursor:
+    def __init__(self, cursor: Cursor, store: CountingStore) -> None:
+        self._cursor = cursor
+        self._store = store
+        self.fetchone = cursor.fetchone
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] = {}) -> Any:  # noqa: B006 read only
+        self._store.statements += 1
+        return self._cursor.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]]) -> Any:
+        self._store.statements += 1
+        return self._cursor.executemany(sql, parameters)
+
+
+def _rooms(urls: Mapping[str, str]) -> None:
+    rows = [("reserve and settle, one call", "CPU µs", "wall µs", "transactions", "statements")]
+    for database, url in urls.items():
+        for count in (0, 1, 4):
+            name = f"{database}: {count or 'no'} budget{'' if count == 1 else 's'}"
+            with _purse(Store(url), count) as generate:
+                cost = in_turns({name: generate}, rounds=5, calls=300)[name]
+            counting = CountingStore(url)
+            with _purse(counting, count) as generate:
+                generate()  # accounts are found
+                before = counting.transactions, counting.statements
+                generate()
+                transactions, statements = counting.transactions - before[0], counting.statements - before[1]
+            rows.append((name, *_micros(cost), str(transactions), str(statements)))
+    clock = SystemClock()
+    limits = Limits(Shared(None, clock, Metrics()))
+    paces = (Pace(Scope.TENANT, "bench", 10_000_000, 10**12, 1000),)
+
+    def admit() -> None:
+        with limits.admitted(paces, 300, 30.0) as ticket:
+            ticket.used(200)
+
+    cost = in_turns({"limits": admit}, rounds=5, calls=300)["limits"]
+    rows.append(("limits in the process: requests, tokens, at once", *_micros(cost), "0", "0"))
+    table("Money and limits by themselves, one thread (a hold, a charge, a settlement; the record's rows not counted)", rows)
+
+
+def _micros(cost: Cost) -> tuple[str, str]:
+    return f"{cost.cpu_ms * 1000:.0f}", f"{cost.wall_ms * 1000:.0f}"
+
+
+@contextmanager
+def _purse(store: Store, count: int) -> Generator[Callable[[], None]]:
+    """Yield what holds for a call, charges it and settles, in the two transactions of a generation."""
+    store.migrate()
+    clock = SystemClock()
+    budgets, tenants = Budgets(store, clock, owner="bench"), Tenants(store, clock)
+    tenant = tenants.create(LOCAL_OPERATOR, f"bench {clock.new_id()}")
+    for scope, name in SCOPES[:count]:
+        budgets.set(LOCAL_OPERATOR, tenant, MUCH, scope=scope, scope_name=name)
+    with store.reading() as session:
+        terms: list[BudgetTerms] = [one for one, _ in budgets.terms(session, [tenant]).get(tenant.id, [])]
+    generation = builders.generation(clock.now(), tenant.id)
+    row, attempt = generation.model_dump(), builders.attempt(generation).model_dump()
+    purses, lasts = budgets.purses, timedelta(seconds=30)
+
+    def generate() -> None:
+        purse = purses.open(terms, clock.new_id(), tenant.id, clock.now())
+        out = attempt | {"id": clock.new_id()}
+        with store.transaction() as cursor:
+            purses.cover(cursor, purse, MODEL, 600_000, generation=lambda: row, attempt=out, lasts=lasts)
+        purses.charge(purse, out["id"], 114_000, estimated=False)
+        with store.transaction() as cursor:
+            purses.settle(cursor, purse)
+
+    try:
+        yield generate
+    finally:
+        store.close()
+
+
+# ── The corridor with and without them ────────────────────────────────────────────────────────────────────────────────
+
+
+def _generations(wire_url: str, urls: Mapping[str, str]) -> None:
+    rows = [("whole corridor, all recorded", *(f"{threads} thread{'s' * (threads > 1)}" for threads in THREADS), "CPU ms")]
+    for database, url in urls.items():
+        with _governed(wire_url, url) as tenants:
+            for generate in tenants.values():
+                _at_once(generate, 1, 50)
+            for name, generate in tenants.items():
+                speeds, cpu = [], time.process_time()
+                for threads in THREADS:
+                    speeds.append(f"{GENERATIONS / _at_once(generate, threads, GENERATIONS):.0f}/s")
+                cpu = (time.process_time() - cpu) / GENERATIONS / len(THREADS) * 1000
+                rows.append((f"{database}: {name}", *speeds, f"{cpu:.2f}"))
+    table("Generations per second, and CPU for each", rows)
+
+
+def _at_once(generate: Callable[[], object], threads: int, count: int) -> float:
+    """Return the seconds that *count* generations take from so many threads."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda _: generate(), range(count)):
+            pass
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _governed(wire_url: str, database_url: str) -> Generator[dict[str, Callable[[], object]]]:
+    """Yield calls of the real corridor for tenants with as many budgets as their names say."""
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
+        openai_api_key="bench",
+        openai_base_url=f"{wire_url}/v1",
+        database_url=database_url,
+        rate_limit_per_min=10_000_000,
+        log_level="WARNING",
+        local_model="off",
+        demo=False,
+    )
+    proctor = runtime.build(settings)
+    proctor.start()
+    try:
+        proctor.schemas.add("bench", "ticket", Ticket.model_json_schema())
+        calls: dict[str, Callable[[], object]] = {}
+        for count in (0, 1, 4):
+            tenant = proctor.tenants.create(LOCAL_OPERATOR, f"bench {count}")
+            for scope, name in SCOPES[:count]:
+                proctor.budgets.set(LOCAL_OPERATOR, tenant, MUCH, scope=scope, scope_name=name)
+            principal = proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
+
+            def generate(principal: Any = principal) -> object:
+                request = GenerationRequest(schema="ticket", input=INPUT, model=MODEL)
+                return proctor.generator.generate(request, principal)
+
+            calls[f"{count or 'no'} budget{'' if count == 1 else 's'}"] = generate
+        yield calls
+    finally:
+        proctor.close()
