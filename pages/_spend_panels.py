@@ -173,7 +173,7 @@ def books(found: Figures) -> None:
             st.caption(
                 f"{_money(last.held_nano_usd)} was held for calls that were out. Run by {_parts.plain(last.by)}."
             )
-        query = {"of": found.tenant.name} if found.tenant else {}
+        query = {"for": found.tenant.name} if found.tenant else {}
         st.page_link("statement.py", label="Monthly statements", icon=":material/description:", query_params=query)
 
 

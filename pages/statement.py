@@ -39,7 +39,7 @@ def main() -> None:
     with st.container(key="unprinted_head"):
         visit = _parts.page("Statement", "A tenant's bill of one month.", needs=Permission.BUDGETS_READ)
     with visit.controls:
-        tenant = _parts.tenant_choice(visit, everyone=None, key="of")
+        tenant = _parts.tenant_choice(visit, everyone=None, key="for")
     if tenant is None:
         _parts.without_tenants(visit, advise)
         return

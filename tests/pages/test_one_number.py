@@ -99,7 +99,7 @@ def opened(name: str, **parameters: str) -> AppTest:
     for parameter, value in parameters.items():
         page.query_params[parameter] = value
     page.run()
-    for parameter in {"of"} & parameters.keys():
+    for parameter in {"of", "for"} & parameters.keys():
         page.selectbox(key=parameter).select(parameters[parameter]).run()
     assert not page.exception
     return page
@@ -168,7 +168,7 @@ def test_pages(on: Rig, tenant: Tenant, paid: int) -> None:
     assert budgets.set_index("tenant").loc[tenant.name, "spent"] == shown
     calls = opened("calls", tenant=tenant.name)
     assert any(f"· {shown} (3 unpriced" in line.value.replace("\\", "") for line in calls.caption)
-    paper = opened("statement", of=tenant.name)
+    paper = opened("statement", **{"for": tenant.name})
     assert any(f"<strong>{shown}</strong>" in part.proto.body for part in paper.get("html"))
 
 
