@@ -18,7 +18,7 @@ class ChangeEvent(Row, table=True):
     id: str = Field(primary_key=True)
     at: datetime = utc(index=True)
     kind: str
-    """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``."""
+    """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``, ``drill`` …"""
     subject: str
     tenant_id: str | None = None
     summary: str
