@@ -38,6 +38,7 @@ class Lapses:
             "INSERT INTO process (owner, started_at, seen_at) VALUES (:owner, :now, :now) "
             "ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"
         )
+        self._end = store.prepare("UPDATE process SET seen_at = :gone WHERE owner = :owner")
         self._forget = store.prepare("DELETE FROM process WHERE seen_at < :before")
         lapsed = (
             "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r WHERE r.expires_at < :now "
@@ -67,10 +68,10 @@ class Lapses:
             cursor.execute(self._forget, {"before": micros(now - FORGET_AFTER)})
 
     def leave(self) -> None:
-        """Say that this process ends: what it still holds may be settled at once."""
+        """Say that this process ends, if it ever showed that it lives: what it still holds may be settled at once."""
         gone = self._clock.now() - DEAD_AFTER - timedelta(seconds=1)
         with self._store.transaction() as cursor:
-            cursor.execute(self._show, {"owner": self._owner, "now": micros(gone)})
+            cursor.execute(self._end, {"owner": self._owner, "gone": micros(gone)})
 
     def sweep(self) -> int:
         """Settle every reservation that has lapsed; return how many there were."""
