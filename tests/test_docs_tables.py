@@ -12,7 +12,7 @@ import click
 import pytest
 
 from core import errors
-from core.api import bodies, operations, problems
+from core.api import bodies, operations, problems, spend
 from core.api.assembly import assemble
 from core.cli import proctor
 from core.flags import Flag
@@ -207,6 +207,7 @@ def test_every_endpoint_stands_in_its_table(tmp_path: Path) -> None:
         ("### The answer", bodies.Generation),
         ("An attempt has these fields", bodies.Attempt),
         ("## When there is no object", bodies.Problem),
+        ("## What it cost", spend.Bought),
     ],
 )
 def test_every_field_stands_in_its_table(after: str, model: Any) -> None:

@@ -91,7 +91,7 @@ class TestList:
         """The newest twenty-five of thirty-two calls are shown, with outcome, tenant, model and cost."""
         page = open_page("calls")
         assert not page.exception
-        assert summary(page).startswith("32 calls · times in UTC")
+        assert summary(page).startswith("32 calls · \\$0\\.0036 · times in UTC")
         calls = page.dataframe[0].value
         assert len(calls) == 25
         newest = calls.iloc[0]

@@ -18,7 +18,7 @@ from tests import builders
 from tests.pages.conftest import FRAME, NOW, Open
 
 CONFIG = FRAME.parents[1] / ".streamlit" / "config.toml"
-PAGES = ("home", "calls", "drills", "tenants", "flags", "routes", "playground")
+PAGES = ("home", "calls", "spend", "statement", "drills", "tenants", "flags", "routes", "playground")
 
 
 @pytest.mark.parametrize("name", PAGES)
