@@ -17,7 +17,7 @@ from core.pricing import ANY_MODEL, Cost
 from core.settings import PROVIDERS
 from core.tables import Account, Attempt, Budget, Generation, LedgerEntry, LedgerKind
 
-MOST_ATTEMPTS = 100_000
+MOST_ATTEMPTS = 50_000
 """In one re-pricing: it is one transaction, and on SQLite nobody else writes meanwhile."""
 _CHUNK = 500
 
@@ -127,7 +127,7 @@ class Payers:
     """By how many nano-dollars the sums move that accounts began with."""
 
 
-def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime) -> Sequence[Any]:
+def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime, most: int) -> Sequence[Any]:
     """Return the paid attempts of generations that have ended, locked until the transaction ends if it writes."""
     query = (
         sqlalchemy.select(
@@ -161,7 +161,7 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
             ),
         )
         .order_by(col(Attempt.started_at), col(Attempt.id))
-        .limit(MOST_ATTEMPTS + 1)
+        .limit(most + 1)
     )
     if scope.model != ANY_MODEL:
         query = query.where(col(Attempt.model) == scope.model)

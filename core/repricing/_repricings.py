@@ -73,7 +73,8 @@ class OldFigure:
 class Repricings:
     """Prices history anew, and remembers what it was."""
 
-    def __init__(self, store: Store, clock: Clock, prices: Prices) -> None:
+    def __init__(self, store: Store, clock: Clock, prices: Prices, *, most_attempts: int = MOST_ATTEMPTS) -> None:
+        self._most = most_attempts
         self._store = store
         self._clock = clock
         self._prices = prices
@@ -196,9 +197,9 @@ class Repricings:
 
     def _planned(self, session: Session, scope: RepricingScope) -> tuple[RepricingPreview, list[Change]]:
         """Return what is to change, for people and in detail, as the session's transaction sees it."""
-        rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER)
-        if len(rows) > MOST_ATTEMPTS:
-            raise Invalid(f"These are more than {MOST_ATTEMPTS:,} calls. Price them anew in shorter spans of time.")
+        rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER, self._most)
+        if len(rows) > self._most:
+            raise Invalid(f"These are more than {self._most:,} calls. Price them anew in shorter spans of time.")
         books: dict[str, PriceBook] = {}
         changes: list[Change] = []
         still_unpriced = 0

@@ -453,6 +453,19 @@ def test_a_scope_that_cannot_be_is_said(world: World, scope: dict[str, Any], sai
         world.repricings.preview(LOCAL_OPERATOR, RepricingScope(**(known | scope)))
 
 
+def test_too_much_at_once_is_refused(world: World) -> None:
+    """One transaction has its bounds; the sentence says to take shorter spans."""
+    for _ in range(3):
+        world.call(Usage(input_tokens=1_000))
+    world.save()
+    world.price(GPT, "1")
+    repricings = Repricings(world.store, world.clock, world.prices, most_attempts=2)
+    with pytest.raises(Invalid, match=r"more than 2 calls\. Price them anew in shorter spans"):
+        repricings.preview(LOCAL_OPERATOR, world.scope())
+    enough = Repricings(world.store, world.clock, world.prices, most_attempts=3)
+    assert enough.preview(LOCAL_OPERATOR, world.scope()).attempts == 3
+
+
 def test_a_reason_is_needed(world: World) -> None:
     """Without one, or with a novel, nothing is done; and an unknown re-pricing is not found."""
     for reason in ("", "  ", "x" * 501):
