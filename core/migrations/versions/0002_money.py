@@ -22,12 +22,53 @@ _SETTLE = (
     ),
 )
 
+# Attempts of a generation that never ended, because its process did, were left without it; now every one has its own.
+_RECORD = """INSERT INTO generation (
+    id, tenant_id, principal, request_id, route, schema_name, schema_hash, outcome, error_code, error_detail, streamed,
+    started_at, ended_at, duration_ms, attempts, provider, model, input_tokens, cached_tokens, cache_write_tokens,
+    output_tokens, reasoning_tokens, cost_nano_usd, wasted_nano_usd, estimated, trace
+)
+SELECT a.generation_id, a.tenant_id, '', a.generation_id, '', '', '', 'provider_error', 'lost',
+    'The process that ran it ended before an answer was recorded.', {false},
+    MIN(a.started_at), MAX(a.ended_at), (MAX(a.ended_at) - MIN(a.started_at)) / 1000.0, COUNT(*), MAX(a.provider),
+    MAX(a.model), COALESCE(SUM(a.input_tokens), 0), COALESCE(SUM(a.cached_tokens), 0),
+    COALESCE(SUM(a.cache_write_tokens), 0), COALESCE(SUM(a.output_tokens), 0), COALESCE(SUM(a.reasoning_tokens), 0),
+    CASE WHEN COUNT(CASE WHEN a.input_tokens IS NOT NULL AND a.cost_nano_usd IS NULL THEN 1 END) = 0
+        THEN COALESCE(SUM(a.cost_nano_usd), 0) END,
+    COALESCE(SUM(a.cost_nano_usd), 0), {true}, '[]'
+FROM attempt a LEFT JOIN generation g ON g.id = a.generation_id
+WHERE g.id IS NULL GROUP BY a.generation_id, a.tenant_id"""
+
+# What the older shape has no room for: budgets other than a tenant's monthly one, accounts that are no month, a second
+# account that begins as another does, and several re-pricings of one attempt, which become one.
+_DAY = 86_400_000_000
+_OTHERS = "SELECT id FROM budget WHERE scope <> 'tenant' OR period <> 'month' OR removed_at IS NOT NULL"
+_NO_MONTHS = (
+    f"SELECT a.id FROM account a WHERE a.budget_id IN ({_OTHERS}) "  # noqa: S608 written here
+    f"OR a.ends_at - a.starts_at NOT BETWEEN {27 * _DAY} AND {32 * _DAY} "
+    "OR EXISTS (SELECT 1 FROM account b WHERE b.budget_id = a.budget_id AND b.starts_at = a.starts_at "
+    "AND b.ends_at > a.ends_at)"
+)
+_MERGE = (
+    (
+        "INSERT INTO ledger_entry (id, at, account_id, generation_id, attempt_id, kind, cause, nano_usd, estimated) "
+        "SELECT 'merged-' || MIN(id), MAX(at), account_id, generation_id, attempt_id, 'merged', '', SUM(nano_usd), "
+        "{false} FROM ledger_entry WHERE kind = 'repricing' GROUP BY account_id, generation_id, attempt_id"
+    ),
+    "DELETE FROM ledger_entry WHERE kind = 'repricing'",
+    "UPDATE ledger_entry SET kind = 'repricing' WHERE kind = 'merged'",
+)
+
+
+def _execute(statement: str) -> None:
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    op.execute(statement.format(true="1" if is_sqlite else "TRUE", false="0" if is_sqlite else "FALSE"))
+
 
 def upgrade() -> None:
     """Go to this revision."""
-    for statement in _SETTLE:
-        true = "1" if op.get_bind().dialect.name == "sqlite" else "TRUE"
-        op.execute(statement.format(true=true))
+    for statement in (*_SETTLE, _RECORD):
+        _execute(statement)
     op.drop_table("reservation")
     op.create_table(
         "reservation",
@@ -246,15 +287,12 @@ def downgrade() -> None:
     """Go back."""
     op.drop_table("reservation")
     op.execute("UPDATE account SET held_nano_usd = 0")
-    op.execute(
-        "DELETE FROM ledger_entry WHERE account_id IN (SELECT a.id FROM account a JOIN budget b "
-        "ON b.id = a.budget_id WHERE b.scope <> 'tenant' OR b.period <> 'month')"
-    )
-    op.execute(
-        "DELETE FROM account WHERE budget_id IN (SELECT id FROM budget WHERE scope <> 'tenant' OR period <> 'month')"
-    )
+    for statement in _MERGE:
+        _execute(statement)
+    op.execute(f"DELETE FROM ledger_entry WHERE account_id IN ({_NO_MONTHS})")  # noqa: S608 written here
+    op.execute(f"DELETE FROM account WHERE id IN ({_NO_MONTHS})")  # noqa: S608 written here
     op.drop_table("budget_raise")
-    op.execute("DELETE FROM budget WHERE scope <> 'tenant' OR period <> 'month'")
+    op.execute(f"DELETE FROM budget WHERE id IN ({_OTHERS})")  # noqa: S608 written here
     op.create_table(
         "reservation",
         sa.Column("id", sa.String(), nullable=False),

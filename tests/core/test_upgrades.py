@@ -1,0 +1,144 @@
+"""Upgrades and downgrades of a database that holds money, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from sqlmodel import select
+
+from core.budgets import Budgets
+from core.clock import ManualClock, micros
+from core.store import Store
+from core.tables import Attempt, Generation, LedgerEntry, Reservation, Tenant
+from tests import servers
+from tests.conftest import START
+from tests.tills import MODEL, Till
+
+MARCH, APRIL = micros(datetime(2026, 3, 1, tzinfo=UTC)), micros(datetime(2026, 4, 1, tzinfo=UTC))
+NOON = micros(START)
+OLD: dict[str, list[dict[str, Any]]] = {
+    "tenant": [{"id": "acme", "name": "Acme", "timezone": "UTC", "payload_retention_days": 30, "created_at": MARCH}],
+    "budget": [{"id": "b", "tenant_id": "acme", "period": "month", "limit_nano_usd": 10_000, "created_at": MARCH}],
+    "account": [
+        {"id": "a", "budget_id": "b", "tenant_id": "acme", "starts_at": MARCH, "ends_at": APRIL, "spent_nano_usd": 950,
+         "held_nano_usd": 700},
+    ],
+    "reservation": [
+        {"id": "r1", "account_id": "a", "generation_id": "out", "held_nano_usd": 400, "at_risk_nano_usd": 300,
+         "owner": "o", "expires_at": NOON},
+        {"id": "r2", "account_id": "a", "generation_id": "idle", "held_nano_usd": 300, "at_risk_nano_usd": 0,
+         "owner": "o", "expires_at": NOON},
+    ],
+    "ledger_entry": [
+        {"id": "e1", "generation_id": "done", "attempt_id": "t1", "kind": "charge", "nano_usd": 600},
+        {"id": "e2", "generation_id": "out", "attempt_id": "t2", "kind": "charge", "nano_usd": 250},
+        {"id": "e3", "generation_id": "gone", "attempt_id": None, "kind": "charge", "nano_usd": 200},
+        {"id": "e4", "generation_id": "gone", "attempt_id": None, "kind": "refund", "nano_usd": -100},
+    ],
+    "generation": [{"id": "done", "cost_nano_usd": 600}],
+    "attempt": [
+        {"id": "t1", "generation_id": "done", "cost_nano_usd": 600},
+        {"id": "t2", "generation_id": "out", "cost_nano_usd": 250},
+    ],
+}  # fmt: skip
+"""A database of the first release: one generation is done, one is out with a second call, one holds and waits."""
+
+
+def fill_old(store: Store) -> None:
+    """Write ``OLD`` into a database at the first revision; what no row names is filled in."""
+    usual: dict[str, Any] = {
+        "account_id": "a", "at": NOON, "tenant_id": "acme", "n": 1, "kind": "first", "provider": "openai",
+        "model": "gpt-4o-mini", "mode": "tools", "started_at": NOON, "ended_at": NOON + 1000, "duration_ms": 1.0,
+        "outcome": "valid_first_try", "schema_name": "invoice", "route": "default", "wasted_nano_usd": 0,
+        "estimated": False, "streamed": False, "is_demo": False, "version": 1, "trace": "[]", "attempts": 1,
+        "input_tokens": 10, "cached_tokens": 0, "cache_write_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0,
+        "principal": "", "request_id": "", "schema_hash": "",
+    }  # fmt: skip
+    with store.engine.begin() as connection:
+        known = sqlalchemy.MetaData()
+        known.reflect(connection)
+        for name, rows in OLD.items():
+            table = known.tables[name]
+            for row in rows:
+                needed = {column.name: usual[column.name] for column in table.columns if column.name in usual}
+                connection.execute(table.insert().values(**needed | row))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A database of the first release, filled."""
+
+    def filled(url: str) -> Store:
+        store = Store(url)
+        store.migrate("0001")
+        fill_old(store)
+        return store
+
+    if request.param == "sqlite":
+        store = filled(f"sqlite:///{tmp_path / 'old.db'}")
+        yield store
+        store.close()
+        return
+    with servers.database(request.getfixturevalue("pg_url"), f"old_{id(tmp_path)}") as url:
+        store = filled(url)
+        yield store
+        store.close()
+
+
+def test_an_upgrade_keeps_every_figure(old: Store) -> None:
+    """Money of the first release is kept: what was spent stays spent, what was out is settled, and it all adds up."""
+    old.migrate()
+
+    budgets = Budgets(old, ManualClock(START), owner="test")
+    with old.reading() as session:
+        acme = session.exec(select(Tenant)).one()
+        attempts = {one.id: one for one in session.exec(select(Attempt))}
+        generations = {one.id: one for one in session.exec(select(Generation))}
+        assert session.exec(select(Reservation)).all() == []
+    state = budgets.show(acme)
+    assert (state.limit_nano_usd, state.spent_nano_usd, state.held_nano_usd, state.version) == (10_000, 1250, 0, 1)
+    assert (state.terms.mode, state.terms.thresholds, state.terms.scope) == ("hard", (80, 95), "tenant")
+    assert {name: one.charges for name, one in attempts.items()} == {"t1": 1, "t2": 1}
+    lost = generations["out"]
+    assert (lost.outcome, lost.error_code, lost.cost_nano_usd, lost.attempts) == ("provider_error", "lost", 250, 1)
+    assert lost.started_at == START
+    found = budgets.verify()
+    assert (found.ok, found.difference_nano_usd, found.held_nano_usd) == (True, 0, 0)
+
+
+def test_a_downgrade_keeps_what_the_first_release_knew(old: Store) -> None:
+    """Going back keeps the monthly budgets of tenants with all they spent; what is newer goes."""
+    old.migrate()
+    till = Till(old, ManualClock(START), tenant=the_tenant(old))
+    till.spend(100)
+    till.set(10_000, period="day")
+    till.spend(100)
+    till.set(10_000, period="month")
+    till.set(5000, scope="model", scope_name=MODEL)
+    till.begin().cover(50)
+    with old.writing() as session:
+        entry = session.exec(select(LedgerEntry).where(LedgerEntry.attempt_id == "t1")).one()
+        for cause in ("r1", "r2"):
+            values = entry.model_dump() | {"id": cause, "kind": "repricing", "cause": cause, "nano_usd": 0}
+            session.add(LedgerEntry(**values))
+
+    old.migrate("-1")
+
+    with old.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT spent_nano_usd, held_nano_usd FROM account").all()
+        assert [tuple(row) for row in rows] == [(1450, 0)]
+        assert connection.exec_driver_sql("SELECT SUM(nano_usd) FROM ledger_entry").scalar_one() == 1450
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM reservation").scalar_one() == 0
+    old.migrate()
+    assert till.account() == (1450, 0)
+
+
+def the_tenant(store: Store) -> Tenant:
+    """Return the one tenant there is."""
+    with store.reading() as session:
+        return session.exec(select(Tenant)).one()
