@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
+from core import runtime as running
 from core.answers import Answered, Answers, Question, question
 from core.attempts import Candidate, RouteTerms
 from core.budgets import Mode
 from core.cli import main
 from core.clock import ManualClock, SystemClock
+from core.documents import as_json, fresh, stored
 from core.errors import Cancelled, Exhausted, Forbidden, GuardrailBlocked, RateLimited
 from core.flags import Flag
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
@@ -38,7 +40,7 @@ from core.providers._loop import Cancellation
 from core.store import Store
 from core.tables import AuditEntry, CachedAnswer, Outcome, Tenant
 from tests import servers
-from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig
+from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig, settings
 from tests.corridor import question as request_for
 from tests.wire.server import WireServer
 
@@ -222,6 +224,17 @@ def test_the_same_again_is_given_again(proctor: Rig, route: str, wire: WireServe
     assert json.loads(written.payloads[0].answered or "") == A_PERSON
     account = proctor.accounts(tenant)[0]
     assert account.spent_nano_usd == first.cost_nano_usd
+
+
+def test_it_reads_alike_fresh_and_stored(proctor: Rig, route: str) -> None:
+    """Whoever reads a hit again, later or elsewhere, reads what its caller was told."""
+    tenant, asked = proctor.tenant(), text()
+    _, again = (proctor.ask(tenant, input=asked, route=route).generation for _ in range(2))
+    told, kept = (json.loads(as_json(one)) for one in (fresh(again), stored(proctor.runtime.reports.call(again.id))))
+
+    assert told == kept
+    assert told["answered_from"]
+    assert told["saved_nano_usd"]
 
 
 def test_a_stream_gets_it_at_once(proctor: Rig, route: str, wire: WireServer) -> None:
@@ -451,6 +464,30 @@ def test_the_house_is_kept(store: Counting, answers: Answers, clock: ManualClock
     assert answers.sweep() == 2
     with store.reading() as session:
         assert [row.key for row in session.exec(select(CachedAnswer))] == ["young"]
+
+
+def test_housekeeping_sweeps(sqlite_url: str, wire: WireServer) -> None:
+    """The house is kept without anybody's doing."""
+
+    class Once(SystemClock):
+        """Lets one round of housekeeping go by."""
+
+        def __init__(self) -> None:
+            self.rounds = 0
+
+        def wait(self, woken: threading.Event, seconds: float) -> bool:
+            self.rounds += 1
+            return self.rounds > 1
+
+    clock = Once()
+    runtime = running.build(settings(wire, sqlite_url), clock)
+    try:
+        past = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        Answers(runtime.store, past)._claim(ask("old"))
+        runtime._keep_house()
+        assert runtime.store.read_one("SELECT count(*) FROM cached_answer", {})[0] == 0
+    finally:
+        runtime.close()
 
 
 def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock: ManualClock) -> None:
