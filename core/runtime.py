@@ -192,7 +192,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     metrics = Metrics()
     tenants, flags = Tenants(store, clock), Flags(store, clock)
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
-    budgets = Budgets(store, clock, owner=f"{socket.gethostname()}:{os.getpid()}")
+    # In a container the process that died and the one that replaced it have the same name and number.
+    owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
+    budgets = Budgets(store, clock, owner=owner)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared)
     prices, guardrails = Prices(store, clock), Guardrails()
