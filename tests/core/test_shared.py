@@ -15,7 +15,7 @@ from redis import Redis
 from core.clock import ManualClock, SystemClock
 from core.errors import Misconfigured
 from core.shared import ANSWER_SECONDS, PROBE_SECONDS, Shared
-from core.telemetry import Metrics
+from core.telemetry import Metrics, configure_logging
 from tests import servers
 from tests.conftest import START
 from tests.servers import Valkey
@@ -46,6 +46,15 @@ def metrics() -> Metrics:
 def shared(valkey: Valkey, clock: ManualClock, metrics: Metrics) -> Shared:
     """What is shared through the running Redis, at a clock that stands still."""
     return Shared(valkey.url, clock, metrics)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """What is logged, whichever level an earlier test has left."""
+    configure_logging("INFO")
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    configure_logging("ERROR")
 
 
 def ask(shared: Shared, room: str = "room") -> str:
@@ -81,25 +90,24 @@ def test_redis_answers_while_it_runs(shared: Shared, metrics: Metrics) -> None:
 
 
 def test_an_outage_is_told_once_and_counted_each_time(
-    shared: Shared, valkey: Valkey, clock: ManualClock, metrics: Metrics
+    shared: Shared, valkey: Valkey, clock: ManualClock, metrics: Metrics, logged: list[Any]
 ) -> None:
     """From the first failure to the recovery: two lines in the log, and a count of every question lost, by room."""
     assert ask(shared) == "redis"
     valkey.stop()
-    with structlog.testing.capture_logs() as lines:
-        answers = [ask(shared), ask(shared), ask(shared, "other")]
-        assert (shared.is_up, shared.down_since, shared.check(), up(metrics)) == (False, START, False, 0)
-        clock.advance(PROBE_SECONDS)
-        answers += [ask(shared), ask(shared)]
-        valkey.start()
-        answers.append(ask(shared))
-        clock.advance(PROBE_SECONDS)
-        answers += [ask(shared), ask(shared)]
+    answers = [ask(shared), ask(shared), ask(shared, "other")]
+    assert (shared.is_up, shared.down_since, shared.check(), up(metrics)) == (False, START, False, 0)
+    clock.advance(PROBE_SECONDS)
+    answers += [ask(shared), ask(shared)]
+    valkey.start()
+    answers.append(ask(shared))
+    clock.advance(PROBE_SECONDS)
+    answers += [ask(shared), ask(shared)]
 
     assert answers == [*["here"] * 6, "redis", "redis"]
     assert (lost(metrics), lost(metrics, "other")) == (5, 1)
     assert (shared.is_up, shared.down_since, up(metrics)) == (True, None, 1)
-    assert [{k: v for k, v in line.items() if k != "error"} for line in lines] == [
+    assert [{k: v for k, v in line.items() if k != "error"} for line in logged] == [
         {"event": "failed_open", "room": "room", "log_level": "warning"},
         {"event": "shared_recovered", "down_seconds": 4.0, "lost": 6, "log_level": "warning"},
     ]
