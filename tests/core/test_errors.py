@@ -46,6 +46,8 @@ def test_codes_tell_errors_apart() -> None:
         "feature_disabled",
         "rate_limited",
         "budget_exceeded",
+        "no_budget",
+        "no_price",
         "guardrail_blocked",
         "exhausted",
         "cancelled",

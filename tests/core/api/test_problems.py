@@ -29,6 +29,8 @@ EXPECTED = {
     "FeatureDisabled": 403,
     "RateLimited": 429,
     "BudgetExceeded": 402,
+    "Unbudgeted": 402,
+    "Unpriced": 402,
     "GuardrailBlocked": 422,
     "Exhausted": 502,
     "Cancelled": 499,
