@@ -38,6 +38,8 @@ NAMES = {
     "proctor_cost_nano_usd": ("counter", {"tenant", "gen_ai_provider_name", "gen_ai_request_model"}),
     "proctor_unpriced_attempts": ("counter", {"gen_ai_provider_name", "gen_ai_request_model"}),
     "proctor_failed_open": ("counter", {"room"}),
+    "proctor_shared_up": ("gauge", set[str]()),
+    "proctor_budget_thresholds": ("counter", {"tenant", "scope", "percent"}),
 }
 """Type and labels of each family."""
 
