@@ -64,7 +64,7 @@ def budget_card(visit: _parts.Visit, tenants: list[Any]) -> None:
 
 def tenant_card(visit: _parts.Visit) -> None:
     """Draw one tenant: settings, keys and budgets."""
-    with _parts.card("One tenant: keys and settings", key="one_tenant", stretch=False):
+    with _parts.card("Keys and settings", key="one_tenant", stretch=False):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             tenant = _parts.tenant_choice(visit, everyone=None)
             if st.button("New key", icon=":material/key:", key="new", disabled=not visit.may(Permission.KEYS_WRITE)):
