@@ -13,8 +13,10 @@ from typing import Any
 import orjson
 
 from core.clock import Clock, micros
+from core.errors import Unavailable
 from core.store import Cursor, Store
 from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome
+from core.telemetry import log
 
 ALIVE_EVERY = timedelta(seconds=5)
 DEAD_AFTER = timedelta(seconds=20)
@@ -41,8 +43,9 @@ class Lapses:
         self._end = store.prepare("UPDATE process SET seen_at = :gone WHERE owner = :owner")
         self._forget = store.prepare("DELETE FROM process WHERE seen_at < :before")
         lapsed = (
-            "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r WHERE r.expires_at < :now "
-            "OR EXISTS (SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead) LIMIT 1"
+            "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r WHERE r.generation_id > :after "
+            "AND (r.expires_at < :now OR EXISTS "
+            "(SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead)) ORDER BY r.generation_id LIMIT 1"
         )
         self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE OF r SKIP LOCKED")
         self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id")
@@ -74,19 +77,32 @@ class Lapses:
             cursor.execute(self._end, {"owner": self._owner, "gone": micros(gone)})
 
     def sweep(self) -> int:
-        """Settle every reservation that has lapsed; return how many there were."""
-        swept = 0
-        while self._sweep_one():
-            swept += 1
-        return swept
+        """Settle every reservation that has lapsed; return how many there were.
 
-    def _sweep_one(self) -> bool:
+        One that cannot be settled, because another release wrote it, is logged and left for that release.
+        """
+        swept, seen = 0, [""]
+        while True:
+            try:
+                if not self._sweep_one(seen):
+                    return swept
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 whatever it is, it must not keep the others from being settled
+                log().error("lapse_failed", generation_id=seen[-1], error=type(error).__name__)
+            else:
+                swept += 1
+
+    def _sweep_one(self, seen: list[str]) -> bool:
+        """Settle the next one after the last of *seen*, and add it there; whether there was one."""
         now = self._clock.now()
         with self._store.transaction() as cursor:
-            cursor.execute(self._lapsed, {"now": micros(now), "dead": micros(now - DEAD_AFTER)})
+            times = {"now": micros(now), "dead": micros(now - DEAD_AFTER)}
+            cursor.execute(self._lapsed, times | {"after": seen[-1]})
             row = cursor.fetchone()
             if row is None:
                 return False
+            seen.append(row[0])
             generation_id, holds, generation, attempts = row[0], *map(orjson.loads, row[1:])
             cursor.execute(self._close, {"id": generation_id})
             spent: Counter[str] = Counter()

@@ -147,6 +147,22 @@ def test_a_sweep_and_the_end_of_a_call_meet(till: Till) -> None:
     assert till.is_sound()
 
 
+def test_one_that_cannot_be_settled_does_not_keep_the_others(till: Till) -> None:
+    """A reservation that another release wrote in another shape is left alone, held; all others are settled."""
+    for _ in range(3):
+        till.begin().cover(100)
+    strange = till.rows(Reservation)[1].generation_id
+    with till.store.transaction() as cursor:
+        change = till.store.prepare("UPDATE reservation SET attempts = '[{}]' WHERE generation_id = :id")
+        cursor.execute(change, {"id": strange})
+    till.advance(LAPSED)
+
+    assert till.budgets.sweep() == 2
+    assert till.account() == (200, 100)
+    assert [one.generation_id for one in till.rows(Reservation)] == [strange]
+    assert till.is_sound()
+
+
 def test_processes_that_are_long_gone_are_forgotten(till: Till) -> None:
     """The list of processes does not grow for ever."""
     till.budgets.lapses.show_life()
