@@ -137,8 +137,8 @@ def _said(bill: Statement) -> list[str]:
     total = bill.total
     sentences = [
         (
-            f"Charged to the tenant's budget, by the ledger: {_formats.dollars(bill.charged_nano_usd)}; "
-            f"spent while it had none: {_formats.dollars(bill.outside_nano_usd)}."
+            f"Charged to the tenant's budget, by the ledger: {_micro(bill.charged_nano_usd)}; "
+            f"spent while it had none: {_micro(bill.outside_nano_usd)}."
         )
     ]
     if bill.difference_nano_usd:
