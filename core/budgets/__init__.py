@@ -6,6 +6,7 @@ when it ends: whatever was charged is spent, the rest goes back, by any door.
 periods        a day, a week, a month in a time zone; a fixed span
 terms          one budget, as it governs a generation
 accounts       one per budget and period, opened with what was spent before
+crossings      thresholds that are passed, told once each
 purses         the hot path: hold, charge, settle
 lapses         what the dead left behind
 verification   whether all of it adds up
@@ -18,12 +19,12 @@ from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.budgets import BudgetState as BudgetState
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
+from core.budgets.crossings import Crossing as Crossing
 from core.budgets.lapses import ALIVE_EVERY as ALIVE_EVERY
 from core.budgets.lapses import LOST as LOST
 from core.budgets.lapses import LOST_SENTENCE as LOST_SENTENCE
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
-from core.budgets.purses import Crossing as Crossing
 from core.budgets.purses import Purse as Purse
 from core.budgets.terms import BudgetTerms as BudgetTerms
 from core.budgets.terms import Mode as Mode

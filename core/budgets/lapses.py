@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from core.budgets.crossings import Crossing, Crossings
 from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.store import Cursor, Store
@@ -43,16 +44,18 @@ class Lapses:
         self._end = store.prepare("UPDATE process SET seen_at = :gone WHERE owner = :owner")
         self._forget = store.prepare("DELETE FROM process WHERE seen_at < :before")
         lapsed = (
-            "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r WHERE r.generation_id > :after "
-            "AND (r.expires_at < :now OR EXISTS "
-            "(SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead)) ORDER BY r.generation_id LIMIT 1"
+            "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r "
+            "WHERE r.generation_id > :after AND (r.expires_at < :now "
+            "OR EXISTS (SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead)) "
+            "ORDER BY r.generation_id LIMIT 1"
         )
         self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE OF r SKIP LOCKED")
         self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id")
         self._move = store.prepare(
             "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd - :held "
-            "WHERE id = :id"
+            "WHERE id = :id RETURNING spent_nano_usd"
         )
+        self._crossings = Crossings(store, clock)
         self._recorded = store.prepare(
             "SELECT COUNT(*), COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END), "
             "CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT), COALESCE(SUM(input_tokens), 0), "
@@ -96,6 +99,7 @@ class Lapses:
     def _sweep_one(self, seen: list[str]) -> bool:
         """Settle the next one after the last of *seen*, and add it there; whether there was one."""
         now = self._clock.now()
+        crossings: list[Crossing] = []
         with self._store.transaction() as cursor:
             times = {"now": micros(now), "dead": micros(now - DEAD_AFTER)}
             cursor.execute(self._lapsed, times | {"after": seen[-1]})
@@ -117,7 +121,13 @@ class Lapses:
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
                 cursor.execute(self._move, row)
-            return True
+                moved = cursor.fetchone()
+                if moved and spent[account_id]:
+                    terms = self._crossings.terms(cursor, account_id)
+                    crossings += self._crossings.passed(cursor, terms, moved[0] - spent[account_id], moved[0])
+        for crossing in crossings:
+            crossing.tell()
+        return True
 
     def _ended(self, cursor: Cursor, generation: dict[str, Any], lost: dict[str, Any], now: datetime) -> dict[str, Any]:
         """Return the row of a generation that ended with its process, from its attempts."""

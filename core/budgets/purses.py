@@ -13,25 +13,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.budgets.accounts import Accounts
+from core.budgets.crossings import Crossing, Crossings
 from core.budgets.terms import BudgetTerms, Mode, dollars
 from core.clock import Clock
 from core.errors import BudgetExceeded, Unbudgeted
 from core.store import Cursor, Store
-from core.tables import ChangeEvent, LedgerEntry, LedgerKind, Reservation
+from core.tables import LedgerEntry, LedgerKind, Reservation
 
 GRACE = timedelta(seconds=30)
 """How much longer than its call may take a reservation lives."""
 _NO_LIMIT = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A threshold that a charge has just passed."""
-
-    terms: BudgetTerms
-    percent: int
-    spent_nano_usd: int
-    limit_nano_usd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +111,7 @@ class Purses:
         self._forget_generation = store.prepare("DELETE FROM generation WHERE id = :id AND error_code = 'lost'")
         self._insert_reservation = store.insert(Reservation)
         self._insert_entries = store.insert(LedgerEntry)
-        self._insert_event = store.insert(ChangeEvent)
+        self._crossings = Crossings(store, clock)
         self._stored = self._insert_reservation.stored
 
     def open(
@@ -310,27 +301,7 @@ class Purses:
         if moved is None:
             raise self._too_much(cursor, purse, account_id, spent, held)
         if spent > 0:
-            self._tell(cursor, purse, account_id, moved[0] - spent, moved[0])
-
-    def _tell(self, cursor: Cursor, purse: Purse, account_id: str, before: int, after: int) -> None:
-        """Write a change event for each threshold between the two: exactly one charge passes it."""
-        terms = purse.by_account[account_id]
-        limit = terms.limit_at(self._clock.now())
-        for percent in (*terms.thresholds, 100):
-            if not before * 100 < limit * percent <= after * 100:
-                continue
-            purse.crossings.append(Crossing(terms, percent, after, limit))
-            event = {
-                "id": self._clock.new_id(),
-                "at": self._clock.now(),
-                "kind": "budget",
-                "subject": terms.tenant,
-                "tenant_id": terms.tenant_id,
-                "summary": f"{percent} % of {terms.name} is spent: {dollars(after)} of {dollars(limit)}.",
-                "before": None,
-                "after": {"percent": percent, "spent_nano_usd": after, "limit_nano_usd": limit},
-            }
-            self._insert_event(cursor, [event])
+            purse.crossings += self._crossings.passed(cursor, purse.by_account[account_id], moved[0] - spent, moved[0])
 
     def _too_much(self, cursor: Cursor, purse: Purse, account_id: str, owed: int, more: int) -> Exception:
         terms = purse.by_account[account_id]

@@ -15,15 +15,7 @@ def tell_crossings(metrics: Metrics, crossings: Sequence[Crossing]) -> None:
     for crossing in crossings:
         terms = crossing.terms
         metrics.thresholds.labels(terms.tenant, terms.scope.value, str(crossing.percent)).inc()
-        log().warning(
-            "budget_threshold",
-            tenant=terms.tenant,
-            scope=terms.scope.value,
-            scope_name=terms.scope_name,
-            percent=crossing.percent,
-            spent_nano_usd=crossing.spent_nano_usd,
-            limit_nano_usd=crossing.limit_nano_usd,
-        )
+        crossing.tell()
 
 
 def tell(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from core.budgets import LOST, LOST_SENTENCE
 from core.budgets.lapses import FORGET_AFTER
+from core.principals import LOCAL_OPERATOR
 from core.store import Store
 from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome, Process, Reservation
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
@@ -87,6 +89,19 @@ def test_hedged_calls_are_both_lost(till: Till) -> None:
     assert (till.account(), till.account("model", OTHER)) == ((500, 0), (200, 0))
     assert {f"{one.provider}/{one.model}": one.charges for one in till.rows(Attempt)} == {MODEL: 1, OTHER: 2}
     assert till.is_sound()
+
+
+def test_a_lost_call_that_passes_a_threshold_tells_so(till: Till) -> None:
+    """What the sweep charges passes thresholds as every other charge does, once each, raises included."""
+    walks = [till.begin() for _ in range(2)]
+    for walk in walks:
+        walk.cover(480)
+    raised = {"ends_at": till.clock.now() + timedelta(hours=1), "reason": "Launch week"}
+    till.budgets.raise_limit(LOCAL_OPERATOR, till.tenant, till.state().budget_id, 200, **raised)
+
+    assert fall_asleep(till) == 2
+    assert till.account() == (960, 0)
+    assert till.crossings() == [80]
 
 
 def test_a_lost_call_without_a_price_is_recorded_and_charges_nobody(till: Till) -> None:
