@@ -223,6 +223,7 @@ def test_no_page_holds_a_key(sung: Sung) -> None:
             ("calls", {}),
             ("tenants", {}),
             ("routes", {}),
+            ("prices", {}),
             ("flags", {}),
             *(("calls", {"call": call}) for call in calls[::4]),
         ]:

@@ -32,6 +32,8 @@ from core.tables import (
     LedgerEntry,
     Payload,
     PriceOverride,
+    RepricedAttempt,
+    Repricing,
     Reservation,
     Route,
     Schema,
@@ -59,6 +61,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     """
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
     generations = select(col(Generation.id)).where(col(Generation.tenant_id).in_(tenants))
+    attempts = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(generations))
     budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
     accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
     with store.writing() as session:
@@ -67,6 +70,8 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
         deletions: list[Delete] = [
             delete(Payload).where(col(Payload.generation_id).in_(generations)),
             delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
+            delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
+            delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
             delete(Attempt).where(col(Attempt.generation_id).in_(generations)),
             delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
             delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
