@@ -26,12 +26,14 @@ def unpriced_card(visit: _parts.Visit, found: Sequence[UnpricedModel]) -> None:
             f"{_formats.plural(calls, 'attempt')} cost something, and nobody has said how much. "
             "Set a price from before the first of them, then price them anew."
         )
-        book = visit.runtime.prices.book()
+        everyone = {name for one in found for name in one.tenants}
+        tenants = [tenant for tenant in visit.runtime.tenants.list() if tenant.name in everyone]
+        books = {tenant.name: visit.runtime.prices.book(tenant.id) for tenant in tenants}
         for one in found:
-            _unpriced(visit, one, book)
+            _unpriced(visit, one, [books[name] for name in one.tenants if name in books])
 
 
-def _unpriced(visit: _parts.Visit, one: UnpricedModel, book: PriceBook) -> None:
+def _unpriced(visit: _parts.Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> None:
     key, model = f"{one.provider}_{one.model}", (one.provider, one.model)
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"unpriced_{key}")
     more = len(one.tenants) - MOST_NAMED
@@ -44,10 +46,10 @@ def _unpriced(visit: _parts.Visit, one: UnpricedModel, book: PriceBook) -> None:
     )
     if not visit.may(Permission.PRICES_WRITE):
         return
-    if book.terms(*model, one.first_at) is None:
-        if row.button("Set a price…", key=f"price_{key}", icon=":material/sell:"):
-            _price_dialogs.set_price(visit, model, datetime.combine(one.first_at.date(), time(), UTC))
-    elif row.button("Price them anew…", key=f"anew_{key}", icon=":material/history:"):
+    priced = [book.terms(*model, one.first_at) is not None for book in books]
+    if not (priced and all(priced)) and row.button("Set a price…", key=f"price_{key}", icon=":material/sell:"):
+        _price_dialogs.set_price(visit, model, datetime.combine(one.first_at.date(), time(), UTC))
+    if any(priced) and row.button("Price them anew…", key=f"anew_{key}", icon=":material/history:"):
         _price_dialogs.reprice(visit, _scope(model, one.first_at, one.last_at + timedelta(seconds=1), None))
 
 

@@ -141,6 +141,23 @@ def test_the_work_list_leads_to_a_price_and_then_to_history(open_page: Open, pro
     assert "late" in _told(page)
 
 
+@pytest.mark.usefixtures("acme")
+def test_a_price_for_some_of_them_leaves_work_for_the_others(open_page: Open, proctor: Runtime) -> None:
+    """Where one tenant's calls have a price by now and another's have not, both deeds are offered."""
+    _call(proctor)
+    globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+    made = builders.generation(NOW - timedelta(hours=3), globex.id, provider=OWN[0], model=OWN[1])
+    with proctor.store.writing() as session:
+        session.add_all([made, builders.attempt(made, cost_nano_usd=None, price=None)])
+    proctor.prices.set(LOCAL_OPERATOR, *OWN, rates=RATES, from_at=NOW - DAY, tenant=globex)
+    offered = {button.key for button in open_page("prices").button}
+    assert {"price_compatible_own_model", "anew_compatible_own_model"} <= offered
+    proctor.prices.set(LOCAL_OPERATOR, *OWN, rates=RATES, from_at=NOW - DAY)
+    offered = {button.key for button in open_page("prices").button}
+    assert "price_compatible_own_model" not in offered
+    assert "anew_compatible_own_model" in offered
+
+
 def test_a_price_is_set(proctor: Runtime) -> None:
     """The dialog says what holds and what follows, and sets what was written, from the time on that was chosen."""
     dialog = _dialog(_setting, "compatible", "own_model", 2)
