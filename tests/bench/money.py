@@ -73,7 +73,7 @@ class _CountingCursor:
     def rowcount(self) -> int:
         return self._cursor.rowcount
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] = {}) -> Any:  # noqa: B006 read only
+    def execute(self, sql: str, parameters: Mapping[str, Any] = {}) -> Any:
         self._store.statements += 1
         return self._cursor.execute(sql, parameters)
 
@@ -106,7 +106,7 @@ def _rooms(urls: Mapping[str, str]) -> None:
 
     cost = in_turns({"limits": admit}, rounds=5, calls=300)["limits"]
     rows.append(("limits in the process: requests, tokens, at once", *_micros(cost), "0", "0"))
-    table("Money and limits by themselves, one thread (a hold, a charge, a settlement; the record's rows not counted)", rows)
+    table("Money and limits by themselves, one thread: a hold, a charge, a settlement, without the record's rows", rows)
 
 
 def _micros(cost: Cost) -> tuple[str, str]:
@@ -147,15 +147,15 @@ def _purse(store: Store, count: int) -> Generator[Callable[[], None]]:
 
 
 def _generations(wire_url: str, urls: Mapping[str, str]) -> None:
-    rows = [("whole corridor, all recorded", *(f"{threads} thread{'s' * (threads > 1)}" for threads in THREADS), "CPU ms")]
+    names = [f"{threads} thread{'s' * (threads > 1)}" for threads in THREADS]
+    rows = [("whole corridor, all recorded", *names, "CPU ms")]
     for database, url in urls.items():
         with _governed(wire_url, url) as tenants:
             for generate in tenants.values():
                 _at_once(generate, 1, 50)
             for name, generate in tenants.items():
-                speeds, cpu = [], time.process_time()
-                for threads in THREADS:
-                    speeds.append(f"{GENERATIONS / _at_once(generate, threads, GENERATIONS):.0f}/s")
+                cpu = time.process_time()
+                speeds = [f"{GENERATIONS / _at_once(generate, threads, GENERATIONS):.0f}/s" for threads in THREADS]
                 cpu = (time.process_time() - cpu) / GENERATIONS / len(THREADS) * 1000
                 rows.append((f"{database}: {name}", *speeds, f"{cpu:.2f}"))
     table("Generations per second, and CPU for each", rows)

@@ -13,18 +13,17 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
 from core.budgets.lapses import LOST
 from core.principals import LOCAL_OPERATOR
-from core.settings import ROOT
-from core.tables import Account, Attempt, ChangeEvent, Generation, Outcome, Reservation
-from tests.corridor import ANTHROPIC, OPENAI, rig, settings
+from core.tables import Account, Attempt, ChangeEvent, Generation, Outcome, Reservation, Tenant
+from tests.corridor import ANTHROPIC, OPENAI, Rig, rig, settings
 from tests.storm import ROUTE, Processes, Watch
 from tests.wire.ledger import Call
 from tests.wire.server import WireServer
@@ -41,15 +40,110 @@ ONE_CALL = 2_000_000
 _NAME = re.compile(r"number <([0-9a-f]{32})>")
 
 
-def calls_by_request(calls: list[Call]) -> dict[str, list[Call]]:
-    """Return the calls that were billed, by the request they belong to."""
-    found: dict[str, list[Call]] = defaultdict(list)
-    for call in calls:
-        if call.billed:
-            match = _NAME.search(orjson.dumps(call.request).decode())
-            assert match is not None
-            found[match[1]].append(call)
-    return found
+def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
+    """Whoever is killed: spent and held never pass the limit, what was billed is in the books, soon nothing is held."""
+    with WireServer() as wire, rig(wire, database_url) as proctor:
+        candidates = [{"model": model, "max_tokens": 200, "timeout_seconds": 10} for model in (OPENAI, ANTHROPIC)]
+        proctor.runtime.routes.set(LOCAL_OPERATOR, ROUTE, candidates, max_reasks=2)
+        tenant = proctor.tenant(LIMIT)
+        narrow = {"scope": "model", "scope_name": ANTHROPIC, "mode": "degrade"}
+        proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, LIMIT_OF_ONE_MODEL, **narrow)
+        blind = settings(wire, database_url, breaker_least_calls=1_000_000)  # breakers would keep it off the money
+        processes = Processes(PROCESSES, blind, tenant.id, seed=20261123)
+        watch = Watch(proctor.runtime.store, pause_seconds=0.01)
+
+        processes.start()
+        with watch.watching():
+            try:
+                storm_seconds = rage(proctor, tenant, processes)
+            finally:
+                processes.kill_all()
+            calm_seconds = wait_until_calm(proctor, tenant)
+
+        assert watch.looks > 100
+        assert -ONE_CALL < watch.most_over_nano_usd <= 0, "it was looked at when nothing was left, and never below"
+        assert watch.least_nano_usd == 0
+        found = proctor.runtime.budgets.verify()
+        assert (found.ok, found.difference_nano_usd, found.held_nano_usd) == (True, 0, 0)
+        exit_code, answer = verified(database_url, tmp_path)
+        assert (exit_code, answer["ok"], answer["difference_nano_usd"], answer["held_nano_usd"]) == (0, True, 0, 0)
+        wire.wait_idle()
+        print(f"\n{storm_seconds:.0f} s of storm, {processes.killed} killed, calm after {calm_seconds:.0f} s")
+        check_the_books(proctor, wire.ledger.calls())
+
+
+def rage(proctor: Rig, tenant: Tenant, processes: Processes) -> float:
+    """Kill processes at random and start others until half of the budget is spent; return the seconds it took."""
+    budgets = proctor.runtime.budgets
+    while budgets.show(tenant).held_nano_usd == 0:
+        time.sleep(0.1)  # until the first call is out: what they import takes longer than the storm
+    began = time.monotonic()
+    while True:
+        time.sleep(processes.moment(3))
+        processes.kill_one()
+        spent, seconds = budgets.show(tenant).spent_nano_usd, time.monotonic() - began
+        if (processes.killed >= LEAST_KILLS and spent > LIMIT // 2) or seconds > MOST_SECONDS:
+            return seconds
+        processes.start()
+
+
+def wait_until_calm(proctor: Rig, tenant: Tenant) -> float:
+    """Sweep as every living process does until nothing is held, and return the seconds that took."""
+    budgets, began = proctor.runtime.budgets, time.monotonic()
+    while True:
+        budgets.lapses.show_life()
+        budgets.sweep()
+        seconds = time.monotonic() - began
+        if not any(state.held_nano_usd for state in budgets.all([tenant])[tenant.id]):
+            return seconds
+        assert seconds < CALM_SECONDS, "something is still held"
+        time.sleep(0.5)
+
+
+def check_the_books(proctor: Rig, calls: Sequence[Call]) -> None:
+    """Accounts are what their attempts cost, and every call that was billed is an attempt."""
+    with proctor.runtime.store.reading() as session:
+        accounts = sorted(one.spent_nano_usd for one in session.exec(select(Account)))
+        attempts = session.exec(select(Attempt)).all()
+        generations = {one.id: one for one in session.exec(select(Generation))}
+        events = [one.after for one in session.exec(select(ChangeEvent)) if one.kind == "budget" and one.after]
+        assert session.exec(select(Reservation)).all() == []
+    cost: Counter[str] = Counter()
+    for attempt in attempts:
+        cost[f"{attempt.provider}/{attempt.model}"] += attempt.cost_nano_usd or 0
+    lost = [one for one in attempts if one.error_code == LOST]
+    outcomes = Counter(one.outcome for one in generations.values())
+    told = sorted(one["percent"] for one in events if "percent" in one)
+    billed = [call for call in calls if call.billed]
+    print(
+        f"{len(generations)} generations, {len(attempts)} attempts, {len(lost)} of them lost; {len(billed)} calls were "
+        f"billed; {cost.total()} of {LIMIT} is spent, {cost[ANTHROPIC]} of {LIMIT_OF_ONE_MODEL}; told {told}; "
+        f"{dict(outcomes)}"
+    )
+    assert accounts == sorted([cost.total(), cost[ANTHROPIC]])
+    assert LIMIT // 2 < cost.total() <= LIMIT
+    assert cost[ANTHROPIC] <= LIMIT_OF_ONE_MODEL
+    assert all(one.estimated for one in lost)
+    assert len(lost) >= PROCESSES
+    assert outcomes[Outcome.BLOCKED_BUDGET] > 0
+    assert 80 in told or cost.total() < LIMIT * 0.8
+
+    # To the token where the answer came; where it never did there is an estimate for each call.
+    heard = {one.provider_request_id: one for one in attempts if one.provider_request_id}
+    estimates = Counter(
+        generations[one.generation_id].request_id for one in attempts if one.estimated and not one.provider_request_id
+    )
+    unheard: dict[str, int] = defaultdict(int)
+    for call in billed:
+        attempt = heard.get(call.request_id)
+        if attempt is None:
+            name = _NAME.search(orjson.dumps(call.request).decode())
+            assert name is not None
+            unheard[name[1]] += 1
+        elif not attempt.estimated:
+            expected = call.usage.input_tokens, call.usage.output_tokens
+            assert (attempt.input_tokens, attempt.output_tokens) == expected
+    assert all(count <= estimates[name] for name, count in unheard.items())
 
 
 def verified(database_url: str, folder: Path) -> tuple[int, dict[str, Any]]:
@@ -58,98 +152,3 @@ def verified(database_url: str, folder: Path) -> tuple[int, dict[str, Any]]:
     command = [str(Path(sys.executable).with_name("proctor")), "verify", "--json"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, json.loads(done.stdout)
-
-
-def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
-    """Whoever is killed, spent and held never pass the limit, every billed call is in the books, and soon none is held."""
-    with WireServer() as wire, rig(wire, database_url) as proctor:
-        store, budgets = proctor.runtime.store, proctor.runtime.budgets
-        candidates = [{"model": model, "max_tokens": 200, "timeout_seconds": 10} for model in (OPENAI, ANTHROPIC)]
-        proctor.runtime.routes.set(LOCAL_OPERATOR, ROUTE, candidates, max_reasks=2)
-        tenant = proctor.tenant(LIMIT)
-        budgets.set(LOCAL_OPERATOR, tenant, LIMIT_OF_ONE_MODEL, scope="model", scope_name=ANTHROPIC, mode="degrade")
-        # Without breakers: they would keep the storm away from the money.
-        blind = settings(wire, database_url, breaker_least_calls=1_000_000)
-        processes = Processes(PROCESSES, blind, tenant.id, seed=20261123)
-        watch = Watch(store, pause_seconds=0.01)
-        processes.start()
-        with watch.watching():
-            while budgets.show(tenant).held_nano_usd == 0:
-                time.sleep(0.1)  # until the first call is out: what they import takes longer than the storm
-            began = time.monotonic()
-            try:
-                while True:
-                    processes.start()
-                    time.sleep(processes.moment(3))
-                    processes.kill_one()
-                    spent, seconds = budgets.show(tenant).spent_nano_usd, time.monotonic() - began
-                    if (processes.killed >= LEAST_KILLS and spent > LIMIT // 2) or seconds > MOST_SECONDS:
-                        break
-            finally:
-                processes.kill_all()
-            ended = time.monotonic()
-            while True:
-                budgets.lapses.show_life()
-                budgets.sweep()
-                if not (held := budgets.show(tenant).held_nano_usd) or time.monotonic() - ended > CALM_SECONDS:
-                    break
-                time.sleep(0.5)
-        seconds = time.monotonic() - ended
-
-        # Not one nano-dollar more than there was, at any time; and it was looked at when there was none left.
-        assert watch.looks > 100
-        assert -ONE_CALL < watch.most_over_nano_usd <= 0
-        assert watch.least_nano_usd == 0
-        # Nothing is held, and all of it adds up.
-        assert held == 0, f"still held after {seconds:.0f} s"
-        found = budgets.verify()
-        assert (found.ok, found.difference_nano_usd, found.held_nano_usd) == (True, 0, 0)
-        exit_code, answer = verified(database_url, tmp_path)
-        assert (exit_code, answer["ok"], answer["difference_nano_usd"], answer["held_nano_usd"]) == (0, True, 0, 0)
-
-        with store.reading() as session:
-            accounts = session.exec(select(Account)).all()
-            attempts = session.exec(select(Attempt)).all()
-            generations = {one.id: one for one in session.exec(select(Generation))}
-            crossings = session.exec(select(ChangeEvent).where(ChangeEvent.kind == "budget")).all()
-            assert session.exec(select(Reservation)).all() == []
-        by_model: Counter[str] = Counter()
-        for one in attempts:
-            by_model[f"{one.provider}/{one.model}"] += one.cost_nano_usd or 0
-        assert sorted(one.spent_nano_usd for one in accounts) == sorted([by_model.total(), by_model[ANTHROPIC]])
-        assert by_model.total() <= LIMIT
-        assert by_model[ANTHROPIC] <= LIMIT_OF_ONE_MODEL
-
-        # Every call that was billed is in the attempts: to the token where its answer came, estimated where not.
-        wire.wait_idle()
-        known = {one.provider_request_id: one for one in attempts if one.provider_request_id}
-        unknown: Counter[str] = Counter(
-            generations[one.generation_id].request_id
-            for one in attempts
-            if one.estimated and not one.provider_request_id
-        )
-        billed = calls_by_request(wire.ledger.calls())
-        for name, calls in billed.items():
-            unheard = 0
-            for call in calls:
-                if (attempt := known.get(call.request_id)) is None:
-                    unheard += 1
-                elif not attempt.estimated:
-                    usage = call.usage
-                    assert (attempt.input_tokens, attempt.output_tokens) == (usage.input_tokens, usage.output_tokens)
-            assert unheard <= unknown[name]
-        lost = [one for one in attempts if one.error_code == LOST]
-        assert all(one.estimated for one in lost)
-        outcomes = Counter(one.outcome for one in generations.values())
-        codes = Counter(one.error_code for one in generations.values() if one.outcome == Outcome.PROVIDER_ERROR)
-        told = sorted(one.after["percent"] for one in crossings if one.after and "percent" in one.after)
-        print(
-            f"{store.url.get_backend_name()}: {ended - began:.0f} s of storm, {seconds:.0f} s until calm; "
-            f"{processes.killed} killed, {len(generations)} generations, {len(attempts)} attempts, {len(lost)} lost, "
-            f"{sum(map(len, billed.values()))} billed; spent {by_model.total()} of {LIMIT}, {by_model[ANTHROPIC]} of "
-            f"{LIMIT_OF_ONE_MODEL}; {watch.looks} looks; thresholds {told}; {dict(outcomes)}; provider errors {dict(codes)}"
-        )
-        assert 80 in told or by_model.total() < LIMIT * 0.8
-        assert len(lost) >= PROCESSES
-        assert outcomes[Outcome.BLOCKED_BUDGET] > 0
-        assert by_model.total() > LIMIT // 2

@@ -25,7 +25,7 @@ def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
 
 
 def test_no_lock_is_held_across_a_provider_call(database_url: str) -> None:
-    """Sixty-four slow calls on one budget are all at the provider at once, and whoever comes meanwhile does not wait."""
+    """Sixty-four slow calls on one budget are all at the provider at once, and who comes meanwhile does not wait."""
     with WireServer() as wire, rig(wire, database_url) as proctor, ThreadPoolExecutor(AT_ONCE) as pool:
         tenant = proctor.tenant()
         proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**9, scope="model", scope_name=OPENAI)

@@ -31,8 +31,10 @@ _seeds = itertools.count(1)
         ("DELETE FROM ledger_entry", 1200),
         ("UPDATE ledger_entry SET nano_usd = nano_usd + 1", 4),
         (
-            "INSERT INTO ledger_entry (id, at, account_id, generation_id, kind, cause, nano_usd, estimated) "
-            "SELECT 'forged', at, account_id, generation_id, kind, 'x', 9, estimated FROM ledger_entry LIMIT 1",
+            (
+                "INSERT INTO ledger_entry (id, at, account_id, generation_id, kind, cause, nano_usd, estimated) "
+                "SELECT 'forged', at, account_id, generation_id, kind, 'x', 9, estimated FROM ledger_entry LIMIT 1"
+            ),
             9,
         ),
         ("UPDATE attempt SET cost_nano_usd = 100", 600),
