@@ -170,14 +170,11 @@ def _ask(tenant: Any, state: BudgetState | None) -> dict[str, Any]:
 
 def _span(tenant: Any, terms: Any) -> tuple[datetime, datetime] | None:
     zone = ZoneInfo(tenant.timezone)
+    label, value = f"First and last day, {tenant.timezone}", []
     if terms is not None and terms.starts_at is not None:
-        first = terms.starts_at.astimezone(zone).date()
-        last = (terms.ends_at.astimezone(zone) - timedelta(microseconds=1)).date()
-    else:
-        first = last = None
-    chosen = st.date_input(
-        f"First and last day, {tenant.timezone}", (first, last) if first and last else (), key="budget_span"
-    )
+        last = terms.ends_at.astimezone(zone) - timedelta(microseconds=1)
+        value = [terms.starts_at.astimezone(zone).date(), last.date()]
+    chosen: Any = st.date_input(label, value, key="budget_span")
     if not isinstance(chosen, tuple) or len(chosen) != 2:
         return None
     return _midnight(chosen[0], zone), _midnight(chosen[1] + timedelta(days=1), zone)

@@ -60,7 +60,8 @@ def _budget(visit: Visit, tenant: Any, state: BudgetState, *, may: bool) -> None
     with st.container(key=f"budget_{terms.budget_id}", border=True, gap="small"):
         head = st.container(horizontal=True, vertical_alignment="center", gap="small")
         head.markdown(f"**{_parts.plain(title)}** :small[{PERIODS[terms.period.value]}]", width="stretch")
-        head.badge(word, color=STATUSES[word])
+        colour: Any = STATUSES[word]
+        head.badge(word, color=colour)
         head.badge(mode, color="gray", help=meaning)
         spent, limit = _formats.dollars(state.spent_nano_usd), _formats.dollars(state.limit_nano_usd)
         share = state.used_share

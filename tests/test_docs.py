@@ -16,8 +16,8 @@ from core import reports
 from core.api import bodies, native, streams
 from core.api.flights import LANDING_SECONDS
 from core.breakers import Rule
-from core.clock import SystemClock
 from core.budgets.terms import THRESHOLDS
+from core.clock import SystemClock
 from core.demo import Demo
 from core.generation import _MOST_MESSAGES
 from core.guardrails import length

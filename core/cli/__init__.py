@@ -13,7 +13,20 @@ from collections.abc import Sequence
 
 import click
 
-from core.cli import answers, breakers, budgets, deployment, doctor, drills, limits, prices, routes, schemas, spend, tenants
+from core.cli import (
+    answers,
+    breakers,
+    budgets,
+    deployment,
+    doctor,
+    drills,
+    limits,
+    prices,
+    routes,
+    schemas,
+    spend,
+    tenants,
+)
 from core.cli._command import DONE, MISUSED, REFUSED, complain, fail, proctor
 from core.errors import Misconfigured, ProctorError, Unavailable
 
