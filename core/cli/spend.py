@@ -96,28 +96,28 @@ def _told(bill: Statement) -> str:
         _lines("SCHEMA", bill.schemas),
         (
             f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by "
-            f"{bill.total.answers:,} answers given again."
+            f"{_many(bill.total.answers, 'answer')} given again."
         ),
         f"Ledger: {usd(bill.charged_nano_usd)} charged to the budget, {usd(bill.outside_nano_usd)} spent without one.",
     ]
     if bill.difference_nano_usd:
         parts.append(f"{usd(bill.difference_nano_usd)} are unexplained: run 'proctor verify'.")
     if bill.unpriced:
-        named = ", ".join(f"{line.key} ({line.bought.unpriced_attempts:,} attempts)" for line in bill.unpriced)
+        named = ", ".join(f"{line.key} ({_many(line.bought.unpriced_attempts, 'attempt')})" for line in bill.unpriced)
         parts.append(f"Without a price, and not in these sums: {named}.")
     return "\n\n".join(parts)
 
 
 def _summed_up(bought: Bought) -> str:
     beside = [
-        f"{bought.unpriced_calls:,} calls unpriced" if bought.unpriced_calls else "",
+        f"{_many(bought.unpriced_calls, 'call')} unpriced" if bought.unpriced_calls else "",
         f"{usd(bought.estimated)} of it estimated" if bought.estimated_attempts else "",
     ]
     named = "".join(f", {words}" for words in beside if words)
     each = "" if bought.cost_per_valid is None else f", {usd(bought.cost_per_valid)} each"
     return (
-        f"{usd(bought.spend)} for {bought.calls:,} calls{named}. {bought.valid:,} valid objects{each}; "
-        f"{usd(bought.discarded)} went to {bought.discarded_attempts:,} attempts that were thrown away."
+        f"{usd(bought.spend)} for {_many(bought.calls, 'call')}{named}. {_many(bought.valid, 'valid object')}{each}; "
+        f"{usd(bought.discarded)} went to attempts that were thrown away: {bought.discarded_attempts:,}."
     )
 
 
@@ -172,3 +172,7 @@ def _local(at: Any, timezone: str) -> str:
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
     return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} ({timezone})"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
