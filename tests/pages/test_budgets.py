@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -79,6 +80,21 @@ def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) ->
     state = proctor.budgets.show(acme)
     assert (state.terms.period, state.terms.mode, state.terms.thresholds) == ("week", "degrade", (50, 90))
     assert (state.limit_nano_usd, state.spent_nano_usd) == (1_500_000_000, 2 * NANO)
+
+
+def test_a_budget_can_last_from_one_day_to_another(proctor: Runtime, acme: Tenant) -> None:
+    """A fixed span needs both of its days, which are the tenant's; it ends with the last of them."""
+    dialog = _dialog("edit")
+    dialog.selectbox(key="budget_period").set_value("span").run()
+    dialog.button(key="confirm_budget").click().run()
+    assert "names its start and its end" in "".join(one.value for one in (*dialog.error, *dialog.warning))
+    first = proctor.clock.now().date() - timedelta(days=1)
+    dialog.date_input(key="budget_span").set_value((first, first + timedelta(days=9))).run()
+    dialog.button(key="confirm_budget").click().run()
+
+    state = proctor.budgets.show(acme)
+    assert (state.terms.period, state.ends_at - state.starts_at) == ("span", timedelta(days=10))
+    assert f"{state.starts_at.astimezone(ZoneInfo('Asia/Kathmandu')):%Y-%m-%d %H:%M}" == f"{first:%Y-%m-%d} 00:00"
 
 
 def test_a_budget_for_one_route_begins_with_what_it_cost(proctor: Runtime, acme: Tenant) -> None:
