@@ -11,7 +11,7 @@ from core.clock import ManualClock
 from core.errors import NotFound, Unavailable
 from core.reports import CallFilter, Reports, Window, wall
 from core.store import Store
-from core.tables import AttemptKind, Outcome
+from core.tables import AttemptKind, Budget, BudgetRaise, Outcome
 from tests import builders
 
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
@@ -252,6 +252,25 @@ class TestTenants:
         builders.save(store, budget)
         assert reports.overview(window()).tenants["used"].tolist() == [0.0]
 
+    def test_only_the_budget_of_the_whole_tenant_counts(self, reports: Reports, store: Store) -> None:
+        """A budget of one model, and one that was removed, are not the tenant's; a raise that holds now is."""
+        budget, account = builders.budget(builders.tenant("Acme", NOW), 4000, 1000, NOW)
+        set_up: dict[str, Any] = {"limit_nano_usd": 1, "created_at": NOW - DAY}
+        narrow = Budget(id="narrow", tenant_id="acme", scope="model", scope_name="openai/m", **set_up)
+        gone = Budget(id="gone", tenant_id="borealis", removed_at=NOW - HOUR, **set_up)
+        common: dict[str, Any] = {"budget_id": "budget-acme", "reason": "x", "actor": "ann", "created_at": NOW - DAY}
+        now = BudgetRaise(id="r1", extra_nano_usd=1000, starts_at=NOW - HOUR, ends_at=NOW + HOUR, **common)
+        over = BudgetRaise(id="r2", extra_nano_usd=500, starts_at=NOW - DAY, ends_at=NOW - HOUR, **common)
+        builders.save(store, [budget, narrow, gone], account, now, over)
+        tenants = reports.overview(window()).tenants
+        assert tenants[["tenant", "used"]].to_numpy().tolist() == [["Acme", 0.2]]
+
+    def test_before_an_account_is_opened(self, reports: Reports, store: Store) -> None:
+        """A budget that was set after calls were made has used what those cost, as its account will begin with."""
+        budget, _ = builders.budget(builders.tenant("Acme", NOW), 228_000, 0, NOW)
+        builders.save(store, budget, builders.generation(NOW - HOUR))
+        assert reports.overview(window()).tenants["used"].tolist() == [0.5]
+
 
 class TestFields:
     """The fields that fail most."""
@@ -296,6 +315,14 @@ class TestTroubles:
         ]
         assert found[1].sentence.startswith("$0.05 of $1.00 are left")
         assert [trouble.tenant for trouble in reports.troubles("acme")] == ["Acme"]
+
+    def test_a_soft_budget_only_tells(self, reports: Reports, store: Store) -> None:
+        """Of a budget that stops nobody it is not said that calls are blocked."""
+        budget, account = builders.budget(builders.tenant("Acme", NOW), 1_000_000_000, 1_000_000_000, NOW)
+        assert isinstance(budget, Budget)
+        budget.mode = "soft"
+        builders.save(store, budget, account)
+        assert "calls go on" in reports.troubles()[0].sentence
 
     def test_a_nearly_spent_budget_is_not_called_spent(self, reports: Reports, store: Store) -> None:
         """Of a budget used to 99.9 % no more than 99 % is claimed."""
@@ -390,6 +417,24 @@ class TestCalls:
         costs = reports.calls(everything()).calls["cost_usd"]
         assert costs.iloc[0] == 2.5
         assert costs.isna().tolist() == [False, True]
+
+    def test_sums_count_what_is_known(self, reports: Reports, store: Store) -> None:
+        """A filter's sum holds the priced part of an unpriced call, and so do its line and its export, to the nano."""
+        call = builders.generation(NOW - HOUR, attempts=2, cost_nano_usd=None, estimated=True)
+        builders.save(
+            store,
+            call,
+            [builders.attempt(call, 1, cost_nano_usd=7), builders.attempt(call, 2, cost_nano_usd=None)],
+            builders.generation(NOW - HOUR, cost_nano_usd=30),
+            builders.generation(NOW - HOUR, "borealis", cost_nano_usd=None),
+        )
+        sums = reports.sums(everything(tenant_id="acme"))
+        assert (sums.calls, sums.spend_nano_usd, sums.unpriced, sums.estimated) == (2, 37, 1, 1)
+        exported = reports.calls_frame(everything(tenant_id="acme"))
+        assert sorted(exported["cost_nano_usd"]) == [7, 30]
+        assert exported["unpriced"].sum() == 1
+        assert reports.sums(everything(tenant_id="borealis")).spend_nano_usd is None
+        assert reports.sums(everything(schema="nothing")).spend_nano_usd == 0
 
     def test_choices(self, reports: Reports, store: Store) -> None:
         """What can be chosen is what occurs."""
