@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.pricing import Override, PriceBook, PricedModel, PriceTerms, as_dollars, usd
+from core.pricing import SOURCE, Override, PriceBook, PricedModel, PriceTerms, as_dollars, usd
 from core.repricing import OldFigure, RepricingPreview
 from pages import _formats
 
@@ -37,7 +37,7 @@ def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.
                 "written": as_dollars(base.written) if base else None,
                 "output": as_dollars(base.output) if base else None,
                 "long": _tiers(terms) if terms else None,
-                "source": terms.price.source if terms else "unpriced",
+                "source": terms.price.source.replace(f" off {SOURCE}", " off the list") if terms else "unpriced",
                 "date": terms.price.date[:10] if terms else None,
                 "calls": one.calls,
             }
@@ -57,7 +57,7 @@ def exact(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.D
 
 
 def _tiers(terms: PriceTerms) -> str | None:
-    steps = [f"above {above:,}: {as_dollars(r.fresh)} in, {as_dollars(r.output)} out" for above, r in terms.tiers]
+    steps = [f"above {above:,}: {as_dollars(r.fresh)} / {as_dollars(r.output)}" for above, r in terms.tiers]
     return "; ".join(steps) or None
 
 

@@ -51,15 +51,13 @@ def today_card(visit: _parts.Visit, tenant: Any, models: Sequence[PricedModel]) 
             placeholder=_formats.UNKNOWN,
             alt="What each model costs today, in dollars per million tokens",
             column_config={
-                "model": text("Model", pinned=True, width=204),
+                "model": text("Model", pinned=True, width=232),
                 "input": text("Input", help="Dollars per million tokens, as all rates here.", width=62),
                 "cached": text("Cached", help="Input read from the provider's cache.", width=70),
                 "written": text("Cache write", help="Input written to the provider's cache.", width=82),
                 "output": text("Output", width=60),
-                "long": text(
-                    "Long contexts", help="Rates of every token of a call with more input than that.", width=188
-                ),
-                "source": text("Source", width=224),
+                "long": text("Long contexts", help="Input and output of calls with more input than that.", width=166),
+                "source": text("Source", width=216),
                 "date": text("As of", help="The day of the list, or since when the override holds.", width=82),
                 "calls": COLUMNS.NumberColumn("Calls", help="In the last 30 days.", format="localized", width=56),
             },
