@@ -229,7 +229,7 @@ def _within(seconds: float | None, policy: Policy) -> Policy:
     """Return *policy* with the time that the caller has, if that is less than the route's."""
     if seconds is None or seconds >= policy.route.deadline_seconds:
         return policy
-    return replace(policy, route=replace(policy.route, deadline_seconds=seconds))
+    return replace(policy, route=replace(policy.route, deadline_seconds=seconds, is_hurried=True))
 
 
 def _affordable(policy: Policy, record: Record) -> RouteTerms:

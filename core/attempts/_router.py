@@ -14,7 +14,7 @@ from core.attempts._walk import Walk
 from core.breakers import Breakers, Refusal
 from core.clock import Clock
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError
+from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError, TimedOut
 from core.providers._loop import Cancellation, Flight, Loop
 
 
@@ -80,13 +80,17 @@ class Router:
     def tell_breaker(
         self, route: RouteTerms, call: Call, told: Answer | ProviderError, *, valid: bool | None = None
     ) -> None:
-        """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*."""
-        candidate = call.candidate
-        if isinstance(told, Abandoned):
+        """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
+
+        Breakers are everybody's: a caller who leaves, or who has no time, must not open one for all others.
+        """
+        candidate, took = call.candidate, self.clock.monotonic() - call.began
+        enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
+        has_run_out = route.is_hurried and isinstance(told, TimedOut) and took < enough
+        if has_run_out or isinstance(told, Abandoned):
             self._breakers.release(candidate.provider, candidate.model, route.schema, began=call.began)
             return
         error, answer = (None, told) if isinstance(told, Answer) else (told, told.answer)
-        took = self.clock.monotonic() - call.began
         self._breakers.note(
             candidate.provider,
             candidate.model,

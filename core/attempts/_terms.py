@@ -88,6 +88,8 @@ class RouteTerms:
     """How long the same question gets the same answer again; ``None`` is never."""
     marks_cache: bool = True
     """Whether stable context is marked for the provider's cache."""
+    is_hurried: bool = False
+    """Whether the caller has less time than the route: that it runs out says nothing about a provider."""
     remark: str = ""
     """A sentence for the decision trace: why these are not the route's usual terms."""
     drills: tuple[Drill, ...] = ()
