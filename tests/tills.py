@@ -59,7 +59,7 @@ class Till:
         self.clock = clock
         self.owner = owner
         self.budgets = Budgets(store, clock, owner=owner)
-        self.tenants = Tenants(store, clock)
+        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.catch_up)
         self.metrics = Metrics()
         self.recorder = Recorder(store=store, clock=clock, budgets=self.budgets, metrics=self.metrics)
         self.tenant = tenant or self.tenants.create(LOCAL_OPERATOR, f"Acme {next(_numbers)}", timezone)
@@ -206,7 +206,9 @@ class Walk:
         """Its id."""
         return self.record.id
 
-    def cover(self, worst: int | None, model: str = MODEL, *, estimate: int | None = None) -> Call:
+    def cover(
+        self, worst: int | None, model: str = MODEL, *, estimate: int | None = None, lasts: float = LASTS
+    ) -> Call:
         """Send a call that may cost *worst*, and is charged *estimate* (if not given, *worst*) should we die."""
         provider, _, name = model.partition("/")
         clock, expected = self.till.clock, worst if estimate is None else estimate
@@ -214,7 +216,7 @@ class Walk:
             id=clock.new_id(),
             n=self.asked + 1,
             kind=AttemptKind.REASK if self.asked else AttemptKind.FIRST,
-            candidate=Candidate(provider=provider, model=name, timeout_seconds=LASTS),
+            candidate=Candidate(provider=provider, model=name, timeout_seconds=lasts),
             mode="tools",
             started=clock.now(),
             began=clock.monotonic(),

@@ -35,6 +35,8 @@ class Out:
     """What is held for it in each of them."""
     attempt: Mapping[str, Any]
     """Its row, as it is to be written should this process die."""
+    ends_at: datetime
+    """When it has ended at the latest."""
 
 
 @dataclass(slots=True)
@@ -169,8 +171,8 @@ class Purses:
             purse.by_account[account_id] = one
             accounts.append(account_id)
         kept = {**attempt, "accounts": accounts}
-        purse.out[attempt["id"]] = Out(tuple(accounts), nano_usd or 0, kept)
-        expires_at = self._clock.now() + lasts + self._grace
+        purse.out[attempt["id"]] = Out(tuple(accounts), nano_usd or 0, kept, self._clock.now() + lasts)
+        expires_at = max(call.ends_at for call in purse.out.values()) + self._grace  # of two, the later
         if purse.is_reserved and not self._prolong(cursor, purse, expires_at):
             self._take_back(cursor, purse)
         wanted = _wanted(purse)

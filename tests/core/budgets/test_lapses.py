@@ -91,6 +91,21 @@ def test_hedged_calls_are_both_lost(till: Till) -> None:
     assert till.is_sound()
 
 
+def test_of_two_calls_that_are_out_the_longer_decides(till: Till) -> None:
+    """A hedge that has less time than the call beside it does not let that one's money go while it is out."""
+    walk = till.begin()
+    slow = walk.cover(300, lasts=120)
+    walk.end(walk.cover(100, OTHER, lasts=2), 100)
+    till.advance(120)
+
+    assert till.budgets.sweep() == 0
+    assert till.account()[1] == 400
+    walk.end(slow, 300)
+    walk.close()
+    assert till.account() == (400, 0)
+    assert till.is_sound()
+
+
 def test_a_lost_call_that_passes_a_threshold_tells_so(till: Till) -> None:
     """What the sweep charges passes thresholds as every other charge does, once each, raises included."""
     walks = [till.begin() for _ in range(2)]
