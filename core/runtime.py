@@ -190,11 +190,12 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     configure_logging(settings.log_level)
     store = Store(settings.database_url)
     metrics = Metrics()
-    tenants, flags = Tenants(store, clock), Flags(store, clock)
+    flags = Flags(store, clock)
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
     budgets = Budgets(store, clock, owner=owner)
+    tenants = Tenants(store, clock, on_new_zone=budgets.catch_up)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared)
     prices, guardrails = Prices(store, clock), Guardrails()

@@ -283,6 +283,16 @@ class Budgets:
                 before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
             )
 
+    def catch_up(self, tenant: Tenant) -> None:
+        """Let the accounts of *tenant*'s periods hold all that was spent in them, as after a change of its time zone.
+
+        In the zone that it leaves and comes back to, periods have accounts that saw nothing of what was spent between.
+        """
+        with self._store.reading() as session:
+            found = self.terms(session, [tenant]).get(tenant.id, [])
+        for terms, _ in found:
+            self.accounts.catch_up(terms, self._clock.now())
+
     # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def terms(self, session: Session, tenants: Sequence[Tenant]) -> dict[str, list[tuple[BudgetTerms, int]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -70,9 +70,10 @@ class NewKey:
 class Tenants:
     """The tenants and their keys."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, on_new_zone: Callable[[Tenant], None] | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._on_new_zone = on_new_zone
         self._by_hash = store.prepare("SELECT id, tenant_id, prefix, revoked_at FROM api_key WHERE hash = :hash")
 
     def create(
@@ -183,6 +184,8 @@ class Tenants:
                 before={field: before[field] for field in different},
                 after=different,
             )
+        if "timezone" in different and self._on_new_zone is not None:
+            self._on_new_zone(tenant)
         return tenant
 
     def create_key(self, principal: Principal, tenant: Tenant, name: str = "") -> NewKey:

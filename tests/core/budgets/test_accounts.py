@@ -201,6 +201,22 @@ def test_a_budget_that_had_another_period_for_a_while_catches_up(till: Till) -> 
     assert till.is_sound()
 
 
+def test_a_time_zone_that_is_left_and_taken_again_catches_up(till: Till) -> None:
+    """Kathmandu and back in the middle of a month: what was spent in between is spent."""
+    till.spend(300)
+    till.move_clock("Asia/Kathmandu")
+    till.spend(200)
+    till.move_clock("UTC")
+
+    assert till.account() == (500, 0)
+    till.spend(500)
+    with pytest.raises(BudgetExceeded):
+        till.begin().cover(1)
+    till.move_clock("Asia/Kathmandu")
+    assert till.account() == (1000, 0)
+    assert till.is_sound()
+
+
 def test_a_budget_that_was_removed_and_is_set_anew_catches_up(till: Till) -> None:
     """While it is removed nothing is refused or charged; set anew, it counts all that the period has spent."""
     till.spend(300)
