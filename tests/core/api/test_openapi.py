@@ -90,7 +90,8 @@ def described(open_house: House) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("operation", "examples"), [("POST /generate", 60), ("GET /generations/{generation_id}", 25), ("GET /schemas", 5), ("GET /spend", 40)]
+    ("operation", "examples"),
+    [("POST /generate", 60), ("GET /generations/{generation_id}", 25), ("GET /schemas", 5), ("GET /spend", 40)],
 )
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_as_documented(operation: str, examples: int, mode: GenerationMode, described: Any, open_house: House) -> None:
