@@ -60,7 +60,12 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version.
     """
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
-    generations = select(col(Generation.id)).where(col(Generation.tenant_id).in_(tenants))
+    # Those that are out have attempts and no row of their own yet.
+    generations = (
+        select(col(Generation.id))
+        .where(col(Generation.tenant_id).in_(tenants))
+        .union(select(col(Attempt.generation_id)).where(col(Attempt.tenant_id).in_(tenants)))
+    )
     attempts = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(generations))
     budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
     accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
@@ -72,7 +77,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
             delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
             delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
-            delete(Attempt).where(col(Attempt.generation_id).in_(generations)),
+            delete(Attempt).where(col(Attempt.tenant_id).in_(tenants)),
             delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
             delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
             delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
