@@ -6,7 +6,7 @@ Each raises ``Invalid``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,10 +14,12 @@ from core.budgets.periods import Period, Span
 from core.budgets.terms import Scope, dollars
 from core.errors import Invalid
 from core.pricing import NANO
+from core.settings import PROVIDERS
 from core.tables import Budget
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
@@ -33,8 +35,12 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
     kind, name = one_of(Scope, scope, "scope"), name.strip()
     if (kind is Scope.TENANT) == bool(name):
         raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
-    if kind is Scope.MODEL and not all(name.partition("/")):
-        raise Invalid(f"A model is written provider/name, such as openai/gpt-4o; this is {name!r}.")
+    provider, _, model = name.partition("/")
+    if kind is Scope.MODEL and not (provider in PROVIDERS and model):  # any other word would govern nothing
+        raise Invalid(
+            f"A model is written provider/name, with one of {', '.join(PROVIDERS)}, such as openai/gpt-4o; "
+            f"this is {name!r}."
+        )
     return kind, name
 
 
@@ -58,6 +64,8 @@ def set_period(
             span = starts_at, ends_at
         if span is None:
             raise Invalid("A budget over a fixed span names its start and its end, and the start comes first.")
+        if not _EARLIEST <= span[0] < span[1] <= _LATEST:  # beyond, not every time zone has a word for it
+            raise Invalid(f"A fixed span lies between the years {_EARLIEST:%Y} and {_LATEST:%Y}.")
         budget.starts_at, budget.ends_at = span
     elif starts_at is not None or ends_at is not None:
         raise Invalid("Only a budget over a fixed span has a start and an end; the others follow the calendar.")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.tables import Tenant
 
+_MOST_DIGITS = 18
+"""Of an amount of dollars: more is no amount, and would take for ever to multiply."""
 _TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 
 
@@ -37,7 +39,7 @@ class _Dollars(click.ParamType[int]):
             amount = Decimal(str(value).strip().removeprefix("$").replace(",", ""))
         except InvalidOperation:
             amount = Decimal("NaN")
-        if not amount.is_finite():
+        if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
             self.fail(f"{value!r} is not an amount in dollars; write it like 25 or 25.50.", param, ctx)
         return nano_usd(amount)
 
@@ -74,7 +76,7 @@ def _moment(value: str | None, timezone: str) -> datetime | None:
     for form in _TIMES:
         try:
             return datetime.strptime(value, form).replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):  # the first day of all times lies before it in UTC, east of Greenwich
             continue
     raise Invalid(f"{value!r} is not a time; write it like 2026-12-31 or 2026-12-31T18:00.")
 

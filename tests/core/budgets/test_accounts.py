@@ -104,7 +104,7 @@ def test_a_fixed_span_governs_within_its_ends(till: Till) -> None:
         ({"limit": 5000, "scope": "model", "scope_name": OTHER}, 1005),
         ({"limit": 5000, "scope": "schema", "scope_name": "invoice"}, 1110),
         ({"limit": 5000, "scope": "route", "scope_name": "slow"}, 100),
-        ({"limit": 5000, "scope": "model", "scope_name": "nobody/nothing"}, 0),
+        ({"limit": 5000, "scope": "model", "scope_name": "compatible/nothing"}, 0),
     ],
 )
 def test_a_budget_begins_with_what_its_period_has_spent(edit: dict[str, Any], spent: int, store: Store) -> None:
