@@ -46,4 +46,4 @@ def test_the_first_tenant_comes_by_itself(page: Page, another: ExitStack) -> Non
     another.close()
 
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_enabled(timeout=PATIENCE_MS)
-    expect(tenants.get_by_role("heading", name="Budgets")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tenants.get_by_role("heading", name="Budgets", exact=True)).to_be_visible(timeout=PATIENCE_MS)

@@ -37,7 +37,10 @@ LAST_DRAWN = {
     "/?live=false": ("Home", ".st-key-changes_card p"),
     "/calls": ("Calls", ".st-key-export button"),
     "/drills": ("Fire drills", ".st-key-what li"),
-    "/tenants": ("Tenants", ".st-key-one_tenant p"),
+    "/spend": ("Spend", ".st-key-caches_card button"),
+    "/statement": ("Statement", ".st-key-unprinted button"),
+    "/prices": ("Prices", ".st-key-history p"),
+    "/tenants": ("Tenants", ".st-key-own_budgets p"),
     "/flags": ("Flags", ".st-key-meanings p"),
     "/routes": ("Routes", ".st-key-breakers p"),
     "/playground": ("Playground", ".st-key-nothing p"),
@@ -214,9 +217,9 @@ def test_a_budget_is_edited_reviewed_and_saved(page: Page) -> None:
     """The review shows both figures; after the confirmation the new one holds, and Home tells of the change."""
     _open(page, "/tenants")
     grid = Grid(page, "budgets")
-    expect(grid.cell(SPENDER, "Monthly budget")).to_have_text("10")
+    expect(grid.cell(SPENDER, "Budget")).to_have_text("10")
 
-    grid.type(SPENDER, "Monthly budget", "12.5")
+    grid.type(SPENDER, "Budget", "12.5")
     page.get_by_role("button", name="Review 1 change").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("row", name=re.compile(SPENDER))).to_contain_text(re.compile(r"\$10\.00.*\$12\.50.*left"))
@@ -225,7 +228,7 @@ def test_a_budget_is_edited_reviewed_and_saved(page: Page) -> None:
     expect(page.get_by_text(f"Saved 1 budget: {SPENDER}.")).to_be_visible(timeout=PATIENCE_MS)
     expect(dialog).to_have_count(0)
     visit(page, "/tenants")
-    expect(grid.cell(SPENDER, "Monthly budget")).to_have_text("12.5")
+    expect(grid.cell(SPENDER, "Budget")).to_have_text("12.5")
     visit(page, "/?last=30d&live=false")
     expect(page.locator(".st-key-changes_card")).to_contain_text(SPENDER, timeout=PATIENCE_MS)
 
