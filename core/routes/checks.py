@@ -50,16 +50,16 @@ def candidate(given: Mapping[str, Any], settings: Settings) -> Candidate:
     mode = given.get("mode") or None
     if mode is not None and mode not in MODES:
         raise Invalid(f"The mode {mode!r} of {name} is not one of {', '.join(MODES)}.")
-    max_tokens = int(_within("max_tokens", given.get("max_tokens"), settings.max_output_tokens, _MOST_TOKENS))
-    most_tokens = given.get("most_tokens") or None
-    if most_tokens is not None and _within("most_tokens", most_tokens, 1, _MOST_TOKENS) < max_tokens:
+    max_tokens = _tokens("max_tokens", given.get("max_tokens"), settings.max_output_tokens)
+    most_tokens = _tokens("most_tokens", given["most_tokens"], 1) if given.get("most_tokens") else None
+    if most_tokens is not None and most_tokens < max_tokens:
         raise Invalid(f"most_tokens of {name} is {most_tokens}; it cannot lie below max_tokens, {max_tokens}.")
     return Candidate(
         provider=provider,
         model=model,
         mode=mode,
         max_tokens=max_tokens,
-        most_tokens=None if most_tokens is None else int(most_tokens),
+        most_tokens=most_tokens,
         timeout_seconds=_within(
             "timeout_seconds", given.get("timeout_seconds"), settings.attempt_timeout_seconds, _MOST_SECONDS
         ),
@@ -172,6 +172,14 @@ def _parameters(of: str, given: Any) -> dict[str, Any]:
         return parameters({str(key): value for key, value in given.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] JSON
     except ValueError as error:
         raise Invalid(f"The parameters of {of}: {error}.") from None
+
+
+def _tokens(what: str, given: Any, default: int) -> int:
+    """Return a number of tokens: a whole one, as half a token would be held for as none."""
+    found = _within(what, given, default, _MOST_TOKENS)
+    if found != int(found):
+        raise Invalid(f"{what} is a whole number; this is {given!r}.")
+    return int(found)
 
 
 def _within(what: str, value: Any, default: float, most: float) -> float:

@@ -119,6 +119,8 @@ def test_an_unknown_route_names_those_there_are(routes: Routes) -> None:
         ),
         ({"candidates": [{"model": "gpt-4o", "max_tokens": 0}]}, "max_tokens lies above 0"),
         ({"candidates": [{"model": "gpt-4o", "max_tokens": 10**6}]}, "max_tokens lies above 0 and at most at 200000"),
+        ({"candidates": [{"model": "gpt-4o", "max_tokens": 0.5}]}, "max_tokens is a whole number; this is 0.5"),
+        ({"candidates": [{"model": "gpt-4o", "most_tokens": 1024.5}]}, "most_tokens is a whole number"),
         ({"candidates": [{"model": "gpt-4o", "max_tokens": True}]}, "max_tokens lies"),
         ({"candidates": [{"model": "gpt-4o", "max_tokens": "9"}]}, "max_tokens lies"),
         ({"candidates": [{"model": "gpt-4o", "timeout_seconds": -1}]}, "timeout_seconds lies above 0"),
