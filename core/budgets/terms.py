@@ -37,6 +37,8 @@ _NAMES = {
     Period.MONTH: "this month's budget",
     Period.SPAN: "the budget",
 }
+_MOST_NANO_USD = 2**61
+"""Two billion dollars, half of what says that there is no limit."""
 THRESHOLDS = (80, 95)
 """Percentages of the limit at which people are told, unless the budget says otherwise."""
 
@@ -96,10 +98,9 @@ class BudgetTerms:
         return (self.starts_at, self.ends_at) if self.starts_at <= at < self.ends_at else None
 
     def limit_at(self, at: datetime) -> int:
-        """Return the limit at that time, raises included, in nano-dollars."""
-        return self.limit_nano_usd + sum(
-            more.extra_nano_usd for more in self.raises if more.starts_at <= at < more.ends_at
-        )
+        """Return the limit at that time, raises included, in nano-dollars; never more than databases can count."""
+        extra = sum(more.extra_nano_usd for more in self.raises if more.starts_at <= at < more.ends_at)
+        return min(self.limit_nano_usd + extra, _MOST_NANO_USD)
 
     @property
     def name(self) -> str:

@@ -236,6 +236,23 @@ def test_a_raise_ends_by_itself_or_by_a_word(till: Till) -> None:
     assert len(audited(till, "budget.withdraw_raise")) == 1
 
 
+def test_many_raises_are_never_more_than_can_be_counted(till: Till) -> None:
+    """Ten raises of a billion dollars each let calls go out, as one does."""
+    for _ in range(10):
+        till.budgets.raise_limit(
+            LOCAL_OPERATOR,
+            till.tenant,
+            till.state().budget_id,
+            MOST_NANO_USD,
+            ends_at=START + timedelta(days=1),
+            reason="A typing error, often.",
+        )
+
+    till.spend(2000)
+    assert till.account() == (2000, 0)
+    assert till.state().limit_nano_usd > MOST_NANO_USD
+
+
 def test_a_raise_survives_an_edit(till: Till) -> None:
     """A new limit is raised by what was raised before."""
     raised(till, 500)
