@@ -1,8 +1,8 @@
 """What a fire drill does to a call: a fault on purpose, met by a share of the calls until the drill's end.
 
-A drill lies between the walk and the provider, so that everything above it (re-asks, retries, fallback, breakers,
-records) meets the fault as it would meet a true one. A struck call never goes out and costs nothing; but a slow one
-waits first, and goes out then.
+A drill lies between the walk and the provider, so that everything above it (re-asks, retries, fallback, records)
+meets the fault as it would meet a true one; breakers alone, which belong to every tenant, are not told. A struck call
+never goes out and costs nothing; but a slow one waits first, and goes out then.
 """
 
 from __future__ import annotations

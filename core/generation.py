@@ -52,6 +52,8 @@ class GenerationRequest:
     """The caller's own user id; kept as a hash."""
     metadata: Mapping[str, Any] | None = None
     request_id: str = ""
+    arrived: float | None = None
+    """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
     tenant_id: str | None = None
     """For operators, who may act in any tenant."""
 
@@ -180,6 +182,7 @@ class Corridor:
             streamed=request.stream,
             user=request.user,
             metadata=request.metadata,
+            began=request.arrived,
         )
 
     def _screened(self, messages: Sequence[Mapping[str, Any]], record: Record) -> Sequence[Mapping[str, Any]]:

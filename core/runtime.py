@@ -151,6 +151,7 @@ class Runtime:
                 if self.clock.monotonic() - verified >= VERIFY_SECONDS:
                     verified = self.clock.monotonic()
                     self._verify()
+                self.budgets.catch_up_lately()
                 self.store.forget_payloads(self.clock.now())
                 self.answers.sweep()
                 self.drills.end_lapsed()

@@ -24,8 +24,8 @@ LOOKS = {
     Fault.INVALID: _parts.Look(Fault.INVALID.label, ":material/rule:", "red"),
 }
 BREAKERS = (
-    "Struck calls count in breakers, as true failures do. A breaker belongs to a model, not to a tenant: one that "
-    "opens sends the calls of every tenant to the next candidate."
+    "Struck calls do not count in breakers: a breaker belongs to a model, and a drill must not send the calls of other "
+    "tenants elsewhere. What an open breaker does can be seen by opening it by hand, under Routes."
 )
 _MOST_TOLD = 3
 

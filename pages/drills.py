@@ -26,7 +26,7 @@ def main() -> None:
             st.markdown(
                 "- A struck call never reaches the provider and costs nothing. A slow one waits, goes out, and costs "
                 "what it costs.\n"
-                "- All else is true: re-asks, retries, fallback, breakers, what is recorded, and what that costs.\n"
+                "- All else is true: re-asks, retries, fallback, what is recorded, and what that costs.\n"
                 "- It ends by itself, in every process, at the time that you name.\n"
                 "- Its attempts are marked in *Calls*, and left out of no figure."
             )

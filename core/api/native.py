@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from fastapi import APIRouter
@@ -50,8 +51,10 @@ class Native:
             refusal = too_large(MOST_BODY_BYTES)
             problems.tell(refusal)
             return refusal
-        request_id = _request_id(request, self._runtime)
-        flight = self._flights.begin(request.receive, lambda flight: self._fly(flight, secret, body, request_id))
+        request_id, arrived = _request_id(request, self._runtime), self._runtime.clock.monotonic()
+        flight = self._flights.begin(
+            request.receive, lambda flight: self._fly(flight, secret, body, request_id, arrived)
+        )
         try:
             first = await flight.next()
         except BaseException:
@@ -77,12 +80,12 @@ class Native:
 
     # In threads.
 
-    def _fly(self, flight: Flight, secret: str, body: bytes, request_id: str) -> End:
+    def _fly(self, flight: Flight, secret: str, body: bytes, request_id: str, arrived: float) -> End:
         """Walk the corridor; whatever happens is an end."""
         streamed = False
         try:
             principal = self._runtime.policies.authenticate(secret)
-            asked = bodies.generation_request(body, request_id)
+            asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
             if not streamed:
                 generation = self._runtime.generator.generate(asked, principal, flight.cancellation)

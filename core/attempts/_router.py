@@ -82,12 +82,13 @@ class Router:
     ) -> None:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
 
-        Breakers are everybody's: a caller who leaves, or who has no time, must not open one for all others.
+        Breakers are everybody's: a caller who leaves, or who has no time, or whom a fire drill strikes, must not open
+        one for all others.
         """
         candidate, took = call.candidate, self.clock.monotonic() - call.began
         enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
         has_run_out = route.is_hurried and isinstance(told, TimedOut) and took < enough
-        if has_run_out or isinstance(told, Abandoned):
+        if has_run_out or call.strike is not None or isinstance(told, Abandoned):
             self._breakers.release(candidate.provider, candidate.model, route.schema, began=call.began)
             return
         error, answer = (None, told) if isinstance(told, Answer) else (told, told.answer)

@@ -29,10 +29,12 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
 from core.store import Store
-from core.tables import Budget, BudgetRaise, Tenant
+from core.tables import AuditEntry, Budget, BudgetRaise, Tenant
 from core.tables import Verification as VerificationRow
 
 LONGEST_RAISE = timedelta(days=366)
+LONGEST_CALL = timedelta(minutes=15)
+"""Longer than any generation may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +294,20 @@ class Budgets:
             found = self.terms(session, [tenant]).get(tenant.id, [])
         for terms, _ in found:
             self.accounts.catch_up(terms, self._clock.now())
+
+    def catch_up_lately(self) -> None:
+        """Let the accounts of budgets that were decided upon lately hold what calls cost that were out at the time.
+
+        Such calls are paid by the budgets that they began with, and know nothing of one that was made meanwhile.
+        """
+        since = self._clock.now() - LONGEST_CALL
+        decided = select(AuditEntry.tenant_id).where(
+            col(AuditEntry.at) >= since, col(AuditEntry.action).in_(("budget.set", "budget.remove", "tenant.edit"))
+        )
+        with self._store.reading() as session:
+            tenants = session.exec(select(Tenant).where(col(Tenant.id).in_(decided))).all()
+        for tenant in tenants:
+            self.catch_up(tenant)
 
     # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

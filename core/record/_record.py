@@ -53,9 +53,13 @@ class Recorder:
         streamed: bool,
         user: str | None,
         metadata: Mapping[str, Any] | None,
+        began: float | None = None,
     ) -> Record:
-        """Return the record of one generation; it is written when its ``with`` block ends, by any door."""
-        return Record(self, tenant, principal, request_id, route, schema, streamed, user, metadata)
+        """Return the record of one generation; it is written when its ``with`` block ends, by any door.
+
+        *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
+        """
+        return Record(self, tenant, principal, request_id, route, schema, streamed, user, metadata, began)
 
 
 class Record:
@@ -72,6 +76,7 @@ class Record:
         streamed: bool,  # noqa: FBT001
         user: str | None,
         metadata: Mapping[str, Any] | None,
+        began: float | None = None,
     ) -> None:
         self._recorder = recorder
         self._clock = recorder.clock
@@ -85,7 +90,7 @@ class Record:
         self._user = user
         self._metadata = metadata
         self._started_at = self._clock.now()
-        self._began = self._clock.monotonic()
+        self._began = self._clock.monotonic() if began is None else began
         self._policy: Policy | None = None
         self._messages: Sequence[Mapping[str, Any]] = ()
         self._purse: Purse = recorder.budgets.purses.open((), self.id, tenant.id, self._started_at)

@@ -109,14 +109,14 @@ def test_fallback_answers(fault: Fault, walked: Walked) -> None:
     assert walked.record.attempts[-1].usage == USAGE
 
 
-def test_struck_calls_count_in_breakers(walked: Walked) -> None:
-    """That is what a drill is for: after enough of them nobody is sent there any more."""
+def test_struck_calls_do_not_count_in_breakers(walked: Walked) -> None:
+    """A breaker belongs to a model and so to every tenant: a drill on one of them must not send the others away."""
     providers = {"openai": Scripted(walked.clock, good), "anthropic": Scripted(walked.clock, good)}
     for _ in range(10):
         walked.walk(providers, drills=(drill(Fault.SERVER_ERROR, provider="openai"),))
 
-    states = {view.provider: view.state for view in walked.breakers.views()}
-    assert (states["openai"], states["anthropic"]) == ("open", "closed")
+    assert {view.state for view in walked.breakers.views()} == {"closed"}
+    assert walked.breakers.refusal("openai", "m") is None
     assert providers["openai"].calls == 0
 
 

@@ -286,3 +286,15 @@ def test_a_stream_ends_with_its_generation(proctor: Rig) -> None:
     assert generation.ttft_ms is not None
     assert 0 < generation.ttft_ms < generation.duration_ms
     assert proctor.written(generation.id).generation.streamed is True
+
+
+def test_time_at_the_door_is_time(proctor: Rig) -> None:
+    """A request that waited for its turn has that much less: where nothing is left, nobody is asked."""
+    tenant, clock = proctor.tenant(), proctor.runtime.clock
+    calls = len(proctor.wire.ledger.calls())
+
+    with pytest.raises(ProctorError) as refused:
+        proctor.corridor().generate(question(arrived=clock.monotonic() - 3600), program(tenant))
+
+    assert refused.value.facts["outcome"] == Outcome.TIMEOUT
+    assert len(proctor.wire.ledger.calls()) == calls
