@@ -11,6 +11,7 @@ purses         the hot path: hold, charge, settle
 lapses         what the dead left behind
 verification   whether all of it adds up
 checks         what a budget can be
+rows           a budget's row, as terms and in words
 budgets        what operators decide
 """
 

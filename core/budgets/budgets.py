@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -23,7 +22,8 @@ from core.budgets.checks import (
 from core.budgets.lapses import Lapses
 from core.budgets.periods import Period
 from core.budgets.purses import GRACE, Purses
-from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Raise, Scope, dollars, scope_suffix
+from core.budgets.rows import called, described, terms_of
+from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verification, last_verification, verify
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
@@ -132,7 +132,7 @@ class Budgets:
                 created_at=self._clock.now(),
                 version=0,
             )
-            before = _described(budget) if version else None
+            before = described(budget) if version else None
             if found and not version:  # set anew after it was removed: nothing of its old terms is meant
                 budget.period, budget.mode, budget.thresholds = Period.MONTH.value, Mode.HARD.value, list(THRESHOLDS)
                 budget.starts_at = budget.ends_at = None
@@ -141,7 +141,7 @@ class Budgets:
             budget.mode = one_of(Mode, mode, "mode").value if mode is not None else budget.mode
             budget.thresholds = budget.thresholds if thresholds is None else checked_thresholds(thresholds)
             budget.removed_at = None
-            after = _described(budget)
+            after = described(budget)
             if before == after:
                 return budget
             budget.version += 1
@@ -153,12 +153,12 @@ class Budgets:
                 action="budget.set",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"The {_what(budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
+                summary=f"The {called(budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
                 tenant_id=tenant.id,
                 before=before,
                 after=after,
             )
-        self.accounts.catch_up(_terms(budget, tenant, []), self._clock.now())
+        self.accounts.catch_up(terms_of(budget, tenant, []), self._clock.now())
         return budget
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
@@ -179,7 +179,7 @@ class Budgets:
                     "Reload and try again.",
                     version=budget.version,
                 )
-            before = _described(budget)
+            before = described(budget)
             budget.removed_at = self._clock.now()
             budget.version += 1
             session.add(budget)
@@ -190,7 +190,7 @@ class Budgets:
                 action="budget.remove",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"The {_what(budget)} of {tenant.name} was removed.",
+                summary=f"The {called(budget)} of {tenant.name} was removed.",
                 tenant_id=tenant.id,
                 before=before,
             )
@@ -244,7 +244,7 @@ class Budgets:
                 kind="budget",
                 subject=tenant.name,
                 summary=(
-                    f"The {_what(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
+                    f"The {called(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
                     f"{ends_at:%Y-%m-%d %H:%M} UTC: {more.reason}"
                 ),
                 tenant_id=tenant.id,
@@ -280,7 +280,7 @@ class Budgets:
                 action="budget.withdraw_raise",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {_what(budget)} was withdrawn.",
+                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {called(budget)} was withdrawn.",
                 tenant_id=tenant.id,
                 before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
             )
@@ -325,7 +325,7 @@ class Budgets:
         found: dict[str, list[tuple[BudgetTerms, int]]] = {}
         order = list(Scope)
         for budget in sorted(budgets, key=lambda one: (order.index(Scope(one.scope)), one.scope_name)):
-            terms = _terms(budget, named[budget.tenant_id], raises.get(budget.id, []))
+            terms = terms_of(budget, named[budget.tenant_id], raises.get(budget.id, []))
             found.setdefault(budget.tenant_id, []).append((terms, budget.version))
         return found
 
@@ -404,52 +404,3 @@ def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:
     if budget is None or budget.tenant_id != tenant.id or budget.removed_at is not None:
         raise NotFound(f"Tenant {tenant.name} has no such budget any more.")
     return budget
-
-
-def _terms(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> BudgetTerms:
-    return BudgetTerms(
-        budget_id=budget.id,
-        tenant_id=tenant.id,
-        tenant=tenant.name,
-        timezone=tenant.timezone,
-        limit_nano_usd=budget.limit_nano_usd,
-        scope=Scope(budget.scope),
-        scope_name=budget.scope_name,
-        period=Period(budget.period),
-        starts_at=budget.starts_at,
-        ends_at=budget.ends_at,
-        mode=Mode(budget.mode),
-        thresholds=tuple(budget.thresholds),
-        raises=tuple(
-            Raise(
-                id=more.id,
-                extra_nano_usd=more.extra_nano_usd,
-                starts_at=more.starts_at,
-                ends_at=more.ends_at,
-                reason=more.reason,
-                actor=more.actor,
-            )
-            for more in raises
-        ),
-    )
-
-
-def _described(budget: Budget) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "scope": budget.scope,
-        "scope_name": budget.scope_name,
-        "limit_nano_usd": budget.limit_nano_usd,
-        "period": budget.period,
-        "mode": budget.mode,
-        "thresholds": list(budget.thresholds),
-    }
-    if budget.starts_at is not None and budget.ends_at is not None:
-        described |= {"starts_at": budget.starts_at.isoformat(), "ends_at": budget.ends_at.isoformat()}
-    return described
-
-
-_ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "monthly ", "span": ""}
-
-
-def _what(budget: Budget) -> str:
-    return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"

@@ -1,0 +1,62 @@
+"""A budget's row, as terms, as an audit entry has it, and as people call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.budgets.periods import Period
+from core.budgets.terms import BudgetTerms, Mode, Raise, Scope, scope_suffix
+from core.tables import Budget, BudgetRaise, Tenant
+
+
+def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> BudgetTerms:
+    """Return a budget as it governs."""
+    return BudgetTerms(
+        budget_id=budget.id,
+        tenant_id=tenant.id,
+        tenant=tenant.name,
+        timezone=tenant.timezone,
+        limit_nano_usd=budget.limit_nano_usd,
+        scope=Scope(budget.scope),
+        scope_name=budget.scope_name,
+        period=Period(budget.period),
+        starts_at=budget.starts_at,
+        ends_at=budget.ends_at,
+        mode=Mode(budget.mode),
+        thresholds=tuple(budget.thresholds),
+        raises=tuple(
+            Raise(
+                id=more.id,
+                extra_nano_usd=more.extra_nano_usd,
+                starts_at=more.starts_at,
+                ends_at=more.ends_at,
+                reason=more.reason,
+                actor=more.actor,
+            )
+            for more in raises
+        ),
+    )
+
+
+def described(budget: Budget) -> dict[str, Any]:
+    """Return what an audit entry says of a budget."""
+    facts: dict[str, Any] = {
+        "scope": budget.scope,
+        "scope_name": budget.scope_name,
+        "limit_nano_usd": budget.limit_nano_usd,
+        "period": budget.period,
+        "mode": budget.mode,
+        "thresholds": list(budget.thresholds),
+    }
+    if budget.starts_at is not None and budget.ends_at is not None:
+        facts |= {"starts_at": budget.starts_at.isoformat(), "ends_at": budget.ends_at.isoformat()}
+    return facts
+
+
+_ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "monthly ", "span": ""}
+
+
+def called(budget: Budget) -> str:
+    """Return what people call a budget, as in "monthly budget for the model openai/gpt-5"."""
+    return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"
