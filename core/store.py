@@ -55,7 +55,7 @@ class Store:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = sqlalchemy.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 32, "pool_timeout": 30}
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": 30}
         options["hide_parameters"] = True  # an error's text ends in logs, and its values may be anybody's
         if self.is_sqlite:
             if self.url.database:

@@ -17,6 +17,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from core import runtime
 from core.errors import BudgetExceeded, ProctorError
 from core.generation import GenerationRequest
@@ -81,9 +83,15 @@ class Processes:
 def ask(settings: dict[str, object], tenant_id: str, seed: int) -> None:
     """Build a Proctor as every process does, and ask from sixty-four threads for ever."""
     proctor = runtime.build(Settings(**settings))
-    proctor.start()
-    with proctor.store.reading() as session:
-        tenant = session.get(Tenant, tenant_id)
+    while True:
+        try:
+            proctor.start()
+            with proctor.store.reading() as session:
+                tenant = session.get(Tenant, tenant_id)
+        except (ProctorError, SQLAlchemyError):  # the database has no place for it yet; a supervisor would try again
+            time.sleep(PAUSE_SECONDS)
+        else:
+            break
     assert tenant is not None
     principal = program(tenant)
 
