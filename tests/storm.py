@@ -10,12 +10,14 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,7 +58,8 @@ class Processes:
         while len(self._living) < self._count:
             seed = self._random.getrandbits(32)
             process = self._context.Process(target=ask, args=(self._settings, self._tenant_id, seed), daemon=True)
-            process.start()
+            with _no_main():
+                process.start()
             self._living.append(process)
 
     def kill_one(self) -> None:
@@ -78,6 +81,17 @@ class Processes:
         process.join()
         assert process.exitcode == -signal.SIGKILL, "it lived until it was killed"
         self.killed += 1
+
+
+@contextmanager
+def _no_main() -> Generator[None]:
+    """Hide the main module, which a new process would run: a test of a page may have put its script in its place."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def ask(settings: dict[str, object], tenant_id: str, seed: int) -> None:
