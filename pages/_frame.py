@@ -41,8 +41,12 @@ MENU = (
     Entry("Build", "playground", "Playground", "data_object", "Try a schema on an input and watch the object fill in."),
 )
 
-# Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels.
-_SEGMENTS = "<style>button[data-variant][data-selected='true'] { color: inherit !important; font-weight: 600; }</style>"
+# Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels; and
+# the parts of a date as narrow as their digits, which is too little to be hit.
+_MENDED = """<style>
+button[data-variant][data-selected='true'] { color: inherit !important; font-weight: 600; }
+span[role='spinbutton'] { display: inline-block; min-width: 24px; text-align: center; }
+</style>"""
 
 _UNDER_WAY = ("fetching", "starting", "making", "removing")
 
@@ -112,7 +116,7 @@ st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), lay
 st.logo(
     str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
 )
-st.html(_SEGMENTS)
+st.html(_MENDED)
 chosen = st.navigation(_pages())
 _side()
 st.fragment(_drills.banner, run_every="15s")()
