@@ -134,7 +134,8 @@ class Runtime:
                 if swept := self.budgets.sweep():
                     log().warning("reservations_lapsed", count=swept)
             except Exception as error:  # noqa: BLE001 there is another chance in a few seconds
-                log().warning("housekeeping_failed", error=type(error).__name__)
+                if not self.stopping.is_set():  # what is being closed may fail
+                    log().warning("housekeeping_failed", error=type(error).__name__)
             if self.clock.wait(self.stopping, ALIVE_EVERY.total_seconds()):
                 return
 
