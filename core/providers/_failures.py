@@ -48,34 +48,34 @@ def broken_off(name: str, body: Any, answer: Answer) -> ProviderError:
     return Broken(f"{name} broke off with an error" + (f" ({reason})." if reason else "."), answer=answer)
 
 
-def status_error(name: str, error: Any, answer: Answer) -> ProviderError:
-    """Return what an SDK's error with a status means."""
-    status = error.response.status_code
-    reason = _reason(error.body)
-    if _is_filtered(error.body):
+def status_error(name: str, response: httpx2.Response, body: Any, answer: Answer) -> ProviderError:
+    """Return what an answer means that has the status of an error, or whose *body* is one."""
+    status = response.status_code
+    reason = _reason(body)
+    if _is_filtered(body):
         stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
-        stopped.was_sent = status < httpx2.codes.BAD_REQUEST  # else nothing was written, and nothing is billed
+        stopped.was_sent = status < 400  # else nothing was written, and nothing is billed
         stopped.told_all = False
         return stopped
     told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
-    if status < httpx2.codes.BAD_REQUEST:
-        return broken_off(name, error.body, answer)
-    if status == httpx2.codes.TOO_MANY_REQUESTS:
-        return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(error.response))
-    if status == httpx2.codes.CONTENT_TOO_LARGE or _is_too_long(error.body):
+    if status < 400:
+        return broken_off(name, body, answer)
+    if status == 429:
+        return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(response))
+    if status == 413 or _is_too_long(body):
         return _overflow(name, answer)
-    if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        wait = _retry_after(error.response)
+    if status >= 500:
+        wait = _retry_after(response)
         return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=wait)
-    if status in (httpx2.codes.REQUEST_TIMEOUT, httpx2.codes.CONFLICT):
+    if status in (408, 409):
         return Failed(f"{told}: it gave up.", answer=answer)
     return _turned_away(status, told, answer)
 
 
 def _turned_away(status: int, told: str, answer: Answer) -> TurnedAway:
-    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+    if status in (401, 403):
         return TurnedAway(f"{told}: it does not accept the key. Check the key and its rights.", answer=answer)
-    if status == int(httpx2.codes.NOT_FOUND):
+    if status == 404:
         return TurnedAway(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer)
     return TurnedAway(f"{told}: it rejects the request.", answer=answer)
 

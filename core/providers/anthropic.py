@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from core.pricing import Usage
 from core.providers import Answer, Ask, Broken, ContextOverflow, Conversation, Garbled, Refused, Truncated
 from core.providers._dialect import (
-    LIMITS,
     MODES,
     NO_TIMEOUT,
     Told,
@@ -55,14 +54,10 @@ class Anthropic:
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
         self._wire = Wire(
             self.name,
-            lambda: anthropic.AsyncAnthropic(
-                api_key=api_key,
-                base_url=base_url,
-                max_retries=0,
-                timeout=NO_TIMEOUT,
-                http_client=anthropic.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT),
-            ),
             anthropic,
+            lambda http: anthropic.AsyncAnthropic(
+                api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
+            ),
             "request-id",
         )
 

@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from core.pricing import Usage
 from core.providers import Answer, Ask, Broken, Conversation, Filtered, Garbled, Refused, Truncated
 from core.providers._dialect import (
-    LIMITS,
     MODES,
     NO_TIMEOUT,
     Told,
@@ -60,14 +59,10 @@ class OpenAI:
         """Only OpenAI itself is known to enforce strict schemas and to want ``max_completion_tokens``."""
         self._wire = Wire(
             name,
-            lambda: openai.AsyncOpenAI(
-                api_key=api_key,
-                base_url=base_url,
-                max_retries=0,
-                timeout=NO_TIMEOUT,
-                http_client=openai.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT),
-            ),
             openai,
+            lambda http: openai.AsyncOpenAI(
+                api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
+            ),
             "x-request-id",
         )
 

@@ -41,6 +41,8 @@ class Stage:
         self.body = b""
         self.status = 200
         self.requests: list[dict[str, Any]] = []
+        self.worded: list[tuple[str, dict[str, str]]] = []
+        """Address and headers of every request, but for the length of its body."""
         self._openai = {
             path: OpenAI(api_key="k", base_url="http://fake/v1", responses=path == "responses")
             for path in ("chat", "responses")
@@ -49,19 +51,19 @@ class Stage:
         for provider in self._openai.values():
             provider._wire = Wire(
                 "openai",
-                lambda: openai.AsyncOpenAI(
-                    api_key="k", base_url="http://fake/v1", max_retries=0, http_client=self._client()
-                ),
                 openai,
+                lambda http: openai.AsyncOpenAI(
+                    api_key="k", base_url="http://fake/v1", max_retries=0, http_client=http
+                ),
                 "x-request-id",
+                self._client,
             )
         self._anthropic._wire = Wire(
             "anthropic",
-            lambda: anthropic.AsyncAnthropic(
-                api_key="k", base_url="http://fake", max_retries=0, http_client=self._client()
-            ),
             anthropic,
+            lambda http: anthropic.AsyncAnthropic(api_key="k", base_url="http://fake", max_retries=0, http_client=http),
             "request-id",
+            self._client,
         )
 
     def _client(self) -> httpx2.AsyncClient:
@@ -70,6 +72,7 @@ class Stage:
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         asked = orjson.loads(request.content)
         self.requests.append(asked)
+        self.worded.append((str(request.url), dict(request.headers.items()) | {"content-length": ""}))
         media = "text/event-stream" if asked.get("stream") else "application/json"
         return httpx2.Response(self.status, content=self.body, headers={"content-type": media})
 
@@ -278,3 +281,44 @@ def test_an_echoed_key_is_no_reason(code: str, *, is_told: bool, stage: Stage) -
         )
     stage.status = 200
     assert (code in str(caught.value)) is is_told
+
+
+@pytest.mark.parametrize("path", ["chat", "responses", "messages"])
+def test_every_request_is_worded_as_the_sdk_words_its_own(path: str) -> None:
+    """The first request to a path is the SDK's; those after it have the same address and headers."""
+    stage = Stage()
+    try:
+        for _ in range(3):
+            stage.send(
+                stage.conversation(path, "tools", stream=False), orjson.dumps(whole(path, "tools")), stream=False
+            )
+    finally:
+        stage.loop.close()
+    first, *others = stage.worded
+    assert others == [first, first]
+    assert "python" in first[1]["user-agent"].lower(), "the first is the SDK's indeed"
+    assert first[1].get("authorization", first[1].get("x-api-key", "")).endswith("k")
+
+
+@pytest.mark.parametrize("body", [b"", b"no", b"[]", b'{"error":{"code":"context_length_exceeded","message":"long"}}'])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503, 529])
+@pytest.mark.parametrize("path", ["chat", "responses", "messages"])
+def test_a_status_means_the_same_with_the_sdk_and_without(path: str, status: int, body: bytes) -> None:
+    """What the first request of a process is told by a status, the hundredth is told as well."""
+    stage = Stage()
+    told: list[Any] = []
+    try:
+        for is_known in (False, True):
+            if is_known:
+                stage.status = 200
+                stage.send(
+                    stage.conversation(path, "tools", stream=False), orjson.dumps(whole(path, "tools")), stream=False
+                )
+            stage.status = status
+            with pytest.raises(ProviderError) as refused:
+                stage.send(stage.conversation(path, "tools", stream=False), body, stream=False)
+            error = refused.value
+            told.append((type(error), error.message, error.was_sent, error.told_all, error.answer.http_status))
+    finally:
+        stage.loop.close()
+    assert told[0] == told[1]

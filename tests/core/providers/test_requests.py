@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 
 from core.providers import (
@@ -224,9 +224,9 @@ SENTENCES = [
 ]
 
 
-def error(status: int, body: Any) -> Any:
-    """Return an SDK's error with a status."""
-    return SimpleNamespace(response=SimpleNamespace(status_code=status, headers={}), body=body)
+def meaning(status: int, body: Any) -> Any:
+    """Return what an answer with that status and body means."""
+    return status_error("x", httpx2.Response(status), body, Answer())
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -234,10 +234,10 @@ def test_sentences_that_say_too_long(sentence: str) -> None:
     """Servers without a code for it say so in words, with whatever status, whole or in a stream."""
     for body in ({"error": {"message": sentence, "code": 400}}, {"message": sentence, "type": "BadRequestError"}):
         for status in (200, 400, 422, 500):
-            assert isinstance(status_error("x", error(status, body), Answer()), ContextOverflow)
+            assert isinstance(meaning(status, body), ContextOverflow)
         assert isinstance(broken_off("x", body, Answer()), ContextOverflow)
     quoted = {"error": {"message": f"The request is invalid. Received {sentence}"}}
-    assert isinstance(status_error("x", error(400, quoted), Answer()), TurnedAway), "a prompt that says so does not"
+    assert isinstance(meaning(400, quoted), TurnedAway), "a prompt that says so does not"
 
 
 @pytest.mark.parametrize(
@@ -256,4 +256,4 @@ def test_sentences_that_say_too_long(sentence: str) -> None:
 )
 def test_codes_that_say_too_long(status: int, told: dict[str, Any], kind: type[Exception]) -> None:
     """A code says it without words; a rate limit stays one, whatever its code."""
-    assert type(status_error("x", error(status, {"error": told}), Answer())) is kind
+    assert type(meaning(status, {"error": told})) is kind
