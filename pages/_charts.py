@@ -33,7 +33,7 @@ FAMILIES = {
     "After fallback": ("#4C84E0", ("valid_after_fallback",)),
     "Error": (
         "#E0525F",
-        ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout"),
+        ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout", "internal_error"),
     ),
     "Blocked": ("#CC7A1E", ("blocked_budget", "blocked_rate", "blocked_guardrail", "blocked_flag")),
     "Cancelled": ("#A06C8F", ("cancelled",)),

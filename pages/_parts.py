@@ -76,6 +76,7 @@ OUTCOMES: dict[str, Look] = {
     "content_filtered": Look("Content filtered", ":material/filter_alt:", "red"),
     "provider_error": Look("Provider error", ":material/cloud_off:", "red"),
     "timeout": Look("Timeout", ":material/timer_off:", "red"),
+    "internal_error": Look("Our own fault", ":material/bug_report:", "red"),
     "blocked_budget": Look("Blocked: budget", ":material/money_off:", "orange"),
     "blocked_rate": Look("Blocked: rate", ":material/speed:", "orange"),
     "blocked_guardrail": Look("Blocked: guardrail", ":material/shield:", "orange"),

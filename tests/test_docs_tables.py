@@ -119,7 +119,7 @@ def test_every_metric_stands_in_the_table() -> None:
 
 def test_every_reason_of_a_failed_call_stands_in_the_table() -> None:
     """Each value of ``error_type``."""
-    codes = {kind.code for kind in subclasses(ProviderError)} | {"invalid"}
+    codes = {kind.code for kind in subclasses(ProviderError)} | {"invalid", "internal_error"}
     assert set(names(RUNNING, "`error_type`")) == codes
 
 

@@ -217,7 +217,7 @@ class Walk:
             return None
         except Exception:  # a fault of ours must not make a paid call vanish
             self._router.tell_breaker(self._route, call, answer)
-            self._outgoing.end(call, answer, Outcome.PROVIDER_ERROR, code="internal_error")
+            self._outgoing.end(call, answer, Outcome.INTERNAL_ERROR, code="internal_error")
             raise
         self._router.tell_breaker(self._route, call, answer, valid=True)
         outcome = Outcome.VALID_AFTER_REASK if turn.was_asked_again else Outcome.VALID_FIRST_TRY

@@ -136,7 +136,7 @@ class Lapses:
         names = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
         step = {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
         return generation | {
-            "outcome": Outcome.PROVIDER_ERROR.value,
+            "outcome": Outcome.INTERNAL_ERROR.value,
             "error_code": LOST,
             "error_detail": LOST_SENTENCE,
             "ended_at": now,

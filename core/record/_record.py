@@ -250,7 +250,7 @@ class Record:
         if isinstance(error, ProctorError) and not self._attempts:
             return None
         if isinstance(error, Exception):
-            return Outcome.PROVIDER_ERROR
+            return Outcome.INTERNAL_ERROR
         return Outcome.CANCELLED  # GeneratorExit and its like: the caller closed the stream, or the process ends
 
     @property
@@ -290,7 +290,7 @@ class Record:
 
     def _row_so_far(self) -> dict[str, Any]:
         """Return the row that is to be written should this process die."""
-        return self._row(self._summed_up(Outcome.PROVIDER_ERROR), None)
+        return self._row(self._summed_up(Outcome.INTERNAL_ERROR), None)
 
     def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
         usage = generation.usage

@@ -67,7 +67,7 @@ def lost(call: Call) -> Attempt:
         started_at=call.started,
         ended_at=call.started,
         duration_ms=0.0,
-        outcome=Outcome.PROVIDER_ERROR,
+        outcome=Outcome.INTERNAL_ERROR,
         error_code=LOST,
         error_detail=LOST_SENTENCE,
         answer=Answer(),

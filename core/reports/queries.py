@@ -14,9 +14,10 @@ ERRORS = frozenset(
         Outcome.CONTENT_FILTERED,
         Outcome.PROVIDER_ERROR,
         Outcome.TIMEOUT,
+        Outcome.INTERNAL_ERROR,
     }
 )
-"""Outcomes that count as errors: a provider was to answer and no valid object came of it."""
+"""Outcomes that count as errors: somebody was to answer and no valid object came of it."""
 BLOCKED = frozenset(outcome for outcome in Outcome if outcome.is_blocked)
 """Outcomes by which policy refused; they are shown apart and are no errors."""
 

@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     CONTENT_FILTERED = "content_filtered"
     PROVIDER_ERROR = "provider_error"
     TIMEOUT = "timeout"
+    INTERNAL_ERROR = "internal_error"
+    """Proctor itself failed, or died; no provider is to blame."""
     BLOCKED_BUDGET = "blocked_budget"
     BLOCKED_RATE = "blocked_rate"
     BLOCKED_GUARDRAIL = "blocked_guardrail"

@@ -197,6 +197,26 @@ def test_what_is_not_covered_does_not_go_out(walked: Walked) -> None:
     assert provider.calls == len(walked.record.attempts) == 1
 
 
+class Misread(Scripted):
+    """A provider whose good answers we fail to read, by a fault of our own."""
+
+    def read(self, answer: Answer) -> Number:
+        raise ZeroDivisionError(answer.text)
+
+
+def test_a_fault_of_ours_is_no_providers(walked: Walked) -> None:
+    """However often we fail to read an answer, each is an attempt that was paid, ours to blame; no breaker opens."""
+    provider = Misread(walked.clock, good)
+    for _ in range(20):
+        with pytest.raises(ZeroDivisionError):
+            walked.walk({"openai": provider})
+
+    ended = {(one.outcome, one.error_code, one.usage) for one in walked.record.attempts}
+    assert ended == {(Outcome.INTERNAL_ERROR, "internal_error", USAGE)}
+    assert len(walked.record.attempts) == provider.calls == 20
+    assert walked.breakers.refusal("openai", "gpt-4o-mini") is None
+
+
 def test_whoever_left_between_two_attempts_is_not_asked_for(walked: Walked) -> None:
     """A caller who leaves while the walk waits ends it there."""
     cancellation = Cancellation()

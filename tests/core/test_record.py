@@ -268,7 +268,7 @@ def test_a_fault_of_ours_is_recorded_with_what_it_cost(*, stream: bool, proctor:
 
     written = proctor.last_written(tenant)
     row = written.generation
-    assert (row.outcome, row.error_code) == ("provider_error", "internal_error")
+    assert (row.outcome, row.error_code) == ("internal_error", "internal_error")
     assert row.error_detail == ("Proctor itself failed (ZeroDivisionError); the log has it under this generation's id.")
     assert (len(written.attempts), row.cost_nano_usd) == (1, written.attempts[0].cost_nano_usd)
     assert "some name" not in f"{row} {row.trace}"

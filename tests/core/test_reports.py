@@ -76,9 +76,9 @@ class TestTotals:
         at = NOW - timedelta(minutes=10)
         builders.save(store, [builders.generation(at, outcome=outcome) for outcome in Outcome])
         totals = reports.overview(window()).totals
-        assert (totals.calls, totals.valid, totals.errors, totals.blocked, totals.cancelled) == (15, 4, 6, 4, 1)
+        assert (totals.calls, totals.valid, totals.errors, totals.blocked, totals.cancelled) == (16, 4, 7, 4, 1)
         assert totals.first_try == 1
-        assert totals.error_rate == 6 / 10
+        assert totals.error_rate == 7 / 11
         # reached: neither the cache hit nor the four blocked ones; the cancelled one did
         assert totals.reached == 10
         assert totals.validity == 3 / 10

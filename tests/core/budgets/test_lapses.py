@@ -51,7 +51,7 @@ def test_a_crash_is_recorded_and_what_was_out_is_charged_its_estimate(how: str, 
 
     assert till.account() == (350, 0)
     [generation] = till.rows(Generation)
-    assert (generation.id, generation.outcome, generation.error_code) == (walk.id, Outcome.PROVIDER_ERROR, LOST)
+    assert (generation.id, generation.outcome, generation.error_code) == (walk.id, Outcome.INTERNAL_ERROR, LOST)
     assert (generation.cost_nano_usd, generation.wasted_nano_usd, generation.estimated) == (350, 350, True)
     assert (generation.attempts, generation.input_tokens, generation.output_tokens) == (2, 200, 150)
     assert generation.trace[-1] == {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
