@@ -42,7 +42,7 @@ class Meaning:
 
 
 class Flag(StrEnum):
-    """Every flag there is. Each is honoured in ``core/policy.py`` or ``core/generation.py``."""
+    """Every flag there is. Each is honoured when a policy is made (``core/policy.py``), or by the record."""
 
     GENERATION = "generation.enabled"
     STREAMING = "streaming.enabled"

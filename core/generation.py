@@ -18,7 +18,7 @@ from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Limits, estimated_tokens
 from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.record import Generation, Record, Recorder
 from core.schemas import ResolvedSchema
 

@@ -37,8 +37,8 @@ from core.tenants import Tenants
 if TYPE_CHECKING:
     from core.demo import Demo
     from core.providers import Provider
-    from core.providers._llama import LocalModel
-    from core.providers._loop import Loop
+    from core.providers.llama import LocalModel
+    from core.providers.loop import Loop
     from core.reports import Reports
 
 HOUSEKEEPING_SECONDS = 30.0
@@ -184,8 +184,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     """
     from core.demo import Demo  # noqa: PLC0415 these load the SDKs, which the command line can often do without
     from core.providers import load as load_provider  # noqa: PLC0415
-    from core.providers._llama import LocalModel  # noqa: PLC0415
-    from core.providers._loop import Loop  # noqa: PLC0415
+    from core.providers.llama import LocalModel  # noqa: PLC0415
+    from core.providers.loop import Loop  # noqa: PLC0415
 
     settings = settings or load()
     clock = clock or SystemClock()

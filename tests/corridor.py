@@ -21,7 +21,7 @@ from core.generation import Corridor, GenerationRequest, Partial
 from core.guardrails import Guardrails
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.providers import Provider
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.record import Generation, Recorder
 from core.runtime import Runtime
 from core.settings import Settings

@@ -37,7 +37,7 @@ SCENARIOS = (
 )  # fmt: skip
 PAUSE_SECONDS = 0.05
 """Of a thread whose call was refused: else the refused alone would fill both cores."""
-_PRELOADED = ("tests.storm", "core.demo", "core.providers.openai", "core.providers.anthropic", "core.providers._loop")
+_PRELOADED = ("tests.storm", "core.demo", "core.providers.openai", "core.providers.anthropic", "core.providers.loop")
 
 
 class Processes:

@@ -23,7 +23,7 @@ from core.generation import _MOST_MESSAGES
 from core.guardrails import length
 from core.json_schemas import DEEPEST, MOST_BYTES, MOST_NODES, MOST_PATTERNS
 from core.principals import LOCAL_OPERATOR
-from core.providers._weights import SMOLLM2
+from core.providers.weights import SMOLLM2
 from core.reports.troubles import HIGH_ERROR_RATE, HIGH_USE, LEAST_ENDED
 from core.settings import ROOT, Settings
 from core.store import Store

@@ -14,7 +14,7 @@ from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
 from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Provider, ProviderError
-from core.providers._loop import Cancellation, Loop
+from core.providers.loop import Cancellation, Loop
 from tests.conftest import START
 
 USAGE = Usage(input_tokens=100, output_tokens=10)

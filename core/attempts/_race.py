@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.attempts._calls import Call, Reply
 from core.attempts._turn import Turn
 from core.providers import Abandoned, Conversation, ProviderError
-from core.providers._loop import Cancellation, Flight
+from core.providers.loop import Cancellation, Flight
 
 if TYPE_CHECKING:
     from core.attempts._router import Router

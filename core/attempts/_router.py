@@ -15,7 +15,7 @@ from core.breakers import Breakers, Refusal
 from core.clock import Clock
 from core.pricing import PriceBook
 from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError, TimedOut
-from core.providers._loop import Cancellation, Flight, Loop
+from core.providers.loop import Cancellation, Flight, Loop
 
 
 class Router:

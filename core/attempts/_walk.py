@@ -19,7 +19,7 @@ from core.attempts._turn import Turn
 from core.errors import Cancelled, Exhausted, ProctorError, Unpriced
 from core.pricing import PriceBook
 from core.providers import Abandoned, Answer, Ask, Conversation, ProviderError
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
 

@@ -109,7 +109,7 @@ def _providers(settings: Settings) -> Iterator[Check]:
 def _local_model(settings: Settings) -> Iterator[Check]:
     from importlib.util import find_spec  # noqa: PLC0415
 
-    from core.providers._weights import SMOLLM2, WAYS_OUT  # noqa: PLC0415
+    from core.providers.weights import SMOLLM2, WAYS_OUT  # noqa: PLC0415
 
     if not settings.runs_local_model:
         yield Check("local model", Health.OK, "It is off.")

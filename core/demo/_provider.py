@@ -33,7 +33,7 @@ from core.providers import (
     Truncated,
     Unreachable,
 )
-from core.providers._loop import Cancellation, Loop
+from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 
 _BYTES_PER_TOKEN_IN = 3.8

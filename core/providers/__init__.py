@@ -1,6 +1,6 @@
-"""The vendors we can call. One file each; this folder is the registry.
+"""The vendors we can call. One file each, beside what they share: the loop they all run on, the local model's life.
 
-A provider opens a *conversation* about one schema with one model. The attempt loop (``core/attempts.py``) sends, reads,
+A provider opens a *conversation* about one schema with one model. The attempt loop (``core/attempts``) sends, reads,
 and asks again; the conversation knows the vendor's wire and nothing of budgets, retries or tenants. All I/O runs on one
 event loop in the background, where a deadline is hard and a cancelled caller closes its connection.
 """
@@ -105,7 +105,7 @@ class Answer:
 
 
 class ProviderError(Exception):
-    """A call that gave no answer to read. The class answers three questions; no instance leaves the attempt loop.
+    """A call that gave no answer to read. The class answers two questions; no instance leaves the attempt loop.
 
     The message is fit to be shown: it holds no key, no prompt and no answer.
     """
@@ -114,8 +114,6 @@ class ProviderError(Exception):
     code: ClassVar[str] = "provider_error"
     try_again: ClassVar[bool] = False
     """Whether the same call may succeed a moment later."""
-    try_next: ClassVar[bool] = True
-    """Whether another candidate may do better."""
     trips_breaker: ClassVar[bool] = True
     """Whether it speaks against the provider's health."""
     was_sent: bool = True
@@ -230,7 +228,6 @@ class Abandoned(ProviderError):
     outcome = Outcome.CANCELLED
     code = "cancelled"
     told_all = False
-    try_next = False
     trips_breaker = False
 
 

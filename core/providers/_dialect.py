@@ -47,7 +47,7 @@ LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, k
 """Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause. How many calls
 are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
-"""The attempt's deadline is the loop's (core/providers/_loop.py)."""
+"""The attempt's deadline is the loop's (core/providers/loop.py)."""
 _LONGEST_WORD = 200
 _MOST_TOKENS = 2**31 - 1
 """What a column of either database holds."""

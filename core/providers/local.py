@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from core.errors import Unavailable
 from core.providers import Answer, Ask, Conversation, Unreachable
-from core.providers._llama import LocalModel
+from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
 
 _POLL_SECONDS = 0.1

@@ -177,7 +177,7 @@ class Route(Row, table=True):
     schemas: list[str] = json(default_factory=list)
     """Schemas that take this route when the caller names none."""
     fallback_on: list[str] | None = json(default=None, nullable=True)
-    """Causes on which the next candidate is asked (``core/attempts.py``); ``None`` is all of them."""
+    """Causes on which the next candidate is asked (``core/attempts``); ``None`` is all of them."""
     hedge_after_ms: int | None = None
     """From when on a second candidate is asked beside a slow first; ``None`` is never."""
     cache_seconds: int | None = None

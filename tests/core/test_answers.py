@@ -36,7 +36,7 @@ from core.errors import Cancelled, Exhausted, Forbidden, GuardrailBlocked, RateL
 from core.flags import Flag
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.store import Store
 from core.tables import AuditEntry, CachedAnswer, Outcome, Tenant
 from tests import servers

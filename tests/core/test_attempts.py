@@ -33,7 +33,7 @@ from core.providers import (
     TimedOut,
     Truncated,
 )
-from core.providers._loop import Cancellation, Loop
+from core.providers.loop import Cancellation, Loop
 from core.tables import Outcome
 from tests.conftest import START
 from tests.walks import SIZE_BYTES, USAGE, Noted, Number, Scripted, Step, Walked, bad, ends, good, late

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 
 from core.breakers import MOST_BREAKERS, WINDOW_SECONDS, Breakers, BreakerState, Override, Rule
 from core.clock import ManualClock
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.runtime import _breaker_rule, _write_breaker_event
 from core.settings import Settings
 from core.tables import ChangeEvent, Outcome

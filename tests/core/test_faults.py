@@ -21,8 +21,8 @@ from core.errors import Cancelled
 from core.faults import Drill, Fault, Strike, met, struck
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer, Ask, Failed
-from core.providers._loop import Cancellation, Loop
 from core.providers.local import Local
+from core.providers.loop import Cancellation, Loop
 from core.tables import Outcome, Tenant
 from tests.conftest import START
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, HastyClock, Heard, Rig, rig

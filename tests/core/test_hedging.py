@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Cancelled
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.tables import Outcome, Tenant
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, Heard, Rig, rig
 from tests.wire.ledger import Call

@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import Cancelled, Exhausted
 from core.generation import Partial
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.record import Generation
 from core.tables import Outcome, Tenant
 from tests import servers

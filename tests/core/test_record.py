@@ -17,7 +17,7 @@ from core.errors import BudgetExceeded, Unavailable
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
-from core.providers._loop import Cancellation
+from core.providers.loop import Cancellation
 from core.store import Store
 from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, Reservation
 from core.telemetry import configure_logging, user_hash

@@ -24,8 +24,8 @@ from core.providers import (
     TurnedAway,
     load,
 )
-from core.providers._loop import Cancellation, Loop
 from core.providers.anthropic import Anthropic, _usage
+from core.providers.loop import Cancellation, Loop
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON, settings
 from tests.wire.ledger import Call

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Conversation, Provider
 from core.providers._dialect import messages_of
-from core.providers._loop import Cancellation, Loop
 from core.providers.anthropic import Anthropic
+from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON

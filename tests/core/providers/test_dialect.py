@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from core.pricing import Usage
 from core.providers import Answer, Ask, ProviderError
 from core.providers._dialect import Wire, word
-from core.providers._loop import Cancellation, Loop
 from core.providers.anthropic import Anthropic
+from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
 from tests.corridor import PERSON

@@ -22,8 +22,8 @@ import pytest
 
 from core.clock import SystemClock
 from core.errors import Unavailable
-from core.providers._llama import LocalModel
-from core.providers._weights import SMOLLM2, Weights
+from core.providers.llama import LocalModel
+from core.providers.weights import SMOLLM2, Weights
 from core.settings import ROOT, Settings
 from tests import servers
 
@@ -286,7 +286,7 @@ class TestTheRealModel:
     def test_it_does_not_outlive_us(self, local_model: LocalModel) -> None:
         """A parent that is killed outright takes its child along."""
         program = (
-            "import core.clock, core.settings, core.providers._llama as llama\n"
+            "import core.clock, core.settings, core.providers.llama as llama\n"
             "model = llama.LocalModel(core.settings.Settings(local_model='on'), core.clock.SystemClock())\n"
             "model.start_in_background()\n"
             "print(model.wait_ready(60), model._child.pid, flush=True)\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.providers import Abandoned, Answer, Garbled, Refused, TimedOut
-from core.providers._loop import Cancellation, Loop
+from core.providers.loop import Cancellation, Loop
 
 
 class Scripted:

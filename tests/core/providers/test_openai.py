@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from core.providers import Answer, Ask, Conversation, Filtered, Refused, Throttled, Truncated, TurnedAway, load
-from core.providers._loop import Cancellation, Loop
+from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON, settings

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from core.clock import Clock
 from core.errors import ProctorError, Unavailable
-from core.providers._weights import SMOLLM2, WAYS_OUT, Weights, without_keys
+from core.providers.weights import SMOLLM2, WAYS_OUT, Weights, without_keys
 from core.settings import Settings, environment
 
 CONTEXT_TOKENS = 4096
