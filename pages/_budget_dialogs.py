@@ -16,6 +16,7 @@ from pages import _formats, _parts
 
 if TYPE_CHECKING:
     from core.budgets import BudgetState
+    from core.reports import SpendHistory
     from pages._parts import Visit
 
 SCOPES = {"tenant": "Everything", "model": "One model", "schema": "One schema", "route": "One route"}
@@ -26,6 +27,8 @@ MODES = {
     "degrade": "Degrade: cheaper models from the first threshold on",
 }
 MOST_USD = 1_000_000.0
+_HISTORY = "budget_history"
+"""Where the session keeps what calls have cost, for as long as a dialog is open: by tenant, scope and name."""
 
 
 @st.dialog("New budget", icon=":material/payments:", width="medium")
@@ -184,13 +187,30 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def forget_history() -> None:
+    """Let the next dialog read anew what calls have cost."""
+    st.session_state.pop(_HISTORY, None)
+
+
+def history(
+    visit: Visit, tenant: Any, scope: str = "tenant", name: str = "", span: tuple[datetime, datetime] | None = None
+) -> SpendHistory:
+    """Return what calls have cost, read once while a dialog is open; only a span that begins earlier asks again."""
+    known: dict[tuple[str, str, str], tuple[SpendHistory, datetime]] = st.session_state.setdefault(_HISTORY, {})
+    found, since = known.get((tenant.id, scope, name), (None, datetime.max.replace(tzinfo=UTC)))
+    if found is None or (span is not None and span[0] < min(since, found.begins_at)):
+        found = visit.runtime.reports.spend_history(tenant.id, scope, name, span)
+        known[tenant.id, scope, name] = found, span[0] if span else found.begins_at
+    return found
+
+
 def _preview(visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, name: str) -> None:
     """Say what the budget would have done in the last 30 days."""
     if (scope != "tenant" and not name) or (wanted["period"] == "span" and wanted["span"] is None):
         return
-    limit = nano_usd(str(wanted["limit"]))
+    limit, span = nano_usd(str(wanted["limit"])), wanted["span"]
     try:
-        found = visit.runtime.reports.blocked_by(tenant.id, limit, wanted["period"], wanted["span"], scope, name)
+        found = history(visit, tenant, scope, name, span).against(limit, wanted["period"], span)
     except ProctorError as error:
         _parts.show_error(error, "What it would have done is not known.")
         return

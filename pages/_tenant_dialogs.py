@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.pricing import nano_usd
-from pages import _formats, _limits, _parts
+from pages import _budget_dialogs, _formats, _limits, _parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +154,7 @@ def _past(visit: Visit, tenant: Any, limit_nano_usd: int, period: str) -> str:
     """Say what a limit would have done in the last 30 days."""
     if period == "span":
         return ""
-    found = visit.runtime.reports.blocked_by(tenant.id, limit_nano_usd, period)
+    found = _budget_dialogs.history(visit, tenant).against(limit_nano_usd, period)
     if not found.blocked:
         return f"It would have blocked none of the {found.calls:,} calls of the last 30 days."
     return (

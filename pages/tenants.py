@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.tenants import Permission
-from pages import _budgets, _formats, _limits, _parts, _tenant_dialogs
+from pages import _budget_dialogs, _budgets, _formats, _limits, _parts, _tenant_dialogs
 from pages._budget_table import MOST_USD, STATUSES, checked, listed
 
 COLUMNS = st.column_config
@@ -115,6 +115,7 @@ def main() -> None:
     visit = _parts.page(
         "Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ
     )
+    _budget_dialogs.forget_history()
     tenants = list(visit.runtime.tenants.list())
     with visit.controls:
         if st.button(

@@ -56,7 +56,8 @@ from core.reports.overview import overview
 from core.reports.preview import PREVIEW_DAYS as PREVIEW_DAYS
 from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
-from core.reports.preview import preview
+from core.reports.preview import SpendHistory as SpendHistory
+from core.reports.preview import spend_history
 from core.reports.reading import reading
 from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
@@ -144,29 +145,26 @@ class Reports:
             days = daily(now, zones(now), self._clock.now(), tenant_id)
         return [backtest(days, horizon) for horizon in ("week", "month")]
 
-    def blocked_by(  # noqa: PLR0917 what a budget is made of
+    def spend_history(
         self,
         tenant_id: str,
-        limit_nano_usd: int,
-        period: str = "month",
-        span: tuple[datetime, datetime] | None = None,
         scope: str = "tenant",
         scope_name: str = "",
+        span: tuple[datetime, datetime] | None = None,
         days: int = PREVIEW_DAYS,
-    ) -> Preview:
-        """Return what a hard limit of that much per *period* would have blocked in the last *days*.
+    ) -> SpendHistory:
+        """Return what calls cost that a budget would cover, to be held against one limit after the other.
 
-        *period* is ``day``, ``week``, ``month`` (in the tenant's time zone) or ``span``, which is *span*; *scope* is
-        ``tenant``, ``model`` (*scope_name* ``provider/name``), ``schema`` or ``route``.
+        *scope* is ``tenant``, ``model`` (*scope_name* ``provider/name``), ``schema`` or ``route``. With *span* it
+        reaches back to the beginning of that, at most 400 days.
 
         Raises:
             NotFound: there is no such tenant.
-            Invalid: an unknown period or scope, or a span without its ends.
+            Invalid: an unknown scope.
 
         """
         with reading(self._store) as now:
-            at = self._clock.now()
-            return preview(now, tenant_id, limit_nano_usd, at, period, span, scope, scope_name, days)
+            return spend_history(now, tenant_id, self._clock.now(), scope, scope_name, span, days)
 
     def verified(self) -> Verified | None:
         """Return the last run of ``verify``; ``None`` if it was never run."""

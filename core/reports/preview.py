@@ -1,4 +1,8 @@
-"""What a budget would have done: the calls of the last days, played again against a limit."""
+"""What a budget would have done: the calls of the last days, held against a limit.
+
+The database is asked once for what was spent, by quarters of an hour; every limit, period and mode that a person tries
+after that is arithmetic on the same figures.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.budgets.periods import Period, Span, period_around
-from core.clock import from_micros
+from core.clock import from_micros, micros
 from core.errors import Invalid, NotFound
 from core.reports.reading import Reading
 from core.reports.spend import bounds
-from core.reports.spend_queries import REPLAY, REPLAY_OF_MODEL, SCOPES
-from core.reports.windows import Window
+from core.reports.spend_queries import HISTORY, HISTORY_OF_MODEL, SCOPES
+from core.reports.windows import QUARTER, Window
 from core.tables import Tenant
 
 PREVIEW_DAYS = 30
+_LONGEST_PERIOD = timedelta(days=31)
+_LOOKED_AT = timedelta(days=400)
+"""No further back is what a fixed span had spent looked for: an answer has a bound, whatever the span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +38,7 @@ class PreviewedPeriod:
     kept_nano_usd: int
     """The part of it that would not have been spent."""
     first_at: datetime | None
-    """When the first call would have been blocked; ``None`` if none."""
+    """When the first call would have been blocked, to the quarter of an hour; ``None`` if none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +66,68 @@ class Preview:
         return self.blocked / self.calls if self.calls else None
 
 
-def preview(  # noqa: PLR0917 what a budget is made of
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The calls of one quarter of an hour that cost about the same: as many digits."""
+
+    starts_at: datetime
+    first_at: datetime
+    is_counted: bool
+    """Whether they lie in the days that are looked at, and not before."""
+    calls: int
+    spent: int
+    cheapest: int
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendHistory:
+    """What the calls that a budget would cover did cost: few figures a day, however many calls there were."""
+
+    timezone: str
+    begins_at: datetime
+    """Nothing older is known."""
+    since: datetime
+    as_of: datetime
+    groups: Sequence[_Group]
+
+    def against(self, limit_nano_usd: int, period: str = Period.MONTH, span: Span | None = None) -> Preview:
+        """Return what a hard limit of that much per *period* would have blocked since ``since``.
+
+        A call is blocked if what it cost would not have fitted into what was left of its period; what a blocked call
+        cost is not spent. Each period begins as it truly did: with what its calls before the days in question cost.
+        Exact but for the one quarter of an hour in which a limit is reached: there, of calls that cost about the same,
+        as many pass as their mean cost lets. The real corridor holds a little more than a call turns out to cost, so
+        close to the limit it blocks a little earlier.
+
+        Raises:
+            Invalid: a fixed span without its ends, or an unknown period.
+
+        """
+        if period not in set(Period):
+            raise Invalid(f"A budget has no period {period!r}. There are: {', '.join(Period)}.")
+        if period == Period.SPAN and span is None:
+            raise Invalid("A fixed span needs its first moment and its last.")
+        played = _Replay(limit_nano_usd, lambda at: _span(at, period, span, self.timezone))
+        for group in self.groups:
+            played.play(group)
+        return played.preview(self.since, self.as_of)
+
+
+def spend_history(  # noqa: PLR0917 what a budget is made of
     reading: Reading,
     tenant_id: str,
-    limit_nano_usd: int,
     now: datetime,
-    period: str = Period.MONTH,
-    span: Span | None = None,
     scope: str = "tenant",
     scope_name: str = "",
+    span: Span | None = None,
     days: int = PREVIEW_DAYS,
-) -> Preview:
-    """Replay the calls of the last *days* in order of their start against a hard limit per period.
-
-    A call is blocked if what it cost would not have fitted into what was left of its period; what a blocked call cost
-    is not spent. Each period begins as it truly did: with what its calls before the days in question cost. The real
-    corridor holds a little more than a call turns out to cost, so close to the limit it blocks a little earlier.
+) -> SpendHistory:
+    """Return what the calls of the last *days* cost, and those before them in the same period, or in *span*.
 
     Raises:
         NotFound: there is no such tenant.
-        Invalid: a fixed span without its ends, or an unknown period or scope.
+        Invalid: an unknown scope.
 
     """
     tenant = reading.session.get(Tenant, tenant_id)
@@ -86,21 +135,27 @@ def preview(  # noqa: PLR0917 what a budget is made of
         raise NotFound(f"There is no tenant {tenant_id!r}.")
     if scope not in (*SCOPES, "model"):
         raise Invalid(f"A budget has no scope {scope!r}. There are: tenant, model, schema, route.")
-    if period not in set(Period):
-        raise Invalid(f"A budget has no period {period!r}. There are: {', '.join(Period)}.")
-    if period == Period.SPAN and span is None:
-        raise Invalid("A fixed span needs its first moment and its last.")
     since = now - timedelta(days=days)
-    played = _Replay(limit_nano_usd, since, lambda at: _span(at, period, span, tenant.timezone))
-    first = _span(since, period, span, tenant.timezone)
-    begins = first[0] if first else since
+    begins = min(since - _LONGEST_PERIOD, max(span[0], now - _LOOKED_AT)) if span else since - _LONGEST_PERIOD
     condition, bound = bounds(Window.of(begins, now), tenant_id)
+    bound["since"] = micros(since)
     if scope != "tenant":
         bound["scope_name"] = scope_name
-    sql = REPLAY_OF_MODEL if scope == "model" else REPLAY.replace("{scope}", SCOPES[scope])
-    for started_at, spent, unpriced in reading.rows(sql.replace("{tenant}", condition), bound):
-        played.call(from_micros(started_at), spent, unpriced=bool(unpriced))
-    return played.told(now)
+    sql = HISTORY_OF_MODEL if scope == "model" else HISTORY.replace("{scope}", SCOPES[scope])
+    rows = reading.rows(sql.replace("{tenant}", condition), bound)
+    groups = [
+        _Group(
+            starts_at=from_micros(row.quarter * (QUARTER // timedelta(microseconds=1))),
+            first_at=from_micros(row.first_at),
+            is_counted=row.digits >= 0,
+            calls=row.calls,
+            spent=row.spent,
+            cheapest=row.cheapest,
+            unpriced=row.unpriced,
+        )
+        for row in rows
+    ]
+    return SpendHistory(timezone=tenant.timezone, begins_at=begins, since=since, as_of=now, groups=groups)
 
 
 def _span(at: datetime, period: str, span: Span | None, timezone: str) -> Span | None:
@@ -120,39 +175,41 @@ class _Sums:
 
 
 class _Replay:
-    """Plays calls, in order."""
+    """Plays the quarters of an hour, in order; in each, the cheap calls first."""
 
-    def __init__(self, limit: int, since: datetime, span_around: Callable[[datetime], Span | None]) -> None:
+    def __init__(self, limit: int, span_around: Callable[[datetime], Span | None]) -> None:
         self._limit = limit
-        self._since = since
         self._span_around = span_around
         self._span: Span | None = None
         self._periods: dict[Span, _Sums] = {}
         self._unpriced = 0
 
-    def call(self, at: datetime, cost: int, *, unpriced: bool) -> None:
-        """Play one call."""
-        if self._span is None or not self._span[0] <= at < self._span[1]:
-            self._span = self._span_around(at)
+    def play(self, group: _Group) -> None:
+        """Play calls that cost about the same."""
+        if self._span is None or not self._span[0] <= group.first_at < self._span[1]:
+            self._span = self._span_around(group.first_at)
         if self._span is None:
             return
         sums = self._periods.setdefault(self._span, _Sums())
-        sums.spent += cost
-        if at < self._since:
+        left = self._limit - (sums.spent - sums.kept)
+        sums.spent += group.spent
+        if not group.is_counted:
             return
-        sums.calls += 1
-        self._unpriced += unpriced
-        if sums.spent - sums.kept + (0 if cost else 1) > self._limit:  # whoever costs nothing would hold something
-            sums.blocked += 1
-            sums.kept += cost
-            sums.first_at = sums.first_at or at
+        sums.calls += group.calls
+        self._unpriced += group.unpriced
+        passing = _passing(group, left)
+        if passing < group.calls:
+            sums.blocked += group.calls - passing
+            # What they cost on average, rounded so that those that pass fit.
+            sums.kept += group.spent - min(left, group.spent * passing // group.calls) if passing else group.spent
+            sums.first_at = sums.first_at or group.first_at
 
-    def told(self, now: datetime) -> Preview:
+    def preview(self, since: datetime, as_of: datetime) -> Preview:
         """Return what came of it."""
         return Preview(
             limit_nano_usd=self._limit,
-            since=self._since,
-            as_of=now,
+            since=since,
+            as_of=as_of,
             calls=sum(sums.calls for sums in self._periods.values()),
             blocked=sum(sums.blocked for sums in self._periods.values()),
             kept_nano_usd=sum(sums.kept for sums in self._periods.values()),
@@ -171,3 +228,12 @@ class _Replay:
                 if sums.calls
             ],
         )
+
+
+def _passing(group: _Group, left: int) -> int:
+    """Return how many calls of *group* fit into *left*. Whoever cost nothing would still have held something."""
+    if left <= 0 or group.cheapest > left:
+        return 0
+    if group.spent <= left:
+        return group.calls
+    return min(group.calls - 1, max(1, left * group.calls // group.spent))

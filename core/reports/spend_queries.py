@@ -101,21 +101,35 @@ WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
 GROUP BY 1, 2
 """
 
-REPLAY = f"""
-SELECT g.started_at, COALESCE({KNOWN}, 0) AS spent,
-    CASE WHEN g.cost_nano_usd IS NULL THEN 1 ELSE 0 END AS unpriced
-FROM generation g
-WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
-ORDER BY g.started_at, g.id
+# Of every quarter of an hour: the calls and what they cost, those before ``:since`` together, the others told apart by
+# the digits of their cost (0 for what cost nothing). However many calls there were, a day has few rows.
+_BY_QUARTER = """
+SELECT q.started_at / 900000000 AS quarter,
+    CASE WHEN q.started_at < :since THEN -1 WHEN q.spent = 0 THEN 0
+        ELSE LENGTH(CAST(q.spent AS VARCHAR(20))) END AS digits,
+    MIN(q.started_at) AS first_at, COUNT(*) AS calls, CAST(SUM(q.spent) AS BIGINT) AS spent,
+    MIN(q.spent) AS cheapest, SUM(q.unpriced) AS unpriced
+FROM ({calls}) q
+GROUP BY 1, 2
+ORDER BY 1, 2
 """
-REPLAY_OF_MODEL = f"""
-SELECT g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
-    MAX(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
-FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
-GROUP BY g.id, g.started_at
-ORDER BY g.started_at, g.id
-"""
+HISTORY = _BY_QUARTER.format(
+    calls=f"""
+    SELECT g.started_at, COALESCE({KNOWN}, 0) AS spent,
+        CASE WHEN g.cost_nano_usd IS NULL THEN 1 ELSE 0 END AS unpriced
+    FROM generation g
+    WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
+    """
+)
+HISTORY_OF_MODEL = _BY_QUARTER.format(
+    calls=f"""
+    SELECT g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+        MAX(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
+    FROM generation g JOIN attempt a ON a.generation_id = g.id
+    WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
+    GROUP BY g.id, g.started_at
+    """
+)
 SCOPES = {"tenant": "", "schema": "AND g.schema_name = :scope_name", "route": "AND g.route = :scope_name"}
 """How calls are chosen that a budget covers; a model's are chosen by their attempts."""
 

@@ -1,8 +1,7 @@
-"""How the month will end: the method on days made by hand, its back-test on the demo world, and a budget's preview."""
+"""How the month will end: the method on days made by hand, and its back-test on the demo world."""
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,6 @@ import pytest
 
 from core.clock import ManualClock
 from core.demo import Demo
-from core.errors import Invalid, NotFound
 from core.reports import BudgetLine, Reports
 from core.reports.daily import Days
 from core.reports.forecast import LEAST_DAYS, backtest, busyness, forecast, level_since
@@ -229,83 +227,3 @@ class TestDays:
         )
         assert reports.forecast("acme", line).spent == 1100
         assert reports.forecast("acme").spent == 2200
-
-
-class TestPreview:
-    """What a limit would have blocked."""
-
-    @pytest.fixture
-    def calls(self, reports: Reports, store: Store) -> Reports:
-        """One call of 100 every six hours for forty days."""
-        made = [call(Outcome.VALID_FIRST_TRY, {}, at=NOW - timedelta(hours=6 * n + 1)) for n in range(160)]
-        builders.save(store, *(row for rows in made for row in rows))
-        return reports
-
-    def test_a_day(self, calls: Reports) -> None:
-        """Of four calls a day, a limit for two lets two through and says when the third came."""
-        found = calls.blocked_by("acme", 200, "day")
-        whole = [period for period in found.periods if period.calls == 4]
-        assert len(whole) >= 29
-        assert {(period.blocked, period.kept_nano_usd, period.spent_nano_usd) for period in whole} == {(2, 200, 400)}
-        assert all(period.starts_at < (period.first_at or NOW) < period.ends_at for period in whole)
-        assert found.calls == 120
-        assert found.blocked == sum(period.blocked for period in found.periods)
-
-    def test_a_month_begins_as_it_did(self, calls: Reports) -> None:
-        """What the month had spent before the days that are looked at counts against the limit."""
-        free, tight = calls.blocked_by("acme", 10**9), calls.blocked_by("acme", 1000)
-        assert (free.blocked, free.kept_nano_usd, free.blocked_share) == (0, 0, 0.0)
-        october, november = tight.periods
-        assert october.spent_nano_usd > 100 * october.calls
-        assert november.blocked == november.calls - 10
-        assert math.isclose(tight.kept_nano_usd, 100 * tight.blocked)
-
-    def test_nothing_may_be_spent(self, calls: Reports) -> None:
-        """A limit of 0 blocks every call, also one that turned out to cost nothing."""
-        assert calls.blocked_by("acme", 0).blocked_share == 1
-
-    def test_a_dear_call_blocks_no_cheap_one(self, reports: Reports, store: Store) -> None:
-        """What a blocked call would have cost is not spent, so that a cheaper one after it still fits."""
-        costs = (60, 90, 30)
-        made = [
-            call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": cost}, at=NOW - timedelta(minutes=9 - n))
-            for n, cost in enumerate(costs)
-        ]
-        builders.save(store, *(row for rows in made for row in rows))
-        found = reports.blocked_by("acme", 100)
-        assert (found.calls, found.blocked, found.kept_nano_usd) == (3, 1, 90)
-
-    def test_scopes(self, reports: Reports, store: Store) -> None:
-        """A budget of a model, a schema or a route counts what it covers."""
-        fell = call(Outcome.VALID_AFTER_FALLBACK, {"outcome": "invalid"}, ELSEWHERE, at=NOW - DAY)
-        other = call(Outcome.VALID_FIRST_TRY, {}, at=NOW - DAY, schema_name="ticket", route="cheap")
-        builders.save(store, *fell, *other)
-
-        def blocked(scope: str, name: str) -> tuple[int, int, int]:
-            found = reports.blocked_by("acme", 50, scope=scope, scope_name=name)
-            return found.calls, found.blocked, found.kept_nano_usd
-
-        assert blocked("model", "anthropic/claude-haiku-4-5") == (1, 1, 100)
-        assert blocked("schema", "ticket") == (1, 1, 100)
-        assert blocked("route", "default") == (1, 1, 200)
-        assert blocked("tenant", "") == (2, 2, 300)
-
-    def test_a_span(self, calls: Reports) -> None:
-        """A fixed span is one period; calls outside it are not covered."""
-        span = (NOW - 2 * DAY, NOW - DAY)
-        found = calls.blocked_by("acme", 100, "span", span)
-        assert (found.calls, found.blocked, len(found.periods)) == (4, 3, 1)
-
-    def test_unpriced_calls(self, reports: Reports, store: Store) -> None:
-        """A call without a price moves no budget, and is counted."""
-        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": None}, at=NOW - DAY))
-        found = reports.blocked_by("acme", 100)
-        assert (found.calls, found.blocked, found.unpriced) == (1, 0, 1)
-
-    def test_what_cannot_be_asked(self, reports: Reports) -> None:
-        """Nobody, no period, no scope, a span without its ends: each is refused with a sentence."""
-        with pytest.raises(NotFound):
-            reports.blocked_by("nobody", 1)
-        for wrong in ({"period": "year"}, {"scope": "key"}, {"period": "span"}):
-            with pytest.raises(Invalid):
-                reports.blocked_by("acme", 1, **wrong)

@@ -82,6 +82,27 @@ def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) ->
     assert (state.limit_nano_usd, state.spent_nano_usd) == (1_500_000_000, 2 * NANO)
 
 
+def test_what_was_spent_is_read_once_while_the_dialog_is_open(
+    proctor: Runtime, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever limit and period are tried, the database is asked once; only a span that begins earlier asks again."""
+    asked: list[tuple[object, ...]] = []
+    history = proctor.reports.spend_history
+    monkeypatch.setattr(proctor.reports, "spend_history", lambda *of: asked.append(of) or history(*of))
+    dialog = _dialog("edit")
+    for limit in (0.5, 1.5, 7.0):
+        dialog.number_input(key="budget_usd").set_value(limit).run()
+    for period in ("day", "week", "span"):
+        dialog.selectbox(key="budget_period").set_value(period).run()
+    today = proctor.clock.now().date()
+    dialog.date_input(key="budget_span").set_value((today - timedelta(days=9), today)).run()
+    assert "would have blocked none of 2 calls" in dialog.info[0].value
+    assert len(asked) == 1
+    for days in (200, 90):
+        dialog.date_input(key="budget_span").set_value((today - timedelta(days=days), today)).run()
+    assert len(asked) == 2
+
+
 def test_a_budget_can_last_from_one_day_to_another(proctor: Runtime, acme: Tenant) -> None:
     """A fixed span needs both of its days, which are the tenant's; it ends with the last of them."""
     dialog = _dialog("edit")
