@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import ProctorError
-from pages import _drills
+from pages.drills.banner import banner
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 
     section: str
     name: str
-    """The page's file, and its path in the URL."""
+    """The page's folder, and its path in the URL."""
     title: str
     icon: str
     help: str
@@ -55,7 +55,7 @@ def _pages() -> dict[str, list[Any]]:
     sections: dict[str, list[Any]] = {}
     for entry in MENU:
         shown = st.Page(
-            HERE / f"{entry.name}.py",
+            HERE / entry.name / "page.py",
             title=entry.title,
             icon=f":material/{entry.icon}:",
             url_path=entry.name,
@@ -119,5 +119,5 @@ st.logo(
 st.html(_MENDED)
 chosen = st.navigation(_pages())
 _side()
-st.fragment(_drills.banner, run_every="15s")()
+st.fragment(banner, run_every="15s")()
 chosen.run()

@@ -15,7 +15,7 @@ from core.settings import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SOURCES = sorted([*ROOT.glob("core/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"])
+SOURCES = sorted([*ROOT.glob("core/**/*.py"), *ROOT.glob("pages/**/*.py"), ROOT / "app.py"])
 NOT_USED = {"manager", "service", "helper", "util", "handler", "processor", "wrapper", "info", "item"}
 
 
@@ -59,10 +59,14 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
         assert not vague, f"{named(path)}: {name} is named after {', '.join(vague)}"
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/*.py")), ids=named)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/*")), ids=named)
 def test_no_page_hides_a_standard_module(path: Path) -> None:
-    """Streamlit puts this folder first on the path: a page named like a standard module would replace it."""
+    """Streamlit puts this folder first on the path: a page named like a standard module would replace it.
+
+    A folder of it that said it is a package would do the same to an installed one.
+    """
     assert path.stem not in sys.stdlib_module_names
+    assert not (path / "__init__.py").exists()
 
 
 def test_the_launcher_can_be_found_by_streamlit() -> None:

@@ -242,7 +242,7 @@ def _opened(name: str, parameters: dict[str, str]) -> AppTest:
     page = AppTest.from_file(str(ROOT / "pages" / "_frame.py"), default_timeout=60)
     if name != "home":
         page.run()
-        page.switch_page(f"{name}.py")
+        page.switch_page(f"{name}/page.py")
     for parameter, value in parameters.items():
         page.query_params[parameter] = value
     return page.run()

@@ -88,7 +88,7 @@ def test_abstract_errors_are_never_raised() -> None:
 
 def test_every_outcome_stands_in_the_table() -> None:
     """Each outcome, with the word that the console has for it."""
-    source = ast.parse((ROOT / "pages" / "_parts.py").read_text(encoding="utf-8"))
+    source = ast.parse((ROOT / "pages" / "kit" / "outcomes.py").read_text(encoding="utf-8"))
     looks = next(
         node.value
         for node in ast.walk(source)

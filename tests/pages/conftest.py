@@ -49,7 +49,7 @@ def open_page(proctor: Runtime) -> Open:
         page = AppTest.from_file(str(FRAME), default_timeout=60)
         if name != "home":
             page.run()
-            page.switch_page(f"{name}.py")
+            page.switch_page(f"{name}/page.py")
         for parameter, value in parameters.items():
             page.query_params[parameter] = value
         return page.run()

@@ -57,7 +57,7 @@ def test_the_page_is_drawn_anew_when_something_came(before: str, now: str, tenan
 
         import streamlit as st
 
-        from pages import _parts
+        from pages.kit.choices import without_tenants
 
         class Demo:
             """In *before* when the page asks; in *now* when the part that looks again does."""
@@ -74,7 +74,7 @@ def test_the_page_is_drawn_anew_when_something_came(before: str, now: str, tenan
         else:
             st.session_state["is_again"] = True
             runtime = SimpleNamespace(demo=Demo(), tenants=SimpleNamespace(list=lambda: tenants))
-            _parts.without_tenants(SimpleNamespace(runtime=runtime), lambda: st.header("What to do"))
+            without_tenants(SimpleNamespace(runtime=runtime), lambda: st.header("What to do"))
 
     page = AppTest.from_function(script, args=(before, now, tenants)).run()
 

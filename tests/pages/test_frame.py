@@ -13,7 +13,9 @@ import pytest
 from core import runtime as running
 from core.runtime import Runtime
 from core.tables import Outcome
-from pages import _parts
+from pages.kit import page as kit
+from pages.kit.markup import code, plain
+from pages.kit.outcomes import OUTCOMES
 from tests import builders
 from tests.pages.conftest import FRAME, NOW, Open
 
@@ -41,7 +43,7 @@ def test_every_page_guards_itself(
         def may(self, _permission: str) -> bool:
             return False
 
-    monkeypatch.setattr(_parts, "current_principal", Nobody)
+    monkeypatch.setattr(kit, "current_principal", Nobody)
     page = open_page(name)
     assert "a guest lacks the permission" in page.error[0].value
     assert not page.selectbox
@@ -82,14 +84,14 @@ def test_the_demo_world_in_the_making(proctor: Runtime, open_page: Open) -> None
 
 def test_every_outcome_has_a_look() -> None:
     """There is a word, an icon and a colour for each way a call can end, and no two words are alike."""
-    assert set(_parts.OUTCOMES) == {outcome.value for outcome in Outcome}
-    assert len({look.word for look in _parts.OUTCOMES.values()}) == len(Outcome)
+    assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
+    assert len({look.word for look in OUTCOMES.values()}) == len(Outcome)
 
 
 def test_plain_text_stays_plain() -> None:
     """What Markdown would take for markup is written out."""
-    assert _parts.plain("**a** $b$ :red[c] <d>") == "\\*\\*a\\*\\* \\$b\\$ \\:red\\[c\\] \\<d\\>"
-    assert _parts.code("a`b") == "`a'b`"
+    assert plain("**a** $b$ :red[c] <d>") == "\\*\\*a\\*\\* \\$b\\$ \\:red\\[c\\] \\<d\\>"
+    assert code("a`b") == "`a'b`"
 
 
 def test_fonts_are_our_own() -> None:
@@ -136,7 +138,7 @@ def test_contrast(mode: str) -> None:
 def test_chart_colours_hold_in_both_modes() -> None:
     """The colours that do not follow the theme stand out (3) from both grounds."""
     theme = tomllib.loads(CONFIG.read_text())["theme"]
-    source = (FRAME.parent / "_charts.py").read_text()
+    source = (FRAME.parent / "kit" / "charts.py").read_text()
     fixed = set(re.findall(r"#[0-9A-F]{6}", source)) - {"#FFFFFF"}
     assert len(fixed) >= 7
     for colour in fixed:

@@ -27,7 +27,7 @@ from core.cli._figures import usd
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
 from core.tables import Account, Attempt, Generation, LedgerEntry, Tenant
-from pages import _formats
+from pages.kit import formats
 from tests.corridor import ANTHROPIC, OPENAI, Rig, program, question, rig
 from tests.pages.conftest import FRAME
 from tests.wire.server import WireServer
@@ -95,7 +95,7 @@ def opened(name: str, **parameters: str) -> AppTest:
     page = AppTest.from_file(str(FRAME), default_timeout=60)
     if name != "home":
         page.run()
-        page.switch_page(f"{name}.py")
+        page.switch_page(f"{name}/page.py")
     for parameter, value in parameters.items():
         page.query_params[parameter] = value
     page.run()
@@ -159,7 +159,7 @@ def test_exports(on: Rig, tenant: Tenant, paid: int) -> None:
 
 def test_pages(on: Rig, tenant: Tenant, paid: int) -> None:
     """Home's tile, Spend's tile, the table of tenants, the line under Calls and the statement show it alike."""
-    shown = _formats.dollars(paid)
+    shown = formats.dollars(paid)
     home = opened("home", of=tenant.name)
     assert next(tile.value for tile in home.metric if tile.label == "Spend") == shown
     spend = opened("spend", of=tenant.name)
@@ -183,7 +183,7 @@ def test_api_and_command_line(on: Rig, tenant: Tenant, paid: int, capsys: pytest
         patch.setenv("DATABASE_URL", str(on.runtime.store.url))
         patch.setenv("LOCAL_MODEL", "off")
         assert main(["spend", "show", tenant.name]) == 0
-    assert f": {_formats.dollars(paid)} for " in capsys.readouterr().out
+    assert f": {formats.dollars(paid)} for " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_api_and_command_line(on: Rig, tenant: Tenant, paid: int, capsys: pytest
 )
 def test_one_way_to_write_money(nano_usd: int | None) -> None:
     """The command line writes an amount as the console does."""
-    assert usd(nano_usd) == _formats.dollars(nano_usd)
+    assert usd(nano_usd) == formats.dollars(nano_usd)

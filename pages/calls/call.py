@@ -1,0 +1,255 @@
+"""One call, told as a ladder of its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pandas as pd
+import streamlit as st
+
+from core.errors import NotFound
+from core.reports import Call, Rung
+from pages.kit import charts, formats, layout, outcomes
+from pages.kit.markup import code, plain
+from pages.kit.outcomes import Look
+from pages.kit.page import Visit
+
+DRILL = Look("Fire drill", ":material/local_fire_department:", "red")
+ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
+
+
+def draw(visit: Visit, call_id: str) -> None:
+    """Draw the call of that id, or say that there is none."""
+    with visit.controls:
+        st.button("All calls", icon=":material/arrow_back:", key="back", on_click=_leave)
+        with st.popover("Link", icon=":material/link:"):
+            st.caption("Opens this call for whoever may see it.")
+            st.code(f"{(st.context.url or '').split('?')[0]}?call={call_id}", language=None, wrap_lines=True)
+    try:
+        call = visit.runtime.reports.call(call_id)
+    except NotFound as error:
+        with layout.empty("No such call", error.message, icon=":material/search_off:"):
+            st.button("See all calls", key="leave", on_click=_leave)
+        return
+    _head(call)
+    left, right = st.columns([8, 5], gap="small")
+    with left:
+        _ladder(call)
+        _payloads(call)
+    with right:
+        _why(call)
+        _facts(call)
+
+
+def _leave() -> None:
+    del st.query_params["call"]
+
+
+def _head(call: Call) -> None:
+    began = formats.moment(call.started_at, call.timezone, seconds=True)
+    st.markdown(
+        f"{outcomes.badge(call.outcome)} **{plain(call.schema)}** "
+        f":gray[for {plain(call.tenant)} · {began} ({plain(call.timezone)}) ·] {code(call.id)}"
+    )
+    with st.grid(6, min_column_width=128, gap="small"):
+        for label, value, help_text in _figures(call):
+            st.metric(label, value, border=True, help=help_text, height="stretch")
+    if call.error_detail:
+        title = outcomes.word(call.outcome)
+        alert = st.warning if call.outcome.startswith("blocked_") or call.outcome == "cancelled" else st.error
+        alert(plain(call.error_detail), title=title, icon=outcomes.OUTCOMES[call.outcome].icon)
+
+
+def _figures(call: Call) -> list[tuple[str, str, str]]:
+    reasoning = f", {call.reasoning_tokens:,} of it reasoning" if call.reasoning_tokens else ""
+    guess = " A part of usage is our estimate, as the provider never told it." if call.estimated else ""
+    return [
+        ("Duration", formats.millis(call.duration_ms), "From the door to the record."),
+        ("First token", formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
+        ("Attempts", formats.count(len(call.rungs)), "Calls to a provider, whatever for: first, re-ask, fallback …"),
+        (
+            "Tokens in",
+            formats.count(call.input_tokens),
+            (
+                f"Over all attempts; {call.cached_tokens:,} of them read from the cache, "
+                f"{call.cache_write_tokens:,} written to it.{guess}"
+            ),
+        ),
+        ("Tokens out", formats.count(call.output_tokens), f"Over all attempts{reasoning}.{guess}"),
+        (
+            "Cost",
+            formats.dollars(call.cost_nano_usd),
+            f"The sum over attempts. {formats.dollars(call.wasted_nano_usd)} of it bought no valid object.",
+        ),
+    ]
+
+
+def _ladder(call: Call) -> None:
+    with layout.card("Attempts", key="ladder", help="One rung per provider call, in order.", stretch=False):
+        if not call.rungs:
+            st.caption("No provider was called.")
+            return
+        charts.draw_ladder(call)
+        for rung in call.rungs:
+            _rung(rung)
+
+
+def _rung(rung: Rung) -> None:
+    kind = outcomes.KINDS.get(rung.kind, Look(rung.kind, ":material/arrow_forward:", "gray"))
+    with st.container(border=True, gap="xsmall", key=f"rung_{rung.n}"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            name = f"**{rung.n}** {kind.badge} **{plain(rung.provider)}/{plain(rung.model)}**"
+            drill = f" {DRILL.badge}" if rung.drill_id else ""
+            st.markdown(f"{name} :gray[{plain(rung.mode)}]{drill}", width="content")
+            st.markdown(outcomes.badge(rung.outcome), width="content")
+        with st.grid(4, min_column_width=108, gap="xsmall"):
+            for label, value in _rung_facts(rung).items():
+                st.markdown(f":small[:gray[{label}]]  \n{value}")
+        if paid := _paid(rung):
+            st.markdown(f":small[{paid}]")
+        if rung.error_detail and not rung.field_errors:
+            st.markdown(f":red[:material/error:] {plain(rung.error_detail)}")
+        if rung.field_errors:
+            _field_errors(rung)
+        if rung.asked:
+            with st.expander("What was asked again" if rung.kind == "re-ask" else "What this attempt added"):
+                _messages(rung.asked)
+        if rung.answered:
+            with st.expander("Raw answer"):
+                st.code(rung.answered, language="json", wrap_lines=True)
+
+
+def _rung_facts(rung: Rung) -> dict[str, str]:
+    """Return what is shown of an attempt; what is not known is a dash."""
+    return {
+        "Duration": formats.millis(rung.duration_ms),
+        "First token": formats.millis(rung.ttft_ms),
+        "HTTP status": str(rung.http_status or formats.UNKNOWN),
+        "Finish reason": plain(rung.finish_reason or formats.UNKNOWN),
+        "Tokens in": _tokens(rung.input_tokens, cached=rung.cached_tokens, written=rung.cache_write_tokens),
+        "Tokens out": _tokens(rung.output_tokens, reasoning=rung.reasoning_tokens),
+        "Cost": plain(_cost(rung)),
+        "Usage": "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "told",
+    }
+
+
+def _tokens(count: int | None, **parts: int | None) -> str:
+    shown = ", ".join(f"{part:,} {name}" for name, part in parts.items() if part)
+    return formats.count(count) + (f" :small[:gray[({shown})]]" if shown else "")
+
+
+def _cost(rung: Rung) -> str:
+    if rung.cost_nano_usd is None and rung.input_tokens is None:
+        return "not billed"
+    return formats.dollars(rung.cost_nano_usd)
+
+
+def _paid(rung: Rung) -> str:
+    """Return a line of who answered, at which price, and under which id."""
+    said: list[str] = []
+    if rung.answered_model and rung.answered_model != rung.model:
+        said.append(f"Answered by {plain(rung.answered_model)}")
+    if rung.price:
+        cached = rung.price.get("cached_usd_per_mtok")
+        price = f"${rung.price.get('input_usd_per_mtok')} in" + (f", ${cached} cached" if cached else "")
+        price += f", ${rung.price.get('output_usd_per_mtok')} out per million tokens ({rung.price.get('source')})"
+        said.append(plain(price))
+    line = f":gray[{' · '.join(said)}]" if said else ""
+    return f"{line} {code(rung.provider_request_id)}" if rung.provider_request_id else line
+
+
+def _field_errors(rung: Rung) -> None:
+    shown = pd.DataFrame([(error.path, error.type, error.message) for error in rung.field_errors])
+    shown.columns = ["Field", "Rule", "What was wrong"]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        row_height=32,
+        key=f"errors_{rung.n}",
+        alt=f"Fields of attempt {rung.n} that broke the schema",
+        column_config={"Field": st.column_config.TextColumn(width=170), "Rule": st.column_config.TextColumn(width=170)},
+    )
+
+
+def _messages(messages: Any) -> None:
+    """Draw messages of any vendor: text as text, anything else as JSON."""
+    for message in messages if isinstance(messages, list) else [messages]:
+        if not isinstance(message, Mapping):
+            st.code(str(message), language=None, wrap_lines=True)
+            continue
+        role = str(message.get("role") or message.get("type") or "message")
+        st.markdown(f":{ROLES.get(role, 'gray')}-badge[{plain(role)}]")
+        content = message.get("content")
+        rest = {name: value for name, value in message.items() if name not in ("role", "content") and value}
+        if isinstance(content, str):
+            st.code(content, language=None, wrap_lines=True)
+        elif content:
+            st.json(content, expanded=2)
+        if rest:
+            st.json(rest, expanded=2)
+
+
+def _payloads(call: Call) -> None:
+    with layout.card("Prompt and answer", key="payload", stretch=False):
+        if call.payload_expires_at is None:
+            st.caption(
+                f"Not kept. {plain(call.tenant)} keeps prompts and answers for "
+                f"{formats.plural(call.retention_days, 'day')}, unless its flags say otherwise."
+            )
+            return
+        until = formats.moment(call.payload_expires_at, call.timezone)
+        st.caption(
+            f"Kept for {formats.plural(call.retention_days, 'day')} by {plain(call.tenant)}, until {until}. "
+            "They may hold personal data: share with care."
+        )
+        if call.asked:
+            with st.expander("What was asked", icon=":material/chat:"):
+                _messages(call.asked)
+        if call.value:
+            st.markdown("**Valid object**")
+            st.json(_object(call.value), expanded=2)
+
+
+def _object(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"text": text}
+
+
+def _why(call: Call) -> None:
+    with layout.card("Decision trace", key="trace", help="Every room the call walked, and why.", stretch=False):
+        if not call.trace:
+            st.caption("Nothing was decided.")
+        for step in call.trace:
+            room, verdict = plain(step.get("room", "")), str(step.get("verdict", ""))
+            shown = outcomes.badge(verdict) if verdict in outcomes.OUTCOMES else f":gray-badge[{plain(verdict)}]"
+            st.markdown(f"**{room}** {shown}  \n{plain(step.get('reason', ''))}")
+
+
+def _facts(call: Call) -> None:
+    version = f" v{call.schema_version}" if call.schema_version is not None else ""
+    with layout.card("Facts", key="facts_card", stretch=False):
+        layout.facts(
+            {
+                "Tenant": plain(call.tenant),
+                "Asked by": plain(call.principal),
+                "Request id": code(call.request_id) if call.request_id else None,
+                "Route": plain(call.route),
+                "Schema": plain(call.schema + version),
+                "Schema hash": code(call.schema_hash[:12]) if call.schema_hash else None,
+                "Streamed": "yes" if call.streamed else "no",
+                "Error code": code(call.error_code) if call.error_code else None,
+                "User": f"{code(call.user_hash[:12])} (hashed)" if call.user_hash else None,
+                "Ended": formats.moment(call.ended_at, call.timezone, seconds=True),
+            },
+            key="facts",
+        )
+        if call.caller_metadata:
+            with st.expander("What the caller noted"):
+                st.json(dict(call.caller_metadata), expanded=2)
+        if call.policy:
+            with st.expander("Policy it ran under"):
+                st.json(dict(call.policy), expanded=2)

@@ -1,0 +1,231 @@
+"""The list of calls: its filters, all of them in the URL, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.clock import EPOCH
+from core.reports import MOST_EXPORTED, PAGE_SIZE, CallFilter, CallPage, CallSums, Window
+from pages.kit import figures, formats, layout, outcomes
+from pages.kit.choices import range_choice, tenant_choice
+from pages.kit.markup import code, plain
+from pages.kit.page import Visit
+
+ROW = 34
+GROUPS = {"Any valid": "any_valid", "Any error": "any_error", "Any blocked": "any_blocked"}
+OUTCOMES = GROUPS | {look.word: outcome for outcome, look in outcomes.OUTCOMES.items()}
+COLUMNS = st.column_config
+
+
+def choice(key: str, offered: Sequence[str], width: int = 136) -> str | None:
+    """Draw a filter bound to the URL; return what was chosen, or ``None`` for everything.
+
+    What the URL names is offered even where it does not occur: a link must not lose its filter without a word.
+    """
+    everything = figures.CALL_FILTERS[key]
+    named = st.session_state.get(key) or st.query_params.get(key)
+    options = [everything, *offered]
+    if named and named not in options:
+        options.append(named)
+    chosen = st.selectbox(
+        key, options, key=key, bind="query-params", label_visibility="collapsed", width=width, on_change=first_page
+    )
+    return None if chosen == everything else chosen
+
+
+def between() -> tuple[datetime, datetime] | None:
+    """Return the stretch of time that a chart's click put into the URL (``?between=seconds-seconds``)."""
+    begins, _, ends = st.query_params.get("between", "").partition("-")
+    if not (begins.isdecimal() and ends.isdecimal() and len(begins) < 12 and len(ends) < 12):
+        return None
+    return EPOCH + timedelta(seconds=int(begins)), EPOCH + timedelta(seconds=int(ends))
+
+
+def first_page() -> None:
+    """Go back to the first page, as the list is another one now."""
+    st.session_state["page"] = 1
+
+
+def clear() -> None:
+    """Take every filter back."""
+    first_page()
+    for key, everything in figures.CALL_FILTERS.items():
+        if key in st.session_state:
+            st.session_state[key] = everything
+    for key in ("between", "field"):
+        st.query_params.pop(key, None)
+
+
+def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
+    """Draw the filters; return them, the zone times are shown in, and whether any but time and tenant is set."""
+    with visit.controls:
+        tenant = tenant_choice(visit, on_change=first_page)
+        hours = range_choice(on_change=first_page)
+    zone = tenant.timezone if tenant else "UTC"
+    tenant_id = tenant.id if tenant else None
+    now = visit.now
+    offered = figures.choices(visit.runtime.reports, now, hours, tenant_id)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
+        text = st.text_input(
+            "Call or request id",
+            key="text",
+            type="search",
+            bind="query-params",
+            placeholder="Call or request id",
+            label_visibility="collapsed",
+            width=160,
+            on_change=first_page,
+        )
+        outcome = choice("outcome", list(OUTCOMES), 164)
+        model = choice("model", offered.models)
+        schema = choice("schema", offered.schemas)
+        route = choice("route", offered.routes, 120)
+        error = choice("error", offered.error_codes, 144)
+        field, stretch = st.query_params.get("field"), between()
+        if stretch:
+            begins, ends = (formats.moment(at, zone) for at in stretch)
+            st.button(
+                f"{begins} to {ends}", icon=":material/close:", key="drop_between", on_click=drop, args=("between",)
+            )
+        if field:
+            st.button(
+                f"{code(field)} failed",
+                icon=":material/close:",
+                key="drop_field",
+                on_click=drop,
+                args=("field",),
+            )
+        narrowed = any((text, outcome, model, schema, route, error, field, stretch))
+        if narrowed:
+            st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
+    begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
+    wanted = CallFilter(
+        starts_at=begins_at,
+        ends_at=ends_at,
+        tenant_id=tenant_id,
+        outcome=OUTCOMES.get(outcome or "", outcome),
+        model=model,
+        schema=schema,
+        route=route,
+        error_code=error,
+        field=field,
+        text=text or None,
+    )
+    return wanted, zone, narrowed
+
+
+def drop(name: str) -> None:
+    """Take one filter out of the URL."""
+    st.query_params.pop(name, None)
+
+
+def opened() -> None:
+    """Open the call whose row was clicked."""
+    ids: list[str] = st.session_state["calls_on_page"]
+    cells: Any = st.session_state["calls_table"].selection.cells
+    if cells and cells[0][0] < len(ids):
+        st.query_params["call"] = ids[cells[0][0]]
+
+
+def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
+    """Draw one page of calls; a click on a row opens it."""
+    calls = page.calls
+    st.session_state["calls_on_page"] = calls["id"].tolist()
+    versions = [f" v{version}" if not pd.isna(version) else "" for version in calls["version"]]
+    shown = pd.DataFrame(
+        {
+            "started_at": calls["started_at"],
+            "outcome": [[outcomes.word(outcome)] for outcome in calls["outcome"]],
+            "tenant": calls["tenant"],
+            "schema": calls["schema"] + versions,
+            "model": calls["model"],
+            "attempts": calls["attempts"],
+            "seconds": calls["duration_ms"] / 1000,
+            "tokens": calls["input_tokens"] + calls["output_tokens"],
+            "cost": calls["cost_usd"],
+            "error": calls["error_code"],
+            "request": calls["request_id"],
+        }
+    )
+    looks = outcomes.OUTCOMES.values()
+    st.dataframe(
+        shown.drop(columns="tenant") if one_tenant else shown,
+        hide_index=True,
+        height=ROW * (len(shown) + 1) + 2,
+        row_height=ROW,
+        key="calls_table",
+        on_select=opened,
+        selection_mode="single-cell",
+        placeholder=formats.UNKNOWN,
+        alt="Calls, the newest first",
+        column_config={
+            "started_at": COLUMNS.DatetimeColumn(
+                "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
+            ),
+            "outcome": COLUMNS.MultiselectColumn(
+                "Outcome", options=[look.word for look in looks], color=[look.colour for look in looks], width=140
+            ),
+            "tenant": COLUMNS.TextColumn("Tenant", width=132),
+            "schema": COLUMNS.TextColumn("Schema", width=134),
+            "model": COLUMNS.TextColumn("Model", width=186, help="Who answered, or was asked last"),
+            "attempts": COLUMNS.NumberColumn("Attempts", width=64),
+            "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=72),
+            "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
+            "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"),
+            "error": COLUMNS.TextColumn("Error code", width=108),
+            "request": COLUMNS.TextColumn("Request id", width=150),
+        },
+    )
+
+
+def spent(sums: CallSums) -> str:
+    """Return what calls cost, with what that figure does not hold."""
+    beside = [
+        f"{count:,} {what}" for count, what in ((sums.unpriced, "unpriced"), (sums.estimated, "estimated")) if count
+    ]
+    return plain(formats.dollars(sums.spend_nano_usd)) + (f" ({', '.join(beside)})" if beside else "")
+
+
+def draw(visit: Visit) -> None:
+    """Draw the filtered list."""
+    wanted, zone, narrowed = filters(visit)
+    reports = visit.runtime.reports
+    sums = reports.sums(wanted)
+    total = sums.calls
+    if not total:
+        sentence = (
+            "No call passes these filters." if narrowed else "Nothing was called in this time. Choose a longer range."
+        )
+        with layout.empty("No calls", sentence, icon=":material/search_off:"):
+            if narrowed:
+                st.button("Clear the filters", key="clear_all", on_click=clear)
+            else:
+                st.page_link("playground/page.py", label="Open the playground", icon=":material/data_object:")
+        return
+    above = st.container()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        beside = st.container(width="content")
+        pages = -(-total // PAGE_SIZE)
+        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+        st.download_button(
+            "Export CSV",
+            lambda: formats.csv(reports.calls_frame(wanted)),
+            file_name=f"calls-{visit.now:%Y%m%d-%H%M}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            key="export",
+            on_click="ignore",
+            help=f"The filtered list without prompts and answers, times in UTC, at most {MOST_EXPORTED:,} rows.",
+        )
+    page = reports.calls(wanted, number, total)
+    with above:
+        table(page, zone, one_tenant=wanted.tenant_id is not None)
+    beside.caption(
+        f"{formats.plural(total, 'call')} · {spent(sums)} · times in {zone.replace('_', ' ')} · "
+        f"as of {formats.moment(page.as_of, zone, seconds=True)} · click a row to see its attempts"
+    )

@@ -1,0 +1,106 @@
+"""Fire drills in the console: the banner on every page, the form, the drills that run and those that are over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from core.drills import DEMO, LONGEST, MOST_SECONDS, plan
+from core.faults import Fault
+from pages.kit import formats, layout
+from pages.kit.markup import plain
+from pages.kit.page import Visit, flash, refusals
+
+EVERY_CALL = "Every call"
+DEMO_TENANTS = "All demo tenants"
+BREAKERS = (
+    "Struck calls do not count in breakers: a breaker belongs to a model, and a drill must not send the calls of other "
+    "tenants elsewhere. What an open breaker does can be seen by opening it by hand, under Routes."
+)
+
+
+class Wish(NamedTuple):
+    """What the form asks for."""
+
+    tenant: Any
+    """``None`` for all demo tenants."""
+    fault: Fault
+    share: float
+    seconds: float
+    target: str
+    minutes: float
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What it would do."""
+        return plan(self.tenant.name if self.tenant else DEMO, self.fault, self.share, self.seconds, self.target)
+
+
+def form(visit: Visit) -> None:
+    """Ask for a drill, say what it would do, and start it; with real calls only after a word more."""
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    with layout.card("Start a drill", key="start", stretch=False):
+        whose = st.selectbox("Whose calls", [DEMO_TENANTS, *tenants], key="whose")
+        fault = st.selectbox("Fault", list(Fault), format_func=lambda fault: fault.label, key="fault")
+        seconds = 5.0
+        if fault is Fault.SLOW:
+            seconds = st.number_input("Seconds", 0.1, MOST_SECONDS, seconds, key="seconds")
+        share = st.number_input("Share of the calls, %", 0.1, 100.0, 20.0, 5.0, format="%g", key="share") / 100
+        target = st.selectbox("To", [EVERY_CALL, *targets(visit)], key="target")
+        most = int(LONGEST / timedelta(minutes=1))
+        minutes = st.number_input("Ends after, minutes", 1, most, 15, key="minutes", help=f"At most {most}, a day.")
+        reason = st.text_input("Reason", key="reason", max_chars=500, placeholder="Does fallback hold?")
+        wish = Wish(tenants.get(whose), fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason)
+        st.markdown(f"{plain(wish.sentence)} {_ends(wish, visit.now)}")
+        st.caption(BREAKERS)
+        is_real = wish.tenant is not None and not wish.tenant.is_demo
+        label = "Start…" if is_real else "Start drill"
+        if st.button(label, type="primary", key="start_drill", disabled=not reason.strip()):
+            if is_real:
+                confirm(visit, wish)
+            else:
+                begin(visit, wish)
+
+
+def targets(visit: Visit) -> list[str]:
+    """Return what a drill may be narrowed to: providers that are set up, and the models that routes name."""
+    models = {one.name for view in visit.runtime.routes.list() for one in view.terms.candidates}
+    return [*visit.runtime.providers, *sorted(models)]
+
+
+def _ends(wish: Wish, now: datetime) -> str:
+    return f"It ends by itself at {formats.moment(now + timedelta(minutes=wish.minutes))} UTC."
+
+
+@st.dialog("Start this drill?", icon=":material/local_fire_department:")
+def confirm(visit: Visit, wish: Wish) -> None:
+    """Name tenant, share and end; then start."""
+    name = plain(wish.tenant.name)
+    st.warning(
+        f"**{name} is a real tenant.** {plain(wish.sentence)} {_ends(wish, visit.now)}",
+        icon=":material/warning:",
+    )
+    st.markdown(f"Reason: {plain(wish.reason)}")
+    st.caption(BREAKERS)
+    if st.button(f"Start it for {name}", type="primary", key="confirm_drill"):
+        begin(visit, wish)
+
+
+def begin(visit: Visit, wish: Wish) -> None:
+    """Start the drill and draw the page anew, or say why not."""
+    with refusals("The drill was not started."):
+        drill = visit.runtime.drills.start(
+            visit.principal,
+            wish.tenant,
+            wish.fault,
+            share=wish.share,
+            minutes=wish.minutes,
+            reason=wish.reason,
+            target=wish.target,
+            seconds=wish.seconds,
+        )
+        flash(f"The drill runs. {drill.sentence}", icon=":material/local_fire_department:")
+        st.rerun()

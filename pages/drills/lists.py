@@ -1,0 +1,78 @@
+"""The drills that run, with the way to stop them, and those that are over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.faults import Fault
+from core.tenants import Permission
+from pages.drills.banner import left
+from pages.drills.form import EVERY_CALL
+from pages.kit import formats, layout
+from pages.kit.markup import plain
+from pages.kit.outcomes import Look
+from pages.kit.page import Visit, flash, refusals
+
+LOOKS = {
+    Fault.RATE_LIMIT: Look(Fault.RATE_LIMIT.label, ":material/speed:", "orange"),
+    Fault.SERVER_ERROR: Look(Fault.SERVER_ERROR.label, ":material/error:", "red"),
+    Fault.SLOW: Look(Fault.SLOW.label, ":material/hourglass_top:", "orange"),
+    Fault.INVALID: Look(Fault.INVALID.label, ":material/rule:", "red"),
+}
+
+
+@st.fragment(run_every="5s")
+def under_way(visit: Visit) -> None:
+    """Draw the drills that run, each with the time that is left and the way to stop it."""
+    with layout.card("Running", key="running", stretch=False), refusals("The drills cannot be read."):
+        now = visit.runtime.clock.now()
+        drills = visit.runtime.drills.running()
+        if not drills:
+            st.caption("No drill is running: every call goes out as always.")
+        for drill in drills:
+            with st.container(border=True, gap="xsmall", key=f"drill_{drill.id}"):
+                with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                    st.markdown(f"{LOOKS[drill.fault].badge} **ends {left(drill.ends_at, now)}**", width="content")
+                    if visit.may(Permission.DRILLS_WRITE) and st.button(
+                        "Stop now", icon=":material/stop_circle:", key=f"stop_{drill.id}"
+                    ):
+                        stop(visit, drill)
+                st.progress((now - drill.starts_at) / (drill.ends_at - drill.starts_at))
+                st.markdown(plain(drill.sentence))
+                since = f"{formats.moment(drill.starts_at)} to {formats.moment(drill.ends_at)} UTC"
+                st.caption(f"{since} · started by {plain(drill.actor)} · {plain(drill.reason)}")
+
+
+def stop(visit: Visit, drill: Any) -> None:
+    """End the drill and draw the page anew, or say why not."""
+    with refusals("The drill was not stopped."):
+        visit.runtime.drills.stop(visit.principal, drill.id)
+        flash("The drill is stopped: calls go out again as always.")
+        st.rerun()
+
+
+def past(visit: Visit) -> None:
+    """Draw the last drills that are over."""
+    with layout.card("Over", key="over", stretch=False), refusals("The drills cannot be read."):
+        drills = [one for one in visit.runtime.drills.list() if not one.is_running(visit.now)]
+        if not drills:
+            st.caption("There was no drill yet. The first one shows what an outage would do, and who notices.")
+            return
+        rows = [
+            {
+                "Began, UTC": formats.moment(one.starts_at),
+                "Ended, UTC": formats.moment(one.ended_at or one.ends_at),
+                "End": "stopped" if one.ended_at and one.ended_at < one.ends_at else "by itself",
+                "Whose calls": one.whose,
+                "Fault": one.fault.label,
+                "Share": formats.percent(one.share, 0 if one.share >= 0.01 else 2),
+                "To": one.target or EVERY_CALL.lower(),
+                "Reason": one.reason,
+                "Started by": one.actor,
+            }
+            for one in drills
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, row_height=32, key="past", alt="The drills that are over")

@@ -1,0 +1,55 @@
+"""What the page Flags asks before a switch turns: each dialog names the consequence, and the core decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.flags import Evaluation, Flag, evaluate_all
+from pages.kit.markup import plain
+from pages.kit.page import Visit, flash, refusals
+
+
+def kept(flag: Flag, tenant: Any, tenants: list[Any], rules: list[Any]) -> list[str]:
+    """Return the tenants whose own rule a rule for all does not touch."""
+    own = {rule.tenant_id: rule.is_on for rule in rules if rule.name == flag and rule.tenant_id}
+    if tenant:
+        return []
+    return [f"{one.name} ({'on' if own[one.id] else 'off'})" for one in tenants if one.id in own]
+
+
+def beneath(flag: Flag, rule: Any, rules: list[Any]) -> Evaluation:
+    """Return what would decide if *rule* were gone."""
+    return evaluate_all([other for other in rules if other is not rule], rule.tenant_id)[flag]
+
+
+@st.dialog("Turn this flag?", icon=":material/toggle_on:")
+def turn(visit: Visit, flag: Flag, tenant: Any, is_on: bool, untouched: list[str]) -> None:  # noqa: FBT001 the switch
+    """Name the consequence, then turn."""
+    meaning, word = flag.meaning, "on" if is_on else "off"
+    whom = plain(tenant.name) if tenant else "every tenant without a rule of its own"
+    st.markdown(f"**{meaning.title}** turns **{word}** for {whom}, from the next request on.")
+    consequence = f"While it is {word}, {meaning.on if is_on else meaning.off}"
+    (st.info if is_on else st.warning)(consequence, icon=":material/info:" if is_on else ":material/warning:")
+    if untouched:
+        st.caption(f"Not touched, because they have their own rule: {plain(', '.join(untouched))}.")
+    if st.button(f"Turn {word}", type="primary", key="confirm_turn"):
+        with refusals("The flag was not changed."):
+            visit.runtime.flags.set(visit.principal, flag, tenant, is_on)
+            flash(f"{meaning.title} is {word} for {tenant.name if tenant else 'all tenants'}.")
+            st.rerun()
+
+
+@st.dialog("Remove this rule?", icon=":material/rule:")
+def clear(visit: Visit, flag: Flag, tenant: Any, then: Evaluation) -> None:
+    """Say what will decide instead, then remove."""
+    whom = plain(tenant.name) if tenant else "all tenants"
+    word = "on" if then.value else "off"
+    st.markdown(f"**{flag.meaning.title}** for {whom} will be **{word}**: {then.rule} decides.")
+    st.caption(f"While it is {word}, {flag.meaning.on if then.value else flag.meaning.off}")
+    if st.button("Remove rule", type="primary", key="confirm_clear"):
+        with refusals("The rule was not removed."):
+            visit.runtime.flags.clear(visit.principal, flag, tenant)
+            flash(f"The rule of {flag.meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
+            st.rerun()

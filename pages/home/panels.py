@@ -1,0 +1,142 @@
+"""The panels of Home, and where a click on them leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import streamlit as st
+
+from core.reports import ENOUGH, Change, Overview
+from pages.home import tables
+from pages.kit import charts, formats, layout
+from pages.kit.choices import range_label
+from pages.kit.markup import plain
+
+MOST_CHANGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What Home shows at the moment."""
+
+    overview: Overview
+    hours: int
+    tenant: Any
+    """The one tenant that was chosen, or ``None`` for all."""
+
+    def open_calls(self, **filters: str) -> None:
+        """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
+        here = {"range": range_label(self.hours)} | ({"tenant": self.tenant.name} if self.tenant else {})
+        st.switch_page("calls/page.py", query_params=here | filters)
+
+
+def _latency(scene: Scene) -> None:
+    """Draw latency over time."""
+    log = (
+        " The scale is logarithmic, as a few points stand far above the rest."
+        if charts.latency_scale(scene.overview) == "log"
+        else ""
+    )
+    with layout.card(
+        "Latency percentiles",
+        key="latency_card",
+        help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
+        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes.{log}",
+    ):
+        charts.draw_latency(scene.overview)
+
+
+def _heat(scene: Scene) -> None:
+    """Draw where errors happened."""
+    with layout.card(
+        "Error rate by tenant",
+        key="heat_card",
+        help=f"Errors among calls that ended by themselves. Pale: fewer than {charts.FEW} of them. Empty: none. "
+        "Click a cell to see its calls.",
+    ):
+        picked = charts.draw_heat(scene.overview)
+    if picked:
+        ends = picked.begins + int(scene.overview.window.cell.total_seconds())
+        scene.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
+
+
+def _spend(scene: Scene) -> None:
+    """Draw who spends."""
+    with layout.card(
+        "Spend by tenant" if scene.tenant is None else "Spend",
+        key="spend_card",
+        help="At the prices frozen on each attempt.",
+    ):
+        charts.draw_spend(scene.overview)
+
+
+def _outcomes(scene: Scene) -> None:
+    """Draw how calls ended."""
+    with layout.card("Calls by outcome", key="outcomes_card", help="How the calls that began in each bar ended."):
+        charts.draw_outcomes(scene.overview)
+
+
+def _tenants(scene: Scene) -> None:
+    """Draw how each tenant fares."""
+    with layout.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
+        chosen = tables.draw_tenants(scene.overview)
+    if chosen:
+        scene.open_calls(tenant=chosen)
+
+
+def _fields(scene: Scene) -> None:
+    """Draw which fields fail."""
+    row = None
+    with layout.card(
+        "Fields that fail most",
+        key="fields_card",
+        help="Validation errors in all attempts, by field and rule; positions in lists are merged. *Repaired*: the "
+        "call ended valid after all. Click a row to see the calls.",
+    ):
+        if scene.overview.fields.empty:
+            st.caption("No answer broke its schema in this window.")
+        else:
+            row = tables.draw_fields(scene.overview)
+    if row is not None:
+        scene.open_calls(schema=row["schema"], field=row["path"])
+
+
+def _changes(scene: Scene) -> None:
+    """List what changed; what changed in one go is told by its first."""
+    with layout.card("Changes", key="changes_card", help="What operators and breakers changed in this window."):
+        if not scene.overview.changes:
+            st.caption("Nothing was changed in this window.")
+        told = [
+            (minute, kind, list(together))
+            for (minute, kind), together in groupby(scene.overview.changes, lambda one: (_minute(scene, one), one.kind))
+        ]
+        for minute, kind, together in told[:MOST_CHANGES]:
+            more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
+            said = plain(together[0].summary)
+            st.markdown(f":gray[{minute}] :gray-badge[{plain(kind)}] {said}{more}")
+        if len(told) > MOST_CHANGES:
+            st.caption(f"and {sum(len(together) for *_, together in told[MOST_CHANGES:])} more before these")
+
+
+def _minute(scene: Scene, change: Change) -> str:
+    return formats.moment(change.at, scene.overview.window.zone)
+
+
+def draw(overview: Overview, hours: int, tenant: Any) -> None:
+    """Draw every panel in its place; what compares tenants is left out where there is but one."""
+    scene = Scene(overview, hours, tenant)
+    if tenant is None:
+        rows = [
+            ([8, 5], (_latency, _heat)),
+            ([1], (_tenants,)),
+            ([1, 1], (_spend, _outcomes)),
+            ([8, 5], (_fields, _changes)),
+        ]
+    else:
+        rows = [([8, 5], (_latency, _outcomes)), ([8, 5], (_fields, _spend)), ([1], (_changes,))]
+    for widths, panels in rows:
+        for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
+            with column:
+                panel(scene)

@@ -1,0 +1,115 @@
+"""The tables of Home. Each returns what was clicked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.reports import ENOUGH, Overview
+from pages.kit import formats
+
+FAILING = 0.1
+NEAR = 0.8
+STATUSES = {"Healthy": "green", "Failing": "red", "Over budget": "red", "Near budget": "orange", "Quiet": "gray"}
+ROW = 34
+_C = st.column_config
+
+
+def status(row: Any) -> list[str]:
+    """Return what a tenant's row of the table is to be called, the gravest first."""
+    found: list[str] = []
+    if row.error_rate >= FAILING and row.calls >= ENOUGH:
+        found.append("Failing")
+    if row.used >= 1:
+        found.append("Over budget")
+    elif row.used >= NEAR:
+        found.append("Near budget")
+    return found or (["Healthy"] if row.calls else ["Quiet"])
+
+
+def _height(rows: int) -> int:
+    """Return the height of a grid that shows *rows* rows, its head and its borders, up to ten."""
+    return ROW * (min(rows, 10) + 1) + 2
+
+
+def draw_tenants(overview: Overview) -> str | None:
+    """Draw the table of tenants; return the name of the one that was clicked."""
+    frame = overview.tenants.copy()
+    frame["status"] = [status(row) for row in frame.itertuples()]
+    frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
+    frame[["error_rate", "validity"]] *= 100
+    frame["used"] = (frame["used"] * 100) // 1  # what is not all is never 100 %
+    names = ["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]
+    event: Any = st.dataframe(
+        frame[names],
+        hide_index=True,
+        height=_height(len(frame)),
+        row_height=ROW,
+        key="tenants_table",
+        on_select="rerun",
+        selection_mode="single-cell",
+        placeholder=formats.UNKNOWN,
+        alt="Tenants by spend, with calls, latency, error rate, validity and budget",
+        column_config={
+            "tenant": _C.TextColumn("Tenant", pinned=True, width=150),
+            "status": _C.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values()), width=130),
+            "calls": _C.NumberColumn("Calls", format="localized", width=70),
+            "p95": _C.NumberColumn("p95", format="%.2f s", width=84, help=f"From {ENOUGH} calls on"),
+            "error_rate": _C.NumberColumn("Errors", format="%.1f%%", width=84),
+            "validity": _C.NumberColumn("Valid", format="%.1f%%", width=84),
+            "spend_usd": _C.NumberColumn(
+                "Spend", format="$%,.2f", width=84, help="A dash: no model of theirs is priced"
+            ),
+            "used": _C.ProgressColumn(
+                "Budget used", format="%.0f%%", min_value=0, max_value=100, width=160, help="Of the current period"
+            ),
+            "trend": _C.AreaChartColumn("Over time", width=130),
+        },
+    )
+    cells = event.selection.cells
+    return str(frame["tenant"].iloc[cells[0][0]]) if cells else None
+
+
+def draw_fields(overview: Overview) -> Any:
+    """Draw the fields that fail most; return the row that was clicked, with ``schema`` and ``path``."""
+    frame = overview.fields
+    shown = pd.DataFrame(
+        {
+            "schema": [
+                name if pd.isna(version) else f"{name} v{version}"
+                for name, version in zip(frame["schema"], frame["version"], strict=True)
+            ],
+            "path": frame["path"],
+            "type": frame["type"],
+            "errors": frame["errors"],
+            "repaired": 100 * frame["repaired"] / frame["errors"],
+        }
+    )
+    event: Any = st.dataframe(
+        shown,
+        hide_index=True,
+        height=_height(len(frame)),
+        row_height=ROW,
+        key="fields_table",
+        on_select="rerun",
+        selection_mode="single-cell",
+        alt="Fields of schemas by number of validation errors",
+        column_config={
+            "schema": _C.TextColumn("Schema", width=126),
+            "path": _C.TextColumn("Field", width=150),
+            "type": _C.TextColumn("Rule it broke", width=166),
+            "errors": _C.NumberColumn("Errors", format="localized", width=56),
+            "repaired": _C.ProgressColumn(
+                "Repaired",
+                format="%.0f%%",
+                min_value=0,
+                max_value=100,
+                width=104,
+                help="Whose call ended valid after all",
+            ),
+        },
+    )
+    cells = event.selection.cells
+    return frame.iloc[cells[0][0]] if cells else None

@@ -1,0 +1,49 @@
+"""What is wrong now, for the top of Home: one list, what touches everybody first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pages.kit import formats
+from pages.kit.page import Visit
+
+
+class Notice(NamedTuple):
+    """One thing that is wrong."""
+
+    headline: str
+    sentence: str
+    """What follows, or what to do."""
+
+
+def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
+    """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
+    of_tenants = visit.runtime.reports.troubles(tenant_id)
+    return [*of_redis(visit), *of_breakers(visit), *(Notice(one.headline, one.sentence) for one in of_tenants)]
+
+
+def of_redis(visit: Visit) -> list[Notice]:
+    """Say so while the Redis that processes share does not answer."""
+    shared = visit.runtime.shared
+    if shared.check() or (since := shared.down_since) is None:
+        return []
+    moment = formats.moment(since) if since.date() != visit.now.date() else f"{since:%H:%M}"
+    follows = (
+        "Limits and breakers are counted per process until it does: a tenant may be let through faster than it should "
+        "be. Budgets hold."
+    )
+    return [Notice(f"Redis does not answer since {moment} UTC", follows)]
+
+
+def of_breakers(visit: Visit) -> list[Notice]:
+    """Name each breaker that is not closed by itself."""
+    found: list[Notice] = []
+    for one in visit.runtime.breakers.views(visit.runtime.overrides.all()):
+        name = f"{one.provider}/{one.model}" + (f" as {one.schema}" if one.schema else "")
+        if one.override is not None:
+            if not one.schema and (one.override.state, one.state) != ("closed", "closed"):
+                found.append(Notice(f"{name} is {one.word}", one.why))
+        elif one.state != "closed":
+            verb = "gives no valid answers" if one.schema else "is slow" if one.slow else "is failing"
+            found.append(Notice(f"{name} {verb}", f"{one.why} Calls go to the route's next model."))
+    return found

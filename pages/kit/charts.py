@@ -1,0 +1,397 @@
+"""Charts: authored in Altair once, kept as specs, drawn with the day's data.
+
+An Altair object costs ten to eighty milliseconds on every rerun, a kept spec under one; so each ``…spec`` is cached,
+and each ``draw_…`` shapes its table and hands both to Streamlit. Colours come from the theme, or hold on both grounds
+(3 : 1 at least). Times on axes are the clock on the wall of the zone that the page names.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from core.reports import ENOUGH, Call, Overview, Window, wall
+from pages.kit import formats
+
+MOST_TENANTS = 6
+"""Tenants with a colour of their own; the rest is drawn together."""
+OTHERS = "All others"
+FEW = 5
+"""Calls in a cell under which its rate is drawn pale."""
+HEAT_TOP = 0.3
+"""The error rate at which the heat map's colour ends."""
+
+# Outcomes as they are drawn: families, in the order of the stack, with colours that hold on white and on near-black.
+FAMILIES = {
+    "Valid": ("#2A93A8", ("valid_first_try",)),
+    "Cache hit": ("#7F8C94", ("cache_hit",)),
+    "After re-ask": ("#7C6FD6", ("valid_after_reask",)),
+    "After fallback": ("#4C84E0", ("valid_after_fallback",)),
+    "Error": (
+        "#E0525F",
+        ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout", "internal_error"),
+    ),
+    "Blocked": ("#CC7A1E", ("blocked_budget", "blocked_rate", "blocked_guardrail", "blocked_flag")),
+    "Cancelled": ("#A06C8F", ("cancelled",)),
+}
+_FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}
+_DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
+_STEEP = 8
+"""From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
+NEUTRAL = "#7F8C94"
+UTC_SCALE = alt.Scale(type="utc")
+PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
+RULED: dict[str, Any] = PLAIN | {"grid": True}
+_SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
+
+
+class Picked(NamedTuple):
+    """A cell of the heat map that was clicked."""
+
+    tenant: str
+    begins: int
+    """Seconds since 1970 UTC."""
+
+
+def spec(chart: Any) -> dict[str, Any]:
+    """Return what Streamlit needs of a chart: no data, no theme."""
+    made = chart.to_dict()
+    for name in ("data", "datasets", "config", "$schema"):
+        made.pop(name, None)
+    return made
+
+
+def _days_or_hours(window_days: int) -> alt.Axis:
+    if window_days > 2:
+        return alt.Axis(format="%b %-d", tickCount=8, labelOverlap=True, labelBound=True, **PLAIN)
+    return alt.Axis(format="%H:%M", tickCount=8, labelOverlap=True, labelBound=True, **PLAIN)
+
+
+def time_axis(window_days: int, name: str = "at:T") -> alt.X:
+    """Return the axis of time for a window of that many days."""
+    return alt.X(name, axis=_days_or_hours(window_days), scale=UTC_SCALE)
+
+
+def _legend(symbol: str = "square", offset: int = 6, **more: Any) -> alt.Legend:
+    return alt.Legend(
+        orient="top",
+        direction="horizontal",
+        title=None,
+        symbolType=symbol,
+        offset=offset,
+        padding=0,
+        labelLimit=130,
+        **more,
+    )
+
+
+@lru_cache(maxsize=4)
+def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
+    base = alt.Chart(pd.DataFrame())
+    hover = alt.selection_point(
+        name="hover", fields=["at"], nearest=True, on="pointerover", empty=False, clear="pointerout"
+    )
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=["p95", "p99", "p50"]),
+        sort=["p50", "p95", "p99"],
+        legend=_legend("stroke", offset=14, values=["p50", "p95", "p99"], symbolStrokeWidth=3),
+    )
+    ticks: dict[str, Any] = {"values": _DECADES} if scale == "log" else {"tickCount": 5}
+    y = alt.Y(
+        "ms:Q",
+        axis=alt.Axis(labelExpr=_SECONDS, **RULED, **ticks),
+        scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
+    )
+    layers = [
+        base.transform_filter("datum.part == 'before'")
+        .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55, interpolate="monotone")
+        .encode(x=time_axis(days), y=y, color=colour),
+        base.transform_filter("datum.part == 'all'")
+        .mark_line(strokeWidth=1.5, opacity=0.38, interpolate="monotone")
+        .encode(x=time_axis(days), y=y, color=colour),
+        base.transform_filter("datum.part == 'sure'")
+        .mark_line(strokeWidth=2.2, interpolate="monotone")
+        .encode(x=time_axis(days), y=y, color=colour),
+        base.transform_filter("datum.part == 'alone'")
+        .mark_point(filled=True, size=22, opacity=0.6, aria=False)
+        .encode(x=time_axis(days), y=y, color=colour),
+        base.transform_filter("datum.part == 'change'")
+        .mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
+        .encode(x=time_axis(days), tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]),
+        base.transform_filter("datum.part == 'change'")
+        .mark_point(shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4)
+        .encode(
+            x=time_axis(days),
+            y=alt.value(0),
+            tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")],
+        ),
+        base.transform_filter("datum.part == 'tip'")
+        .mark_rule(color=NEUTRAL, strokeWidth=10, aria=False)
+        .encode(
+            x=time_axis(days),
+            opacity=alt.condition(hover, alt.value(0.16), alt.value(0)),
+            tooltip=[
+                alt.Tooltip("when:N", title="From"),
+                alt.Tooltip("p50:N"),
+                alt.Tooltip("p95:N"),
+                alt.Tooltip("p99:N"),
+                alt.Tooltip("calls:N", title="Calls"),
+            ],
+        )
+        .add_params(hover),
+    ]
+    # the wide, unseen rules lie under the change marks, so that both can be pointed at
+    return spec(alt.layer(*layers[:4], layers[6], *layers[4:6]))
+
+
+def latency_scale(overview: Overview) -> Literal["linear", "log"]:
+    """Return ``log`` where one slow bucket would press all others flat, else ``linear``."""
+    known: Any = overview.series["p99"].dropna()
+    return "log" if len(known) and known.max() > _STEEP * known.median() else "linear"
+
+
+def draw_latency(overview: Overview) -> None:
+    """Draw p50, p95 and p99 over time, the p95 of the period before, and changes; pale where calls are few."""
+    series: Any = overview.series
+    zone = overview.window.zone
+    at = [wall(moment, zone) for moment in series["at"]]
+    sure = series["timed"] >= ENOUGH
+    parts: list[pd.DataFrame] = []
+    for name in ("p50", "p95", "p99"):
+        known = series[name].notna()
+        alone = known & ~known.shift(1, fill_value=False) & ~known.shift(-1, fill_value=False)
+        for part, ms in (
+            ("all", series[name]),
+            ("sure", series[name].where(sure)),
+            ("alone", series[name].where(alone)),
+        ):
+            parts.append(pd.DataFrame({"at": at, "part": part, "series": name, "ms": ms}))
+    parts.append(pd.DataFrame({"at": at, "part": "before", "series": "p95", "ms": series["p95_before"]}))
+    when = [formats.moment(moment, zone) for moment in series["at"]]
+    tips = {name: [formats.millis(ms) for ms in series[name]] for name in ("p50", "p95", "p99")}
+    calls = [formats.count(timed) for timed in series["timed"]]
+    parts.append(pd.DataFrame({"at": at, "part": "tip", "when": when, **tips, "calls": calls}))
+    if overview.changes:
+        changes = [
+            {
+                "at": wall(change.at, zone),
+                "part": "change",
+                "when": formats.moment(change.at, zone),
+                "what": change.summary,
+            }
+            for change in overview.changes
+        ]
+        parts.append(pd.DataFrame(changes))
+    worst = series.loc[series["p95"].idxmax()] if series["p95"].notna().any() else None
+    peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
+    peak += "" if worst is None else formats.moment(worst["at"], zone)
+    st.vega_lite_chart(
+        pd.concat(parts, ignore_index=True),
+        _latency_spec(shown_days(overview.window), latency_scale(overview)),
+        height=286,
+        alt=f"Median, 95th and 99th percentile of latency over time{peak}",
+    )
+
+
+@lru_cache(maxsize=32)
+def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str) -> dict[str, Any]:
+    """Return the spec of stacked bars over time; *axis* is the format of its figures."""
+    scale = alt.Scale(domain=list(names), range=list(colours)) if colours else alt.Scale(domain=list(names))
+    bars = (
+        alt.Chart(pd.DataFrame())
+        .mark_rect(cornerRadius=1)
+        .encode(
+            x=time_axis(days),
+            x2="until:T",
+            y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **RULED), scale=alt.Scale(zero=True, nice=True)),
+            y2="high:Q",
+            color=alt.Color(
+                "name:N", scale=scale, sort=list(names), legend=_legend(columns=3 if colours else 2, symbolSize=80)
+            ),
+            tooltip=[
+                alt.Tooltip("when:N", title="From"),
+                alt.Tooltip("name:N", title=" "),
+                alt.Tooltip("shown:N", title="Value"),
+            ],
+        )
+    )
+    return spec(bars)
+
+
+def stacked(frame: Any, names: tuple[str, ...]) -> Any:
+    """Pile the values of each cell up in the order of *names*: Vega-Lite does not stack bars that span a stretch."""
+    places = {name: place for place, name in enumerate(names)}
+    piled = frame.assign(place=frame["name"].map(places)).sort_values(["at", "place"], ignore_index=True)
+    high = piled.groupby("at")["value"].cumsum()
+    return piled.assign(low=high - piled["value"], high=high)
+
+
+def ranged(frame: Any, window: Window) -> Any:
+    """Give each row its cell's begin and end on the wall, a little apart from its neighbours."""
+    gap = window.cell * 0.07
+    return frame.assign(
+        when=[formats.moment(at, window.zone) for at in frame["at"]],
+        until=[wall(at, window.zone) + window.cell - gap for at in frame["at"]],
+        at=[wall(at, window.zone) + gap for at in frame["at"]],
+    )
+
+
+def draw_spend(overview: Overview) -> None:
+    """Draw what was spent per cell, stacked by tenant, the biggest spender at the bottom."""
+    order = [name for name in overview.tenants["tenant"] if name in set(overview.spend["tenant"])]
+    shown = order[:MOST_TENANTS]
+    names = (*shown, OTHERS) if len(order) > MOST_TENANTS else tuple(shown)
+    spend: Any = overview.spend
+    frame = spend.assign(name=spend["tenant"].where(spend["tenant"].isin(shown), OTHERS))
+    frame = frame.groupby(["at", "name"], as_index=False)["usd"].sum().rename(columns={"usd": "value"})
+    frame = stacked(frame, names)
+    frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
+    st.vega_lite_chart(
+        ranged(frame, overview.window),
+        bars_spec(shown_days(overview.window), names, (), "$,~f"),
+        height=286,
+        alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
+    )
+
+
+def draw_outcomes(overview: Overview) -> None:
+    """Draw how many calls ended how per cell, stacked by family of outcomes."""
+    outcomes: Any = overview.outcomes
+    frame = outcomes.assign(name=outcomes["outcome"].map(_FAMILY_OF))
+    frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
+    names = tuple(family for family in FAMILIES if family in set(frame["name"]))
+    frame = stacked(frame, names)
+    frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
+    totals = overview.totals
+    st.vega_lite_chart(
+        ranged(frame, overview.window),
+        bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
+        height=286,
+        alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
+    )
+
+
+@lru_cache(maxsize=32)
+def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
+    pick = alt.selection_point(name="pick", fields=["tenant", "begins"], on="click", empty=False)
+    cells = (
+        alt.Chart(pd.DataFrame())
+        .mark_rect(cornerRadius=2, cursor="pointer")
+        .encode(
+            x=time_axis(days),
+            x2="until:T",
+            y=alt.Y(
+                "tenant:N", sort=list(names), axis=alt.Axis(labelLimit=110, **PLAIN), scale=alt.Scale(padding=0.14)
+            ),
+            color=alt.Color(
+                "error_rate:Q",
+                scale=alt.Scale(domain=[0, HEAT_TOP], clamp=True),
+                legend=alt.Legend(
+                    orient="top",
+                    title=None,
+                    gradientLength=150,
+                    gradientThickness=8,
+                    offset=6,
+                    values=[0, HEAT_TOP / 2, HEAT_TOP],
+                    labelExpr=f"format(datum.value, '.0%') + (datum.value >= {HEAT_TOP} ? ' or more' : '')",
+                ),
+            ),
+            opacity=alt.condition(f"datum.ended < {FEW}", alt.value(0.45), alt.value(1)),
+            tooltip=[
+                alt.Tooltip("when:N", title="From"),
+                alt.Tooltip("tenant:N", title="Tenant"),
+                alt.Tooltip("error_rate:Q", format=".1%", title="Error rate"),
+                alt.Tooltip("errors:Q", title="Errors"),
+                alt.Tooltip("ended:Q", title="Of calls"),
+            ],
+        )
+        .add_params(pick)
+    )
+    return spec(cells)
+
+
+def draw_heat(overview: Overview) -> Picked | None:
+    """Draw the error rate by tenant and cell, pale where there were few calls; return the cell that was clicked."""
+    names = tuple(sorted(set(overview.heat["tenant"]), key=str.lower))
+    frame = ranged(overview.heat, overview.window)
+    frame["begins"] = [int(at.timestamp()) for at in overview.heat["at"]]
+    many: Any = overview.heat[overview.heat["ended"] >= FEW]
+    worst = many.loc[many["error_rate"].idxmax()] if len(many) else None
+    where = (
+        ""
+        if worst is None
+        else f"; highest for {worst['tenant']} from {formats.moment(worst['at'], overview.window.zone)}: "
+        f"{formats.percent(worst['error_rate'])} of {worst['ended']} calls"
+    )
+    event: Any = st.vega_lite_chart(
+        frame,
+        _heat_spec(shown_days(overview.window), names),
+        height=286,
+        key="heat_chart",
+        on_select="rerun",
+        alt=f"Error rate by tenant over time{where}",
+    )
+    picked = event.selection.get("pick") if event else None
+    return Picked(str(picked[0]["tenant"]), int(picked[0]["begins"])) if picked else None
+
+
+def shown_days(window: Window) -> int:
+    """Return 1 for windows of about a day at most, 30 for longer ones: all that an axis needs to know."""
+    return 1 if (window.ends_at - window.starts_at).days <= 1 else 30
+
+
+@lru_cache(maxsize=2)
+def _ladder_spec() -> dict[str, Any]:
+    base = alt.Chart(pd.DataFrame())
+    x = alt.X(
+        "begins:Q",
+        axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **RULED),
+        scale=alt.Scale(zero=True, nice=False),
+    )
+    y = alt.Y("rung:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))
+    bars = base.mark_bar(cornerRadius=3).encode(
+        x=x,
+        x2="ends:Q",
+        y=y,
+        color=alt.Color("colour:N", scale=None),
+        tooltip=[
+            alt.Tooltip("rung:N", title="Attempt"),
+            alt.Tooltip("outcome:N", title="Outcome"),
+            alt.Tooltip("took:N", title="Took"),
+            alt.Tooltip("first:N", title="First token"),
+        ],
+    )
+    first = (
+        base.transform_filter("isValid(datum.token)")
+        .mark_tick(thickness=2, color="#FFFFFF", aria=False)
+        .encode(x="token:Q", y=y)
+    )
+    return spec(alt.layer(bars, first))
+
+
+def draw_ladder(call: Call) -> None:
+    """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
+    frame: Any = pd.DataFrame(
+        [
+            {
+                "rung": f"{rung.n} {rung.kind}",
+                "begins": rung.after_ms,
+                "ends": rung.after_ms + rung.duration_ms,
+                "token": None if rung.ttft_ms is None else rung.after_ms + rung.ttft_ms,
+                "colour": FAMILIES[_FAMILY_OF[rung.outcome]][0] if rung.outcome in _FAMILY_OF else NEUTRAL,
+                "outcome": rung.outcome.replace("_", " "),
+                "took": formats.millis(rung.duration_ms),
+                "first": formats.millis(rung.ttft_ms),
+            }
+            for rung in call.rungs
+        ]
+    ).astype({"token": float})
+    took = ", ".join(f"{rung.kind} {formats.millis(rung.duration_ms)}" for rung in call.rungs)
+    st.vega_lite_chart(
+        frame, _ladder_spec(), height=36 + 26 * len(call.rungs), alt=f"Attempts along the time of the call: {took}"
+    )

@@ -1,0 +1,15 @@
+"""Text that people or programs chose, made safe for Streamlit's Markdown."""
+
+from __future__ import annotations
+
+_MARKUP = frozenset("\\`*_{}[]()#+-.!|~>$:<&")
+
+
+def plain(text: object) -> str:
+    r"""Return *text* so that Markdown shows it as it is: use it for every name that people or programs chose."""
+    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in str(text))
+
+
+def code(text: object) -> str:
+    """Return *text* as Markdown code, whatever is in it."""
+    return "`" + str(text).replace("`", "'") + "`"

@@ -1,0 +1,108 @@
+"""The one way into a page: every page begins with :func:`open_page`.
+
+::
+
+    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ)
+    with visit.controls:                      # the row beside the title, aligned right
+        tenant = tenant_choice(visit)         # bound to ?tenant=
+    with layout.card("Switches", key="switches", help="…"), refusals("The flag was not changed."):
+        visit.runtime.flags.set(visit.principal, …)
+
+Who looks is ``visit.principal``; what must outlive a rerun is said through :func:`flash`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core import runtime as running
+from core.errors import Conflict, Denied, ProctorError, Unavailable
+from core.tenants import LOCAL_OPERATOR, Permission, Principal
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from core.runtime import Runtime
+
+_FLASH = "_flash"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One run of one page by one principal."""
+
+    runtime: Runtime
+    principal: Principal
+    now: datetime
+    """When this run began, by the runtime's clock."""
+    controls: DeltaGenerator
+    """The row beside the title, aligned right: filters and the page's main action."""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether to offer what needs *permission*; the core checks again when it is done."""
+        return self.principal.may(permission)
+
+
+def current_principal() -> Principal:
+    """Return who is looking. The only seam for sign-in: until there is one, whoever sits at this machine."""
+    return LOCAL_OPERATOR
+
+
+def open_page(title: str, caption: str, *, needs: Permission) -> Visit:
+    """Begin a page: guard it, draw its head, show what was flashed. Stops the run if the page may not be seen."""
+    principal = current_principal()
+    head, side = st.columns([5, 7], vertical_alignment="bottom", gap="small")
+    with head:
+        st.title(title, anchor=False)
+        st.caption(caption)
+    if not principal.may(needs):
+        refuse(f"{principal.name} lacks the permission {needs.value}. Ask an operator for a role that has it.")
+        st.stop()
+    try:
+        runtime = running.current()
+        runtime.store.check()
+    except ProctorError as error:
+        show_error(error, "Proctor cannot work right now.")
+        st.markdown(":small[On the server, `proctor doctor` says what is missing.]")
+        st.button("Try again", icon=":material/refresh:", key="try_again")
+        st.stop()
+    for sentence, icon in st.session_state.pop(_FLASH, ()):
+        st.toast(sentence, icon=icon)
+    controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
+    return Visit(runtime, principal, runtime.clock.now(), controls)
+
+
+def refuse(sentence: str) -> None:
+    """Say that the principal may not do this."""
+    st.error(sentence, title="Not allowed", icon=":material/lock:")
+
+
+def flash(sentence: str, icon: str = ":material/check:") -> None:
+    """Show *sentence* as a toast at the start of the next run: call it before ``st.rerun()``."""
+    st.session_state.setdefault(_FLASH, []).append((sentence, icon))
+
+
+def show_error(error: ProctorError, title: str) -> None:
+    """Show one of our own errors: *title* says what did not happen, the message why and what to do."""
+    if isinstance(error, Denied):
+        refuse(error.message)
+    elif isinstance(error, Conflict):
+        st.warning(error.message, title=title, icon=":material/sync_problem:")
+    else:
+        icon = ":material/cloud_off:" if isinstance(error, Unavailable) else ":material/error:"
+        st.error(error.message, title=title, icon=icon)
+
+
+@contextmanager
+def refusals(title: str) -> Iterator[None]:
+    """Turn a ProctorError raised inside into an alert headed by *title*; anything else goes on up."""
+    try:
+        yield
+    except ProctorError as error:
+        show_error(error, title)

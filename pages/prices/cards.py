@@ -1,0 +1,116 @@
+"""What there is to do about prices: calls without one, and history that should be priced anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import streamlit as st
+
+from core.pricing import ANY_MODEL, PriceBook, UnpricedModel
+from core.repricing import RepricingScope
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.markup import plain
+from pages.kit.page import Visit
+from pages.prices import dialogs, tables
+
+MOST_NAMED = 3
+
+
+def unpriced_card(visit: Visit, found: Sequence[UnpricedModel]) -> None:
+    """Draw the work that is to be done; nothing where there is none."""
+    if not found:
+        return
+    with layout.card("Unpriced calls", key="unpriced", stretch=False, help="Paid for, and no budget counts them."):
+        calls = sum(one.calls for one in found)
+        st.caption(
+            f"{formats.plural(calls, 'attempt')} cost something, and nobody has said how much. "
+            "Set a price from before the first of them, then price them anew."
+        )
+        everyone = {name for one in found for name in one.tenants}
+        tenants = [tenant for tenant in visit.runtime.tenants.list() if tenant.name in everyone]
+        books = {tenant.name: visit.runtime.prices.book(tenant.id) for tenant in tenants}
+        for one in found:
+            _unpriced(visit, one, [books[name] for name in one.tenants if name in books])
+
+
+def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> None:
+    key, model = f"{one.provider}_{one.model}", (one.provider, one.model)
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"unpriced_{key}")
+    more = len(one.tenants) - MOST_NAMED
+    who = ", ".join(one.tenants[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    row.markdown(
+        f"**{plain('/'.join(model))}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
+        f"{formats.short(one.input_tokens)} tokens in, {formats.short(one.output_tokens)} out · "
+        f"{formats.moment(one.first_at)} to {formats.moment(one.last_at)} UTC · {plain(who)}]]",
+        width="stretch",
+    )
+    if not visit.may(Permission.PRICES_WRITE):
+        return
+    priced = [book.terms(*model, one.first_at) is not None for book in books]
+    if not (priced and all(priced)) and row.button("Set a price…", key=f"price_{key}", icon=":material/sell:"):
+        dialogs.set_price(visit, model, datetime.combine(one.first_at.date(), time(), UTC))
+    if any(priced) and row.button("Price them anew…", key=f"anew_{key}", icon=":material/history:"):
+        dialogs.reprice(visit, _scope(model, one.first_at, one.last_at + timedelta(seconds=1), None))
+
+
+def history_card(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+    """Draw the choice of what to price anew, and what was; *models* are those to choose from."""
+    with layout.card(
+        "History priced anew",
+        key="history",
+        stretch=False,
+        help="Puts the present prices of that time in the place of those recorded. The old figures are kept.",
+    ):
+        if visit.may(Permission.PRICES_WRITE):
+            _choice(visit, tenant, models)
+        done = list(visit.runtime.repricings.list())
+        if not done:
+            st.caption("Nothing was ever priced anew: every call costs what it cost on its day.")
+        for one in done:
+            row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"repricing_{one.id}")
+            before, after = (formats.dollars(nano) for nano in (one.before_nano_usd, one.after_nano_usd))
+            became = f"{formats.plural(one.attempts, 'attempt')}: {before} became {after}".replace("$", "\\$")
+            row.markdown(
+                f"**{plain(f'{one.provider}/{one.model}')}** {became}  \n"
+                f":small[:gray[calls from {one.starts_at:%Y-%m-%d} to {one.ends_at:%Y-%m-%d} · "
+                f"{formats.moment(one.at)} UTC by {plain(one.actor)} · {plain(one.reason)}]]",
+                width="stretch",
+            )
+            row.download_button(
+                "Old figures",
+                lambda one=one: formats.csv(tables.old(visit.runtime.repricings.old_figures(one.id))),
+                file_name=f"repricing-{one.id}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                key=f"old_{one.id}",
+                on_click="ignore",
+                type="tertiary",
+            )
+
+
+def _choice(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+    every = list(dict.fromkeys(models))
+    every += [(provider, ANY_MODEL) for provider in dict.fromkeys(provider for provider, _ in every)]
+    if not every:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        model = st.selectbox("Model", every, format_func="/".join, key="anew_model", width=240)
+        first = st.date_input("From, UTC", visit.now.date().replace(day=1), key="anew_from", width=130)
+        last = st.date_input("To, that day included", visit.now.date(), key="anew_to", width=150)
+        if st.button("Preview…", key="anew", icon=":material/history:") and first and last and model:
+            starts_at = datetime.combine(first, time(), UTC)
+            ends_at = datetime.combine(last, time(), UTC) + timedelta(days=1)
+            dialogs.reprice(visit, _scope(model, starts_at, ends_at, tenant))
+
+
+def _scope(model: tuple[str, str], starts_at: datetime, ends_at: datetime, tenant: Any) -> RepricingScope:
+    return RepricingScope(
+        provider=model[0],
+        model=model[1],
+        starts_at=starts_at,
+        ends_at=ends_at,
+        tenant_id=tenant.id if tenant else "",
+    )

@@ -1,0 +1,137 @@
+"""Prices: what the models in use cost today and by whose word, calls without a price, and history priced anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.pricing import Override, PricedModel, states
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.choices import tenant_choice
+from pages.kit.markup import plain
+from pages.kit.page import Visit, open_page
+from pages.prices import cards, dialogs, tables
+
+COLUMNS = st.column_config
+IN_USE_DAYS = 30
+ROW = 34
+MOST_ROWS = 14
+
+
+def _csv(frame: pd.DataFrame, name: str, visit: Visit, key: str) -> None:
+    st.download_button(
+        "CSV",
+        lambda: formats.csv(frame),
+        file_name=f"{name}-{visit.now:%Y%m%d-%H%M}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=key,
+        on_click="ignore",
+        type="tertiary",
+    )
+
+
+def today_card(visit: Visit, tenant: Any, models: Sequence[PricedModel]) -> None:
+    """Draw what the models in use cost."""
+    book = visit.runtime.prices.book(tenant.id if tenant else "")
+    frame = tables.listed(models, book, visit.now)
+    with layout.card(
+        "Prices today",
+        key="today",
+        stretch=False,
+        help="Of models that were called in the last 30 days, that a route names, or that have a price of their own.",
+    ):
+        text = COLUMNS.TextColumn
+        st.dataframe(
+            frame,
+            hide_index=True,
+            height=ROW * (min(len(frame), MOST_ROWS) + 1) + 2,
+            row_height=ROW,
+            placeholder=formats.UNKNOWN,
+            alt="What each model costs today, in dollars per million tokens",
+            column_config={
+                "model": text("Model", pinned=True, width=232),
+                "input": text("Input", help="Dollars per million tokens, as all rates here.", width=62),
+                "cached": text("Cached", help="Input read from the provider's cache.", width=70),
+                "written": text("Cache write", help="Input written to the provider's cache.", width=82),
+                "output": text("Output", width=60),
+                "long": text("Long contexts", help="Input and output of calls with more input than that.", width=166),
+                "source": text("Source", width=216),
+                "date": text("As of", help="The day of the list, or since when the override holds.", width=82),
+                "calls": COLUMNS.NumberColumn("Calls", help="In the last 30 days.", format="localized", width=56),
+            },
+        )
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            whose = tenant.name if tenant else "tenants without a price of their own"
+            st.caption(f"For {plain(whose)}, on {visit.now:%b %d} UTC. The price is frozen on each attempt.")
+            _csv(tables.exact(models, book, visit.now), "prices", visit, "prices_csv")
+
+
+def overrides_card(visit: Visit, tenant: Any) -> None:
+    """Draw what operators have said, those that hold or will first."""
+    names = {one.id: one.name for one in visit.runtime.tenants.list()}
+    found = [one for one in visit.runtime.prices.overrides() if not tenant or one.tenant_id in ("", tenant.id)]
+    stand = states(found, visit.now)
+    live = [one for one in found if stand[one.id] in ("active", "future")]
+    over = [one for one in found if stand[one.id] not in ("active", "future")]
+    with layout.card(
+        "Overrides",
+        key="overrides",
+        stretch=False,
+        help="A tenant's own goes before one for all, a model's own before *, a later one before an earlier one.",
+    ):
+        if not found:
+            st.caption("Nobody has said that a model costs anything but its list price.")
+            return
+        for one in live:
+            _override(visit, one, stand[one.id], tables.whom(one, names))
+        if over:
+            with st.expander(f"{formats.plural(len(over), 'override')} past or withdrawn", icon=":material/history:"):
+                for one in over:
+                    _override(visit, one, stand[one.id], tables.whom(one, names))
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            _csv(tables.over(found, stand, names), "price-overrides", visit, "overrides_csv")
+
+
+def _override(visit: Visit, one: Override, state: str, whom: str) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"override_{one.id}")
+    reason = f" · {plain(one.reason)}" if one.reason else ""
+    ended = f" · withdrawn {formats.moment(one.withdrawn_at)} UTC" if one.withdrawn_at else ""
+    sentence = one.sentence.replace("$", "\\$")
+    row.markdown(
+        f"{tables.STATES[state]} **{plain(one.subject)}** {sentence}  \n"
+        f":small[:gray[{plain(whom)} · from {one.from_at:%Y-%m-%d %H:%M} UTC · set by {plain(one.actor)}"
+        f"{reason}{ended}]]",
+        width="stretch",
+    )
+    may = state in ("active", "future") and visit.may(Permission.PRICES_WRITE)
+    if may and row.button("Withdraw…", key=f"withdraw_{one.id}", type="tertiary", icon=":material/undo:"):
+        dialogs.withdraw(visit, one, whom)
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = open_page(
+        "Prices", "What models cost, by whose word, and what has no price yet.", needs=Permission.PRICES_READ
+    )
+    with visit.controls:
+        tenant = tenant_choice(visit)
+        if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
+            dialogs.set_price(visit)
+    prices = visit.runtime.prices
+    unpriced = prices.unpriced()
+    routed = [(one.provider, one.model) for route in visit.runtime.routes.list() for one in route.terms.candidates]
+    models = prices.in_use(visit.now - timedelta(days=IN_USE_DAYS), routed)
+    cards.unpriced_card(visit, unpriced)
+    today_card(visit, tenant, models)
+    overrides_card(visit, tenant)
+    called = [*unpriced, *(one for one in models if one.calls)]
+    cards.history_card(visit, tenant, [(one.provider, one.model) for one in called])
+
+
+main()

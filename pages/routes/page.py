@@ -1,0 +1,90 @@
+"""Routes: which models answer, in what order and within which limits; and how each of them fares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.settings import PROVIDERS
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.markup import code, plain
+from pages.kit.page import Visit, open_page, refusals
+from pages.routes import breakers, edit, words
+
+SET_UP_BY = {
+    "openai": "`OPENAI_API_KEY`, or `OPENAI_BASE_URL` for another server that speaks its dialect",
+    "anthropic": "`ANTHROPIC_API_KEY`",
+    "compatible": "`COMPATIBLE_BASE_URL`, with `COMPATIBLE_API_KEY` if it wants one",
+    "local": "`LOCAL_MODEL`: auto runs it where no provider has a key",
+}
+
+
+def ladder(visit: Visit, view: Any, of_models: dict[tuple[str, str], Any]) -> None:
+    """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
+    terms = view.terms
+    source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
+    with layout.card(f"{terms.name} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
+        if view.description:
+            st.markdown(plain(view.description))
+        if view.schemas:
+            st.markdown(f":small[Taken by itself for {', '.join(code(name) for name in view.schemas)}.]")
+        has_own = any(words.own(one) for one in terms.candidates)
+        rows = {
+            f"{place}. {'Primary' if place == 1 else 'Fallback'}": {
+                "Model": f"`{one.name}`",
+                "Mode": one.mode or ":gray[automatic]",
+                "Most tokens": formats.count(one.max_tokens),
+                "Timeout": f"{one.timeout_seconds:g} s",
+                **({"Of its own": words.own(one) or words.NOTHING} if has_own else {}),
+                "Provider": ":green[:material/key: set up]"
+                if one.provider in visit.runtime.providers
+                else ":red[:material/key_off: not set up]",
+                "Breaker": breakers.fares(of_models.get((one.provider, one.model))),
+            }
+            for place, one in enumerate(terms.candidates, 1)
+        }
+        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt=f"Candidates of {terms.name}")
+        st.caption(" ".join(words.sentences(view)))
+        if view.is_from_environment:
+            st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
+        if visit.may(Permission.ROUTES_WRITE):
+            with st.container(horizontal=True, gap="small"):
+                if st.button("Edit", icon=":material/edit:", key=f"edit_{terms.name}"):
+                    edit.edit(visit, view)
+                if not view.is_from_environment and st.button("Remove…", key=f"reset_{terms.name}"):
+                    edit.reset(visit, view)
+
+
+def providers(visit: Visit) -> None:
+    """Draw which vendors can be called, and what sets them up."""
+    with layout.card(
+        "Providers", key="providers", help="Keys come from the environment and are never stored or shown."
+    ):
+        rows = {}
+        for name in PROVIDERS:
+            up = name in visit.runtime.providers
+            state = ":green-badge[:material/key: Set up]" if up else ":gray-badge[:material/key_off: Not set up]"
+            if name == "local" and up:
+                state += f" :gray[{visit.runtime.local_model.status.sentence}]"
+            rows[name] = {"State": state, "Set up by": SET_UP_BY[name]}
+        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Providers and their state")
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = open_page("Routes", "Which models answer, in what order, and how they fare.", needs=Permission.ROUTES_READ)
+    of_models = breakers.of_models(visit)
+    with visit.controls:
+        if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
+            edit.edit(visit, None)
+    with refusals("The routes cannot be shown."):
+        for view in visit.runtime.routes.list():
+            ladder(visit, view, of_models)
+    breakers.card(visit)
+    providers(visit)
+
+
+main()

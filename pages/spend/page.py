@@ -1,0 +1,58 @@
+"""Spend: what the money bought, what was thrown away, what caches saved, and what is to come."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit.markup import plain
+from pages.kit.page import open_page, refusals
+from pages.spend import figures, panels, tiles
+
+visit = open_page("Spend", "What the money bought, and what is to come.", needs=Permission.BUDGETS_READ)
+with visit.controls:
+    tenant = tenant_choice(visit, key="of")
+    hours = range_choice(key="last")
+
+
+def start() -> None:
+    """Say what to do where nothing was ever called."""
+    with layout.empty(
+        "Nothing spent yet" if tenant is None else f"Nothing spent by {plain(tenant.name)} yet",
+        "Each attempt of each call shows up here with what it cost and what it bought, to the nano-dollar.",
+        icon=":material/payments:",
+    ):
+        st.page_link("playground/page.py", label="Open the playground", icon=":material/data_object:")
+        st.page_link("tenants/page.py", label="Set a budget", icon=":material/apartment:")
+
+
+def body() -> None:
+    """Draw everything under the head."""
+    with refusals("The figures cannot be read."):
+        reports, now = visit.runtime.reports, visit.runtime.clock.now()
+        latest = reports.latest_call_at(tenant.id if tenant else None)
+        if latest is None:
+            start()
+            return
+        found = figures.figures(reports, now, hours, tenant)
+        tiles.draw_tiles(found, range_name(hours))
+        if found.spend.total.calls:
+            panels.draw(found, hours)
+        else:
+            layout.empty(
+                f"No calls in the last {range_name(hours)}",
+                f"The latest began {formats.ago(latest, now)}. Choose a longer range to see what it cost.",
+                icon=":material/bedtime:",
+            )
+            panels.books(found)
+        window = found.spend.window
+        st.caption(
+            f"{formats.plural(found.spend.total.calls, 'call')} that began from "
+            f"{formats.moment(window.starts_at, window.zone)} on · times in {window.zone.replace('_', ' ')} · "
+            f"as of {formats.moment(found.spend.as_of, window.zone, seconds=True)}"
+        )
+
+
+body()

@@ -1,0 +1,185 @@
+"""The panels of Spend, and where a click on them leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from core.reports import INTERVAL, LEAST_DAYS, Backtest, Forecast
+from pages.kit import formats, layout
+from pages.kit.choices import range_label
+from pages.kit.markup import plain
+from pages.spend import charts, tables, tiles
+from pages.spend.figures import Figures
+
+_METHOD = (
+    "Each past day is divided by how busy its weekday usually is. Five hundred possible futures are drawn from these "
+    "levels, recent days more often, each coming day as busy as its weekday; the level wanders, as real ones do, and "
+    "days before a lasting change of it do not count. The middle is shown, and the interval that holds "
+    f"{INTERVAL:.0%} of the futures. What a hard budget would stop is not taken off."
+)
+
+
+def _open_calls(hours: int, tenant: Any, **filters: str) -> None:
+    """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
+    here = {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
+    st.switch_page("calls/page.py", query_params=here | filters)
+
+
+def over_time(found: Figures) -> None:
+    """Draw the spend over time."""
+    with layout.card(
+        "Spend over time",
+        key="spend_over_time",
+        help="Per bar, what the attempts of the calls cost that began in it; what is unpriced is left out.",
+    ):
+        kinds = [label for label, kind in charts.KINDS.items() if found.tenant is None or kind != "tenant"]
+        chosen = st.segmented_control(
+            "Stacked by", kinds, default=kinds[0], required=True, key="stacked", label_visibility="collapsed"
+        )
+        charts.draw_over_time(found.spend, charts.KINDS[chosen or kinds[0]])
+
+
+def thrown_away(found: Figures) -> None:
+    """Draw the cost of invalidity."""
+    now = found.spend.total
+    with layout.card(
+        "Thrown away",
+        key="thrown_away",
+        help="What attempts cost that gave no caller a valid object, by how they ended. A valid answer counts here "
+        "too, if its call ended otherwise, as when a guardrail kept it back.",
+    ):
+        if not now.discarded_attempts:
+            st.caption("Every attempt of this window gave a valid object.")
+            return
+        st.markdown(
+            f"**{plain(formats.dollars(now.discarded))}** of "
+            f"{plain(formats.dollars(now.spend))} went to "
+            f"{formats.plural(now.discarded_attempts, 'attempt')} that gave nobody a valid object."
+        )
+        charts.draw_reasons(found.spend)
+        tables.download(found.spend.reasons_frame(), "thrown-away", "reasons_csv")
+
+
+def bought(found: Figures, hours: int) -> None:
+    """Draw what the money bought."""
+    name = None
+    with layout.card(
+        "What the money bought",
+        key="bought_card",
+        help="A model's calls are those that asked it, so a call that fell back stands in two rows. Click a row to "
+        "see the calls.",
+    ):
+        kinds = list(tables.KINDS)[found.tenant is not None :]
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            chosen = st.segmented_control(
+                "Cut", kinds, default=kinds[0], required=True, key="cut", label_visibility="collapsed"
+            )
+            kind = tables.KINDS[chosen or kinds[0]]
+            tables.download(found.spend.frame(kind), f"spend-by-{kind.rstrip('s')}", "bought_csv")
+        name = tables.draw_bought(found.spend, kind)
+        total = found.spend.total
+        missing = tiles.missing(total)
+        st.caption(f"In all {plain(formats.dollars(total.spend))}" + (f" · {plain(missing)}" if missing else ""))
+    if name:
+        _open_calls(hours, found.tenant, **{kind.rstrip("s"): name})
+
+
+def caches(found: Figures) -> None:
+    """Draw what caches saved."""
+    with layout.card(
+        "Caches",
+        key="caches_card",
+        help="Providers read a stable beginning of a prompt from their own cache and charge less for it. Our own cache "
+        "gives a valid answer again to the very same question, on routes that allow it; such a call costs nothing.",
+    ):
+        tables.draw_caches(found.spend)
+        tables.download(found.spend.frame("tenants"), "caches", "caches_csv")
+
+
+def forecast(found: Figures) -> None:
+    """Draw how the month will probably end."""
+    with layout.card("Forecast", key="forecast_card", help=_METHOD):
+        if not found.forecasts:
+            st.caption("Nothing was called in the last weeks, so there is nothing to foresee.")
+            return
+        if found.tenant is not None:
+            [coming] = found.forecasts
+            st.markdown(_foretold(coming))
+            charts.draw_course(coming)
+        else:
+            tables.draw_forecasts(found.forecasts)
+        st.caption(_tested(found.backtests))
+        tables.download(tables.forecasts_frame(found.forecasts), "forecast", "forecast_csv")
+
+
+def _foretold(coming: Forecast) -> str:
+    """Return a forecast in sentences, as Markdown."""
+    so_far = f"{_money(coming.spent)} in {coming.month} so far."
+    if not coming.is_known:
+        return f"{so_far} A forecast needs {LEAST_DAYS} whole days of calls; there are {coming.days}."
+    said = (
+        f"{so_far} Probably **{_money(coming.expected)}** at its end, and with {INTERVAL:.0%} likelihood between "
+        f"{_money(coming.low)} and {_money(coming.high)}."
+    )
+    if coming.budget is None:
+        return f"{said} There is no budget."
+    limit = f"The budget of {_money(coming.budget.limit_nano_usd)}"
+    if coming.is_exhausted:
+        return f"{said} {limit} is used up."
+    if coming.exhausts_on is None:
+        chance = coming.exhausts_chance or 0.0
+        return f"{said} {limit} will last" + (f", with {1 - chance:.0%} likelihood." if chance else ".")
+    return f"{said} {limit} will probably be used up on **{coming.exhausts_on:%b %d}**."
+
+
+def _money(nano_usd: int | None) -> str:
+    return plain(formats.dollars(nano_usd))
+
+
+def _tested(backtests: Sequence[Backtest]) -> str:
+    """Return how good such forecasts were, in a sentence."""
+    told = [
+        f"{ahead}, {test.forecasts:,} times: half were less than {formats.percent(test.median_error, 0)} off, the "
+        f"mean error was {formats.percent(test.mean_error, 0)}, and the interval held "
+        f"{formats.percent(test.coverage, 0)} of what came ({INTERVAL:.0%} would be right)"
+        for test, ahead in zip(backtests, ("A week ahead", "To the month's end or last night"), strict=True)
+        if test.forecasts
+    ]
+    if not told:
+        return f"How good it is cannot be said yet: that takes {LEAST_DAYS} days and some more to compare with."
+    return f"Asked on every past morning for what is known by now. {'. '.join(told)}."
+
+
+def books(found: Figures) -> None:
+    """Say whether the ledger explains it all, and lead to the statements."""
+    with layout.card("Books", key="books_card", help="'proctor verify' recomputes every balance from the attempts."):
+        last = found.verified
+        if last is None:
+            st.markdown(":gray-badge[:material/help: Never verified] Run `proctor verify` on the server.")
+        elif last.ok:
+            st.markdown(
+                f":green-badge[:material/verified: Adds up] {formats.plural(last.accounts, 'account')} and "
+                f"{formats.plural(last.attempts, 'attempt')}, {formats.moment(last.at)} UTC."
+            )
+        else:
+            st.markdown(
+                f":red-badge[:material/error: Differs] by {_money(last.difference_nano_usd)}, "
+                f"{formats.moment(last.at)} UTC. Keep the database as it is, and report it."
+            )
+        if last is not None:
+            st.caption(f"{_money(last.held_nano_usd)} was held for calls that were out. Run by {plain(last.by)}.")
+        query = {"for": found.tenant.name} if found.tenant else {}
+        st.page_link("statement/page.py", label="Monthly statements", icon=":material/description:", query_params=query)
+
+
+def draw(found: Figures, hours: int) -> None:
+    """Draw every panel in its place."""
+    rows = (([8, 5], (over_time, thrown_away)), ([1], (partial(bought, hours=hours),)), ([9, 4], (forecast, books)))
+    for widths, panels in (*rows, ([1], (caches,))):
+        for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
+            with column:
+                panel(found)

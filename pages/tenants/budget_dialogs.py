@@ -1,0 +1,255 @@
+"""What the page Tenants asks before it changes a budget: what it would have done, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from core.budgets import Mode, Period, Scope
+from core.errors import ProctorError
+from core.pricing import nano_usd, usd
+from pages.kit import formats
+from pages.kit.markup import plain
+from pages.kit.page import Visit, flash, refusals, show_error
+
+if TYPE_CHECKING:
+    from core.budgets import BudgetState
+    from core.reports import SpendHistory
+
+SCOPES = {"tenant": "Everything", "model": "One model", "schema": "One schema", "route": "One route"}
+PERIODS = {"day": "Day", "week": "Week", "month": "Month", "span": "From one day to another"}
+MODES = {
+    "hard": "Hard: nothing goes out that could pass the limit",
+    "soft": "Soft: people are told, traffic goes on",
+    "degrade": "Degrade: cheaper models from the first threshold on",
+}
+MOST_USD = 1_000_000.0
+_HISTORY = "budget_history"
+"""Where the session keeps what calls have cost, for as long as a dialog is open: by tenant, scope and name."""
+
+
+@st.dialog("New budget", icon=":material/payments:", width="medium")
+def create(visit: Visit, tenant: Any, states: Sequence[BudgetState]) -> None:
+    """Ask for a budget on something that has none yet."""
+    taken = {(state.terms.scope, state.terms.scope_name) for state in states}
+    kinds = [scope for scope in SCOPES if scope != "tenant" or (Scope.TENANT, "") not in taken]
+    scope = st.selectbox("It covers", kinds, format_func=SCOPES.__getitem__, key="budget_scope")
+    name = _name(visit, scope)
+    if (Scope(scope), name) in taken:
+        st.warning("There is a budget for that already. Edit it instead.", icon=":material/info:")
+    wanted = _ask(tenant, None)
+    _preview(visit, tenant, wanted, scope, name)
+    st.caption("What its calls have cost in the period so far counts from the start.")
+    if st.button("Set budget", type="primary", key="confirm_new_budget", disabled=scope != "tenant" and not name):
+        _save(visit, tenant, wanted, scope, name, expected_version=0)
+
+
+@st.dialog("Edit budget", icon=":material/payments:", width="medium")
+def edit(visit: Visit, tenant: Any, state: BudgetState) -> None:
+    """Ask for new terms; the version read before guards against a change meanwhile."""
+    terms = state.terms
+    st.markdown(f"{plain(terms.name[0].upper() + terms.name[1:])}.")
+    wanted = _ask(tenant, state)
+    _preview(visit, tenant, wanted, terms.scope.value, terms.scope_name)
+    limit = nano_usd(str(wanted["limit"]))
+    left = limit - state.spent_nano_usd
+    if wanted["mode"] != "soft" and wanted["period"] == terms.period and left <= 0:
+        spent = plain(formats.dollars(state.spent_nano_usd))
+        st.warning(f"{spent} is spent already: every call that it covers will be refused.", icon=":material/money_off:")
+    st.caption("It holds from the next generation on. What was spent stays spent.")
+    if st.button("Save budget", type="primary", key="confirm_budget"):
+        _save(visit, tenant, wanted, terms.scope.value, terms.scope_name, expected_version=state.version)
+
+
+@st.dialog("Raise for a while", icon=":material/trending_up:")
+def raise_limit(visit: Visit, tenant: Any, state: BudgetState) -> None:
+    """Ask for more money with an end and a reason."""
+    zone = ZoneInfo(tenant.timezone)
+    extra = st.number_input("More, USD", 0.01, MOST_USD, 10.0, step=1.0, format="%.2f", key="raise_usd")
+    today = visit.now.astimezone(zone).date()
+    last = st.date_input("To the end of", today + timedelta(days=1), min_value=today, key="raise_until")
+    reason = st.text_input("Why", key="raise_reason", max_chars=200, placeholder="a campaign, agreed with sales")
+    new = plain(formats.dollars(state.limit_nano_usd + nano_usd(str(extra))))
+    st.caption(f"The limit is {new} until then, and goes back by itself.")
+    if st.button("Raise", type="primary", key="confirm_raise"):
+        with refusals("The budget was not raised."):
+            visit.runtime.budgets.raise_limit(
+                visit.principal,
+                tenant,
+                state.budget_id,
+                nano_usd(str(extra)),
+                ends_at=_midnight(last + timedelta(days=1), zone),
+                reason=reason,
+            )
+            flash(f"The budget of {tenant.name} is raised until the end of {last:%Y-%m-%d}.")
+            st.rerun()
+
+
+@st.dialog("End this raise?", icon=":material/trending_down:")
+def withdraw(visit: Visit, tenant: Any, more: Any) -> None:
+    """Ask once, and say what follows."""
+    amount = plain(formats.dollars(more.extra_nano_usd))
+    st.markdown(f"The budget goes back by {amount} with the next generation. What was spent stays spent.")
+    if st.button("End it now", type="primary", key="confirm_withdraw"):
+        with refusals("The raise goes on."):
+            visit.runtime.budgets.withdraw_raise(visit.principal, tenant, more.id)
+            flash("The raise has ended.")
+            st.rerun()
+
+
+@st.dialog("Remove this budget?", icon=":material/delete:")
+def remove(visit: Visit, tenant: Any, state: BudgetState) -> None:
+    """Ask once, and say what follows."""
+    st.markdown(
+        f"{plain(state.terms.name[0].upper() + state.terms.name[1:])} governs no longer, from the next "
+        "generation on. What it paid stays in its ledger; set anew, it goes on from there."
+    )
+    if st.button("Remove budget", type="primary", key="confirm_remove"):
+        with refusals("The budget was not removed."):
+            visit.runtime.budgets.remove(visit.principal, tenant, state.budget_id, state.version)
+            flash(f"A budget of {tenant.name} was removed.")
+            st.rerun()
+
+
+def _name(visit: Visit, scope: str) -> str:
+    """Ask what the budget is for."""
+    runtime = visit.runtime
+    if scope == "tenant":
+        return ""
+    if scope == "model":
+        known = {one.name for route in runtime.routes.list() for one in route.terms.candidates}
+    elif scope == "schema":
+        known = {schema.name for schema in runtime.schemas.list()}
+    else:
+        known = {route.terms.name for route in runtime.routes.list()}
+    chosen = st.selectbox(f"The {scope}", sorted(known), index=None, accept_new_options=True, key=f"budget_{scope}")
+    return str(chosen or "")
+
+
+def _ask(tenant: Any, state: BudgetState | None) -> dict[str, Any]:
+    """Draw the fields that every budget has; return what is in them."""
+    terms = state.terms if state else None
+    limit = st.number_input(
+        "Limit, USD",
+        0.0,
+        MOST_USD,
+        float(usd(terms.limit_nano_usd) or 0) if terms else 25.0,
+        step=1.0,
+        format="%.2f",
+        key="budget_usd",
+    )
+    kinds = list(PERIODS)
+    period = st.selectbox(
+        "Per",
+        kinds,
+        kinds.index(terms.period if terms else "month"),
+        format_func=PERIODS.__getitem__,
+        key="budget_period",
+        help=f"As the calendar of {tenant.timezone} has it.",
+    )
+    span = None
+    if period == "span":
+        span = _span(tenant, terms)
+    modes = list(MODES)
+    mode = st.selectbox(
+        "At the limit",
+        modes,
+        modes.index(terms.mode if terms else "hard"),
+        format_func=MODES.__getitem__,
+        key="budget_mode",
+    )
+    told = st.multiselect(
+        "Tell at, percent of the limit",
+        sorted({50, 60, 70, 75, 80, 85, 90, 95, 99, *(terms.thresholds if terms else ())}),
+        list(terms.thresholds if terms else (80, 95)),
+        key="budget_thresholds",
+        max_selections=5,
+    )
+    return {"limit": limit, "period": period, "span": span, "mode": mode, "thresholds": told}
+
+
+def _span(tenant: Any, terms: Any) -> tuple[datetime, datetime] | None:
+    zone = ZoneInfo(tenant.timezone)
+    label, value = f"First and last day, {tenant.timezone}", []
+    if terms is not None and terms.starts_at is not None:
+        last = terms.ends_at.astimezone(zone) - timedelta(microseconds=1)
+        value = [terms.starts_at.astimezone(zone).date(), last.date()]
+    chosen: Any = st.date_input(label, value, key="budget_span")
+    if not isinstance(chosen, tuple) or len(chosen) != 2:
+        return None
+    return _midnight(chosen[0], zone), _midnight(chosen[1] + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def forget_history() -> None:
+    """Let the next dialog read anew what calls have cost."""
+    st.session_state.pop(_HISTORY, None)
+
+
+def history(
+    visit: Visit, tenant: Any, scope: str = "tenant", name: str = "", span: tuple[datetime, datetime] | None = None
+) -> SpendHistory:
+    """Return what calls have cost, read once while a dialog is open; only a span that begins earlier asks again."""
+    known: dict[tuple[str, str, str], tuple[SpendHistory, datetime]] = st.session_state.setdefault(_HISTORY, {})
+    found, since = known.get((tenant.id, scope, name), (None, datetime.max.replace(tzinfo=UTC)))
+    if found is None or (span is not None and span[0] < min(since, found.begins_at)):
+        found = visit.runtime.reports.spend_history(tenant.id, scope, name, span)
+        known[tenant.id, scope, name] = found, span[0] if span else found.begins_at
+    return found
+
+
+def _preview(visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, name: str) -> None:
+    """Say what the budget would have done in the last 30 days."""
+    if (scope != "tenant" and not name) or (wanted["period"] == "span" and wanted["span"] is None):
+        return
+    limit, span = nano_usd(str(wanted["limit"])), wanted["span"]
+    try:
+        found = history(visit, tenant, scope, name, span).against(limit, wanted["period"], span)
+    except ProctorError as error:
+        show_error(error, "What it would have done is not known.")
+        return
+    if not found.calls:
+        st.info("In the last 30 days it would have covered no call.", icon=":material/history:")
+        return
+    calls = formats.plural(found.calls, "call")
+    if not found.blocked:
+        st.info(f"In the last 30 days it would have blocked none of {calls}.", icon=":material/history:")
+        return
+    kept = plain(formats.dollars(found.kept_nano_usd))
+    first = next(one.first_at for one in found.periods if one.first_at)
+    st.warning(
+        f"In the last 30 days it would have blocked **{found.blocked:,}** of {calls} "
+        f"({formats.percent(found.blocked_share)}), {kept} of spend; the first on "
+        f"{formats.moment(first, tenant.timezone)} {tenant.timezone}."
+        + (" It only tells, so none would have been." if wanted["mode"] == "soft" else ""),
+        icon=":material/history:",
+    )
+
+
+def _save(
+    visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, name: str, *, expected_version: int
+) -> None:
+    starts_at, ends_at = wanted["span"] or (None, None)
+    with refusals("The budget was not saved."):
+        visit.runtime.budgets.set(
+            visit.principal,
+            tenant,
+            nano_usd(str(wanted["limit"])),
+            expected_version,
+            scope=scope,
+            scope_name=name,
+            period=Period(wanted["period"]),
+            mode=Mode(wanted["mode"]),
+            thresholds=wanted["thresholds"],
+            starts_at=starts_at,
+            ends_at=ends_at,
+        )
+        flash(f"The budget of {tenant.name} is saved.")
+        st.rerun()

@@ -1,0 +1,64 @@
+"""How fast a tenant and its keys may be and are, in words, and the fields in which that is edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from core.principals import Principal, Role
+from pages.kit import formats
+from pages.kit.page import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.limits import Pace, Use
+    from core.tenants import Key
+
+FIELDS = {
+    "rate_limit_per_min": "Generations per minute",
+    "tokens_per_min": "Tokens per minute",
+    "concurrent_limit": "Generations in flight at once",
+}
+
+
+def sentences(visit: Visit, tenant: Any, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
+    """Return what is used of the tenant's limits and, by id, of those of the keys that have their own."""
+    standing = visit.runtime.policies.standing()
+    terms = standing.tenant(tenant.id)
+    of_keys: dict[str, Pace] = {}
+    for key in keys:
+        _, *own = standing.paces(terms, Principal("", Role.TENANT_KEY, tenant.id, key.id))
+        if own:
+            of_keys[key.id] = own[0]
+    every = [standing.paces(terms, visit.principal)[0], *of_keys.values()]
+    used = [_sentence(*one) for one in zip(every, visit.runtime.limits.use(every), strict=True)]
+    return used[0], dict(zip(of_keys, used[1:], strict=True))
+
+
+def _sentence(pace: Pace, used: Use) -> str:
+    parts: list[str] = []
+    if most := pace.requests_per_min:
+        parts.append(f"{formats.count(used.requests)} of {formats.plural(most, 'generation')} in the last minute")
+    if most := pace.tokens_per_min:
+        parts.append(f"{formats.count(used.tokens)} of {formats.plural(most, 'token')}")
+    if most := pace.concurrent:
+        parts.append(f"{used.concurrent} of {formats.count(most)} in flight")
+    return " · ".join(parts)
+
+
+def ask(owner: Any, placeholders: Mapping[str, str]) -> dict[str, int | None]:
+    """Draw a field for each limit of *owner*, a tenant or a key; return what stands in them."""
+    return {
+        field: st.number_input(
+            label,
+            min_value=1,
+            max_value=2**31 - 1,
+            value=getattr(owner, field),
+            key=f"{'limit' if field == 'rate_limit_per_min' else field}_{owner.id}",
+            placeholder=placeholders[field],
+            help="Beyond it calls are refused, with the time to come back.",
+        )
+        for field, label in FIELDS.items()
+    }

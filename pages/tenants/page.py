@@ -1,0 +1,132 @@
+"""Tenants: what each may spend and has spent, and the keys that programs call with."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import streamlit as st
+
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.choices import tenant_choice, without_tenants
+from pages.kit.markup import plain
+from pages.kit.page import Visit, open_page
+from pages.tenants import budget_dialogs, budget_review, budgets, keys, limits, settings
+from pages.tenants.budget_table import MOST_USD, STATUSES, checked, listed
+
+COLUMNS = st.column_config
+
+
+def budget_card(visit: Visit, tenants: list[Any]) -> None:
+    """Draw the list, its budgets editable, with a way to review and save."""
+    states = visit.runtime.budgets.states(tenants)
+    base = listed(tenants, states)
+    turn = st.session_state.get("budgets_round", 0)
+    # Edits are kept by place in the table: another set of tenants must be another table, or they would move.
+    members = zlib.crc32("".join(tenant.id for tenant in tenants).encode())
+    with layout.card(
+        "Budgets",
+        key="budgets",
+        stretch=False,
+        help="For everything that a tenant does. Budgets for one model, schema or route stand below.",
+    ):
+        edited = st.data_editor(
+            base,
+            key=f"budgets_{turn}_{members}",
+            hide_index=True,
+            alt="Budget and spending of each tenant",
+            placeholder="none",
+            disabled=[name for name in base.columns if name != "budget" or not visit.may(Permission.BUDGETS_WRITE)],
+            column_config={
+                "tenant": COLUMNS.TextColumn("Tenant", pinned=True),
+                "budget": COLUMNS.NumberColumn("Budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01),
+                "status": COLUMNS.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values())),
+                "used": COLUMNS.ProgressColumn("Used", format="%.1f%%", min_value=0, max_value=100),
+                "per": COLUMNS.TextColumn("Per", help="As the calendar of the tenant's time zone has it."),
+                "mode": COLUMNS.TextColumn("Mode", help="What happens at the limit."),
+                "spent": COLUMNS.TextColumn(
+                    "Spent", alignment="right", help="Charged in the current period, from the ledger."
+                ),
+                "held": COLUMNS.TextColumn("Held", alignment="right", help="Reserved for calls that are out."),
+                "resets": COLUMNS.TextColumn("Resets", help="In the tenant's own time zone."),
+                "zone": COLUMNS.TextColumn("Time zone"),
+            },
+        )
+        changes, wrong = checked(base, edited)
+        for sentence in wrong:
+            st.error(plain(sentence), icon=":material/error:")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            label = f"Review {formats.plural(len(changes), 'change')}" if changes else "Review changes"
+            if st.button(label, type="primary", key="review", disabled=not changes or bool(wrong)):
+                budget_review.review(visit, changes, {tenant.name: tenant for tenant in tenants}, states)
+            if st.button("Discard", key="discard", disabled=not changes and not wrong):
+                st.session_state["budgets_round"] = turn + 1
+                st.rerun()
+            st.caption("Edit a budget in the table; nothing is saved before you confirm it. A new one is monthly.")
+
+
+def tenant_card(visit: Visit) -> None:
+    """Draw one tenant: settings, keys and budgets."""
+    with layout.card("Keys and settings", key="one_tenant", stretch=False):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            tenant = tenant_choice(visit, everyone=None)
+            if st.button("New key", icon=":material/key:", key="new", disabled=not visit.may(Permission.KEYS_WRITE)):
+                keys.create(visit, tenant)
+            if st.button("Settings", icon=":material/tune:", key="settings"):
+                settings.edit(visit, tenant)
+            st.page_link(
+                "calls/page.py",
+                label="Its calls",
+                icon=":material/receipt_long:",
+                query_params={"tenant": tenant.name},
+            )
+        every = visit.runtime.tenants.keys(tenant)
+        live = [key for key in every if key.is_live]
+        used, used_by_key = limits.sentences(visit, tenant, live)
+        st.caption(f":material/speed: {used}")
+        if not live:
+            st.info(f"No program can call as {plain(tenant.name)}: it has no live key.", icon=":material/key_off:")
+        for key in live:
+            row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
+            row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
+            if key.id in used_by_key:
+                row.caption(f":material/speed: {used_by_key[key.id]}", width="content")
+            row.caption(f"made {formats.ago(key.created_at, visit.now)}", width="content")
+            if row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
+                keys.limit(visit, tenant, key)
+            if row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
+                keys.revoke(visit, tenant, key)
+        if revoked := [key for key in every if not key.is_live]:
+            gone = ", ".join(f"`{key.prefix}…` {formats.moment(key.revoked_at)} UTC" for key in revoked)
+            st.markdown(f":small[Revoked: {gone}]")
+    budgets.card(visit, tenant)
+
+
+def advise() -> None:
+    """Say what a tenant is, where there is none."""
+    layout.empty(
+        "No tenants yet",
+        "A tenant is whoever your traffic belongs to. Create one, give it a budget, and hand out a key.",
+        icon=":material/apartment:",
+    )
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = open_page("Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ)
+    budget_dialogs.forget_history()
+    tenants = list(visit.runtime.tenants.list())
+    with visit.controls:
+        if st.button(
+            "New tenant", icon=":material/add:", type="primary" if not tenants else "secondary", key="new_tenant"
+        ):
+            settings.create(visit)
+    if not tenants:
+        without_tenants(visit, advise)
+        return
+    budget_card(visit, tenants)
+    tenant_card(visit)
+
+
+main()

@@ -1,0 +1,89 @@
+"""The dialogs that make a tenant and change its settings: each names the consequence, and the core decides."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from core.pricing import nano_usd
+from pages.kit.page import Visit, flash, refusals
+from pages.tenants import limits
+
+DEFAULTS = {
+    "rate_limit_per_min": "as the deployment: RATE_LIMIT_PER_MIN",
+    "tokens_per_min": "as the deployment: TOKENS_PER_MIN",
+    "concurrent_limit": "as the deployment: CONCURRENT_PER_TENANT",
+}
+"""What a limit of a tenant is while it has none of its own."""
+
+
+RULES = {None: "As the deployment", "allow": "Let through", "refuse": "Refuse"}
+
+
+@st.cache_data
+def _zones() -> list[str]:
+    return sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
+
+
+@st.dialog("New tenant", icon=":material/apartment:")
+def create(visit: Visit) -> None:
+    """Ask for a new tenant."""
+    name = st.text_input("Name", key="new_name", placeholder="Acme", max_chars=64)
+    zones = _zones()
+    timezone = st.selectbox(
+        "Time zone", zones, index=zones.index("UTC"), key="new_zone", help="Its days and budget months follow it."
+    )
+    limit = st.number_input(
+        "Generations per minute",
+        min_value=1,
+        value=None,
+        key="new_limit",
+        placeholder="as the deployment: RATE_LIMIT_PER_MIN",
+    )
+    budget = st.number_input(
+        "Monthly budget, USD", 0.0, value=None, step=1.0, format="%.2f", key="new_budget", placeholder="no limit"
+    )
+    st.caption("It can call as soon as it has a key. Without a budget its spending has no limit.")
+    if st.button("Create tenant", type="primary", key="confirm_tenant"):
+        with refusals("The tenant was not created."):
+            tenant = visit.runtime.tenants.create(visit.principal, name, timezone, limit)
+            if budget is not None:
+                visit.runtime.budgets.set(visit.principal, tenant, nano_usd(str(budget)), expected_version=0)
+            flash(f"Tenant {tenant.name} is there. It can call as soon as it has a key.")
+            st.query_params["tenant"] = tenant.name
+            st.rerun()
+
+
+@st.dialog("Change settings", icon=":material/tune:")
+def edit(visit: Visit, tenant: Any) -> None:
+    """Ask for a tenant's new settings; the version read before guards against a change meanwhile."""
+    name = st.text_input("Name", tenant.name, key=f"name_{tenant.id}", max_chars=64)
+    wanted = limits.ask(tenant, DEFAULTS)
+    days = st.number_input(
+        "Days to keep prompts and answers",
+        min_value=0,
+        value=tenant.payload_retention_days,
+        key=f"days_{tenant.id}",
+        help="0 keeps none. What is kept already stays until its own day.",
+    )
+    rules = {
+        field: st.selectbox(
+            label,
+            list(RULES),
+            list(RULES).index(getattr(tenant, field)),
+            format_func=RULES.__getitem__,
+            key=f"{field}_{tenant.id}",
+        )
+        for field, label in (
+            ("without_budget", "Calls that no budget pays for"),
+            ("without_price", "Models without a price"),
+        )
+    }
+    if st.button("Save settings", type="primary", key="confirm_settings"):
+        with refusals("The settings were not saved."):
+            changes = {"name": name, "payload_retention_days": days} | wanted | rules
+            visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
+            flash(f"The settings of {name} are saved.")
+            st.rerun()

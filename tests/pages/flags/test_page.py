@@ -1,0 +1,138 @@
+"""Flags: the matrix tells value and reason, and no switch turns without its consequence being named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.flags import Flag
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from core.tables import Tenant
+from tests.pages.conftest import Open
+
+
+@pytest.fixture
+def acme(proctor: Runtime) -> Tenant:
+    """A tenant with a rule of its own, where there is also a rule for all."""
+    acme = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+    proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, None, False)
+    proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, True)
+    return acme
+
+
+def test_the_matrix_tells_value_and_reason(open_page: Open, acme: Tenant) -> None:
+    """Each cell says on or off in a word, and which rule decided."""
+    del acme
+    matrix = open_page("flags").table[0].value
+
+    assert list(matrix.index) == ["**All tenants**", "Acme", "Globex"]
+    assert list(matrix.columns) == [flag.meaning.title for flag in Flag]
+    streaming = list(matrix["Streaming"])
+    assert ["Off" in cell for cell in streaming] == [True, False, True]
+    assert [cell.rpartition("[")[2].rstrip("]") for cell in streaming] == ["rule for all", "own rule", "rule for all"]
+    assert all("On" in cell and "default" in cell for cell in matrix["Fallback"])
+
+
+def test_tenants_with_rules_of_their_own_come_first(open_page: Open, proctor: Runtime) -> None:
+    """With many tenants the exceptions are on the first page, and the rest can be turned to."""
+    for number in range(30):
+        proctor.tenants.create(LOCAL_OPERATOR, f"Tenant {number:02}")
+    proctor.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, proctor.tenants.find("Tenant 29"), False)
+
+    page = open_page("flags")
+
+    assert not page.exception
+    assert list(page.table[0].value.index)[:3] == ["**All tenants**", "Tenant 29", "Tenant 00"]
+    assert len(page.table[0].value) == 26
+
+
+def test_the_url_chooses_flag_and_tenant(open_page: Open, acme: Tenant) -> None:
+    """A link opens on the switch it means, with what holds there and what can be done."""
+    del acme
+    page = open_page("flags", flag="Streaming", **{"for": "Acme"})
+
+    told = " ".join(element.value for element in page.markdown)
+    assert "own rule" in told
+    assert "While it is on, answers may be streamed" in told
+    assert [button.label for button in page.button] == ["Turn off…", "Remove this rule…"]
+
+
+def test_without_tenants_the_flags_can_still_be_set_for_all(open_page: Open) -> None:
+    """A new deployment can decide before the first tenant comes."""
+    page = open_page("flags")
+
+    assert not page.exception
+    assert page.button(key="turn").label == "Turn off…"
+    assert "no tenants yet" in " ".join(caption.value for caption in page.caption)
+
+
+def _turning(flag: str, whose: str, is_on: bool) -> None:  # noqa: FBT001 a script's argument
+    from core.flags import Flag
+    from core.principals import Permission
+    from pages.flags import dialogs
+    from pages.kit.page import open_page
+
+    visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
+    tenants, rules = list(visit.runtime.tenants.list()), list(visit.runtime.flags.rules())
+    tenant = next((one for one in tenants if one.name == whose), None)
+    dialogs.turn(visit, Flag(flag), tenant, is_on, dialogs.kept(Flag(flag), tenant, tenants, rules))
+
+
+def _clearing(flag: str, whose: str) -> None:
+    from core.flags import Flag
+    from core.principals import Permission
+    from pages.flags import dialogs
+    from pages.kit.page import open_page
+
+    visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
+    rules = list(visit.runtime.flags.rules())
+    tenant = next((one for one in visit.runtime.tenants.list() if one.name == whose), None)
+    rule = next((one for one in rules if (one.name, one.tenant_id) == (flag, tenant.id if tenant else "")), None)
+    if rule:
+        dialogs.clear(visit, Flag(flag), tenant, dialogs.beneath(Flag(flag), rule, rules))
+
+
+def _dialog(function: Any, *arguments: Any) -> AppTest:
+    page = AppTest.from_function(function, args=arguments, default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def test_turning_off_names_the_consequence_and_whom_it_spares(proctor: Runtime, acme: Tenant) -> None:
+    """The dialog says what stops, for whom, and who keeps an own rule; only its button turns."""
+    del acme
+    dialog = _dialog(_turning, "streaming.enabled", "All tenants", True)
+    told = " ".join(element.value for element in (*dialog.markdown, *dialog.info, *dialog.caption))
+    assert "every tenant without a rule of its own" in told
+    assert "While it is on, answers may be streamed" in told
+    assert r"Acme \(on\)" in told
+    assert not proctor.flags.evaluate(Flag.STREAMING, None).value
+
+    dialog.button(key="confirm_turn").click().run()
+
+    assert proctor.flags.evaluate(Flag.STREAMING, None).value
+
+
+def test_a_kill_switch_warns(proctor: Runtime, acme: Tenant) -> None:
+    """Turning generation off says that every generation will be refused, and does it for that tenant alone."""
+    dialog = _dialog(_turning, "generation.enabled", "Acme", False)
+    assert "every generation is refused" in dialog.warning[0].value
+
+    dialog.button(key="confirm_turn").click().run()
+
+    assert not proctor.flags.evaluate(Flag.GENERATION, acme.id).value
+    assert proctor.flags.evaluate(Flag.GENERATION, None).value
+
+
+def test_removing_a_rule_says_what_decides_instead(proctor: Runtime, acme: Tenant) -> None:
+    """The dialog tells the value that will hold and the rule beneath; then it holds."""
+    dialog = _dialog(_clearing, "streaming.enabled", "Acme")
+    assert "will be **off**: the rule for all tenants decides" in " ".join(text.value for text in dialog.markdown)
+
+    dialog.button(key="confirm_clear").click().run()
+
+    assert proctor.flags.evaluate(Flag.STREAMING, acme.id).rule == "the rule for all tenants"

@@ -1,0 +1,157 @@
+"""The budgets of one tenant: each stands as the ledger has it, and every change says first what it would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.errors import NotFound
+from core.pricing import NANO
+from core.runtime import Runtime
+from core.tables import Tenant
+from core.tenants import LOCAL_OPERATOR
+from tests import builders
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def acme(proctor: Runtime) -> Tenant:
+    """Return a tenant with a budget of $25 a month and two calls of today."""
+    tenant = proctor.tenants.create(LOCAL_OPERATOR, "Acme", "Asia/Kathmandu")
+    for minutes in (2, 1):
+        call = builders.generation(
+            proctor.clock.now() - timedelta(minutes=minutes), tenant.id, cost_nano_usd=NANO, route="triage"
+        )
+        builders.save(proctor.store, call, builders.attempt(call, cost_nano_usd=NANO))
+    proctor.budgets.set(LOCAL_OPERATOR, tenant, 25 * NANO)
+    return tenant
+
+
+def _dialog(name: str) -> AppTest:
+    page = AppTest.from_function(_asking, args=(name,), default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def _asking(name: str) -> None:
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import budget_dialogs
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenant = visit.runtime.tenants.find("Acme")
+    if "seen" not in st.session_state:  # what the page had read when the dialog was opened
+        st.session_state["seen"] = visit.runtime.budgets.all([tenant]).get(tenant.id, [])
+    seen = st.session_state["seen"]
+    getattr(budget_dialogs, name)(visit, tenant, seen if name == "create" else seen[0])
+
+
+def test_a_budget_stands_with_what_it_paid(open_page: OpenPage, proctor: Runtime, acme: Tenant) -> None:
+    """The card has what is spent of how much, for how long, and what can be done; raises are listed."""
+    budget = proctor.budgets.show(acme)
+    until = proctor.clock.now() + timedelta(days=3)
+    proctor.budgets.raise_limit(LOCAL_OPERATOR, acme, budget.budget_id, 10 * NANO, ends_at=until, reason="a campaign")
+
+    page = open_page("tenants", tenant="Acme")
+
+    said = " ".join(str(one.value) for one in (*page.markdown, *page.caption))
+    assert "a campaign" in said
+    assert "Asia/Kathmandu" in said
+    assert {f"edit_{budget.budget_id}", f"raise_{budget.budget_id}"} <= {str(button.key) for button in page.button}
+
+
+def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) -> None:
+    """Before saving stands what the limit would have blocked in the last 30 days; then it is saved as it was typed."""
+    dialog = _dialog("edit")
+    dialog.number_input(key="budget_usd").set_value(1.5).run()
+    assert "would have blocked **1** of 2 calls" in dialog.warning[0].value
+    assert "is spent already" in dialog.warning[1].value
+    dialog.selectbox(key="budget_period").set_value("week")
+    dialog.selectbox(key="budget_mode").set_value("degrade")
+    dialog.multiselect(key="budget_thresholds").set_value([50, 90])
+    dialog.button(key="confirm_budget").click().run()
+
+    state = proctor.budgets.show(acme)
+    assert (state.terms.period, state.terms.mode, state.terms.thresholds) == ("week", "degrade", (50, 90))
+    assert (state.limit_nano_usd, state.spent_nano_usd) == (1_500_000_000, 2 * NANO)
+
+
+def test_what_was_spent_is_read_once_while_the_dialog_is_open(
+    proctor: Runtime, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever limit and period are tried, the database is asked once; only a span that begins earlier asks again."""
+    asked: list[tuple[object, ...]] = []
+    history = proctor.reports.spend_history
+    monkeypatch.setattr(proctor.reports, "spend_history", lambda *of: asked.append(of) or history(*of))
+    dialog = _dialog("edit")
+    for limit in (0.5, 1.5, 7.0):
+        dialog.number_input(key="budget_usd").set_value(limit).run()
+    for period in ("day", "week", "span"):
+        dialog.selectbox(key="budget_period").set_value(period).run()
+    today = proctor.clock.now().date()
+    dialog.date_input(key="budget_span").set_value((today - timedelta(days=9), today)).run()
+    assert "would have blocked none of 2 calls" in dialog.info[0].value
+    assert len(asked) == 1
+    for days in (200, 90):
+        dialog.date_input(key="budget_span").set_value((today - timedelta(days=days), today)).run()
+    assert len(asked) == 2
+
+
+def test_a_budget_can_last_from_one_day_to_another(proctor: Runtime, acme: Tenant) -> None:
+    """A fixed span needs both of its days, which are the tenant's; it ends with the last of them."""
+    dialog = _dialog("edit")
+    dialog.selectbox(key="budget_period").set_value("span").run()
+    dialog.button(key="confirm_budget").click().run()
+    assert "names its start and its end" in "".join(one.value for one in (*dialog.error, *dialog.warning))
+    first = proctor.clock.now().date() - timedelta(days=1)
+    dialog.date_input(key="budget_span").set_value((first, first + timedelta(days=9))).run()
+    dialog.button(key="confirm_budget").click().run()
+
+    state = proctor.budgets.show(acme)
+    assert (state.terms.period, state.ends_at - state.starts_at) == ("span", timedelta(days=10))
+    assert f"{state.starts_at.astimezone(ZoneInfo('Asia/Kathmandu')):%Y-%m-%d %H:%M}" == f"{first:%Y-%m-%d} 00:00"
+
+
+def test_a_budget_for_one_route_begins_with_what_it_cost(proctor: Runtime, acme: Tenant) -> None:
+    """A new budget names what it covers, and what that has cost in the period counts from the start."""
+    dialog = _dialog("create")
+    dialog.selectbox(key="budget_scope").set_value("route").run()
+    assert dialog.button(key="confirm_new_budget").disabled
+    dialog.selectbox(key="budget_route").set_value("default").run()
+    dialog.button(key="confirm_new_budget").click().run()
+
+    state = proctor.budgets.show(acme, "route", "default")
+    assert (state.limit_nano_usd, state.spent_nano_usd) == (25 * NANO, 0)
+    proctor.budgets.set(LOCAL_OPERATOR, acme, NANO, scope="route", scope_name="triage")
+    assert proctor.budgets.show(acme, "route", "triage").spent_nano_usd == 2 * NANO
+
+
+def test_a_raise_needs_a_reason_and_ends_by_itself(proctor: Runtime, acme: Tenant) -> None:
+    """Without a reason nothing is raised; with one the limit is higher until the end of the day that was chosen."""
+    dialog = _dialog("raise_limit")
+    dialog.button(key="confirm_raise").click().run()
+    assert "Say why" in dialog.error[0].value + "".join(one.value for one in dialog.warning)
+    dialog.text_input(key="raise_reason").set_value("a campaign")
+    dialog.button(key="confirm_raise").click().run()
+
+    state = proctor.budgets.show(acme)
+    assert state.limit_nano_usd == 35 * NANO
+    [more] = state.terms.raises
+    assert timedelta(days=1) <= more.ends_at - proctor.clock.now() <= timedelta(days=2)
+
+
+def test_a_budget_is_removed_once_it_was_confirmed(proctor: Runtime, acme: Tenant) -> None:
+    """The dialog says what follows, and then the budget governs no longer."""
+    dialog = _dialog("remove")
+    assert "governs no longer" in dialog.markdown[-1].value
+    dialog.button(key="confirm_remove").click().run()
+
+    with pytest.raises(NotFound):
+        proctor.budgets.show(acme)

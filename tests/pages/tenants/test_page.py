@@ -1,0 +1,395 @@
+"""Tenants: budgets that are checked again and never overwritten, keys that are shown once."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.pricing import NANO
+from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.runtime import Runtime
+from core.tables import Tenant
+from pages.kit import formats
+from pages.kit import page as kit
+from pages.kit.markup import plain
+from pages.tenants.budget_table import checked, listed, status
+from tests.pages.conftest import Open
+
+
+@pytest.fixture
+def acme(proctor: Runtime) -> Tenant:
+    """A tenant with a budget of $25."""
+    tenant = proctor.tenants.create(LOCAL_OPERATOR, "Acme", "Asia/Kathmandu")
+    proctor.budgets.set(LOCAL_OPERATOR, tenant, 25 * NANO)
+    return tenant
+
+
+def _type(page: AppTest, proctor: Runtime, amounts: dict[int, Any]) -> AppTest:
+    """Type amounts into the table of budgets, by row, as no browser would let you."""
+    members = zlib.crc32("".join(tenant.id for tenant in proctor.tenants.list()).encode())
+    page.session_state[f"budgets_0_{members}"] = {
+        "edited_rows": {row: {"budget": amount} for row, amount in amounts.items()},
+        "added_rows": [],
+        "deleted_rows": [],
+    }
+    return page.run()
+
+
+# ── The list ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_tenants_the_page_says_what_to_do(open_page: Open) -> None:
+    """An empty deployment offers the one useful act."""
+    page = open_page("tenants")
+
+    assert not page.exception
+    assert "No tenants yet" in [header.value for header in page.header]
+    assert [button.label for button in page.button] == ["New tenant"]
+
+
+def test_nothing_typed_is_nothing_to_review(open_page: Open, acme: Tenant) -> None:
+    """A table as it was read offers neither review nor discard."""
+    del acme
+    page = open_page("tenants")
+
+    assert not page.exception
+    assert page.button(key="review").disabled
+    assert page.button(key="discard").disabled
+
+
+def test_a_typed_budget_can_be_reviewed_or_discarded(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Typing saves nothing; discarding puts the table back."""
+    page = _type(open_page("tenants"), proctor, {0: 30.0})
+    assert (page.button(key="review").label, page.button(key="review").disabled) == ("Review 1 change", False)
+
+    page.button(key="discard").click().run()
+
+    assert page.button(key="review").disabled
+    assert proctor.budgets.show(acme).limit_nano_usd == 25 * NANO
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (-5.0, "Acme: a budget lies between $0 and $1,000,000."),
+        (1e12, "Acme: a budget lies between $0 and $1,000,000."),
+        (None, "Acme needs an amount. To take its budget away, choose it below and press Remove."),
+    ],
+)
+def test_what_the_browser_would_not_stop_is_stopped(
+    open_page: Open, proctor: Runtime, acme: Tenant, typed: float | None, sentence: str
+) -> None:
+    """The limits of the table are cosmetic: each amount is checked again, and the sentence names tenant and rule."""
+    del acme
+    page = _type(open_page("tenants"), proctor, {0: typed})
+
+    assert [error.value for error in page.error] == [plain(sentence)]
+    assert page.button(key="review").disabled
+
+
+def test_what_was_typed_for_one_tenant_never_moves_to_another(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Edits are kept by place; a tenant that appears meanwhile would shift them, so they are dropped instead."""
+    del acme
+    page = _type(open_page("tenants"), proctor, {0: 30.0})
+    proctor.tenants.create(LOCAL_OPERATOR, "Aardvark")
+
+    page.run()
+
+    assert page.button(key="review").disabled
+
+
+def test_the_list_tells_each_budget_from_its_account(proctor: Runtime, acme: Tenant) -> None:
+    """Amounts are the ledger's, a missing budget is a gap and not a zero, and the reset is in the tenant's time."""
+    globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+
+    table = listed([acme, globex], proctor.budgets.states([acme, globex]))
+
+    first, second = table.to_dict("records")
+    assert (first["budget"], first["spent"], first["resets"]) == (25.0, "$0.00", "Apr 01, 00:00")
+    assert (math.isnan(second["budget"]), second["spent"], second["status"]) == (True, formats.UNKNOWN, ["No budget"])
+
+
+class _State:
+    def __init__(self, share: float | None) -> None:
+        self.used_share = share
+        self.threshold = 80 if share is not None and share >= 0.8 else None
+
+
+@pytest.mark.parametrize(
+    ("share", "word"),
+    [
+        (0, "On track"),
+        (0.799, "On track"),
+        (0.8, "Near its limit"),
+        (0.999, "Near its limit"),
+        (1.0, "Spent"),
+        (1.4, "Spent"),
+        (None, "Spent"),
+    ],
+)
+def test_a_status_says_how_near_the_end_is(share: float | None, word: str) -> None:
+    """Past its first threshold a budget is near its end, all of it is spent, and so is a budget of nothing."""
+    assert status(_State(share)) == word
+
+
+def test_only_what_changed_is_a_change() -> None:
+    """Gaps that stay gaps and amounts that stay are no changes; cents are what is kept of an amount."""
+    before = pd.DataFrame({"tenant": ["a", "b", "c", "d"], "budget": [1.0, math.nan, 2.0, math.nan]})
+    after = pd.DataFrame({"tenant": ["a", "b", "c", "d"], "budget": [1.0, math.nan, 2.505001, 7.0]})
+
+    assert checked(before, after) == ({"c": 2.51, "d": 7.0}, [])
+
+
+# ── What is asked before anything changes ─────────────────────────────────────────────────────────────────────────────
+
+
+def _confirming(changes: dict[str, float]) -> None:
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import budget_review
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    import streamlit as st
+
+    if "seen" not in st.session_state:  # what the page had read when the dialog was opened
+        st.session_state["seen"] = visit.runtime.budgets.states(list(tenants.values()))
+    budget_review.review(visit, changes, tenants, st.session_state["seen"])
+
+
+def _dialog(function: Any, *arguments: Any) -> AppTest:
+    page = AppTest.from_function(function, args=arguments, default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def test_the_difference_names_what_follows(proctor: Runtime, acme: Tenant) -> None:
+    """Before saving, each budget stands as it is, as it would be, and with its consequence."""
+    del acme
+    proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+
+    rows = _dialog(_confirming, {"Acme": 0.0, "Globex": 5.0}).table[0].value
+
+    assert list(rows.loc["Acme", ["Now", "New"]]) == ["$25.00", "$0.00"]
+    assert "every generation will be refused" in rows.loc["Acme", "What follows"]
+    assert list(rows.loc["Globex", ["Now", "New"]]) == ["no limit", "$5.00"]
+    assert rows.loc["Globex", "What follows"].startswith("From now on its spending has a limit. It would have blocked")
+
+
+def test_confirmed_budgets_are_saved_in_whole_nano_dollars(proctor: Runtime, acme: Tenant) -> None:
+    """What was typed as dollars arrives exactly."""
+    globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+
+    _dialog(_confirming, {"Acme": 30.1, "Globex": 0.07}).button(key="confirm_budgets").click().run()
+
+    assert proctor.budgets.show(acme).limit_nano_usd == 30_100_000_000
+    assert proctor.budgets.show(globex).limit_nano_usd == 70_000_000
+
+
+def test_a_budget_that_somebody_else_changed_is_not_overwritten(proctor: Runtime, acme: Tenant) -> None:
+    """Whoever saves second is told, and the first one's budget stays."""
+    dialog = _dialog(_confirming, {"Acme": 30.0})
+    proctor.budgets.set(LOCAL_OPERATOR, acme, 99 * NANO)
+
+    dialog.button(key="confirm_budgets").click().run()
+
+    assert "Someone else changed the budget of Acme" in dialog.warning[0].value
+    assert proctor.budgets.show(acme).limit_nano_usd == 99 * NANO
+
+
+def _creating() -> None:
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import settings
+
+    settings.create(open_page("Test", "A dialog.", needs=Permission.TENANTS_READ))
+
+
+def test_a_tenant_is_created_with_its_budget(proctor: Runtime) -> None:
+    """One dialog makes a tenant that is ready to be given a key."""
+    dialog = _dialog(_creating)
+    dialog.text_input(key="new_name").set_value("Acme")
+    dialog.selectbox(key="new_zone").set_value("Europe/Berlin")
+    dialog.number_input(key="new_budget").set_value(12.5)
+    dialog.button(key="confirm_tenant").click().run()
+
+    (acme,) = proctor.tenants.list()
+    assert (acme.name, acme.timezone, acme.rate_limit_per_min) == ("Acme", "Europe/Berlin", None)
+    assert proctor.budgets.show(acme).limit_nano_usd == 12_500_000_000
+
+
+@pytest.mark.parametrize(("name", "says"), [("", "letters, digits"), ("acme", "already a tenant Acme")])
+def test_a_tenant_that_cannot_be_is_told_in_the_dialog(proctor: Runtime, acme: Tenant, name: str, says: str) -> None:
+    """The dialog stays open with its reason, and nothing was made."""
+    del acme
+    dialog = _dialog(_creating)
+    dialog.text_input(key="new_name").set_value(name)
+    dialog.button(key="confirm_tenant").click().run()
+
+    assert says in next(alert.value for alert in (*dialog.error, *dialog.warning))
+    assert len(proctor.tenants.list()) == 1
+
+
+def _making_a_key() -> None:
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import keys
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    keys.create(visit, visit.runtime.tenants.list()[0])
+
+
+def test_a_new_key_is_on_the_screen_once(proctor: Runtime, acme: Tenant) -> None:
+    """The key stands in one drawing of one dialog; neither the next one nor the session holds it."""
+    dialog = _dialog(_making_a_key)
+    dialog.text_input(key="new_key").set_value("billing")
+    dialog.button(key="confirm_key").click().run()
+
+    secret = dialog.code[0].value
+    assert proctor.tenants.authenticate(secret).tenant_id == acme.id
+    assert [key.name for key in proctor.tenants.keys(acme)] == ["billing"]
+    assert secret not in repr(dialog.session_state)
+
+    dialog.run()
+    assert not dialog.code
+    assert len(proctor.tenants.keys(acme)) == 1
+
+
+def _revoking() -> None:
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import keys
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenant = visit.runtime.tenants.list()[0]
+    keys.revoke(visit, tenant, visit.runtime.tenants.keys(tenant)[0])
+
+
+def test_revoking_says_whom_it_locks_out(proctor: Runtime, acme: Tenant) -> None:
+    """The dialog names the tenant and the key, and only its button revokes."""
+    new = proctor.tenants.create_key(LOCAL_OPERATOR, acme, "billing")
+    dialog = _dialog(_revoking)
+    told = " ".join(text.value for text in dialog.markdown)
+    assert "Acme" in told
+    assert new.prefix in told
+    assert proctor.tenants.keys(acme)[0].is_live
+
+    dialog.button(key="confirm_revoke").click().run()
+
+    assert not proctor.tenants.keys(acme)[0].is_live
+
+
+def _settling() -> None:
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import settings
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenant = st.session_state.setdefault("seen", visit.runtime.tenants.list()[0])
+    settings.edit(visit, tenant)
+
+
+def test_settings_are_saved_unless_somebody_else_was_first(proctor: Runtime, acme: Tenant) -> None:
+    """The version that was read guards the tenant: the second save is a conflict and changes nothing."""
+    first, second = _dialog(_settling), _dialog(_settling)
+    first.number_input(key=f"limit_{acme.id}").set_value(7)
+    first.button(key="confirm_settings").click().run()
+    second.number_input(key=f"days_{acme.id}").set_value(0)
+    second.button(key="confirm_settings").click().run()
+
+    now = proctor.tenants.find("Acme")
+    assert (now.rate_limit_per_min, now.payload_retention_days) == (7, 30)
+    assert "Someone else changed tenant Acme" in second.warning[0].value
+
+
+def _limiting() -> None:  # pragma: no cover - runs inside AppTest
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.tenants import keys
+
+    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
+    tenant = visit.runtime.tenants.list()[0]
+    keys.limit(visit, tenant, st.session_state.setdefault("seen", visit.runtime.tenants.keys(tenant)[0]))
+
+
+def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
+    """The settings hold all three; the page says what is used of those that are set."""
+    dialog = _dialog(_settling)
+    dialog.number_input(key=f"tokens_per_min_{acme.id}").set_value(90_000)
+    dialog.number_input(key=f"concurrent_limit_{acme.id}").set_value(4)
+    dialog.button(key="confirm_settings").click().run()
+    now = proctor.tenants.find("Acme")
+    assert (now.rate_limit_per_min, now.tokens_per_min, now.concurrent_limit) == (None, 90_000, 4)
+
+    standing = proctor.policies.standing()
+    paces = standing.paces(standing.tenant(acme.id), LOCAL_OPERATOR)
+    with proctor.limits.admitted(paces, 500, 60):
+        captions = " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+    assert "1 of 600 generations in the last minute · 500 of 90,000 tokens · 1 of 4 in flight" in captions
+
+
+def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
+    """A key may have a share of its tenant's limits, and lose it again."""
+    proctor.tenants.create_key(LOCAL_OPERATOR, acme, "nightly")
+    key = proctor.tenants.keys(acme)[0]
+    dialog = _dialog(_limiting)
+    dialog.number_input(key=f"limit_{key.id}").set_value(5)
+    dialog.button(key="confirm_key_limits").click().run()
+    assert proctor.tenants.keys(acme)[0].rate_limit_per_min == 5
+    assert "0 of 5 generations" in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+
+    proctor.tenants.limit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)
+    assert "of 5 generations" not in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
+
+
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_tenant_of_the_url_is_the_one_that_is_shown(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """A link to a tenant opens with its keys: live ones with a way to revoke, revoked ones by name."""
+    globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
+    proctor.tenants.create_key(LOCAL_OPERATOR, acme, "not shown")
+    live = proctor.tenants.create_key(LOCAL_OPERATOR, globex, "import *job*")
+    gone = proctor.tenants.create_key(LOCAL_OPERATOR, globex)
+    proctor.tenants.revoke_key(LOCAL_OPERATOR, gone.id)
+
+    page = open_page("tenants", tenant="Globex")
+
+    shown = " ".join(element.value for element in (*page.markdown, *page.caption))
+    assert live.prefix in shown
+    assert r"import \*job\*" in shown
+    assert f"Revoked: `{gone.prefix}…`" in shown
+    assert "not shown" not in shown
+    assert [button.key for button in page.button if button.label == "Revoke"] == [f"revoke_{live.id}"]
+
+
+def test_a_tenant_without_a_live_key_is_told_so(open_page: Open, acme: Tenant) -> None:
+    """Nobody can call as it, and the page says that."""
+    del acme
+    assert "No program can call as Acme" in open_page("tenants").info[0].value
+
+
+@pytest.mark.parametrize("name", ["tenants", "flags", "routes", "playground"])
+def test_who_lacks_the_permission_sees_nothing(
+    open_page: Open, acme: Tenant, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The page guards itself: it says which permission is missing, and draws neither names nor buttons."""
+    stranger = Principal("stranger", Role.TENANT_KEY, tenant_id=acme.id)
+    monkeypatch.setattr(kit, "current_principal", lambda: stranger)
+
+    page = open_page(name)
+
+    if name == "playground":  # a tenant's principal may generate
+        assert not page.error
+        return
+    assert "lacks the permission" in page.error[0].value
+    assert not page.button
