@@ -1,4 +1,8 @@
-"""Who changed what: one call writes audit entry and change event, and makes what policies keep stale."""
+"""Who changed what: one call writes audit entry and change event, and makes what policies keep stale.
+
+There is one count of the decisions that concern everybody, and one per tenant of those that concern it alone: so a
+decision about one tenant leaves what is kept of the others as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,29 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection
 from sqlmodel import Session
 
 from core.clock import Clock
 from core.tables import AuditEntry, ChangeEvent
 
-# Both databases know this form; it is atomic where two operators write the very first decision at once.
+# Both databases know these forms; they are atomic where two operators write the very first decision at once.
 _BUMP = sqlalchemy.text(
     "INSERT INTO revision (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = revision.count + 1"
 )
-REVISION = "SELECT count FROM revision WHERE id = 1"
+_BUMP_TENANT = sqlalchemy.text(
+    "INSERT INTO tenant_revision (tenant_id, count) VALUES (:tenant_id, 1) "
+    "ON CONFLICT (tenant_id) DO UPDATE SET count = tenant_revision.count + 1"
+)
+REVISIONS = """
+SELECT COALESCE(r.count, 0), COALESCE(o.count, 0)
+FROM tenant t LEFT JOIN revision r ON r.id = 1 LEFT JOIN tenant_revision o ON o.tenant_id = t.id
+WHERE t.id = :tenant_id
+"""
+"""How many decisions concern everybody, and how many the tenant alone: what was read at the same counts is still true.
+
+Read it before what it guards: then a change in between can only make a fresh value look stale, never the reverse. There
+is no row where there is no tenant.
+"""
 
 
 def record(
@@ -38,7 +54,7 @@ def record(
     *actor* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
     (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark.
     *before* and *after* are JSON values. They are shown to people and kept for ever: no key, no secret, no prompt.
-    *at* is when it happened, where that was not just now.
+    *at* is when it happened, where that was not just now. With a *tenant_id* it concerns that tenant's policies alone.
     """
     at = at or clock.now()
     session.add(
@@ -65,12 +81,7 @@ def record(
             after=after,
         )
     )
-    session.connection().execute(_BUMP)
-
-
-def revision(connection: Connection) -> int:
-    """Return how many decisions were recorded: what was read at the same count is still true.
-
-    Read it before what it guards: then a change in between can only make a fresh value look stale, never the reverse.
-    """
-    return connection.exec_driver_sql(REVISION).scalar() or 0
+    if tenant_id is None:
+        session.connection().execute(_BUMP)
+    else:
+        session.connection().execute(_BUMP_TENANT, {"tenant_id": tenant_id})

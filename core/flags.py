@@ -20,7 +20,7 @@ from openfeature.exception import FlagNotFoundError, TypeMismatchError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import Session, col, select
 from typing_extensions import override
 
 from core import audit
@@ -42,7 +42,7 @@ class Meaning:
 
 
 class Flag(StrEnum):
-    """Every flag there is. Each is honoured when a policy is made (``core/policy.py``), or by the record."""
+    """Every flag there is. Each is honoured in ``core/policy/``; of keeping payloads, in ``core/record/``."""
 
     GENERATION = "generation.enabled"
     STREAMING = "streaming.enabled"
@@ -197,6 +197,10 @@ class Flags:
         domain = f"proctor/{id(self):x}"
         openfeature.api.set_provider_and_wait(RuleProvider(lambda: _table(self.rules())), domain)
         return openfeature.api.get_client(domain)
+
+    def concerning(self, session: Session, tenant_id: str) -> Sequence[FlagRule]:
+        """Return the rules for a tenant, its own and those for all."""
+        return session.exec(select(FlagRule).where(col(FlagRule.tenant_id).in_(("", tenant_id)))).all()
 
     def rules(self) -> Sequence[FlagRule]:
         """Return every rule: one read."""

@@ -122,12 +122,11 @@ class Corridor:
         messages = _messages(request)
         _require_json(request.metadata)
         _require_time(request.timeout_seconds)
-        standing = self._policies.standing()
-        tenant = standing.tenant(_tenant_id(request, principal))
+        snapshot = self._policies.snapshot(_tenant_id(request, principal))
+        tenant = snapshot.tenant
         with ExitStack() as leaving, self._recording(request, principal, tenant) as record:  # 8 all is written down
-            policy = standing.resolve(  # 2 what holds
+            policy = snapshot.resolve(  # 2 what holds
                 principal,
-                tenant,
                 schema=request.schema,
                 route=request.route,
                 model=request.model,
@@ -135,7 +134,7 @@ class Corridor:
             )
             policy = _within(request.timeout_seconds, policy)
             record.governed_by(policy)
-            paces, seconds = standing.paces(tenant, principal), policy.route.deadline_seconds
+            paces, seconds = snapshot.paces(principal), policy.route.deadline_seconds
             ticket = leaving.enter_context(  # 3 not too fast; what it takes is given back once all is written down
                 self._limits.admitted(paces, estimated_tokens(messages), seconds)
             )

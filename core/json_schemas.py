@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
@@ -87,32 +87,65 @@ def canonical(schema: Mapping[str, Any]) -> str:
     schemas that order them differently do not ask for the same thing.
 
     Raises:
-        Invalid: it nests too deep, or is no JSON.
+        Invalid: it is no JSON, or nests too deep, has too many values or is too large: found out before it is written,
+            as callers send schemas of any size.
 
     """
     try:
-        text = json.dumps(_ordered(schema, "schema", 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
+        text = json.dumps(_Ordering().ordered(schema, "schema", 0), **_COMPACT)
+        size = len(text.encode())
     except (TypeError, ValueError):
         raise Invalid("The schema is not JSON; use objects, lists, text, numbers, true, false and null only.") from None
+    if size > MOST_BYTES:
+        raise _too_large()
     return text
 
 
-def _ordered(node: Any, role: str, depth: int) -> Any:
-    if depth > DEEPEST:
-        raise Invalid(f"The schema nests deeper than {DEEPEST} levels; move parts to $defs and refer to them.")
-    if isinstance(node, dict):
-        entries = cast("dict[str, Any]", node)
-        names = list(entries) if role == "properties" else sorted(entries)
-        return {
-            name: _ordered(
-                entries[name], name if role == "schema" and name == "properties" else _inner(role, name), depth + 1
-            )
-            for name in names
-        }
-    if isinstance(node, list):
-        return [_ordered(part, _inner(role, ""), depth + 1) for part in cast("list[Any]", node)]
-    return node
+_COMPACT: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
+
+
+def _too_large() -> Invalid:
+    return Invalid(f"The schema is larger than {MOST_BYTES // 1000} kB; split it, or shorten its descriptions.")
+
+
+def _too_many(limit: str) -> Invalid:
+    return Invalid(f"The schema {limit}; split it, or move parts to $defs and refer to them.")
+
+
+class _Ordering:
+    """One walk that sorts keywords, and stops as soon as a schema is more than we take."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+        self._characters = 0
+
+    def ordered(self, node: Any, role: str, depth: int) -> Any:
+        """Return *node* with its keywords sorted, and so everything in it."""
+        self._nodes += 1
+        if depth > DEEPEST:
+            raise _too_many(f"nests deeper than {DEEPEST} levels")
+        if self._nodes > MOST_NODES:
+            raise _too_many(f"has over {MOST_NODES} values")
+        if isinstance(node, dict):
+            entries = cast("dict[str, Any]", node)
+            names = list(entries) if role == "properties" else sorted(entries)
+            self._count(names)
+            return {name: self.ordered(entries[name], _role_in(role, name), depth + 1) for name in names}
+        if isinstance(node, list):
+            return [self.ordered(part, _inner(role, ""), depth + 1) for part in cast("list[Any]", node)]
+        if isinstance(node, str):
+            self._count((node,))
+        return node
+
+    def _count(self, texts: Iterable[str]) -> None:
+        self._characters += sum(map(len, texts))
+        if self._characters > MOST_BYTES:
+            raise _too_large()
+
+
+def _role_in(role: str, name: str) -> str:
+    """Return the role of what lies under *name*; properties have one of their own, as they keep their order."""
+    return name if role == "schema" and name == "properties" else _inner(role, name)
 
 
 def _inner(role: str, name: str) -> str:
@@ -225,8 +258,7 @@ class _Survey:
         self._patterns = 0
         self._steps_behind: dict[str, int] = {}
         self._walk(schema, "schema", ())
-        if len(canonical(schema).encode()) > MOST_BYTES:
-            raise Invalid(f"The schema is larger than {MOST_BYTES // 1000} kB; split it, or shorten its descriptions.")
+        canonical(schema)
         try:
             steps = self._steps(schema)
         except RecursionError:
@@ -238,7 +270,7 @@ class _Survey:
         self._nodes += 1
         if self._nodes > MOST_NODES or len(steps) > DEEPEST:
             limit = f"nests deeper than {DEEPEST} levels" if len(steps) > DEEPEST else f"has over {MOST_NODES} values"
-            raise Invalid(f"The schema {limit}; split it, or move parts to $defs and refer to them.")
+            raise _too_many(limit)
         if isinstance(node, dict):
             for name, part in cast("dict[Any, Any]", node).items():
                 if not isinstance(name, str):

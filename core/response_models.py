@@ -20,7 +20,16 @@ from pydantic import BaseModel, PrivateAttr, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
 
 from core.field_problems import MOST_PROBLEMS, FieldProblem, Problem, field_errors, problems, unkept
-from core.json_schemas import Compiled, canonical, compiled, digest, is_plain_name, schema_hash, tool_name
+from core.json_schemas import (
+    MOST_BYTES,
+    Compiled,
+    canonical,
+    compiled,
+    digest,
+    is_plain_name,
+    schema_hash,
+    tool_name,
+)
 
 __all__ = [
     "FieldProblem",
@@ -195,11 +204,15 @@ def response_model(schema: dict[str, Any], name: str) -> type[ResponseModel]:
 
 
 def _raw_digest(schema: dict[str, Any]) -> bytes:
-    """Return what tells *schema* from others as it is written: ten times cheaper than its canonical hash."""
+    """Return what tells *schema* from others as it is written: ten times cheaper than its canonical hash.
+
+    It is empty for what the careful path will refuse: no JSON, or too much of it.
+    """
     try:
-        return sha256(orjson.dumps(schema)).digest()
-    except TypeError:  # no JSON: the careful path says so
+        text = orjson.dumps(schema)
+    except TypeError:
         return b""
+    return sha256(text).digest() if len(text) <= MOST_BYTES else b""
 
 
 def _cached(schema_hash: str, title: str) -> type[ResponseModel] | None:

@@ -9,7 +9,8 @@ import click
 
 from core.cli._command import Answer, command, proctor, table
 from core.errors import NotFound
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.policy import pace_of
+from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.limits import Pace, Use
@@ -90,15 +91,10 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
 
 
 def _shown(runtime: Runtime, owner: Tenant) -> Answer:
-    standing = runtime.policies.standing()
-    terms = standing.tenant(owner.id)
+    snapshot = runtime.policies.snapshot(owner.id)
     keys = [key for key in runtime.tenants.keys(owner) if key.is_live]
-    of_keys = {
-        key.id: paces[1]
-        for key in keys
-        if len(paces := standing.paces(terms, Principal("", Role.TENANT_KEY, owner.id, key.id))) > 1
-    }
-    pace = standing.paces(terms, LOCAL_OPERATOR)[0]
+    of_keys = {key.id: pace for key in keys if (pace := pace_of(key)) is not None}
+    pace = snapshot.pace
     is_shared = runtime.shared.is_set and runtime.shared.check()
     used = _used(runtime, [pace, *of_keys.values()], is_shared=is_shared)
     document: dict[str, Any] = {

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ from core.demo._chance import DemoClock
 from core.demo._provider import Spell
 from core.demo._seed import Negotiated, Seed, TenantSeed
 from core.flags import Flag, Flags
-from core.policy import Policies, Standing
+from core.policy import Policies, TenantSnapshot
 from core.pricing import Prices, nano_usd
 from core.principals import Principal, Role
 from core.routes import Routes
@@ -42,14 +42,16 @@ GRACE = timedelta(days=60)
 class Remembered(Policies):
     """Policies that stay as they were when they were first asked for."""
 
-    _first: Standing | None = None
+    @cached_property
+    def _first(self) -> dict[str, TenantSnapshot]:
+        return {}
 
     @override
-    def standing(self) -> Standing:
-        """Return what stood then."""
-        if self._first is None:
-            self._first = super().standing()
-        return self._first
+    def snapshot(self, tenant_id: str) -> TenantSnapshot:
+        """Return what held then."""
+        if tenant_id not in self._first:
+            self._first[tenant_id] = super().snapshot(tenant_id)
+        return self._first[tenant_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +212,10 @@ class History:
         for member in self.members.values():
             if only not in (None, member.seed.name):
                 continue
-            standing = policies.standing()
-            terms = standing.tenant(member.row.id)
+            snapshot = policies.snapshot(member.row.id)
             for use in member.seed.uses:
-                standing.resolve(
+                snapshot.resolve(
                     member.principal,
-                    terms,
                     schema=self.references[use.schema_name],
                     route=use.route,
                     model=None,

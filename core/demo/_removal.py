@@ -40,6 +40,7 @@ from core.tables import (
     SchemaLabel,
     SchemaVersion,
     Tenant,
+    TenantRevision,
 )
 
 MADE = "demo.make"
@@ -91,6 +92,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(FireDrill).where(or_(col(FireDrill.tenant_id).in_(tenants), is_born_in_demo(col(FireDrill.id)))),
             delete(ApiKey).where(col(ApiKey.tenant_id).in_(tenants)),
             delete(FlagRule).where(col(FlagRule.tenant_id).in_(tenants)),
+            delete(TenantRevision).where(col(TenantRevision.tenant_id).in_(tenants)),
             delete(ChangeEvent).where(
                 or_(col(ChangeEvent.tenant_id).in_(tenants), is_born_in_demo(col(ChangeEvent.id)))
             ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
 from sqlmodel import Session, col, select
@@ -14,11 +13,10 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
 from core.routes import checks
+from core.routes.table import DEFAULT, RouteTable, RouteView
 from core.settings import Settings
 from core.store import Store
 from core.tables import Route, Schema
-
-DEFAULT = "default"
 
 
 class Limits(TypedDict, total=False):
@@ -43,36 +41,6 @@ class Limits(TypedDict, total=False):
     """Yes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteView:
-    """A route as people see it."""
-
-    terms: RouteTerms
-    version: int
-    """0 for the default route while the environment decides."""
-    is_from_environment: bool
-    description: str = ""
-    schemas: tuple[str, ...] = ()
-    """Schemas that take this route when the caller names none."""
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """The route as plain values, as audit and the command line write it."""
-        terms = self.terms
-        return {
-            "candidates": [_described(one) for one in terms.candidates],
-            "description": self.description,
-            "schemas": list(self.schemas),
-            "max_reasks": terms.max_reasks,
-            "max_retries": terms.max_retries,
-            "deadline_seconds": terms.deadline_seconds,
-            "fallback_on": [cause.value for cause in Cause if cause in terms.fallback_on],
-            "hedge_after_ms": terms.hedge_after_ms,
-            "cache_seconds": terms.cache_seconds,
-            "marks_cache": terms.marks_cache,
-        }
-
-
 class Routes:
     """The routes of this deployment."""
 
@@ -81,12 +49,16 @@ class Routes:
         self._clock = clock
         self._settings = settings
 
-    def list(self) -> Sequence[RouteView]:
-        """Return every route, the default one first."""
+    def table(self) -> RouteTable:
+        """Return the routes as they are now: one read."""
         with self._store.reading() as session:
             rows = session.exec(select(Route).order_by(Route.name)).all()
         views = {row.name: self._view(row) for row in rows}
-        return [views.pop(DEFAULT, None) or self._from_environment(), *views.values()]
+        return RouteTable([views.pop(DEFAULT, None) or self._from_environment(), *views.values()])
+
+    def list(self) -> Sequence[RouteView]:
+        """Return every route, the default one first."""
+        return self.table().views
 
     def find(self, name: str) -> RouteView:
         """Return the route of that name.
@@ -95,19 +67,11 @@ class Routes:
             NotFound: there is none; the message says which there are.
 
         """
-        with self._store.reading() as session:
-            row = session.exec(select(Route).where(Route.name == name)).first()
-            if row is not None:
-                return self._view(row)
-            if name == DEFAULT:
-                return self._from_environment()
-            names = session.exec(select(Route.name).where(Route.name != DEFAULT).order_by(Route.name)).all()
-        raise NotFound(f"There is no route {name!r}. There are: {', '.join([DEFAULT, *names])}.")
+        return self.table().find(name)
 
     def for_schema(self, schema: str) -> RouteView:
         """Return the route that a request about *schema* takes if it names none: the one that lists it, or default."""
-        views = self.list()
-        return next((view for view in views if schema in view.schemas), views[0])
+        return self.table().for_schema(schema)
 
     def of_model(self, model: str, route: str = DEFAULT) -> RouteTerms:
         """Return a route narrowed to one model, as a caller may ask for it.
@@ -119,13 +83,11 @@ class Routes:
             NotFound: there is no such route.
 
         """
-        base, wanted = self.find(route).terms, self.candidate({"model": model})
-        known = next((one for one in base.candidates if one.name == wanted.name), wanted)
-        return replace(base, candidates=(known,), hedge_after_ms=None)
+        return self.table().narrowed(route, self.candidate({"model": model}))
 
     def models(self) -> Sequence[str]:
         """Return every model that a route names, as ``provider/name``, each once."""
-        return list(dict.fromkeys(one.name for view in self.list() for one in view.terms.candidates))
+        return self.table().models
 
     def set(
         self,
@@ -286,19 +248,3 @@ def _check_schemas(session: Session, route: str, wanted: Sequence[str]) -> None:
     for other in session.exec(select(Route).where(Route.name != route)):
         if taken := [name for name in wanted if name in other.schemas]:
             raise Invalid(f"The schema {taken[0]} takes the route {other.name} already; take it from there first.")
-
-
-def _described(one: Candidate) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "model": one.name,
-        "mode": one.mode,
-        "max_tokens": one.max_tokens,
-        "timeout_seconds": one.timeout_seconds,
-    }
-    own: dict[str, Any] = {
-        "most_tokens": one.most_tokens,
-        "max_reasks": one.max_reasks,
-        "max_retries": one.max_retries,
-        "parameters": dict(one.parameters) or None,
-    }
-    return described | {field: value for field, value in own.items() if value is not None}

@@ -25,6 +25,7 @@ from core.tables._decisions import Schema as Schema
 from core.tables._decisions import SchemaLabel as SchemaLabel
 from core.tables._decisions import SchemaVersion as SchemaVersion
 from core.tables._decisions import Tenant as Tenant
+from core.tables._decisions import TenantRevision as TenantRevision
 from core.tables._happenings import Account as Account
 from core.tables._happenings import Attempt as Attempt
 from core.tables._happenings import CachedAnswer as CachedAnswer

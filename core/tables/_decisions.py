@@ -5,17 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field
 
 from core.tables._columns import Row, json, long_text, money, utc
 
 
 class Revision(Row, table=True):
-    """One row that counts operator decisions: a policy read at the same count is still true."""
+    """One row that counts the decisions of operators that concern every tenant."""
 
     id: int = Field(default=1, primary_key=True)
     count: int = 0
+
+
+class TenantRevision(Row, table=True):
+    """Counts the decisions that concern one tenant alone: a policy read at the same two counts is still true."""
+
+    tenant_id: str = Field(primary_key=True)
+    count: int = Field(default=0, sa_type=BigInteger)
 
 
 class Tenant(Row, table=True):

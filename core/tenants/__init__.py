@@ -309,13 +309,15 @@ class Tenants:
 
         Raises:
             Unauthenticated: it is no key of ours, or was revoked. The sentence is the same, so that it tells nothing.
+            Unavailable: the database does not answer.
 
         """
         if secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET:
-            with self._store.snapshot() as connection:
-                row = connection.exec_driver_sql(self._by_hash, {"hash": _hash(secret)}).first()
-            if row is not None and row.revoked_at is None:
-                return Principal(f"key {row.prefix}…", Role.TENANT_KEY, tenant_id=row.tenant_id, key_id=row.id)
+            row = self._store.read_one(self._by_hash, {"hash": _hash(secret)})
+            if row is not None:
+                key_id, tenant_id, prefix, revoked_at = row
+                if revoked_at is None:
+                    return Principal(f"key {prefix}…", Role.TENANT_KEY, tenant_id=tenant_id, key_id=key_id)
         raise Unauthenticated(
             "The key is not known here, or was revoked. Send a tenant key as 'Authorization: Bearer prk_…'; "
             "an operator makes one with 'proctor key create TENANT'."

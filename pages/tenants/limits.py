@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from core.principals import Principal, Role
+from core.policy import pace_of
 from pages.kit import formats
 from pages.kit.page import Visit
 
@@ -25,14 +25,8 @@ FIELDS = {
 
 def sentences(visit: Visit, tenant: Any, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
     """Return what is used of the tenant's limits and, by id, of those of the keys that have their own."""
-    standing = visit.runtime.policies.standing()
-    terms = standing.tenant(tenant.id)
-    of_keys: dict[str, Pace] = {}
-    for key in keys:
-        _, *own = standing.paces(terms, Principal("", Role.TENANT_KEY, tenant.id, key.id))
-        if own:
-            of_keys[key.id] = own[0]
-    every = [standing.paces(terms, visit.principal)[0], *of_keys.values()]
+    of_keys = {key.id: pace for key in keys if (pace := pace_of(key)) is not None}
+    every = [visit.runtime.policies.snapshot(tenant.id).pace, *of_keys.values()]
     used = [_sentence(*one) for one in zip(every, visit.runtime.limits.use(every), strict=True)]
     return used[0], dict(zip(of_keys, used[1:], strict=True))
 

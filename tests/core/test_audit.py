@@ -12,6 +12,7 @@ from core import audit
 from core.clock import ManualClock
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FlagRule
+from tests.builders import decisions
 
 
 def _flip(store: Store, clock: ManualClock, **facts: object) -> None:
@@ -57,11 +58,11 @@ def test_one_call_writes_entry_and_event(store: Store, clock: ManualClock) -> No
 def test_revision_counts_changes(store: Store, clock: ManualClock) -> None:
     """The revision starts at 0 and goes up by one with every change."""
     with store.snapshot() as connection:
-        assert audit.revision(connection) == 0
+        assert decisions(connection) == 0
     for count in (1, 2, 3):
         _flip(store, clock)
         with store.snapshot() as connection:
-            assert audit.revision(connection) == count
+            assert decisions(connection) == count
 
 
 def test_failed_change_leaves_nothing(store: Store, clock: ManualClock) -> None:
@@ -77,7 +78,7 @@ def test_failed_change_leaves_nothing(store: Store, clock: ManualClock) -> None:
     with store.reading() as session:
         assert session.exec(select(AuditEntry)).all() == []
         assert session.exec(select(ChangeEvent)).all() == []
-        assert audit.revision(session.connection()) == 0
+        assert decisions(session.connection()) == 0
 
 
 def test_wrapped_secret_cannot_be_recorded(store: Store, clock: ManualClock) -> None:
@@ -98,4 +99,4 @@ def test_concurrent_changes_all_count(store: Store, clock: ManualClock) -> None:
     with store.reading() as session:
         entries = session.exec(select(AuditEntry).order_by(col(AuditEntry.id))).all()
         assert len(entries) == 16
-        assert audit.revision(session.connection()) == 16
+        assert decisions(session.connection()) == 16

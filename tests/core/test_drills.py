@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from core import audit
 from core import runtime as running
 from core.cli import main
 from core.clock import ManualClock
@@ -27,6 +26,7 @@ from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FireDrill, Tenant
 from core.tenants import Tenants
 from tests import builders
+from tests.builders import decisions
 from tests.conftest import START
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, Rig, rig
 from tests.wire.server import WireServer
@@ -61,7 +61,7 @@ def rows(store: Store, table: Any) -> list[Any]:
 def revision(store: Store) -> int:
     """Return how many decisions there were."""
     with store.snapshot() as connection:
-        return audit.revision(connection)
+        return decisions(connection)
 
 
 # ── Start, see, stop ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -305,14 +305,14 @@ def test_a_policy_that_was_kept_meets_the_end_by_the_clock(
         tenant, route = on.tenant(), on.route(OPENAI)
         on.runtime.drills.start(LOCAL_OPERATOR, tenant, Fault.RATE_LIMIT, share=1, minutes=5, reason="A test.")
         assert on.ask(tenant, route=route).generation.outcome == "provider_error"
-        before = on.runtime.policies.standing()
+        before = on.runtime.policies.snapshot(tenant.id).revision
         real = on.clock.now
         monkeypatch.setattr(on.clock, "now", lambda: real() + timedelta(minutes=5))
 
         heard = on.ask(tenant, route=route)
 
         assert heard.error is None
-        assert on.runtime.policies.standing() is before, "no operator decided anything"
+        assert on.runtime.policies.snapshot(tenant.id).revision == before, "no operator decided anything"
 
 
 # ── The command line ──────────────────────────────────────────────────────────────────────────────────────────────────

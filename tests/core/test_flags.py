@@ -9,7 +9,6 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from sqlmodel import col, select
 
-from core import audit
 from core.clock import ManualClock
 from core.errors import Forbidden
 from core.flags import Evaluation, Flag, Flags, evaluate_all
@@ -17,6 +16,7 @@ from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FlagRule, Tenant
 from core.tenants import Tenants
+from tests.builders import decisions
 from tests.conftest import START
 
 
@@ -159,7 +159,7 @@ def test_every_change_is_audited_and_none_is_when_nothing_changed(
         (acme.id, "The rule of generation.enabled for Acme was removed."),
     ]
     with store.snapshot() as connection:
-        assert audit.revision(connection) == 1 + 4  # the tenant, and the four
+        assert decisions(connection) == 1 + 4  # the tenant, and the four
 
 
 def test_only_who_may_write_flags_writes_them(flags: Flags, acme: Tenant) -> None:

@@ -409,8 +409,7 @@ def test_the_tokens_that_a_provider_counted_are_counted(proctor: Rig) -> None:
     runtime, tenant = proctor.runtime, proctor.tenant()
     tenant = runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, tokens_per_min=100_000, concurrent_limit=1)
     usage = [proctor.ask(tenant).generation.usage for _ in range(2)]
-    standing = runtime.policies.standing()
-    paces = standing.paces(standing.tenant(tenant.id), LOCAL_OPERATOR)
+    paces = runtime.policies.snapshot(tenant.id).paces(LOCAL_OPERATOR)
 
     assert runtime.limits.use(paces) == [Use(2, sum(one.input_tokens + one.output_tokens for one in usage), 0)]
     runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 2, tokens_per_min=1)

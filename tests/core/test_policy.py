@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core import audit
+from core.breakers import Breakers, Rule
 from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
+from core.faults import Fault
 from core.flags import Flag
 from core.policy import Policy
+from core.policy._cache import RevisionCache
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.runtime import Runtime
 from core.tables import Outcome, Tenant
+from tests.builders import decisions
 from tests.corridor import ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
+from tests.statements import counted
 from tests.wire.server import WireServer
 
 
@@ -43,9 +51,8 @@ def elsewhere(here: Rig, wire: WireServer, database_url: str) -> Iterator[Runtim
 def resolved(on: Rig | Runtime, tenant: Tenant, **asked: Any) -> Policy:
     """Return the policy of a generation that begins now."""
     runtime = on.runtime if isinstance(on, Rig) else on
-    standing = runtime.policies.standing()
     wanted: dict[str, Any] = {"schema": "person", "route": "default", "model": None, "stream": False} | asked
-    return standing.resolve(program(tenant), standing.tenant(tenant.id), **wanted)
+    return runtime.policies.snapshot(tenant.id).resolve(program(tenant), **wanted)
 
 
 CHANGES: dict[str, tuple[Callable[[Runtime, Tenant], Any], Callable[[Policy], Any], Any]] = {
@@ -109,18 +116,107 @@ def test_a_decision_elsewhere_holds_with_the_next_generation(what: str, here: Ri
     assert look(before) != expected, "a policy is frozen"
 
 
-def test_between_decisions_one_number_is_read(here: Rig) -> None:
-    """At the same revision nothing but the revision is read again, neither for the policy nor for the key."""
-    tenant = here.tenant()
-    secret = here.runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
-    first = (here.runtime.policies.authenticate(secret), resolved(here, tenant))
-    statements: list[str] = []
-    event.listen(here.runtime.store.engine, "before_cursor_execute", lambda _c, _u, sql, *_: statements.append(sql))
+@pytest.mark.parametrize("schema", ["person", PERSON], ids=["registered", "inline"])
+def test_between_decisions_one_statement_is_asked(
+    schema: str | dict[str, Any], wire: WireServer, database_url: str
+) -> None:
+    """At the same revision nothing but the revision is read, once for the key and once for the policy, as one row."""
+    with counted() as statements, rig(wire, database_url) as here:
+        tenant = here.tenant()
+        secret = here.runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
 
-    again = [(here.runtime.policies.authenticate(secret), resolved(here, tenant)) for _ in range(5)]
+        def look() -> tuple[Principal, Policy]:
+            return here.runtime.policies.authenticate(secret), resolved(here, tenant, schema=deepcopy(schema))
 
-    assert statements == []
-    assert all(one[0] is first[0] and one[1] is first[1] for one in again)
+        first = look()
+        statements.clear()
+        again = [look() for _ in range(5)]
+
+        assert len(statements) == 10
+        assert all("tenant_revision" in sql for sql in statements.sent)
+        assert all(one[0] is first[0] and one[1] is first[1] for one in again)
+
+
+ELSEWHERE: dict[str, Callable[[Runtime, Tenant], Any]] = {
+    "a budget": lambda there, other: there.budgets.set(LOCAL_OPERATOR, other, 77),
+    "an edit": lambda there, other: there.tenants.edit(LOCAL_OPERATOR, other.id, 1, rate_limit_per_min=3),
+    "a key": lambda there, other: there.tenants.create_key(LOCAL_OPERATOR, other),
+    "a flag": lambda there, other: there.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, other, False),
+    "a price": lambda there, other: there.prices.set(
+        LOCAL_OPERATOR, "openai", "gpt-4o-mini", tenant=other, discount_percent="5", reason="A test."
+    ),
+    "a drill": lambda there, other: there.drills.start(
+        LOCAL_OPERATOR, other, Fault.SLOW, share=1, minutes=5, reason="A test."
+    ),
+}
+"""Decisions that concern one tenant alone."""
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_a_decision_about_one_tenant_leaves_the_others_alone(what: str, wire: WireServer, database_url: str) -> None:
+    """What is decided about one tenant holds for it at once, and costs the next generation of another nothing."""
+    with counted() as statements, rig(wire, database_url) as here, rig(wire, database_url) as there:
+        tenant, other = here.tenant(), here.tenant()
+        mine, theirs = resolved(here, tenant), resolved(here, other)
+        ELSEWHERE[what](there.runtime, other)
+        statements.clear()
+
+        assert resolved(here, tenant) is mine
+        assert len(statements) == 1
+        assert resolved(here, other).revision > theirs.revision
+
+
+@pytest.mark.parametrize("schema", ["person", PERSON], ids=["registered", "inline"])
+def test_of_many_callers_one_reads_anew(schema: str | dict[str, Any], wire: WireServer, database_url: str) -> None:
+    """After a decision for all, 64 threads that come at once make one policy between them, and each gets it."""
+    with counted() as statements, rig(wire, database_url) as here:
+        tenant = here.tenant()
+        resolved(here, tenant, schema=schema)
+        barrier, found, threads = threading.Barrier(64), list[Policy](), list[threading.Thread]()
+
+        def resolve() -> None:
+            barrier.wait()
+            found.append(resolved(here, tenant, schema=schema))
+
+        here.runtime.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, None, False)
+        statements.clear()
+        for _ in range(64):
+            threads.append(threading.Thread(target=resolve))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+        reads = [sql for sql in statements.sent if "tenant_revision" not in sql]
+        assert len(reads) == len(set(reads)), "nothing is read twice"
+        assert len({id(policy) for policy in found}) == 1
+        assert len(found) == 64
+
+
+def test_a_refusal_that_many_wait_for_is_everybody_s_own() -> None:
+    """Whoever waits for a value that cannot be made hears why, in an error to which others add nothing."""
+    cache: RevisionCache[str] = RevisionCache(10)
+    barrier, heard = threading.Barrier(8), list[NotFound]()
+
+    def make() -> str:
+        time.sleep(0.05)
+        raise NotFound("There is none.", known=[])
+
+    def ask() -> None:
+        barrier.wait()
+        try:
+            cache.get("it", 1, make)
+        except NotFound as error:
+            error.facts["generation_id"] = len(heard)
+            heard.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len({id(error.facts) for error in heard}) == 8
+    assert len(cache) == 0
 
 
 def test_a_revoked_key_is_out_at_once(here: Rig, elsewhere: Runtime) -> None:
@@ -150,7 +246,7 @@ def test_what_is_kept_holds_no_key(here: Rig) -> None:
     secret = here.runtime.tenants.create_key(LOCAL_OPERATOR, here.tenant()).secret
     here.runtime.policies.authenticate(secret)
 
-    assert secret not in repr(vars(here.runtime.policies.standing()))
+    assert secret not in repr(vars(here.runtime.policies.kept))
 
 
 def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
@@ -159,7 +255,7 @@ def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
     written = here.written(here.ask(tenant).generation.id)
 
     with here.runtime.store.snapshot() as connection:
-        revision = audit.revision(connection)
+        revision = decisions(connection)
     policy = written.generation.policy
     budget = {"scope": "tenant", "scope_name": "", "period": "month", "mode": "hard", "limit_nano_usd": 5_000_000}
     expected = {
@@ -298,11 +394,9 @@ def test_nobody_generates_in_another_s_tenant(here: Rig) -> None:
     with pytest.raises(Invalid, match="Name the tenant"):
         here.corridor().generate(question(), LOCAL_OPERATOR)
     assert here.corridor().generate(question(tenant_id=other.id), LOCAL_OPERATOR).tenant_id == other.id
-    standing = here.runtime.policies.standing()
+    snapshot = here.runtime.policies.snapshot(other.id)
     with pytest.raises(Forbidden):
-        standing.resolve(
-            program(mine), standing.tenant(other.id), schema="person", route="default", model=None, stream=False
-        )
+        snapshot.resolve(program(mine), schema="person", route="default", model=None, stream=False)
 
 
 def test_a_tenant_that_is_gone_is_told(here: Rig) -> None:
@@ -311,14 +405,68 @@ def test_a_tenant_that_is_gone_is_told(here: Rig) -> None:
         here.corridor().generate(question(), Principal("key", Role.TENANT_KEY, tenant_id="gone"))
 
 
+# ── What is kept ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_what_is_kept_is_bounded(here: Rig) -> None:
     """However many schemas, routes and models are named, what is remembered of them is bounded."""
     tenant = here.tenant(None)
-    standing = here.runtime.policies.standing()
-    terms = standing.tenant(tenant.id)
-    for number in range(4500):
-        found = standing._once(("policy", tenant.id, f"schema-{number}"), lambda: terms)
-        assert found is terms
+    kept = here.runtime.policies.kept
+    for number in range(9000):
+        assert kept.get(("policy", tenant.id, f"schema-{number}"), 1, lambda: tenant) is tenant
 
-    assert len(standing._kept) <= 4096
+    assert len(kept) <= 8192
     assert resolved(here, tenant).tenant.id == tenant.id
+
+
+def test_schemas_that_callers_send_are_kept_within_bounds(here: Rig) -> None:
+    """However many large schemas come with requests, those that are kept stand for a bounded amount of text."""
+    tenant = here.tenant(None)
+    for number in range(60):
+        large = PERSON | {"description": f"{number} " + "x" * 180_000}
+        assert resolved(here, tenant, schema=large).schema.version is None
+
+    assert here.runtime.policies.inline.weight <= 8_000_000
+    assert len(here.runtime.policies.inline) > 1
+
+
+@given(revisions=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60))
+def test_what_is_kept_is_what_was_made_at_its_revision(revisions: list[tuple[int, int]]) -> None:
+    """Whatever is asked in whatever order, an answer is never of another revision or key, nor is there too much."""
+    cache: RevisionCache[tuple[int, int]] = RevisionCache(4)
+    for key, revision in revisions:
+        assert cache.get(key, revision, lambda made=(key, revision): made) == (key, revision)
+        assert cache.peek(key) == (key, revision)
+        assert len(cache) == cache.weight <= 4
+
+
+# ── Breakers of schemas that come with a request ──────────────────────────────────────────────────────────────────────
+
+
+def test_an_inline_schema_has_a_breaker(here: Rig) -> None:
+    """A model whose answers never satisfy a schema that comes with requests is no longer asked for it, but for others.
+
+    The schema is known by its content: how its keywords are ordered makes no difference.
+    """
+    corridor = here.corridor(breakers=Breakers(here.clock, rule=Rule(least_calls=1)))
+    tenant, route = here.tenant(), here.route(OPENAI)
+    again = dict(reversed(PERSON.items()))
+    for _ in range(3):
+        here.ask(tenant, "invalid", corridor=corridor, route=route, schema=PERSON)
+
+    refused = here.ask(tenant, corridor=corridor, route=route, schema=again)
+    assert refused.generation.outcome is Outcome.PROVIDER_ERROR
+    assert refused.generation.attempts == ()
+    assert here.ask(tenant, corridor=corridor, route=route).generation.outcome is Outcome.VALID_FIRST_TRY
+    other = PERSON | {"description": "Somebody else."}
+    assert here.ask(tenant, corridor=corridor, route=route, schema=other).generation.outcome is Outcome.VALID_FIRST_TRY
+
+
+def test_inline_schemas_share_a_bounded_number_of_breakers(here: Rig) -> None:
+    """However many schemas callers send, their breakers have at most 64 names; each schema always has the same."""
+    tenant = here.tenant(None)
+    sent = [PERSON | {"description": f"Number {number}."} for number in range(400)]
+    names = [resolved(here, tenant, schema=schema).route.schema for schema in sent]
+
+    assert 32 < len(set(names)) <= 64
+    assert names == [resolved(here, here.tenant(None), schema=schema).route.schema for schema in sent]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core import audit
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError
 from core.pricing import SOURCE, Override, PriceBook, Prices, Usage, states
@@ -17,6 +16,7 @@ from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Tenant
 from tests import builders
+from tests.builders import decisions
 from tests.conftest import START
 
 DAY = timedelta(days=1)
@@ -161,14 +161,14 @@ def test_every_override_is_listed_with_its_state(prices: Prices, acme: Tenant, c
 def test_each_decision_is_audited(prices: Prices, acme: Tenant, store: Store) -> None:
     """Audit entry and change event say what it costs, from when, for whom and why; policies that are kept are stale."""
     with store.snapshot() as connection:
-        before = audit.revision(connection)
+        before = decisions(connection)
     made = put(prices, GPT, "0.1", tenant=acme, reason=" contract 7 ")
     prices.withdraw(LOCAL_OPERATOR, made.id)
     with store.reading() as session:
         entries = session.exec(select(AuditEntry).order_by(AuditEntry.id)).all()
         events = session.exec(select(ChangeEvent).order_by(ChangeEvent.id)).all()
     with store.snapshot() as connection:
-        assert audit.revision(connection) == before + 2
+        assert decisions(connection) == before + 2
     assert sorted(entry.action for entry in entries) == ["price.set", "price.withdraw"]
     assert {entry.tenant_id for entry in entries} == {acme.id}
     by_action = {entry.action: entry for entry in entries}

@@ -10,12 +10,12 @@ import orjson
 import pytest
 from sqlmodel import col, select
 
-from core import audit
 from core.clock import ManualClock
 from core.errors import Conflict, Invalid, NotFound
 from core.schemas import SAMPLES, ResolvedSchema, Schemas
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Schema, SchemaVersion
+from tests.builders import decisions
 
 PRICE: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
 PRICE_2: dict[str, Any] = {**PRICE, "properties": {"price": {"type": "number", "description": "Without tax."}}}
@@ -52,7 +52,7 @@ def test_same_content_is_kept_once(schemas: Schemas, store: Store) -> None:
     assert (again.id, again.version, again.created_by) == (first.id, 1, "ann")
     assert len(entries(store)) == 1
     with store.snapshot() as connection:
-        assert audit.revision(connection) == 1
+        assert decisions(connection) == 1
 
 
 def test_new_content_is_a_new_version(schemas: Schemas) -> None:

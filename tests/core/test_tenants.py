@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from core import audit
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import METADATA, ApiKey, AuditEntry, ChangeEvent, Tenant
 from core.tenants import Tenants
+from tests.builders import decisions
 from tests.conftest import START
 
 
@@ -39,7 +39,7 @@ def _entries(store: Store) -> list[AuditEntry]:
 
 def _revision(store: Store) -> int:
     with store.snapshot() as connection:
-        return audit.revision(connection)
+        return decisions(connection)
 
 
 def _everything_kept(store: Store) -> str:

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from core.budgets import Budgets
 from core.clock import ManualClock, micros
-from core.store import Store
+from core.store import NEWEST, Store
 from core.tables import Attempt, Generation, LedgerEntry, Reservation, Tenant
 from tests import servers
 from tests.conftest import START
@@ -127,7 +127,7 @@ def test_a_downgrade_keeps_what_the_first_release_knew(old: Store) -> None:
             values = entry.model_dump() | {"id": cause, "kind": "repricing", "cause": cause, "nano_usd": 0}
             session.add(LedgerEntry(**values))
 
-    old.migrate("-1")
+    old.migrate(f"-{int(NEWEST) - 1}")
 
     with old.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT spent_nano_usd, held_nano_usd FROM account").all()

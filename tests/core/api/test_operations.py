@@ -160,8 +160,8 @@ class TestTooFast:
         """A key with one place in flight; who comes meanwhile is told to come back soon."""
         key = house.runtime.tenants.keys(house.tenant)[0]
         house.runtime.tenants.limit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
-        standing = house.runtime.policies.standing()
-        paces = standing.paces(standing.tenant(house.tenant.id), standing.principal(house.key))
+        policies = house.runtime.policies
+        paces = policies.snapshot(house.tenant.id).paces(policies.authenticate(house.key))
         with house.runtime.limits.admitted(paces, 1, 60):
             refusal = client.post("/v1/generate", json=house.ask())
         assert (refusal.status_code, refusal.headers["retry-after"]) == (429, "1")

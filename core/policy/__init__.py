@@ -1,0 +1,11 @@
+"""What governs one generation: read once, frozen, recorded with it.
+
+Everything here changes only by an operator's decision, and every decision moves a revision: the one of its tenant, or
+the one for all. So what was read at the present revisions is still true, in every process, and the hot path reads two
+numbers in one statement.
+"""
+
+from core.policy._policies import Policies, TenantSnapshot, pace_of
+from core.policy._terms import Policy, TenantTerms
+
+__all__ = ["Policies", "Policy", "TenantSnapshot", "TenantTerms", "pace_of"]

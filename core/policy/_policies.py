@@ -1,0 +1,284 @@
+"""Resolves policies, and keeps what it read for as long as it is true."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from core import audit
+from core.attempts import RouteTerms
+from core.breakers import Standing as BreakerWords
+from core.breakers import overrides as breaker_words
+from core.budgets import Budgets
+from core.drills import concerning
+from core.errors import FeatureDisabled, Forbidden, NotFound, ProctorError, Unauthenticated
+from core.flags import Flag, Flags, evaluate_all
+from core.limits import Pace, Scope
+from core.policy._cache import RevisionCache
+from core.policy._terms import Policy, TenantTerms
+from core.pricing import PriceBook, Prices
+from core.principals import Permission, Principal
+from core.routes import DEFAULT, Routes, RouteTable
+from core.schemas import ResolvedSchema, Schemas
+from core.settings import Settings
+from core.store import Store
+from core.tables import ApiKey, Tenant
+from core.tenants import Key, Tenants
+
+_MOST_KEPT = 8192
+"""Tenants, keys, registered schemas and policies, each counted as one."""
+_MOST_INLINE_BYTES = 8_000_000
+"""How much schema text the policies of schemas that came with a request may stand for: callers choose these."""
+_INLINE_BREAKERS = 64
+"""Schemas that come with a request share so many breakers per model: callers may send as many as they like."""
+
+
+class Policies:
+    """Resolves policies, and keeps what it read for as long as it is true."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        tenants: Tenants,
+        flags: Flags,
+        routes: Routes,
+        schemas: Schemas,
+        prices: Prices,
+        budgets: Budgets,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.tenants = tenants
+        self.flags = flags
+        self.routes = routes
+        self.schemas = schemas
+        self.prices = prices
+        self.budgets = budgets
+        self.kept: RevisionCache[Any] = RevisionCache(_MOST_KEPT)
+        self.inline: RevisionCache[Policy] = RevisionCache(_MOST_INLINE_BYTES, _weight)
+        self._revisions = store.prepare(audit.REVISIONS)
+
+    def authenticate(self, secret: str) -> Principal:
+        """Return who holds *secret*, or raise Unauthenticated. One small statement where it was asked before."""
+        key = _principal_key(secret)
+        holder = self.known(secret) or self.tenants.authenticate(secret)
+        try:
+            revision = self.snapshot(holder.tenant_id or "").revision  # before the key: a later revocation makes it old
+            return self.kept.get(key, revision, lambda: self.tenants.authenticate(secret))
+        except Unauthenticated:
+            self.kept.drop(key)
+            raise
+        except NotFound:  # the tenant was removed, and its keys with it
+            self.kept.drop(key)
+            return self.tenants.authenticate(secret)
+
+    def known(self, secret: str) -> Principal | None:
+        """Return who held *secret* when it was last asked, without a look at the database; ``None`` if nobody did.
+
+        Good for turning somebody away or letting them wait; whether they may is for `authenticate` to say.
+        """
+        return self.kept.peek(_principal_key(secret))
+
+    def snapshot(self, tenant_id: str) -> TenantSnapshot:
+        """Return what holds for a tenant now: one look at its revision and at the one for all.
+
+        Raises:
+            NotFound: there is no such tenant any more.
+
+        """
+        row = self.store.read_one(self._revisions, {"tenant_id": tenant_id})
+        if row is None:
+            raise NotFound("This tenant no longer exists.")
+        return TenantSnapshot(self, tenant_id, row[0], row[1])
+
+
+class TenantSnapshot:
+    """The decisions of operators that hold for one tenant at one moment, each read when it is first asked for.
+
+    What is read after a further decision may be newer than the revision says; it is read anew at the next one all the
+    same.
+    """
+
+    __slots__ = ("_policies", "_shared", "revision", "tenant_id")
+
+    def __init__(self, policies: Policies, tenant_id: str, shared: int, own: int) -> None:
+        self._policies = policies
+        self._shared = shared
+        self.tenant_id = tenant_id
+        self.revision = shared + own
+        """Neither of the two ever goes down, so their sum says as much as both."""
+
+    @property
+    def tenant(self) -> TenantTerms:
+        """What holds for the tenant, whatever it asks."""
+        return self._policies.kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast the tenant may be."""
+        tenant = self.tenant
+        return Pace(Scope.TENANT, tenant.id, tenant.rate_limit_per_min, tenant.tokens_per_min, tenant.concurrent_limit)
+
+    def paces(self, principal: Principal) -> tuple[Pace, ...]:
+        """Return how fast the tenant may be and, if a key with limits of its own calls, how fast that may be in it."""
+        key_id = principal.key_id
+        return self._policies.kept.get(
+            ("paces", self.tenant_id, key_id), self.revision, lambda: self._read_paces(key_id)
+        )
+
+    @property
+    def prices(self) -> PriceBook:
+        """What every model costs the tenant."""
+        return self._policies.kept.get(
+            ("prices", self.tenant_id), self.revision, lambda: self._policies.prices.book(self.tenant_id)
+        )
+
+    @property
+    def overrides(self) -> BreakerWords:
+        """What operators say about the breakers."""
+        return self._policies.kept.get(("overrides",), self._shared, self._read_overrides)
+
+    @property
+    def routes(self) -> RouteTable:
+        """The routes there are."""
+        return self._policies.kept.get(("routes",), self._shared, self._policies.routes.table)
+
+    def resolve(
+        self,
+        principal: Principal,
+        *,
+        schema: str | dict[str, Any],
+        route: str | None,
+        model: str | None,
+        stream: bool,
+    ) -> Policy:
+        """Return what governs this generation. Without *route* it takes the one that lists its schema, else default.
+
+        Raises:
+            Forbidden: the principal may not generate in this tenant, or not ask this model.
+            FeatureDisabled: a flag is off.
+            NotFound: there is no such schema or route.
+            Invalid: the inline schema or the model cannot be used.
+
+        """
+        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
+        tenant = self.tenant
+        _require(tenant, Flag.GENERATION)
+        if stream:
+            _require(tenant, Flag.STREAMING)
+        if model:
+            self._require_model(principal, model)
+        if isinstance(schema, str):
+            return self._policies.kept.get(
+                ("policy", tenant.id, schema, route, model),
+                self.revision,
+                lambda: self._policy(tenant, self._registered(schema), route, model),
+            )
+        sent = self._policies.schemas.inline(schema)
+        return self._policies.inline.get(
+            (tenant.id, sent.hash, sent.name, route, model),
+            self.revision,
+            lambda: self._policy(tenant, sent, route, model),
+        )
+
+    def _registered(self, schema: str) -> ResolvedSchema:
+        return self._policies.kept.get(("schema", schema), self._shared, lambda: self._policies.schemas.find(schema))
+
+    def _require_model(self, principal: Principal, model: str) -> None:
+        """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
+        if self._policies.settings.any_model == "allow" or principal.may(Permission.ROUTES_WRITE):
+            return
+        named = self.routes.models
+        if self._policies.routes.candidate({"model": model}).name not in named:
+            raise Forbidden(
+                f"No route names the model {model}, and only those that one names may be asked: {', '.join(named)}."
+            )
+
+    def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None) -> Policy:
+        is_inline = schema.version is None
+        counted = f"inline {int(schema.hash, 16) % _INLINE_BREAKERS:02}" if is_inline else schema.reference
+        if not route:
+            route = DEFAULT if is_inline else self.routes.for_schema(schema.name).terms.name
+        terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides)
+        return Policy(tenant=tenant, route=terms, schema=schema, prices=self.prices, revision=self.revision)
+
+    def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
+        terms = self.routes.find(route).terms
+        if model:
+            terms = self.routes.narrowed(route, self._policies.routes.candidate({"model": model}))
+        candidates = terms.candidates
+        if not tenant.flags[Flag.LOCAL_MODEL].value:
+            candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
+            if not candidates:
+                raise _disabled(tenant, Flag.LOCAL_MODEL)
+        if not tenant.flags[Flag.FALLBACK].value:
+            candidates = candidates[:1]
+        return replace(terms, candidates=candidates, drills=tenant.drills)
+
+    def _read_tenant(self) -> TenantTerms:
+        policies = self._policies
+        with policies.store.reading() as session:
+            tenant = session.get(Tenant, self.tenant_id)
+            if tenant is None:
+                raise NotFound("This tenant no longer exists.")
+            drills = concerning(session, tenant)
+            budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
+            flags = evaluate_all(policies.flags.concerning(session, tenant.id), tenant.id)
+        return TenantTerms(
+            id=tenant.id,
+            name=tenant.name,
+            timezone=tenant.timezone,
+            rate_limit_per_min=tenant.rate_limit_per_min or policies.settings.rate_limit_per_min,
+            tokens_per_min=tenant.tokens_per_min or policies.settings.tokens_per_min,
+            concurrent_limit=tenant.concurrent_limit or policies.settings.concurrent_per_tenant,
+            payload_retention_days=tenant.payload_retention_days,
+            budgets=tuple(terms for terms, _ in budgets),
+            flags=flags,
+            drills=drills,
+            refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",
+            refuses_unpriced=(tenant.without_price or policies.settings.without_price) == "refuse",
+        )
+
+    def _read_overrides(self) -> BreakerWords:
+        with self._policies.store.reading() as session:
+            return breaker_words.read(session)
+
+    def _read_paces(self, key_id: str | None) -> tuple[Pace, ...]:
+        key: ApiKey | None = None
+        if key_id is not None:
+            with self._policies.store.reading() as session:
+                key = session.get(ApiKey, key_id)
+        own = None if key is None else pace_of(key)
+        return (self.pace,) if own is None else (self.pace, own)
+
+
+def pace_of(key: ApiKey | Key) -> Pace | None:
+    """Return how fast a key may be inside its tenant's pace; ``None`` where it has no limits of its own."""
+    if not (key.rate_limit_per_min or key.tokens_per_min or key.concurrent_limit):
+        return None
+    return Pace(Scope.KEY, key.id, key.rate_limit_per_min, key.tokens_per_min, key.concurrent_limit)
+
+
+def _principal_key(secret: str) -> tuple[str, bytes]:
+    return "principal", hashlib.sha256(secret.encode()).digest()  # what is kept must not be a key
+
+
+def _weight(policy: Policy) -> int:
+    return len(policy.schema.response_model.form.wire_text)
+
+
+def _require(tenant: TenantTerms, flag: Flag) -> None:
+    if not tenant.flags[flag].value:
+        raise _disabled(tenant, flag)
+
+
+def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:
+    rule = tenant.flags[flag].rule
+    return FeatureDisabled(
+        f"{flag.meaning.title} is switched off for {tenant.name} by {rule} of the flag {flag.value}. "
+        "An operator can turn it on.",
+        flag=flag.value,
+    )

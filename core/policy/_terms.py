@@ -1,0 +1,90 @@
+"""What holds for a tenant, and what governs one generation of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from core.attempts import Cause, RouteTerms
+from core.budgets import BudgetTerms
+from core.faults import Drill
+from core.flags import Evaluation, Flag
+from core.pricing import PriceBook
+from core.schemas import ResolvedSchema
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantTerms:
+    """What holds for a tenant, whatever it asks."""
+
+    id: str
+    name: str
+    timezone: str
+    rate_limit_per_min: int
+    tokens_per_min: int | None
+    concurrent_limit: int | None
+    payload_retention_days: int
+    budgets: tuple[BudgetTerms, ...]
+    flags: Mapping[Flag, Evaluation]
+    drills: tuple[Drill, ...] = ()
+    """The fire drills that its calls may meet; each looks at the clock itself."""
+    refuses_unbudgeted: bool = False
+    """Whether calls that no budget pays for are refused."""
+    refuses_unpriced: bool = False
+    """Whether models that have no price are not to be called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The frozen snapshot that governs one generation."""
+
+    tenant: TenantTerms
+    route: RouteTerms
+    schema: ResolvedSchema
+    prices: PriceBook
+    """What every model costs this tenant; each attempt keeps the price that was applied."""
+    revision: int
+    """How many decisions of operators, about all tenants and about this one, it follows from."""
+
+    @cached_property
+    def budgets(self) -> tuple[BudgetTerms, ...]:
+        """The tenant's budgets that cover this schema on this route; which of them pays may depend on the model."""
+        return tuple(one for one in self.tenant.budgets if one.covers(schema=self.schema.name, route=self.route.name))
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The policy as it is recorded."""
+        tenant, route = self.tenant, self.route
+        return {
+            "revision": self.revision,
+            "rate_limit_per_min": tenant.rate_limit_per_min,
+            "tokens_per_min": tenant.tokens_per_min,
+            "concurrent_limit": tenant.concurrent_limit,
+            "without_price": "refuse" if tenant.refuses_unpriced else "allow",
+            "without_budget": "refuse" if tenant.refuses_unbudgeted else "allow",
+            "budgets": [
+                {
+                    "scope": one.scope.value,
+                    "scope_name": one.scope_name,
+                    "period": one.period.value,
+                    "mode": one.mode.value,
+                    "limit_nano_usd": one.limit_nano_usd,
+                }
+                for one in self.budgets
+            ],
+            "payload_retention_days": tenant.payload_retention_days,
+            "flags": {flag.value: evaluation.value for flag, evaluation in tenant.flags.items()},
+            "route": {
+                "name": route.name,
+                "candidates": [candidate.name for candidate in route.candidates],
+                "max_reasks": route.max_reasks,
+                "max_retries": route.max_retries,
+                "deadline_seconds": route.deadline_seconds,
+                "fallback_on": [cause.value for cause in Cause if cause in route.fallback_on],
+                "hedge_after_ms": route.hedge_after_ms,
+                "cache_seconds": route.cache_seconds,
+                "parameters": {one.name: dict(one.parameters) for one in route.candidates if one.parameters},
+            },
+        }
