@@ -128,6 +128,8 @@ class _Ordering:
             raise _too_many(f"has over {MOST_NODES} values")
         if isinstance(node, dict):
             entries = cast("dict[str, Any]", node)
+            if self._nodes + len(entries) > MOST_NODES:  # before a million names are sorted
+                raise _too_many(f"has over {MOST_NODES} values")
             names = list(entries) if role == "properties" else sorted(entries)
             self._count(names)
             return {name: self.ordered(entries[name], _role_in(role, name), depth + 1) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -298,3 +299,27 @@ def test_no_pattern_can_hold_the_process() -> None:
     """A pattern that backtracks without end gives up quickly and counts as no match."""
     form = compiled({"properties": {"a": {"pattern": "^(?=a)(a|aa)+$"}}}, "redos")
     assert not form.validator.is_valid({"a": "a" * 5_000 + "!"})
+
+
+class Watched(list[Any]):
+    """A list that counts how far it was read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Count what is handed out."""
+        for part in super().__iter__():
+            self.read += 1
+            yield part
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [(5, "over 5000 values"), ("x" * 10_000, "larger than 200 kB"), ({"a": 1}, "over 5000 values")]
+)
+def test_what_is_far_too_large_is_not_read_to_its_end(part: Any, told: str) -> None:
+    """A schema of any size is refused after no more of it was read than we would take."""
+    values = Watched([part] * 20_000)
+
+    with pytest.raises(Invalid, match=told):
+        canonical({"enum": values})
+    assert values.read <= MOST_NODES
