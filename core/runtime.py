@@ -15,6 +15,7 @@ from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers, Change, Overrides, Rule, words
 from core.budgets import ALIVE_EVERY, Budgets
+from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.drills import Drills
 from core.errors import ProctorError
@@ -96,6 +97,7 @@ class Runtime:
     prices: Prices
     repricings: Repricings
     policies: Policies
+    claims: Claims
     answers: Answers
     generator: Corridor
     demo: Demo
@@ -154,7 +156,7 @@ class Runtime:
                     self._verify()
                 self.budgets.catch_up_lately()
                 self.store.forget_payloads(self.clock.now())
-                self.answers.sweep()
+                self.claims.sweep()
                 self.drills.end_lapsed()
                 self.shared.check()  # so that an idle process, too, learns when it is back
             except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
@@ -170,7 +172,7 @@ class Runtime:
         self.loop.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.budgets.lapses.leave()
-        self.answers.close()
+        self.claims.close()
         self.shared.close()
         self.store.close()
 
@@ -222,7 +224,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         makers["local"] = partial(_local, local_model)
     providers = _Providers(makers)
     loop = Loop()
-    answers = Answers(store, clock)
+    claims = Claims(store, clock)
+    answers = Answers(store, clock, claims)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -241,6 +244,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         prices=prices,
         repricings=Repricings(store, clock, prices),
         policies=policies,
+        claims=claims,
         answers=answers,
         generator=Corridor(
             policies=policies,

@@ -13,6 +13,7 @@ from typing import Any
 
 from core import runtime as running
 from core.answers import Answers
+from core.claims import Claims
 from core.clock import SystemClock
 from core.errors import ProctorError
 from core.generation import GenerationRequest
@@ -28,7 +29,8 @@ def main() -> None:
     wire: Any = SimpleNamespace(openai_url=order["openai_url"], anthropic_url=order["anthropic_url"])
     clock: Any = SystemClock()
     runtime = running.build(settings(wire, order["database_url"]), clock)
-    answers = Answers(runtime.store, clock, lease_seconds=LEASE_SECONDS, renew_seconds=LEASE_SECONDS / 4)
+    claims = Claims(runtime.store, clock, lease_seconds=LEASE_SECONDS, renew_seconds=LEASE_SECONDS / 4)
+    answers = Answers(runtime.store, clock, claims)
     corridor = Rig(runtime, wire, clock).corridor(answers=answers)
     principal = Principal("key prk_test…", Role.TENANT_KEY, tenant_id=order["tenant_id"], key_id="key")
     request = GenerationRequest(schema="person", input=order["input"], route=order["route"])
@@ -47,7 +49,7 @@ def main() -> None:
         ends = list(pool.map(ask, range(order["threads"])))
     sys.stdout.write(f"{json.dumps(ends)}\n")
     sys.stdout.flush()
-    answers.close()
+    claims.close()
     runtime.close()
 
 

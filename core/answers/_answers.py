@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-import orjson
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, func, select
 
 from core import audit
-from core.answers._leases import LEASE_SECONDS, RENEW_SECONDS, Leases
 from core.answers._questions import Answered, Given, Question
-from core.clock import Clock, from_micros, micros
+from core.claims import Claims, Done, Lease
+from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Unavailable
 from core.principals import Permission, Principal
 from core.store import Store
-from core.tables import CachedAnswer, Generation, Outcome, Tenant
+from core.tables import Claim, Generation, Outcome, Tenant
 
 _LOOK_SECONDS = (0.02, 0.25)
 """How often a question that another process answers is looked at, at first and at last."""
@@ -25,46 +24,25 @@ _WAKE_SECONDS = 0.05
 """How often who waits for a call of this process looks whether its own caller left."""
 _MOST_HINTS = 4096
 _REPORTED_DAYS = 30
-
-
-_CLAIM = """
-    INSERT INTO cached_answer
-        (key, tenant_id, generation_id, value, provider, model, cost_nano_usd, created_at, expires_at)
-    VALUES (:key, :tenant_id, :generation_id, NULL, '', '', NULL, :now, :until)
-    ON CONFLICT (key) DO UPDATE SET
-        generation_id = excluded.generation_id, value = NULL, provider = '', model = '', cost_nano_usd = NULL,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    WHERE cached_answer.expires_at <= excluded.created_at
-"""
-_LOOK = """
-    SELECT value, generation_id, provider, model, cost_nano_usd, created_at FROM cached_answer
-    WHERE key = :key AND expires_at > :now
-"""
-_KEEP = """
-    UPDATE cached_answer SET
-        value = :value, provider = :provider, model = :model, cost_nano_usd = :cost,
-        created_at = :now, expires_at = :until
-    WHERE key = :key AND generation_id = :generation_id
-"""
-_LEAVE = "DELETE FROM cached_answer WHERE key = :key AND generation_id = :generation_id AND value IS NULL"
-_SWEEP = "DELETE FROM cached_answer WHERE expires_at <= :now"
+_KIND = "answer"
 
 
 class Turn:
     """One's turn with a question: an answer that is given again, or the right to make it for all who ask the same."""
 
     def __init__(
-        self, answers: Answers | None, question: Question | None, given: Given | None, waited_seconds: float
+        self, answers: Answers | None, question: Question | None, got: Given | Lease | None, waited_seconds: float
     ) -> None:
         self._answers = answers
         self._question = question
-        self.given = given
+        self._lease = got if isinstance(got, Lease) else None
+        self.given = got if isinstance(got, Given) else None
         self.waited_seconds = waited_seconds
 
     def end(self, answered: Answered | None) -> None:
         """Keep what was *answered*, or let the next one try; either wakes those who wait."""
-        if self._answers is not None and self._question is not None and self.given is None:
-            self._answers.end(self._question, answered)
+        if self._answers is not None and self._question is not None and self._lease is not None:
+            self._answers.end(self._question, self._lease, answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +53,7 @@ class Kept:
     """How many can be given again now."""
     being_made: int
     characters: int
+    """How much room they take, as they are kept."""
     oldest_at: datetime | None
     hits: int
     """How often one was given again in the last 30 days."""
@@ -85,27 +64,15 @@ class Kept:
 class Answers:
     """The answers of this deployment."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        *,
-        lease_seconds: float = LEASE_SECONDS,
-        renew_seconds: float = RENEW_SECONDS,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, claims: Claims) -> None:
         self._store = store
         self._clock = clock
-        self._lease = timedelta(seconds=lease_seconds)
+        self._claims = claims
         self._lock = threading.Lock()
         self._flights: dict[str, threading.Event] = {}
         """The questions that this process answers, or watches another answer; set when that is over."""
         self._hints: dict[str, None] = {}
         """Questions whose answer was seen in the table: there it is looked for before anybody claims it."""
-        self._leases = Leases(store, clock, self._lease, renew_seconds)
-        self._claim_sql = store.prepare(_CLAIM)
-        self._look_sql = store.prepare(_LOOK)
-        self._keep_sql = store.prepare(_KEEP)
-        self._leave_sql = store.prepare(_LEAVE)
 
     def turn(self, asked: Question | None, *, ends: float, cancelled: threading.Event) -> Turn:
         """Return one's turn, as soon as it comes; whoever gets it ends it. Without a question it comes at once.
@@ -119,58 +86,43 @@ class Answers:
             return Turn(None, None, None, 0.0)
         began, waited = self._clock.monotonic(), False
         while True:
-            given = self._look(asked.key)[0] if asked.key in self._hints else None
-            if given is None:
+            got: Given | Lease | None = self._hinted(asked.key)
+            if got is None:
                 flight, is_mine = self._joined(asked.key)
                 if not is_mine:
                     waited = True
                     self._wait(flight, _WAKE_SECONDS, ends, cancelled)
                     continue
-                given, others = self._claimed_or_given(asked, ends, cancelled)
+                got, others = self._claimed_or_given(asked, ends, cancelled)
                 waited = waited or others
-            return Turn(self, asked, given, self._clock.monotonic() - began if waited else 0.0)
+            return Turn(self, asked, got, self._clock.monotonic() - began if waited else 0.0)
 
-    def end(self, asked: Question, answered: Answered | None) -> None:
+    def end(self, asked: Question, lease: Lease, answered: Answered | None) -> None:
         """End one's turn. A trouble with the database costs no more than the answer's being kept."""
         try:
-            with suppress(Unavailable), self._store.transaction() as cursor:
-                who = {"key": asked.key, "generation_id": asked.generation_id}
+            with suppress(Unavailable):
                 if answered is None:
-                    cursor.execute(self._leave_sql, who)
-                else:
-                    now = self._clock.now()
-                    cursor.execute(
-                        self._keep_sql,
-                        who
-                        | {
-                            "value": orjson.dumps(answered.value).decode(),
-                            "provider": answered.provider,
-                            "model": answered.model,
-                            "cost": answered.cost_nano_usd,
-                            "now": micros(now),
-                            "until": micros(now + asked.lasts),
-                        },
-                    )
+                    lease.leave()
+                elif lease.finish(asdict(answered), self._clock.now() + asked.lasts):
                     self._hint(asked.key)
         finally:
-            self._leases.drop(asked)
             self._part(asked.key)
 
     def show(self, tenant: Tenant) -> Kept:
         """Return how a tenant's answers stand."""
         now = self._clock.now()
-        mine = (col(CachedAnswer.tenant_id) == tenant.id) & (col(CachedAnswer.expires_at) > now)
-        is_made = col(CachedAnswer.value).is_not(None)
+        mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == _KIND) & (col(Claim.expires_at) > now)
+        is_made = col(Claim.result).is_not(None)
         since = now - timedelta(days=_REPORTED_DAYS)
         hit = (
             (col(Generation.tenant_id) == tenant.id)
             & (col(Generation.started_at) >= since)
             & (col(Generation.outcome) == Outcome.CACHE_HIT.value)
         )
-        size = func.coalesce(func.sum(func.length(CachedAnswer.value)), 0)
+        size = func.coalesce(func.sum(func.length(Claim.result)), 0)
         with self._store.reading() as session:
             answers, length, oldest = session.exec(
-                select(func.count(), size, func.min(col(CachedAnswer.created_at))).where(mine & is_made)
+                select(func.count(), size, func.min(col(Claim.since))).where(mine & is_made)
             ).one()
             being_made = session.exec(select(func.count()).where(mine & ~is_made)).one()
             hits, saved = session.exec(
@@ -194,9 +146,9 @@ class Answers:
         """
         principal.require(Permission.TENANTS_WRITE, tenant.id)
         with self._store.writing() as session:
-            mine = col(CachedAnswer.tenant_id) == tenant.id
-            made = session.exec(select(func.count()).where(mine, col(CachedAnswer.value).is_not(None))).one()
-            session.exec(delete(CachedAnswer).where(mine))
+            mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == _KIND)
+            made = session.exec(select(func.count()).where(mine, col(Claim.result).is_not(None))).one()
+            self._claims.forget(session, _KIND, tenant.id)
             audit.record(
                 session,
                 self._clock,
@@ -210,16 +162,6 @@ class Answers:
                 after={"answers": 0},
             )
         return made
-
-    def sweep(self) -> int:
-        """Delete answers that are too old, and the claims of processes that died; return how many."""
-        with self._store.transaction() as cursor:
-            cursor.execute(self._store.prepare(_SWEEP), {"now": micros(self._clock.now())})
-            return cursor.rowcount
-
-    def close(self) -> None:
-        """Renew no lease any more."""
-        self._leases.close()
 
     # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -238,62 +180,49 @@ class Answers:
         if flight is not None:
             flight.set()
 
-    def _claimed_or_given(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Given | None, bool]:
+    def _claimed_or_given(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Given | Lease, bool]:
         """Claim the question, or wait while another process answers it; and whether there was a wait.
 
-        ``None`` is a claim: then this process's flight goes on until the turn ends.
+        With a lease, this process's flight goes on until the turn ends.
         """
         look_again = _LOOK_SECONDS[0]
         is_mine = waited = False
         try:
             while True:
-                if self._claim(asked):
-                    self._leases.hold(asked)
+                found = self._claims.claim(_KIND, asked.key, tenant_id=asked.tenant_id, holder=asked.generation_id)
+                if isinstance(found, Lease):
                     is_mine = True
-                    return None, waited
-                given, is_taken = self._look(asked.key)
-                if given is not None:
-                    return given, waited
-                if is_taken:
-                    waited = True
-                    self._wait(cancelled, look_again, ends, cancelled)
-                    look_again = min(look_again * 2, _LOOK_SECONDS[1])
+                    return found, waited
+                if isinstance(found, Done):
+                    return self._given(asked.key, found), waited
+                waited = True
+                self._wait(cancelled, look_again, ends, cancelled)
+                look_again = min(look_again * 2, _LOOK_SECONDS[1])
         finally:
             if not is_mine:
                 self._part(asked.key)
 
-    def _claim(self, asked: Question) -> bool:
-        now = self._clock.now()
-        with self._store.transaction() as cursor:
-            cursor.execute(
-                self._claim_sql,
-                {
-                    "key": asked.key,
-                    "tenant_id": asked.tenant_id,
-                    "generation_id": asked.generation_id,
-                    "now": micros(now),
-                    "until": micros(now + self._lease),
-                },
-            )
-            return cursor.rowcount == 1
+    def _hinted(self, key: str) -> Given | None:
+        """Return the answer that can be given, where one was seen before."""
+        if key not in self._hints:
+            return None
+        found = self._claims.look(_KIND, key)
+        if isinstance(found, Done):
+            return self._given(key, found)
+        self._hints.pop(key, None)
+        return None
 
-    def _look(self, key: str) -> tuple[Given | None, bool]:
-        """Return the answer that can be given, and whether the question is taken: answered, or being answered."""
-        row = self._store.read_one(self._look_sql, {"key": key, "now": micros(self._clock.now())})
-        if row is None or row[0] is None:
-            self._hints.pop(key, None)
-            return None, row is not None
-        value, generation_id, provider, model, cost, created = row
+    def _given(self, key: str, done: Done) -> Given:
         self._hint(key)
-        given = Given(
-            value=orjson.loads(value),
-            generation_id=generation_id,
-            provider=provider,
-            model=model,
-            cost_nano_usd=cost,
-            made_at=from_micros(created),
+        answered = Answered(**done.result)
+        return Given(
+            value=answered.value,
+            generation_id=done.holder,
+            provider=answered.provider,
+            model=answered.model,
+            cost_nano_usd=answered.cost_nano_usd,
+            made_at=done.since,
         )
-        return given, True
 
     def _hint(self, key: str) -> None:
         if len(self._hints) >= _MOST_HINTS:

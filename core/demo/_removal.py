@@ -23,8 +23,8 @@ from core.tables import (
     AuditEntry,
     Budget,
     BudgetRaise,
-    CachedAnswer,
     ChangeEvent,
+    Claim,
     FieldError,
     FireDrill,
     FlagRule,
@@ -85,7 +85,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(Account).where(col(Account.tenant_id).in_(tenants)),
             delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
             delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
-            delete(CachedAnswer).where(col(CachedAnswer.tenant_id).in_(tenants)),
+            delete(Claim).where(col(Claim.tenant_id).in_(tenants)),
             delete(PriceOverride).where(
                 or_(col(PriceOverride.tenant_id).in_(tenants), is_born_in_demo(col(PriceOverride.id)))
             ),

@@ -21,6 +21,7 @@ from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers, Change, Rule, words
 from core.budgets import Budgets, Period, period_around
+from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.demo._chance import DemoClock, Dice
 from core.demo._history import GRACE, History, Member
@@ -146,27 +147,28 @@ class Traffic:
             breakers=Breakers(clock, BreakerEvents(self._store, clock)),
             loop=ScriptedLoop(),
         )
-        answers = Answers(self._store, clock)
         recorder = QuietRecorder(
             store=self._store,
             clock=clock,
             budgets=Budgets(self._store, clock, owner="demo", grace=GRACE),
             metrics=self._metrics,
         )
-        for arrival in self._arrivals(stretch, dice):
-            clock.move_to(arrival.at)
-            if clock.now() > history.now - _LONGEST:
-                return
-            corridor = Corridor(
-                policies=stretch.policies or history.policies(clock.now()),
-                limits=self._limits,
-                guardrails=self._guardrails,
-                answers=answers,
-                router=router,
-                recorder=recorder,
-            )
-            self._call(corridor, arrival, stage, texts)
-            yield 1
+        with closing(Claims(self._store, clock)) as claims:
+            answers = Answers(self._store, clock, claims)
+            for arrival in self._arrivals(stretch, dice):
+                clock.move_to(arrival.at)
+                if clock.now() > history.now - _LONGEST:
+                    return
+                corridor = Corridor(
+                    policies=stretch.policies or history.policies(clock.now()),
+                    limits=self._limits,
+                    guardrails=self._guardrails,
+                    answers=answers,
+                    router=router,
+                    recorder=recorder,
+                )
+                self._call(corridor, arrival, stage, texts)
+                yield 1
 
     def _call(self, corridor: Corridor, arrival: Arrival, stage: Stage, texts: Texts) -> None:
         seed, dice, member = self._seed, stage.dice, arrival.member

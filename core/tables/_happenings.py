@@ -224,23 +224,22 @@ class Payload(Row, table=True):
     expires_at: datetime = utc()
 
 
-class CachedAnswer(Row, table=True):
-    """A valid answer that may be given again to the same question, or a question that is being answered."""
+class Claim(Row, table=True):
+    """Something that one of all threads and processes does, or has done: a lease, then a result."""
 
+    kind: str = Field(primary_key=True)
+    """``answer``, ``chore`` …"""
     key: str = Field(primary_key=True)
-    """A hash of the tenant and of everything that the answer depends on."""
-    tenant_id: str = Field(index=True)
-    generation_id: str
-    """Who gave the answer, or is about to."""
-    value: str | None = long_text(default=None)
-    """The valid object as JSON; ``None`` while it is being made."""
-    provider: str = ""
-    model: str = ""
-    cost_nano_usd: int | None = money(default=None)
-    """What the answer cost when it was made."""
-    created_at: datetime = utc()
+    tenant_id: str = Field(default="", index=True)
+    """Whose data the result is; empty where it is nobody's."""
+    holder: str
+    """Names the one try that holds it, or that left the result."""
+    result: str | None = long_text(default=None)
+    """What came of it, as JSON; ``None`` while somebody is at it."""
+    since: datetime = utc()
+    """When it was taken, or when the result was left."""
     expires_at: datetime = utc(index=True)
-    """When it is too old, or, while it is being made, when whoever makes it is given up."""
+    """When the result is too old, or, while somebody is at it, when they are given up."""
 
 
 class Repricing(Row, table=True):

@@ -14,9 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from core import runtime as running
 from core.answers import Answered, Answers, Question, question
 from core.attempts import Candidate, RouteTerms
 from core.budgets import Mode
+from core.claims import Claims
 from core.cli import main
 from core.clock import ManualClock, SystemClock
 from core.documents import as_json, fresh, stored
@@ -38,9 +38,9 @@ from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.providers.loop import Cancellation
 from core.store import Store
-from core.tables import AuditEntry, CachedAnswer, Outcome, Tenant
+from core.tables import AuditEntry, Outcome, Tenant
 from tests import servers
-from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig, settings
+from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig
 from tests.corridor import question as request_for
 from tests.wire.server import WireServer
 
@@ -79,9 +79,8 @@ def route(proctor: Rig) -> str:
 @pytest.fixture
 def patient(proctor: Rig) -> Iterator[Answers]:
     """Answers for which one really waits: the rig's clock does not."""
-    answers = Answers(proctor.runtime.store, SystemClock())
-    yield answers
-    answers.close()
+    with closing(Claims(proctor.runtime.store, SystemClock())) as claims:
+        yield Answers(proctor.runtime.store, SystemClock(), claims)
 
 
 _texts = iter(range(10**6))
@@ -408,9 +407,8 @@ def store(database_url: str) -> Iterator[Counting]:
 @pytest.fixture
 def answers(store: Counting, clock: ManualClock) -> Iterator[Answers]:
     """Answers, while time stands still."""
-    made = Answers(store, clock)
-    yield made
-    made.close()
+    with closing(Claims(store, clock)) as claims:
+        yield Answers(store, clock, claims)
 
 
 def ask(key: str = "k", *, generation: str = "g1", tenant_id: str = "t", seconds: float = 60) -> Question:
@@ -454,52 +452,17 @@ def test_an_answer_grows_old(answers: Answers, clock: ManualClock) -> None:
     assert given.value == "y"
 
 
-def test_the_house_is_kept(store: Counting, answers: Answers, clock: ManualClock) -> None:
-    """What is too old is deleted, and so is the claim of a process that died."""
-    answers.turn(ask("old", seconds=5), ends=9, cancelled=NEVER).end(Answered("x", "openai", "m", None))
-    answers.turn(ask("young"), ends=9, cancelled=NEVER).end(Answered("x", "openai", "m", None))
-    Answers(store, clock)._claim(ask("dead"))
-    assert answers.sweep() == 0
-    clock.advance(11)
-    assert answers.sweep() == 2
-    with store.reading() as session:
-        assert [row.key for row in session.exec(select(CachedAnswer))] == ["young"]
-
-
-def test_housekeeping_sweeps(sqlite_url: str, wire: WireServer) -> None:
-    """The house is kept without anybody's doing."""
-
-    class Once(SystemClock):
-        """Lets one round of housekeeping go by."""
-
-        def __init__(self) -> None:
-            self.rounds = 0
-
-        def wait(self, woken: threading.Event, seconds: float) -> bool:
-            self.rounds += 1
-            return self.rounds > 1
-
-    clock = Once()
-    runtime = running.build(settings(wire, sqlite_url), clock)
-    try:
-        past = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-        Answers(runtime.store, past)._claim(ask("old"))
-        runtime._keep_house()
-        assert runtime.store.read_one("SELECT count(*) FROM cached_answer", {})[0] == 0
-    finally:
-        runtime.close()
-
-
 def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock: ManualClock) -> None:
     """One whose lease lapsed and was taken over neither overwrites nor deletes what the next one does."""
-    late = Answers(store, clock)
-    assert late._claim(ask(generation="late"))
-    clock.advance(10)
-    turn = answers.turn(ask(generation="next"), ends=99, cancelled=NEVER)
-    assert turn.given is None
-    late.end(ask(generation="late"), Answered("late", "openai", "m", None))
-    late.end(ask(generation="late"), None)
-    turn.end(Answered("next", "openai", "m", None))
+    with closing(Claims(store, clock)) as claims:
+        late = Answers(store, clock, claims)
+        first = late.turn(ask(generation="late"), ends=99, cancelled=NEVER)
+        clock.advance(10)
+        turn = answers.turn(ask(generation="next"), ends=99, cancelled=NEVER)
+        assert turn.given is None
+        first.end(Answered("late", "openai", "m", None))
+        first.end(None)
+        turn.end(Answered("next", "openai", "m", None))
 
     given = answers.turn(ask(generation="third"), ends=99, cancelled=NEVER).given
     assert given is not None
@@ -508,17 +471,17 @@ def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock
 
 def test_a_wait_has_an_end(store: Counting, answers: Answers, clock: ManualClock) -> None:
     """Who waits for another process waits until the deadline at most, and leaves with the caller."""
-    other = Answers(store, clock, lease_seconds=1000)
-    assert other._claim(ask(generation="other"))
-    with pytest.raises(Exhausted) as late:
-        answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=NEVER)
-    assert late.value.facts["outcome"] is Outcome.TIMEOUT
-    assert 5 <= clock.monotonic() < 6
-    gone = threading.Event()
-    gone.set()
-    with pytest.raises(Cancelled):
-        answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=gone)
-    other.end(ask(generation="other"), Answered("x", "openai", "m", None))
+    with closing(Claims(store, clock, lease_seconds=1000)) as claims:
+        other = Answers(store, clock, claims).turn(ask(generation="other"), ends=9, cancelled=NEVER)
+        with pytest.raises(Exhausted) as late:
+            answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=NEVER)
+        assert late.value.facts["outcome"] is Outcome.TIMEOUT
+        assert 5 <= clock.monotonic() < 6
+        gone = threading.Event()
+        gone.set()
+        with pytest.raises(Cancelled):
+            answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=gone)
+        other.end(Answered("x", "openai", "m", None))
     assert answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=NEVER).given is not None
 
 
@@ -647,13 +610,15 @@ def test_who_waits_may_leave_and_has_a_deadline(proctor: Rig, route: str, wire: 
 def test_a_long_answer_keeps_its_lease(proctor: Rig, route: str, wire: WireServer) -> None:
     """Who takes longer than a lease renews it: other processes go on waiting, and ask nobody."""
     tenant, asked = proctor.tenant(), text("slow-2s")
-    several = [Answers(proctor.runtime.store, SystemClock(), lease_seconds=0.8, renew_seconds=0.2) for _ in range(3)]
+    store, clock = proctor.runtime.store, SystemClock()
+    leases = [Claims(store, clock, lease_seconds=0.8, renew_seconds=0.2) for _ in range(3)]
+    several = [Answers(store, clock, claims) for claims in leases]
     heard = together(
         3,
         lambda n: proctor.ask(tenant, input=asked, route=route, corridor=proctor.corridor(answers=several[n])),
     )
-    for one in several:
-        one.close()
+    for claims in leases:
+        claims.close()
 
     assert calls(wire, asked) == 1
     assert outcomes(heard) == [Outcome.CACHE_HIT] * 2 + [Outcome.VALID_FIRST_TRY]
@@ -662,7 +627,8 @@ def test_a_long_answer_keeps_its_lease(proctor: Rig, route: str, wire: WireServe
 def test_never_two_at_once(database_url: str) -> None:
     """Whatever fails, leaves or grows old, no question is answered by two at once, in two processes or threads."""
     stores = [Store(database_url) for _ in range(2)]
-    processes = [Answers(store, SystemClock()) for store in stores]
+    leases = [Claims(store, SystemClock()) for store in stores]
+    processes = [Answers(store, SystemClock(), claims) for store, claims in zip(stores, leases, strict=True)]
     guard, busy, most, made = threading.Lock(), Counter[str](), Counter[str](), Counter[str]()
 
     def work(number: int) -> None:
@@ -692,9 +658,9 @@ def test_never_two_at_once(database_url: str) -> None:
             turn.end(None if chance.random() < 0.3 else Answered(key, "openai", "m", 1))
 
     together(12, work)
-    for answers, store in zip(processes, stores, strict=True):
+    for answers, claims, store in zip(processes, leases, stores, strict=True):
         assert answers._flights == {}
-        answers.close()
+        claims.close()
         store.close()
     assert set(most.values()) == {1}
     assert sum(made.values()) < 12 * 12

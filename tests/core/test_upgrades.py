@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy
 from sqlmodel import select
 
 from core.budgets import Budgets
+from core.claims import Claims, Done
 from core.clock import ManualClock, micros
 from core.store import NEWEST, Store
 from core.tables import Attempt, Generation, LedgerEntry, Reservation, Tenant
@@ -136,6 +139,38 @@ def test_a_downgrade_keeps_what_the_first_release_knew(old: Store) -> None:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM reservation").scalar_one() == 0
     old.migrate()
     assert till.account() == (1450, 0)
+
+
+def test_answers_that_are_kept_stay(old: Store) -> None:
+    """What was kept before answers were claims is given again; what was being made is asked anew."""
+    old.migrate("0002")
+    usual: dict[str, Any] = {
+        "tenant_id": "acme", "generation_id": "g", "provider": "openai", "model": MODEL, "cost_nano_usd": 7,
+        "created_at": NOON, "expires_at": APRIL,
+    }  # fmt: skip
+    value = r'{"say":"\"a\" é \u0000","n":[1,null]}'
+    with old.engine.begin() as connection:
+        known = sqlalchemy.MetaData()
+        known.reflect(connection)
+        kept = known.tables["cached_answer"]
+        for row in ({"key": "kept", "value": value}, {"key": "bare", "value": '"text"', "cost_nano_usd": None}):
+            connection.execute(kept.insert().values(**usual | row))
+        connection.execute(kept.insert().values(**usual | {"key": "under way", "value": None}))
+
+    old.migrate()
+
+    with closing(Claims(old, ManualClock(START))) as claims:
+        found, bare = claims.look("answer", "kept"), claims.look("answer", "bare")
+        assert isinstance(found, Done)
+        assert isinstance(bare, Done)
+        told = {"value": orjson.loads(value), "provider": "openai", "model": MODEL, "cost_nano_usd": 7}
+        assert (found.result, found.holder, found.since) == (told, "g", START)
+        assert bare.result == told | {"value": "text", "cost_nano_usd": None}
+        assert claims.look("answer", "under way") is None
+    old.migrate(f"-{int(NEWEST) - 2}")
+    with old.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM cached_answer").scalar_one() == 0
+    old.migrate()
 
 
 def the_tenant(store: Store) -> Tenant:

@@ -1,0 +1,12 @@
+"""Claims: of all threads and processes that want to do something, one does it, and the others learn what came of it.
+
+A claim is a row with a kind and a key. An upsert that only one can win makes it a lease; the process renews its leases
+while it lives, so one that dies is given up after seconds and the next may try. Whoever holds it leaves a result, which
+lasts for a while, or nothing. A holder that slept past its lease and was followed by another can neither leave a result
+nor take the other's away: each claim has a holder's name of its own, and every later statement asks for it.
+"""
+
+from core.claims._claims import Claims, Done, Held, Lease
+from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
+
+__all__ = ["LEASE_SECONDS", "RENEW_SECONDS", "Claims", "Done", "Held", "Lease"]

@@ -1,0 +1,191 @@
+"""Taking a claim, leaving a result, and looking at what others left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlmodel import Session, col, delete
+
+from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
+from core.clock import Clock, from_micros, micros
+from core.store import Store
+from core.tables import Claim
+
+_SWEPT_AT_ONCE = 500
+_TAKE = """
+    INSERT INTO claim (kind, key, tenant_id, holder, result, since, expires_at)
+    VALUES (:kind, :key, :tenant_id, :holder, NULL, :now, :until)
+    ON CONFLICT (kind, key) DO UPDATE SET
+        tenant_id = excluded.tenant_id, holder = excluded.holder, result = NULL,
+        since = excluded.since, expires_at = excluded.expires_at
+    WHERE claim.expires_at <= excluded.since
+"""
+_LOOK = """
+    SELECT result, holder, since, expires_at FROM claim WHERE kind = :kind AND key = :key AND expires_at > :now
+"""
+_FINISH = """
+    UPDATE claim SET result = :result, since = :now, expires_at = :until
+    WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL
+"""
+_LEAVE = "DELETE FROM claim WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL"
+_SWEEP = f"""
+    DELETE FROM claim WHERE (kind, key) IN (
+        SELECT kind, key FROM claim WHERE expires_at <= :now ORDER BY expires_at LIMIT {_SWEPT_AT_ONCE}{{locked}}
+    )
+"""  # noqa: S608 written here
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else is at it."""
+
+    holder: str
+    since: datetime
+    until: datetime
+    """When it is given up, unless it is renewed or ended before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done, and what came of it still holds."""
+
+    result: Any
+    holder: str
+    since: datetime
+    until: datetime
+    """When the result is too old, and whoever wants may do it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to do it, renewed while this process lives. Whoever gets one finishes or leaves it."""
+
+    kind: str
+    key: str
+    holder: str
+    since: datetime
+    _claims: Claims = field(repr=False, compare=False)
+
+    def finish(self, result: Any, until: datetime) -> bool:
+        """Leave a *result*, a JSON value that is not ``None``, which holds *until* then; whether it was taken.
+
+        It is not where another has taken the claim over, or where the claim was forgotten meanwhile.
+
+        Raises:
+            Unavailable: the database does not answer; the lease is renewed no more.
+
+        """
+        return self._claims.finish(self, result, until)
+
+    def leave(self) -> None:
+        """Let the next one try, now.
+
+        Raises:
+            Unavailable: the database does not answer; the next one can try when the lease is over.
+
+        """
+        self._claims.leave(self)
+
+
+class Claims:
+    """The claims of this deployment."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = timedelta(seconds=lease_seconds)
+        self._renewals = Renewals(store, clock, self._lease, renew_seconds)
+        self._take_sql = store.prepare(_TAKE)
+        self._look_sql = store.prepare(_LOOK)
+        self._finish_sql = store.prepare(_FINISH)
+        self._leave_sql = store.prepare(_LEAVE)
+        self._sweep_sql = store.prepare(_SWEEP.format(locked="" if store.is_sqlite else " FOR UPDATE SKIP LOCKED"))
+
+    def claim(
+        self, kind: str, key: str, *, tenant_id: str = "", holder: str | None = None, most: timedelta | None = None
+    ) -> Lease | Held | Done:
+        """Take a claim, or learn who has it, or what came of it: one statement for whoever gets it, else two.
+
+        *holder* names this one try and no other; without it one is made. *tenant_id* says whose data a result will be.
+        The lease is renewed for as long as *most*; without it, until it is ended.
+
+        Raises:
+            Unavailable: the database does not answer.
+
+        """
+        holder = holder or self._clock.new_id()
+        while True:
+            now = self._clock.now()
+            times = {"now": micros(now), "until": micros(now + self._lease)}
+            with self._store.transaction() as cursor:
+                named = {"kind": kind, "key": key, "tenant_id": tenant_id, "holder": holder}
+                cursor.execute(self._take_sql, named | times)
+                is_mine = cursor.rowcount == 1
+            if is_mine:
+                self._renewals.hold((kind, key, holder), most)
+                return Lease(kind, key, holder, now, self)
+            if (found := self.look(kind, key)) is not None:
+                return found  # else it was just left, or has just grown old
+
+    def look(self, kind: str, key: str) -> Held | Done | None:
+        """Return who has a claim, or what came of it; ``None`` where anybody may take it.
+
+        Raises:
+            Unavailable: the database does not answer.
+
+        """
+        now = micros(self._clock.now())
+        row = self._store.read_one(self._look_sql, {"kind": kind, "key": key, "now": now})
+        if row is None:
+            return None
+        result, holder, since, until = row[0], row[1], from_micros(row[2]), from_micros(row[3])
+        return Held(holder, since, until) if result is None else Done(orjson.loads(result), holder, since, until)
+
+    def finish(self, lease: Lease, result: Any, until: datetime) -> bool:
+        """End a lease with a result: see :meth:`Lease.finish`."""
+        self._renewals.drop((lease.kind, lease.key, lease.holder))
+        row = {
+            "kind": lease.kind,
+            "key": lease.key,
+            "holder": lease.holder,
+            "result": orjson.dumps(result).decode(),
+            "now": micros(self._clock.now()),
+            "until": micros(until),
+        }
+        with self._store.transaction() as cursor:
+            cursor.execute(self._finish_sql, row)
+            return cursor.rowcount == 1
+
+    def leave(self, lease: Lease) -> None:
+        """End a lease without a result: see :meth:`Lease.leave`."""
+        self._renewals.drop((lease.kind, lease.key, lease.holder))
+        with self._store.transaction() as cursor:
+            cursor.execute(self._leave_sql, {"kind": lease.kind, "key": lease.key, "holder": lease.holder})
+
+    def forget(self, session: Session, kind: str, tenant_id: str) -> None:
+        """Delete a tenant's claims of a kind: results, and leases, whose holders will then leave none."""
+        session.exec(delete(Claim).where(col(Claim.tenant_id) == tenant_id, col(Claim.kind) == kind))
+
+    def sweep(self) -> int:
+        """Delete results that are too old and leases of the dead, a bounded number per transaction; return how many."""
+        swept = 0
+        while True:
+            with self._store.transaction() as cursor:
+                cursor.execute(self._sweep_sql, {"now": micros(self._clock.now())})
+                swept += cursor.rowcount
+                if cursor.rowcount < _SWEPT_AT_ONCE:
+                    return swept
+
+    def close(self) -> None:
+        """Renew no lease any more."""
+        self._renewals.close()
