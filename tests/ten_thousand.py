@@ -37,7 +37,7 @@ TENANTS = 4
 """In each process; the last has a budget that runs out on the way."""
 APIS = ("chat", "responses")
 """How each process asks OpenAI; both ask Anthropic as well."""
-SMALL_BUDGET = DOLLAR * 6 // 10
+SMALL_BUDGET = DOLLAR * 16 // 100
 """About three quarters of what its generations would cost."""
 IN_VAIN_SECONDS = 1.5
 """For calls that only a deadline ends: long enough that each has reached the fake before, on a busy machine too."""

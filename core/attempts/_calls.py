@@ -76,7 +76,7 @@ class Call:
     asked: Any
     """The messages that this call adds to those before it."""
     expected: Usage
-    """What it is charged if nobody ever tells: its bytes as tokens, and as many out as it may write."""
+    """What it is charged if nobody ever tells: its bytes as tokens, and as many out as such answers usually have."""
     expected_cost: Cost | None
     """``None`` where the model is unpriced."""
     worst_nano_usd: int | None

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+
 from core.pricing import Usage
 from core.providers import Answer
 
@@ -9,17 +14,62 @@ BYTES_PER_TOKEN = 3
 """For estimates: English prose has about four, JSON and code about three."""
 UNSEEN_TOKENS = 600
 """For bounds: what a vendor may add to what we send, such as its own words about tools. Anthropic adds up to 530."""
+UNKNOWN_LENGTH = 256
+"""How long an answer is taken to be, in tokens, while none to the same schema by the same model is known."""
+_RECENT = 32
+"""How many answers of one kind are kept."""
+_MOST_KINDS = 1024
 
 
-def estimate(answer: Answer, at_most: Usage) -> Usage:
-    """Return what a call used whose usage the wire never told: all input, and the output seen, or all if none was."""
-    told = answer.usage
-    seen = -(-len(answer.text.encode()) // BYTES_PER_TOKEN)
+class AnswerLengths:
+    """How long recent valid answers were, in tokens, by schema and model: what a call is likely to use.
+
+    It is kept in this process only, of the last answers of so many kinds; what is forgotten is learned again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str, str], deque[int]] = {}
+
+    def learn(self, schema: str, provider: str, model: str, tokens: int) -> None:
+        """Take in that a valid answer was *tokens* long."""
+        kind = (schema, provider, model)
+        known = self._known.get(kind)
+        if known is None:
+            with self._lock:
+                while len(self._known) >= _MOST_KINDS:
+                    del self._known[next(iter(self._known))]
+                known = self._known.setdefault(kind, deque(maxlen=_RECENT))
+        known.append(tokens)
+
+    def likely(self, schema: str, provider: str, model: str, *, seen: int, most: int) -> int:
+        """Return how long an answer of which *seen* tokens are known has become in all, never more than *most*.
+
+        Three of four recent ones that were longer than what was seen were no longer than that. What has outgrown all
+        that is known is taken to have been at its end.
+        """
+        known = self._known.get((schema, provider, model))
+        if not known:
+            return min(most, max(seen, UNKNOWN_LENGTH))
+        lengths = sorted(known.copy())  # a copy: another thread may take in an answer meanwhile
+        if seen:
+            lengths = lengths[bisect_right(lengths, seen) :]
+        return min(most, lengths[-(-3 * len(lengths) // 4) - 1] if lengths else seen)
+
+
+def estimate(answer: Answer, expected: Usage, likely: Callable[[int], int], *, is_whole: bool = False) -> Usage:
+    """Return what a call used whose usage the wire never told.
+
+    Input is what was told, or all that was sent. Output is what was seen and, unless the answer came whole, a likely
+    rest: *likely* says how long an answer becomes of which so many tokens are known.
+    """
+    told = answer.usage or Usage(input_tokens=expected.input_tokens)
+    seen = max(told.output_tokens, -(-len(answer.text.encode()) // BYTES_PER_TOKEN))
     return Usage(
-        input_tokens=told.input_tokens if told else at_most.input_tokens,
-        cached_tokens=told.cached_tokens if told else 0,
-        cache_write_tokens=told.cache_write_tokens if told else 0,
-        output_tokens=max(seen, told.output_tokens if told else 0) if seen else at_most.output_tokens,
-        reasoning_tokens=told.reasoning_tokens if told else 0,
+        input_tokens=told.input_tokens,
+        cached_tokens=told.cached_tokens,
+        cache_write_tokens=told.cache_write_tokens,
+        output_tokens=seen if is_whole and answer.text else max(told.output_tokens, likely(seen)),
+        reasoning_tokens=told.reasoning_tokens,
         estimated=True,
     )

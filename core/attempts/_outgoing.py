@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from core import faults
 from core.attempts._calls import Attempt, Call, Record
-from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, estimate
-from core.attempts._terms import RouteTerms
+from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths, estimate
+from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._turn import Turn
 from core.clock import Clock
 from core.pricing import PriceBook, Usage
@@ -19,11 +20,14 @@ from core.tables import AttemptKind, Outcome
 class Outgoing:
     """What goes out in one walk."""
 
-    def __init__(self, route: RouteTerms, record: Record, prices: PriceBook, clock: Clock) -> None:
+    def __init__(
+        self, route: RouteTerms, record: Record, prices: PriceBook, clock: Clock, lengths: AnswerLengths
+    ) -> None:
         self._route = route
         self._record = record
         self._prices = prices
         self._clock = clock
+        self._lengths = lengths
         self.count = 0
         """How many calls have gone out."""
         self.last: Attempt | None = None
@@ -38,7 +42,8 @@ class Outgoing:
         """
         candidate = turn.candidate
         size, started = turn.conversation.size_bytes, self._clock.now()
-        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=candidate.max_tokens, estimated=True)
+        likely = self._likely(candidate, 0)
+        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
         call = Call(
             id=self._clock.new_id(),
             n=self.count + 1,
@@ -78,14 +83,16 @@ class Outgoing:
         problems: tuple[FieldProblem, ...] = (),
     ) -> None:
         """Write one attempt down, with what it used and cost."""
-        usage = answer.usage
-        is_known = usage is not None and (error is None or error.told_all)
+        usage, candidate = answer.usage, call.candidate
+        is_whole = error is None or error.told_all
+        is_known = usage is not None and is_whole
         if not is_known and (error is None or error.was_sent):
-            usage = estimate(answer, call.expected)
+            usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
         detail = error.message if error else _named(problems)
         if call.strike is not None:
             usage, detail = call.strike.paid(usage), call.strike.told(detail)
-        candidate = call.candidate
+        elif outcome.is_valid and usage is not None and is_known:
+            self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
         self.last = Attempt(
             id=call.id,
             n=call.n,
@@ -107,6 +114,11 @@ class Outgoing:
             drill_id=call.strike.drill.id if call.strike else None,
         )
         self._record.ended(self.last)
+
+    def _likely(self, candidate: Candidate, seen: int) -> int:
+        """Return how many tokens an answer of *candidate* becomes of which *seen* are known."""
+        kind = (self._route.schema, candidate.provider, candidate.model)
+        return self._lengths.likely(*kind, seen=seen, most=candidate.max_tokens)
 
 
 def _named(problems: Sequence[FieldProblem]) -> str | None:

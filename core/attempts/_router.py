@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from core.attempts._calls import Call, Piece, Record, Reply
+from core.attempts._estimates import AnswerLengths
 from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._walk import Walk
 from core.breakers import Breakers, Refusal
@@ -24,6 +25,7 @@ class Router:
     def __init__(self, *, clock: Clock, providers: Mapping[str, Provider], breakers: Breakers, loop: Loop) -> None:
         self.clock = clock
         self.providers = providers
+        self.lengths = AnswerLengths()
         self._breakers = breakers
         self._loop = loop
 

@@ -54,7 +54,7 @@ class Walk:
         self._record = record
         self._cancellation = cancellation
         self._ends = ends
-        self._outgoing = Outgoing(route, record, prices, router.clock)
+        self._outgoing = Outgoing(route, record, prices, router.clock, router.lengths)
         self._waiting = list(enumerate(route.candidates))
         """Those who have not had their turn, by their places in the route, in the order in which they will."""
         self._unpriced = self._without_price(prices) if refuses_unpriced else ()

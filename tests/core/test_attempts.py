@@ -18,7 +18,7 @@ from core.attempts import (
     RouteTerms,
     degraded,
 )
-from core.attempts._estimates import estimate
+from core.attempts._estimates import UNKNOWN_LENGTH, AnswerLengths, estimate
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
 from core.pricing import PriceBook, Usage
@@ -383,33 +383,76 @@ def test_a_degraded_route_is_cheaper(models: list[str], kept: list[str], left_ou
 
 # ── Money ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-AT_MOST = Usage(input_tokens=1000, output_tokens=500, estimated=True)
+EXPECTED = Usage(input_tokens=1000, output_tokens=200, estimated=True)
+
+
+def usual(seen: int) -> int:
+    """Return how long an answer becomes: 200 tokens, or a tenth more than was seen."""
+    return max(200, seen * 11 // 10)
 
 
 @pytest.mark.parametrize(
-    ("answer", "tokens"),
+    ("answer", "cut", "whole"),
     [
-        (Answer(), (1000, 0, 500)),
-        (Answer(text="abc" * 20), (1000, 0, 20)),
-        (Answer(text="ä" * 3), (1000, 0, 2)),
-        (Answer(usage=Usage(input_tokens=77, output_tokens=1)), (77, 0, 500)),
-        (Answer(text="abcdef", usage=Usage(input_tokens=77, cached_tokens=7, output_tokens=1)), (77, 7, 2)),
-        (Answer(text="abcdef", usage=Usage(input_tokens=77, output_tokens=40)), (77, 0, 40)),
+        (Answer(), (1000, 0, 200), (1000, 0, 200)),
+        (Answer(text="abc" * 20), (1000, 0, 200), (1000, 0, 20)),
+        (Answer(text="abc" * 300), (1000, 0, 330), (1000, 0, 300)),
+        (Answer(text="ä" * 3), (1000, 0, 200), (1000, 0, 2)),
+        (Answer(usage=Usage(input_tokens=77, output_tokens=1)), (77, 0, 200), (77, 0, 200)),
+        (Answer(text="abcdef", usage=Usage(input_tokens=77, cached_tokens=7)), (77, 7, 200), (77, 7, 2)),
+        (Answer(text="abcdef", usage=Usage(input_tokens=77, output_tokens=400)), (77, 0, 440), (77, 0, 400)),
     ],
 )
-def test_an_unknown_usage_is_estimated(answer: Answer, tokens: tuple[int, int, int]) -> None:
-    """What was told counts; untold input is all that was sent, untold output what was seen, or all there may be."""
-    usage = estimate(answer, AT_MOST)
+def test_an_unknown_usage_is_estimated(answer: Answer, cut: tuple[int, ...], whole: tuple[int, ...]) -> None:
+    """What was told counts; untold input is all that was sent, untold output what was seen and, if cut, a rest."""
+    for is_whole, tokens in ((False, cut), (True, whole)):
+        usage = estimate(answer, EXPECTED, usual, is_whole=is_whole)
+        assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == tokens
+        assert usage.estimated
 
-    assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == tokens
-    assert usage.estimated
 
-
-@given(text=st.text(max_size=200))
-def test_an_estimate_is_never_below_what_four_bytes_a_token_make(text: str) -> None:
+@given(text=st.text(max_size=200), is_whole=st.booleans())
+def test_an_estimate_is_never_below_what_four_bytes_a_token_make(text: str, *, is_whole: bool) -> None:
     """Estimates lean to the side of the provider's bill."""
-    usage = estimate(Answer(text=text), AT_MOST)
+    usage = estimate(Answer(text=text), EXPECTED, lambda seen: seen, is_whole=is_whole)
     assert usage.output_tokens >= len(text.encode()) // 4
+
+
+@given(
+    learned=st.lists(st.integers(0, 5000), max_size=100),
+    seen=st.integers(0, 6000),
+    most=st.integers(1, 6000),
+)
+def test_a_likely_length(learned: list[int], seen: int, most: int) -> None:
+    """It is at most what an answer may have, at least what was seen, and else a length that such answers had lately."""
+    lengths, kind = AnswerLengths(), ("invoice@1", "openai", "gpt-4o-mini")
+    for tokens in learned:
+        lengths.learn(*kind, tokens)
+    likely = lengths.likely(*kind, seen=seen, most=most)
+
+    assert likely <= most
+    assert likely >= min(seen, most)
+    recent = learned[-32:] or [UNKNOWN_LENGTH]
+    assert likely in {most, seen, *recent}
+    longer = [one for one in recent if one > seen]
+    if longer and likely < most:
+        assert sum(one <= likely for one in longer) >= 0.75 * len(longer)
+        assert sum(one < likely for one in longer) <= 0.75 * len(longer)
+    assert lengths.likely("other", *kind[1:], seen=0, most=10_000) == UNKNOWN_LENGTH, "nothing is known of others"
+
+
+def test_lengths_are_bounded() -> None:
+    """However many schemas there are, the lengths of the newest thousand are kept."""
+    lengths = AnswerLengths()
+    for number in range(3000):
+        lengths.learn(f"inline {number}", "openai", "gpt-4o-mini", 7)
+
+    known = [
+        number
+        for number in range(3000)
+        if lengths.likely(f"inline {number}", "openai", "gpt-4o-mini", seen=0, most=10_000) == 7
+    ]
+    assert known == list(range(3000 - 1024, 3000))
 
 
 @pytest.mark.parametrize(
