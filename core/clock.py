@@ -114,3 +114,8 @@ def micros(moment: datetime) -> int:
 def from_micros(count: int) -> datetime:
     """Return the aware UTC time *count* microseconds after 1970."""
     return EPOCH + timedelta(microseconds=count)
+
+
+def last_id(moment: datetime) -> str:
+    """Return the greatest identifier that can have been born by *moment*: they sort by time of birth."""
+    return f"{(moment - EPOCH) // timedelta(milliseconds=1):012x}{'f' * 20}"

@@ -199,7 +199,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
     budgets = Budgets(store, clock, owner=owner)
-    tenants = Tenants(store, clock, on_new_zone=budgets.catch_up)
+    tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared)
     prices, guardrails = Prices(store, clock), Guardrails()

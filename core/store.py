@@ -19,13 +19,17 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from core.clock import micros
+from core.clock import SystemClock, micros
 from core.errors import Unavailable
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0004"
+NEWEST = "0005"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
+AT_ONCE = 500
+"""How many rows a long work writes in one transaction."""
+REST_SECONDS = 0.005
+"""For so long it lets others have their turn after each."""
 
 
 class Cursor(Protocol):
@@ -214,11 +218,26 @@ class Store:
                     driver.execute("PRAGMA foreign_keys=ON")
 
     def forget_payloads(self, before: datetime) -> int:
-        """Delete prompts and answers whose time was over at *before*; return how many."""
-        with self.transaction() as cursor:
-            sql = self.prepare("DELETE FROM payload WHERE expires_at < :before")
-            cursor.execute(sql, {"before": micros(before)})
-            return cursor.rowcount
+        """Delete prompts and answers whose time was over at *before*; return how many.
+
+        Some hundred at a time, so that nobody who writes meanwhile waits for all of them.
+        """
+        due = "SELECT generation_id, n FROM payload WHERE expires_at < :before ORDER BY expires_at LIMIT :most"
+        sql = self.prepare(f"DELETE FROM payload WHERE (generation_id, n) IN ({due})")  # noqa: S608 written above
+        forgotten = 0
+        while True:
+            with self.transaction() as cursor:
+                cursor.execute(sql, {"before": micros(before), "most": AT_ONCE})
+                count = cursor.rowcount
+            forgotten += count
+            if count < AT_ONCE:
+                return forgotten
+            self.rest()
+
+    @staticmethod
+    def rest() -> None:
+        """Let others write between two pieces of a long work: a lock that is taken again at once is never free."""
+        SystemClock().wait(threading.Event(), REST_SECONDS)  # other threads are real, whatever the time is said to be
 
     def check(self) -> None:
         """Ask the database anything.

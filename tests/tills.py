@@ -59,7 +59,7 @@ class Till:
         self.clock = clock
         self.owner = owner
         self.budgets = Budgets(store, clock, owner=owner)
-        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.catch_up)
+        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone)
         self.metrics = Metrics()
         self.recorder = Recorder(store=store, clock=clock, budgets=self.budgets, metrics=self.metrics)
         self.tenant = tenant or self.tenants.create(LOCAL_OPERATOR, f"Acme {next(_numbers)}", timezone)

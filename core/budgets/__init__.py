@@ -5,12 +5,14 @@ when it ends: whatever was charged is spent, the rest goes back, by any door.
 
 periods        a day, a week, a month in a time zone; a fixed span
 terms          one budget, as it governs a generation
-accounts       one per budget and period, opened with what was spent before
+accounts       one per budget and period
+openings       what an account begins with, and who was late for it
 crossings      thresholds that are passed, told once each
 purses         the hot path: hold, charge, settle
 lapses         what the dead left behind
 verification   whether all of it adds up
 checks         what a budget can be
+drafts         a budget as an edit would have it
 rows           a budget's row, as terms and in words
 budgets        what operators decide
 """

@@ -8,28 +8,21 @@ for a while, catches up with what was spent meanwhile.
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
+from core.budgets.openings import BooksMoved, Openings, governed_all_along
 from core.budgets.periods import Span
-from core.budgets.terms import BudgetTerms, Scope
+from core.budgets.terms import BudgetTerms
 from core.clock import Clock, micros
+from core.errors import Unavailable
 from core.store import Cursor, Store
-from core.tables import LedgerEntry, LedgerKind
 
 _MOST_KNOWN = 4096
-_SPENT = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
-JOIN attempt a ON a.generation_id = g.id
-WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
-AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"""
-_CARRIED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
-WHERE account_id = :account_id AND kind = 'carried'"""
-_SCOPES = {
-    Scope.TENANT: "AND :scope_name = ''",
-    Scope.MODEL: "AND a.provider || '/' || a.model = :scope_name",
-    Scope.SCHEMA: "AND g.schema_name = :scope_name",
-    Scope.ROUTE: "AND g.route = :scope_name",
-}
+TRIES = 5
+"""How often a balance is summed anew that has moved before it was written."""
 
 
 class AccountMissing(Exception):
@@ -48,18 +41,12 @@ class Accounts:
         self._store = store
         self._clock = clock
         self._known: dict[tuple[str, Span], str] = {}
+        self._looking = threading.Lock()
+        self.openings = Openings(store, clock)
         self._find = store.prepare(
             "SELECT id, spent_nano_usd, held_nano_usd FROM account "
             "WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"
         )
-        self._insert = store.prepare(
-            "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
-            "VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0) ON CONFLICT DO NOTHING"
-        )
-        self._spend = store.prepare("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
-        self._carried = store.prepare(_CARRIED)
-        self._spent = {scope: store.prepare(_SPENT.format(scope=words)) for scope, words in _SCOPES.items()}
-        self._insert_entry = store.insert(LedgerEntry)
 
     def id_of(self, cursor: Cursor, terms: BudgetTerms, at: datetime) -> str:
         """Return the id of the account that pays around *at*.
@@ -88,53 +75,23 @@ class Accounts:
         return AccountMissing(terms, at)
 
     def open(self, terms: BudgetTerms, at: datetime) -> None:
-        """Open the account around *at*, in a transaction of its own; nothing if another process just did."""
-        with self._store.transaction() as cursor:
-            self.open_in(cursor, terms, at)
+        """Open the account around *at*; nothing if another thread or process just did.
 
-    def open_in(self, cursor: Cursor, terms: BudgetTerms, at: datetime) -> None:
-        """Open the account around *at* in the caller's transaction."""
+        Raises:
+            Unavailable: what it is to begin with changes faster than it can be summed.
+
+        """
         span = terms.span(at)
         if span is None:
             return
-        row = _key(terms, span) | {"id": self._clock.new_id(), "tenant_id": terms.tenant_id}
-        cursor.execute(self._insert, row)
-        if cursor.rowcount:
-            self._carry(cursor, row["id"], terms, span)
-
-    def catch_up(self, terms: BudgetTerms, at: datetime) -> None:
-        """Open the account around *at*, or add to it what was spent while its budget did not govern."""
-        span = terms.span(at)
-        if span is None:
-            return
-        with self._store.transaction() as cursor:
-            self.open_in(cursor, terms, at)
-            cursor.execute(self._find, _key(terms, span))
-            account_id = cursor.fetchone()[0]
-            cursor.execute(self._spend, {"id": account_id, "spent": 0})  # from here on nobody else moves it
-            self._carry(cursor, account_id, terms, span)
-
-    def _carry(self, cursor: Cursor, account_id: str, terms: BudgetTerms, span: Span) -> None:
-        """Add what calls of the period have cost that neither were charged to the account nor were carried before."""
-        cursor.execute(self._spent[terms.scope], _usage(terms, span, account_id))
-        spent = int(cursor.fetchone()[0])
-        cursor.execute(self._carried, {"account_id": account_id})
-        spent -= int(cursor.fetchone()[0])
-        if not spent:
-            return
-        entry = {
-            "id": self._clock.new_id(),
-            "at": self._clock.now(),
-            "account_id": account_id,
-            "generation_id": "",
-            "attempt_id": None,
-            "kind": LedgerKind.CARRIED.value,
-            "cause": "",
-            "nano_usd": spent,
-            "estimated": False,
-        }
-        self._insert_entry(cursor, [entry])
-        cursor.execute(self._spend, {"id": account_id, "spent": spent})
+        with nullcontext() if governed_all_along(terms, span) else self._looking:  # of many who need it one looks
+            for _ in range(TRIES):
+                if self._store.read_one(self._find, _key(terms, span)) is not None:
+                    return
+                balance = self.openings.look(terms, span)
+                with suppress(BooksMoved), self._store.transaction() as cursor:
+                    self.openings.open_in(cursor, balance)
+        raise Unavailable("The account of this period could not be opened. Try again.")
 
     def balance(self, terms: BudgetTerms, at: datetime) -> tuple[int, int]:
         """Return what is spent and held around *at*; of an account that is not open, what it will begin with."""
@@ -144,19 +101,8 @@ class Accounts:
         row = self._store.read_one(self._find, _key(terms, span))
         if row is not None:
             return row[1], row[2]
-        found = self._store.read_one(self._spent[terms.scope], _usage(terms, span))
-        return int(found[0]), 0
+        return self.openings.look(terms, span).nano_usd, 0
 
 
 def _key(terms: BudgetTerms, span: Span) -> dict[str, Any]:
     return {"budget_id": terms.budget_id, "starts_at": micros(span[0]), "ends_at": micros(span[1])}
-
-
-def _usage(terms: BudgetTerms, span: Span, account_id: str = "") -> dict[str, Any]:
-    return {
-        "account_id": account_id,
-        "tenant_id": terms.tenant_id,
-        "scope_name": terms.scope_name,
-        "starts_at": micros(span[0]),
-        "ends_at": micros(span[1]),
-    }

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
-from core.budgets.accounts import Accounts
-from core.budgets.checks import (
-    MOST_NANO_USD,
-    checked_limit,
-    checked_scope,
-    checked_thresholds,
-    one_of,
-    set_period,
-)
+from core.budgets.accounts import TRIES, Accounts
+from core.budgets.checks import MOST_NANO_USD, checked_scope
+from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
 from core.budgets.lapses import Lapses
+from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
 from core.budgets.purses import GRACE, Purses
 from core.budgets.rows import called, described, terms_of
-from core.budgets.terms import THRESHOLDS, BudgetTerms, Mode, Scope, dollars, scope_suffix
+from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verification, last_verification, verify
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
-from core.store import Store
-from core.tables import AuditEntry, Budget, BudgetRaise, Tenant
+from core.store import Cursor, Store
+from core.tables import Budget, BudgetRaise, Tenant
 from core.tables import Verification as VerificationRow
 
 LONGEST_RAISE = timedelta(days=366)
-LONGEST_CALL = timedelta(minutes=15)
-"""Longer than any generation may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,52 +108,58 @@ class Budgets:
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         scope, scope_name = checked_scope(scope, scope_name)
-        with self._store.writing() as session:
-            found = session.exec(_governing(tenant, scope, scope_name).with_for_update()).first()
-            version = found.version if found and found.removed_at is None else 0
-            if expected_version is not None and version != expected_version:
-                raise Conflict(
-                    f"Someone else changed the budget of {tenant.name} meanwhile; nothing was saved. "
-                    "Reload and try again.",
-                    version=version,
+        wanted = WantedBudget(
+            budget_id=self._clock.new_id(),
+            scope=scope,
+            scope_name=scope_name,
+            limit_nano_usd=limit_nano_usd,
+            period=period,
+            mode=mode,
+            thresholds=thresholds,
+            starts_at=starts_at,
+            ends_at=ends_at,
+        )
+        now = self._clock.now()
+        for _ in range(TRIES):
+            with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
+                draft = drafted(session, now, tenant, wanted, expected_version)
+            opening = self._opening(draft, tenant)
+            with suppress(BooksMoved), self._store.writing() as session:
+                changed = drafted(session, now, tenant, wanted, expected_version, is_kept=True)
+                if (changed.version, changed.governs_anew) != (draft.version, draft.governs_anew):
+                    raise BooksMoved
+                if changed.before == changed.after:
+                    return changed.budget
+                session.add(changed.budget)
+                audit.record(
+                    session,
+                    self._clock,
+                    actor=principal.name,
+                    action="budget.set",
+                    kind="budget",
+                    subject=tenant.name,
+                    summary=f"The {called(changed.budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
+                    tenant_id=tenant.id,
+                    before=changed.before,
+                    after=changed.after,
                 )
-            budget = found or Budget(
-                id=self._clock.new_id(),
-                tenant_id=tenant.id,
-                scope=scope.value,
-                scope_name=scope_name,
-                limit_nano_usd=0,
-                created_at=self._clock.now(),
-                version=0,
-            )
-            before = described(budget) if version else None
-            if found and not version:  # set anew after it was removed: nothing of its old terms is meant
-                budget.period, budget.mode, budget.thresholds = Period.MONTH.value, Mode.HARD.value, list(THRESHOLDS)
-                budget.starts_at = budget.ends_at = None
-            budget.limit_nano_usd = checked_limit(limit_nano_usd)
-            set_period(budget, period, starts_at, ends_at)
-            budget.mode = one_of(Mode, mode, "mode").value if mode is not None else budget.mode
-            budget.thresholds = budget.thresholds if thresholds is None else checked_thresholds(thresholds)
-            budget.removed_at = None
-            after = described(budget)
-            if before == after:
-                return budget
-            budget.version += 1
-            session.add(budget)
-            audit.record(
-                session,
-                self._clock,
-                actor=principal.name,
-                action="budget.set",
-                kind="budget",
-                subject=tenant.name,
-                summary=f"The {called(budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
-                tenant_id=tenant.id,
-                before=before,
-                after=after,
-            )
-        self.accounts.catch_up(terms_of(budget, tenant, []), self._clock.now())
-        return budget
+                self._open(session, [opening])
+                return changed.budget
+        raise Conflict(f"The books of {tenant.name} moved meanwhile; nothing was saved. Try again.")
+
+    def _opening(self, draft: BudgetDraft, tenant: Tenant) -> OpeningBalance | None:
+        """Return what the budget's account is to begin with; ``None`` where it goes on as it is, or does not begin."""
+        terms = terms_of(draft.budget, tenant, [])
+        span = terms.span(self._clock.now()) if draft.governs_anew else None
+        return None if span is None else self.accounts.openings.look(terms, span)
+
+    def _open(self, session: Session, openings: Sequence[OpeningBalance | None]) -> None:
+        """Open accounts in the transaction of the decision that needs them."""
+        session.flush()
+        cursor = cast("Cursor", session.connection().connection.cursor())
+        for opening in openings:
+            if opening is not None:
+                self.accounts.openings.open_in(cursor, opening)
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
         """Let a budget govern no longer. What it paid stays in its ledger.
@@ -285,29 +285,39 @@ class Budgets:
                 before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
             )
 
-    def catch_up(self, tenant: Tenant) -> None:
-        """Let the accounts of *tenant*'s periods hold all that was spent in them, as after a change of its time zone.
+    def new_zone(self, tenant: Tenant, timezone: str) -> Callable[[Session, Tenant], None]:
+        """Sum what the accounts of *tenant* are to begin with in another time zone.
 
-        In the zone that it leaves and comes back to, periods have accounts that saw nothing of what was spent between.
+        Return what opens them in the transaction that moves the tenant's clock. In the zone that it leaves and comes
+        back to, periods have accounts that saw nothing of what was spent between.
         """
+        moved, now = tenant.model_copy(update={"timezone": timezone}), self._clock.now()
         with self._store.reading() as session:
-            found = self.terms(session, [tenant]).get(tenant.id, [])
-        for terms, _ in found:
-            self.accounts.catch_up(terms, self._clock.now())
+            found = self.terms(session, [moved]).get(tenant.id, [])
+        versions = {terms.budget_id: version for terms, version in found}
+        anew = [replace(terms, governs_since=now) for terms, _ in found if terms.period is not Period.SPAN]
+        openings = [self.accounts.openings.look(terms, span) for terms in anew if (span := terms.span(now))]
+
+        def move(session: Session, tenant: Tenant) -> None:
+            wanted = select(Budget).where(Budget.tenant_id == tenant.id, col(Budget.removed_at).is_(None))
+            budgets = session.exec(wanted.with_for_update()).all()
+            try:
+                if {budget.id: budget.version for budget in budgets} != versions:
+                    raise BooksMoved  # noqa: TRY301 alike for both
+                for budget in budgets:
+                    budget.governs_since = budget.governs_since if budget.period == Period.SPAN else now
+                self._open(session, openings)
+            except BooksMoved:
+                raise Conflict(f"The books of {tenant.name} moved meanwhile; nothing was saved. Try again.") from None
+
+        return move
 
     def catch_up_lately(self) -> None:
-        """Let the accounts of budgets that were decided upon lately hold what calls cost that were out at the time.
+        """Let accounts that were opened late hold what calls cost that were out at the time and have ended since.
 
         Such calls are paid by the budgets that they began with, and know nothing of one that was made meanwhile.
         """
-        since = self._clock.now() - LONGEST_CALL
-        decided = select(AuditEntry.tenant_id).where(
-            col(AuditEntry.at) >= since, col(AuditEntry.action).in_(("budget.set", "budget.remove", "tenant.edit"))
-        )
-        with self._store.reading() as session:
-            tenants = session.exec(select(Tenant).where(col(Tenant.id).in_(decided))).all()
-        for tenant in tenants:
-            self.catch_up(tenant)
+        self.accounts.openings.count_late()
 
     # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,12 +401,6 @@ class Budgets:
     def sweep(self) -> int:
         """Settle what the dead left behind; return how many generations that were."""
         return self.lapses.sweep()
-
-
-def _governing(tenant: Tenant, scope: Scope, scope_name: str) -> SelectOfScalar[Budget]:
-    return select(Budget).where(
-        Budget.tenant_id == tenant.id, Budget.scope == scope.value, Budget.scope_name == scope_name
-    )
 
 
 def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:

@@ -25,6 +25,7 @@ def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> B
         ends_at=budget.ends_at,
         mode=Mode(budget.mode),
         thresholds=tuple(budget.thresholds),
+        governs_since=budget.governs_since,
         raises=tuple(
             Raise(
                 id=more.id,

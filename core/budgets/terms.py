@@ -74,6 +74,8 @@ class BudgetTerms:
     mode: Mode = Mode.HARD
     thresholds: tuple[int, ...] = THRESHOLDS
     raises: tuple[Raise, ...] = ()
+    governs_since: datetime | None = None
+    """Since when it governs these periods without a break; ``None`` where that is not known."""
 
     def covers(self, *, schema: str, route: str) -> bool:
         """Whether it may have to pay for a generation of that schema on that route."""

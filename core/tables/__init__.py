@@ -8,6 +8,9 @@ Times are stored as whole microseconds since 1970 UTC and read back as aware dat
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
 """
 
+from core.tables._books import Opening as Opening
+from core.tables._books import ProvenBalance as ProvenBalance
+from core.tables._books import Stretch as Stretch
 from core.tables._columns import Json as Json
 from core.tables._columns import Row as Row
 from core.tables._columns import UtcTime as UtcTime

@@ -89,6 +89,8 @@ class Budget(Row, table=True):
     """Percentages of the limit at which people are told, ascending."""
     limit_nano_usd: int = money()
     created_at: datetime = utc()
+    governs_since: datetime | None = utc(default=None)
+    """Since when it governs these periods, in this time zone, without a break; ``None`` where that is not known."""
     removed_at: datetime | None = utc(default=None)
     """When it ceased to govern. Its accounts stay; a budget set anew on the same scope goes on with them."""
     version: int = 1

@@ -69,16 +69,19 @@ class Process(Row, table=True):
 class LedgerEntry(Row, table=True):
     """Money spent from an account. An account's entries sum to what it has spent, always."""
 
-    __table_args__ = (UniqueConstraint("attempt_id", "account_id", "kind", "cause"),)
+    __table_args__ = (
+        UniqueConstraint("attempt_id", "account_id", "kind", "cause"),
+        Index("ix_ledger_entry_account_kind", "account_id", "kind"),
+    )
 
     id: str = Field(primary_key=True)
     at: datetime = utc()
-    account_id: str = Field(foreign_key="account.id", index=True)
+    account_id: str = Field(foreign_key="account.id")
     generation_id: str = Field(index=True)
     attempt_id: str | None = None
     kind: str
     cause: str = ""
-    """The re-pricing that made it; empty for every other kind."""
+    """The re-pricing that made it, or the attempt that was late for its opening; empty for every other entry."""
     nano_usd: int = money()
     estimated: bool = False
 
@@ -153,7 +156,7 @@ class Attempt(Row, table=True):
     )
 
     id: str = Field(primary_key=True)
-    generation_id: str = Field(index=True)
+    generation_id: str
     tenant_id: str
     n: int
     """1 for the first call of its generation."""
@@ -281,3 +284,7 @@ class Verification(Row, table=True):
     held_nano_usd: int = money()
     duration_ms: float
     by: str
+    is_whole: bool = True
+    """Whether it looked at all history, or only at what was new since the last."""
+    series: str = ""
+    """The stretches of the ledger that it proved or built on; empty where it left no proof."""

@@ -67,10 +67,14 @@ class NewKey:
         return f"NewKey(id={self.id!r}, prefix={self.prefix!r})"  # a key must not reach a log through a traceback
 
 
+NewZone = Callable[[Tenant, str], Callable[[Session, Tenant], None]]
+"""Prepares for a tenant's new time zone; what it returns runs in the transaction that moves the clock."""
+
+
 class Tenants:
     """The tenants and their keys."""
 
-    def __init__(self, store: Store, clock: Clock, on_new_zone: Callable[[Tenant], None] | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, on_new_zone: NewZone | None = None) -> None:
         self._store = store
         self._clock = clock
         self._on_new_zone = on_new_zone
@@ -153,6 +157,7 @@ class Tenants:
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
         wanted = {field: checked(field, value) for field, value in changes.items()}
+        moves = self._moved(tenant_id, wanted.get("timezone"))
         with self._store.writing() as session:
             tenant = session.get(Tenant, tenant_id, with_for_update=True)
             if tenant is None:
@@ -184,9 +189,17 @@ class Tenants:
                 before={field: before[field] for field in different},
                 after=different,
             )
-        if "timezone" in different and self._on_new_zone is not None:
-            self._on_new_zone(tenant)
+            if moves is not None and "timezone" in different:
+                moves(session, tenant)
         return tenant
+
+    def _moved(self, tenant_id: str, timezone: str | None) -> Callable[[Session, Tenant], None] | None:
+        """Return what is to be done beside it when a tenant's clock is moved; summed before, outside the decision."""
+        if timezone is None or self._on_new_zone is None:
+            return None
+        with self._store.reading() as session:
+            tenant = session.get(Tenant, tenant_id)
+        return None if tenant is None or tenant.timezone == timezone else self._on_new_zone(tenant, timezone)
 
     def create_key(self, principal: Principal, tenant: Tenant, name: str = "") -> NewKey:
         """Make a key for *tenant*. Its secret is in the returned value and nowhere else.

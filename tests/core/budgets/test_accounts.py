@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +14,9 @@ from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
-from core.tables import Account, LedgerEntry, LedgerKind
+from core.tables import Account, LedgerEntry, LedgerKind, Opening
 from tests.conftest import START
-from tests.tills import MODEL, OTHER, Till, span
+from tests.tills import DEAD, MODEL, OTHER, Till, span
 
 # ── From period to period ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,6 +184,132 @@ def test_a_walk_that_is_out_while_the_terms_change_is_paid_where_it_began(till: 
     till.budgets.catch_up_lately()
     assert till.account() == (150, 0)
     assert till.is_sound()
+
+
+def test_who_was_out_is_counted_when_it_has_ended_and_once(till: Till) -> None:
+    """What is out at an edit is counted in the new account when it ends, by whichever process looks, and only once."""
+    walks = [till.begin() for _ in range(3)]
+    calls = [walk.cover(100) for walk in walks]
+    till.set(1000, period="day")
+    beside = till.beside("two")
+    for walk, call, cost, before in zip(walks, calls, (10, 20, 30), (0, 10, 30), strict=True):
+        assert till.account() == (before, 0)
+        walk.end(call, cost)
+        walk.close()
+        for process in (till, beside, till):
+            process.budgets.catch_up_lately()
+
+    assert till.account() == (60, 0)
+    assert till.is_sound()
+
+
+def test_who_read_the_old_terms_before_and_calls_after_an_edit_is_counted(till: Till) -> None:
+    """A generation that knew the old terms and went out only after the edit is in the new account as well."""
+    walk = till.begin()
+    till.set(1000, period="day")
+    till.advance(1)
+    walk.end(walk.cover(70), 70)
+    walk.close()
+    till.spend(5)
+
+    till.budgets.catch_up_lately()
+    assert till.account() == (75, 0)
+    till.advance(16 * 60)
+    till.budgets.catch_up_lately()
+    till.budgets.catch_up_lately()
+    assert till.account() == (75, 0)
+    assert till.rows(Opening) == [], "nobody can be late any more"
+    assert till.is_sound()
+
+
+def test_who_waits_longer_than_two_minutes_is_counted_in_the_end(till: Till) -> None:
+    """Whoever waits at a limit for minutes with the old terms is found by the last look."""
+    walk = till.begin()
+    till.advance(300)
+    till.set(1000, period="day")
+    till.advance(300)
+    walk.end(walk.cover(70), 70)
+    walk.close()
+    till.budgets.catch_up_lately()
+    till.advance(11 * 60)
+    till.budgets.catch_up_lately()
+
+    assert till.account() == (70, 0)
+    assert till.rows(Opening) == []
+
+
+def test_a_call_that_was_lost_and_comes_back_costs_what_it_cost(till: Till) -> None:
+    """An account that was opened meanwhile counts the estimate of a lost call, then what it really cost."""
+    till.budgets.lapses.show_life()
+    walk = till.begin()
+    call = walk.cover(100, estimate=80)
+    till.set(1000, period="day")
+    till.advance(DEAD)
+    other = till.beside("two")
+    other.budgets.lapses.show_life()
+    assert other.budgets.sweep() == 1
+    other.budgets.catch_up_lately()
+    assert other.account() == (80, 0)
+    other.set(1000, period="week")
+    other.budgets.catch_up_lately()
+    assert other.account() == (80, 0)
+
+    walk.end(call, 30)
+    walk.close()
+    other.budgets.catch_up_lately()
+    assert other.account() == (30, 0)
+    other.set(1000, period="day")
+    other.budgets.catch_up_lately()
+    assert other.account() == (30, 0)
+    assert other.is_sound()
+
+
+def test_an_opening_that_moved_is_summed_anew(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others carry between the look and the decision is not carried twice."""
+    till.spend(300)
+    till.set(1000, period="day")
+    till.spend(200)
+    beside, look, times = till.beside("two"), till.budgets.accounts.openings.look, []
+
+    def late(*what: Any) -> Any:
+        found = look(*what)
+        if not times:
+            times.append(beside.set(1000, period="month"))
+            beside.set(1000, period="day")
+        return found
+
+    monkeypatch.setattr(till.budgets.accounts.openings, "look", late)
+    till.set(2000, period="month")
+
+    assert till.account() == (500, 0)
+    assert till.is_sound()
+
+
+def test_no_decision_reads_a_period_under_the_lock(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit sums before its transaction, a period that begins anew sums nothing, and a name moves no money."""
+    till.spend(300)
+    openings, locked = till.budgets.accounts.openings, []
+    look, writing = openings.look, till.store.writing
+
+    @contextmanager
+    def watched() -> Generator[Any]:
+        locked.append(True)
+        try:
+            with writing() as session:
+                yield session
+        finally:
+            locked.pop()
+
+    looks: list[bool] = []
+    monkeypatch.setattr(till.store, "writing", watched)
+    monkeypatch.setattr(openings, "look", lambda *what: looks.append(bool(locked)) or look(*what))
+    till.set(1000, period="day")
+    till.move_clock("Asia/Kathmandu")
+    assert looks == [False, False]
+    till.set(2000)
+    now = till.tenants.find(till.tenant.id)
+    till.tenants.edit(LOCAL_OPERATOR, now.id, now.version, name=f"{now.name} again")
+    assert looks == [False, False]
 
 
 # ── Governing again ───────────────────────────────────────────────────────────────────────────────────────────────────
