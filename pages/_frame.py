@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import streamlit as st
 
@@ -41,6 +41,26 @@ MENU = (
     Entry("Build", "playground", "Playground", "data_object", "Try a schema on an input and watch the object fill in."),
 )
 
+
+class Work(Protocol):
+    """How something stands that this process makes in the background."""
+
+    @property
+    def phase(self) -> str:
+        """What it does now."""
+        ...
+
+    @property
+    def fraction(self) -> float | None:
+        """How much is done; ``None`` where that is not known."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a person."""
+        ...
+
+
 # Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels; and
 # the parts of a date as narrow as their digits, which is too little to be hit.
 _MENDED = """<style>
@@ -51,8 +71,8 @@ span[role='spinbutton'] { display: inline-block; min-width: 24px; text-align: ce
 _UNDER_WAY = ("fetching", "starting", "making", "removing")
 
 
-def _pages() -> dict[str, list[Any]]:
-    sections: dict[str, list[Any]] = {}
+def _pages() -> dict[str, list[st.Page]]:
+    sections: dict[str, list[st.Page]] = {}
     for entry in MENU:
         shown = st.Page(
             HERE / entry.name / "page.py",
@@ -67,13 +87,13 @@ def _pages() -> dict[str, list[Any]]:
     return sections
 
 
-def _work() -> list[tuple[str, Any]]:
+def _work() -> list[tuple[str, Work]]:
     """Return what this process makes in the background, with its status."""
     runtime = running.current()
     return [("Demo world", runtime.demo.status), ("Local model", runtime.local_model.status)]
 
 
-def _busy(status: Any) -> bool:
+def _busy(status: Work) -> bool:
     return status.phase in _UNDER_WAY
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
-import pandas as pd
 import streamlit as st
 
 from core.errors import NotFound
 from core.reports import Call, Rung
 from pages.kit import charts, formats, layout, outcomes
+from pages.kit.frames import grid, pd
+from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Look
 from pages.kit.page import Visit
@@ -163,20 +163,18 @@ def _paid(rung: Rung) -> str:
 def _field_errors(rung: Rung) -> None:
     shown = pd.DataFrame([(error.path, error.type, error.message) for error in rung.field_errors])
     shown.columns = ["Field", "Rule", "What was wrong"]
-    st.dataframe(
+    grid(
         shown,
-        hide_index=True,
-        row_height=32,
         key=f"errors_{rung.n}",
         alt=f"Fields of attempt {rung.n} that broke the schema",
-        column_config={"Field": st.column_config.TextColumn(width=170), "Rule": st.column_config.TextColumn(width=170)},
+        columns={"Field": st.column_config.TextColumn(width=170), "Rule": st.column_config.TextColumn(width=170)},
     )
 
 
 def _messages(messages: Any) -> None:
     """Draw messages of any vendor: text as text, anything else as JSON."""
-    for message in messages if isinstance(messages, list) else [messages]:
-        if not isinstance(message, Mapping):
+    for message in messages if is_list(messages) else [messages]:
+        if not is_object(message):
             st.code(str(message), language=None, wrap_lines=True)
             continue
         role = str(message.get("role") or message.get("type") or "message")

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.clock import EPOCH
 from core.reports import MOST_EXPORTED, PAGE_SIZE, CallFilter, CallPage, CallSums, Window
 from pages.kit import figures, formats, layout, outcomes
 from pages.kit.choices import range_choice, tenant_choice
+from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 
-ROW = 34
 GROUPS = {"Any valid": "any_valid", "Any error": "any_error", "Any blocked": "any_blocked"}
 OUTCOMES = GROUPS | {look.word: outcome for outcome, look in outcomes.OUTCOMES.items()}
 COLUMNS = st.column_config
@@ -134,7 +133,7 @@ def opened() -> None:
 
 def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
     """Draw one page of calls; a click on a row opens it."""
-    calls = page.calls
+    calls: Frame = page.calls
     st.session_state["calls_on_page"] = calls["id"].tolist()
     versions = [f" v{version}" if not pd.isna(version) else "" for version in calls["version"]]
     shown = pd.DataFrame(
@@ -153,17 +152,14 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         }
     )
     looks = outcomes.OUTCOMES.values()
-    st.dataframe(
+    grid(
         shown.drop(columns="tenant") if one_tenant else shown,
-        hide_index=True,
-        height=ROW * (len(shown) + 1) + 2,
-        row_height=ROW,
+        most_rows=PAGE_SIZE,
         key="calls_table",
-        on_select=opened,
-        selection_mode="single-cell",
+        on_pick=opened,
         placeholder=formats.UNKNOWN,
         alt="Calls, the newest first",
-        column_config={
+        columns={
             "started_at": COLUMNS.DatetimeColumn(
                 "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
             ),

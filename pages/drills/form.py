@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from core.drills import DEMO, LONGEST, MOST_SECONDS, plan
 from core.faults import Fault
+from core.tenants import Tenant
 from pages.kit import formats, layout
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -24,7 +25,7 @@ BREAKERS = (
 class Wish(NamedTuple):
     """What the form asks for."""
 
-    tenant: Any
+    tenant: Tenant | None
     """``None`` for all demo tenants."""
     fault: Fault
     share: float
@@ -78,7 +79,7 @@ def _ends(wish: Wish, now: datetime) -> str:
 @st.dialog("Start this drill?", icon=":material/local_fire_department:")
 def confirm(visit: Visit, wish: Wish) -> None:
     """Name tenant, share and end; then start."""
-    name = plain(wish.tenant.name)
+    name = plain(wish.tenant.name if wish.tenant else DEMO_TENANTS)
     st.warning(
         f"**{name} is a real tenant.** {plain(wish.sentence)} {_ends(wish, visit.now)}",
         icon=":material/warning:",

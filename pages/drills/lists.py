@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
+from core.drills import DrillView
 from core.faults import Fault
 from core.tenants import Permission
 from pages.drills.banner import left
 from pages.drills.form import EVERY_CALL
 from pages.kit import formats, layout
+from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.outcomes import Look
 from pages.kit.page import Visit, flash, refusals
@@ -46,7 +45,7 @@ def under_way(visit: Visit) -> None:
                 st.caption(f"{since} · started by {plain(drill.actor)} · {plain(drill.reason)}")
 
 
-def stop(visit: Visit, drill: Any) -> None:
+def stop(visit: Visit, drill: DrillView) -> None:
     """End the drill and draw the page anew, or say why not."""
     with refusals("The drill was not stopped."):
         visit.runtime.drills.stop(visit.principal, drill.id)
@@ -75,4 +74,4 @@ def past(visit: Visit) -> None:
             }
             for one in drills
         ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, row_height=32, key="past", alt="The drills that are over")
+        grid(pd.DataFrame(rows), key="past", alt="The drills that are over")

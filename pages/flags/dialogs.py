@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from core.flags import Evaluation, Flag, evaluate_all
+from core.flags import Evaluation, Flag, FlagRule, evaluate_all
+from core.tenants import Tenant
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 
 
-def kept(flag: Flag, tenant: Any, tenants: list[Any], rules: list[Any]) -> list[str]:
+def kept(flag: Flag, tenant: Tenant | None, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> list[str]:
     """Return the tenants whose own rule a rule for all does not touch."""
     own = {rule.tenant_id: rule.is_on for rule in rules if rule.name == flag and rule.tenant_id}
     if tenant:
@@ -19,13 +20,13 @@ def kept(flag: Flag, tenant: Any, tenants: list[Any], rules: list[Any]) -> list[
     return [f"{one.name} ({'on' if own[one.id] else 'off'})" for one in tenants if one.id in own]
 
 
-def beneath(flag: Flag, rule: Any, rules: list[Any]) -> Evaluation:
+def beneath(flag: Flag, rule: FlagRule, rules: Sequence[FlagRule]) -> Evaluation:
     """Return what would decide if *rule* were gone."""
     return evaluate_all([other for other in rules if other is not rule], rule.tenant_id)[flag]
 
 
 @st.dialog("Turn this flag?", icon=":material/toggle_on:")
-def turn(visit: Visit, flag: Flag, tenant: Any, is_on: bool, untouched: list[str]) -> None:  # noqa: FBT001 the switch
+def turn(visit: Visit, flag: Flag, tenant: Tenant | None, is_on: bool, untouched: list[str]) -> None:  # noqa: FBT001 the switch
     """Name the consequence, then turn."""
     meaning, word = flag.meaning, "on" if is_on else "off"
     whom = plain(tenant.name) if tenant else "every tenant without a rule of its own"
@@ -42,7 +43,7 @@ def turn(visit: Visit, flag: Flag, tenant: Any, is_on: bool, untouched: list[str
 
 
 @st.dialog("Remove this rule?", icon=":material/rule:")
-def clear(visit: Visit, flag: Flag, tenant: Any, then: Evaluation) -> None:
+def clear(visit: Visit, flag: Flag, tenant: Tenant | None, then: Evaluation) -> None:
     """Say what will decide instead, then remove."""
     whom = plain(tenant.name) if tenant else "all tenants"
     word = "on" if then.value else "off"

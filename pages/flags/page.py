@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
-from core.flags import Evaluation, Flag, evaluate_all
-from core.tenants import Permission
+from core.flags import Evaluation, Flag, FlagRule, evaluate_all
+from core.tenants import Permission, Tenant
 from pages.flags import dialogs
 from pages.kit import formats, layout
+from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
 
@@ -25,7 +25,7 @@ def cell(evaluation: Evaluation) -> str:
     return f"{on} :gray[{REASONS[evaluation.reason]}]"
 
 
-def matrix(tenants: list[Any], rules: list[Any]) -> None:
+def matrix(tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> None:
     """Draw every flag for every tenant, those with rules of their own first."""
     own = {rule.tenant_id for rule in rules if rule.tenant_id}
     rows = sorted(tenants, key=lambda tenant: (tenant.id not in own, tenant.name.lower()))
@@ -34,16 +34,16 @@ def matrix(tenants: list[Any], rules: list[Any]) -> None:
         page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         shown = [(f"**{EVERYONE}**", "")]
         shown += [(plain(tenant.name), tenant.id) for tenant in rows[(page - 1) * PER_PAGE : page * PER_PAGE]]
-        table = {
+        values = {
             name: {flag.meaning.title: cell(value) for flag, value in evaluate_all(rules, tenant_id).items()}
             for name, tenant_id in shown
         }
-        st.table(pd.DataFrame.from_dict(table, orient="index"), border="horizontal", alt="Each flag for each tenant")
+        table(pd.DataFrame.from_dict(values, orient="index"), alt="Each flag for each tenant")
         if not tenants:
             st.caption("There are no tenants yet; what is set for all will hold for the first one.")
 
 
-def switch(visit: Visit, tenants: list[Any], rules: list[Any]) -> None:
+def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> None:
     """Draw one flag for one tenant or for all: its value, its reason, and what can be done about it."""
     by_name = {tenant.name: tenant for tenant in tenants}
     with layout.card("Switch", key="switch"):

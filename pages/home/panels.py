@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import streamlit as st
 
 from core.reports import ENOUGH, Change, Overview
+from core.tenants import Tenant
 from pages.home import tables
 from pages.kit import charts, formats, layout
 from pages.kit.choices import range_label
@@ -23,7 +23,7 @@ class Scene:
 
     overview: Overview
     hours: int
-    tenant: Any
+    tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
     def open_calls(self, **filters: str) -> None:
@@ -88,7 +88,7 @@ def _tenants(scene: Scene) -> None:
 
 def _fields(scene: Scene) -> None:
     """Draw which fields fail."""
-    row = None
+    clicked = None
     with layout.card(
         "Fields that fail most",
         key="fields_card",
@@ -98,9 +98,9 @@ def _fields(scene: Scene) -> None:
         if scene.overview.fields.empty:
             st.caption("No answer broke its schema in this window.")
         else:
-            row = tables.draw_fields(scene.overview)
-    if row is not None:
-        scene.open_calls(schema=row["schema"], field=row["path"])
+            clicked = tables.draw_fields(scene.overview)
+    if clicked is not None:
+        scene.open_calls(schema=clicked.schema, field=clicked.path)
 
 
 def _changes(scene: Scene) -> None:
@@ -124,7 +124,7 @@ def _minute(scene: Scene, change: Change) -> str:
     return formats.moment(change.at, scene.overview.window.zone)
 
 
-def draw(overview: Overview, hours: int, tenant: Any) -> None:
+def draw(overview: Overview, hours: int, tenant: Tenant | None) -> None:
     """Draw every panel in its place; what compares tenants is left out where there is but one."""
     scene = Scene(overview, hours, tenant)
     if tenant is None:

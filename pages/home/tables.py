@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import pandas as pd
 import streamlit as st
 
 from core.reports import ENOUGH, Overview
 from pages.kit import formats
+from pages.kit.frames import Frame, grid, pd
 
 FAILING = 0.1
 NEAR = 0.8
 STATUSES = {"Healthy": "green", "Failing": "red", "Over budget": "red", "Near budget": "orange", "Quiet": "gray"}
-ROW = 34
 _C = st.column_config
+
+
+class Field(NamedTuple):
+    """A field of a schema that was clicked."""
+
+    schema: str
+    path: str
 
 
 def status(row: Any) -> list[str]:
@@ -29,30 +35,21 @@ def status(row: Any) -> list[str]:
     return found or (["Healthy"] if row.calls else ["Quiet"])
 
 
-def _height(rows: int) -> int:
-    """Return the height of a grid that shows *rows* rows, its head and its borders, up to ten."""
-    return ROW * (min(rows, 10) + 1) + 2
-
-
 def draw_tenants(overview: Overview) -> str | None:
     """Draw the table of tenants; return the name of the one that was clicked."""
-    frame = overview.tenants.copy()
+    frame: Frame = overview.tenants.copy()
     frame["status"] = [status(row) for row in frame.itertuples()]
     frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
     frame[["error_rate", "validity"]] *= 100
     frame["used"] = (frame["used"] * 100) // 1  # what is not all is never 100 %
     names = ["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]
-    event: Any = st.dataframe(
+    row = grid(
         frame[names],
-        hide_index=True,
-        height=_height(len(frame)),
-        row_height=ROW,
+        picks=True,
         key="tenants_table",
-        on_select="rerun",
-        selection_mode="single-cell",
         placeholder=formats.UNKNOWN,
         alt="Tenants by spend, with calls, latency, error rate, validity and budget",
-        column_config={
+        columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=150),
             "status": _C.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values()), width=130),
             "calls": _C.NumberColumn("Calls", format="localized", width=70),
@@ -68,13 +65,12 @@ def draw_tenants(overview: Overview) -> str | None:
             "trend": _C.AreaChartColumn("Over time", width=130),
         },
     )
-    cells = event.selection.cells
-    return str(frame["tenant"].iloc[cells[0][0]]) if cells else None
+    return None if row is None else str(frame["tenant"].iloc[row])
 
 
-def draw_fields(overview: Overview) -> Any:
-    """Draw the fields that fail most; return the row that was clicked, with ``schema`` and ``path``."""
-    frame = overview.fields
+def draw_fields(overview: Overview) -> Field | None:
+    """Draw the fields that fail most; return the one that was clicked."""
+    frame: Frame = overview.fields
     shown = pd.DataFrame(
         {
             "schema": [
@@ -87,16 +83,12 @@ def draw_fields(overview: Overview) -> Any:
             "repaired": 100 * frame["repaired"] / frame["errors"],
         }
     )
-    event: Any = st.dataframe(
+    row = grid(
         shown,
-        hide_index=True,
-        height=_height(len(frame)),
-        row_height=ROW,
+        picks=True,
         key="fields_table",
-        on_select="rerun",
-        selection_mode="single-cell",
         alt="Fields of schemas by number of validation errors",
-        column_config={
+        columns={
             "schema": _C.TextColumn("Schema", width=126),
             "path": _C.TextColumn("Field", width=150),
             "type": _C.TextColumn("Rule it broke", width=166),
@@ -111,5 +103,4 @@ def draw_fields(overview: Overview) -> Any:
             ),
         },
     )
-    cells = event.selection.cells
-    return frame.iloc[cells[0][0]] if cells else None
+    return None if row is None else Field(str(frame["schema"].iloc[row]), str(frame["path"].iloc[row]))

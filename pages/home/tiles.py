@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import pandas as pd
 import streamlit as st
 
 from core.reports import ENOUGH, Overview, Totals
 from pages.kit import formats
+from pages.kit.frames import Frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class Tile:
 
 def tiles(overview: Overview, range_name: str) -> list[Tile]:
     """Return Home's six figures; each says what it is, from how many calls, and what it is compared with."""
-    now, before, series = overview.totals, overview.previous, overview.series
+    now, before = overview.totals, overview.previous
+    series: Frame = overview.series
     than = f" The change is against the {range_name} before."
     comparable = min(now.valid + now.errors, before.valid + before.errors) >= ENOUGH
     return [
@@ -78,7 +79,7 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
     ]
 
 
-def _latency(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Tile:
+def _latency(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
     enough = now.latency.timed >= ENOUGH
     comparable = enough and before.latency.timed >= ENOUGH
     return Tile(
@@ -93,7 +94,7 @@ def _latency(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Ti
     )
 
 
-def _spend(now: Totals, before: Totals, series: pd.DataFrame, than: str) -> Tile:
+def _spend(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
     tokens = f"Input {formats.short(now.input_tokens)} tokens ({formats.short(now.cached_tokens)} of them cached)"
     return Tile(
         label="Spend",
@@ -115,7 +116,7 @@ def _wasted(now: Totals) -> str:
     return f"{share} of the spend went to attempts that gave no valid object."
 
 
-def _known(figures: Any) -> list[float]:
+def _known(figures: Frame) -> list[float]:
     return figures.dropna().tolist()
 
 

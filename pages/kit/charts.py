@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import altair as alt
-import pandas as pd
-import streamlit as st
 
 from core.reports import ENOUGH, Call, Overview, Window, wall
 from pages.kit import formats
+from pages.kit.frames import Frame, chart, pd
 
 MOST_TENANTS = 6
 """Tenants with a colour of their own; the rest is drawn together."""
@@ -57,7 +56,7 @@ class Picked(NamedTuple):
     """Seconds since 1970 UTC."""
 
 
-def spec(chart: Any) -> dict[str, Any]:
+def spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
     """Return what Streamlit needs of a chart: no data, no theme."""
     made = chart.to_dict()
     for name in ("data", "datasets", "config", "$schema"):
@@ -151,17 +150,18 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
 
 def latency_scale(overview: Overview) -> Literal["linear", "log"]:
     """Return ``log`` where one slow bucket would press all others flat, else ``linear``."""
-    known: Any = overview.series["p99"].dropna()
+    series: Frame = overview.series
+    known = series["p99"].dropna()
     return "log" if len(known) and known.max() > _STEEP * known.median() else "linear"
 
 
 def draw_latency(overview: Overview) -> None:
     """Draw p50, p95 and p99 over time, the p95 of the period before, and changes; pale where calls are few."""
-    series: Any = overview.series
+    series: Frame = overview.series
     zone = overview.window.zone
     at = [wall(moment, zone) for moment in series["at"]]
     sure = series["timed"] >= ENOUGH
-    parts: list[pd.DataFrame] = []
+    parts: list[Frame] = []
     for name in ("p50", "p95", "p99"):
         known = series[name].notna()
         alone = known & ~known.shift(1, fill_value=False) & ~known.shift(-1, fill_value=False)
@@ -190,10 +190,9 @@ def draw_latency(overview: Overview) -> None:
     worst = series.loc[series["p95"].idxmax()] if series["p95"].notna().any() else None
     peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
     peak += "" if worst is None else formats.moment(worst["at"], zone)
-    st.vega_lite_chart(
+    chart(
         pd.concat(parts, ignore_index=True),
         _latency_spec(shown_days(overview.window), latency_scale(overview)),
-        height=286,
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
     )
 
@@ -223,7 +222,7 @@ def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis:
     return spec(bars)
 
 
-def stacked(frame: Any, names: tuple[str, ...]) -> Any:
+def stacked(frame: Frame, names: tuple[str, ...]) -> Frame:
     """Pile the values of each cell up in the order of *names*: Vega-Lite does not stack bars that span a stretch."""
     places = {name: place for place, name in enumerate(names)}
     piled = frame.assign(place=frame["name"].map(places)).sort_values(["at", "place"], ignore_index=True)
@@ -231,7 +230,7 @@ def stacked(frame: Any, names: tuple[str, ...]) -> Any:
     return piled.assign(low=high - piled["value"], high=high)
 
 
-def ranged(frame: Any, window: Window) -> Any:
+def ranged(frame: Frame, window: Window) -> Frame:
     """Give each row its cell's begin and end on the wall, a little apart from its neighbours."""
     gap = window.cell * 0.07
     return frame.assign(
@@ -243,35 +242,34 @@ def ranged(frame: Any, window: Window) -> Any:
 
 def draw_spend(overview: Overview) -> None:
     """Draw what was spent per cell, stacked by tenant, the biggest spender at the bottom."""
-    order = [name for name in overview.tenants["tenant"] if name in set(overview.spend["tenant"])]
+    spend: Frame = overview.spend
+    tenants: Frame = overview.tenants
+    order: list[str] = [name for name in tenants["tenant"] if name in set(spend["tenant"])]
     shown = order[:MOST_TENANTS]
     names = (*shown, OTHERS) if len(order) > MOST_TENANTS else tuple(shown)
-    spend: Any = overview.spend
     frame = spend.assign(name=spend["tenant"].where(spend["tenant"].isin(shown), OTHERS))
     frame = frame.groupby(["at", "name"], as_index=False)["usd"].sum().rename(columns={"usd": "value"})
     frame = stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
-    st.vega_lite_chart(
+    chart(
         ranged(frame, overview.window),
         bars_spec(shown_days(overview.window), names, (), "$,~f"),
-        height=286,
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
 
 
 def draw_outcomes(overview: Overview) -> None:
     """Draw how many calls ended how per cell, stacked by family of outcomes."""
-    outcomes: Any = overview.outcomes
+    outcomes: Frame = overview.outcomes
     frame = outcomes.assign(name=outcomes["outcome"].map(_FAMILY_OF))
     frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
     names = tuple(family for family in FAMILIES if family in set(frame["name"]))
     frame = stacked(frame, names)
     frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
     totals = overview.totals
-    st.vega_lite_chart(
+    chart(
         ranged(frame, overview.window),
         bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
-        height=286,
         alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
     )
 
@@ -317,10 +315,11 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
 
 def draw_heat(overview: Overview) -> Picked | None:
     """Draw the error rate by tenant and cell, pale where there were few calls; return the cell that was clicked."""
-    names = tuple(sorted(set(overview.heat["tenant"]), key=str.lower))
-    frame = ranged(overview.heat, overview.window)
-    frame["begins"] = [int(at.timestamp()) for at in overview.heat["at"]]
-    many: Any = overview.heat[overview.heat["ended"] >= FEW]
+    heat: Frame = overview.heat
+    names = tuple(sorted(set(heat["tenant"]), key=str.lower))
+    frame = ranged(heat, overview.window)
+    frame["begins"] = [int(at.timestamp()) for at in heat["at"]]
+    many: Frame = heat[heat["ended"] >= FEW]
     worst = many.loc[many["error_rate"].idxmax()] if len(many) else None
     where = (
         ""
@@ -328,16 +327,14 @@ def draw_heat(overview: Overview) -> Picked | None:
         else f"; highest for {worst['tenant']} from {formats.moment(worst['at'], overview.window.zone)}: "
         f"{formats.percent(worst['error_rate'])} of {worst['ended']} calls"
     )
-    event: Any = st.vega_lite_chart(
+    picked = chart(
         frame,
         _heat_spec(shown_days(overview.window), names),
-        height=286,
         key="heat_chart",
-        on_select="rerun",
+        picks="pick",
         alt=f"Error rate by tenant over time{where}",
     )
-    picked = event.selection.get("pick") if event else None
-    return Picked(str(picked[0]["tenant"]), int(picked[0]["begins"])) if picked else None
+    return Picked(str(picked["tenant"]), int(picked["begins"])) if picked else None
 
 
 def shown_days(window: Window) -> int:
@@ -376,7 +373,7 @@ def _ladder_spec() -> dict[str, Any]:
 
 def draw_ladder(call: Call) -> None:
     """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
-    frame: Any = pd.DataFrame(
+    frame: Frame = pd.DataFrame(
         [
             {
                 "rung": f"{rung.n} {rung.kind}",
@@ -392,6 +389,4 @@ def draw_ladder(call: Call) -> None:
         ]
     ).astype({"token": float})
     took = ", ".join(f"{rung.kind} {formats.millis(rung.duration_ms)}" for rung in call.rungs)
-    st.vega_lite_chart(
-        frame, _ladder_spec(), height=36 + 26 * len(call.rungs), alt=f"Attempts along the time of the call: {took}"
-    )
+    chart(frame, _ladder_spec(), height=36 + 26 * len(call.rungs), alt=f"Attempts along the time of the call: {took}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
+from core.tenants import Tenant
 from pages.kit import layout
 from pages.kit.page import Visit
 
@@ -18,7 +18,7 @@ _NAMES = {1: "hour", 6: "6 hours", 24: "24 hours", 168: "7 days", 720: "30 days"
 
 def tenant_choice(
     visit: Visit, *, everyone: str | None = EVERYONE, key: str = "tenant", on_change: Callable[[], None] | None = None
-) -> Any:
+) -> Tenant | None:
     """Draw a choice of tenants bound to the URL (``?tenant=name``); return the tenant, or ``None`` for all of them.
 
     With *everyone* ``None`` one tenant must be chosen, and the first is the default; ``None`` then means there is none.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import streamlit as st
 
 from core.reports import Choices, Overview, Reports, Window
+from core.tenants import Tenant
 
 CALL_FILTERS = {
     "text": "",
@@ -20,7 +20,7 @@ CALL_FILTERS = {
 """The filters of the list of calls by their parameter in the URL, and what each shows while all may pass."""
 
 
-def overview(reports: Reports, now: datetime, hours: int, tenant: Any) -> Overview:
+def overview(reports: Reports, now: datetime, hours: int, tenant: Tenant | None) -> Overview:
     """Return how the last *hours* went for *tenant*, or for all with ``None``; at most ten seconds old."""
     zone = tenant.timezone if tenant else "UTC"
     return _overview(reports, now, id(reports), hours, tenant.id if tenant else None, zone)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+
+from pages.kit.frames import table
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 
 @contextmanager
-def card(title: str, *, key: str, help: str | None = None, stretch: bool = True) -> Iterator[DeltaGenerator]:  # noqa: A002 Streamlit's word
+def card(title: str, *, key: str, help: str | None = None, stretch: bool = True) -> Generator[DeltaGenerator]:  # noqa: A002 Streamlit's word
     """Draw a bordered box with a heading; *key* gives it the class ``st-key-<key>``, *help* says how it is computed."""
     height = "stretch" if stretch else "content"
     box = st.container(border=True, height=height, gap="xsmall", key=key)
@@ -38,4 +40,4 @@ def facts(pairs: dict[str, Any], *, key: str) -> None:
     """Draw a list of names and values; values are Markdown, so pass what people chose through :func:`plain`."""
     shown = {name: value for name, value in pairs.items() if value not in (None, "")}
     with st.container(key=key):
-        st.table(shown, border="horizontal", width="stretch")
+        table(shown)

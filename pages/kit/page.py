@@ -13,7 +13,7 @@ Who looks is ``visit.principal``; what must outlive a rerun is said through :fun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,7 +100,7 @@ def show_error(error: ProctorError, title: str) -> None:
 
 
 @contextmanager
-def refusals(title: str) -> Iterator[None]:
+def refusals(title: str) -> Generator[None]:
     """Turn a ProctorError raised inside into an alert headed by *title*; anything else goes on up."""
     try:
         yield

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import pandas as pd
 import streamlit as st
 
 from core.errors import NotFound, ProctorError
 from core.generation import GenerationRequest, Partial
+from core.reports import Call, Rung
 from pages.kit import formats, layout, outcomes
+from pages.kit.frames import Frame, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import fields
@@ -93,8 +95,8 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
         with layout.card("Object", key="object", stretch=False):
             head, box = st.empty(), st.empty()
         head.progress(0.0, ":shimmer[Waiting for the first field…]")
-        box.table(_frame(fields.rows(body, None)), border="horizontal")
-        stream: Any = visit.runtime.generator.stream(request, visit.principal)
+        table(_frame(fields.rows(body, None)), on=box)
+        stream = visit.runtime.generator.stream(request, visit.principal)
         with closing(stream) as pieces:  # leaving or stopping raises through here: hang up on the provider at once
             for piece in pieces:
                 if not isinstance(piece, Partial):
@@ -105,7 +107,7 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
                     found = fields.rows(body, value)
                     again = f"Attempt {piece.attempt}: asked again. " if piece.attempt > 1 else ""
                     head.progress(fields.done(found), f":shimmer[{again}The object is arriving…]")
-                    box.table(_frame(found), border="horizontal")
+                    table(_frame(found), on=box)
     except ProctorError as error:
         return Played(
             request=request,
@@ -140,14 +142,14 @@ def draw(visit: Visit, played: Played) -> None:
             _ladder(call)
 
 
-def _last_said(visit: Visit, played: Played, rungs: Any) -> Any:
+def _last_said(visit: Visit, played: Played, rungs: Sequence[Rung]) -> Any:
     """Return what the last attempt said, where answers are kept; else what was seen of it."""
     if rungs and rungs[-1].answered and (model := visit.runtime.schemas.inline(played.body).response_model):
         return model.partial_value(rungs[-1].answered)
     return played.value
 
 
-def _object(visit: Visit, played: Played, rungs: Any) -> None:
+def _object(visit: Visit, played: Played, rungs: Sequence[Rung]) -> None:
     if played.is_valid:  # what an earlier attempt had wrong is told beside the field that is right now
         rows = fields.rows(played.body, played.value, fields.Phase.VALID)
         rows, homeless = fields.marked(rows, [e for rung in rungs for e in rung.field_errors], repaired=True)[0], []
@@ -156,12 +158,12 @@ def _object(visit: Visit, played: Played, rungs: Any) -> None:
         rows, homeless = fields.marked(rows, rungs[-1].field_errors if rungs else (), repaired=False)
     for sentence in homeless:
         st.error(plain(sentence), icon=":material/error:")
-    st.table(_frame(rows), border="horizontal", alt="The object, field by field")
+    table(_frame(rows), alt="The object, field by field")
 
 
-def _frame(rows: list[fields.FieldRow]) -> pd.DataFrame:
+def _frame(rows: list[fields.FieldRow]) -> Frame:
     """Return the rows as a table of Markdown."""
-    lines = {"Field": [], "Value": [], "State": []}
+    lines: dict[str, list[str]] = {"Field": [], "Value": [], "State": []}
     for row in rows:
         mark = ":red[\\*]" if row.is_required else ""
         lines["Field"].append(INDENT * row.depth + plain(row.name) + mark)
@@ -175,7 +177,7 @@ def _frame(rows: list[fields.FieldRow]) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("Field")
 
 
-def _figures(call: Any) -> None:
+def _figures(call: Call) -> None:
     attempts, tokens, cost, latency = st.columns([3, 3, 5, 4], gap="small")
     attempts.metric("Attempts", len(call.rungs))
     said = f"{formats.count(call.input_tokens)} in, {formats.count(call.output_tokens)} out, over all attempts."
@@ -185,7 +187,7 @@ def _figures(call: Any) -> None:
     latency.metric("Latency", formats.millis(call.duration_ms), help=first)
 
 
-def _ladder(call: Any) -> None:
+def _ladder(call: Call) -> None:
     if not call.rungs:
         st.caption("No provider was asked.")
     for rung in call.rungs:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import Invalid, ProctorError
 from core.pydantic_source import json_schema_from_source
+from pages.kit.json_values import is_object
 from pages.kit.markup import plain
 from pages.kit.page import Visit, show_error
 
@@ -68,16 +69,17 @@ def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, 
         "Source", sample, height=220, key=f"source_{source}", label_visibility="collapsed", persist_state="session"
     )
     try:
-        body = json.loads(text or "") if source == "json" else json_schema_from_source(text or "")
-        if not isinstance(body, dict):
+        body: Any = json.loads(text or "") if source == "json" else json_schema_from_source(text or "")
+        if not is_object(body):
             raise Invalid("A JSON Schema is an object, in braces.")
-        visit.runtime.schemas.inline(body)
+        schema = dict(body)
+        visit.runtime.schemas.inline(schema)
     except json.JSONDecodeError as error:
         st.error(f"Line {error.lineno}, column {error.colno}: {error.msg}.", title="This is not JSON yet.")
     except ProctorError as error:
         show_error(error, "This schema cannot be used yet.")
     else:
-        return body, body, PASTED_INPUT
+        return schema, schema, PASTED_INPUT
     return None, {}, PASTED_INPUT
 
 
@@ -102,8 +104,8 @@ def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str
         accept_new_options=True,
         help="A route with its fallbacks, or one model alone: pick one, or type it as provider/name.",
     )
-    if chosen is None or chosen == OWN_ROUTE or chosen in routes:
-        terms = routes.get(chosen or "", own)
+    if not chosen or chosen == OWN_ROUTE or chosen in routes:
+        terms = routes.get(chosen, own)
         asked = ", then ".join(f"`{one.name}`" for one in terms.candidates)
         st.markdown(f":small[Route {terms.name} asks {asked}.]")
         return terms.name if chosen in routes else None, None, terms.candidates[0].provider

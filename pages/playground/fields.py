@@ -10,6 +10,8 @@ from itertools import islice
 from typing import Any
 
 from core.json_schemas import json_path, resolve
+from core.reports.one_call import FieldTrouble
+from pages.kit.json_values import is_list, is_object
 
 DEEPEST = 4
 MOST_ROWS = 200
@@ -79,7 +81,9 @@ def rows(schema: Mapping[str, Any], value: Any, phase: Phase = Phase.STREAMING) 
     return found
 
 
-def marked(found: Sequence[FieldRow], problems: Iterable[Any], *, repaired: bool) -> tuple[list[FieldRow], list[str]]:
+def marked(
+    found: Sequence[FieldRow], problems: Iterable[FieldTrouble], *, repaired: bool
+) -> tuple[list[FieldRow], list[str]]:
     """Put each problem (``path``, ``message``) beside its field, and return those that belong to no field shown.
 
     *repaired* problems are of an attempt that was asked again since: they are told, and the field stays what it is.
@@ -114,8 +118,8 @@ def _covers(home: str, path: str) -> bool:
 def _end(value: Any) -> Steps:
     """Return where the model is writing: the last part of the last part."""
     steps: list[int | str] = []
-    while isinstance(value, dict | list) and value:
-        step: Any = next(reversed(value)) if isinstance(value, dict) else len(value) - 1
+    while (is_object(value) or is_list(value)) and value:
+        step: Any = next(reversed(list(value))) if is_object(value) else len(value) - 1
         steps.append(step)
         value = value[step]
     return tuple(steps)
@@ -124,7 +128,7 @@ def _end(value: Any) -> Steps:
 def _everything(root: Mapping[str, Any], value: Any) -> Iterator[_Part]:
     """Yield every field of an object, or the one value that a schema without fields asks for."""
     node = _plain(root, root)
-    if "properties" in node or isinstance(value, dict):
+    if "properties" in node or is_object(value):
         yield from _walk(root, node, value, ())
     else:
         yield (), node, _ABSENT if value is None else value, True
@@ -134,7 +138,7 @@ def _everything(root: Mapping[str, Any], value: Any) -> Iterator[_Part]:
 def _walk(root: Mapping[str, Any], node: Mapping[str, Any], value: Any, steps: Steps) -> Iterator[_Part]:
     """Yield every field below *node*."""
     known = node.get("properties", {})
-    given = value if isinstance(value, dict) else {}
+    given: Mapping[str, Any] = value if is_object(value) else {}
     for name in (*known, *(name for name in given if name not in known)):
         part, inner, here = given.get(name, _ABSENT), _plain(root, known.get(name, {})), (*steps, name)
         yield here, inner, part, name in node.get("required", ())
@@ -144,9 +148,9 @@ def _walk(root: Mapping[str, Any], node: Mapping[str, Any], value: Any, steps: S
 
 def _inside(root: Mapping[str, Any], node: Mapping[str, Any], part: Any, steps: Steps) -> Iterator[_Part]:
     """Yield the parts of an object that is there or to come, and of the objects in a list that is there."""
-    if isinstance(part, dict) or (part is _ABSENT and "properties" in node):
+    if is_object(part) or (part is _ABSENT and "properties" in node):
         yield from _walk(root, node, part, steps)
-    elif isinstance(part, list) and any(isinstance(each, dict) for each in part):
+    elif is_list(part) and any(is_object(each) for each in part):
         items = _plain(root, node.get("items", {}))
         for place, each in enumerate(part):
             yield (*steps, place), items, each, False
@@ -156,13 +160,13 @@ def _inside(root: Mapping[str, Any], node: Mapping[str, Any], part: Any, steps: 
 def _plain(root: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
     """Follow references, and look through 'this or null' and single-part allOf."""
     for _ in range(8):
-        if not isinstance(node, Mapping):
+        if not is_object(node):
             return {}
         if isinstance(node.get("$ref"), str):
             node = resolve(root, node["$ref"])
             continue
         parts = node.get("anyOf") or node.get("oneOf") or node.get("allOf") or ()
-        parts = [part for part in parts if not (isinstance(part, Mapping) and part.get("type") == "null")]
+        parts = [part for part in parts if not (is_object(part) and part.get("type") == "null")]
         if len(parts) != 1 or "properties" in node:
             return node
         node = parts[0]
@@ -171,10 +175,10 @@ def _plain(root: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
 
 def _shown(part: Any, node: Mapping[str, Any]) -> str:
     """Return a value in one line; what has rows of its own is only counted."""
-    if part is _ABSENT or (isinstance(part, dict) and (part or "properties" in node)):
+    if part is _ABSENT or (is_object(part) and (part or "properties" in node)):
         return ""
-    if isinstance(part, list):
-        if any(isinstance(each, dict) for each in part):
+    if is_list(part):
+        if any(is_object(each) for each in part):
             return f"{len(part)} of them"
         text = ", ".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in part)
         text = text or "empty list"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 import streamlit as st
 
 from core.pricing import ANY_MODEL, PriceBook, UnpricedModel
 from core.repricing import RepricingScope
-from core.tenants import Permission
+from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.markup import plain
 from pages.kit.page import Visit
@@ -56,7 +55,7 @@ def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> N
         dialogs.reprice(visit, _scope(model, one.first_at, one.last_at + timedelta(seconds=1), None))
 
 
-def history_card(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:
     """Draw the choice of what to price anew, and what was; *models* are those to choose from."""
     with layout.card(
         "History priced anew",
@@ -91,7 +90,7 @@ def history_card(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -
             )
 
 
-def _choice(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> None:
+def _choice(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:
     every = list(dict.fromkeys(models))
     every += [(provider, ANY_MODEL) for provider in dict.fromkeys(provider for provider, _ in every)]
     if not every:
@@ -106,7 +105,7 @@ def _choice(visit: Visit, tenant: Any, models: Sequence[tuple[str, str]]) -> Non
             dialogs.reprice(visit, _scope(model, starts_at, ends_at, tenant))
 
 
-def _scope(model: tuple[str, str], starts_at: datetime, ends_at: datetime, tenant: Any) -> RepricingScope:
+def _scope(model: tuple[str, str], starts_at: datetime, ends_at: datetime, tenant: Tenant | None) -> RepricingScope:
     return RepricingScope(
         provider=model[0],
         model=model[1],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.pricing import Override, OverrideKind
 from core.repricing import RepricingPreview, RepricingScope
+from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.choices import EVERYONE
+from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.prices import tables
@@ -107,21 +108,20 @@ def _said(kind: OverrideKind | None) -> dict[str, Any]:
     with st.expander("Long contexts", icon=":material/expand:"):
         st.caption("A tier prices every token of a call whose input is larger than that.")
         columns = ["from_input_tokens", *RATES]
-        table = st.data_editor(
+        edited = editor(
             pd.DataFrame({name: pd.Series(dtype="str") for name in columns}),
             key="price_tiers",
-            num_rows="dynamic",
-            hide_index=True,
+            grows=True,
             alt="Long-context tiers",
-            column_config={
+            columns={
                 "from_input_tokens": st.column_config.TextColumn("Above tokens"),
                 **{field: st.column_config.TextColumn(label) for field, label in RATES.items()},
             },
         )
-    return {"rates": {name: value for name, value in rates.items() if value}, "tiers": tiers(table)}
+    return {"rates": {name: value for name, value in rates.items() if value}, "tiers": tiers(edited)}
 
 
-def tiers(table: pd.DataFrame) -> list[dict[str, Any]]:
+def tiers(table: Frame) -> list[dict[str, Any]]:
     """Return the rows of the editor as tiers, empty ones left out; the core says what cannot be."""
     found: list[dict[str, Any]] = []
     for row in table.to_dict("records"):
@@ -132,7 +132,7 @@ def tiers(table: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _consequence(visit: Visit, provider: str, name: str, tenant: Any, moment: datetime) -> str:
+def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, moment: datetime) -> str:
     """Say what holds at that moment and what will; return the id of the override that holds, if one does."""
     book = visit.runtime.prices.book(tenant.id if tenant else "")
     holding = book.override(provider, name, moment)
@@ -195,7 +195,7 @@ def _reprice(visit: Visit, scope: RepricingScope) -> None:
             without = f" {formats.plural(none, 'attempt')} without a price: set one first." if none else ""
             st.info(f"Nothing would change.{same}{without}", icon=":material/info:")
             return
-        st.table(tables.differences(preview), border="horizontal", alt="What changes, by tenant")
+        table(tables.differences(preview), alt="What changes, by tenant")
         left = [
             f"{preview.unchanged:,} cost the same" if preview.unchanged else "",
             f"{preview.still_unpriced:,} have no price even now and stay as they are" if preview.still_unpriced else "",

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.pricing import Override, PricedModel, states
-from core.tenants import Permission
+from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import tenant_choice
+from pages.kit.frames import Frame, grid
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
 from pages.prices import cards, dialogs, tables
 
 COLUMNS = st.column_config
 IN_USE_DAYS = 30
-ROW = 34
 MOST_ROWS = 14
 
 
-def _csv(frame: pd.DataFrame, name: str, visit: Visit, key: str) -> None:
+def _csv(frame: Frame, name: str, visit: Visit, key: str) -> None:
     st.download_button(
         "CSV",
         lambda: formats.csv(frame),
@@ -36,7 +34,7 @@ def _csv(frame: pd.DataFrame, name: str, visit: Visit, key: str) -> None:
     )
 
 
-def today_card(visit: Visit, tenant: Any, models: Sequence[PricedModel]) -> None:
+def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel]) -> None:
     """Draw what the models in use cost."""
     book = visit.runtime.prices.book(tenant.id if tenant else "")
     frame = tables.listed(models, book, visit.now)
@@ -47,14 +45,12 @@ def today_card(visit: Visit, tenant: Any, models: Sequence[PricedModel]) -> None
         help="Of models that were called in the last 30 days, that a route names, or that have a price of their own.",
     ):
         text = COLUMNS.TextColumn
-        st.dataframe(
+        grid(
             frame,
-            hide_index=True,
-            height=ROW * (min(len(frame), MOST_ROWS) + 1) + 2,
-            row_height=ROW,
+            most_rows=MOST_ROWS,
             placeholder=formats.UNKNOWN,
             alt="What each model costs today, in dollars per million tokens",
-            column_config={
+            columns={
                 "model": text("Model", pinned=True, width=232),
                 "input": text("Input", help="Dollars per million tokens, as all rates here.", width=62),
                 "cached": text("Cached", help="Input read from the provider's cache.", width=70),
@@ -72,7 +68,7 @@ def today_card(visit: Visit, tenant: Any, models: Sequence[PricedModel]) -> None
             _csv(tables.exact(models, book, visit.now), "prices", visit, "prices_csv")
 
 
-def overrides_card(visit: Visit, tenant: Any) -> None:
+def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
     """Draw what operators have said, those that hold or will first."""
     names = {one.id: one.name for one in visit.runtime.tenants.list()}
     found = [one for one in visit.runtime.prices.overrides() if not tenant or one.tenant_id in ("", tenant.id)]

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
-
 from core.pricing import SOURCE, Override, PriceBook, PricedModel, PriceTerms, as_dollars, usd
 from core.repricing import OldFigure, RepricingPreview
 from pages.kit import formats
+from pages.kit.frames import Frame, pd
 
 EVERYONE = "all tenants"
 GONE = "a tenant that is gone"
@@ -23,7 +22,7 @@ STATES = {
 """How each state of an override is shown."""
 
 
-def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.DataFrame:
+def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> Frame:
     """Return what each model costs today, in dollars per million tokens; unpriced ones have no rates."""
     rows: list[dict[str, Any]] = []
     for one in models:
@@ -46,7 +45,7 @@ def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.
     return pd.DataFrame(rows, columns=columns)
 
 
-def exact(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> pd.DataFrame:
+def exact(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> Frame:
     """Return the same for a download, each price as it is frozen on attempts."""
     rows: list[dict[str, Any]] = []
     for one in models:
@@ -66,7 +65,7 @@ def whom(override: Override, names: Mapping[str, str]) -> str:
     return names.get(override.tenant_id, GONE) if override.tenant_id else EVERYONE
 
 
-def over(overrides: Sequence[Override], states: Mapping[str, str], names: Mapping[str, str]) -> pd.DataFrame:
+def over(overrides: Sequence[Override], states: Mapping[str, str], names: Mapping[str, str]) -> Frame:
     """Return overrides for a download, times in UTC."""
     return pd.DataFrame(
         [
@@ -87,7 +86,7 @@ def over(overrides: Sequence[Override], states: Mapping[str, str], names: Mappin
     )
 
 
-def differences(preview: RepricingPreview) -> pd.DataFrame:
+def differences(preview: RepricingPreview) -> Frame:
     """Return what a re-pricing does to each tenant."""
     return pd.DataFrame(
         [
@@ -103,7 +102,7 @@ def differences(preview: RepricingPreview) -> pd.DataFrame:
     )
 
 
-def old(figures: Sequence[OldFigure]) -> pd.DataFrame:
+def old(figures: Sequence[OldFigure]) -> Frame:
     """Return the old figures of a re-pricing for a download."""
     return pd.DataFrame(
         [

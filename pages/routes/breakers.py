@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import streamlit as st
 
-from core.breakers import LONGEST_REASON, BreakerState, Override, Standing
+from core.breakers import LONGEST_REASON, BreakerState, BreakerView, Override, Standing
 from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.markup import code, plain
@@ -29,13 +28,13 @@ OPEN, CLOSE, BACK = "Open by hand", "Close by hand", "Back to automatic"
 STATES = {OPEN: BreakerState.OPEN, CLOSE: BreakerState.CLOSED}
 
 
-def of_models(visit: Visit) -> dict[tuple[str, str], Any]:
+def of_models(visit: Visit) -> dict[tuple[str, str], BreakerView]:
     """Return the breakers of the models themselves, by provider and model."""
     views = visit.runtime.breakers.views(visit.runtime.overrides.all())
     return {(one.provider, one.model): one for one in views if not one.schema}
 
 
-def fares(view: Any) -> str:
+def fares(view: BreakerView | None) -> str:
     """Return Markdown for a breaker in a few words: icon, state, and the figure that matters."""
     if view is None:
         return NOT_SEEN.badge
@@ -83,7 +82,7 @@ def _rows(visit: Visit) -> None:
         st.caption(_scope(visit, has_any=bool(views)))
 
 
-def _in_order(views: list[Any]) -> list[Any]:
+def _in_order(views: list[BreakerView]) -> list[BreakerView]:
     """Return the models in trouble or set by hand first; each followed by its schemas."""
     quiet: dict[tuple[str, str], bool] = {}
     for one in views:
@@ -92,7 +91,7 @@ def _in_order(views: list[Any]) -> list[Any]:
     return sorted(views, key=lambda one: (quiet[one.provider, one.model], one.provider, one.model, one.schema))
 
 
-def _name(view: Any) -> str:
+def _name(view: BreakerView) -> str:
     model = code(f"{view.provider}/{view.model}")
     return f"{model} :small[as] {code(view.schema)}" if view.schema else f"**{model}**"
 

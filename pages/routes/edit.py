@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from core.routes import DEFAULT, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, Cause
+from core.routes import DEFAULT, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, Cause, RouteView
 from pages.kit import formats
+from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.routes import words
@@ -18,7 +18,7 @@ WHOLE = ("max_tokens", "most_tokens", "max_reasks", "max_retries")
 
 
 @st.dialog("Route", icon=":material/alt_route:", width="large")
-def edit(visit: Visit, view: Any) -> None:
+def edit(visit: Visit, view: RouteView | None) -> None:
     """Ask for a route, new where *view* is ``None``; show the difference; save what nobody changed meanwhile."""
     if view:
         name = view.terms.name
@@ -27,14 +27,13 @@ def edit(visit: Visit, view: Any) -> None:
         name = st.text_input("Name", key="route_name", placeholder="cheap", max_chars=63)
     purpose = purpose_of(visit, view)
     st.caption("The order of the rows is the order of asking: the first is the primary, the rest are fallbacks.")
-    rows = st.data_editor(
+    rows = editor(
         pd.DataFrame(candidates(view) or [dict.fromkeys(("order", *words.COLUMNS))]),
         key=f"candidates_{_key(view)}",
-        num_rows="dynamic",
-        hide_index=True,
+        grows=True,
         placeholder="",
         alt="Candidates of the route",
-        column_config=_columns(),
+        columns=_columns(),
     )
     limits = {**purpose, **limits_of(view), **fallback_of(view), **time_of(view)}
     with refusals("This cannot be saved yet."):
@@ -52,7 +51,7 @@ def edit(visit: Visit, view: Any) -> None:
             st.rerun()
 
 
-def _key(view: Any) -> str:
+def _key(view: RouteView | None) -> str:
     """Tell one route's fields from another's: what was typed for one must not show up in the next."""
     return f"{view.terms.name}_{view.version}" if view else "new"
 
@@ -83,7 +82,7 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def candidates(view: Any) -> list[dict[str, Any]]:
+def candidates(view: RouteView | None) -> list[dict[str, Any]]:
     """Return a route's candidates as rows."""
     if view is None:
         return []
@@ -103,9 +102,9 @@ def candidates(view: Any) -> list[dict[str, Any]]:
     ]
 
 
-def ordered(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def ordered(rows: Frame) -> list[dict[str, Any]]:
     """Return the rows that name a model, by their order, without what was left empty."""
-    kept: pd.DataFrame = rows.loc[rows["model"].fillna("").astype(str).str.strip() != ""]
+    kept: Frame = rows.loc[rows["model"].fillna("").astype(str).str.strip() != ""]
     found: list[dict[str, Any]] = []
     for row in kept.sort_values(by="order", kind="stable").to_dict("records"):
         one = {field: row[field] for field in words.COLUMNS if field in row and not pd.isna(row[field])}
@@ -116,7 +115,7 @@ def ordered(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def purpose_of(visit: Visit, view: Any) -> dict[str, Any]:
+def purpose_of(visit: Visit, view: RouteView | None) -> dict[str, Any]:
     """Ask what the route is for."""
     about, taken = st.columns(2, gap="small")
     names = [schema.name for schema in visit.runtime.schemas.list()]
@@ -139,7 +138,7 @@ def purpose_of(visit: Visit, view: Any) -> dict[str, Any]:
     }
 
 
-def limits_of(view: Any) -> dict[str, Any]:
+def limits_of(view: RouteView | None) -> dict[str, Any]:
     """Ask for the limits on attempts and time."""
     terms = view.terms if view else None
     reasks, retries, deadline = st.columns(3, gap="small")
@@ -172,7 +171,7 @@ def limits_of(view: Any) -> dict[str, Any]:
     }
 
 
-def fallback_of(view: Any) -> dict[str, Any]:
+def fallback_of(view: RouteView | None) -> dict[str, Any]:
     """Ask on which causes the next model is asked."""
     causes = [cause.value for cause in Cause]
     chosen = st.pills(
@@ -187,7 +186,7 @@ def fallback_of(view: Any) -> dict[str, Any]:
     return {"fallback_on": list(chosen)}
 
 
-def time_of(view: Any) -> dict[str, Any]:
+def time_of(view: RouteView | None) -> dict[str, Any]:
     """Ask for hedging and caching."""
     terms = view.terms if view else None
     hedge, cache, marks = st.columns(3, gap="small", vertical_alignment="bottom")
@@ -220,17 +219,16 @@ def time_of(view: Any) -> dict[str, Any]:
     }
 
 
-def difference(visit: Visit, view: Any, draft: Any) -> None:
+def difference(visit: Visit, view: RouteView | None, draft: RouteView) -> None:
     """Say what would change, and what follows from it."""
     changed = words.difference(view.described if view else None, draft.described)
     if changed:
-        st.table(
+        table(
             pd.DataFrame.from_dict(
                 {plain(what): [plain(side) for side in pair] for what, pair in changed.items()},
                 orient="index",
                 columns=["Now", "New"],
             ),
-            border="horizontal",
             alt="What would change",
         )
     terms = draft.terms
@@ -253,7 +251,7 @@ def difference(visit: Visit, view: Any, draft: Any) -> None:
 
 
 @st.dialog("Remove this route?", icon=":material/alt_route:")
-def reset(visit: Visit, view: Any) -> None:
+def reset(visit: Visit, view: RouteView) -> None:
     """Say what decides afterwards, then remove."""
     name = view.terms.name
     if name == DEFAULT:

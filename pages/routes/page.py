@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-import pandas as pd
 import streamlit as st
 
+from core.breakers import BreakerView
+from core.routes import RouteView
 from core.settings import PROVIDERS
 from core.tenants import Permission
 from pages.kit import formats, layout
+from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.routes import breakers, edit, words
@@ -22,7 +24,7 @@ SET_UP_BY = {
 }
 
 
-def ladder(visit: Visit, view: Any, of_models: dict[tuple[str, str], Any]) -> None:
+def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
     """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
     terms = view.terms
     source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
@@ -46,7 +48,7 @@ def ladder(visit: Visit, view: Any, of_models: dict[tuple[str, str], Any]) -> No
             }
             for place, one in enumerate(terms.candidates, 1)
         }
-        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt=f"Candidates of {terms.name}")
+        table(pd.DataFrame.from_dict(rows, orient="index"), alt=f"Candidates of {terms.name}")
         st.caption(" ".join(words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
@@ -70,7 +72,7 @@ def providers(visit: Visit) -> None:
             if name == "local" and up:
                 state += f" :gray[{visit.runtime.local_model.status.sentence}]"
             rows[name] = {"State": state, "Set up by": SET_UP_BY[name]}
-        st.table(pd.DataFrame.from_dict(rows, orient="index"), border="horizontal", alt="Providers and their state")
+        table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers and their state")
 
 
 def main() -> None:

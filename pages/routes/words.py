@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from core.routes import Cause
+from core.attempts import Candidate
+from core.routes import Cause, RouteView
 from pages.kit import formats
+from pages.kit.json_values import is_list, is_object
 
 NOTHING = f":gray[{formats.UNKNOWN}]"
 WORDS = {
@@ -63,7 +65,7 @@ def _number(text: str) -> float | int | None:
     return None
 
 
-def own(one: Any) -> str:
+def own(one: Candidate) -> str:
     """Return what a candidate has of its own, in a few words."""
     said = [
         *([f"re-asks {one.max_reasks}"] if one.max_reasks is not None else []),
@@ -74,7 +76,7 @@ def own(one: Any) -> str:
     return ", ".join(said)
 
 
-def sentences(view: Any) -> Iterable[str]:
+def sentences(view: RouteView) -> Iterable[str]:
     """Yield what governs a route beside its candidates."""
     terms = view.terms
     yield (
@@ -119,9 +121,9 @@ def _asked(route: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping):
+    if is_object(value):
         return parameters(value) or "none"
-    if isinstance(value, list):
+    if is_list(value):
         named = [cause(one) if one in set(Cause) else str(one) for one in value]
         return "every cause" if set(value) == set(Cause) else ", ".join(named) or "none"
     if isinstance(value, int | float):

@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 import altair as alt
-import pandas as pd
-import streamlit as st
 
 from core.reports import Forecast, Spend
 from pages.kit import charts, formats, outcomes
+from pages.kit.frames import Frame, chart, pd
 
 KINDS = {"Tenant": "tenant", "Model": "model", "Schema": "schema", "Use": "use"}
 """What the spend over time can be stacked by."""
@@ -19,7 +18,7 @@ USES = {"Bought a valid object": "#2A93A8", "Thrown away": "#E0525F"}
 
 def draw_over_time(found: Spend, kind: str) -> None:
     """Draw what was spent per cell, stacked by *kind*, the biggest at the bottom."""
-    over: Any = found.over_time
+    over: Frame = found.over_time
     if kind == "use":
         parts = [
             over.assign(name=name, value=over[part]) for name, part in zip(USES, ("useful", "discarded"), strict=True)
@@ -36,10 +35,9 @@ def draw_over_time(found: Spend, kind: str) -> None:
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
-    st.vega_lite_chart(
+    chart(
         charts.ranged(frame, found.window),
         charts.bars_spec(charts.shown_days(found.window), names, colours, "$,~f"),
-        height=286,
         alt=f"Spend over time, stacked by {kind}: {formats.dollars(found.total.spend)} in all",
     )
 
@@ -65,14 +63,14 @@ def _reasons_spec() -> dict[str, Any]:
 
 def draw_reasons(found: Spend) -> None:
     """Draw what was spent on attempts that were thrown away, by how they ended."""
-    frame: Any = found.reasons_frame()
+    frame: Frame = found.reasons_frame()
     frame = frame.groupby("reason", as_index=False)[["usd", "attempts", "nano_usd"]].sum()
     frame = frame.sort_values("usd", ascending=False, ignore_index=True)
     frame["shown"] = [formats.dollars(int(nano)) for nano in frame["nano_usd"]]
     frame["attempts"] = [formats.count(int(count)) for count in frame["attempts"]]
     frame["reason"] = [outcomes.word(reason) for reason in frame["reason"]]
     worst = f"; most went to attempts that ended {frame['reason'].iloc[0].lower()}" if len(frame) else ""
-    st.vega_lite_chart(
+    chart(
         frame[["reason", "usd", "shown", "attempts"]],
         _reasons_spec(),
         height=max(120, 40 + 30 * len(frame)),
@@ -118,7 +116,7 @@ def _course_spec() -> dict[str, Any]:
 
 def draw_course(coming: Forecast) -> None:
     """Draw what was spent in the month so far, what will have been, and the budget's limit."""
-    course: Any = coming.course
+    course: Frame = coming.course
     when = [formats.moment(at)[:6] for at in course["at"]]
     parts = [
         pd.DataFrame(
@@ -137,10 +135,9 @@ def draw_course(coming: Forecast) -> None:
     if limit is not None and limit <= 2 * highest:
         frame = pd.concat([frame, pd.DataFrame([{"part": "limit", "usd": limit, "what": "Budget"}])], ignore_index=True)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["usd"]]
-    st.vega_lite_chart(
+    chart(
         frame,
         _course_spec(),
-        height=286,
         alt=f"Spend of {coming.month} day by day: {formats.dollars(coming.spent)} so far, "
         f"probably {formats.dollars(coming.expected)} at its end"
         if coming.is_known

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import streamlit as st
 
 from core.reports import Backtest, Forecast, Reports, Spend, Verified, Window
+from core.tenants import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Figures:
     forecasts: Sequence[Forecast]
     backtests: Sequence[Backtest]
     verified: Verified | None
-    tenant: Any
+    tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
 
-def figures(reports: Reports, now: datetime, hours: int, tenant: Any) -> Figures:
+def figures(reports: Reports, now: datetime, hours: int, tenant: Tenant | None) -> Figures:
     """Return what the last *hours* bought, and what is to come, for *tenant* or for all with ``None``."""
     tenant_id, zone = (tenant.id, tenant.timezone) if tenant else (None, "UTC")
     asked = (reports, now, id(reports))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from core.reports import INTERVAL, LEAST_DAYS, Backtest, Forecast
+from core.tenants import Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import range_label
 from pages.kit.markup import plain
@@ -23,7 +23,7 @@ _METHOD = (
 )
 
 
-def _open_calls(hours: int, tenant: Any, **filters: str) -> None:
+def _open_calls(hours: int, tenant: Tenant | None, **filters: str) -> None:
     """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
     here = {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
     st.switch_page("calls/page.py", query_params=here | filters)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from core.reports import Forecast, Frame, Spend
+from core.reports import Forecast, Spend
 from pages.kit import formats
+from pages.kit.frames import Frame, grid, pd
 
-ROW = 34
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
 """What the table of the money can be cut by."""
 _HEADS = {"tenants": "Tenant", "models": "Model", "schemas": "Schema"}
 _C = st.column_config
 _FORECAST = ("tenant", "spent", "expected", "interval", "budget", "used_up", "days")
-
-
-def height(rows: int) -> int:
-    """Return the height of a grid that shows *rows* rows, its head and its borders, up to ten."""
-    return ROW * (min(rows, 10) + 1) + 2
 
 
 def download(frame: Frame, name: str, key: str) -> None:
@@ -41,7 +34,7 @@ def download(frame: Frame, name: str, key: str) -> None:
 
 def draw_bought(found: Spend, kind: str) -> str | None:
     """Draw what the money bought, by *kind*; return the name in the row that was clicked."""
-    frame: Any = found.frame(kind)
+    frame: Frame = found.frame(kind)
     shown = pd.DataFrame(
         {
             "name": [line.key if kind == "schemas" else line.names[0] for line in getattr(found, kind)],
@@ -56,17 +49,13 @@ def draw_bought(found: Spend, kind: str) -> str | None:
             "estimated": frame["estimated_usd"],
         }
     )
-    event: Any = st.dataframe(
+    row = grid(
         shown,
-        hide_index=True,
-        height=height(len(shown)),
-        row_height=ROW,
+        picks=True,
         key=f"bought_{kind}",
-        on_select="rerun",
-        selection_mode="single-cell",
         placeholder=formats.UNKNOWN,
         alt=f"What was spent {kind.rstrip('s')} by {kind.rstrip('s')}, what it bought and what was thrown away",
-        column_config={
+        columns={
             "name": _C.TextColumn(_HEADS[kind], pinned=True, width=190),
             "calls": _C.NumberColumn("Calls", format="localized", width=64),
             "valid": _C.NumberColumn("Valid", format="localized", width=64, help="Objects that callers got"),
@@ -79,15 +68,12 @@ def draw_bought(found: Spend, kind: str) -> str | None:
             "estimated": _C.NumberColumn("Estimated", format="$%,.4f", width=84, help="In the spend"),
         },
     )
-    cells = event.selection.cells
-    if not cells:
-        return None
-    return str(getattr(found, kind)[cells[0][0]].names[0])
+    return None if row is None else str(getattr(found, kind)[row].names[0])
 
 
 def draw_caches(found: Spend) -> None:
     """Draw what caches held and saved, by tenant."""
-    frame: Any = found.frame("tenants")
+    frame: Frame = found.frame("tenants")
     shown = pd.DataFrame(
         {
             "tenant": frame["tenant"],
@@ -99,15 +85,12 @@ def draw_caches(found: Spend) -> None:
             "spared": frame["answers_saved_usd"],
         }
     )
-    st.dataframe(
+    grid(
         shown,
-        hide_index=True,
-        height=height(len(shown)),
-        row_height=ROW,
         key="caches_table",
         placeholder=formats.UNKNOWN,
         alt="What providers' caches and our own held and saved, by tenant",
-        column_config={
+        columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=140),
             "cached": _C.NumberColumn("Cached tokens", format="localized", width=96),
             "rate": _C.ProgressColumn("Of input", format="%.1f%%", min_value=0, max_value=100, width=96),
@@ -173,15 +156,12 @@ def draw_forecasts(forecasts: Sequence[Forecast]) -> None:
         ],
         columns=list(_FORECAST),
     ).astype({"expected": float, "budget": float})
-    st.dataframe(
+    grid(
         shown,
-        hide_index=True,
-        height=height(len(shown)),
-        row_height=ROW,
         key="forecast_table",
         placeholder=formats.UNKNOWN,
         alt="How each tenant's month will probably end, and when its budget is used up",
-        column_config={
+        columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=140),
             "spent": _C.NumberColumn("So far", format="$%,.2f", width=70),
             "expected": _C.NumberColumn("Month-end", format="$%,.2f", width=80),

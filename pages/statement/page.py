@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import streamlit as st
 
 from core.reports import month_around
-from core.tenants import Permission
+from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.page import open_page, refusals
@@ -17,7 +16,7 @@ from pages.statement import paper
 MOST_MONTHS = 36
 
 
-def months(tenant: Any, now: Any) -> list[str]:
+def months(tenant: Tenant, now: datetime) -> list[str]:
     """Return the months that can be chosen, the newest first: from the one under way to the tenant's first."""
     found: list[str] = []
     at = now

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.budgets import Mode, Period, Scope
+from core.budgets import BudgetTerms, Mode, Period, Raise, Scope
 from core.errors import ProctorError
 from core.pricing import nano_usd, usd
+from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals, show_error
@@ -33,7 +34,7 @@ _HISTORY = "budget_history"
 
 
 @st.dialog("New budget", icon=":material/payments:", width="medium")
-def create(visit: Visit, tenant: Any, states: Sequence[BudgetState]) -> None:
+def create(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
     """Ask for a budget on something that has none yet."""
     taken = {(state.terms.scope, state.terms.scope_name) for state in states}
     kinds = [scope for scope in SCOPES if scope != "tenant" or (Scope.TENANT, "") not in taken]
@@ -49,7 +50,7 @@ def create(visit: Visit, tenant: Any, states: Sequence[BudgetState]) -> None:
 
 
 @st.dialog("Edit budget", icon=":material/payments:", width="medium")
-def edit(visit: Visit, tenant: Any, state: BudgetState) -> None:
+def edit(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
     """Ask for new terms; the version read before guards against a change meanwhile."""
     terms = state.terms
     st.markdown(f"{plain(terms.name[0].upper() + terms.name[1:])}.")
@@ -66,7 +67,7 @@ def edit(visit: Visit, tenant: Any, state: BudgetState) -> None:
 
 
 @st.dialog("Raise for a while", icon=":material/trending_up:")
-def raise_limit(visit: Visit, tenant: Any, state: BudgetState) -> None:
+def raise_limit(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
     """Ask for more money with an end and a reason."""
     zone = ZoneInfo(tenant.timezone)
     extra = st.number_input("More, USD", 0.01, MOST_USD, 10.0, step=1.0, format="%.2f", key="raise_usd")
@@ -90,7 +91,7 @@ def raise_limit(visit: Visit, tenant: Any, state: BudgetState) -> None:
 
 
 @st.dialog("End this raise?", icon=":material/trending_down:")
-def withdraw(visit: Visit, tenant: Any, more: Any) -> None:
+def withdraw(visit: Visit, tenant: Tenant, more: Raise) -> None:
     """Ask once, and say what follows."""
     amount = plain(formats.dollars(more.extra_nano_usd))
     st.markdown(f"The budget goes back by {amount} with the next generation. What was spent stays spent.")
@@ -102,7 +103,7 @@ def withdraw(visit: Visit, tenant: Any, more: Any) -> None:
 
 
 @st.dialog("Remove this budget?", icon=":material/delete:")
-def remove(visit: Visit, tenant: Any, state: BudgetState) -> None:
+def remove(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
     """Ask once, and say what follows."""
     st.markdown(
         f"{plain(state.terms.name[0].upper() + state.terms.name[1:])} governs no longer, from the next "
@@ -130,7 +131,7 @@ def _name(visit: Visit, scope: str) -> str:
     return str(chosen or "")
 
 
-def _ask(tenant: Any, state: BudgetState | None) -> dict[str, Any]:
+def _ask(tenant: Tenant, state: BudgetState | None) -> dict[str, Any]:
     """Draw the fields that every budget has; return what is in them."""
     terms = state.terms if state else None
     limit = st.number_input(
@@ -172,14 +173,14 @@ def _ask(tenant: Any, state: BudgetState | None) -> dict[str, Any]:
     return {"limit": limit, "period": period, "span": span, "mode": mode, "thresholds": told}
 
 
-def _span(tenant: Any, terms: Any) -> tuple[datetime, datetime] | None:
+def _span(tenant: Tenant, terms: BudgetTerms | None) -> tuple[datetime, datetime] | None:
     zone = ZoneInfo(tenant.timezone)
-    label, value = f"First and last day, {tenant.timezone}", []
-    if terms is not None and terms.starts_at is not None:
+    days = None
+    if terms is not None and terms.starts_at is not None and terms.ends_at is not None:
         last = terms.ends_at.astimezone(zone) - timedelta(microseconds=1)
-        value = [terms.starts_at.astimezone(zone).date(), last.date()]
-    chosen: Any = st.date_input(label, value, key="budget_span")
-    if not isinstance(chosen, tuple) or len(chosen) != 2:
+        days = (terms.starts_at.astimezone(zone).date(), last.date())
+    chosen = st.date_input(f"First and last day, {tenant.timezone}", days or [], key="budget_span")
+    if len(chosen) != 2:
         return None
     return _midnight(chosen[0], zone), _midnight(chosen[1] + timedelta(days=1), zone)
 
@@ -194,7 +195,7 @@ def forget_history() -> None:
 
 
 def history(
-    visit: Visit, tenant: Any, scope: str = "tenant", name: str = "", span: tuple[datetime, datetime] | None = None
+    visit: Visit, tenant: Tenant, scope: str = "tenant", name: str = "", span: tuple[datetime, datetime] | None = None
 ) -> SpendHistory:
     """Return what calls have cost, read once while a dialog is open; only a span that begins earlier asks again."""
     known: dict[tuple[str, str, str], tuple[SpendHistory, datetime]] = st.session_state.setdefault(_HISTORY, {})
@@ -205,7 +206,7 @@ def history(
     return found
 
 
-def _preview(visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, name: str) -> None:
+def _preview(visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str, name: str) -> None:
     """Say what the budget would have done in the last 30 days."""
     if (scope != "tenant" and not name) or (wanted["period"] == "span" and wanted["span"] is None):
         return
@@ -234,7 +235,7 @@ def _preview(visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, n
 
 
 def _save(
-    visit: Visit, tenant: Any, wanted: Mapping[str, Any], scope: str, name: str, *, expected_version: int
+    visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str, name: str, *, expected_version: int
 ) -> None:
     starts_at, ends_at = wanted["span"] or (None, None)
     with refusals("The budget was not saved."):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from core.pricing import nano_usd
+from core.tenants import Tenant
 from pages.kit import formats
+from pages.kit.frames import pd, table
 from pages.kit.page import Visit, flash, refusals
 from pages.tenants.budget_dialogs import history
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 
 @st.dialog("Save budgets?", icon=":material/payments:", width="medium")
-def review(visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+def review(
+    visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, Tenant], states: Mapping[str, BudgetState]
+) -> None:
     """Show each budget as it is and as it would be, with what follows; save those that nobody changed meanwhile."""
     rows = {
         name: _difference(visit, tenants[name], limit, states.get(tenants[name].id)) for name, limit in changes.items()
     }
-    st.table(pd.DataFrame.from_dict(rows, orient="index", columns=["Now", "New", "What follows"]), border="horizontal")
+    table(pd.DataFrame.from_dict(rows, orient="index", columns=["Now", "New", "What follows"]))
     st.caption("A budget holds from the next generation on. What was spent stays spent.")
     if not st.button("Save", type="primary", key="confirm_budgets"):
         return
@@ -42,7 +45,7 @@ def review(visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, Any
         st.rerun()
 
 
-def _difference(visit: Visit, tenant: Any, limit: float, state: BudgetState | None) -> Sequence[str]:
+def _difference(visit: Visit, tenant: Tenant, limit: float, state: BudgetState | None) -> Sequence[str]:
     new = nano_usd(str(limit))
     if state is None:
         past = _past(visit, tenant, new, "month")
@@ -58,7 +61,7 @@ def _difference(visit: Visit, tenant: Any, limit: float, state: BudgetState | No
     return (formats.dollars(state.terms.limit_nano_usd), formats.dollars(new), follows.replace("$", "\\$"))
 
 
-def _past(visit: Visit, tenant: Any, limit_nano_usd: int, period: str) -> str:
+def _past(visit: Visit, tenant: Tenant, limit_nano_usd: int, period: str) -> str:
     """Say what a limit would have done in the last 30 days."""
     if period == "span":
         return ""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
+from core.budgets import BudgetState
 from core.pricing import usd
+from core.tenants import Tenant
 from pages.kit import formats
+from pages.kit.frames import Frame, pd
+from pages.kit.outcomes import Colour
 
 MOST_USD = 1_000_000
-STATUSES = {"On track": "green", "Near its limit": "orange", "Spent": "red", "No budget": "gray"}
+STATUSES: dict[str, Colour] = {"On track": "green", "Near its limit": "orange", "Spent": "red", "No budget": "gray"}
 
 
-def status(state: Any) -> str:
+def status(state: BudgetState | None) -> str:
     """Return how a tenant stands with its budget, in words."""
     if state is None:
         return "No budget"
@@ -24,9 +27,9 @@ def status(state: Any) -> str:
     return "Near its limit" if state.threshold is not None else "On track"
 
 
-def listed(tenants: list[Any], states: dict[str, Any]) -> pd.DataFrame:
+def listed(tenants: Sequence[Tenant], states: Mapping[str, BudgetState]) -> Frame:
     """Return one row per tenant, by name; money in dollars, a missing budget as a gap."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for tenant in tenants:
         state = states.get(tenant.id)
         row = {
@@ -45,12 +48,12 @@ def listed(tenants: list[Any], states: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _per(state: Any) -> str:
+def _per(state: BudgetState) -> str:
     raised = state.limit_nano_usd - state.terms.limit_nano_usd
     return f"{state.terms.period}, {formats.dollars(raised)} more for a while" if raised else str(state.terms.period)
 
 
-def checked(before: pd.DataFrame, after: pd.DataFrame) -> tuple[dict[str, float], list[str]]:
+def checked(before: Frame, after: Frame) -> tuple[dict[str, float], list[str]]:
     """Return the new budgets by tenant, and a sentence for each that cannot be one.
 
     The limits that the browser knows are cosmetic, so every amount is looked at again.

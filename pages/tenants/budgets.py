@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.tenants import Permission
+from core.budgets import Raise
+from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.markup import plain
 from pages.kit.page import Visit
@@ -26,7 +27,7 @@ MODES = {
 _SPENT_OUT = 1.0
 
 
-def card(visit: Visit, tenant: Any) -> None:
+def card(visit: Visit, tenant: Tenant) -> None:
     """Draw every budget of *tenant*."""
     states = visit.runtime.budgets.all([tenant]).get(tenant.id, [])
     may = visit.may(Permission.BUDGETS_WRITE)
@@ -54,7 +55,7 @@ def card(visit: Visit, tenant: Any) -> None:
             _verified(visit)
 
 
-def _budget(visit: Visit, tenant: Any, state: BudgetState, *, may: bool) -> None:
+def _budget(visit: Visit, tenant: Tenant, state: BudgetState, *, may: bool) -> None:
     terms = state.terms
     title = "Everything" if not terms.scope_name else f"{terms.scope.value.capitalize()} {terms.scope_name}"
     word = status(state)
@@ -62,8 +63,7 @@ def _budget(visit: Visit, tenant: Any, state: BudgetState, *, may: bool) -> None
     with st.container(key=f"budget_{terms.budget_id}", border=True, gap="small"):
         head = st.container(horizontal=True, vertical_alignment="center", gap="small")
         head.markdown(f"**{plain(title)}** :small[{PERIODS[terms.period.value]}]", width="stretch")
-        colour: Any = STATUSES[word]
-        head.badge(word, color=colour)
+        head.badge(word, color=STATUSES[word])
         head.badge(mode, color="gray", help=meaning)
         spent, limit = formats.dollars(state.spent_nano_usd), formats.dollars(state.limit_nano_usd)
         share = state.used_share
@@ -96,7 +96,7 @@ def _facts(state: BudgetState, zone: str) -> str:
     return f"{formats.dollars(state.held_nano_usd)} held for calls that are out · {when} {zone} · tells at {told}"
 
 
-def _raise(visit: Visit, tenant: Any, more: Any, *, may: bool) -> None:
+def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:
     zone = tenant.timezone
     is_over = more.ends_at <= visit.now
     if is_over and visit.now - more.ends_at > timedelta(days=7):

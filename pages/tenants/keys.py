@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.tenants import Tenant
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.tenants import limits
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @st.dialog("Limits of a key", icon=":material/speed:")
-def limit(visit: Visit, tenant: Any, key: Key) -> None:
+def limit(visit: Visit, tenant: Tenant, key: Key) -> None:
     """Ask for a key's share of its tenant's limits."""
     called = f" ({plain(key.name)})" if key.name else ""
     st.markdown(f"What the key `{key.prefix}…`{called} may take of the limits of **{plain(tenant.name)}**.")
@@ -28,7 +29,7 @@ def limit(visit: Visit, tenant: Any, key: Key) -> None:
 
 
 @st.dialog("New key", icon=":material/key:", width="medium", on_dismiss="rerun")
-def create(visit: Visit, tenant: Any) -> None:
+def create(visit: Visit, tenant: Tenant) -> None:
     """Make a key and show it once: it lives in this one drawing of the dialog and nowhere else."""
     form = st.empty()
     with form.container():
@@ -45,7 +46,7 @@ def create(visit: Visit, tenant: Any) -> None:
 
 
 @st.dialog("Revoke this key?", icon=":material/key_off:")
-def revoke(visit: Visit, tenant: Any, key: Key) -> None:
+def revoke(visit: Visit, tenant: Tenant, key: Key) -> None:
     """Ask once, and say what follows."""
     called = f" ({plain(key.name)})" if key.name else ""
     st.markdown(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.policy import pace_of
+from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.page import Visit
 
@@ -23,7 +24,7 @@ FIELDS = {
 }
 
 
-def sentences(visit: Visit, tenant: Any, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
+def sentences(visit: Visit, tenant: Tenant, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
     """Return what is used of the tenant's limits and, by id, of those of the keys that have their own."""
     of_keys = {key.id: pace for key in keys if (pace := pace_of(key)) is not None}
     every = [visit.runtime.policies.snapshot(tenant.id).pace, *of_keys.values()]
@@ -42,7 +43,7 @@ def _sentence(pace: Pace, used: Use) -> str:
     return " · ".join(parts)
 
 
-def ask(owner: Any, placeholders: Mapping[str, str]) -> dict[str, int | None]:
+def ask(owner: Tenant | Key, placeholders: Mapping[str, str]) -> dict[str, int | None]:
     """Draw a field for each limit of *owner*, a tenant or a key; return what stands in them."""
     return {
         field: st.number_input(

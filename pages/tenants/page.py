@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from core.tenants import Permission
+from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
+from pages.kit.frames import editor
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
 from pages.tenants import budget_dialogs, budget_review, budgets, keys, limits, settings
@@ -18,7 +19,7 @@ from pages.tenants.budget_table import MOST_USD, STATUSES, checked, listed
 COLUMNS = st.column_config
 
 
-def budget_card(visit: Visit, tenants: list[Any]) -> None:
+def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
     """Draw the list, its budgets editable, with a way to review and save."""
     states = visit.runtime.budgets.states(tenants)
     base = listed(tenants, states)
@@ -31,14 +32,13 @@ def budget_card(visit: Visit, tenants: list[Any]) -> None:
         stretch=False,
         help="For everything that a tenant does. Budgets for one model, schema or route stand below.",
     ):
-        edited = st.data_editor(
+        edited = editor(
             base,
             key=f"budgets_{turn}_{members}",
-            hide_index=True,
             alt="Budget and spending of each tenant",
             placeholder="none",
-            disabled=[name for name in base.columns if name != "budget" or not visit.may(Permission.BUDGETS_WRITE)],
-            column_config={
+            fixed=[name for name in base.columns if name != "budget" or not visit.may(Permission.BUDGETS_WRITE)],
+            columns={
                 "tenant": COLUMNS.TextColumn("Tenant", pinned=True),
                 "budget": COLUMNS.NumberColumn("Budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01),
                 "status": COLUMNS.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values())),
@@ -71,6 +71,8 @@ def tenant_card(visit: Visit) -> None:
     with layout.card("Keys and settings", key="one_tenant", stretch=False):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             tenant = tenant_choice(visit, everyone=None)
+            if tenant is None:  # the last one was removed a moment ago
+                return
             if st.button("New key", icon=":material/key:", key="new", disabled=not visit.may(Permission.KEYS_WRITE)):
                 keys.create(visit, tenant)
             if st.button("Settings", icon=":material/tune:", key="settings"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
 from zoneinfo import available_timezones
 
 import streamlit as st
 
 from core.pricing import nano_usd
+from core.tenants import Tenant
 from pages.kit.page import Visit, flash, refusals
 from pages.tenants import limits
 
@@ -57,7 +57,7 @@ def create(visit: Visit) -> None:
 
 
 @st.dialog("Change settings", icon=":material/tune:")
-def edit(visit: Visit, tenant: Any) -> None:
+def edit(visit: Visit, tenant: Tenant) -> None:
     """Ask for a tenant's new settings; the version read before guards against a change meanwhile."""
     name = st.text_input("Name", tenant.name, key=f"name_{tenant.id}", max_chars=64)
     wanted = limits.ask(tenant, DEFAULTS)

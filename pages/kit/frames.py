@@ -1,0 +1,104 @@
+"""Tables and charts as every page draws them: the one place of the console that meets pandas, which ships no types.
+
+Streamlit's signatures for what takes a frame name types of libraries that are not installed; they are given types here.
+Each picture has words as well: *alt* is read out where it cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as untyped  # noqa: ICN001 it is pd to the pages  # pyright: ignore[reportMissingTypeStubs]
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+Frame: TypeAlias = Any
+"""A ``pandas.DataFrame``: what its columns hold is known where it is made."""
+pd: Any = untyped
+ROW = 34
+"""The height of a row, in pixels."""
+CHART = 286
+"""The height of a chart, in pixels."""
+
+
+def table(frame: Frame | Mapping[str, Any], *, alt: str | None = None, on: DeltaGenerator | None = None) -> None:
+    """Draw a small table whose cells are Markdown, on the page or *on* a place kept for it."""
+    (on or st).table(frame, border="horizontal", alt=alt)  # pyright: ignore[reportUnknownMemberType]
+
+
+def grid(
+    frame: Frame,
+    *,
+    alt: str,
+    key: str | None = None,
+    columns: Mapping[str, ColumnConfig] | None = None,
+    most_rows: int = 10,
+    placeholder: str | None = None,
+    on_pick: Callable[[], None] | None = None,
+    picks: bool = False,
+) -> int | None:
+    """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, if it *picks* rows.
+
+    With *on_pick* that is called instead, before the page runs anew.
+    """
+    event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
+        frame,
+        hide_index=True,
+        height=ROW * (min(len(frame), most_rows) + 1) + 2,
+        row_height=ROW,
+        key=key,
+        on_select=on_pick or ("rerun" if picks else "ignore"),
+        selection_mode="single-cell",
+        placeholder=placeholder,
+        alt=alt,
+        column_config=columns,
+    )
+    cells = event.selection.cells if picks else ()
+    return int(cells[0][0]) if cells else None
+
+
+def chart(
+    frame: Frame,
+    spec: dict[str, Any],
+    *,
+    alt: str,
+    height: int = CHART,
+    key: str | None = None,
+    picks: str | None = None,
+) -> Mapping[str, Any] | None:
+    """Draw a chart; return the fields of the mark that was clicked, where *picks* names the chart's parameter."""
+    event: Any = st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType]
+        frame, spec, height=height, key=key, on_select="rerun" if picks else "ignore", alt=alt
+    )
+    picked = event.selection.get(picks) if picks and event else None
+    return picked[0] if picked else None
+
+
+def editor(
+    frame: Frame,
+    *,
+    alt: str,
+    key: str,
+    columns: Mapping[str, ColumnConfig],
+    placeholder: str | None = None,
+    fixed: Sequence[str] = (),
+    grows: bool = False,
+) -> Frame:
+    """Draw a table that is edited, but for its *fixed* columns, and return it as it is now; new rows if it *grows*.
+
+    The limits that its columns name are cosmetic: whoever reads it checks again.
+    """
+    return st.data_editor(  # pyright: ignore[reportUnknownVariableType]
+        frame,
+        key=key,
+        hide_index=True,
+        alt=alt,
+        placeholder=placeholder,
+        disabled=list(fixed),
+        num_rows="dynamic" if grows else "fixed",
+        column_config=columns,
+    )
