@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from core.answers import Answers
 from core.attempts import Router
 from core.breakers import Breakers, Change, Overrides, Rule, words
-from core.budgets import ALIVE_EVERY, Budgets
+from core.budgets import Budgets
+from core.chores import Chores, house
 from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.drills import Drills
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from core.providers.llama import LocalModel
     from core.providers.loop import Loop
     from core.reports import Reports
-
-HOUSEKEEPING_SECONDS = 30.0
-VERIFY_SECONDS = 3600.0
 
 
 class _Providers(Mapping[str, "Provider"]):
@@ -104,6 +102,7 @@ class Runtime:
     local_model: LocalModel
     providers: _Providers
     loop: Loop
+    chores: Chores
     stopping: threading.Event
 
     @cached_property
@@ -114,13 +113,12 @@ class Runtime:
         return Reports(self.store, self.clock)
 
     def start(self) -> None:
-        """Migrate, load the sample schemas, then keep house in the background."""
+        """Migrate, load the sample schemas, then begin the chores in the background."""
         self.store.migrate()
         self.schemas.load_samples("proctor")
         self.local_model.start_in_background()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
-        threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
-        threading.Thread(target=self._keep_alive, name="sign-of-life", daemon=True).start()
+        self.chores.start()
 
     def _warm_up(self) -> None:
         """Load SDKs and prices now, so that the first generation need not wait for them."""
@@ -128,43 +126,10 @@ class Runtime:
             self.providers.get(candidate.provider)
             self.prices.book().cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
-    def _keep_alive(self) -> None:
-        """Show that this process lives, and settle what those held that no longer do."""
-        while True:
-            try:
-                self.budgets.lapses.show_life()
-                if swept := self.budgets.sweep():
-                    log().warning("reservations_lapsed", count=swept)
-            except Exception as error:  # noqa: BLE001 there is another chance in a few seconds
-                if not self.stopping.is_set():  # what is being closed may fail
-                    log().warning("housekeeping_failed", error=type(error).__name__)
-            if self.clock.wait(self.stopping, ALIVE_EVERY.total_seconds()):
-                return
-
-    def _verify(self) -> None:
-        found = self.budgets.verify(by="housekeeping")
-        if not found.ok:
-            log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
-
-    def _keep_house(self) -> None:
-        """Verify the ledger once an hour, forget payloads and answers past their time, write down drills that ended."""
-        verified = self.clock.monotonic() - VERIFY_SECONDS
-        while not self.clock.wait(self.stopping, HOUSEKEEPING_SECONDS):
-            try:
-                if self.clock.monotonic() - verified >= VERIFY_SECONDS:
-                    verified = self.clock.monotonic()
-                    self._verify()
-                self.budgets.catch_up_lately()
-                self.store.forget_payloads(self.clock.now())
-                self.claims.sweep()
-                self.drills.end_lapsed()
-                self.shared.check()  # so that an idle process, too, learns when it is back
-            except Exception as error:  # noqa: BLE001 the house is kept again in half a minute
-                log().warning("housekeeping_failed", error=type(error).__name__)
-
     def close(self) -> None:
         """Stop what runs and close what is open."""
         self.stopping.set()
+        self.chores.join()
         self.demo.stop()
         self.local_model.stop()
         for provider in self.providers.made:
@@ -224,7 +189,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         makers["local"] = partial(_local, local_model)
     providers = _Providers(makers)
     loop = Loop()
-    claims = Claims(store, clock)
+    stopping = threading.Event()
+    claims, drills = Claims(store, clock), Drills(store, clock)
     answers = Answers(store, clock, claims)
     return Runtime(
         settings=settings,
@@ -233,7 +199,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         metrics=metrics,
         tenants=tenants,
         flags=flags,
-        drills=Drills(store, clock),
+        drills=drills,
         shared=shared,
         limits=limits,
         budgets=budgets,
@@ -258,7 +224,14 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         local_model=local_model,
         providers=providers,
         loop=loop,
-        stopping=threading.Event(),
+        chores=Chores(
+            house(store=store, clock=clock, budgets=budgets, claims=claims, drills=drills, shared=shared),
+            clock=clock,
+            claims=claims,
+            metrics=metrics,
+            stopping=stopping,
+        ),
+        stopping=stopping,
     )
 
 

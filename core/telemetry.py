@@ -143,6 +143,31 @@ class Metrics:
             ["room"],
             registry=self.registry,
         )
+        self.chore_runs = Counter(
+            "proctor_chore_runs",
+            "How often this process did a chore, by how it ended: done or failed.",
+            ["chore", "result"],
+            registry=self.registry,
+        )
+        self.chore_seconds = Histogram(
+            "proctor_chore_duration_seconds",
+            "How long a chore took.",
+            ["chore"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.chore_success = Gauge(
+            "proctor_chore_last_success_timestamp_seconds",
+            "When a chore was last done, by whichever process, in seconds since 1970.",
+            ["chore"],
+            registry=self.registry,
+        )
+        self.chore_late = Gauge(
+            "proctor_chore_late_seconds",
+            "For how long a chore has been due without being done.",
+            ["chore"],
+            registry=self.registry,
+        )
         self.shared_up = Gauge(
             "proctor_shared_up",
             "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,22 @@ def test_every_log_event_stands_in_the_table() -> None:
                     fields = {keyword.arg for keyword in call.keywords}
     assert {row[0].strip("`"): row[1] for row in rows(RUNNING, "event")} == told
     assert {*names(RUNNING.partition("A line of `generation`")[2], "field"), "request_id"} == fields
+
+
+def test_every_chore_stands_in_the_table(tmp_path: Path) -> None:
+    """Each chore with its period, who does it, what it does and what that means until it is done."""
+    runtime = build(Settings(database_url=f"sqlite:///{tmp_path / 'p.db'}", local_model="off"))
+    there = [
+        (one.name, one.every, "one of all" if one.one_process else "each process", one.does, one.otherwise)
+        for one in (status.chore for status in runtime.chores.status())
+    ]
+    runtime.close()
+    units = {"s": timedelta(seconds=1), "h": timedelta(hours=1)}
+    shown = [
+        (name.strip("`"), int(every.split()[0]) * units[every.split()[1]], *rest)
+        for name, every, *rest in rows(RUNNING, "chore")
+    ]
+    assert shown == there
 
 
 def test_every_flag_stands_in_the_table() -> None:

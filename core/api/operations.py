@@ -67,6 +67,7 @@ class _Operations:
         parts = await self._parts(runtime)
         is_ready = parts["store"]["status"] == parts["migrations"]["status"] == "ok"
         parts["providers"] = self._providers(runtime)
+        parts["chores"] = _chores(runtime)
         document = {"status": "ready" if is_ready else "not_ready", "parts": parts}
         return _json(orjson.dumps(document, option=orjson.OPT_UTC_Z), 200 if is_ready else 503)
 
@@ -111,6 +112,14 @@ def _check(runtime: Runtime) -> dict[str, Any]:
         return {"store": _DOWN, "migrations": {"status": "unknown"}, **found}
     migrations = "ok" if _holds(runtime.store.is_migrated) else "behind"
     return {"store": {"status": "ok"}, "migrations": {"status": migrations}, **found}
+
+
+def _chores(runtime: Runtime) -> dict[str, Any]:
+    """Return how the chores stand. They never make the process unready: it still answers."""
+    return {
+        one.chore.name: {"status": one.state, "last_success_at": one.last_success_at, "trouble": one.trouble}
+        for one in runtime.chores.status()
+    }
 
 
 def _holds(check: Any) -> bool:

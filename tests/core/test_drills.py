@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,14 +13,12 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from core import runtime as running
 from core.cli import main
 from core.clock import ManualClock
 from core.drills import DEMO, Drills, concerning
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.faults import Fault
 from core.principals import LOCAL_OPERATOR, Principal, Role
-from core.settings import Settings
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FireDrill, Tenant
 from core.tenants import Tenants
@@ -140,26 +137,6 @@ def test_the_end_is_written_down_once(drills: Drills, acme: Tenant, store: Store
     assert (event.at, event.kind) == (view.ends_at, "drill")
     [entry] = [one for one in rows(store, AuditEntry) if one.action == "drill.end"]
     assert (entry.actor, entry.at) == ("proctor", view.ends_at)
-
-
-def test_housekeeping_finds_what_is_over(sqlite_url: str) -> None:
-    """A running Proctor writes a drill's end down by itself, within half a minute."""
-
-    class Once(ManualClock):
-        def wait(self, woken: threading.Event, seconds: float) -> bool:
-            return super().wait(woken, seconds) or self.now() > START + timedelta(seconds=60)
-
-    proctor = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), Once(START))
-    try:
-        tenant = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
-        view = begin(proctor.drills, tenant, minutes=0.5)
-
-        proctor._keep_house()  # pyright: ignore[reportPrivateUsage] its thread is not started here
-
-        [over] = proctor.drills.list()
-        assert (over.id, over.ended_at) == (view.id, view.ends_at)
-    finally:
-        proctor.close()
 
 
 def test_those_that_run_come_first(drills: Drills, acme: Tenant, clock: ManualClock) -> None:

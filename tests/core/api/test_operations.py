@@ -49,6 +49,24 @@ def test_ready(client: TestClient) -> None:
     assert eventually(lambda: all(one["status"] == "reachable" for one in parts(client, 200)["providers"].values()))
 
 
+def test_a_chore_that_fails_is_told(client: TestClient, house: House) -> None:
+    """What is done in the background says how it stands, why it failed and what that means; it serves all the same."""
+    chores = house.runtime.chores
+    assert parts(client, 200)["chores"].keys() == {one.chore.name for one in chores.status()}
+    chores.do("retention")
+    fine = parts(client, 200)["chores"]["retention"]
+    assert (fine["status"], fine["trouble"]) == ("ok", None)
+    assert fine["last_success_at"].endswith("Z")
+    with house.runtime.store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE payload RENAME TO elsewhere")
+        connection.exec_driver_sql("DELETE FROM claim WHERE kind = 'chore'")
+    chores.do("retention")
+    told = parts(client, 200)["chores"]["retention"]
+    assert (told["status"], told["last_success_at"]) == ("failing", fine["last_success_at"])
+    assert told["trouble"].startswith("It failed once: ")
+    assert told["trouble"].endswith("Prompts and answers past their time are still stored.")
+
+
 def test_behind(client: TestClient, house: House) -> None:
     """A database of another shape than this release needs is not ready."""
     with house.runtime.store.engine.begin() as connection:

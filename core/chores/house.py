@@ -1,0 +1,98 @@
+"""The list of chores. A new one is added here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from core.budgets import ALIVE_EVERY, Budgets
+from core.chores._chore import Chore
+from core.claims import Claims
+from core.clock import Clock
+from core.drills import Drills
+from core.shared import Shared
+from core.store import Store
+from core.telemetry import log
+
+_OFTEN = timedelta(seconds=30)
+
+
+def house(
+    *, store: Store, clock: Clock, budgets: Budgets, claims: Claims, drills: Drills, shared: Shared
+) -> Sequence[Chore]:
+    """Return the chores of a Proctor that is made of these."""
+
+    def verify() -> None:
+        found = budgets.verify(by="housekeeping")
+        if not found.ok:
+            log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
+
+    def recover() -> None:
+        if lost := budgets.sweep():
+            log().warning("reservations_lapsed", count=lost)
+
+    return [
+        Chore(
+            name="sign of life",
+            every=ALIVE_EVERY,
+            first_after=timedelta(),
+            does="Writes down that this process lives.",
+            otherwise="Other processes may take this one for dead, and settle its calls by an estimate.",
+            run=budgets.lapses.show_life,
+        ),
+        Chore(
+            name="recovery",
+            every=ALIVE_EVERY,
+            first_after=timedelta(),
+            does="Records and charges calls whose process died, and gives back what they held.",
+            otherwise="Money that calls of dead processes held stays held, and those calls are not yet on record.",
+            run=recover,
+        ),
+        Chore(
+            name="verify",
+            every=timedelta(hours=1),
+            one_process=True,
+            does="Recomputes every account from its ledger and its attempts.",
+            otherwise="A difference in the money would not be noticed; 'proctor verify' looks at once.",
+            run=verify,
+        ),
+        Chore(
+            name="catching up",
+            every=_OFTEN,
+            one_process=True,
+            does="Carries calls over to budgets that were changed while those were out.",
+            otherwise="A budget that was changed in the last minutes may have counted too little.",
+            run=budgets.catch_up_lately,
+        ),
+        Chore(
+            name="retention",
+            every=_OFTEN,
+            one_process=True,
+            does="Deletes prompts and answers whose time is over.",
+            otherwise="Prompts and answers past their time are still stored.",
+            run=lambda: store.forget_payloads(clock.now()),
+        ),
+        Chore(
+            name="claims",
+            every=_OFTEN,
+            one_process=True,
+            does="Deletes kept answers, and other results of claims, that are too old.",
+            otherwise="Kept answers past their time are still stored; they are not given again.",
+            run=claims.sweep,
+        ),
+        Chore(
+            name="drills",
+            every=_OFTEN,
+            one_process=True,
+            does="Writes down the end of fire drills whose time is over.",
+            otherwise="Charts and the audit log do not show yet that a fire drill is over; its faults have ended.",
+            run=drills.end_lapsed,
+        ),
+        Chore(
+            name="redis",
+            every=_OFTEN,
+            does="Asks whether Redis answers.",
+            otherwise="A process without calls may not notice that Redis went down or came back.",
+            run=shared.check,
+        ),
+    ]

@@ -1,0 +1,462 @@
+"""Chores: each is done without anybody's asking, none keeps another from being done, and what is wrong is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import pytest
+from sqlmodel import select
+from structlog.testing import capture_logs
+
+from core import runtime as running
+from core.chores import KIND, Chore, Chores, ChoreStatus
+from core.chores._reasons import reason
+from core.claims import Claims, Done, Held
+from core.clock import ManualClock, SystemClock
+from core.drills import Drills
+from core.errors import Unavailable
+from core.faults import Fault
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from core.settings import Settings
+from core.store import Store
+from core.tables import Claim, Payload, Process, Reservation, Row, Tenant, Verification
+from core.telemetry import Metrics
+from tests import builders
+from tests.chore_process import EVERY_SECONDS
+from tests.conftest import START
+from tests.tills import Till
+
+SECRET = "sk-proj-4f9a0c"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class QuickClock(SystemClock):
+    """The real clock, but nobody waits for long, and it can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+    def wait(self, woken: threading.Event, seconds: float) -> bool:
+        return woken.wait(min(seconds, 0.02))
+
+
+def becomes(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether it comes true in time."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def count(store: Store, table: type[Row]) -> int:
+    """Return how many rows a table has."""
+    with store.reading() as session:
+        return len(session.exec(select(table)).all())
+
+
+# ── Each is done ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_sign_of_life(runtime: Runtime) -> Callable[[], bool]:
+    """Nobody knows of the process yet."""
+    return lambda: count(runtime.store, Process) == 1
+
+
+def a_dead_process(runtime: Runtime) -> Callable[[], bool]:
+    """A process died long ago, and a call of its holds money."""
+    Till(runtime.store, ManualClock(LONG_AGO), 1000).begin().cover(300)
+    return lambda: count(runtime.store, Reservation) == 0
+
+
+def no_verification(runtime: Runtime) -> Callable[[], bool]:
+    """Nobody has verified anything yet."""
+    return lambda: count(runtime.store, Verification) == 1
+
+
+def a_call_that_was_out(runtime: Runtime) -> Callable[[], bool]:
+    """A budget was changed while a call was out that now has ended."""
+    till = Till(runtime.store, SystemClock(), 1000)
+    walk = till.begin()
+    walk.end(walk.cover(100), 100)
+    till.set(1000, period="day")
+    walk.end(walk.cover(50), 50)
+    walk.close()
+    return lambda: till.account()[0] == 150
+
+
+def an_old_payload(runtime: Runtime) -> Callable[[], bool]:
+    """A prompt is past its time."""
+    call = builders.generation(LONG_AGO)
+    builders.save(runtime.store, builders.tenant("Acme", LONG_AGO), call)
+    builders.save(runtime.store, builders.payload(call, 0, "hello", None, LONG_AGO + timedelta(days=1)))
+    return lambda: count(runtime.store, Payload) == 0
+
+
+def an_old_answer(runtime: Runtime) -> Callable[[], bool]:
+    """A kept answer is past its time."""
+    clock = ManualClock(LONG_AGO)
+    with closing(Claims(runtime.store, clock)) as claims:
+        lease: Any = claims.claim("answer", "old")
+        lease.finish("x", LONG_AGO + timedelta(hours=1))
+
+    def is_gone() -> bool:
+        with runtime.store.reading() as session:
+            return session.get(Claim, ("answer", "old")) is None
+
+    return is_gone
+
+
+def an_old_drill(runtime: Runtime) -> Callable[[], bool]:
+    """A fire drill ended long ago, and nobody wrote it down."""
+    past = Drills(runtime.store, ManualClock(LONG_AGO))
+    past.start(LOCAL_OPERATOR, None, Fault.SLOW, share=1, minutes=1, reason="A test.")
+    return lambda: runtime.drills.list()[0].ended_at is not None
+
+
+def a_redis_that_is_away(runtime: Runtime) -> Callable[[], bool]:
+    """Redis does not answer, and nobody has noticed."""
+    return lambda: not runtime.shared.is_up
+
+
+PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
+    "sign of life": a_sign_of_life,
+    "recovery": a_dead_process,
+    "verify": no_verification,
+    "catching up": a_call_that_was_out,
+    "retention": an_old_payload,
+    "claims": an_old_answer,
+    "drills": an_old_drill,
+    "redis": a_redis_that_is_away,
+}
+"""What each chore finds undone; and how it is seen that it did it."""
+
+
+@pytest.fixture
+def proctor(sqlite_url: str) -> Iterator[Runtime]:
+    """A Proctor whose chores' threads hardly wait; its Redis is away."""
+    settings = Settings(database_url=sqlite_url, local_model="off", redis_url="unix:///nowhere/redis.sock")
+    runtime = running.build(settings, QuickClock())
+    yield runtime
+    runtime.close()
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_it_is_done_without_anybody_asking(name: str, proctor: Runtime) -> None:
+    """What a chore is there for is undone before the start, and is done soon after; the chore says so."""
+    is_done = PREPARED[name](proctor)
+    assert not is_done()
+    proctor.chores.start()
+    assert becomes(is_done)
+    assert becomes(lambda: status(proctor.chores, name).state == "ok")
+    assert f'proctor_chore_runs_total{{chore="{name}",result="done"}}' in proctor.metrics.text().decode()
+
+
+def test_every_chore_has_such_a_test(proctor: Runtime) -> None:
+    """A new chore comes with a test that fails when it is not done; each says what it does, and what if not."""
+    chores = [one.chore for one in proctor.chores.status()]
+    assert [chore.name for chore in chores] == list(PREPARED)
+    for chore in chores:
+        assert chore.does.endswith(".")
+        assert chore.otherwise.endswith(".")
+
+
+# ── None is in another's way ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def chore(name: str, run: Callable[[], object], **more: Any) -> Chore:
+    """Return a chore that is done twice a minute."""
+    return Chore(
+        name=name, every=timedelta(seconds=30), does="It works.", otherwise="Then it is undone.", run=run, **more
+    )
+
+
+def status(chores: Chores, name: str) -> ChoreStatus:
+    """Return how one stands."""
+    return next(one for one in chores.status() if one.chore.name == name)
+
+
+class Some:
+    """Chores on a database, with a clock of their own."""
+
+    def __init__(self, store: Store, clock: Any, *chores: Chore) -> None:
+        self.clock = clock
+        self.metrics = Metrics()
+        self.stopping = threading.Event()
+        self.claims = Claims(store, clock)
+        self.chores = Chores(chores, clock=clock, claims=self.claims, metrics=self.metrics, stopping=self.stopping)
+
+    def close(self) -> None:
+        self.stopping.set()
+        self.chores.join()
+        self.claims.close()
+
+
+def test_one_that_raises_and_one_that_hangs_leave_the_others_running(sqlite_store: Store) -> None:
+    """The others are done as ever; of the two it is told that, why and since when, in metrics too."""
+    ran, hang = threading.Semaphore(0), threading.Event()
+
+    def fail() -> None:
+        raise Unavailable("The disk is full.")
+
+    with closing(
+        Some(
+            sqlite_store,
+            QuickClock(),
+            chore("raises", fail),
+            chore("hangs", hang.wait),
+            chore("hangs for all", hang.wait, one_process=True),
+            chore("works", ran.release),
+            chore("works for all", ran.release, one_process=True),
+        )
+    ) as some:
+        some.chores.start()
+        for _ in range(5):
+            assert ran.acquire(timeout=20)
+        assert becomes(lambda: status(some.chores, "raises").failures > 1)
+        assert becomes(lambda: status(some.chores, "hangs for all").running_since is not None)
+        assert status(some.chores, "raises").state == "failing"
+        some.clock.ahead = timedelta(hours=1)
+        for name in ("hangs", "hangs for all"):
+            late = status(some.chores, name)
+            assert late.state == "late"
+            assert late.trouble is not None
+            assert "has not come back. Then it is undone." in late.trouble
+        assert becomes(lambda: status(some.chores, "works").state == "ok"), "it is done in the new hour as well"
+        said = some.metrics.text().decode()
+        assert 'proctor_chore_runs_total{chore="raises",result="failed"}' in said
+        [seconds] = [line for line in said.splitlines() if line.startswith('proctor_chore_late_seconds{chore="hangs"}')]
+        assert 3500 < float(seconds.split()[1]) < 3700
+        hang.set()
+        assert becomes(lambda: status(some.chores, "hangs").state == "ok"), "what came back counts"
+
+
+def test_what_failed_is_tried_again_and_recovers(sqlite_store: Store, clock: ManualClock) -> None:
+    """Each failure is logged with its reason and what it means; the first success ends it, and is logged as well."""
+    ends = iter([Unavailable("The disk is full."), Unavailable("The disk is full."), None, None])
+
+    def run() -> None:
+        if (error := next(ends)) is not None:
+            raise error
+
+    with closing(Some(sqlite_store, clock, chore("it", run))) as some, capture_logs() as logs:
+        first, second = some.chores.do("it"), some.chores.do("it")
+        clock.advance(300)
+        third, fourth = some.chores.do("it"), some.chores.do("it")
+
+    assert [one.failures for one in (first, second, third, fourth)] == [1, 2, 0, 0]
+    assert second.trouble == "It failed 2 times in a row: The disk is full. Then it is undone."
+    assert (third.state, third.trouble, third.last_success_at) == ("ok", None, clock.now())
+    assert [one["event"] for one in logs] == ["chore_failed", "chore_failed", "chore_recovered"]
+    told = {"chore": "it", "failures": 2, "reason": "The disk is full.", "otherwise": "Then it is undone."}
+    assert told.items() <= logs[1].items()
+
+
+def test_what_fails_while_the_process_stops_is_no_news(sqlite_store: Store, clock: ManualClock) -> None:
+    """A chore that meets a store which is being closed says nothing."""
+
+    def fail() -> None:
+        some.stopping.set()
+        raise Unavailable("Closed.")
+
+    with closing(Some(sqlite_store, clock, chore("it", fail))) as some, capture_logs() as logs:
+        assert some.chores.do("it").state == "waiting"
+    assert logs == []
+
+
+SEEN = {"due_at": START, "seen_at": START}
+
+
+HUNG = (
+    "Not done since this process started. It has been running since 12:00 UTC and has not come back. "
+    "It failed 7 times in a row: Full. So it is."
+)
+
+
+@pytest.mark.parametrize(
+    ("every", "known", "state", "trouble"),
+    [
+        (30, {}, "waiting", None),
+        (30, {"last_success_at": START}, "ok", None),
+        (30, {"last_success_at": START, "due_at": START - timedelta(seconds=30)}, "ok", None),
+        (
+            30,
+            {"last_success_at": START, "due_at": START - timedelta(seconds=31)},
+            "late",
+            "Last done 2026-03-04 12:00 UTC. So it is.",
+        ),
+        (3600, {"last_success_at": START, "due_at": START - timedelta(hours=1)}, "ok", None),
+        (30, {"due_at": START - timedelta(minutes=5)}, "late", "Not done since this process started. So it is."),
+        (30, {"failures": 1, "reason": "Full."}, "failing", "It failed once: Full. So it is."),
+        (
+            5,
+            {"failures": 7, "reason": "Full.", "due_at": START - timedelta(minutes=5), "running_since": START},
+            "late",
+            HUNG,
+        ),
+    ],
+)
+def test_how_it_stands(every: int, known: dict[str, Any], state: str, trouble: str | None) -> None:
+    """Late is what is overdue by its period, and by half a minute; what is wrong is told with what that means."""
+    one = Chore(name="it", every=timedelta(seconds=every), does="It does.", otherwise="So it is.", run=list)
+    stands = ChoreStatus(chore=one, **SEEN | known)
+    assert (stands.state, stands.trouble) == (state, trouble)
+
+
+# ── Why it failed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def caught(run: Callable[[], object]) -> Exception:
+    """Return what it raises."""
+    try:
+        run()
+    except Exception as error:  # noqa: BLE001 whatever it is
+        return error
+    raise AssertionError("it raised nothing")
+
+
+def test_a_reason_holds_nothing_of_anybodys(store: Store) -> None:
+    """Of an error that a database words with values, and of one of ours, only the kind and the place are told."""
+
+    def twice() -> None:
+        for _ in range(2):
+            builders.save(store, Tenant(id=SECRET, name=SECRET, created_at=START))
+
+    def wrong() -> None:
+        with store.snapshot() as connection:
+            connection.exec_driver_sql(f"SELECT CAST('{SECRET}' AS integer) + nothing")
+
+    def ours() -> None:
+        builders.save(store, {}[SECRET])
+
+    errors = [caught(run) for run in (twice, wrong, ours)]
+    assert [SECRET in str(error) for error in errors] == [not store.is_sqlite, True, True], "else this proves nothing"
+    for error in errors:
+        assert SECRET not in reason(error)
+        assert reason(error).endswith(".")
+
+
+def test_a_reason_can_be_used(store: Store) -> None:
+    """It says what the database said, or where Proctor itself went wrong."""
+    with store.snapshot() as connection:
+        missing = caught(lambda: connection.exec_driver_sql("SELECT * FROM nowhere"))
+    expected = "no such table: nowhere" if store.is_sqlite else "undefined table (42P01)"
+    assert reason(missing) == f"The database says: {expected}."
+    assert reason(Unavailable("The disk is full.")) == "The disk is full."
+    ours = reason(caught(lambda: store.insert(None)))  # pyright: ignore[reportArgumentType] it is wrong
+    assert ours.startswith("Proctor failed with AttributeError in core/store.py, line ")
+
+
+# ── One process of all ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_one_process_did_the_others_know(store: Store, clock: ManualClock) -> None:
+    """The second neither does it again nor fails again: it has the other's success, or its failures with the reason."""
+    runs: list[str] = []
+    fails = [True]
+
+    def run() -> None:
+        runs.append("run")
+        if fails[0]:
+            raise Unavailable("The disk is full.")
+
+    shared = chore("it", run, one_process=True)
+    with closing(Some(store, clock, shared)) as one, closing(Some(store, clock, shared)) as other:
+        one.chores.do("it")
+        seen = other.chores.do("it")
+        assert (len(runs), seen.failures, seen.reason) == (1, 1, "The disk is full.")
+        clock.advance(30)
+        seen = other.chores.do("it")
+        assert (len(runs), seen.failures) == (2, 2), "it is the other's turn to try, and it counts on"
+        fails[0] = False
+        clock.advance(60)
+        other.chores.do("it")
+        seen = one.chores.do("it")
+        assert (len(runs), seen.failures, seen.last_success_at) == (3, 0, clock.now())
+        assert seen.due_at == clock.now() + shared.every
+
+
+def test_what_another_process_is_at_is_left_to_it(store: Store, clock: ManualClock) -> None:
+    """While another does it nobody else does; who looks sees since when."""
+    with (
+        closing(Some(store, clock, chore("it", list, one_process=True))) as some,
+        closing(Claims(store, clock)) as they,
+    ):
+        they.claim(KIND, "it")
+        seen = some.chores.do("it")
+        assert (seen.last_success_at, seen.running_since) == (None, START)
+        assert isinstance(they.look(KIND, "it"), Held)
+
+
+def test_the_first_after_a_restart_knows_what_was_done_before(store: Store, clock: ManualClock) -> None:
+    """A restart is no reason to do it anew before its time."""
+    runs: list[str] = []
+    hourly = Chore(
+        name="it",
+        every=timedelta(hours=1),
+        one_process=True,
+        does="It works.",
+        otherwise="It is undone.",
+        run=lambda: runs.append("run"),
+    )
+    for _ in range(3):
+        with closing(Some(store, clock, hourly)) as some:
+            assert some.chores.do("it").last_success_at == START
+        clock.advance(60)
+    assert len(runs) == 1
+    with closing(Claims(store, clock)) as claims:
+        found = claims.look(KIND, "it")
+        assert isinstance(found, Done)
+        assert found.until == START + timedelta(hours=1), "counted from its beginning"
+
+
+def test_of_two_processes_one_does_it(database_url: str, tmp_path: Path) -> None:
+    """It is done once in each period, whoever does it; when one is killed in the middle the other goes on."""
+    path = tmp_path / "log"
+    path.touch()
+    processes = {}
+    for _ in range(2):
+        command = [sys.executable, "-m", "tests.chore_process", database_url, str(path)]
+        process = subprocess.Popen(command, stdin=PIPE, stdout=DEVNULL, cwd=Path(__file__).parents[2])
+        processes[str(process.pid)] = process
+
+    def log() -> list[list[str]]:
+        return [line.split() for line in path.read_text().splitlines()]
+
+    try:
+        assert becomes(lambda: len(log()) >= 16, 40)
+        lines = log()
+        assert [what for what, *_ in lines[:16]] == ["begin", "end"] * 8, "never two at once"
+        begun = [float(at) for what, _, at in lines[:16] if what == "begin"]
+        apart = [after - before for before, after in pairwise(begun)]
+        assert min(apart) > 0.9 * EVERY_SECONDS, "never twice in a period"
+
+        assert becomes(lambda: log()[-1][0] == "begin")
+        doomed = log()[-1][1]
+        processes[doomed].kill()
+        processes[doomed].wait()
+        killed = len(log())
+        assert becomes(lambda: len(log()) >= killed + 4, 40)
+        rest = log()[killed:]
+        assert doomed not in {who for _, who, _ in rest}
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
