@@ -1,24 +1,30 @@
-"""The corridor: eight rooms in a fixed order, walked by every generation."""
+"""The corridor: eight rooms in a fixed order, walked by every generation.
+
+``Corridor._rooms`` is the whole of it. Every call there goes downward; who is below turns up in one place only, the
+record, which a walk knows as its ``Journal``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from core.answers import Answered, Answers, Question, Turn, question
-from core.attempts import Candidate, Piece, Reply, Router, RouteTerms, degraded
+from core.attempts import AnswerLengths, Candidate, Reply, RouteTerms, Walk, degraded
+from core.breakers import Breakers
+from core.clock import Clock
 from core.errors import Invalid
 from core.guardrails import Finding, Guardrails, Stage
-from core.limits import Limits, estimated_tokens
+from core.limits import Limits, Ticket, estimated_tokens
 from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
-from core.providers.loop import Cancellation
+from core.providers import Ask, Provider
+from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
 from core.schemas import ResolvedSchema
 
@@ -77,15 +83,24 @@ class Corridor:
         limits: Limits,
         guardrails: Guardrails,
         answers: Answers,
-        router: Router,
+        providers: Mapping[str, Provider],
+        breakers: Breakers,
+        loop: Loop,
         recorder: Recorder,
+        clock: Clock,
+        lengths: AnswerLengths | None = None,
     ) -> None:
+        """Join the parts; *lengths* is what is known of the lengths of answers already, at first nothing."""
         self._policies = policies
         self._limits = limits
         self._guardrails = guardrails
         self._answers = answers
-        self._router = router
+        self._providers = providers
+        self._breakers = breakers
+        self._loop = loop
         self._recorder = recorder
+        self._clock = clock
+        self._lengths = lengths or AnswerLengths()
 
     def generate(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
@@ -97,10 +112,10 @@ class Corridor:
                 and ``trace`` wherever a generation was recorded.
 
         """
-        walk = self._walk(replace(request, stream=False), principal, cancellation or Cancellation())
+        rooms = self._rooms(replace(request, stream=False), principal, cancellation or Cancellation())
         while True:
             try:
-                next(walk)
+                next(rooms)
             except StopIteration as end:
                 return end.value
 
@@ -113,63 +128,107 @@ class Corridor:
             ProctorError: as :meth:`generate`.
 
         """
-        generation = yield from self._walk(replace(request, stream=True), principal, cancellation or Cancellation())
+        generation = yield from self._rooms(replace(request, stream=True), principal, cancellation or Cancellation())
         yield generation
 
-    def _walk(
+    def _rooms(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
     ) -> Generator[Partial, None, Generation]:
-        messages = _messages(request)
+        messages = _messages(request)  # 1 who asks is known; what they ask must be sound
         _require_json(request.metadata)
         _require_time(request.timeout_seconds)
         snapshot = self._policies.snapshot(_tenant_id(request, principal))
         tenant = snapshot.tenant
-        with ExitStack() as leaving, self._recording(request, principal, tenant) as record:  # 8 all is written down
-            policy = snapshot.resolve(  # 2 what holds
-                principal,
-                schema=request.schema,
-                route=request.route,
-                model=request.model,
-                stream=request.stream,
-            )
-            policy = _within(request.timeout_seconds, policy)
-            record.governed_by(policy)
-            paces, seconds = snapshot.paces(principal), policy.route.deadline_seconds
-            ticket = leaving.enter_context(  # 3 not too fast; what it takes is given back once all is written down
-                self._limits.admitted(paces, estimated_tokens(messages), seconds)
-            )
-            leaving.callback(lambda: ticket.used(_tokens_used(record)))
-            messages = self._screened(messages, record)  # 4 nothing forbidden goes out
-            record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each attempt
-            route = _affordable(policy, record)  # is covered before it goes out
-            turn = self._turn(policy, route, messages, record, cancellation)  # whoever asks the same is answered alike
-            leaving.push(_handing_on(turn, record))
-            if turn.given is not None:
-                record.answered_again(turn.given)
-                value, candidate = turn.given.value, None
-            else:
-                reply = yield from _partials(
-                    self._router.answer(  # 6 someone answers
-                        route,
-                        policy.schema.response_model,
-                        messages,
-                        record=record,
-                        cancellation=cancellation,
-                        prices=policy.prices,
-                        refuses_unpriced=policy.tenant.refuses_unpriced,
-                        stream=request.stream,
-                        example=_example(policy.schema),
-                        cache_key=_cache_key(policy),
-                        began=record.began,
-                    ),
-                    lambda text: self._guardrails.screen_partial(
-                        policy.schema.response_model.partial_value(_object_in(text))
-                    ),
+        record = self._recording(request, principal, tenant)
+        ticket: Ticket | None = None
+        turn: Turn | None = None
+        made: Generation | None = None
+        try:
+            with record:
+                policy = snapshot.resolve(  # 2 what holds
+                    principal,
+                    schema=request.schema,
+                    route=request.route,
+                    model=request.model,
+                    stream=request.stream,
                 )
-                value, candidate = reply.value, reply.candidate
-            record.succeeded(self._screened_value(value, record), candidate)  # 7 nothing forbidden comes back
-        assert record.generation is not None  # noqa: S101 the record's block has ended without an error
-        return record.generation
+                policy = _within(request.timeout_seconds, policy)
+                record.governed_by(policy)
+                paces, seconds = snapshot.paces(principal), policy.route.deadline_seconds
+                ticket = self._limits.admitted(paces, estimated_tokens(messages), seconds)  # 3 not too fast
+                messages = self._screened(messages, record)  # 4 nothing forbidden goes out
+                record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each
+                route = _affordable(policy, record)  # attempt is covered before it goes out
+                turn = self._turn(policy, route, messages, record, cancellation)
+                if turn.given is not None:  # who asks the same is answered alike
+                    record.answered_again(turn.given)
+                    value, candidate = turn.given.value, None
+                else:  # 6 someone answers
+                    walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
+                    reply = yield from self._partials(walk, policy)
+                    value, candidate = reply.value, reply.candidate
+                record.succeeded(self._screened_value(value, record), candidate)  # 7 nothing forbidden comes back
+            made = record.generation  # 8 all is written down
+        finally:
+            try:
+                if turn is not None:  # a valid answer is kept for who asks the same, else the next may try
+                    turn.end(_kept(made))
+            finally:
+                if ticket is not None:  # what it took of the limits in flight is given back
+                    ticket.used(_tokens_used(record))
+                    ticket.end()
+        assert made is not None  # noqa: S101 the record's block has ended without an error
+        return made
+
+    def _walk(
+        self,
+        request: GenerationRequest,
+        policy: Policy,
+        route: RouteTerms,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        record: Record,
+        cancellation: Cancellation,
+    ) -> Walk:
+        return Walk(
+            route,
+            Ask(
+                model="",
+                response_model=policy.schema.response_model,
+                messages=messages,
+                marks_cache=route.marks_cache,
+                cache_key=_cache_key(policy),
+                stream=request.stream,
+                example=_example(policy.schema),
+            ),
+            clock=self._clock,
+            providers=self._providers,
+            breakers=self._breakers,
+            loop=self._loop,
+            prices=policy.prices,
+            lengths=self._lengths,
+            journal=record,
+            cancellation=cancellation,
+            ends=record.began + route.deadline_seconds,
+            refuses_unpriced=policy.tenant.refuses_unpriced,
+        )
+
+    def _partials(self, walk: Walk, policy: Policy) -> Generator[Partial, None, Reply]:
+        """Yield the objects that an answer makes as it grows, screened; nothing is yielded twice."""
+        shown: Partial | None = None
+        pieces = walk.reply()
+        try:
+            while True:
+                piece = next(pieces)
+                value = policy.schema.response_model.partial_value(_object_in(piece.text))
+                partial = Partial(self._guardrails.screen_partial(value), piece.n)
+                if partial.value is not None and partial != shown:
+                    shown = partial
+                    yield partial
+        except StopIteration as end:
+            return end.value
+        finally:
+            pieces.close()
 
     def _recording(self, request: GenerationRequest, principal: Principal, tenant: TenantTerms) -> Record:
         return self._recorder.open(
@@ -251,17 +310,11 @@ def _affordable(policy: Policy, record: Record) -> RouteTerms:
     return route
 
 
-def _handing_on(turn: Turn, record: Record) -> Callable[[Any, BaseException | None, Any], None]:
-    """Return what ends a turn once all is written down: a valid answer is kept, else the next may try."""
-
-    def hand_on(_kind: Any, error: BaseException | None, _trace: Any) -> None:
-        made = record.generation
-        if error is not None or made is None or not made.model or not made.provider:
-            turn.end(None)
-        else:
-            turn.end(Answered(made.value, made.provider, made.model, made.cost_nano_usd))
-
-    return hand_on
+def _kept(made: Generation | None) -> Answered | None:
+    """Return what is kept of a generation that was written down: its answer, if a model gave one."""
+    if made is None or not made.model or not made.provider:
+        return None
+    return Answered(made.value, made.provider, made.model, made.cost_nano_usd)
 
 
 def _cache_key(policy: Policy) -> str:
@@ -272,22 +325,6 @@ def _cache_key(policy: Policy) -> str:
 def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
     for finding in findings:
         record.step(room, finding.ruling.value, finding.reason)
-
-
-def _partials(walk: Generator[Piece, None, Reply], read: Callable[[str], Any]) -> Generator[Partial, None, Reply]:
-    """Yield the objects that the pieces of text make so far; nothing is yielded twice."""
-    shown: Any = None
-    try:
-        while True:
-            piece = next(walk)
-            value = read(piece.text)
-            if value is not None and (value, piece.n) != shown:
-                shown = (value, piece.n)
-                yield Partial(value, piece.n)
-    except StopIteration as end:
-        return end.value
-    finally:
-        walk.close()
 
 
 def _object_in(text: str) -> str:

@@ -12,7 +12,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from core.answers import Answers
-from core.attempts import Router
 from core.breakers import Breakers, Change, Overrides, Rule, words
 from core.budgets import Budgets
 from core.chores import Chores, house
@@ -217,8 +216,11 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
             limits=limits,
             guardrails=guardrails,
             answers=answers,
-            router=Router(clock=clock, providers=providers, breakers=breakers, loop=loop),
+            providers=providers,
+            breakers=breakers,
+            loop=loop,
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
+            clock=clock,
         ),
         demo=Demo(settings, store, clock),
         local_model=local_model,

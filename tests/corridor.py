@@ -13,7 +13,6 @@ from sqlmodel import col, select
 
 from core import runtime as running
 from core.answers import Answers
-from core.attempts import Router
 from core.breakers import Breakers
 from core.clock import SystemClock
 from core.errors import ProctorError
@@ -125,12 +124,10 @@ class Rig:
             limits=runtime.limits,
             guardrails=guardrails or Guardrails(),
             answers=answers or runtime.answers,
-            router=Router(
-                clock=self.clock,
-                providers=providers or runtime.providers,
-                breakers=breakers or Breakers(self.clock),
-                loop=runtime.loop,
-            ),
+            providers=providers or runtime.providers,
+            breakers=breakers or Breakers(self.clock),
+            loop=runtime.loop,
+            clock=self.clock,
             recorder=Recorder(store=runtime.store, clock=self.clock, budgets=runtime.budgets, metrics=runtime.metrics),
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from core.attempts import Attempt, Call, Candidate, Reply, Router, RouteTerms
+from core.attempts import AnswerLengths, Attempt, Call, Candidate, Reply, RouteTerms, Walk
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
@@ -151,7 +151,6 @@ class Walked:
         **limits: Any,
     ) -> Reply:
         """Walk over *candidates*, by default one for each provider; return the reply."""
-        router = Router(clock=self.clock, providers=providers, breakers=self.breakers, loop=self._loop)
         route = RouteTerms(
             **{
                 "name": "r",
@@ -162,16 +161,25 @@ class Walked:
             }
             | limits
         )
-        walk = router.answer(
+        walk = Walk(
             route,
-            Number,
-            [{"role": "user", "content": "A number."}],
-            record=self.record,
-            cancellation=cancellation or Cancellation(),
+            Ask(
+                model="",
+                response_model=Number,
+                messages=[{"role": "user", "content": "A number."}],
+                marks_cache=route.marks_cache,
+                example=example,
+            ),
+            clock=self.clock,
+            providers=providers,
+            breakers=self.breakers,
+            loop=self._loop,
             prices=PriceBook(),
-            example=example,
-            began=began,
-        )
+            lengths=AnswerLengths(),
+            journal=self.record,
+            cancellation=cancellation or Cancellation(),
+            ends=(self.clock.monotonic() if began is None else began) + route.deadline_seconds,
+        ).reply()
         while True:
             try:
                 next(walk)

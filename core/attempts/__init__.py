@@ -6,28 +6,28 @@ cannot answer gives way to the next, unless its route has no fallback on that ca
 waits included, and a caller who leaves ends the call that is out. Whatever is decided stands in the decision trace.
 """
 
-from core.attempts._calls import Attempt, Call, Piece, Record, Reply
+from core.attempts._attempt import Attempt, Call, Journal, Piece, Reply
 from core.attempts._causes import context_window
 from core.attempts._degraded import degraded
-from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS
-from core.attempts._router import Router
+from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
 from core.attempts._terms import Candidate, Cause, RouteTerms
-from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Walk
 
 __all__ = [
     "BYTES_PER_TOKEN",
     "FIRST_WAIT_SECONDS",
     "LONGEST_WAIT_SECONDS",
     "UNSEEN_TOKENS",
+    "AnswerLengths",
     "Attempt",
     "Call",
     "Candidate",
     "Cause",
+    "Journal",
     "Piece",
-    "Record",
     "Reply",
     "RouteTerms",
-    "Router",
+    "Walk",
     "context_window",
     "degraded",
 ]

@@ -1,101 +1,183 @@
-"""What passes through a walk: the call about to go out, the attempt that it became, the reply, and the record."""
+"""The calls of one walk: each is planned and paid for before it goes out, and told and written down when it has ended.
+
+Only here and where a walk lets a candidate in do attempts meet breakers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Sequence
+from functools import partial
 
-from core.attempts._terms import Candidate
-from core.faults import Strike
-from core.pricing import Cost, Usage
-from core.providers import Answer
+from core import faults
+from core.attempts._attempt import Attempt, Call, Journal
+from core.attempts._candidate_state import CandidateState
+from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths, estimate
+from core.attempts._terms import Candidate, RouteTerms
+from core.breakers import Breakers
+from core.clock import Clock
+from core.pricing import PriceBook, Usage
+from core.providers import Abandoned, Answer, Conversation, ProviderError, TimedOut
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One provider call that has ended."""
+class Calls:
+    """What goes out in one walk."""
 
-    id: str
-    n: int
-    kind: AttemptKind
-    provider: str
-    model: str
-    mode: str
-    started_at: datetime
-    ended_at: datetime
-    duration_ms: float
-    outcome: Outcome
-    error_code: str | None
-    error_detail: str | None
-    answer: Answer
-    usage: Usage | None
-    """``None`` where nothing was paid for."""
-    cost: Cost | None
-    """``None`` where the model is unpriced."""
-    field_errors: tuple[FieldProblem, ...] = ()
-    asked: Any = None
-    """The messages that this attempt added to those before it."""
-    drill_id: str | None = None
-    """The fire drill that it met. But for slowness, such a call never went out, and nothing was paid."""
+    def __init__(
+        self,
+        route: RouteTerms,
+        *,
+        journal: Journal,
+        breakers: Breakers,
+        prices: PriceBook,
+        lengths: AnswerLengths,
+        clock: Clock,
+    ) -> None:
+        self._route = route
+        self._journal = journal
+        self._breakers = breakers
+        self._prices = prices
+        self._lengths = lengths
+        self._clock = clock
+        self.count = 0
+        """How many calls have gone out."""
+        self.last: Attempt | None = None
+        """The attempt that ended last."""
+
+    def cover(self, state: CandidateState, kind: AttemptKind) -> Call:
+        """Return the candidate's next call, with the money for it held. Its bytes hold every message so far.
+
+        Raises:
+            BudgetExceeded: the budget does not cover it.
+
+        """
+        candidate = state.candidate
+        size, started = state.conversation.size_bytes, self._clock.now()
+        likely = self._likely(candidate, 0)
+        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
+        call = Call(
+            id=self._clock.new_id(),
+            n=self.count + 1,
+            kind=kind,
+            candidate=candidate,
+            mode=state.conversation.mode,
+            started=started,
+            began=self._clock.monotonic(),
+            asked=state.asked,
+            expected=expected,
+            expected_cost=self._prices.cost(candidate.provider, candidate.model, expected, started),
+            worst_nano_usd=self._prices.worst_nano_usd(
+                candidate.provider, candidate.model, size + UNSEEN_TOKENS, candidate.max_tokens, started
+            ),
+            strike=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
+        )
+        self._journal.cover(call)
+        self.count = call.n
+        state.calls += 1
+        state.was_asked_again |= kind is AttemptKind.REASK
+        return call
+
+    def met(self, call: Call, conversation: Conversation) -> Conversation:
+        """Return what to send: where a fire drill strikes, what meets its fault."""
+        if call.strike is not None:
+            self._journal.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.label}, by a fire drill.")
+        return faults.struck(conversation, call.strike)
+
+    def answered(
+        self,
+        call: Call,
+        answer: Answer,
+        outcome: Outcome,
+        *,
+        valid: bool | None = None,
+        code: str | None = None,
+        problems: tuple[FieldProblem, ...] = (),
+    ) -> None:
+        """Take in a call that was answered; *valid* is ``None`` where the answer could not be judged."""
+        self._tell_breaker(call, answer, valid=valid)
+        self._write(call, answer, outcome, code=code, detail=_named(problems), problems=problems)
+
+    def failed(self, call: Call, error: ProviderError) -> None:
+        """Take in a call that gave no answer to read."""
+        self._tell_breaker(call, error)
+        self._write(call, error.answer, error.outcome, error=error, code=error.code, detail=error.message)
+
+    def _tell_breaker(self, call: Call, came: Answer | ProviderError, *, valid: bool | None = None) -> None:
+        """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
+
+        Breakers are everybody's: a caller who leaves, or who has no time, or whom a fire drill strikes, must not open
+        one for all others.
+        """
+        candidate, took = call.candidate, self._clock.monotonic() - call.began
+        enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
+        has_run_out = self._route.is_hurried and isinstance(came, TimedOut) and took < enough
+        if has_run_out or call.strike is not None or isinstance(came, Abandoned):
+            self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=call.began)
+            return
+        error, answer = (None, came) if isinstance(came, Answer) else (came, came.answer)
+        self._breakers.note(
+            candidate.provider,
+            candidate.model,
+            self._route.schema,
+            healthy=error is None or not error.trips_breaker,
+            seconds=took if answer.ttft_seconds is None else answer.ttft_seconds,
+            timeout_seconds=candidate.timeout_seconds,
+            valid=valid,
+            began=call.began,
+        )
+
+    def _write(
+        self,
+        call: Call,
+        answer: Answer,
+        outcome: Outcome,
+        *,
+        code: str | None,
+        detail: str | None,
+        error: ProviderError | None = None,
+        problems: tuple[FieldProblem, ...] = (),
+    ) -> None:
+        """Write one attempt down, with what it used and cost."""
+        usage, candidate = answer.usage, call.candidate
+        is_whole = error is None or error.told_all
+        is_known = usage is not None and is_whole
+        if not is_known and (error is None or error.was_sent):
+            usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
+        elif outcome.is_valid and usage is not None and is_known:
+            self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
+        if call.strike is not None:
+            usage, detail = call.strike.paid(usage), call.strike.told(detail)
+        self.last = Attempt(
+            id=call.id,
+            n=call.n,
+            kind=call.kind,
+            provider=candidate.provider,
+            model=candidate.model,
+            mode=call.mode,
+            started_at=call.started,
+            ended_at=self._clock.now(),
+            duration_ms=(self._clock.monotonic() - call.began) * 1000,
+            outcome=outcome,
+            error_code=code,
+            error_detail=detail,
+            answer=answer,
+            usage=usage,
+            cost=self._prices.cost(candidate.provider, candidate.model, usage, call.started) if usage else None,
+            field_errors=problems,
+            asked=call.asked,
+            drill_id=call.strike.drill.id if call.strike else None,
+        )
+        self._journal.ended(self.last)
+
+    def _likely(self, candidate: Candidate, seen: int) -> int:
+        """Return how many tokens an answer of *candidate* becomes of which *seen* are known."""
+        kind = (self._route.schema, candidate.provider, candidate.model)
+        return self._lengths.likely(*kind, seen=seen, most=candidate.max_tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the walk ended with."""
-
-    value: Any
-    outcome: Outcome
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The text of an answer so far."""
-
-    text: str
-    n: int
-    """The attempt that is writing it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A provider call that is about to go out, or is out."""
-
-    id: str
-    """The id that its attempt will have."""
-    n: int
-    kind: AttemptKind
-    candidate: Candidate
-    mode: str
-    started: datetime
-    began: float
-    """``started`` on the clock's monotonic time."""
-    asked: Any
-    """The messages that this call adds to those before it."""
-    expected: Usage
-    """What it is charged if nobody ever tells: its bytes as tokens, and as many out as such answers usually have."""
-    expected_cost: Cost | None
-    """``None`` where the model is unpriced."""
-    worst_nano_usd: int | None
-    """More than it can cost: a token for every byte, all at the dearest rate; ``None`` where it is unpriced."""
-    strike: Strike | None = None
-    """The fire drill that it meets."""
-
-
-class Record(Protocol):
-    """Who writes down and pays what the walk does."""
-
-    def cover(self, call: Call) -> None:
-        """Hold money for one more call, or raise BudgetExceeded."""
-        ...
-
-    def ended(self, attempt: Attempt) -> None:
-        """Take in an attempt that has ended."""
-        ...
-
-    def note(self, verdict: str, reason: str) -> None:
-        """Add a step to the decision trace."""
-        ...
+def _named(problems: Sequence[FieldProblem]) -> str | None:
+    if not problems:
+        return None
+    shown = "; ".join(f"{problem.path} {problem.message}" for problem in problems[:3])
+    return shown + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")

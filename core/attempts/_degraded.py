@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from core.attempts._terms import Candidate, RouteTerms
 
 
-def degraded(route: RouteTerms, price_of: Callable[[Candidate], int | None]) -> RouteTerms:
+class PriceOf(Protocol):
+    """What a call to a candidate may cost."""
+
+    def __call__(self, candidate: Candidate, /) -> int | None:
+        """Return it in nano-dollars; ``None`` where it is not known."""
+        ...
+
+
+def degraded(route: RouteTerms, price_of: PriceOf) -> RouteTerms:
     """Return *route* with its candidates cheapest first, none dearer than its first; no re-asks, no hedging.
 
-    *price_of* says what a call to a candidate may cost, in nano-dollars; ``None`` where that is not known. Who has no
-    known price comes last and is not dropped; where the first has none, nobody is known to be dearer. ``remark`` says
-    what was done, for the decision trace.
+    Who has no known price comes last and is not dropped; where the first has none, nobody is known to be dearer.
+    ``remark`` says what was done, for the decision trace.
     """
     priced = [(price, one) for one in route.candidates if (price := price_of(one)) is not None]
     unpriced = [one for one in route.candidates if price_of(one) is None]

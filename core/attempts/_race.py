@@ -5,87 +5,103 @@ Nobody's thread is spent on it: both calls are on the provider loop, and the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
-from core.attempts._calls import Call, Reply
-from core.attempts._turn import Turn
-from core.providers import Abandoned, Conversation, ProviderError
-from core.providers.loop import Cancellation, Flight
+from core.attempts._attempt import Call, Reply
+from core.attempts._candidate_state import CandidateState
+from core.providers import Abandoned, Answer, Conversation, ProviderError
+from core.providers.loop import Cancellation, Loop, PendingCall
 
-if TYPE_CHECKING:
-    from core.attempts._router import Router
-    from core.attempts._walk import Walk
+
+class Referee(Protocol):
+    """Who says what the end of a call means: the walk that runs the race."""
+
+    def answered(self, state: CandidateState, call: Call, answer: Answer) -> Reply | None:
+        """Take in an answer: a reply if it is valid."""
+        ...
+
+    def failed(self, state: CandidateState, call: Call, error: ProviderError) -> None:
+        """Take in a call that gave no answer."""
+        ...
+
+    def lost(self, call: Call, gone: Abandoned) -> None:
+        """Take in a call whose answer nobody waits for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Runner:
-    turn: Turn
+    state: CandidateState
     call: Call
-    flight: Flight
+    pending: PendingCall
 
 
 class Race:
-    """The calls that are out at once."""
+    """The calls that are out at once. Those that are still out as its block ends are ended then."""
 
-    def __init__(self, walk: Walk, router: Router, cancellation: Cancellation) -> None:
-        self._walk = walk
-        self._router = router
+    def __init__(self, referee: Referee, loop: Loop, cancellation: Cancellation) -> None:
+        self._referee = referee
+        self._loop = loop
         self._cancellation = cancellation
         self._out: list[_Runner] = []
         """In the order of their numbers."""
+        self._winner = ""
 
-    def enter(self, turn: Turn, call: Call, sent: Conversation) -> None:
-        """Send one more."""
-        flight = self._router.start(sent, self._walk.seconds(call), self._cancellation)
-        self._out.append(_Runner(turn, call, flight))
+    def enter(self, state: CandidateState, call: Call, sent: Conversation, seconds: float) -> None:
+        """Send one more, with *seconds* to live."""
+        self._out.append(_Runner(state, call, self._loop.start(sent, seconds, self._cancellation)))
 
-    def run(self, head_start_seconds: float, hedge: Callable[[], None]) -> Reply | None:
-        """Wait; call *hedge* if nobody has ended by then; return the first valid answer, or ``None`` when all ended.
+    def is_late(self, seconds: float) -> bool:
+        """Wait for *seconds*; whether nobody has ended by then."""
+        return not PendingCall.ended(self._pending, seconds)
+
+    def reply(self) -> Reply | None:
+        """Wait for the first valid answer and return it; ``None`` when all have ended without one.
 
         An invalid answer, or none, leaves the other running.
         """
-        winner = ""
-        try:
-            if not Flight.landed(self._flights, head_start_seconds):
-                hedge()
-            while self._out:
-                landed = Flight.landed(self._flights)
-                for runner in [one for one in self._out if one.flight in landed]:
-                    self._out.remove(runner)
-                    reply = self._taken_in(runner)
-                    if reply is not None:
-                        winner = runner.call.candidate.name
-                        return reply
-            return None
-        finally:
-            for runner in self._out:
-                self._end(runner, winner)
+        while self._out:
+            ended = PendingCall.ended(self._pending)
+            for runner in [one for one in self._out if one.pending in ended]:
+                self._out.remove(runner)
+                reply = self._taken_in(runner)
+                if reply is not None:
+                    self._winner = runner.call.candidate.name
+                    return reply
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End whatever is still out."""
+        for runner in self._out:
+            self._end(runner)
 
     @property
-    def _flights(self) -> list[Flight]:
-        return [one.flight for one in self._out]
+    def _pending(self) -> list[PendingCall]:
+        return [one.pending for one in self._out]
 
     def _taken_in(self, runner: _Runner) -> Reply | None:
         try:
-            answer = runner.flight.answer()
+            answer = runner.pending.answer()
         except ProviderError as error:
-            self._walk.failed(runner.turn, runner.call, error)
+            self._referee.failed(runner.state, runner.call, error)
             return None
-        return self._walk.answered(runner.turn, runner.call, answer)
+        return self._referee.answered(runner.state, runner.call, answer)
 
-    def _end(self, runner: _Runner, winner: str) -> None:
+    def _end(self, runner: _Runner) -> None:
         """End a call that nobody waits for any more. If its answer came at the same moment, its usage is known."""
-        why = f"{winner} had answered first." if winner else "The caller left."
-        if runner.flight.give_up():
-            self._walk.lost(runner.call, Abandoned(why, answer=runner.flight.so_far))
+        why = f"{self._winner} had answered first." if self._winner else "The caller left."
+        if runner.pending.give_up():
+            self._referee.lost(runner.call, Abandoned(why, answer=runner.pending.so_far))
             return
         try:
-            late = Abandoned(why, answer=runner.flight.answer())
+            late = Abandoned(why, answer=runner.pending.answer())
         except ProviderError as error:
             late = Abandoned(why, answer=error.answer)
             late.was_sent, late.told_all = error.was_sent, error.told_all
         else:
             late.told_all = True
-        self._walk.lost(runner.call, late)
+        self._referee.lost(runner.call, late)

@@ -1,30 +1,30 @@
-"""One walk: one provider call after the other, until somebody has answered or nobody can.
+"""One walk over a route's candidates: one provider call after the other, until somebody has answered or nobody can.
 
 Whatever it decides it says in the decision trace: why it asks the same again, why it goes on, skips or stops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 
 from pydantic import ValidationError
 
-from core.attempts._calls import Call, Piece, Record, Reply
+from core.attempts._attempt import Call, Journal, Piece, Reply
+from core.attempts._calls import Calls
+from core.attempts._candidate_state import CandidateState
 from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
-from core.attempts._outgoing import Outgoing
+from core.attempts._estimates import AnswerLengths
 from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
-from core.attempts._turn import Turn
+from core.breakers import Breakers, Refusal
+from core.clock import Clock
 from core.errors import Cancelled, Exhausted, ProctorError, Unpriced
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, ProviderError
-from core.providers.loop import Cancellation
+from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError
+from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
-
-if TYPE_CHECKING:
-    from core.attempts._router import Router
 
 PARTIAL_EVERY_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 2.0
@@ -33,157 +33,191 @@ FIRST_WAIT_SECONDS = 0.2
 
 
 class Walk:
-    """One walk: what it has used up so far."""
+    """One walk, and what it has used up so far."""
 
-    def __init__(  # noqa: PLR0917 made by Router.answer alone
+    def __init__(
         self,
-        router: Router,
         route: RouteTerms,
         ask: Ask,
-        record: Record,
-        cancellation: Cancellation,
-        prices: PriceBook,
         *,
+        clock: Clock,
+        providers: Mapping[str, Provider],
+        breakers: Breakers,
+        loop: Loop,
+        prices: PriceBook,
+        lengths: AnswerLengths,
+        journal: Journal,
+        cancellation: Cancellation,
         ends: float,
-        refuses_unpriced: bool,
+        refuses_unpriced: bool = False,
     ) -> None:
-        self._router = router
-        self._clock = router.clock
+        """Make ready to ask *ask* of the route's candidates, until *ends* on the clock's monotonic time.
+
+        Each candidate is asked with its own model, mode, length and parameters in place of the ask's.
+        """
         self._route = route
         self._ask = ask
-        self._record = record
+        self._clock = clock
+        self._providers = providers
+        self._breakers = breakers
+        self._loop = loop
+        self._journal = journal
         self._cancellation = cancellation
         self._ends = ends
-        self._outgoing = Outgoing(route, record, prices, router.clock, router.lengths)
+        self._calls = Calls(route, journal=journal, breakers=breakers, prices=prices, lengths=lengths, clock=clock)
         self._waiting = list(enumerate(route.candidates))
-        """Those who have not had their turn, by their places in the route, in the order in which they will."""
+        """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
         self._unpriced = self._without_price(prices) if refuses_unpriced else ()
-        self._turns: dict[int, Turn] = {}
-        """The turns that were begun and not ended, by place."""
+        self._states: dict[int, CandidateState] = {}
+        """Those who were let in and not given up, by place."""
 
     def reply(self) -> Generator[Piece, None, Reply]:
-        """Yield the answer as it grows, if it is streamed; return the valid object, or raise as Router.answer says."""
+        """Yield the answer as it grows, if it is to be streamed; return the valid object.
+
+        Raises:
+            Exhausted: no candidate gave a valid object; ``outcome`` is how the last attempt ended.
+            Unpriced: no candidate has a price, and calls without a price are refused.
+            BudgetExceeded: the budget does not cover the next attempt.
+            Cancelled: the caller left.
+
+        """
         try:
-            while (turn := self._next()) is not None:
-                reply = yield from self._at(turn)
+            while (state := self._next()) is not None:
+                reply = yield from self._at(state)
                 if reply is not None:
                     return reply
-                self._close(turn)
-                if not self._goes_on(turn):
+                self._close(state)
+                if not self._goes_on(state):
                     break
         finally:
-            for turn in list(self._turns.values()):
-                self._close(turn)
+            for state in list(self._states.values()):
+                self._close(state)
         raise self._in_vain()
 
-    # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Who is asked next ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _next(self) -> Turn | None:
-        """Return the turn of whoever is to be asked next; ``None`` where the walk ends."""
+    def _next(self) -> CandidateState | None:
+        """Return the state of whoever is to be asked next; ``None`` where the walk ends."""
         while self._waiting:
             if self._is_too_late():
                 return None
             place, candidate = self._waiting.pop(0)
-            turn = self._turns.get(place) or self._opened(place, candidate)
-            if turn is not None:
-                return turn
+            state = self._states.get(place) or self._opened(place, candidate)
+            if state is not None:
+                return state
         return None
 
-    def _opened(self, place: int, candidate: Candidate) -> Turn | None:
-        """Begin a candidate's turn; ``None`` if it cannot be asked, with the reason in the trace."""
+    def _opened(self, place: int, candidate: Candidate) -> CandidateState | None:
+        """Let a candidate in; ``None`` if it cannot be asked, with the reason in the trace."""
         if not self._is_askable(candidate):
             why = f"the provider {candidate.provider} is not set up here"
             if candidate in self._unpriced:
                 why = "it has no price, and calls without a price are refused here"
-            self._record.note("skipped", f"{candidate.name}: {why}.")
+            self._journal.note("skipped", f"{candidate.name}: {why}.")
             return None
-        why = self._router.refusal(self._route, candidate)
+        why = self._refusal(candidate)
         if why is not None:
             cause = cause_of_breaker(why.fault)
             if self._waiting and cause not in self._route.fallback_on:
                 self._waiting.clear()
                 said = f"{candidate.name}: {why} This route has no fallback on {_words(cause)}."
-                self._record.note("stopped", said)
+                self._journal.note("stopped", said)
             else:
-                self._record.note("skipped", f"{candidate.name}: {why}")
+                self._journal.note("skipped", f"{candidate.name}: {why}")
             return None
         return self._begun(place, candidate)
 
-    def _begun(self, place: int, candidate: Candidate) -> Turn:
-        """Begin the turn of a candidate that was let in."""
+    def _begun(self, place: int, candidate: Candidate) -> CandidateState:
+        """Begin a conversation with a candidate that was let in."""
         admitted = self._clock.monotonic()
+        ask = replace(
+            self._ask,
+            model=candidate.model,
+            mode=candidate.mode,
+            max_tokens=candidate.max_tokens,
+            parameters=candidate.parameters,
+        )
         try:
-            conversation = self._router.open(candidate, self._ask)
+            conversation = self._providers[candidate.provider].open(ask)
         except BaseException:
-            self._router.release(self._route, candidate, admitted)
+            self._release(candidate, admitted)
             raise
-        turn = self._turns[place] = Turn.of(self._route, place, candidate, conversation, admitted)
-        return turn
+        state = self._states[place] = CandidateState.of(self._route, place, candidate, conversation, admitted)
+        return state
 
-    def _close(self, turn: Turn) -> None:
-        del self._turns[turn.place]
-        self._router.release(self._route, turn.candidate, turn.admitted)
+    def _close(self, state: CandidateState) -> None:
+        del self._states[state.place]
+        self._release(state.candidate, state.admitted)
+
+    def _refusal(self, candidate: Candidate) -> Refusal | None:
+        """Return why the candidate's breaker lets no call through, or an operator; ``None`` if it does."""
+        who = (candidate.provider, candidate.model)
+        return self._breakers.refusal(*who, self._route.schema, self._route.overrides.get(who))
+
+    def _release(self, candidate: Candidate, admitted: float) -> None:
+        """Give back what a candidate's breaker let in: a probe that never went out blocks nobody."""
+        self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=admitted)
 
     def _is_askable(self, candidate: Candidate) -> bool:
-        return candidate.provider in self._router.providers and candidate not in self._unpriced
+        return candidate.provider in self._providers and candidate not in self._unpriced
 
-    def _goes_on(self, turn: Turn) -> bool:
-        """Whether the next candidate is to be asked after *turn* was in vain; say why, or why not."""
-        cause = turn.cause
+    def _goes_on(self, state: CandidateState) -> bool:
+        """Whether the next candidate is to be asked after this one was in vain; say why, or why not."""
+        cause = state.cause
         if cause is None or self._is_too_late():
             return False
-        why = f"{turn.name} {cause.meaning}"
+        why = f"{state.name} {cause.meaning}"
         if cause not in self._route.fallback_on:
-            self._record.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
+            self._journal.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
             return False
         if cause is Cause.CONTEXT_OVERFLOW:
-            self._waiting = roomier_first(self._waiting, turn.candidate)
+            self._waiting = roomier_first(self._waiting, state.candidate)
         following = next((one for _, one in self._waiting if self._is_askable(one)), None)
         if following is None:
-            self._record.note("stopped", f"{why}, and there is nobody further to ask.")
+            self._journal.note("stopped", f"{why}, and there is nobody further to ask.")
             return False
         room = context_window(following.provider, following.model) if cause is Cause.CONTEXT_OVERFLOW else None
         roomy = f", which takes {room:,} tokens" if room else ""
-        self._record.note("went on", f"{why}; next is {following.name}{roomy}.")
+        self._journal.note("went on", f"{why}; next is {following.name}{roomy}.")
         return True
 
     def _may_go_on(self, cause: Cause) -> bool:
         return cause in self._route.fallback_on and any(self._is_askable(one) for _, one in self._waiting)
 
-    # ── A candidate's turn ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── One candidate ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _at(self, turn: Turn) -> Generator[Piece, None, Reply | None]:
+    def _at(self, state: CandidateState) -> Generator[Piece, None, Reply | None]:
         """Ask one candidate until it has answered or given up; ``None`` sends the walk on."""
-        while not turn.is_over:
-            if turn.wait_seconds:
-                self._clock.wait(self._cancellation.requested, turn.wait_seconds)
+        while not state.is_over:
+            if state.wait_seconds:
+                self._clock.wait(self._cancellation.requested, state.wait_seconds)
             self._stop_if_left()
             if self._is_too_late():
-                turn.give_up(None)
+                state.give_up(None)
                 return None
-            call = self._outgoing.cover(turn, turn.kind)
+            call = self._calls.cover(state, state.kind)
             if self._is_hedged(call):
-                reply = self._race(turn, call)
+                reply = self._race(state, call)
             else:
-                reply = yield from self._alone(turn, call)
+                reply = yield from self._alone(state, call)
             if reply is not None:
                 return reply
         return None
 
-    def _alone(self, turn: Turn, call: Call) -> Generator[Piece, None, Reply | None]:
-        sent = self._outgoing.met(call, turn.conversation)
+    def _alone(self, state: CandidateState, call: Call) -> Generator[Piece, None, Reply | None]:
+        sent = self._calls.met(call, state.conversation)
         try:
             answer = yield from self._send(call, sent)
         except ProviderError as error:
-            self.failed(turn, call, error)
+            self.failed(state, call, error)
             return None
         except GeneratorExit:
             self.lost(call, Abandoned("The caller left.", answer=sent.so_far))
             raise
-        return self.answered(turn, call, answer)
+        return self.answered(state, call, answer)
 
     def _send(self, call: Call, sent: Conversation) -> Generator[Piece, None, Answer]:
-        coming = self._router.call(sent, self.seconds(call), self._cancellation, stream=self._ask.stream)
+        coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._ask.stream)
         pieces: list[str] = []
         shown = 0.0
         try:
@@ -198,56 +232,51 @@ class Walk:
         finally:
             coming.close()
 
-    def seconds(self, call: Call) -> float:
+    def _seconds(self, call: Call) -> float:
         """Return how long *call* may take."""
         return min(self._ends - self._clock.monotonic(), call.candidate.timeout_seconds)
 
-    def answered(self, turn: Turn, call: Call, answer: Answer) -> Reply | None:
-        """Take in an answer: a reply if it is valid, else the turn goes on or is over."""
+    def answered(self, state: CandidateState, call: Call, answer: Answer) -> Reply | None:
+        """Take in an answer: a reply if it is valid, else the candidate is asked again or given up."""
         try:
-            value = turn.conversation.read(answer)
+            value = state.conversation.read(answer)
         except ValidationError as error:
-            self._router.tell_breaker(self._route, call, answer, valid=False)
             problems = tuple(field_errors(error))
-            self._outgoing.end(call, answer, Outcome.INVALID, code="invalid", problems=problems)
-            if turn.reasks:
-                turn.ask_again(turn.conversation.ask_again(answer, error))
+            self._calls.answered(call, answer, Outcome.INVALID, valid=False, code="invalid", problems=problems)
+            if state.reasks:
+                state.ask_again(state.conversation.ask_again(answer, error))
             else:
-                turn.give_up(Cause.NEVER_VALID)
+                state.give_up(Cause.NEVER_VALID)
             return None
         except Exception:  # a fault of ours must not make a paid call vanish
-            self._router.tell_breaker(self._route, call, answer)
-            self._outgoing.end(call, answer, Outcome.INTERNAL_ERROR, code="internal_error")
+            self._calls.answered(call, answer, Outcome.INTERNAL_ERROR, code="internal_error")
             raise
-        self._router.tell_breaker(self._route, call, answer, valid=True)
-        outcome = Outcome.VALID_AFTER_REASK if turn.was_asked_again else Outcome.VALID_FIRST_TRY
-        outcome = Outcome.VALID_AFTER_FALLBACK if turn.place else outcome
-        self._outgoing.end(call, answer, outcome)
-        return Reply(getattr(value, "value", value), outcome, turn.candidate)
+        outcome = Outcome.VALID_AFTER_REASK if state.was_asked_again else Outcome.VALID_FIRST_TRY
+        outcome = Outcome.VALID_AFTER_FALLBACK if state.place else outcome
+        self._calls.answered(call, answer, outcome, valid=True)
+        return Reply(getattr(value, "value", value), outcome, state.candidate)
 
-    def failed(self, turn: Turn, call: Call, error: ProviderError) -> None:
-        """Take in a call that gave no answer: the turn goes on or is over."""
-        self._router.tell_breaker(self._route, call, error)
-        self._outgoing.end(call, error.answer, error.outcome, error=error)
+    def failed(self, state: CandidateState, call: Call, error: ProviderError) -> None:
+        """Take in a call that gave no answer: the candidate is asked again or given up."""
+        self._calls.failed(call, error)
         self._stop_if_left()
         cause = cause_of(error)
-        if cause is Cause.TRUNCATION and (more := turn.more_tokens()):
-            self._record.note(
-                "retried", f"{turn.name} ran into {turn.candidate.max_tokens} tokens; it is asked again with {more}."
+        if cause is Cause.TRUNCATION and (more := state.more_tokens()):
+            self._journal.note(
+                "retried", f"{state.name} ran into {state.candidate.max_tokens} tokens; it is asked again with {more}."
             )
-            turn.retry()
-            turn.allow(more)
-        elif cause and error.try_again and turn.retries and (seconds := self._pause(turn, cause, error)) is not None:
-            turn.retry(seconds)
+            state.retry()
+            state.allow(more)
+        elif cause and error.try_again and state.retries and (seconds := self._pause(state, cause, error)) is not None:
+            state.retry(seconds)
         else:
-            turn.give_up(cause)
+            state.give_up(cause)
 
     def lost(self, call: Call, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""
-        self._router.tell_breaker(self._route, call, gone)
-        self._outgoing.end(call, gone.answer, gone.outcome, error=gone)
+        self._calls.failed(call, gone)
 
-    def _pause(self, turn: Turn, cause: Cause, error: ProviderError) -> float | None:
+    def _pause(self, state: CandidateState, cause: Cause, error: ProviderError) -> float | None:
         """Return how long a retry must wait; ``None`` if that is too long. A wait that cannot end in time never begins.
 
         The provider's own word is kept; without one the wait doubles each time and is never the same.
@@ -255,16 +284,16 @@ class Walk:
         seconds = error.retry_after_seconds
         by = "as it asks for" if seconds is not None else "as this may pass"
         if seconds is None:
-            seconds = FIRST_WAIT_SECONDS * 2**turn.retried * (1 + self._clock.chance())
+            seconds = FIRST_WAIT_SECONDS * 2**state.retried * (1 + self._clock.chance())
         left = self._ends - self._clock.monotonic()
         if seconds >= left:
             why = f"a retry would have to wait {seconds:.1f} s, and only {max(left, 0):.1f} s are left"
         elif seconds > LONGEST_WAIT_SECONDS and self._may_go_on(cause):
             why = f"a retry would have to wait {seconds:.1f} s; another can be asked sooner"
         else:
-            self._record.note("retried", f"{turn.name} is asked again after {seconds:.1f} s, {by}.")
+            self._journal.note("retried", f"{state.name} is asked again after {seconds:.1f} s, {by}.")
             return seconds
-        self._record.note("not retried", f"{turn.name}: {why}.")
+        self._journal.note("not retried", f"{state.name}: {why}.")
         return None
 
     # ── Hedging ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,30 +301,32 @@ class Walk:
     def _is_hedged(self, call: Call) -> bool:
         """Whether another may be asked beside *call*: the first of the walk, whose answer is to come whole."""
         is_wanted = self._route.hedge_after_ms is not None and not self._ask.stream
-        return is_wanted and call.n == 1 and bool(self._waiting) and self._router.races
+        return is_wanted and call.n == 1 and bool(self._waiting) and self._loop.races
 
-    def _race(self, turn: Turn, call: Call) -> Reply | None:
-        race = Race(self, self._router, self._cancellation)
-        race.enter(turn, call, self._outgoing.met(call, turn.conversation))
-        return race.run((self._route.hedge_after_ms or 0) / 1000, lambda: self._hedge(race, turn))
+    def _race(self, state: CandidateState, call: Call) -> Reply | None:
+        with Race(self, self._loop, self._cancellation) as race:
+            race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
+            if race.is_late((self._route.hedge_after_ms or 0) / 1000):
+                self._hedge(race, state)
+            return race.reply()
 
-    def _hedge(self, race: Race, slow: Turn) -> None:
+    def _hedge(self, race: Race, slow: CandidateState) -> None:
         """Ask the next candidate beside *slow*, if one can be asked and the budget allows it."""
         late = f"{slow.name} has not answered after {self._route.hedge_after_ms} ms"
         able = ((place, one) for place, one in self._waiting if self._is_askable(one))
-        found = next(((place, one) for place, one in able if self._router.refusal(self._route, one) is None), None)
+        found = next(((place, one) for place, one in able if self._refusal(one) is None), None)
         if found is None:
-            self._record.note("not hedged", f"{late}, and nobody else can be asked now.")
+            self._journal.note("not hedged", f"{late}, and nobody else can be asked now.")
             return
-        turn = self._begun(*found)
+        state = self._begun(*found)
         try:
-            call = self._outgoing.cover(turn, AttemptKind.HEDGE)
+            call = self._calls.cover(state, AttemptKind.HEDGE)
         except ProctorError as error:
-            self._close(turn)
-            self._record.note("not hedged", f"{turn.name} is not asked beside {slow.name}: {error.message}")
+            self._close(state)
+            self._journal.note("not hedged", f"{state.name} is not asked beside {slow.name}: {error.message}")
             return
-        self._record.note("hedged", f"{late}, so {turn.name} is asked beside it.")
-        race.enter(turn, call, self._outgoing.met(call, turn.conversation))
+        self._journal.note("hedged", f"{late}, so {state.name} is asked beside it.")
+        race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
 
     # ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -304,7 +335,7 @@ class Walk:
         if self._clock.monotonic() < self._ends:
             return False
         self._waiting.clear()
-        self._record.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
+        self._journal.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
         return True
 
     def _stop_if_left(self) -> None:
@@ -313,7 +344,7 @@ class Walk:
 
     def _without_price(self, prices: PriceBook) -> tuple[Candidate, ...]:
         """Return the candidates that could be asked and that nobody knows a price for."""
-        now, there = self._clock.now(), self._router.providers
+        now, there = self._clock.now(), self._providers
         known = [one for one in self._route.candidates if one.provider in there]
         return tuple(one for one in known if prices.terms(one.provider, one.model, now) is None)
 
@@ -326,7 +357,7 @@ class Walk:
                 "and calls without a price are refused here. An operator can set a price, or allow them.",
                 models=names,
             )
-        last, count = self._outgoing.last, self._outgoing.count
+        last, count = self._calls.last, self._calls.count
         if last is None and self._clock.monotonic() >= self._ends:
             return Exhausted(
                 f"The deadline of {self._route.deadline_seconds:g} s had passed before anybody could be asked.",

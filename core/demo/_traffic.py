@@ -18,7 +18,7 @@ from sqlmodel import func, select
 from typing_extensions import override
 
 from core.answers import Answers
-from core.attempts import Router
+from core.attempts import AnswerLengths
 from core.breakers import Breakers, Change, Rule, words
 from core.budgets import Budgets, Period, period_around
 from core.claims import Claims
@@ -141,12 +141,10 @@ class Traffic:
         dice = Dice(clock)
         stage = Stage(self._seed, clock, history.spells)
         texts = Texts(self._seed, dice)
-        router = Router(
-            clock=clock,
-            providers={name: ScriptedProvider(name, stage) for name in ("openai", "anthropic")},
-            breakers=Breakers(clock, BreakerEvents(self._store, clock)),
-            loop=ScriptedLoop(),
-        )
+        providers = {name: ScriptedProvider(name, stage) for name in ("openai", "anthropic")}
+        breakers = Breakers(clock, BreakerEvents(self._store, clock))
+        loop = ScriptedLoop()
+        lengths = AnswerLengths()
         recorder = QuietRecorder(
             store=self._store,
             clock=clock,
@@ -164,8 +162,12 @@ class Traffic:
                     limits=self._limits,
                     guardrails=self._guardrails,
                     answers=answers,
-                    router=router,
+                    providers=providers,
+                    breakers=breakers,
+                    loop=loop,
+                    lengths=lengths,
                     recorder=recorder,
+                    clock=clock,
                 )
                 self._call(corridor, arrival, stage, texts)
                 yield 1

@@ -55,6 +55,10 @@ class Ticket:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Give back what it took, once."""
         self._settle(self._paces, self._lease, self._used - self._taken)
 
 

@@ -47,7 +47,7 @@ class Cancellation:
             self._calls.remove(call)
 
 
-class Flight:
+class PendingCall:
     """A call that is out, for whoever waits for one of several."""
 
     def __init__(self, conversation: Conversation, future: Future[Answer], cancellation: Cancellation) -> None:
@@ -83,10 +83,10 @@ class Flight:
         return is_out
 
     @staticmethod
-    def landed(flights: Sequence[Flight], seconds: float | None = None) -> Sequence[Flight]:
-        """Wait until one of *flights* has ended, at most for *seconds*; return those that have, in their order."""
-        wait([flight.future for flight in flights], seconds, FIRST_COMPLETED)
-        return [flight for flight in flights if flight.future.done()]
+    def ended(calls: Sequence[PendingCall], seconds: float | None = None) -> Sequence[PendingCall]:
+        """Wait until one of *calls* has ended, at most for *seconds*; return those that have, in their order."""
+        wait([call.future for call in calls], seconds, FIRST_COMPLETED)
+        return [call for call in calls if call.future.done()]
 
 
 class Loop:
@@ -139,10 +139,10 @@ class Loop:
             if not future.done():
                 future.cancel()
 
-    def start(self, conversation: Conversation, seconds: float, cancellation: Cancellation) -> Flight:
+    def start(self, conversation: Conversation, seconds: float, cancellation: Cancellation) -> PendingCall:
         """Send *conversation* with *seconds* to live and do not wait for its answer, which is to come whole."""
         future = asyncio.run_coroutine_threadsafe(_bounded(conversation, seconds, None), self._running())
-        return Flight(conversation, future, cancellation)
+        return PendingCall(conversation, future, cancellation)
 
     def close(self) -> None:
         """Stop the loop. Calls still out are cancelled."""

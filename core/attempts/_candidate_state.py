@@ -1,4 +1,4 @@
-"""A candidate's turn in a walk."""
+"""How one candidate stands in a walk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.tables import AttemptKind
 
 
 @dataclass(slots=True, kw_only=True)
-class Turn:
+class CandidateState:
     """How often a candidate may still be asked, and how it is asked next."""
 
     place: int
@@ -37,8 +37,10 @@ class Turn:
     """Why it is over; ``None`` if the caller left."""
 
     @classmethod
-    def of(cls, route: RouteTerms, place: int, candidate: Candidate, conversation: Conversation, now: float) -> Turn:
-        """Return the turn of a candidate that was let in *now*.
+    def of(
+        cls, route: RouteTerms, place: int, candidate: Candidate, conversation: Conversation, now: float
+    ) -> CandidateState:
+        """Return the state of a candidate that was let in *now*.
 
         Any candidate but the route's first is a fallback, even if those before it were only skipped.
         """
@@ -58,7 +60,7 @@ class Turn:
         return self.candidate.name
 
     def give_up(self, cause: Cause | None) -> None:
-        """End the turn."""
+        """Ask it no more."""
         self.is_over, self.cause = True, cause
 
     def ask_again(self, added: Any) -> None:
