@@ -22,10 +22,11 @@ from core.errors import ProctorError
 from core.flags import Flags
 from core.generation import Corridor
 from core.guardrails import Guardrails
+from core.journal import JournalWriter
 from core.limits import Limits
 from core.policy import Policies
 from core.pricing import Prices, Usage
-from core.record import Recorder
+from core.record import Recorder, Recovery
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
@@ -87,6 +88,8 @@ class Runtime:
     shared: Shared
     limits: Limits
     budgets: Budgets
+    journal: JournalWriter
+    recovery: Recovery
     routes: Routes
     schemas: Schemas
     breakers: Breakers
@@ -135,7 +138,7 @@ class Runtime:
             self.loop.run(provider.close())
         self.loop.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
-            self.budgets.lapses.leave()
+            self.recovery.leave()
         self.claims.close()
         self.shared.close()
         self.store.close()
@@ -162,7 +165,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
-    budgets = Budgets(store, clock, owner=owner)
+    journal, budgets = JournalWriter(store), Budgets(store, clock, owner=owner)
+    recovery = Recovery(store, clock, journal, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared)
@@ -202,6 +206,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         shared=shared,
         limits=limits,
         budgets=budgets,
+        journal=journal,
+        recovery=recovery,
         routes=routes,
         schemas=schemas,
         breakers=breakers,
@@ -227,7 +233,15 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         providers=providers,
         loop=loop,
         chores=Chores(
-            house(store=store, clock=clock, budgets=budgets, claims=claims, drills=drills, shared=shared),
+            house(
+                clock=clock,
+                budgets=budgets,
+                journal=journal,
+                recovery=recovery,
+                claims=claims,
+                drills=drills,
+                shared=shared,
+            ),
             clock=clock,
             claims=claims,
             metrics=metrics,

@@ -6,10 +6,10 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from core.clock import SystemClock, micros
+from core.clock import SystemClock
 from core.errors import Unavailable
 from core.tables import Row
 
@@ -32,8 +32,16 @@ REST_SECONDS = 0.005
 """For so long it lets others have their turn after each."""
 
 
+Sent = Callable[[], Any]
+"""Returns the first row of a statement that was sent, as a tuple, or ``None``."""
+
+
+class Duplicate(Exception):
+    """A row is there already, or another constraint was broken; nothing was kept."""
+
+
 class Cursor(Protocol):
-    """What sqlite3 and psycopg have in common."""
+    """What sqlite3 and psycopg have in common, and :meth:`send`."""
 
     @property
     def rowcount(self) -> int:
@@ -50,6 +58,10 @@ class Cursor(Protocol):
 
     def fetchone(self) -> Any:
         """Return the next row as a tuple, or ``None``."""
+        ...
+
+    def send(self, sql: str, parameters: Mapping[str, Any], /) -> Sent:
+        """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
         ...
 
 
@@ -101,6 +113,7 @@ class Store:
 
         Raises:
             Unavailable: the database does not answer; nothing was kept.
+            Duplicate: a row was there already; nothing was kept.
 
         """
         try:
@@ -108,11 +121,13 @@ class Store:
                 yield cursor
         except (self._dbapi.OperationalError, self._dbapi.InterfaceError, SQLAlchemyError) as error:
             raise Unavailable(f"The database does not answer ({type(error).__name__}); nothing was written.") from error
+        except self._dbapi.IntegrityError as error:
+            raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
 
     @contextmanager
     def _sqlite_transaction(self) -> Generator[Cursor]:
         with self._turn:
-            cursor = self._own.driver_connection.cursor()
+            cursor: Any = self._cursor_on(self._own.driver_connection)
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield cursor
@@ -126,7 +141,7 @@ class Store:
     def _pooled_transaction(self) -> Generator[Cursor]:
         connection = self.engine.raw_connection()
         try:
-            yield cast("Cursor", connection.cursor())
+            yield self._cursor_on(connection.driver_connection)
             connection.commit()
         finally:
             connection.close()  # back to the pool, which rolls back what was not committed
@@ -164,6 +179,17 @@ class Store:
         """Open one read transaction for prepared statements with named columns."""
         with self.engine.connect() as connection:
             yield connection
+
+    def cursor(self, session: Session) -> Cursor:
+        """Return a cursor in the transaction of *session*, for prepared statements."""
+        return self._cursor_on(session.connection().connection.driver_connection)
+
+    def _cursor_on(self, driver_connection: Any) -> Cursor:
+        if self.is_sqlite:
+            return driver_connection.cursor(_SqliteCursor)
+        from core import postgres  # noqa: PLC0415 an SQLite needs no psycopg
+
+        return cast("Cursor", postgres.Cursor(driver_connection))
 
     def prepare(self, sql: str) -> str:
         """Return *sql*, written with ``:name`` parameters, in the words of this database's driver."""
@@ -217,23 +243,6 @@ class Store:
                 if self.is_sqlite:
                     driver.execute("PRAGMA foreign_keys=ON")
 
-    def forget_payloads(self, before: datetime) -> int:
-        """Delete prompts and answers whose time was over at *before*; return how many.
-
-        Some hundred at a time, so that nobody who writes meanwhile waits for all of them.
-        """
-        due = "SELECT generation_id, n FROM payload WHERE expires_at < :before ORDER BY expires_at LIMIT :most"
-        sql = self.prepare(f"DELETE FROM payload WHERE (generation_id, n) IN ({due})")  # noqa: S608 written above
-        forgotten = 0
-        while True:
-            with self.transaction() as cursor:
-                cursor.execute(sql, {"before": micros(before), "most": AT_ONCE})
-                count = cursor.rowcount
-            forgotten += count
-            if count < AT_ONCE:
-                return forgotten
-            self.rest()
-
     @staticmethod
     def rest() -> None:
         """Let others write between two pieces of a long work: a lock that is taken again at once is never free."""
@@ -257,6 +266,12 @@ class Store:
         if "_own" in self.__dict__:
             self._own.close()
         self.engine.dispose()
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    def send(self, sql: str, parameters: Mapping[str, Any], /) -> Sent:
+        row = self.execute(sql, parameters).fetchone()
+        return lambda: row
 
 
 class Insert:

@@ -19,6 +19,13 @@ SOURCES = sorted([*ROOT.glob("core/**/*.py"), *ROOT.glob("pages/**/*.py"), ROOT 
 NOT_USED = {"manager", "service", "helper", "util", "handler", "processor", "wrapper", "info", "item"}
 
 
+JOURNAL = {
+    "generation": "Generation", "attempt": "Attempt", "field_error": "FieldError", "payload": "Payload",
+    "ledger_entry": "LedgerEntry",
+}  # fmt: skip
+"""The tables that only ``core/journal.py`` writes, and the classes that stand for them."""
+
+
 def named(path: Path) -> str:
     """Return a path as a person writes it."""
     return str(path.relative_to(ROOT))
@@ -94,3 +101,53 @@ def test_every_module_stands_on_the_page(path: Path) -> None:
     parts = path.relative_to(ROOT / "core").parts
     place = f"{parts[0]}/" if len(parts) > 1 else parts[0]
     assert place in PAGE
+
+
+def writes_to_the_journal(source: str) -> list[str]:
+    """Return what in *source* writes a table of the journal: SQL, or a statement or a row made of its class."""
+    tree = ast.parse(source)
+    ours = {"core.tables": set(JOURNAL.values()), "core.tables._happenings": set(JOURNAL.values())}
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in ours
+        for alias in node.names
+        if alias.name in ours[node.module]
+    }
+    written = re.compile(rf"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(?:{'|'.join(JOURNAL)})\b", re.IGNORECASE)
+    found = [
+        text[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for text in written.finditer(node.value)
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            verb = ast.unparse(node.func).rpartition(".")[2]
+            subject = ast.unparse(node.args[0]).rpartition(".")[2] if node.args else ""
+            if verb in names or (verb in {"insert", "update", "delete", "Insert"} and subject in names):
+                found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'cursor.execute("UPDATE attempt SET cost = 1")',
+        "sql = f'delete from \\\n ledger_entry WHERE {x}'",
+        "from core.tables import Attempt as Row\nsqlalchemy.update(Row)",
+        "from core.tables import Payload\nself._insert = store.insert(Payload)",
+        "from core.tables import Generation\nsession.add(Generation(id='x'))",
+    ],
+)
+def test_a_second_writer_of_the_journal_would_be_seen(source: str) -> None:
+    """Whichever way a module writes what happened, the next test sees it."""
+    assert writes_to_the_journal(source)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("core/**/*.py")), ids=named)
+def test_what_happened_has_one_writer(path: Path) -> None:
+    """Generations, attempts, field errors, payloads and ledger entries are written in one file of the core alone."""
+    if path == ROOT / "core" / "journal.py" or "migrations" in path.parts:
+        return
+    assert writes_to_the_journal(path.read_text()) == []

@@ -12,15 +12,16 @@ from sqlmodel import col, select
 
 from core.attempts import Attempt, Call, Candidate
 from core.budgets import Budgets, BudgetState, BudgetTerms, Period
-from core.budgets.lapses import ALIVE_EVERY, DEAD_AFTER
 from core.clock import Clock, ManualClock
 from core.errors import Cancelled
 from core.flags import Flags, evaluate_all
+from core.journal import JournalWriter
 from core.policy import TenantTerms
 from core.pricing import Cost, Price, Usage
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.providers import Answer
-from core.record import Record, Recorder
+from core.record import HEARTBEAT_EVERY, Record, Recorder, Recovery
+from core.record.recovery import DEAD_AFTER
 from core.store import Store
 from core.tables import Account, AttemptKind, Budget, ChangeEvent, LedgerEntry, Outcome, Reservation, Row, Tenant
 from core.telemetry import Metrics
@@ -59,6 +60,8 @@ class Till:
         self.clock = clock
         self.owner = owner
         self.budgets = Budgets(store, clock, owner=owner)
+        self.journal = JournalWriter(store)
+        self.recovery = Recovery(store, clock, self.journal, owner=owner)
         self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone)
         self.metrics = Metrics()
         self.recorder = Recorder(store=store, clock=clock, budgets=self.budgets, metrics=self.metrics)
@@ -267,4 +270,4 @@ def span(starts_at: datetime, days: int) -> dict[str, Any]:
     return {"period": Period.SPAN, "starts_at": starts_at, "ends_at": starts_at + timedelta(days=days)}
 
 
-__all__ = ["ALIVE_EVERY", "DEAD", "LASTS", "MODEL", "OTHER", "Till", "Walk", "span"]
+__all__ = ["DEAD", "HEARTBEAT_EVERY", "LASTS", "MODEL", "OTHER", "Till", "Walk", "span"]

@@ -7,9 +7,8 @@ periods        a day, a week, a month in a time zone; a fixed span
 terms          one budget, as it governs a generation
 accounts       one per budget and period
 openings       what an account begins with, and who was late for it
-crossings      thresholds that are passed, told once each
-purses         the hot path: hold, charge, settle
-lapses         what the dead left behind
+thresholds     those that are passed, told once each
+reservations   the hot path: hold, charge, settle
 verification   whether all of it adds up
 checks         what a budget can be
 drafts         a budget as an edit would have it
@@ -22,15 +21,14 @@ from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.budgets import BudgetState as BudgetState
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
-from core.budgets.crossings import Crossing as Crossing
-from core.budgets.lapses import ALIVE_EVERY as ALIVE_EVERY
-from core.budgets.lapses import LOST as LOST
-from core.budgets.lapses import LOST_SENTENCE as LOST_SENTENCE
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
-from core.budgets.purses import Purse as Purse
+from core.budgets.reservations import ReservationHandle as ReservationHandle
+from core.budgets.reservations import ReservationRecovered as ReservationRecovered
 from core.budgets.terms import BudgetTerms as BudgetTerms
 from core.budgets.terms import Mode as Mode
 from core.budgets.terms import Raise as Raise
 from core.budgets.terms import Scope as Scope
+from core.budgets.thresholds import ThresholdEvent as ThresholdEvent
+from core.budgets.thresholds import Thresholds as Thresholds
 from core.budgets.verification import Verification as Verification

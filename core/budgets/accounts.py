@@ -18,6 +18,7 @@ from core.budgets.periods import Span
 from core.budgets.terms import BudgetTerms
 from core.clock import Clock, micros
 from core.errors import Unavailable
+from core.journal import JournalWriter
 from core.store import Cursor, Store
 
 _MOST_KNOWN = 4096
@@ -37,12 +38,12 @@ class AccountMissing(Exception):
 class Accounts:
     """Finds and opens accounts."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter) -> None:
         self._store = store
         self._clock = clock
         self._known: dict[tuple[str, Span], str] = {}
         self._looking = threading.Lock()
-        self.openings = Openings(store, clock)
+        self.openings = Openings(store, clock, journal)
         self._find = store.prepare(
             "SELECT id, spent_nano_usd, held_nano_usd FROM account "
             "WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"

@@ -14,15 +14,15 @@ from core import audit
 from core.budgets.accounts import TRIES, Accounts
 from core.budgets.checks import MOST_NANO_USD, checked_scope
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
-from core.budgets.lapses import Lapses
 from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
-from core.budgets.purses import GRACE, Purses
+from core.budgets.reservations import GRACE, Reservations
 from core.budgets.rows import called, described, terms_of
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verification, last_verification, verify
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
+from core.journal import JournalWriter
 from core.principals import Permission, Principal
 from core.store import Cursor, Store
 from core.tables import Budget, BudgetRaise, Tenant
@@ -74,9 +74,9 @@ class Budgets:
         self._store = store
         self._clock = clock
         self._owner = owner
-        self.accounts = Accounts(store, clock)
-        self.purses = Purses(store, clock, self.accounts, owner=owner, grace=grace)
-        self.lapses = Lapses(store, clock, owner=owner)
+        journal = JournalWriter(store)
+        self.accounts = Accounts(store, clock, journal)
+        self.reservations = Reservations(store, clock, self.accounts, journal, owner=owner, grace=grace)
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -390,17 +390,12 @@ class Budgets:
     # ── Proof and housekeeping ────────────────────────────────────────────────────────────────────────────────────────
 
     def verify(self, by: str = "") -> Verification:
-        """Settle what has lapsed, then recompute every balance from attempts, ledger and reservations."""
-        self.sweep()
+        """Recompute every balance from attempts, ledger and reservations."""
         return verify(self._store, self._clock, by=by or self._owner)
 
     def last_verification(self) -> VerificationRow | None:
         """Return the latest verification, by whomever; ``None`` if there never was one."""
         return last_verification(self._store)
-
-    def sweep(self) -> int:
-        """Settle what the dead left behind; return how many generations that were."""
-        return self.lapses.sweep()
 
 
 def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:

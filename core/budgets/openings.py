@@ -20,8 +20,9 @@ from sqlmodel import col, select
 from core.budgets.periods import Span
 from core.budgets.terms import BudgetTerms, Scope
 from core.clock import Clock, last_id, micros
+from core.journal import JournalWriter
 from core.store import Cursor, Store
-from core.tables import Account, Budget, LedgerEntry, LedgerKind, Opening
+from core.tables import Account, Budget, LedgerKind, Opening
 
 LONGEST_CALL = timedelta(minutes=15)
 """Longer than any generation may take."""
@@ -99,8 +100,9 @@ class OpeningBalance:
 class Openings:
     """Sums opening balances, writes them, and counts what was late for them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter) -> None:
         self._store = store
+        self._journal = journal
         self._clock = clock
         self._account = store.prepare(_ACCOUNT)
         self._moved = store.prepare(_MOVED)
@@ -110,7 +112,6 @@ class Openings:
         )
         self._spend = store.prepare("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
         self._forget = store.prepare("DELETE FROM opening WHERE account_id = :account_id")
-        self._insert_entries = store.insert(LedgerEntry)
         self._insert_opening = store.insert(Opening)
 
     # ── Opening ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +169,7 @@ class Openings:
         if tuple(map(int, cursor.fetchone())) != balance.moved:
             raise BooksMoved
         if balance.nano_usd:
-            self._insert_entries(cursor, [self._entry(account_id, balance.nano_usd)])
+            self._journal.post(cursor, [self._entry(account_id, balance.nano_usd)])
         cursor.execute(self._forget, {"account_id": account_id})
         opening = {
             "account_id": account_id,
@@ -248,7 +249,7 @@ class Openings:
                 self._entry(account_id, row.cost_nano_usd - int(row.counted), row) for row in rows if _lacks(row, out)
             ]
             if entries:
-                connection.execute(sqlalchemy.insert(LedgerEntry), entries)
+                self._journal.post(self._store.cursor(session), entries)
                 connection.execute(_TOUCH, {"id": account_id, "spent": sum(one["nano_usd"] for one in entries)})
 
     def _keep(self, opening: Opening, out: Sequence[str]) -> None:

@@ -5,44 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from core.budgets import ALIVE_EVERY, Budgets
+from core.budgets import Budgets
 from core.chores._chore import Chore
 from core.claims import Claims
 from core.clock import Clock
 from core.drills import Drills
+from core.journal import JournalWriter
+from core.record import HEARTBEAT_EVERY, Recovery
 from core.shared import Shared
-from core.store import Store
 from core.telemetry import log
 
 _OFTEN = timedelta(seconds=30)
 
 
 def house(
-    *, store: Store, clock: Clock, budgets: Budgets, claims: Claims, drills: Drills, shared: Shared
+    *,
+    clock: Clock,
+    budgets: Budgets,
+    journal: JournalWriter,
+    recovery: Recovery,
+    claims: Claims,
+    drills: Drills,
+    shared: Shared,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
     def verify() -> None:
+        recovery.run()  # so that what the dead hold is not counted as held
         found = budgets.verify(by="housekeeping")
         if not found.ok:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
 
     def recover() -> None:
-        if lost := budgets.sweep():
+        if lost := recovery.run():
             log().warning("reservations_lapsed", count=lost)
 
     return [
         Chore(
             name="sign of life",
-            every=ALIVE_EVERY,
+            every=HEARTBEAT_EVERY,
             first_after=timedelta(),
             does="Writes down that this process lives.",
             otherwise="Other processes may take this one for dead, and settle its calls by an estimate.",
-            run=budgets.lapses.show_life,
+            run=recovery.heartbeat,
         ),
         Chore(
             name="recovery",
-            every=ALIVE_EVERY,
+            every=HEARTBEAT_EVERY,
             first_after=timedelta(),
             does="Records and charges calls whose process died, and gives back what they held.",
             otherwise="Money that calls of dead processes held stays held, and those calls are not yet on record.",
@@ -70,7 +79,7 @@ def house(
             one_process=True,
             does="Deletes prompts and answers whose time is over.",
             otherwise="Prompts and answers past their time are still stored.",
-            run=lambda: store.forget_payloads(clock.now()),
+            run=lambda: journal.forget_payloads(clock.now()),
         ),
         Chore(
             name="claims",

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Delete, delete, func, or_, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from core import audit
+from core import audit, journal
 from core.clock import Clock
 from core.demo._chance import MARK
 from core.demo._seed import Seed
@@ -25,12 +25,8 @@ from core.tables import (
     BudgetRaise,
     ChangeEvent,
     Claim,
-    FieldError,
     FireDrill,
     FlagRule,
-    Generation,
-    LedgerEntry,
-    Payload,
     PriceOverride,
     RepricedAttempt,
     Repricing,
@@ -61,27 +57,16 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version.
     """
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
-    # Those that are out have attempts and no row of their own yet.
-    generations = (
-        select(col(Generation.id))
-        .where(col(Generation.tenant_id).in_(tenants))
-        .union(select(col(Attempt.generation_id)).where(col(Attempt.tenant_id).in_(tenants)))
-    )
-    attempts = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(generations))
+    attempts = select(col(Attempt.id)).where(col(Attempt.tenant_id).in_(tenants))
     budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
-    accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
     with store.writing() as session:
         routes, schemas, versions = _routes(session), _schemas(session), _versions(session)
         # Those that others refer to go last.
         deletions: list[Delete] = [
-            delete(Payload).where(col(Payload.generation_id).in_(generations)),
-            delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
             delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
             delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
-            delete(Attempt).where(col(Attempt.tenant_id).in_(tenants)),
-            delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
+            *journal.removals(tenants),
             delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
-            delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
             delete(Account).where(col(Account.tenant_id).in_(tenants)),
             delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
             delete(Budget).where(col(Budget.tenant_id).in_(tenants)),

@@ -296,7 +296,7 @@ class _QuietRecord(Record):
         pass
 
     @override
-    def _tell_crossings(self) -> None:
+    def _tell_thresholds(self) -> None:
         pass
 
 

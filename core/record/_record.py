@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -11,21 +11,20 @@ import orjson
 
 from core.answers import Given
 from core.attempts import Attempt, Call, Candidate
-from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, Purse
+from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
 from core.errors import Exhausted, ProctorError, Unavailable
 from core.flags import Flag
+from core.journal import JournalWriter
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
 from core.record._ends import STOPPED, code_of, last_step, sentence_of
 from core.record._generation import Generation
 from core.record._rows import attempt_row, lost, payload_row
-from core.record._telling import tell, tell_crossings
-from core.store import Cursor, Store
-from core.tables import Attempt as AttemptRow
-from core.tables import FieldError, Outcome, Payload
-from core.tables import Generation as GenerationRow
+from core.record._telling import tell, tell_thresholds
+from core.store import Cursor, Duplicate, Store
+from core.tables import Outcome
 from core.telemetry import Metrics, log, user_hash
 
 
@@ -37,10 +36,7 @@ class Recorder:
         self.clock = clock
         self.budgets = budgets
         self.metrics = metrics
-        self.insert_generation = store.insert(GenerationRow)
-        self.insert_attempts = store.insert(AttemptRow)
-        self.insert_field_errors = store.insert(FieldError)
-        self.insert_payloads = store.insert(Payload)
+        self.journal = JournalWriter(store)
 
     def open(
         self,
@@ -93,7 +89,9 @@ class Record:
         self._began = self._clock.monotonic() if began is None else began
         self._policy: Policy | None = None
         self._messages: Sequence[Mapping[str, Any]] = ()
-        self._purse: Purse = recorder.budgets.purses.open((), self.id, tenant.id, self._started_at)
+        self._reservation: ReservationHandle = recorder.budgets.reservations.open(
+            (), self.id, tenant.id, self._started_at
+        )
         self._attempts: list[Attempt] = []
         self._unwritten: list[Attempt] = []
         self._trace: list[dict[str, Any]] = []
@@ -159,16 +157,19 @@ class Record:
         self._messages = messages
 
     def pays_from(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> None:
-        """Open the purse that the attempts are paid from, before the first of them."""
-        self._purse = self._recorder.budgets.purses.open(
+        """Open the reservation that the attempts are paid from, before the first of them."""
+        self._reservation = self._reserving(terms, must_be_covered=must_be_covered)
+
+    def _reserving(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> ReservationHandle:
+        return self._recorder.budgets.reservations.open(
             terms, self.id, self._tenant.id, self._started_at, must_be_covered=must_be_covered
         )
 
     def pressed_by(self) -> str | None:
         """Return which degrading budget is past its first threshold, as a sentence; ``None`` while none is."""
-        for terms in self._purse.terms:
+        for terms in self._reservation.terms:
             if terms.mode is Mode.DEGRADE:
-                share = self._recorder.budgets.purses.used_share(terms, self._started_at)
+                share = self._recorder.budgets.reservations.used_share(terms, self._started_at)
                 if share * 100 >= terms.thresholds[0]:
                     return f"{share:.0%} of {terms.name} is used, and it degrades from {terms.thresholds[0]} % on."
         return None
@@ -185,30 +186,24 @@ class Record:
 
     def cover(self, call: Call) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
-        unwritten, purse = self._unwritten, self._purse.copy()
-        row = attempt_row(lost(call), self.id, self._tenant.id, 0)
-        while True:
-            try:
-                with self._recorder.store.transaction() as cursor:
-                    self._recorder.budgets.purses.cover(
-                        cursor,
-                        self._purse,
-                        call.candidate.name,
-                        call.worst_nano_usd,
-                        generation=self._row_so_far,
-                        attempt=row,
-                        lasts=timedelta(seconds=call.candidate.timeout_seconds),
-                    )
-                    self._write_attempts(cursor)
-                self._tell_crossings()
-            except BaseException as error:
-                self._unwritten, self._purse = unwritten, purse  # what the transaction did was undone
-                if not isinstance(error, AccountMissing):
-                    raise
-                self._recorder.budgets.accounts.open(error.terms, error.at)
-                purse = self._purse.copy()
-            else:
-                return
+        generation = self._row(self._summed_up(Outcome.INTERNAL_ERROR), None)
+        attempt = attempt_row(lost(call), self.id, self._tenant.id, 0)
+        reservations = self._recorder.budgets.reservations
+
+        def write(cursor: Cursor) -> None:
+            transfer = reservations.cover(
+                cursor,
+                self._reservation,
+                call.candidate.name,
+                call.worst_nano_usd,
+                generation=generation,
+                attempt=attempt,
+                lasts=timedelta(seconds=call.candidate.timeout_seconds),
+            )
+            self._write_attempts(cursor)
+            reservations.complete(cursor, self._reservation, transfer)
+
+        self._transact(write)
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
@@ -216,7 +211,7 @@ class Record:
         self._unwritten.append(attempt)
         cost = attempt.cost.nano_usd if attempt.cost else None
         estimated = attempt.usage.estimated if attempt.usage else False
-        self._recorder.budgets.purses.charge(self._purse, attempt.id, cost, estimated=estimated)
+        self._recorder.budgets.reservations.charge(self._reservation, attempt.id, cost, estimated=estimated)
         status = f" ({attempt.answer.http_status})" if attempt.answer.http_status else ""
         reason = f"{attempt.kind.value}: {attempt.provider}/{attempt.model}{status}"
         detail = f": {attempt.error_detail}" if attempt.error_detail else ""
@@ -288,10 +283,6 @@ class Record:
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
         )
 
-    def _row_so_far(self) -> dict[str, Any]:
-        """Return the row that is to be written should this process die."""
-        return self._row(self._summed_up(Outcome.INTERNAL_ERROR), None)
-
     def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
         usage = generation.usage
         return {
@@ -337,15 +328,42 @@ class Record:
 
     def _write(self, generation: Generation, error: BaseException | None) -> None:
         row = self._row(generation, error)
-        with self._recorder.store.transaction() as cursor:
-            self._recorder.budgets.purses.settle(cursor, self._purse)
+        journal, reservations = self._recorder.journal, self._recorder.budgets.reservations
+
+        def write(cursor: Cursor) -> None:
+            transfer = reservations.settle(cursor, self._reservation)
             self._write_attempts(cursor)
-            self._recorder.insert_generation(cursor, [row])
+            journal.generation(cursor, row)
             if self._messages and self._expires_at is not None:
                 answered = None if self._value is None else orjson.dumps(self._value).decode()
                 payload = payload_row(self.id, 0, list(self._messages), answered, self._expires_at)
-                self._recorder.insert_payloads(cursor, [payload])
-        self._tell_crossings()
+                journal.payloads(cursor, [payload])
+            reservations.complete(cursor, self._reservation, transfer)
+
+        self._transact(write)
+
+    def _transact(self, write: Callable[[Cursor], None]) -> None:
+        """Run *write* in one transaction; what an undone one did to this record is undone as well.
+
+        It is run again where that helps: an account was missing and is open now, or recovery had settled the
+        reservation.
+        """
+        while True:
+            unwritten, reservation = self._unwritten, self._reservation.copy()
+            try:
+                with self._recorder.store.transaction() as cursor:
+                    write(cursor)
+            except BaseException as error:
+                self._unwritten, self._reservation = unwritten, reservation
+                if isinstance(error, AccountMissing):
+                    self._recorder.budgets.accounts.open(error.terms, error.at)
+                elif not reservation.looks_first and isinstance(error, (ReservationRecovered, Duplicate)):
+                    reservation.looks_first = True  # what recovery wrote may be in the way before we know of it
+                else:
+                    raise
+            else:
+                self._tell_thresholds()
+                return
 
     @property
     def retention(self) -> timedelta:
@@ -362,9 +380,9 @@ class Record:
         attempts, self._unwritten = self._unwritten, []
         if not attempts:
             return
-        charged = self._purse.charged
+        charged = self._reservation.charged
         rows = [attempt_row(one, self.id, self._tenant.id, charged.get(one.id, 0)) for one in attempts]
-        self._recorder.insert_attempts(cursor, rows)
+        self._recorder.journal.attempts(cursor, rows)
         problems = [
             {
                 "id": self._clock.new_id(),
@@ -379,7 +397,7 @@ class Record:
             for attempt in attempts
             for problem in attempt.field_errors
         ]
-        self._recorder.insert_field_errors(cursor, problems)
+        self._recorder.journal.field_errors(cursor, problems)
         if (expires_at := self._expires_at) is not None:
             # The text of a valid answer is the generation's own object, which is kept as it was screened.
             said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in attempts}
@@ -388,11 +406,11 @@ class Record:
                 for one in attempts
                 if one.asked or said[one.n]
             ]
-            self._recorder.insert_payloads(cursor, payloads)
+            self._recorder.journal.payloads(cursor, payloads)
 
-    def _tell_crossings(self) -> None:
-        crossings, self._purse.crossings = self._purse.crossings, []
-        tell_crossings(self._recorder.metrics, crossings)
+    def _tell_thresholds(self) -> None:
+        events, self._reservation.events = self._reservation.events, []
+        tell_thresholds(self._recorder.metrics, events)
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
         tell(

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from core.attempts import Attempt, Call
-from core.budgets import LOST, LOST_SENTENCE
+from core.journal import LOST
 from core.providers import Answer
+from core.record.recovery import LOST_SENTENCE
 from core.tables import Outcome
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.budgets import Crossing
+from core.budgets import ThresholdEvent
 from core.record._ends import code_of
 from core.record._generation import Generation
 from core.telemetry import Metrics, log
 
 
-def tell_crossings(metrics: Metrics, crossings: Sequence[Crossing]) -> None:
+def tell_thresholds(metrics: Metrics, events: Sequence[ThresholdEvent]) -> None:
     """Tell the log which thresholds charges that were written have passed."""
-    for crossing in crossings:
-        terms = crossing.terms
-        metrics.thresholds.labels(terms.tenant, terms.scope.value, str(crossing.percent)).inc()
-        crossing.tell()
+    for event in events:
+        terms = event.terms
+        metrics.thresholds.labels(terms.tenant, terms.scope.value, str(event.percent)).inc()
+        event.tell()
 
 
 def tell(

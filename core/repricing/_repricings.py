@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
+from core.journal import JournalWriter, NewPrice
 from core.pricing import PriceBook, Prices, Usage, as_dollars
 from core.principals import Permission, Principal
 from core.repricing._plans import (
@@ -29,10 +29,8 @@ from core.repricing._plans import (
 )
 from core.store import Store
 from core.tables import (
-    VALID,
     Account,
     Attempt,
-    LedgerEntry,
     LedgerKind,
     RepricedAttempt,
     Repricing,
@@ -42,19 +40,6 @@ from core.tables import (
 _LONGEST_REASON = 500
 _SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back and be corrected; until then it is left alone."""
-
-# What a generation cost and wasted, from its attempts: as the record has it when a generation ends.
-_SUM_UP = sqlalchemy.text(
-    """UPDATE generation SET
-    cost_nano_usd = (
-        SELECT CASE WHEN COUNT(*) = COUNT(a.cost_nano_usd) THEN SUM(a.cost_nano_usd) END
-        FROM attempt a WHERE a.generation_id = generation.id AND a.input_tokens IS NOT NULL),
-    wasted_nano_usd = COALESCE((
-        SELECT SUM(a.cost_nano_usd) FROM attempt a WHERE a.generation_id = generation.id
-        AND NOT (a.outcome IN :valid AND generation.outcome IN :valid)), 0)
-WHERE id IN (
-    SELECT a.generation_id FROM repriced_attempt r JOIN attempt a ON a.id = r.attempt_id WHERE r.repricing_id = :id)"""
-).bindparams(bindparam("valid", [outcome.value for outcome in sorted(VALID)], expanding=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +63,7 @@ class Repricings:
         self._store = store
         self._clock = clock
         self._prices = prices
+        self._journal = JournalWriter(store)
 
     def preview(self, principal: Principal, scope: RepricingScope) -> RepricingPreview:
         """Return what a re-pricing would do, and do nothing.
@@ -276,29 +262,19 @@ class Repricings:
                 for change in changes
             ],
         )
-        connection.execute(
-            sqlalchemy.update(Attempt)
-            .where(col(Attempt.id) == bindparam("key"))
-            .values(
-                cost_nano_usd=bindparam("cost"),
-                price=bindparam("at_price"),
-                cache_saved_nano_usd=bindparam("saved"),
-                charges=bindparam("accounts"),
-            ),
-            [
-                {
-                    "key": change.attempt.id,
-                    "cost": change.cost.nano_usd,
-                    "at_price": change.cost.price.as_dict(),
-                    "saved": change.cost.cache_saved_nano_usd,
-                    "accounts": len(paying[change.attempt.id]),
-                }
-                for change in changes
-            ],
-        )
-        connection.execute(_SUM_UP, {"id": done.id})
-        if entries:
-            connection.execute(sqlalchemy.insert(LedgerEntry), entries)
+        prices = [
+            NewPrice(
+                attempt_id=change.attempt.id,
+                cost_nano_usd=change.cost.nano_usd,
+                price=change.cost.price.as_dict(),
+                cache_saved_nano_usd=change.cost.cache_saved_nano_usd,
+                charges=len(paying[change.attempt.id]),
+            )
+            for change in changes
+        ]
+        cursor = self._store.cursor(session)
+        self._journal.reprice(cursor, prices, sorted({change.attempt.generation_id for change in changes}))
+        self._journal.post(cursor, entries)
         moves: dict[str, int] = defaultdict(int)
         for entry in entries:
             moves[entry["account_id"]] += entry["nano_usd"]

@@ -2,7 +2,7 @@
 
 Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through
 the module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field
-error, ledger, change event) is appended by the corridor and never edited.
+error, payload, ledger) is appended by the corridor through ``core/journal.py``, which says what may still change.
 
 Times are stored as whole microseconds since 1970 UTC and read back as aware datetimes, so that buckets are integer
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.

@@ -20,7 +20,7 @@ from core.limits import Limits, Pace, Scope
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.shared import Shared
-from core.store import Cursor, Store
+from core.store import Cursor, Sent, Store
 from core.telemetry import Metrics
 from core.tenants import Tenants
 from tests import builders, servers
@@ -39,10 +39,10 @@ def run(wire_url: str, folder: Path) -> None:
     """Measure and print."""
     with (
         servers.postgres() as server,
-        servers.database(server, "purses") as purses,
+        servers.database(server, "reservations") as reserving,
         servers.database(server, "corridor") as corridor,
     ):
-        _rooms({"SQLite": f"sqlite:///{folder / 'purses.db'}", "PostgreSQL": purses})
+        _rooms({"SQLite": f"sqlite:///{folder / 'reservations.db'}", "PostgreSQL": reserving})
         _generations(wire_url, {"SQLite": f"sqlite:///{folder / 'corridor.db'}", "PostgreSQL": corridor})
 
 
@@ -77,6 +77,10 @@ class _CountingCursor:
         self._store.statements += 1
         return self._cursor.execute(sql, parameters)
 
+    def send(self, sql: str, parameters: Mapping[str, Any]) -> Sent:
+        self._store.statements += 1
+        return self._cursor.send(sql, parameters)
+
     def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]]) -> Any:
         self._store.statements += 1
         return self._cursor.executemany(sql, parameters)
@@ -87,10 +91,10 @@ def _rooms(urls: Mapping[str, str]) -> None:
     for database, url in urls.items():
         for count in (0, 1, 4):
             name = f"{database}: {count or 'no'} budget{'' if count == 1 else 's'}"
-            with _purse(Store(url), count) as generate:
+            with _reserving(Store(url), count) as generate:
                 cost = in_turns({name: generate}, rounds=5, calls=300)[name]
             counting = CountingStore(url)
-            with _purse(counting, count) as generate:
+            with _reserving(counting, count) as generate:
                 generate()  # accounts are found
                 before = counting.transactions, counting.statements
                 generate()
@@ -114,7 +118,7 @@ def _micros(cost: Cost) -> tuple[str, str]:
 
 
 @contextmanager
-def _purse(store: Store, count: int) -> Generator[Callable[[], None]]:
+def _reserving(store: Store, count: int) -> Generator[Callable[[], None]]:
     """Yield what holds for a call, charges it and settles, in the two transactions of a generation."""
     store.migrate()
     clock = SystemClock()
@@ -126,16 +130,17 @@ def _purse(store: Store, count: int) -> Generator[Callable[[], None]]:
         terms: list[BudgetTerms] = [one for one, _ in budgets.terms(session, [tenant]).get(tenant.id, [])]
     generation = builders.generation(clock.now(), tenant.id)
     row, attempt = generation.model_dump(), builders.attempt(generation).model_dump()
-    purses, lasts = budgets.purses, timedelta(seconds=30)
+    reservations, lasts = budgets.reservations, timedelta(seconds=30)
 
     def generate() -> None:
-        purse = purses.open(terms, clock.new_id(), tenant.id, clock.now())
+        handle = reservations.open(terms, clock.new_id(), tenant.id, clock.now())
         out = attempt | {"id": clock.new_id()}
         with store.transaction() as cursor:
-            purses.cover(cursor, purse, MODEL, 600_000, generation=lambda: row, attempt=out, lasts=lasts)
-        purses.charge(purse, out["id"], 114_000, estimated=False)
+            transfer = reservations.cover(cursor, handle, MODEL, 600_000, generation=row, attempt=out, lasts=lasts)
+            reservations.complete(cursor, handle, transfer)
+        reservations.charge(handle, out["id"], 114_000, estimated=False)
         with store.transaction() as cursor:
-            purses.settle(cursor, purse)
+            reservations.complete(cursor, handle, reservations.settle(cursor, handle))
 
     try:
         yield generate

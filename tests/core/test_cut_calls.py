@@ -150,7 +150,7 @@ def recovered(house: House) -> None:
     """Let the process be taken for dead, and settle what it left; what the books say then is final."""
     later = running.build(house.runtime.settings, ManualClock(datetime.now(UTC) + timedelta(minutes=1)))
     try:
-        later.budgets.sweep()
+        later.recovery.run()
         assert later.budgets.verify().ok
         with later.store.reading() as session:
             assert session.exec(select(Reservation)).all() == []

@@ -128,7 +128,7 @@ def test_texts_are_kept_as_long_as_the_tenant_says(*, days: int, kept: bool, pro
     payloads = proctor.written(heard.generation.id).payloads
     assert bool(payloads) is kept
     assert {payload.expires_at for payload in payloads} <= {heard.generation.started_at + timedelta(days=days)}
-    proctor.runtime.store.forget_payloads(heard.generation.started_at + timedelta(days=days, seconds=1))
+    proctor.runtime.journal.forget_payloads(heard.generation.started_at + timedelta(days=days, seconds=1))
     assert proctor.written(heard.generation.id).payloads == []
     assert len(proctor.written(heard.generation.id).attempts) == 2
 

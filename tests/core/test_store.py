@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from core.errors import Unavailable
+from core.journal import JournalWriter
 from core.store import MIGRATIONS, NEWEST, Store
 from core.tables import METADATA, Budget, Payload, Revision, Tenant
 from tests import builders, servers
@@ -273,8 +274,8 @@ def test_payloads_are_forgotten_in_their_time(store: Store) -> None:
     for n in range(4):
         builders.save(store, builders.payload(generation, n, None, "a", START + timedelta(days=n)))
 
-    assert store.forget_payloads(START + timedelta(days=2)) == 2
-    assert store.forget_payloads(START + timedelta(days=2)) == 0
+    assert JournalWriter(store).forget_payloads(START + timedelta(days=2)) == 2
+    assert JournalWriter(store).forget_payloads(START + timedelta(days=2)) == 0
     with store.reading() as session:
         assert sorted(session.exec(select(Payload.n)).all()) == [2, 3]
 

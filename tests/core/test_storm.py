@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from sqlmodel import select
 
-from core.budgets.lapses import LOST
+from core.journal import LOST
 from core.principals import LOCAL_OPERATOR
 from core.tables import Account, Attempt, ChangeEvent, Generation, Outcome, Reservation, Tenant
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig, settings
@@ -90,10 +90,10 @@ def rage(proctor: Rig, tenant: Tenant, processes: Processes) -> float:
 
 def wait_until_calm(proctor: Rig, tenant: Tenant) -> float:
     """Sweep as every living process does until nothing is held, and return the seconds that took."""
-    budgets, began = proctor.runtime.budgets, time.monotonic()
+    budgets, recovery, began = proctor.runtime.budgets, proctor.runtime.recovery, time.monotonic()
     while True:
-        budgets.lapses.show_life()
-        budgets.sweep()
+        recovery.heartbeat()
+        recovery.run()
         seconds = time.monotonic() - began
         if not any(state.held_nano_usd for state in budgets.all([tenant])[tenant.id]):
             return seconds

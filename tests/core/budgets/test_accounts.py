@@ -240,14 +240,14 @@ def test_who_waits_longer_than_two_minutes_is_counted_in_the_end(till: Till) -> 
 
 def test_a_call_that_was_lost_and_comes_back_costs_what_it_cost(till: Till) -> None:
     """An account that was opened meanwhile counts the estimate of a lost call, then what it really cost."""
-    till.budgets.lapses.show_life()
+    till.recovery.heartbeat()
     walk = till.begin()
     call = walk.cover(100, estimate=80)
     till.set(1000, period="day")
     till.advance(DEAD)
     other = till.beside("two")
-    other.budgets.lapses.show_life()
-    assert other.budgets.sweep() == 1
+    other.recovery.heartbeat()
+    assert other.recovery.run() == 1
     other.budgets.catch_up_lately()
     assert other.account() == (80, 0)
     other.set(1000, period="week")

@@ -1,4 +1,4 @@
-"""Lapses: what the dead leave behind is recorded and charged once, by whoever comes; and some were not dead."""
+"""Recovery: what the dead leave behind is recorded and charged once, by whoever comes; and some were not dead."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from core.budgets import LOST, LOST_SENTENCE
-from core.budgets.lapses import FORGET_AFTER
+from core.journal import LOST
 from core.principals import LOCAL_OPERATOR
+from core.record.recovery import FORGET_AFTER, LOST_SENTENCE
 from core.store import Store
 from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome, Process, Reservation
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
@@ -20,11 +20,11 @@ LAPSED = LASTS + 31
 
 def fall_asleep(till: Till) -> int:
     """Let *till*'s process show nothing for too long, and another sweep; return how many were swept."""
-    till.budgets.lapses.show_life()
+    till.recovery.heartbeat()
     till.advance(DEAD)
     other = till.beside(f"other {till.clock.new_id()}")
-    other.budgets.lapses.show_life()
-    return other.budgets.sweep()
+    other.recovery.heartbeat()
+    return other.recovery.run()
 
 
 # ── The dead ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -34,20 +34,20 @@ def fall_asleep(till: Till) -> int:
 def test_a_crash_is_recorded_and_what_was_out_is_charged_its_estimate(how: str, till: Till) -> None:
     """Whatever shows that a process died: its call is recorded as lost and charged, and its hold goes back."""
     if how != "its time is over":
-        till.budgets.lapses.show_life()
+        till.recovery.heartbeat()
     walk = till.begin()
     walk.end(walk.cover(400), 100)
     lost = walk.cover(300, estimate=250)
     other = till.beside("other")
-    assert other.budgets.sweep() == 0
+    assert other.recovery.run() == 0
     if how == "its owner left":
-        till.budgets.lapses.leave()
+        till.recovery.leave()
     else:
         till.advance(DEAD if "owner" in how else LAPSED)
-    other.budgets.lapses.show_life()
+    other.recovery.heartbeat()
 
-    assert other.budgets.sweep() == 1
-    assert other.budgets.sweep() == 0
+    assert other.recovery.run() == 1
+    assert other.recovery.run() == 0
 
     assert till.account() == (350, 0)
     [generation] = till.rows(Generation)
@@ -71,9 +71,9 @@ def test_the_living_are_left_alone(till: Till) -> None:
     till.begin().cover(300)
     other = till.beside("other")
     for _ in range(int(LASTS // 5)):
-        till.budgets.lapses.show_life()
+        till.recovery.heartbeat()
         till.advance(5)
-        assert other.budgets.sweep() == 0
+        assert other.recovery.run() == 0
 
     assert till.account() == (0, 300)
 
@@ -98,7 +98,7 @@ def test_of_two_calls_that_are_out_the_longer_decides(till: Till) -> None:
     walk.end(walk.cover(100, OTHER, lasts=2), 100)
     till.advance(120)
 
-    assert till.budgets.sweep() == 0
+    assert till.recovery.run() == 0
     assert till.account()[1] == 400
     walk.end(slow, 300)
     walk.close()
@@ -148,7 +148,7 @@ def test_many_sweepers_settle_each_lapse_once(till: Till) -> None:
     processes = [till.beside(f"process {number}") for number in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        swept = list(pool.map(lambda one: one.budgets.sweep(), processes))
+        swept = list(pool.map(lambda one: one.recovery.run(), processes))
 
     assert sum(swept) == 12
     assert till.account() == (600, 0)
@@ -164,13 +164,13 @@ def test_a_sweep_and_the_end_of_a_call_meet(till: Till) -> None:
 
     def end(number: int) -> None:
         if number % 4 == 3:
-            other.budgets.sweep()
+            other.recovery.run()
         walks[number].end(calls[number], 20)
         walks[number].close()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(end, range(16)))
-    other.budgets.sweep()
+    other.recovery.run()
 
     assert till.account() == (16 * 20, 0)
     assert Counter(attempt.cost_nano_usd for attempt in till.rows(Attempt)) == {20: 16}
@@ -187,7 +187,7 @@ def test_one_that_cannot_be_settled_does_not_keep_the_others(till: Till) -> None
         cursor.execute(change, {"id": strange})
     till.advance(LAPSED)
 
-    assert till.budgets.sweep() == 2
+    assert till.recovery.run() == 2
     assert till.account() == (200, 100)
     assert [one.generation_id for one in till.rows(Reservation)] == [strange]
     assert till.is_sound()
@@ -195,10 +195,10 @@ def test_one_that_cannot_be_settled_does_not_keep_the_others(till: Till) -> None
 
 def test_processes_that_are_long_gone_are_forgotten(till: Till) -> None:
     """The list of processes does not grow for ever."""
-    till.budgets.lapses.show_life()
+    till.recovery.heartbeat()
     till.advance(FORGET_AFTER.total_seconds() + 1)
     other = till.beside("other")
-    other.budgets.lapses.show_life()
+    other.recovery.heartbeat()
 
     assert [process.owner for process in till.rows(Process)] == ["other"]
 
@@ -350,7 +350,7 @@ def test_processes_share_nothing_but_the_database(store: Store, till: Till) -> N
     till.advance(LAPSED)
     other = Store(store.url.render_as_string(hide_password=False))
     try:
-        assert Till(other, till.clock, owner="elsewhere", tenant=till.tenant).budgets.sweep() == 1
+        assert Till(other, till.clock, owner="elsewhere", tenant=till.tenant).recovery.run() == 1
     finally:
         other.close()
     assert till.account() == (300, 0)

@@ -1,7 +1,7 @@
-"""Lapses: generations whose process died. What they held goes back, and what had gone out is recorded and charged.
+"""Recovery: generations whose process died. What they held goes back, and what was out is recorded and charged.
 
-A process that lives shows it every few seconds. A reservation lapses when its owner has shown nothing for a while, or
-when it is past its time. Sweeping is everybody's: each lapsed reservation is settled in a transaction of its own.
+A process that lives shows it every few seconds. A reservation is orphaned when its owner has shown nothing for a while,
+or when it is past its time. Recovery is everybody's: each orphan is settled in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -12,65 +12,56 @@ from typing import Any
 
 import orjson
 
-from core.budgets.crossings import Crossing, Crossings
+from core.budgets import ThresholdEvent, Thresholds
 from core.clock import Clock, micros
 from core.errors import Unavailable
+from core.journal import LOST, JournalWriter
 from core.store import Cursor, Store
-from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome
+from core.tables import LedgerKind, Outcome
 from core.telemetry import log
 
-ALIVE_EVERY = timedelta(seconds=5)
+HEARTBEAT_EVERY = timedelta(seconds=5)
 DEAD_AFTER = timedelta(seconds=20)
-"""Four signs of life missed."""
+"""Four heartbeats missed."""
 FORGET_AFTER = timedelta(days=1)
-LOST = "lost"
-"""The error code of a call whose process died."""
 LOST_SENTENCE = (
     "The process that ran it ended before an answer was recorded; the call that was out is charged an estimate."
 )
 
 
-class Lapses:
-    """Finds and settles what the dead left behind."""
+class Recovery:
+    """Finds and settles what processes that died left behind."""
 
-    def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter, *, owner: str) -> None:
         self._store = store
         self._clock = clock
+        self._journal = journal
         self._owner = owner
-        self._show = store.prepare(
+        self._beat = store.prepare(
             "INSERT INTO process (owner, started_at, seen_at) VALUES (:owner, :now, :now) "
             "ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"
         )
         self._end = store.prepare("UPDATE process SET seen_at = :gone WHERE owner = :owner")
         self._forget = store.prepare("DELETE FROM process WHERE seen_at < :before")
-        lapsed = (
+        orphan = (
             "SELECT r.generation_id, r.holds, r.generation, r.attempts FROM reservation r "
             "WHERE r.generation_id > :after AND (r.expires_at < :now "
             "OR EXISTS (SELECT 1 FROM process p WHERE p.owner = r.owner AND p.seen_at < :dead)) "
             "ORDER BY r.generation_id LIMIT 1"
         )
-        self._lapsed = store.prepare(lapsed if store.is_sqlite else f"{lapsed} FOR UPDATE OF r SKIP LOCKED")
+        self._orphan = store.prepare(orphan if store.is_sqlite else f"{orphan} FOR UPDATE OF r SKIP LOCKED")
         self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id")
         self._move = store.prepare(
             "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd - :held "
             "WHERE id = :id RETURNING spent_nano_usd"
         )
-        self._crossings = Crossings(store, clock)
-        self._recorded = store.prepare(
-            "SELECT COUNT(*), COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END), "
-            "CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT), COALESCE(SUM(input_tokens), 0), "
-            "COALESCE(SUM(cached_tokens), 0), COALESCE(SUM(cache_write_tokens), 0), COALESCE(SUM(output_tokens), 0), "
-            "COALESCE(SUM(reasoning_tokens), 0) FROM attempt WHERE generation_id = :id"
-        )
-        self._insert_entries = store.insert(LedgerEntry)
-        self._insert_attempt = store.insert(Attempt)
-        self._insert_generation = store.insert(Generation)
+        self._thresholds = Thresholds(store, clock)
 
-    def show_life(self) -> None:
+    def heartbeat(self) -> None:
         """Say that this process lives."""
         now = self._clock.now()
         with self._store.transaction() as cursor:
-            cursor.execute(self._show, {"owner": self._owner, "now": micros(now)})
+            cursor.execute(self._beat, {"owner": self._owner, "now": micros(now)})
             cursor.execute(self._forget, {"before": micros(now - FORGET_AFTER)})
 
     def leave(self) -> None:
@@ -79,30 +70,30 @@ class Lapses:
         with self._store.transaction() as cursor:
             cursor.execute(self._end, {"owner": self._owner, "gone": micros(gone)})
 
-    def sweep(self) -> int:
-        """Settle every reservation that has lapsed; return how many there were.
+    def run(self) -> int:
+        """Settle every orphan; return how many there were.
 
         One that cannot be settled, because another release wrote it, is logged and left for that release.
         """
-        swept, seen = 0, [""]
+        recovered, seen = 0, [""]
         while True:
             try:
-                if not self._sweep_one(seen):
-                    return swept
+                if not self._recover_one(seen):
+                    return recovered
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 whatever it is, it must not keep the others from being settled
                 log().error("lapse_failed", generation_id=seen[-1], error=type(error).__name__)
             else:
-                swept += 1
+                recovered += 1
 
-    def _sweep_one(self, seen: list[str]) -> bool:
+    def _recover_one(self, seen: list[str]) -> bool:
         """Settle the next one after the last of *seen*, and add it there; whether there was one."""
         now = self._clock.now()
-        crossings: list[Crossing] = []
+        events: list[ThresholdEvent] = []
         with self._store.transaction() as cursor:
             times = {"now": micros(now), "dead": micros(now - DEAD_AFTER)}
-            cursor.execute(self._lapsed, times | {"after": seen[-1]})
+            cursor.execute(self._orphan, times | {"after": seen[-1]})
             row = cursor.fetchone()
             if row is None:
                 return False
@@ -110,30 +101,32 @@ class Lapses:
             generation_id, holds, generation, attempts = row[0], *map(orjson.loads, row[1:])
             cursor.execute(self._close, {"id": generation_id})
             spent: Counter[str] = Counter()
+            entries: list[dict[str, Any]] = []
+            rows: list[dict[str, Any]] = []
             for attempt in attempts:
                 paying: list[str] = attempt.pop("accounts")
                 if attempt["cost_nano_usd"] is None:
                     paying = []
-                self._insert_entries(cursor, [self._entry(account_id, attempt, now) for account_id in paying])
-                self._insert_attempt(cursor, [_timed(attempt) | {"charges": len(paying), "ended_at": now}])
+                entries += [self._entry(account_id, attempt, now) for account_id in paying]
+                rows.append(_timed(attempt) | {"charges": len(paying), "ended_at": now})
                 spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
-            self._insert_generation(cursor, [self._ended(cursor, _timed(generation), _timed(attempts[-1]), now)])
+            self._journal.post(cursor, entries)
+            self._journal.attempts(cursor, rows)
+            self._journal.generation(cursor, self._ended(cursor, _timed(generation), rows[-1], now))
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
                 cursor.execute(self._move, row)
                 moved = cursor.fetchone()
                 if moved and spent[account_id]:
-                    terms = self._crossings.terms(cursor, account_id)
-                    crossings += self._crossings.passed(cursor, terms, moved[0] - spent[account_id], moved[0])
-        for crossing in crossings:
-            crossing.tell()
+                    terms = self._thresholds.terms(cursor, account_id)
+                    events += self._thresholds.passed(cursor, terms, moved[0] - spent[account_id], moved[0])
+        for event in events:
+            event.tell()
         return True
 
     def _ended(self, cursor: Cursor, generation: dict[str, Any], lost: dict[str, Any], now: datetime) -> dict[str, Any]:
         """Return the row of a generation that ended with its process, from its attempts."""
-        cursor.execute(self._recorded, {"id": generation["id"]})
-        attempts, unpriced, cost, *tokens = map(int, cursor.fetchone())
-        names = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+        sums = self._journal.sums(cursor, generation["id"])
         step = {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
         return generation | {
             "outcome": Outcome.INTERNAL_ERROR.value,
@@ -142,12 +135,16 @@ class Lapses:
             "ended_at": now,
             # As far as it is known: until its last call went out.
             "duration_ms": max(0.0, (lost["started_at"] - generation["started_at"]).total_seconds() * 1000),
-            "attempts": attempts,
+            "attempts": sums.attempts,
             "provider": lost["provider"],
             "model": lost["model"],
-            **dict(zip(names, tokens, strict=True)),
-            "cost_nano_usd": None if unpriced else cost,
-            "wasted_nano_usd": cost,
+            "input_tokens": sums.input_tokens,
+            "cached_tokens": sums.cached_tokens,
+            "cache_write_tokens": sums.cache_write_tokens,
+            "output_tokens": sums.output_tokens,
+            "reasoning_tokens": sums.reasoning_tokens,
+            "cost_nano_usd": None if sums.unpriced else sums.cost_nano_usd,
+            "wasted_nano_usd": sums.cost_nano_usd,
             "estimated": True,
             "trace": [*generation["trace"], step],
         }

@@ -1,4 +1,4 @@
-"""Purses: never too much, in every budget or in none, by whatever door a generation ends."""
+"""Reservations: never too much, in every budget or in none, by whatever door a generation ends."""
 
 from __future__ import annotations
 
@@ -171,7 +171,8 @@ def test_settling_twice_moves_nothing(till: Till) -> None:
     walk.end(walk.cover(100), 60)
     walk.close()
     with till.store.transaction() as cursor:
-        till.budgets.purses.settle(cursor, walk.record._purse)
+        handle, reservations = walk.record._reservation, till.budgets.reservations
+        reservations.complete(cursor, handle, reservations.settle(cursor, handle))
 
     assert till.account() == (60, 0)
     assert till.is_sound()
@@ -182,7 +183,7 @@ def test_an_attempt_is_charged_once(till: Till) -> None:
     walk = till.begin()
     call = walk.cover(100)
     walk.end(call, 60)
-    till.budgets.purses.charge(walk.record._purse, call.id, 60, estimated=False)
+    till.budgets.reservations.charge(walk.record._reservation, call.id, 60, estimated=False)
     walk.close()
 
     assert till.account() == (60, 0)
@@ -293,6 +294,6 @@ def test_a_reservation_lives_longer_than_its_call(till: Till) -> None:
     till.begin().cover(100)
     till.advance(LASTS + 29)
 
-    assert till.budgets.sweep() == 0
+    assert till.recovery.run() == 0
     till.advance(2)
-    assert till.budgets.sweep() == 1
+    assert till.recovery.run() == 1

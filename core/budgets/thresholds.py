@@ -15,7 +15,7 @@ from core.telemetry import log
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
+class ThresholdEvent:
     """A threshold that a charge has just passed."""
 
     terms: BudgetTerms
@@ -36,7 +36,7 @@ class Crossing:
         )
 
 
-class Crossings:
+class Thresholds:
     """Finds and writes down which thresholds a charge passes."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -66,11 +66,11 @@ class Crossings:
             thresholds=tuple(orjson.loads(thresholds)),
         )
 
-    def passed(self, cursor: Cursor, terms: BudgetTerms, before: int, after: int) -> list[Crossing]:
+    def passed(self, cursor: Cursor, terms: BudgetTerms, before: int, after: int) -> list[ThresholdEvent]:
         """Write a change event for each threshold between the two, and return them: exactly one charge passes each."""
         limit = terms.limit_at(self._clock.now())
         found = [
-            Crossing(terms, percent, after, limit)
+            ThresholdEvent(terms, percent, after, limit)
             for percent in (*terms.thresholds, 100)
             if before * 100 < limit * percent <= after * 100
         ]

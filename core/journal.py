@@ -1,0 +1,212 @@
+"""The journal: what happened, and the only place that writes it.
+
+Generations, their attempts, field errors, payloads and the ledger's entries are appended as calls end, by
+``core/record``, and stay as they are, but for four things:
+
+- ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
+- ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
+- ``forget_payloads``: prompts and answers go when their time is over;
+- ``removals``: the demo world goes as a whole.
+
+A test reads the source and finds no other writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Delete, delete
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from core.clock import micros
+from core.store import AT_ONCE, Cursor, Store
+from core.tables import VALID, Account, Attempt, FieldError, Generation, LedgerEntry, Payload
+
+LOST = "lost"
+"""The error code of a call whose process died."""
+
+# What a generation cost and wasted, from its attempts: as the record has it when a generation ends.
+_VALID = ", ".join(f"'{outcome.value}'" for outcome in sorted(VALID))
+_SUM_UP = f"""UPDATE generation SET
+cost_nano_usd = (
+    SELECT CASE WHEN COUNT(*) = COUNT(a.cost_nano_usd) THEN SUM(a.cost_nano_usd) END
+    FROM attempt a WHERE a.generation_id = generation.id AND a.input_tokens IS NOT NULL),
+wasted_nano_usd = COALESCE((
+    SELECT SUM(a.cost_nano_usd) FROM attempt a WHERE a.generation_id = generation.id
+    AND NOT (a.outcome IN ({_VALID}) AND generation.outcome IN ({_VALID}))), 0)
+WHERE id = :id"""  # noqa: S608 our own words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPrice:
+    """What an attempt costs after a re-pricing."""
+
+    attempt_id: str
+    cost_nano_usd: int
+    price: Mapping[str, Any]
+    """The price as it is kept: see ``Attempt.price``."""
+    cache_saved_nano_usd: int
+    charges: int
+    """How many accounts are charged for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSums:
+    """What the attempts that are written of one generation sum to."""
+
+    attempts: int
+    unpriced: int
+    """How many of them were paid for and have no price."""
+    cost_nano_usd: int
+    input_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+
+
+class JournalWriter:
+    """Writes what happened, each time in the caller's transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._insert_generations = store.insert(Generation)
+        self._insert_attempts = store.insert(Attempt)
+        self._insert_field_errors = store.insert(FieldError)
+        self._insert_payloads = store.insert(Payload)
+        self._insert_entries = store.insert(LedgerEntry)
+        self._sums = store.prepare(
+            "SELECT COUNT(*), COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END), "
+            "CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT), COALESCE(SUM(input_tokens), 0), "
+            "COALESCE(SUM(cached_tokens), 0), COALESCE(SUM(cache_write_tokens), 0), COALESCE(SUM(output_tokens), 0), "
+            "COALESCE(SUM(reasoning_tokens), 0) FROM attempt WHERE generation_id = :id"
+        )
+        self._estimates = store.prepare(
+            "SELECT a.id, e.account_id, e.nano_usd FROM attempt a LEFT JOIN ledger_entry e ON e.attempt_id = a.id "
+            "AND e.kind = 'charge' WHERE a.generation_id = :id AND a.error_code = 'lost'"
+        )
+        self._retract_generation = store.prepare("DELETE FROM generation WHERE id = :id AND error_code = 'lost'")
+        self._retract_attempt = store.prepare("DELETE FROM attempt WHERE id = :id AND error_code = 'lost'")
+        self._reprice = store.prepare(
+            "UPDATE attempt SET cost_nano_usd = :cost, price = :price, cache_saved_nano_usd = :saved, "
+            "charges = :charges WHERE id = :id"
+        )
+        self._sum_up = store.prepare(_SUM_UP)
+        self._forget_payloads = store.prepare(
+            "DELETE FROM payload WHERE (generation_id, n) IN "
+            "(SELECT generation_id, n FROM payload WHERE expires_at < :before ORDER BY expires_at LIMIT :most)"
+        )
+
+    # ── Appending ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def generation(self, cursor: Cursor, row: Mapping[str, Any]) -> None:
+        """Append a generation that has ended."""
+        self._insert_generations(cursor, [row])
+
+    def attempts(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append attempts that have ended."""
+        self._insert_attempts(cursor, rows)
+
+    def field_errors(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append what was wrong with invalid answers."""
+        self._insert_field_errors(cursor, rows)
+
+    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append what was asked and answered."""
+        self._insert_payloads(cursor, rows)
+
+    def post(self, cursor: Cursor, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Append to the ledger; whoever does moves the accounts by the same sums, in the same transaction."""
+        self._insert_entries(cursor, entries)
+
+    # ── Recovery, and taking it back ──────────────────────────────────────────────────────────────────────────────────
+
+    def sums(self, cursor: Cursor, generation_id: str) -> RecordedSums:
+        """Return what the attempts written so far sum to."""
+        cursor.execute(self._sums, {"id": generation_id})
+        attempts, unpriced, cost, *tokens = map(int, cursor.fetchone())
+        fresh, cached, cache_write, out, reasoning = tokens
+        return RecordedSums(
+            attempts=attempts,
+            unpriced=unpriced,
+            cost_nano_usd=cost,
+            input_tokens=fresh,
+            cached_tokens=cached,
+            cache_write_tokens=cache_write,
+            output_tokens=out,
+            reasoning_tokens=reasoning,
+        )
+
+    def recovered(self, cursor: Cursor, generation_id: str) -> Sequence[tuple[str, str | None, int]]:
+        """Return attempt, account and estimate of each charge that recovery wrote; no account where it charged none."""
+        cursor.execute(self._estimates, {"id": generation_id})
+        found: list[tuple[str, str | None, int]] = []
+        while (row := cursor.fetchone()) is not None:
+            found.append((row[0], row[1], row[2] or 0))
+        return found
+
+    def retract_generation(self, cursor: Cursor, generation_id: str) -> None:
+        """Take back that a generation was lost: it lives on, and is written when it ends."""
+        cursor.execute(self._retract_generation, {"id": generation_id})
+
+    def retract_attempts(self, cursor: Cursor, attempt_ids: Sequence[str]) -> None:
+        """Take back that attempts were lost: they have ended, and are written as they did. Their charges stay."""
+        for attempt_id in attempt_ids:
+            cursor.execute(self._retract_attempt, {"id": attempt_id})
+
+    # ── Re-pricing and removal ────────────────────────────────────────────────────────────────────────────────────────
+
+    def reprice(self, cursor: Cursor, prices: Sequence[NewPrice], generation_ids: Sequence[str]) -> None:
+        """Give attempts new prices, and the generations *generation_ids*, to which they belong, what that sums to."""
+        if not prices:
+            return
+        rows = [
+            {
+                "id": one.attempt_id,
+                "cost": one.cost_nano_usd,
+                "price": orjson.dumps(one.price).decode(),
+                "saved": one.cache_saved_nano_usd,
+                "charges": one.charges,
+            }
+            for one in prices
+        ]
+        cursor.executemany(self._reprice, rows)
+        cursor.executemany(self._sum_up, [{"id": one} for one in generation_ids])
+
+    def forget_payloads(self, before: datetime) -> int:
+        """Delete prompts and answers whose time was over at *before*; return how many.
+
+        Some hundred at a time, so that nobody who writes meanwhile waits for all of them.
+        """
+        forgotten = 0
+        while True:
+            with self._store.transaction() as cursor:
+                cursor.execute(self._forget_payloads, {"before": micros(before), "most": AT_ONCE})
+                count = cursor.rowcount
+            forgotten += count
+            if count < AT_ONCE:
+                return forgotten
+            self._store.rest()
+
+
+def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
+    """Return what deletes all that happened to *tenants*, a query of ids, in an order that leaves nothing behind."""
+    # Those that are out have attempts and no row of their own yet.
+    generations = (
+        select(col(Generation.id))
+        .where(col(Generation.tenant_id).in_(tenants))
+        .union(select(col(Attempt.generation_id)).where(col(Attempt.tenant_id).in_(tenants)))
+    )
+    accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
+    return [
+        delete(Payload).where(col(Payload.generation_id).in_(generations)),
+        delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
+        delete(Attempt).where(col(Attempt.tenant_id).in_(tenants)),
+        delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
+        delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
+    ]
