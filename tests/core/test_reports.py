@@ -80,8 +80,8 @@ class TestTotals:
         assert totals.first_try == 1
         assert totals.error_rate == 7 / 11
         # reached: neither the cache hit nor the four blocked ones; the cancelled one did
-        assert totals.reached == 10
-        assert totals.validity == 3 / 10
+        assert totals.reached == 11
+        assert totals.validity == 3 / 11
 
     def test_nothing_happened(self, reports: Reports) -> None:
         """Without calls counts are 0 and rates unknown, spend is 0 dollars and not unpriced."""
