@@ -3,6 +3,7 @@
 ProctorError                what the caller reads is the message: what, how much, what to do
 ├── Denied                  who you are
 │   ├── Unauthenticated     no key, or one we do not know
+│   ├── TooManyWrongKeys    one address sent too many of these; says when to come back
 │   └── Forbidden           a known principal without the permission
 ├── Invalid                 what you asked
 │   ├── NotFound            it names a thing that is not there
@@ -16,7 +17,9 @@ ProctorError                what the caller reads is the message: what, how much
 │   └── GuardrailBlocked    forbidden content, going out or coming back
 ├── Exhausted               every candidate was tried and none gave a valid object
 ├── Cancelled               the caller left before the answer came
+│   └── Stopped             the server was stopped before the answer came
 └── Unavailable             something of ours is down
+    ├── Overloaded          too many wait already; says when to come back
     └── Misconfigured       this deployment cannot run as it is set up
 
 No message holds a key, a prompt or an answer.
@@ -48,6 +51,12 @@ class Unauthenticated(Denied):
     """No key was given, or one that we do not know or no longer accept."""
 
     code = "unauthenticated"
+
+
+class TooManyWrongKeys(Denied):
+    """The address has sent too many keys that we do not know; ``retry_after_seconds`` says when to come back."""
+
+    code = "too_many_wrong_keys"
 
 
 class Forbidden(Denied):
@@ -128,10 +137,22 @@ class Cancelled(ProctorError):
     code = "cancelled"
 
 
+class Stopped(Cancelled):
+    """The server was stopped before the answer came. For the record; who called is told Unavailable."""
+
+    code = "stopped"
+
+
 class Unavailable(ProctorError):
     """Something of ours is down."""
 
     code = "unavailable"
+
+
+class Overloaded(Unavailable):
+    """Too many requests wait already; ``retry_after_seconds`` says when to come back."""
+
+    code = "overloaded"
 
 
 class Misconfigured(Unavailable):

@@ -144,7 +144,7 @@ class Corridor:
         turn: Turn | None = None
         made: Generation | None = None
         try:
-            with record:
+            with record, cancellation.explained():
                 policy = snapshot.resolve(  # 2 what holds
                     principal,
                     schema=request.schema,

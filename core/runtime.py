@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from core.admission import Admission
 from core.answers import Answers
 from core.breakers import Breakers, Change, Overrides, Rule, words
 from core.budgets import Budgets
@@ -87,6 +88,8 @@ class Runtime:
     drills: Drills
     shared: Shared
     limits: Limits
+    admission: Admission
+    """Who may begin over the API: its generations, not those of the console or the command line."""
     budgets: Budgets
     journal: JournalWriter
     recovery: Recovery
@@ -205,6 +208,14 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
         drills=drills,
         shared=shared,
         limits=limits,
+        admission=Admission(
+            clock,
+            metrics,
+            kind="generate",
+            places=settings.concurrency,
+            waiting=settings.queue,
+            large_bytes=settings.body_megabytes * 1_000_000,
+        ),
         budgets=budgets,
         journal=journal,
         recovery=recovery,

@@ -130,13 +130,21 @@ class Settings(BaseSettings):
     breaker_pause_seconds: PositiveFloat = 30.0
     """The first pause before a probe; each probe that fails doubles it, up to four times as long."""
     concurrency: PositiveInt = 256
-    """How many generations one process holds in flight at once."""
+    """How many generations one process holds in flight at once; one tenant at most four fifths of them."""
+    queue: PositiveInt = 512
+    """How many requests one process lets wait for a place; whoever comes then is told to come back."""
+    body_megabytes: Annotated[int, Field(ge=8)] = 64
+    """How many megabytes of large bodies one process holds at once; others wait unread."""
+    wrong_keys_per_min: PositiveInt = 60
+    """After so many unknown keys in a minute an address is told to come back; known keys pass all the same."""
     database_url: str = ""
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
     redis_url: str | None = None
     """Shares limits and breakers between processes. Empty: they are counted per process."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     """Where console and API listen."""
+    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3.0
+    """How long a server that is told to stop waits for its generations before it ends them."""
     host: str = "localhost"
     """The address to listen on. The console has no sign-in yet: keep it on a private address."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -99,6 +99,21 @@ class Metrics:
         self.in_flight = Gauge(
             "proctor_generations_in_flight", "Generations that are under way.", registry=self.registry
         )
+        self.waiting = Gauge(
+            "proctor_requests_waiting",
+            "Requests to the API that wait for a place; the kinds are generate and read.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.shed = Counter(
+            "proctor_requests_shed",
+            "Requests to the API that were turned away because too many waited already.",
+            ["tenant"],
+            registry=self.registry,
+        )
+        self.wrong_keys = Counter(
+            "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=self.registry
+        )
         self.attempts = Histogram(
             "gen_ai_client_operation_duration_seconds",
             "Duration of one provider call.",

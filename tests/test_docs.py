@@ -14,7 +14,6 @@ import pytest
 
 from core import reports
 from core.api import bodies, native, streams
-from core.api.flights import LANDING_SECONDS
 from core.breakers import Rule
 from core.budgets.terms import THRESHOLDS
 from core.clock import SystemClock
@@ -148,7 +147,7 @@ FIGURES = [
     (API, f"each message {length.MOST_CHARACTERS:,} characters"),
     (API, f"after {streams.KEEP_ALIVE_SECONDS:.0f} seconds without an event"),
     (API, f"{Settings().deadline_seconds:.0f} seconds unless it was changed"),
-    (RUNNING, f"{LANDING_SECONDS:.0f} seconds for those under way"),
+    (RUNNING, f"{Settings().drain_seconds:.0f} seconds for those under way"),
     (README.read_text(encoding="utf-8"), f"{SMOLLM2.file_bytes / 1e6:.0f} MB"),
 ]
 

@@ -211,7 +211,7 @@ def test_every_endpoint_stands_in_its_table(tmp_path: Path) -> None:
     runtime = build(Settings(database_url=f"sqlite:///{tmp_path / 'p.db'}", local_model="off"))
     api = assemble(runtime)
     paths = {f"{method.upper()} /v1{path}" for path, methods in api.openapi()["paths"].items() for method in methods}
-    api.state.flights.close()
+    api.state.native.close()
     runtime.close()
     assert set(names(API, "endpoint")) == {*paths, "GET /v1/openapi.json"}
     assert set(names(RUNNING, "address")) == {f"GET {route.path}" for route in operations.operations(runtime)}

@@ -21,7 +21,7 @@ __all__ = ["create_api"]
 
 
 def create_api(runtime: Runtime) -> FastAPI:
-    """Return the API over *runtime*, to be mounted at ``/v1``. Its generations are ``api.state.flights``."""
+    """Return the API over *runtime*, to be mounted at ``/v1``. What it runs is ``api.state.native``."""
     from core.api.assembly import assemble  # noqa: PLC0415 as said above
 
     return assemble(runtime)

@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from core.api import bodies, problems, spend
-from core.api.flights import Flights
 from core.api.middleware import Faults
 from core.api.native import Native
 from core.api.problems import internal_error
@@ -24,10 +23,17 @@ _DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Event, bodies.Problem, 
 
 def assemble(runtime: Runtime) -> FastAPI:
     """Return the API over *runtime*."""
-    api = FastAPI(title="Proctor", version=version("proctor"), description=_DESCRIPTION, docs_url=None, redoc_url=None)
-    flights = Flights(runtime.settings.concurrency)
-    api.state.flights = flights
-    api.include_router(Native(runtime, flights).router)
+    api = FastAPI(
+        title="Proctor",
+        version=version("proctor"),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    native = api.state.native = Native(runtime)
+    api.include_router(native.router)
+    api.router.routes[:0] = native.routes  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     api.add_middleware(Faults, answer=internal_error)
     api.openapi = lambda: _document(api)

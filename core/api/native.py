@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from fastapi import APIRouter
-from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from core.admission import LARGE_BYTES
 from core.api import bodies, problems
 from core.api import spend as spending
-from core.api.flights import End, Flight, Flights
-from core.api.problems import Problem, internal_error, problem, too_large
+from core.api.door import Door, bearer
+from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
+from core.api.problems import Problem, internal_error, problem, too_large, too_slow
+from core.api.readers import Readers
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
-from core.errors import Cancelled, NotFound, ProctorError, Unauthenticated, Unavailable
+from core.errors import NotFound, ProctorError, Stopped, Unavailable
 from core.generation import Partial
 from core.principals import Permission, Principal
 from core.record import Generation
@@ -32,55 +37,131 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class Native:
     """The routes, with what they need."""
 
-    def __init__(self, runtime: Runtime, flights: Flights) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._flights = flights
+        self._door = Door(
+            runtime.clock,
+            runtime.metrics,
+            revision=runtime.tenants.revision,
+            callers=runtime.tenants.callers,
+            wrong_keys_per_min=runtime.settings.wrong_keys_per_min,
+        )
+        self._in_flight = InFlightRequests(runtime.settings.concurrency)
+        self._admission = runtime.admission
+        self._readers = Readers(runtime)
         self._bodies: dict[str, dict[str, Any]] = {}
         self.router = APIRouter()
+        """The routes as they are documented."""
         add = self.router.add_api_route
         add("/generate", self.generate, methods=["POST"], **_GENERATE)
         add("/generations/{generation_id}", self.generation, methods=["GET"], **_GENERATION)
         add("/schemas", self.schemas, methods=["GET"], **_SCHEMAS)
         add("/spend", self.spend, methods=["GET"], **_SPEND)
+        self.routes = [
+            Route("/generate", self.generate, methods=["POST"]),
+            Route("/generations/{generation_id}", self._generation_of_path, methods=["GET"]),
+            Route("/schemas", self.schemas, methods=["GET"]),
+            Route("/spend", self.spend, methods=["GET"]),
+        ]
+        """The same as they are served, without what FastAPI would do for each request and nobody here needs."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server was told to stop."""
+        return self._in_flight.is_draining
+
+    async def drain(self) -> None:
+        """Begin nothing more, and let what is under way end: by itself for some seconds, then at once."""
+        self._admission.close()
+        await self._in_flight.drain(self._runtime.settings.drain_seconds)
+
+    def close(self) -> None:
+        """Wait for the generations' threads, and end the others; to be called after :meth:`drain`."""
+        self._in_flight.close()
+        self._readers.close()
+        self._door.close()
 
     async def generate(self, request: Request) -> Response:
         """Answer with an object that satisfies the schema, or say exactly why not."""
-        secret = bearer(request)
-        body = await _body(request)
-        if body is None:
-            refusal = too_large(MOST_BODY_BYTES)
-            problems.tell(refusal)
-            return refusal
+        caller = await self._door.caller(request)
         request_id, arrived = _request_id(request, self._runtime), self._runtime.clock.monotonic()
-        flight = self._flights.begin(
-            request.receive, lambda flight: self._fly(flight, secret, body, request_id, arrived)
-        )
+        call, has_begun = self._in_flight.open(), False
         try:
-            first = await flight.next()
+            body = await self._admitted(request, call, caller.tenant)
+            if isinstance(body, Problem):
+                problems.tell(body)
+                call.close(has_begun=False)
+                return body
+            secret, has_begun = bearer(request), True
+            self._in_flight.begin(call, lambda call: self._generate(call, secret, body, request_id, arrived))
+            first = await call.next()
         except BaseException:
-            flight.close()
+            call.close(has_begun=has_begun)
             raise
-        if isinstance(first, End) and (first.is_problem or not first.streamed):
-            flight.close()
+        if isinstance(first, Ending) and (first.is_problem or not first.streamed):
+            call.close()
             media_type = problems.MEDIA_TYPE if first.is_problem else "application/json"
             return Response(first.body, first.status, first.headers, media_type)
-        return EventStream(flight, cast("bytes | End", first))
+        return EventStream(call, cast("bytes | Ending", first))
 
     async def generation(self, request: Request, generation_id: str) -> Response:
         """Return a generation of the key's own tenant, as far as it is kept."""
-        return await run_in_threadpool(self._generation, bearer(request), generation_id)
+        return await self._read(request, partial(self._generation, generation_id=generation_id))
 
     async def schemas(self, request: Request) -> Response:
         """Return every schema, its versions and labels."""
-        return await run_in_threadpool(self._schemas, bearer(request))
+        return await self._read(request, self._schemas)
 
     async def spend(self, request: Request) -> Response:
         """Return what the key's tenant spent."""
-        return await run_in_threadpool(self._spend, bearer(request), dict(request.query_params))
+        return await self._read(request, partial(self._spend, asked=dict(request.query_params)))
+
+    async def _generation_of_path(self, request: Request) -> Response:
+        return await self.generation(request, request.path_params["generation_id"])
+
+    async def _read(self, request: Request, answer: Callable[[str], Response]) -> Response:
+        caller = await self._door.caller(request)
+        return await self._readers.run(caller.tenant, partial(answer, bearer(request)))
+
+    async def _admitted(self, request: Request, call: InFlightRequest, tenant: str) -> bytes | Problem:
+        """Return the body of a request that has got a place; or what it is told.
+
+        What the server has read already is taken at once, so that a client who leaves the queue is noticed; a large
+        body is read only when there is a place for it.
+
+        Raises:
+            Overloaded: too many wait already, or it has waited as long as a generation may take.
+            Unavailable: the server is stopping.
+            ClientDisconnect: the client has left.
+
+        """
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdecimal() and len(announced) < 20 else MOST_BODY_BYTES
+        if size > MOST_BODY_BYTES:
+            return too_large(MOST_BODY_BYTES)
+        self._admission.require_room(tenant)
+        body, seconds, is_small = None, self._runtime.settings.deadline_seconds, size < LARGE_BYTES
+        try:
+            async with asyncio.timeout(seconds):
+                if is_small:
+                    body = await _body(request)
+                    call.watch(request.receive)
+                await call.placed(self._admission.ask(tenant, size))
+                if not is_small:
+                    body = await _body(request)
+                    call.watch(request.receive)
+        except TimeoutError:
+            if call.is_placed or (is_small and body is None):
+                return too_slow(seconds)
+            raise self._admission.turned_away(tenant) from None
+        if body is None:
+            return too_large(MOST_BODY_BYTES)
+        call.needs(len(body))
+        return body
 
     # In threads.
 
-    def _fly(self, flight: Flight, secret: str, body: bytes, request_id: str, arrived: float) -> End:
+    def _generate(self, call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
         """Walk the corridor; whatever happens is an end."""
         streamed = False
         try:
@@ -88,27 +169,21 @@ class Native:
             asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
             if not streamed:
-                generation = self._runtime.generator.generate(asked, principal, flight.cancellation)
-                return _end(generation, streamed=False)
-            for news in self._runtime.generator.stream(asked, principal, flight.cancellation):
-                if isinstance(news, Partial):
-                    flight.show(partial_event(news))
+                generation = self._runtime.generator.generate(asked, principal, call.cancellation)
+                return _ending(generation, streamed=False)
+            for progress in self._runtime.generator.stream(asked, principal, call.cancellation):
+                if isinstance(progress, Partial):
+                    call.show(partial_event(progress))
                 else:
-                    return _end(news, streamed=True)
+                    return _ending(progress, streamed=True)
             raise AssertionError("a stream ends with its generation")  # noqa: TRY301 answered like any fault of ours
         except ProctorError as error:
-            refusal = problem(self._said_to_who_is_left(error))
+            refusal = problem(_said_to_who_is_left(error))
             if "generation_id" not in error.facts:
                 problems.tell(refusal)
         except Exception as error:  # noqa: BLE001 this is where a fault of ours becomes an answer
             refusal = internal_error(error)
         return _refused(refusal, streamed=streamed)
-
-    def _said_to_who_is_left(self, error: ProctorError) -> ProctorError:
-        """Return why a call ended that its caller did not leave: the server stopped."""
-        if isinstance(error, Cancelled) and self._flights.is_landing:
-            return Unavailable("The server is stopping and had to end this call. Send it again.", **error.facts)
-        return error
 
     def _generation(self, secret: str, generation_id: str) -> Response:
         principal = self._caller(secret, Permission.GENERATIONS_READ)
@@ -170,27 +245,8 @@ class Native:
         return principal
 
 
-def bearer(request: Request) -> str:
-    """Return the key that a request brings.
-
-    Raises:
-        Unauthenticated: it brings none.
-
-    """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthenticated(
-            "No key was sent. Send a tenant key as 'Authorization: Bearer prk_…'; "
-            "an operator makes one with 'proctor key create TENANT'."
-        )
-    return secret.strip()
-
-
 async def _body(request: Request) -> bytes | None:
     """Return the body; ``None`` if it is too long, without reading the rest of it."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MOST_BODY_BYTES:
-        return None
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
@@ -201,18 +257,25 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(pieces)
 
 
+def _said_to_who_is_left(error: ProctorError) -> ProctorError:
+    """Return why a call ended that its caller did not leave: the server stopped."""
+    if isinstance(error, Stopped):
+        return Unavailable("The server is stopping and had to end this call. Send it again.", **error.facts)
+    return error
+
+
 def _request_id(request: Request, runtime: Runtime) -> str:
     state: Mapping[str, Any] = request.scope.get("state", {})
     return state.get("request_id") or runtime.clock.new_id()
 
 
-def _end(generation: Generation | Partial, *, streamed: bool) -> End:
-    return End(200, as_json(fresh(cast("Generation", generation))), {}, streamed)
+def _ending(generation: Generation | Partial, *, streamed: bool) -> Ending:
+    return Ending(200, as_json(fresh(cast("Generation", generation))), {}, streamed)
 
 
-def _refused(refusal: Problem, *, streamed: bool) -> End:
+def _refused(refusal: Problem, *, streamed: bool) -> Ending:
     headers = {name: value for name, value in refusal.headers.items() if name not in ("content-length", "content-type")}
-    return End(refusal.status_code, bytes(refusal.body), headers, streamed)
+    return Ending(refusal.status_code, bytes(refusal.body), headers, streamed)
 
 
 def _json(document: Any) -> Response:
@@ -228,13 +291,14 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         402: "The tenant's budget does not cover what this could cost; `resets_at` says when it starts anew.",
         403: "The key may not do this, or a flag is off for its tenant.",
         404: "The request names a schema, route or generation that is not there.",
+        408: "The body did not come in time.",
         413: f"The body has more than {MOST_BODY_BYTES} bytes.",
         422: "The request cannot be used, or a guardrail blocks it; `code` tells which.",
-        429: "The tenant's rate limit is reached; `Retry-After` says when to come back.",
+        429: "A limit of the tenant, or of an address on unknown keys, is reached; `Retry-After` says when to return.",
         499: "The caller left before the answer came.",
         500: "Proctor failed.",
         502: "Every model was tried and none gave a valid object; `attempts` shows what each did.",
-        503: "The database does not answer, or the server is stopping.",
+        503: "Too many requests wait already, the database does not answer, or the server is stopping.",
         504: "As 502, and the last attempt ran out of time.",
     }
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -266,7 +330,7 @@ _GENERATE: dict[str, Any] = {
                 "text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}, "example": _STREAM},
             },
         },
-        **_problems(401, 402, 403, 404, 413, 422, 429, 499, 500, 502, 503, 504),
+        **_problems(401, 402, 403, 404, 408, 413, 422, 429, 499, 500, 502, 503, 504),
     },
     "openapi_extra": {
         "requestBody": {
@@ -314,7 +378,7 @@ _GENERATION: dict[str, Any] = {
             "description": "The generation.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Generation"}}},
         },
-        **_problems(401, 403, 404, 422, 500, 503),
+        **_problems(401, 403, 404, 422, 429, 500, 503),
     },
 }
 _SCHEMAS: dict[str, Any] = {
@@ -327,7 +391,7 @@ _SCHEMAS: dict[str, Any] = {
             "description": "The schemas, by name.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schemas"}}},
         },
-        **_problems(401, 403, 500, 503),
+        **_problems(401, 403, 429, 500, 503),
     },
 }
-_SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(_problems(401, 403, 422, 500, 503))
+_SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(_problems(401, 403, 422, 429, 500, 503))

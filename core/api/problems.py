@@ -27,9 +27,12 @@ from core.errors import (
     Invalid,
     Misconfigured,
     NotFound,
+    Overloaded,
     ProctorError,
     RateLimited,
     Rejected,
+    Stopped,
+    TooManyWrongKeys,
     Unauthenticated,
     Unavailable,
     Unbudgeted,
@@ -42,6 +45,7 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     ProctorError: (500, "Proctor failed"),
     Denied: (403, "Denied"),
     Unauthenticated: (401, "A key is needed"),
+    TooManyWrongKeys: (429, "Too many wrong keys"),
     Forbidden: (403, "Not allowed"),
     Invalid: (422, "The request cannot be used"),
     NotFound: (404, "Not found"),
@@ -55,7 +59,9 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     GuardrailBlocked: (422, "Blocked by a guardrail"),
     Exhausted: (502, "No valid object"),
     Cancelled: (499, "The caller left"),
+    Stopped: (503, "Not available"),
     Unavailable: (503, "Not available"),
+    Overloaded: (503, "Too many at once"),
     Misconfigured: (503, "Not available"),
 }
 """Status and title of every class of error."""
@@ -122,6 +128,17 @@ def too_large(most: int) -> Problem:
     )
 
 
+def too_slow(seconds: float) -> Problem:
+    """Return the problem of a body that has not come within *seconds*."""
+    return Problem(
+        status=408,
+        code="too_slow",
+        title="The body is too slow",
+        detail=f"The body did not come within {seconds:g} s. Send it again, faster.",
+        headers={"Connection": "close"},
+    )
+
+
 def install(api: FastAPI) -> None:
     """Make *api* say no in this way, whatever the reason."""
     api.add_exception_handler(ProctorError, _proctor_error)
@@ -175,7 +192,10 @@ def _headers(error: ProctorError) -> Mapping[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="proctor"'}
     seconds = error.facts.get("retry_after_seconds")
-    return {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds is not None else {}
+    headers = {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds is not None else {}
+    if isinstance(error, TooManyWrongKeys):
+        headers["Connection"] = "close"  # what it still sends need not even be read
+    return headers
 
 
 def _is_json(value: Any) -> bool:

@@ -9,9 +9,12 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import orjson
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Misconfigured, ProctorError
@@ -21,12 +24,18 @@ from core.telemetry import log
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from core.api.flights import Flights
+    from core.api.native import Native
     from core.runtime import Runtime
 
+MOST_WAITING = 1000
+"""How many requests may wait for the start; more are told to come back."""
 REFUSED_TO_START = 2
 """The exit code of a start that a setting or the database prevents."""
 _CLOSE_SECONDS = 5.0
+_CATCH_UP_SECONDS = 2.0
+"""How long a server that was told to stop goes on listening at most, until everybody who has come was heard."""
+_ROUND_SECONDS = 0.02
+_QUIET_ROUNDS = 3
 
 
 def check_settings() -> None:
@@ -47,16 +56,18 @@ class Startup:
         self._begin = begin or _begin
         self._settle = settle
         self._api: ASGIApp | None = None
-        self._flights: Flights | None = None
+        self._native: Native | None = None
         self._has_begun: asyncio.Event | None = None
-        self._landing: asyncio.Task[None] | None = None
+        self._stop: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._waiting = 0
         self.runtime: Runtime | None = None
         """This process's Proctor; ``None`` until it has started."""
 
     @property
     def is_stopping(self) -> bool:
         """Whether the server was told to stop."""
-        return self._flights is not None and self._flights.is_landing
+        return self._is_stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the API, as soon as there is one."""
@@ -64,6 +75,8 @@ class Startup:
             await self._begun()
         if self._api is not None:
             await self._api(scope, receive, send)
+        elif scope["type"] == "http":
+            await _not_now("stopping" if self._is_stopping else "starting")(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None, None]:
@@ -72,7 +85,7 @@ class Startup:
         self._has_begun = asyncio.Event()
         beginning = threading.Thread(target=self._run, args=(loop, self._has_begun), name="startup", daemon=True)
         beginning.start()
-        with self._landing_on_signals(loop):
+        with self._draining_on_signals(loop):
             try:
                 yield
             finally:
@@ -80,9 +93,16 @@ class Startup:
                 await self._close()
 
     async def _begun(self) -> None:
+        """Wait until the API can serve or never will; where too many wait already, for nothing."""
         if self._has_begun is None:
             raise RuntimeError("The lifespan has not begun.")
-        await self._has_begun.wait()
+        if self._waiting >= MOST_WAITING:
+            return
+        self._waiting += 1
+        try:
+            await self._has_begun.wait()
+        finally:
+            self._waiting -= 1
 
     def _run(self, loop: asyncio.AbstractEventLoop, has_begun: asyncio.Event) -> None:
         """Load, build, start; then open the door. What prevents it is said in one sentence and ends the process."""
@@ -96,7 +116,9 @@ class Startup:
             _give_up(error.message)
         except Exception as error:  # noqa: BLE001 a start that fails for any reason must end the process
             _give_up(f"Proctor cannot start ({type(error).__name__}). 'proctor doctor' looks for the reason.")
-        self.runtime, self._flights, self._api = runtime, api.state.flights, api
+        self.runtime, self._native = runtime, api.state.native
+        if not self._is_stopping:
+            self._api = api
         loop.call_soon_threadsafe(has_begun.set)
         try:
             if self._settle is not None:
@@ -105,36 +127,83 @@ class Startup:
             log().error("settling_failed", error=type(error).__name__)
 
     async def _close(self) -> None:
-        if self._flights is not None:
-            await self._flights.land()
-            await asyncio.to_thread(self._flights.close)
+        self._is_stopping = True
+        if self._native is not None:
+            await self._native.drain()
+            await asyncio.to_thread(self._native.close)
         if self.runtime is not None:
             await asyncio.to_thread(self.runtime.close)
 
     @contextmanager
-    def _landing_on_signals(self, loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
-        """Let generations land as soon as the server is told to stop: it would wait for them without an end."""
+    def _draining_on_signals(self, loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
+        """Let generations end as soon as the server is told to stop: it would wait for them without an end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-        def land(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._land)
-            if callable(then := before[signal.Signals(number)]):
-                then(number, frame)
+        def stop(number: int, frame: FrameType | None) -> None:
+            then = before[signal.Signals(number)]
+            go_on = partial(then, number, frame) if callable(then) else _nothing
+            if self._is_stopping:  # told again: at once
+                go_on()
+            else:
+                self._is_stopping = True
+                loop.call_soon_threadsafe(self._begin_to_stop, go_on)
 
         for number in before:
-            signal.signal(number, land)
+            signal.signal(number, stop)
         try:
             yield
         finally:
             for number, handle in before.items():
                 signal.signal(number, handle)
 
-    def _land(self) -> None:
-        if self._flights is not None and not self._flights.is_landing:
-            self._landing = asyncio.get_running_loop().create_task(self._flights.land())
+    def _begin_to_stop(self, go_on: Callable[[], object]) -> None:
+        self._stop = asyncio.get_running_loop().create_task(self._stopped(go_on))
+
+    async def _stopped(self, go_on: Callable[[], object]) -> None:
+        """Drain, and let the server stop listening once everybody who has come was heard.
+
+        It would hang up on whoever has connected and not been read yet; on a busy machine these are many.
+        """
+        if self._has_begun is not None:
+            self._has_begun.set()
+        draining = asyncio.get_running_loop().create_task(self._native.drain()) if self._native else None
+        await _caught_up()
+        go_on()
+        if draining is not None:
+            await draining
+
+
+async def _caught_up() -> None:
+    """Wait until the event loop has nothing left to do that is late."""
+    loop = asyncio.get_running_loop()
+    began, quiet = loop.time(), 0
+    while quiet < _QUIET_ROUNDS and loop.time() - began < _CATCH_UP_SECONDS:
+        before = loop.time()
+        await asyncio.sleep(_ROUND_SECONDS)
+        quiet = quiet + 1 if loop.time() - before < 2 * _ROUND_SECONDS else 0
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _not_now(status: str) -> Response:
+    """Return what is told while there is no API: what :mod:`core.api.problems` says, which is not loaded yet."""
+    document: dict[str, Any] = {
+        "type": "urn:proctor:problem:unavailable",
+        "title": "Not available",
+        "status": 503,
+        "code": "unavailable",
+        "detail": f"The server is {status} and serves nothing now. Send it again.",
+        "generation_id": None,
+        "outcome": None,
+        "trace": [],
+        "retry_after_seconds": 1.0,
+    }
+    return Response(orjson.dumps(document), 503, {"Retry-After": "1"}, "application/problem+json")
 
 
 def serve(startup: Startup) -> Starlette:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.api.flights import End, Flight
+from core.api.in_flight import Ending, InFlightRequest
 from core.documents import as_json
 
 if TYPE_CHECKING:
@@ -30,26 +30,28 @@ def partial_event(partial: Partial) -> bytes:
 
 
 class EventStream(Response):
-    """Events as they come, until the flight ends or the client leaves."""
+    """Events as they come, until the request ends or the client leaves."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, flight: Flight, first: bytes | End, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> None:
+    def __init__(
+        self, request: InFlightRequest, first: bytes | Ending, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+    ) -> None:
         super().__init__(headers=dict(HEADERS))
         del self.headers["content-length"]  # nobody knows it yet
-        self._flight = flight
+        self._request = request
         self._first = first
         self._keep_alive_seconds = keep_alive_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 ASGI's signature
-        """Send everything; whichever way this ends, the flight does not outlive it."""
+        """Send everything; whichever way this ends, the request does not outlive it."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            news: bytes | End | None = self._first
-            while not isinstance(news, End):
-                await send({"type": "http.response.body", "body": news or b": keep-alive\n\n", "more_body": True})
-                news = await self._flight.next(self._keep_alive_seconds)
-            last = event("error" if news.is_problem else "final", news.body)
+            progress: bytes | Ending | None = self._first
+            while not isinstance(progress, Ending):
+                await send({"type": "http.response.body", "body": progress or b": keep-alive\n\n", "more_body": True})
+                progress = await self._request.next(self._keep_alive_seconds)
+            last = event("error" if progress.is_problem else "final", progress.body)
             await send({"type": "http.response.body", "body": last, "more_body": False})
         finally:
-            self._flight.close()
+            self._request.close()

@@ -11,9 +11,10 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
+from core.errors import Cancelled, Stopped
 from core.providers import Abandoned, Answer, Conversation, Garbled, ProviderError, TimedOut
 
 
@@ -22,16 +23,38 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.requested = threading.Event()
+        self._is_stop = False
         self._calls: list[Future[Answer]] = []
         self._lock = threading.Lock()
 
-    def cancel(self) -> None:
-        """Leave. May be called from any thread, any number of times."""
+    def cancel(self, *, server_stops: bool = False) -> None:
+        """Leave. May be called from any thread, any number of times; the first says whether the server is why."""
         with self._lock:
+            self._is_stop |= server_stops and not self.requested.is_set()
             self.requested.set()
             calls = self._calls.copy()
         for call in calls:
             call.cancel()
+
+    @property
+    def sentence(self) -> str:
+        """Why a call ended whose answer nobody waits for."""
+        return "The server was stopped." if self._is_stop else "The caller left."
+
+    @contextmanager
+    def explained(self) -> Generator[None]:
+        """Tell a stop of the server from a caller who left, which is all that is known inside.
+
+        Raises:
+            Stopped: in the place of ``Cancelled``.
+
+        """
+        try:
+            yield
+        except Cancelled as left:
+            if self._is_stop:
+                raise Stopped("The server was stopped before the answer came.", **left.facts) from None
+            raise
 
     def watch(self, call: Future[Answer]) -> None:
         """Name a call that is to be ended by :meth:`cancel`."""
@@ -71,7 +94,7 @@ class PendingCall:
         try:
             return self.future.result()
         except CancelledError:
-            raise Abandoned("The caller left.", answer=self.so_far) from None
+            raise Abandoned(self._cancellation.sentence, answer=self.so_far) from None
         finally:
             self._cancellation.forget(self.future)
 
@@ -133,7 +156,7 @@ class Loop:
                     yield piece
             return future.result()
         except CancelledError:
-            raise Abandoned("The caller left.", answer=conversation.so_far) from None
+            raise Abandoned(cancellation.sentence, answer=conversation.so_far) from None
         finally:
             cancellation.forget(future)
             if not future.done():

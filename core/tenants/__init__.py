@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ from core.store import Store
 from core.tables import ApiKey, Tenant
 from core.tenants._fields import EDITABLE, LIMITS, LONGEST_NAME, checked
 
-__all__ = ["LOCAL_OPERATOR", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
+__all__ = ["LOCAL_OPERATOR", "Caller", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
 
 SECRET_PREFIX = "prk_"  # noqa: S105 it is no secret: it lets scanners find a key that leaked
 _SHOWN = len(SECRET_PREFIX) + 6
@@ -56,6 +56,15 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who holds a key."""
+
+    principal: Principal
+    tenant: str
+    """The name of its tenant."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     """A key at the only moment at which it can be read."""
 
@@ -78,6 +87,14 @@ class Tenants:
         self._store = store
         self._clock = clock
         self._on_new_zone = on_new_zone
+        self._revision = store.prepare(
+            "SELECT COALESCE((SELECT MAX(count) FROM revision), 0), COUNT(*), COALESCE(SUM(count), 0) "
+            "FROM tenant_revision"
+        )
+        self._live = store.prepare(
+            "SELECT k.hash, k.id, k.tenant_id, k.prefix, t.name FROM api_key k JOIN tenant t ON t.id = k.tenant_id "
+            "WHERE k.revoked_at IS NULL"
+        )
         self._by_hash = store.prepare("SELECT id, tenant_id, prefix, revoked_at FROM api_key WHERE hash = :hash")
 
     def create(
@@ -315,6 +332,21 @@ class Tenants:
         with self._store.reading() as session:
             return [_shown(row) for row in session.exec(newest_first.order_by(col(ApiKey.id).desc()))]
 
+    def callers(self) -> Mapping[str, Caller]:
+        """Return everybody who holds a key that opens the door, by :func:`digest` of the key."""
+        with self._store.snapshot() as connection:
+            rows = connection.exec_driver_sql(self._live).all()
+        return {row.hash: Caller(_principal(row.id, row.tenant_id, row.prefix), row.name) for row in rows}
+
+    def revision(self) -> tuple[int, ...]:
+        """Return numbers that are others after every decision about any tenant: while they stand, so do the callers.
+
+        Raises:
+            Unavailable: the database does not answer.
+
+        """
+        return tuple(self._store.read_one(self._revision, {}))
+
     def authenticate(self, secret: str) -> Principal:
         """Return who holds *secret*: one indexed look-up by its hash.
 
@@ -325,20 +357,34 @@ class Tenants:
             Unavailable: the database does not answer.
 
         """
-        if secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET:
-            row = self._store.read_one(self._by_hash, {"hash": _hash(secret)})
+        if (hashed := digest(secret)) is not None:
+            row = self._store.read_one(self._by_hash, {"hash": hashed})
             if row is not None:
                 key_id, tenant_id, prefix, revoked_at = row
                 if revoked_at is None:
-                    return Principal(f"key {prefix}…", Role.TENANT_KEY, tenant_id=tenant_id, key_id=key_id)
-        raise Unauthenticated(
-            "The key is not known here, or was revoked. Send a tenant key as 'Authorization: Bearer prk_…'; "
-            "an operator makes one with 'proctor key create TENANT'."
-        )
+                    return _principal(key_id, tenant_id, prefix)
+        raise unknown_key()
+
+
+def digest(secret: str) -> str | None:
+    """Return what is kept of *secret*; ``None`` if it cannot be a key of ours."""
+    return _hash(secret) if secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET else None
+
+
+def unknown_key() -> Unauthenticated:
+    """Return what is told whose key opens no door. The sentence is the same for all, so that it tells nothing."""
+    return Unauthenticated(
+        "The key is not known here, or was revoked. Send a tenant key as 'Authorization: Bearer prk_…'; "
+        "an operator makes one with 'proctor key create TENANT'."
+    )
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _principal(key_id: str, tenant_id: str, prefix: str) -> Principal:
+    return Principal(f"key {prefix}…", Role.TENANT_KEY, tenant_id=tenant_id, key_id=key_id)
 
 
 def _shown(row: ApiKey) -> Key:

@@ -51,6 +51,9 @@ def test_codes_tell_errors_apart() -> None:
         "guardrail_blocked",
         "exhausted",
         "cancelled",
+        "stopped",
+        "overloaded",
+        "too_many_wrong_keys",
         "unavailable",
         "misconfigured",
     }, "a code is a promise: a new one is added here on purpose"

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from starlette.types import Message
 
-from core.api.flights import End, Flight, Flights
+from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.reports import Call
 from core.settings import Settings
 from tests.core.api.conftest import House, eventually
@@ -91,33 +90,31 @@ def test_leaving_while_sending(url: str, house: House) -> None:
     assert only_call(house) is None
 
 
-def test_landing() -> None:
-    """Told to stop, flights get their moment to end by themselves; then all are ended, and later ones never begin."""
+def test_drain() -> None:
+    """Told to stop, requests get their moment to end by themselves; then all are ended, and later ones never begin."""
 
-    async def stays() -> Message:
-        """Receive nothing."""
-        await asyncio.sleep(60)
-        raise AssertionError("the client stays")
+    def work(seconds: float, call: InFlightRequest) -> Ending:
+        was_ended = call.cancellation.requested.wait(seconds)
+        return Ending(503 if was_ended else 200, b"", {}, streamed=False)
 
-    def work(seconds: float, flight: Flight) -> End:
-        was_ended = flight.cancellation.requested.wait(seconds)
-        return End(503 if was_ended else 200, b"", {}, streamed=False)
-
-    async def fly() -> list[int]:
-        """Return how three flights ended: a short one, a long one, and one that came too late."""
-        flights = Flights(4)
-        out = [flights.begin(stays, partial(work, seconds)) for seconds in (0.05, 30)]
+    async def drain() -> list[int]:
+        """Return how three requests ended: a short one, a long one, and one that came too late."""
+        requests = InFlightRequests(4)
+        out = [requests.open() for _ in range(3)]
+        for call, seconds in zip(out, (0.05, 30), strict=False):
+            requests.begin(call, partial(work, seconds))
         began = time.monotonic()
-        await flights.land(0.3)
-        out.append(flights.begin(stays, partial(work, 30)))
-        ends = [await flight.next() for flight in out]
+        await requests.drain(0.3)
+        requests.begin(out[2], partial(work, 30))
+        ends = [await call.next() for call in out]
         assert time.monotonic() - began < 3
-        for flight in out:
-            flight.close()
-        flights.close()
-        return [end.status for end in ends if isinstance(end, End)]
+        assert [call.cancellation.sentence for call in out[1:]] == ["The server was stopped."] * 2
+        for call in out:
+            call.close()
+        requests.close()
+        return [end.status for end in ends if isinstance(end, Ending)]
 
-    assert asyncio.run(fly()) == [200, 503, 503]
+    assert asyncio.run(drain()) == [200, 503, 503]
 
 
 class TestMany:

@@ -33,7 +33,9 @@ EXPECTED = {
     "Unpriced": 402,
     "GuardrailBlocked": 422,
     "Exhausted": 502,
-    "Cancelled": 499,
+    "Stopped": 503,
+    "Overloaded": 503,
+    "TooManyWrongKeys": 429,
     "Misconfigured": 503,
 }
 

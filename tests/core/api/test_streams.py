@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from starlette.types import Message
 
-from core.api.flights import End, Flight, Flights
+from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.api.streams import EventStream, event
 
 PARTIAL = event("partial", b"{}")
-FINAL = End(200, b"[1]", {}, streamed=True)
+FINAL = Ending(200, b"[1]", {}, streamed=True)
 
 
 async def stays() -> Message:
@@ -20,9 +21,17 @@ async def stays() -> Message:
     raise AssertionError("nobody waits that long")
 
 
-async def sent(flight: Flight, *, keep_alive_seconds: float, pause_seconds: float = 0.0) -> list[bytes]:
+def begun(requests: InFlightRequests, work: Callable[[InFlightRequest], Ending]) -> InFlightRequest:
+    """Begin *work* for a client who stays."""
+    call = requests.open()
+    requests.begin(call, work)
+    call.watch(stays)
+    return call
+
+
+async def sent(call: InFlightRequest, *, keep_alive_seconds: float, pause_seconds: float = 0.0) -> list[bytes]:
     """Return what a client receives who needs *pause_seconds* for each piece."""
-    first = await flight.next()
+    first = await call.next()
     assert first is not None
     bodies: list[bytes] = []
 
@@ -32,23 +41,23 @@ async def sent(flight: Flight, *, keep_alive_seconds: float, pause_seconds: floa
             bodies.append(message["body"])
             await asyncio.sleep(pause_seconds)
 
-    await EventStream(flight, first, keep_alive_seconds)({"type": "http"}, stays, send)
+    await EventStream(call, first, keep_alive_seconds)({"type": "http"}, stays, send)
     return bodies
 
 
 def test_keep_alive() -> None:
     """In a silence comments are sent, which every reader of events skips, so that no proxy cuts the connection."""
 
-    def work(flight: Flight) -> End:
-        flight.show(PARTIAL)
-        flight.cancellation.requested.wait(0.3)
+    def work(call: InFlightRequest) -> Ending:
+        call.show(PARTIAL)
+        call.cancellation.requested.wait(0.3)
         return FINAL
 
     async def serve() -> list[bytes]:
         """Serve one stream."""
-        flights = Flights(1)
-        bodies = await sent(flights.begin(stays, work), keep_alive_seconds=0.05)
-        flights.close()
+        requests = InFlightRequests(1)
+        bodies = await sent(begun(requests, work), keep_alive_seconds=0.05)
+        requests.close()
         return bodies
 
     first, *comments, last = asyncio.run(serve())
@@ -60,16 +69,16 @@ def test_keep_alive() -> None:
 def test_a_slow_reader_skips() -> None:
     """Partial objects that a slow reader has not taken yet are replaced by newer ones; the end is never lost."""
 
-    def work(count: int, flight: Flight) -> End:
+    def work(count: int, call: InFlightRequest) -> Ending:
         for number in range(count):
-            flight.show(event("partial", b"%d" % number))
+            call.show(event("partial", b"%d" % number))
         return FINAL
 
     async def serve() -> list[bytes]:
         """Serve one stream."""
-        flights = Flights(1)
-        bodies = await sent(flights.begin(stays, partial(work, 500)), keep_alive_seconds=5, pause_seconds=0.02)
-        flights.close()
+        requests = InFlightRequests(1)
+        bodies = await sent(begun(requests, partial(work, 500)), keep_alive_seconds=5, pause_seconds=0.02)
+        requests.close()
         return bodies
 
     bodies = asyncio.run(serve())
@@ -78,23 +87,23 @@ def test_a_slow_reader_skips() -> None:
 
 
 def test_a_reader_who_goes() -> None:
-    """A stream that can no longer be sent ends its flight."""
+    """A stream that can no longer be sent ends its call."""
 
-    def work(flight: Flight) -> End:
-        flight.show(PARTIAL)
-        return End(499 if flight.cancellation.requested.wait(10) else 200, b"", {}, streamed=True)
+    def work(call: InFlightRequest) -> Ending:
+        call.show(PARTIAL)
+        return Ending(499 if call.cancellation.requested.wait(10) else 200, b"", {}, streamed=True)
 
-    async def serve() -> End | bytes | None:
+    async def serve() -> Ending | bytes | None:
         """Break off a stream."""
-        flights = Flights(1)
-        flight = flights.begin(stays, work)
-        serving = asyncio.create_task(sent(flight, keep_alive_seconds=5))
+        requests = InFlightRequests(1)
+        call = begun(requests, work)
+        serving = asyncio.create_task(sent(call, keep_alive_seconds=5))
         await asyncio.sleep(0.1)
         serving.cancel()
-        end = await flight.next()
-        flights.close()
+        end = await call.next()
+        requests.close()
         return end
 
     end = asyncio.run(serve())
-    assert isinstance(end, End)
+    assert isinstance(end, Ending)
     assert end.status == 499

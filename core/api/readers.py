@@ -1,0 +1,48 @@
+"""Reads over the API: in threads of their own, so that they take none from the console, nor from the generations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+from starlette.responses import Response
+
+from core.admission import Admission, taken
+from core.runtime import Runtime
+
+MOST_AT_ONCE = 16
+MOST_WAITING = 256
+
+
+class Readers:
+    """The reads of one process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._seconds = runtime.settings.deadline_seconds
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "read")
+        self._admission = Admission(
+            runtime.clock, runtime.metrics, kind="read", places=MOST_AT_ONCE, waiting=MOST_WAITING, large_bytes=0
+        )
+
+    async def run(self, tenant: str, read: Callable[[], Response]) -> Response:
+        """Return what *read* does, as soon as there is a place for one of *tenant*.
+
+        Raises:
+            Overloaded: too many wait already, or it has waited too long.
+
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                place = await taken(self._admission.ask(tenant, 0))
+        except TimeoutError:
+            raise self._admission.turned_away(tenant) from None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, read)
+        finally:
+            place.give_back()
+
+    def close(self) -> None:
+        """End the threads, once they are done."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
