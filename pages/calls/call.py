@@ -64,7 +64,7 @@ def _head(call: Call) -> None:
 
 def _figures(call: Call) -> list[tuple[str, str, str]]:
     reasoning = f", {call.reasoning_tokens:,} of it reasoning" if call.reasoning_tokens else ""
-    guess = " A part of usage is our estimate, as the provider never told it." if call.estimated else ""
+    guess = " A part of usage is our estimate, as the provider did not report it." if call.estimated else ""
     return [
         ("Duration", formats.millis(call.duration_ms), "From the door to the record."),
         ("First token", formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
@@ -131,7 +131,7 @@ def _rung_facts(rung: Rung) -> dict[str, str]:
         "Tokens in": _tokens(rung.input_tokens, cached=rung.cached_tokens, written=rung.cache_write_tokens),
         "Tokens out": _tokens(rung.output_tokens, reasoning=rung.reasoning_tokens),
         "Cost": plain(_cost(rung)),
-        "Usage": "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "told",
+        "Usage": "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "reported",
     }
 
 
@@ -218,7 +218,7 @@ def _object(text: str) -> Any:
 
 
 def _why(call: Call) -> None:
-    with layout.card("Decision trace", key="trace", help="Every room the call walked, and why.", stretch=False):
+    with layout.card("Decision trace", key="trace", help="Every stage the call passed, and why.", stretch=False):
         if not call.trace:
             st.caption("Nothing was decided.")
         for step in call.trace:

@@ -17,8 +17,8 @@ from pages.kit.page import Visit, flash, refusals
 EVERY_CALL = "Every call"
 DEMO_TENANTS = "All demo tenants"
 BREAKERS = (
-    "Struck calls do not count in breakers: a breaker belongs to a model, and a drill must not send the calls of other "
-    "tenants elsewhere. What an open breaker does can be seen by opening it by hand, under Routes."
+    "Affected calls do not count in breakers: a breaker belongs to a model, and a drill must not send the calls of "
+    "other tenants elsewhere. What an open breaker does can be seen by opening it by hand, under Routes."
 )
 
 

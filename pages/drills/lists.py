@@ -55,7 +55,7 @@ def stop(visit: Visit, drill: DrillView) -> None:
 
 def past(visit: Visit) -> None:
     """Draw the last drills that are over."""
-    with layout.card("Over", key="over", stretch=False), refusals("The drills cannot be read."):
+    with layout.card("Past drills", key="over", stretch=False), refusals("The drills cannot be read."):
         drills = [one for one in visit.runtime.drills.list() if not one.is_running(visit.now)]
         if not drills:
             st.caption("There was no drill yet. The first one shows what an outage would do, and who notices.")

@@ -26,8 +26,8 @@ def main() -> None:
             form.form(visit)
         with layout.card("What a drill does", key="what", stretch=False):
             st.markdown(
-                "- A struck call never reaches the provider and costs nothing. A slow one waits, goes out, and costs "
-                "what it costs.\n"
+                "- An affected call never reaches the provider and costs nothing. A slow one waits, goes out, and "
+                "costs what it costs.\n"
                 "- All else is true: re-asks, retries, fallback, what is recorded, and what that costs.\n"
                 "- It ends by itself, in every process, at the time that you name.\n"
                 "- Its attempts are marked in *Calls*, and left out of no figure."

@@ -26,7 +26,7 @@ def unpriced_card(visit: Visit, found: Sequence[UnpricedModel]) -> None:
         calls = sum(one.calls for one in found)
         st.caption(
             f"{formats.plural(calls, 'attempt')} cost something, and nobody has said how much. "
-            "Set a price from before the first of them, then price them anew."
+            "Set a price from before the first of them, then reprice them."
         )
         everyone = {name for one in found for name in one.tenants}
         tenants = [tenant for tenant in visit.runtime.tenants.list() if tenant.name in everyone]
@@ -51,14 +51,14 @@ def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> N
     priced = [book.terms(*model, one.first_at) is not None for book in books]
     if not (priced and all(priced)) and row.button("Set a price…", key=f"price_{key}", icon=":material/sell:"):
         dialogs.set_price(visit, model, datetime.combine(one.first_at.date(), time(), UTC))
-    if any(priced) and row.button("Price them anew…", key=f"anew_{key}", icon=":material/history:"):
+    if any(priced) and row.button("Reprice them…", key=f"anew_{key}", icon=":material/history:"):
         dialogs.reprice(visit, _scope(model, one.first_at, one.last_at + timedelta(seconds=1), None))
 
 
 def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:
     """Draw the choice of what to price anew, and what was; *models* are those to choose from."""
     with layout.card(
-        "History priced anew",
+        "Repricing",
         key="history",
         stretch=False,
         help="Puts the present prices of that time in the place of those recorded. The old figures are kept.",
@@ -67,7 +67,7 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
             _choice(visit, tenant, models)
         done = list(visit.runtime.repricings.list())
         if not done:
-            st.caption("Nothing was ever priced anew: every call costs what it cost on its day.")
+            st.caption("History was never repriced: every call costs what it cost on its day.")
         for one in done:
             row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"repricing_{one.id}")
             before, after = (formats.dollars(nano) for nano in (one.before_nano_usd, one.after_nano_usd))

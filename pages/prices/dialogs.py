@@ -147,7 +147,7 @@ def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, 
     whose = plain(tenant.name) if tenant else "every tenant without a price of its own"
     sentence = f"Calls of {whose} that begin from {formats.moment(moment)} UTC on are charged the new price."
     if moment < visit.now - timedelta(minutes=1):
-        sentence += " Those recorded since keep theirs, until you price them anew."
+        sentence += " Those recorded since keep theirs, until you reprice them."
     st.info(sentence, icon=":material/info:")
     return holding.id if holding else ""
 
@@ -179,10 +179,10 @@ def reprice(visit: Visit, scope: RepricingScope) -> None:
     _reprice(visit, scope)
 
 
-@st.dialog("Price history anew?", icon=":material/history:", width="medium")
+@st.dialog("Reprice history?", icon=":material/history:", width="medium")
 def _reprice(visit: Visit, scope: RepricingScope) -> None:
     """Show what would change, ask why, and do exactly that."""
-    with refusals("History cannot be priced anew."):
+    with refusals("History cannot be repriced."):
         if _PREVIEW not in st.session_state:
             st.session_state[_PREVIEW] = visit.runtime.repricings.preview(visit.principal, scope)
         preview: RepricingPreview = st.session_state[_PREVIEW]
@@ -211,8 +211,8 @@ def _reprice(visit: Visit, scope: RepricingScope) -> None:
             icon=":material/warning:",
         )
         reason = st.text_input("Reason", key="reprice_reason", max_chars=500, placeholder="the invoice of October")
-        if st.button("Price anew", type="primary", key="confirm_reprice", disabled=not reason.strip()):
-            with refusals("Nothing was priced anew."):
+        if st.button("Reprice", type="primary", key="confirm_reprice", disabled=not reason.strip()):
+            with refusals("Nothing was repriced."):
                 done = visit.runtime.repricings.reprice(visit.principal, scope, reason, expected=preview)
-                flash(f"{formats.plural(done.attempts, 'attempt')} of {scope.subject} were priced anew.")
+                flash(f"{formats.plural(done.attempts, 'attempt')} of {scope.subject} were repriced.")
                 st.rerun()

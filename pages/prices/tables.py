@@ -94,7 +94,7 @@ def differences(preview: RepricingPreview) -> Frame:
                 "Attempts": f"{one.attempts:,}",
                 "Unpriced before": f"{one.unpriced:,}",
                 "Recorded": formats.dollars(one.before_nano_usd).replace("$", "\\$"),
-                "Anew": formats.dollars(one.after_nano_usd).replace("$", "\\$"),
+                "Repriced": formats.dollars(one.after_nano_usd).replace("$", "\\$"),
             }
             for one in preview.tenants
         ],

@@ -174,7 +174,7 @@ def _consequence(visit: Visit, model: str, word: str) -> None:
     else:
         st.info(f"The breakers of {shown} decide again, by what they saw meanwhile.", icon=":material/info:")
     if on:
-        st.caption(f"On the way of {_listed([one.name for one in on])}.")
+        st.caption(f"Used by {_listed([one.name for one in on])}.")
 
 
 def _listed(routes: list[str]) -> str:

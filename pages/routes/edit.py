@@ -214,7 +214,7 @@ def time_of(view: RouteView | None) -> dict[str, Any]:
             words.WORDS["marks_cache"],
             terms.marks_cache if terms else True,
             key=f"marks_{_key(view)}",
-            help="Tells the provider's cache which part of the prompt stays the same.",
+            help="Marks what stays the same in the prompt: the provider's cache charges less for it.",
         ),
     }
 

@@ -38,9 +38,9 @@ def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], Br
             f"{place}. {'Primary' if place == 1 else 'Fallback'}": {
                 "Model": f"`{one.name}`",
                 "Mode": one.mode or ":gray[automatic]",
-                "Most tokens": formats.count(one.max_tokens),
+                "Max tokens": formats.count(one.max_tokens),
                 "Timeout": f"{one.timeout_seconds:g} s",
-                **({"Of its own": words.own(one) or words.NOTHING} if has_own else {}),
+                **({"Overrides": words.own(one) or words.NOTHING} if has_own else {}),
                 "Provider": ":green[:material/key: set up]"
                 if one.provider in visit.runtime.providers
                 else ":red[:material/key_off: not set up]",

@@ -17,26 +17,28 @@ WORDS = {
     "max_reasks": "Re-asks per model",
     "max_retries": "Retries per model",
     "deadline_seconds": "Deadline, s",
-    "fallback_on": "Fall back on",
-    "hedge_after_ms": "Ask a second after, ms",
-    "cache_seconds": "Same answer again for, s",
-    "marks_cache": "Mark what is stable",
+    "fallback_on": "Fallback on",
+    "hedge_after_ms": "Hedge after, ms",
+    "cache_seconds": "Cache TTL, s",
+    "marks_cache": "Prompt caching",
 }
 COLUMNS = {
     "model": "Model",
     "mode": "Mode",
-    "max_tokens": "Most tokens",
-    "most_tokens": "If cut, up to",
+    "max_tokens": "Max tokens",
+    "most_tokens": "Max tokens if cut",
     "timeout_seconds": "Timeout, s",
     "max_reasks": "Re-asks",
     "max_retries": "Retries",
     "parameters": "Parameters",
 }
+CAUSES = {"turned_away": "Rejected request"}
+"""Causes whose name alone does not say what happened."""
 
 
 def cause(name: str) -> str:
     """Return a cause of fallback for people."""
-    return name.replace("_", " ").capitalize()
+    return CAUSES.get(name) or name.replace("_", " ").capitalize()
 
 
 def parameters(given: Mapping[str, Any]) -> str:
@@ -94,15 +96,15 @@ def sentences(view: RouteView) -> Iterable[str]:
             "the first, for whole answers; both are paid."
         )
     if terms.cache_seconds:
-        yield f"The same question gets the same answer for {formats.count(terms.cache_seconds)} s, without a call."
+        yield f"Cache TTL {formats.count(terms.cache_seconds)} s: the same question gets the same answer, with no call."
     if not terms.marks_cache:
-        yield "The provider's cache is not told what is stable."
+        yield "Prompt caching is off."
 
 
 def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Return what differs between two routes, as they are described, by what it is called: now, and new."""
     known = before or {}
-    lines = {"Asked in turn": (_asked(known), _asked(after))}
+    lines = {"Order": (_asked(known), _asked(after))}
     models = {one["model"]: one for one in known.get("candidates", ())}
     for one in after["candidates"]:
         if one["model"] not in models:

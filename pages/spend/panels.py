@@ -93,8 +93,9 @@ def caches(found: Figures) -> None:
     with layout.card(
         "Caches",
         key="caches_card",
-        help="Providers read a stable beginning of a prompt from their own cache and charge less for it. Our own cache "
-        "gives a valid answer again to the very same question, on routes that allow it; such a call costs nothing.",
+        help="Prompt caching: providers read a stable beginning of a prompt from a cache and charge less for it. "
+        "Cache hits: our own cache answers the very same question, on routes that have a cache TTL; such a call costs "
+        "nothing.",
     ):
         tables.draw_caches(found.spend)
         tables.download(found.spend.frame("tenants"), "caches", "caches_csv")
@@ -171,7 +172,7 @@ def books(found: Figures) -> None:
                 f"{formats.moment(last.at)} UTC. Keep the database as it is, and report it."
             )
         if last is not None:
-            st.caption(f"{_money(last.held_nano_usd)} was held for calls that were out. Run by {plain(last.by)}.")
+            st.caption(f"{_money(last.held_nano_usd)} was reserved for calls in flight. Run by {plain(last.by)}.")
         query = {"for": found.tenant.name} if found.tenant else {}
         st.page_link("statement/page.py", label="Monthly statements", icon=":material/description:", query_params=query)
 

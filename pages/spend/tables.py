@@ -89,15 +89,15 @@ def draw_caches(found: Spend) -> None:
         shown,
         key="caches_table",
         placeholder=formats.UNKNOWN,
-        alt="What providers' caches and our own held and saved, by tenant",
+        alt="What prompt caching and our own cache saved, by tenant",
         columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=140),
             "cached": _C.NumberColumn("Cached tokens", format="localized", width=96),
             "rate": _C.ProgressColumn("Of input", format="%.1f%%", min_value=0, max_value=100, width=96),
             "saved": _C.NumberColumn("Saved", format="$%,.4f", width=76),
-            "answers": _C.NumberColumn("Given again", format="localized", width=80, help="By our own cache"),
+            "answers": _C.NumberColumn("Cache hits", format="localized", width=80, help="By our own cache"),
             "again": _C.ProgressColumn("Of objects", format="%.1f%%", min_value=0, max_value=100, width=96),
-            "spared": _C.NumberColumn("Saved by it", format="$%,.4f", width=80),
+            "spared": _C.NumberColumn("Saved by hits", format="$%,.4f", width=80),
         },
     )
 

@@ -46,7 +46,7 @@ def tiles(found: Figures, range_name: str) -> list[Tile]:
             help="What all attempts of the calls that began in this window cost, at the prices frozen on them: the "
             "figure of Home, Calls, the API and the ledger. Not in it: "
             f"{formats.plural(now.unpriced_attempts, 'attempt')} by models without a price. Estimated in it, because "
-            f"the provider never told: {formats.plural(now.estimated_attempts, 'attempt')}.{than}",
+            f"the provider did not report usage: {formats.plural(now.estimated_attempts, 'attempt')}.{than}",
         ),
         Tile(
             label="Per valid object",
@@ -67,15 +67,15 @@ def tiles(found: Figures, range_name: str) -> list[Tile]:
             f"The change is of its share of the spend, against the {range_name} before.",
         ),
         Tile(
-            label="Providers' caches",
+            label="Prompt caching",
             value=formats.dollars(now.cache_saved),
             beside=f"{formats.percent(now.hit_rate)} of input cached",
-            help=f"What they took off the bill. {formats.short(now.cached_tokens)} of "
+            help=f"What providers' caches took off the bill. {formats.short(now.cached_tokens)} of "
             f"{formats.short(now.input_tokens)} input tokens were read from them, "
             f"{formats.short(now.cache_write_tokens)} written. Below zero where writing cost more than reading saved.",
         ),
         Tile(
-            label="Answers given again",
+            label="Cache hits",
             value=formats.dollars(now.answers_saved),
             beside=f"{formats.percent(now.answer_rate)} of objects",
             help=f"What {formats.plural(now.answers, 'call')} would have cost that our own cache answered, for the "

@@ -156,14 +156,14 @@ def _said(bill: Statement) -> list[str]:
         )
     if total.estimated_attempts:
         sentences.append(
-            f"Estimated, because the provider never told the usage: {formats.dollars(total.estimated)} for "
+            f"Estimated, because the provider did not report the usage: {formats.dollars(total.estimated)} for "
             f"{formats.plural(total.estimated_attempts, 'attempt')}."
         )
     sentences.append(
         f"Saved: {formats.dollars(total.cache_saved)} by providers' caches, which held "
         f"{formats.count(total.cached_tokens)} of {formats.count(total.input_tokens)} input tokens "
         f"({formats.count(total.cache_write_tokens)} were written); "
-        f"{formats.dollars(total.answers_saved)} by {formats.plural(total.answers, 'answer')} given again. "
+        f"{formats.dollars(total.answers_saved)} by {formats.plural(total.answers, 'cache hit')}. "
         f"Of the output {formats.count(total.reasoning_tokens)} tokens were reasoning."
     )
     return sentences

@@ -25,7 +25,7 @@ SCOPES = {"tenant": "Everything", "model": "One model", "schema": "One schema", 
 PERIODS = {"day": "Day", "week": "Week", "month": "Month", "span": "From one day to another"}
 MODES = {
     "hard": "Hard: nothing goes out that could pass the limit",
-    "soft": "Soft: people are told, traffic goes on",
+    "soft": "Soft: alerts only, traffic goes on",
     "degrade": "Degrade: cheaper models from the first threshold on",
 }
 MOST_USD = 1_000_000.0
@@ -107,7 +107,7 @@ def remove(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
     """Ask once, and say what follows."""
     st.markdown(
         f"{plain(state.terms.name[0].upper() + state.terms.name[1:])} governs no longer, from the next "
-        "generation on. What it paid stays in its ledger; set anew, it goes on from there."
+        "generation on. What it paid stays in its ledger; set again, it goes on from there."
     )
     if st.button("Remove budget", type="primary", key="confirm_remove"):
         with refusals("The budget was not removed."):
@@ -164,7 +164,7 @@ def _ask(tenant: Tenant, state: BudgetState | None) -> dict[str, Any]:
         key="budget_mode",
     )
     told = st.multiselect(
-        "Tell at, percent of the limit",
+        "Alert thresholds, % of the limit",
         sorted({50, 60, 70, 75, 80, 85, 90, 95, 99, *(terms.thresholds if terms else ())}),
         list(terms.thresholds if terms else (80, 95)),
         key="budget_thresholds",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PERIODS = {"day": "per day", "week": "per week", "month": "per month", "span": "once"}
 MODES = {
     "hard": ("Hard", "Nothing goes out that could pass the limit."),
-    "soft": ("Soft", "People are told; traffic goes on."),
+    "soft": ("Soft", "Alerts only; traffic goes on."),
     "degrade": ("Degrade", "From the first threshold on, cheaper models are asked and fewer times."),
 }
 _SPENT_OUT = 1.0
@@ -89,11 +89,11 @@ def _budget(visit: Visit, tenant: Tenant, state: BudgetState, *, may: bool) -> N
 
 def _facts(state: BudgetState, zone: str) -> str:
     ends = formats.moment(state.ends_at, zone)
-    when = f"ends {ends}" if state.terms.starts_at else f"starts anew {ends}"
+    when = f"ends {ends}" if state.terms.starts_at else f"resets {ends}"
     if not state.is_current:
         when = f"governs from {formats.moment(state.starts_at, zone)} to {ends} only, and not now"
     told = ", ".join(f"{percent} %" for percent in state.terms.thresholds)
-    return f"{formats.dollars(state.held_nano_usd)} held for calls that are out · {when} {zone} · tells at {told}"
+    return f"{formats.dollars(state.held_nano_usd)} reserved for calls in flight · {when} {zone} · alerts at {told}"
 
 
 def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:

@@ -48,7 +48,9 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
                 "spent": COLUMNS.TextColumn(
                     "Spent", alignment="right", help="Charged in the current period, from the ledger."
                 ),
-                "held": COLUMNS.TextColumn("Held", alignment="right", help="Reserved for calls that are out."),
+                "held": COLUMNS.TextColumn(
+                    "Reserved", alignment="right", help="Held for calls in flight, at most what they can cost."
+                ),
                 "resets": COLUMNS.TextColumn("Resets", help="In the tenant's own time zone."),
                 "zone": COLUMNS.TextColumn("Time zone"),
             },

@@ -50,7 +50,7 @@ def test_an_empty_page_says_how_it_stands(open_page: Open) -> None:
     assert not page.exception
     assert "Unpriced calls" not in _told(page)
     assert "Nobody has said that a model costs anything but its list price." in _told(page)
-    assert "Nothing was ever priced anew" in _told(page)
+    assert "History was never repriced" in _told(page)
 
 
 @pytest.mark.usefixtures("acme")
@@ -168,7 +168,7 @@ def test_a_price_is_set(proctor: Runtime) -> None:
     dialog.text_input("price_input_usd_per_mtok").set_value("2")
     dialog.text_input("price_output_usd_per_mtok").set_value("8").run()
     assert "Without this, compatible/own_model costs then: unpriced." in _told(dialog).replace("**", "")
-    assert "Those recorded since keep theirs, until you price them anew" in _told(dialog)
+    assert "Those recorded since keep theirs, until you reprice them" in _told(dialog)
     dialog.text_input("price_reason").set_value("contract 7")
     dialog.button("confirm_price").click().run()
     assert not dialog.exception

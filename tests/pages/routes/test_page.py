@@ -158,7 +158,7 @@ def test_an_edit_shows_the_difference_and_its_price_before_it_is_saved(proctor: 
     """Swapping the order shows both orders, names who is not set up, and counts the calls that could be paid."""
     dialog = _type(_dialog(_editing, "default"), "default_0", edited_rows={0: {"order": 2}, 1: {"order": 1}})
     difference = _difference(dialog)
-    assert difference["Asked in turn"] == [
+    assert difference["Order"] == [
         "openai/gpt-4o-mini, then anthropic/claude-haiku-4-5",
         "anthropic/claude-haiku-4-5, then openai/gpt-4o-mini",
     ]
@@ -277,10 +277,10 @@ def test_every_part_of_a_route_can_be_edited(proctor: Runtime) -> None:
     difference = _difference(dialog)
     assert difference["Description"] == ["none", "Small *things*."]
     assert difference["Schemas"] == ["none", "person"]
-    assert difference["Fall back on"] == ["every cause", "Outage"]
-    assert difference["Ask a second after, ms"] == ["none", "500"]
-    assert difference["Same answer again for, s"] == ["none", "30"]
-    assert difference["Mark what is stable"] == ["yes", "no"]
+    assert difference["Fallback on"] == ["every cause", "Outage"]
+    assert difference["Hedge after, ms"] == ["none", "500"]
+    assert difference["Cache TTL, s"] == ["none", "30"]
+    assert difference["Prompt caching"] == ["yes", "no"]
     assert difference["openai/gpt-4o-mini: Parameters"] == ["none", "temperature=0.5, reasoning_effort=low"]
     dialog.button(key="confirm_route").click().run()
 
@@ -319,7 +319,7 @@ def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> Non
     assert "Taken by itself for `person`." in told
     assert "No fallback on timeout, rate limit" in told
     assert "Hedged: after 800 ms" in told
-    own = page.table[1].value["Of its own"]
+    own = page.table[1].value["Overrides"]
     assert own.iloc[0] == "temperature=0.2"
 
 

@@ -170,7 +170,7 @@ class TestStatement:
         sheet = paper(page)
         for words in ("Statement 2026-03", "not closed yet", "Acme", "anthropic/claude-haiku-4-5 (1 attempt)", "UTC"):
             assert words in sheet
-        assert "Estimated, because the provider never told the usage: $0.0100 for 1 attempt" in sheet
+        assert "Estimated, because the provider did not report the usage: $0.0100 for 1 attempt" in sheet
 
     def test_an_older_month(self, world: Runtime, open_page: Open) -> None:
         """Another month is chosen, and stands in the sheet as closed."""
