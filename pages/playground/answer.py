@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from pages.kit.frames import Frame, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import fields
+from pages.playground.in_flight import InFlight
 
 INDENT = "\N{EM SPACE}"
 REDRAW_SECONDS = 0.1
@@ -84,20 +84,22 @@ def _local_progress(visit: Visit) -> None:
 
 
 def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Played:
-    """Ask, drawing the object as it grows. Leaving the page ends the provider's call."""
+    """Ask, drawing the object as it grows. Leaving the page ends the provider's call, whatever has come of it."""
     value: Any = None
     try:
         if not request.stream:
-            with st.spinner("Waiting for the whole object…", show_time=True):
-                made = visit.runtime.generator.generate(request, visit.principal)
+            with (
+                st.spinner("Waiting for the whole object…", show_time=True),
+                InFlight(visit.runtime.generator, request, visit.principal) as pieces,
+            ):
+                [made] = (piece for piece in pieces if not isinstance(piece, Partial))
             return Played(request=request, body=body, value=made.value, call_id=made.id, is_valid=True)
         clock, drawn = visit.runtime.clock, float("-inf")
         with layout.card("Object", key="object", stretch=False):
             head, box = st.empty(), st.empty()
         head.progress(0.0, ":shimmer[Waiting for the first field…]")
         table(_frame(fields.rows(body, None)), on=box)
-        stream = visit.runtime.generator.stream(request, visit.principal)
-        with closing(stream) as pieces:  # leaving or stopping raises through here: hang up on the provider at once
+        with InFlight(visit.runtime.generator, request, visit.principal) as pieces:
             for piece in pieces:
                 if not isinstance(piece, Partial):
                     return Played(request=request, body=body, value=piece.value, call_id=piece.id, is_valid=True)

@@ -18,6 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 from core import runtime as running
 from core.clock import ManualClock, SystemClock
 from core.demo import Demo
+from core.flags import Flag
 from core.pricing import NANO
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
@@ -29,6 +30,7 @@ from tests.wire.server import WireServer
 SCALE = 0.1
 """The share of the demo world's usual traffic: every incident is there, and it is made in seconds."""
 PLAYER, LEAVER, SPENDER, SWITCHED = "Journey Player", "Journey Leaver", "Journey Spender", "Journey Switched"
+STREAMED, WHOLE = "Journey Streamed", "Journey Whole"
 FIELDS = ("summary", "category", "priority", "sentiment", "needs_human")
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 UPSTREAM = {"list", "listitem", "svg-img-alt"}
@@ -68,8 +70,10 @@ def house(tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterato
     runtime = running.build(settings, ManualClock(SystemClock().now() - timedelta(hours=1)))
     runtime.store.migrate()
     Demo(settings, runtime.store, scale=SCALE).make()
-    for name in (PLAYER, LEAVER, SPENDER, SWITCHED):
+    for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE):
         tenant = runtime.tenants.create(LOCAL_OPERATOR, name)
+        if name == WHOLE:
+            runtime.flags.set(LOCAL_OPERATOR, Flag.STREAMING, tenant, False)
         if name == SPENDER:
             runtime.budgets.set(LOCAL_OPERATOR, tenant, 10 * NANO)
     runtime.close()
@@ -208,6 +212,26 @@ def test_who_leaves_in_mid_stream_hangs_up(page: Page, wire: WireServer) -> None
     assert [call.client_gone for call in wire.ledger.calls()] == [True]
     visit(page, f"/calls?tenant={LEAVER}&outcome=Cancelled")
     expect(page.get_by_text(re.compile("^1 call ·"))).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["another page", "another run", "the tab is closed"])
+@pytest.mark.parametrize("tenant", [STREAMED, WHOLE])
+def test_who_leaves_before_the_first_piece_hangs_up(page: Page, wire: WireServer, tenant: str, way: str) -> None:
+    """Whole answer or stream: however one leaves while nothing has come yet, the provider's connection is closed."""
+    wire.reset()
+    _ask(page, tenant, "The printer is on fire. [[hang]]")
+    while not wire.ledger.calls():
+        page.wait_for_timeout(50)
+
+    if way == "another page":
+        page.get_by_test_id("stSidebar").get_by_role("link", name="Routes").click()
+    elif way == "another run":
+        page.get_by_role("radio", name="Pydantic").click()
+    else:
+        page.close()
+
+    assert wire.wait_idle(10)
+    assert [call.client_gone for call in wire.ledger.calls()] == [True]
 
 
 # ── Budgets ───────────────────────────────────────────────────────────────────────────────────────────────────────────

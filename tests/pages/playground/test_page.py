@@ -286,7 +286,7 @@ class _Endless:
 
     is_closed: bool = False
 
-    def stream(self, request: Any, principal: Any) -> Iterator[Partial]:
+    def stream(self, request: Any, principal: Any, cancellation: Any) -> Iterator[Partial]:
         try:
             while True:
                 yield Partial({"name": "x"}, 1)
