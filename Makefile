@@ -9,7 +9,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name says; do printf '  make %-8s %s\n' "$$name" "$$says"; done
 
 run: .venv/.run ## Serve console and API on http://localhost:8501 (PORT=9000 make run: elsewhere)
-	@exec .venv/bin/proctor serve
+	@exec .venv/bin/proctor serve --demo
 
 test: .venv/.dev browser ## Run every test, with real databases and a real browser
 	@status=0; \

@@ -153,8 +153,8 @@ class Settings(BaseSettings):
     """``auto`` runs the small model when no provider has a key, ``on`` always, ``off`` never; or the path of a GGUF."""
     local_model_dir: Path = Path("~/.cache/proctor")
     """Where the small model is kept."""
-    demo: bool = True
-    """Whether a first start makes the demo world."""
+    demo: bool = False
+    """Whether a first start makes the demo world. ``make run`` asks for it, unless this says otherwise."""
 
     @field_validator("log_level", mode="before")
     @classmethod

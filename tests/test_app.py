@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
@@ -212,6 +212,34 @@ def test_stopping(world: World, tmp_path: Path) -> None:
     runtime = running.build(world.settings)
     assert runtime.reports.call(answer.json()["generation_id"]).outcome == "cancelled"
     runtime.store.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "is_made"),
+    [(SERVE, {}, False), ([*SERVE, "--demo"], {}, True), ([*SERVE, "--demo"], {"DEMO": "false"}, False)],
+    ids=["not asked", "asked", "asked, and refused by the setting"],
+)
+def test_a_first_start_makes_a_demo_world_only_where_it_is_asked_to(
+    command: list[str], setting: dict[str, str], world: World, tmp_path: Path, *, is_made: bool
+) -> None:
+    """On an empty database ``proctor serve`` makes no tenant of its own; with ``--demo`` it begins the demo world."""
+    url = f"sqlite:///{tmp_path / 'proctor.db'}"
+    environment = {name: value for name, value in world.environment.items() if name != "DEMO"}
+    fresh = replace(world, environment={**environment, "DATABASE_URL": url, **setting})
+    with serving(fresh, tmp_path / "log", command) as served:
+        deadline = time.monotonic() + START_SECONDS
+        while served.get("/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        runtime = running.build(Settings(database_url=url, local_model="off"))
+        try:
+            deadline = time.monotonic() + (START_SECONDS if is_made else 3.0)
+            while not (is_there := runtime.demo.exists()) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert is_there is is_made
+            assert is_made or runtime.tenants.list() == []
+        finally:
+            runtime.close()
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,10 @@ class ChoreStatus:
     """How a chore stands, as far as this process knows."""
 
     chore: Chore
-    due_at: datetime
-    """When it should be done next, or should have been."""
     seen_at: datetime
     """When it was looked at."""
+    due_at: datetime | None = None
+    """When it should be done next, or should have been; ``None`` in a process that has not begun its chores."""
     last_success_at: datetime | None = None
     """By this process, or by another where one process does it for all."""
     running_since: datetime | None = None
@@ -51,7 +51,7 @@ class ChoreStatus:
     @property
     def late_by(self) -> timedelta:
         """How long ago it should have been done; nothing while it is not due."""
-        return max(timedelta(), self.seen_at - self.due_at)
+        return max(timedelta(), self.seen_at - (self.due_at or self.seen_at))
 
     @property
     def state(self) -> State:

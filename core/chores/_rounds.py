@@ -37,7 +37,7 @@ class Chores:
         self._stopping = stopping
         self._threads: list[threading.Thread] = []
         now = clock.now()
-        self._known = {one.name: ChoreStatus(chore=one, due_at=now + one.first_after, seen_at=now) for one in chores}
+        self._known = {one.name: ChoreStatus(chore=one, seen_at=now) for one in chores}
 
     def start(self) -> None:
         """Begin to do them, each in a thread of its own, until the process stops."""
@@ -143,4 +143,4 @@ class Chores:
                 lease.finish(result, until)
 
     def _late_seconds(self, name: str) -> float:
-        return max(0.0, (self._clock.now() - self._known[name].due_at).total_seconds())
+        return replace(self._known[name], seen_at=self._clock.now()).late_by.total_seconds()

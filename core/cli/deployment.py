@@ -66,7 +66,8 @@ def migrate(settings: Settings) -> Answer:
 
 
 @command(proctor, "serve", needs_runtime=False)
-def serve(settings: Settings) -> Answer:
+@click.option("--demo", is_flag=True, help="Let a first start make the demo world, unless DEMO says otherwise.")
+def serve(settings: Settings, *, demo: bool) -> Answer:
     """Serve console and API on HOST and PORT until stopped."""
     import socket  # noqa: PLC0415
 
@@ -87,4 +88,6 @@ def serve(settings: Settings) -> Answer:
     listening = ["--server.port", str(settings.port), "--server.address", settings.host]
     # Many threads would each get a heap of their own from the C library and keep it: two are enough, and 15 MB less.
     environment = {"MALLOC_ARENA_MAX": "2", **own_environment()}
+    if demo and "demo" not in settings.model_fields_set:
+        environment["DEMO"] = "true"
     os.execve(sys.executable, streamlit + listening, environment)  # noqa: S606 our own interpreter, no shell

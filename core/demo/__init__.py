@@ -50,7 +50,11 @@ class Status:
 _NONE = Status("none", None, "There is no demo world. 'proctor demo' makes one.")
 _READY = Status("ready", None, "The demo world is there. 'proctor demo --remove' takes it away.")
 _REMOVING = Status("removing", None, "The demo world is being removed.")
-_WAITING = Status("making", None, "Another process makes the demo world, or was stopped while it did.")
+_WAITING = Status(
+    "making",
+    None,
+    "Another process makes the demo world, or was stopped while it did; 'proctor demo' waits for it, and finishes it.",
+)
 
 
 class Demo:

@@ -47,6 +47,11 @@ def start() -> None:
         '  -d \'{"schema": "support_ticket", "input": "The export button does nothing since this morning."}\'',
         language="bash",
     )
+    if tenant is None and not visit.runtime.demo.exists():
+        st.caption(
+            "To look around first: `proctor demo` makes a demo world of thirty days of calls, marked as such, and "
+            "`proctor demo --remove` takes it away again."
+        )
 
 
 def alert() -> None:
@@ -63,6 +68,7 @@ def body() -> None:
         reports, now = visit.runtime.reports, visit.runtime.clock.now()
         latest = reports.latest_call_at(tenant.id if tenant else None)
         if latest is None:
+            alert()
             start()
             return
         overview = figures.overview(reports, now, hours, tenant)

@@ -19,7 +19,8 @@ class Notice(NamedTuple):
 def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
     of_tenants = visit.runtime.reports.troubles(tenant_id)
-    return [*of_redis(visit), *of_breakers(visit), *(Notice(one.headline, one.sentence) for one in of_tenants)]
+    everybodys = [*of_redis(visit), *of_chores(visit), *of_breakers(visit)]
+    return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
 
 
 def of_redis(visit: Visit) -> list[Notice]:
@@ -33,6 +34,15 @@ def of_redis(visit: Visit) -> list[Notice]:
         "be. Budgets hold."
     )
     return [Notice(f"Redis does not answer since {moment} UTC", follows)]
+
+
+def of_chores(visit: Visit) -> list[Notice]:
+    """Name each chore that fails or is late, with the reason and what that means."""
+    return [
+        Notice(f"Chore '{one.chore.name}' {'is late' if one.state == 'late' else 'fails'}", one.trouble)
+        for one in visit.runtime.chores.status()
+        if one.trouble
+    ]
 
 
 def of_breakers(visit: Visit) -> list[Notice]:

@@ -292,6 +292,7 @@ HUNG = (
     ("every", "known", "state", "trouble"),
     [
         (30, {}, "waiting", None),
+        (30, {"due_at": None, "seen_at": START + timedelta(days=9)}, "waiting", None),
         (30, {"last_success_at": START}, "ok", None),
         (30, {"last_success_at": START, "due_at": START - timedelta(seconds=30)}, "ok", None),
         (

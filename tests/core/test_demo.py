@@ -56,7 +56,7 @@ from tests.tills import Till
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 SEED = seed()
-SETTINGS = Settings()
+SETTINGS = Settings(demo=True)
 FEW = 0.01
 """Hardly more than the incidents."""
 PATIENCE_SECONDS = 60.0

@@ -44,7 +44,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
         ("REDIS_URL", "unix:///run/redis", "redis_url", "unix:///run/redis"),
         ("OPENAI_BASE_URL", "http://localhost:11434/v1/", "openai_base_url", "http://localhost:11434/v1"),
         ("OPENAI_API", "responses", "openai_api", "responses"),
-        ("DEMO", "false", "demo", False),
+        ("DEMO", "true", "demo", True),
+        ("DEMO", "", "demo", False),
         ("ATTEMPT_TIMEOUT_SECONDS", "0.5", "attempt_timeout_seconds", 0.5),
     ],
 )
