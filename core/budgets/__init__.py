@@ -10,6 +10,7 @@ openings       what an account begins with, and who was late for it
 thresholds     those that are passed, told once each
 reservations   the hot path: hold, charge, settle
 verification   whether all of it adds up
+proofs         what was found to add up, and need not be read again
 checks         what a budget can be
 drafts         a budget as an edit would have it
 rows           a budget's row, as terms and in words
@@ -31,4 +32,3 @@ from core.budgets.terms import Raise as Raise
 from core.budgets.terms import Scope as Scope
 from core.budgets.thresholds import ThresholdEvent as ThresholdEvent
 from core.budgets.thresholds import Thresholds as Thresholds
-from core.budgets.verification import Verification as Verification

@@ -19,14 +19,13 @@ from core.budgets.periods import Period
 from core.budgets.reservations import GRACE, Reservations
 from core.budgets.rows import called, described, terms_of
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
-from core.budgets.verification import Verification, last_verification, verify
+from core.budgets.verification import Verifier, last_verification
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
 from core.store import Cursor, Store
-from core.tables import Budget, BudgetRaise, Tenant
-from core.tables import Verification as VerificationRow
+from core.tables import Budget, BudgetRaise, Tenant, Verification
 
 LONGEST_RAISE = timedelta(days=366)
 
@@ -77,6 +76,7 @@ class Budgets:
         journal = JournalWriter(store)
         self.accounts = Accounts(store, clock, journal)
         self.reservations = Reservations(store, clock, self.accounts, journal, owner=owner, grace=grace)
+        self._verifier = Verifier(store, clock)
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -389,11 +389,18 @@ class Budgets:
 
     # ── Proof and housekeeping ────────────────────────────────────────────────────────────────────────────────────────
 
-    def verify(self, by: str = "") -> Verification:
-        """Recompute every balance from attempts, ledger and reservations."""
-        return verify(self._store, self._clock, by=by or self._owner)
+    def verify(self, by: str = "", *, whole: bool = True, anew: bool = False) -> Verification:
+        """Recompute every balance from attempts, ledger and reservations.
 
-    def last_verification(self) -> VerificationRow | None:
+        See :meth:`Verifier.verify` for *whole* and *anew*.
+
+        Raises:
+            Conflict: others verify at the same time, again and again.
+
+        """
+        return self._verifier.verify(by or self._owner, whole=whole, anew=anew)
+
+    def last_verification(self) -> Verification | None:
         """Return the latest verification, by whomever; ``None`` if there never was one."""
         return last_verification(self._store)
 

@@ -257,13 +257,21 @@ def _document(state: BudgetState) -> dict[str, Any]:
 
 
 @command(proctor, "verify")
-def verify(runtime: Runtime) -> Answer:
+@click.option("--new", "only_new", is_flag=True, help="Look only at what is new since the last run, as servers do.")
+@click.option("--anew", is_flag=True, help="Prove everything afresh: take closed history as it is now.")
+def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Answer:
     """Recompute every balance from attempts and ledger; the exit code is 1 where anything differs."""
     runtime.recovery.run()  # so that what the dead hold is not counted as held
-    found = runtime.budgets.verify(by="command line")
+    found = runtime.budgets.verify(by="command line", whole=not only_new, anew=anew)
     verdict = (
         f"Attempts and ledger explain every one of {found.accounts} accounts."
         if found.ok
         else f"Attempts, ledger and accounts differ by {usd(found.difference_nano_usd)}. Keep the database as it is."
+        if found.difference_nano_usd
+        else "Charges are missing, attempts have no call, or closed history was changed. Keep the database as it is."
     )
-    return Answer(found, f"{verdict} {usd(found.held_nano_usd)} is held now.", exit_code=DONE if found.ok else REFUSED)
+    return Answer(
+        found.model_dump(exclude={"id", "series"}),
+        f"{verdict} {usd(found.held_nano_usd)} is held now.",
+        exit_code=DONE if found.ok else REFUSED,
+    )

@@ -28,8 +28,10 @@ class Stretch(Row, table=True):
     """A closed stretch of the ledger, in the order of its entries' ids, that was proven to add up."""
 
     series: str = Field(primary_key=True)
-    ends_with: str = Field(primary_key=True)
-    """Every id in it is at most this, and above the end of the stretch before."""
+    begins_after: str = Field(primary_key=True)
+    """The end of the stretch before: of two processes that close the same one, one does."""
+    ends_with: str
+    """Every id in it is above the one and at most the other."""
     at: datetime = utc()
     entries: int
     nano_usd: int = money()

@@ -24,12 +24,13 @@ def upgrade() -> None:
     op.create_table(
         "stretch",
         sa.Column("series", sa.String(), nullable=False),
+        sa.Column("begins_after", sa.String(), nullable=False),
         sa.Column("ends_with", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("checksum", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("series", "ends_with", name=op.f("pk_stretch")),
+        sa.PrimaryKeyConstraint("series", "begins_after", name=op.f("pk_stretch")),
     )
     op.create_table(
         "proven_balance",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlmodel import col, select
 
 from core.attempts import Call
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
-from core.tables import Attempt, Generation, Reservation, Verification
+from core.tables import Account, Attempt, Generation, LedgerEntry, Reservation, Stretch, Verification
 from tests.conftest import START
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
@@ -102,6 +104,133 @@ def test_what_the_dead_hold_is_settled_before_it_is_counted(till: Till) -> None:
     assert till.recovery.run() == 1
     assert till.budgets.verify().held_nano_usd == 0
     assert till.account() == (100, 0)
+
+
+# ── Short runs ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LATER = 1800
+"""Seconds after which what was recorded is closed."""
+
+
+def a_closed_past(till: Till) -> None:
+    """Two budgets, three calls, all closed and proven; and one call since."""
+    till.set(1000, scope="model", scope_name=MODEL)
+    for _ in range(3):
+        till.spend(100)
+    till.advance(LATER)
+    assert till.budgets.verify().is_whole
+    assert till.budgets.verify(whole=False).attempts == 0
+    till.spend(50)
+
+
+def test_a_short_run_looks_only_at_what_is_new(till: Till) -> None:
+    """Closed stretches are not read again, however often; a first run is whole whatever was asked."""
+    assert till.budgets.verify(whole=False).is_whole
+    a_closed_past(till)
+
+    short = till.budgets.verify(whole=False)
+    assert (short.is_whole, short.ok, short.attempts, short.accounts) == (False, True, 1, 2)
+    till.advance(LATER)
+    assert till.budgets.verify(whole=False).attempts == 1, "it is closed now"
+    assert till.budgets.verify(whole=False).attempts == 0
+    assert till.budgets.verify().attempts == 4
+
+
+@pytest.mark.parametrize(
+    ("tampering", "is_seen"),
+    [
+        ("UPDATE account SET spent_nano_usd = spent_nano_usd - 7", True),
+        ("UPDATE account SET held_nano_usd = held_nano_usd + 5", True),
+        ("DELETE FROM ledger_entry", True),
+        ("UPDATE attempt SET cost_nano_usd = cost_nano_usd + 1", True),
+        ("UPDATE attempt SET cost_nano_usd = 1 WHERE id = (SELECT MIN(id) FROM attempt)", False),
+        ("UPDATE generation SET cost_nano_usd = 1 WHERE id = (SELECT MIN(id) FROM generation)", False),
+        ("UPDATE ledger_entry SET nano_usd = nano_usd + 1 WHERE id = (SELECT MIN(id) FROM ledger_entry)", False),
+    ],
+)
+def test_a_short_run_sees_accounts_and_what_is_new(tampering: str, is_seen: bool, till: Till) -> None:  # noqa: FBT001
+    """Every account and whatever is new is held against the proof; what was tampered with in closed history is not."""
+    a_closed_past(till)
+    with till.store.transaction() as cursor:
+        cursor.execute(tampering)
+
+    assert till.budgets.verify(whole=False).ok is not is_seen
+    assert not till.budgets.verify().ok
+    short = till.budgets.verify(whole=False)
+    assert (short.is_whole, short.ok) == (True, False), "once something was found, no short run hides it"
+
+
+def test_history_that_is_cut_out_cleanly_is_missed(till: Till) -> None:
+    """A call that vanishes with its charges, so that all balances agree, still leaves a hole in a closed stretch."""
+    a_closed_past(till)
+    with till.store.transaction() as cursor:
+        cursor.execute("DELETE FROM ledger_entry WHERE attempt_id = (SELECT MIN(id) FROM attempt)")
+        cursor.execute("DELETE FROM generation WHERE id = (SELECT MIN(id) FROM generation)")
+        cursor.execute("DELETE FROM attempt WHERE id = (SELECT MIN(id) FROM attempt)")
+        cursor.execute("UPDATE account SET spent_nano_usd = spent_nano_usd - 100")
+
+    for _ in range(2):
+        found = till.budgets.verify()
+        assert (found.ok, found.difference_nano_usd) == (False, 0)
+    assert till.budgets.verify(anew=True).ok, "an operator may take it as it is"
+    assert till.budgets.verify(whole=False).ok
+
+
+def test_what_is_written_late_into_a_closed_stretch_is_no_fault(till: Till) -> None:
+    """A charge that was kept while the database was away comes with its old id; the account is read again."""
+    early = till.clock.new_id()
+    a_closed_past(till)
+    with till.store.writing() as session:
+        [account, _] = session.exec(select(Account).order_by(col(Account.id)))
+        session.add(account)
+        account.spent_nano_usd += 9
+        values = {"generation_id": "", "kind": "carried", "nano_usd": 9}
+        session.add(LedgerEntry(id=early, at=till.clock.now(), account_id=account.id, **values))
+
+    assert till.budgets.verify(whole=False).ok
+    assert till.budgets.verify(whole=False).ok
+    assert till.budgets.verify().ok
+
+
+def test_several_processes_verify_at_once(till: Till) -> None:
+    """Each finds the books in order, and together they close each stretch once."""
+    a_closed_past(till)
+    processes = [till, till.beside("two"), till.beside("three")]
+    for _ in range(3):
+        till.spend(10)
+        till.advance(LATER)
+        with ThreadPoolExecutor(3) as pool:
+            assert all(one.ok for one in pool.map(lambda one: one.budgets.verify(whole=False), processes))
+    assert till.budgets.verify(whole=False).attempts == 0
+    stretches = till.rows(Stretch)
+    assert len({one.begins_after for one in stretches}) == len(stretches)
+    assert {one.ends_with for one in stretches} >= {one.begins_after for one in stretches} - {""}
+    assert till.budgets.verify().ok
+
+
+def test_small_pieces_add_up_as_well(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows are read at once, a charge and its correction in another stretch belong together."""
+    monkeypatch.setattr("core.budgets.verification._AT_ONCE", 2)
+    till.set(1000, scope="model", scope_name=MODEL)
+    till.recovery.heartbeat()
+    walk = till.begin()
+    call = walk.cover(100, estimate=80)
+    for _ in range(3):
+        till.spend(100)
+    till.advance(DEAD)
+    other = till.beside("other")
+    other.recovery.heartbeat()
+    assert other.recovery.run() == 1
+    till.advance(LATER)
+    assert till.budgets.verify().ok
+    walk.end(call, 30)
+    walk.close()
+
+    assert till.budgets.verify(whole=False).ok
+    till.advance(LATER)
+    assert till.budgets.verify(whole=False).ok
+    assert till.budgets.verify().ok
+    assert len(till.rows(Stretch)) >= 4
 
 
 # ── Any order of events ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,6 +322,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def adds_up(self) -> None:
         """The ledger explains every account, reservations what is held, and nothing is negative."""
+        assert self.till.budgets.verify(whole=False).ok
         assert self.till.is_sound()
 
     def teardown(self) -> None:
@@ -207,7 +337,16 @@ class Books(RuleBasedStateMachine):
         generations = {one.id for one in self.till.rows(Generation)}
         assert {one.generation_id for one in self.till.rows(Attempt)} <= generations
         with self.store.transaction() as cursor:
-            for table in ("reservation", "ledger_entry", "account", "attempt", "generation", "process"):
+            for table in (
+                "stretch",
+                "proven_balance",
+                "reservation",
+                "ledger_entry",
+                "account",
+                "attempt",
+                "generation",
+                "process",
+            ):
                 cursor.execute(f"DELETE FROM {table}")  # noqa: S608 names written above
 
 
