@@ -252,6 +252,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
                 claims=claims,
                 drills=drills,
                 shared=shared,
+                metrics=metrics,
             ),
             clock=clock,
             claims=claims,

@@ -158,6 +158,12 @@ class Metrics:
             ["room"],
             registry=self.registry,
         )
+        self.verifications = Counter(
+            "proctor_verifications",
+            "How often this process verified the books, by what it found: ok or different.",
+            ["result"],
+            registry=self.registry,
+        )
         self.chore_runs = Counter(
             "proctor_chore_runs",
             "How often this process did a chore, by how it ended: done or failed.",

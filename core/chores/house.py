@@ -13,7 +13,7 @@ from core.drills import Drills
 from core.journal import JournalWriter
 from core.record import HEARTBEAT_EVERY, Recovery
 from core.shared import Shared
-from core.telemetry import log
+from core.telemetry import Metrics, log
 
 _OFTEN = timedelta(seconds=30)
 
@@ -27,12 +27,14 @@ def house(
     claims: Claims,
     drills: Drills,
     shared: Shared,
+    metrics: Metrics,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
     def verify() -> None:
         recovery.run()  # so that what the dead hold is not counted as held
         found = budgets.verify(by="housekeeping", whole=False)
+        metrics.verifications.labels("ok" if found.ok else "different").inc()
         if not found.ok:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
 
@@ -61,7 +63,7 @@ def house(
             name="verify",
             every=timedelta(hours=1),
             one_process=True,
-            does="Recomputes every account from its ledger and its attempts, closed history aside.",
+            does="Recomputes every account; of ledger and attempts, what is new.",
             otherwise="A difference in the money would not be noticed; 'proctor verify' looks at once.",
             run=verify,
         ),

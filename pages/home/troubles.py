@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pages.kit import formats
+from pages.kit.markup import plain
 from pages.kit.page import Visit
 
 
@@ -19,8 +20,19 @@ class Notice(NamedTuple):
 def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
     of_tenants = visit.runtime.reports.troubles(tenant_id)
-    everybodys = [*of_redis(visit), *of_chores(visit), *of_breakers(visit)]
+    everybodys = [*of_books(visit), *of_redis(visit), *of_chores(visit), *of_breakers(visit)]
     return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
+
+
+def of_books(visit: Visit) -> list[Notice]:
+    """Say so while the last verification of the books found a fault."""
+    last = visit.runtime.budgets.last_verification()
+    if last is None or last.ok:
+        return []
+    amount = plain(formats.dollars(last.difference_nano_usd))
+    what = f"attempts, ledger and accounts differ by {amount}" if last.difference_nano_usd else "something is missing"
+    follows = f"Verified {formats.ago(last.at, visit.now)}. Keep the database as it is and report it."
+    return [Notice(f"The books do not add up: {what}", follows)]
 
 
 def of_redis(visit: Visit) -> list[Notice]:

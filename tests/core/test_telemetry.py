@@ -39,6 +39,7 @@ NAMES = {
     "proctor_unpriced_attempts": ("counter", {"gen_ai_provider_name", "gen_ai_request_model"}),
     "proctor_failed_open": ("counter", {"room"}),
     "proctor_shared_up": ("gauge", set[str]()),
+    "proctor_verifications": ("counter", {"result"}),
     "proctor_budget_thresholds": ("counter", {"tenant", "scope", "percent"}),
 }
 """Type and labels of each family."""

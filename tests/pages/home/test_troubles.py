@@ -51,3 +51,15 @@ def test_home_says_which_chore_fails_and_what_that_means(proctor: Runtime, open_
 
     assert notice.proto.title == "Chore 'retention' fails"
     assert notice.value.replace("\\", "") == "It failed once: The disk is full. Prompts are still stored."
+
+
+def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Open) -> None:
+    """A verification that found a fault stands on Home until another finds none."""
+    builders.save(proctor.store, builders.tenant("Acme", NOW), [builders.generation(NOW)])
+    assert not [one for one in open_page("home").warning if "books" in one.proto.title]
+
+    assert not proctor.budgets.verify().ok, "the call has a cost, and no attempt that had it"
+    [notice] = [one for one in open_page("home").warning if "books" in one.proto.title]
+
+    assert "differ by" in notice.proto.title
+    assert "Keep the database as it is" in notice.value
