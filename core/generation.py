@@ -20,7 +20,7 @@ from core.breakers import Breakers
 from core.clock import Clock
 from core.errors import Invalid
 from core.guardrails import Finding, Guardrails, Stage
-from core.limits import Limits, Ticket, estimated_tokens
+from core.limits import Limits, Permit, estimated_tokens
 from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
 from core.providers import Ask, Provider
@@ -140,7 +140,7 @@ class Corridor:
         snapshot = self._policies.snapshot(_tenant_id(request, principal))
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
-        ticket: Ticket | None = None
+        permit: Permit | None = None
         turn: Turn | None = None
         made: Generation | None = None
         try:
@@ -154,8 +154,8 @@ class Corridor:
                 )
                 policy = _within(request.timeout_seconds, policy)
                 record.governed_by(policy)
-                paces, seconds = snapshot.paces(principal), policy.route.deadline_seconds
-                ticket = self._limits.admitted(paces, estimated_tokens(messages), seconds)  # 3 not too fast
+                quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
+                permit = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
                 record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each
                 route = _affordable(policy, record)  # attempt is covered before it goes out
@@ -174,9 +174,9 @@ class Corridor:
                 if turn is not None:  # a valid answer is kept for who asks the same, else the next may try
                     turn.end(_kept(made))
             finally:
-                if ticket is not None:  # what it took of the limits in flight is given back
-                    ticket.used(_tokens_used(record))
-                    ticket.end()
+                if permit is not None:  # what it took of the limits in flight is given back
+                    permit.used(_tokens_used(record))
+                    permit.end()
         assert made is not None  # noqa: S101 the record's block has ended without an error
         return made
 

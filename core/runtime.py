@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.admission import Admission
 from core.answers import Answers
-from core.breakers import Breakers, Change, Overrides, Rule, words
+from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
 from core.chores import Chores, house
 from core.claims import Claims
@@ -172,7 +172,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     recovery = Recovery(store, clock, journal, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)
     shared = Shared(settings.redis_url, clock, metrics)
-    limits = Limits(shared)
+    limits = Limits(shared, clock=clock)
     prices, guardrails = Prices(store, clock), Guardrails()
     policies = Policies(
         store,
@@ -281,7 +281,7 @@ def _breaker_rule(settings: Settings) -> Rule:
     )
 
 
-def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: Change) -> None:
+def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: BreakerChange) -> None:
     """Log a breaker's change and annotate the time axis. The breaker itself catches what a database may raise."""
     name = change.name
     log().info(
@@ -291,12 +291,12 @@ def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: Change)
         schema=name.schema,
         before=change.before.value,
         after=change.after.value,
-        cause=change.trip.fault.value,
+        cause=change.trip.reason.value,
         count=change.trip.count,
         ended=change.trip.ended,
         pause_seconds=change.pause_seconds,
     )
-    words.write(store, clock, rule, change)
+    changes.write(store, clock, rule, change)
 
 
 _lock = threading.Lock()

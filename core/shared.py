@@ -1,16 +1,15 @@
 """The one Redis of all processes of a deployment, which may be down.
 
-Whoever asks it says what holds without it, so that nobody's answer depends on it. While it is known to be down nobody
-waits for it: one caller every two seconds finds out whether it is back, and all others go on at once.
+Whoever asks goes on without its answer where there is none, so that nothing depends on it. While it is known to be down
+nobody waits for it: one caller every two seconds finds out whether it is back, and all others go on at once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.errors import Misconfigured
@@ -25,7 +24,6 @@ PROBE_SECONDS = 2.0
 """How long nobody waits for it once it has failed."""
 LONGEST_PROBE_SECONDS = 15.0
 """After so long another caller may find out in place of one who never came back: a name server may hang for longer."""
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -35,6 +33,37 @@ class _Outage:
     probe_at: float
     """From when on, on the clock's monotonic time, the next caller finds out."""
     lost: int = 0
+
+
+class Asking:
+    """One question to Redis: a block that ends where Redis fails."""
+
+    __slots__ = ("_asked", "_is_probe", "_room", "_shared", "_turn")
+
+    def __init__(self, shared: Shared, room: str) -> None:
+        self._shared = shared
+        self._room = room
+        self._asked = False
+        self._is_probe = False
+        self._turn = 0
+
+    def __enter__(self) -> Redis | None:
+        if not self._shared.is_set:
+            return None
+        redis, self._turn, self._is_probe = self._shared.begin()
+        self._asked = redis is not None
+        if not self._asked:
+            self._shared.lose(self._room)
+        return redis
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        failure = error if isinstance(error, Exception) else None
+        if not self._asked or (error is not None and failure is None):
+            return False
+        self._shared.end(self._room, self._turn, failure, is_probe=self._is_probe)
+        if failure is not None:
+            self._shared.lose(self._room)
+        return failure is not None
 
 
 class Shared:
@@ -66,31 +95,39 @@ class Shared:
         outage = self._outage
         return outage.began_at if outage else None
 
-    def ask(self, room: str, question: Callable[[Redis], _T], otherwise: Callable[[], _T]) -> _T:
-        """Return what *question* gets from Redis, or what holds *otherwise*: without one, or while it is down.
+    def redis(self, room: str) -> Asking:
+        """Return a block that is given Redis, or ``None``: without one, or while it is down.
 
-        A *question* only asks, and raises nothing of its own: whatever it raises is taken for a failure of Redis, and
-        counted as a loss of that *room*. It may have been carried out all the same.
+        The block only asks, and raises nothing of its own: whatever it raises is taken for a failure of Redis, is
+        counted as a loss of that *room*, and ends the block and no more. It may have been carried out all the same. So
+        what holds without Redis stands behind the block::
+
+            with shared.redis("limit") as redis:
+                if redis is not None:
+                    return redis.get(key)
+            return 0
         """
-        if self._redis is None:
-            return otherwise()
-        turn = self._turns
-        is_probe = self._outage is not None
-        if not is_probe or self._may_probe():
-            try:
-                answer = question(self._redis)
-            except Exception as error:  # noqa: BLE001 whatever a driver raises, traffic goes on
-                self._fail(turn, room, error)
-            else:
-                if is_probe:
-                    self._recover()
-                return answer
+        return Asking(self, room)
+
+    def begin(self) -> tuple[Redis | None, int, bool]:
+        """Return Redis if it may be asked now, the number of outages and recoveries, and whether asking is a probe."""
+        turn, is_probe = self._turns, self._outage is not None
+        return (self._redis if not is_probe or self._may_probe() else None), turn, is_probe
+
+    def end(self, room: str, turn: int, error: Exception | None, *, is_probe: bool) -> None:
+        """Take in how asking ended that was begun at *turn*."""
+        if error is not None:
+            self._fail(turn, room, error)
+        elif is_probe:
+            self._recover()
+
+    def lose(self, room: str) -> None:
+        """Count a question of *room* that Redis did not answer."""
         outage = self._outage
         if outage is not None:
             with self._lock:
                 outage.lost += 1
         self._metrics.failed_open.labels(room).inc()
-        return otherwise()
 
     def check(self) -> bool:
         """Whether it answers now. While it is down, this too asks only every two seconds; without one it is true."""

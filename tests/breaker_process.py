@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from core.breakers import Breakers, Change, Rule
+from core.breakers import BreakerChange, Breakers, Rule
 from core.clock import SystemClock
 from core.settings import ROOT
 from core.shared import Shared
@@ -66,7 +66,7 @@ def main(redis_url: str, rule: dict[str, Any]) -> None:
     configure_logging("ERROR")
     clock, metrics = SystemClock(), Metrics()
     shared = Shared(redis_url, clock, metrics)
-    changes: list[Change] = []
+    changes: list[BreakerChange] = []
     breakers = Breakers(clock, changes.append, rule=Rule(**rule), shared=shared)
 
     def answer(order: str, **facts: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 from typing_extensions import override
 
-from core.breakers import Breakers, BreakerState, BreakerView, Change, Rule
+from core.breakers import BreakerChange, Breakers, BreakerState, BreakerView, Rule
 from core.clock import ManualClock, micros
 from core.shared import Shared
 from core.telemetry import Metrics
@@ -42,7 +42,7 @@ class Watched:
     clock: ManualClock
     shared: Shared | None = None
     rule: Rule = field(default_factory=Rule)
-    changes: list[Change] = field(default_factory=list[Change])
+    changes: list[BreakerChange] = field(default_factory=list[BreakerChange])
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from genai_prices.data_snapshot import get_snapshot
 
 from core.attempts._terms import Candidate, Cause
-from core.breakers import Fault
+from core.breakers import TripReason
 from core.providers import (
     ContextOverflow,
     Failed,
@@ -34,7 +34,7 @@ _CAUSES: Mapping[type[ProviderError], Cause] = {
 }
 
 
-_BREAKERS: Mapping[Fault, Cause] = {Fault.SLOW: Cause.TIMEOUT, Fault.INVALID: Cause.NEVER_VALID}
+_BREAKERS: Mapping[TripReason, Cause] = {TripReason.SLOW: Cause.TIMEOUT, TripReason.INVALID: Cause.NEVER_VALID}
 
 
 def cause_of(error: ProviderError) -> Cause | None:
@@ -44,9 +44,9 @@ def cause_of(error: ProviderError) -> Cause | None:
     return next((_CAUSES[kind] for kind in type(error).__mro__ if kind in _CAUSES), Cause.OUTAGE)
 
 
-def cause_of_breaker(fault: Fault | None) -> Cause:
-    """Return the cause that a breaker stands for which *fault* opened; ``None`` is an operator, as in an outage."""
-    return _BREAKERS.get(fault, Cause.OUTAGE) if fault else Cause.OUTAGE
+def cause_of_breaker(reason: TripReason | None) -> Cause:
+    """Return the cause that a breaker stands for which *reason* opened; ``None`` is an operator, as in an outage."""
+    return _BREAKERS.get(reason, Cause.OUTAGE) if reason else Cause.OUTAGE
 
 
 @lru_cache(maxsize=512)

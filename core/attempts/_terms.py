@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from core.breakers import Override, Standing
+from core.breakers import ModelOverrides, Override
 from core.faults import Drill
 
 MORE_TOKENS_TIMES = 8
@@ -96,5 +96,5 @@ class RouteTerms:
     """The fire drills that its calls may meet."""
     schema: str = ""
     """What the breakers count its answers under; empty for none."""
-    overrides: Standing = field(default_factory=dict[tuple[str, str], Override], hash=False)
+    overrides: ModelOverrides = field(default_factory=dict[tuple[str, str], Override], hash=False)
     """What operators say about the breakers, by provider and model."""

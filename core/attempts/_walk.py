@@ -17,7 +17,7 @@ from core.attempts._causes import cause_of, cause_of_breaker, context_window, ro
 from core.attempts._estimates import AnswerLengths
 from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
-from core.breakers import Breakers, Refusal
+from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, ProctorError, Unpriced
 from core.pricing import PriceBook
@@ -117,7 +117,7 @@ class Walk:
             return None
         why = self._refusal(candidate)
         if why is not None:
-            cause = cause_of_breaker(why.fault)
+            cause = cause_of_breaker(why.reason)
             if self._waiting and cause not in self._route.fallback_on:
                 self._waiting.clear()
                 said = f"{candidate.name}: {why} This route has no fallback on {_words(cause)}."
@@ -149,7 +149,7 @@ class Walk:
         del self._states[state.place]
         self._release(state.candidate, state.admitted)
 
-    def _refusal(self, candidate: Candidate) -> Refusal | None:
+    def _refusal(self, candidate: Candidate) -> BreakerRefusal | None:
         """Return why the candidate's breaker lets no call through, or an operator; ``None`` if it does."""
         who = (candidate.provider, candidate.model)
         return self._breakers.refusal(*who, self._route.schema, self._route.overrides.get(who))

@@ -1,35 +1,35 @@
 """When to stop asking someone: breakers per provider and model, and per schema, closed, open or half-open.
 
 A breaker watches the last minute. When it has seen enough and too much of it was bad (``rule.py``), it opens; after a
-pause it lets one probe through, and the probe decides. With Redis all processes share what they saw (``together.py``);
-without, or while it is down, each goes by what it sees itself (``alone.py``). Breakers fail open.
+pause it lets one probe through, and the probe decides. With Redis all processes share what they saw (``redis.py``);
+without, or while it is down, each goes by what it sees itself (``local.py``). Breakers fail open.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from core.breakers import words
-from core.breakers.alone import Alone
-from core.breakers.overrides import LONGEST_REASON, Override, Overrides, Standing
+from core.breakers.changes import BreakerChange
+from core.breakers.local import LocalBreakers
+from core.breakers.overrides import LONGEST_REASON, ModelOverrides, Override, Overrides
+from core.breakers.redis import SERVER_TIME, RedisBreakers
 from core.breakers.rule import (
     MOST_BREAKERS,
     WINDOW_SECONDS,
     BreakerState,
-    Change,
-    Fault,
+    Counts,
     Name,
     Rule,
-    Tally,
     Trip,
-    sights,
+    TripReason,
+    observations,
 )
-from core.breakers.together import SERVER_TIME, Together
 from core.clock import Clock
 from core.shared import Shared
 from core.telemetry import log
@@ -42,17 +42,17 @@ __all__ = [
     "LOOK_SECONDS",
     "MOST_BREAKERS",
     "WINDOW_SECONDS",
+    "BreakerChange",
+    "BreakerRefusal",
     "BreakerState",
     "BreakerView",
     "Breakers",
-    "Change",
-    "Fault",
+    "ModelOverrides",
     "Name",
     "Override",
     "Overrides",
-    "Refusal",
     "Rule",
-    "Standing",
+    "TripReason",
 ]
 
 LOOK_SECONDS = 0.25
@@ -61,20 +61,20 @@ REJOIN_SECONDS = 1.0
 """While Redis is down: how often somebody looks whether it is back, should no call end."""
 ROOM = "breakers"
 """What losses are counted under."""
-_T = TypeVar("_T")
+_NOBODY: AbstractContextManager[None] = nullcontext()
 
 
-class Refusal(str):
+class BreakerRefusal(str):
     """Why nobody is asked: a sentence that knows what it is about."""
 
-    __slots__ = ("fault",)
-    fault: Fault | None
+    __slots__ = ("reason",)
+    reason: TripReason | None
     """What opened the breaker; ``None`` where an operator did."""
 
-    def __new__(cls, sentence: str, fault: Fault | None = None) -> Self:
-        """Return *sentence*, which is about *fault*."""
+    def __new__(cls, sentence: str, reason: TripReason | None = None) -> Self:
+        """Return *sentence*, which is about *reason*."""
         refusal = super().__new__(cls, sentence)
-        refusal.fault = fault
+        refusal.reason = reason
         return refusal
 
 
@@ -145,7 +145,7 @@ class BreakerView:
         return f"{said} By itself it would be {self.because[0].lower()}{self.because[1:]}" if self.because else said
 
 
-OnChange = Callable[[Change], None]
+OnChange = Callable[[BreakerChange], None]
 """Called in the one process whose call made the change, outside every lock."""
 
 
@@ -165,10 +165,10 @@ class Breakers:
         self._on_change = on_change
         self.rule = rule or Rule()
         self._shared = shared if shared is not None and shared.is_set else None
-        self._alone = Alone(clock, self.rule)
-        self._together = Together(clock, self.rule, server_time)
+        self._local = LocalBreakers(clock, self.rule)
+        self._redis = RedisBreakers(clock, self.rule, server_time)
         self._is_alone = self._shared is None
-        self._turn = threading.Lock()
+        self._switching = threading.Lock()
         self._looking = threading.Lock()
         self._look_at = float("-inf")
 
@@ -177,23 +177,26 @@ class Breakers:
         """Whether what is known is all processes': Redis is set up, and answered when it was last asked."""
         return not self._is_alone
 
-    def refusal(self, provider: str, model: str, schema: str = "", override: Override | None = None) -> Refusal | None:
+    def refusal(
+        self, provider: str, model: str, schema: str = "", override: Override | None = None
+    ) -> BreakerRefusal | None:
         """Return why *model* may not be asked now, in one sentence; ``None`` lets the call go out.
 
         In a half-open breaker it is ``None`` for one caller, whose call is the probe.
         """
         if override is not None:
-            return None if override.state is BreakerState.CLOSED else Refusal(f"its breaker was {override.sentence}")
+            is_closed = override.state is BreakerState.CLOSED
+            return None if is_closed else BreakerRefusal(f"its breaker was {override.sentence}")
         if self._shared is not None and self._clock.monotonic() >= self._look_at:
             self._look()
-        if not (self._alone if self._is_alone else self._together).trips:
+        if not self._trips:
             return None
         names = _names(provider, model, schema)
-        stopped = self._ask_in_turn(names)
+        stopped = self._stopped_by(names)
         if stopped is None:
             return None
         name, trip = stopped
-        return Refusal(words.refusal(self.rule, name.schema, trip, self._clock.monotonic()), trip.fault)
+        return BreakerRefusal(self.rule.refusal(name.schema, trip, self._clock.monotonic()), trip.reason)
 
     def note(
         self,
@@ -216,43 +219,47 @@ class Breakers:
         """
         began = self._clock.monotonic() if began is None else began
         is_slow = seconds >= self.rule.slow_from(timeout_seconds)
-        said = sights(self.rule, Name(provider, model), schema, healthy=healthy, is_slow=is_slow, valid=valid)
-        changes = self._ask(
-            lambda redis: self._together.take(redis, said, began), lambda: self._alone.take(said, began)
-        )
+        said = observations(self.rule, Name(provider, model), schema, healthy=healthy, is_slow=is_slow, valid=valid)
+        changes: Sequence[BreakerChange] | None = None
+        with self._asking() as redis:
+            if redis is not None:
+                changes = self._joined(redis).take(redis, said, began)
+        if changes is None:
+            changes = self._parted().take(said, began)
         for change in changes:
             self._tell(change)
 
     def release(self, provider: str, model: str, schema: str = "", *, began: float | None = None) -> None:
         """Give back an admitted call of which nothing can be said, such as one whose caller left."""
-        trips = (self._alone if self._is_alone else self._together).trips
+        trips = self._trips
         if not trips:
             return
         names = [name for name in _names(provider, model, schema) if name in trips]
         if names:
             began = self._clock.monotonic() if began is None else began
-            self._ask(
-                lambda redis: self._together.release(redis, names, began),
-                lambda: self._alone.release(names, began),
-            )
+            with self._asking() as redis:
+                if redis is not None:
+                    self._joined(redis).release(redis, names, began)
+                    return
+            self._parted().release(names, began)
 
-    def views(self, overrides: Standing | None = None) -> list[BreakerView]:
+    def views(self, overrides: ModelOverrides | None = None) -> list[BreakerView]:
         """Return every breaker that has seen a call or of which an operator has said a word, by name."""
-        tallies = self._ask(self._together.tallies, self._alone.tallies)
-        trips = dict((self._alone if self._is_alone else self._together).trips)
+        counts = self._counts()
+        trips = dict(self._trips)
         overrides = overrides or {}
-        names = {*tallies, *trips, *(Name(*who) for who in overrides)}
+        names = {*counts, *trips, *(Name(*who) for who in overrides)}
         return [
-            self._view(name, trips.get(name), tallies.get(name), overrides.get((name.provider, name.model)))
+            self._view(name, trips.get(name), counts.get(name), overrides.get((name.provider, name.model)))
             for name in sorted(names)
         ]
 
-    def _view(self, name: Name, trip: Trip | None, tally: Tally | None, override: Override | None) -> BreakerView:
-        bar = self.rule.answers if name.schema else self.rule.calls
-        counts = dict(zip(bar.faults, tally.counts, strict=True)) if tally else {}
-        calls = tally.ended if tally else 0
+    def _view(self, name: Name, trip: Trip | None, seen: Counts | None, override: Override | None) -> BreakerView:
+        reasons = (self.rule.answers if name.schema else self.rule.calls).reasons
+        counts = dict(zip(reasons, seen.faults, strict=True)) if seen else {}
+        calls = seen.ended if seen else 0
         if trip is not None:
-            counts, calls = {trip.fault: trip.count}, trip.ended
+            counts, calls = {trip.reason: trip.count}, trip.ended
         is_open = trip is not None and trip.state is BreakerState.OPEN
         return BreakerView(
             provider=name.provider,
@@ -260,36 +267,47 @@ class Breakers:
             schema=name.schema,
             state=trip.state if trip else BreakerState.CLOSED,
             calls=calls,
-            failures=counts.get(Fault.FAILED, 0),
-            slow=counts.get(Fault.SLOW, 0),
-            invalid=counts.get(Fault.INVALID, 0),
+            failures=counts.get(TripReason.FAILED, 0),
+            slow=counts.get(TripReason.SLOW, 0),
+            invalid=counts.get(TripReason.INVALID, 0),
             since=trip.since if trip else None,
-            cause=words.cause(self.rule, trip) if trip else None,
+            cause=self.rule.cause(trip) if trip else None,
             failed_probes=trip.failed_probes if trip else 0,
             probe_in_seconds=max(0.0, trip.until - self._clock.monotonic()) if trip and is_open else None,
             override=override,
         )
 
-    # ── Together or alone ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── In Redis, or in this process alone ────────────────────────────────────────────────────────────────────────────
 
-    def _ask_in_turn(self, names: Sequence[Name]) -> tuple[Name, Trip] | None:
+    @property
+    def _trips(self) -> Mapping[Name, Trip]:
+        return (self._local if self._is_alone else self._redis).trips
+
+    def _counts(self) -> Mapping[Name, Counts]:
+        with self._asking() as redis:
+            if redis is not None:
+                return self._joined(redis).counts(redis)
+        return self._parted().counts()
+
+    def _stopped_by(self, names: Sequence[Name]) -> tuple[Name, Trip] | None:
         """Return who forbids a call to go out; take the probes that it must take, if nobody does."""
         if not self._is_alone:
-            trips, now = self._together.trips, self._clock.monotonic()
-            tripped = [(name, trip) for name in names if (trip := trips.get(name))]
-            for name, trip in tripped:
-                if trip.refuses(now):
-                    return name, trip
-            if not tripped:
-                return None
-        return self._ask(lambda redis: self._claim(redis, names), lambda: self._alone.claim(names))
+            tripped = self._tripped(names)
+            stopped = next((one for one in tripped if one[1].refuses(self._clock.monotonic())), None)
+            if stopped is not None or not tripped:
+                return stopped
+        with self._asking() as redis:
+            if redis is not None:
+                if self._joined(redis).claim(redis, names):
+                    return None
+                tripped = self._tripped(names)
+                refusing = (one for one in tripped if one[1].refuses(self._clock.monotonic()))
+                return next(refusing, tripped[0] if tripped else None)
+        return self._parted().claim(names)
 
-    def _claim(self, redis: Redis, names: Sequence[Name]) -> tuple[Name, Trip] | None:
-        if self._together.claim(redis, names):
-            return None
-        trips, now = self._together.trips, self._clock.monotonic()
-        tripped = [(name, trip) for name in names if (trip := trips.get(name))]
-        return next((one for one in tripped if one[1].refuses(now)), tripped[0] if tripped else None)
+    def _tripped(self, names: Sequence[Name]) -> Sequence[tuple[Name, Trip]]:
+        trips = self._redis.trips
+        return [(name, trip) for name in names if (trip := trips.get(name))]
 
     def _look(self) -> None:
         """Hear what other processes saw. One caller does; the others go by what was known."""
@@ -297,41 +315,38 @@ class Breakers:
             return
         try:
             self._look_at = self._clock.monotonic() + (REJOIN_SECONDS if self._is_alone else LOOK_SECONDS)
-            self._ask(self._together.look, lambda: None)
+            with self._asking() as redis:
+                if redis is not None:
+                    self._joined(redis).look(redis)
+                    return
+            self._parted()
         finally:
             self._looking.release()
 
-    def _ask(self, question: Callable[[Redis], _T], otherwise: Callable[[], _T]) -> _T:
-        """Ask Redis, or this process alone. What is known goes along when the one gives way to the other."""
-        if self._shared is None:
-            return otherwise()
+    def _asking(self) -> AbstractContextManager[Redis | None, bool | None]:
+        """Return a block that is given Redis, if there is one and it answers; what is known here stands behind it."""
+        return _NOBODY if self._shared is None else self._shared.redis(ROOM)
 
-        def together(redis: Redis) -> _T:
-            if self._is_alone:
-                self._rejoin(redis)
-            return question(redis)
+    def _joined(self, redis: Redis) -> RedisBreakers:
+        """Return the breakers of all processes; if this one was alone, what it learned goes along."""
+        if self._is_alone:
+            with self._switching:
+                if self._is_alone:
+                    self._redis.restore(redis, dict(self._local.trips))
+                    self._local.adopt({})
+                    self._is_alone = False
+        return self._redis
 
-        def alone() -> _T:
-            if not self._is_alone:
-                self._part()
-            return otherwise()
+    def _parted(self) -> LocalBreakers:
+        """Return this process's own breakers; if it was not alone, what was known goes along."""
+        if not self._is_alone:
+            with self._switching:
+                if not self._is_alone:
+                    self._local.adopt(self._redis.trips)
+                    self._is_alone = True
+        return self._local
 
-        return self._shared.ask(ROOM, together, alone)
-
-    def _part(self) -> None:
-        with self._turn:
-            if not self._is_alone:
-                self._alone.adopt(self._together.trips)
-                self._is_alone = True
-
-    def _rejoin(self, redis: Redis) -> None:
-        with self._turn:
-            if self._is_alone:
-                self._together.restore(redis, dict(self._alone.trips))
-                self._alone.adopt({})
-                self._is_alone = False
-
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: BreakerChange) -> None:
         if self._on_change is None:
             return
         try:

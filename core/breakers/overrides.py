@@ -46,11 +46,11 @@ class Override:
         return {"state": self.state.value, "reason": self.reason, "by": self.actor}
 
 
-Standing = Mapping[tuple[str, str], Override]
+ModelOverrides = Mapping[tuple[str, str], Override]
 """The words that hold, by provider and model."""
 
 
-def read(session: Session) -> Standing:
+def read(session: Session) -> ModelOverrides:
     """Return the words that hold."""
     rows = session.exec(select(BreakerOverride).order_by(BreakerOverride.provider, BreakerOverride.model)).all()
     return {(row.provider, row.model): _override(row) for row in rows}
@@ -63,7 +63,7 @@ class Overrides:
         self._store = store
         self._clock = clock
 
-    def all(self) -> Standing:
+    def all(self) -> ModelOverrides:
         """Return the words that hold."""
         with self._store.reading() as session:
             return read(session)

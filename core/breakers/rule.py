@@ -6,6 +6,7 @@ for answers that do not satisfy it. All three are shares of what ended in the la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +36,8 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half-open"
 
 
-class Fault(StrEnum):
-    """What can speak against a model."""
+class TripReason(StrEnum):
+    """What can speak against a model, and opens its breaker if there is too much of it."""
 
     FAILED = "failed"
     """The call failed through the provider's fault."""
@@ -61,19 +62,19 @@ class Name(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bar:
+class Threshold:
     """How much of what is too much."""
 
     least: int
     """So many must have ended before a share says anything."""
-    faults: tuple[Fault, ...]
+    reasons: tuple[TripReason, ...]
     rates: tuple[float, ...]
-    """For each fault, the share from which on it opens the breaker."""
+    """For each reason, the share from which on it opens the breaker."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The thresholds of this deployment."""
+    """The thresholds of this deployment, and how it speaks of them."""
 
     error_rate: float = 0.5
     slow_rate: float = 0.8
@@ -85,14 +86,14 @@ class Rule:
     pause_seconds: float = 30.0
 
     @cached_property
-    def calls(self) -> Bar:
+    def calls(self) -> Threshold:
         """What a model's own breaker holds its calls to."""
-        return Bar(self.least_calls, (Fault.FAILED, Fault.SLOW), (self.error_rate, self.slow_rate))
+        return Threshold(self.least_calls, (TripReason.FAILED, TripReason.SLOW), (self.error_rate, self.slow_rate))
 
     @cached_property
-    def answers(self) -> Bar:
+    def answers(self) -> Threshold:
         """What the breaker of a model and a schema holds answers to."""
-        return Bar(self.least_calls * ANSWERS_PER_CALL, (Fault.INVALID,), (self.invalid_rate,))
+        return Threshold(self.least_calls * ANSWERS_PER_CALL, (TripReason.INVALID,), (self.invalid_rate,))
 
     @property
     def longest_pause_seconds(self) -> float:
@@ -112,16 +113,36 @@ class Rule:
         """Return how many seconds to pause after so many probes have failed in turn."""
         return min(self.pause_seconds * 2 ** min(failed_probes, 16), self.longest_pause_seconds)
 
+    def cause(self, trip: Trip) -> str:
+        """Return what opened a breaker, with its figures."""
+        match trip.reason:
+            case TripReason.FAILED:
+                return f"{trip.count} of {trip.ended} calls in the last minute failed"
+            case TripReason.SLOW:
+                return f"{trip.count} of {trip.ended} calls in the last minute took {self.slow_seconds:g} s or longer"
+            case TripReason.INVALID:
+                return f"{trip.count} of {trip.ended} answers in the last minute did not satisfy the schema"
 
-class Sight(NamedTuple):
+    def refusal(self, schema: str, trip: Trip, now: float) -> str:
+        """Return why nobody is asked at *now*, and until when: the step of a decision trace."""
+        which = f"its breaker for {schema}" if schema else "its breaker"
+        probes = f", and so did {trip.probes} since" if trip.failed_probes else ""
+        if trip.state is BreakerState.HALF_OPEN:
+            then = "a probe is out and will decide"
+        else:
+            then = f"it tries again in {math.ceil(max(0.0, trip.until - now))} s"
+        return f"{which} is {trip.state} since {trip.since:%H:%M} UTC: {self.cause(trip)}{probes}; {then}."
+
+
+class Observation(NamedTuple):
     """What one ended call says to one breaker."""
 
     name: Name
-    bar: Bar
+    threshold: Threshold
     is_telling: bool
     """Whether it says anything: a call that failed says nothing about answers."""
     faults: tuple[bool, ...]
-    """In the order of the bar's."""
+    """Whether each of the threshold's reasons is there, in its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +159,15 @@ class Trip:
     probe_until: float = 0.0
     """When the probe that is out is given up for lost; past if none is."""
     failed_probes: int = 0
-    fault: Fault
+    reason: TripReason
     """What opened it: *count* of *ended* calls, or answers, of the last minute."""
     count: int
     ended: int
+
+    @property
+    def probes(self) -> str:
+        """How many probes failed, in words."""
+        return "a probe" if self.failed_probes == 1 else f"{self.failed_probes} probes"
 
     def refuses(self, now: float) -> bool:
         """Whether nobody may go out now, not even a probe."""
@@ -149,48 +175,30 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A breaker that took another state."""
-
-    name: Name
-    before: BreakerState
-    after: BreakerState
-    trip: Trip
-    """As it is now; where it closed, as it was before."""
-    pause_seconds: float
-    """How long it pauses now; 0 where it closed."""
-
-    @property
-    def is_news(self) -> bool:
-        """Whether people are to be told: a probe that fails when the pause is at its longest changes nothing."""
-        return self.before is BreakerState.CLOSED or self.pause_seconds == 0 or self._lengthened
-
-    @property
-    def _lengthened(self) -> bool:
-        return 2**self.trip.failed_probes <= LONGEST_PAUSE
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Counts:
     """What one breaker's window holds."""
 
     ended: int
-    counts: tuple[int, ...]
-    """In the order of the bar's faults."""
+    faults: tuple[int, ...]
+    """In the order of the threshold's reasons."""
 
 
-def sights(rule: Rule, name: Name, schema: str, *, healthy: bool, is_slow: bool, valid: bool | None) -> Sequence[Sight]:
+def observations(
+    rule: Rule, name: Name, schema: str, *, healthy: bool, is_slow: bool, valid: bool | None
+) -> Sequence[Observation]:
     """Return what one ended call says: to its model's breaker, and to that of its schema, where it has one."""
-    call = Sight(name, rule.calls, True, (not healthy, is_slow))
+    call = Observation(name, rule.calls, True, (not healthy, is_slow))
     if not schema:
         return (call,)
-    return call, Sight(name._replace(schema=schema), rule.answers, valid is not None, (valid is False,))
+    return call, Observation(name._replace(schema=schema), rule.answers, valid is not None, (valid is False,))
 
 
-def exceeded(bar: Bar, ended: int, counts: Sequence[int], faults: Sequence[bool]) -> Fault | None:
+def exceeded(threshold: Threshold, counts: Counts, faults: Sequence[bool]) -> TripReason | None:
     """Return what opens a breaker after a call with these *faults* was counted; a call without fault opens none."""
-    if ended >= bar.least:
-        for fault, rate, count, is_there in zip(bar.faults, bar.rates, counts, faults, strict=True):
-            if is_there and count / ended >= rate:
-                return fault
+    if counts.ended >= threshold.least:
+        for reason, rate, count, is_there in zip(
+            threshold.reasons, threshold.rates, counts.faults, faults, strict=True
+        ):
+            if is_there and count / counts.ended >= rate:
+                return reason
     return None

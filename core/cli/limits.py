@@ -13,7 +13,7 @@ from core.policy import pace_of
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
-    from core.limits import Pace, Use
+    from core.limits import Quota, QuotaUse
     from core.runtime import Runtime
     from core.tenants import Key, Tenant
 
@@ -93,13 +93,13 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
 def _shown(runtime: Runtime, owner: Tenant) -> Answer:
     snapshot = runtime.policies.snapshot(owner.id)
     keys = [key for key in runtime.tenants.keys(owner) if key.is_live]
-    of_keys = {key.id: pace for key in keys if (pace := pace_of(key)) is not None}
-    pace = snapshot.pace
+    of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}
+    quota = snapshot.quota
     is_shared = runtime.shared.is_set and runtime.shared.check()
-    used = _used(runtime, [pace, *of_keys.values()], is_shared=is_shared)
+    used = _used(runtime, [quota, *of_keys.values()], is_shared=is_shared)
     document: dict[str, Any] = {
         "tenant": owner.name,
-        **_described(pace, used[0], is_shared=is_shared),
+        **_described(quota, used[0], is_shared=is_shared),
         "defaults": [field for field, _, _ in _ROWS if getattr(owner, field) is None],
         "counted_by": "redis" if is_shared else "record",
         "keys": [
@@ -115,18 +115,18 @@ def _shown(runtime: Runtime, owner: Tenant) -> Answer:
     return Answer(document, table(("WHOSE", "LIMIT", "MOST", "USED"), rows), aside)
 
 
-def _used(runtime: Runtime, paces: Sequence[Pace], *, is_shared: bool) -> Sequence[Use]:
+def _used(runtime: Runtime, quotas: Sequence[Quota], *, is_shared: bool) -> Sequence[QuotaUse]:
     """Return what is used: as all processes count it or, where each counts for itself, as it was written down."""
     from core.limits import recorded_use  # noqa: PLC0415
 
     if is_shared:
-        return runtime.limits.use(paces)
-    return [recorded_use(runtime.store, pace, runtime.clock.now()) for pace in paces]
+        return runtime.limits.use(quotas)
+    return [recorded_use(runtime.store, quota, runtime.clock.now()) for quota in quotas]
 
 
-def _described(pace: Pace, used: Use, *, is_shared: bool) -> dict[str, Any]:
-    """Return a pace and its use. Redis counts only what has a limit; the record knows nothing of what is in flight."""
-    limits = (pace.requests_per_min, pace.tokens_per_min, pace.concurrent)
+def _described(quota: Quota, used: QuotaUse, *, is_shared: bool) -> dict[str, Any]:
+    """Return a quota and its use. Redis counts only what has a limit; the record knows nothing of what is in flight."""
+    limits = (quota.requests_per_min, quota.tokens_per_min, quota.concurrent)
     counts = (used.requests, used.tokens, used.concurrent if is_shared else None)
     return {
         **{field: most for (field, _, _), most in zip(_ROWS, limits, strict=True)},

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from core.answers import Answers
 from core.attempts import AnswerLengths
-from core.breakers import Breakers, Change, Rule, words
+from core.breakers import BreakerChange, Breakers, Rule, changes
 from core.budgets import Budgets, Period, period_around
 from core.claims import Claims
 from core.clock import Clock, SystemClock
@@ -31,7 +31,7 @@ from core.demo._texts import Texts
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest
 from core.guardrails import Guardrails
-from core.limits import Limits, Pace, Ticket
+from core.limits import Limits, Permit, Quota
 from core.policy import Policies
 from core.pricing import NANO
 from core.record import Generation, Record, Recorder
@@ -270,13 +270,13 @@ def _capitals(answer: dict[str, Any]) -> None:
 
 
 class Unhurried(Limits):
-    """No limit: the windows of the real ones live on the wall clock, on which a month passes in a minute here."""
+    """No limit: the real ones count on the real clock, on which a month passes in a minute here."""
 
     def __init__(self) -> None:
         super().__init__(Shared(None, SystemClock(), Metrics()))
 
     @override
-    def admitted(self, paces: Sequence[Pace], tokens: int, seconds: float) -> Ticket:
+    def admitted(self, quotas: Sequence[Quota], tokens: int, seconds: float) -> Permit:
         """Let everyone through."""
         return super().admitted((), tokens, seconds)
 
@@ -307,6 +307,6 @@ class BreakerEvents:
         self._store = store
         self._clock = clock
 
-    def __call__(self, change: Change) -> None:
+    def __call__(self, change: BreakerChange) -> None:
         """Annotate the time axis with a breaker's change."""
-        words.write(self._store, self._clock, Rule(), change)
+        changes.write(self._store, self._clock, Rule(), change)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from limits.storage import RedisStorage
 
-from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, Pace, Use, Window
+from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, Quota, QuotaUse, SlidingWindow
 
 if TYPE_CHECKING:
     from redis import Redis
 
-_PREFIX = "proctor:limit"
+_PREFIX = (
+    "proctor:{limit}"  # the braces keep all keys on one node of a cluster: a script touches a tenant's and a key's
+)
 
 
 def _text(script: bytes | str) -> str:
@@ -106,7 +108,7 @@ return 1
 """
 
 
-class Together:
+class RedisCounts:
     """The counts of all processes that share a Redis."""
 
     def __init__(self, redis: Redis, window_seconds: int) -> None:
@@ -114,35 +116,35 @@ class Together:
         self._admit = redis.register_script(_ADMIT)
         self._settle = redis.register_script(_SETTLE)
 
-    def admit(self, paces: Sequence[Pace], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
-        """Count one generation in all of *paces*, or in none: return those that have no room for it."""
-        keys, limits = _asked(tuple(paces))
+    def admit(self, quotas: Sequence[Quota], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
+        """Count one generation in all of *quotas*, or in none: return those that have no room for it."""
+        keys, limits = _asked(tuple(quotas))
         seen: Any = self._admit(keys, (self._window_seconds, lease, tokens, seconds, limits, 1)) if keys else ()
-        return list(self._full(paces, seen, tokens)) if seen else ()
+        return list(self._full(quotas, seen, tokens)) if seen else ()
 
-    def settle(self, paces: Sequence[Pace], *, lease: str, tokens: int) -> None:
+    def settle(self, quotas: Sequence[Quota], *, lease: str, tokens: int) -> None:
         """Give back the places of *lease* and count *tokens* more or fewer, as far as there is room."""
-        keys, limits = _asked(tuple(paces))
+        keys, limits = _asked(tuple(quotas))
         if keys:
             self._settle(keys, (self._window_seconds, lease, tokens, 0, limits))
 
-    def use(self, paces: Sequence[Pace]) -> Sequence[Use]:
-        """Return what of each pace is used."""
-        keys, limits = _asked(tuple(paces))
+    def use(self, quotas: Sequence[Quota]) -> Sequence[QuotaUse]:
+        """Return what of each quota is used."""
+        keys, limits = _asked(tuple(quotas))
         found: Any = self._admit(keys, (self._window_seconds, "", 1, 0, limits, 0)) if keys else ()
         seen: Iterator[Sequence[int]] = iter(found)
         return [
-            Use(
-                requests=next(seen)[1] if pace.requests_per_min else 0,
-                tokens=_window(next(seen)).used(self._window_seconds) if pace.tokens_per_min else 0,
-                concurrent=next(seen)[1] if pace.concurrent else 0,
+            QuotaUse(
+                requests=next(seen)[1] if quota.requests_per_min else 0,
+                tokens=_window(next(seen)).used(self._window_seconds) if quota.tokens_per_min else 0,
+                concurrent=next(seen)[1] if quota.concurrent else 0,
             )
-            for pace in paces
+            for quota in quotas
         ]
 
-    def _full(self, paces: Sequence[Pace], seen: Sequence[Sequence[int]], tokens: int) -> Iterator[Full]:
+    def _full(self, quotas: Sequence[Quota], seen: Sequence[Sequence[int]], tokens: int) -> Iterator[Full]:
         """Yield the limits that have no room, after what the script saw of each."""
-        for (pace, what, most), found in zip(_limits_of(paces), seen, strict=True):
+        for (quota, what, most), found in zip(_limits_of(quotas), seen, strict=True):
             fits, used, *more = found
             match what:
                 case _ if fits:
@@ -150,38 +152,38 @@ class Together:
                 case Limited.TOKENS:
                     window = _window(found)
                     wait = window.seconds_until(tokens, most, self._window_seconds)
-                    yield Full(pace, what, wait, window.used(self._window_seconds))
+                    yield Full(quota, what, wait, window.used(self._window_seconds))
                 case Limited.REQUESTS:
-                    yield Full(pace, what, more[0] / 1000, used)
+                    yield Full(quota, what, more[0] / 1000, used)
                 case Limited.CONCURRENCY:
-                    yield Full(pace, what, CONCURRENCY_SECONDS, used)
+                    yield Full(quota, what, CONCURRENCY_SECONDS, used)
 
 
-def _limits_of(paces: Sequence[Pace]) -> Iterator[tuple[Pace, Limited, int]]:
+def _limits_of(quotas: Sequence[Quota]) -> Iterator[tuple[Quota, Limited, int]]:
     """Yield every limit that is set, in the order in which the scripts see them."""
-    for pace in paces:
-        if pace.requests_per_min:
-            yield pace, Limited.REQUESTS, pace.requests_per_min
-        if pace.tokens_per_min:
-            yield pace, Limited.TOKENS, pace.tokens_per_min
-        if pace.concurrent:
-            yield pace, Limited.CONCURRENCY, pace.concurrent
+    for quota in quotas:
+        if quota.requests_per_min:
+            yield quota, Limited.REQUESTS, quota.requests_per_min
+        if quota.tokens_per_min:
+            yield quota, Limited.TOKENS, quota.tokens_per_min
+        if quota.concurrent:
+            yield quota, Limited.CONCURRENCY, quota.concurrent
 
 
 @lru_cache(maxsize=4096)
-def _asked(paces: tuple[Pace, ...]) -> tuple[tuple[str, ...], str]:
+def _asked(quotas: tuple[Quota, ...]) -> tuple[tuple[str, ...], str]:
     """Return the keys and the limits that a script is asked about: each limit's kind and number, one after another."""
-    limits = list(_limits_of(paces))
-    keys = tuple(key for pace, what, _ in limits for key in _keys(pace, what))
+    limits = list(_limits_of(quotas))
+    keys = tuple(key for quota, what, _ in limits for key in _keys(quota, what))
     return keys, " ".join(f"{what.value} {most}" for _, what, most in limits)
 
 
-def _keys(pace: Pace, what: Limited) -> tuple[str, ...]:
+def _keys(quota: Quota, what: Limited) -> tuple[str, ...]:
     """Return where a limit is counted: tokens by two minutes, as the library does."""
-    key = f"{_PREFIX}:{what.value}:{pace.scope.value}:{pace.id}"
+    key = f"{_PREFIX}:{what.value}:{quota.scope.value}:{quota.id}"
     return (f"{key}:before", f"{key}:now") if what is Limited.TOKENS else (key,)
 
 
-def _window(found: Sequence[int]) -> Window:
+def _window(found: Sequence[int]) -> SlidingWindow:
     _, previous, previous_ms, current, current_ms = found
-    return Window(previous, previous_ms / 1000, current, current_ms / 1000)
+    return SlidingWindow(previous, previous_ms / 1000, current, current_ms / 1000)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 CONCURRENCY_SECONDS = 1.0
 """Nobody knows when a generation will end; after so long it is worth asking again."""
 
 
-class Scope(StrEnum):
+class QuotaScope(StrEnum):
     """Whose limits they are."""
 
     TENANT = "tenant"
@@ -30,10 +29,10 @@ class Limited(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a tenant may be, or one of its keys inside the tenant's pace; ``None`` is without that limit."""
+class Quota:
+    """How fast a tenant may be, or one of its keys inside the tenant's quota; ``None`` is without that limit."""
 
-    scope: Scope
+    scope: QuotaScope
     id: str
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
@@ -41,8 +40,8 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What of a pace is used at the moment. Up to the limit: what lies beyond it is not counted."""
+class QuotaUse:
+    """What of a quota is used at the moment. Up to the limit: what lies beyond it is not counted."""
 
     requests: int
     """Generations begun in the last minute; 0 also where they have no limit, as for the two below."""
@@ -50,20 +49,20 @@ class Use:
     concurrent: int
 
 
-NO_USE = Use(0, 0, 0)
+NO_USE = QuotaUse(0, 0, 0)
 
 
 class Full(NamedTuple):
     """A limit that has no room for a generation."""
 
-    pace: Pace
+    quota: Quota
     what: Limited
     seconds: float | None
     """How long until it has, if nobody else comes; ``None`` if it never will."""
     used: int
 
 
-class Window(NamedTuple):
+class SlidingWindow(NamedTuple):
     """A sliding window counter: the minute that is being counted, and how much of the one before still weighs."""
 
     previous: int
@@ -86,19 +85,3 @@ class Window(NamedTuple):
             return max(0.0, self.previous_seconds - window_seconds * (room + 1) / max(1, self.previous))
         fading = max(0.0, window_seconds - window_seconds * (limit - cost + 1) / self.current)
         return max(0.0, self.current_seconds - window_seconds) + fading
-
-
-class Counts(Protocol):
-    """Where generations are counted."""
-
-    def admit(self, paces: Sequence[Pace], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
-        """Count one generation in all of *paces*, or in none: return those that have no room for it."""
-        ...
-
-    def settle(self, paces: Sequence[Pace], *, lease: str, tokens: int) -> None:
-        """Give back the places of *lease* and count *tokens* more (or, below 0, fewer), as far as there is room."""
-        ...
-
-    def use(self, paces: Sequence[Pace]) -> Sequence[Use]:
-        """Return what of each pace is used."""
-        ...

@@ -8,13 +8,13 @@ from typing import Any
 
 from core import audit
 from core.attempts import RouteTerms
-from core.breakers import Standing as BreakerWords
+from core.breakers import ModelOverrides
 from core.breakers import overrides as breaker_words
 from core.budgets import Budgets
 from core.drills import concerning
 from core.errors import FeatureDisabled, Forbidden, NotFound, ProctorError, Unauthenticated
 from core.flags import Flag, Flags, evaluate_all
-from core.limits import Pace, Scope
+from core.limits import Quota, QuotaScope
 from core.policy._cache import RevisionCache
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, Prices
@@ -117,16 +117,18 @@ class TenantSnapshot:
         return self._policies.kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
 
     @property
-    def pace(self) -> Pace:
+    def quota(self) -> Quota:
         """How fast the tenant may be."""
         tenant = self.tenant
-        return Pace(Scope.TENANT, tenant.id, tenant.rate_limit_per_min, tenant.tokens_per_min, tenant.concurrent_limit)
+        return Quota(
+            QuotaScope.TENANT, tenant.id, tenant.rate_limit_per_min, tenant.tokens_per_min, tenant.concurrent_limit
+        )
 
-    def paces(self, principal: Principal) -> tuple[Pace, ...]:
+    def quotas(self, principal: Principal) -> tuple[Quota, ...]:
         """Return how fast the tenant may be and, if a key with limits of its own calls, how fast that may be in it."""
         key_id = principal.key_id
         return self._policies.kept.get(
-            ("paces", self.tenant_id, key_id), self.revision, lambda: self._read_paces(key_id)
+            ("quotas", self.tenant_id, key_id), self.revision, lambda: self._read_quotas(key_id)
         )
 
     @property
@@ -137,7 +139,7 @@ class TenantSnapshot:
         )
 
     @property
-    def overrides(self) -> BreakerWords:
+    def overrides(self) -> ModelOverrides:
         """What operators say about the breakers."""
         return self._policies.kept.get(("overrides",), self._shared, self._read_overrides)
 
@@ -242,24 +244,24 @@ class TenantSnapshot:
             refuses_unpriced=(tenant.without_price or policies.settings.without_price) == "refuse",
         )
 
-    def _read_overrides(self) -> BreakerWords:
+    def _read_overrides(self) -> ModelOverrides:
         with self._policies.store.reading() as session:
             return breaker_words.read(session)
 
-    def _read_paces(self, key_id: str | None) -> tuple[Pace, ...]:
+    def _read_quotas(self, key_id: str | None) -> tuple[Quota, ...]:
         key: ApiKey | None = None
         if key_id is not None:
             with self._policies.store.reading() as session:
                 key = session.get(ApiKey, key_id)
         own = None if key is None else pace_of(key)
-        return (self.pace,) if own is None else (self.pace, own)
+        return (self.quota,) if own is None else (self.quota, own)
 
 
-def pace_of(key: ApiKey | Key) -> Pace | None:
-    """Return how fast a key may be inside its tenant's pace; ``None`` where it has no limits of its own."""
+def pace_of(key: ApiKey | Key) -> Quota | None:
+    """Return how fast a key may be inside its tenant's quota; ``None`` where it has no limits of its own."""
     if not (key.rate_limit_per_min or key.tokens_per_min or key.concurrent_limit):
         return None
-    return Pace(Scope.KEY, key.id, key.rate_limit_per_min, key.tokens_per_min, key.concurrent_limit)
+    return Quota(QuotaScope.KEY, key.id, key.rate_limit_per_min, key.tokens_per_min, key.concurrent_limit)
 
 
 def _principal_key(secret: str) -> tuple[str, bytes]:

@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from core.breakers import LONGEST_REASON, BreakerState, BreakerView, Override, Standing
+from core.breakers import LONGEST_REASON, BreakerState, BreakerView, ModelOverrides, Override
 from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.markup import code, plain
@@ -181,7 +181,7 @@ def _listed(routes: list[str]) -> str:
     return f"the route{'s' if len(routes) > 1 else ''} {', '.join(plain(name) for name in routes)}"
 
 
-def _models(visit: Visit, overrides: Standing) -> list[str]:
+def _models(visit: Visit, overrides: ModelOverrides) -> list[str]:
     """Return the models that are in trouble or set by hand, then those on routes, then those that were called."""
     views = sorted(visit.runtime.breakers.views(overrides), key=lambda one: bool(one.schema))
     names = [f"{one.provider}/{one.model}" for one in views if one.word != "closed"]

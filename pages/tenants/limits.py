@@ -14,7 +14,7 @@ from pages.kit.page import Visit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.limits import Pace, Use
+    from core.limits import Quota, QuotaUse
     from core.tenants import Key
 
 FIELDS = {
@@ -26,19 +26,19 @@ FIELDS = {
 
 def sentences(visit: Visit, tenant: Tenant, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
     """Return what is used of the tenant's limits and, by id, of those of the keys that have their own."""
-    of_keys = {key.id: pace for key in keys if (pace := pace_of(key)) is not None}
-    every = [visit.runtime.policies.snapshot(tenant.id).pace, *of_keys.values()]
+    of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}
+    every = [visit.runtime.policies.snapshot(tenant.id).quota, *of_keys.values()]
     used = [_sentence(*one) for one in zip(every, visit.runtime.limits.use(every), strict=True)]
     return used[0], dict(zip(of_keys, used[1:], strict=True))
 
 
-def _sentence(pace: Pace, used: Use) -> str:
+def _sentence(quota: Quota, used: QuotaUse) -> str:
     parts: list[str] = []
-    if most := pace.requests_per_min:
+    if most := quota.requests_per_min:
         parts.append(f"{formats.count(used.requests)} of {formats.plural(most, 'generation')} in the last minute")
-    if most := pace.tokens_per_min:
+    if most := quota.tokens_per_min:
         parts.append(f"{formats.count(used.tokens)} of {formats.plural(most, 'token')}")
-    if most := pace.concurrent:
+    if most := quota.concurrent:
         parts.append(f"{used.concurrent} of {formats.count(most)} in flight")
     return " · ".join(parts)
 

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.clock import SystemClock
-from core.limits import Limits, Pace, Scope
+from core.limits import Limits, Quota, QuotaScope
 from core.shared import Shared
 from core.telemetry import Metrics
 from tests import servers
 from tests.bench.measure import in_turns, table
 
 PACES = {
-    "requests of a tenant": (Pace(Scope.TENANT, "one", 10**6),),
-    "everything of a tenant": (Pace(Scope.TENANT, "all", 10**6, 10**9, 1000),),
+    "requests of a tenant": (Quota(QuotaScope.TENANT, "one", 10**6),),
+    "everything of a tenant": (Quota(QuotaScope.TENANT, "all", 10**6, 10**9, 1000),),
     "everything of a tenant and its key": (
-        Pace(Scope.TENANT, "both", 10**6, 10**9, 1000),
-        Pace(Scope.KEY, "both", 10**6, 10**9, 1000),
+        Quota(QuotaScope.TENANT, "both", 10**6, 10**9, 1000),
+        Quota(QuotaScope.KEY, "both", 10**6, 10**9, 1000),
     ),
 }
 
@@ -27,9 +27,9 @@ def run(_wire_url: str, _folder: Path) -> None:
     with servers.valkey() as url:
         places = {"in memory": None, "in Redis": url}
         contenders = {
-            f"{what}, {where}": _visit(Limits(Shared(place, SystemClock(), Metrics())), paces)
+            f"{what}, {where}": _visit(Limits(Shared(place, SystemClock(), Metrics())), quotas)
             for where, place in places.items()
-            for what, paces in PACES.items()
+            for what, quotas in PACES.items()
         }
         found = in_turns(contenders)
     rows = [("limits", "CPU µs", "wall µs")]
@@ -37,9 +37,9 @@ def run(_wire_url: str, _folder: Path) -> None:
     table("Limits per generation: in at the door, its true tokens counted, out again", rows)
 
 
-def _visit(limits: Limits, paces: tuple[Pace, ...]) -> Callable[[], None]:
+def _visit(limits: Limits, quotas: tuple[Quota, ...]) -> Callable[[], None]:
     def visit() -> None:
-        with limits.admitted(paces, 100, 60) as ticket:
+        with limits.admitted(quotas, 100, 60) as ticket:
             ticket.used(300)
 
     return visit

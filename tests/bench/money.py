@@ -16,7 +16,7 @@ from core import runtime
 from core.budgets import Budgets, BudgetTerms
 from core.clock import SystemClock
 from core.generation import GenerationRequest
-from core.limits import Limits, Pace, Scope
+from core.limits import Limits, Quota, QuotaScope
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.shared import Shared
@@ -102,10 +102,10 @@ def _rooms(urls: Mapping[str, str]) -> None:
             rows.append((name, *_micros(cost), str(transactions), str(statements)))
     clock = SystemClock()
     limits = Limits(Shared(None, clock, Metrics()))
-    paces = (Pace(Scope.TENANT, "bench", 10_000_000, 10**12, 1000),)
+    quotas = (Quota(QuotaScope.TENANT, "bench", 10_000_000, 10**12, 1000),)
 
     def admit() -> None:
-        with limits.admitted(paces, 300, 30.0) as ticket:
+        with limits.admitted(quotas, 300, 30.0) as ticket:
             ticket.used(200)
 
     cost = in_turns({"limits": admit}, rounds=5, calls=300)["limits"]

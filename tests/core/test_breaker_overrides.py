@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from core import cli
 from core.attempts._causes import cause_of_breaker
-from core.breakers import Breakers, BreakerState, Fault, Overrides, Rule
+from core.breakers import Breakers, BreakerState, Overrides, Rule, TripReason
 from core.clock import ManualClock
 from core.errors import Forbidden, Invalid
 from core.principals import LOCAL_OPERATOR, Principal, Role
@@ -160,13 +160,13 @@ def test_a_model_that_never_answers_a_schema_is_not_asked_for_it(proctor: Rig) -
 @pytest.mark.parametrize(
     ("fault", "cause"),
     [
-        (Fault.FAILED, "outage"),
-        (Fault.SLOW, "timeout"),
-        (Fault.INVALID, "never_valid"),
+        (TripReason.FAILED, "outage"),
+        (TripReason.SLOW, "timeout"),
+        (TripReason.INVALID, "never_valid"),
         (None, "outage"),
     ],
 )
-def test_a_breaker_stands_for_the_cause_that_opened_it(fault: Fault | None, cause: str) -> None:
+def test_a_breaker_stands_for_the_cause_that_opened_it(fault: TripReason | None, cause: str) -> None:
     """A route that has no fallback on a cause has none on a breaker that stands for it; an operator's is an outage."""
     assert cause_of_breaker(fault) == cause
 

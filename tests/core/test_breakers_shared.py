@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from sqlmodel import select
 
-from core.breakers import LOOK_SECONDS, MOST_BREAKERS, Breakers, Change, Rule
+from core.breakers import LOOK_SECONDS, MOST_BREAKERS, BreakerChange, Breakers, Rule
 from core.clock import SystemClock
 from core.record import Generation
 from core.shared import PROBE_SECONDS, Shared
@@ -286,7 +286,7 @@ def test_threads_tell_one_story(kind: str, request: pytest.FixtureRequest) -> No
         breaker_rig.fresh(redis_url).close()
     clock, metrics = SystemClock(), Metrics()
     shared = Shared(redis_url, clock, metrics)
-    told: list[Change] = []
+    told: list[BreakerChange] = []
     rule = Rule(least_calls=3, pause_seconds=0.01, slow_seconds=5)
     ends = clock.monotonic() + 1.5
     breakers = Breakers(clock, told.append, rule=rule, shared=shared)

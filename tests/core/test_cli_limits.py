@@ -11,7 +11,7 @@ import pytest
 
 from core.cli import main
 from core.clock import SystemClock
-from core.limits import Limits, Pace, Scope
+from core.limits import Limits, Quota, QuotaScope
 from core.shared import Shared
 from core.store import Store
 from core.tables import Outcome
@@ -161,8 +161,8 @@ def test_with_redis_the_use_is_that_of_all_processes(
     monkeypatch.setenv("REDIS_URL", redis_url)
     tenant_id = proctor("tenant", "list", "--json").document["tenants"][0]["id"]
     proctor("limit", "set", "Acme", "--concurrent", "4")
-    pace = Pace(Scope.TENANT, tenant_id, 50, None, 4)
-    with Limits(Shared(redis_url, SystemClock(), Metrics())).admitted([pace], 10, 60):
+    quota = Quota(QuotaScope.TENANT, tenant_id, 50, None, 4)
+    with Limits(Shared(redis_url, SystemClock(), Metrics())).admitted([quota], 10, 60):
         found = proctor("limit", "show", "Acme", "--json").document
 
     assert found["used"] == {"requests": 1, "tokens": None, "concurrent": 1}

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from core.clock import SystemClock
+from core.clock import ManualClock, SystemClock
 from core.errors import RateLimited
-from core.limits import Limits, Pace, Scope, Use, estimated_tokens
-from core.limits._terms import Window
+from core.limits import Limits, Quota, QuotaScope, QuotaUse, estimated_tokens
+from core.limits._terms import SlidingWindow
 from core.principals import LOCAL_OPERATOR
 from core.shared import Shared
 from core.tables import Outcome
@@ -47,39 +47,39 @@ def limits(make: Make) -> Limits:
     return make()
 
 
-def tenant(*most: int | None) -> Pace:
-    """Return the pace of a tenant that no other test counts for: requests, tokens, generations in flight."""
-    return Pace(Scope.TENANT, f"limits-{time.monotonic_ns()}-{next(_numbers)}", *most)
+def tenant(*most: int | None) -> Quota:
+    """Return the quota of a tenant that no other test counts for: requests, tokens, generations in flight."""
+    return Quota(QuotaScope.TENANT, f"limits-{time.monotonic_ns()}-{next(_numbers)}", *most)
 
 
-def key(*most: int | None) -> Pace:
-    """Return the pace of a key that no other test counts for."""
-    return replace(tenant(*most), scope=Scope.KEY)
+def key(*most: int | None) -> Quota:
+    """Return the quota of a key that no other test counts for."""
+    return replace(tenant(*most), scope=QuotaScope.KEY)
 
 
-def come(limits: Limits, *paces: Pace, tokens: int = 1, uses: int | None = None) -> None:
+def come(limits: Limits, *quotas: Quota, tokens: int = 1, uses: int | None = None) -> None:
     """Walk one generation through, from door to door."""
-    with limits.admitted(paces, tokens, 60) as ticket:
+    with limits.admitted(quotas, tokens, 60) as ticket:
         if uses is not None:
             ticket.used(uses)
 
 
-def through(limits: Limits, *paces: Pace, tries: int, tokens: int = 1) -> int:
+def through(limits: Limits, *quotas: Quota, tries: int, tokens: int = 1) -> int:
     """Return how many of *tries* went through."""
     count = 0
     for _ in range(tries):
         try:
-            come(limits, *paces, tokens=tokens)
+            come(limits, *quotas, tokens=tokens)
         except RateLimited:
             continue
         count += 1
     return count
 
 
-def refused(limits: Limits, *paces: Pace, tokens: int = 1) -> RateLimited:
+def refused(limits: Limits, *quotas: Quota, tokens: int = 1) -> RateLimited:
     """Return the refusal of one more."""
     with pytest.raises(RateLimited) as refusal:
-        come(limits, *paces, tokens=tokens)
+        come(limits, *quotas, tokens=tokens)
     return refusal.value
 
 
@@ -132,16 +132,16 @@ def test_a_key_has_a_share_inside_its_tenant(
 def test_if_one_refuses_nothing_is_counted(narrow: Sequence[int | None], is_first: bool, limits: Limits) -> None:  # noqa: FBT001
     """Whichever limit refuses, the others have not counted what did not go through."""
     wide, tight = tenant(1000, 10**6, 1000), key(*narrow)
-    paces = (tight, wide) if is_first else (wide, tight)
+    quotas = (tight, wide) if is_first else (wide, tight)
     with ExitStack() as inside:
         while True:
             try:
-                inside.enter_context(limits.admitted(paces, 10, 60))
+                inside.enter_context(limits.admitted(quotas, 10, 60))
             except RateLimited:
                 break
         before = limits.use([wide])
         for _ in range(5):
-            refused(limits, *paces, tokens=10)
+            refused(limits, *quotas, tokens=10)
 
         assert limits.use([wide]) == before
         assert before[0].requests in {1, 2}
@@ -160,14 +160,14 @@ def test_of_many_at_once_no_more_go_through(limits: Limits) -> None:
 
 def test_never_more_in_flight_than_the_limit(limits: Limits) -> None:
     """Threads that come and go are never more inside than may be, and all places come back."""
-    pace = tenant(None, None, 3)
+    quota = tenant(None, None, 3)
     inside, most, lock = 0, 0, threading.Lock()
 
     def visit(_: int) -> None:
         nonlocal inside, most
         for _ in range(20):
             try:
-                with limits.admitted([pace], 1, 60):
+                with limits.admitted([quota], 1, 60):
                     with lock:
                         inside += 1
                         most = max(most, inside)
@@ -181,18 +181,18 @@ def test_never_more_in_flight_than_the_limit(limits: Limits) -> None:
         list(pool.map(visit, range(8)))
 
     assert most == 3
-    assert limits.use([pace])[0].concurrent == 0
+    assert limits.use([quota])[0].concurrent == 0
 
 
 def test_a_place_comes_back_by_any_door(limits: Limits) -> None:
     """A generation that fails has left all the same."""
-    pace = tenant(None, None, 1)
+    quota = tenant(None, None, 1)
     for _ in range(3):
-        with suppress(KeyError), limits.admitted([pace], 1, 60):
-            assert limits.use([pace])[0].concurrent == 1
+        with suppress(KeyError), limits.admitted([quota], 1, 60):
+            assert limits.use([quota])[0].concurrent == 1
             raise KeyError
 
-    assert limits.use([pace])[0].concurrent == 0
+    assert limits.use([quota])[0].concurrent == 0
 
 
 @pytest.mark.parametrize(
@@ -201,18 +201,18 @@ def test_a_place_comes_back_by_any_door(limits: Limits) -> None:
 )
 def test_what_was_used_is_what_counts(estimate: int, uses: int | None, counted: int, limits: Limits) -> None:
     """At the end the rest is taken, or what was too much given back; beyond the limit nothing is left to take."""
-    pace = tenant(None, 1000)
-    come(limits, pace, tokens=estimate, uses=uses)
+    quota = tenant(None, 1000)
+    come(limits, quota, tokens=estimate, uses=uses)
 
-    assert limits.use([pace])[0].tokens == counted
+    assert limits.use([quota])[0].tokens == counted
 
 
 @pytest.mark.parametrize(("before", "after", "more"), [(5, 7, 2), (5, 3, 0), (5, 5, 0)])
 def test_another_limit_starts_nothing_anew(before: int, after: int, more: int, limits: Limits) -> None:
     """When an operator changes the limit, what the tenant has started in the last minute still counts."""
-    pace = tenant(before)
-    assert through(limits, pace, tries=before) == before
-    assert through(limits, replace(pace, requests_per_min=after), tries=10) == more
+    quota = tenant(before)
+    assert through(limits, quota, tries=before) == before
+    assert through(limits, replace(quota, requests_per_min=after), tries=10) == more
 
 
 def test_use_is_told_per_pace(limits: Limits) -> None:
@@ -220,14 +220,14 @@ def test_use_is_told_per_pace(limits: Limits) -> None:
     of_tenant, of_key, idle = tenant(10, 1000, 5), key(None, 500), tenant(3, 3, 3)
     come(limits, of_tenant, tokens=70)
     with limits.admitted([of_tenant, of_key], 30, 60):
-        assert limits.use([of_tenant, of_key, idle]) == [Use(2, 100, 1), Use(0, 30, 0), Use(0, 0, 0)]
+        assert limits.use([of_tenant, of_key, idle]) == [QuotaUse(2, 100, 1), QuotaUse(0, 30, 0), QuotaUse(0, 0, 0)]
 
 
 # ── What a refusal says ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("pace", "tokens", "facts", "sentence"),
+    ("quota", "tokens", "facts", "sentence"),
     [
         (tenant(2), 1, {"limit": "requests", "scope": "tenant", "limit_per_min": 2}, "start 2 generations per minute"),
         (key(1), 1, {"limit": "requests", "scope": "key", "limit_per_min": 1}, "This key may start 1 generation per"),
@@ -246,13 +246,13 @@ def test_use_is_told_per_pace(limits: Limits) -> None:
     ],
 )
 def test_the_refusal_names_the_limit(
-    pace: Pace, tokens: int, facts: dict[str, Any], sentence: str, limits: Limits
+    quota: Quota, tokens: int, facts: dict[str, Any], sentence: str, limits: Limits
 ) -> None:
     """Which limit, whose, how much, and one sentence that says what to do."""
-    pace = replace(pace, id=tenant().id)
-    through(limits, pace, tries=2, tokens=tokens)
+    quota = replace(quota, id=tenant().id)
+    through(limits, quota, tries=2, tokens=tokens)
 
-    error = refused(limits, pace, tokens=tokens)
+    error = refused(limits, quota, tokens=tokens)
     assert facts.items() <= error.facts.items()
     assert sentence in error.message
     assert error.message.endswith("ask an operator for a higher limit.")
@@ -260,9 +260,9 @@ def test_the_refusal_names_the_limit(
 
 def test_too_many_in_flight_may_come_back_soon(limits: Limits) -> None:
     """Nobody knows when a place comes free, so the wait is short."""
-    pace = tenant(100, None, 2)
-    with limits.admitted([pace], 1, 60), limits.admitted([pace], 1, 60):
-        error = refused(limits, pace)
+    quota = tenant(100, None, 2)
+    with limits.admitted([quota], 1, 60), limits.admitted([quota], 1, 60):
+        error = refused(limits, quota)
 
     assert error.facts == {
         "limit": "concurrency",
@@ -285,15 +285,15 @@ def test_of_several_full_limits_the_longest_wait_counts(limits: Limits) -> None:
 
 def test_a_refusal_does_not_count(limits: Limits) -> None:
     """Whoever keeps knocking does not lengthen the wait."""
-    pace = tenant(2, 100)
-    through(limits, pace, tries=2)
-    waits = [refused(limits, pace).facts["retry_after_seconds"] for _ in range(10)]
+    quota = tenant(2, 100)
+    through(limits, quota, tries=2)
+    waits = [refused(limits, quota).facts["retry_after_seconds"] for _ in range(10)]
 
     assert waits == sorted(waits, reverse=True)
 
 
 @pytest.mark.parametrize(
-    ("pace", "tokens", "first"),
+    ("quota", "tokens", "first"),
     [
         (tenant(3), 1, [1, 1, 1]),
         (tenant(None, 100), 60, [30, 30, 40]),
@@ -302,48 +302,48 @@ def test_a_refusal_does_not_count(limits: Limits) -> None:
     ],
     ids=["requests", "tokens", "few tokens", "all tokens"],
 )
-def test_the_wait_is_true(pace: Pace, tokens: int, first: Sequence[int], make: Make) -> None:
+def test_the_wait_is_true(quota: Quota, tokens: int, first: Sequence[int], make: Make) -> None:
     """Just before it is over there is no room; when it is over there is."""
-    limits, pace = make(window_seconds=1), replace(pace, id=tenant().id)
+    limits, quota = make(window_seconds=1), replace(quota, id=tenant().id)
     for size in first:
-        come(limits, pace, tokens=size)
+        come(limits, quota, tokens=size)
         time.sleep(0.05)
-    seconds = refused(limits, pace, tokens=tokens).facts["retry_after_seconds"]
+    seconds = refused(limits, quota, tokens=tokens).facts["retry_after_seconds"]
     asked_at = time.monotonic()
     early = max(0.0, seconds - 0.1)
     time.sleep(early)
     if time.monotonic() - asked_at < seconds - 0.03:
-        assert refused(limits, pace, tokens=tokens)
+        assert refused(limits, quota, tokens=tokens)
     time.sleep(max(0.0, asked_at + seconds + 0.01 - time.monotonic()))
 
     assert 0 < seconds <= 2
-    come(limits, pace, tokens=tokens)
+    come(limits, quota, tokens=tokens)
 
 
 @pytest.mark.parametrize(
     ("window", "cost", "limit", "expected"),
     [
-        (Window(0, 0, 0, 0), 10, 9, None),
-        (Window(60, 60, 0, 120), 42, 100, 1.0),  # 58 may weigh still: one of sixty fades each second
-        (Window(60, 30, 0, 90), 41, 100, 0.0),
-        (Window(0, 0, 100, 90), 1, 100, 30.0),  # its minute ends first, then it begins to fade
-        (Window(0, 0, 100, 90), 51, 100, 60.0),
-        (Window(500, 30, 100, 90), 100, 100, 89.4),
+        (SlidingWindow(0, 0, 0, 0), 10, 9, None),
+        (SlidingWindow(60, 60, 0, 120), 42, 100, 1.0),  # 58 may weigh still: one of sixty fades each second
+        (SlidingWindow(60, 30, 0, 90), 41, 100, 0.0),
+        (SlidingWindow(0, 0, 100, 90), 1, 100, 30.0),  # its minute ends first, then it begins to fade
+        (SlidingWindow(0, 0, 100, 90), 51, 100, 60.0),
+        (SlidingWindow(500, 30, 100, 90), 100, 100, 89.4),
     ],
 )
-def test_how_long_until_tokens_fit(window: Window, cost: int, limit: int, expected: float | None) -> None:
+def test_how_long_until_tokens_fit(window: SlidingWindow, cost: int, limit: int, expected: float | None) -> None:
     """By the sliding window's own arithmetic."""
     assert window.seconds_until(cost, limit, 60) == (None if expected is None else pytest.approx(expected, abs=0.01))
 
 
 def test_a_lower_limit_says_truly_when_to_come_back(limits: Limits) -> None:
     """Under a lower limit more than one has to leave the window first."""
-    pace = tenant(4)
-    through(limits, pace, tries=2)
+    quota = tenant(4)
+    through(limits, quota, tries=2)
     time.sleep(0.5)
-    through(limits, pace, tries=2)
+    through(limits, quota, tries=2)
 
-    error = refused(limits, replace(pace, requests_per_min=2))
+    error = refused(limits, replace(quota, requests_per_min=2))
     assert error.facts["retry_after_seconds"] == pytest.approx(60, abs=0.3)
 
 
@@ -353,6 +353,20 @@ def test_a_lower_limit_says_truly_when_to_come_back(limits: Limits) -> None:
 def test_the_estimate_at_the_door(texts: list[str], tokens: int) -> None:
     """Four bytes are a token, about."""
     assert estimated_tokens([{"role": "user", "content": text} for text in texts]) == tokens
+
+
+def test_who_comes_no_more_is_forgotten(clock: ManualClock) -> None:
+    """A process remembers those of the last minutes only, however many tenants ever came; who is in flight stays."""
+    limits = Limits(Shared(None, clock, Metrics()), clock=clock)
+    for _ in range(100):
+        come(limits, tenant(5, 1000, 5), tokens=10)
+    staying = tenant(None, None, 1)
+    with limits.admitted([staying], 1, 60):
+        for _ in range(4):
+            clock.advance(61)
+            come(limits, tenant(5))
+        assert len(limits._local._counts) <= 3
+        assert limits.use([staying])[0].concurrent == 1
 
 
 def test_forgetting_takes_one_thread() -> None:
@@ -409,8 +423,8 @@ def test_the_tokens_that_a_provider_counted_are_counted(proctor: Rig) -> None:
     runtime, tenant = proctor.runtime, proctor.tenant()
     tenant = runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, tokens_per_min=100_000, concurrent_limit=1)
     usage = [proctor.ask(tenant).generation.usage for _ in range(2)]
-    paces = runtime.policies.snapshot(tenant.id).paces(LOCAL_OPERATOR)
+    quotas = runtime.policies.snapshot(tenant.id).quotas(LOCAL_OPERATOR)
 
-    assert runtime.limits.use(paces) == [Use(2, sum(one.input_tokens + one.output_tokens for one in usage), 0)]
+    assert runtime.limits.use(quotas) == [QuotaUse(2, sum(one.input_tokens + one.output_tokens for one in usage), 0)]
     runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, 2, tokens_per_min=1)
     assert proctor.ask(tenant).generation.outcome is Outcome.BLOCKED_RATE

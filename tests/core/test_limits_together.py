@@ -17,7 +17,7 @@ from redis import Redis
 
 from core.clock import SystemClock
 from core.errors import RateLimited
-from core.limits import Limits, Pace, Scope
+from core.limits import Limits, Quota, QuotaScope
 from core.settings import ROOT
 from core.shared import Shared
 from core.telemetry import Metrics
@@ -28,7 +28,7 @@ import json, sys, threading, time
 from redis import Redis
 from core.clock import SystemClock
 from core.errors import RateLimited
-from core.limits import Limits, Pace, Scope
+from core.limits import Limits, Quota, QuotaScope
 from core.shared import Shared
 from core.telemetry import Metrics, configure_logging
 
@@ -37,7 +37,7 @@ given = json.loads(sys.argv[1])
 metrics = Metrics()
 shared = Shared(given["url"], SystemClock(), metrics)
 limits = Limits(shared, given["window"])
-paces = [Pace(**pace | {"scope": Scope(pace["scope"])}) for pace in given["paces"]]
+quotas = [Quota(**quota | {"scope": QuotaScope(quota["scope"])}) for quota in given["quotas"]]
 side = Redis.from_url(given["url"])
 through, most, crashed, lock = 0, 0, 0, threading.Lock()
 shared.check()
@@ -49,7 +49,7 @@ def come():
     global through, most, crashed
     while time.monotonic() < ends and through < given["at_most"]:
         try:
-            with limits.admitted(paces, given["tokens"], given["lease"]):
+            with limits.admitted(quotas, given["tokens"], given["lease"]):
                 with lock:
                     through += 1
                 if given["watched"]:
@@ -74,11 +74,11 @@ print(json.dumps({"through": through, "most": most, "crashed": crashed, "lost": 
 
 
 @contextmanager
-def process(url: str, *paces: Pace, **more: Any) -> Iterator[subprocess.Popen[str]]:
+def process(url: str, *quotas: Quota, **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Start a process that takes what it can get; it begins with a line on its standard input."""
     given = {
         "url": url,
-        "paces": [asdict(pace) for pace in paces],
+        "quotas": [asdict(quota) for quota in quotas],
         "window": 60,
         "tokens": 1,
         "lease": 60.0,
@@ -128,8 +128,8 @@ def test_two_processes_never_take_more_than_the_limit(
     most: tuple[int | None, ...], tokens: int, expected: int, redis_url: str
 ) -> None:
     """What goes through in both together is the limit, and not one more."""
-    pace = Pace(Scope.TENANT, f"together-{time.monotonic_ns()}", *most)
-    with process(redis_url, pace, tokens=tokens) as one, process(redis_url, pace, tokens=tokens) as other:
+    quota = Quota(QuotaScope.TENANT, f"together-{time.monotonic_ns()}", *most)
+    with process(redis_url, quota, tokens=tokens) as one, process(redis_url, quota, tokens=tokens) as other:
         begin(one, other)
         found = [ended(one), ended(other)]
 
@@ -140,48 +140,48 @@ def test_two_processes_never_take_more_than_the_limit(
 def test_two_processes_are_never_more_in_flight_than_the_limit(redis_url: str) -> None:
     """Five places between eight threads in two processes; each place is used again and again."""
     name = f"together-{time.monotonic_ns()}"
-    pace = Pace(Scope.TENANT, name, None, None, 5)
+    quota = Quota(QuotaScope.TENANT, name, None, None, 5)
     more: dict[str, Any] = {"watched": f"inside-{name}", "hold": 0.005}
-    with process(redis_url, pace, **more) as one, process(redis_url, pace, **more) as other:
+    with process(redis_url, quota, **more) as one, process(redis_url, quota, **more) as other:
         begin(one, other)
         found = [ended(one), ended(other)]
 
     assert max(each["most"] for each in found) == 5
     assert sum(each["through"] for each in found) > 50
-    assert Limits(Shared(redis_url, SystemClock(), Metrics())).use([pace])[0].concurrent == 0
+    assert Limits(Shared(redis_url, SystemClock(), Metrics())).use([quota])[0].concurrent == 0
 
 
 def test_a_killed_process_gives_its_places_back(redis_url: str) -> None:
     """Its leases end with the longest that its generations could have taken; until then the places are taken."""
-    pace = Pace(Scope.TENANT, f"together-{time.monotonic_ns()}", None, None, 3)
+    quota = Quota(QuotaScope.TENANT, f"together-{time.monotonic_ns()}", None, None, 3)
     limits = Limits(Shared(redis_url, SystemClock(), Metrics()))
-    with process(redis_url, pace, threads=3, hold=30, seconds=30, lease=1.2) as one:
+    with process(redis_url, quota, threads=3, hold=30, seconds=30, lease=1.2) as one:
         begin(one)
-        while limits.use([pace])[0].concurrent < 3:
+        while limits.use([quota])[0].concurrent < 3:
             time.sleep(0.01)
         full_at = time.monotonic()
         one.send_signal(signal.SIGKILL)
         one.wait()
     with pytest.raises(RateLimited):
-        limits.admitted([pace], 1, 60)
+        limits.admitted([quota], 1, 60)
     time.sleep(max(0.0, full_at + 1.25 - time.monotonic()))
 
-    with limits.admitted([pace], 1, 60):
-        assert limits.use([pace])[0].concurrent == 1
+    with limits.admitted([quota], 1, 60):
+        assert limits.use([quota])[0].concurrent == 1
 
 
 def test_redis_stops_in_mid_run() -> None:
     """Traffic goes on in both processes, each with its own counts; the loss is counted; then they share again."""
-    pace = Pace(Scope.TENANT, "together", 100)
+    quota = Quota(QuotaScope.TENANT, "together", 100)
     with servers.mortal_valkey() as server:
-        with process(server.url, pace, seconds=4.5) as one, process(server.url, pace, seconds=4.5) as other:
+        with process(server.url, quota, seconds=4.5) as one, process(server.url, quota, seconds=4.5) as other:
             begin(one, other)
             time.sleep(0.5)
             server.stop()
             time.sleep(1.0)
             server.start()
             found = [ended(one), ended(other)]
-        kept = Redis.from_url(server.url).llen("proctor:limit:requests:tenant:together")
+        kept = Redis.from_url(server.url).llen("proctor:{limit}:requests:tenant:together")
 
     through = sum(each["through"] for each in found)
     assert 100 + 2 * 50 < through <= 100 + 2 * 100 + 100, "shared, then each alone, then shared by an empty Redis"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -57,9 +57,22 @@ def logged() -> Iterator[list[Any]]:
     configure_logging("ERROR")
 
 
-def ask(shared: Shared, room: str = "room") -> str:
+def ping(redis: Redis) -> str:
+    """Ask whether it is there."""
+    return "redis" if redis.ping() else "?"
+
+
+def ask(
+    shared: Shared,
+    room: str = "room",
+    question: Callable[[Redis], str] = ping,
+    otherwise: Callable[[], str] = lambda: "here",
+) -> str:
     """Return who answered."""
-    return shared.ask(room, lambda redis: "redis" if redis.ping() else "?", lambda: "here")
+    with shared.redis(room) as redis:
+        if redis is not None:
+            return question(redis)
+    return otherwise()
 
 
 def lost(metrics: Metrics, room: str = "room") -> float:
@@ -125,12 +138,12 @@ def test_while_it_is_down_one_caller_asks_for_all(shared: Shared, valkey: Valkey
             return str(redis.ping())
 
         with ThreadPoolExecutor(16) as pool:
-            answers = list(pool.map(lambda _, q=question: shared.ask("room", q, lambda: "here"), range(64)))
+            answers = list(pool.map(lambda _, q=question: ask(shared, "room", q, lambda: "here"), range(64)))
         assert (set(answers), len(asked)) == ({"here"}, 0)
 
         clock.advance(PROBE_SECONDS)
         with ThreadPoolExecutor(16) as pool:
-            answers = list(pool.map(lambda _, q=question: shared.ask("room", q, lambda: "here"), range(64)))
+            answers = list(pool.map(lambda _, q=question: ask(shared, "room", q, lambda: "here"), range(64)))
         assert (set(answers), len(asked)) == ({"here"}, 1)
 
 
@@ -140,7 +153,7 @@ def test_while_somebody_is_finding_out_nobody_else_is(shared: Shared, clock: Man
     def fail(_: Any) -> str:
         raise TimeoutError
 
-    shared.ask("room", fail, lambda: "here")
+    ask(shared, "room", fail, lambda: "here")
     clock.advance(PROBE_SECONDS)
     began, end = threading.Event(), threading.Event()
 
@@ -150,7 +163,7 @@ def test_while_somebody_is_finding_out_nobody_else_is(shared: Shared, clock: Man
         return "redis"
 
     with ThreadPoolExecutor(1) as pool:
-        probe = pool.submit(lambda: shared.ask("room", hang, lambda: "here"))
+        probe = pool.submit(lambda: ask(shared, "room", hang, lambda: "here"))
         began.wait(5)
         clock.advance(PROBE_SECONDS * 2)
         assert [ask(shared) for _ in range(3)] == ["here"] * 3
@@ -185,7 +198,7 @@ def test_a_restart_that_nobody_noticed_is_none(shared: Shared, valkey: Valkey, m
 
 def test_whatever_a_question_raises_is_a_failure(shared: Shared, metrics: Metrics) -> None:
     """An answer that cannot be used is none; who asked goes on."""
-    answer = shared.ask("room", lambda redis: redis.execute_command("NO SUCH COMMAND"), lambda: "here")
+    answer = ask(shared, "room", lambda redis: redis.execute_command("NO SUCH COMMAND"), lambda: "here")
 
     assert (answer, lost(metrics), shared.is_up) == ("here", 1, False)
 
@@ -199,7 +212,7 @@ def test_what_holds_otherwise_may_refuse(shared: Shared, valkey: Valkey) -> None
 
     for _ in range(2):
         with pytest.raises(KeyError):
-            shared.ask("room", lambda redis: str(redis.ping()), refuse)
+            ask(shared, "room", lambda redis: str(redis.ping()), refuse)
 
 
 def test_a_call_that_hung_through_a_recovery_begins_no_outage(
@@ -216,10 +229,10 @@ def test_a_call_that_hung_through_a_recovery_begins_no_outage(
     def fail(_: Any) -> str:
         raise TimeoutError
 
-    hanging = threading.Thread(target=lambda: shared.ask("room", hang, lambda: "here"))
+    hanging = threading.Thread(target=lambda: ask(shared, "room", hang, lambda: "here"))
     hanging.start()
     began.wait(5)
-    shared.ask("room", fail, lambda: "here")
+    ask(shared, "room", fail, lambda: "here")
     clock.advance(PROBE_SECONDS)
     assert ask(shared) == "redis"
     end.set()

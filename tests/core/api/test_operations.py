@@ -179,8 +179,8 @@ class TestTooFast:
         key = house.runtime.tenants.keys(house.tenant)[0]
         house.runtime.tenants.limit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
         policies = house.runtime.policies
-        paces = policies.snapshot(house.tenant.id).paces(policies.authenticate(house.key))
-        with house.runtime.limits.admitted(paces, 1, 60):
+        quotas = policies.snapshot(house.tenant.id).quotas(policies.authenticate(house.key))
+        with house.runtime.limits.admitted(quotas, 1, 60):
             refusal = client.post("/v1/generate", json=house.ask())
         assert (refusal.status_code, refusal.headers["retry-after"]) == (429, "1")
         facts = {"limit": "concurrency", "scope": "key", "limit_concurrent": 1}

@@ -330,8 +330,8 @@ def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, 
     now = proctor.tenants.find("Acme")
     assert (now.rate_limit_per_min, now.tokens_per_min, now.concurrent_limit) == (None, 90_000, 4)
 
-    paces = proctor.policies.snapshot(acme.id).paces(LOCAL_OPERATOR)
-    with proctor.limits.admitted(paces, 500, 60):
+    quotas = proctor.policies.snapshot(acme.id).quotas(LOCAL_OPERATOR)
+    with proctor.limits.admitted(quotas, 500, 60):
         captions = " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
     assert "1 of 600 generations in the last minute · 500 of 90,000 tokens · 1 of 4 in flight" in captions
 

@@ -7,17 +7,18 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from core.breakers.changes import BreakerChange
 from core.breakers.rule import (
     FORGET_SECONDS,
     MOST_BREAKERS,
     SLOT_SECONDS,
     SLOTS,
     BreakerState,
-    Change,
+    Counts,
     Name,
+    Observation,
     Rule,
-    Sight,
-    Tally,
+    Threshold,
     Trip,
     exceeded,
 )
@@ -26,40 +27,49 @@ from core.clock import Clock
 
 @dataclass(slots=True)
 class _Window:
-    """What ended in the last minute at a breaker that is closed."""
+    """What ended in the last minute at a breaker that is closed, with running sums."""
 
     since: float
     """When it closed. A call that began before says nothing about what is now."""
+    sums: list[int]
+    """``[ended, faults of the first reason, of the second …]``, over all slots."""
     slots: deque[list[int]] = field(default_factory=deque[list[int]])
-    """``[slot, ended, faults of the first kind, of the second …]``, the oldest first."""
+    """``[slot, ended, faults of the first reason, of the second …]``, the oldest first."""
 
-    def take(self, now: float, faults: Sequence[bool]) -> Tally:
+    @classmethod
+    def of(cls, threshold: Threshold, since: float) -> _Window:
+        """Return an empty one."""
+        return cls(since, [0] * (1 + len(threshold.reasons)))
+
+    def take(self, now: float, faults: Sequence[bool]) -> Counts:
         """Count one call, and return what the window holds then."""
         slot = int(now // SLOT_SECONDS)
         if not self.slots or self.slots[-1][0] != slot:
             self.forget(now)
-            self.slots.append([slot, 0, *(0 for _ in faults)])
+            self.slots.append([slot, *(0 for _ in self.sums)])
         newest = self.slots[-1]
         newest[1] += 1
-        for place, is_there in enumerate(faults, 2):
-            newest[place] += is_there
-        return self.tally(len(faults))
+        self.sums[0] += 1
+        for place, is_there in enumerate(faults, 1):
+            if is_there:
+                newest[place + 1] += 1
+                self.sums[place] += 1
+        return self.counts
 
     def forget(self, now: float) -> None:
         """Drop what is older than the window."""
         oldest = int(now // SLOT_SECONDS) - SLOTS
         while self.slots and self.slots[0][0] <= oldest:
-            self.slots.popleft()
+            for place, count in enumerate(self.slots.popleft()[1:]):
+                self.sums[place] -= count
 
-    def tally(self, kinds: int) -> Tally:
-        """Return the sums."""
-        return Tally(
-            sum(slot[1] for slot in self.slots),
-            tuple(sum(slot[place] for slot in self.slots) for place in range(2, 2 + kinds)),
-        )
+    @property
+    def counts(self) -> Counts:
+        """What it holds."""
+        return Counts(self.sums[0], tuple(self.sums[1:]))
 
 
-class Alone:
+class LocalBreakers:
     """The breakers of this process. No lock is held during a call."""
 
     def __init__(self, clock: Clock, rule: Rule) -> None:
@@ -92,14 +102,14 @@ class Alone:
                 )
         return None
 
-    def take(self, sights: Sequence[Sight], began: float) -> list[Change]:
+    def take(self, observations: Sequence[Observation], began: float) -> list[BreakerChange]:
         """Take in a call that has ended; return what changed by it."""
-        changes: list[Change] = []
+        changes: list[BreakerChange] = []
         with self._lock:
             now = self._clock.monotonic()
-            for sight in sights:
-                trip = self._trips.get(sight.name)
-                change = self._judge(sight, trip, now, began) if trip else self._count(sight, now, began)
+            for observation in observations:
+                trip = self._trips.get(observation.name)
+                change = self._judge(observation, trip, now, began) if trip else self._count(observation, now, began)
                 if change is not None:
                     changes.append(change)
         return changes
@@ -118,62 +128,59 @@ class Alone:
             self._windows.clear()
             self._trips = dict(trips)
 
-    def tallies(self) -> Mapping[Name, Tally]:
+    def counts(self) -> Mapping[Name, Counts]:
         """Return what every breaker that is closed has seen in the last minute."""
         with self._lock:
             now = self._clock.monotonic()
             for window in self._windows.values():
                 window.forget(now)
-            return {
-                name: window.tally(len((self._rule.answers if name.schema else self._rule.calls).faults))
-                for name, window in self._windows.items()
-            }
+            return {name: window.counts for name, window in self._windows.items()}
 
-    def _count(self, sight: Sight, now: float, began: float) -> Change | None:
+    def _count(self, observation: Observation, now: float, began: float) -> BreakerChange | None:
         """Count a call at a breaker that is closed, which may open it."""
-        if not sight.is_telling:
+        if not observation.is_telling:
             return None
-        window = self._windows.get(sight.name)
+        window = self._windows.get(observation.name)
         if window is None:
             if not self._has_room(now):
                 return None
-            window = self._windows[sight.name] = _Window(since=float("-inf"))
+            window = self._windows[observation.name] = _Window.of(observation.threshold, float("-inf"))
         if began < window.since:
             return None  # it hung through the outage
-        tally = window.take(now, sight.faults)
-        fault = exceeded(sight.bar, tally.ended, tally.counts, sight.faults)
-        if fault is None:
+        counts = window.take(now, observation.faults)
+        reason = exceeded(observation.threshold, counts, observation.faults)
+        if reason is None:
             return None
-        del self._windows[sight.name]
+        del self._windows[observation.name]
         pause = self._rule.pause_seconds
-        trip = self._trips[sight.name] = Trip(
+        trip = self._trips[observation.name] = Trip(
             state=BreakerState.OPEN,
             since=self._clock.now(),
             changed=now,
             until=now + pause,
-            fault=fault,
-            count=tally.counts[sight.bar.faults.index(fault)],
-            ended=tally.ended,
+            reason=reason,
+            count=counts.faults[observation.threshold.reasons.index(reason)],
+            ended=counts.ended,
         )
-        return Change(sight.name, BreakerState.CLOSED, BreakerState.OPEN, trip, pause)
+        return BreakerChange(observation.name, BreakerState.CLOSED, BreakerState.OPEN, trip, pause)
 
-    def _judge(self, sight: Sight, trip: Trip, now: float, began: float) -> Change | None:
+    def _judge(self, observation: Observation, trip: Trip, now: float, began: float) -> BreakerChange | None:
         """Let a probe's end decide; nothing else can that ends while the breaker is not closed."""
         if trip.state is BreakerState.OPEN or began < trip.changed:
             return None
-        if not sight.is_telling:
-            self._trips[sight.name] = replace(trip, probe_until=0.0)
+        if not observation.is_telling:
+            self._trips[observation.name] = replace(trip, probe_until=0.0)
             return None
-        if not any(sight.faults):
-            del self._trips[sight.name]
-            self._windows[sight.name] = _Window(since=now)
-            return Change(sight.name, BreakerState.HALF_OPEN, BreakerState.CLOSED, trip, 0.0)
+        if not any(observation.faults):
+            del self._trips[observation.name]
+            self._windows[observation.name] = _Window.of(observation.threshold, now)
+            return BreakerChange(observation.name, BreakerState.HALF_OPEN, BreakerState.CLOSED, trip, 0.0)
         failed = trip.failed_probes + 1
         pause = self._rule.pause_after(failed)
-        trip = self._trips[sight.name] = replace(
+        trip = self._trips[observation.name] = replace(
             trip, state=BreakerState.OPEN, changed=now, until=now + pause, probe_until=0.0, failed_probes=failed
         )
-        return Change(sight.name, BreakerState.HALF_OPEN, BreakerState.OPEN, trip, pause)
+        return BreakerChange(observation.name, BreakerState.HALF_OPEN, BreakerState.OPEN, trip, pause)
 
     def _has_room(self, now: float) -> bool:
         """Whether one more may be made. If not, drop those that remember nothing: a caller may name any model."""

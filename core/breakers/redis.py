@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from core.breakers.changes import BreakerChange
 from core.breakers.rule import (
     FORGET_SECONDS,
     MOST_BREAKERS,
     SLOT_SECONDS,
     SLOTS,
-    Bar,
     BreakerState,
-    Change,
-    Fault,
+    Counts,
     Name,
+    Observation,
     Rule,
-    Sight,
-    Tally,
+    Threshold,
     Trip,
+    TripReason,
 )
 from core.clock import EPOCH, Clock
 
@@ -44,7 +44,7 @@ _KINDS = 2
 _BETWEEN = "\x1f"
 
 
-class Together:
+class RedisBreakers:
     """What is known of the shared breakers. Every method that takes a client raises what its driver raises."""
 
     def __init__(self, clock: Clock, rule: Rule, server_time: str = SERVER_TIME) -> None:
@@ -73,18 +73,18 @@ class Together:
         now, trips, _ = self._run(redis, "look", (_TRIPS,), ())
         self._replace(now, _pairs(trips))
 
-    def tallies(self, redis: Redis) -> Mapping[Name, Tally]:
+    def counts(self, redis: Redis) -> Mapping[Name, Counts]:
         """Hear of every breaker, and return what those that are closed have seen in the last minute."""
         now, trips, windows = self._run(redis, "look", (_TRIPS, _WINDOWS), ())
         self._replace(now, _pairs(trips))
         oldest = now // _ms(SLOT_SECONDS) - SLOTS
-        tallies: dict[Name, Tally] = {}
+        found: dict[Name, Counts] = {}
         for name, raw in _pairs(windows):
             slots = [slot for slot in orjson.loads(raw)["slots"] or () if slot[0] > oldest]
-            kinds = len((self._rule.answers if name.schema else self._rule.calls).faults)
-            counts = tuple(sum(slot[place] for slot in slots) for place in range(2, 2 + kinds))
-            tallies[name] = Tally(sum(slot[1] for slot in slots), counts)
-        return tallies
+            kinds = len((self._rule.answers if name.schema else self._rule.calls).reasons)
+            faults = tuple(sum(slot[place] for slot in slots) for place in range(2, 2 + kinds))
+            found[name] = Counts(sum(slot[1] for slot in slots), faults)
+        return found
 
     def claim(self, redis: Redis, names: Sequence[Name]) -> bool:
         """Take the probes that must be taken for a call to go out; whether it may."""
@@ -93,26 +93,31 @@ class Together:
         self._take_in(now, zip(names, known, strict=True))
         return bool(granted)
 
-    def take(self, redis: Redis, sights: Sequence[Sight], began: float) -> list[Change]:
+    def take(self, redis: Redis, observations: Sequence[Observation], began: float) -> list[BreakerChange]:
         """Take in a call that has ended; return what it changed: no other process learns that it was this one."""
         arguments: list[Any] = [self._age(began), *self._pauses, *self._bounds]
-        for sight in sights:
-            arguments += (_written(sight.name), int(sight.is_telling), sight.bar.least, *_faults(sight.bar, sight))
+        for observation in observations:
+            arguments += (
+                _written(observation.name),
+                int(observation.is_telling),
+                observation.threshold.least,
+                *_faults(observation.threshold, observation),
+            )
         told = self._run(redis, "note", (_TRIPS, _WINDOWS, _SWEPT), arguments)
         if told is None:
             if self._trips:
-                self._forget(sight.name for sight in sights)
+                self._forget(observation.name for observation in observations)
             return []
         now, *rest = told
-        changes: list[Change] = []
+        changes: list[BreakerChange] = []
         closed: list[tuple[Name, bytes]] = []
-        for sight, before, after, raw in zip(sights, rest[::3], rest[1::3], rest[2::3], strict=True):
+        for observation, before, after, raw in zip(observations, rest[::3], rest[1::3], rest[2::3], strict=True):
             was, is_now = BreakerState(before.decode()), BreakerState(after.decode())
-            closed.append((sight.name, b"" if is_now is BreakerState.CLOSED else raw))
+            closed.append((observation.name, b"" if is_now is BreakerState.CLOSED else raw))
             if was is not is_now:
                 trip = self._read(raw, now)
                 pause = self._rule.pause_after(trip.failed_probes) if is_now is BreakerState.OPEN else 0.0
-                changes.append(Change(sight.name, was, is_now, trip, pause))
+                changes.append(BreakerChange(observation.name, was, is_now, trip, pause))
         self._take_in(now, closed)
         return changes
 
@@ -174,7 +179,7 @@ class Together:
             until=present + (known["ends"] - now) / 1000,
             probe_until=present + (known["probe"] - now) / 1000 if known["probe"] else 0.0,
             failed_probes=known["failed"],
-            fault=Fault(known["fault"]),
+            reason=TripReason(known["fault"]),
             count=known["count"],
             ended=known["ended"],
         )
@@ -189,7 +194,7 @@ class Together:
                 "ends": _ms(trip.until - present),
                 "probe": _ms(trip.probe_until - present),
                 "failed": trip.failed_probes,
-                "fault": trip.fault,
+                "fault": trip.reason,
                 "count": trip.count,
                 "ended": trip.ended,
             }
@@ -216,9 +221,9 @@ def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[Name, bytes]]:
             yield Name(*parts), raw
 
 
-def _faults(bar: Bar, sight: Sight) -> Sequence[Any]:
+def _faults(threshold: Threshold, observation: Observation) -> Sequence[Any]:
     """Return each kind of fault with its rate and whether it is there, filled up with nothing."""
     flat: list[Any] = []
-    for fault, rate, is_there in zip(bar.faults, bar.rates, sight.faults, strict=True):
-        flat += (fault.value, rate, int(is_there))
-    return flat + ["", 0, 0] * (_KINDS - len(bar.faults))
+    for reason, rate, is_there in zip(threshold.reasons, threshold.rates, observation.faults, strict=True):
+        flat += (reason.value, rate, int(is_there))
+    return flat + ["", 0, 0] * (_KINDS - len(threshold.reasons))
