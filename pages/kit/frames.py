@@ -25,9 +25,15 @@ CHART = 286
 """The height of a chart, in pixels."""
 
 
-def table(frame: Frame | Mapping[str, Any], *, alt: str | None = None, on: DeltaGenerator | None = None) -> None:
+def table(
+    frame: Frame | Mapping[str, Any],
+    *,
+    alt: str | None = None,
+    on: DeltaGenerator | None = None,
+    hides_index: bool = False,
+) -> None:
     """Draw a small table whose cells are Markdown, on the page or *on* a place kept for it."""
-    (on or st).table(frame, border="horizontal", alt=alt)  # pyright: ignore[reportUnknownMemberType]
+    (on or st).table(frame, border="horizontal", alt=alt, hide_index=hides_index or None)  # pyright: ignore[reportUnknownMemberType]
 
 
 def grid(

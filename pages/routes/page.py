@@ -34,8 +34,9 @@ def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], Br
         if view.schemas:
             st.markdown(f":small[Taken by itself for {', '.join(code(name) for name in view.schemas)}.]")
         has_own = any(words.own(one) for one in terms.candidates)
-        rows = {
-            f"{place}. {'Primary' if place == 1 else 'Fallback'}": {
+        rows = [
+            {
+                "Order": f"{place}\\. {'Primary' if place == 1 else 'Fallback'}",  # bare, it would be a list
                 "Model": f"`{one.name}`",
                 "Mode": one.mode or ":gray[automatic]",
                 "Max tokens": formats.count(one.max_tokens),
@@ -43,12 +44,12 @@ def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], Br
                 **({"Overrides": words.own(one) or words.NOTHING} if has_own else {}),
                 "Provider": ":green[:material/key: set up]"
                 if one.provider in visit.runtime.providers
-                else ":red[:material/key_off: not set up]",
+                else ":gray[:material/key_off: not set up]",
                 "Breaker": breakers.fares(of_models.get((one.provider, one.model))),
             }
             for place, one in enumerate(terms.candidates, 1)
-        }
-        table(pd.DataFrame.from_dict(rows, orient="index"), alt=f"Candidates of {terms.name}")
+        ]
+        table(pd.DataFrame(rows), alt=f"Candidates of {terms.name}", hides_index=True)
         st.caption(" ".join(words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")

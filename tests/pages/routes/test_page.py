@@ -52,7 +52,7 @@ def test_the_default_route_is_the_environment_s(open_page: Open) -> None:
 
     assert not page.exception
     route = page.table[0].value
-    assert list(route.index) == ["1. Primary", "2. Fallback"]
+    assert list(route["Order"]) == ["1\\. Primary", "2\\. Fallback"]
     assert list(route["Model"]) == ["`openai/gpt-4o-mini`", "`anthropic/claude-haiku-4-5`"]
     assert ["not set up" in cell for cell in route["Provider"]] == [False, True]
     assert "from the environment" in _told(page)
