@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from tests import servers
 from tests.wire.server import WireServer
 
 START_SECONDS = 120.0
+AT_ONCE = 90
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 SERVE = [str(Path(sys.executable).with_name("proctor")), "serve"]
 
@@ -210,8 +213,28 @@ def test_stopping(world: World, tmp_path: Path) -> None:
     for secret in (world.key, "sk-app-canary-0815"):
         assert secret not in log
     runtime = running.build(world.settings)
-    assert runtime.reports.call(answer.json()["generation_id"]).outcome == "cancelled"
+    recorded = runtime.reports.call(answer.json()["generation_id"])
     runtime.store.close()
+    assert (recorded.outcome, recorded.error_code) == ("cancelled", "stopped")
+    assert recorded.error_detail == "The server was stopped before the answer came."
+    assert [rung.error_detail for rung in recorded.rungs] == ["The server was stopped."]
+
+
+def test_stopping_at_once(world: World, tmp_path: Path) -> None:
+    """Told to stop while it still starts, with many who have just connected, it hangs up on none of them."""
+    body = json.dumps({"schema": CITY, "input": "Bern."}).encode()
+    head = f"POST /v1/generate HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {world.key}\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with serving(world, tmp_path / "log") as served, ExitStack() as connections:
+        port = int(served.url.rpartition(":")[2])
+        callers = [connections.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(AT_ONCE)]
+        for caller in callers:
+            caller.sendall(request)
+        served.process.send_signal(signal.SIGTERM)
+        answers = [caller.recv(65536) for caller in callers]
+        assert served.process.wait(30) in (0, -signal.SIGTERM)
+    assert {answer.split(b" ", 2)[1] for answer in answers} <= {b"200", b"503"}
+    assert len(answers) == AT_ONCE
 
 
 @pytest.mark.parametrize(

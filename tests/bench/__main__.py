@@ -6,13 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import breakers, generation, http, limits, money
+from tests.bench import breakers, door, generation, http, limits, money
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
     "generation": generation.run,
     "money": money.run,
     "http": http.run,
+    "door": door.run,
     "limits": limits.run,
     "breakers": breakers.run,
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.bench.generation import INPUT
-from tests.bench.measure import ROOT, cpu_seconds, free_port, resident_mb, serving, table
+from tests.bench.measure import ROOT, cpu_seconds, free_port, resident_mb, serving, table, until_calm
 
 IN_FLIGHT = 200
 
@@ -37,7 +37,7 @@ def run(wire_url: str, folder: Path) -> None:
     with serving(command, environment, f"{url}/health"):
         pass  # the first start compiles and writes caches; the second is what people wait for
     with serving(command, environment, f"{url}/health") as (pid, seconds):
-        _wait_until_calm(pid)
+        until_calm(pid)
         rows = [("one served process: console and API", "figure")]
         rows.append(("second start until /health answers", f"{seconds:.2f} s"))
         rows.append(("resident, started", f"{resident_mb(pid):.0f} MB"))
@@ -70,15 +70,6 @@ def _prepared(environment: dict[str, str]) -> str:
     proctor("tenant", "create", "bench")
     proctor("budget", "set", "bench", "1000000")
     return str(proctor("key", "create", "bench")["key"])
-
-
-def _wait_until_calm(pid: int) -> None:
-    """Wait until the start's background work is done: until a second passes with little CPU."""
-    for _ in range(60):
-        before = cpu_seconds(pid)
-        time.sleep(1)
-        if cpu_seconds(pid) - before < 0.1:
-            return
 
 
 async def _load(url: str, key: str, body: dict[str, str], *, requests: int, at_once: int) -> None:

@@ -51,6 +51,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def until_calm(pid: int) -> None:
+    """Wait until the start's background work is done: until a second passes with little CPU."""
+    for _ in range(60):
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < 0.1:
+            return
+
+
 def resident_mb(pid: int) -> float:
     """Return the memory that a process holds now, in megabytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])

@@ -1,0 +1,86 @@
+"""The front door under a rush: every place taken by calls that hang, and two thousand more that come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from tests.bench.measure import ROOT, free_port, serving, table
+from tests.rush import median_ms, rush, statuses
+
+HANGING = 300
+"""More than one tenant may have in flight; the rest of them wait."""
+ARRIVING = 2000
+PER_SECOND = 200
+WRONG_BYTES = 8_000_000
+
+
+def run(wire_url: str, folder: Path) -> None:
+    """Measure and print."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384), hard))  # two thousand connections, at both ends
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "OPENAI_API_KEY": "bench",
+        "OPENAI_BASE_URL": f"{wire_url}/v1",
+        "MODEL_PRIMARY": "openai/gpt-4o-mini",
+        "DATABASE_URL": f"sqlite:///{folder / 'door.db'}",
+        "RATE_LIMIT_PER_MIN": "10000000",
+        "DEADLINE_SECONDS": "120",
+        "ATTEMPT_TIMEOUT_SECONDS": "120",
+        "LOCAL_MODEL": "off",
+        "DEMO": "false",
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+    }
+    slow, other = _keys(environment)
+    with serving([str(ROOT / ".venv/bin/proctor"), "serve"], environment, f"{url}/ready") as (pid, _):
+        told = asyncio.run(
+            rush(
+                url,
+                pid,
+                slow,
+                other,
+                hanging=HANGING,
+                arriving=ARRIVING,
+                per_second=PER_SECOND,
+                wrong_bytes=WRONG_BYTES,
+            )
+        )
+        with urllib.request.urlopen(f"{url}/metrics") as response:  # noqa: S310 our own server
+            lines = response.read().decode().splitlines()
+    counted = [line for line in lines if line.startswith("proctor_requests_shed_")]
+    rows = [
+        (f"{HANGING} hang, {ARRIVING} come at {PER_SECOND}/s", "answers by status", "median ms", "slowest ms"),
+        *(
+            (name, str(statuses(answers)), f"{median_ms(answers):.1f}", f"{max(one[1] for one in answers) * 1000:.0f}")
+            for name, answers in (
+                (f"wrong keys, {WRONG_BYTES / 1e6:.0f} MB each", told.wrong),
+                ("the same tenant", told.same),
+                ("another tenant", told.other),
+                ("/health", told.health),
+            )
+        ),
+        ("memory grew at most by", f"{told.grown_mb:.0f} MB", "", ""),
+        ("counted as turned away", " ".join(counted), "", ""),
+    ]
+    table("The front door: every place taken", rows)
+
+
+def _keys(environment: dict[str, str]) -> list[str]:
+    """Make two tenants, and return a key of each."""
+
+    def proctor(*words: str) -> dict[str, object]:
+        command = [str(ROOT / ".venv/bin/proctor"), *words, "--json"]
+        done = subprocess.run(command, env={**environment, "PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    proctor("migrate")
+    for name in ("slow", "other"):
+        proctor("tenant", "create", name)
+    return [str(proctor("key", "create", name)["key"]) for name in ("slow", "other")]
