@@ -35,10 +35,17 @@ class Crowd:
 
     running: int
     """Requests that have a place."""
-    waiting: int
-    """Requests that wait for one."""
+    places: int
+    """How many may have one."""
+    waits: Mapping[str, int]
+    """How many requests of which tenant wait for one."""
     shed: Mapping[str, int]
     """How many requests of which tenant were turned away lately."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a place."""
+        return sum(self.waits.values())
 
 
 class _Room:
@@ -192,7 +199,8 @@ class Admission:
         """Return how full it is. May be called from any thread."""
         now = self._clock.monotonic()
         shed = {tenant: count for tenant, (count, at) in self._shed.copy().items() if now - at < LATELY_SECONDS}
-        return Crowd(self._most - self._places.free, self._waiting, shed)
+        waits = {tenant: len(queue) for tenant, queue in self._queues.copy().items()}
+        return Crowd(self._most - self._places.free, self._most, waits, shed)
 
     def given_back(self, tenant: str, size: int, places: int = 1) -> None:
         """Take back a place and what was set aside for a body of *size* bytes, for whoever is next."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pages.kit import formats
 from pages.kit.markup import plain
 from pages.kit.page import Visit
+
+_MOST_TENANTS = 5
 
 
 class Notice(NamedTuple):
@@ -20,7 +23,13 @@ class Notice(NamedTuple):
 def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
     of_tenants = visit.runtime.reports.troubles(tenant_id)
-    everybodys = [*of_books(visit), *of_redis(visit), *of_chores(visit), *of_breakers(visit)]
+    everybodys = [
+        *of_books(visit),
+        *of_redis(visit),
+        *of_chores(visit),
+        *of_breakers(visit),
+        *of_crowd(visit, tenant_id),
+    ]
     return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
 
 
@@ -55,6 +64,33 @@ def of_chores(visit: Visit) -> list[Notice]:
         for one in visit.runtime.chores.status()
         if one.trouble
     ]
+
+
+def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
+    """Say whose requests wait for a place in this process, or were turned away lately."""
+    crowd = visit.runtime.admission.seen()
+    waits, shed = crowd.waits, crowd.shed
+    if tenant_id is not None and (waits or shed):
+        name = visit.runtime.tenants.find(tenant_id).name
+        waits, shed = ({name: found[name]} if name in found else {} for found in (waits, shed))
+    if not waits and not shed:
+        return []
+    said = f"Places taken: {crowd.running} of {crowd.places}."
+    if waits:
+        said += f" Waiting: {_by_tenant(waits)}."
+    if shed:
+        said += f" Turned away in the last minutes: {_by_tenant(shed)}."
+    headline = "Requests are turned away" if shed else "Requests wait for a place"
+    return [Notice(headline, f"{said} See which route is slow, or limit the calls in flight of its tenant.")]
+
+
+def _by_tenant(counts: Mapping[str, int]) -> str:
+    """Return the largest counts with their tenants."""
+    largest = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    rest = sum(count for _, count in largest[_MOST_TENANTS:])
+    return ", ".join(f"{count:,} of {name}" for name, count in largest[:_MOST_TENANTS]) + (
+        f", {rest:,} of others" if rest else ""
+    )
 
 
 def of_breakers(visit: Visit) -> list[Notice]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
+from core.admission import Admission
 from core.chores import Chore, Chores
 from core.errors import Unavailable
 from core.limits import Limits
+from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.shared import Shared
+from core.telemetry import Metrics
 from tests import builders
 from tests.pages.conftest import NOW, Open
 
@@ -51,6 +57,42 @@ def test_home_says_which_chore_fails_and_what_that_means(proctor: Runtime, open_
 
     assert notice.proto.title == "Chore 'retention' fails"
     assert notice.value.replace("\\", "") == "It failed once: The disk is full. Prompts are still stored."
+
+
+def words(notice: Any) -> str:
+    """Return what a notice says, as it is read."""
+    return notice.value.replace("\\", "")
+
+
+def test_home_says_who_waits_and_who_was_turned_away(proctor: Runtime, open_page: Open) -> None:
+    """While requests wait for a place, and for minutes after some were turned away; of a tenant only its own."""
+    names = ("Acme", "Borealis")
+    tenants = [proctor.tenants.create(LOCAL_OPERATOR, name) for name in names]
+    assert not open_page("home").warning
+    places = Admission(proctor.clock, Metrics(), kind="generate", places=1, waiting=3, large_bytes=0)
+    running.install(dataclasses.replace(proctor, admission=places))
+
+    async def crowd() -> tuple[AppTest, ...]:
+        """Look at Home as it fills: all of it, then of each tenant."""
+        held = places.ask("Acme", 0)
+        waits = [places.ask("Acme", 0), places.ask("Borealis", 0)]
+        seen = [open_page("home")]
+        places.turned_away("Acme")
+        seen += [open_page("home"), *(open_page("home", of=name) for name in names)]
+        held.result().give_back()
+        for one in waits:
+            one.cancel()
+        return tuple(seen)
+
+    waiting, shed, acme, borealis = (page.warning[0] for page in asyncio.run(crowd()))
+    assert waiting.proto.title == "Requests wait for a place"
+    assert words(waiting).startswith("Places taken: 1 of 1. Waiting: 1 of Acme, 1 of Borealis. See")
+    assert shed.proto.title == acme.proto.title == "Requests are turned away"
+    assert "Turned away in the last minutes: 1 of Acme." in words(shed)
+    assert "Waiting: 1 of Acme. Turned away in the last minutes: 1 of Acme." in words(acme)
+    assert borealis.proto.title == "Requests wait for a place"
+    assert "Acme" not in words(borealis)
+    assert len(tenants) == 2
 
 
 def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Open) -> None:
