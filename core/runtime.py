@@ -18,6 +18,7 @@ from core.budgets import Budgets
 from core.chores import Chores, house
 from core.claims import Claims
 from core.clock import Clock, SystemClock
+from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import ProctorError
 from core.flags import Flags
@@ -34,7 +35,7 @@ from core.schemas import Schemas
 from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
-from core.telemetry import Metrics, configure_logging, log
+from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
 from core.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from core.providers.llama import LocalModel
     from core.providers.loop import Loop
     from core.reports import Reports
+
+FAULT_TOLD_SECONDS = 10.0
 
 
 class _Providers(Mapping[str, "Provider"]):
@@ -147,8 +150,10 @@ class Runtime:
         self.store.close()
 
 
-def build(settings: Settings | None = None, clock: Clock | None = None) -> Runtime:
-    """Build a Proctor from *settings*, or from the environment. Does no I/O beyond opening the database.
+def build(settings: Settings | None = None, clock: Clock | None = None, *, creates: bool = True) -> Runtime:
+    """Build a Proctor from *settings*, or from the environment. Does no I/O.
+
+    Without *creates* no database is made where there is none.
 
     Raises:
         Misconfigured: a setting cannot be used; the message names it.
@@ -162,7 +167,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     settings = settings or load()
     clock = clock or SystemClock()
     configure_logging(settings.log_level)
-    store = Store(settings.database_url)
+    store = Store(settings.database_url, creates=creates)
+    store.condition.on_change = partial(_tell_fault, clock, [])
     metrics = Metrics()
     flags = Flags(store, clock)
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
@@ -263,6 +269,19 @@ def build(settings: Settings | None = None, clock: Clock | None = None) -> Runti
     )
 
 
+def _tell_fault(clock: Clock, told: list[tuple[float, DatabaseFault | None]], fault: DatabaseFault | None) -> None:
+    """Log what is wrong with the database, or that all is well again; the same not twice within ten seconds."""
+    now = clock.monotonic()
+    told[:] = [(at, one) for at, one in told if now - at < FAULT_TOLD_SECONDS]
+    if any(one is fault for _, one in told):
+        return
+    told.append((now, fault))
+    if fault is None:
+        log().warning("database_recovered")
+    else:
+        log().error("database_fault", reason=fault.value, detail=fault.sentence)
+
+
 def _local(model: LocalModel) -> Provider:
     from core.providers.local import Local  # noqa: PLC0415 it loads an SDK
 
@@ -325,6 +344,7 @@ def begin() -> Runtime:
     with _lock:
         if _current is None:
             runtime = build()
+            speak_for_libraries()
             runtime.store.check()
             runtime.start()
             _current = runtime

@@ -9,17 +9,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from core.clock import SystemClock
+from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
 from core.tables import Row
 
@@ -30,6 +31,10 @@ AT_ONCE = 500
 """How many rows a long work writes in one transaction."""
 REST_SECONDS = 0.005
 """For so long it lets others have their turn after each."""
+WAIT_SECONDS = 5
+"""How long a writer waits for its turn, a caller for a connection, and SQLite for another program's lock."""
+_MIGRATION_WAIT_SECONDS = 60
+"""How long one waits for another process that migrates."""
 
 
 Sent = Callable[[], Any]
@@ -68,27 +73,36 @@ class Cursor(Protocol):
 class Store:
     """One database."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8, creates: bool = True) -> None:
+        """Name the database; it is opened by the first use. Without *creates* no file is made where there is none."""
         self.url = sqlalchemy.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": 30}
+        self.creates = creates
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
         options["hide_parameters"] = True  # an error's text ends in logs, and its values may be anybody's
         if self.is_sqlite:
-            if self.url.database:
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            options |= {"paramstyle": "named", "connect_args": {"timeout": 30, "check_same_thread": False}}
+            arguments: dict[str, Any] = {"timeout": WAIT_SECONDS, "check_same_thread": False}
+            options |= {"paramstyle": "named", "connect_args": arguments}
         else:
             options |= {"pool_pre_ping": True}
+            if "connect_timeout" not in self.url.query:
+                options["connect_args"] = {"connect_timeout": WAIT_SECONDS}
         self.engine: Engine = sqlalchemy.create_engine(url, **options)
+        place = self.url.database or ""
+        is_file = self.is_sqlite and place and not place.startswith("file:")
+        self.condition = Condition(DatabaseFile(Path(place)) if is_file else None)
+        """What is wrong with it, as far as is known."""
+        event.listen(self.engine, "handle_error", self._tell_error)
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _open_sqlite)
+            event.listen(self.engine, "do_connect", self._find_file)
+            event.listen(self.engine, "connect", self._open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(writing=True)
         # SQLite's read transactions are snapshots already; PostgreSQL's only if they ask to be.
         self._reader = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
-        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn = threading.Lock()
 
     @contextmanager
     def reading(self) -> Generator[Session]:
@@ -100,12 +114,13 @@ class Store:
     def writing(self) -> Generator[Session]:
         """Open a session on one transaction: all of it is kept, or nothing."""
         with (
-            self._turn,
+            self._in_turn(),
             self._writer.begin() as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
             yield session
             session.flush()
+        self._kept()
 
     @contextmanager
     def transaction(self) -> Generator[Cursor]:
@@ -119,14 +134,17 @@ class Store:
         try:
             with self._sqlite_transaction() if self.is_sqlite else self._pooled_transaction() as cursor:
                 yield cursor
-        except (self._dbapi.OperationalError, self._dbapi.InterfaceError, SQLAlchemyError) as error:
-            raise Unavailable(f"The database does not answer ({type(error).__name__}); nothing was written.") from error
         except self._dbapi.IntegrityError as error:
             raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
+        except (self._dbapi.Error, SQLAlchemyError) as error:
+            if (unavailable := self._unavailable(error, "Nothing was written.")) is None:
+                raise
+            raise unavailable from error
+        self._kept()
 
     @contextmanager
     def _sqlite_transaction(self) -> Generator[Cursor]:
-        with self._turn:
+        with self._in_turn():
             cursor: Any = self._cursor_on(self._own.driver_connection)
             cursor.execute("BEGIN IMMEDIATE")
             try:
@@ -161,8 +179,10 @@ class Store:
                 return cursor.fetchone()
             finally:
                 connection.close()
-        except (self._dbapi.OperationalError, self._dbapi.InterfaceError, SQLAlchemyError) as error:
-            raise Unavailable(f"The database does not answer ({type(error).__name__}).") from error
+        except (self._dbapi.Error, SQLAlchemyError) as error:
+            if (unavailable := self._unavailable(error)) is None:
+                raise
+            raise unavailable from error
 
     @property
     def _dbapi(self) -> Any:
@@ -199,22 +219,42 @@ class Store:
         """Return a prepared INSERT of whole rows into *table*."""
         return Insert(self, table)
 
-    def is_migrated(self) -> bool:
-        """Whether the tables are at the newest revision."""
+    def revision(self) -> str:
+        """Return the revision that the tables are at; empty where there are none."""
         with self.engine.connect() as connection:
             if not sqlalchemy.inspect(connection).has_table("alembic_version"):
-                return False
-            return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == NEWEST
+                return ""
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+
+    def is_migrated(self) -> bool:
+        """Whether the tables are at the newest revision."""
+        return self.shape() is None
+
+    def shape(self) -> DatabaseFault | None:
+        """Return ``None`` if the tables are as this release knows them, else whether they are behind or newer."""
+        revision = self.revision()
+        if revision == NEWEST:
+            return None
+        return DatabaseFault.NEWER if revision > NEWEST else DatabaseFault.BEHIND
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to *revision*, in one transaction. Several processes may try at once; one does it."""
-        if revision == "head" and self.is_migrated():
-            return  # without importing Alembic, which takes longer than the rest of a start
+        """Bring the tables to *revision*, in one transaction. Several processes may try at once; one does it.
+
+        Raises:
+            Unavailable: the database does not answer, or a newer release made its tables.
+
+        """
+        if revision == "head":
+            shape = self.shape()
+            if shape is None:
+                return  # without importing Alembic, which takes longer than the rest of a start
+            if shape is DatabaseFault.NEWER:
+                raise shape.told(f"It is at revision {self.revision()}; this release knows those up to {NEWEST}.")
         from alembic import command, config  # noqa: PLC0415 as said
 
         settings = config.Config()
         settings.set_main_option("script_location", str(MIGRATIONS))
-        with self._turn, self._rebuilding() as connection:
+        with self._in_turn(), self._rebuilding() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7264001)")
             settings.attributes["connection"] = connection
@@ -234,6 +274,7 @@ class Store:
             driver: Any = connection.connection.driver_connection
             if self.is_sqlite:
                 driver.execute("PRAGMA foreign_keys=OFF")
+                driver.execute(f"PRAGMA busy_timeout={_MIGRATION_WAIT_SECONDS * 1000}")
             try:
                 with connection.begin():
                     yield connection
@@ -242,6 +283,7 @@ class Store:
             finally:
                 if self.is_sqlite:
                     driver.execute("PRAGMA foreign_keys=ON")
+                    driver.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
 
     @staticmethod
     def rest() -> None:
@@ -252,14 +294,80 @@ class Store:
         """Ask the database anything.
 
         Raises:
-            Unavailable: it does not answer.
+            Unavailable: it does not answer, or its file is not there any more; ``reason`` says why.
 
         """
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        fault = self.condition.look()
+        if fault is DatabaseFault.GONE:
+            raise fault.told()
+
+    def check_writing(self) -> None:
+        """Keep a transaction that changes nothing.
+
+        Raises:
+            Unavailable: it cannot be kept; ``reason`` says why.
+
+        """
+        self.check()
+        with self.transaction() as cursor:
+            cursor.execute("UPDATE revision SET count = count")
+
+    # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def _in_turn(self) -> Generator[None]:
+        """Queue for the right to write, which one thread of a process has on SQLite, and not for ever."""
+        if not self.is_sqlite:
+            yield
+            return
+        if self.condition.fault is DatabaseFault.GONE:  # what would be written has no name in any folder
+            raise DatabaseFault.GONE.told("Nothing was written.")
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise (self.condition.fault or DatabaseFault.SLOW).told("Nothing was written.")
         try:
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("SELECT 1")
-        except SQLAlchemyError as error:
-            raise Unavailable(f"The database does not answer ({type(error).__name__}).") from None
+            yield
+        finally:
+            self._turn.release()
+
+    def _kept(self) -> None:
+        """Take in that a transaction was kept."""
+        if self.condition.fault is not None:
+            self.condition.become(self.condition.file and self.condition.file.fault())
+
+    def _unavailable(self, error: BaseException, more: str = "") -> Unavailable | None:
+        """Return a driver's *error* in our words; ``None`` if it says nothing of the database."""
+        if (fault := self.condition.failed(error)) is not None:
+            return fault.told(more)
+        if isinstance(error, self._dbapi.OperationalError):  # it lost against another transaction, or was cancelled
+            return Unavailable(f"The database ended a statement ({type(error).__name__}). {more}".rstrip())
+        return None
+
+    def _tell_error(self, context: ExceptionContext) -> None:
+        """Raise what SQLAlchemy meets in our words. A ping finds out by itself that a connection is of no use."""
+        if not context.is_pre_ping and (fault := self.condition.failed(context.original_exception)) is not None:
+            raise fault.told() from context.original_exception
+
+    def _find_file(self, *_: Any) -> None:
+        """Make the folder before a file is opened in it; or refuse where no file is to be made and there is none."""
+        file = self.condition.file
+        fault = file.fault() if file is not None else None
+        if file is None or fault is None:
+            return
+        if fault is DatabaseFault.GONE or not self.creates:
+            self.condition.become(fault)
+            raise fault.told()
+        try:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            told = f"{error.filename}: {error.strerror}. Check DATABASE_URL."
+            raise Unavailable(told, reason=DatabaseFault.NO_FILE.value) from None
+
+    def _open_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
+        _set_pragmas(dbapi_connection)
+        if self.condition.file is not None:
+            self.condition.file.opened()
 
     def close(self) -> None:
         """Close every connection."""
@@ -306,13 +414,13 @@ class Insert:
         return stored
 
 
-def _open_sqlite(dbapi_connection: Any, _record: Any) -> None:
+def _set_pragmas(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None  # we begin transactions ourselves
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={WAIT_SECONDS * 1000}",
         "wal_autocheckpoint=4000",  # 16 MB between two checkpoints, which are what waits for the disk
         "cache_size=-4000",
         "temp_store=MEMORY",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+import threading
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
@@ -61,6 +62,37 @@ def configure_logging(level: str) -> None:
     )
     for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
+
+
+def speak_for_libraries() -> None:
+    """Let what libraries log from warnings on, and what ends a thread, be lines of ours: no tracebacks, no values.
+
+    For a process that serves, not for a program that has a log of its own.
+    """
+    make = logging.getLogRecordFactory()
+
+    def make_ours(*details: Any, **more: Any) -> logging.LogRecord:
+        record = make(*details, **more)
+        if record.levelno >= logging.WARNING:
+            error = record.exc_info[0] if record.exc_info else None
+            # Its words are not repeated: they may quote a value. A text without any is the library's own.
+            said = record.msg if error is None and isinstance(record.msg, str) and not record.args else None
+            log().warning(
+                "library_warning",
+                logger=record.name,
+                error=error.__name__ if error else None,
+                where=f"{record.filename}:{record.lineno}",
+                said=said,
+            )
+            record.levelno = -1  # which no handler takes
+        return record
+
+    def tell_thread(ended: threading.ExceptHookArgs) -> None:
+        name = ended.thread.name if ended.thread else ""
+        log().error("thread_failed", thread=name, error=ended.exc_type.__name__)
+
+    logging.setLogRecordFactory(make_ours)
+    threading.excepthook = tell_thread
 
 
 def _line(event: Any, **_: Any) -> bytes:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.api.reachability import Reachability
+from core.database_faults import DatabaseFault
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 3.0
 """How long ``/ready`` waits for the store before it calls it down."""
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_DOWN = {"status": "down"}
 
 
 class Process(Protocol):
@@ -85,7 +85,8 @@ class _Operations:
             return dict(await asyncio.wait_for(asyncio.shield(self._checking), CHECK_SECONDS))
         except TimeoutError:
             unknown = {"status": "unknown"}
-            return {"store": _DOWN, "migrations": unknown, "limits": unknown, "redis": unknown}
+            store = _told(runtime.store.condition.fault or DatabaseFault.SLOW)
+            return {"store": store, "migrations": unknown, "limits": unknown, "redis": unknown}
 
     def _providers(self, runtime: Runtime) -> dict[str, Any]:
         if self._reachability is None:
@@ -108,10 +109,24 @@ def _check(runtime: Runtime) -> dict[str, Any]:
         "limits": {"status": "ok" if is_up else "down", "shared": shared.is_set},
         "redis": {"status": redis, "down_since": shared.down_since},
     }
-    if not _holds(lambda: runtime.store.check() is None):
-        return {"store": _DOWN, "migrations": {"status": "unknown"}, **found}
-    migrations = "ok" if _holds(runtime.store.is_migrated) else "behind"
-    return {"store": {"status": "ok"}, "migrations": {"status": migrations}, **found}
+    store = runtime.store
+    try:
+        # What was written last went well, or the sign of life would have noticed within seconds: no probe needs a write
+        # of its own, until one is known to have failed.
+        store.check() if store.condition.fault is None else store.check_writing()
+        shape = store.shape()
+    except Exception as error:  # noqa: BLE001 whatever a driver raises, it is down
+        return {"store": _told(_reason(error)), "migrations": {"status": "unknown"}, **found}
+    migrations = {"status": "ok"} if shape is None else {"status": shape.value, "detail": shape.sentence}
+    return {"store": {"status": "ok"}, "migrations": migrations, **found}
+
+
+def _reason(error: Exception) -> DatabaseFault:
+    return DatabaseFault(getattr(error, "facts", {}).get("reason", DatabaseFault.DOWN))
+
+
+def _told(fault: DatabaseFault) -> dict[str, Any]:
+    return {"status": "down", "reason": fault.value, "detail": fault.sentence}
 
 
 def _chores(runtime: Runtime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from core.documents import paid
-from core.errors import ProctorError, Unavailable
+from core.errors import ProctorError
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -84,11 +84,11 @@ def runtime() -> Generator[Runtime]:
 
     with settings() as given:
         # what goes wrong is said in one sentence at the end; a log line beside it would be a second
-        built = running.build(given.model_copy(update={"log_level": "CRITICAL"}))
+        built = running.build(given.model_copy(update={"log_level": "CRITICAL"}), creates=False)
     try:
         built.store.check()
-        if not built.store.is_migrated():
-            raise Unavailable("The database does not have the shape of this release yet. Run 'proctor migrate'.")
+        if (shape := built.store.shape()) is not None:
+            raise shape.told()
         yield built
     finally:
         built.close()

@@ -58,22 +58,21 @@ def doctor(settings: Settings) -> Answer:
 def _database(settings: Settings) -> Iterator[Check]:
     from core.store import NEWEST, Store  # noqa: PLC0415
 
-    try:
-        store = Store(settings.database_url)
-    except OSError as error:
-        yield Check("database", Health.FAILED, f"{error.filename}: {error.strerror}. Check DATABASE_URL.")
-        return
+    store = Store(settings.database_url, creates=False)
     place = store.url.render_as_string(hide_password=True)
     try:
         store.check()
+        shape = store.shape()
+        if shape is None:
+            store.check_writing()
         yield Check("database", Health.OK, f"{place} answers.")
-        if store.is_migrated():
+        if shape is None:
             yield Check("migrations", Health.OK, f"The tables are at revision {NEWEST}.")
             yield from _routes(settings, store)
         else:
-            yield Check("migrations", Health.FAILED, "The tables lack this release's shape. Run 'proctor migrate'.")
+            yield Check("migrations", Health.FAILED, shape.sentence)
     except ProctorError as error:
-        yield Check("database", Health.FAILED, f"{place}: {error.message} Check DATABASE_URL.")
+        yield Check("database", Health.FAILED, f"{place}: {error.message}")
     finally:
         store.close()
 

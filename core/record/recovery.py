@@ -59,6 +59,7 @@ class Recovery:
 
     def heartbeat(self) -> None:
         """Say that this process lives."""
+        self._store.condition.look()  # what is written into a file without a name is lost
         now = self._clock.now()
         with self._store.transaction() as cursor:
             cursor.execute(self._beat, {"owner": self._owner, "now": micros(now)})

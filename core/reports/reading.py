@@ -10,7 +10,7 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, Select
 from sqlmodel import Session
 
-from core.errors import Unavailable
+from core.database_faults import DatabaseFault
 from core.store import Store
 
 
@@ -50,7 +50,4 @@ def reading(store: Store) -> Generator[Reading]:
             with Session(connection, expire_on_commit=False) as session:
                 yield Reading(store, connection, session)
     except sqlalchemy.exc.DBAPIError as error:
-        raise Unavailable(
-            f"The database does not answer ({type(error.orig or error).__name__}). What was recorded is safe: "
-            "try again, and if it stays so run 'proctor doctor'."
-        ) from error
+        raise DatabaseFault.DOWN.told() from error

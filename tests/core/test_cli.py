@@ -481,7 +481,7 @@ def test_the_doctor_misses_tables_and_providers(unmigrated: Run) -> None:
     ended = unmigrated("doctor")
 
     assert ended.code == 1
-    assert "Run 'proctor migrate'." in ended.out
+    assert "There is no database at this place yet. Run 'proctor migrate'" in ended.out
     assert "set a provider's key, or LOCAL_MODEL=on" in ended.out
 
 

@@ -280,3 +280,37 @@ def test_two_in_one_process_count_apart() -> None:
     one.failed_open.labels("limit").inc()
 
     assert other.registry.get_sample_value("proctor_failed_open_total", {"room": "limit"}) is None
+
+
+_LIBRARIES = """
+import logging, threading
+from core.telemetry import configure_logging, speak_for_libraries
+configure_logging("INFO")
+speak_for_libraries()
+try:
+    raise ValueError("secret-canary")
+except ValueError as error:
+    logging.getLogger("sqlalchemy.pool").exception("Exception during reset of %s", error)
+    logging.getLogger("asyncio").error(f"never retrieved: {error}", exc_info=error)
+logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+logging.getLogger("uvicorn.error").info("quiet")
+thread = threading.Thread(target=lambda: 1 / 0, name="warm-up")
+thread.start()
+thread.join()
+"""
+
+
+def test_what_libraries_log_is_a_line_of_ours() -> None:
+    """In a process that serves no library prints a traceback: each warning is one JSON object without its values."""
+    ended = subprocess.run([sys.executable, "-c", _LIBRARIES], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    told = [(one["event"], one.get("logger"), one["error"]) for one in lines]
+    assert told == [
+        ("library_warning", "sqlalchemy.pool", "ValueError"),
+        ("library_warning", "asyncio", "ValueError"),
+        ("library_warning", "uvicorn.error", None),
+        ("thread_failed", None, "ZeroDivisionError"),
+    ]
+    assert lines[2]["said"] == "Invalid HTTP request received."
+    assert "secret-canary" not in ended.stderr + ended.stdout

@@ -216,7 +216,7 @@ class TestTrouble:
         running.install(dataclasses.replace(proctor, store=broken))
         page = open_page("home")
         broken.close()
-        assert page.error[0].value.startswith("The database does not answer")
+        assert page.error[0].value.startswith("The database's file is damaged")
         assert page.button(key="try_again")
         assert not page.metric
         assert not page.exception

@@ -151,7 +151,7 @@ class TestSpend:
         running.install(dataclasses.replace(proctor, store=broken))
         page = open_page("spend")
         broken.close()
-        assert page.error[0].value.startswith("The database does not answer")
+        assert page.error[0].value.startswith("The database's file is damaged")
         assert not page.metric
         assert not page.exception
 
