@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel import col, func, select
 
 from core import audit
 from core.answers._questions import Answered, Given, Question
-from core.claims import Claims, Done, Lease
+from core.claims import ANSWER, Claims, Done, Lease
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Unavailable
 from core.principals import Permission, Principal
@@ -24,7 +24,6 @@ _WAKE_SECONDS = 0.05
 """How often who waits for a call of this process looks whether its own caller left."""
 _MOST_HINTS = 4096
 _REPORTED_DAYS = 30
-_KIND = "answer"
 
 
 class Turn:
@@ -69,8 +68,8 @@ class Answers:
         self._clock = clock
         self._claims = claims
         self._lock = threading.Lock()
-        self._flights: dict[str, threading.Event] = {}
-        """The questions that this process answers, or watches another answer; set when that is over."""
+        self._in_flight: dict[str, threading.Event] = {}
+        """The questions that this process answers, or sees another answer; set when that is over."""
         self._hints: dict[str, None] = {}
         """Questions whose answer was seen in the table: there it is looked for before anybody claims it."""
 
@@ -88,10 +87,10 @@ class Answers:
         while True:
             got: Given | Lease | None = self._hinted(asked.key)
             if got is None:
-                flight, is_mine = self._joined(asked.key)
+                ended, is_mine = self._joined(asked.key)
                 if not is_mine:
                     waited = True
-                    self._wait(flight, _WAKE_SECONDS, ends, cancelled)
+                    self._wait(ended, _WAKE_SECONDS, ends, cancelled)
                     continue
                 got, others = self._claimed_or_given(asked, ends, cancelled)
                 waited = waited or others
@@ -103,7 +102,7 @@ class Answers:
             with suppress(Unavailable):
                 if answered is None:
                     lease.leave()
-                elif lease.finish(asdict(answered), self._clock.now() + asked.lasts):
+                elif lease.finish(answered.document(), self._clock.now() + asked.lasts):
                     self._hint(asked.key)
         finally:
             self._part(asked.key)
@@ -111,7 +110,7 @@ class Answers:
     def show(self, tenant: Tenant) -> Kept:
         """Return how a tenant's answers stand."""
         now = self._clock.now()
-        mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == _KIND) & (col(Claim.expires_at) > now)
+        mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER) & (col(Claim.expires_at) > now)
         is_made = col(Claim.result).is_not(None)
         since = now - timedelta(days=_REPORTED_DAYS)
         hit = (
@@ -146,9 +145,9 @@ class Answers:
         """
         principal.require(Permission.TENANTS_WRITE, tenant.id)
         with self._store.writing() as session:
-            mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == _KIND)
+            mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER)
             made = session.exec(select(func.count()).where(mine, col(Claim.result).is_not(None))).one()
-            self._claims.forget(session, _KIND, tenant.id)
+            self._claims.forget(session, ANSWER, tenant.id)
             audit.record(
                 session,
                 self._clock,
@@ -166,30 +165,30 @@ class Answers:
     # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _joined(self, key: str) -> tuple[threading.Event, bool]:
-        """Return this process's flight with a question, and whether the caller has just begun it."""
+        """Return what is set when this process is through with a question, and whether the caller has just begun it."""
         with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = threading.Event()
-            return flight, True
+            ended = self._in_flight.get(key)
+            if ended is not None:
+                return ended, False
+            ended = self._in_flight[key] = threading.Event()
+            return ended, True
 
     def _part(self, key: str) -> None:
         with self._lock:
-            flight = self._flights.pop(key, None)
-        if flight is not None:
-            flight.set()
+            ended = self._in_flight.pop(key, None)
+        if ended is not None:
+            ended.set()
 
     def _claimed_or_given(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Given | Lease, bool]:
         """Claim the question, or wait while another process answers it; and whether there was a wait.
 
-        With a lease, this process's flight goes on until the turn ends.
+        With a lease, others of this process wait until the turn ends.
         """
         look_again = _LOOK_SECONDS[0]
         is_mine = waited = False
         try:
             while True:
-                found = self._claims.claim(_KIND, asked.key, tenant_id=asked.tenant_id, holder=asked.generation_id)
+                found = self._claims.claim(ANSWER, asked.key, tenant_id=asked.tenant_id, holder=asked.generation_id)
                 if isinstance(found, Lease):
                     is_mine = True
                     return found, waited
@@ -206,7 +205,7 @@ class Answers:
         """Return the answer that can be given, where one was seen before."""
         if key not in self._hints:
             return None
-        found = self._claims.look(_KIND, key)
+        found = self._claims.look(ANSWER, key)
         if isinstance(found, Done):
             return self._given(key, found)
         self._hints.pop(key, None)
@@ -214,15 +213,7 @@ class Answers:
 
     def _given(self, key: str, done: Done) -> Given:
         self._hint(key)
-        answered = Answered(**done.result)
-        return Given(
-            value=answered.value,
-            generation_id=done.holder,
-            provider=answered.provider,
-            model=answered.model,
-            cost_nano_usd=answered.cost_nano_usd,
-            made_at=done.since,
-        )
+        return Given(generation_id=done.holder, made_at=done.since, **done.result)
 
     def _hint(self, key: str) -> None:
         if len(self._hints) >= _MOST_HINTS:

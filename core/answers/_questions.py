@@ -83,3 +83,12 @@ class Answered:
     provider: str
     model: str
     cost_nano_usd: int | None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as it is kept, by the names of its fields; the value is not copied."""
+        return {
+            "value": self.value,
+            "provider": self.provider,
+            "model": self.model,
+            "cost_nano_usd": self.cost_nano_usd,
+        }

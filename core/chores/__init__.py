@@ -6,7 +6,7 @@ delays no other; each tells when it was last done, how often it failed and why, 
 """
 
 from core.chores._chore import Chore, ChoreStatus
-from core.chores._rounds import KIND, Chores
+from core.chores._rounds import Chores
 from core.chores.house import house
 
-__all__ = ["KIND", "Chore", "ChoreStatus", "Chores", "house"]
+__all__ = ["Chore", "ChoreStatus", "Chores", "house"]

@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 
 from core.chores._chore import Chore, ChoreStatus
 from core.chores._reasons import reason
-from core.claims import LEASE_SECONDS, Claims, Done, Held, Lease
+from core.claims import CHORE, LEASE_SECONDS, Claims, Done, Held, Lease
 from core.clock import Clock
 from core.errors import Unavailable
 from core.telemetry import Metrics, log
 
-KIND = "chore"
-"""The kind of the claims, whose keys are the chores' names."""
 _RETRY = timedelta(seconds=30)
 """How long after a failure it is tried again, times the failures in a row; at the latest when it is due anyway."""
 _LONGEST = timedelta(minutes=15)
@@ -75,7 +73,7 @@ class Chores:
         began, lease = self._clock.now(), None
         try:
             if chore.one_process:
-                found = self._claims.claim(KIND, chore.name, most=max(_LONGEST, chore.every))
+                found = self._claims.claim(CHORE, chore.name, most=max(_LONGEST, chore.every))
                 if isinstance(found, Held):
                     self._known[chore.name] = replace(self._known[chore.name], running_since=found.since)
                     return min(_LOOK_AGAIN, chore.every)

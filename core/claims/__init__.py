@@ -6,7 +6,7 @@ lasts for a while, or nothing. A holder that slept past its lease and was follow
 nor take the other's away: each claim has a holder's name of its own, and every later statement asks for it.
 """
 
-from core.claims._claims import Claims, Done, Held, Lease
+from core.claims._claims import ANSWER, CHORE, Claims, Done, Held, Lease
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
 
-__all__ = ["LEASE_SECONDS", "RENEW_SECONDS", "Claims", "Done", "Held", "Lease"]
+__all__ = ["ANSWER", "CHORE", "LEASE_SECONDS", "RENEW_SECONDS", "Claims", "Done", "Held", "Lease"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+from sqlalchemy import text
 from sqlmodel import Session, col, delete
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
@@ -14,6 +16,8 @@ from core.clock import Clock, from_micros, micros
 from core.store import Store
 from core.tables import Claim
 
+ANSWER, CHORE = "answer", "chore"
+"""The kinds of claims that there are."""
 _SWEPT_AT_ONCE = 500
 _TAKE = """
     INSERT INTO claim (kind, key, tenant_id, holder, result, since, expires_at)
@@ -26,6 +30,7 @@ _TAKE = """
 _LOOK = """
     SELECT result, holder, since, expires_at FROM claim WHERE kind = :kind AND key = :key AND expires_at > :now
 """
+_OF_KIND = "SELECT key, result, holder, since, expires_at FROM claim WHERE kind = :kind ORDER BY key"
 _FINISH = """
     UPDATE claim SET result = :result, since = :now, expires_at = :until
     WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL
@@ -38,8 +43,7 @@ _SWEEP = f"""
 """  # noqa: S608 written here
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Somebody else is at it."""
 
     holder: str
@@ -48,8 +52,7 @@ class Held:
     """When it is given up, unless it is renewed or ended before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """It was done, and what came of it still holds."""
 
     result: Any
@@ -148,8 +151,13 @@ class Claims:
         row = self._store.read_one(self._look_sql, {"kind": kind, "key": key, "now": now})
         if row is None:
             return None
-        result, holder, since, until = row[0], row[1], from_micros(row[2]), from_micros(row[3])
-        return Held(holder, since, until) if result is None else Done(orjson.loads(result), holder, since, until)
+        return _found(*row)
+
+    def of_kind(self, kind: str) -> Mapping[str, Held | Done]:
+        """Return the claims of a kind by their keys, also those whose time is over: for kinds that have few."""
+        with self._store.snapshot() as connection:
+            rows = connection.execute(text(_OF_KIND), {"kind": kind}).all()
+        return {key: _found(*rest) for key, *rest in rows}
 
     def finish(self, lease: Lease, result: Any, until: datetime) -> bool:
         """End a lease with a result: see :meth:`Lease.finish`."""
@@ -189,3 +197,9 @@ class Claims:
     def close(self) -> None:
         """Renew no lease any more."""
         self._renewals.close()
+
+
+def _found(result: str | None, holder: str, since: int, until: int) -> Held | Done:
+    """Return what a row says."""
+    times = from_micros(since), from_micros(until)
+    return Held(holder, *times) if result is None else Done(orjson.loads(result), holder, *times)

@@ -39,7 +39,7 @@ class Check:
 def doctor(settings: Settings) -> Answer:
     """Say what is missing or broken, part by part.
 
-    It looks at settings, database, migrations, routes, providers, the local model and Redis.
+    It looks at settings, database, migrations, routes, chores, providers, the local model and Redis.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
@@ -69,6 +69,7 @@ def _database(settings: Settings) -> Iterator[Check]:
         if shape is None:
             yield Check("migrations", Health.OK, f"The tables are at revision {NEWEST}.")
             yield from _routes(settings, store)
+            yield from _chores(store)
         else:
             yield Check("migrations", Health.FAILED, shape.sentence)
     except ProctorError as error:
@@ -93,6 +94,23 @@ def _routes(settings: Settings, store: Store) -> Iterator[Check]:
             continue
         health = Health.FAILED if len(missing) == len(terms.candidates) else Health.WARNING
         yield Check(f"route {terms.name}", health, f"It asks {asked}; not set up: {', '.join(missing)}.")
+
+
+def _chores(store: Store) -> Iterator[Check]:
+    """Look what running processes left word of: which chores failed the last time, and when the others were done."""
+    from core.claims import CHORE, Claims, Done  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+
+    left = {name: one for name, one in Claims(store, SystemClock()).of_kind(CHORE).items() if isinstance(one, Done)}
+    for name, one in left.items():
+        if one.result["failures"]:
+            since = f"{one.since:%Y-%m-%d %H:%M} UTC"
+            yield Check(f"chore {name}", Health.WARNING, f"It failed the last time, {since}: {one.result['reason']}")
+    done = [f"{name} {one.since:%m-%d %H:%M}" for name, one in left.items() if not one.result["failures"]]
+    if done:
+        yield Check("chores", Health.OK, f"Last done, in UTC: {', '.join(done)}.")
+    elif not left:
+        yield Check("chores", Health.OK, "None was done lately: a Proctor does them while it runs.")
 
 
 def _providers(settings: Settings) -> Iterator[Check]:

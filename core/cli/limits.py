@@ -9,7 +9,6 @@ import click
 
 from core.cli._command import Answer, command, proctor, table
 from core.errors import NotFound
-from core.policy import pace_of
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
 
 
 def _shown(runtime: Runtime, owner: Tenant) -> Answer:
+    from core.policy import pace_of  # noqa: PLC0415
+
     snapshot = runtime.policies.snapshot(owner.id)
     keys = [key for key in runtime.tenants.keys(owner) if key.is_live]
     of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}

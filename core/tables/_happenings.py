@@ -231,7 +231,7 @@ class Claim(Row, table=True):
     """Something that one of all threads and processes does, or has done: a lease, then a result."""
 
     kind: str = Field(primary_key=True)
-    """``answer``, ``chore`` …"""
+    """``core.claims`` lists them."""
     key: str = Field(primary_key=True)
     tenant_id: str = Field(default="", index=True)
     """Whose data the result is; empty where it is nobody's."""

@@ -659,7 +659,7 @@ def test_never_two_at_once(database_url: str) -> None:
 
     together(12, work)
     for answers, claims, store in zip(processes, leases, stores, strict=True):
-        assert answers._flights == {}
+        assert answers._in_flight == {}
         claims.close()
         store.close()
     assert set(most.values()) == {1}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from sqlmodel import select
 
+from core.claims import CHORE, Claims, Lease
 from core.cli import main
 from core.cli._figures import usd
+from core.clock import SystemClock
 from core.store import Store
 from core.tables import METADATA, Account
 from tests.servers import free_port
@@ -446,6 +450,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "database",
         "migrations",
         "route default",
+        "chores",
         "openai",
         "anthropic",
         "compatible",
@@ -493,6 +498,27 @@ def test_a_missing_fallback_is_a_warning(acme: Run, monkeypatch: pytest.MonkeyPa
 
     assert ended.code == 0
     assert _checks(ended)["route default"] == "warning"
+
+
+def test_a_chore_that_failed_is_a_warning(acme: Run, sqlite_url: str) -> None:
+    """What running processes left word of is told: none, when each was done, and why one was not."""
+    ended = acme("doctor", "--json")
+    assert (ended.code, _checks(ended)["chores"]) == (0, "ok")
+    assert "None was done lately" in acme("doctor").out
+
+    store, clock = Store(sqlite_url), SystemClock()
+    with closing(Claims(store, clock)) as claims:
+        for name, failures, reason in (("verify", 0, None), ("retention", 3, "The disk is full.")):
+            lease = claims.claim(CHORE, name)
+            assert isinstance(lease, Lease)
+            lease.finish({"failures": failures, "reason": reason}, clock.now())
+    store.close()
+
+    ended = acme("doctor", "--json")
+    assert (ended.code, _checks(ended)["chores"], _checks(ended)["chore retention"]) == (0, "ok", "warning")
+    said = acme("doctor").out
+    assert re.search(r"Last done, in UTC: verify \d\d-\d\d \d\d:\d\d\.", said)
+    assert re.search(r"It failed the last time, \d{4}-.* UTC: The disk is full\.", said)
 
 
 def test_a_taken_port_is_told_before_anything_starts(proctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
