@@ -76,6 +76,15 @@ def test_no_page_hides_a_standard_module(path: Path) -> None:
     assert not (path / "__init__.py").exists()
 
 
+def test_every_page_is_a_folder_in_the_menu_and_on_the_page() -> None:
+    """The menu names each folder that holds a page, no other, and the house's plan has it."""
+    source = ast.parse((ROOT / "pages" / "_frame.py").read_text())
+    entries = [node for node in ast.walk(source) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Entry"]
+    folders = {path.parent.name for path in ROOT.glob("pages/*/page.py")} - {"kit"}
+    assert {ast.literal_eval(entry.args[1]) for entry in entries} == folders
+    assert all(f"{folder}/" in PAGE for folder in folders)
+
+
 def test_the_launcher_can_be_found_by_streamlit() -> None:
     """Streamlit finds the app by reading the source: it says ``app = st.App(…)``, and its script has no sibling pages/.
 

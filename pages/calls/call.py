@@ -13,10 +13,10 @@ from pages.kit import charts, formats, layout, outcomes
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
-from pages.kit.outcomes import Look
+from pages.kit.outcomes import Badge
 from pages.kit.page import Visit
 
-DRILL = Look("Fire drill", ":material/local_fire_department:", "red")
+DRILL = Badge("Fire drill", ":material/local_fire_department:", "red")
 ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
 
 
@@ -97,11 +97,11 @@ def _ladder(call: Call) -> None:
 
 
 def _rung(rung: Rung) -> None:
-    kind = outcomes.KINDS.get(rung.kind, Look(rung.kind, ":material/arrow_forward:", "gray"))
+    kind = outcomes.KINDS.get(rung.kind, Badge(rung.kind, ":material/arrow_forward:", "gray"))
     with st.container(border=True, gap="xsmall", key=f"rung_{rung.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            name = f"**{rung.n}** {kind.badge} **{plain(rung.provider)}/{plain(rung.model)}**"
-            drill = f" {DRILL.badge}" if rung.drill_id else ""
+            name = f"**{rung.n}** {kind.markdown} **{plain(rung.provider)}/{plain(rung.model)}**"
+            drill = f" {DRILL.markdown}" if rung.drill_id else ""
             st.markdown(f"{name} :gray[{plain(rung.mode)}]{drill}", width="content")
             st.markdown(outcomes.badge(rung.outcome), width="content")
         with st.grid(4, min_column_width=108, gap="xsmall"):

@@ -17,7 +17,7 @@ from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 
 GROUPS = {"Any valid": "any_valid", "Any error": "any_error", "Any blocked": "any_blocked"}
-OUTCOMES = GROUPS | {look.word: outcome for outcome, look in outcomes.OUTCOMES.items()}
+OUTCOMES = GROUPS | {badge.word: outcome for outcome, badge in outcomes.OUTCOMES.items()}
 COLUMNS = st.column_config
 
 
@@ -151,7 +151,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "request": calls["request_id"],
         }
     )
-    looks = outcomes.OUTCOMES.values()
+    badges = outcomes.OUTCOMES.values()
     grid(
         shown.drop(columns="tenant") if one_tenant else shown,
         most_rows=PAGE_SIZE,
@@ -164,7 +164,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
                 "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
             ),
             "outcome": COLUMNS.MultiselectColumn(
-                "Outcome", options=[look.word for look in looks], color=[look.colour for look in looks], width=140
+                "Outcome", options=[badge.word for badge in badges], color=[badge.colour for badge in badges], width=140
             ),
             "tenant": COLUMNS.TextColumn("Tenant", width=132),
             "schema": COLUMNS.TextColumn("Schema", width=134),

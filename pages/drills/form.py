@@ -22,7 +22,7 @@ BREAKERS = (
 )
 
 
-class Wish(NamedTuple):
+class Draft(NamedTuple):
     """What the form asks for."""
 
     tenant: Tenant | None
@@ -54,16 +54,18 @@ def form(visit: Visit) -> None:
         most = int(LONGEST / timedelta(minutes=1))
         minutes = st.number_input("Ends after, minutes", 1, most, 15, key="minutes", help=f"At most {most}, a day.")
         reason = st.text_input("Reason", key="reason", max_chars=500, placeholder="Does fallback hold?")
-        wish = Wish(tenants.get(whose), fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason)
-        st.markdown(f"{plain(wish.sentence)} {_ends(wish, visit.now)}")
+        draft = Draft(
+            tenants.get(whose), fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason
+        )
+        st.markdown(f"{plain(draft.sentence)} {_ends(draft, visit.now)}")
         st.caption(BREAKERS)
-        is_real = wish.tenant is not None and not wish.tenant.is_demo
+        is_real = draft.tenant is not None and not draft.tenant.is_demo
         label = "Start…" if is_real else "Start drill"
         if st.button(label, type="primary", key="start_drill", disabled=not reason.strip()):
             if is_real:
-                confirm(visit, wish)
+                confirm(visit, draft)
             else:
-                begin(visit, wish)
+                begin(visit, draft)
 
 
 def targets(visit: Visit) -> list[str]:
@@ -72,36 +74,36 @@ def targets(visit: Visit) -> list[str]:
     return [*visit.runtime.providers, *sorted(models)]
 
 
-def _ends(wish: Wish, now: datetime) -> str:
-    return f"It ends by itself at {formats.moment(now + timedelta(minutes=wish.minutes))} UTC."
+def _ends(draft: Draft, now: datetime) -> str:
+    return f"It ends by itself at {formats.moment(now + timedelta(minutes=draft.minutes))} UTC."
 
 
 @st.dialog("Start this drill?", icon=":material/local_fire_department:")
-def confirm(visit: Visit, wish: Wish) -> None:
+def confirm(visit: Visit, draft: Draft) -> None:
     """Name tenant, share and end; then start."""
-    name = plain(wish.tenant.name if wish.tenant else DEMO_TENANTS)
+    name = plain(draft.tenant.name if draft.tenant else DEMO_TENANTS)
     st.warning(
-        f"**{name} is a real tenant.** {plain(wish.sentence)} {_ends(wish, visit.now)}",
+        f"**{name} is a real tenant.** {plain(draft.sentence)} {_ends(draft, visit.now)}",
         icon=":material/warning:",
     )
-    st.markdown(f"Reason: {plain(wish.reason)}")
+    st.markdown(f"Reason: {plain(draft.reason)}")
     st.caption(BREAKERS)
     if st.button(f"Start it for {name}", type="primary", key="confirm_drill"):
-        begin(visit, wish)
+        begin(visit, draft)
 
 
-def begin(visit: Visit, wish: Wish) -> None:
+def begin(visit: Visit, draft: Draft) -> None:
     """Start the drill and draw the page anew, or say why not."""
     with refusals("The drill was not started."):
         drill = visit.runtime.drills.start(
             visit.principal,
-            wish.tenant,
-            wish.fault,
-            share=wish.share,
-            minutes=wish.minutes,
-            reason=wish.reason,
-            target=wish.target,
-            seconds=wish.seconds,
+            draft.tenant,
+            draft.fault,
+            share=draft.share,
+            minutes=draft.minutes,
+            reason=draft.reason,
+            target=draft.target,
+            seconds=draft.seconds,
         )
         flash(f"The drill runs. {drill.sentence}", icon=":material/local_fire_department:")
         st.rerun()

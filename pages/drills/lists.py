@@ -12,14 +12,14 @@ from pages.drills.form import EVERY_CALL
 from pages.kit import formats, layout
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
-from pages.kit.outcomes import Look
+from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, flash, refusals
 
-LOOKS = {
-    Fault.RATE_LIMIT: Look(Fault.RATE_LIMIT.label, ":material/speed:", "orange"),
-    Fault.SERVER_ERROR: Look(Fault.SERVER_ERROR.label, ":material/error:", "red"),
-    Fault.SLOW: Look(Fault.SLOW.label, ":material/hourglass_top:", "orange"),
-    Fault.INVALID: Look(Fault.INVALID.label, ":material/rule:", "red"),
+BADGES = {
+    Fault.RATE_LIMIT: Badge(Fault.RATE_LIMIT.label, ":material/speed:", "orange"),
+    Fault.SERVER_ERROR: Badge(Fault.SERVER_ERROR.label, ":material/error:", "red"),
+    Fault.SLOW: Badge(Fault.SLOW.label, ":material/hourglass_top:", "orange"),
+    Fault.INVALID: Badge(Fault.INVALID.label, ":material/rule:", "red"),
 }
 
 
@@ -34,7 +34,7 @@ def under_way(visit: Visit) -> None:
         for drill in drills:
             with st.container(border=True, gap="xsmall", key=f"drill_{drill.id}"):
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                    st.markdown(f"{LOOKS[drill.fault].badge} **ends {left(drill.ends_at, now)}**", width="content")
+                    st.markdown(f"{BADGES[drill.fault].markdown} **ends {left(drill.ends_at, now)}**", width="content")
                     if visit.may(Permission.DRILLS_WRITE) and st.button(
                         "Stop now", icon=":material/stop_circle:", key=f"stop_{drill.id}"
                     ):

@@ -13,6 +13,7 @@ from pages.kit import figures, formats, layout
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
+from pages.kit.tiles import draw
 
 REFRESH_SECONDS = 15
 
@@ -73,7 +74,7 @@ def body() -> None:
             return
         overview = figures.overview(reports, now, hours, tenant)
         alert()
-        tiles.draw_tiles(overview, range_name(hours))
+        draw(tiles.tiles(overview, range_name(hours)))
         if overview.totals.calls:
             panels.draw(overview, hours, tenant)
         else:

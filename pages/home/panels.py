@@ -18,7 +18,7 @@ MOST_CHANGES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class View:
     """What Home shows at the moment."""
 
     overview: Overview
@@ -32,11 +32,11 @@ class Scene:
         st.switch_page("calls/page.py", query_params=here | filters)
 
 
-def _latency(scene: Scene) -> None:
+def _latency(view: View) -> None:
     """Draw latency over time."""
     log = (
         " The scale is logarithmic, as a few points stand far above the rest."
-        if charts.latency_scale(scene.overview) == "log"
+        if charts.latency_scale(view.overview) == "log"
         else ""
     )
     with layout.card(
@@ -45,10 +45,10 @@ def _latency(scene: Scene) -> None:
         help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
         f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes.{log}",
     ):
-        charts.draw_latency(scene.overview)
+        charts.draw_latency(view.overview)
 
 
-def _heat(scene: Scene) -> None:
+def _heat(view: View) -> None:
     """Draw where errors happened."""
     with layout.card(
         "Error rate by tenant",
@@ -56,37 +56,37 @@ def _heat(scene: Scene) -> None:
         help=f"Errors among calls that ended by themselves. Pale: fewer than {charts.FEW} of them. Empty: none. "
         "Click a cell to see its calls.",
     ):
-        picked = charts.draw_heat(scene.overview)
+        picked = charts.draw_heat(view.overview)
     if picked:
-        ends = picked.begins + int(scene.overview.window.cell.total_seconds())
-        scene.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
+        ends = picked.begins + int(view.overview.window.cell.total_seconds())
+        view.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
 
 
-def _spend(scene: Scene) -> None:
+def _spend(view: View) -> None:
     """Draw who spends."""
     with layout.card(
-        "Spend by tenant" if scene.tenant is None else "Spend",
+        "Spend by tenant" if view.tenant is None else "Spend",
         key="spend_card",
         help="At the prices frozen on each attempt.",
     ):
-        charts.draw_spend(scene.overview)
+        charts.draw_spend(view.overview)
 
 
-def _outcomes(scene: Scene) -> None:
+def _outcomes(view: View) -> None:
     """Draw how calls ended."""
     with layout.card("Calls by outcome", key="outcomes_card", help="How the calls that began in each bar ended."):
-        charts.draw_outcomes(scene.overview)
+        charts.draw_outcomes(view.overview)
 
 
-def _tenants(scene: Scene) -> None:
+def _tenants(view: View) -> None:
     """Draw how each tenant fares."""
     with layout.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
-        chosen = tables.draw_tenants(scene.overview)
+        chosen = tables.draw_tenants(view.overview)
     if chosen:
-        scene.open_calls(tenant=chosen)
+        view.open_calls(tenant=chosen)
 
 
-def _fields(scene: Scene) -> None:
+def _fields(view: View) -> None:
     """Draw which fields fail."""
     clicked = None
     with layout.card(
@@ -95,22 +95,22 @@ def _fields(scene: Scene) -> None:
         help="Validation errors in all attempts, by field and rule; positions in lists are merged. *Repaired*: the "
         "call ended valid after all. Click a row to see the calls.",
     ):
-        if scene.overview.fields.empty:
+        if view.overview.fields.empty:
             st.caption("No answer broke its schema in this window.")
         else:
-            clicked = tables.draw_fields(scene.overview)
+            clicked = tables.draw_fields(view.overview)
     if clicked is not None:
-        scene.open_calls(schema=clicked.schema, field=clicked.path)
+        view.open_calls(schema=clicked.schema, field=clicked.path)
 
 
-def _changes(scene: Scene) -> None:
+def _changes(view: View) -> None:
     """List what changed; what changed in one go is told by its first."""
     with layout.card("Changes", key="changes_card", help="What operators and breakers changed in this window."):
-        if not scene.overview.changes:
+        if not view.overview.changes:
             st.caption("Nothing was changed in this window.")
         told = [
             (minute, kind, list(together))
-            for (minute, kind), together in groupby(scene.overview.changes, lambda one: (_minute(scene, one), one.kind))
+            for (minute, kind), together in groupby(view.overview.changes, lambda one: (_minute(view, one), one.kind))
         ]
         for minute, kind, together in told[:MOST_CHANGES]:
             more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
@@ -120,13 +120,13 @@ def _changes(scene: Scene) -> None:
             st.caption(f"and {sum(len(together) for *_, together in told[MOST_CHANGES:])} more before these")
 
 
-def _minute(scene: Scene, change: Change) -> str:
-    return formats.moment(change.at, scene.overview.window.zone)
+def _minute(view: View, change: Change) -> str:
+    return formats.moment(change.at, view.overview.window.zone)
 
 
 def draw(overview: Overview, hours: int, tenant: Tenant | None) -> None:
     """Draw every panel in its place; what compares tenants is left out where there is but one."""
-    scene = Scene(overview, hours, tenant)
+    view = View(overview, hours, tenant)
     if tenant is None:
         rows = [
             ([8, 5], (_latency, _heat)),
@@ -139,4 +139,4 @@ def draw(overview: Overview, hours: int, tenant: Tenant | None) -> None:
     for widths, panels in rows:
         for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
             with column:
-                panel(scene)
+                panel(view)

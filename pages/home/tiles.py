@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-import streamlit as st
+from dataclasses import replace
 
 from core.reports import ENOUGH, Overview, Totals
 from pages.kit import formats
 from pages.kit.frames import Frame
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One figure with its trend and its change since the period before."""
-
-    label: str
-    value: str
-    delta: str | None
-    better: Literal["normal", "inverse", "off"]
-    """Whether more is better (normal), worse (inverse) or neither (off)."""
-    trend: Sequence[float | None]
-    help: str
-    beside: str | None = None
-    """What limits the figure, in two words."""
+from pages.kit.tiles import Tile
 
 
 def tiles(overview: Overview, range_name: str) -> list[Tile]:
@@ -34,7 +16,7 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
     series: Frame = overview.series
     than = f" The change is against the {range_name} before."
     comparable = min(now.valid + now.errors, before.valid + before.errors) >= ENOUGH
-    return [
+    found = [
         Tile(
             label="Calls",
             value=formats.count(now.calls),
@@ -77,6 +59,7 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
             f"{_wasted(now)}{than}",
         ),
     ]
+    return [one if one.beside or one.delta else replace(one, beside="nothing before") for one in found]
 
 
 def _latency(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
@@ -118,22 +101,3 @@ def _wasted(now: Totals) -> str:
 
 def _known(figures: Frame) -> list[float]:
     return figures.dropna().tolist()
-
-
-def draw_tiles(overview: Overview, range_name: str) -> None:
-    """Draw the figures in a row that folds on narrow screens."""
-    with st.grid(6, min_column_width=150, gap="small"):
-        for tile in tiles(overview, range_name):
-            flat = tile.delta is not None and tile.delta.startswith("0")
-            st.metric(
-                tile.label,
-                tile.value,
-                0 if flat else tile.delta,
-                delta_color=tile.better,
-                delta_description=tile.beside or (None if tile.delta else "nothing before"),
-                help=tile.help,
-                border=True,
-                height="stretch",
-                chart_data=tile.trend if len(tile.trend) > 1 else None,
-                chart_type="area",
-            )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pages.kit import formats
-from pages.kit.markup import plain
 from pages.kit.page import Visit
 
 _MOST_TENANTS = 5
@@ -38,7 +37,7 @@ def of_books(visit: Visit) -> list[Notice]:
     last = visit.runtime.budgets.last_verification()
     if last is None or last.ok:
         return []
-    amount = plain(formats.dollars(last.difference_nano_usd))
+    amount = formats.dollars(last.difference_nano_usd)
     what = f"attempts, ledger and accounts differ by {amount}" if last.difference_nano_usd else "something is missing"
     follows = f"Verified {formats.ago(last.at, visit.now)}. Keep the database as it is and report it."
     return [Notice(f"The books do not add up: {what}", follows)]

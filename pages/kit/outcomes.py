@@ -11,7 +11,7 @@ Colour = Literal["green", "orange", "red", "blue", "violet", "gray", "yellow", "
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Badge:
     """How a state is shown: a word, an icon and a colour, never a colour alone."""
 
     word: str
@@ -19,47 +19,47 @@ class Look:
     colour: Colour
 
     @property
-    def badge(self) -> str:
-        """Markdown for a badge."""
+    def markdown(self) -> str:
+        """It as Markdown."""
         return f":{self.colour}-badge[{self.icon} {self.word}]"
 
 
-OUTCOMES: dict[str, Look] = {
-    "valid_first_try": Look("Valid", ":material/check_circle:", "green"),
-    "valid_after_reask": Look("Valid after re-ask", ":material/published_with_changes:", "green"),
-    "valid_after_fallback": Look("Valid after fallback", ":material/alt_route:", "green"),
-    "cache_hit": Look("Cache hit", ":material/bolt:", "green"),
-    "invalid": Look("Invalid", ":material/rule:", "red"),
-    "truncated": Look("Truncated", ":material/content_cut:", "red"),
-    "refused": Look("Refused", ":material/block:", "red"),
-    "content_filtered": Look("Content filtered", ":material/filter_alt:", "red"),
-    "provider_error": Look("Provider error", ":material/cloud_off:", "red"),
-    "timeout": Look("Timeout", ":material/timer_off:", "red"),
-    "internal_error": Look("Our own fault", ":material/bug_report:", "red"),
-    "blocked_budget": Look("Blocked: budget", ":material/money_off:", "orange"),
-    "blocked_rate": Look("Blocked: rate", ":material/speed:", "orange"),
-    "blocked_guardrail": Look("Blocked: guardrail", ":material/shield:", "orange"),
-    "blocked_flag": Look("Blocked: flag", ":material/toggle_off:", "orange"),
-    "cancelled": Look("Cancelled", ":material/cancel:", "gray"),
+OUTCOMES: dict[str, Badge] = {
+    "valid_first_try": Badge("Valid", ":material/check_circle:", "green"),
+    "valid_after_reask": Badge("Valid after re-ask", ":material/published_with_changes:", "green"),
+    "valid_after_fallback": Badge("Valid after fallback", ":material/alt_route:", "green"),
+    "cache_hit": Badge("Cache hit", ":material/bolt:", "green"),
+    "invalid": Badge("Invalid", ":material/rule:", "red"),
+    "truncated": Badge("Truncated", ":material/content_cut:", "red"),
+    "refused": Badge("Refused", ":material/block:", "red"),
+    "content_filtered": Badge("Content filtered", ":material/filter_alt:", "red"),
+    "provider_error": Badge("Provider error", ":material/cloud_off:", "red"),
+    "timeout": Badge("Timeout", ":material/timer_off:", "red"),
+    "internal_error": Badge("Our own fault", ":material/bug_report:", "red"),
+    "blocked_budget": Badge("Blocked: budget", ":material/money_off:", "orange"),
+    "blocked_rate": Badge("Blocked: rate", ":material/speed:", "orange"),
+    "blocked_guardrail": Badge("Blocked: guardrail", ":material/shield:", "orange"),
+    "blocked_flag": Badge("Blocked: flag", ":material/toggle_off:", "orange"),
+    "cancelled": Badge("Cancelled", ":material/cancel:", "gray"),
 }
-"""The look of every outcome, by its value."""
+"""The badge of every outcome, by its value."""
 KINDS = {
-    "first": Look("First ask", ":material/arrow_forward:", "blue"),
-    "re-ask": Look("Re-ask", ":material/replay:", "violet"),
-    "retry": Look("Retry", ":material/refresh:", "gray"),
-    "fallback": Look("Fallback", ":material/alt_route:", "orange"),
-    "hedge": Look("Hedge", ":material/call_split:", "orange"),
+    "first": Badge("First ask", ":material/arrow_forward:", "blue"),
+    "re-ask": Badge("Re-ask", ":material/replay:", "violet"),
+    "retry": Badge("Retry", ":material/refresh:", "gray"),
+    "fallback": Badge("Fallback", ":material/alt_route:", "orange"),
+    "hedge": Badge("Hedge", ":material/call_split:", "orange"),
 }
-"""The look of every kind of attempt, by its value."""
+"""The badge of every kind of attempt, by its value."""
 
 
 def badge(outcome: str) -> str:
     """Return Markdown for an outcome: icon, word, colour."""
-    look = OUTCOMES.get(outcome)
-    return look.badge if look else f":gray-badge[{plain(outcome)}]"
+    known = OUTCOMES.get(outcome)
+    return known.markdown if known else f":gray-badge[{plain(outcome)}]"
 
 
 def word(outcome: str) -> str:
     """Return an outcome in words."""
-    look = OUTCOMES.get(outcome)
-    return look.word if look else outcome
+    known = OUTCOMES.get(outcome)
+    return known.word if known else outcome

@@ -36,7 +36,7 @@ STATES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class Run:
     """One run of the playground, as it is kept for the next redraw."""
 
     request: GenerationRequest
@@ -83,7 +83,7 @@ def _local_progress(visit: Visit) -> None:
         st.progress(min(1.0, max(0.0, status.fraction)), status.sentence)
 
 
-def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Played:
+def run(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Run:
     """Ask, drawing the object as it grows. Leaving the page ends the provider's call, whatever has come of it."""
     value: Any = None
     try:
@@ -93,7 +93,7 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
                 InFlight(visit.runtime.generator, request, visit.principal) as pieces,
             ):
                 [made] = (piece for piece in pieces if not isinstance(piece, Partial))
-            return Played(request=request, body=body, value=made.value, call_id=made.id, is_valid=True)
+            return Run(request=request, body=body, value=made.value, call_id=made.id, is_valid=True)
         clock, drawn = visit.runtime.clock, float("-inf")
         with layout.card("Object", key="object", stretch=False):
             head, box = st.empty(), st.empty()
@@ -102,7 +102,7 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
         with InFlight(visit.runtime.generator, request, visit.principal) as pieces:
             for piece in pieces:
                 if not isinstance(piece, Partial):
-                    return Played(request=request, body=body, value=piece.value, call_id=piece.id, is_valid=True)
+                    return Run(request=request, body=body, value=piece.value, call_id=piece.id, is_valid=True)
                 value = piece.value
                 if clock.monotonic() - drawn >= REDRAW_SECONDS:
                     drawn = clock.monotonic()
@@ -111,7 +111,7 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
                     head.progress(fields.done(found), f":shimmer[{again}The object is arriving…]")
                     table(_frame(found), on=box)
     except ProctorError as error:
-        return Played(
+        return Run(
             request=request,
             body=body,
             value=value,
@@ -123,40 +123,40 @@ def play(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Play
     raise AssertionError("a stream ends with a generation or an error")
 
 
-def draw(visit: Visit, played: Played) -> None:
+def draw(visit: Visit, last: Run) -> None:
     """Draw the end: the object with every problem beside its field, then figures, attempts, and what to take away."""
     call = None
-    if played.call_id:
+    if last.call_id:
         try:
-            call = visit.runtime.reports.call(played.call_id)
+            call = visit.runtime.reports.call(last.call_id)
         except NotFound:
             st.caption("This call is no longer kept.")
     rungs = call.rungs if call else ()
-    if not played.is_valid:
-        st.error(played.sentence, title=played.title, icon=":material/error:")
+    if not last.is_valid:
+        st.error(last.sentence, title=last.title, icon=":material/error:")
         st.caption("Your input is still there: change it, or who answers, and run again.")
     with layout.card("Object", key="object", stretch=False):
-        _object(visit, played, rungs)
-        _take_away(visit, played)
+        _object(visit, last, rungs)
+        _take_away(visit, last)
     if call:
         with layout.card("What it took", key="took", stretch=False):
             _figures(call)
             _ladder(call)
 
 
-def _last_said(visit: Visit, played: Played, rungs: Sequence[Rung]) -> Any:
+def _last_said(visit: Visit, last: Run, rungs: Sequence[Rung]) -> Any:
     """Return what the last attempt said, where answers are kept; else what was seen of it."""
-    if rungs and rungs[-1].answered and (model := visit.runtime.schemas.inline(played.body).response_model):
+    if rungs and rungs[-1].answered and (model := visit.runtime.schemas.inline(last.body).response_model):
         return model.partial_value(rungs[-1].answered)
-    return played.value
+    return last.value
 
 
-def _object(visit: Visit, played: Played, rungs: Sequence[Rung]) -> None:
-    if played.is_valid:  # what an earlier attempt had wrong is told beside the field that is right now
-        rows = fields.rows(played.body, played.value, fields.Phase.VALID)
+def _object(visit: Visit, last: Run, rungs: Sequence[Rung]) -> None:
+    if last.is_valid:  # what an earlier attempt had wrong is told beside the field that is right now
+        rows = fields.rows(last.body, last.value, fields.Phase.VALID)
         rows, homeless = fields.marked(rows, [e for rung in rungs for e in rung.field_errors], repaired=True)[0], []
     else:
-        rows = fields.rows(played.body, _last_said(visit, played, rungs), fields.Phase.FAILED)
+        rows = fields.rows(last.body, _last_said(visit, last, rungs), fields.Phase.FAILED)
         rows, homeless = fields.marked(rows, rungs[-1].field_errors if rungs else (), repaired=False)
     for sentence in homeless:
         st.error(plain(sentence), icon=":material/error:")
@@ -198,7 +198,7 @@ def _ladder(call: Call) -> None:
             tokens = f"{formats.count(rung.input_tokens)} + {formats.count(rung.output_tokens)} tokens"
             paid = f"{tokens} · {plain(formats.dollars(rung.cost_nano_usd))}"
         st.markdown(
-            f"**{rung.n}** {outcomes.KINDS[rung.kind].badge} `{rung.provider}/{rung.model}` "
+            f"**{rung.n}** {outcomes.KINDS[rung.kind].markdown} `{rung.provider}/{rung.model}` "
             f"{outcomes.badge(rung.outcome)} "
             f":small[:gray[{formats.millis(rung.duration_ms)} · {paid}]]"
         )
@@ -209,14 +209,14 @@ def _ladder(call: Call) -> None:
     st.page_link("calls/page.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})
 
 
-def _take_away(visit: Visit, played: Played) -> None:
+def _take_away(visit: Visit, last: Run) -> None:
     with st.container(horizontal=True, gap="small"):
-        if played.is_valid:
-            text = json.dumps(played.value, indent=2, ensure_ascii=False)
+        if last.is_valid:
+            text = json.dumps(last.value, indent=2, ensure_ascii=False)
             st.download_button(
                 "JSON",
                 text,
-                f"{played.call_id}.json",
+                f"{last.call_id}.json",
                 "application/json",
                 icon=":material/download:",
                 on_click="ignore",
@@ -225,7 +225,7 @@ def _take_away(visit: Visit, played: Played) -> None:
         with st.popover("As curl", icon=":material/terminal:", key="curl"):
             st.markdown(":small[`PROCTOR_KEY` is a key of the tenant; make one under Tenants.]")
             st.code(
-                curl(played.request, st.context.url or f"http://localhost:{visit.runtime.settings.port}"),
+                curl(last.request, st.context.url or f"http://localhost:{visit.runtime.settings.port}"),
                 "bash",
                 wrap_lines=True,
             )

@@ -104,4 +104,4 @@ class InFlight:
 
 def _still_here() -> None:
     """Let Streamlit stop the script where it was asked to: each look into the session's state is a place for that."""
-    st.session_state.get("played")
+    st.session_state.get("last_run")

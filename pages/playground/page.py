@@ -65,11 +65,11 @@ def main() -> None:
         if is_run:
             arrived.empty()
             with arriving.container():
-                st.session_state["played"] = answer.play(visit, request, body)
+                st.session_state["last_run"] = answer.run(visit, request, body)
             st.rerun()
-        played = st.session_state.get("played")
+        last = st.session_state.get("last_run")
         with arrived.container():
-            if played is None:
+            if last is None:
                 layout.empty(
                     "Nothing asked yet",
                     "Press Run: each field appears here as the model writes it.",
@@ -77,7 +77,7 @@ def main() -> None:
                     key="nothing",
                 )
             else:
-                answer.draw(visit, played)
+                answer.draw(visit, last)
 
 
 main()

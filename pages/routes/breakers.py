@@ -10,20 +10,20 @@ from core.breakers import LONGEST_REASON, BreakerState, BreakerView, ModelOverri
 from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.markup import code, plain
-from pages.kit.outcomes import Look
+from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, flash, refusals
 
 REFRESH = "5s"
 MOST_SHOWN = 40
 BY_HAND = ":material/back_hand:"
-LOOKS = {
-    "closed": Look("Closed", ":material/check_circle:", "green"),
-    "open": Look("Open", ":material/cancel:", "red"),
-    "half-open": Look("Half-open", ":material/hourglass_top:", "orange"),
-    "open by hand": Look("Open by hand", BY_HAND, "red"),
-    "closed by hand": Look("Closed by hand", BY_HAND, "blue"),
+BADGES = {
+    "closed": Badge("Closed", ":material/check_circle:", "green"),
+    "open": Badge("Open", ":material/cancel:", "red"),
+    "half-open": Badge("Half-open", ":material/hourglass_top:", "orange"),
+    "open by hand": Badge("Open by hand", BY_HAND, "red"),
+    "closed by hand": Badge("Closed by hand", BY_HAND, "blue"),
 }
-NOT_SEEN = Look("No calls seen", ":material/remove:", "gray")
+NOT_SEEN = Badge("No calls seen", ":material/remove:", "gray")
 OPEN, CLOSE, BACK = "Open by hand", "Close by hand", "Back to automatic"
 STATES = {OPEN: BreakerState.OPEN, CLOSE: BreakerState.CLOSED}
 
@@ -37,8 +37,8 @@ def of_models(visit: Visit) -> dict[tuple[str, str], BreakerView]:
 def fares(view: BreakerView | None) -> str:
     """Return Markdown for a breaker in a few words: icon, state, and the figure that matters."""
     if view is None:
-        return NOT_SEEN.badge
-    shown = LOOKS[view.word].badge
+        return NOT_SEEN.markdown
+    shown = BADGES[view.word].markdown
     if view.override is not None:
         return shown
     if view.probe_in_seconds is not None:
@@ -70,11 +70,11 @@ def _rows(visit: Visit) -> None:
     with refusals("The breakers cannot be shown."):
         views = _in_order(visit.runtime.breakers.views(visit.runtime.overrides.all()))
         for one in views[:MOST_SHOWN]:
-            by_itself = LOOKS[one.state.value]
-            look = by_itself if one.schema else LOOKS[one.word]
+            by_itself = BADGES[one.state.value]
+            badge = by_itself if one.schema else BADGES[one.word]
             figures = one.seen if one.state == "closed" else ""
             with st.container(gap=None):
-                st.markdown(f"{look.badge} {_name(one)} :small[{plain(figures)}]")
+                st.markdown(f"{badge.markdown} {_name(one)} :small[{plain(figures)}]")
                 if why := one.because if one.schema else one.why:
                     st.caption(plain(why))
         if len(views) > MOST_SHOWN:

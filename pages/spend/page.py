@@ -9,6 +9,7 @@ from pages.kit import formats, layout
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
+from pages.kit.tiles import draw
 from pages.spend import figures, panels, tiles
 
 visit = open_page("Spend", "What the money bought, and what is to come.", needs=Permission.BUDGETS_READ)
@@ -37,7 +38,7 @@ def body() -> None:
             start()
             return
         found = figures.figures(reports, now, hours, tenant)
-        tiles.draw_tiles(found, range_name(hours))
+        draw(tiles.tiles(found, range_name(hours)))
         if found.spend.total.calls:
             panels.draw(found, hours)
         else:

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-import streamlit as st
-
 from core.reports import INTERVAL, LEAST_DAYS, Bought
 from pages.kit import formats
+from pages.kit.tiles import Tile
 from pages.spend.figures import Figures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One figure, its change since the window before, and what it does not hold."""
-
-    label: str
-    value: str
-    help: str
-    delta: str | None = None
-    better: Literal["normal", "inverse", "off"] = "off"
-    beside: str | None = None
 
 
 def missing(bought: Bought) -> str | None:
@@ -102,20 +86,3 @@ def _month_end(found: Figures) -> Tile:
         help=f"What the running month will probably have cost in the tenant's time zone, {rests}. How it is made, and "
         "how good such forecasts were, stands under the forecast.",
     )
-
-
-def draw_tiles(found: Figures, range_name: str) -> None:
-    """Draw the figures in a row that folds on narrow screens."""
-    with st.grid(6, min_column_width=150, gap="small"):
-        for tile in tiles(found, range_name):
-            flat = tile.delta is not None and tile.delta.startswith("0")
-            st.metric(
-                tile.label,
-                tile.value,
-                0 if flat else tile.delta,
-                delta_color=tile.better,
-                delta_description=tile.beside,
-                help=tile.help,
-                border=True,
-                height="stretch",
-            )

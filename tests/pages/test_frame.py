@@ -85,7 +85,7 @@ def test_the_demo_world_in_the_making(proctor: Runtime, open_page: Open) -> None
 def test_every_outcome_has_a_look() -> None:
     """There is a word, an icon and a colour for each way a call can end, and no two words are alike."""
     assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
-    assert len({look.word for look in OUTCOMES.values()}) == len(Outcome)
+    assert len({badge.word for badge in OUTCOMES.values()}) == len(Outcome)
 
 
 def test_plain_text_stays_plain() -> None:

@@ -121,7 +121,7 @@ def _confirming(name: str, share: float) -> None:
 
     visit = open_page("Test", "A dialog.", needs=Permission.DRILLS_READ)
     tenant = visit.runtime.tenants.find(name)
-    form.confirm(visit, form.Wish(tenant, Fault.INVALID, share, 5.0, "openai", 60, "Why *not*?"))
+    form.confirm(visit, form.Draft(tenant, Fault.INVALID, share, 5.0, "openai", 60, "Why *not*?"))
 
 
 def test_real_calls_need_a_word_more(proctor: Runtime, acme: Tenant, open_page: Open) -> None:

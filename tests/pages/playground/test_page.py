@@ -312,7 +312,7 @@ def test_leaving_hangs_up_on_the_provider() -> None:
     visit: Any = SimpleNamespace(runtime=runtime, principal=LOCAL_OPERATOR)
 
     with pytest.raises(_Left):
-        answer.play(visit, GenerationRequest(schema={}, input="x", stream=True), {"type": "object"})
+        answer.run(visit, GenerationRequest(schema={}, input="x", stream=True), {"type": "object"})
     assert corridor.is_closed
 
 
