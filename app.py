@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from core.api.middleware import RequestIds, Uncompressed
 from core.api.operations import operations
 from core.api.startup import Startup, check_settings
+from core.api.unserved import unserved
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -41,7 +42,7 @@ check_settings()
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=[*operations(startup), Route("/v1", startup), Mount("/v1", startup)],
+    routes=[*operations(startup), *unserved(), Route("/v1", startup), Mount("/v1", startup)],
     middleware=[Middleware(RequestIds), Middleware(Uncompressed, prefix="/v1/")],
     lifespan=startup.lifespan,
 )

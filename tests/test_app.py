@@ -161,6 +161,13 @@ def test_unknown_under_v1(path: str, served: Served) -> None:
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/.env", "/.git/config", "/.well-known/security.txt"])
+def test_what_scanners_try_is_not_there(path: str, served: Served) -> None:
+    """What many servers have and this one does not is not answered with the console's page."""
+    response = served.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
 def test_generate(served: Served, world: World) -> None:
     """A program with a key gets its object, and reads it again."""
     body = {"schema": CITY, "input": "Bern."}

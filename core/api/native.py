@@ -19,7 +19,8 @@ from core.api import bodies, problems
 from core.api import spend as spending
 from core.api.door import Door, bearer
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
-from core.api.problems import Problem, internal_error, problem, too_large, too_slow
+from core.api.problem import MEDIA_TYPE, Problem
+from core.api.problems import internal_error, problem, too_large, too_slow
 from core.api.readers import Readers
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
@@ -100,7 +101,7 @@ class Native:
             raise
         if isinstance(first, Ending) and (first.is_problem or not first.streamed):
             call.close()
-            media_type = problems.MEDIA_TYPE if first.is_problem else "application/json"
+            media_type = MEDIA_TYPE if first.is_problem else "application/json"
             return Response(first.body, first.status, first.headers, media_type)
         return EventStream(call, cast("bytes | Ending", first))
 
@@ -302,7 +303,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         504: "As 502, and the last attempt ran out of time.",
     }
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": said[status], "content": {problems.MEDIA_TYPE: schema}} for status in statuses}
+    return {status: {"description": said[status], "content": {MEDIA_TYPE: schema}} for status in statuses}
 
 
 _STREAM = (

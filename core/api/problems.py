@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.api.bodies import sentence
+from core.api.problem import Problem
 from core.documents import paid
 from core.errors import (
     BudgetExceeded,
@@ -40,7 +41,6 @@ from core.errors import (
 )
 from core.telemetry import log
 
-MEDIA_TYPE = "application/problem+json"
 STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     ProctorError: (500, "Proctor failed"),
     Denied: (403, "Denied"),
@@ -66,29 +66,6 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
 }
 """Status and title of every class of error."""
 _TOLD_APART = ("generation", "generation_id", "outcome", "trace")
-
-
-class Problem(Response):
-    """An error as the caller reads it."""
-
-    media_type = MEDIA_TYPE
-
-    def __init__(
-        self, *, status: int, code: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **facts: Any
-    ) -> None:
-        self.code = code
-        document: dict[str, Any] = {
-            "type": f"urn:proctor:problem:{code}",
-            "title": title,
-            "status": status,
-            "code": code,
-            "detail": detail,
-            "generation_id": None,
-            "outcome": None,
-            "trace": [],
-        }
-        body = orjson.dumps(document | facts, option=orjson.OPT_UTC_Z)
-        super().__init__(body, status_code=status, headers=dict(headers or {}))
 
 
 def problem(error: ProctorError) -> Problem:

@@ -13,10 +13,9 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import orjson
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.api.problem import Problem
 from core.errors import Misconfigured, ProctorError
 from core.settings import load
 from core.telemetry import log
@@ -190,20 +189,16 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _not_now(status: str) -> Response:
-    """Return what is told while there is no API: what :mod:`core.api.problems` says, which is not loaded yet."""
-    document: dict[str, Any] = {
-        "type": "urn:proctor:problem:unavailable",
-        "title": "Not available",
-        "status": 503,
-        "code": "unavailable",
-        "detail": f"The server is {status} and serves nothing now. Send it again.",
-        "generation_id": None,
-        "outcome": None,
-        "trace": [],
-        "retry_after_seconds": 1.0,
-    }
-    return Response(orjson.dumps(document), 503, {"Retry-After": "1"}, "application/problem+json")
+def _not_now(status: str) -> Problem:
+    """Return what is told while there is no API."""
+    return Problem(
+        status=503,
+        code="unavailable",
+        title="Not available",
+        detail=f"The server is {status} and serves nothing now. Send it again.",
+        headers={"Retry-After": "1"},
+        retry_after_seconds=1.0,
+    )
 
 
 def serve(startup: Startup) -> Starlette:

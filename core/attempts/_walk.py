@@ -212,7 +212,7 @@ class Walk:
             self.failed(state, call, error)
             return None
         except GeneratorExit:
-            self.lost(call, Abandoned("The caller left.", answer=sent.so_far))
+            self.lost(call, Abandoned(self._cancellation.sentence, answer=sent.so_far))
             raise
         return self.answered(state, call, answer)
 

@@ -15,7 +15,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError, Un
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import METADATA, ApiKey, AuditEntry, ChangeEvent, Tenant
-from core.tenants import Tenants
+from core.tenants import Caller, Tenants, digest
 from tests.builders import decisions
 from tests.conftest import START
 
@@ -316,6 +316,37 @@ def test_a_key_is_revoked_once(tenants: Tenants, acme: Tenant, store: Store) -> 
     with pytest.raises(Conflict, match="revoked already, on 2026-03-04 at 12:00 UTC"):
         tenants.revoke_key(LOCAL_OPERATOR, new.id)
     assert _everything_kept(store) == before
+
+
+def test_callers_are_who_hold_a_live_key(tenants: Tenants, acme: Tenant) -> None:
+    """By the digest of its key each caller is who it is for authenticate, with the name of its tenant."""
+    other = tenants.create(LOCAL_OPERATOR, "Borealis")
+    first, second, revoked = (tenants.create_key(LOCAL_OPERATOR, one) for one in (acme, other, acme))
+    tenants.revoke_key(LOCAL_OPERATOR, revoked.id)
+    expected = {
+        digest(key.secret): Caller(tenants.authenticate(key.secret), name)
+        for key, name in ((first, "Acme"), (second, "Borealis"))
+    }
+    assert tenants.callers() == expected
+
+
+def test_whatever_moves_a_key_moves_the_revision(tenants: Tenants, acme: Tenant) -> None:
+    """A key made or revoked, a tenant made or renamed: each is seen by whoever kept the callers; looking is not."""
+    seen = [tenants.revision()]
+
+    def moved() -> None:
+        seen.append(tenants.revision())
+        assert tenants.revision() == seen[-1]
+
+    key = tenants.create_key(LOCAL_OPERATOR, acme)
+    moved()
+    tenants.revoke_key(LOCAL_OPERATOR, key.id)
+    moved()
+    tenants.create(LOCAL_OPERATOR, "Borealis")
+    moved()
+    tenants.edit(LOCAL_OPERATOR, acme.id, 1, name="Apex")
+    moved()
+    assert len(set(seen)) == len(seen)
 
 
 def test_an_unknown_key_cannot_be_revoked(tenants: Tenants) -> None:
