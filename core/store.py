@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, PoolProxiedConnection, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
@@ -37,12 +37,18 @@ _MIGRATION_WAIT_SECONDS = 60
 """How long one waits for another process that migrates."""
 
 
+_MOST_READERS = 20
+"""How many connections to an SQLite wait for the hot path's next look."""
 Sent = Callable[[], Any]
 """Returns the first row of a statement that was sent, as a tuple, or ``None``."""
 
 
 class Duplicate(Exception):
     """A row is there already, or another constraint was broken; nothing was kept."""
+
+
+class Disconnected(Unavailable):
+    """A kept connection turned out to be broken before anything could be kept: run the transaction again."""
 
 
 class Cursor(Protocol):
@@ -78,24 +84,31 @@ class Store:
         self.url = sqlalchemy.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.creates = creates
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
-        options["hide_parameters"] = True  # an error's text ends in logs, and its values may be anybody's
+        options: dict[str, Any] = {"hide_parameters": True}  # an error's text ends in logs, its values may be anybody's
         if self.is_sqlite:
             arguments: dict[str, Any] = {"timeout": WAIT_SECONDS, "check_same_thread": False}
             options |= {"paramstyle": "named", "connect_args": arguments}
+            ours: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
+            hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see _readers
         else:
-            options |= {"pool_pre_ping": True}
             if "connect_timeout" not in self.url.query:
                 options["connect_args"] = {"connect_timeout": WAIT_SECONDS}
-        self.engine: Engine = sqlalchemy.create_engine(url, **options)
+            # At most 20 in all. The hot path's are in autocommit, and not asked whether they live before each use.
+            most: dict[str, Any] = {"max_overflow": 4, "pool_timeout": WAIT_SECONDS}
+            ours = most | {"pool_size": pool_size // 2, "pool_pre_ping": True}
+            hot = most | {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT"}
+        self.engine: Engine = sqlalchemy.create_engine(url, **options, **ours)
+        self._hot: Engine = sqlalchemy.create_engine(url, **options, **hot)
+        self._readers: list[Any] = []
         place = self.url.database or ""
         is_file = self.is_sqlite and place and not place.startswith("file:")
         self.condition = Condition(DatabaseFile(Path(place)) if is_file else None)
         """What is wrong with it, as far as is known."""
         event.listen(self.engine, "handle_error", self._tell_error)
         if self.is_sqlite:
-            event.listen(self.engine, "do_connect", self._find_file)
-            event.listen(self.engine, "connect", self._open_sqlite)
+            for engine in (self.engine, self._hot):
+                event.listen(engine, "do_connect", self._find_file)
+                event.listen(engine, "connect", self._open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(writing=True)
         # SQLite's read transactions are snapshots already; PostgreSQL's only if they ask to be.
@@ -123,16 +136,25 @@ class Store:
         self._kept()
 
     @contextmanager
-    def transaction(self) -> Generator[Cursor]:
+    def transaction(self, *, pipelined: bool = False) -> Generator[Cursor]:
         """Open one write transaction on the driver itself: the hot path's door, four times as cheap as a session.
+
+        In a *pipelined* one nothing waits for the database but who asks for a result, which is to be done by
+        :meth:`Cursor.send`; and nobody has asked before whether the connection still lives. It is for blocks that can
+        be run again.
 
         Raises:
             Unavailable: the database does not answer; nothing was kept.
+            Disconnected: the same, for want of a living connection; pipelined ones alone.
             Duplicate: a row was there already; nothing was kept.
 
         """
         try:
-            with self._sqlite_transaction() if self.is_sqlite else self._pooled_transaction() as cursor:
+            if self.is_sqlite:
+                opened = self._sqlite_transaction()
+            else:
+                opened = self._pipelined_transaction() if pipelined else self._pooled_transaction()
+            with opened as cursor:
                 yield cursor
         except self._dbapi.IntegrityError as error:
             raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
@@ -164,25 +186,63 @@ class Store:
         finally:
             connection.close()  # back to the pool, which rolls back what was not committed
 
+    @contextmanager
+    def _pipelined_transaction(self) -> Generator[Cursor]:
+        connection, is_whole = self._hot.raw_connection(), False
+        try:
+            with self._postgres.pipeline(cast("Any", connection.driver_connection)) as cursor:
+                yield cursor
+                is_whole = True
+        except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
+            if not _is_broken(connection):
+                raise
+            connection.invalidate(error)
+            if is_whole:  # it may have been kept
+                raise
+            raise Disconnected(
+                f"The database does not answer ({type(error).__name__}); nothing was written."
+            ) from error
+        finally:
+            connection.close()
+
     def read_one(self, sql: str, parameters: Mapping[str, Any]) -> Any:
-        """Return the first row of a prepared SELECT as a tuple, or ``None``: the hot path's look.
+        """Return the first row of a prepared SELECT as a tuple, or ``None``: the hot path's look, one round trip.
 
         Raises:
             Unavailable: the database does not answer.
 
         """
         try:
-            connection = self.engine.raw_connection()
-            try:
-                cursor = connection.cursor()
-                cursor.execute(sql, parameters)
-                return cursor.fetchone()
-            finally:
-                connection.close()
+            return self._read_sqlite(sql, parameters) if self.is_sqlite else self._read_postgres(sql, parameters)
         except (self._dbapi.Error, SQLAlchemyError) as error:
             if (unavailable := self._unavailable(error)) is None:
                 raise
             raise unavailable from error
+
+    def _read_sqlite(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._hot.raw_connection()
+        try:
+            return cast("Any", connection.driver_connection).execute(sql, parameters).fetchone()
+        finally:
+            if len(self._readers) < _MOST_READERS:
+                self._readers.append(connection)
+            else:
+                connection.close()
+
+    def _read_postgres(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        while True:
+            connection = self._hot.raw_connection()
+            try:
+                return cast("Any", connection.driver_connection).execute(sql, parameters).fetchone()
+            except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
+                if not _is_broken(connection):
+                    raise
+                connection.invalidate(error)  # and try the next, until one lives or none can be made
+            finally:
+                connection.close()
 
     @property
     def _dbapi(self) -> Any:
@@ -205,11 +265,13 @@ class Store:
         return self._cursor_on(session.connection().connection.driver_connection)
 
     def _cursor_on(self, driver_connection: Any) -> Cursor:
-        if self.is_sqlite:
-            return driver_connection.cursor(_SqliteCursor)
+        return driver_connection.cursor(_SqliteCursor) if self.is_sqlite else self._postgres.Cursor(driver_connection)
+
+    @cached_property
+    def _postgres(self) -> Any:
         from core import postgres  # noqa: PLC0415 an SQLite needs no psycopg
 
-        return cast("Cursor", postgres.Cursor(driver_connection))
+        return postgres
 
     def prepare(self, sql: str) -> str:
         """Return *sql*, written with ``:name`` parameters, in the words of this database's driver."""
@@ -373,7 +435,10 @@ class Store:
         """Close every connection."""
         if "_own" in self.__dict__:
             self._own.close()
+        while self._readers:
+            self._readers.pop().close()
         self.engine.dispose()
+        self._hot.dispose()
 
 
 class _SqliteCursor(sqlite3.Cursor):
@@ -414,7 +479,11 @@ class Insert:
         return stored
 
 
-def _set_pragmas(dbapi_connection: Any) -> None:
+            return self._read_sqlite(sql, parameters) if self.is_sqlite else self._read_postgres(sql, parameters)
+        except (self._dbapi.Error, SQLAlchemyError) as error:
+            if (unavailable := self._unavailable(error)) is None:
+                raise
+            raise unavailable from error
     dbapi_connection.isolation_level = None  # we begin transactions ourselves
     for pragma in (
         "journal_mode=WAL",

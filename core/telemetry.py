@@ -60,7 +60,7 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor"):
+    for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor", "psycopg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
 
 

@@ -23,7 +23,7 @@ from core.record._ends import STOPPED, code_of, last_step, sentence_of
 from core.record._generation import Generation
 from core.record._rows import attempt_row, lost, payload_row
 from core.record._telling import tell, tell_thresholds
-from core.store import Cursor, Duplicate, Store
+from core.store import Cursor, Disconnected, Duplicate, Store
 from core.tables import Outcome
 from core.telemetry import Metrics, log, user_hash
 
@@ -345,13 +345,14 @@ class Record:
     def _transact(self, write: Callable[[Cursor], None]) -> None:
         """Run *write* in one transaction; what an undone one did to this record is undone as well.
 
-        It is run again where that helps: an account was missing and is open now, or recovery had settled the
-        reservation.
+        It is run again where that helps: an account was missing and is open now, recovery had settled the reservation,
+        or the connection was broken.
         """
+        pipelined = True
         while True:
             unwritten, reservation = self._unwritten, self._reservation.copy()
             try:
-                with self._recorder.store.transaction() as cursor:
+                with self._recorder.store.transaction(pipelined=pipelined) as cursor:
                     write(cursor)
             except BaseException as error:
                 self._unwritten, self._reservation = unwritten, reservation
@@ -359,6 +360,8 @@ class Record:
                     self._recorder.budgets.accounts.open(error.terms, error.at)
                 elif not reservation.looks_first and isinstance(error, (ReservationRecovered, Duplicate)):
                     reservation.looks_first = True  # what recovery wrote may be in the way before we know of it
+                elif pipelined and isinstance(error, Disconnected):
+                    pipelined = False  # on a connection that was asked whether it lives
                 else:
                     raise
             else:

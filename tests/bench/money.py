@@ -57,9 +57,9 @@ class CountingStore(Store):
 
     @contextmanager
     @override
-    def transaction(self) -> Generator[Cursor]:
+    def transaction(self, *, pipelined: bool = False) -> Generator[Cursor]:
         self.transactions += 1
-        with super().transaction() as cursor:
+        with super().transaction(pipelined=pipelined) as cursor:
             yield _CountingCursor(cursor, self)
 
 
@@ -135,11 +135,11 @@ def _reserving(store: Store, count: int) -> Generator[Callable[[], None]]:
     def generate() -> None:
         handle = reservations.open(terms, clock.new_id(), tenant.id, clock.now())
         out = attempt | {"id": clock.new_id()}
-        with store.transaction() as cursor:
+        with store.transaction(pipelined=True) as cursor:
             transfer = reservations.cover(cursor, handle, MODEL, 600_000, generation=row, attempt=out, lasts=lasts)
             reservations.complete(cursor, handle, transfer)
         reservations.charge(handle, out["id"], 114_000, estimated=False)
-        with store.transaction() as cursor:
+        with store.transaction(pipelined=True) as cursor:
             reservations.complete(cursor, handle, reservations.settle(cursor, handle))
 
     try:

@@ -390,9 +390,9 @@ class Counting(Store):
         return super().read_one(sql, parameters)
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] it is one
+    def transaction(self, **how: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] it is one
         self.asked += 1
-        with super().transaction() as cursor:
+        with super().transaction(**how) as cursor:
             yield cursor
 
 

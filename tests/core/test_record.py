@@ -286,9 +286,9 @@ class Breaking:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def transaction(self) -> Any:
+    def transaction(self, **how: Any) -> Any:
         self._left -= 1
-        return self._store.transaction() if self._left >= 0 or self.is_mended else self._fails()
+        return self._store.transaction(**how) if self._left >= 0 or self.is_mended else self._fails()
 
     @contextmanager
     def _fails(self) -> Iterator[Any]:

@@ -1,0 +1,98 @@
+"""How often a generation waits for PostgreSQL, counted on the wire; and what a broken connection costs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.principals import LOCAL_OPERATOR
+from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
+from tests.counting_proxy import CountingProxy, counting
+from tests.wire.server import WireServer
+
+ONE_LOOK, ONE_TRANSACTION = 1, 2
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture
+def counted(wire: WireServer, pg_database_url: str) -> Iterator[tuple[Rig, CountingProxy]]:
+    """A Proctor whose PostgreSQL is behind a proxy that counts."""
+    with counting(pg_database_url) as (proxy, url), rig(wire, url) as proctor:
+        yield proctor, proxy
+
+
+def trips(proctor: Rig, proxy: CountingProxy, *more: Any, **asked: Any) -> int:
+    """Return the round trips of one generation, after two that found accounts and connections."""
+    for _ in range(2):
+        proctor.ask(*more, **asked)
+    before = proxy.trips
+    proctor.ask(*more, **asked)
+    return proxy.trips - before
+
+
+@pytest.mark.parametrize("budgets", [0, 1, 4])
+def test_a_generation_waits_five_times(counted: tuple[Rig, CountingProxy], budgets: int) -> None:
+    """One look at the policy, a hold and a settlement of two trips each, however many budgets pay."""
+    proctor, proxy = counted
+    tenant = proctor.tenant(None)
+    for scope, name in [("tenant", ""), ("model", OPENAI), ("schema", "person"), ("route", "default")][:budgets]:
+        proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**12, scope=scope, scope_name=name)
+
+    assert trips(proctor, proxy, tenant, model=OPENAI) <= ONE_LOOK + 2 * ONE_TRANSACTION
+
+
+def test_each_further_call_waits_twice(counted: tuple[Rig, CountingProxy]) -> None:
+    """A re-ask or a fallback is written down and held for in one transaction of two trips."""
+    proctor, proxy = counted
+    tenant = proctor.tenant()
+    route = proctor.route(OPENAI, ANTHROPIC)
+
+    assert trips(proctor, proxy, tenant, "invalid-once", route=route) <= ONE_LOOK + 3 * ONE_TRANSACTION
+
+
+def test_after_a_restart_of_the_database_nobody_notices(counted: tuple[Rig, CountingProxy]) -> None:
+    """Kept connections that broke meanwhile are found out and replaced; no generation fails for it."""
+    proctor, proxy = counted
+    tenant = proctor.tenant()
+    for _ in range(3):
+        assert proctor.ask(tenant).error is None
+
+    proxy.cut()
+
+    for _ in range(3):
+        assert proctor.ask(tenant).error is None
+    assert proctor.is_settled()
+
+
+def test_a_connection_that_breaks_between_look_and_hold_is_replaced(
+    counted: tuple[Rig, CountingProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold or a settlement that meets a broken connection is run again on one that lives."""
+    proctor, proxy = counted
+    tenant = proctor.tenant()
+    proctor.ask(tenant)
+    store, seen = proctor.runtime.store, list[bool]()
+    transaction = store.transaction
+
+    def breaking(**how: Any) -> Any:
+        if how.get("pipelined"):
+            proxy.cut()
+        seen.append(bool(how.get("pipelined")))
+        return transaction(**how)
+
+    monkeypatch.setattr(store, "transaction", breaking)
+
+    assert proctor.ask(tenant).error is None
+    assert seen == [True, False, True], "the next hold or settlement finds a new one"
+    monkeypatch.undo()
+    assert proctor.is_settled()
