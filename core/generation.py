@@ -152,8 +152,8 @@ class Corridor:
                     model=request.model,
                     stream=request.stream,
                 )
-                policy = _within(request.timeout_seconds, policy)
                 record.governed_by(policy)
+                policy = _within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
@@ -286,10 +286,11 @@ class Corridor:
         return screened
 
 
-def _within(seconds: float | None, policy: Policy) -> Policy:
+def _within(seconds: float | None, policy: Policy, record: Record) -> Policy:
     """Return *policy* with the time that the caller has, if that is less than the route's."""
     if seconds is None or seconds >= policy.route.deadline_seconds:
         return policy
+    record.step("policy", "hurried", f"The caller waits {seconds:g} s, not {policy.route.deadline_seconds:g} s.")
     return replace(policy, route=replace(policy.route, deadline_seconds=seconds, is_hurried=True))
 
 

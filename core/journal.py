@@ -1,7 +1,7 @@
 """The journal: what happened, and the only place that writes it.
 
-Generations, their attempts, field errors, payloads and the ledger's entries are appended as calls end, by
-``core/record``, and stay as they are, but for four things:
+Generations, the policies they ran under, their attempts, field errors, payloads and the ledger's entries are appended
+as calls end, by ``core/record``, and stay as they are, but for four things:
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
@@ -25,7 +25,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from core.clock import micros
 from core.store import AT_ONCE, Cursor, Store
-from core.tables import VALID, Account, Attempt, FieldError, Generation, LedgerEntry, Payload
+from core.tables import VALID, Account, Attempt, FieldError, Generation, LedgerEntry, Payload, PolicySnapshot
 
 LOST = "lost"
 """The error code of a call whose process died."""
@@ -79,6 +79,10 @@ class JournalWriter:
         self._insert_attempts = store.insert(Attempt)
         self._insert_field_errors = store.insert(FieldError)
         self._insert_payloads = store.insert(Payload)
+        self._insert_policy = store.prepare(
+            "INSERT INTO policy_snapshot (hash, tenant_id, body) VALUES (:hash, :tenant_id, :body) "
+            "ON CONFLICT DO NOTHING"
+        )
         self._insert_entries = store.insert(LedgerEntry)
         self._sums = store.prepare(
             "SELECT COUNT(*), COUNT(CASE WHEN input_tokens IS NOT NULL AND cost_nano_usd IS NULL THEN 1 END), "
@@ -119,6 +123,10 @@ class JournalWriter:
     def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append what was asked and answered."""
         self._insert_payloads(cursor, rows)
+
+    def policy(self, cursor: Cursor, name: str, tenant_id: str, body: str) -> None:
+        """Keep a policy by its hash, unless it is kept already."""
+        cursor.execute(self._insert_policy, {"hash": name, "tenant_id": tenant_id, "body": body})
 
     def post(self, cursor: Cursor, entries: Sequence[Mapping[str, Any]]) -> None:
         """Append to the ledger; whoever does moves the accounts by the same sums, in the same transaction."""
@@ -208,5 +216,6 @@ def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
         delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
         delete(Attempt).where(col(Attempt.tenant_id).in_(tenants)),
         delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
+        delete(PolicySnapshot).where(col(PolicySnapshot.tenant_id).in_(tenants)),
         delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
     ]

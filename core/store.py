@@ -25,7 +25,7 @@ from core.errors import Unavailable
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0005"
+NEWEST = "0006"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 AT_ONCE = 500
 """How many rows a long work writes in one transaction."""
@@ -479,11 +479,12 @@ class Insert:
         return stored
 
 
-            return self._read_sqlite(sql, parameters) if self.is_sqlite else self._read_postgres(sql, parameters)
-        except (self._dbapi.Error, SQLAlchemyError) as error:
-            if (unavailable := self._unavailable(error)) is None:
-                raise
-            raise unavailable from error
+def _is_broken(connection: PoolProxiedConnection) -> bool:
+    """Whether the connection to PostgreSQL is gone."""
+    return bool(cast("Any", connection.driver_connection).closed)
+
+
+def _set_pragmas(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None  # we begin transactions ourselves
     for pragma in (
         "journal_mode=WAL",

@@ -24,7 +24,7 @@ from core.providers.loop import Cancellation
 from core.record import Generation, Recorder
 from core.runtime import Runtime
 from core.settings import Settings
-from core.tables import Account, FieldError, LedgerEntry, Payload, Reservation, Tenant
+from core.tables import Account, FieldError, LedgerEntry, Payload, PolicySnapshot, Reservation, Tenant
 from core.tables import Attempt as AttemptRow
 from core.tables import Generation as GenerationRow
 from tests.wire.server import WireServer
@@ -77,6 +77,7 @@ class Written:
     field_errors: Sequence[FieldError]
     payloads: Sequence[Payload]
     entries: Sequence[LedgerEntry]
+    policy: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,8 @@ class Rig:
             generation = session.get(GenerationRow, generation_id)
             assert generation is not None, "every generation is recorded"
 
+            kept = session.get(PolicySnapshot, generation.policy_hash) if generation.policy_hash else None
+
             def rows(table: Any, order: Any) -> Sequence[Any]:
                 mine = select(table).where(table.generation_id == generation_id)
                 return session.exec(mine.order_by(col(order))).all()
@@ -177,6 +180,7 @@ class Rig:
                 field_errors=rows(FieldError, FieldError.id),
                 payloads=rows(Payload, Payload.n),
                 entries=rows(LedgerEntry, LedgerEntry.id),
+                policy=kept.body if kept else None,
             )
 
     def last_written(self, tenant: Tenant) -> Written:

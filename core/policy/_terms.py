@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import orjson
 
 from core.attempts import Cause, RouteTerms
 from core.budgets import BudgetTerms
@@ -54,11 +57,16 @@ class Policy:
         return tuple(one for one in self.tenant.budgets if one.covers(schema=self.schema.name, route=self.route.name))
 
     @cached_property
+    def recorded(self) -> tuple[str, str]:
+        """The hash by which the policy is recorded, and what it says, as JSON."""
+        body = orjson.dumps(self.described).decode()
+        return hashlib.blake2b(f"{self.tenant.id} {body}".encode(), digest_size=16).hexdigest(), body
+
+    @cached_property
     def described(self) -> dict[str, Any]:
-        """The policy as it is recorded."""
+        """What it says, without its revision: a decision that changes nothing in it leaves its hash as it is."""
         tenant, route = self.tenant, self.route
         return {
-            "revision": self.revision,
             "rate_limit_per_min": tenant.rate_limit_per_min,
             "tokens_per_min": tenant.tokens_per_min,
             "concurrent_limit": tenant.concurrent_limit,

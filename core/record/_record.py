@@ -27,6 +27,8 @@ from core.store import Cursor, Disconnected, Duplicate, Store
 from core.tables import Outcome
 from core.telemetry import Metrics, log, user_hash
 
+_MOST_POLICIES = 4096
+
 
 class Recorder:
     """Opens records."""
@@ -37,6 +39,18 @@ class Recorder:
         self.budgets = budgets
         self.metrics = metrics
         self.journal = JournalWriter(store)
+        self._policies: set[str] = set()
+
+    def keeps(self, policy: Policy) -> bool:
+        """Whether this process knows that *policy* is kept."""
+        return policy.recorded[0] in self._policies
+
+    def keep(self, policy: Policy | None) -> None:
+        """Remember that *policy* is kept."""
+        if policy is not None and not self.keeps(policy):
+            if len(self._policies) >= _MOST_POLICIES:
+                self._policies.clear()
+            self._policies.add(policy.recorded[0])
 
     def open(
         self,
@@ -323,7 +337,8 @@ class Record:
             "user_hash": self._user_hash,
             "caller_metadata": self._metadata,
             "trace": self._trace,
-            "policy": self._policy.described if self._policy else None,
+            "policy_hash": self._policy.recorded[0] if self._policy else None,
+            "policy_revision": self._policy.revision if self._policy else None,
         }
 
     def _write(self, generation: Generation, error: BaseException | None) -> None:
@@ -353,6 +368,7 @@ class Record:
             unwritten, reservation = self._unwritten, self._reservation.copy()
             try:
                 with self._recorder.store.transaction(pipelined=pipelined) as cursor:
+                    self._write_policy(cursor)
                     write(cursor)
             except BaseException as error:
                 self._unwritten, self._reservation = unwritten, reservation
@@ -365,8 +381,14 @@ class Record:
                 else:
                     raise
             else:
+                self._recorder.keep(self._policy)
                 self._tell_thresholds()
                 return
+
+    def _write_policy(self, cursor: Cursor) -> None:
+        """Keep the policy, unless this process did so before."""
+        if self._policy is not None and not self._recorder.keeps(self._policy):
+            self._recorder.journal.policy(cursor, self._policy.recorded[0], self._tenant.id, self._policy.recorded[1])
 
     @property
     def retention(self) -> timedelta:

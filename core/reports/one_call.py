@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from core.errors import NotFound
 from core.reports.reading import Reading
-from core.tables import Attempt, FieldError, Generation, Payload, Tenant
+from core.tables import Attempt, FieldError, Generation, Payload, PolicySnapshot, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Call:
     trace: Sequence[Mapping[str, Any]]
     """The decision trace: ``{"room", "verdict", "reason"}``, in the order walked."""
     policy: Mapping[str, Any] | None
+    """The policy it ran under, with the revision of operators' decisions that it was."""
     rungs: Sequence[Rung]
     asked: Any
     """The messages that the caller sent; ``None`` if not kept."""
@@ -140,7 +141,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
-        "wasted_nano_usd", "estimated", "answered_from", "saved_nano_usd", "user_hash", "caller_metadata", "policy",
+        "wasted_nano_usd", "estimated", "answered_from", "saved_nano_usd", "user_hash", "caller_metadata",
     )  # fmt: skip
     return Call(
         **{name: getattr(generation, name) for name in same_names},
@@ -149,11 +150,17 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         retention_days=tenant.payload_retention_days if tenant else 0,
         schema=generation.schema_name,
         trace=generation.trace or [],
+        policy=_policy(reading, generation),
         rungs=_rungs(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,
         payload_expires_at=min((payload.expires_at for payload in kept.values()), default=None),
     )
+
+
+def _policy(reading: Reading, generation: Generation) -> Mapping[str, Any] | None:
+    kept = reading.session.get(PolicySnapshot, generation.policy_hash) if generation.policy_hash else None
+    return {"revision": generation.policy_revision, **kept.body} if kept else None
 
 
 def _rungs(reading: Reading, generation: Generation, kept: Mapping[int, Payload]) -> Sequence[Rung]:

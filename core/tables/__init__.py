@@ -37,6 +37,7 @@ from core.tables._happenings import FieldError as FieldError
 from core.tables._happenings import Generation as Generation
 from core.tables._happenings import LedgerEntry as LedgerEntry
 from core.tables._happenings import Payload as Payload
+from core.tables._happenings import PolicySnapshot as PolicySnapshot
 from core.tables._happenings import Process as Process
 from core.tables._happenings import RepricedAttempt as RepricedAttempt
 from core.tables._happenings import Repricing as Repricing

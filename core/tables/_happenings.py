@@ -138,8 +138,18 @@ class Generation(Row, table=True):
     caller_metadata: dict[str, Any] | None = json(default=None)
     trace: list[dict[str, Any]] = json()
     """The decision trace: ``{"room", "verdict", "reason"}`` in the order walked."""
-    policy: dict[str, Any] | None = json(default=None)
-    """The policy it ran under, so that it can be explained afterwards."""
+    policy_hash: str | None = None
+    """The :class:`PolicySnapshot` it ran under, so that it can be explained afterwards."""
+    policy_revision: int | None = None
+    """How many decisions of operators there were then."""
+
+
+class PolicySnapshot(Row, table=True):
+    """What a policy said, kept once, however many generations ran under it."""
+
+    hash: str = Field(primary_key=True)
+    tenant_id: str = Field(index=True)
+    body: dict[str, Any] = json()
 
 
 _UNPRICED = sql_text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")

@@ -144,7 +144,7 @@ def test_a_request_may_have_less_time_than_its_route(proctor: Rig) -> None:
     assert 0.4 <= time.monotonic() - began < 3
     assert (spelt(heard), heard.generation.outcome) == ("first timeout", Outcome.TIMEOUT)
     assert reasons(heard, "stopped") == ["The deadline of 0.4 s has passed."]
-    assert proctor.written(heard.generation.id).generation.policy is not None
+    assert proctor.written(heard.generation.id).policy is not None
 
     short = proctor.route(OPENAI, deadline_seconds=0.4)
     heard = proctor.ask(proctor.tenant(), "hang", route=short, timeout_seconds=50)

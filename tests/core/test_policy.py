@@ -256,7 +256,8 @@ def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
 
     with here.runtime.store.snapshot() as connection:
         revision = decisions(connection)
-    policy = written.generation.policy
+    policy = here.runtime.reports.call(written.generation.id).policy
+    assert policy is not None
     budget = {"scope": "tenant", "scope_name": "", "period": "month", "mode": "hard", "limit_nano_usd": 5_000_000}
     expected = {
         "revision": revision,

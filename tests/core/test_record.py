@@ -19,7 +19,7 @@ from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
 from core.providers.loop import Cancellation
 from core.store import Store
-from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, Reservation
+from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
 from core.telemetry import configure_logging, user_hash
 from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
 from tests.wire.server import WireServer
@@ -331,3 +331,32 @@ def test_what_cannot_be_recorded_is_logged_and_told(
         # The money stays held until the reservation lapses, and is then charged as an estimate.
         assert proctor.runtime.budgets.verify().ok
         assert proctor.runtime.budgets.verify().held_nano_usd > 0
+
+
+def test_a_policy_is_kept_once(proctor: Rig) -> None:
+    """Generations under the same decisions share one policy; a decision that changes it is another."""
+    tenant = proctor.tenant()
+    ids = [proctor.ask(tenant).generation.id for _ in range(3)]
+    proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 5_000_000_000)
+    ids += [proctor.ask(tenant, timeout_seconds=seconds).generation.id for seconds in (5.0, 5.5)]
+
+    hashes = [proctor.written(one).generation.policy_hash for one in ids]
+
+    assert hashes == [hashes[0]] * 3 + [hashes[3]] * 2
+    with proctor.runtime.store.reading() as session:
+        kept = session.exec(select(PolicySnapshot).where(PolicySnapshot.tenant_id == tenant.id)).all()
+    limits = {one.hash: one.body["budgets"][0]["limit_nano_usd"] for one in kept}
+    assert limits == {hashes[0]: 1_000_000_000, hashes[3]: 5_000_000_000}
+    assert proctor.written(ids[-1]).generation.trace[0] == {
+        "room": "policy", "verdict": "hurried", "reason": "The caller waits 5.5 s, not 60 s."
+    }  # fmt: skip
+
+
+def test_another_process_keeps_the_same_policy_again(proctor: Rig, database_url: str, wire: WireServer) -> None:
+    """Who does not know that a policy is kept writes it again, and changes nothing."""
+    tenant = proctor.tenant()
+    first = proctor.ask(tenant).generation.id
+    with rig(wire, database_url) as other:
+        second = other.ask(tenant).generation.id
+
+    assert proctor.written(first).policy == proctor.written(second).policy

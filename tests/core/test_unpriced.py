@@ -71,8 +71,8 @@ def test_a_model_without_a_price_is_refused(here: Rig, *, stream: bool) -> None:
     written = here.written(heard.generation.id)
     assert (written.generation.error_code, written.attempts) == ("no_price", [])
     assert written.generation.trace[-1]["room"] == "reserve"
-    assert written.generation.policy is not None
-    assert written.generation.policy["without_price"] == "refuse"
+    assert written.policy is not None
+    assert written.policy["without_price"] == "refuse"
 
 
 def test_the_next_candidate_with_a_price_answers(here: Rig) -> None:

@@ -17,7 +17,7 @@ from core.budgets import Budgets
 from core.claims import Claims, Done
 from core.clock import ManualClock, micros
 from core.store import NEWEST, Store
-from core.tables import Attempt, Generation, LedgerEntry, Reservation, Tenant
+from core.tables import Attempt, Generation, LedgerEntry, PolicySnapshot, Reservation, Tenant
 from tests import servers
 from tests.conftest import START
 from tests.tills import MODEL, Till
@@ -177,3 +177,37 @@ def the_tenant(store: Store) -> Tenant:
     """Return the one tenant there is."""
     with store.reading() as session:
         return session.exec(select(Tenant)).one()
+
+
+def test_policies_move_to_a_table_of_their_own_and_back(old: Store) -> None:
+    """What generations and reservations said of their policy is still known, kept once; going back restores it."""
+    old.migrate("0005")
+    policy = {"revision": 7, "flags": {"a": True}, "route": {"name": "défaut"}}
+    texts = [orjson.dumps(one).decode() for one in (policy, policy | {"revision": 8}, policy | {"flags": {}})]
+    with old.engine.begin() as connection:
+        known = sqlalchemy.MetaData()
+        known.reflect(connection)
+        like: dict[str, Any] = dict(connection.execute(known.tables["generation"].select()).mappings().first() or {})
+        rows = [like | {"id": f"g{n}", "policy": texts[n % 3]} for n in range(3000)]
+        connection.execute(known.tables["generation"].insert(), rows)
+        lost = {"generation": orjson.dumps({"id": "out", "policy": policy}).decode(), "holds": "{}", "attempts": "[]"}
+        keys = {"generation_id": "out", "tenant_id": "acme", "owner": "", "expires_at": 0}
+        connection.execute(known.tables["reservation"].insert(), [lost | keys])
+
+    old.migrate()
+
+    with old.reading() as session:
+        kept = {one.hash: one.body for one in session.exec(select(PolicySnapshot))}
+        found = {one.id: one for one in session.exec(select(Generation))}
+        [reservation] = session.exec(select(Reservation))
+    same, other = found["g0"], found["g2"]
+    assert (len(kept), same.policy_hash, same.policy_revision) == (2, found["g1"].policy_hash, 7)
+    assert kept[same.policy_hash or ""] == {"flags": {"a": True}, "route": {"name": "défaut"}}
+    assert kept[other.policy_hash or ""]["flags"] == {}
+    assert found["done"].policy_hash is None
+    assert reservation.generation == {"id": "out", "policy_hash": same.policy_hash, "policy_revision": 7}
+
+    old.migrate(f"-{int(NEWEST) - 5}")
+    with old.engine.connect() as connection:
+        text = connection.exec_driver_sql("SELECT policy FROM generation WHERE id = 'g2998'").scalar_one()
+    assert orjson.loads(text) == {"flags": {"a": True}, "route": {"name": "défaut"}}
