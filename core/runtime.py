@@ -15,7 +15,7 @@ from core.admission import Admission
 from core.answers import Answers
 from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
-from core.chores import Chores, house
+from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.database_faults import DatabaseFault
@@ -250,7 +250,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         providers=providers,
         loop=loop,
         chores=Chores(
-            house(
+            catalog(
                 clock=clock,
                 budgets=budgets,
                 journal=journal,

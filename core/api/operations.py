@@ -111,7 +111,7 @@ def _check(runtime: Runtime) -> dict[str, Any]:
     }
     store = runtime.store
     try:
-        # What was written last went well, or the sign of life would have noticed within seconds: no probe needs a write
+        # What was written last went well, or the heartbeat would have noticed within seconds: no probe needs a write
         # of its own, until one is known to have failed.
         store.check() if store.condition.fault is None else store.check_writing()
         shape = store.shape()

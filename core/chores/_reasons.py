@@ -6,14 +6,16 @@ import re
 import traceback
 from pathlib import Path
 
+from core.database_faults import DatabaseFault, fault_of
 from core.errors import ProctorError
 
 _CORE = Path(__file__).parents[1]
+_DATABASES = {"sqlite3", "psycopg", "sqlalchemy"}
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def reason(error: Exception) -> str:
-    """Return one sentence: our own words, the database's, or else which error it was and where in our code.
+    """Return one or two sentences: our own, what is wrong with the database, or which error it was and where.
 
     SQLite's messages name tables and conditions; PostgreSQL's may quote values, so of those only the kind is told.
     """
@@ -21,6 +23,8 @@ def reason(error: Exception) -> str:
         return error.message
     cause = getattr(error, "orig", None) or error
     driver = type(cause).__module__.partition(".")[0]
+    if driver in _DATABASES and (fault := fault_of(error)) not in (None, DatabaseFault.DOWN):
+        return fault.sentence
     if driver == "sqlite3" and type(cause).__name__ == "OperationalError":
         return f"The database says: {cause}."
     if driver == "psycopg":

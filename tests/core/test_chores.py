@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 from structlog.testing import capture_logs
 
@@ -22,6 +24,7 @@ from core.chores import Chore, Chores, ChoreStatus
 from core.chores._reasons import reason
 from core.claims import CHORE, Claims, Done, Held
 from core.clock import ManualClock, SystemClock
+from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import Unavailable
 from core.faults import Fault
@@ -134,10 +137,10 @@ def a_redis_that_is_away(runtime: Runtime) -> Callable[[], bool]:
 
 
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
-    "sign of life": a_sign_of_life,
+    "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
     "verify": no_verification,
-    "catching up": a_call_that_was_out,
+    "late calls": a_call_that_was_out,
     "retention": an_old_payload,
     "claims": an_old_answer,
     "drills": an_old_drill,
@@ -357,6 +360,9 @@ def test_a_reason_can_be_used(store: Store) -> None:
         missing = caught(lambda: connection.exec_driver_sql("SELECT * FROM nowhere"))
     expected = "no such table: nowhere" if store.is_sqlite else "undefined table (42P01)"
     assert reason(missing) == f"The database says: {expected}."
+    locked = OperationalError("UPDATE …", {}, sqlite3.OperationalError("database is locked"))
+    locked.orig.sqlite_errorcode = sqlite3.SQLITE_BUSY  # pyright: ignore[reportOptionalMemberAccess] as given
+    assert reason(locked) == DatabaseFault.LOCKED.sentence
     assert reason(Unavailable("The disk is full.")) == "The disk is full."
     ours = reason(caught(lambda: store.insert(None)))  # pyright: ignore[reportArgumentType] it is wrong
     assert ours.startswith("Proctor failed with AttributeError in core/store.py, line ")

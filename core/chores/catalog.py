@@ -18,7 +18,7 @@ from core.telemetry import Metrics, log
 _OFTEN = timedelta(seconds=30)
 
 
-def house(
+def catalog(
     *,
     clock: Clock,
     budgets: Budgets,
@@ -44,7 +44,7 @@ def house(
 
     return [
         Chore(
-            name="sign of life",
+            name="heartbeat",
             every=HEARTBEAT_EVERY,
             first_after=timedelta(),
             does="Writes down that this process lives.",
@@ -68,7 +68,7 @@ def house(
             run=verify,
         ),
         Chore(
-            name="catching up",
+            name="late calls",
             every=_OFTEN,
             one_process=True,
             does="Carries calls over to budgets that were changed while those were out.",
