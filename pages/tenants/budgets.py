@@ -93,7 +93,10 @@ def _facts(state: BudgetState, zone: str) -> str:
     if not state.is_current:
         when = f"governs from {formats.moment(state.starts_at, zone)} to {ends} only, and not now"
     told = ", ".join(f"{percent} %" for percent in state.terms.thresholds)
-    return f"{formats.dollars(state.held_nano_usd)} reserved for calls in flight · {when} {zone} · alerts at {told}"
+    over = state.spent_nano_usd - state.limit_nano_usd
+    overage = f"{formats.dollars(over)} overage · " if over > 0 else ""
+    reserved = f"{formats.dollars(state.held_nano_usd)} reserved for calls in flight"
+    return f"{overage}{reserved} · {when} {zone} · alerts at {told}"
 
 
 def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:

@@ -67,6 +67,19 @@ def test_a_budget_stands_with_what_it_paid(open_page: OpenPage, proctor: Runtime
     assert {f"edit_{budget.budget_id}", f"raise_{budget.budget_id}"} <= {str(button.key) for button in page.button}
 
 
+@pytest.mark.parametrize(("limit", "overages"), [(2 * NANO, 0), (NANO // 2, 1)])
+def test_what_was_spent_above_the_limit_is_the_overage(
+    open_page: OpenPage, proctor: Runtime, acme: Tenant, limit: int, overages: int
+) -> None:
+    """Two dollars are spent: a limit of two has no overage, one of half a dollar has the rest as such."""
+    proctor.budgets.set(LOCAL_OPERATOR, acme, limit)
+
+    said = " ".join(str(one.value) for one in open_page("tenants", tenant="Acme").caption)
+
+    assert said.count("overage") == overages
+    assert said.count(r"\$1\.50 overage · \$0\.00 reserved for calls in flight") == overages
+
+
 def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) -> None:
     """Before saving stands what the limit would have blocked in the last 30 days; then it is saved as it was typed."""
     dialog = _dialog("edit")
