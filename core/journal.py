@@ -112,6 +112,10 @@ class JournalWriter:
         """Append a generation that has ended."""
         self._insert_generations(cursor, [row])
 
+    def generations(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append many generations at once."""
+        self._insert_generations(cursor, rows)
+
     def attempts(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append attempts that have ended."""
         self._insert_attempts(cursor, rows)

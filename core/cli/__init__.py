@@ -15,6 +15,7 @@ import click
 
 from core.cli import (
     answers,
+    bench,
     breakers,
     budgets,
     deployment,
@@ -30,7 +31,21 @@ from core.cli import (
 from core.cli._command import DONE, MISUSED, REFUSED, complain, fail, proctor
 from core.errors import Misconfigured, ProctorError, Unavailable
 
-SUBJECTS = (tenants, limits, budgets, drills, prices, routes, breakers, answers, schemas, spend, deployment, doctor)
+SUBJECTS = (
+    tenants,
+    limits,
+    budgets,
+    drills,
+    prices,
+    routes,
+    breakers,
+    answers,
+    schemas,
+    spend,
+    bench,
+    deployment,
+    doctor,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
