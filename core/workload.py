@@ -34,6 +34,7 @@ from core.tables import (
     LedgerKind,
     Outcome,
     Payload,
+    Row,
     Tenant,
 )
 from core.tenants import Tenants
@@ -121,18 +122,18 @@ class Workload:
         self._spend = store.prepare(_SPENT_MORE)
         begins = self._now - timedelta(days=DAYS)
         self._begins = begins
-        self._generation = Generation(
-            id="", tenant_id="", principal="key prk_bench…", route="default", outcome="", started_at=begins,
-            ended_at=begins, duration_ms=0.0, trace=[{"room": "attempt", "verdict": "ended", "reason": "A workload."}],
-        ).model_dump()  # fmt: skip
-        self._attempt = Attempt(
-            id="", generation_id="", tenant_id="", n=1, kind="", provider="", model="", mode="tools",
-            started_at=begins, ended_at=begins, duration_ms=0.0, outcome="",
-        ).model_dump()  # fmt: skip
-
-        self._ledger_entry = LedgerEntry(
-            id="", at=begins, account_id="", generation_id="", kind=LedgerKind.CHARGE.value, nano_usd=0
-        ).model_dump()
+        self._generation = _blank(Generation) | {
+            "principal": "key prk_bench…",
+            "route": "default",
+            "trace": [{"room": "attempt", "verdict": "ended", "reason": "A workload."}],
+        }
+        self._attempt = _blank(Attempt) | {"mode": "tools"}
+        self._field_error = _blank(FieldError) | {
+            "path": "$.field_1",
+            "type": "string_type",
+            "message": "Input should be a valid string",
+        }
+        self._ledger_entry = _blank(LedgerEntry) | {"kind": LedgerKind.CHARGE.value}
 
     def fill(
         self, generations: int, *, beside_own: bool = False, tell: Callable[[int], None] = lambda _: None
@@ -373,23 +374,28 @@ class Workload:
         }
 
     def _error(self, at: datetime, generation_id: str, attempt_id: str, schema: str, digest: str) -> dict[str, Any]:
-        return FieldError(
-            id=self._id(at),
-            attempt_id=attempt_id,
-            generation_id=generation_id,
-            schema_name=schema,
-            schema_hash=digest,
-            path="$.field_1",
-            type="string_type",
-            message="Input should be a valid string",
-        ).model_dump()
+        return self._field_error | {
+            "id": self._id(at),
+            "attempt_id": attempt_id,
+            "generation_id": generation_id,
+            "schema_name": schema,
+            "schema_hash": digest,
+        }
+
+
+def _blank(table: type[Row]) -> dict[str, Any]:
+    """Return a row with the defaults of its columns."""
+    return {
+        name: None if one.is_required() else one.get_default(call_default_factory=True)
+        for name, one in table.model_fields.items()
+    }
 
 
 def _payload(generation_id: str, at: datetime, *, is_valid: bool) -> dict[str, Any]:
-    return Payload(
-        generation_id=generation_id,
-        n=0,
-        asked=[{"role": "user", "content": "What does this say? " + "A workload says very little. " * 12}],
-        answered='{"field_0": "very little", "field_1": "and that in several words"}' if is_valid else None,
-        expires_at=at + timedelta(days=30),
-    ).model_dump()
+    return _blank(Payload) | {
+        "generation_id": generation_id,
+        "n": 0,
+        "asked": [{"role": "user", "content": "What does this say? " + "A workload says very little. " * 12}],
+        "answered": '{"field_0": "very little", "field_1": "and that in several words"}' if is_valid else None,
+        "expires_at": at + timedelta(days=30),
+    }

@@ -80,6 +80,17 @@ NewZone = Callable[[Tenant, str], Callable[[Session, Tenant], None]]
 """Prepares for a tenant's new time zone; what it returns runs in the transaction that moves the clock."""
 
 
+_TRIES = 5
+
+
+class _SumsMoved(Exception):
+    """What was summed for a new time zone has changed before it was written."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__()
+        self.conflict = conflict
+
+
 class Tenants:
     """The tenants and their keys."""
 
@@ -174,6 +185,15 @@ class Tenants:
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
         wanted = {field: checked(field, value) for field, value in changes.items()}
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._edit(principal, tenant_id, expected_version, wanted)
+            except _SumsMoved as moved:
+                if not left:
+                    raise moved.conflict from None
+        raise AssertionError  # the last try returns or raises
+
+    def _edit(self, principal: Principal, tenant_id: str, expected_version: int, wanted: Mapping[str, Any]) -> Tenant:
         moves = self._moved(tenant_id, wanted.get("timezone"))
         with self._store.writing() as session:
             tenant = session.get(Tenant, tenant_id, with_for_update=True)
@@ -207,7 +227,10 @@ class Tenants:
                 after=different,
             )
             if moves is not None and "timezone" in different:
-                moves(session, tenant)
+                try:
+                    moves(session, tenant)
+                except Conflict as error:
+                    raise _SumsMoved(error) from None
         return tenant
 
     def _moved(self, tenant_id: str, timezone: str | None) -> Callable[[Session, Tenant], None] | None:

@@ -1,4 +1,4 @@
-"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``."""
+"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``, or ``walls 1000000``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import breakers, door, generation, http, limits, money
+from tests.bench import breakers, door, generation, http, limits, money, walls
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
@@ -16,15 +16,17 @@ BENCHES = {
     "door": door.run,
     "limits": limits.run,
     "breakers": breakers.run,
+    "walls": walls.run,
 }
 
 
 def main() -> None:
     """Run what is named, or all."""
-    wanted = sys.argv[1:] or list(BENCHES)
+    sizes = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+    wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or list(BENCHES)
     with tempfile.TemporaryDirectory() as folder, wire(free_port()) as url:
         for name in wanted:
-            BENCHES[name](url, Path(folder))
+            BENCHES[name](url, Path(folder), *(sizes if name == "walls" else ()))
 
 
 main()

@@ -1,0 +1,214 @@
+"""Nothing waits long: what generations wait for the store while budgets are edited, books verified, payloads deleted.
+
+``python -m tests.bench walls 1000000`` fills each database with so many calls first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core import runtime
+from core.budgets import Scope
+from core.clock import SystemClock
+from core.generation import GenerationRequest
+from core.principals import LOCAL_OPERATOR
+from core.settings import Settings
+from core.store import Store
+from core.tables import Tenant
+from core.workload import Workload
+from tests import servers
+from tests.bench.generation import INPUT, Ticket
+from tests.bench.measure import table
+
+SIZE = 100_000
+THREADS = 64
+PAUSE_SECONDS = 1.0
+"""Between two calls of a thread: so that what is measured is the store, and not a machine that has more than it can."""
+DUE_PAYLOADS = 100_000
+ALONE_SECONDS = 15.0
+TENANTS = 8
+"""The largest ones; they call, and their budgets are edited."""
+MODEL = "openai/gpt-4o-mini"
+
+
+def run(wire_url: str, folder: Path, size: int = SIZE) -> None:
+    """Measure and print, on SQLite and on PostgreSQL."""
+    with servers.postgres() as server, servers.database(server, "walls") as postgres:
+        for database, url in {"SQLite": f"sqlite:///{folder / 'walls.db'}", "PostgreSQL": postgres}.items():
+            _walls(wire_url, database, url, size)
+
+
+class _Waits:
+    """How long the threads of the traffic are in the store, call by call."""
+
+    def __init__(self, store: Store) -> None:
+        self._mine = threading.local()
+        self.seconds: list[float] = []
+        store.transaction = self._watched(store.transaction)
+        store.read_one = self._timed(store.read_one)
+
+    def join(self) -> None:
+        """Count the present thread as traffic from now on."""
+        self._mine.is_traffic = True
+
+    def _note(self, began: float) -> None:
+        if getattr(self._mine, "is_traffic", False):
+            self.seconds.append(time.perf_counter() - began)
+
+    def _watched(self, transaction: Callable[[], Any]) -> Any:
+        @contextmanager
+        def watched() -> Generator[Any]:
+            began = time.perf_counter()
+            with transaction() as cursor:
+                yield cursor
+            self._note(began)
+
+        return watched
+
+    def _timed(self, read_one: Callable[..., Any]) -> Any:
+        def timed(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return read_one(*arguments)
+            finally:
+                self._note(began)
+
+        return timed
+
+
+def _walls(wire_url: str, database: str, url: str, size: int) -> None:
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
+        openai_api_key="bench",
+        openai_base_url=f"{wire_url}/v1",
+        database_url=url,
+        rate_limit_per_min=10_000_000,
+        log_level="ERROR",
+        local_model="off",
+        demo=False,
+    )
+    proctor = runtime.build(settings)
+    try:
+        proctor.store.migrate()
+        began = time.perf_counter()
+        share = min(1.0, DUE_PAYLOADS * 1.6 / size)
+        rows = Workload(proctor.store, SystemClock(), payload_share=share).fill(size)
+        print(f"\n{database}: {sum(rows.values()):,} rows in {time.perf_counter() - began:.0f} s, {dict(rows)}")
+        waits = _Waits(proctor.store)
+        with _traffic(proctor, waits) as tenants:
+            time.sleep(5)  # connections, SDK, policies
+            waits.seconds.clear()
+            time.sleep(ALONE_SECONDS)
+            alone, waits.seconds = waits.seconds, []
+            took = _all_together(proctor, tenants)
+            together = waits.seconds
+        rows_of = [("what generations wait for the store", "looks", "median ms", "p99 ms", "longest ms", "over 50 ms")]
+        rows_of += [_summed("traffic alone", alone), _summed("with everything below", together)]
+        rows_of.append(("longest, together : alone", "", "", "", f"{max(together) / max(alone):.1f} x", ""))
+        table(f"{database}, {size:,} calls, {THREADS} threads of traffic", rows_of)
+        table("Meanwhile", [("what", "seconds", "times"), *took])
+    finally:
+        proctor.close()
+
+
+def _summed(name: str, seconds: list[float]) -> tuple[str, ...]:
+    several = sorted(seconds)
+    over = sum(one > 0.05 for one in several) / len(several)
+    median, p99 = several[len(several) // 2], several[len(several) * 99 // 100]
+    return name, f"{len(several):,}", *(f"{one * 1000:.1f}" for one in (median, p99, several[-1])), f"{over:.2%}"
+
+
+def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple[str, str, str]]:
+    """Run every long work at once, each in a thread of its own; return how long each took and how often it was done."""
+    swept = threading.Event()
+    work: dict[str, Callable[[int], object]] = {
+        "budget edit, another period": lambda n: _edit(proctor, tenants[n % 2], n),
+        "time-zone edit": lambda n: _move(proctor, tenants[2 + n % 2], n),
+        "late calls counted": lambda _: proctor.budgets.catch_up_lately(),
+        "verify, whole": lambda _: _verified(proctor, whole=True),
+        "verify, short": lambda _: _verified(proctor, whole=False),
+        "retention": lambda _: _sweep(proctor, swept),
+    }
+    spans: dict[str, list[float]] = {name: [] for name in work}
+    once = {"verify, whole", "retention"}
+
+    def do(name: str) -> None:
+        for n in range(1 if name in once else 1000):
+            if name == "verify, short":
+                whole.wait()
+            began = time.perf_counter()
+            work[name](n)
+            spans[name].append(time.perf_counter() - began)
+            if name == "verify, whole":
+                whole.set()
+            if name not in once and whole.is_set() and swept.is_set():
+                return
+            time.sleep(0.5)
+
+    whole = threading.Event()
+    threads = [threading.Thread(target=do, args=(name,)) for name in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [(name, f"{max(several):.2f} at most", str(len(several))) for name, several in spans.items()]
+
+
+def _edit(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
+    proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15 + n, period=("week", "month")[n // 2 % 2])
+    proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15 + n, scope=Scope.SCHEMA, scope_name=f"bench_{n % 5 + 1}")
+
+
+def _move(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
+    now = proctor.tenants.find(tenant.id)
+    zone = ("Asia/Kathmandu", "UTC")[n // 2 % 2]
+    proctor.tenants.edit(LOCAL_OPERATOR, now.id, now.version, timezone=zone)
+
+
+def _verified(proctor: runtime.Runtime, *, whole: bool) -> None:
+    found = proctor.budgets.verify(by="bench", whole=whole)
+    if not found.ok:
+        raise RuntimeError(f"The books do not add up: {found}")
+
+
+def _sweep(proctor: runtime.Runtime, swept: threading.Event) -> None:
+    count = proctor.journal.forget_payloads(SystemClock().now())
+    print(f"  {count:,} payloads were forgotten")
+    swept.set()
+
+
+@contextmanager
+def _traffic(proctor: runtime.Runtime, waits: _Waits) -> Generator[list[Tenant]]:
+    """Let many threads generate, each a call a second; yield whose calls these are."""
+    proctor.schemas.add("bench", "ticket", Ticket.model_json_schema())
+    tenants = [tenant for tenant in proctor.tenants.list() if tenant.name.startswith("Bench")][:TENANTS]
+    keys = [proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret for tenant in tenants]
+    principals = [proctor.policies.authenticate(key) for key in keys]
+    stopping, failures = threading.Event(), list[BaseException]()
+    asked = GenerationRequest(schema="ticket", input=INPUT, model=MODEL)
+
+    def call(number: int) -> None:
+        waits.join()
+        stopping.wait(PAUSE_SECONDS * number / THREADS)
+        while not stopping.wait(PAUSE_SECONDS):
+            try:
+                proctor.generator.generate(asked, principals[number % len(principals)])
+            except Exception as error:  # noqa: BLE001 told at the end
+                failures.append(error)
+
+    threads = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield tenants
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join(30)
+        if failures:
+            print(f"  {len(failures)} generations failed, the first: {failures[0]!r}")
