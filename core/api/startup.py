@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.api.connections import bounded_heads
 from core.api.problem import Problem
 from core.errors import Misconfigured, ProctorError
 from core.settings import load
@@ -86,7 +87,8 @@ class Startup:
         beginning.start()
         with self._draining_on_signals(loop):
             try:
-                yield
+                async with bounded_heads():
+                    yield
             finally:
                 await asyncio.to_thread(beginning.join, _CLOSE_SECONDS)
                 await self._close()

@@ -1,0 +1,81 @@
+"""Connections whose request never becomes one are closed: uvicorn waits for the rest of a head for ever.
+
+A head counts from the connection, or from its first byte on one that was used before, until it is whole. What follows
+(a slow body, a stream, a websocket) takes what time it needs: the door bounds bodies, and calls have their deadlines.
+uvicorn tells nobody of a connection before its head is whole, and Streamlit, which builds the server, lets nobody
+choose the class that speaks HTTP. So that class is taught here to note when a head begins and ends; a test holds
+uvicorn to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+HEAD_SECONDS = 10.0
+"""How long a request's head may take."""
+_open: dict[asyncio.AbstractEventLoop, dict[Any, float]] = {}
+"""The connections whose head is not whole, by loop, with the loop's time when it began. Each loop touches its own."""
+
+
+@asynccontextmanager
+async def bounded_heads(seconds: float = HEAD_SECONDS) -> AsyncGenerator[None]:
+    """Close connections of the running loop whose head takes longer, for as long as the block lasts."""
+    _teach()
+    loop = asyncio.get_running_loop()
+    heads = _open[loop] = {}
+    closing = loop.create_task(_close_late(heads, seconds))
+    try:
+        yield
+    finally:
+        del _open[loop]
+        closing.cancel()
+        with suppress(asyncio.CancelledError):
+            await closing
+
+
+async def _close_late(heads: dict[Any, float], seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(min(1.0, seconds / 4))
+        for protocol, began in list(heads.items()):
+            if loop.time() - began >= seconds:
+                del heads[protocol]
+                protocol.transport.close()
+
+
+def _teach() -> None:
+    """Let uvicorn's protocol note heads, in the loops that want to know. Once per process."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415 not for a program without a server
+
+    if hasattr(HttpToolsProtocol, "notes_heads"):
+        return
+    protocol: Any = HttpToolsProtocol
+    protocol.notes_heads = True
+    for name, note in (
+        ("connection_made", _begun),
+        ("on_message_begin", _begun),
+        ("on_headers_complete", _ended),
+        ("connection_lost", _ended),
+    ):
+        setattr(protocol, name, _noting(getattr(protocol, name), note))
+
+
+def _noting(method: Callable[..., None], note: Callable[[Any], None]) -> Callable[..., None]:
+    def noted(self: Any, *given: Any) -> None:
+        note(self)
+        method(self, *given)
+
+    return noted
+
+
+def _begun(protocol: Any) -> None:
+    if (heads := _open.get(protocol.loop)) is not None:
+        heads.setdefault(protocol, protocol.loop.time())
+
+
+def _ended(protocol: Any) -> None:
+    if (heads := _open.get(protocol.loop)) is not None:
+        heads.pop(protocol, None)

@@ -1,0 +1,167 @@
+"""Connections that are opened and never become a request: over real sockets, on the server that serves us."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.importer import import_from_string
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.sync.client import connect
+
+from core.api import connections, startup
+from core.api.connections import bounded_heads
+
+HEAD_SECONDS = 0.6
+HALF = b"GET /health HTTP/1.1\r\nHost: proctor\r\nX-Slow: "
+
+
+async def _body(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+async def _stream(_request: Request) -> StreamingResponse:
+    async def pieces() -> object:
+        for _ in range(4):
+            await asyncio.sleep(HEAD_SECONDS)
+            yield b"piece "
+
+    return StreamingResponse(pieces())  # pyright: ignore[reportArgumentType] it is an asynchronous generator
+
+
+async def _talk(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.send_text(await websocket.receive_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server."""
+
+    port: int
+
+    def open(self) -> socket.socket:
+        """Return a new connection to it."""
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A server that bounds heads, with a body, a stream and a websocket."""
+    routes = [Route("/body", _body, methods=["POST"]), Route("/stream", _stream), WebSocketRoute("/ws", _talk)]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> object:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(bounded_heads(HEAD_SECONDS))
+            yield
+
+    with running(Starlette(routes=routes, lifespan=lifespan)) as port:  # pyright: ignore[reportArgumentType] as above
+        yield Served(port)
+
+
+@contextmanager
+def running(app: Starlette) -> Iterator[int]:
+    """Serve *app* in a thread; yield the port."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(1024)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="websockets-sansio"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def is_closed(connection: socket.socket, seconds: float) -> bool:
+    """Whether the server ends a connection within *seconds*."""
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(100) == b""
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def test_half_a_head_is_closed(served: Served) -> None:
+    """Eight hundred that open and send nothing, or half a head, or byte after byte, are all closed in their time."""
+    opened = [served.open() for _ in range(800)]
+    for connection in opened[::2]:
+        connection.sendall(HALF)
+    drips = opened[0]
+    until = time.monotonic() + 10 * HEAD_SECONDS
+    while time.monotonic() < until:
+        try:
+            drips.sendall(b"x")
+        except OSError:
+            break
+        time.sleep(HEAD_SECONDS / 8)
+    else:
+        pytest.fail("a head that never ends was taken for ever")
+    assert all(is_closed(connection, 10) for connection in opened[1:])
+    for connection in opened:
+        connection.close()
+
+
+def test_a_second_head_counts_anew(served: Served) -> None:
+    """On a connection that has served a request, the next head has its own time, from its first byte."""
+    with served.open() as connection:
+        request = b"POST /body HTTP/1.1\r\nHost: p\r\nContent-Length: 2\r\n\r\nab"
+        for _ in range(2):
+            connection.sendall(request)
+            answer = b""
+            while b"\r\n\r\n2" not in answer:
+                answer += connection.recv(1000)
+            time.sleep(HEAD_SECONDS * 2)
+        connection.sendall(HALF)
+        assert is_closed(connection, 10)
+
+
+def test_slow_bodies_are_read(served: Served) -> None:
+    """A body may take longer than a head."""
+    with served.open() as connection:
+        connection.sendall(b"POST /body HTTP/1.1\r\nHost: p\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            time.sleep(HEAD_SECONDS / 3)
+            connection.sendall(b"x")
+        answer = b""
+        while b"\r\n\r\n8" not in answer:
+            answer += connection.recv(1000)
+
+
+def test_streams_and_websockets_go_on(served: Served) -> None:
+    """An answer in pieces and a websocket last as long as they like."""
+    with served.open() as streaming, connect(f"ws://127.0.0.1:{served.port}/ws") as websocket:
+        streaming.sendall(b"GET /stream HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n")
+        came = b""
+        while piece := streaming.recv(1000):
+            came += piece
+            websocket.send("still here")
+            assert websocket.recv() == "still here"
+    assert came.count(b"piece ") == 4
+    assert not any(heads for heads in connections._open.values())
+
+
+def test_it_is_uvicorn_s_own_class() -> None:
+    """The class that is taught is the one that uvicorn takes by itself, and every server of ours goes through it."""
+    chosen = HTTP_PROTOCOLS["auto"]
+    assert (import_from_string(chosen) if isinstance(chosen, str) else chosen) is HttpToolsProtocol
+    assert startup.bounded_heads is bounded_heads
