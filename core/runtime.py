@@ -28,7 +28,7 @@ from core.journal import JournalWriter
 from core.limits import Limits
 from core.policy import Policies
 from core.pricing import Prices, Usage
-from core.record import Recorder, Recovery
+from core.record import Backlog, Recorder, Recovery
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
@@ -96,6 +96,7 @@ class Runtime:
     budgets: Budgets
     journal: JournalWriter
     recovery: Recovery
+    backlog: Backlog
     routes: Routes
     schemas: Schemas
     breakers: Breakers
@@ -143,6 +144,7 @@ class Runtime:
         for provider in self.providers.made:
             self.loop.run(provider.close())
         self.loop.close()
+        self.backlog.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.recovery.leave()
         self.claims.close()
@@ -176,6 +178,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
     journal, budgets = JournalWriter(store), Budgets(store, clock, owner=owner)
     recovery = Recovery(store, clock, journal, owner=owner)
+    backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared, clock=clock)
@@ -225,6 +228,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         budgets=budgets,
         journal=journal,
         recovery=recovery,
+        backlog=backlog,
         routes=routes,
         schemas=schemas,
         breakers=breakers,
@@ -242,7 +246,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             providers=providers,
             breakers=breakers,
             loop=loop,
-            recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics),
+            recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics, backlog=backlog),
             clock=clock,
         ),
         demo=Demo(settings, store, clock),
@@ -255,6 +259,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 budgets=budgets,
                 journal=journal,
                 recovery=recovery,
+                backlog=backlog,
                 claims=claims,
                 drills=drills,
                 shared=shared,

@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     """After so many unknown keys in a minute an address is told to come back; known keys pass all the same."""
     database_url: str = ""
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
+    backlog_dir: Path | None = None
+    """Where records wait in a file while the database does not take them. Empty: beside an SQLite, else ``data/``."""
     redis_url: str | None = None
     """Shares limits and breakers between processes. Empty: they are counted per process."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
@@ -201,6 +203,15 @@ class Settings(BaseSettings):
         """The environment wins over secret files, and those over ``.env``."""
         del file_secret_settings  # pydantic's folder of secrets is not used: NAME_FILE is
         return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @property
+    def backlog_folder(self) -> Path:
+        """Where records wait in a file while the database does not take them."""
+        if self.backlog_dir is not None:
+            return self.backlog_dir.expanduser()
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).parent
+        return ROOT / "data"
 
     def has_provider(self, name: str) -> bool:
         """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""

@@ -146,6 +146,11 @@ class Metrics:
         self.wrong_keys = Counter(
             "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=self.registry
         )
+        self.backlog = Gauge(
+            "proctor_backlog_records",
+            "Generations that have ended and wait to be put on record, because the database did not take them.",
+            registry=self.registry,
+        )
         self.attempts = Histogram(
             "gen_ai_client_operation_duration_seconds",
             "Duration of one provider call.",

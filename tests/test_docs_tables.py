@@ -69,7 +69,9 @@ def test_every_variable_that_is_mentioned_exists() -> None:
 def test_every_error_code_stands_in_the_table() -> None:
     """Each code that the API can answer with, and its status."""
     told = {
-        kind.code: problems.STATUSES[kind][0] for kind in subclasses(errors.ProctorError) if kind.code not in ABSTRACT
+        kind.code: problems.STATUSES[kind][0]
+        for kind in subclasses(errors.ProctorError)
+        if kind.code not in ABSTRACT and "code" in vars(kind)  # else it is its parent's, for those who catch it
     }
     source = ast.parse(Path(problems.__file__).read_text(encoding="utf-8"))
     for call in (node for node in ast.walk(source) if isinstance(node, ast.Call)):

@@ -11,7 +11,7 @@ from core.claims import Claims
 from core.clock import Clock
 from core.drills import Drills
 from core.journal import JournalWriter
-from core.record import HEARTBEAT_EVERY, Recovery
+from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.shared import Shared
 from core.telemetry import Metrics, log
 
@@ -24,6 +24,7 @@ def catalog(
     budgets: Budgets,
     journal: JournalWriter,
     recovery: Recovery,
+    backlog: Backlog,
     claims: Claims,
     drills: Drills,
     shared: Shared,
@@ -58,6 +59,14 @@ def catalog(
             does="Records and charges calls whose process died, and gives back what they held.",
             otherwise="Money that calls of dead processes held stays held, and those calls are not yet on record.",
             run=recover,
+        ),
+        Chore(
+            name="backlog",
+            every=timedelta(seconds=2),
+            first_after=timedelta(),
+            does="Writes generations that ended while the database did not take their record.",
+            otherwise="Calls that have ended are not on record yet; they wait in memory and in the backlog's file.",
+            run=backlog.write,
         ),
         Chore(
             name="verify",

@@ -23,6 +23,7 @@ from core.record._ends import STOPPED, code_of, last_step, sentence_of
 from core.record._generation import Generation
 from core.record._rows import attempt_row, lost, payload_row
 from core.record._telling import tell, tell_thresholds
+from core.record.backlog import Backlog, document
 from core.store import Cursor, Disconnected, Duplicate, Store
 from core.tables import Outcome
 from core.telemetry import Metrics, log, user_hash
@@ -33,11 +34,15 @@ _MOST_POLICIES = 4096
 class Recorder:
     """Opens records."""
 
-    def __init__(self, *, store: Store, clock: Clock, budgets: Budgets, metrics: Metrics) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, budgets: Budgets, metrics: Metrics, backlog: Backlog | None = None
+    ) -> None:
+        """Join the parts. Without *backlog* a generation that the database does not take ends in ``Unavailable``."""
         self.store = store
         self.clock = clock
         self.budgets = budgets
         self.metrics = metrics
+        self.backlog = backlog
         self.journal = JournalWriter(store)
         self._policies: set[str] = set()
 
@@ -140,9 +145,13 @@ class Record:
                 outcome=outcome.value,
                 error=type(failure).__name__,
             )
-            if isinstance(failure, Unavailable):
-                raise
-            raise Unavailable("What came of this generation could not be recorded; its id is in the log.") from failure
+            backlog = self._recorder.backlog
+            if backlog is None or not isinstance(failure, (Unavailable, Duplicate)):
+                raise Unavailable(
+                    "What came of this generation could not be recorded; its id is in the log."
+                ) from failure
+            # A row that is there already tells of a transaction that had seemed to fail; the backlog looks at both.
+            self._keep(backlog, self.generation, error)
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,
@@ -349,13 +358,24 @@ class Record:
             transfer = reservations.settle(cursor, self._reservation)
             self._write_attempts(cursor)
             journal.generation(cursor, row)
-            if self._messages and self._expires_at is not None:
-                answered = None if self._value is None else orjson.dumps(self._value).decode()
-                payload = payload_row(self.id, 0, list(self._messages), answered, self._expires_at)
-                journal.payloads(cursor, [payload])
+            journal.payloads(cursor, self._payload_rows())
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
+
+    def _keep(self, backlog: Backlog, generation: Generation, error: BaseException | None) -> None:
+        """Keep what the database did not take, to be written when it is back."""
+        attempts, field_errors, payloads = self._attempt_rows()
+        backlog.keep(
+            document(
+                self._reservation,
+                generation=self._row(generation, error),
+                policy=(*self._policy.recorded, self._tenant.id) if self._policy else None,
+                attempts=attempts,
+                field_errors=field_errors,
+                payloads=[*payloads, *self._payload_rows()],
+            )
+        )
 
     def _transact(self, write: Callable[[Cursor], None]) -> None:
         """Run *write* in one transaction; what an undone one did to this record is undone as well.
@@ -402,36 +422,50 @@ class Record:
         return self._started_at + self.retention if self.retention else None
 
     def _write_attempts(self, cursor: Cursor) -> None:
-        attempts, self._unwritten = self._unwritten, []
-        if not attempts:
-            return
+        attempts, field_errors, payloads = self._attempt_rows()
+        self._unwritten = []
+        if attempts:
+            journal = self._recorder.journal
+            journal.attempts(cursor, attempts)
+            journal.field_errors(cursor, field_errors)
+            journal.payloads(cursor, payloads)
+
+    def _attempt_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of the attempts that are not written yet: themselves, their field errors, their payloads."""
         charged = self._reservation.charged
-        rows = [attempt_row(one, self.id, self._tenant.id, charged.get(one.id, 0)) for one in attempts]
-        self._recorder.journal.attempts(cursor, rows)
-        problems = [
+        attempts = [attempt_row(one, self.id, self._tenant.id, charged.get(one.id, 0)) for one in self._unwritten]
+        schema = self._policy.schema if self._policy else None
+        field_errors = [
             {
                 "id": self._clock.new_id(),
                 "attempt_id": attempt.id,
                 "generation_id": self.id,
-                "schema_name": self._policy.schema.name if self._policy else "",
-                "schema_hash": self._policy.schema.hash if self._policy else "",
+                "schema_name": schema.name if schema else "",
+                "schema_hash": schema.hash if schema else "",
                 "path": problem.path,
                 "type": problem.type,
                 "message": problem.message,
             }
-            for attempt in attempts
+            for attempt in self._unwritten
             for problem in attempt.field_errors
         ]
-        self._recorder.journal.field_errors(cursor, problems)
+        payloads: list[dict[str, Any]] = []
         if (expires_at := self._expires_at) is not None:
             # The text of a valid answer is the generation's own object, which is kept as it was screened.
-            said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in attempts}
+            said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in self._unwritten}
             payloads = [
                 payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
-                for one in attempts
+                for one in self._unwritten
                 if one.asked or said[one.n]
             ]
-            self._recorder.journal.payloads(cursor, payloads)
+        return attempts, field_errors, payloads
+
+    def _payload_rows(self) -> list[dict[str, Any]]:
+        """Return the row of what the generation was asked and answered, where that is kept."""
+        if not self._messages or self._expires_at is None:
+            return []
+        answered = None if self._value is None else orjson.dumps(self._value).decode()
+        return [payload_row(self.id, 0, list(self._messages), answered, self._expires_at)]
 
     def _tell_thresholds(self) -> None:
         events, self._reservation.events = self._reservation.events, []

@@ -6,6 +6,7 @@ or when it is past its time. Recovery is everybody's: each orphan is settled in 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ HEARTBEAT_EVERY = timedelta(seconds=5)
 DEAD_AFTER = timedelta(seconds=20)
 """Four heartbeats missed."""
 FORGET_AFTER = timedelta(days=1)
+_TIME = re.compile(r"(?:^|_)at$")
 LOST_SENTENCE = (
     "The process that ran it ended before an answer was recorded; the call that was out is charged an estimate."
 )
@@ -109,11 +111,11 @@ class Recovery:
                 if attempt["cost_nano_usd"] is None:
                     paying = []
                 entries += [self._entry(account_id, attempt, now) for account_id in paying]
-                rows.append(_timed(attempt) | {"charges": len(paying), "ended_at": now})
+                rows.append(timed(attempt) | {"charges": len(paying), "ended_at": now})
                 spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
             self._journal.post(cursor, entries)
             self._journal.attempts(cursor, rows)
-            self._journal.generation(cursor, self._ended(cursor, _timed(generation), rows[-1], now))
+            self._journal.generation(cursor, self._ended(cursor, timed(generation), rows[-1], now))
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
                 cursor.execute(self._move, row)
@@ -164,9 +166,9 @@ class Recovery:
         }
 
 
-def _timed(row: dict[str, Any]) -> dict[str, Any]:
+def timed(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row that was kept as JSON, with its times as times."""
     return {
-        name: datetime.fromisoformat(value) if name.endswith("_at") and isinstance(value, str) else value
+        name: datetime.fromisoformat(value) if _TIME.search(name) and isinstance(value, str) else value
         for name, value in row.items()
     }

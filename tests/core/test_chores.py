@@ -38,6 +38,7 @@ from tests import builders
 from tests.chore_process import EVERY_SECONDS
 from tests.conftest import START
 from tests.tills import Till
+from tests.wayward_store import WaywardStore, backlog_of
 
 SECRET = "sk-proj-4f9a0c"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,6 +85,19 @@ def a_dead_process(runtime: Runtime) -> Callable[[], bool]:
     """A process died long ago, and a call of its holds money."""
     Till(runtime.store, ManualClock(LONG_AGO), 1000).begin().cover(300)
     return lambda: count(runtime.store, Reservation) == 0
+
+
+def a_record_that_waits(runtime: Runtime) -> Callable[[], bool]:
+    """A process stopped while the database was away; what it could not write lies in its file."""
+    store = WaywardStore(runtime.store)
+    till = Till(store, SystemClock(), 1000, owner="gone")
+    backlog = backlog_of(till, runtime.settings.backlog_folder)
+    walk = till.begin()
+    walk.end(walk.cover(300), 200)
+    store.fails = "at once"
+    walk.close()
+    backlog.close()
+    return lambda: till.account() == (200, 0)
 
 
 def no_verification(runtime: Runtime) -> Callable[[], bool]:
@@ -139,6 +153,7 @@ def a_redis_that_is_away(runtime: Runtime) -> Callable[[], bool]:
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
+    "backlog": a_record_that_waits,
     "verify": no_verification,
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,

@@ -1,0 +1,288 @@
+"""What was told is never lost: records that the database does not take are written once it is back, to the cent."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlmodel import select
+
+from core.clock import ManualClock, SystemClock
+from core.errors import Unavailable
+from core.record.backlog import IN_MEMORY_SECONDS
+from core.store import Store
+from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation, Tenant
+from tests import backlog_process
+from tests.conftest import START
+from tests.corridor import program, question, rig
+from tests.tills import DEAD, Till, Walk
+from tests.wayward_store import Way, WaywardStore, backlog_of
+from tests.wire.server import WireServer
+
+WAYS: list[Way] = ["at once", "undone", "kept"]
+
+
+@pytest.fixture
+def wayward(store: Store) -> WaywardStore:
+    """The store of a process whose database can go away; once on each kind."""
+    return WaywardStore(store)
+
+
+@pytest.fixture
+def till(wayward: WaywardStore, clock: ManualClock) -> Iterator[Till]:
+    """That process, whose tenant may spend 1000."""
+    till = Till(wayward, clock, 1000)
+    yield till
+    wayward.fails = ""
+    if till.recorder.backlog is not None:
+        till.recorder.backlog.close()
+
+
+def comparable(row: Any) -> dict[str, Any]:
+    """Return what of a row does not depend on which generation it is, or when."""
+    told = row.model_dump()
+    names = {"id", "generation_id", "attempt_id", "request_id", "duration_ms", "ended_at", "started_at", "at"}
+    return {name: value for name, value in told.items() if name not in names}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_written_as_it_would_have_been(way: Way, till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """The caller has his answer; once the database is back the rows and the money are those of any generation."""
+    backlog = backlog_of(till, tmp_path)
+    till.spend(30)
+    walk = till.begin()
+    first = walk.cover(100)
+    walk.end(first, 30)
+    wayward.fails = way
+    walk.close()
+    assert walk.record.generation is not None
+    assert walk.record.generation.outcome is Outcome.VALID_FIRST_TRY
+    if way != "kept":
+        assert till.account() == (30, 100)
+        with pytest.raises(Unavailable):
+            backlog.write()
+    assert len(backlog) == 1
+
+    wayward.fails = ""
+    assert backlog.write() == 1
+    assert len(backlog) == backlog.write() == 0
+    assert till.account() == (60, 0)
+    assert till.is_sound()
+    for table in (Generation, Attempt, LedgerEntry):
+        one, other = till.rows(table)[-2:] if table is not LedgerEntry else till.rows(table)
+        assert comparable(one) == comparable(other)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("which", [0, 1])
+def test_whichever_transaction_fails_the_rest_follows(
+    which: int, way: Way, till: Till, wayward: WaywardStore, tmp_path: Path
+) -> None:
+    """A second call cannot be covered: what the first one cost is charged once, and nothing stays held."""
+    backlog = backlog_of(till, tmp_path)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails, wayward.left = way, which
+    if which == 0:
+        with pytest.raises(Unavailable):
+            walk.cover(200)
+    else:
+        walk.end(walk.cover(200), 40)
+    wayward.fails = way
+    walk.close()
+    wayward.fails, wayward.left = "", 0
+    backlog.write()
+    assert till.account() == (30 if which == 0 else 70, 0)
+    assert till.is_sound()
+    assert [row.outcome for row in till.rows(Generation)] == ["valid_first_try"]
+    assert till.rows(Reservation) == []
+
+
+def test_recovery_may_be_faster(till: Till, wayward: WaywardStore, tmp_path: Path, clock: ManualClock) -> None:
+    """Another process took this one for dead meanwhile, and charged an estimate: the record corrects it."""
+    backlog = backlog_of(till, tmp_path)
+    till.recovery.heartbeat()
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    wayward.fails = ""
+    clock.advance(DEAD)
+    assert till.beside("two").recovery.run() == 1
+    assert till.account() == (100, 0)
+    assert [row.error_code for row in till.rows(Generation)] == ["lost"]
+    assert backlog.write() == 1
+    assert till.account() == (30, 0)
+    assert till.is_sound()
+    [row] = till.rows(Generation)
+    assert (row.outcome, row.error_code, row.cost_nano_usd) == ("valid_first_try", None, 30)
+
+
+def test_after_a_moment_it_goes_to_a_file(
+    till: Till, wayward: WaywardStore, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The file is nobody else's to read, and nobody else's to take in while its process lives; then it is."""
+    folder = tmp_path / "made when it is needed"
+    backlog = backlog_of(till, folder)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    with pytest.raises(Unavailable):
+        backlog.write()
+    assert not folder.exists(), "for a moment it is kept in memory alone"
+    clock.advance(IN_MEMORY_SECONDS)
+    with pytest.raises(Unavailable):
+        backlog.write()
+    [path] = folder.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(backlog) == 1
+    assert b"proctor_backlog_records 1.0" in till.metrics.text()
+
+    other = till.beside("two")
+    others = backlog_of(other, folder)
+    wayward.fails = ""
+    assert others.write() == 0
+    assert path.exists()
+    assert backlog.write() == 1
+    assert path.read_bytes() == b""
+    assert till.account() == (30, 0)
+    assert till.is_sound()
+
+
+def test_what_a_stop_leaves_the_next_start_takes_in(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """A process that stops while the database is away files what it has; the next one writes it, once."""
+    backlog = backlog_of(till, tmp_path)
+    walks: list[Walk] = []
+    for cost in (1, 2, 3):
+        walk = till.begin()
+        walk.end(walk.cover(100), cost)
+        walks.append(walk)
+    wayward.fails = "at once"
+    for walk in walks:
+        walk.close()
+    backlog.close()
+    wayward.fails = ""
+    next_one = backlog_of(till.beside("two"), tmp_path)
+    assert next_one.write() == 3
+    assert next_one.write() == 0
+    assert list(tmp_path.glob("backlog-*")) == []
+    assert till.account() == (6, 0)
+    assert till.is_sound()
+
+
+def test_a_stop_that_finds_the_database_leaves_nothing(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """What waits as a process stops is written, if it can be."""
+    backlog = backlog_of(till, tmp_path)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    wayward.fails = ""
+    backlog.close()
+    assert till.account() == (30, 0)
+    assert till.is_sound()
+
+
+def test_one_that_is_never_taken_keeps_no_other(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """What another release wrote, or half a line, is put aside with all that it says; the rest is written."""
+    backlog = backlog_of(till, tmp_path)
+    (tmp_path / "backlog-of-another-release.jsonl").write_bytes(b'{"generation":{"id":"x"},"new":1}\nno JSON\n{"ha')
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    wayward.fails = ""
+    backlog.write()
+    assert till.account() == (30, 0)
+    refused = (tmp_path / "refused.jsonl").read_bytes().splitlines()
+    assert refused == [b'{"generation":{"id":"x"},"new":1}', b"no JSON"]
+    assert list(tmp_path.glob("backlog-of*")) == []
+
+
+def test_without_a_file_it_stays_in_memory(
+    till: Till, wayward: WaywardStore, tmp_path: Path, clock: ManualClock
+) -> None:
+    """A folder that cannot be made loses nothing while the process lives."""
+    (tmp_path / "file").write_text("in the way")
+    backlog = backlog_of(till, tmp_path / "file" / "folder")
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    clock.advance(IN_MEMORY_SECONDS)
+    with pytest.raises(Unavailable):
+        backlog.write()
+    wayward.fails = ""
+    assert backlog.write() == 1
+    assert till.account() == (30, 0)
+
+
+def test_a_process_that_is_killed_leaves_its_file(database_url: str, tmp_path: Path) -> None:
+    """Twenty records of a process that was killed: whoever looks next writes them all, before recovery estimates."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.backlog_process", database_url, str(tmp_path)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == -9, ended.stderr.decode()
+    store = Store(database_url)
+    till = Till(store, SystemClock(), owner="the next", tenant=next(iter(_tenants(store))))
+    assert till.account() == (0, backlog_process.CALLS * 100)
+    assert backlog_of(till, tmp_path).write() == backlog_process.CALLS
+    assert till.account() == (backlog_process.CALLS * backlog_process.COST, 0)
+    assert till.is_sound()
+    store.close()
+
+
+def _tenants(store: Store) -> list[Any]:
+    with store.reading() as session:
+        return list(session.exec(select(Tenant)))
+
+
+def test_the_caller_gets_the_answer_that_was_paid(sqlite_url: str) -> None:
+    """Through the whole corridor: the object is given, prompts and field errors follow when the database is back."""
+    with WireServer() as wire, rig(wire, sqlite_url) as proctor:
+        runtime = proctor.runtime
+        tenant = proctor.tenant()
+        recorder = runtime.generator._recorder
+        wayward = recorder.store = WaywardStore(runtime.store)
+        wayward.fails, wayward.left = "undone", 2  # two calls are covered, and what came of them is not taken
+        generation = runtime.generator.generate(question("invalid-once"), program(tenant))
+        assert generation.value is not None
+        assert len(runtime.backlog) == 1
+        assert runtime.backlog.write() == 1
+        assert proctor.is_settled()
+        written = proctor.written(generation.id)
+        assert written.generation.outcome == generation.outcome.value
+        assert len(written.attempts) == len(generation.attempts)
+        assert written.field_errors
+        assert {row.n for row in written.payloads} >= {0, 1}
+        assert written.generation.trace == list(generation.trace)
+        with runtime.store.reading() as session:
+            assert session.get(PolicySnapshot, written.generation.policy_hash) is not None
+
+
+def test_times_and_names_survive_the_file(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """What is filed reads back as the rows have it: times as times, everything else as it was."""
+    backlog = backlog_of(till, tmp_path / "backlog")
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    backlog._spill(0.0)
+    [path] = (tmp_path / "backlog").iterdir()
+    kept = orjson.loads(path.read_bytes())
+    assert kept["generation"]["started_at"] == START.isoformat()
+    wayward.fails = ""
+    backlog.write()
+    [row] = till.rows(Generation)
+    assert row.started_at == START
+    assert till.rows(Payload) == []
