@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from core.answers import Answered, Answers, Question, Turn, question
+from core.answers import Answered, Answers, Lookup, Question, question
 from core.attempts import AnswerLengths, Candidate, Reply, RouteTerms, Walk, degraded
 from core.breakers import Breakers
 from core.clock import Clock
@@ -141,7 +141,7 @@ class Corridor:
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
         permit: Permit | None = None
-        turn: Turn | None = None
+        lookup: Lookup | None = None
         made: Generation | None = None
         try:
             with record, cancellation.explained():
@@ -159,10 +159,10 @@ class Corridor:
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
                 record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each
                 route = _affordable(policy, record)  # attempt is covered before it goes out
-                turn = self._turn(policy, route, messages, record, cancellation)
-                if turn.given is not None:  # who asks the same is answered alike
-                    record.answered_again(turn.given)
-                    value, candidate = turn.given.value, None
+                lookup = self._look_up(policy, route, messages, record, cancellation)
+                if lookup.hit is not None:  # who asks the same is answered alike
+                    record.answered_again(lookup.hit)
+                    value, candidate = lookup.hit.value, None
                 else:  # 6 someone answers
                     walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
                     reply = yield from self._partials(walk, policy)
@@ -171,8 +171,8 @@ class Corridor:
             made = record.generation  # 8 all is written down
         finally:
             try:
-                if turn is not None:  # a valid answer is kept for who asks the same, else the next may try
-                    turn.end(_kept(made))
+                if lookup is not None:  # a valid answer is kept for who asks the same, else the next may try
+                    lookup.end(_kept(made))
             finally:
                 if permit is not None:  # what it took of the limits in flight is given back
                     permit.used(_tokens_used(record))
@@ -250,15 +250,15 @@ class Corridor:
         record.asking(screened)
         return screened
 
-    def _turn(
+    def _look_up(
         self,
         policy: Policy,
         route: RouteTerms,
         messages: Sequence[Mapping[str, Any]],
         record: Record,
         cancellation: Cancellation,
-    ) -> Turn:
-        """Return the answer that is given again, or the turn to make it; a route that keeps none costs nothing here."""
+    ) -> Lookup:
+        """Return the answer that is given again, or the lease to make it; where none is kept this costs nothing."""
         asked: Question | None = None
         if route.cache_seconds and record.retention:
             asked = question(
@@ -271,13 +271,15 @@ class Corridor:
                 guardrails=self._guardrails.names,
                 retention=record.retention,
             )
-        turn = self._answers.turn(asked, ends=record.began + route.deadline_seconds, cancelled=cancellation.requested)
-        if turn.waited_seconds:
-            waited = f"Waited {turn.waited_seconds:.2f} s for another call that asked the same."
+        lookup = self._answers.look_up(
+            asked, ends=record.began + route.deadline_seconds, cancelled=cancellation.requested
+        )
+        if lookup.waited_seconds:
+            waited = f"Waited {lookup.waited_seconds:.2f} s for another call that asked the same."
             record.step("cache", "waited", waited)
-        if asked is not None and turn.given is None:
+        if asked is not None and lookup.hit is None:
             record.step("cache", "miss", f"No answer to this is kept. A valid one is, for {asked.lasts}.")
-        return turn
+        return lookup
 
     def _screened_value(self, value: Any, record: Record) -> Any:
         findings: list[Finding] = []

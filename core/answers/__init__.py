@@ -4,7 +4,7 @@ Of many that ask the same at once, in one process or in several, one asks a prov
 Who that is, a claim decides (``core.claims``), and the answer is what comes of it.
 """
 
-from core.answers._answers import Answers, Kept, Turn
-from core.answers._questions import FORMAT, Answered, Given, Question, question
+from core.answers._answers import Answers, Kept, Lookup
+from core.answers._questions import FORMAT, Answered, Hit, Question, question
 
-__all__ = ["FORMAT", "Answered", "Answers", "Given", "Kept", "Question", "Turn", "question"]
+__all__ = ["FORMAT", "Answered", "Answers", "Hit", "Kept", "Lookup", "Question", "question"]

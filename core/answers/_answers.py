@@ -1,4 +1,4 @@
-"""Whose turn it is with a question, and what an operator does with the answers that are kept."""
+"""Looking an answer up, or the lease to make it, and what an operator does with the answers that are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlmodel import col, func, select
 
 from core import audit
-from core.answers._questions import Answered, Given, Question
+from core.answers._questions import Answered, Hit, Question
 from core.claims import ANSWER, Claims, Done, Lease
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Unavailable
@@ -26,16 +26,16 @@ _MOST_HINTS = 4096
 _REPORTED_DAYS = 30
 
 
-class Turn:
-    """One's turn with a question: an answer that is given again, or the right to make it for all who ask the same."""
+class Lookup:
+    """What came of looking an answer up: a hit, or the lease to make it for all who ask the same."""
 
     def __init__(
-        self, answers: Answers | None, question: Question | None, got: Given | Lease | None, waited_seconds: float
+        self, answers: Answers | None, question: Question | None, got: Hit | Lease | None, waited_seconds: float
     ) -> None:
         self._answers = answers
         self._question = question
         self._lease = got if isinstance(got, Lease) else None
-        self.given = got if isinstance(got, Given) else None
+        self.hit = got if isinstance(got, Hit) else None
         self.waited_seconds = waited_seconds
 
     def end(self, answered: Answered | None) -> None:
@@ -73,8 +73,10 @@ class Answers:
         self._hints: dict[str, None] = {}
         """Questions whose answer was seen in the table: there it is looked for before anybody claims it."""
 
-    def turn(self, asked: Question | None, *, ends: float, cancelled: threading.Event) -> Turn:
-        """Return one's turn, as soon as it comes; whoever gets it ends it. Without a question it comes at once.
+    def look_up(self, asked: Question | None, *, ends: float, cancelled: threading.Event) -> Lookup:
+        """Return a hit, or the lease to make the answer, as soon as there is either; whoever gets it ends it.
+
+        Without a question it comes at once.
 
         Raises:
             Exhausted: another call was answering the question until *ends*, on the clock's monotonic time.
@@ -82,22 +84,22 @@ class Answers:
 
         """
         if asked is None:
-            return Turn(None, None, None, 0.0)
+            return Lookup(None, None, None, 0.0)
         began, waited = self._clock.monotonic(), False
         while True:
-            got: Given | Lease | None = self._hinted(asked.key)
+            got: Hit | Lease | None = self._hinted(asked.key)
             if got is None:
                 ended, is_mine = self._joined(asked.key)
                 if not is_mine:
                     waited = True
                     self._wait(ended, _WAKE_SECONDS, ends, cancelled)
                     continue
-                got, others = self._claimed_or_given(asked, ends, cancelled)
+                got, others = self._lease_or_hit(asked, ends, cancelled)
                 waited = waited or others
-            return Turn(self, asked, got, self._clock.monotonic() - began if waited else 0.0)
+            return Lookup(self, asked, got, self._clock.monotonic() - began if waited else 0.0)
 
     def end(self, asked: Question, lease: Lease, answered: Answered | None) -> None:
-        """End one's turn. A trouble with the database costs no more than the answer's being kept."""
+        """End a lease. A trouble with the database costs no more than the answer's being kept."""
         try:
             with suppress(Unavailable):
                 if answered is None:
@@ -162,7 +164,7 @@ class Answers:
             )
         return made
 
-    # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Hit or lease ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _joined(self, key: str) -> tuple[threading.Event, bool]:
         """Return what is set when this process is through with a question, and whether the caller has just begun it."""
@@ -179,10 +181,10 @@ class Answers:
         if ended is not None:
             ended.set()
 
-    def _claimed_or_given(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Given | Lease, bool]:
+    def _lease_or_hit(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Hit | Lease, bool]:
         """Claim the question, or wait while another process answers it; and whether there was a wait.
 
-        With a lease, others of this process wait until the turn ends.
+        With a lease, others of this process wait until it ends.
         """
         look_again = _LOOK_SECONDS[0]
         is_mine = waited = False
@@ -193,7 +195,7 @@ class Answers:
                     is_mine = True
                     return found, waited
                 if isinstance(found, Done):
-                    return self._given(asked.key, found), waited
+                    return self._as_hit(asked.key, found), waited
                 waited = True
                 self._wait(cancelled, look_again, ends, cancelled)
                 look_again = min(look_again * 2, _LOOK_SECONDS[1])
@@ -201,19 +203,19 @@ class Answers:
             if not is_mine:
                 self._part(asked.key)
 
-    def _hinted(self, key: str) -> Given | None:
+    def _hinted(self, key: str) -> Hit | None:
         """Return the answer that can be given, where one was seen before."""
         if key not in self._hints:
             return None
         found = self._claims.look(ANSWER, key)
         if isinstance(found, Done):
-            return self._given(key, found)
+            return self._as_hit(key, found)
         self._hints.pop(key, None)
         return None
 
-    def _given(self, key: str, done: Done) -> Given:
+    def _as_hit(self, key: str, done: Done) -> Hit:
         self._hint(key)
-        return Given(generation_id=done.holder, made_at=done.since, **done.result)
+        return Hit(generation_id=done.holder, made_at=done.since, **done.result)
 
     def _hint(self, key: str) -> None:
         if len(self._hints) >= _MOST_HINTS:

@@ -62,7 +62,7 @@ def question(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Hit:
     """An answer that is given again."""
 
     value: Any

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import orjson
 
-from core.answers import Given
+from core.answers import Hit
 from core.attempts import Attempt, Call, Candidate
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
@@ -116,7 +116,7 @@ class Record:
         self._trace: list[dict[str, Any]] = []
         self._value: Any = None
         self._answered_by: Candidate | None = None
-        self._given: Given | None = None
+        self._hit: Hit | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
@@ -240,14 +240,12 @@ class Record:
         detail = f": {attempt.error_detail}" if attempt.error_detail else ""
         self.step("attempt", attempt.outcome.value, reason + detail)
 
-    def answered_again(self, given: Given) -> None:
+    def answered_again(self, hit: Hit) -> None:
         """Take in that an earlier answer is given again."""
-        self._given = given
-        age = (self._clock.now() - given.made_at).total_seconds()
-        saved = (
-            "" if given.cost_nano_usd is None else f" It cost ${given.cost_nano_usd / 1e9:.6f} then, and nothing now."
-        )
-        self.step("cache", "hit", f"Generation {given.generation_id} asked the same {age:.0f} s ago.{saved}")
+        self._hit = hit
+        age = (self._clock.now() - hit.made_at).total_seconds()
+        saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."
+        self.step("cache", "hit", f"Generation {hit.generation_id} asked the same {age:.0f} s ago.{saved}")
 
     def succeeded(self, value: Any, candidate: Candidate | None) -> None:
         """Take in the valid object, and who gave it, unless it was given again."""
@@ -259,7 +257,7 @@ class Record:
     def _outcome(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended; ``None`` for a request that never was a generation."""
         if error is None:
-            return Outcome.CACHE_HIT if self._given else self._deciding.outcome
+            return Outcome.CACHE_HIT if self._hit else self._deciding.outcome
         for kind, outcome in STOPPED.items():
             if isinstance(error, kind):
                 return outcome
@@ -283,7 +281,7 @@ class Record:
         last = self._deciding if self._attempts else None
         schema = self._policy.schema if self._policy else None
         ttft = last.answer.ttft_seconds if last else None
-        by, again = last or self._given, self._given if outcome is Outcome.CACHE_HIT else None
+        by, again = last or self._hit, self._hit if outcome is Outcome.CACHE_HIT else None
         return Generation(
             id=self.id,
             tenant_id=self._tenant.id,

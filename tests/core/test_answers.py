@@ -418,12 +418,12 @@ def ask(key: str = "k", *, generation: str = "g1", tenant_id: str = "t", seconds
 
 def test_what_a_miss_and_a_hit_cost(store: Counting, answers: Answers) -> None:
     """A miss is two statements and a hit one; what may not be kept costs nothing."""
-    turn = answers.turn(ask(), ends=9, cancelled=NEVER)
-    assert turn.given is None
+    turn = answers.look_up(ask(), ends=9, cancelled=NEVER)
+    assert turn.hit is None
     turn.end(Answered({"a": 1}, "openai", "m", 7))
     assert store.asked == 2
 
-    given = answers.turn(ask(generation="g2"), ends=9, cancelled=NEVER).given
+    given = answers.look_up(ask(generation="g2"), ends=9, cancelled=NEVER).hit
     assert given is not None
     assert (given.value, given.generation_id, given.provider, given.model, given.cost_nano_usd) == (
         {"a": 1},
@@ -434,20 +434,20 @@ def test_what_a_miss_and_a_hit_cost(store: Counting, answers: Answers) -> None:
     )
     assert store.asked == 3
 
-    answers.turn(None, ends=9, cancelled=NEVER).end(Answered({}, "openai", "m", 1))
+    answers.look_up(None, ends=9, cancelled=NEVER).end(Answered({}, "openai", "m", 1))
     assert store.asked == 3
 
 
 def test_an_answer_grows_old(answers: Answers, clock: ManualClock) -> None:
     """It is given until its time is over, and not at that moment any more."""
-    answers.turn(ask(), ends=9, cancelled=NEVER).end(Answered("x", "openai", "m", None))
+    answers.look_up(ask(), ends=9, cancelled=NEVER).end(Answered("x", "openai", "m", None))
     clock.advance(59.9)
-    assert answers.turn(ask(generation="g2"), ends=99, cancelled=NEVER).given is not None
+    assert answers.look_up(ask(generation="g2"), ends=99, cancelled=NEVER).hit is not None
     clock.advance(0.1)
-    turn = answers.turn(ask(generation="g3"), ends=99, cancelled=NEVER)
-    assert turn.given is None
+    turn = answers.look_up(ask(generation="g3"), ends=99, cancelled=NEVER)
+    assert turn.hit is None
     turn.end(Answered("y", "openai", "m", None))
-    given = answers.turn(ask(generation="g4"), ends=99, cancelled=NEVER).given
+    given = answers.look_up(ask(generation="g4"), ends=99, cancelled=NEVER).hit
     assert given is not None
     assert given.value == "y"
 
@@ -456,15 +456,15 @@ def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock
     """One whose lease lapsed and was taken over neither overwrites nor deletes what the next one does."""
     with closing(Claims(store, clock)) as claims:
         late = Answers(store, clock, claims)
-        first = late.turn(ask(generation="late"), ends=99, cancelled=NEVER)
+        first = late.look_up(ask(generation="late"), ends=99, cancelled=NEVER)
         clock.advance(10)
-        turn = answers.turn(ask(generation="next"), ends=99, cancelled=NEVER)
-        assert turn.given is None
+        turn = answers.look_up(ask(generation="next"), ends=99, cancelled=NEVER)
+        assert turn.hit is None
         first.end(Answered("late", "openai", "m", None))
         first.end(None)
         turn.end(Answered("next", "openai", "m", None))
 
-    given = answers.turn(ask(generation="third"), ends=99, cancelled=NEVER).given
+    given = answers.look_up(ask(generation="third"), ends=99, cancelled=NEVER).hit
     assert given is not None
     assert given.value == "next"
 
@@ -472,17 +472,17 @@ def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock
 def test_a_wait_has_an_end(store: Counting, answers: Answers, clock: ManualClock) -> None:
     """Who waits for another process waits until the deadline at most, and leaves with the caller."""
     with closing(Claims(store, clock, lease_seconds=1000)) as claims:
-        other = Answers(store, clock, claims).turn(ask(generation="other"), ends=9, cancelled=NEVER)
+        other = Answers(store, clock, claims).look_up(ask(generation="other"), ends=9, cancelled=NEVER)
         with pytest.raises(Exhausted) as late:
-            answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=NEVER)
+            answers.look_up(ask(), ends=clock.monotonic() + 5, cancelled=NEVER)
         assert late.value.facts["outcome"] is Outcome.TIMEOUT
         assert 5 <= clock.monotonic() < 6
         gone = threading.Event()
         gone.set()
         with pytest.raises(Cancelled):
-            answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=gone)
+            answers.look_up(ask(), ends=clock.monotonic() + 5, cancelled=gone)
         other.end(Answered("x", "openai", "m", None))
-    assert answers.turn(ask(), ends=clock.monotonic() + 5, cancelled=NEVER).given is not None
+    assert answers.look_up(ask(), ends=clock.monotonic() + 5, cancelled=NEVER).hit is not None
 
 
 def test_operators_clear(proctor: Rig, route: str, wire: WireServer) -> None:
@@ -491,7 +491,7 @@ def test_operators_clear(proctor: Rig, route: str, wire: WireServer) -> None:
     for one in (tenant, other):
         proctor.ask(one, input=asked, route=route)
     answers = proctor.runtime.answers
-    turn = answers.turn(ask("being made", tenant_id=tenant.id), ends=10**9, cancelled=NEVER)
+    turn = answers.look_up(ask("being made", tenant_id=tenant.id), ends=10**9, cancelled=NEVER)
     shown = answers.show(tenant)
     assert (shown.answers, shown.being_made, shown.hits) == (1, 1, 0)
     with pytest.raises(Forbidden):
@@ -640,13 +640,13 @@ def test_never_two_at_once(database_url: str) -> None:
                 leaving.start()
             asked = ask(key, generation=f"{number} {round_}", seconds=0.02)
             try:
-                turn = answers.turn(asked, ends=time.monotonic() + 30, cancelled=gone)
+                turn = answers.look_up(asked, ends=time.monotonic() + 30, cancelled=gone)
             except Cancelled:
                 continue
             finally:
                 leaving.cancel()
-            if turn.given is not None:
-                assert turn.given.value == key
+            if turn.hit is not None:
+                assert turn.hit.value == key
                 continue
             with guard:
                 busy[key] += 1
