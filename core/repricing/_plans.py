@@ -18,7 +18,7 @@ from core.settings import PROVIDERS
 from core.tables import Account, Attempt, Budget, Generation, LedgerEntry, LedgerKind
 
 MOST_ATTEMPTS = 50_000
-"""In one re-pricing: it is one transaction, and on SQLite nobody else writes meanwhile."""
+"""In one re-pricing: all of them are read and planned before the first is written."""
 _CHUNK = 500
 
 
@@ -128,7 +128,7 @@ class Payers:
 
 
 def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime, most: int) -> Sequence[Any]:
-    """Return the paid attempts of generations that have ended, locked until the transaction ends if it writes."""
+    """Return the paid attempts of generations that have ended."""
     query = (
         sqlalchemy.select(
             col(Attempt.id),
@@ -167,9 +167,22 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
         query = query.where(col(Attempt.model) == scope.model)
     if scope.tenant_id:
         query = query.where(col(Attempt.tenant_id) == scope.tenant_id)
-    if connection.get_execution_options().get("writing", False):
-        query = query.with_for_update(of=Attempt)
     return connection.execute(query).all()
+
+
+def unchanged(connection: Connection, changes: Sequence[Change]) -> Sequence[Change]:
+    """Return those whose attempt still costs what it did when they were planned; locked until the transaction ends."""
+    query = (
+        sqlalchemy.select(col(Attempt.id), col(Attempt.cost_nano_usd))
+        .where(col(Attempt.id).in_([change.attempt.id for change in changes]))
+        .with_for_update()
+    )
+    costs = {row.id: row.cost_nano_usd for row in connection.execute(query)}
+    return [
+        change
+        for change in changes
+        if change.attempt.id in costs and costs[change.attempt.id] == change.attempt.cost_nano_usd
+    ]
 
 
 def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
@@ -188,12 +201,14 @@ def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
         )
         for attempt_id, account_id in connection.execute(query):
             charged[str(attempt_id)].add(account_id)
-    carrying = set(
-        connection.execute(
-            sqlalchemy.select(col(LedgerEntry.account_id)).where(col(LedgerEntry.kind) == LedgerKind.CARRIED).distinct()
-        ).scalars()
-    )
-    accounts = _accounts_around(connection, [change.attempt.paid_at for change in changes])
+    accounts = _accounts_around(connection, changes)
+    ids = [account.id for several in accounts.values() for account in several]
+    carrying: set[str] = set()
+    for chunk in _chunks(ids):
+        query = sqlalchemy.select(col(LedgerEntry.account_id)).where(
+            col(LedgerEntry.account_id).in_(chunk), col(LedgerEntry.kind) == LedgerKind.CARRIED
+        )
+        carrying |= set(connection.execute(query.distinct()).scalars())
     carried: dict[str, int] = defaultdict(int)
     for change in changes:
         attempt = change.attempt
@@ -206,8 +221,9 @@ def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
     return Payers({change.attempt.id: sorted(charged[change.attempt.id]) for change in changes}, dict(carried))
 
 
-def _accounts_around(connection: Connection, times: Sequence[datetime]) -> dict[str, list[Any]]:
-    """Return the accounts whose period holds one of *times*, or lies between two, by tenant."""
+def _accounts_around(connection: Connection, changes: Sequence[Change]) -> dict[str, list[Any]]:
+    """Return the accounts whose period holds one of the changed calls, or lies between two, by tenant."""
+    times = [change.attempt.paid_at for change in changes]
     query = (
         sqlalchemy.select(
             col(Account.id),
@@ -218,7 +234,11 @@ def _accounts_around(connection: Connection, times: Sequence[datetime]) -> dict[
             col(Budget.scope_name),
         )
         .join(Budget, col(Budget.id) == col(Account.budget_id))
-        .where(col(Account.starts_at) <= max(times), col(Account.ends_at) > min(times))
+        .where(
+            col(Account.tenant_id).in_({change.attempt.tenant_id for change in changes}),
+            col(Account.starts_at) <= max(times),
+            col(Account.ends_at) > min(times),
+        )
     )
     found: dict[str, list[Any]] = defaultdict(list)
     for account in connection.execute(query):

@@ -26,8 +26,9 @@ from core.repricing._plans import (
     by_tenant,
     check,
     payers_of,
+    unchanged,
 )
-from core.store import Store
+from core.store import AT_ONCE, Store
 from core.tables import (
     Account,
     Attempt,
@@ -38,6 +39,7 @@ from core.tables import (
 )
 
 _LONGEST_REASON = 500
+_NO_LONGER = "What would be changed is no longer what the preview showed; look at it again."
 _SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back and be corrected; until then it is left alone."""
 
@@ -81,7 +83,11 @@ class Repricings:
     def reprice(
         self, principal: Principal, scope: RepricingScope, reason: str, *, expected: RepricingPreview | None = None
     ) -> Repricing:
-        """Price calls anew, in one transaction; return what was done.
+        """Price calls anew, some hundred in one transaction; return what was done.
+
+        Whatever is done is whole: attempts, their generations, ledger and accounts move together. If the process dies
+        on the way, the re-pricing says how far it came, and another one does the rest. A call that others have
+        changed since it began is left as it is.
 
         Each budget that paid for an attempt is charged or given back the difference. An attempt that was unpriced is
         charged to the accounts of its tenant that cover it. *expected* is the preview that the operator saw: if it is
@@ -98,29 +104,29 @@ class Repricings:
         reason = reason.strip()
         if not 1 <= len(reason) <= _LONGEST_REASON:
             raise Invalid(f"A re-pricing has a reason, of at most {_LONGEST_REASON} characters: it is kept for ever.")
-        with self._store.writing() as session:
+        with self._store.reading() as session:
             preview, changes = self._planned(session, scope)
-            if expected is not None and _figures(expected) != _figures(preview):
-                raise Conflict("What would be changed is no longer what the preview showed; look at it again.")
-            if not changes:
-                raise Invalid("Nothing would change: these calls are recorded at the present prices, or have none.")
-            done = Repricing(
-                id=self._clock.new_id(),
-                at=self._clock.now(),
-                actor=principal.name,
-                reason=reason,
-                tenant_id=scope.tenant_id,
-                provider=scope.provider,
-                model=scope.model,
-                starts_at=scope.starts_at,
-                ends_at=scope.ends_at,
-                attempts=preview.attempts,
-                before_nano_usd=preview.before_nano_usd,
-                after_nano_usd=preview.after_nano_usd,
-            )
+        if expected is not None and _figures(expected) != _figures(preview):
+            raise Conflict(_NO_LONGER)
+        if not changes:
+            raise Invalid("Nothing would change: these calls are recorded at the present prices, or have none.")
+        first, *others = [changes[start : start + AT_ONCE] for start in range(0, len(changes), AT_ONCE)]
+        done = Repricing(
+            id=self._clock.new_id(),
+            at=self._clock.now(),
+            actor=principal.name,
+            reason=reason,
+            tenant_id=scope.tenant_id,
+            provider=scope.provider,
+            model=scope.model,
+            starts_at=scope.starts_at,
+            ends_at=scope.ends_at,
+        )
+        with self._store.writing() as session:
             session.add(done)
             session.flush()
-            self._write(session, done, changes)
+            if self._write(session, done, first) < len(first):
+                raise Conflict(_NO_LONGER)
             span = f"from {_moment(scope.starts_at)} to {_moment(scope.ends_at)}"
             audit.record(
                 session,
@@ -140,6 +146,11 @@ class Repricings:
                     "reason": reason,
                 },
             )
+        for some in others:
+            self._store.rest()
+            with self._store.writing() as session:
+                done = session.get_one(Repricing, done.id, with_for_update=True)
+                self._write(session, done, some)
         return done
 
     def list(self) -> Sequence[Repricing]:
@@ -215,8 +226,12 @@ class Repricings:
 
     # ── Doing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _write(self, session: Session, done: Repricing, changes: Sequence[Change]) -> None:
+    def _write(self, session: Session, done: Repricing, changes: Sequence[Change]) -> int:
+        """Write those of *changes* that are still as they were planned; return how many these are."""
         connection = session.connection()
+        changes = unchanged(connection, changes)
+        if not changes:
+            return 0
         payers = payers_of(connection, changes)
         paying = payers.by_attempt
         entries: list[dict[str, Any]] = [
@@ -284,6 +299,11 @@ class Repricings:
                 .where(col(Account.id) == account_id)
                 .values(spent_nano_usd=col(Account.spent_nano_usd) + nano_usd)
             )
+        done.attempts += len(changes)
+        done.before_nano_usd += sum(change.attempt.cost_nano_usd or 0 for change in changes)
+        done.after_nano_usd += sum(change.cost.nano_usd for change in changes)
+        session.add(done)
+        return len(changes)
 
 
 def _figures(preview: RepricingPreview) -> tuple[Any, ...]:

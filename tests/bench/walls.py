@@ -60,11 +60,11 @@ class _Waits:
         if getattr(self._mine, "is_traffic", False):
             self.seconds.append(time.perf_counter() - began)
 
-    def _watched(self, transaction: Callable[[], Any]) -> Any:
+    def _watched(self, transaction: Callable[..., Any]) -> Any:
         @contextmanager
-        def watched() -> Generator[Any]:
+        def watched(*arguments: Any, **named: Any) -> Generator[Any]:
             began = time.perf_counter()
-            with transaction() as cursor:
+            with transaction(*arguments, **named) as cursor:
                 yield cursor
             self._note(began)
 

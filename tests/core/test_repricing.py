@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import delete, select
 
-from core.budgets.verification import verify
+from core.budgets.verification import Verifier
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.pricing import PriceBook, Prices, Usage
@@ -191,7 +191,7 @@ class World:
             assert made.cost_nano_usd == (None if None in costs else sum(costs))
             wasted = sum(one.cost_nano_usd or 0 for one in theirs if one.outcome == Outcome.INVALID)
             assert made.wasted_nano_usd == wasted
-        assert verify(self.store, self.clock, by="a test").ok
+        assert Verifier(self.store, self.clock).verify("a test").ok
 
 
 @pytest.fixture(scope="module")
@@ -464,6 +464,32 @@ def test_too_much_at_once_is_refused(world: World) -> None:
         repricings.preview(LOCAL_OPERATOR, world.scope())
     enough = Repricings(world.store, world.clock, world.prices, most_attempts=3)
     assert enough.preview(LOCAL_OPERATOR, world.scope()).attempts == 3
+
+
+def test_many_calls_go_some_at_a_time_and_what_is_done_is_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut in the middle, the books balance and the re-pricing says how far it came; another one does the rest."""
+    monkeypatch.setattr("core.repricing._repricings.AT_ONCE", 2)
+    world.budget("acme")
+    for _ in range(5):
+        world.call(Usage(input_tokens=1_000))
+    world.save()
+    world.price(GPT, "1")
+    rest = world.store.rest
+
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.store, "rest", killed)
+    with pytest.raises(KeyboardInterrupt):
+        world.reprice()
+    [cut] = world.repricings.list()
+    assert cut.attempts == 2
+    world.require_proof()
+
+    monkeypatch.setattr(world.store, "rest", rest)
+    assert world.reprice().attempts == 3
+    assert len(world.repricings.old_figures(cut.id)) == 2
+    world.require_proof()
 
 
 def test_a_reason_is_needed(world: World) -> None:
