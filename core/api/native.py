@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.admission import LARGE_BYTES
-from core.api import bodies, problems
+from core.api import bodies, documentation, problems
 from core.api import spend as spending
+from core.api.bodies import MOST_BODY_BYTES
 from core.api.door import Door, bearer
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.api.problem import MEDIA_TYPE, Problem
@@ -30,8 +31,6 @@ from core.principals import Permission, Principal
 from core.record import Generation
 from core.runtime import Runtime
 
-MOST_BODY_BYTES = 8_000_000
-"""The longest request body that is read."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -54,10 +53,10 @@ class Native:
         self.router = APIRouter()
         """The routes as they are documented."""
         add = self.router.add_api_route
-        add("/generate", self.generate, methods=["POST"], **_GENERATE)
-        add("/generations/{generation_id}", self.generation, methods=["GET"], **_GENERATION)
-        add("/schemas", self.schemas, methods=["GET"], **_SCHEMAS)
-        add("/spend", self.spend, methods=["GET"], **_SPEND)
+        add("/generate", self.generate, methods=["POST"], **documentation.GENERATE)
+        add("/generations/{generation_id}", self.generation, methods=["GET"], **documentation.GENERATION)
+        add("/schemas", self.schemas, methods=["GET"], **documentation.SCHEMAS)
+        add("/spend", self.spend, methods=["GET"], **documentation.SPEND)
         self.routes = [
             Route("/generate", self.generate, methods=["POST"]),
             Route("/generations/{generation_id}", self._generation_of_path, methods=["GET"]),
@@ -281,118 +280,3 @@ def _refused(refusal: Problem, *, streamed: bool) -> Ending:
 
 def _json(document: Any) -> Response:
     return Response(as_json(document), media_type="application/json")
-
-
-# ── What the OpenAPI says ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    said = {
-        401: "No key was sent, or one that is not known here.",
-        402: "The tenant's budget does not cover what this could cost; `resets_at` says when it starts anew.",
-        403: "The key may not do this, or a flag is off for its tenant.",
-        404: "The request names a schema, route or generation that is not there.",
-        408: "The body did not come in time.",
-        413: f"The body has more than {MOST_BODY_BYTES} bytes.",
-        422: "The request cannot be used, or a guardrail blocks it; `code` tells which.",
-        429: "A limit of the tenant, or of an address on unknown keys, is reached; `Retry-After` says when to return.",
-        499: "The caller left before the answer came.",
-        500: "Proctor failed.",
-        502: "Every model was tried and none gave a valid object; `attempts` shows what each did.",
-        503: "Too many requests wait already, the database does not answer, or the server is stopping.",
-        504: "As 502, and the last attempt ran out of time.",
-    }
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": said[status], "content": {MEDIA_TYPE: schema}} for status in statuses}
-
-
-_STREAM = (
-    "event: partial\n"
-    'data: {"value":{"vendor":"Nordlicht"},"attempt":1}\n\n'
-    "event: final\n"
-    'data: {"id":"019ab…","value":{…},"outcome":"valid_first_try",…}\n\n'
-)
-_GENERATE: dict[str, Any] = {
-    "operation_id": "generate",
-    "summary": "Generate an object",
-    "description": (
-        "Reads the input and answers with an object that satisfies the schema. Invalid answers are asked again, and "
-        "failing models give way to the next one, as the route allows; `attempts` shows every provider call.\n\n"
-        "With `stream: true` the answer is `text/event-stream`: events `partial` as the object grows (a `Partial`), "
-        "then one event `final` (a `Generation`) or `error` (a `Problem`). What is refused before the first event is "
-        "an ordinary problem with its own status."
-    ),
-    "response_class": Response,
-    "responses": {
-        200: {
-            "description": "The object, and everything that came of the request.",
-            "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/Generation"}},
-                "text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}, "example": _STREAM},
-            },
-        },
-        **_problems(401, 402, 403, 404, 408, 413, 422, 429, 499, 500, 502, 503, 504),
-    },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/Generate"},
-                    "examples": {
-                        "registered": {
-                            "summary": "A registered schema",
-                            "value": {
-                                "schema": "invoice@production",
-                                "input": "Invoice 2031 of Nordlicht GmbH, due 14 May: 3 lamps at 40 EUR.",
-                            },
-                        },
-                        "inline": {
-                            "summary": "A schema of one's own, streamed",
-                            "value": {
-                                "schema": {
-                                    "title": "city",
-                                    "type": "object",
-                                    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
-                                    "required": ["name", "people"],
-                                },
-                                "messages": [{"role": "user", "content": "Bern has 134 000 inhabitants."}],
-                                "stream": True,
-                            },
-                        },
-                    },
-                }
-            },
-        }
-    },
-}
-_GENERATION: dict[str, Any] = {
-    "operation_id": "generation",
-    "summary": "Read a generation again",
-    "description": (
-        "The same document that `POST /generate` answered, or would have answered had it not been refused. "
-        "`value` is null once the tenant's retention has passed."
-    ),
-    "response_class": Response,
-    "responses": {
-        200: {
-            "description": "The generation.",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Generation"}}},
-        },
-        **_problems(401, 403, 404, 422, 429, 500, 503),
-    },
-}
-_SCHEMAS: dict[str, Any] = {
-    "operation_id": "schemas",
-    "summary": "List the schemas",
-    "description": "Every registered schema with its versions, labels and JSON Schemas.",
-    "response_class": Response,
-    "responses": {
-        200: {
-            "description": "The schemas, by name.",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schemas"}}},
-        },
-        **_problems(401, 403, 429, 500, 503),
-    },
-}
-_SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(_problems(401, 403, 422, 429, 500, 503))
