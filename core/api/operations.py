@@ -14,10 +14,13 @@ from starlette.routing import Route
 
 from core.api.reachability import Reachability
 from core.database_faults import DatabaseFault
+from core.own_limits import NO_DESCRIPTORS, descriptors_left
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
+ROOM = 8
+"""So many files and connections must be left to open for ``/ready`` to call the process well."""
 CHECK_SECONDS = 3.0
 """How long ``/ready`` waits for the store before it calls it down."""
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -65,7 +68,8 @@ class _Operations:
             status = "starting" if runtime is None else "stopping"
             return _json(orjson.dumps({"status": status, "parts": {}}), 503)
         parts = await self._parts(runtime)
-        is_ready = parts["store"]["status"] == parts["migrations"]["status"] == "ok"
+        parts["process"] = _process()
+        is_ready = all(parts[name]["status"] == "ok" for name in ("store", "migrations", "process"))
         parts["providers"] = self._providers(runtime)
         parts["chores"] = _chores(runtime)
         document = {"status": "ready" if is_ready else "not_ready", "parts": parts}
@@ -119,6 +123,13 @@ def _check(runtime: Runtime) -> dict[str, Any]:
         return {"store": _told(_reason(error)), "migrations": {"status": "unknown"}, **found}
     migrations = {"status": "ok"} if shape is None else {"status": shape.value, "detail": shape.sentence}
     return {"store": {"status": "ok"}, "migrations": migrations, **found}
+
+
+def _process() -> dict[str, Any]:
+    """Return whether this process has what it needs for calls."""
+    if descriptors_left(ROOM):
+        return {"status": "ok"}
+    return {"status": "down", "reason": "no_descriptors", "detail": NO_DESCRIPTORS}
 
 
 def _reason(error: Exception) -> DatabaseFault:

@@ -19,9 +19,9 @@ from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
-from core.errors import Cancelled, Exhausted, ProctorError, Unpriced
+from core.errors import Cancelled, Exhausted, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, Provider, ProviderError
+from core.providers import Abandoned, Answer, Ask, Conversation, NotSent, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
@@ -260,6 +260,8 @@ class Walk:
         """Take in a call that gave no answer: the candidate is asked again or given up."""
         self._calls.failed(call, error)
         self._stop_if_left()
+        if isinstance(error, NotSent):  # who else is asked would lack it too, and all the sooner
+            raise Unavailable(error.message, reason=error.code)
         cause = cause_of(error)
         if cause is Cause.TRUNCATION and (more := state.more_tokens()):
             self._journal.note(

@@ -231,6 +231,15 @@ class Abandoned(ProviderError):
     trips_breaker = False
 
 
+class NotSent(ProviderError):
+    """The call could not go out because this process lacks something: nobody else would be reached either."""
+
+    outcome = Outcome.INTERNAL_ERROR
+    code = "own_lack"
+    trips_breaker = False
+    was_sent = False
+
+
 class Conversation(Protocol):
     """One schema, one model, one growing exchange."""
 

@@ -25,11 +25,13 @@ from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
+from core.own_limits import lack_in
 from core.pricing import Usage
 from core.providers import (
     Answer,
     Ask,
     Garbled,
+    NotSent,
     ProviderError,
     Unreachable,
 )
@@ -235,8 +237,12 @@ class Wire:
             told_status: Any = error
             self._note(told_status.response, told)
             return status_error(self.name, told_status.response, told_status.body, told.answer())
+        root = _root(error)
+        if (lack := lack_in(root)) is not None and not told.http_status:
+            not_sent = NotSent(lack, answer=told.answer())
+            not_sent.was_sent = isinstance(root, MemoryError)  # it may have failed for what came back
+            return not_sent
         if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
-            root = _root(error)
             broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
             broken.was_sent = not isinstance(root, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
             return broken

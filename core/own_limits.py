@@ -1,0 +1,41 @@
+"""What this process itself may run out of: that a call cannot go out for want of it says nothing about a provider."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+NO_DESCRIPTORS = (
+    "This process has no file descriptor left, so it can open no connection. Raise its limit (ulimit -n), or lower "
+    "CONCURRENCY; it goes on by itself once some are free."
+)
+NO_MEMORY = "This process has no memory or no thread left. Give it more, or lower CONCURRENCY."
+
+
+def lack_in(error: BaseException) -> str | None:
+    """Return what we lack, as sentences, where *error* came of that; ``None`` where it did not.
+
+    A name that cannot be looked up and a connection that cannot be made may both be for want of a descriptor, and say
+    so in many ways: so it is tried whether there are any. What broke after it was made never is.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "new thread" in str(error)):
+        return NO_MEMORY
+    if not isinstance(error, OSError) or isinstance(error, ConnectionError | TimeoutError):
+        return None
+    return NO_DESCRIPTORS if error.errno in {errno.EMFILE, errno.ENFILE} or not descriptors_left() else None
+
+
+def descriptors_left(count: int = 2) -> bool:
+    """Whether *count* more files or connections can be opened now."""
+    opened: list[int] = []
+    try:
+        for _ in range(count):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 each is to be closed, whichever fails
+    except OSError:
+        return False
+    finally:
+        for descriptor in opened:
+            with suppress(OSError):
+                os.close(descriptor)
+    return True
