@@ -78,8 +78,8 @@ class Drill:
         return is_named and self.starts_at <= now < self.ends_at
 
 
-class Strike:
-    """One call's meeting with a drill."""
+class InjectedFault:
+    """The fault that one call meets, by a drill."""
 
     __slots__ = ("drill", "went_out")
 
@@ -102,35 +102,35 @@ class Strike:
 _MARK = "fire drill:"
 
 
-def met(drills: Sequence[Drill], provider: str, model: str, clock: Clock) -> Strike | None:
+def met(drills: Sequence[Drill], provider: str, model: str, clock: Clock) -> InjectedFault | None:
     """Return the drill that strikes this call; ``None`` where none does. Each that concerns it draws its lot."""
     if not drills:
         return None
     now = clock.now()
     for drill in drills:
         if drill.concerns(provider, model, now) and clock.chance() < drill.share:
-            return Strike(drill)
+            return InjectedFault(drill)
     return None
 
 
-def struck(conversation: Conversation, strike: Strike | None) -> Conversation:
+def struck(conversation: Conversation, injected: InjectedFault | None) -> Conversation:
     """Return what to send for one call: *conversation*, or one that meets the fault first."""
-    return conversation if strike is None else _Struck(conversation, strike)
+    return conversation if injected is None else _Struck(conversation, injected)
 
 
 class _Struck:
     """A conversation whose next call meets a fault."""
 
-    def __init__(self, conversation: Conversation, strike: Strike) -> None:
+    def __init__(self, conversation: Conversation, injected: InjectedFault) -> None:
         self.mode = conversation.mode
         self._conversation = conversation
-        self._strike = strike
+        self._injected = injected
         self._waited = 0.0
 
     @property
     def so_far(self) -> Answer:
         """What the wire told, if it was asked at all: what it told of an earlier call is not of this one."""
-        return self._late(self._conversation.so_far) if self._strike.went_out else Answer()
+        return self._late(self._conversation.so_far) if self._injected.went_out else Answer()
 
     @property
     def size_bytes(self) -> int:
@@ -144,7 +144,7 @@ class _Struck:
             ProviderError: the fault is one, or the provider's own.
 
         """
-        drill = self._strike.drill
+        drill = self._injected.drill
         match drill.fault:
             case Fault.RATE_LIMIT:
                 raise Throttled(f"{_MARK} too many requests (429), on purpose.", answer=Answer(http_status=429))
@@ -162,7 +162,7 @@ class _Struck:
         began = clock.time()
         await asyncio.sleep(seconds)
         self._waited = clock.time() - began
-        self._strike.went_out = True
+        self._injected.went_out = True
         try:
             return self._late(await self._conversation.send(on_text))
         except ProviderError as error:

@@ -1,7 +1,7 @@
 """The corridor: eight rooms in a fixed order, walked by every generation.
 
 ``Corridor._rooms`` is the whole of it. Every call there goes downward; who is below turns up in one place only, the
-record, which a walk knows as its ``Journal``.
+record, which a walk knows as its ``Bookkeeper``.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class Corridor:
             loop=self._loop,
             prices=policy.prices,
             lengths=self._lengths,
-            journal=record,
+            bookkeeper=record,
             cancellation=cancellation,
             ends=record.began + route.deadline_seconds,
             refuses_unpriced=policy.tenant.refuses_unpriced,

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 
-class Cursor:
+class PostgresCursor:
     """Runs statements on one connection: each has a cursor of its own, so that results may come later."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -25,12 +25,14 @@ class Cursor:
         """How many rows the last statement touched; not known in a pipeline."""
         return self._last.rowcount
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, /) -> Cursor:
+    def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, /) -> PostgresCursor:
         """Run one statement."""
         self._last = self._connection.execute(sql.encode(), parameters)
         return self
 
-    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]], /) -> Cursor:
+    def executemany(
+        self, sql: str, parameters: Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]], /
+    ) -> PostgresCursor:
         """Run one statement once per row."""
         self._last = self._connection.cursor()
         self._last.executemany(sql.encode(), parameters)
@@ -46,7 +48,7 @@ class Cursor:
 
 
 @contextmanager
-def pipeline(connection: psycopg.Connection[Any]) -> Generator[Cursor]:
+def pipeline(connection: psycopg.Connection[Any]) -> Generator[PostgresCursor]:
     """Open a transaction on a connection in autocommit, in a pipeline: its BEGIN and COMMIT wait for nobody.
 
     Raises:
@@ -54,7 +56,7 @@ def pipeline(connection: psycopg.Connection[Any]) -> Generator[Cursor]:
 
     """
     with connection.pipeline():
-        cursor = Cursor(connection)
+        cursor = PostgresCursor(connection)
         cursor.execute("BEGIN")
         yield cursor
         cursor.execute("COMMIT")

@@ -265,7 +265,11 @@ class Store:
         return self._cursor_on(session.connection().connection.driver_connection)
 
     def _cursor_on(self, driver_connection: Any) -> Cursor:
-        return driver_connection.cursor(_SqliteCursor) if self.is_sqlite else self._postgres.Cursor(driver_connection)
+        return (
+            driver_connection.cursor(_SqliteCursor)
+            if self.is_sqlite
+            else self._postgres.PostgresCursor(driver_connection)
+        )
 
     @cached_property
     def _postgres(self) -> Any:

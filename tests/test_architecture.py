@@ -66,6 +66,32 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
         assert not vague, f"{named(path)}: {name} is named after {', '.join(vague)}"
 
 
+def class_names() -> dict[str, list[str]]:
+    """Return where each class of the core is defined, but for the bodies of the API: those are the wire's own names."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(ROOT.glob("core/**/*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not is_body(path, node):
+                found.setdefault(node.name, []).append(named(path))
+    return found
+
+
+def is_body(path: Path, node: ast.ClassDef) -> bool:
+    """Whether a class is a body of the API: the OpenAPI document shows it by its name, which is that of what it is."""
+    return path.is_relative_to(ROOT / "core" / "api") and path.stem in {"bodies", "spend"} and bool(node.bases)
+
+
+STILL_SHARED = {"Answer", "Attempt", "Generation"}
+"""A provider's and a command's; a row and what the core makes of it. This list only gets shorter."""
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two classes of the core share a name, whichever rooms they live in."""
+    shared = {name: places for name, places in class_names().items() if len(places) > 1}
+    assert shared.keys() == STILL_SHARED, shared
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("pages/*")), ids=named)
 def test_no_page_hides_a_standard_module(path: Path) -> None:
     """Streamlit puts this folder first on the path: a page named like a standard module would replace it.

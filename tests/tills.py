@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from core.attempts import Attempt, Call, Candidate
+from core.attempts import Attempt, Candidate, ProviderCall
 from core.budgets import Budgets, BudgetState, BudgetTerms, Period
 from core.clock import Clock, ManualClock
 from core.errors import Cancelled
@@ -211,11 +211,11 @@ class Walk:
 
     def cover(
         self, worst: int | None, model: str = MODEL, *, estimate: int | None = None, lasts: float = LASTS
-    ) -> Call:
+    ) -> ProviderCall:
         """Send a call that may cost *worst*, and is charged *estimate* (if not given, *worst*) should we die."""
         provider, _, name = model.partition("/")
         clock, expected = self.till.clock, worst if estimate is None else estimate
-        call = Call(
+        call = ProviderCall(
             id=clock.new_id(),
             n=self.asked + 1,
             kind=AttemptKind.REASK if self.asked else AttemptKind.FIRST,
@@ -232,7 +232,7 @@ class Walk:
         self.asked += 1
         return call
 
-    def end(self, call: Call, nano_usd: int | None, *, estimated: bool = False, free: bool = False) -> None:
+    def end(self, call: ProviderCall, nano_usd: int | None, *, estimated: bool = False, free: bool = False) -> None:
         """End a call that cost *nano_usd*: ``None`` is unpriced; *free* was never paid for."""
         clock = self.till.clock
         attempt = Attempt(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from core.attempts import AnswerLengths, Attempt, Call, Candidate, Reply, RouteTerms, Walk
+from core.attempts import AnswerLengths, Attempt, Candidate, ProviderCall, Reply, RouteTerms, Walk
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
@@ -107,7 +107,7 @@ class Noted:
         self.notes: list[tuple[str, str]] = []
         self._most = most_nano_usd
 
-    def cover(self, call: Call) -> None:
+    def cover(self, call: ProviderCall) -> None:
         nano_usd = call.worst_nano_usd or 0
         if sum(self.covered) + nano_usd > self._most:
             raise BudgetExceeded("Too much.")
@@ -176,7 +176,7 @@ class Walked:
             loop=self._loop,
             prices=PriceBook(),
             lengths=AnswerLengths(),
-            journal=self.record,
+            bookkeeper=self.record,
             cancellation=cancellation or Cancellation(),
             ends=(self.clock.monotonic() if began is None else began) + route.deadline_seconds,
         ).reply()

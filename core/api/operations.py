@@ -26,7 +26,7 @@ CHECK_SECONDS = 3.0
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Process(Protocol):
+class ServingProcess(Protocol):
     """What is asked about."""
 
     @property
@@ -40,7 +40,7 @@ class Process(Protocol):
         ...
 
 
-def operations(process: Process) -> list[Route]:
+def operations(process: ServingProcess) -> list[Route]:
     """Return the routes that tell about *process*."""
     asked = _Operations(process)
     return [
@@ -51,7 +51,7 @@ def operations(process: Process) -> list[Route]:
 
 
 class _Operations:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ServingProcess) -> None:
         self._process = process
         self._reachability: Reachability | None = None
         self._checking: asyncio.Task[dict[str, Any]] | None = None

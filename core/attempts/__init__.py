@@ -6,7 +6,7 @@ cannot answer gives way to the next, unless its route has no fallback on that ca
 waits included, and a caller who leaves ends the call that is out. Whatever is decided stands in the decision trace.
 """
 
-from core.attempts._attempt import Attempt, Call, Journal, Piece, Reply
+from core.attempts._attempt import Attempt, Bookkeeper, Piece, ProviderCall, Reply
 from core.attempts._causes import context_window
 from core.attempts._degraded import degraded
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
@@ -20,11 +20,11 @@ __all__ = [
     "UNSEEN_TOKENS",
     "AnswerLengths",
     "Attempt",
-    "Call",
+    "Bookkeeper",
     "Candidate",
     "Cause",
-    "Journal",
     "Piece",
+    "ProviderCall",
     "Reply",
     "RouteTerms",
     "Walk",

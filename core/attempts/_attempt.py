@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.attempts._terms import Candidate
-from core.faults import Strike
+from core.faults import InjectedFault
 from core.pricing import Cost, Usage
 from core.providers import Answer
 from core.response_models import FieldProblem
@@ -61,7 +61,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ProviderCall:
     """A provider call that is about to go out, or is out."""
 
     id: str
@@ -81,14 +81,14 @@ class Call:
     """``None`` where the model is unpriced."""
     worst_nano_usd: int | None
     """More than it can cost: a token for every byte, all at the dearest rate; ``None`` where it is unpriced."""
-    strike: Strike | None = None
+    injected: InjectedFault | None = None
     """The fire drill that it meets."""
 
 
-class Journal(Protocol):
+class Bookkeeper(Protocol):
     """Who pays for the calls of a walk and writes down what came of them: the one turn upward that a walk takes."""
 
-    def cover(self, call: Call) -> None:
+    def cover(self, call: ProviderCall) -> None:
         """Hold money for one more call, or raise BudgetExceeded."""
         ...
 

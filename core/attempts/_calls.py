@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from core import faults
-from core.attempts._attempt import Attempt, Call, Journal
+from core.attempts._attempt import Attempt, Bookkeeper, ProviderCall
 from core.attempts._candidate_state import CandidateState
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths, estimate
 from core.attempts._terms import Candidate, RouteTerms
@@ -28,14 +28,14 @@ class Calls:
         self,
         route: RouteTerms,
         *,
-        journal: Journal,
+        bookkeeper: Bookkeeper,
         breakers: Breakers,
         prices: PriceBook,
         lengths: AnswerLengths,
         clock: Clock,
     ) -> None:
         self._route = route
-        self._journal = journal
+        self._bookkeeper = bookkeeper
         self._breakers = breakers
         self._prices = prices
         self._lengths = lengths
@@ -45,7 +45,7 @@ class Calls:
         self.last: Attempt | None = None
         """The attempt that ended last."""
 
-    def cover(self, state: CandidateState, kind: AttemptKind) -> Call:
+    def cover(self, state: CandidateState, kind: AttemptKind) -> ProviderCall:
         """Return the candidate's next call, with the money for it held. Its bytes hold every message so far.
 
         Raises:
@@ -56,7 +56,7 @@ class Calls:
         size, started = state.conversation.size_bytes, self._clock.now()
         likely = self._likely(candidate, 0)
         expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
-        call = Call(
+        call = ProviderCall(
             id=self._clock.new_id(),
             n=self.count + 1,
             kind=kind,
@@ -70,23 +70,25 @@ class Calls:
             worst_nano_usd=self._prices.worst_nano_usd(
                 candidate.provider, candidate.model, size + UNSEEN_TOKENS, candidate.max_tokens, started
             ),
-            strike=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
+            injected=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
         )
-        self._journal.cover(call)
+        self._bookkeeper.cover(call)
         self.count = call.n
         state.calls += 1
         state.was_asked_again |= kind is AttemptKind.REASK
         return call
 
-    def met(self, call: Call, conversation: Conversation) -> Conversation:
+    def met(self, call: ProviderCall, conversation: Conversation) -> Conversation:
         """Return what to send: where a fire drill strikes, what meets its fault."""
-        if call.strike is not None:
-            self._journal.note("drill", f"{call.candidate.name}: {call.strike.drill.fault.label}, by a fire drill.")
-        return faults.struck(conversation, call.strike)
+        if call.injected is not None:
+            self._bookkeeper.note(
+                "drill", f"{call.candidate.name}: {call.injected.drill.fault.label}, by a fire drill."
+            )
+        return faults.struck(conversation, call.injected)
 
     def answered(
         self,
-        call: Call,
+        call: ProviderCall,
         answer: Answer,
         outcome: Outcome,
         *,
@@ -98,12 +100,12 @@ class Calls:
         self._tell_breaker(call, answer, valid=valid)
         self._write(call, answer, outcome, code=code, detail=_named(problems), problems=problems)
 
-    def failed(self, call: Call, error: ProviderError) -> None:
+    def failed(self, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer to read."""
         self._tell_breaker(call, error)
         self._write(call, error.answer, error.outcome, error=error, code=error.code, detail=error.message)
 
-    def _tell_breaker(self, call: Call, came: Answer | ProviderError, *, valid: bool | None = None) -> None:
+    def _tell_breaker(self, call: ProviderCall, came: Answer | ProviderError, *, valid: bool | None = None) -> None:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
 
         Breakers are everybody's: a caller who leaves, or who has no time, or whom a fire drill strikes, must not open
@@ -112,7 +114,7 @@ class Calls:
         candidate, took = call.candidate, self._clock.monotonic() - call.began
         enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
         has_run_out = self._route.is_hurried and isinstance(came, TimedOut) and took < enough
-        if has_run_out or call.strike is not None or isinstance(came, Abandoned):
+        if has_run_out or call.injected is not None or isinstance(came, Abandoned):
             self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=call.began)
             return
         error, answer = (None, came) if isinstance(came, Answer) else (came, came.answer)
@@ -129,7 +131,7 @@ class Calls:
 
     def _write(
         self,
-        call: Call,
+        call: ProviderCall,
         answer: Answer,
         outcome: Outcome,
         *,
@@ -146,8 +148,8 @@ class Calls:
             usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
         elif outcome.is_valid and usage is not None and is_known:
             self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
-        if call.strike is not None:
-            usage, detail = call.strike.paid(usage), call.strike.told(detail)
+        if call.injected is not None:
+            usage, detail = call.injected.paid(usage), call.injected.told(detail)
         self.last = Attempt(
             id=call.id,
             n=call.n,
@@ -166,9 +168,9 @@ class Calls:
             cost=self._prices.cost(candidate.provider, candidate.model, usage, call.started) if usage else None,
             field_errors=problems,
             asked=call.asked,
-            drill_id=call.strike.drill.id if call.strike else None,
+            drill_id=call.injected.drill.id if call.injected else None,
         )
-        self._journal.ended(self.last)
+        self._bookkeeper.ended(self.last)
 
     def _likely(self, candidate: Candidate, seen: int) -> int:
         """Return how many tokens an answer of *candidate* becomes of which *seen* are known."""

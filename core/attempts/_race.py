@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from core.attempts._attempt import Call, Reply
+from core.attempts._attempt import ProviderCall, Reply
 from core.attempts._candidate_state import CandidateState
 from core.providers import Abandoned, Answer, Conversation, ProviderError
 from core.providers.loop import Cancellation, Loop, PendingCall
@@ -17,15 +17,15 @@ from core.providers.loop import Cancellation, Loop, PendingCall
 class Referee(Protocol):
     """Who says what the end of a call means: the walk that runs the race."""
 
-    def answered(self, state: CandidateState, call: Call, answer: Answer) -> Reply | None:
+    def answered(self, state: CandidateState, call: ProviderCall, answer: Answer) -> Reply | None:
         """Take in an answer: a reply if it is valid."""
         ...
 
-    def failed(self, state: CandidateState, call: Call, error: ProviderError) -> None:
+    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer."""
         ...
 
-    def lost(self, call: Call, gone: Abandoned) -> None:
+    def lost(self, call: ProviderCall, gone: Abandoned) -> None:
         """Take in a call whose answer nobody waits for."""
         ...
 
@@ -33,7 +33,7 @@ class Referee(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Runner:
     state: CandidateState
-    call: Call
+    call: ProviderCall
     pending: PendingCall
 
 
@@ -48,7 +48,7 @@ class Race:
         """In the order of their numbers."""
         self._winner = ""
 
-    def enter(self, state: CandidateState, call: Call, sent: Conversation, seconds: float) -> None:
+    def enter(self, state: CandidateState, call: ProviderCall, sent: Conversation, seconds: float) -> None:
         """Send one more, with *seconds* to live."""
         self._out.append(_Runner(state, call, self._loop.start(sent, seconds, self._cancellation)))
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from core.attempts._attempt import Call, Journal, Piece, Reply
+from core.attempts._attempt import Bookkeeper, Piece, ProviderCall, Reply
 from core.attempts._calls import Calls
 from core.attempts._candidate_state import CandidateState
 from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
@@ -46,7 +46,7 @@ class Walk:
         loop: Loop,
         prices: PriceBook,
         lengths: AnswerLengths,
-        journal: Journal,
+        bookkeeper: Bookkeeper,
         cancellation: Cancellation,
         ends: float,
         refuses_unpriced: bool = False,
@@ -61,10 +61,12 @@ class Walk:
         self._providers = providers
         self._breakers = breakers
         self._loop = loop
-        self._journal = journal
+        self._bookkeeper = bookkeeper
         self._cancellation = cancellation
         self._ends = ends
-        self._calls = Calls(route, journal=journal, breakers=breakers, prices=prices, lengths=lengths, clock=clock)
+        self._calls = Calls(
+            route, bookkeeper=bookkeeper, breakers=breakers, prices=prices, lengths=lengths, clock=clock
+        )
         self._waiting = list(enumerate(route.candidates))
         """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
         self._unpriced = self._without_price(prices) if refuses_unpriced else ()
@@ -113,7 +115,7 @@ class Walk:
             why = f"the provider {candidate.provider} is not set up here"
             if candidate in self._unpriced:
                 why = "it has no price, and calls without a price are refused here"
-            self._journal.note("skipped", f"{candidate.name}: {why}.")
+            self._bookkeeper.note("skipped", f"{candidate.name}: {why}.")
             return None
         why = self._refusal(candidate)
         if why is not None:
@@ -121,9 +123,9 @@ class Walk:
             if self._waiting and cause not in self._route.fallback_on:
                 self._waiting.clear()
                 said = f"{candidate.name}: {why} This route has no fallback on {_words(cause)}."
-                self._journal.note("stopped", said)
+                self._bookkeeper.note("stopped", said)
             else:
-                self._journal.note("skipped", f"{candidate.name}: {why}")
+                self._bookkeeper.note("skipped", f"{candidate.name}: {why}")
             return None
         return self._begun(place, candidate)
 
@@ -168,17 +170,17 @@ class Walk:
             return False
         why = f"{state.name} {cause.meaning}"
         if cause not in self._route.fallback_on:
-            self._journal.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
+            self._bookkeeper.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
             return False
         if cause is Cause.CONTEXT_OVERFLOW:
             self._waiting = roomier_first(self._waiting, state.candidate)
         following = next((one for _, one in self._waiting if self._is_askable(one)), None)
         if following is None:
-            self._journal.note("stopped", f"{why}, and there is nobody further to ask.")
+            self._bookkeeper.note("stopped", f"{why}, and there is nobody further to ask.")
             return False
         room = context_window(following.provider, following.model) if cause is Cause.CONTEXT_OVERFLOW else None
         roomy = f", which takes {room:,} tokens" if room else ""
-        self._journal.note("went on", f"{why}; next is {following.name}{roomy}.")
+        self._bookkeeper.note("went on", f"{why}; next is {following.name}{roomy}.")
         return True
 
     def _may_go_on(self, cause: Cause) -> bool:
@@ -204,7 +206,7 @@ class Walk:
                 return reply
         return None
 
-    def _alone(self, state: CandidateState, call: Call) -> Generator[Piece, None, Reply | None]:
+    def _alone(self, state: CandidateState, call: ProviderCall) -> Generator[Piece, None, Reply | None]:
         sent = self._calls.met(call, state.conversation)
         try:
             answer = yield from self._send(call, sent)
@@ -216,7 +218,7 @@ class Walk:
             raise
         return self.answered(state, call, answer)
 
-    def _send(self, call: Call, sent: Conversation) -> Generator[Piece, None, Answer]:
+    def _send(self, call: ProviderCall, sent: Conversation) -> Generator[Piece, None, Answer]:
         coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._ask.stream)
         pieces: list[str] = []
         shown = 0.0
@@ -232,11 +234,11 @@ class Walk:
         finally:
             coming.close()
 
-    def _seconds(self, call: Call) -> float:
+    def _seconds(self, call: ProviderCall) -> float:
         """Return how long *call* may take."""
         return min(self._ends - self._clock.monotonic(), call.candidate.timeout_seconds)
 
-    def answered(self, state: CandidateState, call: Call, answer: Answer) -> Reply | None:
+    def answered(self, state: CandidateState, call: ProviderCall, answer: Answer) -> Reply | None:
         """Take in an answer: a reply if it is valid, else the candidate is asked again or given up."""
         try:
             value = state.conversation.read(answer)
@@ -256,7 +258,7 @@ class Walk:
         self._calls.answered(call, answer, outcome, valid=True)
         return Reply(getattr(value, "value", value), outcome, state.candidate)
 
-    def failed(self, state: CandidateState, call: Call, error: ProviderError) -> None:
+    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer: the candidate is asked again or given up."""
         self._calls.failed(call, error)
         self._stop_if_left()
@@ -264,7 +266,7 @@ class Walk:
             raise Unavailable(error.message, reason=error.code)
         cause = cause_of(error)
         if cause is Cause.TRUNCATION and (more := state.more_tokens()):
-            self._journal.note(
+            self._bookkeeper.note(
                 "retried", f"{state.name} ran into {state.candidate.max_tokens} tokens; it is asked again with {more}."
             )
             state.retry()
@@ -274,7 +276,7 @@ class Walk:
         else:
             state.give_up(cause)
 
-    def lost(self, call: Call, gone: Abandoned) -> None:
+    def lost(self, call: ProviderCall, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""
         self._calls.failed(call, gone)
 
@@ -293,19 +295,19 @@ class Walk:
         elif seconds > LONGEST_WAIT_SECONDS and self._may_go_on(cause):
             why = f"a retry would have to wait {seconds:.1f} s; another can be asked sooner"
         else:
-            self._journal.note("retried", f"{state.name} is asked again after {seconds:.1f} s, {by}.")
+            self._bookkeeper.note("retried", f"{state.name} is asked again after {seconds:.1f} s, {by}.")
             return seconds
-        self._journal.note("not retried", f"{state.name}: {why}.")
+        self._bookkeeper.note("not retried", f"{state.name}: {why}.")
         return None
 
     # ── Hedging ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _is_hedged(self, call: Call) -> bool:
+    def _is_hedged(self, call: ProviderCall) -> bool:
         """Whether another may be asked beside *call*: the first of the walk, whose answer is to come whole."""
         is_wanted = self._route.hedge_after_ms is not None and not self._ask.stream
         return is_wanted and call.n == 1 and bool(self._waiting) and self._loop.races
 
-    def _race(self, state: CandidateState, call: Call) -> Reply | None:
+    def _race(self, state: CandidateState, call: ProviderCall) -> Reply | None:
         with Race(self, self._loop, self._cancellation) as race:
             race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
             if race.is_late((self._route.hedge_after_ms or 0) / 1000):
@@ -318,16 +320,16 @@ class Walk:
         able = ((place, one) for place, one in self._waiting if self._is_askable(one))
         found = next(((place, one) for place, one in able if self._refusal(one) is None), None)
         if found is None:
-            self._journal.note("not hedged", f"{late}, and nobody else can be asked now.")
+            self._bookkeeper.note("not hedged", f"{late}, and nobody else can be asked now.")
             return
         state = self._begun(*found)
         try:
             call = self._calls.cover(state, AttemptKind.HEDGE)
         except ProctorError as error:
             self._close(state)
-            self._journal.note("not hedged", f"{state.name} is not asked beside {slow.name}: {error.message}")
+            self._bookkeeper.note("not hedged", f"{state.name} is not asked beside {slow.name}: {error.message}")
             return
-        self._journal.note("hedged", f"{late}, so {state.name} is asked beside it.")
+        self._bookkeeper.note("hedged", f"{late}, so {state.name} is asked beside it.")
         race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
 
     # ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,7 +339,7 @@ class Walk:
         if self._clock.monotonic() < self._ends:
             return False
         self._waiting.clear()
-        self._journal.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
+        self._bookkeeper.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
         return True
 
     def _stop_if_left(self) -> None:

@@ -16,7 +16,7 @@ from core.principals import LOCAL_OPERATOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.pricing import Override, PriceTerms
+    from core.pricing import OverridingPrice, PriceTerms
     from core.repricing import RepricingPreview
     from core.runtime import Runtime
     from core.tables import Repricing
@@ -282,7 +282,7 @@ def _overrides(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
     stand = states(found, now)
     names = {tenant.id: tenant.name for tenant in runtime.tenants.list()}
 
-    def document(one: Override) -> dict[str, Any]:
+    def document(one: OverridingPrice) -> dict[str, Any]:
         return {
             "id": one.id,
             "model": one.subject,

@@ -76,7 +76,7 @@ class Scene:
     """The mishap that meets whoever reads this text."""
 
 
-class Stage:
+class ScriptedStage:
     """What the scripted providers share: the time, the dice, the scene."""
 
     def __init__(self, seed: Seed, clock: DemoClock, spells: tuple[Spell, ...]) -> None:
@@ -134,7 +134,7 @@ class Stage:
 class ScriptedProvider:
     """A vendor whose answers are scripted."""
 
-    def __init__(self, name: str, stage: Stage) -> None:
+    def __init__(self, name: str, stage: ScriptedStage) -> None:
         self.name = name
         self._stage = stage
         self._adapter: Provider = OpenAI(name=name, api_key="unused")
@@ -164,7 +164,7 @@ class _Take:
 class ScriptedConversation:
     """An exchange whose answers are scripted. Time passes on the stage's clock."""
 
-    def __init__(self, provider: str, stage: Stage, ask: Ask, adapter: Conversation) -> None:
+    def __init__(self, provider: str, stage: ScriptedStage, ask: Ask, adapter: Conversation) -> None:
         self.mode = adapter.mode
         self._provider = provider
         self._stage = stage

@@ -25,7 +25,7 @@ from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.demo._chance import DemoClock, Dice
 from core.demo._history import GRACE, History, Member
-from core.demo._provider import Scene, ScriptedLoop, ScriptedProvider, Stage
+from core.demo._provider import Scene, ScriptedLoop, ScriptedProvider, ScriptedStage
 from core.demo._seed import Batch, Use
 from core.demo._texts import Texts
 from core.errors import ProctorError
@@ -64,7 +64,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DemoStretch:
     """A part of the history that is played in its order of time."""
 
     name: str
@@ -107,20 +107,20 @@ class Traffic:
         everyone = tuple(history.members.values())
         others = tuple(member for member in everyone if member is not self._tight)
         newest = history.now - timedelta(days=_NEWEST_DAYS)
-        yield from self._stretch(Stretch("newest", newest, history.now, others))
+        yield from self._stretch(DemoStretch("newest", newest, history.now, others))
         yield from self._tight_period()
         ends_at = newest
         while ends_at > history.starts_at:
             starts_at = max(history.starts_at, (ends_at - _HOUR).replace(hour=0, minute=0, second=0, microsecond=0))
-            yield from self._stretch(Stretch(f"{starts_at:%Y-%m-%d}", starts_at, ends_at, everyone))
+            yield from self._stretch(DemoStretch(f"{starts_at:%Y-%m-%d}", starts_at, ends_at, everyone))
             ends_at = starts_at
 
     def _tight_period(self) -> Iterator[int]:
         """Play the tight tenant through its budget's period: as usual, then with the budget cut."""
         history, tight, member = self._history, self._seed.tight, self._tight
         cut_at = max(history.now - timedelta(hours=tight.hours_ago), self._tight_from + timedelta(seconds=30))
-        yield from self._stretch(Stretch("tight before", self._tight_from, cut_at, (member,)))
-        after = Stretch("tight after", cut_at, history.now, (member,))
+        yield from self._stretch(DemoStretch("tight before", self._tight_from, cut_at, (member,)))
+        after = DemoStretch("tight after", cut_at, history.now, (member,))
         calls = len(self._arrivals(after, Dice(DemoClock(cut_at, self._named(after)))))
         with self._store.reading() as session:
             cost = func.avg(GenerationRow.cost_nano_usd)
@@ -129,17 +129,17 @@ class Traffic:
         limit = spent + int(_TIGHT_SHARE * calls * float(usual or _USUAL_COST_NANO_USD))
         limit = max(_LEAST_LIMIT_NANO_USD, -(-limit // _CENT) * _CENT)
         policies = history.tighten(cut_at, limit)
-        yield from self._stretch(Stretch(after.name, cut_at, history.now, after.members, policies))
+        yield from self._stretch(DemoStretch(after.name, cut_at, history.now, after.members, policies))
 
     # ── One stretch ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _stretch(self, stretch: Stretch) -> Iterator[int]:
+    def _stretch(self, stretch: DemoStretch) -> Iterator[int]:
         if stretch.starts_at >= stretch.ends_at:
             return
         history = self._history
         clock = DemoClock(stretch.starts_at, self._named(stretch))
         dice = Dice(clock)
-        stage = Stage(self._seed, clock, history.spells)
+        stage = ScriptedStage(self._seed, clock, history.spells)
         texts = Texts(self._seed, dice)
         providers = {name: ScriptedProvider(name, stage) for name in ("openai", "anthropic")}
         breakers = Breakers(clock, BreakerEvents(self._store, clock))
@@ -172,7 +172,7 @@ class Traffic:
                 self._call(corridor, arrival, stage, texts)
                 yield 1
 
-    def _call(self, corridor: Corridor, arrival: Arrival, stage: Stage, texts: Texts) -> None:
+    def _call(self, corridor: Corridor, arrival: Arrival, stage: ScriptedStage, texts: Texts) -> None:
         seed, dice, member = self._seed, stage.dice, arrival.member
         schema = arrival.use.schema_name
         text, truth = texts.make(schema, arrival.at)
@@ -207,7 +207,7 @@ class Traffic:
 
     # ── Who comes when ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _arrivals(self, stretch: Stretch, dice: Dice) -> list[Arrival]:
+    def _arrivals(self, stretch: DemoStretch, dice: Dice) -> list[Arrival]:
         arrivals: list[Arrival] = []
         for member in stretch.members:
             ends_at = stretch.ends_at
@@ -225,7 +225,7 @@ class Traffic:
         arrivals += self._bursts(stretch, dice)
         return sorted(arrivals, key=lambda arrival: arrival.at)
 
-    def _bursts(self, stretch: Stretch, dice: Dice) -> Iterator[Arrival]:
+    def _bursts(self, stretch: DemoStretch, dice: Dice) -> Iterator[Arrival]:
         history, seed = self._history, self._seed
         bursts: list[tuple[datetime, Batch, str, str | None]] = [
             (history.outage_at, storm, storm.tenant, None) for storm in seed.outage.storms
@@ -260,7 +260,7 @@ class Traffic:
         growth = 1 + seed.growth * (progress - 0.5)
         return self._scale * seed.per_day * seed.week[local.weekday()] * growth * rhythm[local.hour] / sum(rhythm)
 
-    def _named(self, stretch: Stretch) -> str:
+    def _named(self, stretch: DemoStretch) -> str:
         return f"{self._seed.seed}/{stretch.name}"
 
 

@@ -4,7 +4,7 @@ The price list is genai-prices; operators override it from a date on, for one te
 knows is unpriced: ``None``, never 0.
 """
 
-from core.pricing._book import ANY_MODEL, Override, OverrideKind, PriceBook
+from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
 from core.pricing._listed import SOURCE, VENDORS, listed
 from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, nano_usd, usd
 from core.pricing._overrides import Prices, states
@@ -17,8 +17,8 @@ __all__ = [
     "SOURCE",
     "VENDORS",
     "Cost",
-    "Override",
     "OverrideKind",
+    "OverridingPrice",
     "Price",
     "PriceBook",
     "PriceTerms",

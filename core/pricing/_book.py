@@ -30,7 +30,7 @@ class OverrideKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
+class OverridingPrice:
     """What a model costs from a time on, as an operator decided."""
 
     id: str
@@ -91,8 +91,8 @@ class PriceBook:
     model of its provider, and of several for the same the one that began last.
     """
 
-    def __init__(self, overrides: Sequence[Override] = ()) -> None:
-        self._lines: dict[tuple[str, str, str], list[Override]] = defaultdict(list)
+    def __init__(self, overrides: Sequence[OverridingPrice] = ()) -> None:
+        self._lines: dict[tuple[str, str, str], list[OverridingPrice]] = defaultdict(list)
         for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
             if one.withdrawn_at is None:
                 self._lines["" if not one.tenant_id else "own", one.provider, one.model].append(one)
@@ -126,7 +126,7 @@ class PriceBook:
             return spans[0][1]
         return next(terms for starts_at, terms in reversed(spans) if starts_at <= at)
 
-    def override(self, provider: str, model: str, at: datetime) -> Override | None:
+    def override(self, provider: str, model: str, at: datetime) -> OverridingPrice | None:
         """Return the override that decides what *model* costs at *at*; ``None`` where the price list does."""
         for line in self._lines_of(provider, model):
             begun = [one for one in line if one.from_at <= at]
@@ -151,7 +151,7 @@ class PriceBook:
         override = self.override(provider, model, at)
         return listed(provider, model, at.date()) if override is None else override.terms(model, at.date())
 
-    def _lines_of(self, provider: str, model: str) -> list[list[Override]]:
+    def _lines_of(self, provider: str, model: str) -> list[list[OverridingPrice]]:
         """Return the overrides that could speak for a model, those that go first first, each line ascending."""
         keys = [(whose, provider, name) for whose in ("own", "") for name in (model, ANY_MODEL)]
         return [self._lines[key] for key in keys if key in self._lines]

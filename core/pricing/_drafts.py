@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.errors import Invalid
-from core.pricing._book import ANY_MODEL, Override, OverrideKind
+from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
 from core.pricing._listed import VENDORS, listed
 from core.pricing._money import as_dollars, nano_usd
 from core.pricing._terms import Rates
@@ -73,10 +73,10 @@ def checked(
     }
 
 
-def read(row: PriceOverride) -> Override:
+def read(row: PriceOverride) -> OverridingPrice:
     """Return a row as the rest of the house knows it."""
     kind = OverrideKind(row.kind)
-    return Override(
+    return OverridingPrice(
         id=row.id,
         tenant_id=row.tenant_id,
         provider=row.provider,
@@ -93,7 +93,7 @@ def read(row: PriceOverride) -> Override:
     )
 
 
-def described(override: Override) -> dict[str, Any]:
+def described(override: OverridingPrice) -> dict[str, Any]:
     """Return an override as an audit entry keeps it."""
     return {"id": override.id, "from_at": override.from_at.isoformat(), "price": override.sentence} | (
         {"reason": override.reason} if override.reason else {}

@@ -13,7 +13,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
-from core.pricing._book import ANY_MODEL, Override, PriceBook
+from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import Store
@@ -35,7 +35,7 @@ class Prices:
         with self._store.reading() as session:
             return PriceBook([_drafts.read(row) for row in session.exec(query)])
 
-    def overrides(self) -> list[Override]:
+    def overrides(self) -> list[OverridingPrice]:
         """Return every override there ever was, by model, the one that begins last first."""
         with self._store.reading() as session:
             found = [_drafts.read(row) for row in session.exec(select(PriceOverride))]
@@ -56,7 +56,7 @@ class Prices:
         back_to_list: bool = False,
         reason: str = "",
         expected: str | None = None,
-    ) -> Override:
+    ) -> OverridingPrice:
         """Say what *model* costs from a time on, for *tenant* or for all; effective with the next generation.
 
         Exactly one of *rates*, *discount_percent* and *back_to_list* is given. *rates* are decimal texts in dollars per
@@ -125,7 +125,7 @@ class Prices:
             )
         return override
 
-    def withdraw(self, principal: Principal, override_id: str) -> Override:
+    def withdraw(self, principal: Principal, override_id: str) -> OverridingPrice:
         """Take an override back, as if it had never been set; effective with the next generation.
 
         Calls that were recorded keep the price they were recorded at. To end an override at a time, set the list price
@@ -180,10 +180,10 @@ class Prices:
         return _work.unpriced(self._store)
 
 
-def states(overrides: Iterable[Override], now: datetime) -> dict[str, str]:
+def states(overrides: Iterable[OverridingPrice], now: datetime) -> dict[str, str]:
     """Return by id how each override stands: ``active``, ``future``, ``past`` (another followed) or ``withdrawn``."""
     found: dict[str, str] = {}
-    active: dict[tuple[str, str, str], Override] = {}
+    active: dict[tuple[str, str, str], OverridingPrice] = {}
     for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
         if one.withdrawn_at is not None:
             found[one.id] = "withdrawn"
@@ -198,8 +198,8 @@ def states(overrides: Iterable[Override], now: datetime) -> dict[str, str]:
     return found
 
 
-def _require_free(override: Override, others: Sequence[Override]) -> None:
-    def line(one: Override) -> tuple[Any, ...]:
+def _require_free(override: OverridingPrice, others: Sequence[OverridingPrice]) -> None:
+    def line(one: OverridingPrice) -> tuple[Any, ...]:
         return one.tenant_id, one.provider, one.model, one.from_at
 
     if any(line(one) == line(override) for one in others):

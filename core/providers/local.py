@@ -50,7 +50,7 @@ class Local:
             given, made = ask.example
             shown.append({"role": "user", "content": given})
             shown.append({"role": "assistant", "content": orjson.dumps(made).decode()})
-        return _Conversation(self, replace(ask, mode="json_schema", messages=[*shown, *ask.messages]))
+        return _LocalConversation(self, replace(ask, mode="json_schema", messages=[*shown, *ask.messages]))
 
     async def ready(self) -> OpenAI:
         """Return the server, as soon as it answers.
@@ -79,7 +79,7 @@ class Local:
             self._wire = None
 
 
-class _Conversation:
+class _LocalConversation:
     """An exchange that begins when the server is there."""
 
     mode = "json_schema"

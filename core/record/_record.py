@@ -10,7 +10,7 @@ from typing import Any, Self
 import orjson
 
 from core.answers import Hit
-from core.attempts import Attempt, Call, Candidate
+from core.attempts import Attempt, Candidate, ProviderCall
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
 from core.errors import Exhausted, ProctorError, Unavailable
@@ -207,7 +207,7 @@ class Record:
         """The same, on the clock's monotonic time: deadlines count from here."""
         return self._began
 
-    def cover(self, call: Call) -> None:
+    def cover(self, call: ProviderCall) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
         generation = self._row(self._summed_up(Outcome.INTERNAL_ERROR), None)
         attempt = attempt_row(lost(call), self.id, self._tenant.id, 0)

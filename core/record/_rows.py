@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from core.attempts import Attempt, Call
+from core.attempts import Attempt, ProviderCall
 from core.journal import LOST
 from core.providers import Answer
 from core.record.recovery import LOST_SENTENCE
@@ -56,7 +56,7 @@ def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, ex
     return {"generation_id": generation_id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
 
 
-def lost(call: Call) -> Attempt:
+def lost(call: ProviderCall) -> Attempt:
     """Return the attempt that *call* will have been, should this process die before it ends."""
     return Attempt(
         id=call.id,

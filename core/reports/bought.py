@@ -16,7 +16,7 @@ from core.tables import VALID, Outcome
 _Key = TypeVar("_Key", bound=Hashable)
 
 
-class CallRow(NamedTuple):
+class CallCell(NamedTuple):
     """Calls that began in one cell and are alike; in the order that the statement selects."""
 
     cell: int
@@ -36,7 +36,7 @@ class CallRow(NamedTuple):
     saved: int
 
 
-class AttemptRow(NamedTuple):
+class AttemptCell(NamedTuple):
     """Attempts of calls that began in one cell and are alike; in the order that the statement selects."""
 
     cell: int
@@ -142,7 +142,7 @@ class Bought:
         """What both caches took off the bill."""
         return self.cache_saved + self.answers_saved
 
-    def add_calls(self, row: CallRow) -> None:
+    def add_calls(self, row: CallCell) -> None:
         """Count calls in, as calls of a tenant or a schema: without what their attempts cost."""
         self.calls += row.calls
         self.estimated_calls += row.estimated
@@ -154,7 +154,7 @@ class Bought:
             self.priced_valid += row.priced
         self._add_answers(row)
 
-    def add_attempts(self, row: AttemptRow) -> None:
+    def add_attempts(self, row: AttemptCell) -> None:
         """Count in what attempts cost."""
         self.attempts += row.attempts
         self.discarded_attempts += row.attempts - row.useful
@@ -170,7 +170,7 @@ class Bought:
         self.output_tokens += row.output_tokens
         self.reasoning_tokens += row.reasoning_tokens
 
-    def add_model(self, row: AttemptRow) -> None:
+    def add_model(self, row: AttemptCell) -> None:
         """Count attempts in as those of one model: its calls are those that asked it, its objects those it gave."""
         self.add_attempts(row)
         self.calls += row.calls
@@ -181,30 +181,30 @@ class Bought:
         self.priced_valid += row.useful_priced
         self.priced_spent += row.spent
 
-    def add_given(self, row: CallRow) -> None:
+    def add_given(self, row: CallCell) -> None:
         """Count in, for the model that made them once, objects that were given again."""
         self.calls += row.calls
         self.valid += row.calls
         self.priced_valid += row.calls
         self._add_answers(row)
 
-    def _add_answers(self, row: CallRow) -> None:
+    def _add_answers(self, row: CallCell) -> None:
         if row.outcome == Outcome.CACHE_HIT:
             self.answers += row.calls
             self.answers_saved += row.saved
 
 
-def total(calls: Iterable[CallRow], attempts: Iterable[AttemptRow]) -> Bought:
+def total(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> Bought:
     """Add everything up."""
     found = by(calls, attempts, lambda _: 0, lambda _: 0)
     return found.get(0, Bought())
 
 
 def by(
-    calls: Iterable[CallRow],
-    attempts: Iterable[AttemptRow],
-    call_key: Callable[[CallRow], _Key],
-    attempt_key: Callable[[AttemptRow], _Key],
+    calls: Iterable[CallCell],
+    attempts: Iterable[AttemptCell],
+    call_key: Callable[[CallCell], _Key],
+    attempt_key: Callable[[AttemptCell], _Key],
 ) -> dict[_Key, Bought]:
     """Add up by tenant, by schema or by time: by what a call and its attempts have in common."""
     groups: dict[_Key, Bought] = {}
@@ -215,7 +215,7 @@ def by(
     return groups
 
 
-def by_model(calls: Iterable[CallRow], attempts: Iterable[AttemptRow]) -> dict[str, Bought]:
+def by_model(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> dict[str, Bought]:
     """Add up by the model that was asked; a call that fell back counts for both models that it asked."""
     groups: dict[str, Bought] = {}
     for attempt in attempts:

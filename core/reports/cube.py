@@ -13,7 +13,7 @@ from core.tables import VALID, Outcome
 _Key = TypeVar("_Key", bound=Hashable)
 
 
-class Row(NamedTuple):
+class CubeRow(NamedTuple):
     """Calls of one tenant that began in one bucket and ended alike; in the order that the statement selects."""
 
     bucket: int
@@ -62,7 +62,7 @@ class Sums:
     cached_tokens: int = 0
     output_tokens: int = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CubeRow) -> None:
         """Count *row* in."""
         outcome = Outcome(row.outcome)
         self.calls += row.calls
@@ -111,7 +111,7 @@ class Sums:
         return -(-self.priced_spent // self.priced_valid) if self.priced_valid else None
 
 
-def total(rows: Iterable[Row]) -> Sums:
+def total(rows: Iterable[CubeRow]) -> Sums:
     """Add all *rows* up."""
     sums = Sums()
     for row in rows:
@@ -119,7 +119,7 @@ def total(rows: Iterable[Row]) -> Sums:
     return sums
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], _Key]) -> dict[_Key, Sums]:
+def grouped(rows: Iterable[CubeRow], key: Callable[[CubeRow], _Key]) -> dict[_Key, Sums]:
     """Add *rows* up by *key*; what does not occur is missing."""
     groups: defaultdict[_Key, Sums] = defaultdict(Sums)
     for row in rows:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from core.clock import from_micros, micros
 from core.pricing import usd
 from core.reports.budget_lines import BudgetLine, budget_lines
-from core.reports.cube import Row, Sums, grouped, total
+from core.reports.cube import CubeRow, Sums, grouped, total
 from core.reports.frames import Frame, frame
 from core.reports.queries import ALTOGETHER, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
 from core.reports.reading import Reading
@@ -170,8 +170,8 @@ class _Scope:
             bound["tenant"] = self.tenant_id
         return self.reading.rows(sql.replace("{tenant}", condition if self.tenant_id is not None else ""), bound)
 
-    def cube(self) -> list[Row]:
-        return [Row(*row) for row in self.rows(CUBE, _OWN, **self._cut())]
+    def cube(self) -> list[CubeRow]:
+        return [CubeRow(*row) for row in self.rows(CUBE, _OWN, **self._cut())]
 
     def timing(self, part: str) -> dict[Any, Timing]:
         cut = self._cut() if part == BY_BUCKET else {}
@@ -216,7 +216,9 @@ def _totals(sums: Sums, timing: Mapping[Any, Timing]) -> Totals:
     )
 
 
-def _series(window: Window, cube: Sequence[Row], timing: Mapping[int, Timing], before: Mapping[int, Timing]) -> Frame:
+def _series(
+    window: Window, cube: Sequence[CubeRow], timing: Mapping[int, Timing], before: Mapping[int, Timing]
+) -> Frame:
     buckets = grouped(cube, lambda row: row.bucket)
     rows: list[Sequence[Any]] = []
     for number in range(window.buckets):
@@ -247,7 +249,7 @@ def _series(window: Window, cube: Sequence[Row], timing: Mapping[int, Timing], b
     return frame(("at", *counts, *figures), rows)
 
 
-def _heat(window: Window, cube: Sequence[Row], names: Mapping[str, str]) -> Frame:
+def _heat(window: Window, cube: Sequence[CubeRow], names: Mapping[str, str]) -> Frame:
     per_cell = window.cell // window.bucket
     cells = grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id))
     rows = (
@@ -260,7 +262,7 @@ def _heat(window: Window, cube: Sequence[Row], names: Mapping[str, str]) -> Fram
 
 def _tenants(
     window: Window,
-    cube: Sequence[Row],
+    cube: Sequence[CubeRow],
     timing: Mapping[str, Timing],
     budgets: Mapping[str, BudgetLine],
     names: Mapping[str, str],

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.clock import from_micros, micros
 from core.pricing import usd
-from core.reports.bought import AttemptRow, Bought, CallRow, by, by_model, total
+from core.reports.bought import AttemptCell, Bought, CallCell, by, by_model, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
 from core.reports.spend_queries import ATTEMPTS, CALLS, DISCARDED, VERIFIED
@@ -176,12 +176,12 @@ def _asked(reading: Reading, sql: str, window: Window, tenant_id: str | None) ->
     return reading.rows(sql.replace("{tenant}", condition), bound)
 
 
-def _calls(reading: Reading, window: Window, tenant_id: str | None) -> list[CallRow]:
-    return [CallRow(*row) for row in _asked(reading, CALLS, window, tenant_id)]
+def _calls(reading: Reading, window: Window, tenant_id: str | None) -> list[CallCell]:
+    return [CallCell(*row) for row in _asked(reading, CALLS, window, tenant_id)]
 
 
-def _attempts(reading: Reading, window: Window, tenant_id: str | None) -> list[AttemptRow]:
-    return [AttemptRow(*row) for row in _asked(reading, ATTEMPTS, window, tenant_id)]
+def _attempts(reading: Reading, window: Window, tenant_id: str | None) -> list[AttemptCell]:
+    return [AttemptCell(*row) for row in _asked(reading, ATTEMPTS, window, tenant_id)]
 
 
 def _reasons(reading: Reading, window: Window, tenant_id: str | None) -> list[Reason]:
@@ -192,7 +192,7 @@ def _reasons(reading: Reading, window: Window, tenant_id: str | None) -> list[Re
     return sorted(found, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
 
 
-def _over_time(window: Window, attempts: Sequence[AttemptRow], tenants: Mapping[str, str]) -> Frame:
+def _over_time(window: Window, attempts: Sequence[AttemptCell], tenants: Mapping[str, str]) -> Frame:
     cells: defaultdict[tuple[int, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in attempts:
         sums = cells[row.cell, row.tenant_id, schema_key(row.schema, row.version), row.model]

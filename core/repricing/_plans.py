@@ -87,7 +87,7 @@ class RepricingPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PriceChange:
     """One attempt that would cost something else."""
 
     attempt: Any
@@ -170,7 +170,7 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
     return connection.execute(query).all()
 
 
-def unchanged(connection: Connection, changes: Sequence[Change]) -> Sequence[Change]:
+def unchanged(connection: Connection, changes: Sequence[PriceChange]) -> Sequence[PriceChange]:
     """Return those whose attempt still costs what it did when they were planned; locked until the transaction ends."""
     query = (
         sqlalchemy.select(col(Attempt.id), col(Attempt.cost_nano_usd))
@@ -185,7 +185,7 @@ def unchanged(connection: Connection, changes: Sequence[Change]) -> Sequence[Cha
     ]
 
 
-def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
+def payers_of(connection: Connection, changes: Sequence[PriceChange]) -> Payers:
     """Return whose accounts the changes move.
 
     An attempt's difference goes to the accounts that were charged for it. An attempt that was unpriced was charged to
@@ -221,7 +221,7 @@ def payers_of(connection: Connection, changes: Sequence[Change]) -> Payers:
     return Payers({change.attempt.id: sorted(charged[change.attempt.id]) for change in changes}, dict(carried))
 
 
-def _accounts_around(connection: Connection, changes: Sequence[Change]) -> dict[str, list[Any]]:
+def _accounts_around(connection: Connection, changes: Sequence[PriceChange]) -> dict[str, list[Any]]:
     """Return the accounts whose period holds one of the changed calls, or lies between two, by tenant."""
     times = [change.attempt.paid_at for change in changes]
     query = (
@@ -256,9 +256,9 @@ def _covers(account: Any, attempt: Any) -> bool:
     return is_within and (account.scope == "tenant" or names.get(account.scope) == account.scope_name)
 
 
-def by_tenant(changes: Sequence[Change], names: dict[str, str]) -> tuple[TenantDifference, ...]:
+def by_tenant(changes: Sequence[PriceChange], names: dict[str, str]) -> tuple[TenantDifference, ...]:
     """Return what the changes do to each tenant."""
-    of: dict[str, list[Change]] = defaultdict(list)
+    of: dict[str, list[PriceChange]] = defaultdict(list)
     for change in changes:
         of[change.attempt.tenant_id].append(change)
     found = [

@@ -19,7 +19,7 @@ from core.pricing import PriceBook, Prices, Usage, as_dollars
 from core.principals import Permission, Principal
 from core.repricing._plans import (
     MOST_ATTEMPTS,
-    Change,
+    PriceChange,
     RepricingPreview,
     RepricingScope,
     attempts,
@@ -192,13 +192,13 @@ class Repricings:
 
     # ── Looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _planned(self, session: Session, scope: RepricingScope) -> tuple[RepricingPreview, list[Change]]:
+    def _planned(self, session: Session, scope: RepricingScope) -> tuple[RepricingPreview, list[PriceChange]]:
         """Return what is to change, for people and in detail, as the session's transaction sees it."""
         rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER, self._most)
         if len(rows) > self._most:
             raise Invalid(f"These are more than {self._most:,} calls. Price them anew in shorter spans of time.")
         books: dict[str, PriceBook] = {}
-        changes: list[Change] = []
+        changes: list[PriceChange] = []
         still_unpriced = 0
         for row in rows:
             book = books.get(row.tenant_id)
@@ -214,7 +214,7 @@ class Repricings:
             if cost is None:
                 still_unpriced += 1
             elif cost.nano_usd != row.cost_nano_usd:
-                changes.append(Change(row, cost))
+                changes.append(PriceChange(row, cost))
         names = {tenant.id: tenant.name for tenant in session.exec(select(Tenant))}
         preview = RepricingPreview(
             scope=scope,
@@ -226,7 +226,7 @@ class Repricings:
 
     # ── Doing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _write(self, session: Session, done: Repricing, changes: Sequence[Change]) -> int:
+    def _write(self, session: Session, done: Repricing, changes: Sequence[PriceChange]) -> int:
         """Write those of *changes* that are still as they were planned; return how many these are."""
         connection = session.connection()
         changes = unchanged(connection, changes)

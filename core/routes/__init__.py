@@ -6,7 +6,7 @@ A request that names no route takes the one that lists its schema, else the defa
 
 from core.attempts import Cause
 from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS
-from core.routes.routes import Limits, Routes
+from core.routes.routes import RouteLimits, Routes
 from core.routes.table import DEFAULT, RouteTable, RouteView
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "MOST_CACHE_SECONDS",
     "MOST_HEDGE_MS",
     "Cause",
-    "Limits",
+    "RouteLimits",
     "RouteTable",
     "RouteView",
     "Routes",

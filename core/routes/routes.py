@@ -19,7 +19,7 @@ from core.store import Store
 from core.tables import Route, Schema
 
 
-class Limits(TypedDict, total=False):
+class RouteLimits(TypedDict, total=False):
     """What a route has beside its candidates; what is left out is as it is said here."""
 
     max_reasks: int
@@ -96,7 +96,7 @@ class Routes:
         candidates: Sequence[Mapping[str, Any]],
         *,
         expected_version: int | None = None,
-        **limits: Unpack[Limits],
+        **limits: Unpack[RouteLimits],
     ) -> RouteView:
         """Make or change a route; effective with the next generation, in every process.
 
@@ -138,7 +138,7 @@ class Routes:
             )
             return view
 
-    def draft(self, name: str, candidates: Sequence[Mapping[str, Any]], **limits: Unpack[Limits]) -> RouteView:
+    def draft(self, name: str, candidates: Sequence[Mapping[str, Any]], **limits: Unpack[RouteLimits]) -> RouteView:
         """Return the route that :meth:`set` would make, and save nothing.
 
         Raises:
@@ -148,7 +148,7 @@ class Routes:
         wanted = self._checked(name, candidates, limits)
         return self._view(Route(id="", name=name, created_at=self._clock.now(), version=0, **wanted))
 
-    def _checked(self, name: str, candidates: Sequence[Mapping[str, Any]], limits: Limits) -> dict[str, Any]:
+    def _checked(self, name: str, candidates: Sequence[Mapping[str, Any]], limits: RouteLimits) -> dict[str, Any]:
         """Return a route's columns, each checked, or raise Invalid."""
         checks.name(name)
         causes = checks.causes(limits.get("fallback_on"))

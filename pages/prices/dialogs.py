@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.pricing import Override, OverrideKind
+from core.pricing import OverrideKind, OverridingPrice
 from core.repricing import RepricingPreview, RepricingScope
 from core.tenants import Tenant
 from pages.kit import formats
@@ -153,7 +153,7 @@ def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, 
 
 
 @st.dialog("Withdraw this price?", icon=":material/undo:")
-def withdraw(visit: Visit, override: Override, whom: str) -> None:
+def withdraw(visit: Visit, override: OverridingPrice, whom: str) -> None:
     """Ask once, and say what will hold instead."""
     subject = plain(override.subject)
     st.markdown(

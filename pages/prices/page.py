@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from core.pricing import Override, PricedModel, states
+from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import tenant_choice
@@ -94,7 +94,7 @@ def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
             _csv(tables.over(found, stand, names), "price-overrides", visit, "overrides_csv")
 
 
-def _override(visit: Visit, one: Override, state: str, whom: str) -> None:
+def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"override_{one.id}")
     reason = f" · {plain(one.reason)}" if one.reason else ""
     ended = f" · withdrawn {formats.moment(one.withdrawn_at)} UTC" if one.withdrawn_at else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.pricing import SOURCE, Override, PriceBook, PricedModel, PriceTerms, as_dollars, usd
+from core.pricing import SOURCE, OverridingPrice, PriceBook, PricedModel, PriceTerms, as_dollars, usd
 from core.repricing import OldFigure, RepricingPreview
 from pages.kit import formats
 from pages.kit.frames import Frame, pd
@@ -60,12 +60,12 @@ def _tiers(terms: PriceTerms) -> str | None:
     return "; ".join(steps) or None
 
 
-def whom(override: Override, names: Mapping[str, str]) -> str:
+def whom(override: OverridingPrice, names: Mapping[str, str]) -> str:
     """Return for whom an override is."""
     return names.get(override.tenant_id, GONE) if override.tenant_id else EVERYONE
 
 
-def over(overrides: Sequence[Override], states: Mapping[str, str], names: Mapping[str, str]) -> Frame:
+def over(overrides: Sequence[OverridingPrice], states: Mapping[str, str], names: Mapping[str, str]) -> Frame:
     """Return overrides for a download, times in UTC."""
     return pd.DataFrame(
         [

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from core.attempts import Candidate
 from core.clock import ManualClock
 from core.errors import Cancelled
-from core.faults import Drill, Fault, Strike, met, struck
+from core.faults import Drill, Fault, InjectedFault, met, struck
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer, Ask, Failed
 from core.providers.local import Local
@@ -192,7 +192,7 @@ def test_a_local_model_that_never_ran_is_asked_again() -> None:
         Ask(model="smollm2", response_model=Number, messages=[{"role": "user", "content": "A number."}])
     )
     size = asked.size_bytes
-    answer = asyncio.run(struck(asked, Strike(drill(Fault.INVALID))).send(None))
+    answer = asyncio.run(struck(asked, InjectedFault(drill(Fault.INVALID))).send(None))
 
     with pytest.raises(ValidationError) as error:
         asked.read(answer)

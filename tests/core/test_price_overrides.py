@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError
-from core.pricing import SOURCE, Override, PriceBook, Prices, Usage, states
+from core.pricing import SOURCE, OverridingPrice, PriceBook, Prices, Usage, states
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Tenant
@@ -45,7 +45,7 @@ def dollars(book: PriceBook, who: tuple[str, str], at: datetime = START) -> floa
     return None if cost is None else cost.nano_usd / 1e9
 
 
-def put(prices: Prices, who: tuple[str, str], usd: str | None = None, **more: Any) -> Override:
+def put(prices: Prices, who: tuple[str, str], usd: str | None = None, **more: Any) -> OverridingPrice:
     """Set so many dollars in and out, or what *more* says."""
     if usd is not None:
         more["rates"] = {"input_usd_per_mtok": usd, "output_usd_per_mtok": usd}
@@ -209,7 +209,7 @@ def test_what_was_seen_must_still_hold(prices: Prices) -> None:
 def test_two_at_the_same_moment(prices: Prices) -> None:
     """Of two overrides of one model and tenant from the same moment on one is saved, whoever else decides beside."""
 
-    def decide(usd: str) -> Override | ProctorError:
+    def decide(usd: str) -> OverridingPrice | ProctorError:
         try:
             return put(prices, GPT, usd)
         except ProctorError as error:
@@ -218,7 +218,7 @@ def test_two_at_the_same_moment(prices: Prices) -> None:
     put(prices, OWN, "1")
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(decide, ("1", "2", "3", "4")))
-    assert sum(isinstance(one, Override) for one in results) == 1
+    assert sum(isinstance(one, OverridingPrice) for one in results) == 1
     assert all("begins at 2026-03-04 12:00 UTC already" in str(one) for one in results if isinstance(one, Exception))
 
 

@@ -16,7 +16,7 @@ from genai_prices.types import TieredPrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.pricing import NANO, Override, OverrideKind, PriceBook, Rates, Usage, as_dollars, nano_usd, usd
+from core.pricing import NANO, OverrideKind, OverridingPrice, PriceBook, Rates, Usage, as_dollars, nano_usd, usd
 from tests.conftest import START
 
 PRICES = PriceBook()
@@ -113,7 +113,7 @@ rates = st.builds(Rates, **dict.fromkeys(("fresh", "cached", "written", "output"
 tiers = st.dictionaries(st.integers(1, 300_000), rates, max_size=3).map(lambda steps: tuple(sorted(steps.items())))
 
 
-def own(base: Rates, *, tiers: tuple[tuple[int, Rates], ...] = (), **more: Any) -> Override:
+def own(base: Rates, *, tiers: tuple[tuple[int, Rates], ...] = (), **more: Any) -> OverridingPrice:
     """Return an override of a model that no list knows, from a year before ``START`` on."""
     known: dict[str, Any] = {
         "id": "o",
@@ -124,7 +124,7 @@ def own(base: Rates, *, tiers: tuple[tuple[int, Rates], ...] = (), **more: Any) 
         "kind": OverrideKind.RATES,
         "created_at": START,
     }
-    return Override(base=base, tiers=tiers, **(known | more))
+    return OverridingPrice(base=base, tiers=tiers, **(known | more))
 
 
 @given(base=rates, tiers=tiers, parts=st.lists(usages(), min_size=1, max_size=5))

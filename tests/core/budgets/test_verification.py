@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlmodel import col, select
 
-from core.attempts import Call
+from core.attempts import ProviderCall
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
@@ -249,7 +249,7 @@ class Books(RuleBasedStateMachine):
         self.clock = ManualClock(START, seed=next(_seeds))
         self.till = Till(self.store, self.clock, 1000)
         self.processes = [self.till, self.till.beside("two"), self.till.beside("three")]
-        self.out: list[tuple[Walk, list[Call]]] = []
+        self.out: list[tuple[Walk, list[ProviderCall]]] = []
 
     @rule(
         who=st.integers(0, 2),
