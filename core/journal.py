@@ -19,13 +19,23 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Delete, delete
-from sqlmodel import col, select
+from sqlalchemy import Delete, delete, func, update
+from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core.clock import micros
 from core.store import AT_ONCE, Cursor, Store
-from core.tables import VALID, Account, Attempt, FieldError, Generation, LedgerEntry, Payload, PolicySnapshot
+from core.tables import (
+    VALID,
+    Account,
+    Attempt,
+    FieldError,
+    Generation,
+    LedgerEntry,
+    Payload,
+    PolicySnapshot,
+    Reservation,
+)
 
 LOST = "lost"
 """The error code of a call whose process died."""
@@ -206,19 +216,40 @@ class JournalWriter:
             self._store.rest()
 
 
+def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
+    """Delete all that happened in some generations, and take it off their accounts; return how many rows went."""
+    connection = session.connection()
+    charged = select(LedgerEntry.account_id, func.sum(LedgerEntry.nano_usd)).where(
+        col(LedgerEntry.generation_id).in_(ids)
+    )
+    moves = dict(session.exec(charged.group_by(col(LedgerEntry.account_id))).all())
+    deletions = [
+        delete(Payload).where(col(Payload.generation_id).in_(ids)),
+        delete(FieldError).where(col(FieldError.generation_id).in_(ids)),
+        delete(LedgerEntry).where(col(LedgerEntry.generation_id).in_(ids)),
+        delete(Attempt).where(col(Attempt.generation_id).in_(ids)),
+        delete(Generation).where(col(Generation.id).in_(ids)),
+    ]
+    counts = {str(one.table): connection.execute(one).rowcount for one in deletions}
+    for account_id, nano_usd in sorted(moves.items()):  # in the order in which everybody moves accounts
+        spent = col(Account.spent_nano_usd) - int(nano_usd)
+        connection.execute(update(Account).where(col(Account.id) == account_id).values(spent_nano_usd=spent))
+    return counts
+
+
 def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
     """Return what deletes all that happened to *tenants*, a query of ids, in an order that leaves nothing behind."""
     # Those that are out have attempts and no row of their own yet.
     generations = (
         select(col(Generation.id))
         .where(col(Generation.tenant_id).in_(tenants))
-        .union(select(col(Attempt.generation_id)).where(col(Attempt.tenant_id).in_(tenants)))
+        .union(select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants)))
     )
     accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
     return [
         delete(Payload).where(col(Payload.generation_id).in_(generations)),
         delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
-        delete(Attempt).where(col(Attempt.tenant_id).in_(tenants)),
+        delete(Attempt).where(col(Attempt.generation_id).in_(generations)),
         delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
         delete(PolicySnapshot).where(col(PolicySnapshot.tenant_id).in_(tenants)),
         delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),

@@ -27,9 +27,9 @@ from core.tables import Row
 MIGRATIONS = Path(__file__).with_name("migrations")
 NEWEST = "0006"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
-AT_ONCE = 500
+AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
-REST_SECONDS = 0.005
+REST_SECONDS = 0.02
 """For so long it lets others have their turn after each."""
 WAIT_SECONDS = 5
 """How long a writer waits for its turn, a caller for a connection, and SQLite for another program's lock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from core.demo._chance import MARK
 from core.demo._seed import Seed
 from core.errors import Conflict
 from core.principals import Principal
-from core.store import Store
+from core.store import AT_ONCE, Store
 from core.tables import (
     Account,
     ApiKey,
@@ -27,6 +28,8 @@ from core.tables import (
     Claim,
     FireDrill,
     FlagRule,
+    Generation,
+    Opening,
     PriceOverride,
     RepricedAttempt,
     Repricing,
@@ -35,6 +38,7 @@ from core.tables import (
     Schema,
     SchemaLabel,
     SchemaVersion,
+    Stretch,
     Tenant,
     TenantRevision,
 )
@@ -50,15 +54,21 @@ def is_born_in_demo(id_column: Any) -> ColumnElement[bool]:
 
 
 def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Mapping[str, int]:
-    """Delete the demo world in one transaction; return how many rows of each table went.
+    """Delete the demo world: its calls some hundred at a time, then what is left in one transaction.
+
+    Return how many rows of each table went. If that is cut in the middle, a smaller demo world is left whose books
+    balance, and the next removal takes it.
 
     Without a *principal* nobody has decided it: what was half made is cleared, and no audit entry says so.
 
     What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version.
     """
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
-    attempts = select(col(Attempt.id)).where(col(Attempt.tenant_id).in_(tenants))
+    # Those that are out have attempts and no row of their own yet.
+    out = select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))
+    attempts = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(out))
     budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
+    gone = _remove_calls(store, tenants)
     with store.writing() as session:
         routes, schemas, versions = _routes(session), _schemas(session), _versions(session)
         # Those that others refer to go last.
@@ -66,6 +76,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
             delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
             *journal.removals(tenants),
+            delete(Opening).where(col(Opening.tenant_id).in_(tenants)),
             delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
             delete(Account).where(col(Account.tenant_id).in_(tenants)),
             delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
@@ -90,7 +101,9 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             delete(Route).where(col(Route.id).in_(routes)),
             delete(Tenant).where(col(Tenant.is_demo)),
         ]
-        counts = {str(one.table): session.connection().execute(one).rowcount for one in deletions}
+        left = {str(one.table): session.connection().execute(one).rowcount for one in deletions}
+        session.connection().execute(delete(Stretch))  # what was proven of the ledger holds no longer
+        counts = {table: count + gone[table] for table, count in left.items()}
         session.connection().execute(update(Schema).where(is_born_in_demo(col(Schema.id))).values(is_demo=False))
         if principal and any(counts.values()):
             audit.record(
@@ -104,6 +117,23 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
                 before={"tenants": counts["tenant"], "generations": counts["generation"]},
             )
     return counts
+
+
+def _remove_calls(store: Store, tenants: SelectOfScalar[str]) -> Counter[str]:
+    """Delete the calls of the demo's tenants, some hundred at a time; return how many rows of each table went."""
+    gone = Counter[str]()
+    while True:
+        with store.writing() as session:
+            ids = select(col(Generation.id)).where(col(Generation.tenant_id).in_(tenants)).limit(AT_ONCE)
+            some = session.exec(ids).all()
+            if not some:
+                return gone
+            called = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(some))
+            repriced = delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(called))
+            gone["repriced_attempt"] += session.connection().execute(repriced).rowcount
+            session.connection().execute(delete(Stretch))
+            gone.update(journal.remove(session, some))
+        store.rest()
 
 
 def require_free_names(store: Store, seed: Seed) -> None:
