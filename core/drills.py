@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, and_, col, not_, or_, select
 
 from core import audit
 from core.clock import Clock
@@ -21,6 +21,7 @@ from core.principals import Permission, Principal
 from core.settings import PROVIDERS, provider_of
 from core.store import Store
 from core.tables import FireDrill, Tenant
+from core.visibility import visible
 
 LONGEST = timedelta(hours=24)
 MOST_SECONDS = 300.0
@@ -98,7 +99,7 @@ class Drills:
             NotFound: the tenant is gone.
 
         """
-        principal.require(Permission.DRILLS_WRITE)
+        principal.require_over(Permission.DRILLS_WRITE, tenant.id if tenant else None)
         provider, model = _target(target)
         _require_sane(share, minutes, reason, seconds if fault is Fault.SLOW else 1.0)
         now = self._clock.now()
@@ -135,13 +136,16 @@ class Drills:
         principal.require(Permission.DRILLS_WRITE)
         now = self._clock.now()
         with self._store.writing() as session:
-            row = session.get(FireDrill, drill_id, with_for_update=True)
+            mine = visible(principal.scope, FireDrill.tenant_id, with_shared=True)
+            wanted = select(FireDrill).where(col(FireDrill.id) == drill_id, mine)
+            row = session.exec(wanted.with_for_update()).first()
             if row is None:
                 raise NotFound(f"There is no fire drill {drill_id!r}. 'proctor drill list' shows them.")
+            principal.require_over(Permission.DRILLS_WRITE, row.tenant_id)
             over = row.ended_at or (row.ends_at if row.ends_at <= now else None)
             if over is not None:
                 raise Conflict(f"This fire drill is over already, since {over:%Y-%m-%d %H:%M} UTC.")
-            names = _names(session)
+            names = _names(session, [row])
             before = _view(row, names)
             row.ended_at = now
             session.add(row)
@@ -150,23 +154,37 @@ class Drills:
             self._record(session, view, principal.name, "drill.stop", summary, before=before)
             return view
 
-    def list(self) -> Sequence[DrillView]:
-        """Return the drills that run, and the last of those that are over; the newest first."""
-        with self._store.reading() as session:
-            rows = session.exec(select(FireDrill).order_by(col(FireDrill.starts_at).desc())).all()
-            names = _names(session)
-        now = self._clock.now()
-        views = [_view(row, names) for row in rows]
-        running = [view for view in views if view.is_running(now)]
-        return [*running, *[view for view in views if not view.is_running(now)][:_MOST_PAST]]
+    def list(self, principal: Principal) -> Sequence[DrillView]:
+        """Return the drills that run, and the last of those that are over; the newest first.
 
-    def running(self) -> Sequence[DrillView]:
-        """Return the drills that calls meet now, the one that ends first at the head."""
+        Raises:
+            Forbidden: without ``drills.read``.
+
+        """
+        principal.require(Permission.DRILLS_READ)
         now = self._clock.now()
+        mine = select(FireDrill).where(visible(principal.scope, FireDrill.tenant_id, with_shared=True))
+        mine = mine.order_by(col(FireDrill.starts_at).desc())
+        is_on = and_(col(FireDrill.ended_at).is_(None), col(FireDrill.starts_at) <= now, col(FireDrill.ends_at) > now)
         with self._store.reading() as session:
-            mine = select(FireDrill).where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) > now)
+            rows = [*session.exec(mine.where(is_on)), *session.exec(mine.where(not_(is_on)).limit(_MOST_PAST))]
+            names = _names(session, rows)
+        return [_view(row, names) for row in rows]
+
+    def running(self, principal: Principal) -> Sequence[DrillView]:
+        """Return the drills that calls meet now, the one that ends first at the head.
+
+        Raises:
+            Forbidden: without ``drills.read``.
+
+        """
+        principal.require(Permission.DRILLS_READ)
+        now = self._clock.now()
+        mine = select(FireDrill).where(visible(principal.scope, FireDrill.tenant_id, with_shared=True))
+        mine = mine.where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) > now)
+        with self._store.reading() as session:
             rows = session.exec(mine.order_by(col(FireDrill.ends_at))).all()
-            names = _names(session) if rows else {}
+            names = _names(session, rows)
         return [_view(row, names) for row in rows]
 
     def end_lapsed(self) -> int:
@@ -177,7 +195,7 @@ class Drills:
                 return 0
         with self._store.writing() as session:
             rows = session.exec(over.with_for_update()).all()  # another process may have been first
-            names = _names(session)
+            names = _names(session, rows)
             for row in rows:
                 before = _view(row, names)
                 row.ended_at = row.ends_at
@@ -282,8 +300,12 @@ def _view(row: FireDrill, names: Mapping[str, str]) -> DrillView:
     )
 
 
-def _names(session: Session) -> dict[str, str]:
-    return {tenant.id: tenant.name for tenant in session.exec(select(Tenant)).all()}
+def _names(session: Session, drills: Sequence[FireDrill]) -> dict[str, str]:
+    """Return the names of those whose drills they are, by id."""
+    named = {drill.tenant_id for drill in drills if drill.tenant_id}
+    if not named:
+        return {}
+    return dict(session.exec(select(Tenant.id, Tenant.name).where(col(Tenant.id).in_(named))).all())
 
 
 def _described(view: DrillView) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from typing_extensions import override
 
 from core import audit
 from core.clock import Clock
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from core.principals import Permission, Principal
 from core.store import Store
 from core.tables import FlagRule, Tenant
+from core.visibility import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,20 +196,40 @@ class Flags:
     def client(self) -> OpenFeatureClient:
         """An OpenFeature client over this store's rules, which it reads on each call. Policy uses `evaluate_all`."""
         domain = f"proctor/{id(self):x}"
-        openfeature.api.set_provider_and_wait(RuleProvider(lambda: _table(self.rules())), domain)
+        openfeature.api.set_provider_and_wait(RuleProvider(self._all_rules), domain)
         return openfeature.api.get_client(domain)
+
+    def _all_rules(self) -> Mapping[tuple[str, str], bool]:
+        with self._store.reading() as session:
+            return _table(session.exec(select(FlagRule)).all())
 
     def concerning(self, session: Session, tenant_id: str) -> Sequence[FlagRule]:
         """Return the rules for a tenant, its own and those for all."""
         return session.exec(select(FlagRule).where(col(FlagRule.tenant_id).in_(("", tenant_id)))).all()
 
-    def rules(self) -> Sequence[FlagRule]:
-        """Return every rule: one read."""
-        with self._store.reading() as session:
-            return session.exec(select(FlagRule)).all()
+    def rules(self, principal: Principal) -> Sequence[FlagRule]:
+        """Return every rule that *principal* may see, those for all tenants among them: one read.
 
-    def evaluate(self, flag: Flag, tenant_id: str | None) -> Evaluation:
-        """Return the value of *flag* for a tenant, and why, from the database as it is now."""
+        Raises:
+            Forbidden: without ``flags.read``.
+
+        """
+        principal.require(Permission.FLAGS_READ)
+        mine = visible(principal.scope, FlagRule.tenant_id, with_shared=True)
+        with self._store.reading() as session:
+            return session.exec(select(FlagRule).where(mine)).all()
+
+    def evaluate(self, principal: Principal, flag: Flag, tenant_id: str | None) -> Evaluation:
+        """Return the value of *flag* for a tenant, and why, from the database as it is now.
+
+        Raises:
+            Forbidden: without ``flags.read``.
+            NotFound: *principal* does not see that tenant.
+
+        """
+        principal.require(Permission.FLAGS_READ)
+        if tenant_id and not principal.scope.holds(tenant_id):
+            raise NotFound(f"There is no tenant {tenant_id!r}.")
         context = EvaluationContext(targeting_key=tenant_id or "")
         return _evaluation(self.client.get_boolean_details(flag, flag.meaning.default, context))
 
@@ -220,7 +241,7 @@ class Flags:
             Conflict: another operator made the same rule at the same moment.
 
         """
-        principal.require(Permission.FLAGS_WRITE)
+        principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=True)
             before = rule.is_on if rule else None
@@ -254,7 +275,7 @@ class Flags:
             Forbidden: without ``flags.write``.
 
         """
-        principal.require(Permission.FLAGS_WRITE)
+        principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=True)
             if rule is None:

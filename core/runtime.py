@@ -28,6 +28,7 @@ from core.journal import JournalWriter
 from core.limits import Limits
 from core.policy import Policies
 from core.pricing import Prices, Usage
+from core.principals import SYSTEM
 from core.record import Backlog, Recorder, Recovery
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
@@ -124,16 +125,16 @@ class Runtime:
     def start(self) -> None:
         """Migrate, load the sample schemas, then begin the chores in the background."""
         self.store.migrate()
-        self.schemas.load_samples("proctor")
+        self.schemas.load_samples(SYSTEM)
         self.local_model.start_in_background()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         self.chores.start()
 
     def _warm_up(self) -> None:
         """Load SDKs and prices now, so that the first generation need not wait for them."""
-        for candidate in self.routes.find(DEFAULT).terms.candidates:
+        for candidate in self.routes.find(SYSTEM, DEFAULT).terms.candidates:
             self.providers.get(candidate.provider)
-            self.prices.book().cost(candidate.provider, candidate.model, Usage(), self.clock.now())
+            self.prices.book(SYSTEM).cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
     def close(self) -> None:
         """Stop what runs and close what is open."""
@@ -190,7 +191,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         flags=flags,
         routes=routes,
         schemas=schemas,
-        prices=prices,
         budgets=budgets,
     )
     rule = _breaker_rule(settings)
@@ -234,7 +234,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         breakers=breakers,
         overrides=Overrides(store, clock),
         prices=prices,
-        repricings=Repricings(store, clock, prices),
+        repricings=Repricings(store, clock),
         policies=policies,
         claims=claims,
         answers=answers,

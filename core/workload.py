@@ -215,7 +215,7 @@ class Workload:
             for _ in range(_VERSIONS):
                 fields = {f"field_{one}": {"type": "string"} for one in range(len(versions) + 2)}
                 body = {"title": f"Bench{number}", "type": "object", "properties": fields, "required": list(fields)}
-                added = schemas.add(LOCAL_OPERATOR.name, f"bench_{number}", body)
+                added = schemas.add(LOCAL_OPERATOR, f"bench_{number}", body)
                 versions.append((f"bench_{number}", added.version, added.hash))
         return callers, versions
 
@@ -238,7 +238,7 @@ class Workload:
 
     def _calls(self) -> list[_Call]:
         """Return calls to draw from, each model as often as it is asked."""
-        book = Prices(self._store, ManualClock(self._now)).book()
+        book = Prices(self._store, ManualClock(self._now)).book(LOCAL_OPERATOR)
         found: list[_Call] = []
         for (provider, model), weight in zip(_MODELS, _MODEL_WEIGHTS, strict=True):
             several: list[_Call] = []

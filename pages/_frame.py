@@ -9,7 +9,9 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import ProctorError
+from core.tenants import Permission
 from pages.drills.banner import banner
+from pages.kit.page import current_principal
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -114,7 +116,10 @@ def _side() -> None:
     try:
         running.current().store.check()
         work = _work()
-        is_demo = any(tenant.is_demo for tenant in running.current().tenants.list())
+        who = current_principal()
+        is_demo = who.may(Permission.TENANTS_READ) and any(
+            tenant.is_demo for tenant in running.current().tenants.list(who)
+        )
     except ProctorError:
         return  # the page itself says what is wrong
     with st.sidebar:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from core.budgets.periods import Period, period_around
 from core.clock import micros
+from core.principals import Principal, Role
 from core.store import Store
 from core.tables import (
     Account,
@@ -166,3 +167,8 @@ def decisions(connection: Connection) -> int:
     """Return how many decisions were counted, about all tenants and about single ones."""
     counts = "SELECT count FROM revision UNION ALL SELECT count FROM tenant_revision"
     return sum(connection.exec_driver_sql(counts).scalars())
+
+
+def operator(name: str) -> Principal:
+    """Return an operator of that name."""
+    return Principal(name, Role.OPERATOR)

@@ -27,6 +27,7 @@ from core.settings import Settings
 from core.tables import Account, FieldError, LedgerEntry, Payload, PolicySnapshot, Reservation, Tenant
 from core.tables import Attempt as AttemptRow
 from core.tables import Generation as GenerationRow
+from tests.builders import operator
 from tests.wire.server import WireServer
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"
@@ -242,7 +243,7 @@ def rig(wire: WireServer, database_url: str, **more: Any) -> Generator[Rig]:
     clock = HastyClock()
     runtime = running.build(settings(wire, database_url, **more), clock)
     try:
-        runtime.schemas.add("test", "person", PERSON)
+        runtime.schemas.add(operator("test"), "person", PERSON)
         yield Rig(runtime, wire, clock)
     finally:
         runtime.close()

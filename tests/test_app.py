@@ -220,7 +220,7 @@ def test_stopping(world: World, tmp_path: Path) -> None:
     for secret in (world.key, "sk-app-canary-0815"):
         assert secret not in log
     runtime = running.build(world.settings)
-    recorded = runtime.reports.call(answer.json()["generation_id"])
+    recorded = runtime.reports.call(LOCAL_OPERATOR, answer.json()["generation_id"])
     runtime.store.close()
     assert (recorded.outcome, recorded.error_code) == ("cancelled", "stopped")
     assert recorded.error_detail == "The server was stopped before the answer came."
@@ -267,7 +267,7 @@ def test_a_first_start_makes_a_demo_world_only_where_it_is_asked_to(
             while not (is_there := runtime.demo.exists()) and time.monotonic() < deadline:
                 time.sleep(0.1)
             assert is_there is is_made
-            assert is_made or runtime.tenants.list() == []
+            assert is_made or runtime.tenants.list(LOCAL_OPERATOR) == []
         finally:
             runtime.close()
 

@@ -91,9 +91,9 @@ class Till:
 
     def move_clock(self, timezone: str) -> None:
         """Give the tenant another time zone."""
-        now = self.tenants.find(self.tenant.id)
+        now = self.tenants.find(LOCAL_OPERATOR, self.tenant.id)
         self.tenants.edit(LOCAL_OPERATOR, now.id, now.version, timezone=timezone)
-        self.tenant = self.tenants.find(now.id)
+        self.tenant = self.tenants.find(LOCAL_OPERATOR, now.id)
 
     def terms(self) -> tuple[BudgetTerms, ...]:
         """Return what a policy that is read now says."""
@@ -103,7 +103,7 @@ class Till:
 
     def state(self, scope: str = "tenant", name: str = "") -> BudgetState:
         """Return how a budget stands."""
-        return self.budgets.show(self.tenant, scope, name)
+        return self.budgets.show(LOCAL_OPERATOR, self.tenant, scope, name)
 
     def account(self, scope: str = "tenant", name: str = "") -> tuple[int, int]:
         """Return what is spent and held of a budget now."""
@@ -130,7 +130,7 @@ class Till:
             concurrent_limit=None,
             payload_retention_days=0,
             budgets=(),
-            flags=evaluate_all(Flags(self.store, self.clock).rules(), self.tenant.id),
+            flags=evaluate_all(Flags(self.store, self.clock).rules(LOCAL_OPERATOR), self.tenant.id),
         )
         record = self.recorder.open(
             tenant=named,

@@ -17,6 +17,7 @@ from core.errors import Cancelled, Exhausted, Unavailable
 from core.principals import Permission, Principal
 from core.store import Store
 from core.tables import Claim, Generation, Outcome, Tenant
+from core.visibility import visible
 
 _LOOK_SECONDS = (0.02, 0.25)
 """How often a question that another process answers is looked at, at first and at last."""
@@ -109,14 +110,20 @@ class Answers:
         finally:
             self._part(asked.key)
 
-    def show(self, tenant: Tenant) -> Kept:
-        """Return how a tenant's answers stand."""
-        now = self._clock.now()
-        mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER) & (col(Claim.expires_at) > now)
+    def show(self, principal: Principal, tenant: Tenant) -> Kept:
+        """Return how a tenant's answers stand.
+
+        Raises:
+            Forbidden: without ``tenants.read``.
+
+        """
+        principal.require(Permission.TENANTS_READ)
+        now, scope = self._clock.now(), principal.scope.narrowed(tenant.id)
+        mine = visible(scope, Claim.tenant_id) & (col(Claim.kind) == ANSWER) & (col(Claim.expires_at) > now)
         is_made = col(Claim.result).is_not(None)
         since = now - timedelta(days=_REPORTED_DAYS)
         hit = (
-            (col(Generation.tenant_id) == tenant.id)
+            visible(scope, Generation.tenant_id)
             & (col(Generation.started_at) >= since)
             & (col(Generation.outcome) == Outcome.CACHE_HIT.value)
         )

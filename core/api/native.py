@@ -27,7 +27,6 @@ from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
 from core.generation import Partial
-from core.principals import Permission, Principal
 from core.record import Generation
 from core.runtime import Runtime
 
@@ -49,7 +48,6 @@ class Native:
         self._in_flight = InFlightRequests(runtime.settings.concurrency)
         self._admission = runtime.admission
         self._readers = Readers(runtime)
-        self._bodies: dict[str, dict[str, Any]] = {}
         self.router = APIRouter()
         """The routes as they are documented."""
         add = self.router.add_api_route
@@ -186,41 +184,37 @@ class Native:
         return _refused(refusal, streamed=streamed)
 
     def _generation(self, secret: str, generation_id: str) -> Response:
-        principal = self._caller(secret, Permission.GENERATIONS_READ)
+        principal = self._runtime.policies.authenticate(secret)
         unknown = NotFound("There is no generation of this id in the key's tenant.")
         if not _ID.fullmatch(generation_id):
             raise unknown
         try:
-            call = self._runtime.reports.call(generation_id)
+            return _json(stored(self._runtime.reports.call(principal, generation_id)))
         except NotFound:
             raise unknown from None
-        if not principal.may(Permission.GENERATIONS_READ, call.tenant_id):
-            raise unknown
-        return _json(stored(call))
 
     def _schemas(self, secret: str) -> Response:
-        self._caller(secret, Permission.SCHEMAS_READ)
-        registry = self._runtime.schemas
+        principal = self._runtime.policies.authenticate(secret)
         return _json(
             {
                 "schemas": [
                     {
-                        "name": schema.name,
-                        "description": schema.description,
-                        "latest": schema.latest,
-                        "labels": schema.labels,
+                        "name": one.summary.name,
+                        "description": one.summary.description,
+                        "latest": one.summary.latest,
+                        "labels": one.summary.labels,
                         "versions": [
                             {
                                 "version": version.version,
                                 "hash": version.hash,
                                 "labels": version.labels,
                                 "created_at": version.created_at,
-                                "schema": self._schema_body(schema.name, version.version, version.hash),
+                                "schema": one.bodies[version.version],
                             }
-                            for version in registry.versions(schema.name)
+                            for version in one.versions
                         ],
                     }
-                    for schema in registry.list()
+                    for one in self._runtime.schemas.catalogue(principal)
                 ]
             }
         )
@@ -228,21 +222,10 @@ class Native:
     def _spend(self, secret: str, asked: Mapping[str, str]) -> Response:
         from core.reports import spend_document  # noqa: PLC0415 pandas takes a second to load
 
-        principal = self._caller(secret, Permission.GENERATIONS_READ)
-        tenant = next(one for one in self._runtime.tenants.list() if one.id == principal.tenant_id)
-        window = spending.window(asked, tenant.timezone, self._runtime.clock.now())
-        return _json(spend_document(self._runtime.reports.spend(window, tenant.id), tenant.name))
-
-    def _schema_body(self, name: str, version: int, hash_: str) -> dict[str, Any]:
-        """Return a version's JSON Schema; it never changes, so it is read once."""
-        if hash_ not in self._bodies:
-            self._bodies[hash_] = self._runtime.schemas.find(f"{name}@{version}").body
-        return self._bodies[hash_]
-
-    def _caller(self, secret: str, permission: Permission) -> Principal:
         principal = self._runtime.policies.authenticate(secret)
-        principal.require(permission)
-        return principal
+        tenant = self._runtime.policies.snapshot(principal.tenant_id or "").tenant
+        window = spending.window(asked, tenant.timezone, self._runtime.clock.now())
+        return _json(spend_document(self._runtime.reports.spend(principal, window, tenant.id), tenant.name))
 
 
 async def _body(request: Request) -> bytes | None:

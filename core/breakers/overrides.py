@@ -63,8 +63,14 @@ class Overrides:
         self._store = store
         self._clock = clock
 
-    def all(self) -> ModelOverrides:
-        """Return the words that hold."""
+    def all(self, principal: Principal) -> ModelOverrides:
+        """Return the words that hold.
+
+        Raises:
+            Forbidden: without ``breakers.read``.
+
+        """
+        principal.require(Permission.BREAKERS_READ)
         with self._store.reading() as session:
             return read(session)
 
@@ -76,7 +82,7 @@ class Overrides:
             Invalid: there is no such provider, no reason, or half-open was asked for.
 
         """
-        principal.require(Permission.BREAKERS_WRITE)
+        principal.require_over(Permission.BREAKERS_WRITE, None)
         name, reason = _named(model), " ".join(reason.split())
         if state not in _WORDS:
             raise Invalid("A breaker is opened or closed by hand; half-open is for itself to decide.")
@@ -102,7 +108,7 @@ class Overrides:
             Invalid: there is no such provider.
 
         """
-        principal.require(Permission.BREAKERS_WRITE)
+        principal.require_over(Permission.BREAKERS_WRITE, None)
         name = _named(model)
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=True)

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from core import audit
 from core.budgets.accounts import TRIES, Accounts
+from core.budgets.balances import BudgetPeriod, balances
 from core.budgets.checks import MOST_NANO_USD, checked_scope
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
 from core.budgets.openings import BooksMoved, OpeningBalance
@@ -339,52 +340,60 @@ class Budgets:
             found.setdefault(budget.tenant_id, []).append((terms, budget.version))
         return found
 
-    def all(self, tenants: Sequence[Tenant]) -> dict[str, list[BudgetState]]:
-        """Return how every budget of *tenants* stands, by tenant id; one without budgets is left out."""
+    def all(self, principal: Principal, tenants: Sequence[Tenant]) -> dict[str, list[BudgetState]]:
+        """Return how every budget of *tenants* stands, by tenant id; one without budgets is left out.
+
+        So is one that *principal* may not see.
+
+        Raises:
+            Forbidden: without ``budgets.read``.
+
+        """
+        principal.require(Permission.BUDGETS_READ)
         now = self._clock.now()
         with self._store.reading() as session:
-            terms = self.terms(session, tenants)
+            terms = self.terms(session, [tenant for tenant in tenants if principal.scope.holds(tenant.id)])
+            periods = [
+                BudgetPeriod(one.budget_id, one.tenant_id, *span, one.scope, one.scope_name)
+                for several in terms.values()
+                for one, _ in several
+                if (span := one.span(now)) is not None
+            ]
+            stands = balances(self._store, session.connection(), periods)
         return {
-            tenant_id: [self._state(one, version, now) for one, version in several]
+            tenant_id: [_state(one, version, now, *stands.get(one.budget_id, (0, 0))) for one, version in several]
             for tenant_id, several in terms.items()
         }
 
-    def states(self, tenants: Sequence[Tenant]) -> dict[str, BudgetState]:
-        """Return how the budgets of whole tenants stand, by tenant id; a tenant without one is left out."""
+    def states(self, principal: Principal, tenants: Sequence[Tenant]) -> dict[str, BudgetState]:
+        """Return how the budgets of whole tenants stand, by tenant id; a tenant without one is left out.
+
+        Raises:
+            Forbidden: without ``budgets.read``.
+
+        """
         return {
             tenant_id: several[0]
-            for tenant_id, several in self.all(tenants).items()
+            for tenant_id, several in self.all(principal, tenants).items()
             if several[0].terms.scope is Scope.TENANT
         }
 
-    def show(self, tenant: Tenant, scope: Scope | str = Scope.TENANT, scope_name: str = "") -> BudgetState:
+    def show(
+        self, principal: Principal, tenant: Tenant, scope: Scope | str = Scope.TENANT, scope_name: str = ""
+    ) -> BudgetState:
         """Return how one budget of *tenant* stands.
 
         Raises:
+            Forbidden: without ``budgets.read``.
             NotFound: the tenant has no such budget.
 
         """
         scope, scope_name = checked_scope(scope, scope_name)
-        for state in self.all([tenant]).get(tenant.id, []):
+        for state in self.all(principal, [tenant]).get(tenant.id, []):
             if (state.terms.scope, state.terms.scope_name) == (scope, scope_name):
                 return state
         raise NotFound(
             f"Tenant {tenant.name} has no budget{scope_suffix(scope, scope_name)}. Set one with 'proctor budget set'."
-        )
-
-    def _state(self, terms: BudgetTerms, version: int, now: datetime) -> BudgetState:
-        span = terms.span(now)
-        spent, held = self.accounts.balance(terms, now)
-        starts_at, ends_at = span or (terms.starts_at or now, terms.ends_at or now)
-        return BudgetState(
-            terms=terms,
-            limit_nano_usd=terms.limit_at(now),
-            spent_nano_usd=spent,
-            held_nano_usd=held,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            is_current=span is not None,
-            version=version,
         )
 
     # ── Proof and housekeeping ────────────────────────────────────────────────────────────────────────────────────────
@@ -400,9 +409,34 @@ class Budgets:
         """
         return self._verifier.verify(by or self._owner, whole=whole, anew=anew)
 
-    def last_verification(self) -> Verification | None:
-        """Return the latest verification, by whomever; ``None`` if there never was one."""
+    def last_verification(self, principal: Principal) -> Verification | None:
+        """Return the latest verification, which is about all tenants, by whomever; ``None`` if there never was one.
+
+        So for whoever does not see all tenants.
+
+        Raises:
+            Forbidden: without ``budgets.read``.
+
+        """
+        principal.require(Permission.BUDGETS_READ)
+        if principal.scope.ids is not None:
+            return None
         return last_verification(self._store)
+
+
+def _state(terms: BudgetTerms, version: int, now: datetime, spent: int, held: int) -> BudgetState:
+    span = terms.span(now)
+    starts_at, ends_at = span or (terms.starts_at or now, terms.ends_at or now)
+    return BudgetState(
+        terms=terms,
+        limit_nano_usd=terms.limit_at(now),
+        spent_nano_usd=spent,
+        held_nano_usd=held,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        is_current=span is not None,
+        version=version,
+    )
 
 
 def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:

@@ -24,8 +24,8 @@ def cache_group() -> None:
 @click.argument("tenant")
 def show(runtime: Runtime, tenant: str) -> Answer:
     """Show how many of a tenant's answers are kept, and what they saved."""
-    owner = runtime.tenants.find(tenant)
-    kept = runtime.answers.show(owner)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    kept = runtime.answers.show(LOCAL_OPERATOR, owner)
     since = f", the oldest since {kept.oldest_at:%Y-%m-%d %H:%M} UTC" if kept.oldest_at else ""
     text = (
         f"{owner.name}: {kept.answers} answers are kept ({kept.characters} characters{since}); "
@@ -39,6 +39,6 @@ def show(runtime: Runtime, tenant: str) -> Answer:
 @click.argument("tenant")
 def clear(runtime: Runtime, tenant: str) -> Answer:
     """Forget every kept answer of a tenant: whoever asks again is answered by a provider."""
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     cleared = runtime.answers.clear(LOCAL_OPERATOR, owner)
     return Answer({"tenant": owner.name, "cleared": cleared}, f"{cleared} kept answers of {owner.name} are cleared.")

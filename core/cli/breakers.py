@@ -29,7 +29,7 @@ def breaker_group() -> None:
 @command(breaker_group, "list")
 def list_breakers(runtime: Runtime) -> Answer:
     """Show every breaker that has seen a call or was set by hand."""
-    views = runtime.breakers.views(runtime.overrides.all())
+    views = runtime.breakers.views(runtime.overrides.all(LOCAL_OPERATOR))
     is_shared = runtime.breakers.is_shared
     note = "" if is_shared else _DOWN if runtime.shared.is_set else _UNSHARED
     document = {"shared": is_shared, "note": note or None, "breakers": [_described(view) for view in views]}

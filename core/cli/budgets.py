@@ -110,7 +110,7 @@ def set_budget(
     ends: str | None,
 ) -> Answer:
     """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     scope, name = _scope(model, schema, route)
     runtime.budgets.set(
         LOCAL_OPERATOR,
@@ -124,7 +124,7 @@ def set_budget(
         starts_at=_moment(starts, owner.timezone),
         ends_at=_moment(ends, owner.timezone),
     )
-    return _shown(owner, runtime.budgets.show(owner, scope, name))
+    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, scope, name))
 
 
 @command(budget_group, "show")
@@ -132,16 +132,16 @@ def set_budget(
 @_scoped
 def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
     """Show what a tenant may spend, has spent and holds in the current period."""
-    owner = runtime.tenants.find(tenant)
-    return _shown(owner, runtime.budgets.show(owner, *_scope(model, schema, route)))
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route)))
 
 
 @command(budget_group, "list")
 @click.argument("tenant")
 def list_budgets(runtime: Runtime, tenant: str) -> Answer:
     """Show every budget of a tenant."""
-    owner = runtime.tenants.find(tenant)
-    states = runtime.budgets.all([owner]).get(owner.id, [])
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    states = runtime.budgets.all(LOCAL_OPERATOR, [owner]).get(owner.id, [])
     rows = [
         (
             state.terms.scope_name or "everything",
@@ -179,13 +179,13 @@ def raise_budget(
     reason: str,
 ) -> Answer:
     """Add money to a budget for a while."""
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     scope = _scope(model, schema, route)
     until = _moment(ends, owner.timezone)
     assert until is not None  # noqa: S101 the option is required
-    state = runtime.budgets.show(owner, *scope)
+    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *scope)
     more = runtime.budgets.raise_limit(LOCAL_OPERATOR, owner, state.budget_id, extra, ends_at=until, reason=reason)
-    shown = _shown(owner, runtime.budgets.show(owner, *scope))
+    shown = _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *scope))
     return shown._replace(document={**shown.document, "raise_id": more.id})
 
 
@@ -194,7 +194,7 @@ def raise_budget(
 @click.argument("raise_id", metavar="RAISE")
 def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Answer:
     """End a raise before its time, by the id that 'budget show --json' gives."""
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     runtime.budgets.withdraw_raise(LOCAL_OPERATOR, owner, raise_id)
     return Answer({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
 
@@ -204,8 +204,8 @@ def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Answer:
 @_scoped
 def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
     """Let a budget govern no longer. What it paid stays in its ledger."""
-    owner = runtime.tenants.find(tenant)
-    state = runtime.budgets.show(owner, *_scope(model, schema, route))
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route))
     runtime.budgets.remove(LOCAL_OPERATOR, owner, state.budget_id)
     return Answer(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
 

@@ -35,7 +35,7 @@ def demo(runtime: Runtime, *, remove: bool) -> Answer:
             wait([making], 0.5)
             show_progress(runtime.demo.status.sentence)
         making.result()
-    tenants = [tenant.name for tenant in runtime.tenants.list() if tenant.is_demo]
+    tenants = [tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR) if tenant.is_demo]
     return Answer({"demo_tenants": tenants}, f"The demo world is there: {', '.join(tenants)}.")
 
 
@@ -54,7 +54,7 @@ def migrate(settings: Settings) -> Answer:
         store.check()
         was_there = store.is_migrated()
         store.migrate()
-        added = Schemas(store, SystemClock()).load_samples(LOCAL_OPERATOR.name)
+        added = Schemas(store, SystemClock()).load_samples(LOCAL_OPERATOR)
     finally:
         store.close()
     samples = f" Sample schemas added: {', '.join(added)}." if added else ""

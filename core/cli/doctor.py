@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
 from core.errors import ProctorError
+from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -83,7 +84,7 @@ def _routes(settings: Settings, store: Store) -> Iterator[Check]:
     from core.clock import SystemClock  # noqa: PLC0415
     from core.routes import Routes  # noqa: PLC0415
 
-    for view in Routes(store, SystemClock(), settings).list():
+    for view in Routes(store, SystemClock(), settings).list(LOCAL_OPERATOR):
         terms = view.terms
         asked = ", then ".join(candidate.name for candidate in terms.candidates)
         missing = [one.name for one in terms.candidates if not settings.has_provider(one.provider)]

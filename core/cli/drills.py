@@ -63,7 +63,7 @@ def start(  # noqa: PLR0917 one for each option
 
     if demo == (tenant is not None):
         raise click.UsageError("Name a tenant, or say --demo for all demo tenants; not both and not neither.")
-    owner = runtime.tenants.find(tenant) if tenant else None
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
     if owner is not None and not owner.is_demo and not yes:
         ends_at = runtime.clock.now() + timedelta(minutes=min(1440.0, minutes))
         told = plan(owner.name, Fault(fault), share, seconds, target)
@@ -94,7 +94,7 @@ def start(  # noqa: PLR0917 one for each option
 def list_drills(runtime: Runtime) -> Answer:
     """Show the drills that run, and the last of those that are over."""
     now = runtime.clock.now()
-    drills = runtime.drills.list()
+    drills = runtime.drills.list(LOCAL_OPERATOR)
     rows = [
         (
             drill.id,

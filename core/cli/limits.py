@@ -61,7 +61,7 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
     changes: dict[str, Any] = {field: None if value == _NONE else value for field, value in given.items() if value}
     if not changes:
         raise click.UsageError("Name what to set: --rpm, --tpm or --concurrent, each with a number or 'none'.")
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     if key:
         runtime.tenants.limit_key(LOCAL_OPERATOR, _key(runtime, owner, key).id, **changes)
     else:
@@ -73,13 +73,15 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
 @click.argument("tenant")
 def show_limits(runtime: Runtime, tenant: str) -> Answer:
     """Show the limits of a tenant and its keys, and what is used of them now."""
-    return _shown(runtime, runtime.tenants.find(tenant))
+    return _shown(runtime, runtime.tenants.find(LOCAL_OPERATOR, tenant))
 
 
 def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
     """Return the live key that is meant, if it is this tenant's: a key of another must not be hit by mistake."""
     wanted = key.rstrip("…")
-    found = [one for one in runtime.tenants.keys(owner) if one.is_live and wanted in {one.id, one.prefix}]
+    found = [
+        one for one in runtime.tenants.keys(LOCAL_OPERATOR, owner) if one.is_live and wanted in {one.id, one.prefix}
+    ]
     if len(found) != 1:
         several = "Several live keys" if found else "No live key"
         raise NotFound(
@@ -93,7 +95,7 @@ def _shown(runtime: Runtime, owner: Tenant) -> Answer:
     from core.policy import pace_of  # noqa: PLC0415
 
     snapshot = runtime.policies.snapshot(owner.id)
-    keys = [key for key in runtime.tenants.keys(owner) if key.is_live]
+    keys = [key for key in runtime.tenants.keys(LOCAL_OPERATOR, owner) if key.is_live]
     of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}
     quota = snapshot.quota
     is_shared = runtime.shared.is_set and runtime.shared.check()

@@ -49,10 +49,12 @@ def price_group() -> None:
 def list_prices(runtime: Runtime, tenant: str | None) -> Answer:
     """Show what the models in use cost today, and every override."""
     now = runtime.clock.now()
-    owner = runtime.tenants.find(tenant) if tenant else None
-    book = runtime.prices.book(owner.id if owner else "")
-    routed = [(one.provider, one.model) for route in runtime.routes.list() for one in route.terms.candidates]
-    models = runtime.prices.in_use(now - timedelta(days=_IN_USE_DAYS), routed)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
+    book = runtime.prices.book(LOCAL_OPERATOR, owner.id if owner else "")
+    routed = [
+        (one.provider, one.model) for route in runtime.routes.list(LOCAL_OPERATOR) for one in route.terms.candidates
+    ]
+    models = runtime.prices.in_use(LOCAL_OPERATOR, now - timedelta(days=_IN_USE_DAYS), routed)
     found = [(one, book.terms(one.provider, one.model, now)) for one in models]
     rows = [(f"{one.provider}/{one.model}", *_rates(terms), f"{one.calls:,}") for one, terms in found]
     heads = ("MODEL", "INPUT", "CACHED", "WRITTEN", "OUTPUT", "SOURCE", "DATE", "CALLS")
@@ -116,7 +118,7 @@ def set_price(  # noqa: PLR0917 one for each option
 ) -> Answer:
     """Say what a model costs from a time on; MODEL is provider/name, or provider/* for all that have no own price."""
     provider, name = _model(model)
-    owner = runtime.tenants.find(tenant) if tenant else None
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
     rates = _given(fresh, output, cached, cache_write)
     made = runtime.prices.set(
         LOCAL_OPERATOR,
@@ -155,7 +157,7 @@ def withdraw_price(runtime: Runtime, override: str) -> Answer:
 @command(price_group, "unpriced")
 def list_unpriced(runtime: Runtime) -> Answer:
     """Show the models that were called and have no price: work to do."""
-    found = runtime.prices.unpriced()
+    found = runtime.prices.unpriced(LOCAL_OPERATOR)
     rows = [
         (
             f"{one.provider}/{one.model}",
@@ -197,7 +199,7 @@ def reprice(  # noqa: PLR0917 one for each option
     """Put the present prices of that time in the place of those that were recorded; the old figures are kept."""
     from core.repricing import RepricingScope  # noqa: PLC0415
 
-    owner = runtime.tenants.find(tenant) if tenant else None
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
     scope = RepricingScope(
         provider=provider,
         model=model,
@@ -218,13 +220,13 @@ def reprice(  # noqa: PLR0917 one for each option
 def list_repricings(runtime: Runtime, repricing: str | None) -> Answer:
     """Show every re-pricing of history, or with its id one of them with the old figures of each attempt."""
     if repricing is None:
-        found = runtime.repricings.list()
+        found = runtime.repricings.list(LOCAL_OPERATOR)
         rows = [_row(one) for one in found]
         heads = ("ID", "AT", "BY", "MODEL", "ATTEMPTS", "BEFORE", "AFTER", "REASON")
         text = table(heads, rows) if rows else "History was never priced anew."
         return Answer({"repricings": [one.model_dump() for one in found]}, text)
-    one = runtime.repricings.find(repricing)
-    old = runtime.repricings.old_figures(repricing)
+    one = runtime.repricings.find(LOCAL_OPERATOR, repricing)
+    old = runtime.repricings.old_figures(LOCAL_OPERATOR, repricing)
     rows = [
         (
             f"{past.started_at:%Y-%m-%d %H:%M:%S}",
@@ -278,9 +280,9 @@ def _rates(terms: PriceTerms | None) -> tuple[str, ...]:
 def _overrides(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
     from core.pricing import states  # noqa: PLC0415
 
-    found = runtime.prices.overrides()
+    found = runtime.prices.overrides(LOCAL_OPERATOR)
     stand = states(found, now)
-    names = {tenant.id: tenant.name for tenant in runtime.tenants.list()}
+    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR)}
 
     def document(one: OverridingPrice) -> dict[str, Any]:
         return {

@@ -29,7 +29,7 @@ def route_group() -> None:
 @command(route_group, "list")
 def list_routes(runtime: Runtime) -> Answer:
     """Show every route."""
-    views = runtime.routes.list()
+    views = runtime.routes.list(LOCAL_OPERATOR)
     rows = [
         (
             view.terms.name,
@@ -48,7 +48,7 @@ def list_routes(runtime: Runtime) -> Answer:
 @click.argument("name")
 def show_route(runtime: Runtime, name: str) -> Answer:
     """Show one route, with everything that governs it."""
-    return _shown(runtime.routes.find(name))
+    return _shown(runtime.routes.find(LOCAL_OPERATOR, name))
 
 
 @command(route_group, "set")
@@ -90,7 +90,7 @@ def set_route(
     if models and candidates:
         raise Invalid("Give either --model or --candidates, not both.")
     try:
-        before = runtime.routes.find(name)
+        before = runtime.routes.find(LOCAL_OPERATOR, name)
     except NotFound:
         before = None
     known: dict[str, Any] = before.described if before else {"candidates": []}
@@ -126,7 +126,7 @@ def set_route(
 def reset_route(runtime: Runtime, name: str) -> Answer:
     """Remove a route; 'default' then follows MODEL_PRIMARY and MODEL_FALLBACK again."""
     runtime.routes.reset(LOCAL_OPERATOR, name)
-    remains = runtime.routes.list()[0]
+    remains = runtime.routes.list(LOCAL_OPERATOR)[0]
     if remains.terms.name == name:
         return _shown(remains)
     return Answer({"name": name, "removed": True}, f"Route {name} is removed; requests that name it are refused.")

@@ -39,7 +39,7 @@ def add_schema(runtime: Runtime, name: str, file: Path, description: str, label:
     """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
-    added = runtime.schemas.add(LOCAL_OPERATOR.name, name, _schema_in(file), description=description, label=label)
+    added = runtime.schemas.add(LOCAL_OPERATOR, name, _schema_in(file), description=description, label=label)
     return Answer(
         {"name": name, "version": added.version, "hash": added.hash, "label": label},
         f"{name}@{label} is version {added.version} now.",
@@ -50,7 +50,7 @@ def add_schema(runtime: Runtime, name: str, file: Path, description: str, label:
 @command(schema_group, "list")
 def list_schemas(runtime: Runtime) -> Answer:
     """Show every schema."""
-    schemas = runtime.schemas.list()
+    schemas = runtime.schemas.list(LOCAL_OPERATOR)
     rows = [
         (
             schema.name,
@@ -157,8 +157,8 @@ def _input(text: str) -> str:
 
 def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
     if tenant is not None:
-        return runtime.tenants.find(tenant)
-    tenants = runtime.tenants.list()
+        return runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    tenants = runtime.tenants.list(LOCAL_OPERATOR)
     if len(tenants) == 1:
         return tenants[0]
     if not tenants:
@@ -169,7 +169,7 @@ def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
 def _await_local_model(runtime: Runtime, schema: str, route: str | None, model: str | None) -> None:
     """Start the local model if it is asked first, and show how it comes."""
     routes = runtime.routes
-    view = routes.find(route) if route else routes.for_schema(schema.partition("@")[0])
+    view = routes.find(LOCAL_OPERATOR, route) if route else routes.for_schema(LOCAL_OPERATOR, schema.partition("@")[0])
     first = model or view.terms.candidates[0].name
     if not first.startswith("local/"):
         return

@@ -54,7 +54,7 @@ def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Ans
     }
     if not changes:
         raise click.UsageError("Name what to change: 'proctor tenant edit --help' says what there is.")
-    before = runtime.tenants.find(tenant)
+    before = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     after = runtime.tenants.edit(LOCAL_OPERATOR, before.id, before.version, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
     return Answer(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
@@ -63,7 +63,7 @@ def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Ans
 @command(tenant_group, "list")
 def list_tenants(runtime: Runtime) -> Answer:
     """Show every tenant."""
-    tenants = runtime.tenants.list()
+    tenants = runtime.tenants.list(LOCAL_OPERATOR)
     limits = [str(tenant.rate_limit_per_min or "default") for tenant in tenants]
     rows = [
         (tenant.name, tenant.timezone, limit, f"{tenant.created_at:%Y-%m-%d}", "demo" if tenant.is_demo else "")
@@ -86,7 +86,7 @@ def key_group() -> None:
 @click.option("--name", default="", help="What it is for.")
 def create_key(runtime: Runtime, tenant: str, name: str) -> Answer:
     """Make a key and show it, this once."""
-    owner = runtime.tenants.find(tenant)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     new = runtime.tenants.create_key(LOCAL_OPERATOR, owner, name)
     return Answer(
         {"id": new.id, "tenant": owner.name, "prefix": new.prefix, "key": new.secret},
@@ -99,8 +99,8 @@ def create_key(runtime: Runtime, tenant: str, name: str) -> Answer:
 @click.argument("tenant")
 def list_keys(runtime: Runtime, tenant: str) -> Answer:
     """Show a tenant's keys by their first characters."""
-    owner = runtime.tenants.find(tenant)
-    keys = runtime.tenants.keys(owner)
+    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    keys = runtime.tenants.keys(LOCAL_OPERATOR, owner)
     rows = [
         (
             f"{key.prefix}…",

@@ -21,7 +21,7 @@ from core.demo._claim import claimed
 from core.demo._removal import MADE, REMOVED, remove, require_free_names
 from core.demo._seed import seed
 from core.errors import ProctorError
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, SYSTEM
 from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
@@ -169,7 +169,7 @@ class Demo:
             remove(self._store, self._clock)  # half made, by a process that was stopped
         facts = seed()
         require_free_names(self._store, facts)
-        Schemas(self._store, self._clock).load_samples("proctor")
+        Schemas(self._store, self._clock).load_samples(SYSTEM)
         history = History(self._store, self._settings, facts, self._clock.now())
         history.decide()
         traffic = Traffic(self._store, history, self._scale)

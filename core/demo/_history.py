@@ -119,12 +119,12 @@ class History:
     def _begin(self) -> None:
         own = self.seed.promotion.schema_name
         before, _ = self.seed.shipment_notice.versions()
-        self._schemas.add(ADA.name, own, before, description=self.seed.shipment_notice.description, is_demo=True)
+        self._schemas.add(ADA, own, before, description=self.seed.shipment_notice.description, is_demo=True)
         self.references[own] = own
         for schema in sorted({use.schema_name for tenant in self.seed.tenants for use in tenant.uses} - {own}):
             # The sample as it ships, whatever an operator has put in production since.
             sample = orjson.loads((SAMPLES / f"{schema}.json").read_bytes())["schema"]
-            version = self._schemas.add(ADA.name, schema, sample, label=None).version
+            version = self._schemas.add(ADA, schema, sample, label=None).version
             self.references[schema] = f"{schema}@{version}"
         for route in self.seed.routes:
             self._clock.advance(40)
@@ -146,9 +146,9 @@ class History:
             if tenant.joined_days_ago is not None
         ]
         deeds += [
-            (promoted - timedelta(hours=19), partial(self._schemas.add, BEN.name, name, stricter, label=None)),
-            (promoted, partial(self._schemas.promote, BEN.name, name, 2)),
-            (promoted + timedelta(hours=seed.promotion.hours), partial(self._schemas.promote, ADA.name, name, 1)),
+            (promoted - timedelta(hours=19), partial(self._schemas.add, BEN, name, stricter, label=None)),
+            (promoted, partial(self._schemas.promote, BEN, name, 2)),
+            (promoted + timedelta(hours=seed.promotion.hours), partial(self._schemas.promote, ADA, name, 1)),
             (cheaper.before(now), partial(self._routes.set, BEN, cheaper.route, _candidates(fewer))),
             (raised.before(now), partial(self._budget, ADA, raised.tenant, raised.budget_usd)),
             (agreed.before(now), partial(self._agree, BEN, agreed)),
@@ -206,7 +206,6 @@ class History:
             flags=self._flags,
             routes=self._routes,
             schemas=self._schemas,
-            prices=Prices(self._store, clock),
             budgets=self._budgets,
         )
         for member in self.members.values():

@@ -34,6 +34,7 @@ from core.guardrails import Guardrails
 from core.limits import Limits, Permit, Quota
 from core.policy import Policies
 from core.pricing import NANO
+from core.principals import SYSTEM
 from core.record import Generation, Record, Recorder
 from core.shared import Shared
 from core.store import Store
@@ -125,7 +126,7 @@ class Traffic:
         with self._store.reading() as session:
             cost = func.avg(GenerationRow.cost_nano_usd)
             usual = session.exec(select(cost).where(GenerationRow.tenant_id == member.row.id)).one()
-        spent = Budgets(self._store, DemoClock(cut_at, "look"), owner="demo").show(member.row).spent_nano_usd
+        spent = Budgets(self._store, DemoClock(cut_at, "look"), owner="demo").show(SYSTEM, member.row).spent_nano_usd
         limit = spent + int(_TIGHT_SHARE * calls * float(usual or _USUAL_COST_NANO_USD))
         limit = max(_LEAST_LIMIT_NANO_USD, -(-limit // _CENT) * _CENT)
         policies = history.tighten(cut_at, limit)

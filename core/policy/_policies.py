@@ -17,7 +17,7 @@ from core.flags import Flag, Flags, evaluate_all
 from core.limits import Quota, QuotaScope
 from core.policy._cache import RevisionCache
 from core.policy._terms import Policy, TenantTerms
-from core.pricing import PriceBook, Prices
+from core.pricing import PriceBook, books
 from core.principals import Permission, Principal
 from core.routes import DEFAULT, Routes, RouteTable
 from core.schemas import ResolvedSchema, Schemas
@@ -46,7 +46,6 @@ class Policies:
         flags: Flags,
         routes: Routes,
         schemas: Schemas,
-        prices: Prices,
         budgets: Budgets,
     ) -> None:
         self.store = store
@@ -55,7 +54,6 @@ class Policies:
         self.flags = flags
         self.routes = routes
         self.schemas = schemas
-        self.prices = prices
         self.budgets = budgets
         self.kept: RevisionCache[Any] = RevisionCache(_MOST_KEPT)
         self.inline: RevisionCache[Policy] = RevisionCache(_MOST_INLINE_BYTES, _weight)
@@ -134,9 +132,7 @@ class TenantSnapshot:
     @property
     def prices(self) -> PriceBook:
         """What every model costs the tenant."""
-        return self._policies.kept.get(
-            ("prices", self.tenant_id), self.revision, lambda: self._policies.prices.book(self.tenant_id)
-        )
+        return self._policies.kept.get(("prices", self.tenant_id), self.revision, self._read_prices)
 
     @property
     def overrides(self) -> ModelOverrides:
@@ -187,7 +183,8 @@ class TenantSnapshot:
         )
 
     def _registered(self, schema: str) -> ResolvedSchema:
-        return self._policies.kept.get(("schema", schema), self._shared, lambda: self._policies.schemas.find(schema))
+        policies = self._policies
+        return policies.kept.get(("schema", schema), self._shared, lambda: policies.schemas.resolved(schema))
 
     def _require_model(self, principal: Principal, model: str) -> None:
         """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
@@ -243,6 +240,10 @@ class TenantSnapshot:
             refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",
             refuses_unpriced=(tenant.without_price or policies.settings.without_price) == "refuse",
         )
+
+    def _read_prices(self) -> PriceBook:
+        with self._policies.store.reading() as session:
+            return books(session, [self.tenant_id])[self.tenant_id]
 
     def _read_overrides(self) -> ModelOverrides:
         with self._policies.store.reading() as session:

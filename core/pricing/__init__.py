@@ -7,7 +7,7 @@ knows is unpriced: ``None``, never 0.
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
 from core.pricing._listed import SOURCE, VENDORS, listed
 from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, nano_usd, usd
-from core.pricing._overrides import Prices, states
+from core.pricing._overrides import Prices, books, states
 from core.pricing._terms import PriceTerms, Rates
 from core.pricing._work import PricedModel, UnpricedModel
 
@@ -28,6 +28,7 @@ __all__ = [
     "UnpricedModel",
     "Usage",
     "as_dollars",
+    "books",
     "listed",
     "nano_usd",
     "states",

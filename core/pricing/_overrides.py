@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from core import audit
 from core.clock import Clock
@@ -18,6 +19,7 @@ from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import Store
 from core.tables import PriceOverride, Revision, Tenant
+from core.visibility import visible
 
 
 class Prices:
@@ -27,18 +29,42 @@ class Prices:
         self._store = store
         self._clock = clock
 
-    def book(self, tenant_id: str = "") -> PriceBook:
-        """Return what every model costs a tenant, as it stands now; without one, what it costs all others."""
-        query = select(PriceOverride).where(
-            col(PriceOverride.withdrawn_at).is_(None), col(PriceOverride.tenant_id).in_({"", tenant_id})
-        )
-        with self._store.reading() as session:
-            return PriceBook([_drafts.read(row) for row in session.exec(query)])
+    def book(self, principal: Principal, tenant_id: str = "") -> PriceBook:
+        """Return what every model costs a tenant, as it stands now; without one, what it costs all others.
 
-    def overrides(self) -> list[OverridingPrice]:
-        """Return every override there ever was, by model, the one that begins last first."""
+        Raises:
+            Forbidden: without ``prices.read``.
+            NotFound: *principal* does not see that tenant.
+
+        """
+        return self.books(principal, [tenant_id])[tenant_id]
+
+    def books(self, principal: Principal, tenant_ids: Sequence[str]) -> dict[str, PriceBook]:
+        """Return the same for several tenants, by id: one read.
+
+        Raises:
+            Forbidden: without ``prices.read``.
+            NotFound: *principal* does not see one of those tenants.
+
+        """
+        principal.require(Permission.PRICES_READ)
+        for tenant_id in tenant_ids:
+            if tenant_id and not principal.scope.holds(tenant_id):
+                raise NotFound(f"There is no tenant {tenant_id!r}.")
         with self._store.reading() as session:
-            found = [_drafts.read(row) for row in session.exec(select(PriceOverride))]
+            return books(session, tenant_ids)
+
+    def overrides(self, principal: Principal) -> list[OverridingPrice]:
+        """Return every override there ever was, by model, the one that begins last first.
+
+        Raises:
+            Forbidden: without ``prices.read``.
+
+        """
+        principal.require(Permission.PRICES_READ)
+        mine = visible(principal.scope, PriceOverride.tenant_id, with_shared=True)
+        with self._store.reading() as session:
+            found = [_drafts.read(row) for row in session.exec(select(PriceOverride).where(mine))]
         found.sort(key=lambda one: (one.from_at, one.created_at, one.id), reverse=True)
         return sorted(found, key=lambda one: (one.provider, one.model, one.tenant_id))
 
@@ -75,7 +101,7 @@ class Prices:
             Conflict: another override of the same model and tenant begins at the same moment, or see *expected*.
 
         """
-        principal.require(Permission.PRICES_WRITE)
+        principal.require_over(Permission.PRICES_WRITE, tenant.id if tenant else None)
         now = self._clock.now()
         draft = _drafts.checked(
             provider,
@@ -139,9 +165,12 @@ class Prices:
         """
         principal.require(Permission.PRICES_WRITE)
         with self._store.writing() as session:
-            row = session.get(PriceOverride, override_id, with_for_update=True)
+            mine = visible(principal.scope, PriceOverride.tenant_id, with_shared=True)
+            wanted = select(PriceOverride).where(col(PriceOverride.id) == override_id, mine)
+            row = session.exec(wanted.with_for_update()).first()
             if row is None:
                 raise NotFound("There is no such override. 'proctor price list' shows them with their ids.")
+            principal.require_over(Permission.PRICES_WRITE, row.tenant_id)
             if row.withdrawn_at is not None:
                 raise Conflict(f"This override was withdrawn already, at {_moment(row.withdrawn_at)}.")
             before = _drafts.read(row)
@@ -163,21 +192,45 @@ class Prices:
             )
             return replace(before, withdrawn_at=row.withdrawn_at)
 
-    def in_use(self, since: datetime, also: Iterable[tuple[str, str]] = ()) -> list[PricedModel]:
+    def in_use(self, principal: Principal, since: datetime, also: Iterable[tuple[str, str]] = ()) -> list[PricedModel]:
         """Return the models that were called since then, those called most first, then the others in use.
 
         In use are also *also*, such as the candidates of routes, and the models that have an override.
+
+        Raises:
+            Forbidden: without ``prices.read``.
+
         """
+        principal.require(Permission.PRICES_READ)
         with self._store.reading() as session:
             query = select(PriceOverride.provider, PriceOverride.model).where(
-                col(PriceOverride.withdrawn_at).is_(None), PriceOverride.model != ANY_MODEL
+                visible(principal.scope, PriceOverride.tenant_id, with_shared=True),
+                col(PriceOverride.withdrawn_at).is_(None),
+                PriceOverride.model != ANY_MODEL,
             )
             own = [(provider, model) for provider, model in session.exec(query)]
-        return _work.in_use(self._store, since, [*own, *also])
+        return _work.in_use(self._store, principal.scope, since, [*own, *also])
 
-    def unpriced(self) -> list[UnpricedModel]:
-        """Return the models whose calls were paid for and have no price, those called most first: work to do."""
-        return _work.unpriced(self._store)
+    def unpriced(self, principal: Principal) -> list[UnpricedModel]:
+        """Return the models whose calls were paid for and have no price, those called most first: work to do.
+
+        Raises:
+            Forbidden: without ``prices.read``.
+
+        """
+        principal.require(Permission.PRICES_READ)
+        return _work.unpriced(self._store, principal.scope)
+
+
+def books(session: Session, tenant_ids: Sequence[str]) -> dict[str, PriceBook]:
+    """Return what every model costs each of these tenants, by id; an empty id is everybody who has no own prices."""
+    query = select(PriceOverride).where(
+        col(PriceOverride.withdrawn_at).is_(None), col(PriceOverride.tenant_id).in_({"", *tenant_ids})
+    )
+    of: dict[str, list[OverridingPrice]] = defaultdict(list)
+    for row in session.exec(query):
+        of[row.tenant_id].append(_drafts.read(row))
+    return {one: PriceBook([*of[""], *(of[one] if one else ())]) for one in tenant_ids}
 
 
 def states(overrides: Iterable[OverridingPrice], now: datetime) -> dict[str, str]:

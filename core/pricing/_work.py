@@ -11,8 +11,10 @@ import sqlalchemy
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from core.principals import TenantScope
 from core.store import Store
 from core.tables import Attempt, Tenant
+from core.visibility import visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +43,12 @@ class UnpricedModel:
     """The names of those who called it."""
 
 
-def in_use(store: Store, since: datetime, also: Iterable[tuple[str, str]]) -> list[PricedModel]:
+def in_use(store: Store, scope: TenantScope, since: datetime, also: Iterable[tuple[str, str]]) -> list[PricedModel]:
     """Return the models that were called since then, those called most first, then those of *also* that were not."""
     calls = func.count()
     query = (
         select(Attempt.provider, Attempt.model, calls, func.max(Attempt.started_at))
-        .where(Attempt.started_at >= since)
+        .where(Attempt.started_at >= since, visible(scope, Attempt.tenant_id))
         .group_by(col(Attempt.provider), col(Attempt.model))
         .order_by(calls.desc(), col(Attempt.provider), col(Attempt.model))
     )
@@ -59,7 +61,7 @@ def in_use(store: Store, since: datetime, also: Iterable[tuple[str, str]]) -> li
     return [*called, *(PricedModel(provider=who, model=name, calls=0, last_at=None) for who, name in others)]
 
 
-def unpriced(store: Store) -> list[UnpricedModel]:
+def unpriced(store: Store, scope: TenantScope) -> list[UnpricedModel]:
     """Return the models whose calls were paid for and have no price, those called most first."""
     calls = func.count()
     query = (
@@ -73,12 +75,16 @@ def unpriced(store: Store) -> list[UnpricedModel]:
             func.min(col(Attempt.started_at)),
             func.max(col(Attempt.started_at)),
         )
-        .where(col(Attempt.cost_nano_usd).is_(None), col(Attempt.input_tokens).is_not(None))
+        .where(
+            visible(scope, Attempt.tenant_id),
+            col(Attempt.cost_nano_usd).is_(None),
+            col(Attempt.input_tokens).is_not(None),
+        )
         .group_by(col(Attempt.provider), col(Attempt.model), col(Attempt.tenant_id))
     )
     with store.reading() as session:
         rows: list[Any] = list(session.connection().execute(query))
-        names = {tenant.id: tenant.name for tenant in session.exec(select(Tenant))}
+        names = dict(session.exec(select(Tenant.id, Tenant.name).where(visible(scope, Tenant.id))).all())
     found: dict[tuple[str, str], UnpricedModel] = {}
     for provider, model, tenant_id, count, input_tokens, output_tokens, first_at, last_at in rows:
         one = found.get((provider, model))

@@ -17,10 +17,12 @@ Definitions, the same on every page:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from core.clock import Clock
+from core.principals import Permission, Principal
 from core.reports.bought import Bought as Bought
 from core.reports.budget_lines import BudgetLine as BudgetLine
 from core.reports.budget_lines import budget_lines
@@ -32,7 +34,7 @@ from core.reports.calls import CallPage as CallPage
 from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
-from core.reports.daily import daily, zones
+from core.reports.daily import daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
 from core.reports.documents import spend_document as spend_document
@@ -58,7 +60,7 @@ from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_history
-from core.reports.reading import reading
+from core.reports.reading import Reading, TenantFacts, reading
 from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
@@ -79,31 +81,32 @@ ENOUGH = 20
 
 
 class Reports:
-    """The read side. Each question is answered from one snapshot of the store.
+    """The read side. Each question is answered from one snapshot of the store, and of what its asker may see.
 
-    Every method raises ``Unavailable`` where the database does not answer.
+    Of tenants that the principal may not see nothing is found, as if they were not there. Every method raises
+    ``Forbidden`` without ``generations.read`` and ``Unavailable`` where the database does not answer.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
-    def overview(self, window: Window, tenant_id: str | None = None) -> Overview:
+    def overview(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Overview:
         """Return how calls went over *window*, for one tenant or for all."""
-        with reading(self._store) as now:
-            return overview(now, window, tenant_id, self._clock.now())
+        with self._reading(principal, tenant_id) as now:
+            return overview(now, window, self._clock.now())
 
-    def troubles(self, tenant_id: str | None = None) -> list[Trouble]:
+    def troubles(self, principal: Principal, tenant_id: str | None = None) -> list[Trouble]:
         """Return what is wrong at this time, the worst first; nothing if all is well."""
-        with reading(self._store) as now:
-            return troubles(now, tenant_id, self._clock.now())
+        with self._reading(principal, tenant_id) as now:
+            return troubles(now, self._clock.now())
 
-    def spend(self, window: Window, tenant_id: str | None = None) -> Spend:
+    def spend(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Spend:
         """Return what the money of *window* bought, for one tenant or for all."""
-        with reading(self._store) as now:
-            return spend(now, window, tenant_id, self._clock.now())
+        with self._reading(principal, tenant_id) as now:
+            return spend(now, window, self._clock.now())
 
-    def statement(self, tenant_id: str, month: str | None = None) -> Statement:
+    def statement(self, principal: Principal, tenant_id: str, month: str | None = None) -> Statement:
         """Return a tenant's bill of *month* (``2026-11``) in its time zone, or of the month under way.
 
         Raises:
@@ -111,42 +114,51 @@ class Reports:
             Invalid: *month* is none, or has not begun.
 
         """
-        with reading(self._store) as now:
+        with self._reading(principal, tenant_id) as now:
             return statement(now, tenant_id, month, self._clock.now())
 
-    def forecasts(self, tenant_id: str | None = None) -> Sequence[Forecast]:
-        """Return how the month will end for one tenant, or for each that called of late, the dearest first."""
-        with reading(self._store) as now:
-            at, names, where = self._clock.now(), now.tenant_names(), zones(now)
-            days, budgets = daily(now, where, at, tenant_id), budget_lines(now, tenant_id, at)
-        who = days.keys() if tenant_id is None else {tenant_id}
-        found = [
-            forecast(one, names.get(one, one), where.get(one, "UTC"), days.get(one), budgets.get(one), at)
-            for one in who
-        ]
+    def forecasts(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Forecast]:
+        """Return how the month will end for one tenant, or for each that called of late, the dearest first.
+
+        Raises:
+            NotFound: there is no such tenant.
+
+        """
+        with self._reading(principal, tenant_id) as now:
+            at, known = self._clock.now(), now.tenants
+            who = {tenant_id: now.tenant(tenant_id).name} if tenant_id else {}
+            days, budgets = daily(now, at), budget_lines(now, at)
+        found: list[Forecast] = []
+        for one in who or days:
+            facts = known.get(one) or TenantFacts(one, "UTC")
+            found.append(forecast(one, facts.name, facts.timezone, days.get(one), budgets.get(one), at))
         return sorted(found, key=lambda one: (-(one.expected or one.spent), one.tenant))
 
-    def forecast(self, tenant_id: str, budget: BudgetLine | None = None) -> Forecast:
+    def forecast(self, principal: Principal, tenant_id: str, budget: BudgetLine | None = None) -> Forecast:
         """Return how a tenant's month will end; with *budget*, when that one is used up, by what it covers.
 
         Without one it is the tenant-wide budget, if there is any.
+
+        Raises:
+            NotFound: there is no such tenant.
+
         """
         if budget is None:
-            return self.forecasts(tenant_id)[0]
-        with reading(self._store) as now:
-            at, names, where = self._clock.now(), now.tenant_names(), zones(now)
-            days = daily(now, where, at, tenant_id, budget.scope, budget.scope_name)
-        name, zone = names.get(tenant_id, tenant_id), where.get(tenant_id, "UTC")
-        return forecast(tenant_id, name, zone, days.get(tenant_id), budget, at)
+            return self.forecasts(principal, tenant_id)[0]
+        with self._reading(principal, tenant_id) as now:
+            at, tenant = self._clock.now(), now.tenant(tenant_id)
+            days = daily(now, at, budget.scope, budget.scope_name)
+        return forecast(tenant_id, tenant.name, tenant.timezone, days.get(tenant_id), budget, at)
 
-    def backtests(self, tenant_id: str | None = None) -> Sequence[Backtest]:
+    def backtests(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Backtest]:
         """Return how the forecast did on past mornings, for one tenant or for all: a week ahead, to the month's end."""
-        with reading(self._store) as now:
-            days = daily(now, zones(now), self._clock.now(), tenant_id)
+        with self._reading(principal, tenant_id) as now:
+            days = daily(now, self._clock.now())
         return [backtest(days, horizon) for horizon in ("week", "month")]
 
-    def spend_history(
+    def spend_history(  # noqa: PLR0917 what a budget is made of
         self,
+        principal: Principal,
         tenant_id: str,
         scope: str = "tenant",
         scope_name: str = "",
@@ -163,50 +175,59 @@ class Reports:
             Invalid: an unknown scope.
 
         """
-        with reading(self._store) as now:
+        with self._reading(principal, tenant_id) as now:
             return spend_history(now, tenant_id, self._clock.now(), scope, scope_name, span, days)
 
-    def verified(self) -> Verified | None:
-        """Return the last run of ``verify``; ``None`` if it was never run."""
-        with reading(self._store) as now:
+    def verified(self, principal: Principal) -> Verified | None:
+        """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""
+        with self._reading(principal) as now:
             return verified(now)
 
-    def latest_call_at(self, tenant_id: str | None = None) -> datetime | None:
+    def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""
-        with reading(self._store) as now:
-            return latest_call_at(now, tenant_id)
+        with self._reading(principal, tenant_id) as now:
+            return latest_call_at(now)
 
-    def count(self, wanted: CallFilter) -> int:
+    def count(self, principal: Principal, wanted: CallFilter) -> int:
         """Return how many calls pass *wanted*."""
-        with reading(self._store) as now:
+        with self._reading(principal, wanted.tenant_id) as now:
             return call_count(now, wanted)
 
-    def sums(self, wanted: CallFilter) -> CallSums:
+    def sums(self, principal: Principal, wanted: CallFilter) -> CallSums:
         """Return how many calls pass *wanted*, and what they cost."""
-        with reading(self._store) as now:
+        with self._reading(principal, wanted.tenant_id) as now:
             return call_sums(now, wanted)
 
-    def calls(self, wanted: CallFilter, page: int = 1, total: int | None = None) -> CallPage:
+    def calls(self, principal: Principal, wanted: CallFilter, page: int = 1, total: int | None = None) -> CallPage:
         """Return one page of the calls that pass *wanted*, the newest first. A known *total* saves counting them."""
-        with reading(self._store) as now:
+        with self._reading(principal, wanted.tenant_id) as now:
             return call_page(now, wanted, page, self._clock.now(), total)
 
-    def calls_frame(self, wanted: CallFilter) -> Frame:
+    def calls_frame(self, principal: Principal, wanted: CallFilter) -> Frame:
         """Return the calls that pass *wanted*, for an export: no payloads, at most ``MOST_EXPORTED`` rows."""
-        with reading(self._store) as now:
+        with self._reading(principal, wanted.tenant_id) as now:
             return calls_frame(now, wanted)
 
-    def choices(self, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None) -> Choices:
+    def choices(
+        self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
+    ) -> Choices:
         """Return which models, schemas, routes and error codes occur among the calls of that time."""
-        with reading(self._store) as now:
-            return choices(now, starts_at, ends_at, tenant_id)
+        with self._reading(principal, tenant_id) as now:
+            return choices(now, starts_at, ends_at)
 
-    def call(self, call_id: str) -> Call:
+    def call(self, principal: Principal, call_id: str) -> Call:
         """Return one call, told whole.
 
         Raises:
             NotFound: there is none of that id.
 
         """
-        with reading(self._store) as now:
+        with self._reading(principal) as now:
             return one_call(now, call_id, self._clock.now())
+
+    @contextmanager
+    def _reading(self, principal: Principal, tenant_id: str | None = None) -> Generator[Reading]:
+        """Open one look at what *principal* may see, of one tenant or of all of those."""
+        principal.require(Permission.GENERATIONS_READ)
+        with reading(self._store, principal.scope.narrowed(tenant_id)) as now:
+            yield now

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.budgets.balances import BudgetPeriod
 from core.budgets.periods import Period, Span, period_around
 from core.clock import from_micros, micros
-from core.reports.queries import BUDGETS, USED
+from core.reports.queries import BUDGETS
 from core.reports.reading import Reading
 
 
@@ -30,24 +31,24 @@ class BudgetLine:
     """``provider/name`` of the model, or the name of the schema or route."""
 
 
-def budget_lines(reading: Reading, tenant_id: str | None, now: datetime) -> Mapping[str, BudgetLine]:
-    """Return the tenant-wide budget of each tenant, or of one, by tenant id; who has none now is left out."""
-    condition = "" if tenant_id is None else "AND b.tenant_id = :tenant"
-    bound: dict[str, Any] = {"now": micros(now)} | ({} if tenant_id is None else {"tenant": tenant_id})
-    found: dict[str, BudgetLine] = {}
-    for row in reading.rows(BUDGETS.replace("{tenant}", condition), bound):
-        span = _span(row, now)
-        if span is None:
-            continue
-        key = {"budget": row.id, "tenant": row.tenant_id, "starts_at": micros(span[0]), "ends_at": micros(span[1])}
-        found[row.tenant_id] = BudgetLine(
+def budget_lines(reading: Reading, now: datetime) -> Mapping[str, BudgetLine]:
+    """Return the tenant-wide budget of each tenant that *reading* sees, by its id; who has none now is left out."""
+    governing = [
+        (row, span)
+        for row in reading.rows(BUDGETS, {"now": micros(now)}, tenant="b.tenant_id")
+        if (span := _span(row, now)) is not None
+    ]
+    stands = reading.balances([BudgetPeriod(row.id, row.tenant_id, *span) for row, span in governing])
+    return {
+        row.tenant_id: BudgetLine(
             limit_nano_usd=row.limit_nano_usd + row.raised,
-            spent_nano_usd=reading.rows(USED, key)[0].spent,
+            spent_nano_usd=stands[row.id][0],
             starts_at=span[0],
             ends_at=span[1],
             mode=row.mode,
         )
-    return found
+        for row, span in governing
+    }
 
 
 def _span(row: Any, now: datetime) -> Span | None:

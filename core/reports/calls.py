@@ -171,24 +171,19 @@ def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:
     return _frame(reading, _newest_first(_EXPORT, _conditions(wanted)).limit(MOST_EXPORTED))
 
 
-def choices(reading: Reading, starts_at: datetime, ends_at: datetime, tenant_id: str | None) -> Choices:
+def choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> Choices:
     """Return what occurs among the calls that began in that time."""
     occurring = select(
         _FULL_MODEL, col(Generation.schema_name), col(Generation.route), col(Generation.error_code)
     ).distinct()
-    rows = reading.ask(
-        occurring.where(_conditions(CallFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id)))
-    )
+    rows = reading.ask(occurring.where(_conditions(CallFilter(starts_at=starts_at, ends_at=ends_at))))
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Choices(*(sorted({value for value in column if value}) for column in columns))
 
 
-def latest_call_at(reading: Reading, tenant_id: str | None) -> datetime | None:
+def latest_call_at(reading: Reading) -> datetime | None:
     """Return when the latest call began; ``None`` if there is none."""
-    latest = select(func.max(Generation.started_at))
-    if tenant_id is not None:
-        latest = latest.where(col(Generation.tenant_id) == tenant_id)
-    return reading.ask(latest)[0][0]
+    return reading.ask(select(func.max(Generation.started_at)))[0][0]
 
 
 def _newest_first(columns: Sequence[Any], conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
@@ -225,7 +220,7 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
         every = or_(and_(*conditions, beginning), col(Generation.id) == text)
     else:
         every = and_(*conditions)
-    return every if wanted.tenant_id is None else and_(every, col(Generation.tenant_id) == wanted.tenant_id)
+    return every
 
 
 def _failed_at(path: str) -> ColumnElement[bool]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.budgets.periods import Period, period_around
@@ -48,27 +47,27 @@ class Days:
         return begun + past + (self.spent_today if first <= self.today < end else 0)
 
 
-def daily(  # noqa: PLR0917 what a budget may cover
+def daily(
     reading: Reading,
-    zones: Mapping[str, str],
     now: datetime,
-    tenant_id: str | None = None,
     scope: str = "tenant",
     scope_name: str = "",
 ) -> dict[str, Days]:
-    """Return the days of every tenant, or of one, by tenant id; a tenant without calls in reach is left out.
+    """Return the days of each tenant that *reading* sees, by its id; a tenant without calls in reach is left out.
 
-    *zones* are the tenants' time zones. With a *scope* only what such a budget pays for is counted.
+    With a *scope* only what such a budget pays for is counted.
     """
     starts_at = now - timedelta(days=LOOK_BACK_DAYS + 2)  # whole days in any zone
-    condition, bound = bounds(Window.of(starts_at, now), tenant_id)
+    bound = bounds(Window.of(starts_at, now))
     if scope_name:
         bound["scope_name"] = scope_name
     sql = QUARTERS_OF_MODEL if scope == "model" else QUARTERS.replace("{scope}", SCOPES[scope])
     quarters: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for tenant, quarter, spent in reading.rows(sql.replace("{tenant}", condition), bound):
+    for tenant, quarter, spent in reading.rows(sql, bound):
         quarters[tenant].append((quarter, spent))
-    return {tenant: _days(rows, zones.get(tenant, "UTC"), now) for tenant, rows in quarters.items()}
+    known = reading.tenants
+    zones = {tenant: known[tenant].timezone if tenant in known else "UTC" for tenant in quarters}
+    return {tenant: _days(rows, zones[tenant], now) for tenant, rows in quarters.items()}
 
 
 def _days(quarters: Sequence[tuple[int, int]], timezone: str, now: datetime) -> Days:
@@ -105,8 +104,3 @@ def month_of(day: date) -> tuple[date, date]:
 def dates_until(first: date, end: date) -> list[date]:
     """Return every date from *first* on and before *end*."""
     return [first + timedelta(days=count) for count in range((end - first).days)]
-
-
-def zones(reading: Reading) -> dict[str, Any]:
-    """Return every tenant's time zone by its id."""
-    return {row.id: row.timezone for row in reading.rows("SELECT id, timezone FROM tenant", {})}

@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from core.errors import NotFound
 from core.reports.reading import Reading
 from core.tables import Attempt, FieldError, Generation, Payload, PolicySnapshot, Tenant
+from core.visibility import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
 
     """
     session = reading.session
-    generation = session.get(Generation, call_id)
+    mine = visible(reading.scope, Generation.tenant_id)
+    generation = session.exec(select(Generation).where(col(Generation.id) == call_id, mine)).first()
     if generation is None:
         raise NotFound(f"There is no call {call_id!r}. It may have been deleted, or the link is not whole.")
     tenant = session.get(Tenant, generation.tenant_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,7 +24,6 @@ from core.reports.windows import Window
 
 _MOST_CHANGES = 200
 _MOST_FIELDS = 12
-_OWN = "AND g.tenant_id = :tenant"
 _POSITION = re.compile(r"\[\d+\]")
 
 
@@ -121,11 +120,10 @@ class Overview:
     """What changed in the window, for the tenant or for all, the newest first; at most 200."""
 
 
-def overview(reading: Reading, window: Window, tenant_id: str | None, as_of: datetime) -> Overview:
-    """Answer *window* for one tenant, or for all of them with ``None``."""
-    now = _Scope(reading, window, tenant_id)
-    before = _Scope(reading, window.previous(), tenant_id)
-    names = reading.tenant_names()
+def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
+    """Answer *window* for the tenants that *reading* sees."""
+    now, before = _Slice(reading, window), _Slice(reading, window.previous())
+    name_of = reading.name_of
     cube = now.cube()
     per_cell = window.cell // window.bucket
     return Overview(
@@ -144,44 +142,46 @@ def overview(reading: Reading, window: Window, tenant_id: str | None, as_of: dat
         spend=frame(
             ("at", "tenant", "usd"),
             (
-                (_cell(window, cell), names.get(tenant, tenant), usd(sums.spent))
+                (_cell(window, cell), name_of(tenant), usd(sums.spent))
                 for (cell, tenant), sums in grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id)).items()
             ),
         ),
-        heat=_heat(window, cube, names),
-        tenants=_tenants(window, cube, now.timing(BY_TENANT), budget_lines(reading, tenant_id, as_of), names),
-        fields=_fields(now.rows(FIELDS, _OWN)),
-        changes=now.changes(names),
+        heat=_heat(window, cube, name_of),
+        tenants=_tenants(window, cube, now.timing(BY_TENANT), budget_lines(reading, as_of), name_of),
+        fields=_fields(now.rows(FIELDS)),
+        changes=now.changes(),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
-    """One window of one tenant, or of all of them, ready to be asked."""
+class _Slice:
+    """One window of the tenants that may be seen, ready to be asked."""
 
     reading: Reading
     window: Window
-    tenant_id: str | None
 
-    def rows(self, sql: str, condition: str, **more: int) -> Sequence[Any]:
-        bound: dict[str, Any] = {"starts_at": micros(self.window.starts_at), "ends_at": micros(self.window.ends_at)}
-        bound |= more
-        if self.tenant_id is not None:
-            bound["tenant"] = self.tenant_id
-        return self.reading.rows(sql.replace("{tenant}", condition if self.tenant_id is not None else ""), bound)
+    def rows(self, sql: str, **more: int) -> Sequence[Any]:
+        return self.reading.rows(sql, self._bounds | more)
+
+    @property
+    def _bounds(self) -> dict[str, Any]:
+        return {"starts_at": micros(self.window.starts_at), "ends_at": micros(self.window.ends_at)}
 
     def cube(self) -> list[CubeRow]:
-        return [CubeRow(*row) for row in self.rows(CUBE, _OWN, **self._cut())]
+        return [CubeRow(*row) for row in self.rows(CUBE, **self._cut())]
 
     def timing(self, part: str) -> dict[Any, Timing]:
         cut = self._cut() if part == BY_BUCKET else {}
-        return {row[0]: Timing(*row[1:]) for row in self.rows(PERCENTILES.replace("{part}", part), _OWN, **cut)}
+        return {row[0]: Timing(*row[1:]) for row in self.rows(PERCENTILES.replace("{part}", part), **cut)}
 
-    def changes(self, names: Mapping[str, str]) -> list[Change]:
-        own_or_global = "AND (e.tenant_id = :tenant OR e.tenant_id IS NULL)"
+    def changes(self) -> list[Change]:
+        bound = self._bounds | {"most": _MOST_CHANGES}
+        name_of = self.reading.name_of
         return [
-            Change(from_micros(at), kind, subject, names.get(tenant, tenant), summary)
-            for at, kind, subject, tenant, summary in self.rows(CHANGES, own_or_global, most=_MOST_CHANGES)
+            Change(from_micros(at), kind, subject, tenant and name_of(tenant), summary)
+            for at, kind, subject, tenant, summary in self.reading.rows(
+                CHANGES, bound, tenant="e.tenant_id", with_shared=True
+            )
         ]
 
     def _cut(self) -> dict[str, int]:
@@ -249,11 +249,11 @@ def _series(
     return frame(("at", *counts, *figures), rows)
 
 
-def _heat(window: Window, cube: Sequence[CubeRow], names: Mapping[str, str]) -> Frame:
+def _heat(window: Window, cube: Sequence[CubeRow], name_of: Callable[[str], str]) -> Frame:
     per_cell = window.cell // window.bucket
     cells = grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id))
     rows = (
-        (_cell(window, cell), names.get(tenant, tenant), sums.error_rate, sums.ended, sums.errors)
+        (_cell(window, cell), name_of(tenant), sums.error_rate, sums.ended, sums.errors)
         for (cell, tenant), sums in cells.items()
         if sums.ended
     )
@@ -265,7 +265,7 @@ def _tenants(
     cube: Sequence[CubeRow],
     timing: Mapping[str, Timing],
     budgets: Mapping[str, BudgetLine],
-    names: Mapping[str, str],
+    name_of: Callable[[str], str],
 ) -> Frame:
     per_cell = window.cell // window.bucket
     trends: defaultdict[str, list[int]] = defaultdict(lambda: [0] * window.cells)
@@ -279,7 +279,7 @@ def _tenants(
         limit, spent = (budget.limit_nano_usd, budget.spent_nano_usd) if budget else (None, 0)
         rows.append(
             (
-                *(tenant, names.get(tenant, tenant), sums.calls, timed.timed, timed.p95),
+                *(tenant, name_of(tenant), sums.calls, timed.timed, timed.p95),
                 *(sums.error_rate, sums.validity, usd(sums.spend), sums.unpriced),
                 *(usd(limit), spent / limit if limit else None, trends[tenant]),
             )

@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 
 from core.budgets.periods import Period, Span, period_around
 from core.clock import from_micros, micros
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.reports.reading import Reading
 from core.reports.spend import bounds
 from core.reports.spend_queries import HISTORY, HISTORY_OF_MODEL, SCOPES
 from core.reports.windows import QUARTER, Window
-from core.tables import Tenant
 
 PREVIEW_DAYS = 30
 _LONGEST_PERIOD = timedelta(days=31)
@@ -125,24 +124,23 @@ def spend_history(  # noqa: PLR0917 what a budget is made of
 ) -> SpendHistory:
     """Return what the calls of the last *days* cost, and those before them in the same period, or in *span*.
 
+    *reading* sees that tenant alone.
+
     Raises:
         NotFound: there is no such tenant.
         Invalid: an unknown scope.
 
     """
-    tenant = reading.session.get(Tenant, tenant_id)
-    if tenant is None:
-        raise NotFound(f"There is no tenant {tenant_id!r}.")
+    tenant = reading.tenant(tenant_id)
     if scope not in (*SCOPES, "model"):
         raise Invalid(f"A budget has no scope {scope!r}. There are: tenant, model, schema, route.")
     since = now - timedelta(days=days)
     begins = min(since - _LONGEST_PERIOD, max(span[0], now - _LOOKED_AT)) if span else since - _LONGEST_PERIOD
-    condition, bound = bounds(Window.of(begins, now), tenant_id)
-    bound["since"] = micros(since)
+    bound = bounds(Window.of(begins, now)) | {"since": micros(since)}
     if scope != "tenant":
         bound["scope_name"] = scope_name
     sql = HISTORY_OF_MODEL if scope == "model" else HISTORY.replace("{scope}", SCOPES[scope])
-    rows = reading.rows(sql.replace("{tenant}", condition), bound)
+    rows = reading.rows(sql, bound)
     groups = [
         _Group(
             starts_at=from_micros(row.quarter * (QUARTER // timedelta(microseconds=1))),

@@ -83,20 +83,6 @@ SELECT b.id, b.tenant_id, t.timezone, b.period, b.mode, b.starts_at, b.ends_at, 
 FROM budget b JOIN tenant t ON t.id = b.tenant_id
 WHERE b.scope = 'tenant' AND b.removed_at IS NULL {tenant}
 """
-# What a period's account has spent or, before it is opened by the first call under the budget, what it will begin with.
-USED = """
-SELECT COALESCE(
-    (
-        SELECT c.spent_nano_usd FROM account c
-        WHERE c.budget_id = :budget AND c.starts_at = :starts_at AND c.ends_at = :ends_at
-    ),
-    (
-        SELECT CAST(SUM({known}) AS BIGINT) FROM generation g
-        WHERE g.tenant_id = :tenant AND g.started_at >= :starts_at AND g.started_at < :ends_at
-    ),
-    0
-) AS spent
-""".replace("{known}", KNOWN)
 
 CHANGES = """
 SELECT e.at, e.kind, e.subject, e.tenant_id, e.summary

@@ -7,7 +7,7 @@ every page, export and answer that asks for one window gets one number.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,6 @@ from core.reports.reading import Reading
 from core.reports.spend_queries import ATTEMPTS, CALLS, DISCARDED, VERIFIED
 from core.reports.windows import Window
 
-_OWN = "AND g.tenant_id = :tenant"
 COLUMNS = (
     "calls", "valid", "attempts", "discarded_attempts", "spend_usd", "useful_usd", "discarded_usd", "discarded_share",
     "cost_per_valid_usd", "unpriced_calls", "unpriced_attempts", "estimated_calls", "estimated_usd", "input_tokens",
@@ -109,17 +108,16 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 """The columns that name a row, by kind of table."""
 
 
-def spend(reading: Reading, window: Window, tenant_id: str | None, as_of: datetime) -> Spend:
-    """Answer *window* for one tenant, or for all of them with ``None``."""
-    tenants = reading.tenant_names()
-    calls, attempts = _calls(reading, window, tenant_id), _attempts(reading, window, tenant_id)
+def spend(reading: Reading, window: Window, as_of: datetime) -> Spend:
+    """Answer *window* for the tenants that *reading* sees."""
+    calls, attempts = _calls(reading, window), _attempts(reading, window)
     schemas = by(calls, attempts, lambda row: (row.schema, row.version), lambda row: (row.schema, row.version))
     return Spend(
         window=window,
         as_of=as_of,
         total=total(calls, attempts),
         tenants=_sorted(
-            Line(key=key, names=(tenants.get(key, key),), bought=bought)
+            Line(key=key, names=(reading.name_of(key),), bought=bought)
             for key, bought in by(calls, attempts, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
         ),
         models=_sorted(Line(key=key, names=(key,), bought=bought) for key, bought in by_model(calls, attempts).items()),
@@ -127,14 +125,14 @@ def spend(reading: Reading, window: Window, tenant_id: str | None, as_of: dateti
             Line(key=schema_key(name, version), names=(name, version), bought=bought)
             for (name, version), bought in schemas.items()
         ),
-        reasons=_reasons(reading, window, tenant_id),
-        over_time=_over_time(window, attempts, tenants),
+        reasons=_reasons(reading, window),
+        over_time=_over_time(window, attempts, reading.name_of),
     )
 
 
 def verified(reading: Reading) -> Verified | None:
-    """Return the last run of ``verify``; ``None`` if it was never run."""
-    rows = reading.rows(VERIFIED, {})
+    """Return the last run of ``verify``; ``None`` if it was never run, or for whoever does not see all tenants."""
+    rows = reading.rows(VERIFIED, {}, tenant="''")
     if not rows:
         return None
     at, ok, *figures = rows[0]
@@ -161,38 +159,35 @@ def schema_key(name: str, version: int | None) -> str:
     return (name or "inline") if version is None else f"{name} v{version}"
 
 
-def bounds(window: Window, tenant_id: str | None) -> tuple[str, dict[str, Any]]:
-    """Return the condition and the parameters that choose the calls of a window and a tenant."""
-    bound: dict[str, Any] = {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
-    if tenant_id is None:
-        return "", bound
-    return _OWN, bound | {"tenant": tenant_id}
+def bounds(window: Window) -> dict[str, Any]:
+    """Return the parameters that choose the calls of a window."""
+    return {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
 
 
-def _asked(reading: Reading, sql: str, window: Window, tenant_id: str | None) -> Sequence[Any]:
-    condition, bound = bounds(window, tenant_id)
+def _asked(reading: Reading, sql: str, window: Window) -> Sequence[Any]:
+    bound = bounds(window)
     if ":width" in sql:
         bound["width"] = window.cell // timedelta(microseconds=1)
-    return reading.rows(sql.replace("{tenant}", condition), bound)
+    return reading.rows(sql, bound)
 
 
-def _calls(reading: Reading, window: Window, tenant_id: str | None) -> list[CallCell]:
-    return [CallCell(*row) for row in _asked(reading, CALLS, window, tenant_id)]
+def _calls(reading: Reading, window: Window) -> list[CallCell]:
+    return [CallCell(*row) for row in _asked(reading, CALLS, window)]
 
 
-def _attempts(reading: Reading, window: Window, tenant_id: str | None) -> list[AttemptCell]:
-    return [AttemptCell(*row) for row in _asked(reading, ATTEMPTS, window, tenant_id)]
+def _attempts(reading: Reading, window: Window) -> list[AttemptCell]:
+    return [AttemptCell(*row) for row in _asked(reading, ATTEMPTS, window)]
 
 
-def _reasons(reading: Reading, window: Window, tenant_id: str | None) -> list[Reason]:
+def _reasons(reading: Reading, window: Window) -> list[Reason]:
     found = [
         Reason(reason=reason, model=model, attempts=attempts, nano_usd=spent, unpriced=unpriced)
-        for reason, model, attempts, spent, unpriced in _asked(reading, DISCARDED, window, tenant_id)
+        for reason, model, attempts, spent, unpriced in _asked(reading, DISCARDED, window)
     ]
     return sorted(found, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
 
 
-def _over_time(window: Window, attempts: Sequence[AttemptCell], tenants: Mapping[str, str]) -> Frame:
+def _over_time(window: Window, attempts: Sequence[AttemptCell], name_of: Callable[[str], str]) -> Frame:
     cells: defaultdict[tuple[int, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in attempts:
         sums = cells[row.cell, row.tenant_id, schema_key(row.schema, row.version), row.model]
@@ -203,7 +198,7 @@ def _over_time(window: Window, attempts: Sequence[AttemptCell], tenants: Mapping
         (
             (
                 window.starts_at + cell * window.cell,
-                *(tenants.get(tenant, tenant), schema, model),
+                *(name_of(tenant), schema, model),
                 *(usd(useful), usd(discarded), usd(useful + discarded)),
             )
             for (cell, tenant, schema, model), (useful, discarded) in sorted(cells.items())

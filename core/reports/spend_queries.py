@@ -136,6 +136,7 @@ SCOPES = {"tenant": "", "schema": "AND g.schema_name = :scope_name", "route": "A
 VERIFIED = """
 SELECT v.at, v.ok, v.accounts, v.attempts, v.difference_nano_usd, v.held_nano_usd, v.duration_ms, v.by
 FROM verification v
+WHERE 1 = 1 {tenant}
 ORDER BY v.at DESC, v.id DESC
 LIMIT 1
 """

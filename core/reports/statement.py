@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from core.budgets.periods import Period, period_around
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.pricing import usd
 from core.reports.bought import Bought
 from core.reports.frames import Frame, frame
@@ -21,7 +21,6 @@ from core.reports.reading import Reading
 from core.reports.spend import COLUMNS, Line, bounds, spend
 from core.reports.spend_queries import LEDGER, OUTSIDE
 from core.reports.windows import Window
-from core.tables import Tenant
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _FIGURES = tuple(name for name in COLUMNS if not name.endswith(("_share", "_rate", "nano_usd")))
@@ -87,22 +86,19 @@ _EXACT = (
 
 
 def statement(reading: Reading, tenant_id: str, month: str | None, as_of: datetime) -> Statement:
-    """Return the statement of *month* (``2026-11``), or of the month under way.
+    """Return the statement of *month* (``2026-11``), or of the month under way. *reading* sees that tenant alone.
 
     Raises:
         NotFound: there is no such tenant.
         Invalid: *month* is none, or has not begun.
 
     """
-    tenant = reading.session.get(Tenant, tenant_id)
-    if tenant is None:
-        raise NotFound(f"There is no tenant {tenant_id!r}.")
+    tenant = reading.tenant(tenant_id)
     starts_at, ends_at = month_around(tenant.timezone, month, as_of)
     window = Window.of(starts_at, ends_at, tenant.timezone)
-    bought = spend(reading, window, tenant_id, as_of)
-    condition, bound = bounds(window, tenant_id)
-    charged = reading.rows(LEDGER.replace("{tenant}", condition), bound)[0].charged
-    outside = reading.rows(OUTSIDE.replace("{tenant}", condition), bound)[0].spent
+    bought = spend(reading, window, as_of)
+    charged = reading.rows(LEDGER, bounds(window))[0].charged
+    outside = reading.rows(OUTSIDE, bounds(window))[0].spent
     return Statement(
         tenant_id=tenant_id,
         tenant=tenant.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,24 +34,20 @@ class Trouble:
     sentence: str
 
 
-def troubles(reading: Reading, tenant_id: str | None, now: datetime) -> list[Trouble]:
+def troubles(reading: Reading, now: datetime) -> list[Trouble]:
     """Return the tenants whose error rate over the last hour is high, and those whose budget is nearly used."""
-    names = reading.tenant_names()
-    found = [*_failing(reading, tenant_id, names, now), *_spent(reading, tenant_id, names, now)]
+    found = [*_failing(reading, now), *_spent(reading, now)]
     return sorted(found, key=lambda trouble: (trouble.kind != "errors", -trouble.share, trouble.tenant))
 
 
-def _failing(reading: Reading, tenant_id: str | None, names: Mapping[str, str], now: datetime) -> list[Trouble]:
+def _failing(reading: Reading, now: datetime) -> list[Trouble]:
     bound = {"starts_at": micros(now - LOOK_BACK), "ends_at": micros(now)}
-    condition = ""
-    if tenant_id is not None:
-        condition, bound = "AND g.tenant_id = :tenant", bound | {"tenant": tenant_id}
     found: list[Trouble] = []
-    for row in reading.rows(FAILING.replace("{tenant}", condition), bound):
+    for row in reading.rows(FAILING, bound):
         rate = row.errors / row.ended
         if row.ended < LEAST_ENDED or rate < HIGH_ERROR_RATE:
             continue
-        name = names.get(row.tenant_id, row.tenant_id)
+        name = reading.name_of(row.tenant_id)
         found.append(
             Trouble(
                 kind="errors",
@@ -66,13 +61,13 @@ def _failing(reading: Reading, tenant_id: str | None, names: Mapping[str, str], 
     return found
 
 
-def _spent(reading: Reading, tenant_id: str | None, names: Mapping[str, str], now: datetime) -> list[Trouble]:
+def _spent(reading: Reading, now: datetime) -> list[Trouble]:
     found: list[Trouble] = []
-    for owner, budget in budget_lines(reading, tenant_id, now).items():
+    for owner, budget in budget_lines(reading, now).items():
         used = budget.spent_nano_usd / budget.limit_nano_usd if budget.limit_nano_usd else 0.0
         if used < HIGH_USE:
             continue
-        name = names.get(owner, owner)
+        name = reading.name_of(owner)
         left = usd(budget.limit_nano_usd - budget.spent_nano_usd) or 0
         rest = f"${left:,.2f} of ${usd(budget.limit_nano_usd):,.2f} are left" if left > 0 else "Nothing is left"
         found.append(

@@ -15,7 +15,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter, NewPrice
-from core.pricing import PriceBook, Prices, Usage, as_dollars
+from core.pricing import Usage, as_dollars, books
 from core.principals import Permission, Principal
 from core.repricing._plans import (
     MOST_ATTEMPTS,
@@ -37,6 +37,7 @@ from core.tables import (
     Repricing,
     Tenant,
 )
+from core.visibility import visible
 
 _LONGEST_REASON = 500
 _NO_LONGER = "What would be changed is no longer what the preview showed; look at it again."
@@ -60,11 +61,10 @@ class OldFigure:
 class Repricings:
     """Prices history anew, and remembers what it was."""
 
-    def __init__(self, store: Store, clock: Clock, prices: Prices, *, most_attempts: int = MOST_ATTEMPTS) -> None:
+    def __init__(self, store: Store, clock: Clock, *, most_attempts: int = MOST_ATTEMPTS) -> None:
         self._most = most_attempts
         self._store = store
         self._clock = clock
-        self._prices = prices
         self._journal = JournalWriter(store)
 
     def preview(self, principal: Principal, scope: RepricingScope) -> RepricingPreview:
@@ -75,7 +75,7 @@ class Repricings:
             Invalid: a scope that cannot be, or too many calls at once.
 
         """
-        principal.require(Permission.PRICES_WRITE)
+        principal.require_over(Permission.PRICES_WRITE, scope.tenant_id)
         check(scope)
         with self._store.reading() as session:
             return self._planned(session, scope)[0]
@@ -99,7 +99,7 @@ class Repricings:
             Conflict: see *expected*.
 
         """
-        principal.require(Permission.PRICES_WRITE)
+        principal.require_over(Permission.PRICES_WRITE, scope.tenant_id)
         check(scope)
         reason = reason.strip()
         if not 1 <= len(reason) <= _LONGEST_REASON:
@@ -153,26 +153,42 @@ class Repricings:
                 self._write(session, done, some)
         return done
 
-    def list(self) -> Sequence[Repricing]:
-        """Return every re-pricing, the newest first."""
-        with self._store.reading() as session:
-            return session.exec(select(Repricing).order_by(col(Repricing.at).desc(), col(Repricing.id).desc())).all()
+    def list(self, principal: Principal) -> Sequence[Repricing]:
+        """Return every re-pricing, the newest first; to whoever does not see all tenants, those of single ones.
 
-    def find(self, repricing_id: str) -> Repricing:
+        Raises:
+            Forbidden: without ``prices.read``.
+
+        """
+        principal.require(Permission.PRICES_READ)
+        mine = select(Repricing).where(visible(principal.scope, Repricing.tenant_id))
+        with self._store.reading() as session:
+            return session.exec(mine.order_by(col(Repricing.at).desc(), col(Repricing.id).desc())).all()
+
+    def find(self, principal: Principal, repricing_id: str) -> Repricing:
         """Return one re-pricing.
 
         Raises:
+            Forbidden: without ``prices.read``.
             NotFound: there is none with this id.
 
         """
+        principal.require(Permission.PRICES_READ)
+        mine = visible(principal.scope, Repricing.tenant_id)
         with self._store.reading() as session:
-            found = session.get(Repricing, repricing_id)
+            found = session.exec(select(Repricing).where(col(Repricing.id) == repricing_id, mine)).first()
         if found is None:
             raise NotFound("There is no re-pricing with this id. 'proctor price repricings' shows them.")
         return found
 
-    def old_figures(self, repricing_id: str) -> list[OldFigure]:
-        """Return what each attempt of a re-pricing cost before, the earliest attempt first."""
+    def old_figures(self, principal: Principal, repricing_id: str) -> list[OldFigure]:
+        """Return what each attempt of a re-pricing cost before, the earliest attempt first.
+
+        Raises:
+            Forbidden: without ``prices.read``.
+
+        """
+        principal.require(Permission.PRICES_READ)
         query = (
             sqlalchemy.select(
                 col(RepricedAttempt.attempt_id),
@@ -184,7 +200,7 @@ class Repricings:
                 col(RepricedAttempt.price_before),
             )
             .join(Attempt, col(Attempt.id) == col(RepricedAttempt.attempt_id))
-            .where(col(RepricedAttempt.repricing_id) == repricing_id)
+            .where(col(RepricedAttempt.repricing_id) == repricing_id, visible(principal.scope, Attempt.tenant_id))
             .order_by(col(Attempt.started_at), col(Attempt.id))
         )
         with self._store.reading() as session:
@@ -197,20 +213,17 @@ class Repricings:
         rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER, self._most)
         if len(rows) > self._most:
             raise Invalid(f"These are more than {self._most:,} calls. Price them anew in shorter spans of time.")
-        books: dict[str, PriceBook] = {}
+        costs = books(session, sorted({row.tenant_id for row in rows}))
         changes: list[PriceChange] = []
         still_unpriced = 0
         for row in rows:
-            book = books.get(row.tenant_id)
-            if book is None:
-                book = books[row.tenant_id] = self._prices.book(row.tenant_id)
             usage = Usage(
                 input_tokens=row.input_tokens,
                 cached_tokens=row.cached_tokens or 0,
                 cache_write_tokens=row.cache_write_tokens or 0,
                 output_tokens=row.output_tokens or 0,
             )
-            cost = book.cost(row.provider, row.model, usage, row.started_at)
+            cost = costs[row.tenant_id].cost(row.provider, row.model, usage, row.started_at)
             if cost is None:
                 still_unpriced += 1
             elif cost.nano_usd != row.cost_nano_usd:

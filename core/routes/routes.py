@@ -50,43 +50,65 @@ class Routes:
         self._settings = settings
 
     def table(self) -> RouteTable:
-        """Return the routes as they are now: one read."""
+        """Return the routes as they are now, for the policies: one read."""
         with self._store.reading() as session:
             rows = session.exec(select(Route).order_by(Route.name)).all()
         views = {row.name: self._view(row) for row in rows}
         return RouteTable([views.pop(DEFAULT, None) or self._from_environment(), *views.values()])
 
-    def list(self) -> Sequence[RouteView]:
-        """Return every route, the default one first."""
+    def list(self, principal: Principal) -> Sequence[RouteView]:
+        """Return every route, the default one first.
+
+        Raises:
+            Forbidden: without ``routes.read``.
+
+        """
+        principal.require(Permission.ROUTES_READ)
         return self.table().views
 
-    def find(self, name: str) -> RouteView:
+    def find(self, principal: Principal, name: str) -> RouteView:
         """Return the route of that name.
 
         Raises:
+            Forbidden: without ``routes.read``.
             NotFound: there is none; the message says which there are.
 
         """
+        principal.require(Permission.ROUTES_READ)
         return self.table().find(name)
 
-    def for_schema(self, schema: str) -> RouteView:
-        """Return the route that a request about *schema* takes if it names none: the one that lists it, or default."""
+    def for_schema(self, principal: Principal, schema: str) -> RouteView:
+        """Return the route that a request about *schema* takes if it names none: the one that lists it, or default.
+
+        Raises:
+            Forbidden: without ``routes.read``.
+
+        """
+        principal.require(Permission.ROUTES_READ)
         return self.table().for_schema(schema)
 
-    def of_model(self, model: str, route: str = DEFAULT) -> RouteTerms:
+    def of_model(self, principal: Principal, model: str, route: str = DEFAULT) -> RouteTerms:
         """Return a route narrowed to one model, as a caller may ask for it.
 
         The model has its own settings where the route names it, and the deployment's where it does not.
 
         Raises:
+            Forbidden: without ``routes.read``.
             Invalid: *model* names no provider.
             NotFound: there is no such route.
 
         """
+        principal.require(Permission.ROUTES_READ)
         return self.table().narrowed(route, self.candidate({"model": model}))
 
-    def models(self) -> Sequence[str]:
-        """Return every model that a route names, as ``provider/name``, each once."""
+    def models(self, principal: Principal) -> Sequence[str]:
+        """Return every model that a route names, as ``provider/name``, each once.
+
+        Raises:
+            Forbidden: without ``routes.read``.
+
+        """
+        principal.require(Permission.ROUTES_READ)
         return self.table().models
 
     def set(
@@ -109,7 +131,7 @@ class Routes:
             Conflict: it is no longer at *expected_version*.
 
         """
-        principal.require(Permission.ROUTES_WRITE)
+        principal.require_over(Permission.ROUTES_WRITE, None)
         wanted = self._checked(name, candidates, limits)
         with self._store.writing() as session:
             row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
@@ -176,7 +198,7 @@ class Routes:
             NotFound: no operator made it.
 
         """
-        principal.require(Permission.ROUTES_WRITE)
+        principal.require_over(Permission.ROUTES_WRITE, None)
         with self._store.writing() as session:
             row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
             if row is None:

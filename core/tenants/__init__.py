@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
@@ -26,6 +26,7 @@ from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import ApiKey, Tenant
 from core.tenants._fields import EDITABLE, LIMITS, LONGEST_NAME, checked
+from core.visibility import visible
 
 __all__ = ["LOCAL_OPERATOR", "Caller", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
 
@@ -120,12 +121,12 @@ class Tenants:
         """Add a tenant.
 
         Raises:
-            Forbidden: without ``tenants.write``.
+            Forbidden: without ``tenants.write`` over all tenants.
             Invalid: a value that a tenant cannot have.
             Conflict: the name is taken; upper and lower case do not tell names apart.
 
         """
-        principal.require(Permission.TENANTS_WRITE)
+        principal.require_over(Permission.TENANTS_WRITE, None)
         tenant = Tenant(
             id=self._clock.new_id(),
             name=checked("name", name),
@@ -151,24 +152,34 @@ class Tenants:
             )
         return tenant
 
-    def list(self) -> Sequence[Tenant]:
-        """Return every tenant, by name."""
-        with self._store.reading() as session:
-            return session.exec(select(Tenant).order_by(func.lower(Tenant.name))).all()
-
-    def find(self, name_or_id: str) -> Tenant:
-        """Return the tenant of that id or name. For operators: the error names other tenants.
+    def list(self, principal: Principal) -> Sequence[Tenant]:
+        """Return every tenant that *principal* may see, by name.
 
         Raises:
-            NotFound: there is none; the message says which ones come near.
+            Forbidden: without ``tenants.read``.
 
         """
-        wanted = name_or_id.strip()
+        principal.require(Permission.TENANTS_READ)
+        mine = select(Tenant).where(visible(principal.scope, Tenant.id))
         with self._store.reading() as session:
-            tenant = session.get(Tenant, wanted) or session.exec(_named(wanted)).first()
-            if tenant is not None:
-                return tenant
-            names = session.exec(select(Tenant.name).order_by(func.lower(Tenant.name))).all()
+            return session.exec(mine.order_by(func.lower(Tenant.name))).all()
+
+    def find(self, principal: Principal, name_or_id: str) -> Tenant:
+        """Return the tenant of that id or name.
+
+        Raises:
+            Forbidden: without ``tenants.read``.
+            NotFound: there is none that *principal* may see; the message says which of those come near.
+
+        """
+        principal.require(Permission.TENANTS_READ)
+        wanted, may_see = name_or_id.strip(), visible(principal.scope, Tenant.id)
+        either = or_(col(Tenant.id) == wanted, func.lower(Tenant.name) == wanted.lower())
+        with self._store.reading() as session:
+            found = session.exec(select(Tenant).where(may_see, either)).all()
+            if found:
+                return next((one for one in found if one.id == wanted), found[0])
+            names = session.exec(select(Tenant.name).where(may_see).order_by(func.lower(Tenant.name))).all()
         raise NotFound(f"There is no tenant {wanted!r}. {_nearby(wanted, names)}")
 
     def edit(self, principal: Principal, tenant_id: str, expected_version: int, **changes: Any) -> Tenant:
@@ -290,8 +301,7 @@ class Tenants:
         """
         principal.require(Permission.KEYS_WRITE)
         with self._store.writing() as session:
-            row = session.get(ApiKey, key_id, with_for_update=True) or _by_prefix(session, key_id)
-            principal.require(Permission.KEYS_WRITE, row.tenant_id)
+            row = _key(session, principal, key_id)
             if row.revoked_at is not None:
                 raise Conflict(f"Key {row.prefix}… was revoked already, on {row.revoked_at:%Y-%m-%d at %H:%M} UTC.")
             row.revoked_at = self._clock.now()
@@ -325,8 +335,7 @@ class Tenants:
             raise Invalid(f"A key has no limit {min(unknown)!r}; it has {', '.join(LIMITS)}.")
         wanted = {field: checked(field, value) for field, value in limits.items()}
         with self._store.writing() as session:
-            row = session.get(ApiKey, key_id, with_for_update=True) or _by_prefix(session, key_id)
-            principal.require(Permission.KEYS_WRITE, row.tenant_id)
+            row = _key(session, principal, key_id)
             before = {field: getattr(row, field) for field in wanted}
             different = {field: value for field, value in wanted.items() if value != before[field]}
             if not different:
@@ -349,9 +358,16 @@ class Tenants:
             )
             return _shown(row)
 
-    def keys(self, tenant: Tenant) -> Sequence[Key]:
-        """Return what may be shown of *tenant*'s keys, the newest first."""
-        newest_first = select(ApiKey).where(ApiKey.tenant_id == tenant.id).order_by(col(ApiKey.created_at).desc())
+    def keys(self, principal: Principal, tenant: Tenant) -> Sequence[Key]:
+        """Return what may be shown of *tenant*'s keys, the newest first.
+
+        Raises:
+            Forbidden: without ``keys.read``.
+
+        """
+        principal.require(Permission.KEYS_READ)
+        mine = visible(principal.scope.narrowed(tenant.id), ApiKey.tenant_id)
+        newest_first = select(ApiKey).where(mine).order_by(col(ApiKey.created_at).desc())
         with self._store.reading() as session:
             return [_shown(row) for row in session.exec(newest_first.order_by(col(ApiKey.id).desc()))]
 
@@ -424,8 +440,13 @@ def _shown(row: ApiKey) -> Key:
     )
 
 
-def _by_prefix(session: Session, prefix: str) -> ApiKey:
-    rows = session.exec(select(ApiKey).where(ApiKey.prefix == prefix.rstrip("…")).with_for_update()).all()
+def _key(session: Session, principal: Principal, key_id: str) -> ApiKey:
+    """Return the key of that id or prefix, which *principal* may see, and hold it until the transaction ends."""
+    mine = visible(principal.scope, ApiKey.tenant_id)
+    wanted = select(ApiKey).where(mine, or_(col(ApiKey.id) == key_id, col(ApiKey.prefix) == key_id.rstrip("…")))
+    rows = session.exec(wanted.with_for_update()).all()
+    if named := [row for row in rows if row.id == key_id]:
+        return named[0]
     if not rows:
         raise NotFound("No key has that id or prefix. 'proctor key list TENANT' shows a tenant's keys.")
     if len(rows) > 1:

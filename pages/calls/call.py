@@ -28,7 +28,7 @@ def draw(visit: Visit, call_id: str) -> None:
             st.caption("Opens this call for whoever may see it.")
             st.code(f"{(st.context.url or '').split('?')[0]}?call={call_id}", language=None, wrap_lines=True)
     try:
-        call = visit.runtime.reports.call(call_id)
+        call = visit.runtime.reports.call(visit.principal, call_id)
     except NotFound as error:
         with layout.empty("No such call", error.message, icon=":material/search_off:"):
             st.button("See all calls", key="leave", on_click=_leave)

@@ -68,7 +68,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
     zone = tenant.timezone if tenant else "UTC"
     tenant_id = tenant.id if tenant else None
     now = visit.now
-    offered = figures.choices(visit.runtime.reports, now, hours, tenant_id)
+    offered = figures.choices(visit, now, hours, tenant_id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
         text = st.text_input(
             "Call or request id",
@@ -191,7 +191,7 @@ def draw(visit: Visit) -> None:
     """Draw the filtered list."""
     wanted, zone, narrowed = filters(visit)
     reports = visit.runtime.reports
-    sums = reports.sums(wanted)
+    sums = reports.sums(visit.principal, wanted)
     total = sums.calls
     if not total:
         sentence = (
@@ -210,7 +210,7 @@ def draw(visit: Visit) -> None:
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         st.download_button(
             "Export CSV",
-            lambda: formats.csv(reports.calls_frame(wanted)),
+            lambda: formats.csv(reports.calls_frame(visit.principal, wanted)),
             file_name=f"calls-{visit.now:%Y%m%d-%H%M}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -218,7 +218,7 @@ def draw(visit: Visit) -> None:
             on_click="ignore",
             help=f"The filtered list without prompts and answers, times in UTC, at most {MOST_EXPORTED:,} rows.",
         )
-    page = reports.calls(wanted, number, total)
+    page = reports.calls(visit.principal, wanted, number, total)
     with above:
         table(page, zone, one_tenant=wanted.tenant_id is not None)
     beside.caption(

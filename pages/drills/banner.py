@@ -17,11 +17,12 @@ _MOST_TOLD = 3
 
 def banner() -> None:
     """Say which drills run, on every page; draw nothing while none does, or while the database is away."""
-    if not page.current_principal().may(Permission.DRILLS_READ):
+    principal = page.current_principal()
+    if not principal.may(Permission.DRILLS_READ):
         return
     try:
         runtime = running.current()
-        drills = runtime.drills.running()
+        drills = runtime.drills.running(principal)
     except ProctorError:
         return  # the page itself says what is wrong
     if not drills:

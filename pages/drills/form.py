@@ -42,7 +42,7 @@ class Draft(NamedTuple):
 
 def form(visit: Visit) -> None:
     """Ask for a drill, say what it would do, and start it; with real calls only after a word more."""
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
     with layout.card("Start a drill", key="start", stretch=False):
         whose = st.selectbox("Whose calls", [DEMO_TENANTS, *tenants], key="whose")
         fault = st.selectbox("Fault", list(Fault), format_func=lambda fault: fault.label, key="fault")
@@ -70,7 +70,7 @@ def form(visit: Visit) -> None:
 
 def targets(visit: Visit) -> list[str]:
     """Return what a drill may be narrowed to: providers that are set up, and the models that routes name."""
-    models = {one.name for view in visit.runtime.routes.list() for one in view.terms.candidates}
+    models = {one.name for view in visit.runtime.routes.list(visit.principal) for one in view.terms.candidates}
     return [*visit.runtime.providers, *sorted(models)]
 
 

@@ -28,7 +28,7 @@ def under_way(visit: Visit) -> None:
     """Draw the drills that run, each with the time that is left and the way to stop it."""
     with layout.card("Running", key="running", stretch=False), refusals("The drills cannot be read."):
         now = visit.runtime.clock.now()
-        drills = visit.runtime.drills.running()
+        drills = visit.runtime.drills.running(visit.principal)
         if not drills:
             st.caption("No drill is running: every call goes out as always.")
         for drill in drills:
@@ -56,7 +56,7 @@ def stop(visit: Visit, drill: DrillView) -> None:
 def past(visit: Visit) -> None:
     """Draw the last drills that are over."""
     with layout.card("Past drills", key="over", stretch=False), refusals("The drills cannot be read."):
-        drills = [one for one in visit.runtime.drills.list() if not one.is_running(visit.now)]
+        drills = [one for one in visit.runtime.drills.list(visit.principal) if not one.is_running(visit.now)]
         if not drills:
             st.caption("There was no drill yet. The first one shows what an outage would do, and who notices.")
             return

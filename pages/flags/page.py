@@ -71,7 +71,7 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
 def main() -> None:
     """Draw the page."""
     visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ)
-    tenants, rules = list(visit.runtime.tenants.list()), list(visit.runtime.flags.rules())
+    tenants, rules = list(visit.runtime.tenants.list(visit.principal)), list(visit.runtime.flags.rules(visit.principal))
     wide, narrow = st.columns([7, 3], gap="small")
     with wide:
         matrix(tenants, rules)

@@ -67,12 +67,12 @@ def body() -> None:
     """Draw everything under the head."""
     with refusals("The figures cannot be read."):
         reports, now = visit.runtime.reports, visit.runtime.clock.now()
-        latest = reports.latest_call_at(tenant.id if tenant else None)
+        latest = reports.latest_call_at(visit.principal, tenant.id if tenant else None)
         if latest is None:
             alert()
             start()
             return
-        overview = figures.overview(reports, now, hours, tenant)
+        overview = figures.overview(visit, now, hours, tenant)
         alert()
         draw(tiles.tiles(overview, range_name(hours)))
         if overview.totals.calls:

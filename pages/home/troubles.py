@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from core.tenants import Permission
 from pages.kit import formats
 from pages.kit.page import Visit
 
@@ -21,7 +22,7 @@ class Notice(NamedTuple):
 
 def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
-    of_tenants = visit.runtime.reports.troubles(tenant_id)
+    of_tenants = visit.runtime.reports.troubles(visit.principal, tenant_id)
     everybodys = [
         *of_books(visit),
         *of_redis(visit),
@@ -34,7 +35,9 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
 
 def of_books(visit: Visit) -> list[Notice]:
     """Say so while the last verification of the books found a fault."""
-    last = visit.runtime.budgets.last_verification()
+    if not visit.may(Permission.BUDGETS_READ):
+        return []
+    last = visit.runtime.budgets.last_verification(visit.principal)
     if last is None or last.ok:
         return []
     amount = formats.dollars(last.difference_nano_usd)
@@ -70,7 +73,7 @@ def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
     crowd = visit.runtime.admission.seen()
     waits, shed = crowd.waits, crowd.shed
     if tenant_id is not None and (waits or shed):
-        name = visit.runtime.tenants.find(tenant_id).name
+        name = visit.runtime.tenants.find(visit.principal, tenant_id).name
         waits, shed = ({name: found[name]} if name in found else {} for found in (waits, shed))
     if not waits and not shed:
         return []
@@ -95,7 +98,7 @@ def _by_tenant(counts: Mapping[str, int]) -> str:
 def of_breakers(visit: Visit) -> list[Notice]:
     """Name each breaker that is not closed by itself."""
     found: list[Notice] = []
-    for one in visit.runtime.breakers.views(visit.runtime.overrides.all()):
+    for one in visit.runtime.breakers.views(visit.runtime.overrides.all(visit.principal)):
         name = f"{one.provider}/{one.model}" + (f" as {one.schema}" if one.schema else "")
         if one.override is not None:
             if not one.schema and (one.override.state, one.state) != ("closed", "closed"):

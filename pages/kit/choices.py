@@ -23,7 +23,7 @@ def tenant_choice(
 
     With *everyone* ``None`` one tenant must be chosen, and the first is the default; ``None`` then means there is none.
     """
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
     options = ([everyone] if everyone else []) + list(tenants)
     if not options:
         return None
@@ -51,7 +51,7 @@ def without_tenants(visit: Visit, advise: Callable[[], None]) -> None:
 def _first_tenant(visit: Visit, phase: str, advise: Callable[[], None]) -> None:
     """Say how it stands; where a tenant came, or the demo world has another phase than *phase*, draw the page anew."""
     now = visit.runtime.demo.status.phase
-    if now != phase or visit.runtime.tenants.list():
+    if now != phase or visit.runtime.tenants.list(visit.principal):
         st.rerun()
     if now == "making":
         layout.empty(

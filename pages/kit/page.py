@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 _FLASH = "_flash"
+View = tuple[str, tuple[str, ...] | None, int]
+"""A role, the tenants that it sees (``None`` for all) and a runtime: whoever shares these is shown the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ class Visit:
     """When this run began, by the runtime's clock."""
     controls: DeltaGenerator
     """The row beside the title, aligned right: filters and the page's main action."""
+
+    @property
+    def view(self) -> View:
+        """What this principal can see of what, for whatever is kept of answers."""
+        ids = self.principal.scope.ids
+        return self.principal.role, None if ids is None else tuple(sorted(ids)), id(self.runtime)
 
     def may(self, permission: Permission) -> bool:
         """Whether to offer what needs *permission*; the core checks again when it is done."""

@@ -128,7 +128,7 @@ def draw(visit: Visit, last: Run) -> None:
     call = None
     if last.call_id:
         try:
-            call = visit.runtime.reports.call(last.call_id)
+            call = visit.runtime.reports.call(visit.principal, last.call_id)
         except NotFound:
             st.caption("This call is no longer kept.")
     rungs = call.rungs if call else ()

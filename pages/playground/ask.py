@@ -54,7 +54,7 @@ def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, 
         required=True,
     )
     if source == "registered":
-        names = {schema.name: schema for schema in visit.runtime.schemas.list()}
+        names = {schema.name: schema for schema in visit.runtime.schemas.list(visit.principal)}
         if not names:
             st.info("No schema is registered yet. Paste one, or add one with `proctor schema add NAME FILE`.")
             return None, {}, ""
@@ -62,7 +62,9 @@ def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, 
         name = st.selectbox("Name", list(names), small, key="schema", bind="query-params", label_visibility="collapsed")
         if names[name].description:
             st.caption(plain(names[name].description))
-        found = visit.runtime.schemas.find(f"{name}@{names[name].latest}" if not names[name].labels else name)
+        found = visit.runtime.schemas.find(
+            visit.principal, f"{name}@{names[name].latest}" if not names[name].labels else name
+        )
         return found.reference, found.body, found.example_input
     sample = JSON_SAMPLE if source == "json" else PYDANTIC_SAMPLE
     text = st.text_area(
@@ -92,9 +94,13 @@ def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str
         Invalid: a typed model names no provider.
 
     """
-    views = visit.runtime.routes.list()
+    views = visit.runtime.routes.list(visit.principal)
     routes = {f"Route {view.terms.name}": view.terms for view in views}
-    own = visit.runtime.routes.for_schema(schema.partition("@")[0]).terms if isinstance(schema, str) else views[0].terms
+    own = (
+        visit.runtime.routes.for_schema(visit.principal, schema.partition("@")[0]).terms
+        if isinstance(schema, str)
+        else views[0].terms
+    )
     models = dict.fromkeys(one.name for terms in routes.values() for one in terms.candidates)
     chosen = st.selectbox(
         "Who answers",
@@ -109,4 +115,4 @@ def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str
         asked = ", then ".join(f"`{one.name}`" for one in terms.candidates)
         st.markdown(f":small[Route {terms.name} asks {asked}.]")
         return terms.name if chosen in routes else None, None, terms.candidates[0].provider
-    return None, chosen, visit.runtime.routes.of_model(chosen).candidates[0].provider
+    return None, chosen, visit.runtime.routes.of_model(visit.principal, chosen).candidates[0].provider

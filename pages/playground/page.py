@@ -46,7 +46,7 @@ def main() -> None:
         )
         route, model, first = ask.model_choice(visit, schema)
         ready = answer.provider_notice(visit, first)
-        streams = visit.runtime.flags.evaluate(Flag.STREAMING, tenant.id).value
+        streams = visit.runtime.flags.evaluate(visit.principal, Flag.STREAMING, tenant.id).value
         if not streams:
             st.caption("Streaming is switched off for this tenant: the object arrives whole.")
         request = GenerationRequest(

@@ -29,8 +29,9 @@ def unpriced_card(visit: Visit, found: Sequence[UnpricedModel]) -> None:
             "Set a price from before the first of them, then reprice them."
         )
         everyone = {name for one in found for name in one.tenants}
-        tenants = [tenant for tenant in visit.runtime.tenants.list() if tenant.name in everyone]
-        books = {tenant.name: visit.runtime.prices.book(tenant.id) for tenant in tenants}
+        tenants = [tenant for tenant in visit.runtime.tenants.list(visit.principal) if tenant.name in everyone]
+        costs = visit.runtime.prices.books(visit.principal, [tenant.id for tenant in tenants])
+        books = {tenant.name: costs[tenant.id] for tenant in tenants}
         for one in found:
             _unpriced(visit, one, [books[name] for name in one.tenants if name in books])
 
@@ -65,7 +66,7 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
     ):
         if visit.may(Permission.PRICES_WRITE):
             _choice(visit, tenant, models)
-        done = list(visit.runtime.repricings.list())
+        done = list(visit.runtime.repricings.list(visit.principal))
         if not done:
             st.caption("History was never repriced: every call costs what it cost on its day.")
         for one in done:
@@ -80,7 +81,7 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
             )
             row.download_button(
                 "Old figures",
-                lambda one=one: formats.csv(tables.old(visit.runtime.repricings.old_figures(one.id))),
+                lambda one=one: formats.csv(tables.old(visit.runtime.repricings.old_figures(visit.principal, one.id))),
                 file_name=f"repricing-{one.id}.csv",
                 mime="text/csv",
                 icon=":material/download:",

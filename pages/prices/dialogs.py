@@ -47,7 +47,7 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
         help="Its name at the provider, or * for every model of the provider that has no price of its own here.",
     ).strip()
     left, right = st.columns([1, 2], gap="small")
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
     whose = left.selectbox("For", [EVERYONE, *tenants], key="price_for")
     with right:
         begins = _begins(visit, from_at)
@@ -134,7 +134,7 @@ def tiers(table: Frame) -> list[dict[str, Any]]:
 
 def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, moment: datetime) -> str:
     """Say what holds at that moment and what will; return the id of the override that holds, if one does."""
-    book = visit.runtime.prices.book(tenant.id if tenant else "")
+    book = visit.runtime.prices.book(visit.principal, tenant.id if tenant else "")
     holding = book.override(provider, name, moment)
     terms = None if name == "*" else book.terms(provider, name, moment)
     if holding is not None:

@@ -36,7 +36,7 @@ def _csv(frame: Frame, name: str, visit: Visit, key: str) -> None:
 
 def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel]) -> None:
     """Draw what the models in use cost."""
-    book = visit.runtime.prices.book(tenant.id if tenant else "")
+    book = visit.runtime.prices.book(visit.principal, tenant.id if tenant else "")
     frame = tables.listed(models, book, visit.now)
     with layout.card(
         "Prices today",
@@ -70,8 +70,10 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
 
 def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
     """Draw what operators have said, those that hold or will first."""
-    names = {one.id: one.name for one in visit.runtime.tenants.list()}
-    found = [one for one in visit.runtime.prices.overrides() if not tenant or one.tenant_id in ("", tenant.id)]
+    names = {one.id: one.name for one in visit.runtime.tenants.list(visit.principal)}
+    found = [
+        one for one in visit.runtime.prices.overrides(visit.principal) if not tenant or one.tenant_id in ("", tenant.id)
+    ]
     stand = states(found, visit.now)
     live = [one for one in found if stand[one.id] in ("active", "future")]
     over = [one for one in found if stand[one.id] not in ("active", "future")]
@@ -120,9 +122,13 @@ def main() -> None:
         if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
             dialogs.set_price(visit)
     prices = visit.runtime.prices
-    unpriced = prices.unpriced()
-    routed = [(one.provider, one.model) for route in visit.runtime.routes.list() for one in route.terms.candidates]
-    models = prices.in_use(visit.now - timedelta(days=IN_USE_DAYS), routed)
+    unpriced = prices.unpriced(visit.principal)
+    routed = [
+        (one.provider, one.model)
+        for route in visit.runtime.routes.list(visit.principal)
+        for one in route.terms.candidates
+    ]
+    models = prices.in_use(visit.principal, visit.now - timedelta(days=IN_USE_DAYS), routed)
     cards.unpriced_card(visit, unpriced)
     today_card(visit, tenant, models)
     overrides_card(visit, tenant)

@@ -30,7 +30,7 @@ STATES = {OPEN: BreakerState.OPEN, CLOSE: BreakerState.CLOSED}
 
 def of_models(visit: Visit) -> dict[tuple[str, str], BreakerView]:
     """Return the breakers of the models themselves, by provider and model."""
-    views = visit.runtime.breakers.views(visit.runtime.overrides.all())
+    views = visit.runtime.breakers.views(visit.runtime.overrides.all(visit.principal))
     return {(one.provider, one.model): one for one in views if not one.schema}
 
 
@@ -68,7 +68,7 @@ def card(visit: Visit) -> None:
 def _rows(visit: Visit) -> None:
     """Draw a line for each breaker, with what is to be known of it under it: so it reads on a phone as well."""
     with refusals("The breakers cannot be shown."):
-        views = _in_order(visit.runtime.breakers.views(visit.runtime.overrides.all()))
+        views = _in_order(visit.runtime.breakers.views(visit.runtime.overrides.all(visit.principal)))
         for one in views[:MOST_SHOWN]:
             by_itself = BADGES[one.state.value]
             badge = by_itself if one.schema else BADGES[one.word]
@@ -114,7 +114,7 @@ def _scope(visit: Visit, *, has_any: bool) -> str:
 def by_hand(visit: Visit) -> None:
     """Ask which, what and why; name the consequence; then do it."""
     with refusals("The breakers cannot be read."):
-        overrides = visit.runtime.overrides.all()
+        overrides = visit.runtime.overrides.all(visit.principal)
         model = st.selectbox("Model", _models(visit, overrides), key="breaker_model", accept_new_options=True)
         provider, _, name = (model or "").partition("/")
         override = overrides.get((provider, name))
@@ -157,7 +157,7 @@ def _do(visit: Visit, model: str, word: str, reason: str) -> None:
 def _consequence(visit: Visit, model: str, word: str) -> None:
     """Say what follows, for whom."""
     shown = code(model)
-    routes = [view.terms for view in visit.runtime.routes.list()]
+    routes = [view.terms for view in visit.runtime.routes.list(visit.principal)]
     on = [one for one in routes if any(candidate.name == model for candidate in one.candidates)]
     left = [one.name for one in on if all(candidate.name == model for candidate in one.candidates)]
     if word == OPEN:
@@ -185,5 +185,5 @@ def _models(visit: Visit, overrides: ModelOverrides) -> list[str]:
     """Return the models that are in trouble or set by hand, then those on routes, then those that were called."""
     views = sorted(visit.runtime.breakers.views(overrides), key=lambda one: bool(one.schema))
     names = [f"{one.provider}/{one.model}" for one in views if one.word != "closed"]
-    names += [one.name for view in visit.runtime.routes.list() for one in view.terms.candidates]
+    names += [one.name for view in visit.runtime.routes.list(visit.principal) for one in view.terms.candidates]
     return list(dict.fromkeys([*names, *(f"{one.provider}/{one.model}" for one in views)]))

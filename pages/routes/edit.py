@@ -118,7 +118,7 @@ def ordered(rows: Frame) -> list[dict[str, Any]]:
 def purpose_of(visit: Visit, view: RouteView | None) -> dict[str, Any]:
     """Ask what the route is for."""
     about, taken = st.columns(2, gap="small")
-    names = [schema.name for schema in visit.runtime.schemas.list()]
+    names = [schema.name for schema in visit.runtime.schemas.list(visit.principal)]
     chosen = list(view.schemas) if view else []
     return {
         "description": about.text_input(

@@ -84,7 +84,7 @@ def main() -> None:
         if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
             edit.edit(visit, None)
     with refusals("The routes cannot be shown."):
-        for view in visit.runtime.routes.list():
+        for view in visit.runtime.routes.list(visit.principal):
             ladder(visit, view, of_models)
     breakers.card(visit)
     providers(visit)

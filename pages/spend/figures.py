@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from core.reports import Backtest, Forecast, Reports, Spend, Verified, Window
+from core.reports import Backtest, Forecast, Spend, Verified, Window
 from core.tenants import Tenant
+from pages.kit.page import View, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +27,25 @@ class Figures:
     """The one tenant that was chosen, or ``None`` for all."""
 
 
-def figures(reports: Reports, now: datetime, hours: int, tenant: Tenant | None) -> Figures:
-    """Return what the last *hours* bought, and what is to come, for *tenant* or for all with ``None``."""
+def figures(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Figures:
+    """Return what the *hours* before *now* bought, and what is to come, for *tenant* or for all with ``None``."""
     tenant_id, zone = (tenant.id, tenant.timezone) if tenant else (None, "UTC")
-    asked = (reports, now, id(reports))
+    asked = (visit, now, visit.view)
     return Figures(
         spend=_spend(*asked, hours, tenant_id, zone, earlier=False),
         before=_spend(*asked, hours, tenant_id, zone, earlier=True),
         forecasts=_forecasts(*asked, tenant_id),
         backtests=_backtests(*asked, tenant_id),
-        verified=reports.verified(),
+        verified=visit.runtime.reports.verified(visit.principal),
         tenant=tenant,
     )
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner="Adding up what was spent …")
 def _spend(
-    _reports: Reports,
+    _visit: Visit,
     _now: datetime,
-    reports_id: int,  # noqa: ARG001 keeps apart what different runtimes answered
+    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
     hours: int,
     tenant_id: str | None,
     zone: str,
@@ -52,24 +53,24 @@ def _spend(
     earlier: bool,
 ) -> Spend:
     window = Window.last(timedelta(hours=hours), _now, zone)
-    return _reports.spend(window.previous() if earlier else window, tenant_id)
+    return _visit.runtime.reports.spend(_visit.principal, window.previous() if earlier else window, tenant_id)
 
 
 @st.cache_data(ttl="30s", max_entries=64, show_spinner="Looking ahead …")
 def _forecasts(
-    _reports: Reports,
+    _visit: Visit,
     _now: datetime,
-    reports_id: int,  # noqa: ARG001 as above
+    view: View,  # noqa: ARG001 as above
     tenant_id: str | None,
 ) -> Sequence[Forecast]:
-    return _reports.forecasts(tenant_id)
+    return _visit.runtime.reports.forecasts(_visit.principal, tenant_id)
 
 
 @st.cache_data(ttl="10m", max_entries=64, show_spinner="Trying the forecast on the past …")
 def _backtests(
-    _reports: Reports,
+    _visit: Visit,
     _now: datetime,
-    reports_id: int,  # noqa: ARG001 as above
+    view: View,  # noqa: ARG001 as above
     tenant_id: str | None,
 ) -> Sequence[Backtest]:
-    return _reports.backtests(tenant_id)
+    return _visit.runtime.reports.backtests(_visit.principal, tenant_id)

@@ -33,11 +33,11 @@ def body() -> None:
     """Draw everything under the head."""
     with refusals("The figures cannot be read."):
         reports, now = visit.runtime.reports, visit.runtime.clock.now()
-        latest = reports.latest_call_at(tenant.id if tenant else None)
+        latest = reports.latest_call_at(visit.principal, tenant.id if tenant else None)
         if latest is None:
             start()
             return
-        found = figures.figures(reports, now, hours, tenant)
+        found = figures.figures(visit, now, hours, tenant)
         draw(tiles.tiles(found, range_name(hours)))
         if found.spend.total.calls:
             panels.draw(found, hours)

@@ -54,7 +54,7 @@ def main() -> None:
             "Month", offered, key="month", bind="query-params", label_visibility="collapsed", width=120
         )
     with refusals("There is no such statement."):
-        bill = visit.runtime.reports.statement(tenant.id, month)
+        bill = visit.runtime.reports.statement(visit.principal, tenant.id, month)
         st.html(paper.STYLE)
         st.html(paper.paper(bill))
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="unprinted"):

@@ -122,11 +122,11 @@ def _name(visit: Visit, scope: str) -> str:
     if scope == "tenant":
         return ""
     if scope == "model":
-        known = {one.name for route in runtime.routes.list() for one in route.terms.candidates}
+        known = {one.name for route in runtime.routes.list(visit.principal) for one in route.terms.candidates}
     elif scope == "schema":
-        known = {schema.name for schema in runtime.schemas.list()}
+        known = {schema.name for schema in runtime.schemas.list(visit.principal)}
     else:
-        known = {route.terms.name for route in runtime.routes.list()}
+        known = {route.terms.name for route in runtime.routes.list(visit.principal)}
     chosen = st.selectbox(f"The {scope}", sorted(known), index=None, accept_new_options=True, key=f"budget_{scope}")
     return str(chosen or "")
 
@@ -201,7 +201,7 @@ def history(
     known: dict[tuple[str, str, str], tuple[SpendHistory, datetime]] = st.session_state.setdefault(_HISTORY, {})
     found, since = known.get((tenant.id, scope, name), (None, datetime.max.replace(tzinfo=UTC)))
     if found is None or (span is not None and span[0] < min(since, found.begins_at)):
-        found = visit.runtime.reports.spend_history(tenant.id, scope, name, span)
+        found = visit.runtime.reports.spend_history(visit.principal, tenant.id, scope, name, span)
         known[tenant.id, scope, name] = found, span[0] if span else found.begins_at
     return found
 

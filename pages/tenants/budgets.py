@@ -29,7 +29,7 @@ _SPENT_OUT = 1.0
 
 def card(visit: Visit, tenant: Tenant) -> None:
     """Draw every budget of *tenant*."""
-    states = visit.runtime.budgets.all([tenant]).get(tenant.id, [])
+    states = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])
     may = visit.may(Permission.BUDGETS_WRITE)
     with layout.card(
         f"Budgets of {tenant.name}",
@@ -118,7 +118,7 @@ def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:
 
 def _verified(visit: Visit) -> None:
     """Say when the books were last proved, and what came of it."""
-    last = visit.runtime.budgets.last_verification()
+    last = visit.runtime.budgets.last_verification(visit.principal)
     if last is None:
         st.caption(":material/rule: The books have not been verified yet; that happens once an hour.")
     elif last.ok:

@@ -21,7 +21,7 @@ COLUMNS = st.column_config
 
 def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
     """Draw the list, its budgets editable, with a way to review and save."""
-    states = visit.runtime.budgets.states(tenants)
+    states = visit.runtime.budgets.states(visit.principal, tenants)
     base = listed(tenants, states)
     turn = st.session_state.get("budgets_round", 0)
     # Edits are kept by place in the table: another set of tenants must be another table, or they would move.
@@ -85,7 +85,7 @@ def tenant_card(visit: Visit) -> None:
                 icon=":material/receipt_long:",
                 query_params={"tenant": tenant.name},
             )
-        every = visit.runtime.tenants.keys(tenant)
+        every = visit.runtime.tenants.keys(visit.principal, tenant)
         live = [key for key in every if key.is_live]
         used, used_by_key = limits.sentences(visit, tenant, live)
         st.caption(f":material/speed: {used}")
@@ -120,7 +120,7 @@ def main() -> None:
     """Draw the page."""
     visit = open_page("Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ)
     budget_dialogs.forget_history()
-    tenants = list(visit.runtime.tenants.list())
+    tenants = list(visit.runtime.tenants.list(visit.principal))
     with visit.controls:
         if st.button(
             "New tenant", icon=":material/add:", type="primary" if not tenants else "secondary", key="new_tenant"

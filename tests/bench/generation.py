@@ -16,6 +16,7 @@ from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from tests.bench.measure import in_turns, table
+from tests.builders import operator
 
 INPUT = "Hello, since this morning I am charged twice for one seat. Please look at it, it is urgent. Jo from Acme. " * 3
 MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
@@ -80,7 +81,7 @@ def governed(wire_url: str, database: Path) -> Generator[Callable[[str], object]
     try:
         tenant = proctor.tenants.create(LOCAL_OPERATOR, "bench")
         proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15)
-        proctor.schemas.add("bench", "ticket", Ticket.model_json_schema())
+        proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
         principal = proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
 
         def generate(model: str) -> object:

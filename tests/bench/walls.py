@@ -24,6 +24,7 @@ from core.workload import Workload
 from tests import servers
 from tests.bench.generation import INPUT, Ticket
 from tests.bench.measure import table
+from tests.builders import operator
 
 SIZE = 100_000
 THREADS = 64
@@ -165,7 +166,7 @@ def _edit(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
 
 
 def _move(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
-    now = proctor.tenants.find(tenant.id)
+    now = proctor.tenants.find(LOCAL_OPERATOR, tenant.id)
     zone = ("Asia/Kathmandu", "UTC")[n // 2 % 2]
     proctor.tenants.edit(LOCAL_OPERATOR, now.id, now.version, timezone=zone)
 
@@ -185,8 +186,8 @@ def _sweep(proctor: runtime.Runtime, swept: threading.Event) -> None:
 @contextmanager
 def _traffic(proctor: runtime.Runtime, waits: _Waits) -> Generator[list[Tenant]]:
     """Let many threads generate, each a call a second; yield whose calls these are."""
-    proctor.schemas.add("bench", "ticket", Ticket.model_json_schema())
-    tenants = [tenant for tenant in proctor.tenants.list() if tenant.name.startswith("Bench")][:TENANTS]
+    proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
+    tenants = [tenant for tenant in proctor.tenants.list(LOCAL_OPERATOR) if tenant.name.startswith("Bench")][:TENANTS]
     keys = [proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret for tenant in tenants]
     principals = [proctor.policies.authenticate(key) for key in keys]
     stopping, failures = threading.Event(), list[BaseException]()

@@ -229,7 +229,10 @@ def test_it_reads_alike_fresh_and_stored(proctor: Rig, route: str) -> None:
     """Whoever reads a hit again, later or elsewhere, reads what its caller was told."""
     tenant, asked = proctor.tenant(), text()
     _, again = (proctor.ask(tenant, input=asked, route=route).generation for _ in range(2))
-    told, kept = (json.loads(as_json(one)) for one in (fresh(again), stored(proctor.runtime.reports.call(again.id))))
+    told, kept = (
+        json.loads(as_json(one))
+        for one in (fresh(again), stored(proctor.runtime.reports.call(LOCAL_OPERATOR, again.id)))
+    )
 
     assert told == kept
     assert told["answered_from"]
@@ -293,8 +296,8 @@ def test_only_valid_answers_are_kept(proctor: Rig, route: str, wire: WireServer)
         asked = text(scenario)
         ends = [proctor.ask(tenant, input=asked, route=route).generation.outcome for _ in range(2)]
         assert ends == [outcome] * 2
-    assert proctor.runtime.answers.show(tenant).answers == 0
-    assert proctor.runtime.answers.show(tenant).being_made == 0
+    assert proctor.runtime.answers.show(LOCAL_OPERATOR, tenant).answers == 0
+    assert proctor.runtime.answers.show(LOCAL_OPERATOR, tenant).being_made == 0
 
 
 def test_an_answer_after_a_reask_saves_all_that_it_cost(proctor: Rig, route: str) -> None:
@@ -492,17 +495,17 @@ def test_operators_clear(proctor: Rig, route: str, wire: WireServer) -> None:
         proctor.ask(one, input=asked, route=route)
     answers = proctor.runtime.answers
     turn = answers.look_up(ask("being made", tenant_id=tenant.id), ends=10**9, cancelled=NEVER)
-    shown = answers.show(tenant)
+    shown = answers.show(LOCAL_OPERATOR, tenant)
     assert (shown.answers, shown.being_made, shown.hits) == (1, 1, 0)
     with pytest.raises(Forbidden):
         answers.clear(program(tenant), tenant)
 
     assert answers.clear(LOCAL_OPERATOR, tenant) == 1
     turn.end(Answered("x", "openai", "m", 1))
-    assert answers.show(tenant).answers == 0
+    assert answers.show(LOCAL_OPERATOR, tenant).answers == 0
     assert proctor.ask(tenant, input=asked, route=route).generation.outcome is Outcome.VALID_FIRST_TRY
     assert proctor.ask(other, input=asked, route=route).generation.outcome is Outcome.CACHE_HIT
-    kept = answers.show(other)
+    kept = answers.show(LOCAL_OPERATOR, other)
     assert (kept.answers, kept.hits) == (1, 1)
     assert kept.saved_nano_usd > 0
     with proctor.runtime.store.reading() as session:

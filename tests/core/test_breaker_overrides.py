@@ -37,11 +37,11 @@ def test_a_word_is_kept_until_it_is_taken_back(overrides: Overrides) -> None:
     overrides.set(LOCAL_OPERATOR, "gpt-4o", OPEN, "  vendor   incident ")
     made = overrides.set(LOCAL_OPERATOR, "openai/gpt-4o", CLOSED, "it is over")
 
-    assert overrides.all() == {("openai", "gpt-4o"): made}
+    assert overrides.all(LOCAL_OPERATOR) == {("openai", "gpt-4o"): made}
     assert (made.model, made.state, made.reason, made.at) == ("openai/gpt-4o", CLOSED, "it is over", START)
     assert overrides.clear(LOCAL_OPERATOR, "openai/gpt-4o") == ("openai/gpt-4o", True)
     assert overrides.clear(LOCAL_OPERATOR, "openai/gpt-4o") == ("openai/gpt-4o", False)
-    assert overrides.all() == {}
+    assert overrides.all(LOCAL_OPERATOR) == {}
 
 
 def test_each_word_is_audited_and_moves_the_revision(overrides: Overrides, store: Store) -> None:
@@ -80,7 +80,7 @@ def test_a_word_that_cannot_hold_is_refused(
     """It needs a model with a provider, a state that can be held, and a reason."""
     with pytest.raises(Invalid, match=says):
         overrides.set(LOCAL_OPERATOR, model, state, reason)
-    assert overrides.all() == {}
+    assert overrides.all(LOCAL_OPERATOR) == {}
 
 
 @pytest.mark.parametrize(

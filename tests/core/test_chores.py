@@ -142,7 +142,7 @@ def an_old_drill(runtime: Runtime) -> Callable[[], bool]:
     """A fire drill ended long ago, and nobody wrote it down."""
     past = Drills(runtime.store, ManualClock(LONG_AGO))
     past.start(LOCAL_OPERATOR, None, Fault.SLOW, share=1, minutes=1, reason="A test.")
-    return lambda: runtime.drills.list()[0].ended_at is not None
+    return lambda: runtime.drills.list(LOCAL_OPERATOR)[0].ended_at is not None
 
 
 def a_redis_that_is_away(runtime: Runtime) -> Callable[[], bool]:

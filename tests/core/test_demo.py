@@ -52,6 +52,7 @@ from core.tables import (
 )
 from core.tenants import Tenants
 from tests import builders
+from tests.builders import operator
 from tests.tills import Till
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -78,7 +79,7 @@ class World:
 
     def tenant_id(self, name: str) -> str:
         """Return the id of the tenant of that name."""
-        return Tenants(self.store, ManualClock(NOW)).find(name).id
+        return Tenants(self.store, ManualClock(NOW)).find(LOCAL_OPERATOR, name).id
 
     def between(self, starts_at: datetime, ends_at: datetime, **same: Any) -> list[dict[str, Any]]:
         """Return the calls that began in that time and have these values."""
@@ -102,7 +103,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     store = Store(f"sqlite:///{path}")
     demo_in(store, scale=0.1).make()
     reports = Reports(store, ManualClock(NOW))
-    frame = reports.calls_frame(CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW))
+    frame = reports.calls_frame(LOCAL_OPERATOR, CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW))
     yield World(store, reports, rows(frame))
     store.close()
 
@@ -155,7 +156,7 @@ def test_nothing_lies_in_the_future(world: World) -> None:
 
 def test_every_call_is_priced(world: World) -> None:
     """The models of the demo world are real ones, whose prices are known."""
-    totals = world.reports.overview(Window.last(timedelta(days=30), NOW)).totals
+    totals = world.reports.overview(LOCAL_OPERATOR, Window.last(timedelta(days=30), NOW)).totals
     assert totals.unpriced_calls == 0
     assert totals.spend_nano_usd is not None
     assert totals.spend_nano_usd > 0
@@ -177,7 +178,7 @@ def test_a_sweep_leaves_its_reservations_alone() -> None:
 def test_calls_can_be_read(world: World) -> None:
     """A call that was asked again shows its prompt, the invalid answer, what was wrong, the correction, the object."""
     repaired = next(call for call in world.calls if call["outcome"] == Outcome.VALID_AFTER_REASK)
-    call = world.reports.call(repaired["id"])
+    call = world.reports.call(LOCAL_OPERATOR, repaired["id"])
     assert [message["role"] for message in call.asked] == ["system", "user"]
     assert orjson.loads(call.value or "")
     first, second = call.rungs[:2]
@@ -227,7 +228,11 @@ def test_a_stricter_version_fails_on_one_field(world: World) -> None:
     assert all(call["version"] == 2 for call in own if promoted <= call["started_at"] < back)
 
     window = Window.last(timedelta(days=30), NOW)
-    failing = [row for row in rows(world.reports.overview(window).fields) if row["path"] == "$.gross_weight.unit"]
+    failing = [
+        row
+        for row in rows(world.reports.overview(LOCAL_OPERATOR, window).fields)
+        if row["path"] == "$.gross_weight.unit"
+    ]
     assert [(row["schema"], row["version"], row["type"]) for row in failing] == [("shipment_notice", 2, "enum")]
 
     def asked_again(calls: list[dict[str, Any]]) -> float:
@@ -245,7 +250,7 @@ def test_a_stricter_version_fails_on_one_field(world: World) -> None:
 def test_a_tenant_is_near_its_budget(world: World) -> None:
     """The tight tenant is a trouble now, its last calls were blocked, and the cut that caused it is a change event."""
     name = SEED.tight.tenant
-    troubles = [trouble for trouble in world.reports.troubles() if trouble.kind == "budget"]
+    troubles = [trouble for trouble in world.reports.troubles(LOCAL_OPERATOR) if trouble.kind == "budget"]
     assert [(trouble.tenant, trouble.share >= 0.9) for trouble in troubles] == [(name, True)]
     blocked = [call for call in world.calls if call["outcome"] == Outcome.BLOCKED_BUDGET]
     assert {call["tenant"] for call in blocked} == {name}
@@ -410,7 +415,7 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
     real = builders.tenant("Real", NOW)
     call = builders.generation(NOW - timedelta(hours=1), tenant_id=real.id)
     builders.save(store, real, *builders.budget(real, 10**10, 0, NOW), call, builders.attempt(call))
-    Schemas(store, ManualClock(NOW)).load_samples("proctor")
+    Schemas(store, ManualClock(NOW)).load_samples(operator("proctor"))
     before = everything(store)
     demo = demo_in(store)
     demo.make()
@@ -450,11 +455,15 @@ def test_what_operators_made_of_it_stays(sqlite_store: Store) -> None:
     demo.make()
     routes, schemas = Routes(sqlite_store, clock, SETTINGS), Schemas(sqlite_store, clock)
     routes.set(LOCAL_OPERATOR, "demo-triage", [{"model": "openai/gpt-4o"}])
-    schemas.add("me", "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
+    schemas.add(operator("me"), "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
     demo.remove()
-    assert [view.terms.name for view in routes.list() if not view.is_from_environment] == ["demo-triage"]
-    summary = next(one for one in schemas.list() if one.name == "shipment_notice")
-    assert (summary.is_demo, summary.labels["production"], schemas.find("shipment_notice").version) == (False, 3, 3)
+    assert [view.terms.name for view in routes.list(LOCAL_OPERATOR) if not view.is_from_environment] == ["demo-triage"]
+    summary = next(one for one in schemas.list(LOCAL_OPERATOR) if one.name == "shipment_notice")
+    assert (summary.is_demo, summary.labels["production"], schemas.find(LOCAL_OPERATOR, "shipment_notice").version) == (
+        False,
+        3,
+        3,
+    )
 
 
 def test_half_a_world_is_made_anew(store: Store) -> None:

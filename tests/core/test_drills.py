@@ -70,8 +70,8 @@ def test_a_drill_is_written_down_as_it_was_begun(drills: Drills, acme: Tenant, s
 
     view = begin(drills, acme, target="openai/gpt-4o-mini")
 
-    assert drills.list() == [view]
-    assert drills.running() == [view]
+    assert drills.list(LOCAL_OPERATOR) == [view]
+    assert drills.running(LOCAL_OPERATOR) == [view]
     assert (view.whose, view.target, view.actor) == ("Acme", "openai/gpt-4o-mini", "local operator")
     assert (view.starts_at, view.ends_at, view.ended_at) == (START, START + timedelta(minutes=15), None)
     assert view.sentence == "20% of the calls of Acme to openai/gpt-4o-mini fail as if the provider had broken down."
@@ -102,7 +102,7 @@ def test_a_drill_can_be_stopped_once(drills: Drills, acme: Tenant, store: Store,
     stopped = drills.stop(LOCAL_OPERATOR, view.id)
 
     assert stopped.ended_at == START + timedelta(seconds=60)
-    assert drills.running() == []
+    assert drills.running(LOCAL_OPERATOR) == []
     [entry] = [one for one in rows(store, AuditEntry) if one.action == "drill.stop"]
     assert entry.before["ended_at"] is None
     assert entry.after["ended_at"] == "2026-03-04T12:01:00+00:00"
@@ -132,7 +132,7 @@ def test_the_end_is_written_down_once(drills: Drills, acme: Tenant, store: Store
 
     assert (drills.end_lapsed(), other.end_lapsed(), drills.end_lapsed()) == (1, 0, 0)
 
-    assert {one.id: one.ended_at for one in drills.list()} == {view.id: view.ends_at, longer.id: None}
+    assert {one.id: one.ended_at for one in drills.list(LOCAL_OPERATOR)} == {view.id: view.ends_at, longer.id: None}
     [event] = [one for one in rows(store, ChangeEvent) if one.summary.startswith("A fire drill ended by itself")]
     assert (event.at, event.kind) == (view.ends_at, "drill")
     [entry] = [one for one in rows(store, AuditEntry) if one.action == "drill.end"]
@@ -147,7 +147,7 @@ def test_those_that_run_come_first(drills: Drills, acme: Tenant, clock: ManualCl
         begin(drills, acme, minutes=1)
     clock.advance(120)
 
-    listed = drills.list()
+    listed = drills.list(LOCAL_OPERATOR)
 
     assert listed[0] == long
     assert len(listed) == 51

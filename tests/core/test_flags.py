@@ -89,10 +89,14 @@ def test_what_was_set_is_what_is_read(flags: Flags, acme: Tenant) -> None:
     flags.set(LOCAL_OPERATOR, Flag.GENERATION, acme, False)
     flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, None, False)
 
-    assert flags.evaluate(Flag.GENERATION, acme.id).value is False
-    assert flags.evaluate(Flag.GENERATION, None).value is True
-    assert flags.evaluate(Flag.PAYLOADS, acme.id) == Evaluation(False, "STATIC", "the rule for all tenants")
-    assert evaluate_all(flags.rules(), acme.id) == {flag: flags.evaluate(flag, acme.id) for flag in Flag}
+    assert flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, acme.id).value is False
+    assert flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, None).value is True
+    assert flags.evaluate(LOCAL_OPERATOR, Flag.PAYLOADS, acme.id) == Evaluation(
+        False, "STATIC", "the rule for all tenants"
+    )
+    assert evaluate_all(flags.rules(LOCAL_OPERATOR), acme.id) == {
+        flag: flags.evaluate(LOCAL_OPERATOR, flag, acme.id) for flag in Flag
+    }
 
 
 def test_setting_again_changes_the_rule_in_place(flags: Flags, acme: Tenant, clock: ManualClock) -> None:
@@ -101,7 +105,7 @@ def test_setting_again_changes_the_rule_in_place(flags: Flags, acme: Tenant, clo
     clock.advance(60)
     flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, True)
 
-    (rule,) = flags.rules()
+    (rule,) = flags.rules(LOCAL_OPERATOR)
     assert (rule.name, rule.tenant_id, rule.is_on, rule.changed_at) == (
         "streaming.enabled",
         acme.id,
@@ -116,12 +120,12 @@ def test_clearing_a_rule_lets_what_lies_beneath_decide(flags: Flags, acme: Tenan
     flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, True)
 
     flags.clear(LOCAL_OPERATOR, Flag.STREAMING, acme)
-    beneath = flags.evaluate(Flag.STREAMING, acme.id)
+    beneath = flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id)
     flags.clear(LOCAL_OPERATOR, Flag.STREAMING, None)
 
     assert beneath == Evaluation(False, "STATIC", "the rule for all tenants")
-    assert flags.evaluate(Flag.STREAMING, acme.id) == Evaluation(True, "DEFAULT", "the default")
-    assert flags.rules() == []
+    assert flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id) == Evaluation(True, "DEFAULT", "the default")
+    assert flags.rules(LOCAL_OPERATOR) == []
 
 
 def test_every_change_is_audited_and_none_is_when_nothing_changed(
@@ -171,7 +175,7 @@ def test_only_who_may_write_flags_writes_them(flags: Flags, acme: Tenant) -> Non
         flags.set(key, Flag.GENERATION, acme, True)
     with pytest.raises(Forbidden):
         flags.clear(key, Flag.GENERATION, acme)
-    assert flags.evaluate(Flag.GENERATION, acme.id).value is False
+    assert flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, acme.id).value is False
 
 
 def test_openfeature_hears_value_variant_and_reason(flags: Flags, acme: Tenant) -> None:

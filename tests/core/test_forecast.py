@@ -13,6 +13,7 @@ import pytest
 
 from core.clock import ManualClock
 from core.demo import Demo
+from core.principals import LOCAL_OPERATOR
 from core.reports import BudgetLine, Reports
 from core.reports.daily import Days
 from core.reports.forecast import LEAST_DAYS, backtest, busyness, forecast, level_since
@@ -161,7 +162,7 @@ class TestBacktest:
 
     def test_on_the_demo_world(self, demo: Reports) -> None:
         """With outage, storms and a cheaper model in it, half of the forecasts of a week are less than a third off."""
-        week, month = demo.backtests()
+        week, month = demo.backtests(LOCAL_OPERATOR)
         assert (week.horizon, month.horizon) == ("week", "month")
         assert week.forecasts > 40
         assert week.median_error is not None
@@ -198,14 +199,14 @@ class TestDays:
         builders.save(
             store, *(row for n in range(12) for row in call(Outcome.VALID_FIRST_TRY, {}, at=evening + n * DAY))
         )
-        found = reports.forecast("acme")
+        found = reports.forecast(LOCAL_OPERATOR, "acme")
         assert (found.days, found.spent) == (12 - 1, 12 * 100)
         assert evening.astimezone(ZoneInfo("Asia/Kathmandu")).date() == date(2026, 11, 11)
 
     def test_the_budget_is_found(self, reports: Reports, store: Store) -> None:
         """The tenant-wide budget of the month under way is what may be used up."""
         builders.save(store, *builders.budget(builders.tenant("Acme", NOW, "Asia/Kathmandu"), DOLLAR, DOLLAR, NOW))
-        found = reports.forecast("acme")
+        found = reports.forecast(LOCAL_OPERATOR, "acme")
         assert found.budget is not None
         assert (found.budget.limit_nano_usd, found.is_exhausted) == (DOLLAR, True)
 
@@ -225,5 +226,5 @@ class TestDays:
             scope="model",
             scope_name="anthropic/claude-haiku-4-5",
         )
-        assert reports.forecast("acme", line).spent == 1100
-        assert reports.forecast("acme").spent == 2200
+        assert reports.forecast(LOCAL_OPERATOR, "acme", line).spent == 1100
+        assert reports.forecast(LOCAL_OPERATOR, "acme").spent == 2200

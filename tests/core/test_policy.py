@@ -21,7 +21,7 @@ from core.policy._cache import RevisionCache
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.runtime import Runtime
 from core.tables import Outcome, Tenant
-from tests.builders import decisions
+from tests.builders import decisions, operator
 from tests.corridor import ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
 from tests.statements import counted
 from tests.wire.server import WireServer
@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[Callable[[Runtime, Tenant], Any], Callable[[Policy], An
         ["openai/gpt-4o"],
     ),
     "the schema": (
-        lambda there, _: there.schemas.add("elsewhere", "person", PERSON | {"description": "Other."}),
+        lambda there, _: there.schemas.add(operator("elsewhere"), "person", PERSON | {"description": "Other."}),
         lambda policy: policy.schema.version,
         2,
     ),
@@ -256,7 +256,7 @@ def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
 
     with here.runtime.store.snapshot() as connection:
         revision = decisions(connection)
-    policy = here.runtime.reports.call(written.generation.id).policy
+    policy = here.runtime.reports.call(LOCAL_OPERATOR, written.generation.id).policy
     assert policy is not None
     budget = {"scope": "tenant", "scope_name": "", "period": "month", "mode": "hard", "limit_nano_usd": 5_000_000}
     expected = {

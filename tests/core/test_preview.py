@@ -14,6 +14,7 @@ from core.budgets import Period
 from core.budgets.periods import period_around
 from core.clock import ManualClock
 from core.errors import Invalid, NotFound
+from core.principals import LOCAL_OPERATOR
 from core.reports import Reports, SpendHistory
 from core.reports.preview import _Group
 from core.store import Store
@@ -49,7 +50,7 @@ def calls(reports: Reports, store: Store) -> Reports:
 
 def test_a_day(calls: Reports) -> None:
     """Of four calls a day, a limit for two lets two through and says when the third came."""
-    found = calls.spend_history("acme").against(200, "day")
+    found = calls.spend_history(LOCAL_OPERATOR, "acme").against(200, "day")
     whole = [period for period in found.periods if period.calls == 4]
     assert len(whole) >= 29
     assert {(period.blocked, period.kept_nano_usd, period.spent_nano_usd) for period in whole} == {(2, 200, 400)}
@@ -60,7 +61,7 @@ def test_a_day(calls: Reports) -> None:
 
 def test_a_month_begins_as_it_did(calls: Reports) -> None:
     """What the month had spent before the days that are looked at counts against the limit."""
-    history = calls.spend_history("acme")
+    history = calls.spend_history(LOCAL_OPERATOR, "acme")
     free, tight = history.against(10**9), history.against(1000)
     assert (free.blocked, free.kept_nano_usd, free.blocked_share) == (0, 0, 0.0)
     october, november = tight.periods
@@ -71,7 +72,7 @@ def test_a_month_begins_as_it_did(calls: Reports) -> None:
 
 def test_nothing_may_be_spent(calls: Reports) -> None:
     """A limit of 0 blocks every call, also one that turned out to cost nothing."""
-    assert calls.spend_history("acme").against(0).blocked_share == 1
+    assert calls.spend_history(LOCAL_OPERATOR, "acme").against(0).blocked_share == 1
 
 
 def test_a_dear_call_blocks_no_cheap_one(reports: Reports, store: Store) -> None:
@@ -82,7 +83,7 @@ def test_a_dear_call_blocks_no_cheap_one(reports: Reports, store: Store) -> None
         for n, cost in enumerate(costs)
     ]
     builders.save(store, *(row for rows in made for row in rows))
-    found = reports.spend_history("acme").against(100)
+    found = reports.spend_history(LOCAL_OPERATOR, "acme").against(100)
     assert (found.calls, found.blocked, found.kept_nano_usd) == (3, 1, 900)
 
 
@@ -93,7 +94,7 @@ def test_scopes(reports: Reports, store: Store) -> None:
     builders.save(store, *fell, *other)
 
     def blocked(scope: str, name: str) -> tuple[int, int, int]:
-        found = reports.spend_history("acme", scope, name).against(50)
+        found = reports.spend_history(LOCAL_OPERATOR, "acme", scope, name).against(50)
         return found.calls, found.blocked, found.kept_nano_usd
 
     assert blocked("model", "anthropic/claude-haiku-4-5") == (1, 1, 100)
@@ -105,14 +106,14 @@ def test_scopes(reports: Reports, store: Store) -> None:
 def test_a_span(calls: Reports) -> None:
     """A fixed span is one period; calls outside it are not covered."""
     span = (NOW - 2 * DAY, NOW - DAY)
-    found = calls.spend_history("acme", span=span).against(100, "span", span)
+    found = calls.spend_history(LOCAL_OPERATOR, "acme", span=span).against(100, "span", span)
     assert (found.calls, found.blocked, len(found.periods)) == (4, 3, 1)
 
 
 def test_unpriced_calls(reports: Reports, store: Store) -> None:
     """A call without a price moves no budget, and is counted."""
     builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": None}, at=NOW - DAY))
-    found = reports.spend_history("acme").against(100)
+    found = reports.spend_history(LOCAL_OPERATOR, "acme").against(100)
     assert (found.calls, found.blocked, found.unpriced) == (1, 0, 1)
 
 
@@ -141,7 +142,7 @@ def test_it_is_what_a_replay_of_each_call_finds(
     made = (call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": cost}, at=at) for at, cost in times)
     builders.save(store, *(row for rows in made for row in rows))
     span = (NOW - 20 * DAY, NOW - 3 * DAY) if period == "span" else None
-    found = reports.spend_history("acme", span=span).against(limit, period, span)
+    found = reports.spend_history(LOCAL_OPERATOR, "acme", span=span).against(limit, period, span)
 
     blocked = kept = counted = 0
     spent: dict[Any, int] = {}
@@ -179,21 +180,21 @@ def test_what_passes_fits(groups: list[tuple[int, int]], limit: int) -> None:
 
 def test_however_many_calls_the_answer_is_short(calls: Reports, store: Store) -> None:
     """Ten times the calls in the same hours are as many rows: a day has few, and one question is enough."""
-    before = len(calls.spend_history("acme").groups)
+    before = len(calls.spend_history(LOCAL_OPERATOR, "acme").groups)
     made = [
         call(Outcome.VALID_FIRST_TRY, {}, at=NOW - timedelta(hours=6 * (n // 9) + 1, seconds=n % 9))
         for n in range(160 * 9)
     ]
     builders.save(store, *(row for rows in made for row in rows))
-    assert before <= len(calls.spend_history("acme").groups) <= 2 * before
+    assert before <= len(calls.spend_history(LOCAL_OPERATOR, "acme").groups) <= 2 * before
 
 
 def test_what_cannot_be_asked(reports: Reports) -> None:
     """Nobody, no period, no scope, a span without its ends: each is refused with a sentence."""
     with pytest.raises(NotFound):
-        reports.spend_history("nobody")
+        reports.spend_history(LOCAL_OPERATOR, "nobody")
     with pytest.raises(Invalid):
-        reports.spend_history("acme", "key")
+        reports.spend_history(LOCAL_OPERATOR, "acme", "key")
     for period in ("year", "span"):
         with pytest.raises(Invalid):
-            reports.spend_history("acme").against(1, period)
+            reports.spend_history(LOCAL_OPERATOR, "acme").against(1, period)

@@ -54,11 +54,11 @@ def put(prices: Prices, who: tuple[str, str], usd: str | None = None, **more: An
 
 def test_an_unknown_model_gets_a_price(prices: Prices) -> None:
     """A model of one's own is unpriced until an operator says what it costs, and is priced from then on."""
-    assert dollars(prices.book(), OWN) is None
+    assert dollars(prices.book(LOCAL_OPERATOR), OWN) is None
     made = put(prices, OWN, "0.5")
-    assert dollars(prices.book(), OWN) == 0.5
-    assert dollars(prices.book(), OWN, START - DAY) is None
-    cost = prices.book().cost(*OWN, MILLION, START + DAY)
+    assert dollars(prices.book(LOCAL_OPERATOR), OWN) == 0.5
+    assert dollars(prices.book(LOCAL_OPERATOR), OWN, START - DAY) is None
+    cost = prices.book(LOCAL_OPERATOR).cost(*OWN, MILLION, START + DAY)
     assert cost is not None
     assert cost.price.as_dict() == {
         "provider": "compatible",
@@ -78,7 +78,7 @@ def test_a_discount_is_off_the_list_price(prices: Prices) -> None:
     put(prices, ("anthropic", "claude-sonnet-4-5"), discount_percent="12.5 ".strip())
     for usage in (MILLION, Usage(input_tokens=100, cached_tokens=50, cache_write_tokens=20, output_tokens=10_000)):
         listed = PriceBook().cost("anthropic", "claude-sonnet-4-5", usage, START)
-        less = prices.book().cost("anthropic", "claude-sonnet-4-5", usage, START)
+        less = prices.book(LOCAL_OPERATOR).cost("anthropic", "claude-sonnet-4-5", usage, START)
         assert listed is not None
         assert less is not None
         assert less.nano_usd == -(-listed.nano_usd * 875 // 1000)
@@ -89,16 +89,16 @@ def test_a_discount_is_off_the_list_price(prices: Prices) -> None:
 def test_the_nearest_word_holds(prices: Prices, acme: Tenant) -> None:
     """The tenant's own goes before what is for all, the model's own before what is for every model."""
     put(prices, ("openai", "*"), "1")
-    assert dollars(prices.book(acme.id), GPT) == 1
+    assert dollars(prices.book(LOCAL_OPERATOR, acme.id), GPT) == 1
     put(prices, GPT, "2")
-    assert dollars(prices.book(acme.id), GPT) == 2
+    assert dollars(prices.book(LOCAL_OPERATOR, acme.id), GPT) == 2
     put(prices, ("openai", "*"), "3", tenant=acme)
-    assert dollars(prices.book(acme.id), GPT) == 3
+    assert dollars(prices.book(LOCAL_OPERATOR, acme.id), GPT) == 3
     put(prices, GPT, "4", tenant=acme)
-    assert dollars(prices.book(acme.id), GPT) == 4
-    assert dollars(prices.book(acme.id), ("openai", "gpt-4o")) == 3
-    assert dollars(prices.book("another"), GPT) == 2
-    assert dollars(prices.book(), ("openai", "gpt-4o")) == 1
+    assert dollars(prices.book(LOCAL_OPERATOR, acme.id), GPT) == 4
+    assert dollars(prices.book(LOCAL_OPERATOR, acme.id), ("openai", "gpt-4o")) == 3
+    assert dollars(prices.book(LOCAL_OPERATOR, "another"), GPT) == 2
+    assert dollars(prices.book(LOCAL_OPERATOR), ("openai", "gpt-4o")) == 1
 
 
 def test_a_price_begins_at_its_moment(prices: Prices) -> None:
@@ -107,7 +107,7 @@ def test_a_price_begins_at_its_moment(prices: Prices) -> None:
     for hour, usd in ((1, "1"), (2, "2"), (30, "3")):
         put(prices, GPT, usd, from_at=START + timedelta(hours=hour))
     put(prices, GPT, back_to_list=True, from_at=START + timedelta(hours=50))
-    book = prices.book()
+    book = prices.book(LOCAL_OPERATOR)
     moments = [0, 1 - 1e-9, 1, 1.99, 2, 11, 13, 29.99, 30, 40, 49.99, 50, 900]
     found = [dollars(book, GPT, START + timedelta(hours=hour)) for hour in moments]
     assert found == [listed, listed, 1, 1, 2, 2, 2, 2, 3, 3, 3, listed, listed]
@@ -116,11 +116,11 @@ def test_a_price_begins_at_its_moment(prices: Prices) -> None:
 
 def test_a_book_is_frozen(prices: Prices) -> None:
     """What was read stays as it was; the next book has what was decided since."""
-    book = prices.book()
+    book = prices.book(LOCAL_OPERATOR)
     before = dollars(book, GPT)
     put(prices, GPT, "7")
     assert dollars(book, GPT) == before
-    assert dollars(prices.book(), GPT) == 7
+    assert dollars(prices.book(LOCAL_OPERATOR), GPT) == 7
 
 
 def test_to_withdraw_is_to_undo(prices: Prices, clock: ManualClock) -> None:
@@ -129,13 +129,13 @@ def test_to_withdraw_is_to_undo(prices: Prices, clock: ManualClock) -> None:
     made = put(prices, GPT, "7", from_at=START - DAY)
     clock.advance(60)
     assert prices.withdraw(LOCAL_OPERATOR, made.id).withdrawn_at == clock.now()
-    assert dollars(prices.book(), GPT) == dollars(prices.book(), GPT, START - DAY) == listed
+    assert dollars(prices.book(LOCAL_OPERATOR), GPT) == dollars(prices.book(LOCAL_OPERATOR), GPT, START - DAY) == listed
     with pytest.raises(Conflict, match="withdrawn already"):
         prices.withdraw(LOCAL_OPERATOR, made.id)
     with pytest.raises(NotFound):
         prices.withdraw(LOCAL_OPERATOR, "nothing")
     put(prices, GPT, "8", from_at=START - DAY)
-    assert dollars(prices.book(), GPT) == 8
+    assert dollars(prices.book(LOCAL_OPERATOR), GPT) == 8
 
 
 def test_every_override_is_listed_with_its_state(prices: Prices, acme: Tenant, clock: ManualClock) -> None:
@@ -146,7 +146,7 @@ def test_every_override_is_listed_with_its_state(prices: Prices, acme: Tenant, c
     theirs = put(prices, GPT, "4", tenant=acme)
     gone = put(prices, GPT, "5", from_at=START - DAY / 4)
     prices.withdraw(LOCAL_OPERATOR, gone.id)
-    found = prices.overrides()
+    found = prices.overrides(LOCAL_OPERATOR)
     assert [one.id for one in found] == [future.id, gone.id, active.id, past.id, theirs.id]
     assert states(found, clock.now()) == {
         past.id: "past",
@@ -203,7 +203,7 @@ def test_what_was_seen_must_still_hold(prices: Prices) -> None:
     with pytest.raises(Conflict, match="meanwhile"):
         put(prices, GPT, "2", expected="", from_at=START + DAY)
     put(prices, GPT, "2", expected=first.id, from_at=START + DAY)
-    assert len(prices.overrides()) == 2
+    assert len(prices.overrides(LOCAL_OPERATOR)) == 2
 
 
 def test_two_at_the_same_moment(prices: Prices) -> None:
@@ -260,7 +260,7 @@ def test_what_cannot_be_a_price_is_said(prices: Prices, who: tuple[str, str], gi
     """A sentence names the value and how to write it; nothing is saved."""
     with pytest.raises(Invalid, match=said):
         prices.set(LOCAL_OPERATOR, *who, **given)
-    assert prices.overrides() == []
+    assert prices.overrides(LOCAL_OPERATOR) == []
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_what_cannot_be_a_price_is_said(prices: Prices, who: tuple[str, str], gi
 def test_an_override_reads_as_a_sentence(prices: Prices, given: dict[str, Any], said: str) -> None:
     """What it costs is said the same way on the page, in the log of changes and on the command line."""
     assert prices.set(LOCAL_OPERATOR, *GPT, **given).sentence == said
-    assert prices.overrides()[0].sentence == said
+    assert prices.overrides(LOCAL_OPERATOR)[0].sentence == said
 
 
 def test_unpriced_calls_are_work_to_do(prices: Prices, store: Store, acme: Tenant) -> None:
@@ -299,17 +299,17 @@ def test_unpriced_calls_are_work_to_do(prices: Prices, store: Store, acme: Tenan
     called(0.2, acme.id, cost_nano_usd=0)
     with store.writing() as session:
         session.add_all(rows)
-    first, second = prices.unpriced()
+    first, second = prices.unpriced(LOCAL_OPERATOR)
     assert (first.provider, first.model, first.calls) == ("compatible", "own", 3)
     assert (first.input_tokens, first.output_tokens) == (801, 182)
     assert (first.first_at, first.last_at) == (START - timedelta(hours=3), START - timedelta(hours=1))
     assert first.tenants == ("Acme", "a tenant that is gone")
     assert (second.model, second.calls) == ("other", 1)
-    in_use = prices.in_use(START - timedelta(hours=2))
+    in_use = prices.in_use(LOCAL_OPERATOR, START - timedelta(hours=2))
     assert [(one.model, one.calls) for one in in_use] == [("own", 4), ("other", 1)]
 
 
 def test_without_anything_there_is_nothing_to_do(prices: Prices) -> None:
     """On an empty database both lists are empty."""
-    assert prices.unpriced() == []
-    assert prices.in_use(START) == []
+    assert prices.unpriced(LOCAL_OPERATOR) == []
+    assert prices.in_use(LOCAL_OPERATOR, START) == []

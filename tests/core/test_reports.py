@@ -9,6 +9,7 @@ import pytest
 
 from core.clock import ManualClock
 from core.errors import NotFound, Unavailable
+from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Reports, Window, wall
 from core.store import Store
 from core.tables import AttemptKind, Budget, BudgetRaise, Outcome
@@ -75,7 +76,7 @@ class TestTotals:
         """Each outcome counts in exactly one of valid, errors, blocked and cancelled, and all in calls."""
         at = NOW - timedelta(minutes=10)
         builders.save(store, [builders.generation(at, outcome=outcome) for outcome in Outcome])
-        totals = reports.overview(window()).totals
+        totals = reports.overview(LOCAL_OPERATOR, window()).totals
         assert (totals.calls, totals.valid, totals.errors, totals.blocked, totals.cancelled) == (16, 4, 7, 4, 1)
         assert totals.first_try == 1
         assert totals.error_rate == 7 / 11
@@ -85,7 +86,7 @@ class TestTotals:
 
     def test_nothing_happened(self, reports: Reports) -> None:
         """Without calls counts are 0 and rates unknown, spend is 0 dollars and not unpriced."""
-        totals = reports.overview(window()).totals
+        totals = reports.overview(LOCAL_OPERATOR, window()).totals
         assert (totals.calls, totals.error_rate, totals.validity, totals.latency.p95) == (0, None, None, None)
         assert (totals.spend_nano_usd, totals.unpriced_calls, totals.cost_per_valid_nano_usd) == (0, 0, None)
 
@@ -98,14 +99,14 @@ class TestTotals:
             builders.generation(made.starts_at - timedelta(microseconds=1)),
             builders.generation(made.ends_at),
         )
-        assert reports.overview(made).totals.calls == 1
+        assert reports.overview(LOCAL_OPERATOR, made).totals.calls == 1
 
     def test_percentiles_are_nearest_rank(self, reports: Reports, store: Store) -> None:
         """Of 1 ms to 200 ms the median is the 100th, p95 the 190th and p99 the 198th value, whatever their order."""
         at = NOW - timedelta(minutes=20)
         durations = [float(1 + (n * 77) % 200) for n in range(200)]
         builders.save(store, [builders.generation(at, duration_ms=duration) for duration in durations])
-        timing = reports.overview(window()).totals.latency
+        timing = reports.overview(LOCAL_OPERATOR, window()).totals.latency
         assert (timing.timed, timing.p50, timing.p95, timing.p99) == (200, 100.0, 190.0, 198.0)
 
     def test_latency_leaves_out_what_no_provider_saw(self, reports: Reports, store: Store) -> None:
@@ -117,12 +118,12 @@ class TestTotals:
             builders.generation(at, outcome=Outcome.BLOCKED_RATE, duration_ms=1.0),
             builders.generation(at, outcome=Outcome.CACHE_HIT, duration_ms=1.0),
         )
-        assert reports.overview(window()).totals.latency[:3] == (1, 900.0, 900.0)
+        assert reports.overview(LOCAL_OPERATOR, window()).totals.latency[:3] == (1, 900.0, 900.0)
 
     def test_previous_period(self, reports: Reports, store: Store) -> None:
         """A call of the hour before counts as previous, not as now."""
         builders.save(store, builders.generation(NOW - 1.5 * HOUR, outcome=Outcome.TIMEOUT))
-        overview = reports.overview(window())
+        overview = reports.overview(LOCAL_OPERATOR, window())
         assert (overview.totals.calls, overview.previous.calls, overview.previous.errors) == (0, 1, 1)
 
 
@@ -134,7 +135,7 @@ class TestMoney:
         at = NOW - timedelta(minutes=5)
         call = builders.generation(at, cost_nano_usd=None)
         builders.save(store, call, builders.attempt(call, cost_nano_usd=None, price=None))
-        overview = reports.overview(window())
+        overview = reports.overview(LOCAL_OPERATOR, window())
         assert (overview.totals.spend_nano_usd, overview.totals.unpriced_calls) == (None, 1)
         assert overview.totals.cost_per_valid_nano_usd is None
         assert overview.tenants["spend_usd"].isna().tolist() == [True]
@@ -150,7 +151,7 @@ class TestMoney:
             builders.attempt(call, 2, cost_nano_usd=None),
             builders.generation(at, cost_nano_usd=300),
         )
-        totals = reports.overview(window()).totals
+        totals = reports.overview(LOCAL_OPERATOR, window()).totals
         assert (totals.spend_nano_usd, totals.unpriced_calls) == (1000, 1)
 
     def test_cost_per_valid_object_bears_the_failures(self, reports: Reports, store: Store) -> None:
@@ -162,7 +163,7 @@ class TestMoney:
             builders.generation(at, outcome=Outcome.INVALID, cost_nano_usd=100, wasted_nano_usd=100),
             builders.generation(at, cost_nano_usd=None),
         )
-        totals = reports.overview(window()).totals
+        totals = reports.overview(LOCAL_OPERATOR, window()).totals
         assert (totals.cost_per_valid_nano_usd, totals.wasted_nano_usd) == (150, 100)
 
     def test_large_sums_are_exact(self, reports: Reports, store: Store) -> None:
@@ -170,7 +171,7 @@ class TestMoney:
         at = NOW - timedelta(minutes=5)
         amounts = [2**53, 1, 1]
         builders.save(store, [builders.generation(at, cost_nano_usd=amount) for amount in amounts])
-        assert reports.overview(window()).totals.spend_nano_usd == 2**53 + 2
+        assert reports.overview(LOCAL_OPERATOR, window()).totals.spend_nano_usd == 2**53 + 2
 
 
 class TestSeries:
@@ -180,7 +181,7 @@ class TestSeries:
         """A bucket without calls has no latency and no rates; its count is 0."""
         made = window()
         builders.save(store, builders.generation(made.starts_at), builders.generation(made.starts_at + 2 * made.bucket))
-        series = reports.overview(made).series
+        series = reports.overview(LOCAL_OPERATOR, made).series
         assert series["calls"].tolist() == [1, 0, 1, 0, 0]
         assert series["p95"].isna().tolist() == [False, True, False, True, True]
         assert series["error_rate"].isna().tolist() == [False, True, False, True, True]
@@ -191,7 +192,7 @@ class TestSeries:
         """Yesterday's bucket is shown at the place of the same bucket today."""
         made = window(DAY)
         builders.save(store, builders.generation(made.starts_at + 3 * made.bucket - DAY, duration_ms=123.0))
-        series = reports.overview(made).series
+        series = reports.overview(LOCAL_OPERATOR, made).series
         assert series["p95_before"].dropna().to_dict() == {3: 123.0}
 
     def test_panels_agree(self, reports: Reports, store: Store) -> None:
@@ -202,7 +203,7 @@ class TestSeries:
             for n in range(1, 33)
         ]
         builders.save(store, rows)
-        overview = reports.overview(made)
+        overview = reports.overview(LOCAL_OPERATOR, made)
         spent = (overview.totals.spend_nano_usd or 0) / 1e9
         assert overview.totals.calls == 32
         assert overview.series["calls"].sum() == overview.outcomes["calls"].sum() == 32
@@ -225,7 +226,7 @@ class TestSeries:
             builders.change(at, "flag", "cache", "Cache is on for all."),
             *builders.budget(builders.tenant("Borealis", NOW), 10, 1, NOW),
         )
-        overview = reports.overview(window(), "acme")
+        overview = reports.overview(LOCAL_OPERATOR, window(), "acme")
         assert (overview.totals.calls, overview.totals.errors) == (1, 0)
         assert overview.tenants["tenant"].tolist() == ["Acme"]
         assert overview.fields.empty
@@ -243,14 +244,14 @@ class TestTenants:
             update={"id": "old", "starts_at": NOW - 40 * DAY, "ends_at": NOW - 10 * DAY, "spent_nano_usd": 3999}
         )
         builders.save(store, budget, account, old)
-        tenants = reports.overview(window()).tenants
+        tenants = reports.overview(LOCAL_OPERATOR, window()).tenants
         assert tenants[["tenant", "calls", "used"]].to_numpy().tolist() == [["Acme", 0, 0.25]]
 
     def test_a_new_period_has_spent_nothing(self, reports: Reports, store: Store) -> None:
         """A budget whose period has no account yet is wholly unused."""
         budget, _ = builders.budget(builders.tenant("Acme", NOW), 4000, 1000, NOW)
         builders.save(store, budget)
-        assert reports.overview(window()).tenants["used"].tolist() == [0.0]
+        assert reports.overview(LOCAL_OPERATOR, window()).tenants["used"].tolist() == [0.0]
 
     def test_only_the_budget_of_the_whole_tenant_counts(self, reports: Reports, store: Store) -> None:
         """A budget of one model, and one that was removed, are not the tenant's; a raise that holds now is."""
@@ -262,14 +263,14 @@ class TestTenants:
         now = BudgetRaise(id="r1", extra_nano_usd=1000, starts_at=NOW - HOUR, ends_at=NOW + HOUR, **common)
         over = BudgetRaise(id="r2", extra_nano_usd=500, starts_at=NOW - DAY, ends_at=NOW - HOUR, **common)
         builders.save(store, [budget, narrow, gone], account, now, over)
-        tenants = reports.overview(window()).tenants
+        tenants = reports.overview(LOCAL_OPERATOR, window()).tenants
         assert tenants[["tenant", "used"]].to_numpy().tolist() == [["Acme", 0.2]]
 
     def test_before_an_account_is_opened(self, reports: Reports, store: Store) -> None:
         """A budget that was set after calls were made has used what those cost, as its account will begin with."""
         budget, _ = builders.budget(builders.tenant("Acme", NOW), 228_000, 0, NOW)
         builders.save(store, budget, builders.generation(NOW - HOUR))
-        assert reports.overview(window()).tenants["used"].tolist() == [0.5]
+        assert reports.overview(LOCAL_OPERATOR, window()).tenants["used"].tolist() == [0.5]
 
 
 class TestFields:
@@ -287,7 +288,7 @@ class TestFields:
             builders.field_error(builders.attempt(failed), "$.lines[12].amount"),
             builders.field_error(builders.attempt(failed), "$.total", "int_type"),
         )
-        fields = reports.overview(window()).fields
+        fields = reports.overview(LOCAL_OPERATOR, window()).fields
         assert fields[["path", "type", "errors", "repaired"]].to_numpy().tolist() == [
             ["$.lines[*].amount", "missing", 2, 1],
             ["$.total", "int_type", 1, 0],
@@ -302,19 +303,19 @@ class TestTroubles:
         recent = [builders.generation(NOW - timedelta(minutes=5)) for _ in range(20)]
         old = [builders.generation(NOW - 3 * HOUR, outcome=Outcome.TIMEOUT) for _ in range(20)]
         builders.save(store, recent, old, builders.generation(NOW - timedelta(minutes=5), outcome=Outcome.INVALID))
-        assert reports.troubles() == []
+        assert reports.troubles(LOCAL_OPERATOR) == []
 
     def test_a_failing_tenant_and_a_spent_budget(self, reports: Reports, store: Store) -> None:
         """A tenant whose calls fail now comes first, then one whose budget is nearly used; each to itself."""
         bad = [builders.generation(NOW - timedelta(minutes=5), "borealis", Outcome.TIMEOUT) for _ in range(10)]
         builders.save(store, bad, *builders.budget(builders.tenant("Acme", NOW), 1_000_000_000, 950_000_000, NOW))
-        found = reports.troubles()
+        found = reports.troubles(LOCAL_OPERATOR)
         assert [(trouble.kind, trouble.tenant, trouble.share) for trouble in found] == [
             ("errors", "Borealis", 1.0),
             ("budget", "Acme", 0.95),
         ]
         assert found[1].sentence.startswith("$0.05 of $1.00 are left")
-        assert [trouble.tenant for trouble in reports.troubles("acme")] == ["Acme"]
+        assert [trouble.tenant for trouble in reports.troubles(LOCAL_OPERATOR, "acme")] == ["Acme"]
 
     def test_a_soft_budget_only_tells(self, reports: Reports, store: Store) -> None:
         """Of a budget that stops nobody it is not said that calls are blocked."""
@@ -322,12 +323,12 @@ class TestTroubles:
         assert isinstance(budget, Budget)
         budget.mode = "soft"
         builders.save(store, budget, account)
-        assert "calls go on" in reports.troubles()[0].sentence
+        assert "calls go on" in reports.troubles(LOCAL_OPERATOR)[0].sentence
 
     def test_a_nearly_spent_budget_is_not_called_spent(self, reports: Reports, store: Store) -> None:
         """Of a budget used to 99.9 % no more than 99 % is claimed."""
         builders.save(store, *builders.budget(builders.tenant("Acme", NOW), 1_000_000_000, 999_000_000, NOW))
-        assert reports.troubles()[0].headline == "Acme: 99% of the budget is used"
+        assert reports.troubles(LOCAL_OPERATOR)[0].headline == "Acme: 99% of the budget is used"
 
 
 def everything(**more: Any) -> CallFilter:
@@ -380,29 +381,32 @@ class TestCalls:
             builders.generation(at, "borealis", Outcome.BLOCKED_BUDGET, id="d"),
             builders.generation(NOW - 2 * DAY, id="too-old"),
         )
-        page = reports.calls(everything(**wanted))
+        page = reports.calls(LOCAL_OPERATOR, everything(**wanted))
         assert set(page.calls["id"]) == found
         assert page.total == len(found)
-        assert set(reports.calls_frame(everything(**wanted))["id"]) == found
+        assert set(reports.calls_frame(LOCAL_OPERATOR, everything(**wanted))["id"]) == found
 
     def test_a_whole_id_is_found_outside_the_time(self, reports: Reports, store: Store) -> None:
         """Whoever pastes an id finds it, unless it belongs to another tenant."""
         builders.save(store, builders.generation(NOW - 9 * DAY, "borealis", id="old-one"))
-        assert reports.calls(everything(text="old-one")).total == 1
-        assert reports.calls(everything(text="old-on")).total == 0
-        assert reports.calls(everything(text="old-one", tenant_id="acme")).total == 0
+        assert reports.calls(LOCAL_OPERATOR, everything(text="old-one")).total == 1
+        assert reports.calls(LOCAL_OPERATOR, everything(text="old-on")).total == 0
+        assert reports.calls(LOCAL_OPERATOR, everything(text="old-one", tenant_id="acme")).total == 0
 
     def test_the_latest(self, reports: Reports, store: Store) -> None:
         """The latest call's time is known for all and for one tenant, and is unknown where there was none."""
-        assert reports.latest_call_at() is None
+        assert reports.latest_call_at(LOCAL_OPERATOR) is None
         builders.save(store, builders.generation(NOW - DAY), builders.generation(NOW - HOUR, "borealis"))
-        assert (reports.latest_call_at(), reports.latest_call_at("acme")) == (NOW - HOUR, NOW - DAY)
-        assert reports.latest_call_at("nobody") is None
+        assert (reports.latest_call_at(LOCAL_OPERATOR), reports.latest_call_at(LOCAL_OPERATOR, "acme")) == (
+            NOW - HOUR,
+            NOW - DAY,
+        )
+        assert reports.latest_call_at(LOCAL_OPERATOR, "nobody") is None
 
     def test_pages(self, reports: Reports, store: Store) -> None:
         """Pages hold 25, the newest first; beyond the last the last is shown."""
         builders.save(store, [builders.generation(NOW - timedelta(minutes=n), id=f"{n:03}") for n in range(1, 121)])
-        first, last = reports.calls(everything()), reports.calls(everything(), page=99)
+        first, last = reports.calls(LOCAL_OPERATOR, everything()), reports.calls(LOCAL_OPERATOR, everything(), page=99)
         assert (first.total, first.pages, first.page, len(first.calls)) == (120, 5, 1, 25)
         assert first.calls["id"].iloc[0] == "001"
         assert (last.page, len(last.calls), last.calls["id"].iloc[-1]) == (5, 20, "120")
@@ -414,7 +418,7 @@ class TestCalls:
             builders.generation(NOW - HOUR, id="a", cost_nano_usd=2_500_000_000),
             builders.generation(NOW - 2 * HOUR, id="b", cost_nano_usd=None),
         )
-        costs = reports.calls(everything()).calls["cost_usd"]
+        costs = reports.calls(LOCAL_OPERATOR, everything()).calls["cost_usd"]
         assert costs.iloc[0] == 2.5
         assert costs.isna().tolist() == [False, True]
 
@@ -428,13 +432,13 @@ class TestCalls:
             builders.generation(NOW - HOUR, cost_nano_usd=30),
             builders.generation(NOW - HOUR, "borealis", cost_nano_usd=None),
         )
-        sums = reports.sums(everything(tenant_id="acme"))
+        sums = reports.sums(LOCAL_OPERATOR, everything(tenant_id="acme"))
         assert (sums.calls, sums.spend_nano_usd, sums.unpriced, sums.estimated) == (2, 37, 1, 1)
-        exported = reports.calls_frame(everything(tenant_id="acme"))
+        exported = reports.calls_frame(LOCAL_OPERATOR, everything(tenant_id="acme"))
         assert sorted(exported["cost_nano_usd"]) == [7, 30]
         assert exported["unpriced"].sum() == 1
-        assert reports.sums(everything(tenant_id="borealis")).spend_nano_usd is None
-        assert reports.sums(everything(schema="nothing")).spend_nano_usd == 0
+        assert reports.sums(LOCAL_OPERATOR, everything(tenant_id="borealis")).spend_nano_usd is None
+        assert reports.sums(LOCAL_OPERATOR, everything(schema="nothing")).spend_nano_usd == 0
 
     def test_choices(self, reports: Reports, store: Store) -> None:
         """What can be chosen is what occurs."""
@@ -445,7 +449,7 @@ class TestCalls:
                 NOW - HOUR, outcome=Outcome.BLOCKED_RATE, schema_name="ticket", error_code="rate_limited"
             ),
         )
-        offered = reports.choices(NOW - DAY, NOW)
+        offered = reports.choices(LOCAL_OPERATOR, NOW - DAY, NOW)
         assert (offered.models, offered.schemas) == (["openai/gpt-4o-mini"], ["invoice", "ticket"])
         assert (offered.routes, offered.error_codes) == (["default"], ["rate_limited"])
 
@@ -471,7 +475,7 @@ class TestOneCall:
             builders.payload(call, 1, None, '{"total": "seven"}', later),
             builders.payload(call, 2, [{"role": "user", "content": "Fix total"}], '{"total": "7.00"}', later),
         )
-        told = reports.call(call.id)
+        told = reports.call(LOCAL_OPERATOR, call.id)
         assert (told.tenant, told.timezone, told.schema) == ("Acme", "UTC", "invoice")
         assert told.asked == [{"role": "user", "content": "Invoice 7"}]
         assert told.value == '{"total": "7.00"}'
@@ -486,18 +490,18 @@ class TestOneCall:
         """Past its retention a prompt is gone from the page even before it is deleted."""
         call = builders.generation(NOW - 2 * DAY, id="e" * 32)
         builders.save(store, call, builders.payload(call, 0, [{"role": "user", "content": "x"}], "{}", NOW))
-        told = reports.call(call.id)
+        told = reports.call(LOCAL_OPERATOR, call.id)
         assert (told.asked, told.value, told.payload_expires_at) == (None, None, None)
 
     def test_unknown(self, reports: Reports) -> None:
         """A link to a call that is not there says so."""
         with pytest.raises(NotFound, match="no call 'nope'"):
-            reports.call("nope")
+            reports.call(LOCAL_OPERATOR, "nope")
 
 
 def test_no_database(tmp_path: object) -> None:
     """Where the tables are not there, or the server is not, the answer is that the database does not answer."""
     store = Store(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match="does not answer"):
-        Reports(store, ManualClock(NOW)).latest_call_at()
+        Reports(store, ManualClock(NOW)).latest_call_at(LOCAL_OPERATOR)
     store.close()

@@ -68,7 +68,7 @@ class World:
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.store, self.clock = store, clock
         self.prices = Prices(store, clock)
-        self.repricings = Repricings(store, clock, self.prices)
+        self.repricings = Repricings(store, clock)
         self.accounts: dict[tuple[str, str, str], Account] = {}
         self.rows: list[Row] = [builders.tenant(name.title(), START - 90 * DAY) for name in TENANTS]
         self._calls = 0
@@ -225,13 +225,13 @@ def test_a_wrong_price_is_put_right(world: World) -> None:
     (kept,) = world.all(Generation)
     assert (kept.cost_nano_usd, kept.wasted_nano_usd) == (3_010_000, 1_010_000)
     assert world.spent() == {"account-acme-tenant-": 3_010_000}
-    old = world.repricings.old_figures(done.id)
+    old = world.repricings.old_figures(LOCAL_OPERATOR, done.id)
     assert [(one.before_nano_usd, one.price_before) for one in old] == [
         (before[one.attempt_id].cost_nano_usd, before[one.attempt_id].price) for one in old
     ]
     assert [one.generation_id for one in old] == [made.id] * 2
-    assert world.repricings.find(done.id) == done
-    assert world.repricings.list() == [done]
+    assert world.repricings.find(LOCAL_OPERATOR, done.id) == done
+    assert world.repricings.list(LOCAL_OPERATOR) == [done]
     world.require_proof()
 
 
@@ -261,7 +261,7 @@ def test_unpriced_calls_are_charged_to_the_accounts_that_cover_them(world: World
     assert [one.charges for one in world.all(Attempt)] == [4, 4]
     (made,) = world.all(Generation)
     assert (made.cost_nano_usd, made.wasted_nano_usd) == (3_000_000, 1_000_000)
-    assert world.prices.unpriced() == []
+    assert world.prices.unpriced(LOCAL_OPERATOR) == []
     world.require_proof()
 
 
@@ -324,7 +324,7 @@ def test_only_what_is_in_the_scope_changes(world: World) -> None:
     (changed,) = world.all(RepricedAttempt)
     assert changed.attempt_id[:-2] == inside.id[:-2]
     assert world.reprice(("openai", "*"), starts_at=START - 2 * DAY, ends_at=START - DAY).attempts == 2
-    assert sorted(one.attempts for one in world.repricings.list()) == [1, 2]
+    assert sorted(one.attempts for one in world.repricings.list(LOCAL_OPERATOR)) == [1, 2]
 
 
 def test_twice_is_once(world: World) -> None:
@@ -353,7 +353,7 @@ def test_what_has_no_price_even_now_stays(world: World) -> None:
     preview = world.preview(("compatible", "*"))
     assert (preview.attempts, preview.still_unpriced, preview.unchanged) == (1, 1, 0)
     world.reprice(("compatible", "*"))
-    world.prices.withdraw(LOCAL_OPERATOR, world.prices.overrides()[0].id)
+    world.prices.withdraw(LOCAL_OPERATOR, world.prices.overrides(LOCAL_OPERATOR)[0].id)
     with pytest.raises(Invalid, match="Nothing would change"):
         world.reprice(("compatible", "*"))
     costs = {one.generation_id: one.cost_nano_usd for one in world.all(Attempt)}
@@ -459,10 +459,10 @@ def test_too_much_at_once_is_refused(world: World) -> None:
         world.call(Usage(input_tokens=1_000))
     world.save()
     world.price(GPT, "1")
-    repricings = Repricings(world.store, world.clock, world.prices, most_attempts=2)
+    repricings = Repricings(world.store, world.clock, most_attempts=2)
     with pytest.raises(Invalid, match=r"more than 2 calls\. Price them anew in shorter spans"):
         repricings.preview(LOCAL_OPERATOR, world.scope())
-    enough = Repricings(world.store, world.clock, world.prices, most_attempts=3)
+    enough = Repricings(world.store, world.clock, most_attempts=3)
     assert enough.preview(LOCAL_OPERATOR, world.scope()).attempts == 3
 
 
@@ -482,13 +482,13 @@ def test_many_calls_go_some_at_a_time_and_what_is_done_is_whole(world: World, mo
     monkeypatch.setattr(world.store, "rest", killed)
     with pytest.raises(KeyboardInterrupt):
         world.reprice()
-    [cut] = world.repricings.list()
+    [cut] = world.repricings.list(LOCAL_OPERATOR)
     assert cut.attempts == 2
     world.require_proof()
 
     monkeypatch.setattr(world.store, "rest", rest)
     assert world.reprice().attempts == 3
-    assert len(world.repricings.old_figures(cut.id)) == 2
+    assert len(world.repricings.old_figures(LOCAL_OPERATOR, cut.id)) == 2
     world.require_proof()
 
 
@@ -498,8 +498,8 @@ def test_a_reason_is_needed(world: World) -> None:
         with pytest.raises(Invalid, match="has a reason"):
             world.repricings.reprice(LOCAL_OPERATOR, world.scope(), reason)
     with pytest.raises(NotFound):
-        world.repricings.find("nothing")
-    assert world.repricings.old_figures("nothing") == []
+        world.repricings.find(LOCAL_OPERATOR, "nothing")
+    assert world.repricings.old_figures(LOCAL_OPERATOR, "nothing") == []
 
 
 def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:
@@ -586,7 +586,7 @@ def test_the_books_balance_whatever_is_repriced(
         if before.attempts:
             done = world.reprice(who, tenant_id=tenant_id)
             assert (done.attempts, done.after_nano_usd) == (before.attempts, before.after_nano_usd)
-            old = world.repricings.old_figures(done.id)
+            old = world.repricings.old_figures(LOCAL_OPERATOR, done.id)
             assert sum(one.before_nano_usd or 0 for one in old) == done.before_nano_usd
         after = world.preview(who, tenant_id=tenant_id)
         assert (after.attempts, after.after_nano_usd) == (0, 0)

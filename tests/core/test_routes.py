@@ -18,6 +18,7 @@ from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent
+from tests.builders import operator
 
 SETTINGS = Settings(
     openai_api_key="k",  # pyright: ignore[reportArgumentType] pydantic makes a secret of it
@@ -39,7 +40,7 @@ def routes(store: Store, clock: ManualClock) -> Routes:
 
 def test_the_default_route_is_what_the_environment_says(routes: Routes) -> None:
     """Until an operator edits it, primary and fallback, limits and all come from the settings."""
-    view = routes.find(DEFAULT)
+    view = routes.find(LOCAL_OPERATOR, DEFAULT)
 
     assert (view.version, view.is_from_environment, view.terms.name) == (0, True, "default")
     assert view.terms.candidates == tuple(
@@ -47,7 +48,7 @@ def test_the_default_route_is_what_the_environment_says(routes: Routes) -> None:
         for provider, model in (("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5"))
     )
     assert (view.terms.max_reasks, view.terms.max_retries, view.terms.deadline_seconds) == (3, 1, 34)
-    assert routes.list() == [view]
+    assert routes.list(LOCAL_OPERATOR) == [view]
 
 
 def test_a_route_is_as_it_was_set(routes: Routes) -> None:
@@ -60,7 +61,7 @@ def test_a_route_is_as_it_was_set(routes: Routes) -> None:
         LOCAL_OPERATOR, "fast", wanted, max_reasks=0, max_retries=2, deadline_seconds=5, expected_version=0
     )
 
-    assert made == routes.find("fast")
+    assert made == routes.find(LOCAL_OPERATOR, "fast")
     assert (made.version, made.is_from_environment) == (1, False)
     assert made.terms.candidates == (
         Candidate(
@@ -69,17 +70,17 @@ def test_a_route_is_as_it_was_set(routes: Routes) -> None:
         Candidate(provider="compatible", model="some/model", max_tokens=555, timeout_seconds=12),
     )
     assert (made.terms.max_reasks, made.terms.max_retries, made.terms.deadline_seconds) == (0, 2, 5)
-    assert [view.terms.name for view in routes.list()] == [DEFAULT, "fast"]
+    assert [view.terms.name for view in routes.list(LOCAL_OPERATOR)] == [DEFAULT, "fast"]
 
 
 def test_the_default_route_can_be_edited_and_given_back(routes: Routes) -> None:
     """An operator's default route holds instead of the environment's, until it is reset."""
     routes.set(LOCAL_OPERATOR, DEFAULT, ONE, expected_version=0)
-    assert routes.find(DEFAULT).terms.candidates[0].name == "openai/gpt-4o"
-    assert not routes.list()[0].is_from_environment
+    assert routes.find(LOCAL_OPERATOR, DEFAULT).terms.candidates[0].name == "openai/gpt-4o"
+    assert not routes.list(LOCAL_OPERATOR)[0].is_from_environment
 
     routes.reset(LOCAL_OPERATOR, DEFAULT)
-    assert routes.find(DEFAULT).is_from_environment
+    assert routes.find(LOCAL_OPERATOR, DEFAULT).is_from_environment
     with pytest.raises(NotFound, match="nothing to remove"):
         routes.reset(LOCAL_OPERATOR, DEFAULT)
 
@@ -87,19 +88,19 @@ def test_the_default_route_can_be_edited_and_given_back(routes: Routes) -> None:
 def test_one_model_alone(routes: Routes) -> None:
     """A caller who names a model asks only that one, within the default route's limits."""
     routes.set(LOCAL_OPERATOR, DEFAULT, ONE, max_reasks=1, deadline_seconds=7)
-    terms = routes.of_model("claude-haiku-4-5")
+    terms = routes.of_model(LOCAL_OPERATOR, "claude-haiku-4-5")
 
     assert [candidate.name for candidate in terms.candidates] == ["anthropic/claude-haiku-4-5"]
     assert (terms.name, terms.max_reasks, terms.deadline_seconds) == (DEFAULT, 1, 7)
     with pytest.raises(Invalid, match="does not name a provider"):
-        routes.of_model("llama")
+        routes.of_model(LOCAL_OPERATOR, "llama")
 
 
 def test_an_unknown_route_names_those_there_are(routes: Routes) -> None:
     """A typing error is met with what could have been meant."""
     routes.set(LOCAL_OPERATOR, "slow", ONE)
     with pytest.raises(NotFound, match=r"^There is no route 'slov'\. There are: default, slow\.$"):
-        routes.find("slov")
+        routes.find(LOCAL_OPERATOR, "slov")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_what_no_route_can_be(change: dict[str, Any], sentence: str, routes: Rou
     with pytest.raises(Invalid, match=sentence):
         routes.set(LOCAL_OPERATOR, asked.pop("name"), asked.pop("candidates"), **asked)
 
-    assert [view.terms.name for view in routes.list()] == [DEFAULT]
+    assert [view.terms.name for view in routes.list(LOCAL_OPERATOR)] == [DEFAULT]
 
 
 EVERYTHING: dict[str, Any] = {
@@ -171,14 +172,16 @@ EVERYTHING: dict[str, Any] = {
 
 def test_everything_that_a_route_says_is_kept(routes: Routes, store: Store, clock: ManualClock) -> None:
     """What was set is read back, by the terms that a walk follows and by what people see; a draft is the same."""
-    Schemas(store, clock).add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    Schemas(store, clock).add(
+        operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}}
+    )
     candidates: list[dict[str, Any]] = [
         {"model": "gpt-4o", "parameters": {"temperature": 0.5, "seed": 7}, "max_reasks": 1, "most_tokens": 9000},
         {"model": "claude-haiku-4-5", "max_retries": 0, "mode": "", "max_tokens": None},
     ]
     made = routes.set(LOCAL_OPERATOR, "people", candidates, **EVERYTHING, schemas=["person", "person"])
 
-    assert made == routes.find("people")
+    assert made == routes.find(LOCAL_OPERATOR, "people")
     assert made.terms.candidates == (
         Candidate(
             provider="openai",
@@ -210,17 +213,19 @@ def test_a_route_that_says_little_falls_back_on_everything(routes: Routes) -> No
 
 def test_a_schema_takes_one_route(routes: Routes, store: Store, clock: ManualClock) -> None:
     """Who names no route gets the one that lists the schema; two routes cannot list it."""
-    Schemas(store, clock).add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
-    assert routes.for_schema("person").terms.name == DEFAULT
+    Schemas(store, clock).add(
+        operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}}
+    )
+    assert routes.for_schema(LOCAL_OPERATOR, "person").terms.name == DEFAULT
     routes.set(LOCAL_OPERATOR, "people", ONE, schemas=["person"])
 
-    assert routes.for_schema("person").terms.name == "people"
-    assert routes.for_schema("other").terms.name == DEFAULT
+    assert routes.for_schema(LOCAL_OPERATOR, "person").terms.name == "people"
+    assert routes.for_schema(LOCAL_OPERATOR, "other").terms.name == DEFAULT
     with pytest.raises(Invalid, match="The schema person takes the route people already"):
         routes.set(LOCAL_OPERATOR, "more", ONE, schemas=["person"])
     routes.set(LOCAL_OPERATOR, "people", ONE, schemas=["person"], description="It may keep it.")
     routes.reset(LOCAL_OPERATOR, "people")
-    assert routes.for_schema("person").terms.name == DEFAULT
+    assert routes.for_schema(LOCAL_OPERATOR, "person").terms.name == DEFAULT
 
 
 def test_one_model_of_a_route_has_its_settings_there(routes: Routes) -> None:
@@ -228,10 +233,10 @@ def test_one_model_of_a_route_has_its_settings_there(routes: Routes) -> None:
     wanted = [{"model": "gpt-4o", "max_tokens": 77}, {"model": "gpt-4o-mini"}]
     routes.set(LOCAL_OPERATOR, "fast", wanted, hedge_after_ms=5)
 
-    assert routes.of_model("gpt-4o", "fast").candidates[0].max_tokens == 77
-    assert routes.of_model("gpt-4o", "fast").hedge_after_ms is None
-    assert routes.of_model("gpt-4.1", "fast").candidates[0].max_tokens == 555
-    assert list(routes.models()) == ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "openai/gpt-4o"]
+    assert routes.of_model(LOCAL_OPERATOR, "gpt-4o", "fast").candidates[0].max_tokens == 77
+    assert routes.of_model(LOCAL_OPERATOR, "gpt-4o", "fast").hedge_after_ms is None
+    assert routes.of_model(LOCAL_OPERATOR, "gpt-4.1", "fast").candidates[0].max_tokens == 555
+    assert list(routes.models(LOCAL_OPERATOR)) == ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "openai/gpt-4o"]
 
 
 def test_a_stale_edit_saves_nothing(routes: Routes) -> None:
@@ -241,7 +246,7 @@ def test_a_stale_edit_saves_nothing(routes: Routes) -> None:
         with pytest.raises(Conflict, match="nothing was saved"):
             routes.set(LOCAL_OPERATOR, "fast", [{"model": "gpt-4o-mini"}], expected_version=stale)
 
-    assert routes.find("fast").terms.candidates[0].model == "gpt-4o"
+    assert routes.find(LOCAL_OPERATOR, "fast").terms.candidates[0].model == "gpt-4o"
     assert routes.set(LOCAL_OPERATOR, "fast", ONE, expected_version=1).version == 2
 
 
@@ -258,7 +263,7 @@ def test_of_many_who_edit_at_once_one_is_first(routes: Routes) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(edit, range(6))) == 1
-    assert routes.find("fast").version == 2
+    assert routes.find(LOCAL_OPERATOR, "fast").version == 2
 
 
 def test_only_operators_change_routes(routes: Routes) -> None:

@@ -12,10 +12,11 @@ from sqlmodel import col, select
 
 from core.clock import ManualClock
 from core.errors import Conflict, Invalid, NotFound
+from core.principals import LOCAL_OPERATOR
 from core.schemas import SAMPLES, ResolvedSchema, Schemas
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Schema, SchemaVersion
-from tests.builders import decisions
+from tests.builders import decisions, operator
 
 PRICE: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
 PRICE_2: dict[str, Any] = {**PRICE, "properties": {"price": {"type": "number", "description": "Without tax."}}}
@@ -35,9 +36,9 @@ def entries(store: Store) -> list[AuditEntry]:
 
 def test_added_schema_is_found(schemas: Schemas, clock: ManualClock) -> None:
     """A schema that was added is in production and found by name, label and version alike."""
-    row = schemas.add("ann", "price", PRICE, example_input="It costs 5.", example_output={"price": 5})
-    found = schemas.find("price")
-    assert found == schemas.find("price@production") == schemas.find("price@1")
+    row = schemas.add(operator("ann"), "price", PRICE, example_input="It costs 5.", example_output={"price": 5})
+    found = schemas.find(LOCAL_OPERATOR, "price")
+    assert found == schemas.find(LOCAL_OPERATOR, "price@production") == schemas.find(LOCAL_OPERATOR, "price@1")
     assert (found.name, found.version, found.hash, found.body) == ("price", 1, row.hash, PRICE)
     assert (found.example_input, found.example_output, found.reference) == ("It costs 5.", {"price": 5}, "price@1")
     assert found.response_model.model_validate_json('{"price": 2}').value == {"price": 2}
@@ -47,8 +48,8 @@ def test_added_schema_is_found(schemas: Schemas, clock: ManualClock) -> None:
 
 def test_same_content_is_kept_once(schemas: Schemas, store: Store) -> None:
     """To add the same content again gives the version that is there, and changes and audits nothing."""
-    first = schemas.add("ann", "price", PRICE)
-    again = schemas.add("bob", "price", dict(reversed(PRICE.items())))
+    first = schemas.add(operator("ann"), "price", PRICE)
+    again = schemas.add(operator("bob"), "price", dict(reversed(PRICE.items())))
     assert (again.id, again.version, again.created_by) == (first.id, 1, "ann")
     assert len(entries(store)) == 1
     with store.snapshot() as connection:
@@ -57,44 +58,44 @@ def test_same_content_is_kept_once(schemas: Schemas, store: Store) -> None:
 
 def test_new_content_is_a_new_version(schemas: Schemas) -> None:
     """Other content under the same name is the next version; production moves to it and the old one stays."""
-    schemas.add("ann", "price", PRICE)
-    assert schemas.add("ann", "price", PRICE_2).version == 2
-    assert schemas.find("price").version == 2
-    assert schemas.find("price@1").body == PRICE
+    schemas.add(operator("ann"), "price", PRICE)
+    assert schemas.add(operator("ann"), "price", PRICE_2).version == 2
+    assert schemas.find(LOCAL_OPERATOR, "price").version == 2
+    assert schemas.find(LOCAL_OPERATOR, "price@1").body == PRICE
 
 
 def test_adding_without_a_label_promotes_nothing(schemas: Schemas) -> None:
     """A version that is added without a label is found by its number only."""
-    schemas.add("ann", "price", PRICE, label=None)
+    schemas.add(operator("ann"), "price", PRICE, label=None)
     with pytest.raises(NotFound, match=r"no version labelled 'production'\. It has version 1; its labels: none"):
-        schemas.find("price")
-    schemas.add("ann", "price", PRICE_2)
-    schemas.add("ann", "price", PRICE, label="staging")
-    assert [schemas.find(f"price{which}").version for which in ("", "@staging", "@1")] == [2, 1, 1]
+        schemas.find(LOCAL_OPERATOR, "price")
+    schemas.add(operator("ann"), "price", PRICE_2)
+    schemas.add(operator("ann"), "price", PRICE, label="staging")
+    assert [schemas.find(LOCAL_OPERATOR, f"price{which}").version for which in ("", "@staging", "@1")] == [2, 1, 1]
 
 
 def test_adding_old_content_brings_it_back(schemas: Schemas, store: Store, clock: ManualClock) -> None:
     """To add the content of an old version makes no new row, but moves the label back to it."""
     for body in (PRICE, PRICE_2):
-        schemas.add("ann", "price", body)
+        schemas.add(operator("ann"), "price", body)
         clock.advance(1)
-    assert schemas.add("bob", "price", PRICE).version == 1
-    assert schemas.find("price").version == 1
-    assert [version.version for version in schemas.versions("price")] == [2, 1]
+    assert schemas.add(operator("bob"), "price", PRICE).version == 1
+    assert schemas.find(LOCAL_OPERATOR, "price").version == 1
+    assert [version.version for version in schemas.versions(LOCAL_OPERATOR, "price")] == [2, 1]
     assert entries(store)[-1].before == {"labels": {"production": 2}}
 
 
 def test_promote(schemas: Schemas, store: Store, clock: ManualClock) -> None:
     """A label moves to another version, audited with where it was and where it is."""
     for body in (PRICE, PRICE_2):
-        schemas.add("ann", "price", body)
+        schemas.add(operator("ann"), "price", body)
         clock.advance(1)
-    schemas.promote("bob", "price", 1, expected=2)
-    assert schemas.find("price").version == 1
+    schemas.promote(operator("bob"), "price", 1, expected=2)
+    assert schemas.find(LOCAL_OPERATOR, "price").version == 1
     entry = entries(store)[-1]
     assert (entry.actor, entry.action, entry.subject) == ("bob", "schema.promote", "price")
     assert entry.before == {"labels": {"production": 2}}
-    assert entry.after == {"labels": {"production": 1}, "hash": schemas.find("price").hash}
+    assert entry.after == {"labels": {"production": 1}, "hash": schemas.find(LOCAL_OPERATOR, "price").hash}
     with store.reading() as session:
         events = session.exec(select(ChangeEvent).order_by(col(ChangeEvent.at), col(ChangeEvent.id))).all()
     assert [event.summary for event in events] == [
@@ -107,8 +108,8 @@ def test_promote(schemas: Schemas, store: Store, clock: ManualClock) -> None:
 
 def test_promote_to_where_it_is_changes_nothing(schemas: Schemas, store: Store) -> None:
     """To promote the version that has the label already is no change."""
-    schemas.add("ann", "price", PRICE)
-    schemas.promote("bob", "price", 1)
+    schemas.add(operator("ann"), "price", PRICE)
+    schemas.promote(operator("bob"), "price", 1)
     assert len(entries(store)) == 1
 
 
@@ -116,25 +117,25 @@ def test_promote_to_where_it_is_changes_nothing(schemas: Schemas, store: Store) 
 def test_promote_after_someone_else(schemas: Schemas, expected: int, label: str) -> None:
     """A label that has moved since the caller looked stays where it is."""
     for body in (PRICE, PRICE_2):
-        schemas.add("ann", "price", body)
+        schemas.add(operator("ann"), "price", body)
     with pytest.raises(Conflict, match=f"price@{label} points"):
-        schemas.promote("bob", "price", 1, label, expected=expected)
-    assert schemas.find("price").version == 2
+        schemas.promote(operator("bob"), "price", 1, label, expected=expected)
+    assert schemas.find(LOCAL_OPERATOR, "price").version == 2
 
 
 def test_promote_a_new_label(schemas: Schemas) -> None:
     """A label that nobody used yet can be promoted when the caller expects just that."""
-    schemas.add("ann", "price", PRICE)
-    schemas.promote("bob", "price", 1, "canary", expected=0)
-    assert schemas.find("price@canary").version == 1
+    schemas.add(operator("ann"), "price", PRICE)
+    schemas.promote(operator("bob"), "price", 1, "canary", expected=0)
+    assert schemas.find(LOCAL_OPERATOR, "price@canary").version == 1
 
 
 @pytest.mark.parametrize(("name", "version"), [("price", 7), ("prize", 1)])
 def test_promote_what_is_not_there(schemas: Schemas, name: str, version: int) -> None:
     """A schema or version that is not there cannot be promoted; the message names what is."""
-    schemas.add("ann", "price", PRICE)
+    schemas.add(operator("ann"), "price", PRICE)
     with pytest.raises(NotFound, match=r"It has version 1|There are: price"):
-        schemas.promote("bob", name, version)
+        schemas.promote(operator("bob"), name, version)
 
 
 @pytest.mark.parametrize(
@@ -148,17 +149,17 @@ def test_promote_what_is_not_there(schemas: Schemas, name: str, version: int) ->
 )
 def test_not_found_names_what_exists(schemas: Schemas, reference: str, told: str) -> None:
     """A reference that finds nothing is answered with what there is."""
-    schemas.add("ann", "weight", PRICE)
+    schemas.add(operator("ann"), "weight", PRICE)
     for body in (PRICE, PRICE_2):
-        schemas.add("ann", "price", body)
+        schemas.add(operator("ann"), "price", body)
     with pytest.raises(NotFound, match=told):
-        schemas.find(reference)
+        schemas.find(LOCAL_OPERATOR, reference)
 
 
 def test_empty_registry_says_so(schemas: Schemas) -> None:
     """Before anything is added, a reference is answered with how to begin."""
     with pytest.raises(NotFound, match="none yet; add one first"):
-        schemas.find("price")
+        schemas.find(LOCAL_OPERATOR, "price")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_empty_registry_says_so(schemas: Schemas) -> None:
 def test_malformed_references(schemas: Schemas, reference: str) -> None:
     """What cannot be a reference is told apart from what is not there."""
     with pytest.raises(Invalid, match="write name, name@label or name@3") as caught:
-        schemas.find(reference)
+        schemas.find(LOCAL_OPERATOR, reference)
     assert not isinstance(caught.value, NotFound)
     assert len(caught.value.message) < 200
 
@@ -176,17 +177,17 @@ def test_malformed_references(schemas: Schemas, reference: str) -> None:
 def test_names_that_cannot_be(schemas: Schemas, name: str) -> None:
     """A name that could not be told from a reference, or that a tool could not carry, is refused."""
     with pytest.raises(Invalid, match="cannot name a schema"):
-        schemas.add("ann", name, PRICE)
+        schemas.add(operator("ann"), name, PRICE)
 
 
 @pytest.mark.parametrize("label", ["", "3", "Production", "a" * 33])
 def test_labels_that_cannot_be(schemas: Schemas, label: str) -> None:
     """A label that looks like a version, or like nothing, is refused."""
-    schemas.add("ann", "price", PRICE)
+    schemas.add(operator("ann"), "price", PRICE)
     with pytest.raises(Invalid, match="cannot be a label"):
-        schemas.add("ann", "price", PRICE_2, label=label)
+        schemas.add(operator("ann"), "price", PRICE_2, label=label)
     with pytest.raises(Invalid, match="cannot be a label"):
-        schemas.promote("ann", "price", 1, label)
+        schemas.promote(operator("ann"), "price", 1, label)
 
 
 @pytest.mark.parametrize(
@@ -206,57 +207,57 @@ def test_labels_that_cannot_be(schemas: Schemas, label: str) -> None:
 def test_nothing_wrong_is_kept(schemas: Schemas, body: dict[str, Any], extra: dict[str, Any], told: str) -> None:
     """A schema that cannot be used, or whose example breaks it, leaves nothing behind."""
     with pytest.raises(Invalid, match=told):
-        schemas.add("ann", "price", body, **extra)
-    assert list(schemas.list()) == []
+        schemas.add(operator("ann"), "price", body, **extra)
+    assert list(schemas.list(LOCAL_OPERATOR)) == []
 
 
 def test_odd_text_survives_both_databases(schemas: Schemas) -> None:
     """NUL inside a schema, quotes, and every script come back as they were stored."""
     body = {"type": "object", "properties": {'a"b': {"const": "x\x00y"}, "日本": {"enum": ["🙂", "ü"]}}}
-    schemas.add("ann", "odd", body, example_input="Ünï 🙂 'quoted'", example_output={"日本": "🙂"})
-    found = schemas.find("odd")
+    schemas.add(operator("ann"), "odd", body, example_input="Ünï 🙂 'quoted'", example_output={"日本": "🙂"})
+    found = schemas.find(LOCAL_OPERATOR, "odd")
     assert found.body == body
     assert (found.example_input, found.example_output) == ("Ünï 🙂 'quoted'", {"日本": "🙂"})
 
 
 def test_wrapped_example(schemas: Schemas) -> None:
     """The example of a schema whose root is no object is stored bare, and shown to a provider as it must answer."""
-    schemas.add("ann", "numbers", {"type": "array", "items": {"type": "integer"}}, example_output=[1, 2])
-    found = schemas.find("numbers")
+    schemas.add(operator("ann"), "numbers", {"type": "array", "items": {"type": "integer"}}, example_output=[1, 2])
+    found = schemas.find(LOCAL_OPERATOR, "numbers")
     assert found.example_output == [1, 2]
     assert found.wire_example == {"value": [1, 2]}
-    schemas.add("ann", "price", PRICE, example_output={"price": 1})
-    assert schemas.find("price").wire_example == {"price": 1}
-    schemas.add("ann", "bare", PRICE)
-    assert schemas.find("bare").wire_example is None
+    schemas.add(operator("ann"), "price", PRICE, example_output={"price": 1})
+    assert schemas.find(LOCAL_OPERATOR, "price").wire_example == {"price": 1}
+    schemas.add(operator("ann"), "bare", PRICE)
+    assert schemas.find(LOCAL_OPERATOR, "bare").wire_example is None
 
 
 def test_description_changes_alone(schemas: Schemas, store: Store) -> None:
     """A new description of the same content is kept and audited; no description keeps the old one."""
-    schemas.add("ann", "price", PRICE, description="A price.")
-    schemas.add("ann", "price", PRICE, description="A net price.")
-    schemas.add("ann", "price", PRICE)
-    assert [summary.description for summary in schemas.list()] == ["A net price."]
+    schemas.add(operator("ann"), "price", PRICE, description="A price.")
+    schemas.add(operator("ann"), "price", PRICE, description="A net price.")
+    schemas.add(operator("ann"), "price", PRICE)
+    assert [summary.description for summary in schemas.list(LOCAL_OPERATOR)] == ["A net price."]
     assert len(entries(store)) == 2
 
 
 def test_list_and_versions(schemas: Schemas, clock: ManualClock) -> None:
     """Lists tell names, versions and labels, each in its order."""
     for body in (PRICE, PRICE_2):
-        schemas.add("ann", "price", body)
+        schemas.add(operator("ann"), "price", body)
         clock.advance(60)
-    schemas.promote("ann", "price", 1, "canary")
-    schemas.add("bob", "amount", PRICE, label=None, is_demo=True)
-    amount, price = schemas.list()
+    schemas.promote(operator("ann"), "price", 1, "canary")
+    schemas.add(operator("bob"), "amount", PRICE, label=None, is_demo=True)
+    amount, price = schemas.list(LOCAL_OPERATOR)
     assert (amount.name, amount.versions, amount.latest, amount.labels, amount.is_demo) == ("amount", 1, 1, {}, True)
     assert (price.name, price.versions, price.latest, price.is_demo) == ("price", 2, 2, False)
     assert price.labels == {"canary": 1, "production": 2}
-    newest, oldest = schemas.versions("price")
+    newest, oldest = schemas.versions(LOCAL_OPERATOR, "price")
     assert (newest.version, newest.labels, newest.created_by) == (2, ["production"], "ann")
     assert (oldest.version, oldest.labels) == (1, ["canary"])
     assert newest.created_at > oldest.created_at
     with pytest.raises(NotFound):
-        schemas.versions("prize")
+        schemas.versions(LOCAL_OPERATOR, "prize")
 
 
 def test_inline(schemas: Schemas) -> None:
@@ -266,9 +267,9 @@ def test_inline(schemas: Schemas) -> None:
     assert found.response_model.__name__ == "Net_price_EUR"
     assert schemas.inline(PRICE).name == "inline"
     assert schemas.inline({**PRICE, "title": ""}).name == "inline"
-    schemas.add("ann", "price", PRICE)
-    assert schemas.inline(PRICE).hash == schemas.find("price").hash
-    assert [summary.name for summary in schemas.list()] == ["price"]
+    schemas.add(operator("ann"), "price", PRICE)
+    assert schemas.inline(PRICE).hash == schemas.find(LOCAL_OPERATOR, "price").hash
+    assert [summary.name for summary in schemas.list(LOCAL_OPERATOR)] == ["price"]
     with pytest.raises(Invalid):
         schemas.inline({"type": "objekt"})
 
@@ -284,7 +285,7 @@ def test_concurrent_adds_keep_each_content_once(store: Store, clock: ManualClock
         barrier.wait()
         for n in range(4):
             try:
-                schemas.add("ann", "price", bodies[(n + turn) % 4])
+                schemas.add(operator("ann"), "price", bodies[(n + turn) % 4])
             except Exception as error:  # noqa: BLE001 the test tells which
                 failures.append(error)
 
@@ -294,23 +295,23 @@ def test_concurrent_adds_keep_each_content_once(store: Store, clock: ManualClock
     for thread in threads:
         thread.join()
     assert failures == []
-    assert [version.version for version in schemas.versions("price")] == [4, 3, 2, 1]
+    assert [version.version for version in schemas.versions(LOCAL_OPERATOR, "price")] == [4, 3, 2, 1]
     with store.reading() as session:
         assert len(session.exec(select(Schema)).all()) == 1
         assert len({row.hash for row in session.exec(select(SchemaVersion))}) == 4
-    assert schemas.find("price").version in {1, 2, 3, 4}
+    assert schemas.find(LOCAL_OPERATOR, "price").version in {1, 2, 3, 4}
 
 
 def test_samples_load_once(schemas: Schemas, store: Store) -> None:
     """The samples are added on the first start only; one that an operator changed is left alone."""
     names = ["contract_terms", "invoice", "meeting_notes", "resume", "support_ticket"]
-    assert schemas.load_samples("system") == names
-    schemas.add("ann", "invoice", PRICE)
+    assert schemas.load_samples(operator("system")) == names
+    schemas.add(operator("ann"), "invoice", PRICE)
     count = len(entries(store))
-    assert schemas.load_samples("system") == []
-    assert schemas.find("invoice").version == 2
+    assert schemas.load_samples(operator("system")) == []
+    assert schemas.find(LOCAL_OPERATOR, "invoice").version == 2
     assert len(entries(store)) == count
-    assert [summary.name for summary in schemas.list() if summary.description] == names
+    assert [summary.name for summary in schemas.list(LOCAL_OPERATOR) if summary.description] == names
 
 
 def sample_ids() -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.clock import ManualClock
+from core.principals import LOCAL_OPERATOR
 from core.reports import Reports, Window, csv, spend_document
 from core.store import Store
 from core.tables import Outcome, Verification
@@ -61,7 +62,7 @@ class TestUsefulAndDiscarded:
     def test_a_reask_throws_the_first_answer_away(self, reports: Reports, store: Store) -> None:
         """Of an answer that was asked again the first attempt is discarded, the second useful."""
         builders.save(store, *call(Outcome.VALID_AFTER_REASK, INVALID | {"cost_nano_usd": 70}, {"cost_nano_usd": 110}))
-        total = reports.spend(today()).total
+        total = reports.spend(LOCAL_OPERATOR, today()).total
         assert (total.spend, total.useful, total.discarded) == (180, 110, 70)
         assert (total.calls, total.valid, total.attempts, total.discarded_attempts) == (1, 1, 2, 1)
         assert total.cost_per_valid == 180
@@ -70,14 +71,14 @@ class TestUsefulAndDiscarded:
         """An answer that a guardrail kept back was paid for nothing, and the reason is the call's."""
         blocked = call(Outcome.BLOCKED_GUARDRAIL, {"outcome": Outcome.VALID_FIRST_TRY}, provider="openai", model="m")
         builders.save(store, *blocked)
-        found = reports.spend(today())
+        found = reports.spend(LOCAL_OPERATOR, today())
         assert (found.total.useful, found.total.discarded, found.total.cost_per_valid) == (0, 100, None)
         assert [(one.reason, one.nano_usd) for one in found.reasons] == [("blocked_guardrail", 100)]
 
     def test_whose_attempts_were_thrown_away(self, reports: Reports, store: Store) -> None:
         """A fallback's money is each model's own: the first one's was thrown away, the second one's gave the object."""
         builders.save(store, *call(Outcome.VALID_AFTER_FALLBACK, INVALID, INVALID, ELSEWHERE | {"cost_nano_usd": 400}))
-        lines = {line.key: line.bought for line in reports.spend(today()).models}
+        lines = {line.key: line.bought for line in reports.spend(LOCAL_OPERATOR, today()).models}
         first, second = lines["openai/gpt-4o-mini"], lines["anthropic/claude-haiku-4-5"]
         assert (first.calls, first.attempts, first.valid, first.spend, first.discarded) == (1, 2, 0, 200, 200)
         assert (second.calls, second.attempts, second.valid, second.spend, second.discarded) == (1, 1, 1, 400, 0)
@@ -91,7 +92,10 @@ class TestUsefulAndDiscarded:
             *call(Outcome.INVALID, INVALID, INVALID, schema_version=2),
             *call(Outcome.VALID_FIRST_TRY, {}, schema_name="", schema_version=None),
         )
-        lines = {line.key: (line.bought.spend, line.bought.discarded) for line in reports.spend(today()).schemas}
+        lines = {
+            line.key: (line.bought.spend, line.bought.discarded)
+            for line in reports.spend(LOCAL_OPERATOR, today()).schemas
+        }
         assert lines == {"invoice v2": (200, 200), "invoice v1": (100, 0), "inline": (100, 0)}
 
     def test_by_tenant(self, reports: Reports, store: Store) -> None:
@@ -101,11 +105,11 @@ class TestUsefulAndDiscarded:
             *call(Outcome.VALID_FIRST_TRY, {}),
             *call(Outcome.TIMEOUT, {"outcome": Outcome.TIMEOUT, "cost_nano_usd": 900}, tenant_id="borealis"),
         )
-        assert [(line.names, line.bought.spend) for line in reports.spend(today()).tenants] == [
+        assert [(line.names, line.bought.spend) for line in reports.spend(LOCAL_OPERATOR, today()).tenants] == [
             (("Borealis",), 900),
             (("Acme",), 100),
         ]
-        own = reports.spend(today(), "acme")
+        own = reports.spend(LOCAL_OPERATOR, today(), "acme")
         assert (own.total.spend, len(own.tenants), own.reasons, set(own.over_time["tenant"])) == (100, 1, [], {"Acme"})
 
 
@@ -116,7 +120,7 @@ class TestWhatIsNotKnown:
         """The priced part counts, the call stands in neither side of the cost per object, and both are counted."""
         unpriced = ELSEWHERE | {"cost_nano_usd": None}
         builders.save(store, *call(Outcome.VALID_AFTER_FALLBACK, INVALID, unpriced), *call(Outcome.VALID_FIRST_TRY, {}))
-        found = reports.spend(today())
+        found = reports.spend(LOCAL_OPERATOR, today())
         total = found.total
         assert (total.spend, total.unpriced_calls, total.unpriced_attempts, total.cost_per_valid) == (200, 1, 1, 100)
         [line] = [line.bought for line in found.models if line.key.startswith("anthropic/")]
@@ -126,7 +130,7 @@ class TestWhatIsNotKnown:
         """An attempt without usage cost nothing and needs no price."""
         failed = {"outcome": Outcome.PROVIDER_ERROR, "cost_nano_usd": None, "input_tokens": None}
         builders.save(store, *call(Outcome.PROVIDER_ERROR, failed))
-        total = reports.spend(today()).total
+        total = reports.spend(LOCAL_OPERATOR, today()).total
         assert (total.spend, total.unpriced_attempts, total.unpriced_calls) == (0, 0, 0)
 
     def test_estimated(self, reports: Reports, store: Store) -> None:
@@ -136,12 +140,12 @@ class TestWhatIsNotKnown:
             *call(Outcome.TIMEOUT, {"estimated": True, "cost_nano_usd": 30}),
             *call(Outcome.VALID_FIRST_TRY, {}),
         )
-        total = reports.spend(today()).total
+        total = reports.spend(LOCAL_OPERATOR, today()).total
         assert (total.spend, total.estimated, total.estimated_attempts, total.estimated_calls) == (130, 30, 1, 1)
 
     def test_nothing_at_all(self, reports: Reports) -> None:
         """Without calls the spend is 0, nothing is a share of it, and every table is empty with its columns."""
-        found = reports.spend(today())
+        found = reports.spend(LOCAL_OPERATOR, today())
         assert (found.total.spend, found.total.discarded_share, found.total.hit_rate) == (0, None, None)
         for kind in ("tenants", "models", "schemas"):
             assert found.frame(kind).empty
@@ -159,7 +163,7 @@ class TestCaches:
             *call(Outcome.VALID_FIRST_TRY, {"cached_tokens": 300, "cache_saved_nano_usd": 50}),
             *call(Outcome.VALID_FIRST_TRY, {"cache_write_tokens": 200, "cache_saved_nano_usd": -20}),
         )
-        total = reports.spend(today()).total
+        total = reports.spend(LOCAL_OPERATOR, today()).total
         assert (total.input_tokens, total.cached_tokens, total.cache_write_tokens) == (800, 300, 200)
         assert (total.hit_rate, total.cache_saved) == (0.375, 30)
 
@@ -167,7 +171,7 @@ class TestCaches:
         """An answer given again is a valid object that cost nothing; its saving stands with whoever once gave it."""
         again = builders.generation(NOW - HOUR, outcome=Outcome.CACHE_HIT, saved_nano_usd=100)
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, {}), again)
-        found = reports.spend(today())
+        found = reports.spend(LOCAL_OPERATOR, today())
         for bought in (found.total, found.models[0].bought, found.schemas[0].bought, found.tenants[0].bought):
             assert (bought.calls, bought.valid, bought.answers, bought.answers_saved) == (2, 2, 1, 100)
             assert (bought.spend, bought.cost_per_valid, bought.answer_rate, bought.saved) == (100, 50, 0.5, 100)
@@ -181,8 +185,8 @@ class TestForm:
         window = today()
         late = window.starts_at - timedelta(seconds=1)
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"started_at": late + timedelta(seconds=2)}, at=late))
-        assert reports.spend(window).total.spend == 0
-        assert reports.spend(window.previous()).total.spend == 100
+        assert reports.spend(LOCAL_OPERATOR, window).total.spend == 0
+        assert reports.spend(LOCAL_OPERATOR, window.previous()).total.spend == 100
 
     def test_over_time_adds_up(self, reports: Reports, store: Store) -> None:
         """The bars add up to the total, useful and discarded apart."""
@@ -192,7 +196,7 @@ class TestForm:
             for row in call(Outcome.VALID_AFTER_REASK, INVALID, {}, at=NOW - hours * HOUR)
         ]
         builders.save(store, *rows)
-        found = reports.spend(today())
+        found = reports.spend(LOCAL_OPERATOR, today())
         over = found.over_time
         assert over["usd"].sum() == pytest.approx((found.total.spend or 0) / 1e9)
         assert over["discarded"].sum() == pytest.approx(found.total.discarded / 1e9)
@@ -201,7 +205,7 @@ class TestForm:
     def test_large_sums_are_exact(self, reports: Reports, store: Store) -> None:
         """Sums beyond the whole numbers of a float come back exact, in exports and documents too."""
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": 2**53}, {"cost_nano_usd": 1}))
-        found = reports.spend(today(), "acme")
+        found = reports.spend(LOCAL_OPERATOR, today(), "acme")
         assert found.total.spend == 2**53 + 1
         assert str(2**53 + 1) in csv(found.frame("tenants")).decode()
         assert spend_document(found, "Acme")["spend_nano_usd"] == 2**53 + 1
@@ -210,18 +214,18 @@ class TestForm:
         """A schema's title that a spreadsheet would run gets an apostrophe."""
         rows = call(Outcome.VALID_FIRST_TRY, {}, schema_name='=HYPERLINK("x")', schema_version=None)
         builders.save(store, *rows)
-        assert "'=HYPERLINK" in csv(reports.spend(today()).frame("schemas")).decode()
+        assert "'=HYPERLINK" in csv(reports.spend(LOCAL_OPERATOR, today()).frame("schemas")).decode()
 
     def test_the_last_verification(self, reports: Reports, store: Store) -> None:
         """It is the newest one, and none where it was never run."""
-        assert reports.verified() is None
+        assert reports.verified(LOCAL_OPERATOR) is None
         common: dict[str, Any] = {"accounts": 2, "attempts": 9, "held_nano_usd": 0, "duration_ms": 3.5, "by": "ann"}
         builders.save(
             store,
             Verification(id="a", at=NOW - DAY, ok=False, difference_nano_usd=7, **common),
             Verification(id="b", at=NOW - HOUR, ok=True, difference_nano_usd=0, **common),
         )
-        last = reports.verified()
+        last = reports.verified(LOCAL_OPERATOR)
         assert last is not None
         assert (last.at, last.ok, last.difference_nano_usd, last.attempts, last.by) == (NOW - HOUR, True, 0, 9, "ann")
 
@@ -237,7 +241,7 @@ def test_thirty_days_of_ten_thousand_calls(sqlite_store: Store) -> None:
     clock = ManualClock(NOW)
     reports, window = Reports(sqlite_store, clock), Window.last(30 * DAY, NOW)
     began = time.perf_counter()
-    assert reports.spend(window).total.calls == 10_000
-    reports.forecasts()
-    reports.verified()
+    assert reports.spend(LOCAL_OPERATOR, window).total.calls == 10_000
+    reports.forecasts(LOCAL_OPERATOR)
+    reports.verified(LOCAL_OPERATOR)
     assert time.perf_counter() - began < 1.5

@@ -9,6 +9,7 @@ import pytest
 
 from core.clock import ManualClock
 from core.errors import Invalid, NotFound
+from core.principals import LOCAL_OPERATOR
 from core.reports import Reports, month_around, statement_document
 from core.store import Store
 from core.tables import LedgerEntry, LedgerKind, Outcome
@@ -53,7 +54,10 @@ class TestMonth:
             *call(Outcome.VALID_FIRST_TRY, {}, at=begins),
             *call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": 5}, at=begins - timedelta(seconds=1)),
         )
-        november, october = reports.statement("acme"), reports.statement("acme", "2026-10")
+        november, october = (
+            reports.statement(LOCAL_OPERATOR, "acme"),
+            reports.statement(LOCAL_OPERATOR, "acme", "2026-10"),
+        )
         assert (november.month, november.starts_at, november.total.spent) == ("2026-11", begins, 100)
         assert (october.month, october.ends_at, october.total.spent) == ("2026-10", begins, 5)
         assert (november.is_open, october.is_open) == (True, False)
@@ -72,12 +76,12 @@ class TestMonth:
     def test_no_month(self, reports: Reports, month: str) -> None:
         """What is no month, or has not begun, is refused with a sentence."""
         with pytest.raises(Invalid, match=r"no month|not begun"):
-            reports.statement("acme", month)
+            reports.statement(LOCAL_OPERATOR, "acme", month)
 
     def test_no_tenant(self, reports: Reports) -> None:
         """A statement of nobody does not exist."""
         with pytest.raises(NotFound):
-            reports.statement("nobody")
+            reports.statement(LOCAL_OPERATOR, "nobody")
 
 
 class TestParts:
@@ -92,7 +96,7 @@ class TestParts:
             builders.generation(NOW - DAY, outcome=Outcome.CACHE_HIT, saved_nano_usd=40),
             builders.generation(NOW - DAY, outcome=Outcome.BLOCKED_RATE),
         )
-        bill = reports.statement("acme")
+        bill = reports.statement(LOCAL_OPERATOR, "acme")
         frame = bill.frame()
         summed = frame.groupby("part").sum(numeric_only=True)
         for name in ("valid", "attempts", "spend_nano_usd", "useful_nano_usd", "discarded_nano_usd", "input_tokens"):
@@ -104,7 +108,7 @@ class TestParts:
     def test_unpriced_models_are_named(self, reports: Reports, store: Store) -> None:
         """A model without a price is named with its attempts, and its money is in no sum."""
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, ELSEWHERE | {"cost_nano_usd": None}, at=NOW - DAY))
-        bill = reports.statement("acme")
+        bill = reports.statement(LOCAL_OPERATOR, "acme")
         [line] = bill.unpriced
         assert (line.key, line.bought.unpriced_attempts) == ("anthropic/claude-haiku-4-5", 1)
         assert bill.total.spend is None
@@ -112,7 +116,7 @@ class TestParts:
 
     def test_an_empty_month(self, reports: Reports) -> None:
         """A month without calls is a bill over nothing."""
-        bill = reports.statement("acme", "2026-09")
+        bill = reports.statement(LOCAL_OPERATOR, "acme", "2026-09")
         assert (bill.total.spend, bill.models, bill.difference_nano_usd) == (0, [], 0)
         assert bill.frame()["part"].tolist() == ["total"]
 
@@ -125,7 +129,7 @@ class TestLedger:
         acme = builders.tenant("Acme", NOW, "Asia/Kathmandu")
         under, before = call(Outcome.VALID_FIRST_TRY, {}, at=NOW - DAY), call(Outcome.VALID_FIRST_TRY, {}, at=NOW - DAY)
         builders.save(store, *builders.budget(acme, 10**9, 100, NOW), *under, *before, *charged(under, "account-acme"))
-        bill = reports.statement("acme")
+        bill = reports.statement(LOCAL_OPERATOR, "acme")
         assert (bill.total.spent, bill.charged_nano_usd, bill.outside_nano_usd) == (200, 100, 100)
         assert bill.difference_nano_usd == 0
 
@@ -136,11 +140,11 @@ class TestLedger:
         first = charged(rows, "account-acme", more=30)
         mended = charged(rows, "account-acme", kind=LedgerKind.CORRECTION, more=-30)
         builders.save(store, *builders.budget(acme, 10**9, 100, NOW), *rows, *first, *mended)
-        assert reports.statement("acme").difference_nano_usd == 0
+        assert reports.statement(LOCAL_OPERATOR, "acme").difference_nano_usd == 0
 
     def test_a_fault_is_told(self, reports: Reports, store: Store) -> None:
         """A charge that no attempt explains is a difference, not hidden in a sum."""
         acme = builders.tenant("Acme", NOW, "Asia/Kathmandu")
         rows = call(Outcome.VALID_FIRST_TRY, {}, at=NOW - DAY)
         builders.save(store, *builders.budget(acme, 10**9, 107, NOW), *rows, *charged(rows, "account-acme", more=7))
-        assert reports.statement("acme").difference_nano_usd == -7
+        assert reports.statement(LOCAL_OPERATOR, "acme").difference_nano_usd == -7

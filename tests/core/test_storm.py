@@ -75,14 +75,14 @@ def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
 def rage(proctor: Rig, tenant: Tenant, processes: Processes) -> float:
     """Kill processes at random and start others until half of the budget is spent; return the seconds it took."""
     budgets, started = proctor.runtime.budgets, time.monotonic()
-    while budgets.show(tenant).held_nano_usd == 0:
+    while budgets.show(LOCAL_OPERATOR, tenant).held_nano_usd == 0:
         assert time.monotonic() - started < MOST_SECONDS, "no process ever sent a call"
         time.sleep(0.1)  # until the first call is out: what they import takes longer than the storm
     began = time.monotonic()
     while True:
         time.sleep(processes.moment(3))
         processes.kill_one()
-        spent, seconds = budgets.show(tenant).spent_nano_usd, time.monotonic() - began
+        spent, seconds = budgets.show(LOCAL_OPERATOR, tenant).spent_nano_usd, time.monotonic() - began
         if (processes.killed >= LEAST_KILLS and spent > LIMIT // 2) or seconds > MOST_SECONDS:
             return seconds
         processes.start()
@@ -95,7 +95,7 @@ def wait_until_calm(proctor: Rig, tenant: Tenant) -> float:
         recovery.heartbeat()
         recovery.run()
         seconds = time.monotonic() - began
-        if not any(state.held_nano_usd for state in budgets.all([tenant])[tenant.id]):
+        if not any(state.held_nano_usd for state in budgets.all(LOCAL_OPERATOR, [tenant])[tenant.id]):
             return seconds
         assert seconds < CALM_SECONDS, "something is still held"
         time.sleep(0.5)

@@ -52,7 +52,7 @@ def _everything_kept(store: Store) -> str:
 
 def test_a_new_tenant_is_found_by_name_and_by_id(tenants: Tenants, acme: Tenant) -> None:
     """A tenant answers to its id and to its name, however that is capitalised."""
-    assert tenants.find("acme") == tenants.find(acme.id) == acme
+    assert tenants.find(LOCAL_OPERATOR, "acme") == tenants.find(LOCAL_OPERATOR, acme.id) == acme
     assert (acme.timezone, acme.rate_limit_per_min, acme.is_demo, acme.version) == ("Asia/Kathmandu", 60, False, 1)
 
 
@@ -61,7 +61,7 @@ def test_tenants_are_listed_by_name(tenants: Tenants) -> None:
     for name in ("beta", "Alpha", "gamma 2"):
         tenants.create(LOCAL_OPERATOR, name)
 
-    assert [tenant.name for tenant in tenants.list()] == ["Alpha", "beta", "gamma 2"]
+    assert [tenant.name for tenant in tenants.list(LOCAL_OPERATOR)] == ["Alpha", "beta", "gamma 2"]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a/b", "-a", "<b>", "a\nb", "a'; drop table tenant; --"])
@@ -70,7 +70,7 @@ def test_a_name_that_could_confuse_is_refused(tenants: Tenants, name: str) -> No
     with pytest.raises(Invalid, match="letters, digits"):
         tenants.create(LOCAL_OPERATOR, name)
 
-    assert tenants.list() == []
+    assert tenants.list(LOCAL_OPERATOR) == []
 
 
 @pytest.mark.parametrize("name", ["Acme", "Ärzte_24.de", "東京 2", "a" * 64, " padded "])
@@ -141,7 +141,7 @@ def test_a_missing_tenant_is_answered_with_what_there_is(
         tenants.create(LOCAL_OPERATOR, name)
 
     with pytest.raises(NotFound) as caught:
-        tenants.find(wanted)
+        tenants.find(LOCAL_OPERATOR, wanted)
     assert str(caught.value).startswith(f"There is no tenant {wanted!r}. {hint}")
 
 
@@ -149,7 +149,7 @@ def test_an_edit_changes_what_it_names_and_raises_the_version(tenants: Tenants, 
     """What an edit does not name stays as it was."""
     edited = tenants.edit(LOCAL_OPERATOR, acme.id, 1, name="Acme Ltd", rate_limit_per_min=None)
 
-    assert edited == tenants.find("acme ltd")
+    assert edited == tenants.find(LOCAL_OPERATOR, "acme ltd")
     assert (edited.name, edited.rate_limit_per_min, edited.timezone, edited.version) == (
         "Acme Ltd",
         None,
@@ -202,7 +202,7 @@ def test_an_edit_cannot_make_what_a_creation_could_not(
     with pytest.raises(Invalid):
         tenants.edit(LOCAL_OPERATOR, acme.id, 1, **change)
 
-    assert tenants.find(acme.id) == acme
+    assert tenants.find(LOCAL_OPERATOR, acme.id) == acme
 
 
 def test_a_tenant_may_change_the_capitals_of_its_name_but_not_take_another_s(tenants: Tenants, acme: Tenant) -> None:
@@ -241,8 +241,8 @@ def test_the_secret_is_nowhere_but_in_the_hand_of_who_made_it(tenants: Tenants, 
     assert new.secret.removeprefix(new.prefix) not in kept
     assert hashlib.sha256(new.secret.encode()).hexdigest() in kept
     assert new.secret not in repr(new)
-    assert new.secret not in repr(tenants.keys(acme))
-    assert "hash" not in {field.name for field in dataclasses.fields(tenants.keys(acme)[0])}
+    assert new.secret not in repr(tenants.keys(LOCAL_OPERATOR, acme))
+    assert "hash" not in {field.name for field in dataclasses.fields(tenants.keys(LOCAL_OPERATOR, acme)[0])}
 
 
 def test_keys_are_long_and_never_alike(store: Store, acme: Tenant) -> None:
@@ -291,7 +291,7 @@ def test_a_key_can_be_revoked_by_the_characters_that_are_shown(tenants: Tenants,
     tenants.revoke_key(LOCAL_OPERATOR, first.prefix)
     tenants.revoke_key(LOCAL_OPERATOR, f"{second.prefix}…")
 
-    assert [key.is_live for key in tenants.keys(acme)] == [False, False]
+    assert [key.is_live for key in tenants.keys(LOCAL_OPERATOR, acme)] == [False, False]
 
 
 def test_a_prefix_that_two_keys_share_revokes_neither(tenants: Tenants, acme: Tenant, store: Store) -> None:
@@ -304,7 +304,7 @@ def test_a_prefix_that_two_keys_share_revokes_neither(tenants: Tenants, acme: Te
 
     with pytest.raises(Conflict, match="Several keys"):
         tenants.revoke_key(LOCAL_OPERATOR, first.prefix)
-    assert all(key.is_live for key in tenants.keys(acme))
+    assert all(key.is_live for key in tenants.keys(LOCAL_OPERATOR, acme))
 
 
 def test_a_key_is_revoked_once(tenants: Tenants, acme: Tenant, store: Store) -> None:
@@ -364,7 +364,7 @@ def test_keys_are_listed_newest_first_for_their_own_tenant(tenants: Tenants, acm
     clock.advance(60)
     new = tenants.create_key(LOCAL_OPERATOR, acme)
 
-    assert [(key.id, key.name) for key in tenants.keys(acme)] == [(new.id, ""), (old.id, "night job")]
+    assert [(key.id, key.name) for key in tenants.keys(LOCAL_OPERATOR, acme)] == [(new.id, ""), (old.id, "night job")]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_a_key_has_limits_of_its_own(tenants: Tenants, acme: Tenant, store: Stor
 
     assert (first.rate_limit_per_min, first.tokens_per_min, first.concurrent_limit) == (60, 1000, None)
     assert (second.rate_limit_per_min, second.tokens_per_min, second.concurrent_limit) == (None, 1000, 2)
-    assert third == second == tenants.keys(acme)[0]
+    assert third == second == tenants.keys(LOCAL_OPERATOR, acme)[0]
     assert _everything_kept(store) == before
     assert [(one.action, one.before, one.after) for one in _entries(store)][-2:] == [
         (

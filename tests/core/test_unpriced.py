@@ -54,7 +54,7 @@ def test_without_a_rule_an_unpriced_model_answers(here: Rig) -> None:
     assert heard.generation.outcome is Outcome.VALID_FIRST_TRY
     assert heard.generation.cost_nano_usd is None
     assert here.written(heard.generation.id).entries == []
-    assert [one.model for one in here.runtime.prices.unpriced()] == ["a-model-that-no-list-knows"]
+    assert [one.model for one in here.runtime.prices.unpriced(LOCAL_OPERATOR)] == ["a-model-that-no-list-knows"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

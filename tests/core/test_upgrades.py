@@ -16,6 +16,7 @@ from sqlmodel import select
 from core.budgets import Budgets
 from core.claims import Claims, Done
 from core.clock import ManualClock, micros
+from core.principals import LOCAL_OPERATOR
 from core.store import NEWEST, Store
 from core.tables import Attempt, Generation, LedgerEntry, PolicySnapshot, Reservation, Tenant
 from tests import servers
@@ -103,7 +104,7 @@ def test_an_upgrade_keeps_every_figure(old: Store) -> None:
         attempts = {one.id: one for one in session.exec(select(Attempt))}
         generations = {one.id: one for one in session.exec(select(Generation))}
         assert session.exec(select(Reservation)).all() == []
-    state = budgets.show(acme)
+    state = budgets.show(LOCAL_OPERATOR, acme)
     assert (state.limit_nano_usd, state.spent_nano_usd, state.held_nano_usd, state.version) == (10_000, 1250, 0, 1)
     assert (state.terms.mode, state.terms.thresholds, state.terms.scope) == ("hard", (80, 95), "tenant")
     assert {name: one.charges for name, one in attempts.items()} == {"t1": 1, "t2": 1}

@@ -47,7 +47,7 @@ def test_the_same_workload_comes_of_the_same_seed(store: Store, clock: ManualClo
     clock.advance(1)
 
     assert Workload(store, clock, tenants=2).fill(50) == first
-    assert len(Tenants(store, clock).list()) == 4
+    assert len(Tenants(store, clock).list(LOCAL_OPERATOR)) == 4
     assert Till(store, clock).is_sound()
 
 
@@ -58,7 +58,7 @@ def test_no_workload_comes_beside_somebodys_own(store: Store, clock: ManualClock
 
     with pytest.raises(Conflict, match="such as Acme"):
         Workload(store, clock).fill(10)
-    assert len(tenants.list()) == 1
+    assert len(tenants.list(LOCAL_OPERATOR)) == 1
     with pytest.raises(Invalid, match="from 1 to"):
         Workload(store, clock).fill(0)
     assert Workload(store, clock, tenants=1).fill(10, beside_own=True)["generation"] == 10

@@ -113,17 +113,21 @@ def test_ledger_and_account(on: Rig, tenant: Tenant, paid: int) -> None:
         entries = [entry for entry in session.exec(select(LedgerEntry)).all() if entry.account_id in ids]
     assert sum(account.spent_nano_usd for account in accounts) == paid
     assert sum(entry.nano_usd for entry in entries) == paid
-    assert on.runtime.budgets.show(tenant).spent_nano_usd == paid
+    assert on.runtime.budgets.show(LOCAL_OPERATOR, tenant).spent_nano_usd == paid
 
 
 def test_reports(on: Rig, tenant: Tenant, paid: int) -> None:
     """Every report of the window says it: overview, spend in all its cuts, sums of calls, statement, forecast."""
     reports, now = on.runtime.reports, on.runtime.clock.now()
     window = Window.last(timedelta(days=1), now)
-    overview, spend = reports.overview(window, tenant.id), reports.spend(window, tenant.id)
+    overview, spend = (
+        reports.overview(LOCAL_OPERATOR, window, tenant.id),
+        reports.spend(LOCAL_OPERATOR, window, tenant.id),
+    )
     wanted = CallFilter(starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id)
-    bill = reports.statement(tenant.id)
-    assert overview.totals.spend_nano_usd == spend.total.spend == reports.sums(wanted).spend_nano_usd == paid
+    bill = reports.statement(LOCAL_OPERATOR, tenant.id)
+    sums = reports.sums(LOCAL_OPERATOR, wanted)
+    assert overview.totals.spend_nano_usd == spend.total.spend == sums.spend_nano_usd == paid
     for cut in (spend.tenants, spend.models, spend.schemas):
         assert sum(line.bought.spent for line in cut) == paid
     assert (bill.total.spent, bill.charged_nano_usd, bill.outside_nano_usd, bill.difference_nano_usd) == (
@@ -132,24 +136,24 @@ def test_reports(on: Rig, tenant: Tenant, paid: int) -> None:
         0,
         0,
     )
-    assert reports.forecast(tenant.id).spent == paid
+    assert reports.forecast(LOCAL_OPERATOR, tenant.id).spent == paid
     assert spend.total.discarded == overview.totals.wasted_nano_usd == sum(one.nano_usd for one in spend.reasons)
     assert spend.total.cost_per_valid == overview.totals.cost_per_valid_nano_usd
-    assert spend.total.unpriced_calls == overview.totals.unpriced_calls == reports.sums(wanted).unpriced == 3
-    assert spend.total.estimated_calls == overview.totals.estimated_calls == reports.sums(wanted).estimated
+    assert spend.total.unpriced_calls == overview.totals.unpriced_calls == sums.unpriced == 3
+    assert spend.total.estimated_calls == overview.totals.estimated_calls == sums.estimated
 
 
 def test_exports(on: Rig, tenant: Tenant, paid: int) -> None:
     """Every CSV adds up to it exactly: the calls, each cut of the spend, the statement, what was thrown away."""
     reports, now = on.runtime.reports, on.runtime.clock.now()
     window = Window.last(timedelta(days=1), now)
-    spend, bill = reports.spend(window, tenant.id), reports.statement(tenant.id)
+    spend, bill = reports.spend(LOCAL_OPERATOR, window, tenant.id), reports.statement(LOCAL_OPERATOR, tenant.id)
     wanted = CallFilter(starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id)
 
     def read(frame: Any) -> Any:
         return pd.read_csv(io.BytesIO(csv(frame)))
 
-    assert read(reports.calls_frame(wanted))["cost_nano_usd"].sum() == paid
+    assert read(reports.calls_frame(LOCAL_OPERATOR, wanted))["cost_nano_usd"].sum() == paid
     for kind in ("tenants", "models", "schemas"):
         assert read(spend.frame(kind))["spend_nano_usd"].sum() == paid
     assert read(spend.reasons_frame())["nano_usd"].sum() == spend.total.discarded

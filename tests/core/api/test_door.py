@@ -260,7 +260,7 @@ def test_a_revoked_key_never_generates(url: str, house: House) -> None:
     """Though the door still knows it: the database is asked again before anything is done."""
     assert httpx2.post(f"{url}/v1/generate", json=house.ask(), headers=house.headers, timeout=20).status_code == 200
     calls = len(house.wire.ledger.calls())
-    [key] = house.runtime.tenants.keys(house.tenant)
+    [key] = house.runtime.tenants.keys(LOCAL_OPERATOR, house.tenant)
     house.runtime.tenants.revoke_key(LOCAL_OPERATOR, key.id)
     for path in ("generate", "schemas", "spend"):
         method = "POST" if path == "generate" else "GET"

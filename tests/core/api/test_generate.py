@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.api import bodies
+from core.principals import LOCAL_OPERATOR
 from tests.core.api.conftest import CITY, House, events
 
 ANSWER = {
@@ -185,7 +186,7 @@ def test_a_caller_s_own_time(*, stream: bool, client: TestClient, house: House) 
 def test_user_and_metadata(client: TestClient, house: House) -> None:
     """Metadata is kept as it is, the user's id as a hash."""
     answer = generated(client, house.ask(user="jo@example.com", metadata={"order": 7}))
-    call = house.runtime.reports.call(answer["id"])
+    call = house.runtime.reports.call(LOCAL_OPERATOR, answer["id"])
     assert call.caller_metadata == {"order": 7}
     assert call.user_hash
     assert "jo@" not in call.user_hash

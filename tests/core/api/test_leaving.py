@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
+from core.principals import LOCAL_OPERATOR
 from core.reports import Call
 from core.settings import Settings
 from tests.core.api.conftest import House, eventually
@@ -38,7 +39,7 @@ def only_call(house: House) -> Call | None:
     with house.runtime.store.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT id FROM generation").all()
     assert len(rows) <= 1
-    return house.runtime.reports.call(rows[0].id) if rows else None
+    return house.runtime.reports.call(LOCAL_OPERATOR, rows[0].id) if rows else None
 
 
 @pytest.mark.parametrize(

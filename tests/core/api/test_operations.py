@@ -176,7 +176,7 @@ class TestTooFast:
 
     def test_too_many_at_once(self, client: TestClient, house: House) -> None:
         """A key with one place in flight; who comes meanwhile is told to come back soon."""
-        key = house.runtime.tenants.keys(house.tenant)[0]
+        key = house.runtime.tenants.keys(LOCAL_OPERATOR, house.tenant)[0]
         house.runtime.tenants.limit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
         policies = house.runtime.policies
         quotas = policies.snapshot(house.tenant.id).quotas(policies.authenticate(house.key))

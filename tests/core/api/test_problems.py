@@ -125,7 +125,7 @@ def test_no_key(path: str, header: str | None, house: House) -> None:
 def test_revoked_key(client: TestClient, house: House) -> None:
     """A revoked key opens nothing from the next request on."""
     assert client.get("/v1/schemas").status_code == 200
-    [key] = house.runtime.tenants.keys(house.tenant)
+    [key] = house.runtime.tenants.keys(LOCAL_OPERATOR, house.tenant)
     house.runtime.tenants.revoke_key(LOCAL_OPERATOR, key.id)
     assert client.get("/v1/schemas").status_code == 401
     refused(client, house.ask(), 401, "unauthenticated")
@@ -217,7 +217,7 @@ def test_rate_limit(client: TestClient, house: House) -> None:
     assert (response.status_code, told["code"], told["outcome"]) == (429, "rate_limited", "blocked_rate")
     assert 1 <= int(response.headers["retry-after"]) <= 61
     assert told["retry_after_seconds"] <= int(response.headers["retry-after"])
-    assert house.runtime.reports.call(told["generation_id"]).outcome == "blocked_rate"
+    assert house.runtime.reports.call(LOCAL_OPERATOR, told["generation_id"]).outcome == "blocked_rate"
     assert [step["room"] for step in told["trace"]][-1] == "limit"
 
 
@@ -279,7 +279,7 @@ def test_a_fault_of_ours(
     def broken(*_args: Any, **_more: Any) -> None:
         raise LookupError("the prompt was SECRET")
 
-    for part, path in (("generator.generate", "generate"), ("schemas.list", "schemas")):
+    for part, path in (("generator.generate", "generate"), ("schemas.catalogue", "schemas")):
         owner, name = part.split(".")
         monkeypatch.setattr(type(getattr(house.runtime, owner)), name, broken)
         response = client.post("/v1/generate", json=house.ask()) if path == "generate" else client.get("/v1/schemas")

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from core.principals import LOCAL_OPERATOR
 from tests.core.api.conftest import House, events
 
 
@@ -16,7 +17,7 @@ def test_kept(given: str, client: TestClient, house: House) -> None:
     """A usable id is taken over: on the answer and in the record."""
     response = client.post("/v1/generate", json=house.ask(), headers={"X-Request-ID": given})
     assert response.headers.get_list("x-request-id") == [given]
-    assert house.runtime.reports.call(response.json()["id"]).request_id == given
+    assert house.runtime.reports.call(LOCAL_OPERATOR, response.json()["id"]).request_id == given
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 129, "né", "a/b", "<script>", "a,b"])
@@ -40,7 +41,7 @@ def test_streams(url: str, house: House) -> None:
         f"{url}/v1/generate", json=house.ask(stream=True), headers=house.headers | {"X-Request-ID": "s-1"}
     )
     assert response.headers["x-request-id"] == "s-1"
-    assert house.runtime.reports.call(events(response)[-1][1]["id"]).request_id == "s-1"
+    assert house.runtime.reports.call(LOCAL_OPERATOR, events(response)[-1][1]["id"]).request_id == "s-1"
 
 
 def test_logged(client: TestClient, house: House, logged: Callable[[], str]) -> None:

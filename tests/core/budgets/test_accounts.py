@@ -307,7 +307,7 @@ def test_no_decision_reads_a_period_under_the_lock(till: Till, monkeypatch: pyte
     till.move_clock("Asia/Kathmandu")
     assert looks == [False, False]
     till.set(2000)
-    now = till.tenants.find(till.tenant.id)
+    now = till.tenants.find(LOCAL_OPERATOR, till.tenant.id)
     till.tenants.edit(LOCAL_OPERATOR, now.id, now.version, name=f"{now.name} again")
     assert looks == [False, False]
 

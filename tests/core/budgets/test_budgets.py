@@ -168,10 +168,10 @@ def test_budgets_are_listed_the_tenant_s_first(till: Till) -> None:
     other = Till(till.store, till.clock)
     other.set(3, scope="route", scope_name="slow")
 
-    listed = till.budgets.all([till.tenant, other.tenant])
+    listed = till.budgets.all(LOCAL_OPERATOR, [till.tenant, other.tenant])
     assert [one.terms.scope_name for one in listed[till.tenant.id]] == ["", OTHER, MODEL, "a", "b", "slow"]
     assert [one.limit_nano_usd for one in listed[other.tenant.id]] == [3]
-    assert list(till.budgets.states([till.tenant, other.tenant])) == [till.tenant.id]
+    assert list(till.budgets.states(LOCAL_OPERATOR, [till.tenant, other.tenant])) == [till.tenant.id]
 
 
 def test_thresholds_that_are_passed_show(till: Till) -> None:

@@ -34,7 +34,7 @@ def test_no_lock_is_held_across_a_provider_call(database_url: str) -> None:
         asked = [pool.submit(proctor.ask, tenant, f"slow-{SLOW_SECONDS}s", model=OPENAI) for _ in range(AT_ONCE)]
 
         assert eventually(lambda: wire.ledger.open_count == AT_ONCE, SLOW_SECONDS), "they wait for each other"
-        held = proctor.runtime.budgets.show(tenant).held_nano_usd
+        held = proctor.runtime.budgets.show(LOCAL_OPERATOR, tenant).held_nano_usd
         other = proctor.ask(tenant, model=ANTHROPIC)
         proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 2 * 10**9)
         assert wire.ledger.open_count > 0, "all of that happened while they were out"

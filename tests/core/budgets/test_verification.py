@@ -81,7 +81,7 @@ def test_what_was_carried_cannot_be_taken_away(till: Till) -> None:
 
 def test_a_verification_is_written_down(till: Till) -> None:
     """Everybody can see when the books were last verified, by whom, and what came of it."""
-    assert till.budgets.last_verification() is None
+    assert till.budgets.last_verification(LOCAL_OPERATOR) is None
     till.spend(300)
     till.budgets.verify(by="somebody")
     till.advance(1)
@@ -89,7 +89,7 @@ def test_a_verification_is_written_down(till: Till) -> None:
         cursor.execute("UPDATE account SET held_nano_usd = 5")
     till.budgets.verify()
 
-    last = till.budgets.last_verification()
+    last = till.budgets.last_verification(LOCAL_OPERATOR)
     assert last is not None
     assert (last.ok, last.by, last.difference_nano_usd, last.held_nano_usd) == (False, "one", 5, 5)
     assert [(row.by, row.ok) for row in till.rows(Verification)] == [("somebody", True), ("one", False)]

@@ -107,7 +107,7 @@ def test_the_demo_tenants_need_no_confirmation(proctor: Runtime, open_page: Open
     page.button(key="start_drill").click().run()
 
     assert not page.exception
-    [drill] = proctor.drills.running()
+    [drill] = proctor.drills.running(LOCAL_OPERATOR)
     assert (drill.fault, drill.share, drill.seconds, drill.reason) == (Fault.SLOW, 0.35, 2.5, "Does it hold?")
     assert "ends in 30 min" in told(page)
     assert page.button(key=f"stop_{drill.id}").label == "Stop now"
@@ -120,7 +120,7 @@ def _confirming(name: str, share: float) -> None:
     from pages.kit.page import open_page
 
     visit = open_page("Test", "A dialog.", needs=Permission.DRILLS_READ)
-    tenant = visit.runtime.tenants.find(name)
+    tenant = visit.runtime.tenants.find(visit.principal, name)
     form.confirm(visit, form.Draft(tenant, Fault.INVALID, share, 5.0, "openai", 60, "Why *not*?"))
 
 
@@ -132,7 +132,7 @@ def test_real_calls_need_a_word_more(proctor: Runtime, acme: Tenant, open_page: 
     assert page.button(key="start_drill").label == "Start…"
 
     page.button(key="start_drill").click().run()
-    assert not proctor.drills.running()
+    assert not proctor.drills.running(LOCAL_OPERATOR)
 
     dialog = AppTest.from_function(_confirming, args=("Acme_1", 0.1), default_timeout=60).run()
     assert not dialog.exception
@@ -141,11 +141,11 @@ def test_real_calls_need_a_word_more(proctor: Runtime, acme: Tenant, open_page: 
     assert "It ends by itself at Mar 04, 13:07 UTC." in told(dialog)
     assert r"Why \*not\*?" in told(dialog)
     assert "count in breakers" in told(dialog)
-    assert not proctor.drills.running()
+    assert not proctor.drills.running(LOCAL_OPERATOR)
 
     dialog.button(key="confirm_drill").click().run()
 
-    [drill] = proctor.drills.running()
+    [drill] = proctor.drills.running(LOCAL_OPERATOR)
     assert (drill.tenant_id, drill.share, drill.target) == (acme.id, 0.1, "openai")
 
 
@@ -157,7 +157,7 @@ def test_a_drill_is_stopped_by_its_button(proctor: Runtime, acme: Tenant, open_p
 
     page.button(key=f"stop_{drill.id}").click().run()
 
-    assert not proctor.drills.running()
+    assert not proctor.drills.running(LOCAL_OPERATOR)
     [row] = page.dataframe[0].value.to_dict("records")
     assert (row["Whose calls"], row["To"], row["Share"]) == ("Acme_1", "openai/gpt-4o-mini", "20%")
     assert (row["End"], row["Reason"]) == ("stopped", "Does *it* hold?")

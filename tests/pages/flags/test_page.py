@@ -41,7 +41,7 @@ def test_tenants_with_rules_of_their_own_come_first(open_page: Open, proctor: Ru
     """With many tenants the exceptions are on the first page, and the rest can be turned to."""
     for number in range(30):
         proctor.tenants.create(LOCAL_OPERATOR, f"Tenant {number:02}")
-    proctor.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, proctor.tenants.find("Tenant 29"), False)
+    proctor.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, proctor.tenants.find(LOCAL_OPERATOR, "Tenant 29"), False)
 
     page = open_page("flags")
 
@@ -77,7 +77,7 @@ def _turning(flag: str, whose: str, is_on: bool) -> None:  # noqa: FBT001 a scri
     from pages.kit.page import open_page
 
     visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
-    tenants, rules = list(visit.runtime.tenants.list()), list(visit.runtime.flags.rules())
+    tenants, rules = list(visit.runtime.tenants.list(visit.principal)), list(visit.runtime.flags.rules(visit.principal))
     tenant = next((one for one in tenants if one.name == whose), None)
     dialogs.turn(visit, Flag(flag), tenant, is_on, dialogs.kept(Flag(flag), tenant, tenants, rules))
 
@@ -89,8 +89,8 @@ def _clearing(flag: str, whose: str) -> None:
     from pages.kit.page import open_page
 
     visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
-    rules = list(visit.runtime.flags.rules())
-    tenant = next((one for one in visit.runtime.tenants.list() if one.name == whose), None)
+    rules = list(visit.runtime.flags.rules(visit.principal))
+    tenant = next((one for one in visit.runtime.tenants.list(visit.principal) if one.name == whose), None)
     rule = next((one for one in rules if (one.name, one.tenant_id) == (flag, tenant.id if tenant else "")), None)
     if rule:
         dialogs.clear(visit, Flag(flag), tenant, dialogs.beneath(Flag(flag), rule, rules))
@@ -110,11 +110,11 @@ def test_turning_off_names_the_consequence_and_whom_it_spares(proctor: Runtime, 
     assert "every tenant without a rule of its own" in told
     assert "While it is on, answers may be streamed" in told
     assert r"Acme \(on\)" in told
-    assert not proctor.flags.evaluate(Flag.STREAMING, None).value
+    assert not proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, None).value
 
     dialog.button(key="confirm_turn").click().run()
 
-    assert proctor.flags.evaluate(Flag.STREAMING, None).value
+    assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, None).value
 
 
 def test_a_kill_switch_warns(proctor: Runtime, acme: Tenant) -> None:
@@ -124,8 +124,8 @@ def test_a_kill_switch_warns(proctor: Runtime, acme: Tenant) -> None:
 
     dialog.button(key="confirm_turn").click().run()
 
-    assert not proctor.flags.evaluate(Flag.GENERATION, acme.id).value
-    assert proctor.flags.evaluate(Flag.GENERATION, None).value
+    assert not proctor.flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, acme.id).value
+    assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, None).value
 
 
 def test_removing_a_rule_says_what_decides_instead(proctor: Runtime, acme: Tenant) -> None:
@@ -135,4 +135,4 @@ def test_removing_a_rule_says_what_decides_instead(proctor: Runtime, acme: Tenan
 
     dialog.button(key="confirm_clear").click().run()
 
-    assert proctor.flags.evaluate(Flag.STREAMING, acme.id).rule == "the rule for all tenants"
+    assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id).rule == "the rule for all tenants"

@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.tables import Tenant
 from pages.playground import answer
 from pages.playground.ask import SOURCES
+from tests.builders import operator
 from tests.pages.conftest import Open
 from tests.wire.server import WireServer
 
@@ -50,7 +51,7 @@ def proctor(sqlite_url: str, wire: WireServer) -> Iterator[Runtime]:
         model_fallback="anthropic/claude-haiku-4-5",
     )
     runtime = running.build(settings, SystemClock())
-    runtime.schemas.load_samples("test")
+    runtime.schemas.load_samples(operator("test"))
     running.install(runtime)
     st.cache_data.clear()
     yield runtime
@@ -320,7 +321,7 @@ def test_leaving_hangs_up_on_the_provider() -> None:
 def nobody(sqlite_url: str) -> Iterator[Runtime]:
     """A Proctor with a tenant, and nobody to answer it."""
     runtime = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), SystemClock())
-    runtime.schemas.load_samples("test")
+    runtime.schemas.load_samples(operator("test"))
     runtime.tenants.create(LOCAL_OPERATOR, "Acme")
     running.install(runtime)
     yield runtime

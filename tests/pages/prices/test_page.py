@@ -58,7 +58,7 @@ def test_what_models_cost_today(open_page: Open, proctor: Runtime) -> None:
     """Those called and those with a price of their own, with source and date; another tenant's price is not shown."""
     _call(proctor, GPT, cost_nano_usd=1)
     _call(proctor, hours=2)
-    tenant = proctor.tenants.find("Acme")
+    tenant = proctor.tenants.find(LOCAL_OPERATOR, "Acme")
     proctor.prices.set(LOCAL_OPERATOR, "openai", "gpt-4o", rates=RATES, tenant=tenant)
     for choice, rate in (({}, "2.5"), ({"tenant": "Acme"}, "2")):
         page = open_page("prices", **choice)
@@ -90,7 +90,7 @@ def _withdrawing() -> None:
     from pages.prices import dialogs
 
     visit = open_page("Test", "A dialog.", needs=Permission.PRICES_READ)
-    dialogs.withdraw(visit, visit.runtime.prices.overrides()[0], "all tenants")
+    dialogs.withdraw(visit, visit.runtime.prices.overrides(visit.principal)[0], "all tenants")
 
 
 def _repricing() -> None:
@@ -172,7 +172,7 @@ def test_a_price_is_set(proctor: Runtime) -> None:
     dialog.text_input("price_reason").set_value("contract 7")
     dialog.button("confirm_price").click().run()
     assert not dialog.exception
-    (made,) = proctor.prices.overrides()
+    (made,) = proctor.prices.overrides(LOCAL_OPERATOR)
     assert (made.subject, made.sentence) == ("compatible/own_model", "$2 in and $8 out per million tokens")
     assert (made.from_at, made.reason) == (NOW - 2 * DAY, "contract 7")
 
@@ -187,7 +187,7 @@ def test_a_discount_for_one_tenant(proctor: Runtime, acme: None) -> None:
     assert "Calls of Acme that begin from" in _told(dialog)
     dialog.text_input("price_percent").set_value("12.5").run()
     dialog.button("confirm_price").click().run()
-    (made,) = proctor.prices.overrides()
+    (made,) = proctor.prices.overrides(LOCAL_OPERATOR)
     assert (made.subject, made.sentence, made.tenant_id) == ("openai/*", "12.5 % less than the list price", "acme")
 
 
@@ -197,7 +197,7 @@ def test_a_wrong_price_is_refused_with_a_sentence(proctor: Runtime) -> None:
     dialog.text_input("price_input_usd_per_mtok").set_value("-1").run()
     dialog.button("confirm_price").click().run()
     assert "The input rate is an amount of dollars per million tokens" in _told(dialog)
-    assert proctor.prices.overrides() == []
+    assert proctor.prices.overrides(LOCAL_OPERATOR) == []
 
 
 def test_a_price_that_somebody_else_changed_is_a_conflict(proctor: Runtime) -> None:
@@ -208,9 +208,9 @@ def test_a_price_that_somebody_else_changed_is_a_conflict(proctor: Runtime) -> N
     proctor.prices.set(LOCAL_OPERATOR, *GPT, rates=RATES, from_at=NOW - DAY)
     dialog.button("confirm_price").click().run()
     assert "Someone else changed the price of openai/gpt-4o-mini meanwhile" in _told(dialog)
-    assert len(proctor.prices.overrides()) == 1
+    assert len(proctor.prices.overrides(LOCAL_OPERATOR)) == 1
     dialog.button("confirm_price").click().run()
-    assert len(proctor.prices.overrides()) == 2
+    assert len(proctor.prices.overrides(LOCAL_OPERATOR)) == 2
 
 
 @pytest.mark.usefixtures("acme")
@@ -224,7 +224,7 @@ def test_history_is_priced_anew_with_a_reason(proctor: Runtime) -> None:
     dialog.text_input("reprice_reason").set_value("the price was late").run()
     dialog.button("confirm_reprice").click().run()
     assert not dialog.exception
-    (done,) = proctor.repricings.list()
+    (done,) = proctor.repricings.list(LOCAL_OPERATOR)
     assert (done.attempts, done.after_nano_usd, done.reason) == (1, 1_520_000, "the price was late")
 
 
@@ -238,7 +238,7 @@ def test_what_changed_since_the_preview_is_not_done(proctor: Runtime) -> None:
     _call(proctor, hours=2)
     dialog.button("confirm_reprice").click().run()
     assert "no longer what the preview showed" in _told(dialog)
-    assert proctor.repricings.list() == []
+    assert proctor.repricings.list(LOCAL_OPERATOR) == []
 
 
 def test_overrides_and_the_way_back(open_page: Open, proctor: Runtime) -> None:
@@ -275,7 +275,7 @@ def test_a_price_is_withdrawn(proctor: Runtime) -> None:
     made = proctor.prices.set(LOCAL_OPERATOR, *GPT, rates=RATES)
     dialog = _dialog(_withdrawing)
     dialog.button("confirm_withdraw").click().run()
-    (gone,) = proctor.prices.overrides()
+    (gone,) = proctor.prices.overrides(LOCAL_OPERATOR)
     assert (gone.id, gone.withdrawn_at) == (made.id, NOW)
 
 

@@ -135,7 +135,7 @@ def test_opening_by_hand_names_the_consequence_and_wants_a_reason(proctor: Runti
     page.text_input(key="breaker_reason").set_value("Incident 123").run()
     page.button(key="confirm_breaker").click().run()
 
-    [override] = proctor.overrides.all().values()
+    [override] = proctor.overrides.all(LOCAL_OPERATOR).values()
     assert (override.state, override.reason, override.actor) == (BreakerState.OPEN, "Incident 123", "local operator")
     said = proctor.breakers.refusal(*WHO, "", override)
     assert said
@@ -150,7 +150,7 @@ def test_a_word_is_taken_back(proctor: Runtime) -> None:
     assert "decide again" in _told(page)
     page.button(key="confirm_breaker").click().run()
 
-    assert proctor.overrides.all() == {}
+    assert proctor.overrides.all(LOCAL_OPERATOR) == {}
 
 
 def _mistaken() -> None:
@@ -166,7 +166,7 @@ def test_a_model_without_a_provider_is_refused(proctor: Runtime) -> None:
     page = AppTest.from_function(_mistaken, default_timeout=60).run()
 
     assert "does not name a provider" in page.error[0].value
-    assert proctor.overrides.all() == {}
+    assert proctor.overrides.all(LOCAL_OPERATOR) == {}
 
 
 def test_who_may_not_write_is_offered_nothing(proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

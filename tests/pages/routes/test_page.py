@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.tables import AttemptKind
 from pages.kit import outcomes
 from pages.routes import edit
+from tests.builders import operator
 from tests.pages.conftest import Open
 
 
@@ -130,7 +131,7 @@ def _editing(name: str) -> None:
     from pages.routes import edit
 
     visit = open_page("Test", "A dialog.", needs=Permission.ROUTES_READ)
-    views = {view.terms.name: view for view in visit.runtime.routes.list()}
+    views = {view.terms.name: view for view in visit.runtime.routes.list(visit.principal)}
     edit.edit(visit, st.session_state.setdefault("seen", views.get(name)))
 
 
@@ -167,7 +168,7 @@ def test_an_edit_shows_the_difference_and_its_price_before_it_is_saved(proctor: 
 
     dialog.button(key="confirm_route").click().run()
 
-    saved = proctor.routes.find("default")
+    saved = proctor.routes.find(LOCAL_OPERATOR, "default")
     assert [one.name for one in saved.terms.candidates] == ["anthropic/claude-haiku-4-5", "openai/gpt-4o-mini"]
     assert (saved.version, saved.is_from_environment) == (1, False)
 
@@ -178,7 +179,7 @@ def test_a_model_that_cannot_be_is_told_while_it_is_typed(proctor: Runtime) -> N
 
     assert "mystery-9" in dialog.error[0].value
     assert not [button for button in dialog.button if button.key == "confirm_route"]
-    assert proctor.routes.find("default").is_from_environment
+    assert proctor.routes.find(LOCAL_OPERATOR, "default").is_from_environment
 
 
 def test_a_route_that_somebody_else_changed_is_not_overwritten(proctor: Runtime) -> None:
@@ -189,7 +190,7 @@ def test_a_route_that_somebody_else_changed_is_not_overwritten(proctor: Runtime)
     dialog.button(key="confirm_route").click().run()
 
     assert "Someone else changed route default" in dialog.warning[-1].value
-    assert [one.name for one in proctor.routes.find("default").terms.candidates] == ["openai/gpt-4.1"]
+    assert [one.name for one in proctor.routes.find(LOCAL_OPERATOR, "default").terms.candidates] == ["openai/gpt-4.1"]
 
 
 def test_a_new_route_needs_a_name_and_a_model(proctor: Runtime) -> None:
@@ -202,7 +203,7 @@ def test_a_new_route_needs_a_name_and_a_model(proctor: Runtime) -> None:
 
     dialog.button(key="confirm_route").click().run()
 
-    terms = proctor.routes.find("cheap").terms
+    terms = proctor.routes.find(LOCAL_OPERATOR, "cheap").terms
     assert [(one.name, one.max_tokens) for one in terms.candidates] == [("openai/gpt-4.1-nano", 256)]
     assert (terms.max_reasks, terms.max_retries, terms.deadline_seconds) == (0, 1, 60.0)
     with pytest.raises(Conflict):
@@ -215,7 +216,7 @@ def _removing(name: str) -> None:
     from pages.routes import edit
 
     visit = open_page("Test", "A dialog.", needs=Permission.ROUTES_READ)
-    view = next((one for one in visit.runtime.routes.list() if one.terms.name == name), None)
+    view = next((one for one in visit.runtime.routes.list(visit.principal) if one.terms.name == name), None)
     if view and not view.is_from_environment:
         edit.reset(visit, view)
 
@@ -231,13 +232,13 @@ def test_removing_a_route_says_what_decides_then(proctor: Runtime, name: str, sa
 
     dialog.button(key="confirm_reset").click().run()
 
-    left = {view.terms.name: view.is_from_environment for view in proctor.routes.list()}
+    left = {view.terms.name: view.is_from_environment for view in proctor.routes.list(LOCAL_OPERATOR)}
     assert left == {"default": True}
 
 
 def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
     """Saving a route anew loses nothing of it: purpose, causes, hedging, caching, parameters."""
-    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     kept = proctor.routes.set(
         LOCAL_OPERATOR,
         "default",
@@ -257,14 +258,14 @@ def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
 
     dialog.button(key="confirm_route").click().run()
 
-    saved = proctor.routes.find("default")
+    saved = proctor.routes.find(LOCAL_OPERATOR, "default")
     assert saved.version == 2
     assert saved.described == kept.described
 
 
 def test_every_part_of_a_route_can_be_edited(proctor: Runtime) -> None:
     """Each field is saved as it was typed, and stands in the difference before."""
-    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     dialog = _dialog(_editing, "default")
     dialog.text_input(key="description_default_0").set_value("Small *things*.")
     dialog.multiselect(key="schemas_default_0").set_value(["person"])
@@ -284,7 +285,7 @@ def test_every_part_of_a_route_can_be_edited(proctor: Runtime) -> None:
     assert difference["openai/gpt-4o-mini: Parameters"] == ["none", "temperature=0.5, reasoning_effort=low"]
     dialog.button(key="confirm_route").click().run()
 
-    saved = proctor.routes.find("default")
+    saved = proctor.routes.find(LOCAL_OPERATOR, "default")
     assert saved.terms.candidates[0].parameters == {"temperature": 0.5, "reasoning_effort": "low"}
     assert (saved.terms.hedge_after_ms, saved.terms.cache_seconds, saved.terms.marks_cache) == (500, 30, False)
     assert [cause.value for cause in saved.terms.fallback_on] == ["outage"]
@@ -296,12 +297,12 @@ def test_parameters_that_cannot_be_are_told_while_they_are_typed(proctor: Runtim
     dialog = _type(_dialog(_editing, "default"), "default_0", edited_rows={0: {"parameters": "temperature=9"}})
     assert "temperature lies between 0 and 2" in dialog.error[0].value
     assert not [button for button in dialog.button if button.key == "confirm_route"]
-    assert proctor.routes.find("default").is_from_environment
+    assert proctor.routes.find(LOCAL_OPERATOR, "default").is_from_environment
 
 
 def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> None:
     """Its purpose, its schemas, what a model has of its own, hedging and the causes that are off are in words."""
-    proctor.schemas.add("test", "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     proctor.routes.set(
         LOCAL_OPERATOR,
         "people",

@@ -46,16 +46,16 @@ def _asking(name: str) -> None:
     from pages.tenants import budget_dialogs
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = visit.runtime.tenants.find("Acme")
+    tenant = visit.runtime.tenants.find(visit.principal, "Acme")
     if "seen" not in st.session_state:  # what the page had read when the dialog was opened
-        st.session_state["seen"] = visit.runtime.budgets.all([tenant]).get(tenant.id, [])
+        st.session_state["seen"] = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])
     seen = st.session_state["seen"]
     getattr(budget_dialogs, name)(visit, tenant, seen if name == "create" else seen[0])
 
 
 def test_a_budget_stands_with_what_it_paid(open_page: OpenPage, proctor: Runtime, acme: Tenant) -> None:
     """The card has what is spent of how much, for how long, and what can be done; raises are listed."""
-    budget = proctor.budgets.show(acme)
+    budget = proctor.budgets.show(LOCAL_OPERATOR, acme)
     until = proctor.clock.now() + timedelta(days=3)
     proctor.budgets.raise_limit(LOCAL_OPERATOR, acme, budget.budget_id, 10 * NANO, ends_at=until, reason="a campaign")
 
@@ -91,7 +91,7 @@ def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) ->
     dialog.multiselect(key="budget_thresholds").set_value([50, 90])
     dialog.button(key="confirm_budget").click().run()
 
-    state = proctor.budgets.show(acme)
+    state = proctor.budgets.show(LOCAL_OPERATOR, acme)
     assert (state.terms.period, state.terms.mode, state.terms.thresholds) == ("week", "degrade", (50, 90))
     assert (state.limit_nano_usd, state.spent_nano_usd) == (1_500_000_000, 2 * NANO)
 
@@ -127,7 +127,7 @@ def test_a_budget_can_last_from_one_day_to_another(proctor: Runtime, acme: Tenan
     dialog.date_input(key="budget_span").set_value((first, first + timedelta(days=9))).run()
     dialog.button(key="confirm_budget").click().run()
 
-    state = proctor.budgets.show(acme)
+    state = proctor.budgets.show(LOCAL_OPERATOR, acme)
     assert (state.terms.period, state.ends_at - state.starts_at) == ("span", timedelta(days=10))
     assert f"{state.starts_at.astimezone(ZoneInfo('Asia/Kathmandu')):%Y-%m-%d %H:%M}" == f"{first:%Y-%m-%d} 00:00"
 
@@ -140,10 +140,10 @@ def test_a_budget_for_one_route_begins_with_what_it_cost(proctor: Runtime, acme:
     dialog.selectbox(key="budget_route").set_value("default").run()
     dialog.button(key="confirm_new_budget").click().run()
 
-    state = proctor.budgets.show(acme, "route", "default")
+    state = proctor.budgets.show(LOCAL_OPERATOR, acme, "route", "default")
     assert (state.limit_nano_usd, state.spent_nano_usd) == (25 * NANO, 0)
     proctor.budgets.set(LOCAL_OPERATOR, acme, NANO, scope="route", scope_name="triage")
-    assert proctor.budgets.show(acme, "route", "triage").spent_nano_usd == 2 * NANO
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme, "route", "triage").spent_nano_usd == 2 * NANO
 
 
 def test_a_raise_needs_a_reason_and_ends_by_itself(proctor: Runtime, acme: Tenant) -> None:
@@ -154,7 +154,7 @@ def test_a_raise_needs_a_reason_and_ends_by_itself(proctor: Runtime, acme: Tenan
     dialog.text_input(key="raise_reason").set_value("a campaign")
     dialog.button(key="confirm_raise").click().run()
 
-    state = proctor.budgets.show(acme)
+    state = proctor.budgets.show(LOCAL_OPERATOR, acme)
     assert state.limit_nano_usd == 35 * NANO
     [more] = state.terms.raises
     assert timedelta(days=1) <= more.ends_at - proctor.clock.now() <= timedelta(days=2)
@@ -167,4 +167,4 @@ def test_a_budget_is_removed_once_it_was_confirmed(proctor: Runtime, acme: Tenan
     dialog.button(key="confirm_remove").click().run()
 
     with pytest.raises(NotFound):
-        proctor.budgets.show(acme)
+        proctor.budgets.show(LOCAL_OPERATOR, acme)

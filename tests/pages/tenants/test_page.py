@@ -31,7 +31,7 @@ def acme(proctor: Runtime) -> Tenant:
 
 def _type(page: AppTest, proctor: Runtime, amounts: dict[int, Any]) -> AppTest:
     """Type amounts into the table of budgets, by row, as no browser would let you."""
-    members = zlib.crc32("".join(tenant.id for tenant in proctor.tenants.list()).encode())
+    members = zlib.crc32("".join(tenant.id for tenant in proctor.tenants.list(LOCAL_OPERATOR)).encode())
     page.session_state[f"budgets_0_{members}"] = {
         "edited_rows": {row: {"budget": amount} for row, amount in amounts.items()},
         "added_rows": [],
@@ -70,7 +70,7 @@ def test_a_typed_budget_can_be_reviewed_or_discarded(open_page: Open, proctor: R
     page.button(key="discard").click().run()
 
     assert page.button(key="review").disabled
-    assert proctor.budgets.show(acme).limit_nano_usd == 25 * NANO
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 25 * NANO
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_list_tells_each_budget_from_its_account(proctor: Runtime, acme: Ten
     """Amounts are the ledger's, a missing budget is a gap and not a zero, and the reset is in the tenant's time."""
     globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
 
-    table = listed([acme, globex], proctor.budgets.states([acme, globex]))
+    table = listed([acme, globex], proctor.budgets.states(LOCAL_OPERATOR, [acme, globex]))
 
     first, second = table.to_dict("records")
     assert (first["budget"], first["spent"], first["resets"]) == (25.0, "$0.00", "Apr 01, 00:00")
@@ -154,11 +154,11 @@ def _confirming(changes: dict[str, float]) -> None:
     from pages.tenants import budget_review
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list()}
+    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
     import streamlit as st
 
     if "seen" not in st.session_state:  # what the page had read when the dialog was opened
-        st.session_state["seen"] = visit.runtime.budgets.states(list(tenants.values()))
+        st.session_state["seen"] = visit.runtime.budgets.states(visit.principal, list(tenants.values()))
     budget_review.review(visit, changes, tenants, st.session_state["seen"])
 
 
@@ -187,8 +187,8 @@ def test_confirmed_budgets_are_saved_in_whole_nano_dollars(proctor: Runtime, acm
 
     _dialog(_confirming, {"Acme": 30.1, "Globex": 0.07}).button(key="confirm_budgets").click().run()
 
-    assert proctor.budgets.show(acme).limit_nano_usd == 30_100_000_000
-    assert proctor.budgets.show(globex).limit_nano_usd == 70_000_000
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 30_100_000_000
+    assert proctor.budgets.show(LOCAL_OPERATOR, globex).limit_nano_usd == 70_000_000
 
 
 def test_a_budget_that_somebody_else_changed_is_not_overwritten(proctor: Runtime, acme: Tenant) -> None:
@@ -199,7 +199,7 @@ def test_a_budget_that_somebody_else_changed_is_not_overwritten(proctor: Runtime
     dialog.button(key="confirm_budgets").click().run()
 
     assert "Someone else changed the budget of Acme" in dialog.warning[0].value
-    assert proctor.budgets.show(acme).limit_nano_usd == 99 * NANO
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 99 * NANO
 
 
 def _creating() -> None:
@@ -218,9 +218,9 @@ def test_a_tenant_is_created_with_its_budget(proctor: Runtime) -> None:
     dialog.number_input(key="new_budget").set_value(12.5)
     dialog.button(key="confirm_tenant").click().run()
 
-    (acme,) = proctor.tenants.list()
+    (acme,) = proctor.tenants.list(LOCAL_OPERATOR)
     assert (acme.name, acme.timezone, acme.rate_limit_per_min) == ("Acme", "Europe/Berlin", None)
-    assert proctor.budgets.show(acme).limit_nano_usd == 12_500_000_000
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 12_500_000_000
 
 
 @pytest.mark.parametrize(("name", "says"), [("", "letters, digits"), ("acme", "already a tenant Acme")])
@@ -232,7 +232,7 @@ def test_a_tenant_that_cannot_be_is_told_in_the_dialog(proctor: Runtime, acme: T
     dialog.button(key="confirm_tenant").click().run()
 
     assert says in next(alert.value for alert in (*dialog.error, *dialog.warning))
-    assert len(proctor.tenants.list()) == 1
+    assert len(proctor.tenants.list(LOCAL_OPERATOR)) == 1
 
 
 def _making_a_key() -> None:
@@ -241,7 +241,7 @@ def _making_a_key() -> None:
     from pages.tenants import keys
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    keys.create(visit, visit.runtime.tenants.list()[0])
+    keys.create(visit, visit.runtime.tenants.list(visit.principal)[0])
 
 
 def test_a_new_key_is_on_the_screen_once(proctor: Runtime, acme: Tenant) -> None:
@@ -252,12 +252,12 @@ def test_a_new_key_is_on_the_screen_once(proctor: Runtime, acme: Tenant) -> None
 
     secret = dialog.code[0].value
     assert proctor.tenants.authenticate(secret).tenant_id == acme.id
-    assert [key.name for key in proctor.tenants.keys(acme)] == ["billing"]
+    assert [key.name for key in proctor.tenants.keys(LOCAL_OPERATOR, acme)] == ["billing"]
     assert secret not in repr(dialog.session_state)
 
     dialog.run()
     assert not dialog.code
-    assert len(proctor.tenants.keys(acme)) == 1
+    assert len(proctor.tenants.keys(LOCAL_OPERATOR, acme)) == 1
 
 
 def _revoking() -> None:
@@ -266,8 +266,8 @@ def _revoking() -> None:
     from pages.tenants import keys
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = visit.runtime.tenants.list()[0]
-    keys.revoke(visit, tenant, visit.runtime.tenants.keys(tenant)[0])
+    tenant = visit.runtime.tenants.list(visit.principal)[0]
+    keys.revoke(visit, tenant, visit.runtime.tenants.keys(visit.principal, tenant)[0])
 
 
 def test_revoking_says_whom_it_locks_out(proctor: Runtime, acme: Tenant) -> None:
@@ -277,11 +277,11 @@ def test_revoking_says_whom_it_locks_out(proctor: Runtime, acme: Tenant) -> None
     told = " ".join(text.value for text in dialog.markdown)
     assert "Acme" in told
     assert new.prefix in told
-    assert proctor.tenants.keys(acme)[0].is_live
+    assert proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].is_live
 
     dialog.button(key="confirm_revoke").click().run()
 
-    assert not proctor.tenants.keys(acme)[0].is_live
+    assert not proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].is_live
 
 
 def _settling() -> None:
@@ -292,7 +292,7 @@ def _settling() -> None:
     from pages.tenants import settings
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = st.session_state.setdefault("seen", visit.runtime.tenants.list()[0])
+    tenant = st.session_state.setdefault("seen", visit.runtime.tenants.list(visit.principal)[0])
     settings.edit(visit, tenant)
 
 
@@ -304,7 +304,7 @@ def test_settings_are_saved_unless_somebody_else_was_first(proctor: Runtime, acm
     second.number_input(key=f"days_{acme.id}").set_value(0)
     second.button(key="confirm_settings").click().run()
 
-    now = proctor.tenants.find("Acme")
+    now = proctor.tenants.find(LOCAL_OPERATOR, "Acme")
     assert (now.rate_limit_per_min, now.payload_retention_days) == (7, 30)
     assert "Someone else changed tenant Acme" in second.warning[0].value
 
@@ -317,8 +317,10 @@ def _limiting() -> None:  # pragma: no cover - runs inside AppTest
     from pages.tenants import keys
 
     visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = visit.runtime.tenants.list()[0]
-    keys.limit(visit, tenant, st.session_state.setdefault("seen", visit.runtime.tenants.keys(tenant)[0]))
+    tenant = visit.runtime.tenants.list(visit.principal)[0]
+    keys.limit(
+        visit, tenant, st.session_state.setdefault("seen", visit.runtime.tenants.keys(visit.principal, tenant)[0])
+    )
 
 
 def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
@@ -327,7 +329,7 @@ def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, 
     dialog.number_input(key=f"tokens_per_min_{acme.id}").set_value(90_000)
     dialog.number_input(key=f"concurrent_limit_{acme.id}").set_value(4)
     dialog.button(key="confirm_settings").click().run()
-    now = proctor.tenants.find("Acme")
+    now = proctor.tenants.find(LOCAL_OPERATOR, "Acme")
     assert (now.rate_limit_per_min, now.tokens_per_min, now.concurrent_limit) == (None, 90_000, 4)
 
     quotas = proctor.policies.snapshot(acme.id).quotas(LOCAL_OPERATOR)
@@ -339,11 +341,11 @@ def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, 
 def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
     """A key may have a share of its tenant's limits, and lose it again."""
     proctor.tenants.create_key(LOCAL_OPERATOR, acme, "nightly")
-    key = proctor.tenants.keys(acme)[0]
+    key = proctor.tenants.keys(LOCAL_OPERATOR, acme)[0]
     dialog = _dialog(_limiting)
     dialog.number_input(key=f"limit_{key.id}").set_value(5)
     dialog.button(key="confirm_key_limits").click().run()
-    assert proctor.tenants.keys(acme)[0].rate_limit_per_min == 5
+    assert proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].rate_limit_per_min == 5
     assert "0 of 5 generations" in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
 
     proctor.tenants.limit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)

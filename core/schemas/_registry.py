@@ -1,15 +1,15 @@
-"""The registry of schemas: named response models, their immutable versions, and the labels that move between them."""
+"""What is registered: found, listed, added and promoted."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
+import sqlalchemy
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
@@ -17,13 +17,22 @@ from sqlmodel import Session, col, func, select
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
+from core.principals import Permission, Principal
 from core.response_models import ResponseModel, field_errors, response_model, tool_name
+from core.schemas._views import (
+    ResolvedSchema,
+    SchemaEntry,
+    SchemaSummary,
+    VersionSummary,
+    summaries,
+    versions,
+)
 from core.store import Store
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
 PRODUCTION = "production"
 """The label that a bare name means."""
-SAMPLES = Path(__file__).resolve().parents[1] / "data" / "schemas"
+SAMPLES = Path(__file__).resolve().parents[2] / "data" / "schemas"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -35,63 +44,6 @@ _BY_LABEL = _FOUND + (
 _BY_VERSION = _FOUND + "JOIN schema_version v ON v.schema_id = s.id WHERE s.name = :name AND v.version = :version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedSchema:
-    """One shape that an answer is to have."""
-
-    name: str
-    version: int | None
-    """``None`` where the schema came with the request."""
-    hash: str
-    """Names the content: 16 hexadecimal digits."""
-    body: dict[str, Any]
-    """The JSON Schema."""
-    example_input: str = ""
-    example_output: Any = None
-    """A value that satisfies the schema."""
-    response_model: type[ResponseModel]
-
-    @property
-    def reference(self) -> str:
-        """The name that finds just this version; the bare name where there is none."""
-        return self.name if self.version is None else f"{self.name}@{self.version}"
-
-    @property
-    def wire_example(self) -> Mapping[str, Any] | None:
-        """The example output as a provider would answer it."""
-        if self.example_output is None:
-            return None
-        wrapped = self.response_model.form.is_wrapped
-        return {"value": self.example_output} if wrapped else cast("dict[str, Any]", self.example_output)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaSummary:
-    """A schema in a list."""
-
-    name: str
-    description: str
-    versions: int
-    """How many there are."""
-    latest: int
-    """The number of the newest."""
-    labels: Mapping[str, int]
-    """Version by label."""
-    is_demo: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionSummary:
-    """A version in a list."""
-
-    version: int
-    hash: str
-    labels: Sequence[str]
-    created_at: datetime
-    created_by: str
-
-
 class Schemas:
     """The schemas of this deployment."""
 
@@ -100,9 +52,23 @@ class Schemas:
         self._clock = clock
         self._by_label = store.prepare(_BY_LABEL)
         self._by_version = store.prepare(_BY_VERSION)
+        self._bodies: dict[str, dict[str, Any]] = {}
+        """The JSON Schemas of registered versions by hash, as far as somebody asked for them."""
 
-    def find(self, reference: str) -> ResolvedSchema:
+    def find(self, principal: Principal, reference: str) -> ResolvedSchema:
         """Return the version that *reference* means: ``name`` (in production), ``name@label`` or ``name@3``.
+
+        Raises:
+            Forbidden: without ``schemas.read``.
+            Invalid: it is written otherwise.
+            NotFound: there is none; the message names what there is.
+
+        """
+        principal.require(Permission.SCHEMAS_READ)
+        return self.resolved(reference)
+
+    def resolved(self, reference: str) -> ResolvedSchema:
+        """Return the same for a policy, whose own permission is asked elsewhere.
 
         Raises:
             Invalid: it is written otherwise.
@@ -148,7 +114,7 @@ class Schemas:
 
     def add(
         self,
-        actor: str,
+        principal: Principal,
         name: str,
         body: dict[str, Any],
         *,
@@ -163,9 +129,11 @@ class Schemas:
         The same content is kept once: adding it again returns the version that is there. Only its label may move.
 
         Raises:
+            Forbidden: without ``schemas.write`` over all tenants.
             Invalid: the name, the schema or its example is not right.
 
         """
+        principal.require_over(Permission.SCHEMAS_WRITE, None)
         _check_name(name)
         _check_label(label)
         if "\x00" in example_input + description:
@@ -178,7 +146,7 @@ class Schemas:
             "example_input": example_input,
             "example_output": example_output,
             "created_at": self._clock.now(),
-            "created_by": actor,
+            "created_by": principal.name,
         }
         for _ in range(3):
             try:
@@ -190,17 +158,19 @@ class Schemas:
         raise Conflict(f"The schema {name!r} is being changed by others; try again.")
 
     def promote(
-        self, actor: str, name: str, version: int, label: str = PRODUCTION, *, expected: int | None = None
+        self, principal: Principal, name: str, version: int, label: str = PRODUCTION, *, expected: int | None = None
     ) -> None:
         """Move *label* to *version*.
 
         *expected* is the version that had the label when the caller looked, 0 if none had, ``None`` if any may have it.
 
         Raises:
+            Forbidden: without ``schemas.write`` over all tenants.
             NotFound: there is no such schema or version.
             Conflict: the label has moved since.
 
         """
+        principal.require_over(Permission.SCHEMAS_WRITE, None)
         _check_label(label)
         with self._store.writing() as session:
             schema = session.exec(select(Schema).where(Schema.name == name).with_for_update()).first()
@@ -222,7 +192,7 @@ class Schemas:
             audit.record(
                 session,
                 self._clock,
-                actor=actor,
+                actor=principal.name,
                 action="schema.promote",
                 kind="schema",
                 subject=name,
@@ -231,75 +201,84 @@ class Schemas:
                 after={"labels": {**before, label: version}, "hash": target.hash},
             )
 
-    def list(self) -> Sequence[SchemaSummary]:
-        """Return every schema, by name."""
-        with self._store.reading() as session:
-            counts = {
-                schema_id: (count, latest)
-                for schema_id, count, latest in session.exec(
-                    select(SchemaVersion.schema_id, func.count(), func.max(SchemaVersion.version)).group_by(
-                        col(SchemaVersion.schema_id)
-                    )
-                )
-            }
-            labels: dict[str, dict[str, int]] = {}
-            for schema_id, label, version in session.exec(
-                select(SchemaLabel.schema_id, SchemaLabel.label, SchemaVersion.version)
-                .join(SchemaVersion, col(SchemaVersion.id) == SchemaLabel.version_id)
-                .order_by(SchemaLabel.label)
-            ):
-                labels.setdefault(schema_id, {})[label] = version
-            return [
-                SchemaSummary(
-                    name=schema.name,
-                    description=schema.description,
-                    versions=counts[schema.id][0],
-                    latest=counts[schema.id][1],
-                    labels=labels.get(schema.id, {}),
-                    is_demo=schema.is_demo,
-                    created_at=schema.created_at,
-                )
-                for schema in session.exec(select(Schema).order_by(Schema.name))
-            ]
+    def list(self, principal: Principal) -> Sequence[SchemaSummary]:
+        """Return every schema, by name.
 
-    def versions(self, name: str) -> Sequence[VersionSummary]:
+        Raises:
+            Forbidden: without ``schemas.read``.
+
+        """
+        principal.require(Permission.SCHEMAS_READ)
+        return self._list()
+
+    def catalogue(self, principal: Principal) -> Sequence[SchemaEntry]:
+        """Return every schema, by name, with its versions and their JSON Schemas.
+
+        A version's JSON Schema never changes, so it is read once.
+
+        Raises:
+            Forbidden: without ``schemas.read``.
+
+        """
+        principal.require(Permission.SCHEMAS_READ)
+        with self._store.reading() as session:
+            names, all_versions = summaries(session), versions(session)
+            self._read_bodies(session, {version.hash for several in all_versions.values() for version in several})
+        return [
+            SchemaEntry(
+                summary=one,
+                versions=all_versions[one.name],
+                bodies={version.version: self._bodies[version.hash] for version in all_versions[one.name]},
+            )
+            for one in names
+        ]
+
+    def versions(self, principal: Principal, name: str) -> Sequence[VersionSummary]:
         """Return the versions of the schema *name*, newest first.
 
         Raises:
+            Forbidden: without ``schemas.read``.
             NotFound: there is no such schema.
 
         """
+        principal.require(Permission.SCHEMAS_READ)
         with self._store.reading() as session:
-            schema = session.exec(select(Schema).where(Schema.name == name)).first()
-            if schema is None:
-                raise self._not_found(name, PRODUCTION)
-            labels = _labels(session, schema.id)
-            rows = session.exec(
-                select(SchemaVersion.version, SchemaVersion.hash, SchemaVersion.created_at, SchemaVersion.created_by)
-                .where(SchemaVersion.schema_id == schema.id)
-                .order_by(col(SchemaVersion.version).desc())
-            ).all()
-            return [
-                VersionSummary(
-                    version=version,
-                    hash=hash_,
-                    labels=[label for label, labelled in labels.items() if labelled == version],
-                    created_at=created_at,
-                    created_by=created_by,
-                )
-                for version, hash_, created_at, created_by in rows
-            ]
+            found = versions(session, name).get(name)
+        if found is None:
+            raise self._not_found(name, PRODUCTION)
+        return found
 
-    def load_samples(self, actor: str) -> Sequence[str]:
-        """Add each sample schema whose name is not there yet; return the names that were added."""
-        there = {schema.name for schema in self.list()}
+    def _list(self) -> Sequence[SchemaSummary]:
+        with self._store.reading() as session:
+            return summaries(session)
+
+    def _read_bodies(self, session: Session, hashes: AbstractSet[str]) -> None:
+        """Make sure that what these versions say is in memory."""
+        missing = hashes - self._bodies.keys()
+        if not missing:
+            return
+        bodies = sqlalchemy.select(col(SchemaVersion.hash), col(SchemaVersion.body))
+        if self._bodies:
+            bodies = bodies.where(col(SchemaVersion.hash).in_(missing))
+        for hash_, body in session.connection().execute(bodies):
+            self._bodies[hash_] = body
+
+    def load_samples(self, principal: Principal) -> Sequence[str]:
+        """Add each sample schema whose name is not there yet; return the names that were added.
+
+        Raises:
+            Forbidden: without ``schemas.write`` over all tenants.
+
+        """
+        principal.require_over(Permission.SCHEMAS_WRITE, None)
+        there = {schema.name for schema in self._list()}
         added: list[str] = []
         for path in sorted(SAMPLES.glob("*.json")):
             sample = orjson.loads(path.read_bytes())
             if sample["name"] in there:
                 continue
             self.add(
-                actor,
+                principal,
                 sample["name"],
                 sample["schema"],
                 example_input=sample["example_input"],
@@ -363,7 +342,7 @@ class Schemas:
         return version
 
     def _not_found(self, name: str, which: str) -> NotFound:
-        summaries = {summary.name: summary for summary in self.list()}
+        summaries = {summary.name: summary for summary in self._list()}
         if (summary := summaries.get(name)) is None:
             there = ", ".join(summaries) or "none yet; add one first"
             return NotFound(f"There is no schema {name[:80]!r}. There are: {there[:400]}.")

@@ -1,0 +1,30 @@
+"""What a principal may see, as a condition in SQL: the one place that makes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, false, or_, true
+from sqlmodel import col
+
+from core.principals import TenantScope
+
+
+def visible(scope: TenantScope, column: Any, *, with_shared: bool = False) -> ColumnElement[bool]:
+    """Return the condition that *column*, a tenant's id, is in *scope*.
+
+    *with_shared* adds what concerns every tenant: rows whose column is empty, or null.
+    """
+    if scope.ids is None:
+        return true()
+    own = col(column).in_(sorted(scope.ids)) if scope.ids else false()
+    return or_(own, col(column) == "", col(column).is_(None)) if with_shared else own
+
+
+def visible_sql(scope: TenantScope, column: str, *, with_shared: bool = False) -> tuple[str, dict[str, str]]:
+    """Return the same as text that begins with ``AND``, and its parameters; nothing where all may be seen."""
+    if scope.ids is None:
+        return "", {}
+    bound = {f"tenant_{place}": tenant_id for place, tenant_id in enumerate(sorted(scope.ids))}
+    own = f"{column} IN ({', '.join(f':{name}' for name in bound)})" if bound else "1 = 0"
+    return (f"AND ({own} OR {column} = '' OR {column} IS NULL)" if with_shared else f"AND {own}"), bound
