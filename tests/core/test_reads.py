@@ -1,0 +1,120 @@
+"""Who asks: every read and command takes a principal, sees its own tenants only, and asks few statements."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core import runtime as running
+from core.answers import Answers
+from core.breakers import Overrides
+from core.budgets import Budgets
+from core.clock import ManualClock
+from core.drills import Drills
+from core.errors import NotFound
+from core.flags import Flag, Flags
+from core.pricing import Prices
+from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.reports import CallFilter, Reports, Window
+from core.repricing import Repricings
+from core.routes import Routes
+from core.runtime import Runtime
+from core.schemas import Schemas
+from core.settings import Settings
+from core.tables import Tenant
+from core.tenants import Tenants
+from tests.conftest import START
+from tests.statements import counted
+
+ROOMS = (Answers, Budgets, Drills, Flags, Overrides, Prices, Reports, Repricings, Routes, Schemas, Tenants)
+WITHOUT: dict[type, set[str]] = {
+    Answers: {"end", "look_up"},
+    Budgets: {"catch_up_lately", "new_zone", "terms", "verify"},
+    Drills: {"end_lapsed"},
+    Flags: {"concerning"},
+    Routes: {"candidate", "draft", "table"},
+    Schemas: {"inline", "resolved"},
+    Tenants: {"authenticate", "callers", "revision"},
+}
+"""What takes none: the corridor's and the chores' own steps, and what reads nothing."""
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
+def test_whoever_asks_says_who(room: type) -> None:
+    """Every public method takes a principal first, or stands in the list of those that need none."""
+    public = {name: one for name, one in inspect.getmembers(room, inspect.isfunction) if not name.startswith("_")}
+    asks = {name for name, one in public.items() if [*inspect.signature(one).parameters, ""][1] == "principal"}
+    assert public.keys() - asks == WITHOUT.get(room, set())
+
+
+def built(url: str, tenants: int) -> tuple[Runtime, list[Tenant]]:
+    """Return a Proctor with so many tenants, each with a budget and a key."""
+    runtime = running.build(Settings(database_url=url, demo=False, local_model="off"), ManualClock(START))
+    made = [runtime.tenants.create(LOCAL_OPERATOR, f"Tenant {number}") for number in range(tenants)]
+    for tenant in made:
+        runtime.budgets.set(LOCAL_OPERATOR, tenant, 1_000_000)
+        runtime.tenants.create_key(LOCAL_OPERATOR, tenant)
+    return runtime, made
+
+
+WINDOW = Window.last(timedelta(days=1), START)
+READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
+    "tenants": lambda on, who, _: [one.id for one in on.tenants.list(who)],
+    "budgets": lambda on, who, _: list(on.budgets.all(who, on.tenants.list(LOCAL_OPERATOR))),
+    "overview": lambda on, who, _: on.reports.overview(who, WINDOW).tenants["tenant_id"].tolist(),
+    "keys": lambda on, who, tenant: [one.tenant_id for one in on.tenants.keys(who, tenant)],
+    "troubles": lambda on, who, _: [one.tenant_id for one in on.reports.troubles(who)],
+    "spend": lambda on, who, tenant: [line.key for line in on.reports.spend(who, WINDOW, tenant.id).tenants],
+    "calls": lambda on, who, tenant: (
+        on.reports.calls(who, CallFilter(starts_at=WINDOW.starts_at, ends_at=WINDOW.ends_at, tenant_id=tenant.id))
+        .calls["tenant"]
+        .tolist()
+    ),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_the_number_of_statements_does_not_grow(what: str, sqlite_url: str) -> None:
+    """With thirty tenants a read asks the database as often as with three."""
+    with counted() as statements:
+        runtime, made = built(sqlite_url, 3)
+        try:
+            numbers: list[int] = []
+            for _ in range(2):
+                statements.clear()
+                READS[what](runtime, LOCAL_OPERATOR, made[0])
+                numbers.append(len(statements))
+                for number in range(27):
+                    tenant = runtime.tenants.create(LOCAL_OPERATOR, f"More {number} {len(numbers)}")
+                    runtime.budgets.set(LOCAL_OPERATOR, tenant, 1_000_000)
+        finally:
+            runtime.close()
+    assert numbers[0] == numbers[1] > 0
+
+
+def test_another_tenant_is_as_if_it_were_not_there(sqlite_url: str) -> None:
+    """Whoever is limited to one tenant finds nothing of another, in lists and by name, and is told as of nothing."""
+    runtime, (mine, other) = built(sqlite_url, 2)
+    who = Principal("limited", Role.OPERATOR, tenant_id=mine.id)
+    try:
+        for what, read in READS.items():
+            assert set(read(runtime, who, other)) <= {mine.id}, what
+        for ask in (
+            lambda: runtime.tenants.find(who, other.name),
+            lambda: runtime.tenants.find(who, other.id),
+            lambda: runtime.reports.statement(who, other.id),
+            lambda: runtime.reports.forecast(who, other.id),
+            lambda: runtime.reports.spend_history(who, other.id),
+            lambda: runtime.budgets.show(who, other),
+            lambda: runtime.flags.evaluate(who, Flag.STREAMING, other.id),
+            lambda: runtime.prices.book(who, other.id),
+            lambda: runtime.tenants.revoke_key(who, runtime.tenants.keys(LOCAL_OPERATOR, other)[0].id),
+        ):
+            with pytest.raises(NotFound):
+                ask()
+    finally:
+        runtime.close()
