@@ -162,12 +162,12 @@ class Corridor:
                 lookup = self._look_up(policy, route, messages, record, cancellation)
                 if lookup.hit is not None:  # who asks the same is answered alike
                     record.answered_again(lookup.hit)
-                    value, candidate = lookup.hit.value, None
+                    value = lookup.hit.value
                 else:  # 6 someone answers
                     walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
                     reply = yield from self._partials(walk, policy)
-                    value, candidate = reply.value, reply.candidate
-                record.succeeded(self._screened_value(value, record), candidate)  # 7 nothing forbidden comes back
+                    value = reply.value
+                record.succeeded(self._screened_value(value, record))  # 7 nothing forbidden comes back
             made = record.generation  # 8 all is written down
         finally:
             try:

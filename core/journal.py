@@ -24,7 +24,8 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core.clock import micros
-from core.store import AT_ONCE, Cursor, Store
+from core.statements import Cursor
+from core.store import AT_ONCE, Store
 from core.tables import (
     VALID,
     Account,

@@ -6,13 +6,12 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, PoolProxiedConnection, event
@@ -22,6 +21,7 @@ from sqlmodel import Session
 from core.clock import SystemClock
 from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
+from core.statements import Cursor, Insert, SqliteCursor
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -39,8 +39,6 @@ _MIGRATION_WAIT_SECONDS = 60
 
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
-Sent = Callable[[], Any]
-"""Returns the first row of a statement that was sent, as a tuple, or ``None``."""
 
 
 class Duplicate(Exception):
@@ -49,31 +47,6 @@ class Duplicate(Exception):
 
 class Disconnected(Unavailable):
     """A kept connection turned out to be broken before anything could be kept: run the transaction again."""
-
-
-class Cursor(Protocol):
-    """What sqlite3 and psycopg have in common, and :meth:`send`."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows the last statement touched."""
-        ...
-
-    def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Any:
-        """Run one statement."""
-        ...
-
-    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]], /) -> Any:
-        """Run one statement once per row."""
-        ...
-
-    def fetchone(self) -> Any:
-        """Return the next row as a tuple, or ``None``."""
-        ...
-
-    def send(self, sql: str, parameters: Mapping[str, Any], /) -> Sent:
-        """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
-        ...
 
 
 class Store:
@@ -266,7 +239,7 @@ class Store:
 
     def _cursor_on(self, driver_connection: Any) -> Cursor:
         return (
-            driver_connection.cursor(_SqliteCursor)
+            driver_connection.cursor(SqliteCursor)
             if self.is_sqlite
             else self._postgres.PostgresCursor(driver_connection)
         )
@@ -283,7 +256,7 @@ class Store:
 
     def insert(self, table: type[Row]) -> Insert:
         """Return a prepared INSERT of whole rows into *table*."""
-        return Insert(self, table)
+        return Insert(self.engine.dialect, table)
 
     def revision(self) -> str:
         """Return the revision that the tables are at; empty where there are none."""
@@ -443,44 +416,6 @@ class Store:
             self._readers.pop().close()
         self.engine.dispose()
         self._hot.dispose()
-
-
-class _SqliteCursor(sqlite3.Cursor):
-    def send(self, sql: str, parameters: Mapping[str, Any], /) -> Sent:
-        row = self.execute(sql, parameters).fetchone()
-        return lambda: row
-
-
-class Insert:
-    """An INSERT whose text is made once; values cross as the columns' types store them."""
-
-    def __init__(self, store: Store, table: type[Row]) -> None:
-        dialect = store.engine.dialect
-        columns = cast("Any", table).__table__.columns
-        self._text = str(sqlalchemy.insert(columns[0].table).compile(dialect=dialect))
-        self._convert: list[tuple[str, Callable[[Any], Any]]] = [
-            (column.name, convert)
-            for column in columns
-            if (convert := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-        ]
-
-    def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert *rows*, each with a value for every column."""
-        if not rows:
-            return
-        stored = [self.stored(row) for row in rows]
-        if len(stored) == 1:
-            cursor.execute(self._text, stored[0])
-        else:
-            cursor.executemany(self._text, stored)
-
-    def stored(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those values that *row* has, as the columns store them."""
-        stored = dict(row)
-        for name, convert in self._convert:
-            if name in stored:
-                stored[name] = convert(stored[name])
-        return stored
 
 
 def _is_broken(connection: PoolProxiedConnection) -> bool:

@@ -258,7 +258,7 @@ class Walk:
     def close(self) -> None:
         """End the generation: answered if any call was, else left by its caller."""
         if self.attempts:
-            self.record.succeeded({}, None)
+            self.record.succeeded({})
             self.record.__exit__(None, None, None)
         else:
             left = Cancelled("The caller left.")

@@ -19,7 +19,8 @@ from core.budgets.terms import BudgetTerms
 from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.journal import JournalWriter
-from core.store import Cursor, Store
+from core.statements import Cursor
+from core.store import Store
 
 _MOST_KNOWN = 4096
 TRIES = 5

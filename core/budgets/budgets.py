@@ -25,7 +25,8 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
-from core.store import Cursor, Store
+from core.statements import Cursor
+from core.store import Store
 from core.tables import Budget, BudgetRaise, Tenant, Verification
 
 LONGEST_RAISE = timedelta(days=366)

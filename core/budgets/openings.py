@@ -21,7 +21,8 @@ from core.budgets.periods import Span
 from core.budgets.terms import BudgetTerms, Scope
 from core.clock import Clock, last_id, micros
 from core.journal import JournalWriter
-from core.store import Cursor, Store
+from core.statements import Cursor
+from core.store import Store
 from core.tables import Account, Budget, LedgerKind, Opening
 
 LONGEST_CALL = timedelta(minutes=15)

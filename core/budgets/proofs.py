@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import col, select
 
-from core.clock import Clock
+from core.clock import Clock, micros
 from core.store import AT_ONCE, Store
 from core.tables import Account, Reservation, Stretch, Verification
 
@@ -103,14 +103,13 @@ class Proofs:
             "series": series.name,
             "begins_after": series.ends_with,
             "ends_with": ends_with,
-            "at": self._clock.now(),
+            "at": micros(self._clock.now()),
             "entries": entries,
             "nano_usd": nano_usd,
             "checksum": checksum,
         }
-        stored = self._store.insert(Stretch).stored(row)
         with self._store.transaction() as cursor:
-            cursor.execute(self._close, stored)
+            cursor.execute(self._close, row)
             if not cursor.rowcount:
                 raise SeriesMoved
             if by_account:

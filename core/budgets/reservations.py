@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 from core.budgets.accounts import Accounts
 from core.budgets.terms import BudgetTerms, Mode, dollars
 from core.budgets.thresholds import ThresholdEvent, Thresholds
-from core.clock import Clock
+from core.clock import Clock, micros
 from core.errors import BudgetExceeded, Unbudgeted
 from core.journal import JournalWriter
-from core.store import Cursor, Sent, Store
+from core.statements import Cursor, Sent, json_text
+from core.store import Store
 from core.tables import LedgerKind, Reservation
 
 GRACE = timedelta(seconds=30)
@@ -141,7 +142,6 @@ class Reservations:
         self._balance = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
         self._insert_reservation = store.insert(Reservation)
         self._thresholds = Thresholds(store, clock)
-        self._stored = self._insert_reservation.stored
 
     def open(
         self,
@@ -180,9 +180,9 @@ class Reservations:
 
         The accounts are moved by :meth:`complete`, last in the transaction.
 
-        What earlier calls cost is charged on the way. *generation* is the row of the generation and *attempt* that
-        of the call, as they are to be written should this process die within the call, which *lasts* no longer
-        than that. If the transaction is undone, the handle is to be put back to a copy from before it.
+        What earlier calls cost is charged on the way. *generation* and *attempt* are what recovery cannot know of the
+        rows that it is to write should this process die within the call, which *lasts* no longer than that. If the
+        transaction is undone, the handle is to be put back to a copy from before it.
 
         Raises:
             Unbudgeted: no budget pays for it, and one must.
@@ -206,7 +206,9 @@ class Reservations:
         wanted, still_there = _wanted(handle), None
         row = {"holds": wanted, "attempts": _lost_with(handle), "expires_at": expires_at}
         if handle.is_reserved:
-            still_there = cursor.send(self._renew, self._stored(row) | {"id": handle.generation_id})
+            renewed = {"holds": json_text(wanted), "attempts": json_text(row["attempts"])}
+            renewed |= {"expires_at": micros(expires_at), "id": handle.generation_id}
+            still_there = cursor.send(self._renew, renewed)
             still_there = self._look(cursor, handle, still_there)
             wanted = _wanted(handle)
             row |= {"holds": wanted, "attempts": _lost_with(handle)}

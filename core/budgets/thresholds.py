@@ -9,7 +9,8 @@ import orjson
 from core.budgets.periods import Period
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars
 from core.clock import Clock, micros
-from core.store import Cursor, Store
+from core.statements import Cursor
+from core.store import Store
 from core.tables import ChangeEvent
 from core.telemetry import log
 

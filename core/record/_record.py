@@ -10,7 +10,7 @@ from typing import Any, Self
 import orjson
 
 from core.answers import Hit
-from core.attempts import Attempt, Candidate, ProviderCall
+from core.attempts import Attempt, ProviderCall
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
 from core.errors import Exhausted, ProctorError, Unavailable
@@ -21,10 +21,11 @@ from core.pricing import Usage
 from core.principals import Principal
 from core.record._ends import STOPPED, code_of, last_step, sentence_of
 from core.record._generation import Generation
-from core.record._rows import attempt_row, lost, payload_row
+from core.record._rows import attempt_row, lost_row, payload_row
 from core.record._telling import tell, tell_thresholds
 from core.record.backlog import Backlog, document
-from core.store import Cursor, Disconnected, Duplicate, Store
+from core.statements import Cursor
+from core.store import Disconnected, Duplicate, Store
 from core.tables import Outcome
 from core.telemetry import Metrics, log, user_hash
 
@@ -115,7 +116,6 @@ class Record:
         self._unwritten: list[Attempt] = []
         self._trace: list[dict[str, Any]] = []
         self._value: Any = None
-        self._answered_by: Candidate | None = None
         self._hit: Hit | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
@@ -209,8 +209,8 @@ class Record:
 
     def cover(self, call: ProviderCall) -> None:
         """Hold money for one more call, and write down those before it, in one transaction."""
-        generation = self._row(self._summed_up(Outcome.INTERNAL_ERROR), None)
-        attempt = attempt_row(lost(call), self.id, self._tenant.id, 0)
+        generation = {**self._known, "trace": self._trace}
+        attempt = lost_row(call, self.id, self._tenant.id)
         reservations = self._recorder.budgets.reservations
 
         def write(cursor: Cursor) -> None:
@@ -247,10 +247,9 @@ class Record:
         saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."
         self.step("cache", "hit", f"Generation {hit.generation_id} asked the same {age:.0f} s ago.{saved}")
 
-    def succeeded(self, value: Any, candidate: Candidate | None) -> None:
-        """Take in the valid object, and who gave it, unless it was given again."""
+    def succeeded(self, value: Any) -> None:
+        """Take in the valid object."""
         self._value = value
-        self._answered_by = candidate
 
     # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -304,23 +303,35 @@ class Record:
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
         )
 
-    def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
-        usage = generation.usage
+    @property
+    def _known(self) -> dict[str, Any]:
+        """What is known of the row before the generation has ended, and all that recovery is told of it."""
+        policy, schema = self._policy, self._policy.schema if self._policy else None
         return {
-            "id": generation.id,
-            "tenant_id": generation.tenant_id,
+            "id": self.id,
+            "tenant_id": self._tenant.id,
             "key_id": self._principal.key_id,
             "principal": self._principal.name,
             "request_id": self._request_id,
-            "route": generation.route,
-            "schema_name": generation.schema,
-            "schema_version": generation.schema_version,
-            "schema_hash": generation.schema_hash,
+            "route": policy.route.name if policy else self._route,
+            "schema_name": schema.name if schema else self._schema,
+            "schema_version": schema.version if schema else None,
+            "schema_hash": schema.hash if schema else "",
+            "streamed": self._streamed,
+            "started_at": self._started_at,
+            "user_hash": self._user_hash,
+            "caller_metadata": self._metadata,
+            "policy_hash": policy.recorded[0] if policy else None,
+            "policy_revision": policy.revision if policy else None,
+        }
+
+    def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
+        usage = generation.usage
+        return {
+            **self._known,
             "outcome": generation.outcome.value,
             "error_code": None if error is None else code_of(error),
             "error_detail": None if error is None else sentence_of(error),
-            "streamed": self._streamed,
-            "started_at": generation.started_at,
             "ended_at": self._clock.now(),
             "duration_ms": generation.duration_ms,
             "ttft_ms": generation.ttft_ms,
@@ -341,11 +352,7 @@ class Record:
             "estimated": usage.estimated,
             "saved_nano_usd": generation.saved_nano_usd,
             "answered_from": generation.answered_from,
-            "user_hash": self._user_hash,
-            "caller_metadata": self._metadata,
             "trace": self._trace,
-            "policy_hash": self._policy.recorded[0] if self._policy else None,
-            "policy_revision": self._policy.revision if self._policy else None,
         }
 
     def _write(self, generation: Generation, error: BaseException | None) -> None:

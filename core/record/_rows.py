@@ -6,10 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from core.attempts import Attempt, ProviderCall
-from core.journal import LOST
-from core.providers import Answer
-from core.record.recovery import LOST_SENTENCE
-from core.tables import Outcome
 
 
 def attempt_row(attempt: Attempt, generation_id: str, tenant_id: str, charges: int) -> dict[str, Any]:
@@ -56,23 +52,26 @@ def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, ex
     return {"generation_id": generation_id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
 
 
-def lost(call: ProviderCall) -> Attempt:
-    """Return the attempt that *call* will have been, should this process die before it ends."""
-    return Attempt(
-        id=call.id,
-        n=call.n,
-        kind=call.kind,
-        provider=call.candidate.provider,
-        model=call.candidate.model,
-        mode=call.mode,
-        started_at=call.started,
-        ended_at=call.started,
-        duration_ms=0.0,
-        outcome=Outcome.INTERNAL_ERROR,
-        error_code=LOST,
-        error_detail=LOST_SENTENCE,
-        answer=Answer(),
-        usage=call.expected,
-        cost=call.expected_cost,
-        asked=call.asked,
-    )
+def lost_row(call: ProviderCall, generation_id: str, tenant_id: str) -> dict[str, Any]:
+    """Return what recovery is to know of *call*, should this process die before it ends."""
+    usage, cost = call.expected, call.expected_cost
+    return {
+        "id": call.id,
+        "generation_id": generation_id,
+        "tenant_id": tenant_id,
+        "n": call.n,
+        "kind": call.kind.value,
+        "provider": call.candidate.provider,
+        "model": call.candidate.model,
+        "mode": call.mode,
+        "started_at": call.started,
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "estimated": usage.estimated,
+        "cost_nano_usd": cost.nano_usd if cost else None,
+        "price": cost.price.as_dict() if cost else None,
+        "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
+    }

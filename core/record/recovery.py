@@ -17,7 +17,8 @@ from core.budgets import ThresholdEvent, Thresholds
 from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.journal import LOST, JournalWriter
-from core.store import Cursor, Store
+from core.statements import Cursor
+from core.store import Store
 from core.tables import LedgerKind, Outcome
 from core.telemetry import log
 
@@ -29,6 +30,16 @@ _TIME = re.compile(r"(?:^|_)at$")
 LOST_SENTENCE = (
     "The process that ran it ended before an answer was recorded; the call that was out is charged an estimate."
 )
+_LOST: dict[str, Any] = {
+    "outcome": Outcome.INTERNAL_ERROR.value,
+    "error_code": LOST,
+    "error_detail": LOST_SENTENCE,
+    "estimated": True,
+}
+_UNTOLD: dict[str, Any] = dict.fromkeys(
+    ("answered_model", "ttft_ms", "http_status", "provider_request_id", "finish_reason", "drill_id")
+) | {"duration_ms": 0.0}
+"""What nobody ever learns of a call that was lost."""
 
 
 class Recovery:
@@ -111,7 +122,7 @@ class Recovery:
                 if attempt["cost_nano_usd"] is None:
                     paying = []
                 entries += [self._entry(account_id, attempt, now) for account_id in paying]
-                rows.append(timed(attempt) | {"charges": len(paying), "ended_at": now})
+                rows.append(_UNTOLD | timed(attempt) | _LOST | {"charges": len(paying), "ended_at": now})
                 spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
             self._journal.post(cursor, entries)
             self._journal.attempts(cursor, rows)
@@ -131,26 +142,28 @@ class Recovery:
         """Return the row of a generation that ended with its process, from its attempts."""
         sums = self._journal.sums(cursor, generation["id"])
         step = {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
-        return generation | {
-            "outcome": Outcome.INTERNAL_ERROR.value,
-            "error_code": LOST,
-            "error_detail": LOST_SENTENCE,
-            "ended_at": now,
-            # As far as it is known: until its last call went out.
-            "duration_ms": max(0.0, (lost["started_at"] - generation["started_at"]).total_seconds() * 1000),
-            "attempts": sums.attempts,
-            "provider": lost["provider"],
-            "model": lost["model"],
-            "input_tokens": sums.input_tokens,
-            "cached_tokens": sums.cached_tokens,
-            "cache_write_tokens": sums.cache_write_tokens,
-            "output_tokens": sums.output_tokens,
-            "reasoning_tokens": sums.reasoning_tokens,
-            "cost_nano_usd": None if sums.unpriced else sums.cost_nano_usd,
-            "wasted_nano_usd": sums.cost_nano_usd,
-            "estimated": True,
-            "trace": [*generation["trace"], step],
-        }
+        return (
+            {"saved_nano_usd": 0, "answered_from": None}
+            | generation
+            | _LOST
+            | {
+                "ttft_ms": None,
+                "ended_at": now,
+                # As far as it is known: until its last call went out.
+                "duration_ms": max(0.0, (lost["started_at"] - generation["started_at"]).total_seconds() * 1000),
+                "attempts": sums.attempts,
+                "provider": lost["provider"],
+                "model": lost["model"],
+                "input_tokens": sums.input_tokens,
+                "cached_tokens": sums.cached_tokens,
+                "cache_write_tokens": sums.cache_write_tokens,
+                "output_tokens": sums.output_tokens,
+                "reasoning_tokens": sums.reasoning_tokens,
+                "cost_nano_usd": None if sums.unpriced else sums.cost_nano_usd,
+                "wasted_nano_usd": sums.cost_nano_usd,
+                "trace": [*generation["trace"], step],
+            }
+        )
 
     def _entry(self, account_id: str, attempt: dict[str, Any], now: datetime) -> dict[str, Any]:
         return {

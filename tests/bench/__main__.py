@@ -1,4 +1,4 @@
-"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``, or ``walls 1000000``."""
+"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``, ``walls 1000000``, ``against HASH``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import breakers, door, generation, http, limits, money, walls
+from tests.bench import against, breakers, door, generation, http, limits, money, trips, walls
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
@@ -17,6 +17,7 @@ BENCHES = {
     "limits": limits.run,
     "breakers": breakers.run,
     "walls": walls.run,
+    "trips": trips.run,
 }
 
 
@@ -25,6 +26,9 @@ def main() -> None:
     sizes = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or list(BENCHES)
     with tempfile.TemporaryDirectory() as folder, wire(free_port()) as url:
+        if wanted[0] == "against":
+            against.run(url, Path(folder), *wanted[1:])
+            return
         for name in wanted:
             BENCHES[name](url, Path(folder), *(sizes if name == "walls" else ()))
 

@@ -20,7 +20,8 @@ from core.limits import Limits, Quota, QuotaScope
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.shared import Shared
-from core.store import Cursor, Sent, Store
+from core.statements import Cursor, Sent
+from core.store import Store
 from core.telemetry import Metrics
 from core.tenants import Tenants
 from tests import builders, servers

@@ -380,7 +380,7 @@ def test_a_reason_can_be_used(store: Store) -> None:
     assert reason(locked) == DatabaseFault.LOCKED.sentence
     assert reason(Unavailable("The disk is full.")) == "The disk is full."
     ours = reason(caught(lambda: store.insert(None)))  # pyright: ignore[reportArgumentType] it is wrong
-    assert ours.startswith("Proctor failed with AttributeError in core/store.py, line ")
+    assert ours.startswith("Proctor failed with AttributeError in core/statements.py, line ")
 
 
 # ── One process of all ────────────────────────────────────────────────────────────────────────────────────────────────

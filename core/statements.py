@@ -1,0 +1,95 @@
+"""Statements on the driver itself, made once: what cursors of both databases have in common, and whole-row INSERTs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, Protocol, cast
+
+import orjson
+from sqlalchemy import Dialect
+
+from core.clock import micros
+from core.tables import Json, Row, UtcTime
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+Sent = Callable[[], Any]
+"""Returns the first row of a statement that was sent, as a tuple, or ``None``."""
+
+
+class Cursor(Protocol):
+    """What sqlite3 and psycopg have in common, and :meth:`send`."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement touched."""
+        ...
+
+    def execute(self, sql: str, parameters: Parameters = ..., /) -> Any:
+        """Run one statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Sequence[Parameters], /) -> Any:
+        """Run one statement once per row."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row as a tuple, or ``None``."""
+        ...
+
+    def send(self, sql: str, parameters: Parameters, /) -> Sent:
+        """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
+        ...
+
+
+class SqliteCursor(sqlite3.Cursor):
+    """A cursor that looks at once: SQLite is no round trip away."""
+
+    def send(self, sql: str, parameters: Any, /) -> Sent:
+        """Run one statement that returns rows, and return what tells the first of them."""
+        row = self.execute(sql, parameters).fetchone()
+        return lambda: row
+
+
+class Insert:
+    """An INSERT of whole rows, whose text is made once; values cross as the columns' types store them."""
+
+    def __init__(self, dialect: Dialect, table: type[Row]) -> None:
+        made: Any = cast("Any", table).__table__
+        quote, mark = dialect.identifier_preparer.quote, "?" if dialect.name == "sqlite" else "%s"
+        names = [column.name for column in made.columns]
+        columns, marks = ", ".join(map(quote, names)), ", ".join([mark] * len(names))
+        self._text = f"INSERT INTO {quote(made.name)} ({columns}) VALUES ({marks})"  # noqa: S608 the tables' own names
+        self._pick = itemgetter(*names)
+        self._convert = [
+            (place, _STORED[type(column.type)])
+            for place, column in enumerate(made.columns)
+            if type(column.type) in _STORED
+        ]
+
+    def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, each with a value for every column."""
+        if len(rows) == 1:
+            cursor.execute(self._text, self._stored(rows[0]))
+        elif rows:
+            cursor.executemany(self._text, [self._stored(row) for row in rows])
+
+    def _stored(self, row: Mapping[str, Any]) -> list[Any]:
+        values = list(self._pick(row))
+        for place, convert in self._convert:
+            values[place] = convert(values[place])
+        return values
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
+
+
+def json_text(value: Any) -> str | None:
+    """Return a value as a JSON column stores it."""
+    return None if value is None else orjson.dumps(value).decode()
+
+
+_STORED: Mapping[type, Callable[[Any], Any]] = {UtcTime: _micros, Json: json_text}
