@@ -62,16 +62,19 @@ AND started_at >= :starts_at AND started_at < :ends_at AND started_at >= :settle
 _STILL_LOST = "SELECT id FROM generation WHERE id IN :ids AND error_code = 'lost' AND started_at >= :settled"
 _ENDED_SINCE = """SELECT id FROM generation
 WHERE tenant_id = :tenant_id AND started_at >= :since AND ended_at >= :ended_since"""
+# (Where an index on the account or the period would be the wrong one, an expression keeps it from being used.)
 # One attempt that may be late for an opening: what it cost, whether the account paid for it, what was counted of it.
 _LATE = """SELECT a.id, a.generation_id, a.cost_nano_usd, a.estimated, g.error_code,
 (SELECT COUNT(*) FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id) AS charges,
 (SELECT CAST(COALESCE(SUM(e.nano_usd), 0) AS BIGINT) FROM ledger_entry e WHERE e.generation_id = g.id
-    AND e.account_id = :account_id AND e.kind = 'carried' AND e.cause = a.id) AS counted
+    AND e.account_id || '' = :account_id AND e.kind = 'carried' AND e.cause = a.id) AS counted
 FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
+WHERE g.started_at + 0 >= :starts_at AND g.started_at + 0 < :ends_at {scope}
 AND a.cost_nano_usd IS NOT NULL """
 _BY_ID, _THESE = "AND g.id IN :ids", "AND a.id IN :ids"
-_BY_TIME = "AND g.started_at >= :since AND g.started_at <= :until AND g.ended_at >= :ended_since"
+_BY_TIME = (
+    "AND g.tenant_id = :tenant_id AND g.started_at >= :since AND g.started_at <= :until AND g.ended_at >= :ended_since"
+)
 
 
 _TOUCH = sqlalchemy.text("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
