@@ -186,6 +186,7 @@ class _Looking:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.principal = LOCAL_OPERATOR
 
 
 def test_home_names_what_is_not_closed_by_itself(proctor: Runtime) -> None:
