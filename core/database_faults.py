@@ -162,6 +162,8 @@ def fault_of(error: BaseException) -> DatabaseFault | None:
     """
     driver: Any = getattr(error, "orig", None) or error
     kinds = {kind.__name__ for kind in type(driver).__mro__}
+    if not kinds & {"Error", "SQLAlchemyError", "OSError"}:
+        return None  # a value of ours that no column takes
     if kinds & {"IntegrityError", "DataError", "NotSupportedError", "ProgrammingError"}:
         return None
     if (code := getattr(driver, "sqlite_errorcode", None)) is not None:

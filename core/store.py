@@ -6,6 +6,7 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -425,8 +426,8 @@ def _is_broken(connection: PoolProxiedConnection) -> bool:
 
 def _set_pragmas(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None  # we begin transactions ourselves
+    _use_wal(dbapi_connection)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
         f"busy_timeout={WAIT_SECONDS * 1000}",
@@ -440,3 +441,20 @@ def _set_pragmas(dbapi_connection: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _use_wal(dbapi_connection: Any) -> None:
+    """Keep the journal beside the file. Only the first to open a new file changes anything, and locks others out.
+
+    SQLite does not let those wait in its busy time-out; so they try again, as long as that would be.
+    """
+    for _ in range(WAIT_SECONDS * 20):
+        try:
+            dbapi_connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            threading.Event().wait(0.05)
+        else:
+            return
+    dbapi_connection.execute("PRAGMA journal_mode=WAL")

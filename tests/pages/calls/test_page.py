@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runtime import Runtime
-from core.tables import AttemptKind, Outcome
+from core.tables import AttemptKind, Outcome, PolicySnapshot
 from tests import builders
 from tests.pages.conftest import NOW, Open
 
@@ -34,7 +34,7 @@ def world(proctor: Runtime) -> Runtime:
         cost_nano_usd=228_000,
         wasted_nano_usd=114_000,
         trace=[{"room": "limit", "verdict": "allowed", "reason": "1 of 600 this minute."}],
-        policy={"route": "default"},
+        policy_hash="a policy",
     )
     first = builders.attempt(repaired, 1, Outcome.INVALID, duration_ms=900.0)
     second = builders.attempt(
@@ -61,6 +61,7 @@ def world(proctor: Runtime) -> Runtime:
         proctor.store,
         builders.tenant("Acme", NOW - 60 * DAY, "Europe/Berlin"),
         builders.tenant("Borealis", NOW - 60 * DAY),
+        PolicySnapshot(hash="a policy", tenant_id="acme", body={"route": "default"}),
         [repaired, blocked, lapsed],
         [first, second, builders.attempt(lapsed)],
         builders.field_error(first, "$.total", "decimal_parsing", "Input should be a valid decimal"),
