@@ -52,8 +52,7 @@ class AnswerLengths:
         if not known:
             return min(most, max(seen, UNKNOWN_LENGTH))
         lengths = sorted(known.copy())  # a copy: another thread may take in an answer meanwhile
-        if seen:
-            lengths = lengths[bisect_right(lengths, seen) :]
+        lengths = lengths[bisect_right(lengths, seen) :]
         return min(most, lengths[-(-3 * len(lengths) // 4) - 1] if lengths else seen)
 
 
