@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import against, breakers, door, generation, http, limits, money, trips, walls
+from tests.bench import against, breakers, door, generation, http, limits, money, statements, trips, walls
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "breakers": breakers.run,
     "walls": walls.run,
     "trips": trips.run,
+    "statements": statements.run,
 }
 
 
