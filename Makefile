@@ -2,7 +2,7 @@
 
 PYTEST = .venv/bin/python -m pytest
 
-.PHONY: help run test check bench browser clean
+.PHONY: help run test check bench soak browser clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -27,6 +27,10 @@ check: .venv/.dev ## Lint, format, types, import rules, docstrings
 
 bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
 	.venv/bin/python -m tests.bench
+
+soak: .venv/.dev ## Measure with a million calls in the database, and a rush on the front door; takes half an hour
+	.venv/bin/python -m tests.bench walls 1000000
+	.venv/bin/python -m tests.bench door
 
 browser: .venv/.dev
 	@.venv/bin/python -m tests.e2e.browser
