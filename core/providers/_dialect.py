@@ -237,14 +237,14 @@ class Wire:
             told_status: Any = error
             self._note(told_status.response, told)
             return status_error(self.name, told_status.response, told_status.body, told.answer())
-        root = _root(error)
+        root = _causes(error)[-1]
         if (lack := lack_in(root)) is not None and not told.http_status:
             not_sent = NotSent(lack, answer=told.answer())
             not_sent.was_sent = isinstance(root, MemoryError)  # it may have failed for what came back
             return not_sent
         if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
             broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
-            broken.was_sent = not isinstance(root, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            broken.was_sent = not any(isinstance(one, _NEVER_CONNECTED) for one in _causes(error))
             return broken
         if isinstance(error, _ODD_SHAPES | sdk.APIResponseValidationError):
             return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
@@ -254,11 +254,18 @@ class Wire:
         return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause: the aiohttp transport calls a broken connection a connect timeout, its cause is true."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
+_NEVER_CONNECTED = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return *error* and what caused it, the first cause last.
+
+    The aiohttp transport calls a connection that broke, or was refused, a connect timeout; its causes are true.
+    """
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    return causes
 
 
 _JSON = {"Content-Type": "application/json"}

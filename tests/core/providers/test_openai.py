@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from core.providers import Answer, Ask, Conversation, Filtered, Refused, Throttled, Truncated, TurnedAway, load
+from core.providers import (
+    Answer,
+    Ask,
+    Conversation,
+    Filtered,
+    Refused,
+    Throttled,
+    Truncated,
+    TurnedAway,
+    Unreachable,
+    load,
+)
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
@@ -221,6 +232,24 @@ def test_ends_without_an_object(
         send(loop, compatible.open(ask(f"[[{scenario}]]", mode=mode, stream=stream)), stream=stream)
 
     assert getattr(ended.value, "retry_after_seconds", None) == (7 if kind is Throttled else None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("calls_before", [0, 1])
+def test_who_was_never_reached_worked_for_nobody(*, stream: bool, calls_before: int, loop: Loop) -> None:
+    """A connection that is refused costs nothing, whether it is a process's first call or a later one."""
+    with WireServer() as wire:
+        provider = OpenAI(name="compatible", api_key="unused", base_url=wire.openai_url)
+        for _ in range(calls_before):
+            send(loop, provider.open(ask()))
+    refused: list[Unreachable] = []
+    for _ in range(2):  # the first may find out that a kept connection is closed
+        with pytest.raises(Unreachable) as failed:
+            send(loop, provider.open(ask(stream=stream)), stream=stream)
+        refused.append(failed.value)
+    loop.run(provider.close())
+    assert not refused[-1].was_sent, refused[-1].message
+    assert refused[0].was_sent is False or calls_before
 
 
 def test_what_a_server_says_about_the_key_is_not_repeated(wire: WireServer, loop: Loop) -> None:
