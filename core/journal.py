@@ -29,9 +29,9 @@ from core.store import AT_ONCE, Store
 from core.tables import (
     VALID,
     Account,
-    Attempt,
+    AttemptRow,
     FieldError,
-    Generation,
+    GenerationRow,
     LedgerEntry,
     Payload,
     PolicySnapshot,
@@ -86,8 +86,8 @@ class JournalWriter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._insert_generations = store.insert(Generation)
-        self._insert_attempts = store.insert(Attempt)
+        self._insert_generations = store.insert(GenerationRow)
+        self._insert_attempts = store.insert(AttemptRow)
         self._insert_field_errors = store.insert(FieldError)
         self._insert_payloads = store.insert(Payload)
         self._insert_policy = store.prepare(
@@ -228,8 +228,8 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
         delete(Payload).where(col(Payload.generation_id).in_(ids)),
         delete(FieldError).where(col(FieldError.generation_id).in_(ids)),
         delete(LedgerEntry).where(col(LedgerEntry.generation_id).in_(ids)),
-        delete(Attempt).where(col(Attempt.generation_id).in_(ids)),
-        delete(Generation).where(col(Generation.id).in_(ids)),
+        delete(AttemptRow).where(col(AttemptRow.generation_id).in_(ids)),
+        delete(GenerationRow).where(col(GenerationRow.id).in_(ids)),
     ]
     counts = {str(one.table): connection.execute(one).rowcount for one in deletions}
     for account_id, nano_usd in sorted(moves.items()):  # in the order in which everybody moves accounts
@@ -242,16 +242,16 @@ def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
     """Return what deletes all that happened to *tenants*, a query of ids, in an order that leaves nothing behind."""
     # Those that are out have attempts and no row of their own yet.
     generations = (
-        select(col(Generation.id))
-        .where(col(Generation.tenant_id).in_(tenants))
+        select(col(GenerationRow.id))
+        .where(col(GenerationRow.tenant_id).in_(tenants))
         .union(select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants)))
     )
     accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
     return [
         delete(Payload).where(col(Payload.generation_id).in_(generations)),
         delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
-        delete(Attempt).where(col(Attempt.generation_id).in_(generations)),
-        delete(Generation).where(col(Generation.tenant_id).in_(tenants)),
+        delete(AttemptRow).where(col(AttemptRow.generation_id).in_(generations)),
+        delete(GenerationRow).where(col(GenerationRow.tenant_id).in_(tenants)),
         delete(PolicySnapshot).where(col(PolicySnapshot.tenant_id).in_(tenants)),
         delete(LedgerEntry).where(col(LedgerEntry.account_id).in_(accounts)),
     ]

@@ -26,10 +26,10 @@ from core.schemas import Schemas
 from core.store import Cursor, Store
 from core.tables import (
     Account,
-    Attempt,
     AttemptKind,
+    AttemptRow,
     FieldError,
-    Generation,
+    GenerationRow,
     LedgerEntry,
     LedgerKind,
     Outcome,
@@ -122,12 +122,12 @@ class Workload:
         self._spend = store.prepare(_SPENT_MORE)
         begins = self._now - timedelta(days=DAYS)
         self._begins = begins
-        self._generation = _blank(Generation) | {
+        self._generation = _blank(GenerationRow) | {
             "principal": "key prk_bench…",
             "route": "default",
             "trace": [{"room": "attempt", "verdict": "ended", "reason": "A workload."}],
         }
-        self._attempt = _blank(Attempt) | {"mode": "tools"}
+        self._attempt = _blank(AttemptRow) | {"mode": "tools"}
         self._field_error = _blank(FieldError) | {
             "path": "$.field_1",
             "type": "string_type",

@@ -15,12 +15,12 @@ from core.principals import Principal, Role
 from core.store import Store
 from core.tables import (
     Account,
-    Attempt,
     AttemptKind,
+    AttemptRow,
     Budget,
     ChangeEvent,
     FieldError,
-    Generation,
+    GenerationRow,
     Outcome,
     Payload,
     Row,
@@ -64,7 +64,7 @@ def budget(of: Tenant, limit_nano_usd: int, spent_nano_usd: int, now: datetime) 
     ]
 
 
-def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, **more: Any) -> Attempt:
+def attempt(of: GenerationRow, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, **more: Any) -> AttemptRow:
     """Return the *n*-th attempt of a generation: a first ask at its start, unless *more* says otherwise."""
     started_at = more.pop("started_at", of.started_at)
     duration_ms = more.pop("duration_ms", of.duration_ms)
@@ -86,7 +86,7 @@ def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, 
         "cost_nano_usd": 114_000,
         "price": PRICE,
     }
-    return Attempt(
+    return AttemptRow(
         generation_id=of.id,
         tenant_id=of.tenant_id,
         n=n,
@@ -100,7 +100,7 @@ def attempt(of: Generation, n: int = 1, outcome: str = Outcome.VALID_FIRST_TRY, 
 
 def generation(
     at: datetime, tenant_id: str = "acme", outcome: str = Outcome.VALID_FIRST_TRY, **more: Any
-) -> Generation:
+) -> GenerationRow:
     """Return a generation that began *at*: one valid answer for 114 000 nano-dollars, unless *more* says otherwise."""
     duration_ms = more.pop("duration_ms", 800.0)
     blocked = outcome.startswith("blocked_")
@@ -120,7 +120,7 @@ def generation(
         "cost_nano_usd": 0 if blocked or outcome == Outcome.CACHE_HIT else 114_000,
         "trace": [],
     }
-    return Generation(
+    return GenerationRow(
         tenant_id=tenant_id,
         outcome=outcome,
         started_at=at,
@@ -130,7 +130,7 @@ def generation(
     )
 
 
-def field_error(of: Attempt, path: str, kind: str = "missing", message: str = "Field required") -> FieldError:
+def field_error(of: AttemptRow, path: str, kind: str = "missing", message: str = "Field required") -> FieldError:
     """Return one field's error in an attempt."""
     return FieldError(
         id=new_id(of.started_at),
@@ -144,7 +144,7 @@ def field_error(of: Attempt, path: str, kind: str = "missing", message: str = "F
     )
 
 
-def payload(of: Generation, n: int, asked: Any, answered: str | None, expires_at: datetime) -> Payload:
+def payload(of: GenerationRow, n: int, asked: Any, answered: str | None, expires_at: datetime) -> Payload:
     """Return what was asked and answered on the *n*-th attempt, or (0) by the generation as a whole."""
     return Payload(generation_id=of.id, n=n, asked=asked, answered=answered, expires_at=expires_at)
 

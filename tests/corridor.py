@@ -24,9 +24,17 @@ from core.providers.loop import Cancellation
 from core.record import Generation, Recorder
 from core.runtime import Runtime
 from core.settings import Settings
-from core.tables import Account, FieldError, LedgerEntry, Payload, PolicySnapshot, Reservation, Tenant
-from core.tables import Attempt as AttemptRow
-from core.tables import Generation as GenerationRow
+from core.tables import (
+    Account,
+    AttemptRow,
+    FieldError,
+    GenerationRow,
+    LedgerEntry,
+    Payload,
+    PolicySnapshot,
+    Reservation,
+    Tenant,
+)
 from tests.builders import operator
 from tests.wire.server import WireServer
 

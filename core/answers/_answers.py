@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Unavailable
 from core.principals import Permission, Principal
 from core.store import Store
-from core.tables import Claim, Generation, Outcome, Tenant
+from core.tables import Claim, GenerationRow, Outcome, Tenant
 from core.visibility import visible
 
 _LOOK_SECONDS = (0.02, 0.25)
@@ -123,9 +123,9 @@ class Answers:
         is_made = col(Claim.result).is_not(None)
         since = now - timedelta(days=_REPORTED_DAYS)
         hit = (
-            visible(scope, Generation.tenant_id)
-            & (col(Generation.started_at) >= since)
-            & (col(Generation.outcome) == Outcome.CACHE_HIT.value)
+            visible(scope, GenerationRow.tenant_id)
+            & (col(GenerationRow.started_at) >= since)
+            & (col(GenerationRow.outcome) == Outcome.CACHE_HIT.value)
         )
         size = func.coalesce(func.sum(func.length(Claim.result)), 0)
         with self._store.reading() as session:
@@ -134,7 +134,7 @@ class Answers:
             ).one()
             being_made = session.exec(select(func.count()).where(mine & ~is_made)).one()
             hits, saved = session.exec(
-                select(func.count(), func.coalesce(func.sum(Generation.saved_nano_usd), 0)).where(hit)
+                select(func.count(), func.coalesce(func.sum(GenerationRow.saved_nano_usd), 0)).where(hit)
             ).one()
         return Kept(
             answers=answers,

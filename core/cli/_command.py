@@ -27,7 +27,7 @@ def proctor() -> None:
     """Operate structured LLM output: tenants, budgets, schemas, and the calls behind every object."""
 
 
-class Answer(NamedTuple):
+class Output(NamedTuple):
     """What a command has to say."""
 
     document: Any
@@ -39,10 +39,10 @@ class Answer(NamedTuple):
     exit_code: int = DONE
 
 
-def command(group: click.Group, name: str, *, needs_runtime: bool = True) -> Callable[[Callable[..., Answer]], Any]:
+def command(group: click.Group, name: str, *, needs_runtime: bool = True) -> Callable[[Callable[..., Output]], Any]:
     """Make a function of (runtime or settings, its parameters) into a command of *group* with ``--json``."""
 
-    def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    def register(function: Callable[..., Output]) -> Callable[..., Output]:
         @functools.wraps(function)
         def run(*, as_json: bool, **parameters: Any) -> int:
             with runtime() if needs_runtime else settings() as given:

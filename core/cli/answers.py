@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Answer, command, proctor
+from core.cli._command import Output, command, proctor
 from core.cli._figures import usd
 from core.principals import LOCAL_OPERATOR
 
@@ -22,7 +22,7 @@ def cache_group() -> None:
 
 @command(cache_group, "show")
 @click.argument("tenant")
-def show(runtime: Runtime, tenant: str) -> Answer:
+def show(runtime: Runtime, tenant: str) -> Output:
     """Show how many of a tenant's answers are kept, and what they saved."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     kept = runtime.answers.show(LOCAL_OPERATOR, owner)
@@ -32,13 +32,13 @@ def show(runtime: Runtime, tenant: str) -> Answer:
         f"{kept.being_made} are being made.\n"
         f"In the last 30 days {kept.hits} calls were answered by them, which saved {usd(kept.saved_nano_usd)}."
     )
-    return Answer({"tenant": owner.name, **asdict(kept)}, text)
+    return Output({"tenant": owner.name, **asdict(kept)}, text)
 
 
 @command(cache_group, "clear")
 @click.argument("tenant")
-def clear(runtime: Runtime, tenant: str) -> Answer:
+def clear(runtime: Runtime, tenant: str) -> Output:
     """Forget every kept answer of a tenant: whoever asks again is answered by a provider."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     cleared = runtime.answers.clear(LOCAL_OPERATOR, owner)
-    return Answer({"tenant": owner.name, "cleared": cleared}, f"{cleared} kept answers of {owner.name} are cleared.")
+    return Output({"tenant": owner.name, "cleared": cleared}, f"{cleared} kept answers of {owner.name} are cleared.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ def breaker_group() -> None:
 
 
 @command(breaker_group, "list")
-def list_breakers(runtime: Runtime) -> Answer:
+def list_breakers(runtime: Runtime) -> Output:
     """Show every breaker that has seen a call or was set by hand."""
     views = runtime.breakers.views(runtime.overrides.all(LOCAL_OPERATOR))
     is_shared = runtime.breakers.is_shared
     note = "" if is_shared else _DOWN if runtime.shared.is_set else _UNSHARED
     document = {"shared": is_shared, "note": note or None, "breakers": [_described(view) for view in views]}
     if not views:
-        return Answer(document, note or "No model was called in the last minute, and no breaker is open.")
+        return Output(document, note or "No model was called in the last minute, and no breaker is open.")
     rows = [(f"{view.provider}/{view.model}", view.schema, view.word, view.seen, view.why) for view in views]
-    return Answer(document, table(("MODEL", "SCHEMA", "STATE", "LAST MINUTE", "WHY"), rows), note)
+    return Output(document, table(("MODEL", "SCHEMA", "STATE", "LAST MINUTE", "WHY"), rows), note)
 
 
 @command(breaker_group, "open")
 @click.argument("model", metavar="PROVIDER/MODEL")
 @click.option("--reason", required=True, help="Why: callers read it in the trace.")
-def open_breaker(runtime: Runtime, model: str, reason: str) -> Answer:
+def open_breaker(runtime: Runtime, model: str, reason: str) -> Output:
     """Let nobody ask a model, from the next call on, until it is taken back."""
     from core.breakers import BreakerState  # noqa: PLC0415
 
@@ -53,7 +53,7 @@ def open_breaker(runtime: Runtime, model: str, reason: str) -> Answer:
 @command(breaker_group, "close")
 @click.argument("model", metavar="PROVIDER/MODEL")
 @click.option("--reason", required=True, help="Why.")
-def close_breaker(runtime: Runtime, model: str, reason: str) -> Answer:
+def close_breaker(runtime: Runtime, model: str, reason: str) -> Output:
     """Let everybody ask a model, whatever its breakers saw, until it is taken back."""
     from core.breakers import BreakerState  # noqa: PLC0415
 
@@ -63,16 +63,16 @@ def close_breaker(runtime: Runtime, model: str, reason: str) -> Answer:
 
 @command(breaker_group, "auto")
 @click.argument("model", metavar="PROVIDER/MODEL")
-def release_breaker(runtime: Runtime, model: str) -> Answer:
+def release_breaker(runtime: Runtime, model: str) -> Output:
     """Take an operator's word back: the breaker decides again."""
     name, had_word = runtime.overrides.clear(LOCAL_OPERATOR, model)
     said = "decides by itself again" if had_word else "was not set by hand; it decides by itself"
-    return Answer({"model": name, "state": "automatic", "changed": had_word}, f"The breaker of {name} {said}.")
+    return Output({"model": name, "state": "automatic", "changed": had_word}, f"The breaker of {name} {said}.")
 
 
-def _said(override: Override, text: str) -> Answer:
+def _said(override: Override, text: str) -> Output:
     document = {"model": override.model, **override.described, "at": override.at}
-    return Answer(document, text, f"Back to automatic: proctor breaker auto {override.model}")
+    return Output(document, text, f"Back to automatic: proctor breaker auto {override.model}")
 
 
 def _described(view: BreakerView) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
+from core.cli._command import DONE, REFUSED, Output, command, proctor, table
 from core.cli._figures import usd
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
@@ -44,7 +44,7 @@ class _Dollars(click.ParamType[int]):
         return nano_usd(amount)
 
 
-def _scoped(function: Callable[..., Answer]) -> Callable[..., Answer]:
+def _scoped(function: Callable[..., Output]) -> Callable[..., Output]:
     """Add the options that say which of a tenant's budgets is meant."""
     for name in ("route", "schema", "model"):
         function = click.option(f"--{name}", help=f"The budget for this {name} alone.")(function)
@@ -108,7 +108,7 @@ def set_budget(
     threshold: Sequence[int],
     starts: str | None,
     ends: str | None,
-) -> Answer:
+) -> Output:
     """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     scope, name = _scope(model, schema, route)
@@ -130,7 +130,7 @@ def set_budget(
 @command(budget_group, "show")
 @click.argument("tenant")
 @_scoped
-def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
+def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Output:
     """Show what a tenant may spend, has spent and holds in the current period."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route)))
@@ -138,7 +138,7 @@ def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | 
 
 @command(budget_group, "list")
 @click.argument("tenant")
-def list_budgets(runtime: Runtime, tenant: str) -> Answer:
+def list_budgets(runtime: Runtime, tenant: str) -> Output:
     """Show every budget of a tenant."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     states = runtime.budgets.all(LOCAL_OPERATOR, [owner]).get(owner.id, [])
@@ -155,7 +155,7 @@ def list_budgets(runtime: Runtime, tenant: str) -> Answer:
         for state in states
     ]
     heads = ("FOR", "PERIOD", "MODE", "LIMIT", "SPENT", "HELD", "UNTIL")
-    return Answer(
+    return Output(
         {"tenant": owner.name, "budgets": [_document(state) for state in states]},
         table(heads, rows) if rows else f"{owner.name} has no budgets. Set one with 'proctor budget set'.",
     )
@@ -177,7 +177,7 @@ def raise_budget(
     route: str | None,
     ends: str,
     reason: str,
-) -> Answer:
+) -> Output:
     """Add money to a budget for a while."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     scope = _scope(model, schema, route)
@@ -192,30 +192,30 @@ def raise_budget(
 @command(budget_group, "withdraw")
 @click.argument("tenant")
 @click.argument("raise_id", metavar="RAISE")
-def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Answer:
+def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Output:
     """End a raise before its time, by the id that 'budget show --json' gives."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     runtime.budgets.withdraw_raise(LOCAL_OPERATOR, owner, raise_id)
-    return Answer({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
+    return Output({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
 
 
 @command(budget_group, "remove")
 @click.argument("tenant")
 @_scoped
-def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Answer:
+def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Output:
     """Let a budget govern no longer. What it paid stays in its ledger."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     state = runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route))
     runtime.budgets.remove(LOCAL_OPERATOR, owner, state.budget_id)
-    return Answer(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
+    return Output(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
 
 
-def _shown(owner: Tenant, state: BudgetState) -> Answer:
+def _shown(owner: Tenant, state: BudgetState) -> Output:
     zone = ZoneInfo(owner.timezone)
     resets = state.ends_at.astimezone(zone)
     ends = "It ends" if state.terms.starts_at else "It starts anew"
     raised = state.limit_nano_usd - state.terms.limit_nano_usd
-    return Answer(
+    return Output(
         {"tenant": owner.name} | _document(state),
         f"{_name(state)}: {usd(state.spent_nano_usd)} of {usd(state.limit_nano_usd)} spent, "
         f"{usd(state.held_nano_usd)} held for calls that are out. {ends} on {resets:%Y-%m-%d at %H:%M} "
@@ -259,7 +259,7 @@ def _document(state: BudgetState) -> dict[str, Any]:
 @command(proctor, "verify")
 @click.option("--new", "only_new", is_flag=True, help="Look only at what is new since the last run, as servers do.")
 @click.option("--anew", is_flag=True, help="Prove everything afresh: take closed history as it is now.")
-def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Answer:
+def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Output:
     """Recompute every balance from attempts and ledger; the exit code is 1 where anything differs."""
     runtime.recovery.run()  # so that what the dead hold is not counted as held
     found = runtime.budgets.verify(by="command line", whole=not only_new, anew=anew)
@@ -270,7 +270,7 @@ def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Answer:
         if found.difference_nano_usd
         else "Charges are missing, attempts have no call, or closed history was changed. Keep the database as it is."
     )
-    return Answer(
+    return Output(
         found.model_dump(exclude={"id", "series"}),
         f"{verdict} {usd(found.held_nano_usd)} is held now.",
         exit_code=DONE if found.ok else REFUSED,

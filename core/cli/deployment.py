@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Answer, command, proctor, show_progress
+from core.cli._command import Output, command, proctor, show_progress
 from core.errors import Misconfigured
 from core.principals import LOCAL_OPERATOR
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @command(proctor, "demo")
 @click.option("--remove", is_flag=True, help="Take the demo world away again, and nothing else.")
-def demo(runtime: Runtime, *, remove: bool) -> Answer:
+def demo(runtime: Runtime, *, remove: bool) -> Output:
     """Make the demo world.
 
     It is a few tenants with thirty days of history, marked as demo, and can be removed.
@@ -28,7 +28,7 @@ def demo(runtime: Runtime, *, remove: bool) -> Answer:
     if remove:
         rows = {table: count for table, count in runtime.demo.remove().items() if count}
         said = f"The demo world is removed: {sum(rows.values()):,} rows." if rows else "There was no demo world."
-        return Answer({"removed": rows}, said)
+        return Output({"removed": rows}, said)
     with ThreadPoolExecutor(1) as apart:
         making = apart.submit(runtime.demo.make)
         while not making.done():
@@ -36,11 +36,11 @@ def demo(runtime: Runtime, *, remove: bool) -> Answer:
             show_progress(runtime.demo.status.sentence)
         making.result()
     tenants = [tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR) if tenant.is_demo]
-    return Answer({"demo_tenants": tenants}, f"The demo world is there: {', '.join(tenants)}.")
+    return Output({"demo_tenants": tenants}, f"The demo world is there: {', '.join(tenants)}.")
 
 
 @command(proctor, "migrate", needs_runtime=False)
-def migrate(settings: Settings) -> Answer:
+def migrate(settings: Settings) -> Output:
     """Bring the database to this release's shape.
 
     The sample schemas are added where they are missing. Nothing is lost, and running it again changes nothing.
@@ -59,7 +59,7 @@ def migrate(settings: Settings) -> Answer:
         store.close()
     samples = f" Sample schemas added: {', '.join(added)}." if added else ""
     state = "was" if was_there else "is now"
-    return Answer(
+    return Output(
         {"revision": NEWEST, "changed": not was_there, "schemas_added": added},
         f"The database {state} at revision {NEWEST}.{samples}",
     )
@@ -67,7 +67,7 @@ def migrate(settings: Settings) -> Answer:
 
 @command(proctor, "serve", needs_runtime=False)
 @click.option("--demo", is_flag=True, help="Let a first start make the demo world, unless DEMO says otherwise.")
-def serve(settings: Settings, *, demo: bool) -> Answer:
+def serve(settings: Settings, *, demo: bool) -> Output:
     """Serve console and API on HOST and PORT until stopped."""
     import socket  # noqa: PLC0415
 

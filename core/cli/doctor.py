@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli._command import DONE, REFUSED, Answer, command, proctor, table
+from core.cli._command import DONE, REFUSED, Output, command, proctor, table
 from core.errors import ProctorError
 from core.principals import LOCAL_OPERATOR
 
@@ -37,7 +37,7 @@ class Check:
 
 
 @command(proctor, "doctor", needs_runtime=False)
-def doctor(settings: Settings) -> Answer:
+def doctor(settings: Settings) -> Output:
     """Say what is missing or broken, part by part.
 
     It looks at settings, database, migrations, routes, chores, providers, the local model and Redis.
@@ -51,7 +51,7 @@ def doctor(settings: Settings) -> Answer:
     ]
     is_well = all(check.health is not Health.FAILED for check in checks)
     rows = [(check.part, check.health.value, check.sentence) for check in checks]
-    return Answer(
+    return Output(
         {"ok": is_well, "checks": checks}, table(("PART", "STATE", ""), rows), exit_code=DONE if is_well else REFUSED
     )
 

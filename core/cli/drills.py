@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def start(  # noqa: PLR0917 one for each option
     target: str,
     seconds: float,
     yes: bool,  # noqa: FBT001 a switch
-) -> Answer:
+) -> Output:
     """Begin a drill with one tenant's calls, or with those of the demo tenants (--demo)."""
     from datetime import timedelta  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def start(  # noqa: PLR0917 one for each option
         target=target,
         seconds=seconds,
     )
-    return Answer(
+    return Output(
         asdict(drill),
         f"A fire drill began: {drill.sentence} It ends by itself at {drill.ends_at:%Y-%m-%d %H:%M} UTC.",
         f"To stop it: proctor drill stop {drill.id}",
@@ -91,7 +91,7 @@ def start(  # noqa: PLR0917 one for each option
 
 
 @command(drill_group, "list")
-def list_drills(runtime: Runtime) -> Answer:
+def list_drills(runtime: Runtime) -> Output:
     """Show the drills that run, and the last of those that are over."""
     now = runtime.clock.now()
     drills = runtime.drills.list(LOCAL_OPERATOR)
@@ -108,7 +108,7 @@ def list_drills(runtime: Runtime) -> Answer:
         for drill in drills
     ]
     text = table(("ID", "WHOSE CALLS", "FAULT", "SHARE", "ONLY", "STATE", "REASON"), rows)
-    return Answer(
+    return Output(
         {"drills": [{**asdict(drill), "running": drill.is_running(now)} for drill in drills]},
         text if rows else "There was no fire drill yet. Begin one with 'proctor drill start'.",
     )
@@ -116,10 +116,10 @@ def list_drills(runtime: Runtime) -> Answer:
 
 @command(drill_group, "stop")
 @click.argument("drill_id", metavar="ID")
-def stop(runtime: Runtime, drill_id: str) -> Answer:
+def stop(runtime: Runtime, drill_id: str) -> Output:
     """End a drill at once, named by the id that 'drill list' shows."""
     drill = runtime.drills.stop(LOCAL_OPERATOR, drill_id)
-    return Answer(asdict(drill), "The fire drill is stopped: calls go out again as always.")
+    return Output(asdict(drill), "The fire drill is stopped: calls go out again as always.")
 
 
 def _standing(drill: DrillView, *, running: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.errors import NotFound
 from core.principals import LOCAL_OPERATOR
 
@@ -51,7 +51,7 @@ class _Limit(click.ParamType[Any]):
 @click.option("--key", default="", help="Of this key alone, inside the tenant's: its id, or its first characters.")
 def set_limits(  # noqa: PLR0917 click gives each option by its name
     runtime: Runtime, tenant: str, rpm: int | str | None, tpm: int | str | None, concurrent: int | str | None, key: str
-) -> Answer:
+) -> Output:
     """Set limits of a tenant, or of one of its keys; effective with the next generation.
 
     What is not named stays as it is. 'none' takes a limit away: a tenant falls back to the deployment's default, a
@@ -71,7 +71,7 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
 
 @command(limit_group, "show")
 @click.argument("tenant")
-def show_limits(runtime: Runtime, tenant: str) -> Answer:
+def show_limits(runtime: Runtime, tenant: str) -> Output:
     """Show the limits of a tenant and its keys, and what is used of them now."""
     return _shown(runtime, runtime.tenants.find(LOCAL_OPERATOR, tenant))
 
@@ -91,7 +91,7 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
     return found[0]
 
 
-def _shown(runtime: Runtime, owner: Tenant) -> Answer:
+def _shown(runtime: Runtime, owner: Tenant) -> Output:
     from core.policy import pace_of  # noqa: PLC0415
 
     snapshot = runtime.policies.snapshot(owner.id)
@@ -115,7 +115,7 @@ def _shown(runtime: Runtime, owner: Tenant) -> Answer:
     for key in document["keys"]:
         rows += _rows(f"{key['prefix']}…", key, leaves_out=True)
     aside = "" if is_shared else "Used: as written down in the last minute. Those in flight each process counts itself."
-    return Answer(document, table(("WHOSE", "LIMIT", "MOST", "USED"), rows), aside)
+    return Output(document, table(("WHOSE", "LIMIT", "MOST", "USED"), rows), aside)
 
 
 def _used(runtime: Runtime, quotas: Sequence[Quota], *, is_shared: bool) -> Sequence[QuotaUse]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
@@ -46,7 +46,7 @@ def price_group() -> None:
 
 @command(price_group, "list")
 @click.option("--tenant", help="What they cost this tenant; without it, what they cost all that have no own price.")
-def list_prices(runtime: Runtime, tenant: str | None) -> Answer:
+def list_prices(runtime: Runtime, tenant: str | None) -> Output:
     """Show what the models in use cost today, and every override."""
     now = runtime.clock.now()
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
@@ -81,7 +81,7 @@ def list_prices(runtime: Runtime, tenant: str | None) -> Answer:
         ],
         "overrides": overrides,
     }
-    return Answer(document, "\n".join(text))
+    return Output(document, "\n".join(text))
 
 
 @command(price_group, "set")
@@ -115,7 +115,7 @@ def set_price(  # noqa: PLR0917 one for each option
     tenant: str | None,
     from_at: datetime | None,
     reason: str,
-) -> Answer:
+) -> Output:
     """Say what a model costs from a time on; MODEL is provider/name, or provider/* for all that have no own price."""
     provider, name = _model(model)
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
@@ -141,21 +141,21 @@ def set_price(  # noqa: PLR0917 one for each option
     aside = ""
     if from_at is not None and from_at < now:
         aside = "Calls that were recorded keep their price. To price them anew: proctor price reprice"
-    return Answer(document, text, aside)
+    return Output(document, text, aside)
 
 
 @command(price_group, "withdraw")
 @click.argument("override")
-def withdraw_price(runtime: Runtime, override: str) -> Answer:
+def withdraw_price(runtime: Runtime, override: str) -> Output:
     """Take an override back, as if it had never been set; what was recorded keeps its price."""
     gone = runtime.prices.withdraw(LOCAL_OPERATOR, override)
     document = next(one for one in _overrides(runtime, runtime.clock.now()) if one["id"] == gone.id)
     text = f"The price of {gone.subject} ({gone.sentence}) for {document['tenant']} is withdrawn."
-    return Answer(document, f"{text} Calls that were recorded keep it.")
+    return Output(document, f"{text} Calls that were recorded keep it.")
 
 
 @command(price_group, "unpriced")
-def list_unpriced(runtime: Runtime) -> Answer:
+def list_unpriced(runtime: Runtime) -> Output:
     """Show the models that were called and have no price: work to do."""
     found = runtime.prices.unpriced(LOCAL_OPERATOR)
     rows = [
@@ -171,7 +171,7 @@ def list_unpriced(runtime: Runtime) -> Answer:
         for one in found
     ]
     heads = ("MODEL", "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "FIRST", "LAST", "TENANTS")
-    return Answer(
+    return Output(
         {"unpriced": found},
         table(heads, rows) if rows else "Every call that was paid for has a price.",
         "Next: proctor price set MODEL --input … --output … --from …, then proctor price reprice" if rows else "",
@@ -195,7 +195,7 @@ def reprice(  # noqa: PLR0917 one for each option
     tenant: str | None,
     reason: str,
     dry_run: bool,  # noqa: FBT001 a switch
-) -> Answer:
+) -> Output:
     """Put the present prices of that time in the place of those that were recorded; the old figures are kept."""
     from core.repricing import RepricingScope  # noqa: PLC0415
 
@@ -209,22 +209,22 @@ def reprice(  # noqa: PLR0917 one for each option
     )
     preview = runtime.repricings.preview(LOCAL_OPERATOR, scope)
     if dry_run:
-        return Answer(_previewed(preview) | {"repricing_id": None}, _told(preview, "would be"), "Nothing was changed.")
+        return Output(_previewed(preview) | {"repricing_id": None}, _told(preview, "would be"), "Nothing was changed.")
     done = runtime.repricings.reprice(LOCAL_OPERATOR, scope, reason, expected=preview)
     text = f"{_told(preview, 'were')}\nThe old figures are kept: proctor price repricings {done.id}"
-    return Answer(_previewed(preview) | {"repricing_id": done.id}, text)
+    return Output(_previewed(preview) | {"repricing_id": done.id}, text)
 
 
 @command(price_group, "repricings")
 @click.argument("repricing", required=False, metavar="[REPRICING]")
-def list_repricings(runtime: Runtime, repricing: str | None) -> Answer:
+def list_repricings(runtime: Runtime, repricing: str | None) -> Output:
     """Show every re-pricing of history, or with its id one of them with the old figures of each attempt."""
     if repricing is None:
         found = runtime.repricings.list(LOCAL_OPERATOR)
         rows = [_row(one) for one in found]
         heads = ("ID", "AT", "BY", "MODEL", "ATTEMPTS", "BEFORE", "AFTER", "REASON")
         text = table(heads, rows) if rows else "History was never priced anew."
-        return Answer({"repricings": [one.model_dump() for one in found]}, text)
+        return Output({"repricings": [one.model_dump() for one in found]}, text)
     one = runtime.repricings.find(LOCAL_OPERATOR, repricing)
     old = runtime.repricings.old_figures(LOCAL_OPERATOR, repricing)
     rows = [
@@ -237,7 +237,7 @@ def list_repricings(runtime: Runtime, repricing: str | None) -> Answer:
         for past in old
     ]
     text = f"{one.reason}\n{table(('BEGAN', 'GENERATION', 'BEFORE', 'AFTER'), rows)}"
-    return Answer(one.model_dump() | {"old_figures": old}, text)
+    return Output(one.model_dump() | {"old_figures": old}, text)
 
 
 def _model(model: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.errors import Invalid, NotFound
 from core.principals import LOCAL_OPERATOR
 
@@ -27,7 +27,7 @@ def route_group() -> None:
 
 
 @command(route_group, "list")
-def list_routes(runtime: Runtime) -> Answer:
+def list_routes(runtime: Runtime) -> Output:
     """Show every route."""
     views = runtime.routes.list(LOCAL_OPERATOR)
     rows = [
@@ -41,12 +41,12 @@ def list_routes(runtime: Runtime) -> Answer:
         for view in views
     ]
     text = table(("NAME", "ASKS", "SCHEMAS", "SET BY", "DESCRIPTION"), rows)
-    return Answer({"routes": [_document(view) for view in views]}, text)
+    return Output({"routes": [_document(view) for view in views]}, text)
 
 
 @command(route_group, "show")
 @click.argument("name")
-def show_route(runtime: Runtime, name: str) -> Answer:
+def show_route(runtime: Runtime, name: str) -> Output:
     """Show one route, with everything that governs it."""
     return _shown(runtime.routes.find(LOCAL_OPERATOR, name))
 
@@ -85,7 +85,7 @@ def set_route(
     mark_cache: bool | None,
     schemas: tuple[str, ...],
     description: str | None,
-) -> Answer:
+) -> Output:
     """Make a route, or change one; effective with the next generation. What is not given stays as it is."""
     if models and candidates:
         raise Invalid("Give either --model or --candidates, not both.")
@@ -123,13 +123,13 @@ def set_route(
 
 @command(route_group, "reset")
 @click.argument("name")
-def reset_route(runtime: Runtime, name: str) -> Answer:
+def reset_route(runtime: Runtime, name: str) -> Output:
     """Remove a route; 'default' then follows MODEL_PRIMARY and MODEL_FALLBACK again."""
     runtime.routes.reset(LOCAL_OPERATOR, name)
     remains = runtime.routes.list(LOCAL_OPERATOR)[0]
     if remains.terms.name == name:
         return _shown(remains)
-    return Answer({"name": name, "removed": True}, f"Route {name} is removed; requests that name it are refused.")
+    return Output({"name": name, "removed": True}, f"Route {name} is removed; requests that name it are refused.")
 
 
 def _causes(given: tuple[str, ...]) -> Sequence[str]:
@@ -160,7 +160,7 @@ def _document(view: RouteView) -> dict[str, Any]:
     }
 
 
-def _shown(view: RouteView) -> Answer:
+def _shown(view: RouteView) -> Output:
     from core.attempts import Cause  # noqa: PLC0415
 
     terms = view.terms
@@ -191,4 +191,4 @@ def _shown(view: RouteView) -> Answer:
         lines.append(f"The same question gets the same answer for {terms.cache_seconds} s.")
     if view.is_from_environment:
         lines.append("MODEL_PRIMARY and MODEL_FALLBACK decide, until somebody edits it.")
-    return Answer(_document(view), "\n".join(lines))
+    return Output(_document(view), "\n".join(lines))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from core.cli._command import Answer, command, proctor, show_progress, table
+from core.cli._command import Output, command, proctor, show_progress, table
 from core.cli._figures import figures
 from core.documents import fresh
 from core.errors import Invalid
@@ -35,12 +35,12 @@ def schema_group() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--description", default="", help="One sentence about it.")
 @click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
-def add_schema(runtime: Runtime, name: str, file: Path, description: str, label: str) -> Answer:
+def add_schema(runtime: Runtime, name: str, file: Path, description: str, label: str) -> Output:
     """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
     added = runtime.schemas.add(LOCAL_OPERATOR, name, _schema_in(file), description=description, label=label)
-    return Answer(
+    return Output(
         {"name": name, "version": added.version, "hash": added.hash, "label": label},
         f"{name}@{label} is version {added.version} now.",
         f"Next: proctor generate {name if label == PRODUCTION else f'{name}@{label}'} 'some text'",
@@ -48,7 +48,7 @@ def add_schema(runtime: Runtime, name: str, file: Path, description: str, label:
 
 
 @command(schema_group, "list")
-def list_schemas(runtime: Runtime) -> Answer:
+def list_schemas(runtime: Runtime) -> Output:
     """Show every schema."""
     schemas = runtime.schemas.list(LOCAL_OPERATOR)
     rows = [
@@ -61,7 +61,7 @@ def list_schemas(runtime: Runtime) -> Answer:
         for schema in schemas
     ]
     text = table(("NAME", "NEWEST", "LABELS", "DESCRIPTION"), rows)
-    return Answer(
+    return Output(
         {"schemas": schemas}, text if rows else "There are no schemas yet. Add one with 'proctor schema add NAME FILE'."
     )
 
@@ -112,7 +112,7 @@ def generate(
     context: str | None,
     timeout: float | None,
     stream: bool,
-) -> Answer:
+) -> Output:
     """Turn a text into an object of SCHEMA.
 
     INPUT is the text itself, '@file', or '-' for standard input. SCHEMA is a name, name@label or name@3.
@@ -133,7 +133,7 @@ def generate(
     )
     _await_local_model(runtime, schema, route, model)
     made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
-    return Answer(fresh(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
+    return Output(fresh(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
 
 
 def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:

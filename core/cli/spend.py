@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
 from core.principals import LOCAL_OPERATOR
 
@@ -44,7 +44,7 @@ class _Length(click.ParamType[timedelta]):
 @command(spend_group, "show")
 @click.argument("tenant")
 @click.option("--last", type=_Length(), help="How far back, such as 24h or 30d; without it, this month so far.")
-def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Answer:
+def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Output:
     """Show what a tenant spent, what for, and what of it was thrown away."""
     from core.reports import Window, month_around, spend_document  # noqa: PLC0415
 
@@ -56,7 +56,7 @@ def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Answer:
         window = Window.last(last, now, owner.timezone)
     found = runtime.reports.spend(LOCAL_OPERATOR, window, owner.id)
     text = f"{owner.name} since {_local(window.starts_at, owner.timezone)}: {_summed_up(found.total)}"
-    return Answer(
+    return Output(
         spend_document(found, owner.name),
         "\n\n".join([text, _lines("MODEL", found.models), _lines("SCHEMA", found.schemas)]),
     )
@@ -66,19 +66,19 @@ def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Answer:
 @click.argument("tenant")
 @click.option("--month", help="Such as 2026-11; without it, the month under way.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write every line as CSV, with exact amounts.")
-def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: bool) -> Answer:
+def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: bool) -> Output:
     """Show a tenant's bill of one month of its time zone."""
     from core.reports import csv, statement_document  # noqa: PLC0415
 
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     bill = runtime.reports.statement(LOCAL_OPERATOR, owner.id, month)
     text = csv(bill.frame()).decode().rstrip("\n") if as_csv else _told(bill)
-    return Answer(statement_document(bill), text)
+    return Output(statement_document(bill), text)
 
 
 @command(spend_group, "forecast")
 @click.argument("tenant")
-def show_forecast(runtime: Runtime, tenant: str) -> Answer:
+def show_forecast(runtime: Runtime, tenant: str) -> Output:
     """Show how a tenant's month will probably end, and how good such forecasts were."""
     from core.reports import backtest_document, forecast_document  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ def show_forecast(runtime: Runtime, tenant: str) -> Answer:
         runtime.reports.backtests(LOCAL_OPERATOR, owner.id),
     )
     document = forecast_document(coming) | {"backtests": [backtest_document(test) for test in tests]}
-    return Answer(document, "\n".join([_foretold(coming), *(_tested(test) for test in tests if test.forecasts)]))
+    return Output(document, "\n".join([_foretold(coming), *(_tested(test) for test in tests if test.forecasts)]))
 
 
 def _told(bill: Statement) -> str:

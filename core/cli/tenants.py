@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Answer, command, proctor, table
+from core.cli._command import Output, command, proctor, table
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def tenant_group() -> None:
 @click.argument("name")
 @click.option("--timezone", default="UTC", show_default=True, help="IANA name; its days and months follow it.")
 @click.option("--rate-limit", type=int, help="Generations per minute. Without it: RATE_LIMIT_PER_MIN.")
-def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | None) -> Answer:
+def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | None) -> Output:
     """Add a tenant."""
     tenant = runtime.tenants.create(LOCAL_OPERATOR, name, timezone, rate_limit)
-    return Answer(
+    return Output(
         tenant.model_dump(),
         f"Tenant {tenant.name} is there, in time zone {tenant.timezone}.",
         f"Next: proctor key create {shlex.quote(tenant.name)}",
@@ -44,7 +44,7 @@ _WITHOUT = click.Choice(["allow", "refuse", _DEFAULT])
 @click.option("--retention-days", type=int, help="How long prompts and answers are kept; 0 keeps none.")
 @click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
 @click.option("--without-price", type=_WITHOUT, help="Models that have no price; 'default': WITHOUT_PRICE.")
-def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Answer:
+def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}
     changes = {
@@ -57,11 +57,11 @@ def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Ans
     before = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     after = runtime.tenants.edit(LOCAL_OPERATOR, before.id, before.version, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
-    return Answer(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
+    return Output(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
 
 
 @command(tenant_group, "list")
-def list_tenants(runtime: Runtime) -> Answer:
+def list_tenants(runtime: Runtime) -> Output:
     """Show every tenant."""
     tenants = runtime.tenants.list(LOCAL_OPERATOR)
     limits = [str(tenant.rate_limit_per_min or "default") for tenant in tenants]
@@ -70,7 +70,7 @@ def list_tenants(runtime: Runtime) -> Answer:
         for tenant, limit in zip(tenants, limits, strict=True)
     ]
     text = table(("NAME", "TIME ZONE", "PER MINUTE", "CREATED", ""), rows)
-    return Answer(
+    return Output(
         {"tenants": [tenant.model_dump() for tenant in tenants]},
         text if rows else "There are no tenants yet. Make one with 'proctor tenant create NAME'.",
     )
@@ -84,11 +84,11 @@ def key_group() -> None:
 @command(key_group, "create")
 @click.argument("tenant")
 @click.option("--name", default="", help="What it is for.")
-def create_key(runtime: Runtime, tenant: str, name: str) -> Answer:
+def create_key(runtime: Runtime, tenant: str, name: str) -> Output:
     """Make a key and show it, this once."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     new = runtime.tenants.create_key(LOCAL_OPERATOR, owner, name)
-    return Answer(
+    return Output(
         {"id": new.id, "tenant": owner.name, "prefix": new.prefix, "key": new.secret},
         new.secret,
         f"Keep it now: it is not stored and cannot be shown again. It calls as {owner.name}.",
@@ -97,7 +97,7 @@ def create_key(runtime: Runtime, tenant: str, name: str) -> Answer:
 
 @command(key_group, "list")
 @click.argument("tenant")
-def list_keys(runtime: Runtime, tenant: str) -> Answer:
+def list_keys(runtime: Runtime, tenant: str) -> Output:
     """Show a tenant's keys by their first characters."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     keys = runtime.tenants.keys(LOCAL_OPERATOR, owner)
@@ -110,7 +110,7 @@ def list_keys(runtime: Runtime, tenant: str) -> Answer:
         )
         for key in keys
     ]
-    return Answer(
+    return Output(
         {"tenant": owner.name, "keys": keys},
         table(("KEY", "NAME", "CREATED", "STATE"), rows) if rows else f"{owner.name} has no keys.",
     )
@@ -118,7 +118,7 @@ def list_keys(runtime: Runtime, tenant: str) -> Answer:
 
 @command(key_group, "revoke")
 @click.argument("key")
-def revoke_key(runtime: Runtime, key: str) -> Answer:
+def revoke_key(runtime: Runtime, key: str) -> Output:
     """Make a key useless, named by its id or by the characters that 'key list' shows."""
     revoked = runtime.tenants.revoke_key(LOCAL_OPERATOR, key)
-    return Answer(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")
+    return Output(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")

@@ -20,7 +20,7 @@ from core.store import AT_ONCE, Store
 from core.tables import (
     Account,
     ApiKey,
-    Attempt,
+    AttemptRow,
     AuditEntry,
     Budget,
     BudgetRaise,
@@ -28,7 +28,7 @@ from core.tables import (
     Claim,
     FireDrill,
     FlagRule,
-    Generation,
+    GenerationRow,
     Opening,
     PriceOverride,
     RepricedAttempt,
@@ -66,7 +66,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
     # Those that are out have attempts and no row of their own yet.
     out = select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))
-    attempts = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(out))
+    attempts = select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(out))
     budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
     gone = _remove_calls(store, tenants)
     with store.writing() as session:
@@ -124,11 +124,11 @@ def _remove_calls(store: Store, tenants: SelectOfScalar[str]) -> Counter[str]:
     gone = Counter[str]()
     while True:
         with store.writing() as session:
-            ids = select(col(Generation.id)).where(col(Generation.tenant_id).in_(tenants)).limit(AT_ONCE)
+            ids = select(col(GenerationRow.id)).where(col(GenerationRow.tenant_id).in_(tenants)).limit(AT_ONCE)
             some = session.exec(ids).all()
             if not some:
                 return gone
-            called = select(col(Attempt.id)).where(col(Attempt.generation_id).in_(some))
+            called = select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(some))
             repriced = delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(called))
             gone["repriced_attempt"] += session.connection().execute(repriced).rowcount
             session.connection().execute(delete(Stretch))

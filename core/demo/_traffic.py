@@ -38,7 +38,7 @@ from core.principals import SYSTEM
 from core.record import Generation, Record, Recorder
 from core.shared import Shared
 from core.store import Store
-from core.tables import Generation as GenerationRow
+from core.tables import GenerationRow
 from core.telemetry import Metrics
 
 _HOUR = timedelta(hours=1)

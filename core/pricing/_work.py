@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from core.principals import TenantScope
 from core.store import Store
-from core.tables import Attempt, Tenant
+from core.tables import AttemptRow, Tenant
 from core.visibility import visible
 
 
@@ -47,10 +47,10 @@ def in_use(store: Store, scope: TenantScope, since: datetime, also: Iterable[tup
     """Return the models that were called since then, those called most first, then those of *also* that were not."""
     calls = func.count()
     query = (
-        select(Attempt.provider, Attempt.model, calls, func.max(Attempt.started_at))
-        .where(Attempt.started_at >= since, visible(scope, Attempt.tenant_id))
-        .group_by(col(Attempt.provider), col(Attempt.model))
-        .order_by(calls.desc(), col(Attempt.provider), col(Attempt.model))
+        select(AttemptRow.provider, AttemptRow.model, calls, func.max(AttemptRow.started_at))
+        .where(AttemptRow.started_at >= since, visible(scope, AttemptRow.tenant_id))
+        .group_by(col(AttemptRow.provider), col(AttemptRow.model))
+        .order_by(calls.desc(), col(AttemptRow.provider), col(AttemptRow.model))
     )
     with store.reading() as session:
         called = [
@@ -66,21 +66,21 @@ def unpriced(store: Store, scope: TenantScope) -> list[UnpricedModel]:
     calls = func.count()
     query = (
         sqlalchemy.select(
-            col(Attempt.provider),
-            col(Attempt.model),
-            col(Attempt.tenant_id),
+            col(AttemptRow.provider),
+            col(AttemptRow.model),
+            col(AttemptRow.tenant_id),
             calls,
-            func.sum(col(Attempt.input_tokens)),
-            func.sum(col(Attempt.output_tokens)),
-            func.min(col(Attempt.started_at)),
-            func.max(col(Attempt.started_at)),
+            func.sum(col(AttemptRow.input_tokens)),
+            func.sum(col(AttemptRow.output_tokens)),
+            func.min(col(AttemptRow.started_at)),
+            func.max(col(AttemptRow.started_at)),
         )
         .where(
-            visible(scope, Attempt.tenant_id),
-            col(Attempt.cost_nano_usd).is_(None),
-            col(Attempt.input_tokens).is_not(None),
+            visible(scope, AttemptRow.tenant_id),
+            col(AttemptRow.cost_nano_usd).is_(None),
+            col(AttemptRow.input_tokens).is_not(None),
         )
-        .group_by(col(Attempt.provider), col(Attempt.model), col(Attempt.tenant_id))
+        .group_by(col(AttemptRow.provider), col(AttemptRow.model), col(AttemptRow.tenant_id))
     )
     with store.reading() as session:
         rows: list[Any] = list(session.connection().execute(query))

@@ -14,7 +14,7 @@ from core.pricing import usd
 from core.reports.frames import Frame, frame
 from core.reports.queries import BLOCKED, ERRORS
 from core.reports.reading import Reading
-from core.tables import VALID, Attempt, FieldError, Generation, Tenant
+from core.tables import VALID, AttemptRow, FieldError, GenerationRow, Tenant
 
 PAGE_SIZE = 25
 """Calls on one page of a list."""
@@ -93,53 +93,53 @@ def _named(column: Any, name: str) -> ColumnElement[Any]:
     return column.label(name)
 
 
-_IS_UNPRICED = and_(col(Generation.attempts) > 0, col(Generation.cost_nano_usd).is_(None))
+_IS_UNPRICED = and_(col(GenerationRow.attempts) > 0, col(GenerationRow.cost_nano_usd).is_(None))
 _PRICED_PART = (
-    select(cast(func.sum(Attempt.cost_nano_usd), BigInteger))
-    .where(col(Attempt.generation_id) == col(Generation.id))
-    .correlate(Generation)
+    select(cast(func.sum(AttemptRow.cost_nano_usd), BigInteger))
+    .where(col(AttemptRow.generation_id) == col(GenerationRow.id))
+    .correlate(GenerationRow)
     .scalar_subquery()
 )
-_COST = case((_IS_UNPRICED, _PRICED_PART), else_=col(Generation.cost_nano_usd))
+_COST = case((_IS_UNPRICED, _PRICED_PART), else_=col(GenerationRow.cost_nano_usd))
 """What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
-_FULL_MODEL: ColumnElement[Any] = (col(Generation.provider) + "/" + col(Generation.model)).label("model")
+_FULL_MODEL: ColumnElement[Any] = (col(GenerationRow.provider) + "/" + col(GenerationRow.model)).label("model")
 _LINE: tuple[Any, ...] = (
-    Generation.id,
-    Generation.started_at,
-    func.coalesce(col(Tenant.name), col(Generation.tenant_id)).label("tenant"),
-    Generation.outcome,
-    Generation.error_code,
-    _named(Generation.schema_name, "schema"),
-    _named(Generation.schema_version, "version"),
-    Generation.route,
+    GenerationRow.id,
+    GenerationRow.started_at,
+    func.coalesce(col(Tenant.name), col(GenerationRow.tenant_id)).label("tenant"),
+    GenerationRow.outcome,
+    GenerationRow.error_code,
+    _named(GenerationRow.schema_name, "schema"),
+    _named(GenerationRow.schema_version, "version"),
+    GenerationRow.route,
     _FULL_MODEL,
-    Generation.attempts,
-    Generation.duration_ms,
-    Generation.ttft_ms,
-    Generation.input_tokens,
-    Generation.output_tokens,
+    GenerationRow.attempts,
+    GenerationRow.duration_ms,
+    GenerationRow.ttft_ms,
+    GenerationRow.input_tokens,
+    GenerationRow.output_tokens,
     _COST.label("cost_usd"),
     _IS_UNPRICED.label("unpriced"),
-    Generation.estimated,
-    Generation.streamed,
-    Generation.request_id,
+    GenerationRow.estimated,
+    GenerationRow.streamed,
+    GenerationRow.request_id,
 )
 _EXPORT: tuple[Any, ...] = (
     *_LINE,
-    Generation.error_detail,
-    Generation.cached_tokens,
-    Generation.cache_write_tokens,
-    Generation.reasoning_tokens,
-    _named(Generation.wasted_nano_usd, "wasted_usd"),
+    GenerationRow.error_detail,
+    GenerationRow.cached_tokens,
+    GenerationRow.cache_write_tokens,
+    GenerationRow.reasoning_tokens,
+    _named(GenerationRow.wasted_nano_usd, "wasted_usd"),
     _COST.label("cost_nano_usd"),
-    Generation.schema_hash,
-    Generation.principal,
+    GenerationRow.schema_hash,
+    GenerationRow.principal,
 )
 
 
 def call_count(reading: Reading, wanted: CallFilter) -> int:
     """Return how many calls pass *wanted*."""
-    return int(reading.ask(select(func.count()).select_from(Generation).where(_conditions(wanted)))[0][0])
+    return int(reading.ask(select(func.count()).select_from(GenerationRow).where(_conditions(wanted)))[0][0])
 
 
 def call_sums(reading: Reading, wanted: CallFilter) -> CallSums:
@@ -147,11 +147,11 @@ def call_sums(reading: Reading, wanted: CallFilter) -> CallSums:
     sums = select(
         func.count(),
         cast(func.coalesce(func.sum(_COST), 0), BigInteger),
-        func.count(case((col(Generation.attempts) > 0, _COST))),
+        func.count(case((col(GenerationRow.attempts) > 0, _COST))),
         func.count(case((_IS_UNPRICED, 1))),
-        func.count(case((col(Generation.estimated), 1))),
+        func.count(case((col(GenerationRow.estimated), 1))),
     )
-    row = reading.ask(sums.select_from(Generation).where(_conditions(wanted)))[0]
+    row = reading.ask(sums.select_from(GenerationRow).where(_conditions(wanted)))[0]
     calls, spent, known, unpriced, estimated = row
     spend = None if unpriced and not known else spent
     return CallSums(calls=calls, spend_nano_usd=spend, unpriced=unpriced, estimated=estimated)
@@ -174,7 +174,7 @@ def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:
 def choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> Choices:
     """Return what occurs among the calls that began in that time."""
     occurring = select(
-        _FULL_MODEL, col(Generation.schema_name), col(Generation.route), col(Generation.error_code)
+        _FULL_MODEL, col(GenerationRow.schema_name), col(GenerationRow.route), col(GenerationRow.error_code)
     ).distinct()
     rows = reading.ask(occurring.where(_conditions(CallFilter(starts_at=starts_at, ends_at=ends_at))))
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
@@ -183,29 +183,29 @@ def choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> Choices
 
 def latest_call_at(reading: Reading) -> datetime | None:
     """Return when the latest call began; ``None`` if there is none."""
-    return reading.ask(select(func.max(Generation.started_at)))[0][0]
+    return reading.ask(select(func.max(GenerationRow.started_at)))[0][0]
 
 
 def _newest_first(columns: Sequence[Any], conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    joined = select(*columns).select_from(Generation)
-    joined = joined.outerjoin(Tenant, col(Tenant.id) == col(Generation.tenant_id)).where(conditions)
-    return joined.order_by(col(Generation.started_at).desc(), col(Generation.id).desc())
+    joined = select(*columns).select_from(GenerationRow)
+    joined = joined.outerjoin(Tenant, col(Tenant.id) == col(GenerationRow.tenant_id)).where(conditions)
+    return joined.order_by(col(GenerationRow.started_at).desc(), col(GenerationRow.id).desc())
 
 
 def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [
-        col(Generation.started_at) >= wanted.starts_at,
-        col(Generation.started_at) < wanted.ends_at,
+        col(GenerationRow.started_at) >= wanted.starts_at,
+        col(GenerationRow.started_at) < wanted.ends_at,
     ]
     if wanted.outcome:
-        conditions.append(col(Generation.outcome).in_(OUTCOME_GROUPS.get(wanted.outcome, (wanted.outcome,))))
+        conditions.append(col(GenerationRow.outcome).in_(OUTCOME_GROUPS.get(wanted.outcome, (wanted.outcome,))))
     if wanted.model:
         provider, _, name = wanted.model.partition("/")
-        conditions += [col(Generation.provider) == provider, col(Generation.model) == name]
+        conditions += [col(GenerationRow.provider) == provider, col(GenerationRow.model) == name]
     for column, value in (
-        (Generation.schema_name, wanted.schema),
-        (Generation.route, wanted.route),
-        (Generation.error_code, wanted.error_code),
+        (GenerationRow.schema_name, wanted.schema),
+        (GenerationRow.route, wanted.route),
+        (GenerationRow.error_code, wanted.error_code),
     ):
         if value:
             conditions.append(col(column) == value)
@@ -214,10 +214,10 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     text = (wanted.text or "").strip()
     if text:
         beginning = or_(
-            col(Generation.id).startswith(text, autoescape=True),
-            col(Generation.request_id).startswith(text, autoescape=True),
+            col(GenerationRow.id).startswith(text, autoescape=True),
+            col(GenerationRow.request_id).startswith(text, autoescape=True),
         )
-        every = or_(and_(*conditions, beginning), col(Generation.id) == text)
+        every = or_(and_(*conditions, beginning), col(GenerationRow.id) == text)
     else:
         every = and_(*conditions)
     return every
@@ -226,7 +226,7 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
 def _failed_at(path: str) -> ColumnElement[bool]:
     pattern = path.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("[*]", "[%]")
     failed = select(col(FieldError.id)).where(
-        col(FieldError.generation_id) == col(Generation.id), col(FieldError.path).like(pattern, escape="\\")
+        col(FieldError.generation_id) == col(GenerationRow.id), col(FieldError.path).like(pattern, escape="\\")
     )
     return failed.exists()
 

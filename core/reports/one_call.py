@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from core.errors import NotFound
 from core.reports.reading import Reading
-from core.tables import Attempt, FieldError, Generation, Payload, PolicySnapshot, Tenant
+from core.tables import AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Tenant
 from core.visibility import visible
 
 
@@ -128,8 +128,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
 
     """
     session = reading.session
-    mine = visible(reading.scope, Generation.tenant_id)
-    generation = session.exec(select(Generation).where(col(Generation.id) == call_id, mine)).first()
+    mine = visible(reading.scope, GenerationRow.tenant_id)
+    generation = session.exec(select(GenerationRow).where(col(GenerationRow.id) == call_id, mine)).first()
     if generation is None:
         raise NotFound(f"There is no call {call_id!r}. It may have been deleted, or the link is not whole.")
     tenant = session.get(Tenant, generation.tenant_id)
@@ -160,17 +160,17 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     )
 
 
-def _policy(reading: Reading, generation: Generation) -> Mapping[str, Any] | None:
+def _policy(reading: Reading, generation: GenerationRow) -> Mapping[str, Any] | None:
     kept = reading.session.get(PolicySnapshot, generation.policy_hash) if generation.policy_hash else None
     return {"revision": generation.policy_revision, **kept.body} if kept else None
 
 
-def _rungs(reading: Reading, generation: Generation, kept: Mapping[int, Payload]) -> Sequence[Rung]:
+def _rungs(reading: Reading, generation: GenerationRow, kept: Mapping[int, Payload]) -> Sequence[Rung]:
     troubles: dict[str, list[FieldTrouble]] = defaultdict(list)
     failed = select(FieldError).where(col(FieldError.generation_id) == generation.id).order_by(col(FieldError.id))
     for error in reading.session.exec(failed):
         troubles[error.attempt_id].append(FieldTrouble(error.path, error.type, error.message))
-    attempts = select(Attempt).where(col(Attempt.generation_id) == generation.id).order_by(col(Attempt.n))
+    attempts = select(AttemptRow).where(col(AttemptRow.generation_id) == generation.id).order_by(col(AttemptRow.n))
     same_names = (
         "n", "kind", "provider", "model", "answered_model", "mode", "started_at", "duration_ms", "ttft_ms",
         "http_status", "provider_request_id", "finish_reason", "outcome", "error_code", "error_detail",

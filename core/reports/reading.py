@@ -16,7 +16,7 @@ from core.database_faults import DatabaseFault
 from core.errors import NotFound
 from core.principals import TenantScope
 from core.store import Store
-from core.tables import Generation, Tenant
+from core.tables import GenerationRow, Tenant
 from core.visibility import visible, visible_sql
 
 
@@ -50,7 +50,7 @@ class Reading:
             self._store.prepare(sql.replace("{tenant}", condition)), {**bound, **own}
         ).all()
 
-    def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = Generation.tenant_id) -> Sequence[Any]:
+    def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
         return self._connection.execute(statement.where(visible(self.scope, tenant))).all()
 

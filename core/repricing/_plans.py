@@ -15,7 +15,7 @@ from sqlmodel import col
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost
 from core.settings import PROVIDERS
-from core.tables import Account, Attempt, Budget, Generation, LedgerEntry, LedgerKind
+from core.tables import Account, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
 
 MOST_ATTEMPTS = 50_000
 """In one re-pricing: all of them are read and planned before the first is written."""
@@ -131,50 +131,50 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
     """Return the paid attempts of generations that have ended."""
     query = (
         sqlalchemy.select(
-            col(Attempt.id),
-            col(Attempt.generation_id),
-            col(Attempt.tenant_id),
-            col(Attempt.provider),
-            col(Attempt.model),
-            col(Attempt.started_at),
-            col(Attempt.input_tokens),
-            col(Attempt.cached_tokens),
-            col(Attempt.cache_write_tokens),
-            col(Attempt.output_tokens),
-            col(Attempt.estimated),
-            col(Attempt.cost_nano_usd),
-            col(Attempt.price),
-            col(Generation.started_at).label("paid_at"),
-            col(Generation.schema_name),
-            col(Generation.route),
+            col(AttemptRow.id),
+            col(AttemptRow.generation_id),
+            col(AttemptRow.tenant_id),
+            col(AttemptRow.provider),
+            col(AttemptRow.model),
+            col(AttemptRow.started_at),
+            col(AttemptRow.input_tokens),
+            col(AttemptRow.cached_tokens),
+            col(AttemptRow.cache_write_tokens),
+            col(AttemptRow.output_tokens),
+            col(AttemptRow.estimated),
+            col(AttemptRow.cost_nano_usd),
+            col(AttemptRow.price),
+            col(GenerationRow.started_at).label("paid_at"),
+            col(GenerationRow.schema_name),
+            col(GenerationRow.route),
         )
-        .join(Generation, col(Generation.id) == col(Attempt.generation_id))
+        .join(GenerationRow, col(GenerationRow.id) == col(AttemptRow.generation_id))
         .where(
-            col(Attempt.started_at) >= scope.starts_at,
-            col(Attempt.started_at) < scope.ends_at,
-            col(Attempt.provider) == scope.provider,
-            col(Attempt.input_tokens).is_not(None),
+            col(AttemptRow.started_at) >= scope.starts_at,
+            col(AttemptRow.started_at) < scope.ends_at,
+            col(AttemptRow.provider) == scope.provider,
+            col(AttemptRow.input_tokens).is_not(None),
             sqlalchemy.or_(
-                col(Generation.error_code).is_(None),
-                col(Generation.error_code) != "lost",
-                col(Generation.started_at) < settled_before,
+                col(GenerationRow.error_code).is_(None),
+                col(GenerationRow.error_code) != "lost",
+                col(GenerationRow.started_at) < settled_before,
             ),
         )
-        .order_by(col(Attempt.started_at), col(Attempt.id))
+        .order_by(col(AttemptRow.started_at), col(AttemptRow.id))
         .limit(most + 1)
     )
     if scope.model != ANY_MODEL:
-        query = query.where(col(Attempt.model) == scope.model)
+        query = query.where(col(AttemptRow.model) == scope.model)
     if scope.tenant_id:
-        query = query.where(col(Attempt.tenant_id) == scope.tenant_id)
+        query = query.where(col(AttemptRow.tenant_id) == scope.tenant_id)
     return connection.execute(query).all()
 
 
 def unchanged(connection: Connection, changes: Sequence[PriceChange]) -> Sequence[PriceChange]:
     """Return those whose attempt still costs what it did when they were planned; locked until the transaction ends."""
     query = (
-        sqlalchemy.select(col(Attempt.id), col(Attempt.cost_nano_usd))
-        .where(col(Attempt.id).in_([change.attempt.id for change in changes]))
+        sqlalchemy.select(col(AttemptRow.id), col(AttemptRow.cost_nano_usd))
+        .where(col(AttemptRow.id).in_([change.attempt.id for change in changes]))
         .with_for_update()
     )
     costs = {row.id: row.cost_nano_usd for row in connection.execute(query)}

@@ -31,7 +31,7 @@ from core.repricing._plans import (
 from core.store import AT_ONCE, Store
 from core.tables import (
     Account,
-    Attempt,
+    AttemptRow,
     LedgerKind,
     RepricedAttempt,
     Repricing,
@@ -192,16 +192,16 @@ class Repricings:
         query = (
             sqlalchemy.select(
                 col(RepricedAttempt.attempt_id),
-                col(Attempt.generation_id),
-                col(Attempt.tenant_id),
-                col(Attempt.started_at),
+                col(AttemptRow.generation_id),
+                col(AttemptRow.tenant_id),
+                col(AttemptRow.started_at),
                 col(RepricedAttempt.before_nano_usd),
                 col(RepricedAttempt.after_nano_usd),
                 col(RepricedAttempt.price_before),
             )
-            .join(Attempt, col(Attempt.id) == col(RepricedAttempt.attempt_id))
-            .where(col(RepricedAttempt.repricing_id) == repricing_id, visible(principal.scope, Attempt.tenant_id))
-            .order_by(col(Attempt.started_at), col(Attempt.id))
+            .join(AttemptRow, col(AttemptRow.id) == col(RepricedAttempt.attempt_id))
+            .where(col(RepricedAttempt.repricing_id) == repricing_id, visible(principal.scope, AttemptRow.tenant_id))
+            .order_by(col(AttemptRow.started_at), col(AttemptRow.id))
         )
         with self._store.reading() as session:
             return [OldFigure(**row) for row in session.connection().execute(query).mappings()]

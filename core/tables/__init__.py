@@ -30,11 +30,11 @@ from core.tables._decisions import SchemaVersion as SchemaVersion
 from core.tables._decisions import Tenant as Tenant
 from core.tables._decisions import TenantRevision as TenantRevision
 from core.tables._happenings import Account as Account
-from core.tables._happenings import Attempt as Attempt
+from core.tables._happenings import AttemptRow as AttemptRow
 from core.tables._happenings import ChangeEvent as ChangeEvent
 from core.tables._happenings import Claim as Claim
 from core.tables._happenings import FieldError as FieldError
-from core.tables._happenings import Generation as Generation
+from core.tables._happenings import GenerationRow as GenerationRow
 from core.tables._happenings import LedgerEntry as LedgerEntry
 from core.tables._happenings import Payload as Payload
 from core.tables._happenings import PolicySnapshot as PolicySnapshot

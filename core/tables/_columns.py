@@ -61,8 +61,8 @@ class Row(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES
     @declared_attr.directive
     @classmethod
     def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] as SQLModel itself does
-        """The class's name in snake case: ``ApiKey`` is ``api_key``."""
-        return _CAPITAL.sub("_", cls.__name__).lower()
+        """The class's name in snake case, without ``Row``: ``ApiKey`` is ``api_key``, ``AttemptRow`` is ``attempt``."""
+        return _CAPITAL.sub("_", cls.__name__.removesuffix("Row")).lower()
 
 
 def utc(**kwargs: Any) -> Any:

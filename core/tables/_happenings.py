@@ -86,7 +86,7 @@ class LedgerEntry(Row, table=True):
     estimated: bool = False
 
 
-class Generation(Row, table=True):
+class GenerationRow(Row, table=True):
     """One request and everything that came of it; refusals too."""
 
     __table_args__ = (
@@ -156,7 +156,7 @@ _UNPRICED = sql_text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")
 """Paid for, and nobody knows the price: few rows, so their index costs the others nothing."""
 
 
-class Attempt(Row, table=True):
+class AttemptRow(Row, table=True):
     """One provider call."""
 
     __table_args__ = (

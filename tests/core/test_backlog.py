@@ -17,7 +17,7 @@ from core.clock import ManualClock, SystemClock
 from core.errors import Unavailable
 from core.record.backlog import IN_MEMORY_SECONDS
 from core.store import Store
-from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation, Tenant
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation, Tenant
 from tests import backlog_process
 from tests.conftest import START
 from tests.corridor import program, question, rig
@@ -74,7 +74,7 @@ def test_it_is_written_as_it_would_have_been(way: Way, till: Till, wayward: Wayw
     assert len(backlog) == backlog.write() == 0
     assert till.account() == (60, 0)
     assert till.is_sound()
-    for table in (Generation, Attempt, LedgerEntry):
+    for table in (GenerationRow, AttemptRow, LedgerEntry):
         one, other = till.rows(table)[-2:] if table is not LedgerEntry else till.rows(table)
         assert comparable(one) == comparable(other)
 
@@ -100,7 +100,7 @@ def test_whichever_transaction_fails_the_rest_follows(
     backlog.write()
     assert till.account() == (30 if which == 0 else 70, 0)
     assert till.is_sound()
-    assert [row.outcome for row in till.rows(Generation)] == ["valid_first_try"]
+    assert [row.outcome for row in till.rows(GenerationRow)] == ["valid_first_try"]
     assert till.rows(Reservation) == []
 
 
@@ -116,11 +116,11 @@ def test_recovery_may_be_faster(till: Till, wayward: WaywardStore, tmp_path: Pat
     clock.advance(DEAD)
     assert till.beside("two").recovery.run() == 1
     assert till.account() == (100, 0)
-    assert [row.error_code for row in till.rows(Generation)] == ["lost"]
+    assert [row.error_code for row in till.rows(GenerationRow)] == ["lost"]
     assert backlog.write() == 1
     assert till.account() == (30, 0)
     assert till.is_sound()
-    [row] = till.rows(Generation)
+    [row] = till.rows(GenerationRow)
     assert (row.outcome, row.error_code, row.cost_nano_usd) == ("valid_first_try", None, 30)
 
 
@@ -283,6 +283,6 @@ def test_times_and_names_survive_the_file(till: Till, wayward: WaywardStore, tmp
     assert kept["generation"]["started_at"] == START.isoformat()
     wayward.fails = ""
     backlog.write()
-    [row] = till.rows(Generation)
+    [row] = till.rows(GenerationRow)
     assert row.started_at == START
     assert till.rows(Payload) == []

@@ -25,7 +25,7 @@ from core.clock import ManualClock
 from core.pricing import PriceBook, Usage
 from core.providers.loop import Cancellation
 from core.settings import ROOT
-from core.tables import Attempt, Reservation, Tenant
+from core.tables import AttemptRow, Reservation, Tenant
 from tests.core.api.conftest import PROVIDER_KEY, House, api_settings, built, eventually
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.servers import free_port
@@ -162,7 +162,7 @@ def costs(house: House, calls: Sequence[Call]) -> tuple[int, int]:
     """Return what the calls were booked and what they were billed, in nano-dollars; none is booked less than told."""
     prices, now = PriceBook(), datetime.now(UTC)
     with house.runtime.store.reading() as session:
-        rows = session.exec(select(Attempt).order_by(col(Attempt.id))).all()
+        rows = session.exec(select(AttemptRow).order_by(col(AttemptRow.id))).all()
     rows = rows[LEARNED:]
     assert len(rows) == len(calls)
     cut = [row for row in rows if row.estimated]

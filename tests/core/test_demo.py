@@ -39,10 +39,10 @@ from core.settings import Settings
 from core.store import Store
 from core.tables import (
     METADATA,
-    Attempt,
+    AttemptRow,
     AuditEntry,
     ChangeEvent,
-    Generation,
+    GenerationRow,
     LedgerEntry,
     Outcome,
     Payload,
@@ -148,9 +148,9 @@ def test_the_ledger_explains_every_account(world: World) -> None:
 def test_nothing_lies_in_the_future(world: World) -> None:
     """No call, charge, change or entry is dated after now, and the history goes back thirty days."""
     with world.store.reading() as session:
-        for at in (Generation.ended_at, Attempt.ended_at, LedgerEntry.at, ChangeEvent.at, AuditEntry.at):
+        for at in (GenerationRow.ended_at, AttemptRow.ended_at, LedgerEntry.at, ChangeEvent.at, AuditEntry.at):
             assert session.exec(select(func.max(at))).one() <= NOW
-        first = session.exec(select(func.min(Generation.started_at))).one()
+        first = session.exec(select(func.min(GenerationRow.started_at))).one()
     assert timedelta(days=28) < NOW - first < timedelta(days=31)
 
 
@@ -330,9 +330,10 @@ def test_the_same_seed_makes_the_same_world(sqlite_template: Path, tmp_path: Pat
     for number in range(2):
         store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / f'{number}.db')}")
         demo_in(store).make()
-        columns = (Attempt.id, Attempt.outcome, Attempt.started_at, Attempt.duration_ms, Attempt.cost_nano_usd)
+        row = AttemptRow
+        columns = (row.id, row.outcome, row.started_at, row.duration_ms, row.cost_nano_usd)
         with store.snapshot() as connection:
-            worlds.append([tuple(row) for row in connection.execute(select(*columns).order_by(Attempt.id))])
+            worlds.append([tuple(row) for row in connection.execute(select(*columns).order_by(AttemptRow.id))])
         store.close()
     assert worlds[0] == worlds[1]
     assert len(worlds[0]) > 200
@@ -351,7 +352,7 @@ def test_it_can_be_made_at_any_time(sqlite_store: Store, now: datetime) -> None:
     demo_in(sqlite_store, now).make()
     assert Budgets(sqlite_store, ManualClock(now), owner="test").verify().ok
     with sqlite_store.reading() as session:
-        assert session.exec(select(func.max(Generation.ended_at))).one() <= now
+        assert session.exec(select(func.max(GenerationRow.ended_at))).one() <= now
         assert session.exec(select(func.count()).select_from(Tenant)).one() == len(SEED.tenants)
 
 

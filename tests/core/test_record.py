@@ -19,7 +19,7 @@ from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
 from core.providers.loop import Cancellation
 from core.store import Store
-from core.tables import Attempt, Generation, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
 from core.telemetry import configure_logging, user_hash
 from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
 from tests.wire.server import WireServer
@@ -194,10 +194,10 @@ def test_an_attempt_is_written_and_charged_before_the_next_goes_out(proctor: Rig
     try:
         assert eventually(lambda: len(proctor.wire.ledger.calls()) == calls + 2)
         with proctor.runtime.store.reading() as session:
-            [attempt] = session.exec(select(Attempt)).all()
+            [attempt] = session.exec(select(AttemptRow)).all()
             [entry] = session.exec(select(LedgerEntry)).all()
             [reservation] = session.exec(select(Reservation)).all()
-            assert session.exec(select(Generation)).all() == []
+            assert session.exec(select(GenerationRow)).all() == []
         [account] = proctor.accounts(tenant)
         assert (attempt.n, attempt.outcome, entry.attempt_id) == (1, "invalid", attempt.id)
         assert account.spent_nano_usd == entry.nano_usd == attempt.cost_nano_usd
@@ -308,7 +308,7 @@ def test_a_database_that_fails_for_a_moment_loses_no_money(broken: int, proctor:
         corridor.generate(question("never-valid", model=OPENAI), program(tenant))
 
     with proctor.runtime.store.reading() as session:
-        attempts = session.exec(select(Attempt)).all()
+        attempts = session.exec(select(AttemptRow)).all()
         entries = session.exec(select(LedgerEntry)).all()
     assert len(attempts) == len(entries) == broken
     assert proctor.is_settled()

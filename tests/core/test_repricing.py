@@ -22,11 +22,11 @@ from core.repricing import RepricingPreview, Repricings, RepricingScope
 from core.store import Store
 from core.tables import (
     Account,
-    Attempt,
+    AttemptRow,
     AuditEntry,
     Budget,
     ChangeEvent,
-    Generation,
+    GenerationRow,
     LedgerEntry,
     LedgerKind,
     Outcome,
@@ -50,8 +50,8 @@ EVERY_TABLE: tuple[type[Row], ...] = (
     RepricedAttempt,
     Repricing,
     LedgerEntry,
-    Attempt,
-    Generation,
+    AttemptRow,
+    GenerationRow,
     Account,
     Budget,
     Tenant,
@@ -90,7 +90,7 @@ class World:
 
     def call(
         self, *usages: Usage, who: tuple[str, str] = GPT, tenant_id: str = "acme", pays: str = "tenant", **more: Any
-    ) -> Generation:
+    ) -> GenerationRow:
         """Add a generation with one attempt per usage: the last is valid, those before it were invalid."""
         self._calls += 1
         at = more.pop("at", START - self._calls * HOUR / 10)
@@ -173,7 +173,7 @@ class World:
 
     def require_proof(self) -> None:
         """Demand what ``proctor verify`` demands, in words of our own and in its."""
-        attempts = {one.id: one for one in self.all(Attempt)}
+        attempts = {one.id: one for one in self.all(AttemptRow)}
         by_pair: dict[tuple[str, str], int] = {}
         by_account: dict[str, int] = {}
         for entry in self.all(LedgerEntry):
@@ -185,7 +185,7 @@ class World:
         for attempt in attempts.values():
             assert attempt.charges == sum(attempt_id == attempt.id for attempt_id, _ in by_pair)
         assert all(by_account.get(name, 0) == spent for name, spent in self.spent().items())
-        for made in self.all(Generation):
+        for made in self.all(GenerationRow):
             theirs = [one for one in attempts.values() if one.generation_id == made.id]
             costs = [one.cost_nano_usd for one in theirs]
             assert made.cost_nano_usd == (None if None in costs else sum(costs))
@@ -212,17 +212,17 @@ def test_a_wrong_price_is_put_right(world: World) -> None:
     world.budget("acme")
     made = world.call(Usage(input_tokens=1_000, cached_tokens=400, output_tokens=10), Usage(input_tokens=2_000))
     world.save()
-    before = {one.id: one for one in world.all(Attempt)}
+    before = {one.id: one for one in world.all(AttemptRow)}
     world.price(GPT, "1")
     done = world.reprice()
-    after = {one.id: one for one in world.all(Attempt)}
+    after = {one.id: one for one in world.all(AttemptRow)}
 
     assert [one.cost_nano_usd for one in after.values()] == [1_010_000, 2_000_000]
     assert {one.price["source"] for one in after.values()} == {"override: own rates"}
     assert [one.cache_saved_nano_usd for one in after.values()] == [0, 0]
     assert (done.attempts, done.after_nano_usd) == (2, 3_010_000)
     assert done.before_nano_usd == made.cost_nano_usd
-    (kept,) = world.all(Generation)
+    (kept,) = world.all(GenerationRow)
     assert (kept.cost_nano_usd, kept.wasted_nano_usd) == (3_010_000, 1_010_000)
     assert world.spent() == {"account-acme-tenant-": 3_010_000}
     old = world.repricings.old_figures(LOCAL_OPERATOR, done.id)
@@ -258,8 +258,8 @@ def test_unpriced_calls_are_charged_to_the_accounts_that_cover_them(world: World
         "account-acme-schema-invoice": 3_000_000,
         "account-acme-route-default": 3_000_000,
     }
-    assert [one.charges for one in world.all(Attempt)] == [4, 4]
-    (made,) = world.all(Generation)
+    assert [one.charges for one in world.all(AttemptRow)] == [4, 4]
+    (made,) = world.all(GenerationRow)
     assert (made.cost_nano_usd, made.wasted_nano_usd) == (3_000_000, 1_000_000)
     assert world.prices.unpriced(LOCAL_OPERATOR) == []
     world.require_proof()
@@ -301,7 +301,7 @@ def test_a_call_is_priced_as_of_its_own_time_and_tenant(world: World) -> None:
     world.price(OWN, "2", from_at=START - 7 * DAY)
     world.price(OWN, "9", from_at=START - 7 * DAY, tenant=acme)
     world.reprice(OWN)
-    costs = {(one.tenant_id, one.started_at): one.cost_nano_usd for one in world.all(Attempt)}
+    costs = {(one.tenant_id, one.started_at): one.cost_nano_usd for one in world.all(AttemptRow)}
     assert costs == {
         ("acme", START - 10 * DAY): 1_000_000,
         ("acme", START - 5 * DAY): 9_000_000,
@@ -356,7 +356,7 @@ def test_what_has_no_price_even_now_stays(world: World) -> None:
     world.prices.withdraw(LOCAL_OPERATOR, world.prices.overrides(LOCAL_OPERATOR)[0].id)
     with pytest.raises(Invalid, match="Nothing would change"):
         world.reprice(("compatible", "*"))
-    costs = {one.generation_id: one.cost_nano_usd for one in world.all(Attempt)}
+    costs = {one.generation_id: one.cost_nano_usd for one in world.all(AttemptRow)}
     assert costs[priced.id] == 10_000
     assert sorted(costs.values(), key=str) == [10_000, None]
 
@@ -366,7 +366,8 @@ def test_a_call_that_is_still_out_is_left_alone(world: World) -> None:
     world.call(Usage(input_tokens=10), error_code="lost", at=START - HOUR)
     world.call(Usage(input_tokens=20), error_code="lost", at=START - 2 * DAY)
     world.call(Usage(input_tokens=30), at=START - 2 * HOUR)
-    world.rows = [row for row in world.rows if not (isinstance(row, Generation) and row.started_at == START - 2 * HOUR)]
+    at = START - 2 * HOUR
+    world.rows = [row for row in world.rows if not (isinstance(row, GenerationRow) and row.started_at == at)]
     world.save()
     world.price(GPT, "1")
     assert world.preview().after_nano_usd == 20_000
@@ -375,12 +376,12 @@ def test_a_call_that_is_still_out_is_left_alone(world: World) -> None:
 def test_a_mended_price_of_a_part_leaves_a_sum_unknown(world: World) -> None:
     """A generation with another attempt that is still unpriced stays unpriced itself."""
     made = world.call(Usage(input_tokens=10), Usage(input_tokens=10), who=OWN)
-    second = next(row for row in world.rows if isinstance(row, Attempt) and row.n == 2)
+    second = next(row for row in world.rows if isinstance(row, AttemptRow) and row.n == 2)
     second.model = "other"
     world.save()
     world.price(OWN, "1")
     world.reprice(OWN)
-    (kept,) = world.all(Generation)
+    (kept,) = world.all(GenerationRow)
     assert kept.id == made.id
     assert (kept.cost_nano_usd, kept.wasted_nano_usd) == (None, 10_000)
 
@@ -525,7 +526,7 @@ def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:
         with suppress(Invalid):
             repricings.reprice(LOCAL_OPERATOR, scope, "the last word")
         with here.runtime.store.reading() as session:
-            attempts = session.exec(select(Attempt)).all()
+            attempts = session.exec(select(AttemptRow)).all()
         assert len(attempts) == 40
         assert {one.cost_nano_usd for one in attempts} == {
             6_000 * ((one.input_tokens or 0) + (one.output_tokens or 0)) for one in attempts

@@ -22,7 +22,7 @@ from sqlmodel import select
 
 from core.journal import LOST
 from core.principals import LOCAL_OPERATOR
-from core.tables import Account, Attempt, ChangeEvent, Generation, Outcome, Reservation, Tenant
+from core.tables import Account, AttemptRow, ChangeEvent, GenerationRow, Outcome, Reservation, Tenant
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig, settings
 from tests.storm import ROUTE, Processes, Watch
 from tests.wire.ledger import Call
@@ -105,8 +105,8 @@ def check_the_books(proctor: Rig, calls: Sequence[Call]) -> None:
     """Accounts are what their attempts cost, and every call that was billed is an attempt."""
     with proctor.runtime.store.reading() as session:
         accounts = sorted(one.spent_nano_usd for one in session.exec(select(Account)))
-        attempts = session.exec(select(Attempt)).all()
-        generations = {one.id: one for one in session.exec(select(Generation))}
+        attempts = session.exec(select(AttemptRow)).all()
+        generations = {one.id: one for one in session.exec(select(GenerationRow))}
         events = [one.after for one in session.exec(select(ChangeEvent)) if one.kind == "budget" and one.after]
         assert session.exec(select(Reservation)).all() == []
     cost: Counter[str] = Counter()

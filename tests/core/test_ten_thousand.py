@@ -13,7 +13,7 @@ import pytest
 from sqlmodel import select
 
 from core.store import Store
-from core.tables import Account, Attempt, Generation, LedgerEntry, Outcome, Reservation
+from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Outcome, Reservation
 from tests import servers
 from tests.ten_thousand import (
     APIS,
@@ -57,8 +57,8 @@ class Books:
     told: Sequence[Told]
     questions: Mapping[str, Question]
     """By request id."""
-    generations: Sequence[Generation]
-    attempts: Sequence[Attempt]
+    generations: Sequence[GenerationRow]
+    attempts: Sequence[AttemptRow]
     entries: Sequence[LedgerEntry]
     accounts: Sequence[Account]
     reservations: Sequence[Reservation]
@@ -71,12 +71,12 @@ class Books:
         return {one.id: self.questions[one.request_id] for one in self.generations}
 
     @cached_property
-    def known(self) -> Sequence[tuple[Attempt, Call]]:
+    def known(self) -> Sequence[tuple[AttemptRow, Call]]:
         """The attempts that have an id of the provider's, each with the call that it is of."""
         calls = {call.request_id: call for call in self.calls}
         return [(one, calls[one.provider_request_id]) for one in self.attempts if one.provider_request_id]
 
-    def kind(self, attempt: Attempt) -> Kind:
+    def kind(self, attempt: AttemptRow) -> Kind:
         """Return the wire, the scenario and the way of an attempt."""
         return self._kinds[attempt.id]
 
@@ -89,7 +89,7 @@ class Books:
             kinds[one.id] = Kind(path, chosen(one.model, one.provider, [asked.text]), asked.stream)
         return kinds
 
-    def is_left(self, attempt: Attempt) -> bool:
+    def is_left(self, attempt: AttemptRow) -> bool:
         """Whether its caller left in mid-stream."""
         return self._asked[attempt.generation_id].scenario == LEAVES
 
@@ -108,14 +108,14 @@ def books(sqlite_template: Path, tmp_path: Path, pg_url: str, pg_template: str) 
         for url in urls:
             store = Store(url)
             with store.reading() as session:
-                for table in (Generation, Attempt, LedgerEntry, Account, Reservation):
+                for table in (GenerationRow, AttemptRow, LedgerEntry, Account, Reservation):
                     found.setdefault(table, []).extend(session.exec(select(table)).all())
             store.close()
     return Books(
         told,
         {f"q-{one.number}": one for one in questions(GENERATIONS)},
-        found[Generation],
-        found[Attempt],
+        found[GenerationRow],
+        found[AttemptRow],
         found[LedgerEntry],
         found[Account],
         found[Reservation],
@@ -246,7 +246,7 @@ def an_estimate_is_never_too_low(books: Books) -> None:
 
 def generations_are_the_sums_of_their_attempts(books: Books) -> None:
     """Tokens, cost, the mark of an estimate and the number of attempts of each generation follow from its attempts."""
-    mine: dict[str, list[Attempt]] = defaultdict(list)
+    mine: dict[str, list[AttemptRow]] = defaultdict(list)
     for attempt in books.attempts:
         mine[attempt.generation_id].append(attempt)
     for generation in books.generations:

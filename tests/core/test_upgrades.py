@@ -18,7 +18,7 @@ from core.claims import Claims, Done
 from core.clock import ManualClock, micros
 from core.principals import LOCAL_OPERATOR
 from core.store import NEWEST, Store
-from core.tables import Attempt, Generation, LedgerEntry, PolicySnapshot, Reservation, Tenant
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, PolicySnapshot, Reservation, Tenant
 from tests import servers
 from tests.conftest import START
 from tests.tills import MODEL, Till
@@ -101,8 +101,8 @@ def test_an_upgrade_keeps_every_figure(old: Store) -> None:
     budgets = Budgets(old, ManualClock(START), owner="test")
     with old.reading() as session:
         acme = session.exec(select(Tenant)).one()
-        attempts = {one.id: one for one in session.exec(select(Attempt))}
-        generations = {one.id: one for one in session.exec(select(Generation))}
+        attempts = {one.id: one for one in session.exec(select(AttemptRow))}
+        generations = {one.id: one for one in session.exec(select(GenerationRow))}
         assert session.exec(select(Reservation)).all() == []
     state = budgets.show(LOCAL_OPERATOR, acme)
     assert (state.limit_nano_usd, state.spent_nano_usd, state.held_nano_usd, state.version) == (10_000, 1250, 0, 1)
@@ -199,7 +199,7 @@ def test_policies_move_to_a_table_of_their_own_and_back(old: Store) -> None:
 
     with old.reading() as session:
         kept = {one.hash: one.body for one in session.exec(select(PolicySnapshot))}
-        found = {one.id: one for one in session.exec(select(Generation))}
+        found = {one.id: one for one in session.exec(select(GenerationRow))}
         [reservation] = session.exec(select(Reservation))
     same, other = found["g0"], found["g2"]
     assert (len(kept), same.policy_hash, same.policy_revision) == (2, found["g1"].policy_hash, 7)

@@ -9,7 +9,7 @@ from core.clock import ManualClock
 from core.errors import Conflict, Invalid
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
-from core.tables import Account, Attempt, FieldError, Generation, LedgerEntry, Outcome, Payload
+from core.tables import Account, AttemptRow, FieldError, GenerationRow, LedgerEntry, Outcome, Payload
 from core.tenants import Tenants
 from core.workload import DAYS, Workload
 from tests.tills import Till
@@ -20,10 +20,10 @@ def test_a_workload_adds_up(store: Store, clock: ManualClock) -> None:
     written = Workload(store, clock, tenants=4).fill(1500)
 
     till = Till(store, clock)
-    generations = till.rows(Generation)
+    generations = till.rows(GenerationRow)
     assert written["generation"] == len(generations) == 1500
     for name, table in {
-        "attempt": Attempt,
+        "attempt": AttemptRow,
         "field_error": FieldError,
         "ledger_entry": LedgerEntry,
         "payload": Payload,

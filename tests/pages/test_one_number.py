@@ -26,7 +26,7 @@ from core.cli import main
 from core.cli._figures import usd
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
-from core.tables import Account, Attempt, Generation, LedgerEntry, Tenant
+from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Tenant
 from pages.kit import formats
 from tests.corridor import ANTHROPIC, OPENAI, Rig, program, question, rig
 from tests.pages.conftest import FRAME
@@ -79,8 +79,8 @@ def tenant(on: Rig) -> Tenant:
 def paid(on: Rig, tenant: Tenant) -> int:
     """What the attempts cost, added up by hand."""
     with on.runtime.store.reading() as session:
-        attempts = session.exec(select(Attempt).where(Attempt.tenant_id == tenant.id)).all()
-        calls = session.exec(select(Generation).where(Generation.tenant_id == tenant.id)).all()
+        attempts = session.exec(select(AttemptRow).where(AttemptRow.tenant_id == tenant.id)).all()
+        calls = session.exec(select(GenerationRow).where(GenerationRow.tenant_id == tenant.id)).all()
     kinds = {attempt.kind for attempt in attempts}
     assert {"first", "re-ask", "fallback"} <= kinds
     assert any(attempt.cost_nano_usd is None and attempt.input_tokens for attempt in attempts), "some are unpriced"

@@ -12,7 +12,7 @@ from core.journal import LOST
 from core.principals import LOCAL_OPERATOR
 from core.record.recovery import FORGET_AFTER, LOST_SENTENCE
 from core.store import Store
-from core.tables import Attempt, Generation, LedgerEntry, LedgerKind, Outcome, Process, Reservation
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, LedgerKind, Outcome, Process, Reservation
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
 LAPSED = LASTS + 31
@@ -50,12 +50,12 @@ def test_a_crash_is_recorded_and_what_was_out_is_charged_its_estimate(how: str, 
     assert other.recovery.run() == 0
 
     assert till.account() == (350, 0)
-    [generation] = till.rows(Generation)
+    [generation] = till.rows(GenerationRow)
     assert (generation.id, generation.outcome, generation.error_code) == (walk.id, Outcome.INTERNAL_ERROR, LOST)
     assert (generation.cost_nano_usd, generation.wasted_nano_usd, generation.estimated) == (350, 350, True)
     assert (generation.attempts, generation.input_tokens, generation.output_tokens) == (2, 200, 150)
     assert generation.trace[-1] == {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
-    attempts = {attempt.id: attempt for attempt in till.rows(Attempt)}
+    attempts = {attempt.id: attempt for attempt in till.rows(AttemptRow)}
     assert (attempts[lost.id].error_code, attempts[lost.id].estimated, attempts[lost.id].cost_nano_usd) == (
         LOST,
         True,
@@ -87,7 +87,7 @@ def test_hedged_calls_are_both_lost(till: Till) -> None:
 
     assert fall_asleep(till) == 1
     assert (till.account(), till.account("model", OTHER)) == ((500, 0), (200, 0))
-    assert {f"{one.provider}/{one.model}": one.charges for one in till.rows(Attempt)} == {MODEL: 1, OTHER: 2}
+    assert {f"{one.provider}/{one.model}": one.charges for one in till.rows(AttemptRow)} == {MODEL: 1, OTHER: 2}
     assert till.is_sound()
 
 
@@ -124,7 +124,7 @@ def test_a_lost_call_without_a_price_is_recorded_and_charges_nobody(till: Till) 
     till.begin().cover(None)
 
     assert fall_asleep(till) == 1
-    [generation] = till.rows(Generation)
+    [generation] = till.rows(GenerationRow)
     assert (generation.cost_nano_usd, till.account()) == (None, (0, 0))
     assert till.is_sound()
 
@@ -135,7 +135,7 @@ def test_generations_without_a_budget_are_recorded_as_well(till: Till) -> None:
     other.begin().cover(300)
 
     assert fall_asleep(other) == 1
-    [attempt] = till.rows(Attempt)
+    [attempt] = till.rows(AttemptRow)
     assert (attempt.cost_nano_usd, attempt.charges, attempt.tenant_id) == (300, 0, other.tenant.id)
     assert till.is_sound()
 
@@ -173,7 +173,7 @@ def test_a_sweep_and_the_end_of_a_call_meet(till: Till) -> None:
     other.recovery.run()
 
     assert till.account() == (16 * 20, 0)
-    assert Counter(attempt.cost_nano_usd for attempt in till.rows(Attempt)) == {20: 16}
+    assert Counter(attempt.cost_nano_usd for attempt in till.rows(AttemptRow)) == {20: 16}
     assert till.is_sound()
 
 
@@ -223,7 +223,7 @@ def test_who_wakes_at_the_end_pays_what_it_cost(till: Till) -> None:
 
     assert till.account() == (120, 0)
     assert sorted(ledger(till)) == [("charge", 250, True), ("correction", -130, False)]
-    [generation], [attempt] = till.rows(Generation), till.rows(Attempt)
+    [generation], [attempt] = till.rows(GenerationRow), till.rows(AttemptRow)
     assert (generation.outcome, generation.cost_nano_usd) == (Outcome.VALID_FIRST_TRY, 120)
     assert (attempt.error_code, attempt.cost_nano_usd, attempt.charges) == (None, 120, 1)
     assert till.is_sound()
@@ -242,7 +242,7 @@ def test_who_wakes_in_the_middle_of_a_walk_goes_on(till: Till) -> None:
     walk.end(second, 100)
     walk.close()
     assert till.account() == (420, 0)
-    assert [one.cost_nano_usd for one in till.rows(Generation)] == [420]
+    assert [one.cost_nano_usd for one in till.rows(GenerationRow)] == [420]
     assert till.is_sound()
 
 
@@ -284,7 +284,7 @@ def test_who_sleeps_twice_is_charged_once(till: Till) -> None:
     walk.close()
 
     assert till.account() == (306, 0)
-    assert sorted(attempt.cost_nano_usd for attempt in till.rows(Attempt)) == [6, 50, 100, 150]
+    assert sorted(attempt.cost_nano_usd for attempt in till.rows(AttemptRow)) == [6, 50, 100, 150]
     assert till.is_sound()
 
 
@@ -322,8 +322,8 @@ def test_a_walk_that_is_left_with_a_call_out_gives_its_estimate_back(till: Till)
     walk.close()
 
     assert till.account() == (0, 0)
-    [generation] = till.rows(Generation)
-    assert (generation.outcome, generation.cost_nano_usd, till.rows(Attempt)) == (Outcome.CANCELLED, 0, [])
+    [generation] = till.rows(GenerationRow)
+    assert (generation.outcome, generation.cost_nano_usd, till.rows(AttemptRow)) == (Outcome.CANCELLED, 0, [])
     assert till.is_sound()
 
 

@@ -12,7 +12,7 @@ from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
-from core.tables import Attempt, Generation, LedgerEntry, Reservation
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, Reservation
 from tests.tills import LASTS, Till, Walk
 
 # ── Never too much ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +196,7 @@ def test_unknown_usage_is_charged_and_marked(till: Till) -> None:
     walk.end(walk.cover(100), 70, estimated=True)
     walk.close()
 
-    marks = [[row.estimated for row in till.rows(table)] for table in (LedgerEntry, Attempt, Generation)]
+    marks = [[row.estimated for row in till.rows(table)] for table in (LedgerEntry, AttemptRow, GenerationRow)]
     assert marks == [[True]] * 3
     assert till.account() == (70, 0)
 

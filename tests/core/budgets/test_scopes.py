@@ -9,7 +9,7 @@ import pytest
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Unbudgeted
 from core.store import Store
-from core.tables import Attempt, LedgerEntry, Reservation
+from core.tables import AttemptRow, LedgerEntry, Reservation
 from tests.tills import MODEL, OTHER, Till
 
 # ── All budgets or none ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,7 +158,7 @@ def test_without_a_budget_nothing_is_charged(store: Store, clock: ManualClock) -
     till.spend(10**15)
 
     assert (till.accounts(), till.rows(LedgerEntry), till.rows(Reservation)) == ([], [], [])
-    assert [attempt.charges for attempt in till.rows(Attempt)] == [0]
+    assert [attempt.charges for attempt in till.rows(AttemptRow)] == [0]
     assert till.is_sound()
 
 

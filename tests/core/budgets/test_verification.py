@@ -17,7 +17,7 @@ from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
-from core.tables import Account, Attempt, Generation, LedgerEntry, Reservation, Stretch, Verification
+from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Reservation, Stretch, Verification
 from tests.conftest import START
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
@@ -334,8 +334,8 @@ class Books(RuleBasedStateMachine):
         assert self.till.rows(Reservation) == []
         assert all(held == 0 for _, held in self.till.accounts())
         assert self.till.is_sound()
-        generations = {one.id for one in self.till.rows(Generation)}
-        assert {one.generation_id for one in self.till.rows(Attempt)} <= generations
+        generations = {one.id for one in self.till.rows(GenerationRow)}
+        assert {one.generation_id for one in self.till.rows(AttemptRow)} <= generations
         with self.store.transaction() as cursor:
             for table in (
                 "stretch",

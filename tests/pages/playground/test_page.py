@@ -133,10 +133,10 @@ def test_a_run_ends_with_every_field_valid_and_what_it_took(open_page: Open, pro
 def _calls(proctor: Runtime, tenant: Tenant) -> list[Any]:
     from sqlmodel import select
 
-    from core.tables import Generation
+    from core.tables import GenerationRow
 
     with proctor.store.reading() as session:
-        return list(session.exec(select(Generation).where(Generation.tenant_id == tenant.id)))
+        return list(session.exec(select(GenerationRow).where(GenerationRow.tenant_id == tenant.id)))
 
 
 def test_what_was_asked_again_is_told_beside_its_field(open_page: Open, acme: Tenant) -> None:
