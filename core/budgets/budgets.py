@@ -270,9 +270,10 @@ class Budgets:
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         with self._store.writing() as session:
             more = session.get(BudgetRaise, raise_id, with_for_update=True)
-            if more is None or more.withdrawn_at is not None:
-                raise NotFound("There is no such raise any more.")
-            budget = _of_tenant(session, tenant, more.budget_id)
+            budget = session.get(Budget, more.budget_id, with_for_update=True) if more else None
+            is_of_tenant = budget is not None and budget.tenant_id == tenant.id and budget.removed_at is None
+            if more is None or budget is None or not is_of_tenant or more.withdrawn_at is not None:
+                raise NotFound(f"Tenant {tenant.name} has no such raise any more.")
             more.withdrawn_at = self._clock.now()
             session.add(more)
             audit.record(
