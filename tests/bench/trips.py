@@ -43,7 +43,7 @@ def run(wire_url: str, _folder: Path) -> None:
         proctor = runtime.build(settings)
         proctor.store.migrate()  # and no more: chores would be counted, too
         try:
-            proctor.schemas.add("bench", "ticket", Ticket.model_json_schema())
+            proctor.schemas.add(LOCAL_OPERATOR, "ticket", Ticket.model_json_schema())
             for count in (0, 1, 4):
                 tenant = proctor.tenants.create(LOCAL_OPERATOR, f"bench {count}")
                 for scope, name in SCOPES[:count]:
