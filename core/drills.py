@@ -19,7 +19,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.faults import Drill, Fault
 from core.principals import Permission, Principal
 from core.settings import PROVIDERS, provider_of
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import FireDrill, Tenant
 from core.visibility import visible
 
@@ -138,7 +138,7 @@ class Drills:
         with self._store.writing() as session:
             mine = visible(principal.scope, FireDrill.tenant_id, with_shared=True)
             wanted = select(FireDrill).where(col(FireDrill.id) == drill_id, mine)
-            row = session.exec(wanted.with_for_update()).first()
+            row = session.exec(wanted.with_for_update(**FOR_CHANGE)).first()
             if row is None:
                 raise NotFound(f"There is no fire drill {drill_id!r}. 'proctor drill list' shows them.")
             principal.require_over(Permission.DRILLS_WRITE, row.tenant_id)
@@ -194,7 +194,7 @@ class Drills:
             if session.exec(over).first() is None:
                 return 0
         with self._store.writing() as session:
-            rows = session.exec(over.with_for_update()).all()  # another process may have been first
+            rows = session.exec(over.with_for_update(**FOR_CHANGE)).all()  # another process may have been first
             names = _names(session, rows)
             for row in rows:
                 before = _view(row, names)

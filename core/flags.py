@@ -27,7 +27,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.principals import Permission, Principal
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import FlagRule, Tenant
 from core.visibility import visible
 
@@ -243,7 +243,7 @@ class Flags:
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
-            rule = session.get(FlagRule, _key(flag, tenant), with_for_update=True)
+            rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
             before = rule.is_on if rule else None
             if before is is_on:
                 return
@@ -277,7 +277,7 @@ class Flags:
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
-            rule = session.get(FlagRule, _key(flag, tenant), with_for_update=True)
+            rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
             if rule is None:
                 return
             session.delete(rule)

@@ -38,6 +38,9 @@ _MIGRATION_WAIT_SECONDS = 60
 """How long one waits for another process that migrates."""
 
 
+FOR_CHANGE: dict[str, Any] = {"key_share": True}
+"""How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
+for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
 

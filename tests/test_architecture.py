@@ -186,3 +186,13 @@ def test_what_happened_has_one_writer(path: Path) -> None:
     if path == ROOT / "core" / "journal.py" or "migrations" in path.parts:
         return
     assert writes_to_the_journal(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("core/**/*.py")), ids=named)
+def test_a_row_is_locked_in_one_way(path: Path) -> None:
+    """Who locks a row to change it lets others write rows that refer to it: else decisions and charges deadlock."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    locks = [call for call in calls if ast.unparse(call.func).endswith(".with_for_update")]
+    named_so = [word.value for call in calls for word in call.keywords if word.arg == "with_for_update"]
+    assert all([ast.unparse(one) for one in call.keywords] == ["**FOR_CHANGE"] for call in locks)
+    assert all(ast.unparse(value) == "FOR_CHANGE" for value in named_so)

@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.errors import Invalid
 from core.principals import Permission, Principal
 from core.settings import provider_of
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import BreakerOverride
 
 LONGEST_REASON = 500
@@ -90,7 +90,7 @@ class Overrides:
             raise Invalid(f"Give a reason of at most {LONGEST_REASON} characters: callers read it in the trace.")
         override = Override(name.text, state, reason, principal.name, self._clock.now())
         with self._store.writing() as session:
-            row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=True)
+            row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
             before = _override(row).described if row else None
             row = row or BreakerOverride(
                 provider=name.provider, model=name.model, state="", reason="", actor="", at=override.at
@@ -111,7 +111,7 @@ class Overrides:
         principal.require_over(Permission.BREAKERS_WRITE, None)
         name = _named(model)
         with self._store.writing() as session:
-            row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=True)
+            row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
             if row is None:
                 return name.text, False
             session.delete(row)

@@ -26,7 +26,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
 from core.statements import Cursor
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import Budget, BudgetRaise, Tenant, Verification
 
 LONGEST_RAISE = timedelta(days=366)
@@ -156,12 +156,11 @@ class Budgets:
         return None if span is None else self.accounts.openings.look(terms, span)
 
     def _open(self, session: Session, openings: Sequence[OpeningBalance | None]) -> None:
-        """Open accounts in the transaction of the decision that needs them."""
+        """Open accounts in the transaction of the decision that needs them, in the order in which all move accounts."""
         session.flush()
         cursor = cast("Cursor", session.connection().connection.cursor())
-        for opening in openings:
-            if opening is not None:
-                self.accounts.openings.open_in(cursor, opening)
+        for opening in sorted(filter(None, openings), key=lambda one: one.account_id):
+            self.accounts.openings.open_in(cursor, opening)
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
         """Let a budget govern no longer. What it paid stays in its ledger.
@@ -269,8 +268,8 @@ class Budgets:
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         with self._store.writing() as session:
-            more = session.get(BudgetRaise, raise_id, with_for_update=True)
-            budget = session.get(Budget, more.budget_id, with_for_update=True) if more else None
+            more = session.get(BudgetRaise, raise_id, with_for_update=FOR_CHANGE)
+            budget = session.get(Budget, more.budget_id, with_for_update=FOR_CHANGE) if more else None
             is_of_tenant = budget is not None and budget.tenant_id == tenant.id and budget.removed_at is None
             if more is None or budget is None or not is_of_tenant or more.withdrawn_at is not None:
                 raise NotFound(f"Tenant {tenant.name} has no such raise any more.")
@@ -303,7 +302,7 @@ class Budgets:
 
         def move(session: Session, tenant: Tenant) -> None:
             wanted = select(Budget).where(Budget.tenant_id == tenant.id, col(Budget.removed_at).is_(None))
-            budgets = session.exec(wanted.with_for_update()).all()
+            budgets = session.exec(wanted.order_by(col(Budget.id)).with_for_update(**FOR_CHANGE)).all()
             try:
                 if {budget.id: budget.version for budget in budgets} != versions:
                     raise BooksMoved  # noqa: TRY301 alike for both
@@ -442,7 +441,7 @@ def _state(terms: BudgetTerms, version: int, now: datetime, spent: int, held: in
 
 
 def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:
-    budget = session.get(Budget, budget_id, with_for_update=True)
+    budget = session.get(Budget, budget_id, with_for_update=FOR_CHANGE)
     if budget is None or budget.tenant_id != tenant.id or budget.removed_at is not None:
         raise NotFound(f"Tenant {tenant.name} has no such budget any more.")
     return budget

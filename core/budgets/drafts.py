@@ -14,6 +14,7 @@ from core.budgets.periods import Period
 from core.budgets.rows import described
 from core.budgets.terms import THRESHOLDS, Mode, Scope
 from core.errors import Conflict
+from core.store import FOR_CHANGE
 from core.tables import Budget, Tenant
 
 
@@ -65,7 +66,7 @@ def drafted(
     governing = select(Budget).where(
         Budget.tenant_id == tenant.id, Budget.scope == wanted.scope.value, Budget.scope_name == wanted.scope_name
     )
-    found = session.exec(governing.with_for_update() if is_kept else governing).first()
+    found = session.exec(governing.with_for_update(**FOR_CHANGE) if is_kept else governing).first()
     version = found.version if found and found.removed_at is None else 0
     if expected_version is not None and version != expected_version:
         raise Conflict(

@@ -22,7 +22,7 @@ from core.budgets.terms import BudgetTerms, Scope
 from core.clock import Clock, last_id, micros
 from core.journal import JournalWriter
 from core.statements import Cursor
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import Account, Budget, LedgerKind, Opening
 
 LONGEST_CALL = timedelta(minutes=15)
@@ -258,14 +258,14 @@ class Openings:
 
     def _keep(self, opening: Opening, out: Sequence[str]) -> None:
         with self._store.writing() as session:
-            kept = session.get(Opening, opening.account_id, with_for_update=True)
+            kept = session.get(Opening, opening.account_id, with_for_update=FOR_CHANGE)
             if kept is not None and kept.as_of == opening.as_of:  # else it was opened anew meanwhile
                 kept.out = list(out)
                 session.add(kept)
 
     def _end(self, opening: Opening) -> None:
         with self._store.writing() as session:
-            kept = session.get(Opening, opening.account_id, with_for_update=True)
+            kept = session.get(Opening, opening.account_id, with_for_update=FOR_CHANGE)
             if kept is not None and kept.as_of == opening.as_of:
                 session.delete(kept)
 

@@ -17,7 +17,7 @@ from core.pricing import _drafts, _work
 from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import PriceOverride, Revision, Tenant
 from core.visibility import visible
 
@@ -117,7 +117,7 @@ class Prices:
         row = PriceOverride(id=self._clock.new_id(), tenant_id=tenant_id, actor=principal.name, created_at=now, **draft)
         override = _drafts.read(row)
         with self._store.writing() as session:
-            session.get(Revision, 1, with_for_update=True)  # decisions about prices are made one after the other
+            session.get(Revision, 1, with_for_update=FOR_CHANGE)  # decisions about prices are made one after the other
             others = [
                 _drafts.read(one)
                 for one in session.exec(
@@ -167,7 +167,7 @@ class Prices:
         with self._store.writing() as session:
             mine = visible(principal.scope, PriceOverride.tenant_id, with_shared=True)
             wanted = select(PriceOverride).where(col(PriceOverride.id) == override_id, mine)
-            row = session.exec(wanted.with_for_update()).first()
+            row = session.exec(wanted.with_for_update(**FOR_CHANGE)).first()
             if row is None:
                 raise NotFound("There is no such override. 'proctor price list' shows them with their ids.")
             principal.require_over(Permission.PRICES_WRITE, row.tenant_id)

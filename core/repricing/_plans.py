@@ -15,6 +15,7 @@ from sqlmodel import col
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost
 from core.settings import PROVIDERS
+from core.store import FOR_CHANGE
 from core.tables import Account, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
 
 MOST_ATTEMPTS = 50_000
@@ -175,7 +176,8 @@ def unchanged(connection: Connection, changes: Sequence[PriceChange]) -> Sequenc
     query = (
         sqlalchemy.select(col(AttemptRow.id), col(AttemptRow.cost_nano_usd))
         .where(col(AttemptRow.id).in_([change.attempt.id for change in changes]))
-        .with_for_update()
+        .order_by(col(AttemptRow.id))
+        .with_for_update(**FOR_CHANGE)
     )
     costs = {row.id: row.cost_nano_usd for row in connection.execute(query)}
     return [

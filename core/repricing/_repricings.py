@@ -28,7 +28,7 @@ from core.repricing._plans import (
     payers_of,
     unchanged,
 )
-from core.store import AT_ONCE, Store
+from core.store import AT_ONCE, FOR_CHANGE, Store
 from core.tables import (
     Account,
     AttemptRow,
@@ -149,7 +149,7 @@ class Repricings:
         for some in others:
             self._store.rest()
             with self._store.writing() as session:
-                done = session.get_one(Repricing, done.id, with_for_update=True)
+                done = session.get_one(Repricing, done.id, with_for_update=FOR_CHANGE)
                 self._write(session, done, some)
         return done
 

@@ -15,7 +15,7 @@ from core.principals import Permission, Principal
 from core.routes import checks
 from core.routes.table import DEFAULT, RouteTable, RouteView
 from core.settings import Settings
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import Route, Schema
 
 
@@ -134,7 +134,7 @@ class Routes:
         principal.require_over(Permission.ROUTES_WRITE, None)
         wanted = self._checked(name, candidates, limits)
         with self._store.writing() as session:
-            row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
+            row = session.exec(select(Route).where(Route.name == name).with_for_update(**FOR_CHANGE)).first()
             if expected_version is not None and (row.version if row else 0) != expected_version:
                 raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
             _check_schemas(session, name, wanted["schemas"])
@@ -200,7 +200,7 @@ class Routes:
         """
         principal.require_over(Permission.ROUTES_WRITE, None)
         with self._store.writing() as session:
-            row = session.exec(select(Route).where(Route.name == name).with_for_update()).first()
+            row = session.exec(select(Route).where(Route.name == name).with_for_update(**FOR_CHANGE)).first()
             if row is None:
                 raise NotFound(f"No operator made a route {name!r}, so there is nothing to remove.")
             session.delete(row)

@@ -27,7 +27,7 @@ from core.schemas._views import (
     summaries,
     versions,
 )
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
 PRODUCTION = "production"
@@ -173,7 +173,7 @@ class Schemas:
         principal.require_over(Permission.SCHEMAS_WRITE, None)
         _check_label(label)
         with self._store.writing() as session:
-            schema = session.exec(select(Schema).where(Schema.name == name).with_for_update()).first()
+            schema = session.exec(select(Schema).where(Schema.name == name).with_for_update(**FOR_CHANGE)).first()
             if schema is None:
                 raise self._not_found(name, str(version))
             target = session.exec(
@@ -290,7 +290,7 @@ class Schemas:
 
     def _schema(self, session: Session, name: str, description: str, *, is_demo: bool) -> tuple[Schema, bool]:
         """Return the row of the schema *name*, made if need be, and whether its description changed."""
-        schema = session.exec(select(Schema).where(Schema.name == name).with_for_update()).first()
+        schema = session.exec(select(Schema).where(Schema.name == name).with_for_update(**FOR_CHANGE)).first()
         if schema is None:
             schema = Schema(
                 id=self._clock.new_id(),

@@ -23,7 +23,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
-from core.store import Store
+from core.store import FOR_CHANGE, Store
 from core.tables import ApiKey, Tenant
 from core.tenants._fields import EDITABLE, LIMITS, LONGEST_NAME, checked
 from core.visibility import visible
@@ -207,7 +207,7 @@ class Tenants:
     def _edit(self, principal: Principal, tenant_id: str, expected_version: int, wanted: Mapping[str, Any]) -> Tenant:
         moves = self._moved(tenant_id, wanted.get("timezone"))
         with self._store.writing() as session:
-            tenant = session.get(Tenant, tenant_id, with_for_update=True)
+            tenant = session.get(Tenant, tenant_id, with_for_update=FOR_CHANGE)
             if tenant is None:
                 raise NotFound(f"There is no tenant {tenant_id!r}.")
             if tenant.version != expected_version:
@@ -444,7 +444,7 @@ def _key(session: Session, principal: Principal, key_id: str) -> ApiKey:
     """Return the key of that id or prefix, which *principal* may see, and hold it until the transaction ends."""
     mine = visible(principal.scope, ApiKey.tenant_id)
     wanted = select(ApiKey).where(mine, or_(col(ApiKey.id) == key_id, col(ApiKey.prefix) == key_id.rstrip("…")))
-    rows = session.exec(wanted.with_for_update()).all()
+    rows = session.exec(wanted.with_for_update(**FOR_CHANGE)).all()
     if named := [row for row in rows if row.id == key_id]:
         return named[0]
     if not rows:

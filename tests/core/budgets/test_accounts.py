@@ -13,8 +13,8 @@ import pytest
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR
-from core.store import Store
-from core.tables import Account, LedgerEntry, LedgerKind, Opening
+from core.store import FOR_CHANGE, Store
+from core.tables import Account, Budget, LedgerEntry, LedgerKind, Opening
 from tests.conftest import START
 from tests.tills import DEAD, MODEL, OTHER, Till, span
 
@@ -58,6 +58,21 @@ def test_an_account_that_nobody_has_opened_is_opened_once(store: Store, clock: M
     assert len(till.rows(Account)) == 2
     assert till.account() == (2400, 0)
     assert till.is_sound()
+
+
+def test_a_decision_does_not_keep_an_account_from_being_moved_twice(store: Store, clock: ManualClock) -> None:
+    """PostgreSQL asks for the budget of an account that one transaction moves again, and a decision has locked it."""
+    if store.is_sqlite:
+        pytest.skip("there is one writer at a time")
+    till = Till(store, clock, 1000)
+    till.spend(10)
+    [account], move = till.rows(Account), store.prepare("UPDATE account SET spent_nano_usd = 10 WHERE id = :id")
+    with store.writing() as decision:
+        decision.get_one(Budget, account.budget_id, with_for_update=FOR_CHANGE)
+        with store.transaction() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 2000")
+            cursor.execute(move, {"id": account.id})
+            cursor.execute(move, {"id": account.id})
 
 
 def test_a_generation_belongs_to_the_period_in_which_it_began(till: Till) -> None:
