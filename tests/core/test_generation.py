@@ -228,6 +228,13 @@ def test_a_version_may_be_named(proctor: Rig) -> None:
 # ── Streams ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece of a stream is shown, however close together they come: on a busy machine they come in one moment."""
+    monkeypatch.setattr("core.attempts._walk.PARTIAL_EVERY_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("every_piece")
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 def test_the_object_fills_in(model: str, proctor: Rig) -> None:
     """Partial objects grow: fields appear in order, texts get longer, nothing is shown twice or taken back."""
@@ -246,6 +253,7 @@ def test_the_object_fills_in(model: str, proctor: Rig) -> None:
         assert before != after
 
 
+@pytest.mark.usefixtures("every_piece")
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 @pytest.mark.parametrize("mode", ["json_schema", "json", "md_json"])
 def test_it_fills_in_whatever_stands_around_it(mode: str, model: str, proctor: Rig) -> None:

@@ -30,9 +30,9 @@ from tests.wire.server import WireServer
 
 PROCESSES = 4
 LEAST_KILLS = 6
-MOST_SECONDS = 40.0
-"""How long to wait until half of the budget is spent; most of the rest is held for the dead."""
-CALM_SECONDS = 60.0
+MOST_SECONDS = 600.0
+"""When a storm is given up that spends nothing. One that goes well takes ten seconds, on a busy machine many more."""
+CALM_SECONDS = 120.0
 """After the storm nothing may be held any more."""
 LIMIT, LIMIT_OF_ONE_MODEL = 60_000_000, 20_000_000
 ONE_CALL = 2_000_000
@@ -83,8 +83,9 @@ def rage(proctor: Rig, tenant: Tenant, processes: Processes) -> float:
         time.sleep(processes.moment(3))
         processes.kill_one()
         spent, seconds = budgets.show(LOCAL_OPERATOR, tenant).spent_nano_usd, time.monotonic() - began
-        if (processes.killed >= LEAST_KILLS and spent > LIMIT // 2) or seconds > MOST_SECONDS:
+        if processes.killed >= LEAST_KILLS and spent > LIMIT // 2:  # most of the rest is held for the dead
             return seconds
+        assert seconds < MOST_SECONDS, f"only {spent} of {LIMIT} was spent"
         processes.start()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.parse import urlsplit
@@ -14,12 +16,33 @@ import httpx2
 import pytest
 
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
+from core.clock import SystemClock
 from core.principals import LOCAL_OPERATOR
 from core.reports import Call
 from core.settings import Settings
 from tests.core.api.conftest import House, eventually
 
 IN_FLIGHT = 200
+AT_ONCE = 300
+"""So many small answers of the same server are a moment, on a busy machine as on an idle one."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Nothing ends a call but its caller: it has more time than any test."""
+    return settings.model_copy(
+        update={"rate_limit_per_min": 100_000, "attempt_timeout_seconds": 600.0, "deadline_seconds": 600.0}
+    )
+
+
+def at_once(url: str, check: Callable[[], bool]) -> bool:
+    """Return whether *check* comes true while the server answers ``AT_ONCE`` others."""
+    with httpx2.Client(timeout=60) as client:
+        for _ in range(AT_ONCE):
+            if check():
+                return True
+            client.get(f"{url}/health")
+    return check()
 
 
 def send(url: str, house: House, body: dict[str, object]) -> socket.socket:
@@ -51,16 +74,17 @@ def test_client_leaves(scenario: str, after: bytes, model: str, *, stream: bool,
     """Whoever hangs up ends the provider's call at once; the generation is recorded as cancelled, at an estimate."""
     body = house.ask(scenario, stream=stream, model=model)
     with send(url, house, body) as connection:
+        connection.settimeout(60)
         came = b""
         while after not in came:
-            came += connection.recv(4096)
-        assert eventually(lambda: house.wire.ledger.open_count == 1), "the provider was never called"
-    left_at = time.monotonic()
-    assert house.wire.wait_idle(1.0), "the provider's connection stayed open"
+            piece = connection.recv(4096)
+            assert piece, f"the answer ended before anybody left: {came!r}"
+            came += piece
+        assert eventually(lambda: house.wire.ledger.open_count == 1, 60), "the provider was never called"
+    assert at_once(url, lambda: house.wire.ledger.open_count == 0), "the provider's connection stayed open"
     [call] = house.wire.ledger.calls()
     assert call.client_gone
-    assert (call.ended_at or 0) - left_at < 0.5
-    assert eventually(lambda: only_call(house) is not None)
+    assert eventually(lambda: only_call(house) is not None, 60)
     recorded = only_call(house)
     assert recorded is not None
     assert (recorded.outcome, recorded.error_code) == ("cancelled", "cancelled")
@@ -69,12 +93,19 @@ def test_client_leaves(scenario: str, after: bytes, model: str, *, stream: bool,
     assert recorded.cost_nano_usd
 
 
-def test_leaving_between_attempts(url: str, house: House) -> None:
+def test_leaving_between_attempts(url: str, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever hangs up while a retry waits ends the wait: no further call goes out."""
-    with send(url, house, house.ask("throttled-5s")):
-        assert eventually(lambda: len(house.wire.ledger.calls()) == 1)
-        time.sleep(0.2)
-    assert eventually(lambda: only_call(house) is not None, 1.0)
+    waits, wait = threading.Event(), SystemClock.wait
+
+    def noted(clock: SystemClock, woken: threading.Event, seconds: float) -> bool:
+        if seconds == 300:
+            waits.set()
+        return wait(clock, woken, seconds)
+
+    monkeypatch.setattr(SystemClock, "wait", noted)
+    with send(url, house, house.ask("throttled-300s", model="openai/gpt-4o-mini")):
+        assert waits.wait(60), "no retry was waited for"
+    assert at_once(url, lambda: only_call(house) is not None)
     recorded = only_call(house)
     assert recorded is not None
     assert recorded.outcome == "cancelled"
@@ -94,39 +125,48 @@ def test_leaving_while_sending(url: str, house: House) -> None:
 def test_drain() -> None:
     """Told to stop, requests get their moment to end by themselves; then all are ended, and later ones never begin."""
 
-    def work(seconds: float, call: InFlightRequest) -> Ending:
-        was_ended = call.cancellation.requested.wait(seconds)
+    def until_ended(call: InFlightRequest) -> Ending:
+        was_ended = call.cancellation.requested.wait(600)
         return Ending(503 if was_ended else 200, b"", {}, streamed=False)
 
-    async def drain() -> list[int]:
-        """Return how three requests ended: a short one, a long one, and one that came too late."""
-        requests = InFlightRequests(4)
-        out = [requests.open() for _ in range(3)]
-        for call, seconds in zip(out, (0.05, 30), strict=False):
-            requests.begin(call, partial(work, seconds))
-        began = time.monotonic()
-        await requests.drain(0.3)
-        requests.begin(out[2], partial(work, 30))
-        ends = [await call.next() for call in out]
-        assert time.monotonic() - began < 3
-        assert [call.cancellation.sentence for call in out[1:]] == ["The server was stopped."] * 2
-        for call in out:
+    def until(told: threading.Event, _: InFlightRequest) -> Ending:
+        told.wait(600)
+        return Ending(200, b"", {}, streamed=False)
+
+    async def ends_by_itself() -> None:
+        requests, told = InFlightRequests(1), threading.Event()
+        call = requests.open()
+        requests.begin(call, partial(until, told))
+        draining = asyncio.create_task(requests.drain(600))
+        await asyncio.sleep(0)
+        assert requests.is_draining
+        told.set()
+        end = await call.next()
+        await draining
+        assert isinstance(end, Ending)
+        assert (end.status, call.cancellation.requested.is_set()) == (200, False)
+        call.close()
+        requests.close()
+
+    async def is_ended() -> None:
+        requests = InFlightRequests(2)
+        long, late = requests.open(), requests.open()
+        requests.begin(long, until_ended)
+        await requests.drain(0.1)
+        requests.begin(late, until_ended)
+        ends = [await call.next() for call in (long, late)]
+        assert [end.status for end in ends if isinstance(end, Ending)] == [503, 503]
+        assert [call.cancellation.sentence for call in (long, late)] == ["The server was stopped."] * 2
+        for call in (long, late):
             call.close()
         requests.close()
-        return [end.status for end in ends if isinstance(end, Ending)]
 
-    assert asyncio.run(drain()) == [200, 503, 503]
+    asyncio.run(ends_by_itself())
+    asyncio.run(is_ended())
 
 
 class TestMany:
     """Two hundred at once."""
-
-    @pytest.fixture
-    def settings(self, settings: Settings) -> Settings:
-        """No limit on the rate, and time enough on a busy machine."""
-        return settings.model_copy(
-            update={"rate_limit_per_min": 100_000, "attempt_timeout_seconds": 30.0, "deadline_seconds": 60.0}
-        )
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_answered(self, *, stream: bool, url: str, house: House) -> None:
@@ -134,12 +174,12 @@ class TestMany:
         body = house.ask("slow-1s", stream=stream)
         limits = httpx2.Limits(max_connections=None)
         with (
-            httpx2.Client(headers=house.headers, timeout=60, limits=limits) as client,
+            httpx2.Client(headers=house.headers, timeout=300, limits=limits) as client,
             ThreadPoolExecutor(IN_FLIGHT) as threads,
         ):
             asked = [threads.submit(client.post, f"{url}/v1/generate", json=body) for _ in range(IN_FLIGHT)]
             while not all(one.done() for one in asked):
-                assert httpx2.get(f"{url}/health", timeout=10).status_code == 200
+                assert httpx2.get(f"{url}/health", timeout=60).status_code == 200
                 time.sleep(0.05)
         answers = [one.result() for one in asked]
         assert {answer.status_code for answer in answers} == {200}
@@ -149,11 +189,11 @@ class TestMany:
     def test_in_flight(self, url: str, house: House) -> None:
         """Two hundred generations are at the provider in the same moment; when their callers leave, all of them end."""
         connections = [send(url, house, house.ask("hang")) for _ in range(IN_FLIGHT)]
-        assert eventually(lambda: house.wire.ledger.open_count == IN_FLIGHT, 20), house.wire.ledger.open_count
-        assert httpx2.get(f"{url}/health", timeout=10).status_code == 200
+        assert eventually(lambda: house.wire.ledger.open_count == IN_FLIGHT, 60), house.wire.ledger.open_count
+        assert httpx2.get(f"{url}/health", timeout=60).status_code == 200
         for connection in connections:
             connection.close()
-        assert house.wire.wait_idle(10)
+        assert house.wire.wait_idle(60)
         assert all(call.client_gone for call in house.wire.ledger.calls())
         recorded = "SELECT count(*) FROM generation WHERE outcome = 'cancelled'"
 
@@ -161,4 +201,4 @@ class TestMany:
             with house.runtime.store.engine.connect() as connection:
                 return connection.exec_driver_sql(recorded).scalar() or 0
 
-        assert eventually(lambda: count() == IN_FLIGHT, 10), count()
+        assert eventually(lambda: count() == IN_FLIGHT, 60), count()
