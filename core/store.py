@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from core.clock import SystemClock
-from core.database_faults import Condition, DatabaseFault, DatabaseFile
+from core.database_faults import Condition, DatabaseFault, DatabaseFile, fault_of
 from core.errors import Unavailable
 from core.statements import Cursor, Insert, SqliteCursor
 from core.tables import Row
@@ -176,9 +176,8 @@ class Store:
             connection.invalidate(error)
             if is_whole:  # it may have been kept
                 raise
-            raise Disconnected(
-                f"The database does not answer ({type(error).__name__}); nothing was written."
-            ) from error
+            fault = fault_of(error) or DatabaseFault.RESTARTING
+            raise Disconnected(f"{fault.sentence} Nothing was written.", reason=fault.value) from error
         finally:
             connection.close()
 

@@ -16,9 +16,12 @@ from core.attempts._terms import Candidate, RouteTerms
 from core.breakers import Breakers
 from core.clock import Clock
 from core.pricing import PriceBook, Usage
-from core.providers import Abandoned, Answer, Conversation, ProviderError, TimedOut
+from core.providers import Abandoned, Answer, Conversation, Misread, NotSent, ProviderError, TimedOut
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
+
+_NOT_ABOUT_THE_CALLED = (Abandoned, Misread, NotSent)
+"""What says nothing about who was called, neither for nor against."""
 
 
 class Calls:
@@ -109,12 +112,12 @@ class Calls:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
 
         Breakers are everybody's: a caller who leaves, or who has no time, or whom a fire drill strikes, must not open
-        one for all others.
+        one for all others; nor must a fault of ours, or close one.
         """
         candidate, took = call.candidate, self._clock.monotonic() - call.began
         enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
         has_run_out = self._route.is_hurried and isinstance(came, TimedOut) and took < enough
-        if has_run_out or call.injected is not None or isinstance(came, Abandoned):
+        if has_run_out or call.injected is not None or isinstance(came, _NOT_ABOUT_THE_CALLED):
             self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=call.began)
             return
         error, answer = (None, came) if isinstance(came, Answer) else (came, came.answer)

@@ -93,7 +93,12 @@ class Race:
 
     def _end(self, runner: _Runner) -> None:
         """End a call that nobody waits for any more. If its answer came at the same moment, its usage is known."""
-        why = f"{self._winner} had answered first." if self._winner else "The caller left."
+        if self._winner:
+            why = f"{self._winner} had answered first."
+        elif self._cancellation.requested.is_set():
+            why = self._cancellation.sentence
+        else:
+            why = "The generation had ended without it."
         if runner.pending.give_up():
             self._referee.lost(runner.call, Abandoned(why, answer=runner.pending.so_far))
             return

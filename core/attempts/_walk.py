@@ -21,7 +21,7 @@ from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, NotSent, Provider, ProviderError
+from core.providers import Abandoned, Answer, Ask, Conversation, Misread, NotSent, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
@@ -264,6 +264,8 @@ class Walk:
         self._stop_if_left()
         if isinstance(error, NotSent):  # who else is asked would lack it too, and all the sooner
             raise Unavailable(error.message, reason=error.code)
+        if isinstance(error, Misread) and error.__cause__ is not None:  # as where an answer of ours is read
+            raise error.__cause__
         cause = cause_of(error)
         if cause is Cause.TRUNCATION and (more := state.more_tokens()):
             self._bookkeeper.note(

@@ -240,6 +240,20 @@ class NotSent(ProviderError):
     was_sent = False
 
 
+class Misread(ProviderError):
+    """Proctor itself failed over a call that went out: its cause is a fault of ours, and says nothing about anybody."""
+
+    outcome = Outcome.INTERNAL_ERROR
+    code = "internal_error"
+    told_all = False
+    trips_breaker = False
+
+
+def misread(error: Exception, answer: Answer) -> Misread:
+    """Return what *error*, which nobody foresaw, means for the call that met it; to be raised from it."""
+    return Misread(f"Proctor itself failed over this call ({type(error).__name__}).", answer=answer)
+
+
 class Conversation(Protocol):
     """One schema, one model, one growing exchange."""
 

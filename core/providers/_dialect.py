@@ -34,6 +34,7 @@ from core.providers import (
     NotSent,
     ProviderError,
     Unreachable,
+    misread,
 )
 from core.providers._failures import LIKE_A_KEY, broken_off, status_error
 
@@ -168,7 +169,8 @@ class Wire:
         try:
             response = await self._response(path, content)
         except Exception as error:  # noqa: BLE001 whatever the SDK raises becomes a word of ours
-            raise self.in_our_words(error, told) from None
+            known = self.in_our_words(error, told)
+            raise known from known.__cause__
         self._note(response, told)
         if not response.is_success:
             raise status_error(self.name, response, _error_body(response), told.answer())
@@ -212,11 +214,14 @@ class Wire:
             if "event-stream" not in stream.response.headers.get("content-type", ""):
                 raise Garbled(f"{self.name} answered with something that is no stream.", answer=told.answer())  # noqa: TRY301
             async for event in stream:
-                take(event)
+                if not isinstance(event, dict):
+                    raise Garbled(f"{self.name} sent an event that is no object.", answer=told.answer())  # noqa: TRY301
+                _taken(take, cast("dict[str, Any]", event), told)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001 as above
-            raise self.in_our_words(error, told) from None
+            known = self.in_our_words(error, told)
+            raise known from known.__cause__
         finally:
             if stream is not None:
                 await stream.close()
@@ -251,7 +256,21 @@ class Wire:
         if isinstance(error, sdk.APIError):
             api_error: Any = error
             return broken_off(self.name, api_error.body, told.answer())
-        return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
+        if isinstance(error, httpx2.HTTPError):
+            return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
+        ours = misread(error, told.answer())
+        ours.__cause__ = error
+        return ours
+
+
+def _taken(take: Callable[[dict[str, Any]], None], event: dict[str, Any], told: Told) -> None:
+    """Give *event* to *take*. What breaks there is ours: the parts of an event are read whatever their shape."""
+    try:
+        take(event)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise misread(error, told.answer()) from error
 
 
 _NEVER_CONNECTED = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError

@@ -191,9 +191,12 @@ class _Conversation:
                     usage.update(_present(part(message, "usage")))
                     told.usage = _usage(usage)
                 case "content_block_start":
-                    blocks[event["index"]] = dict(part(event, "content_block"))
+                    blocks[count(event, "index")] = dict(part(event, "content_block"))
                 case "content_block_delta":
-                    piece = _grow(blocks[event["index"]], part(event, "delta"))
+                    block = blocks.get(count(event, "index"))
+                    if block is None:
+                        raise Garbled("anthropic sent a part of what had not begun.", answer=told.answer())
+                    piece = _grow(block, part(event, "delta"))
                     if piece:
                         if told.ttft_seconds is None:
                             told.ttft_seconds = asyncio.get_running_loop().time() - started

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from core.errors import Cancelled, Stopped
-from core.providers import Abandoned, Answer, Conversation, Garbled, ProviderError, TimedOut
+from core.providers import Abandoned, Answer, Conversation, ProviderError, TimedOut, misread
 
 
 class Cancellation:
@@ -185,8 +185,7 @@ async def _bounded(conversation: Conversation, seconds: float, on_text: Callable
         raise
     except Exception as error:
         # A call that went out is an attempt and may have cost money, whatever becomes of reading its answer.
-        what = f"The answer could not be read ({type(error).__name__})."
-        raise Garbled(what, answer=conversation.so_far) from error
+        raise misread(error, conversation.so_far) from error
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

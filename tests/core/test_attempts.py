@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from core.attempts import (
     degraded,
 )
 from core.attempts._estimates import UNKNOWN_LENGTH, AnswerLengths, estimate
+from core.breakers import BreakerState
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
 from core.pricing import PriceBook, Usage
@@ -215,6 +216,32 @@ def test_a_fault_of_ours_is_no_providers(walked: Walked) -> None:
     assert ended == {(Outcome.INTERNAL_ERROR, "internal_error", USAGE)}
     assert len(walked.record.attempts) == provider.calls == 20
     assert walked.breakers.refusal("openai", "gpt-4o-mini") is None
+
+
+class FailedByUs(Scripted):
+    """A provider over whose calls we break down, by a fault of our own."""
+
+    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
+        await super().send(on_text)
+        raise ZeroDivisionError
+
+
+def test_a_fault_of_ours_while_a_call_is_out_is_no_provider_s(walked: Walked) -> None:
+    """It ends the generation, is an attempt that may have cost money, and no breaker counts it, for or against."""
+    ours, other = FailedByUs(walked.clock, good), Scripted(walked.clock, good)
+    failing = Scripted(walked.clock, ends(Failed("Down.")))
+    while walked.breakers.refusal("openai", "gpt-4o-mini") is None:
+        walked.ends({"openai": failing})
+    walked.clock.advance(walked.breakers.rule.pause_seconds + 1)
+    for _ in range(20):  # the first is a probe, and decides nothing
+        with pytest.raises(ZeroDivisionError):
+            walked.walk({"openai": ours, "anthropic": other})
+
+    attempts = walked.record.attempts[-20:]
+    assert {(one.outcome, one.error_code) for one in attempts} == {(Outcome.INTERNAL_ERROR, "internal_error")}
+    assert all(one.usage and one.usage.estimated for one in attempts)
+    assert (ours.calls, other.calls) == (20, 0)
+    assert walked.breakers.views()[0].state is not BreakerState.CLOSED
 
 
 def test_whoever_left_between_two_attempts_is_not_asked_for(walked: Walked) -> None:

@@ -20,7 +20,7 @@ from core.database_faults import DatabaseFault, fault_of
 from core.errors import Unavailable
 from core.principals import LOCAL_OPERATOR
 from core.settings import ROOT
-from core.store import NEWEST, WAIT_SECONDS, Store
+from core.store import NEWEST, WAIT_SECONDS, Disconnected, Store
 from tests import builders
 from tests.conftest import START
 from tests.core.api.conftest import House, api_settings, built
@@ -233,6 +233,25 @@ class TestPostgreSQL:
         assert reason(restart) == "restarting"
         write_quickly(store)
         assert store.condition.fault is None
+        store.close()
+
+    def test_it_ended_a_connection_that_was_kept(self, pg_database_url: str, admin: psycopg.Connection) -> None:
+        """What nobody asked before whether it lives says why it does not, as any other trouble does."""
+        store = Store(pg_database_url)
+        name = pg_database_url.partition("?")[0].rpartition("/")[2]
+
+        def write() -> None:
+            with store.transaction(pipelined=True) as cursor:
+                cursor.send("UPDATE revision SET count = count + 1 RETURNING count", {})()
+
+        write()
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        with pytest.raises(Disconnected) as told:
+            write()
+        assert told.value.facts["reason"] == "restarting"
+        assert told.value.message == f"{DatabaseFault.RESTARTING.sentence} Nothing was written."
+        assert store.condition.fault is None, "one that lives is asked before anybody is told of trouble"
+        write()
         store.close()
 
     @pytest.mark.parametrize(

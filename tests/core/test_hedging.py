@@ -167,6 +167,39 @@ def test_a_caller_who_leaves_ends_both(proctor: Rig) -> None:
     assert proctor.is_settled()
 
 
+@pytest.mark.parametrize("stops", [False, True])
+def test_why_both_were_ended_is_told(proctor: Rig, *, stops: bool) -> None:
+    """A caller who leaves and a server that stops are told apart on both calls."""
+    tenant, cancellation = proctor.tenant(), Cancellation()
+    route = proctor.route(OPENAI, ANTHROPIC, **HEDGED)
+    threading.Timer(0.6, cancellation.cancel, kwargs={"server_stops": stops}).start()
+    heard = proctor.ask(tenant, "hang", route=route, cancellation=cancellation)
+
+    why = "The server was stopped." if stops else "The caller left."
+    assert [one.error_detail for one in heard.generation.attempts] == [why, why]
+
+
+def test_a_call_is_not_blamed_on_a_caller_who_waits(proctor: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the generation ends by a fault of ours, the call that was still out says so."""
+    tenant = proctor.tenant()
+    route = proctor.route(OPENAI, ANTHROPIC, **HEDGED)
+
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("core.providers.anthropic._Conversation._answer", break_down)
+    with pytest.raises(ZeroDivisionError):
+        proctor.ask(tenant, "hang@openai", route=route)
+
+    written = proctor.last_written(tenant)
+    assert (written.generation.outcome, written.generation.error_code) == ("internal_error", "internal_error")
+    told = {one.provider: (one.error_code, one.error_detail) for one in written.attempts}
+    assert told == {
+        "openai": ("cancelled", "The generation had ended without it."),
+        "anthropic": ("internal_error", "Proctor itself failed over this call (ZeroDivisionError)."),
+    }
+
+
 def test_streams_are_not_hedged(proctor: Rig) -> None:
     """Of two streams nobody could say early whose object is valid: a stream has one model at a time."""
     heard, calls = asked(proctor, "slow-0.4s@openai", stream=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, ProviderError
+from core.providers import Answer, Ask, Garbled, Misread, ProviderError
 from core.providers._dialect import Wire, word
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
@@ -202,6 +202,7 @@ def judged(stage: Stage, path: str, mode: str, body: bytes, *, stream: bool) -> 
         conversation.read(answer)
     except (ProviderError, ValidationError) as error:
         failure = error
+    assert not isinstance(failure, Misread), "what a server sends is never taken for a fault of ours"
     assert is_clean(failure.answer if isinstance(failure, ProviderError) else answer)
     if isinstance(failure, ValidationError):
         assert conversation.ask_again(answer, failure)
@@ -322,3 +323,30 @@ def test_a_status_means_the_same_with_the_sdk_and_without(path: str, status: int
     finally:
         stage.loop.close()
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+def test_a_fault_of_ours_in_the_middle_of_a_stream_is_ours(stage: Stage, path: str) -> None:
+    """What breaks while we take in a piece of an answer is not the server's doing, and is not told as such."""
+    fault = KeyError("sk-secret")
+
+    def break_down(_: str) -> None:
+        raise fault
+
+    stage.body = b"".join(events(path, "tools"))
+    with pytest.raises(Misread) as told:
+        stage.loop.run(stage.conversation(path, "tools", stream=True).send(break_down))
+
+    assert told.value.__cause__ is fault
+    assert "secret" not in told.value.message
+    assert GOOD.decode().startswith(told.value.answer.text), "what the wire had told is known"
+    assert told.value.answer.text
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+@pytest.mark.parametrize("event", [b"[]", b"7", b"null", b'"text"'])
+def test_an_event_that_is_no_object_is_the_server_s(stage: Stage, path: str, event: bytes) -> None:
+    """A stream of something else is garbled."""
+    name = b"event: message_delta\n" if path == "messages" else b""
+    with pytest.raises(Garbled):
+        stage.send(stage.conversation(path, "tools", stream=True), name + b"data: " + event + b"\n\n", stream=True)

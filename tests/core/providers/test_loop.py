@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.providers import Abandoned, Answer, Garbled, Refused, TimedOut
+from core.providers import Abandoned, Answer, Misread, Refused, TimedOut
 from core.providers.loop import Cancellation, Loop
 
 
@@ -170,12 +170,15 @@ def test_what_a_provider_says_is_passed_on(*, stream: bool, loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_fault_of_ours_is_an_answer_that_could_not_be_read(*, stream: bool, loop: Loop) -> None:
+def test_a_fault_of_ours_is_told_as_ours(*, stream: bool, loop: Loop) -> None:
     """A call that went out is an attempt, whatever breaks: the error names its kind and nothing that it says."""
-    with pytest.raises(Garbled, match=r"^The answer could not be read \(KeyError\)\.$") as broken:
-        sent(loop, Scripted("half", KeyError("sk-secret")), stream=stream)
+    fault = KeyError("sk-secret")
+    with pytest.raises(Misread, match=r"^Proctor itself failed over this call \(KeyError\)\.$") as broken:
+        sent(loop, Scripted("half", fault), stream=stream)
 
     assert broken.value.answer.text == "half"
+    assert broken.value.__cause__ is fault
+    assert not broken.value.trips_breaker
 
 
 def test_one_loop_carries_many(loop: Loop) -> None:
