@@ -21,7 +21,7 @@ from core.principals import Permission, Principal
 from core.settings import PROVIDERS, provider_of
 from core.store import FOR_CHANGE, Store
 from core.tables import FireDrill, Tenant
-from core.visibility import visible
+from core.visibility import present, visible
 
 LONGEST = timedelta(hours=24)
 MOST_SECONDS = 300.0
@@ -104,8 +104,7 @@ class Drills:
         _require_sane(share, minutes, reason, seconds if fault is Fault.SLOW else 1.0)
         now = self._clock.now()
         with self._store.writing() as session:
-            if tenant is not None and session.get(Tenant, tenant.id) is None:
-                raise NotFound(f"The tenant {tenant.name} is no longer there.")
+            tenant = None if tenant is None else present(session, tenant)
             row = FireDrill(
                 id=self._clock.new_id(),
                 tenant_id=tenant.id if tenant else "",

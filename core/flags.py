@@ -29,7 +29,7 @@ from core.errors import Conflict, NotFound
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import FlagRule, Tenant
-from core.visibility import visible
+from core.visibility import present, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +238,13 @@ class Flags:
 
         Raises:
             Forbidden: without ``flags.write``.
+            NotFound: the tenant is gone.
             Conflict: another operator made the same rule at the same moment.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
+            tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
             before = rule.is_on if rule else None
             if before is is_on:
@@ -273,10 +275,12 @@ class Flags:
 
         Raises:
             Forbidden: without ``flags.write``.
+            NotFound: the tenant is gone.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
+            tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
             if rule is None:
                 return

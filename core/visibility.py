@@ -1,13 +1,15 @@
-"""What a principal may see, as a condition in SQL: the one place that makes it."""
+"""What a principal may see, as a condition in SQL, and whom a decision is about: the one place that makes either."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sqlalchemy import ColumnElement, false, or_, true
-from sqlmodel import col
+from sqlmodel import Session, col
 
+from core.errors import NotFound
 from core.principals import TenantScope
+from core.tables import Tenant
 
 
 def visible(scope: TenantScope, column: Any, *, with_shared: bool = False) -> ColumnElement[bool]:
@@ -28,3 +30,19 @@ def visible_sql(scope: TenantScope, column: str, *, with_shared: bool = False) -
     bound = {f"tenant_{place}": tenant_id for place, tenant_id in enumerate(sorted(scope.ids))}
     own = f"{column} IN ({', '.join(f':{name}' for name in bound)})" if bound else "1 = 0"
     return (f"AND ({own} OR {column} = '' OR {column} IS NULL)" if with_shared else f"AND {own}"), bound
+
+
+def present(session: Session, tenant: Tenant) -> Tenant:
+    """Return the tenant that has the id of *tenant*, as it is in this transaction.
+
+    A ``Tenant`` that a caller holds may be old, or made by hand: nothing but its id is taken from it, which is what the
+    principal was asked about.
+
+    Raises:
+        NotFound: it is gone.
+
+    """
+    found = session.get(Tenant, tenant.id)
+    if found is None:
+        raise NotFound(f"The tenant {tenant.name} is no longer there.")
+    return found

@@ -12,13 +12,14 @@ import pandas as pd
 import sqlalchemy
 from pydantic import BaseModel
 
+from core.claims import ANSWER
 from core.faults import Fault
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR
 from core.repricing import RepricingScope
 from core.runtime import Runtime
 from core.store import Store
-from core.tables import Row, Tenant
+from core.tables import Claim, Outcome, Row, Tenant
 from tests import builders
 from tests.conftest import START
 
@@ -75,13 +76,18 @@ def hour(tenant_id: str, ago: timedelta) -> RepricingScope:
     )
 
 
-def ground(on: Runtime, name: str) -> Ground:
-    """Make a tenant that has one of everything, decided by an operator of all."""
+def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
+    """Make a tenant that has one of everything, decided by an operator of all.
+
+    *ago*, some minutes, is when it last called; whatever is counted of it differs from that of a tenant of another
+    name, or with another last call.
+    """
     who, tenant = LOCAL_OPERATOR, on.tenants.create(LOCAL_OPERATOR, name)
     budget = on.budgets.set(who, tenant, 1_000_000)
     calls = [builders.generation(START - 2 * DAY, tenant.id, cost_nano_usd=100_000)]
     calls.append(builders.generation(START - 3 * DAY, tenant.id, cost_nano_usd=100_000))
     builders.save(on.store, calls, [builders.attempt(call, id=f"{call.id}-1", cost_nano_usd=100_000) for call in calls])
+    history(on.store, tenant, ago)
     on.flags.set(who, Flag.STREAMING, tenant, False)
     return Ground(
         tenant=tenant,
@@ -93,6 +99,44 @@ def ground(on: Runtime, name: str) -> Ground:
         repricing_id=on.repricings.reprice(who, hour(tenant.id, 3 * DAY), "wrong price").id,
         call_id=calls[0].id,
     )
+
+
+def history(store: Store, tenant: Tenant, ago: timedelta) -> None:
+    """Write what nobody decided: weeks of calls, a model without a price, a bad hour, an answer that is kept."""
+    own, minutes = tenant.name.lower(), int(ago.total_seconds()) // 60
+    unlike = {"schema_name": f"{own}_schema", "route": f"{own}_route"}
+    past = [
+        builders.generation(
+            START - (10 + day) * DAY, tenant.id, cost_nano_usd=1_000 * (1 + day * minutes % 7), **unlike
+        )
+        for day in range(40)
+    ]
+    paid = [builders.attempt(one, id=f"{one.id}-1", cost_nano_usd=one.cost_nano_usd) for one in past]
+    unpriced = {"provider": "compatible", "model": f"{own}-model", "cost_nano_usd": None}
+    free = builders.generation(START - 9 * DAY, tenant.id, **unpriced)
+    failed = [
+        builders.generation(
+            START - ago - timedelta(seconds=number),
+            tenant.id,
+            outcome=Outcome.PROVIDER_ERROR,
+            error_code=f"{own}_trouble",
+            cost_nano_usd=0,
+        )
+        for number in range(10 + minutes)
+    ]
+    hit = builders.generation(START - 8 * DAY, tenant.id, outcome=Outcome.CACHE_HIT, saved_nano_usd=minutes)
+    kept = Claim(
+        kind=ANSWER,
+        key=own,
+        tenant_id=tenant.id,
+        holder=free.id,
+        result=f'"{own}"',
+        since=START - ago,
+        expires_at=START + DAY,
+    )
+    paid.append(builders.attempt(free, id=f"{free.id}-1", price=None, **unpriced))
+    paid += [builders.attempt(one, id=f"{one.id}-1", outcome=Outcome.PROVIDER_ERROR, cost_nano_usd=0) for one in failed]
+    builders.save(store, [*past, free, *failed, hit], paid, kept)
 
 
 def told(value: Any) -> str:

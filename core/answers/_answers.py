@@ -17,7 +17,7 @@ from core.errors import Cancelled, Exhausted, Unavailable
 from core.principals import Permission, Principal
 from core.store import Store
 from core.tables import Claim, GenerationRow, Outcome, Tenant
-from core.visibility import visible
+from core.visibility import present, visible
 
 _LOOK_SECONDS = (0.02, 0.25)
 """How often a question that another process answers is looked at, at first and at last."""
@@ -150,10 +150,12 @@ class Answers:
 
         Raises:
             Forbidden: without ``tenants.write``.
+            NotFound: the tenant is gone.
 
         """
         principal.require(Permission.TENANTS_WRITE, tenant.id)
         with self._store.writing() as session:
+            tenant = present(session, tenant)
             mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER)
             made = session.exec(select(func.count()).where(mine, col(Claim.result).is_not(None))).one()
             self._claims.forget(session, ANSWER, tenant.id)

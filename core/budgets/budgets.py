@@ -28,6 +28,7 @@ from core.principals import Permission, Principal
 from core.statements import Cursor
 from core.store import FOR_CHANGE, Store
 from core.tables import Budget, BudgetRaise, Tenant, Verification
+from core.visibility import present, visible
 
 LONGEST_RAISE = timedelta(days=366)
 
@@ -105,6 +106,7 @@ class Budgets:
         Raises:
             Forbidden: without ``budgets.write``.
             Invalid: a value that a budget cannot have.
+            NotFound: the tenant is gone.
             Conflict: it is no longer at *expected_version*.
 
         """
@@ -124,11 +126,14 @@ class Budgets:
         now = self._clock.now()
         for _ in range(TRIES):
             with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
+                tenant = present(session, tenant)
                 draft = drafted(session, now, tenant, wanted, expected_version)
             opening = self._opening(draft, tenant)
             with suppress(BooksMoved), self._store.writing() as session:
                 changed = drafted(session, now, tenant, wanted, expected_version, is_kept=True)
                 if (changed.version, changed.governs_anew) != (draft.version, draft.governs_anew):
+                    raise BooksMoved
+                if present(session, tenant).timezone != tenant.timezone:
                     raise BooksMoved
                 if changed.before == changed.after:
                     return changed.budget
@@ -167,12 +172,13 @@ class Budgets:
 
         Raises:
             Forbidden: without ``budgets.write``.
-            NotFound: the tenant has no such budget.
+            NotFound: the tenant is gone, or has no such budget.
             Conflict: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         with self._store.writing() as session:
+            tenant = present(session, tenant)
             budget = _of_tenant(session, tenant, budget_id)
             if expected_version is not None and budget.version != expected_version:
                 raise Conflict(
@@ -211,7 +217,7 @@ class Budgets:
 
         Raises:
             Forbidden: without ``budgets.write``.
-            NotFound: the tenant has no such budget.
+            NotFound: the tenant is gone, or has no such budget.
             Invalid: without a reason, without more money, or with an end that lies behind its start.
 
         """
@@ -225,6 +231,7 @@ class Budgets:
         if not max(begins, now) < ends_at <= begins + LONGEST_RAISE:
             raise Invalid("A raise ends in the future, after its start, and at most a year after it.")
         with self._store.writing() as session:
+            tenant = present(session, tenant)
             budget = _of_tenant(session, tenant, budget_id)
             more = BudgetRaise(
                 id=self._clock.new_id(),
@@ -263,11 +270,12 @@ class Budgets:
 
         Raises:
             Forbidden: without ``budgets.write``.
-            NotFound: the tenant has no such raise, or it was withdrawn before.
+            NotFound: the tenant is gone, has no such raise, or it was withdrawn before.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         with self._store.writing() as session:
+            tenant = present(session, tenant)
             more = session.get(BudgetRaise, raise_id, with_for_update=FOR_CHANGE)
             budget = session.get(Budget, more.budget_id, with_for_update=FOR_CHANGE) if more else None
             is_of_tenant = budget is not None and budget.tenant_id == tenant.id and budget.removed_at is None
@@ -344,7 +352,7 @@ class Budgets:
     def all(self, principal: Principal, tenants: Sequence[Tenant]) -> dict[str, list[BudgetState]]:
         """Return how every budget of *tenants* stands, by tenant id; one without budgets is left out.
 
-        So is one that *principal* may not see.
+        So is one that *principal* may not see, or that is gone.
 
         Raises:
             Forbidden: without ``budgets.read``.
@@ -353,7 +361,9 @@ class Budgets:
         principal.require(Permission.BUDGETS_READ)
         now = self._clock.now()
         with self._store.reading() as session:
-            terms = self.terms(session, [tenant for tenant in tenants if principal.scope.holds(tenant.id)])
+            named = col(Tenant.id).in_({tenant.id for tenant in tenants})
+            mine = session.exec(select(Tenant).where(named, visible(principal.scope, Tenant.id))).all()
+            terms = self.terms(session, mine)
             periods = [
                 BudgetPeriod(one.budget_id, one.tenant_id, *span, one.scope, one.scope_name)
                 for several in terms.values()

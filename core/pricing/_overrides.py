@@ -19,7 +19,7 @@ from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import PriceOverride, Revision, Tenant
-from core.visibility import visible
+from core.visibility import present, visible
 
 
 class Prices:
@@ -98,6 +98,7 @@ class Prices:
         Raises:
             Forbidden: without ``prices.write``.
             Invalid: a value that a price cannot have.
+            NotFound: the tenant is gone.
             Conflict: another override of the same model and tenant begins at the same moment, or see *expected*.
 
         """
@@ -118,6 +119,7 @@ class Prices:
         override = _drafts.read(row)
         with self._store.writing() as session:
             session.get(Revision, 1, with_for_update=FOR_CHANGE)  # decisions about prices are made one after the other
+            tenant = None if tenant is None else present(session, tenant)
             others = [
                 _drafts.read(one)
                 for one in session.exec(

@@ -26,7 +26,7 @@ from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import FOR_CHANGE, Store
 from core.tables import ApiKey, Tenant
 from core.tenants._fields import EDITABLE, LIMITS, LONGEST_NAME, checked
-from core.visibility import visible
+from core.visibility import present, visible
 
 __all__ = ["LOCAL_OPERATOR", "Caller", "Key", "NewKey", "Permission", "Principal", "Role", "Tenant", "Tenants"]
 
@@ -258,6 +258,7 @@ class Tenants:
         Raises:
             Forbidden: without ``keys.write``.
             Invalid: the key's name is too long.
+            NotFound: the tenant is gone.
 
         """
         principal.require(Permission.KEYS_WRITE, tenant.id)
@@ -267,6 +268,7 @@ class Tenants:
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         new = NewKey(self._clock.new_id(), secret[:_SHOWN], secret)
         with self._store.writing() as session:
+            tenant = present(session, tenant)
             session.add(
                 ApiKey(
                     id=new.id,
