@@ -256,6 +256,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         chores=Chores(
             catalog(
                 clock=clock,
+                store=store,
                 budgets=budgets,
                 journal=journal,
                 recovery=recovery,

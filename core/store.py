@@ -26,7 +26,7 @@ from core.statements import Cursor, Insert, SqliteCursor
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0006"
+NEWEST = "0007"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
@@ -41,6 +41,10 @@ _MIGRATION_WAIT_SECONDS = 60
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
+_JOURNAL_PAGES = 4_000
+"""How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
+_MOST_JOURNAL_PAGES = 4 * _JOURNAL_PAGES
+"""When whoever commits has to copy it, because nobody else did."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
 
@@ -93,11 +97,23 @@ class Store:
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self._turn = threading.Lock()
+        self._scan = threading.Lock()
 
     @contextmanager
     def reading(self) -> Generator[Session]:
         """Open a session on one snapshot; nothing that it changes is kept."""
         with self._reader.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def scanning(self) -> Generator[Session]:
+        """Open a session like :meth:`reading` for what reads much.
+
+        Those of a process take turns, and each takes one core of the database: who generates has the others.
+        """
+        with self._scan, self.reading() as session:
+            if not self.is_sqlite:
+                session.connection().exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
             yield session
 
     @contextmanager
@@ -356,6 +372,30 @@ class Store:
         with self.transaction() as cursor:
             cursor.execute("UPDATE revision SET count = count")
 
+    def checkpoint(self) -> None:
+        """Copy what SQLite's journal holds into the file, and let it reach the disk: so that no commit has to.
+
+        Others write meanwhile. Where they write without a pause, the little that has come since is copied in their
+        turn, so that the journal begins anew. PostgreSQL has a process of its own for this.
+
+        Raises:
+            Unavailable: the database is of no use.
+
+        """
+        if not self.is_sqlite:
+            return
+        with self.engine.connect() as connection:
+            if self._copied(connection) < _JOURNAL_PAGES:
+                return
+            with self._in_turn():
+                self._copied(connection)
+
+    @staticmethod
+    def _copied(connection: Connection) -> int:
+        """Copy what nobody reads any more; return how many pages the journal has."""
+        driver: Any = connection.connection.driver_connection
+        return int(driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+
     # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
@@ -433,7 +473,7 @@ def _set_pragmas(dbapi_connection: Any) -> None:
         "synchronous=NORMAL",
         "foreign_keys=ON",
         f"busy_timeout={WAIT_SECONDS * 1000}",
-        "wal_autocheckpoint=4000",  # 16 MB between two checkpoints, which are what waits for the disk
+        f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
         "cache_size=-4000",
         "temp_store=MEMORY",
     ):

@@ -92,7 +92,7 @@ class Accounts:
                     return
                 balance = self.openings.look(terms, span)
                 with suppress(BooksMoved), self._store.transaction() as cursor:
-                    self.openings.open_in(cursor, balance)
+                    self.openings.open_in(cursor, [balance])
         raise Unavailable("The account of this period could not be opened. Try again.")
 
     def balance(self, terms: BudgetTerms, at: datetime) -> tuple[int, int]:

@@ -164,8 +164,7 @@ class Budgets:
         """Open accounts in the transaction of the decision that needs them, in the order in which all move accounts."""
         session.flush()
         cursor = cast("Cursor", session.connection().connection.cursor())
-        for opening in sorted(filter(None, openings), key=lambda one: one.account_id):
-            self.accounts.openings.open_in(cursor, opening)
+        self.accounts.openings.open_in(cursor, [opening for opening in openings if opening is not None])
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
         """Let a budget govern no longer. What it paid stays in its ledger.

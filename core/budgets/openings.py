@@ -46,11 +46,15 @@ JOIN attempt a ON a.generation_id = g.id
 WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
 AND (g.error_code IS NULL OR g.error_code <> 'lost' OR g.started_at < :settled)
 AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"""
-_ACCOUNT = "SELECT id FROM account WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"
-# Whatever moves what is carried changes one of these: another opening, a call that was late for one, a re-pricing.
-_MOVED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT), COUNT(*),
-(SELECT COUNT(*) FROM repricing), (SELECT COALESCE(SUM(attempts), 0) FROM repricing)
-FROM ledger_entry WHERE account_id = :account_id AND kind = 'carried'"""
+_ACCOUNT = """SELECT id, carried_count FROM account
+WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"""
+_CARRIED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
+WHERE account_id = :account_id AND kind = 'carried'"""
+_REPRICED = "SELECT COUNT(*), COALESCE(SUM(attempts), 0) FROM repricing"
+# Whatever moves what is carried moves one of these: another opening, a call that was late for one, a re-pricing.
+_OPEN = """UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, carried_count = carried_count + 1
+WHERE id = :id AND carried_count = :carried_count AND (SELECT COUNT(*) FROM repricing) = :repricings
+AND (SELECT COALESCE(SUM(attempts), 0) FROM repricing) = :repriced"""
 # What was counted of those that are out again, or may come back: they are counted by themselves, when they have ended.
 _COUNTED_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
 WHERE account_id = :account_id AND kind = 'carried' AND generation_id IN :ids"""
@@ -77,7 +81,10 @@ _BY_TIME = (
 )
 
 
-_TOUCH = sqlalchemy.text("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
+_TOUCH = sqlalchemy.text("UPDATE account SET carried_count = carried_count WHERE id = :id")
+_CARRY = sqlalchemy.text(
+    "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, carried_count = carried_count + 1 WHERE id = :id"
+)
 
 
 class BooksMoved(Exception):
@@ -93,8 +100,8 @@ class OpeningBalance:
     account_id: str
     """Empty where there was no account."""
     nano_usd: int = 0
-    moved: tuple[int, ...] = ()
-    """What must be the same when it is written."""
+    moved: tuple[int, int, int] = (0, 0, 0)
+    """What must be the same when it is written: how often the account was carried to, re-pricings, calls re-priced."""
     as_of: datetime | None = None
     """``None`` where there was nothing to sum: the budget has governed since before the period."""
     out: tuple[str, ...] = ()
@@ -109,12 +116,11 @@ class Openings:
         self._journal = journal
         self._clock = clock
         self._account = store.prepare(_ACCOUNT)
-        self._moved = store.prepare(_MOVED)
         self._insert_account = store.prepare(
-            "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd) "
-            "VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0) ON CONFLICT DO NOTHING"
+            "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd, "
+            "carried_count) VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING"
         )
-        self._spend = store.prepare("UPDATE account SET spent_nano_usd = spent_nano_usd + :spent WHERE id = :id")
+        self._open = store.prepare(_OPEN)
         self._forget = store.prepare("DELETE FROM opening WHERE account_id = :account_id")
         self._insert_opening = store.insert(Opening)
 
@@ -131,11 +137,12 @@ class Openings:
         now = self._clock.now()
         times = {"starts_at": micros(span[0]), "ends_at": micros(span[1]), "settled": micros(now - _SETTLES_AFTER)}
         tenant = {"tenant_id": terms.tenant_id}
-        with self._store.reading() as session:
+        with self._store.scanning() as session:
             connection = session.connection()
             account = _first(connection, _ACCOUNT, _key(terms, span))
-            account_id = account[0] if account else ""
-            moved = _first(connection, _MOVED, {"account_id": account_id})
+            account_id, carried_count = account or ("", 0)
+            carried = _first(connection, _CARRIED, {"account_id": account_id})
+            repricings, repriced = _first(connection, _REPRICED, {})
             out = _ids(connection, _OUT, tenant) + _ids(connection, _LOST, tenant | times)
             apart = _first(connection, _COUNTED_APART, {"account_id": account_id, "ids": out})
             recent = {"since": micros(now - LONGEST_CALL - SKEW), "ended_since": micros(now - SKEW)}
@@ -145,45 +152,53 @@ class Openings:
                 _SPENT.format(scope=_SCOPES[terms.scope]),
                 {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id},
             )
-        nano_usd = int(spent[0]) - (int(moved[0]) - int(apart[0]))
-        return OpeningBalance(
-            terms, span, account_id, nano_usd, tuple(map(int, moved)), now, tuple(out), tuple(sorted(counted))
-        )
+        nano_usd = int(spent[0]) - (int(carried[0]) - int(apart[0]))
+        moved = (carried_count, int(repricings), int(repriced))
+        return OpeningBalance(terms, span, account_id, nano_usd, moved, now, tuple(out), tuple(sorted(counted)))
 
-    def open_in(self, cursor: Cursor, balance: OpeningBalance) -> None:
-        """Open the account in the caller's transaction, or let it catch up; nothing if somebody else just opened it.
+    def open_in(self, cursor: Cursor, balances: Sequence[OpeningBalance]) -> None:
+        """Open accounts in the caller's transaction, or let them catch up; not those that somebody else just opened.
+
+        They are moved last and in the order in which everybody moves accounts, so that nobody waits for them longer
+        than for any charge, and no two wait for each other.
 
         Raises:
-            BooksMoved: the balance no longer holds; undo the transaction, look again, and try again.
+            BooksMoved: a balance no longer holds; undo the transaction, look again, and try again.
 
         """
-        account_id = balance.account_id
-        if not account_id:
-            account_id = self._clock.new_id()
-            row = _key(balance.terms, balance.span) | {"id": account_id, "tenant_id": balance.terms.tenant_id}
-            cursor.execute(self._insert_account, row)
+        found = {self._found(cursor, one): one for one in balances}
+        late = {account_id: one for account_id, one in sorted(found.items()) if account_id and one.as_of is not None}
+        self._journal.post(cursor, [self._entry(one, each.nano_usd) for one, each in late.items() if each.nano_usd])
+        for account_id, balance in late.items():
+            cursor.execute(self._forget, {"account_id": account_id})
+            opening = {
+                "account_id": account_id,
+                "tenant_id": balance.terms.tenant_id,
+                "as_of": balance.as_of,
+                "opened_at": self._clock.now(),
+                "out": list(balance.out),
+                "counted": list(balance.counted),
+            }
+            self._insert_opening(cursor, [opening])
+        for account_id, balance in late.items():
+            carried_count, repricings, repriced = balance.moved
+            values = {"carried_count": carried_count, "repricings": repricings, "repriced": repriced}
+            cursor.execute(self._open, values | {"id": account_id, "spent": balance.nano_usd})
             if not cursor.rowcount:
-                if balance.as_of is None:
-                    return
                 raise BooksMoved
+
+    def _found(self, cursor: Cursor, balance: OpeningBalance) -> str:
+        """Return the id of the account, which is made if there was none; empty if somebody else just made it."""
+        if balance.account_id:
+            return balance.account_id
+        account_id = self._clock.new_id()
+        row = _key(balance.terms, balance.span) | {"id": account_id, "tenant_id": balance.terms.tenant_id}
+        cursor.execute(self._insert_account, row)
+        if cursor.rowcount:
+            return account_id
         if balance.as_of is None:
-            return
-        cursor.execute(self._spend, {"id": account_id, "spent": balance.nano_usd})  # from here on nobody else moves it
-        cursor.execute(self._moved, {"account_id": account_id})
-        if tuple(map(int, cursor.fetchone())) != balance.moved:
-            raise BooksMoved
-        if balance.nano_usd:
-            self._journal.post(cursor, [self._entry(account_id, balance.nano_usd)])
-        cursor.execute(self._forget, {"account_id": account_id})
-        opening = {
-            "account_id": account_id,
-            "tenant_id": balance.terms.tenant_id,
-            "as_of": balance.as_of,
-            "opened_at": self._clock.now(),
-            "out": list(balance.out),
-            "counted": list(balance.counted),
-        }
-        self._insert_opening(cursor, [opening])
+            return ""
+        raise BooksMoved
 
     # ── Who was late ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,14 +262,14 @@ class Openings:
         """Count some attempts in the account, each as it is now: another process may have been here before."""
         with self._store.writing() as session:
             connection = session.connection()
-            connection.execute(_TOUCH, {"id": account_id, "spent": 0})  # from here on nobody else moves it
+            connection.execute(_TOUCH, {"id": account_id})  # from here on nobody else moves it
             rows = _rows(connection, _LATE + _THESE, scope, {**values, "ids": attempts})
             entries = [
                 self._entry(account_id, row.cost_nano_usd - int(row.counted), row) for row in rows if _lacks(row, out)
             ]
             if entries:
                 self._journal.post(self._store.cursor(session), entries)
-                connection.execute(_TOUCH, {"id": account_id, "spent": sum(one["nano_usd"] for one in entries)})
+                connection.execute(_CARRY, {"id": account_id, "spent": sum(one["nano_usd"] for one in entries)})
 
     def _keep(self, opening: Opening, out: Sequence[str]) -> None:
         with self._store.writing() as session:

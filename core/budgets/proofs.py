@@ -121,7 +121,7 @@ class Proofs:
     ) -> tuple[list[dict[str, Any]], tuple[int, int, int]]:
         """Return what a stretch sums to, by account and in all: entries, nano-dollars, checksum."""
         bounds = {"begins_after": begins_after, "ends_with": ends_with}
-        with self._store.reading() as session:
+        with self._store.scanning() as session:
             rows = session.connection().execute(sqlalchemy.text(_SUMS), bounds).all()
         by_account = [{"series": series, "account_id": row.account_id, "nano_usd": int(row.nano_usd)} for row in rows]
         total = (
@@ -136,7 +136,7 @@ class Proofs:
 
         Return how many accounts there are, what they hold, and the sum of all differences, both in nano-dollars.
         """
-        with self._store.reading() as session:
+        with self._store.scanning() as session:
             connection = session.connection()
             bounds = {"series": series.name, "after": series.ends_with}
             unequal = list(connection.execute(sqlalchemy.text(_UNEQUAL), bounds).scalars())
@@ -153,7 +153,7 @@ class Proofs:
     def _difference(self, series: Series, account_id: str) -> int:
         """Return what an account and all its entries differ by; where they do not, what was kept of it is mended."""
         bounds = {"account_id": account_id, "after": series.ends_with}
-        with self._store.reading() as session:
+        with self._store.scanning() as session:
             row = session.connection().execute(sqlalchemy.text(_ONE), bounds).first()
         if row is None:
             return 0  # it went with a demo world meanwhile

@@ -13,6 +13,7 @@ from core.drills import Drills
 from core.journal import JournalWriter
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.shared import Shared
+from core.store import Store
 from core.telemetry import Metrics, log
 
 _OFTEN = timedelta(seconds=30)
@@ -21,6 +22,7 @@ _OFTEN = timedelta(seconds=30)
 def catalog(
     *,
     clock: Clock,
+    store: Store,
     budgets: Budgets,
     journal: JournalWriter,
     recovery: Recovery,
@@ -67,6 +69,14 @@ def catalog(
             does="Writes generations that ended while the database did not take their record.",
             otherwise="Calls that have ended are not on record yet; they wait in memory and in the backlog's file.",
             run=backlog.write,
+        ),
+        Chore(
+            name="checkpoint",
+            every=timedelta(seconds=2),
+            first_after=timedelta(),
+            does="Copies an SQLite's journal into its file; does nothing on PostgreSQL.",
+            otherwise="Now and then a call that ends has to do it, and others wait for the disk meanwhile.",
+            run=store.checkpoint,
         ),
         Chore(
             name="verify",

@@ -310,7 +310,10 @@ class Repricings:
             connection.execute(
                 sqlalchemy.update(Account)
                 .where(col(Account.id) == account_id)
-                .values(spent_nano_usd=col(Account.spent_nano_usd) + nano_usd)
+                .values(
+                    spent_nano_usd=col(Account.spent_nano_usd) + nano_usd,
+                    carried_count=col(Account.carried_count) + 1,
+                )
             )
         done.attempts += len(changes)
         done.before_nano_usd += sum(change.attempt.cost_nano_usd or 0 for change in changes)

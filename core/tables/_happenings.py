@@ -38,6 +38,8 @@ class Account(Row, table=True):
     ends_at: datetime = utc()
     spent_nano_usd: int = money(default=0)
     held_nano_usd: int = money(default=0)
+    carried_count: int = 0
+    """How often what is carried in it was moved: who has summed that, and is about to write it, finds out."""
 
 
 class Reservation(Row, table=True):

@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -29,7 +34,12 @@ from tests.builders import operator
 SIZE = 100_000
 THREADS = 64
 PAUSE_SECONDS = 1.0
-"""Between two calls of a thread: so that what is measured is the store, and not a machine that has more than it can."""
+"""Between two calls of a thread, give or take a half: so that what is measured is the store, and neither a machine that
+has more than it can, nor threads that keep step."""
+CHECKPOINT_SECONDS = 2.0
+"""How often the chore would copy SQLite's journal."""
+LATE_SECONDS = 0.002
+"""From here on a sleeper counts as late."""
 DUE_PAYLOADS = 100_000
 ALONE_SECONDS = 15.0
 TENANTS = 8
@@ -41,15 +51,15 @@ def run(wire_url: str, folder: Path, size: int = SIZE) -> None:
     """Measure and print, on SQLite and on PostgreSQL."""
     with servers.postgres() as server, servers.database(server, "walls") as postgres:
         for database, url in {"SQLite": f"sqlite:///{folder / 'walls.db'}", "PostgreSQL": postgres}.items():
-            _walls(wire_url, database, url, size)
+            _walls(wire_url, database, url, size, folder)
 
 
 class _Waits:
-    """How long the threads of the traffic are in the store, call by call."""
+    """How long the threads of the traffic are in the store, call by call: when each began, and the seconds."""
 
     def __init__(self, store: Store) -> None:
         self._mine = threading.local()
-        self.seconds: list[float] = []
+        self.seen: list[tuple[float, float]] = []
         store.transaction = self._watched(store.transaction)
         store.read_one = self._timed(store.read_one)
 
@@ -59,7 +69,7 @@ class _Waits:
 
     def _note(self, began: float) -> None:
         if getattr(self._mine, "is_traffic", False):
-            self.seconds.append(time.perf_counter() - began)
+            self.seen.append((began, time.perf_counter() - began))
 
     def _watched(self, transaction: Callable[..., Any]) -> Any:
         @contextmanager
@@ -82,7 +92,78 @@ class _Waits:
         return timed
 
 
-def _walls(wire_url: str, database: str, url: str, size: int) -> None:
+class _Controls:
+    """What this machine makes anybody wait who does nothing but sleep for a millisecond, or let a page reach the disk.
+
+    A thread of this process waits for its turn at the interpreter and at a core, another process for a core alone.
+    """
+
+    _SLEEPER = (
+        "import time\nwhile True:\n    began = time.perf_counter()\n    time.sleep(0.001)\n"
+        "    print(began, time.perf_counter() - began - 0.001, flush=True)"
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self.seen: dict[str, list[tuple[float, float]]] = {
+            "control: a thread that sleeps": [],
+            "control: a process that sleeps": [],
+            "control: 4 kB that reach the disk": [],
+        }
+        self._thread, self._process, self._disk = self.seen.values()
+        self._stopping = threading.Event()
+        self._folder = folder
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Measure meanwhile."""
+        with subprocess.Popen([sys.executable, "-c", self._SLEEPER], stdout=subprocess.PIPE, text=True) as process:
+            threads = [
+                threading.Thread(target=work, daemon=True)
+                for work in (self._sleep, self._write, lambda: self._listen(process))
+            ]
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                self._stopping.set()
+                process.kill()
+                for thread in threads:
+                    thread.join(5)
+
+    def late(self, began: float, seconds: float) -> float:
+        """Return for how much of that time a thread that sleeps was late: it had no turn, as nobody else had."""
+        late = 0.0
+        for at, over in self._thread:
+            if at > began + seconds:
+                break
+            if over > LATE_SECONDS:
+                late += max(0.0, min(began + seconds, at + 0.001 + over) - max(began, at + 0.001))
+        return late
+
+    def _sleep(self) -> None:
+        while not self._stopping.is_set():
+            began = time.perf_counter()
+            time.sleep(0.001)
+            self._thread.append((began, time.perf_counter() - began - 0.001))
+
+    def _write(self) -> None:
+        with (self._folder / "control").open("wb", buffering=0) as file:
+            while not self._stopping.wait(0.2):
+                began = time.perf_counter()
+                file.seek(0)
+                file.write(b"x" * 4096)
+                os.fsync(file.fileno())
+                self._disk.append((began, time.perf_counter() - began))
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            began, over = map(float, line.split())
+            self._process.append((began, over))
+
+
+def _walls(wire_url: str, database: str, url: str, size: int, folder: Path) -> None:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
         openai_api_key="bench",
@@ -100,25 +181,41 @@ def _walls(wire_url: str, database: str, url: str, size: int) -> None:
         share = min(1.0, DUE_PAYLOADS * 1.6 / size)
         rows = Workload(proctor.store, SystemClock(), payload_share=share).fill(size)
         print(f"\n{database}: {sum(rows.values()):,} rows in {time.perf_counter() - began:.0f} s, {dict(rows)}")
-        waits = _Waits(proctor.store)
-        with _traffic(proctor, waits) as tenants:
+        gc.collect()
+        gc.freeze()  # as a server does once it has started
+        waits, controls = _Waits(proctor.store), _Controls(folder)
+        with controls.running(), _traffic(proctor, waits) as tenants:
             time.sleep(5)  # connections, SDK, policies
-            waits.seconds.clear()
+            began = time.perf_counter()
             time.sleep(ALONE_SECONDS)
-            alone, waits.seconds = waits.seconds, []
+            middle = time.perf_counter()
             took = _all_together(proctor, tenants)
-            together = waits.seconds
+            ended = time.perf_counter()
+        alone, together = _between(waits.seen, began, middle), _between(waits.seen, middle, ended)
         rows_of = [("what generations wait for the store", "looks", "median ms", "p99 ms", "longest ms", "over 50 ms")]
         rows_of += [_summed("traffic alone", alone), _summed("with everything below", together)]
-        rows_of.append(("longest, together : alone", "", "", "", f"{max(together) / max(alone):.1f} x", ""))
+        # What is left of each wait without the moments in which no thread of this process had its turn.
+        rows_of.append(_summed("the same, less what a sleeper was late", _less(together, controls)))
+        rows_of += [_summed(name, _between(seen, middle, ended)) for name, seen in controls.seen.items()]
+        longest = max(seconds for _, seconds in together) / max(seconds for _, seconds in alone)
+        rows_of.append(("longest, together : alone", "", "", "", f"{longest:.1f} x", ""))
         table(f"{database}, {size:,} calls, {THREADS} threads of traffic", rows_of)
         table("Meanwhile", [("what", "seconds", "times"), *took])
     finally:
         proctor.close()
 
 
-def _summed(name: str, seconds: list[float]) -> tuple[str, ...]:
-    several = sorted(seconds)
+def _between(seen: list[tuple[float, float]], began: float, ended: float) -> list[tuple[float, float]]:
+    return [(at, seconds) for at, seconds in seen if began <= at < ended]
+
+
+def _less(waits: list[tuple[float, float]], controls: _Controls) -> list[tuple[float, float]]:
+    """Return *waits* without what of the long ones was this machine's."""
+    return [(at, one - controls.late(at, one) if one > 0.01 else one) for at, one in waits]
+
+
+def _summed(name: str, waits: list[tuple[float, float]]) -> tuple[str, ...]:
+    several = sorted(seconds for _, seconds in waits)
     over = sum(one > 0.05 for one in several) / len(several)
     median, p99 = several[len(several) // 2], several[len(several) * 99 // 100]
     return name, f"{len(several):,}", *(f"{one * 1000:.1f}" for one in (median, p99, several[-1])), f"{over:.2%}"
@@ -131,6 +228,7 @@ def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple
         "budget edit, another period": lambda n: _edit(proctor, tenants[n % 2], n),
         "time-zone edit": lambda n: _move(proctor, tenants[2 + n % 2], n),
         "late calls counted": lambda _: proctor.budgets.catch_up_lately(),
+        "checkpoint": lambda _: proctor.store.checkpoint(),
         "verify, whole": lambda _: _verified(proctor, whole=True),
         "verify, short": lambda _: _verified(proctor, whole=False),
         "retention": lambda _: _sweep(proctor, swept),
@@ -149,7 +247,7 @@ def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple
                 whole.set()
             if name not in once and whole.is_set() and swept.is_set():
                 return
-            time.sleep(0.5)
+            time.sleep(CHECKPOINT_SECONDS if name == "checkpoint" else 0.5)
 
     whole = threading.Event()
     threads = [threading.Thread(target=do, args=(name,)) for name in work]
@@ -195,8 +293,9 @@ def _traffic(proctor: runtime.Runtime, waits: _Waits) -> Generator[list[Tenant]]
 
     def call(number: int) -> None:
         waits.join()
+        chance = random.Random(number)  # noqa: S311 no secret
         stopping.wait(PAUSE_SECONDS * number / THREADS)
-        while not stopping.wait(PAUSE_SECONDS):
+        while not stopping.wait(PAUSE_SECONDS * (0.5 + chance.random())):
             try:
                 proctor.generator.generate(asked, principals[number % len(principals)])
             except Exception as error:  # noqa: BLE001 told at the end

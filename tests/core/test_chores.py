@@ -100,6 +100,19 @@ def a_record_that_waits(runtime: Runtime) -> Callable[[], bool]:
     return lambda: till.account() == (200, 0)
 
 
+def a_journal(runtime: Runtime) -> Callable[[], bool]:
+    """What was written stands in SQLite's journal, and not in the file."""
+    runtime.store.checkpoint()
+    builders.save(runtime.store, builders.tenant("Acme", LONG_AGO))
+    file = f"file:{runtime.store.url.database}?immutable=1"  # as if there were no journal
+
+    def is_copied() -> bool:
+        with closing(sqlite3.connect(file, uri=True)) as alone:
+            return alone.execute("SELECT COUNT(*) FROM tenant").fetchone() == (1,)
+
+    return is_copied
+
+
 def no_verification(runtime: Runtime) -> Callable[[], bool]:
     """Nobody has verified anything yet."""
     return lambda: count(runtime.store, Verification) == 1
@@ -154,6 +167,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
     "backlog": a_record_that_waits,
+    "checkpoint": a_journal,
     "verify": no_verification,
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,

@@ -234,6 +234,39 @@ def test_readers_do_not_wait_for_writers(store: Store) -> None:
     assert store.read_one("SELECT count FROM revision", {})[0] == 1
 
 
+def test_long_readings_take_turns(store: Store) -> None:
+    """However many read much at once, one of a process does so at a time, and everybody else still reads."""
+    begun = threading.Event()
+
+    def scan() -> None:
+        with store.scanning() as session:
+            begun.set()
+            assert session.exec(select(Tenant)).all() == []
+
+    with store.scanning() as session:
+        assert session.exec(select(Tenant)).all() == []
+        other = threading.Thread(target=scan)
+        other.start()
+        assert not begun.wait(0.1)
+        assert names(store) == []
+    other.join(10)
+    assert begun.is_set()
+
+
+def test_a_checkpoint_lets_a_long_journal_begin_anew(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is copied need not be kept: who writes next begins at the beginning of the journal, and copies nothing."""
+    monkeypatch.setattr("core.store._JOURNAL_PAGES", 1)
+    journal = Path(f"{sqlite_store.url.database}-wal")
+    builders.save(sqlite_store, builders.tenant("First", START))
+    sqlite_store.checkpoint()
+    size = journal.stat().st_size
+    for number in range(20):
+        builders.save(sqlite_store, builders.tenant(f"Tenant {number}", START))
+        sqlite_store.checkpoint()
+    assert journal.stat().st_size == size
+    assert len(names(sqlite_store)) == 21
+
+
 # ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
