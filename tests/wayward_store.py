@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ class WaywardStore(Store):
         self.fails: Way = ""
         self.left = 0
         """How many more transactions succeed before it fails."""
+        self.meanwhile: Callable[[], object] | None = None
+        """What happens in the midst of the next transaction that begins, once."""
 
     @contextmanager
     def transaction(self, *, pipelined: bool = False) -> Generator[Cursor]:
@@ -31,6 +33,9 @@ class WaywardStore(Store):
         if fails == "at once":
             raise Unavailable("The database does not answer.")
         with super().transaction(pipelined=pipelined) as cursor:
+            if (meanwhile := self.meanwhile) is not None:
+                self.meanwhile = None
+                meanwhile()
             yield cursor
             if fails == "undone":
                 raise Unavailable("The database does not answer.")

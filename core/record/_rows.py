@@ -1,11 +1,13 @@
-"""Rows as they are written."""
+"""Rows as they are written, and as they are read back where they were kept as JSON until then."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from core.attempts import Attempt, ProviderCall
+from core.tables import Row, UtcTime
 
 
 def attempt_row(attempt: Attempt, generation_id: str, tenant_id: str, charges: int) -> dict[str, Any]:
@@ -75,3 +77,17 @@ def lost_row(call: ProviderCall, generation_id: str, tenant_id: str) -> dict[str
         "price": cost.price.as_dict() if cost else None,
         "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
     }
+
+
+def read_back(table: type[Row], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of *table*, or as much of one as was known, that was kept as JSON by this or an older release.
+
+    Times are times again. A column that the other release did not know has its default.
+    """
+    fields = table.model_fields.items()
+    row = {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
+    row.update(kept)
+    for column in cast("Any", table).__table__.columns:
+        if isinstance(column.type, UtcTime) and isinstance(row.get(column.name), str):
+            row[column.name] = datetime.fromisoformat(row[column.name])
+    return row

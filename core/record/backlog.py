@@ -9,10 +9,10 @@ been: with its charges, in one transaction, once.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import threading
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -26,9 +26,10 @@ from core.budgets.reservations import Reservations
 from core.clock import Clock
 from core.errors import Unavailable
 from core.journal import LOST, JournalWriter
+from core.record._rows import read_back
 from core.record._telling import tell_thresholds
-from core.record.recovery import timed
 from core.store import Cursor, Duplicate, Store
+from core.tables import AttemptRow, FieldError, GenerationRow, LedgerEntry, Payload
 from core.telemetry import Metrics, log
 
 IN_MEMORY_SECONDS = 3.0
@@ -37,7 +38,7 @@ _MOST_BYTES = 64_000_000
 """What is kept in memory at most; more goes to the file at once."""
 _PREFIX = "backlog-"
 _REFUSED = "refused.jsonl"
-"""Where records go that the database answers and does not take, such as those of another release: nobody loops."""
+"""Where records go that the database answers and does not take, such as what is no record: nobody loops."""
 
 
 class Backlog:
@@ -65,8 +66,14 @@ class Backlog:
         self._file: BinaryIO | None = None
         """Open, and locked, from the first record in it on: who can lock it knows that its process is gone."""
         self._in_file = 0
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        """Since when, on the clock's monotonic time, and the record as JSON; the oldest first."""
+        self._waiting: dict[int, tuple[float, bytes]] = {}
+        """Since when, on the clock's monotonic time, and the record as JSON; by a number of its own, the oldest first.
+
+        A record leaves by its number, when it is written or filed. One that is filed while it is being written is
+        found to be on record later: at no time is it in neither place.
+        """
+        self._numbers = itertools.count()
+        self._is_closed = False
         self._lock = threading.Lock()
         """Held for moments, by whoever touches what waits."""
         self._at_it = threading.Lock()
@@ -85,9 +92,9 @@ class Backlog:
     def keep(self, record: Mapping[str, Any]) -> None:
         """Keep *record*, made by :func:`document`, until the database takes it."""
         with self._lock:
-            self._waiting.append((self._clock.monotonic(), orjson.dumps(record)))
-            is_full = sum(len(body) for _, body in self._waiting) > _MOST_BYTES
-        if is_full:
+            self._waiting[next(self._numbers)] = (self._clock.monotonic(), orjson.dumps(record))
+            is_full = sum(len(body) for _, body in self._waiting.values()) > _MOST_BYTES
+        if is_full or self._is_closed:
             self._spill(0.0)
 
     def write(self) -> int:
@@ -105,27 +112,32 @@ class Backlog:
                 raise
 
     def close(self) -> None:
-        """Put what waits into the file, then try once more."""
+        """Put what waits into the file, then try once more. What comes later still goes to the file at once."""
+        self._is_closed = True
         self._spill(0.0)
         with suppress(Unavailable):
             self.write()
+        self._spill(0.0)  # what came while the rest was written
         with self._lock:
             if self._file is not None:
                 if not self._in_file:
                     self._path.unlink(missing_ok=True)
                 self._file.close()
-                self._file = None
+                self._file, self._in_file = None, 0  # whoever looks next finds it
 
     # ── Memory and files ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _write_waiting(self) -> int:
         written = 0
-        while self._waiting:
-            self._write_one(self._waiting[0][1])
+        while True:
             with self._lock:
-                self._waiting.popleft()
+                number, (_, body) = next(iter(self._waiting.items()), (-1, (0.0, b"")))
+            if not body:
+                return written
+            self._write_one(body)
+            with self._lock:
+                self._waiting.pop(number, None)
             written += 1
-        return written
 
     def _write_own_file(self) -> int:
         with self._lock:
@@ -161,25 +173,33 @@ class Backlog:
         """Move what has waited for so long into the file; where that cannot be written, it stays in memory."""
         until = self._clock.monotonic() - older_than_seconds
         with self._lock:
-            due = [body for since, body in self._waiting if since <= until]
+            due = {number: body for number, (since, body) in self._waiting.items() if since <= until}
             if not due:
                 return
             try:
-                self._append(b"".join(body + b"\n" for body in due))
+                self._append(b"".join(body + b"\n" for body in due.values()))
             except OSError as error:
                 log().error("backlog_not_filed", count=len(due), folder=str(self._folder), error=error.strerror)
                 return
             self._in_file += len(due)
-            for _ in due:
-                self._waiting.popleft()
+            for number in due:
+                del self._waiting[number]
         log().warning("backlog_filed", count=len(due), file=self._path.name)
 
     def _append(self, text: bytes) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = _opened(self._path)
-        self._file.write(text)
-        os.fsync(self._file.fileno())
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            left = memoryview(text)
+            while left:
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError:  # a disk that is full may have taken the half of it, in whose line the next would end
+            with suppress(OSError):
+                self._file.truncate(end)
+            raise
 
     # ── One record ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,7 +228,7 @@ class Backlog:
             log().info("record_written_late", generation_id=generation_id)
 
     def _settle(self, record: dict[str, Any]) -> None:
-        generation = timed(record["generation"])
+        generation = read_back(GenerationRow, record["generation"])
         handle = _handle(record["reservation"])
         with self._store.transaction() as cursor:
             found = cursor.send(self._recorded, {"id": handle.generation_id})()
@@ -223,15 +243,18 @@ class Backlog:
                 handle.by_account[account_id] = self._thresholds.terms(cursor, account_id)
             transfer = self._reservations.settle(cursor, handle)
             attempts = [
-                timed(row) | {"charges": handle.charged.get(row["id"], 0)}
+                read_back(AttemptRow, row) | {"charges": handle.charged.get(row["id"], 0)}
                 for row in record["attempts"]
                 if row["id"] not in known
             ]
             news = {row["id"] for row in attempts}
             self._journal.attempts(cursor, attempts)
-            self._journal.field_errors(cursor, [row for row in record["field_errors"] if row["attempt_id"] in news])
+            field_errors = [read_back(FieldError, row) for row in record["field_errors"] if row["attempt_id"] in news]
+            self._journal.field_errors(cursor, field_errors)
             numbers = {0, *(row["n"] for row in attempts)}
-            self._journal.payloads(cursor, [timed(row) for row in record["payloads"] if row["n"] in numbers])
+            self._journal.payloads(
+                cursor, [read_back(Payload, row) for row in record["payloads"] if row["n"] in numbers]
+            )
             self._journal.generation(cursor, generation)
             self._reservations.complete(cursor, handle, transfer)
         tell_thresholds(self._metrics, handle.events)
@@ -293,7 +316,7 @@ def _handle(kept: dict[str, Any]) -> ReservationHandle:
         is_reserved=kept["is_reserved"],
         looks_first=True,
         held=kept["held"],
-        pending=[timed(entry) for entry in kept["pending"]],
+        pending=[read_back(LedgerEntry, entry) for entry in kept["pending"]],
         charged=kept["charged"],
         estimates={(attempt_id, account_id): nano_usd for attempt_id, account_id, nano_usd in kept["estimates"]},
         recovered=set(kept["recovered"]),

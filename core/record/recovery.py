@@ -6,7 +6,6 @@ or when it is past its time. Recovery is everybody's: each orphan is settled in 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,16 +16,16 @@ from core.budgets import ThresholdEvent, Thresholds
 from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.journal import LOST, JournalWriter
+from core.record._rows import read_back
 from core.statements import Cursor
 from core.store import Store
-from core.tables import LedgerKind, Outcome
+from core.tables import AttemptRow, GenerationRow, LedgerKind, Outcome
 from core.telemetry import log
 
 HEARTBEAT_EVERY = timedelta(seconds=5)
 DEAD_AFTER = timedelta(seconds=20)
 """Four heartbeats missed."""
 FORGET_AFTER = timedelta(days=1)
-_TIME = re.compile(r"(?:^|_)at$")
 LOST_SENTENCE = (
     "The process that ran it ended before an answer was recorded; the call that was out is charged an estimate."
 )
@@ -36,10 +35,6 @@ _LOST: dict[str, Any] = {
     "error_detail": LOST_SENTENCE,
     "estimated": True,
 }
-_UNTOLD: dict[str, Any] = dict.fromkeys(
-    ("answered_model", "ttft_ms", "http_status", "provider_request_id", "finish_reason", "drill_id")
-) | {"duration_ms": 0.0}
-"""What nobody ever learns of a call that was lost."""
 
 
 class Recovery:
@@ -122,11 +117,15 @@ class Recovery:
                 if attempt["cost_nano_usd"] is None:
                     paying = []
                 entries += [self._entry(account_id, attempt, now) for account_id in paying]
-                rows.append(_UNTOLD | timed(attempt) | _LOST | {"charges": len(paying), "ended_at": now})
+                rows.append(
+                    read_back(AttemptRow, attempt)
+                    | _LOST
+                    | {"charges": len(paying), "duration_ms": 0.0, "ended_at": now}
+                )
                 spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
             self._journal.post(cursor, entries)
             self._journal.attempts(cursor, rows)
-            self._journal.generation(cursor, self._ended(cursor, timed(generation), rows[-1], now))
+            self._journal.generation(cursor, self._ended(cursor, read_back(GenerationRow, generation), rows[-1], now))
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
                 cursor.execute(self._move, row)
@@ -143,8 +142,7 @@ class Recovery:
         sums = self._journal.sums(cursor, generation["id"])
         step = {"room": "attempt", "verdict": LOST, "reason": LOST_SENTENCE}
         return (
-            {"saved_nano_usd": 0, "answered_from": None}
-            | generation
+            generation
             | _LOST
             | {
                 "ttft_ms": None,
@@ -177,11 +175,3 @@ class Recovery:
             "nano_usd": attempt["cost_nano_usd"],
             "estimated": True,
         }
-
-
-def timed(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row that was kept as JSON, with its times as times."""
-    return {
-        name: datetime.fromisoformat(value) if _TIME.search(name) and isinstance(value, str) else value
-        for name, value in row.items()
-    }

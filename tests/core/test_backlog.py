@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import subprocess
 import sys
@@ -17,7 +19,17 @@ from core.clock import ManualClock, SystemClock
 from core.errors import Unavailable
 from core.record.backlog import IN_MEMORY_SECONDS
 from core.store import Store
-from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation, Tenant
+from core.tables import (
+    AttemptRow,
+    GenerationRow,
+    LedgerEntry,
+    Outcome,
+    Payload,
+    PolicySnapshot,
+    Reservation,
+    Row,
+    Tenant,
+)
 from tests import backlog_process
 from tests.conftest import START
 from tests.corridor import program, question, rig
@@ -204,6 +216,103 @@ def test_one_that_is_never_taken_keeps_no_other(till: Till, wayward: WaywardStor
     refused = (tmp_path / "refused.jsonl").read_bytes().splitlines()
     assert refused == [b'{"generation":{"id":"x"},"new":1}', b"no JSON"]
     assert list(tmp_path.glob("backlog-of*")) == []
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_is_filed_while_it_is_written_takes_no_other_along(
+    more: int, till: Till, wayward: WaywardStore, tmp_path: Path
+) -> None:
+    """The record that is being written goes to the file meanwhile, and a newer one comes: both are written, once."""
+    backlog = backlog_of(till, tmp_path)
+    walks = [till.begin() for _ in range(1 + more)]
+    for walk in walks:
+        walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walks[0].close()
+
+    def files() -> None:
+        backlog._spill(0.0)
+        wayward.fails = "at once"
+        for walk in walks[1:]:
+            walk.close()
+        wayward.fails = ""
+
+    wayward.fails, wayward.meanwhile = "", files
+    backlog.write()
+    backlog.write()
+    assert len(backlog) == 0
+    assert till.account() == (30 * len(walks), 0)
+    assert till.is_sound()
+    assert len(till.rows(GenerationRow)) == len(walks)
+
+
+def test_what_comes_after_the_end_goes_to_the_file(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """A call that ends after the backlog was closed is not lost: the next process takes it in."""
+    backlog = backlog_of(till, tmp_path)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    backlog.close()
+    wayward.fails = "at once"
+    walk.close()
+    [path] = tmp_path.glob("backlog-*.jsonl")
+    (tmp_path / "backlog-of-the-dead.jsonl").write_bytes(path.read_bytes())
+    wayward.fails = ""
+    assert backlog_of(till.beside("two"), tmp_path).write() == 1
+    assert till.account() == (30, 0)
+
+
+def test_a_disk_that_is_full_spoils_no_line(
+    till: Till, wayward: WaywardStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be filed whole stays in memory, and the file ends with a whole line."""
+    backlog = backlog_of(till, tmp_path)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        backlog._spill(0.0)
+    [path] = tmp_path.glob("backlog-*.jsonl")
+    assert path.read_bytes() == b""
+    assert len(backlog) == 1
+    wayward.fails = ""
+    backlog.write()
+    assert till.account() == (30, 0)
+
+
+def _before(rows: list[dict[str, Any]], table: type[Row]) -> None:
+    """Make rows what a release wrote that did not know any column that has a default."""
+    for row in rows:
+        for name, column in table.model_fields.items():
+            if not column.is_required() and name not in {"input_tokens", "output_tokens", "cost_nano_usd"}:
+                row.pop(name, None)
+
+
+def test_an_upgrade_loses_no_record(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """A file of a release that knew fewer columns is written all the same; those it did not know have their default."""
+    backlog = backlog_of(till, tmp_path)
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    backlog.close()
+    [path] = tmp_path.glob("backlog-*.jsonl")
+    kept = orjson.loads(path.read_bytes())
+    _before([kept["generation"]], GenerationRow)
+    _before(kept["attempts"], AttemptRow)
+    _before(kept["reservation"]["pending"], LedgerEntry)
+    path.write_bytes(orjson.dumps(kept) + b"\n")
+    wayward.fails = ""
+    assert backlog_of(till.beside("two"), tmp_path).write() == 1
+    assert not (tmp_path / "refused.jsonl").exists()
+    assert till.account() == (30, 0)
+    [row] = till.rows(GenerationRow)
+    assert (row.cost_nano_usd, row.saved_nano_usd, row.started_at) == (30, 0, START)
 
 
 def test_without_a_file_it_stays_in_memory(
