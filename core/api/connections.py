@@ -1,7 +1,8 @@
 """Connections whose request never becomes one are closed: uvicorn waits for the rest of a head for ever.
 
-A head counts from the connection, or from its first byte on one that was used before, until it is whole. What follows
-(a slow body, a stream, a websocket) takes what time it needs: the door bounds bodies, and calls have their deadlines.
+A head counts from the connection, or from the first byte that follows an answer, until it is whole; so what is left of
+a body that nobody read, or empty lines, hold no connection either. What follows a head (a slow body, a stream, a
+websocket) takes what time it needs: the door bounds bodies, and calls have their deadlines.
 uvicorn tells nobody of a connection before its head is whole, and Streamlit, which builds the server, lets nobody
 choose the class that speaks HTTP. So that class is taught here to note when a head begins and ends; a test holds
 uvicorn to it.
@@ -56,7 +57,8 @@ def _teach() -> None:
     protocol.notes_heads = True
     for name, note in (
         ("connection_made", _begun),
-        ("on_message_begin", _begun),
+        ("data_received", _came),
+        ("on_message_begin", _begun_anew),
         ("on_headers_complete", _ended),
         ("connection_lost", _ended),
     ):
@@ -74,6 +76,18 @@ def _noting(method: Callable[..., None], note: Callable[[Any], None]) -> Callabl
 def _begun(protocol: Any) -> None:
     if (heads := _open.get(protocol.loop)) is not None:
         heads.setdefault(protocol, protocol.loop.time())
+
+
+def _came(protocol: Any) -> None:
+    """Take in that something comes; uvicorn then forgets that it wanted to close a connection without a request."""
+    if protocol.cycle is not None and protocol.cycle.response_complete:
+        _begun(protocol)
+
+
+def _begun_anew(protocol: Any) -> None:
+    """Take in the first byte of a head: what may have come before it counts no more."""
+    if (heads := _open.get(protocol.loop)) is not None and protocol.cycle is not None:
+        heads[protocol] = protocol.loop.time()
 
 
 def _ended(protocol: Any) -> None:

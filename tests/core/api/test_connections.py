@@ -33,6 +33,10 @@ async def _body(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def _early(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("unread")
+
+
 async def _stream(_request: Request) -> StreamingResponse:
     async def pieces() -> object:
         for _ in range(4):
@@ -62,7 +66,12 @@ class Served:
 @pytest.fixture
 def served() -> Iterator[Served]:
     """A server that bounds heads, with a body, a stream and a websocket."""
-    routes = [Route("/body", _body, methods=["POST"]), Route("/stream", _stream), WebSocketRoute("/ws", _talk)]
+    routes = [
+        Route("/body", _body, methods=["POST"]),
+        Route("/early", _early),
+        Route("/stream", _stream),
+        WebSocketRoute("/ws", _talk),
+    ]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> object:
@@ -101,6 +110,16 @@ def is_closed(connection: socket.socket, seconds: float) -> bool:
         return True
 
 
+def heard(connection: socket.socket, end: bytes) -> bool:
+    """Whether an answer comes whose last bytes are *end*."""
+    answer = b""
+    while not answer.endswith(end):
+        if not (piece := connection.recv(1000)):
+            return False
+        answer += piece
+    return True
+
+
 def test_half_a_head_is_closed(served: Served) -> None:
     """Eight hundred that open and send nothing, or half a head, or byte after byte, are all closed in their time."""
     opened = [served.open() for _ in range(800)]
@@ -133,6 +152,39 @@ def test_a_second_head_counts_anew(served: Served) -> None:
             time.sleep(HEAD_SECONDS * 2)
         connection.sendall(HALF)
         assert is_closed(connection, 10)
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\r\n"], ids=["of a body that nobody read", "of nothing"])
+@pytest.mark.parametrize("drips", [False, True])
+def test_what_comes_after_an_answer_must_become_a_request(rest: bytes, served: Served, *, drips: bool) -> None:
+    """Whoever is answered early, and then sends a byte now and then or one and no more, holds no connection by it."""
+    length = b"Content-Length: 1000\r\n" if rest == b"x" else b""
+    with served.open() as connection:
+        connection.sendall(b"GET /early HTTP/1.1\r\nHost: p\r\n" + length + b"\r\n")
+        assert heard(connection, b"unread")
+        connection.sendall(rest)
+        until = time.monotonic() + 20 * HEAD_SECONDS
+        while drips and time.monotonic() < until:
+            try:
+                connection.sendall(rest)
+            except OSError:
+                break
+            time.sleep(HEAD_SECONDS / 8)
+        assert is_closed(connection, 20 * HEAD_SECONDS)
+
+
+def test_a_body_that_nobody_read_may_be_sent_to_its_end(served: Served) -> None:
+    """Whoever goes on to send what he had announced is answered on the same connection."""
+    with served.open() as connection:
+        connection.sendall(b"GET /early HTTP/1.1\r\nHost: p\r\nContent-Length: 8\r\n\r\n")
+        assert heard(connection, b"unread")
+        for _ in range(8):
+            connection.sendall(b"x")
+            time.sleep(HEAD_SECONDS / 12)
+        connection.sendall(b"POST /body HTTP/1.1\r\nHost: p\r\nContent-Length: 2\r\n\r\n")
+        time.sleep(HEAD_SECONDS)
+        connection.sendall(b"ab")
+        assert heard(connection, b"\r\n\r\n2")
 
 
 def test_slow_bodies_are_read(served: Served) -> None:
