@@ -12,9 +12,11 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.bench.console import Drawn, visitor
 from tests.bench.measure import resident_mb, until_calm
 
 WRONG = "prk_" + "x" * 40
@@ -32,6 +34,10 @@ class Told:
     """Of the tenant whose calls hang."""
     other: list[tuple[int, float]] = field(default_factory=list)
     health: list[tuple[int, float]] = field(default_factory=list)
+    idle: list[Drawn] = field(default_factory=list)
+    """The console's *Home*, before anybody came."""
+    console: list[Drawn] = field(default_factory=list)
+    """The same, in the rush."""
     resident_mb: list[float] = field(default_factory=list)
     """Before, and all along."""
 
@@ -52,33 +58,54 @@ def statuses(answers: list[tuple[int, float]]) -> dict[int, int]:
 
 
 async def rush(
-    url: str, pid: int, key: str, other: str, *, hanging: int, arriving: int, per_second: int, wrong_bytes: int
+    url: str,
+    pid: int,
+    key: str,
+    other: str,
+    *,
+    hanging: int,
+    arriving: int,
+    per_second: int,
+    wrong_bytes: int,
+    visits: int = 0,
 ) -> Told:
-    """Let *hanging* calls of *key* hang, *arriving* more come, and *other* be served beside them."""
+    """Let *hanging* calls of *key* hang, *arriving* more come, and *other* be served beside them.
+
+    The console's *Home* is visited *visits* times before it, and again and again in the rush.
+    """
     told, large = Told(), b" " * wrong_bytes
-    held = [asyncio.create_task(_asked(url, key, HANGING)) for _ in range(hanging)]
-    await _asked(url, other, BODY)
-    await asyncio.to_thread(until_calm, pid)
-    told.resident_mb.append(resident_mb(pid))
-    over = asyncio.Event()
-    beside = [
-        asyncio.create_task(_again_and_again(over, told.other, lambda: _asked(url, other, BODY))),
-        asyncio.create_task(_again_and_again(over, told.health, lambda: _sent(url, b"GET /health HTTP/1.1", "", b""))),
-        asyncio.create_task(_watched(over, told, pid)),
-    ]
-    came: list[asyncio.Task[None]] = []
-    began = time.perf_counter()
-    for n in range(arriving):
-        await asyncio.sleep(max(0.0, began + n / per_second - time.perf_counter()))
-        is_wrong = n % 2 == 0
-        asked = _asked(url, f"{WRONG}{n}", large) if is_wrong else _asked(url, key, BODY)
-        came.append(asyncio.create_task(_noted(told.wrong if is_wrong else told.same, asked)))
-    await asyncio.wait(came, timeout=5)  # who waits for a place would wait as long as the calls hang
-    over.set()
-    await asyncio.gather(*beside)
-    for task in (*held, *came):
-        task.cancel()
-    await asyncio.gather(*held, *came, return_exceptions=True)
+    async with AsyncExitStack() as stack:
+        visit = await stack.enter_async_context(visitor(url)) if visits else None
+        for _ in range(visits if visit else 0):
+            told.idle.append(await visit())
+        del told.idle[: visits // 2]  # the first visitor waits for imports
+        held = [asyncio.create_task(_asked(url, key, HANGING)) for _ in range(hanging)]
+        await _asked(url, other, BODY)
+        await asyncio.to_thread(until_calm, pid)
+        told.resident_mb.append(resident_mb(pid))
+        over = asyncio.Event()
+        beside = [
+            asyncio.create_task(_again_and_again(over, told.other, lambda: _asked(url, other, BODY))),
+            asyncio.create_task(
+                _again_and_again(over, told.health, lambda: _sent(url, b"GET /health HTTP/1.1", "", b""))
+            ),
+            asyncio.create_task(_watched(over, told, pid)),
+        ]
+        if visit:
+            beside.append(asyncio.create_task(_visited(over, told.console, visit)))
+        came: list[asyncio.Task[None]] = []
+        began = time.perf_counter()
+        for n in range(arriving):
+            await asyncio.sleep(max(0.0, began + n / per_second - time.perf_counter()))
+            is_wrong = n % 2 == 0
+            asked = _asked(url, f"{WRONG}{n}", large) if is_wrong else _asked(url, key, BODY)
+            came.append(asyncio.create_task(_noted(told.wrong if is_wrong else told.same, asked)))
+        await asyncio.wait(came, timeout=5)  # who waits for a place would wait as long as the calls hang
+        over.set()
+        await asyncio.gather(*beside)
+        for task in (*held, *came):
+            task.cancel()
+        await asyncio.gather(*held, *came, return_exceptions=True)
     return told
 
 
@@ -88,6 +115,12 @@ async def _again_and_again(
     while not over.is_set():
         await _noted(answers, ask())
         await asyncio.sleep(0.05)
+
+
+async def _visited(over: asyncio.Event, draws: list[Drawn], visit: Callable[[], Awaitable[Drawn]]) -> None:
+    while not over.is_set():
+        draws.append(await visit())
+        await asyncio.sleep(0.1)
 
 
 async def _watched(over: asyncio.Event, told: Told, pid: int) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import statistics
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from tests.bench.measure import ROOT, free_port, serving, table
-from tests.rush import median_ms, rush, statuses
+from tests.rush import Told, median_ms, rush, statuses
 
 HANGING = 300
 """More than one tenant may have in flight; the rest of them wait."""
 ARRIVING = 2000
 PER_SECOND = 200
 WRONG_BYTES = 8_000_000
+VISITS = 20
+"""Of the console before the rush; half of them are measured."""
 
 
 def run(wire_url: str, folder: Path) -> None:
@@ -39,21 +43,16 @@ def run(wire_url: str, folder: Path) -> None:
         "HOST": "127.0.0.1",
     }
     slow, other = _keys(environment)
-    with serving([str(ROOT / ".venv/bin/proctor"), "serve"], environment, f"{url}/ready") as (pid, _):
-        told = asyncio.run(
-            rush(
-                url,
-                pid,
-                slow,
-                other,
-                hanging=HANGING,
-                arriving=ARRIVING,
-                per_second=PER_SECOND,
-                wrong_bytes=WRONG_BYTES,
-            )
-        )
-        with urllib.request.urlopen(f"{url}/metrics") as response:  # noqa: S310 our own server
-            lines = response.read().decode().splitlines()
+
+    def rushed(**how: Any) -> tuple[Told, list[str]]:
+        with serving([str(ROOT / ".venv/bin/proctor"), "serve"], environment, f"{url}/ready") as (pid, _):
+            much = {"hanging": HANGING, "arriving": ARRIVING, "per_second": PER_SECOND, "wrong_bytes": WRONG_BYTES}
+            told = asyncio.run(rush(url, pid, slow, other, **much, **how))
+            with urllib.request.urlopen(f"{url}/metrics") as response:  # noqa: S310 our own server
+                return told, response.read().decode().splitlines()
+
+    told, lines = rushed(visits=VISITS)
+    cold, _ = rushed()
     counted = [line for line in lines if line.startswith("proctor_requests_shed_")]
     rows = [
         (f"{HANGING} hang, {ARRIVING} come at {PER_SECOND}/s", "answers by status", "median ms", "slowest ms"),
@@ -66,10 +65,25 @@ def run(wire_url: str, folder: Path) -> None:
                 ("/health", told.health),
             )
         ),
-        ("memory grew at most by", f"{told.grown_mb:.0f} MB", "", ""),
+        *(
+            (f"Home in the console, {when}", f"{len(draws)} visits", *_in_ms([getattr(one, what) for one in draws]))
+            for when, what, draws in (
+                ("its menu, idle", "first", told.idle),
+                ("its menu, in the rush", "first", told.console),
+                ("all of it, idle", "whole", told.idle),
+                ("all of it, in the rush", "whole", told.console),
+            )
+        ),
+        ("memory of a server that had drawn the console grew by", f"{told.grown_mb:.0f} MB", "", ""),
+        ("memory of one that had served nobody grew by", f"{cold.grown_mb:.0f} MB", "", ""),
         ("counted as turned away", " ".join(counted), "", ""),
     ]
     table("The front door: every place taken", rows)
+
+
+def _in_ms(seconds: list[float]) -> tuple[str, str]:
+    """Return the median and the worst, in milliseconds."""
+    return f"{statistics.median(seconds) * 1000:.1f}", f"{max(seconds) * 1000:.0f}"
 
 
 def _keys(environment: dict[str, str]) -> list[str]:
