@@ -6,7 +6,8 @@ when it ends: whatever was charged is spent, the rest goes back, by any door.
 periods        a day, a week, a month in a time zone; a fixed span
 terms          one budget, as it governs a generation
 accounts       one per budget and period
-openings       what an account begins with, and who was late for it
+openings       what an account begins with
+late_calls     calls that were out then, and have ended since
 thresholds     those that are passed, told once each
 reservations   the hot path: hold, charge, settle
 verification   whether all of it adds up

@@ -13,6 +13,7 @@ from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
+from core.budgets.late_calls import LateCalls
 from core.budgets.openings import BooksMoved, Openings, governed_all_along
 from core.budgets.periods import Span
 from core.budgets.terms import BudgetTerms
@@ -45,6 +46,7 @@ class Accounts:
         self._known: dict[tuple[str, Span], str] = {}
         self._looking = threading.Lock()
         self.openings = Openings(store, clock, journal)
+        self.late_calls = LateCalls(store, clock, journal)
         self._find = store.prepare(
             "SELECT id, spent_nano_usd, held_nano_usd FROM account "
             "WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"

@@ -326,7 +326,7 @@ class Budgets:
 
         Such calls are paid by the budgets that they began with, and know nothing of one that was made meanwhile.
         """
-        self.accounts.openings.count_late()
+        self.accounts.late_calls.count()
 
     # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

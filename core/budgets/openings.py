@@ -8,32 +8,28 @@ that were out, however much the period has seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, String, bindparam
-from sqlmodel import col, select
 
 from core.budgets.periods import Span
 from core.budgets.terms import BudgetTerms, Scope
-from core.clock import Clock, last_id, micros
+from core.clock import Clock, micros
 from core.journal import JournalWriter
 from core.statements import Cursor
-from core.store import FOR_CHANGE, Store
-from core.tables import Account, Budget, LedgerKind, Opening
+from core.store import Store
+from core.tables import LedgerKind, Opening
 
 LONGEST_CALL = timedelta(minutes=15)
 """Longer than any generation may take."""
 SKEW = timedelta(seconds=5)
 """By how much the clocks of two processes may differ."""
-_SOON = timedelta(minutes=2)
-"""For so long each look goes by time as well as by what was out: it finds who had read the old terms already."""
-_SETTLES_AFTER = timedelta(days=1)
+SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back, and cost something else."""
-_MOST_AT_ONCE = 200
 
 _SCOPES = {
     Scope.TENANT: "AND :scope_name = ''",
@@ -59,32 +55,10 @@ AND (SELECT COALESCE(SUM(attempts), 0) FROM repricing) = :repriced"""
 _COUNTED_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
 WHERE account_id = :account_id AND kind = 'carried' AND generation_id IN :ids"""
 _OUT = "SELECT generation_id FROM reservation WHERE tenant_id = :tenant_id"
-_OUT_UNTIL = f"{_OUT} AND generation_id <= :until"
-_OUT_OF = f"{_OUT} AND generation_id IN :ids"
 _LOST = """SELECT id FROM generation WHERE tenant_id = :tenant_id AND error_code = 'lost'
 AND started_at >= :starts_at AND started_at < :ends_at AND started_at >= :settled"""
-_STILL_LOST = "SELECT id FROM generation WHERE id IN :ids AND error_code = 'lost' AND started_at >= :settled"
 _ENDED_SINCE = """SELECT id FROM generation
 WHERE tenant_id = :tenant_id AND started_at >= :since AND ended_at >= :ended_since"""
-# (Where an index on the account or the period would be the wrong one, an expression keeps it from being used.)
-# One attempt that may be late for an opening: what it cost, whether the account paid for it, what was counted of it.
-_LATE = """SELECT a.id, a.generation_id, a.cost_nano_usd, a.estimated, g.error_code,
-(SELECT COUNT(*) FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id) AS charges,
-(SELECT CAST(COALESCE(SUM(e.nano_usd), 0) AS BIGINT) FROM ledger_entry e WHERE e.generation_id = g.id
-    AND e.account_id || '' = :account_id AND e.kind = 'carried' AND e.cause = a.id) AS counted
-FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE g.started_at + 0 >= :starts_at AND g.started_at + 0 < :ends_at {scope}
-AND a.cost_nano_usd IS NOT NULL """
-_BY_ID, _THESE = "AND g.id IN :ids", "AND a.id IN :ids"
-_BY_TIME = (
-    "AND g.tenant_id = :tenant_id AND g.started_at >= :since AND g.started_at <= :until AND g.ended_at >= :ended_since"
-)
-
-
-_TOUCH = sqlalchemy.text("UPDATE account SET carried_count = carried_count WHERE id = :id")
-_CARRY = sqlalchemy.text(
-    "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, carried_count = carried_count + 1 WHERE id = :id"
-)
 
 
 class BooksMoved(Exception):
@@ -109,7 +83,7 @@ class OpeningBalance:
 
 
 class Openings:
-    """Sums opening balances, writes them, and counts what was late for them."""
+    """Sums opening balances and writes them."""
 
     def __init__(self, store: Store, clock: Clock, journal: JournalWriter) -> None:
         self._store = store
@@ -135,7 +109,7 @@ class Openings:
         if governed_all_along(terms, span):
             return OpeningBalance(terms, span, "")
         now = self._clock.now()
-        times = {"starts_at": micros(span[0]), "ends_at": micros(span[1]), "settled": micros(now - _SETTLES_AFTER)}
+        times = {"starts_at": micros(span[0]), "ends_at": micros(span[1]), "settled": micros(now - SETTLES_AFTER)}
         tenant = {"tenant_id": terms.tenant_id}
         with self._store.scanning() as session:
             connection = session.connection()
@@ -168,7 +142,9 @@ class Openings:
         """
         found = {self._found(cursor, one): one for one in balances}
         late = {account_id: one for account_id, one in sorted(found.items()) if account_id and one.as_of is not None}
-        self._journal.post(cursor, [self._entry(one, each.nano_usd) for one, each in late.items() if each.nano_usd])
+        self._journal.post(
+            cursor, [carried_entry(self._clock, one, each.nano_usd) for one, each in late.items() if each.nano_usd]
+        )
         for account_id, balance in late.items():
             cursor.execute(self._forget, {"account_id": account_id})
             opening = {
@@ -200,121 +176,25 @@ class Openings:
             return ""
         raise BooksMoved
 
-    # ── Who was late ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def count_late(self) -> None:
-        """Count in every account that was opened late what has ended since of the calls that were out.
-
-        Any process may do it, at any time; what was counted is not counted again.
-        """
-        pending = (
-            select(Opening, Account, Budget)
-            .outerjoin(Account, col(Account.id) == col(Opening.account_id))
-            .outerjoin(Budget, col(Budget.id) == col(Account.budget_id))
-        )
-        with self._store.reading() as session:
-            found = cast("Sequence[tuple[Opening, Account | None, Budget | None]]", session.exec(pending).all())
-        for opening, account, budget in found:
-            if account is None or budget is None:  # both went with a demo world
-                self._end(opening)
-            else:
-                self._count_late_for(opening, account, Scope(budget.scope), budget.scope_name)
-
-    def _count_late_for(self, opening: Opening, account: Account, scope: Scope, scope_name: str) -> None:
-        now = self._clock.now()
-        age = now - opening.opened_at
-        is_last = age >= LONGEST_CALL + SKEW  # nobody who had read the old terms can begin any more
-        values = {
-            "account_id": account.id,
-            "tenant_id": opening.tenant_id,
-            "starts_at": micros(account.starts_at),
-            "ends_at": micros(account.ends_at),
-            "scope_name": scope_name,
-        }
-        with self._store.reading() as session:
-            connection = session.connection()
-            out = _ids(connection, _OUT_OF, {"tenant_id": opening.tenant_id, "ids": opening.out})
-            if is_last:
-                until = last_id(opening.opened_at + SKEW)  # whoever began by then knew nothing of the account
-                out += _ids(connection, _OUT_UNTIL, {"tenant_id": opening.tenant_id, "until": until})
-            lost = _ids(connection, _STILL_LOST, {"ids": opening.out, "settled": micros(now - _SETTLES_AFTER)})
-            late = _rows(connection, _LATE + _BY_ID, scope, values | {"ids": opening.out})
-            if is_last or age <= _SOON:
-                window = {
-                    "since": micros(opening.as_of - (LONGEST_CALL if is_last else _SOON) - SKEW),
-                    "until": micros(opening.opened_at + SKEW),
-                    "ended_since": micros(opening.as_of - SKEW),
-                }
-                late += _rows(connection, _LATE + _BY_TIME, scope, values | window)
-        known = set(opening.counted)
-        missing = {row.id for row in late if row.generation_id not in known and _lacks(row, opening.out)}
-        for some in _chunks(sorted(missing)):
-            self._count(account.id, scope, values, some, opening.out)
-        still = sorted({*out, *lost})
-        if is_last and not still:
-            self._end(opening)
-        elif still != sorted(opening.out):
-            self._keep(opening, still)
-
-    def _count(
-        self, account_id: str, scope: Scope, values: Mapping[str, Any], attempts: Sequence[str], out: Sequence[str]
-    ) -> None:
-        """Count some attempts in the account, each as it is now: another process may have been here before."""
-        with self._store.writing() as session:
-            connection = session.connection()
-            connection.execute(_TOUCH, {"id": account_id})  # from here on nobody else moves it
-            rows = _rows(connection, _LATE + _THESE, scope, {**values, "ids": attempts})
-            entries = [
-                self._entry(account_id, row.cost_nano_usd - int(row.counted), row) for row in rows if _lacks(row, out)
-            ]
-            if entries:
-                self._journal.post(self._store.cursor(session), entries)
-                connection.execute(_CARRY, {"id": account_id, "spent": sum(one["nano_usd"] for one in entries)})
-
-    def _keep(self, opening: Opening, out: Sequence[str]) -> None:
-        with self._store.writing() as session:
-            kept = session.get(Opening, opening.account_id, with_for_update=FOR_CHANGE)
-            if kept is not None and kept.as_of == opening.as_of:  # else it was opened anew meanwhile
-                kept.out = list(out)
-                session.add(kept)
-
-    def _end(self, opening: Opening) -> None:
-        with self._store.writing() as session:
-            kept = session.get(Opening, opening.account_id, with_for_update=FOR_CHANGE)
-            if kept is not None and kept.as_of == opening.as_of:
-                session.delete(kept)
-
-    def _entry(self, account_id: str, nano_usd: int, late: Any = None) -> dict[str, Any]:
-        return {
-            "id": self._clock.new_id(),
-            "at": self._clock.now(),
-            "account_id": account_id,
-            "generation_id": late.generation_id if late else "",
-            "attempt_id": None,
-            "kind": LedgerKind.CARRIED.value,
-            "cause": late.id if late else "",
-            "nano_usd": nano_usd,
-            "estimated": bool(late.estimated) if late else False,
-        }
+def carried_entry(clock: Clock, account_id: str, nano_usd: int, late: Any = None) -> dict[str, Any]:
+    """Return the ledger entry of what an account begins with, or of an attempt that was *late* for it."""
+    return {
+        "id": clock.new_id(),
+        "at": clock.now(),
+        "account_id": account_id,
+        "generation_id": late.generation_id if late else "",
+        "attempt_id": None,
+        "kind": LedgerKind.CARRIED.value,
+        "cause": late.id if late else "",
+        "nano_usd": nano_usd,
+        "estimated": bool(late.estimated) if late else False,
+    }
 
 
 def governed_all_along(terms: BudgetTerms, span: Span) -> bool:
     """Whether the budget has governed since before its period began, so that an account that is missing saw nothing."""
     return terms.governs_since is not None and terms.governs_since + LONGEST_CALL + SKEW <= span[0]
-
-
-def _lacks(late: Any, out: Sequence[str]) -> bool:
-    """Whether the account lacks something of that attempt.
-
-    What was counted once stays as it is, unless it was given up for lost then and cost something else after all.
-    """
-    if late.charges or late.cost_nano_usd == late.counted:
-        return False
-    return not late.counted or late.generation_id in out
-
-
-def _rows(connection: Connection, sql: str, scope: Scope, values: Mapping[str, Any]) -> list[Any]:
-    return list(connection.execute(_expanding(sql.format(scope=_SCOPES[scope])), values))
 
 
 def _ids(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[str]:
@@ -328,11 +208,6 @@ def _first(connection: Connection, sql: str, values: Mapping[str, Any]) -> Any:
 def _expanding(sql: str) -> sqlalchemy.TextClause:
     text = sqlalchemy.text(sql)
     return text.bindparams(bindparam("ids", type_=String, expanding=True)) if ":ids" in sql else text
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _MOST_AT_ONCE):
-        yield ids[start : start + _MOST_AT_ONCE]
 
 
 def _key(terms: BudgetTerms, span: Span) -> dict[str, Any]:
