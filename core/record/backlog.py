@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,9 @@ from core.telemetry import Metrics, log
 IN_MEMORY_SECONDS = 3.0
 """For so long a record is kept in memory alone."""
 _MOST_BYTES = 64_000_000
-"""What is kept in memory at most; more goes to the file at once."""
+"""From so much on what is kept in memory goes to the file at once; where no file can be written, twice as much is."""
+_AGAIN_SECONDS = 1.0
+"""A file that could not be written is not tried again before, however many come."""
 _PREFIX = "backlog-"
 _REFUSED = "refused.jsonl"
 """Where records go that the database answers and does not take, such as what is no record: nobody loops."""
@@ -73,6 +75,9 @@ class Backlog:
         found to be on record later: at no time is it in neither place.
         """
         self._numbers = itertools.count()
+        self._bytes = 0
+        """How large the records are that wait in memory."""
+        self._not_filed_at = float("-inf")
         self._is_closed = False
         self._lock = threading.Lock()
         """Held for moments, by whoever touches what waits."""
@@ -90,10 +95,22 @@ class Backlog:
         return len(self._waiting) + self._in_file
 
     def keep(self, record: Mapping[str, Any]) -> None:
-        """Keep *record*, made by :func:`document`, until the database takes it."""
+        """Keep *record*, made by :func:`document`, until the database takes it.
+
+        Raises:
+            Unavailable: neither memory nor a file has room for it.
+
+        """
+        body = orjson.dumps(record)
         with self._lock:
-            self._waiting[next(self._numbers)] = (self._clock.monotonic(), orjson.dumps(record))
-            is_full = sum(len(body) for _, body in self._waiting.values()) > _MOST_BYTES
+            if self._bytes + len(body) > 2 * _MOST_BYTES:
+                raise Unavailable(
+                    "What came of this generation could not be recorded: the database does not take it, and the "
+                    "backlog's folder cannot be written."
+                )
+            self._waiting[next(self._numbers)] = (now := self._clock.monotonic(), body)
+            self._bytes += len(body)
+            is_full = self._bytes > _MOST_BYTES and now - self._not_filed_at >= _AGAIN_SECONDS
         if is_full or self._is_closed:
             self._spill(0.0)
 
@@ -101,12 +118,14 @@ class Backlog:
         """Write what waits, and what was left by processes that are gone; return how many records were written.
 
         Raises:
-            Unavailable: the database does not take them yet; they are kept.
+            Unavailable: the database does not take them yet, or a file is in the way; they are kept.
 
         """
         with self._at_it:
             try:
                 return self._write_waiting() + self._write_own_file() + self._take_in()
+            except OSError as error:
+                raise _unusable(error, self._folder) from error
             except Unavailable:
                 self._spill(IN_MEMORY_SECONDS)
                 raise
@@ -128,45 +147,61 @@ class Backlog:
     # ── Memory and files ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _write_waiting(self) -> int:
-        written = 0
-        while True:
+        written, trouble = 0, None
+        with self._lock:
+            waiting = list(self._waiting.items())
+        for number, (_, body) in waiting:
+            try:
+                self._write_one(body)
+            except OSError as error:  # it is in nobody's way
+                trouble = error
+                continue
             with self._lock:
-                number, (_, body) = next(iter(self._waiting.items()), (-1, (0.0, b"")))
-            if not body:
-                return written
-            self._write_one(body)
-            with self._lock:
-                self._waiting.pop(number, None)
+                self._bytes -= len(body) if self._waiting.pop(number, None) else 0
             written += 1
+        if trouble is not None:
+            raise trouble
+        return written
 
     def _write_own_file(self) -> int:
         with self._lock:
             if self._file is None or not self._in_file:
                 return 0
-            count = self._in_file
-        for body in _lines(self._path):
-            self._write_one(body)
+            file, count = self._file, self._in_file
+        with _read_again(file) as lines:
+            for body in _lines(lines):
+                self._write_one(body)
         with self._lock:
             if self._in_file > count:  # more came meanwhile; what is written is known as such the next time
                 return count
-            self._file.truncate(0)
+            file.truncate(0)
             self._in_file = 0
         return count
 
     def _take_in(self) -> int:
-        """Write what processes left that are gone. Their files go once all of it is written."""
-        written = 0
+        """Write what processes left that are gone. Their files go once all of it is written.
+
+        Raises:
+            OSError: one cannot be read or removed; the others are taken in.
+
+        """
+        written, trouble = 0, None
         for path in sorted(self._folder.glob(f"{_PREFIX}*.jsonl")) if self._folder.is_dir() else ():
             if path == self._path:
                 continue
-            with _locked(path) as is_orphan:
-                if is_orphan:
-                    for body in _lines(path):
+            try:
+                with _orphan(path) as left:
+                    for body in _lines(left or ()):
                         self._write_one(body)
                         written += 1
-                    path.unlink()
+                    if left is not None:
+                        path.unlink()
+            except OSError as error:
+                trouble = error
         if written:
             log().info("backlog_taken_in", count=written)
+        if trouble is not None:
+            raise trouble
         return written
 
     def _spill(self, older_than_seconds: float) -> None:
@@ -174,32 +209,45 @@ class Backlog:
         until = self._clock.monotonic() - older_than_seconds
         with self._lock:
             due = {number: body for number, (since, body) in self._waiting.items() if since <= until}
-            if not due:
+            if not due and not self._is_file_lost():
                 return
             try:
                 self._append(b"".join(body + b"\n" for body in due.values()))
             except OSError as error:
+                self._not_filed_at = self._clock.monotonic()
                 log().error("backlog_not_filed", count=len(due), folder=str(self._folder), error=error.strerror)
                 return
             self._in_file += len(due)
-            for number in due:
+            for number, body in due.items():
                 del self._waiting[number]
+                self._bytes -= len(body)
         log().warning("backlog_filed", count=len(due), file=self._path.name)
 
+    def _is_file_lost(self) -> bool:
+        """Whether records are in a file that was deleted or replaced: who looks next would not find them."""
+        if self._file is None or not self._in_file:
+            return False
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return True
+
     def _append(self, text: bytes) -> None:
-        if self._file is None:
+        """Add *text*, whole lines, to the file, which is made where there is none, or where it was deleted."""
+        lost = self._file if self._is_file_lost() else None
+        if lost is not None:
+            with _read_again(lost) as lines:
+                text = lines.read() + text
+        if self._file is None or lost is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = _opened(self._path)
-        end = os.fstat(self._file.fileno()).st_size
         try:
-            left = memoryview(text)
-            while left:
-                left = left[self._file.write(left) :]
-            os.fsync(self._file.fileno())
-        except OSError:  # a disk that is full may have taken the half of it, in whose line the next would end
-            with suppress(OSError):
-                self._file.truncate(end)
+            _add(self._file, text)
+        except OSError:
+            self._file = lost or self._file
             raise
+        if lost is not None:
+            lost.close()
 
     # ── One record ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,6 +256,7 @@ class Backlog:
 
         Raises:
             Unavailable: the database does not answer.
+            OSError: it is to be put aside and cannot be.
 
         """
         generation_id = ""
@@ -222,8 +271,9 @@ class Backlog:
             raise
         except Exception as error:  # noqa: BLE001 whatever it is, it must not keep the others
             log().error("record_refused", generation_id=generation_id, error=type(error).__name__)
-            with suppress(OSError), _opened(self._folder / _REFUSED) as refused:
-                refused.write(body + b"\n")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _opened(self._folder / _REFUSED) as refused:
+                _add(refused, body + b"\n")
         else:
             log().info("record_written_late", generation_id=generation_id)
 
@@ -336,25 +386,61 @@ def _opened(path: Path) -> BinaryIO:
         file.close()  # another process took it for an orphan's in the moment before it was locked
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):  # else its process died while it wrote it, and recovery has what it knew
-                yield line[:-1]
+def _add(file: BinaryIO, text: bytes) -> None:
+    """Add *text* to a file: all of it, or nothing.
+
+    A disk that is full may have taken the half of it, in whose line the next would end.
+    """
+    end = os.fstat(file.fileno()).st_size
+    left = memoryview(text)
+    try:
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            file.truncate(end)
+        raise
 
 
 @contextmanager
-def _locked(path: Path) -> Generator[bool]:
-    """Lock a file that another process may hold; whether that worked."""
+def _read_again(file: BinaryIO) -> Generator[BinaryIO]:
+    """Read a file of ours from its beginning, and not by its path, where it may not be any more."""
+    with os.fdopen(os.dup(file.fileno()), "rb") as again:
+        again.seek(0)
+        yield again
+
+
+def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
+    for line in file:
+        if line.endswith(b"\n"):  # else its process died while it wrote it, and recovery has what it knew
+            yield line[:-1]
+
+
+@contextmanager
+def _orphan(path: Path) -> Generator[BinaryIO | None]:
+    """Open and lock a file whose process is gone; ``None`` where that lives, or another has just taken it in.
+
+    Raises:
+        OSError: it cannot be opened, or not be locked for another reason.
+
+    """
     try:
         file = path.open("rb")
-    except OSError:
-        yield False
+    except FileNotFoundError:
+        yield None
         return
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
+        except BlockingIOError:
+            yield None
         else:
-            yield path.exists()  # another may have taken it in meanwhile
+            yield file if path.exists() else None  # another may have taken it in meanwhile
+
+
+def _unusable(error: OSError, folder: Path) -> Unavailable:
+    return Unavailable(
+        f"The backlog's {error.filename or folder} cannot be used: {error.strerror}. Give Proctor's user the right to "
+        "read and write there, and room on the disk."
+    )

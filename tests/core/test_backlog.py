@@ -17,7 +17,7 @@ from sqlmodel import select
 
 from core.clock import ManualClock, SystemClock
 from core.errors import Unavailable
-from core.record.backlog import IN_MEMORY_SECONDS
+from core.record.backlog import IN_MEMORY_SECONDS, Backlog
 from core.store import Store
 from core.tables import (
     AttemptRow,
@@ -331,6 +331,85 @@ def test_without_a_file_it_stays_in_memory(
     wayward.fails = ""
     assert backlog.write() == 1
     assert till.account() == (30, 0)
+
+
+def filed(till: Till, wayward: WaywardStore, backlog: Backlog) -> None:
+    """Leave one record of a call that cost 30 in the backlog's file."""
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    backlog._spill(0.0)
+
+
+def test_a_file_that_was_deleted_is_made_again(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """Who tidies the folder under a running process takes no record away: it is read all the same, and filed again."""
+    backlog = backlog_of(till, tmp_path / "folder")
+    filed(till, wayward, backlog)
+    [path] = (tmp_path / "folder").iterdir()
+    path.unlink()
+    (tmp_path / "folder").rmdir()
+    with pytest.raises(Unavailable):
+        backlog.write()
+    assert path.read_bytes().count(b"\n") == len(backlog) == 1
+    path.unlink()
+    wayward.fails = ""
+    assert backlog.write() == 1
+    assert till.account() == (30, 0)
+    assert till.is_sound()
+
+
+def test_what_is_in_the_way_is_told_and_keeps_no_other(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """A file that nobody can read is named, with what to do; all others are taken in, and a stop ends in order."""
+    (tmp_path / "backlog-a.jsonl").mkdir()
+    other = till.beside("two")
+    left = backlog_of(other, tmp_path)
+    filed(other, wayward, left)
+    left.close()
+    wayward.fails = ""
+    backlog = backlog_of(till, tmp_path)
+    with pytest.raises(Unavailable, match=r"backlog-a\.jsonl cannot be used: Is a directory\. Give Proctor's user"):
+        backlog.write()
+    assert till.account() == (30, 0)
+    backlog.close()
+
+
+def test_what_cannot_be_put_aside_is_not_thrown_away(till: Till, wayward: WaywardStore, tmp_path: Path) -> None:
+    """A record that the database refuses stays where it is until there is room for it, and is in nobody's way."""
+    (tmp_path / "refused.jsonl").mkdir()
+    (tmp_path / "backlog-odd.jsonl").write_bytes(b"no record\n")
+    backlog = backlog_of(till, tmp_path)
+    backlog.keep({"generation": {"id": "x"}})
+    walk = till.begin()
+    walk.end(walk.cover(100), 30)
+    wayward.fails = "at once"
+    walk.close()
+    wayward.fails = ""
+    with pytest.raises(Unavailable, match=r"refused\.jsonl cannot be used"):
+        backlog.write()
+    assert till.account() == (30, 0)
+    assert len(backlog) == 1
+    (tmp_path / "refused.jsonl").rmdir()
+    backlog.write()
+    assert len(backlog) == 0
+    refused = (tmp_path / "refused.jsonl").read_bytes().splitlines()
+    assert refused == [b'{"generation":{"id":"x"}}', b"no record"]
+
+
+def test_memory_has_an_end(till: Till, wayward: WaywardStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither the database nor a file takes anything, what is kept is bounded, and the caller is told."""
+    (tmp_path / "file").write_text("in the way")
+    backlog = backlog_of(till, tmp_path / "file" / "folder")
+    tries: list[int] = []
+    monkeypatch.setattr(backlog, "_append", lambda text: tries.append(len(text)) or (tmp_path / "file" / "x").stat())
+    size = len(orjson.dumps({"x": "x" * 1000}))
+    monkeypatch.setattr("core.record.backlog._MOST_BYTES", 4 * size)
+    for _ in range(8):
+        backlog.keep({"x": "x" * 1000})
+    with pytest.raises(Unavailable, match="cannot be written"):
+        backlog.keep({"x": "x" * 1000})
+    assert len(backlog) == 8
+    assert len(tries) == 1, "a file that cannot be written is not tried for each"
 
 
 def test_a_process_that_is_killed_leaves_its_file(database_url: str, tmp_path: Path) -> None:
