@@ -134,7 +134,7 @@ class _Ordering:
             self._count(names)
             return {name: self.ordered(entries[name], _role_in(role, name), depth + 1) for name in names}
         if isinstance(node, list):
-            return [self.ordered(part, _inner(role, ""), depth + 1) for part in cast("list[Any]", node)]
+            return [self.ordered(part, inner_role(role, ""), depth + 1) for part in cast("list[Any]", node)]
         if isinstance(node, str):
             self._count((node,))
         return node
@@ -147,10 +147,10 @@ class _Ordering:
 
 def _role_in(role: str, name: str) -> str:
     """Return the role of what lies under *name*; properties have one of their own, as they keep their order."""
-    return name if role == "schema" and name == "properties" else _inner(role, name)
+    return name if role == "schema" and name == "properties" else inner_role(role, name)
 
 
-def _inner(role: str, name: str) -> str:
+def inner_role(role: str, name: str) -> str:
     """Return the role of what lies under *name* (or in a list) in a node of *role*."""
     if role == "schema":
         return _ROLES.get(name, "data")
@@ -279,10 +279,10 @@ class _Survey:
                     raise Invalid(f"The schema is not JSON: {json_path(steps)} has the key {name!r}; make it text.")
                 if role == "schema":
                     self._check_keyword(name, part, steps)
-                self._walk(part, _inner(role, name), (*steps, name))
+                self._walk(part, inner_role(role, name), (*steps, name))
         elif isinstance(node, list):
             for index, part in enumerate(cast("list[Any]", node)):
-                self._walk(part, _inner(role, ""), (*steps, index))
+                self._walk(part, inner_role(role, ""), (*steps, index))
         elif isinstance(node, int):
             if not -(2**63) <= node < 2**63:
                 raise Invalid(f"The schema's number at {json_path(steps)} does not fit 64 bits; use a smaller one.")
@@ -309,7 +309,7 @@ class _Survey:
             raise Invalid(f"The schema's {where} leaves the schema; copy what it means to $defs, as #/$defs/NAME.")
         role = "schema"
         for step in _steps_of(reference):
-            role = _inner(role, step)
+            role = inner_role(role, step)
         if role != "schema" or not isinstance(resolve(self._root, reference), dict | bool):
             raise Invalid(f"The schema's {where} points to {reference!r}, where there is no schema; correct the path.")
 
@@ -376,11 +376,11 @@ def _moved(node: Any, role: str) -> Any:
         entries = cast("dict[str, Any]", node)
         if role == "data":
             return entries
-        moved = {name: _moved(part, _inner(role, name)) for name, part in entries.items()}
+        moved = {name: _moved(part, inner_role(role, name)) for name, part in entries.items()}
         reference = entries.get("$ref")
         if role == "schema" and isinstance(reference, str) and not reference.startswith(("#/$defs/", "#/definitions/")):
             moved["$ref"] = f"#/properties/value{reference[1:]}"
         return moved
     if isinstance(node, list):
-        return [_moved(part, _inner(role, "")) for part in cast("list[Any]", node)]
+        return [_moved(part, inner_role(role, "")) for part in cast("list[Any]", node)]
     return node

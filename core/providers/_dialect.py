@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from instructor.v2 import mode_registry
 from instructor.v2.core.json import extract_json_from_codeblock
 from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from core.own_limits import lack_in
 from core.pricing import Usage
@@ -37,6 +38,7 @@ from core.providers import (
     misread,
 )
 from core.providers._failures import LIKE_A_KEY, broken_off, status_error
+from core.schema_forms import SchemaForm, form_for
 
 logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs values of invalid fields at ERROR
 
@@ -74,6 +76,29 @@ def frame(vendor: Vendor, mode: Mode, response_model: type[BaseModel]) -> Mappin
         response_model=in_instructor(response_model), kwargs={"messages": []}
     )
     return {name: value for name, value in prepared.items() if name not in ("messages", "system")}
+
+
+@lru_cache(maxsize=1024)
+def schema_form(response_model: type[BaseModel], vendor: str, mode: str) -> SchemaForm:
+    """Return what *vendor* is sent of the schema in *mode*, worked out once."""
+    return form_for(response_model.model_json_schema(), vendor, mode)
+
+
+def read_as(form: SchemaForm, response_model: type[BaseModel], text: str) -> BaseModel:
+    """Return the valid object in the *text* of an answer to *form*.
+
+    Raises:
+        ValidationError: there is none, neither as the form leads back to the author's schema nor as it was written.
+
+    """
+    restored = form.restored(text)
+    try:
+        return response_model.model_validate_json(restored)
+    except ValidationError:
+        if restored is not text:
+            with suppress(ValidationError):
+                return response_model.model_validate_json(text)
+        raise
 
 
 def in_messages(

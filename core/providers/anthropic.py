@@ -31,11 +31,14 @@ from core.providers._dialect import (
     messages_of,
     part,
     parts,
+    read_as,
+    schema_form,
     stable_of,
     text,
     varying_of,
     word,
 )
+from core.schema_forms import SchemaForm
 from core.settings import Settings
 
 _WRITTEN = "partial_json"
@@ -63,7 +66,7 @@ class Anthropic:
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""
-        return _Conversation(self._wire, ask, ask.mode or "tools")
+        return _Conversation(self._wire, ask, schema_form(ask.response_model, self.name, ask.mode or "tools"))
 
     async def close(self) -> None:
         """Close its connections."""
@@ -76,14 +79,19 @@ def provider(settings: Settings) -> Anthropic:
     return Anthropic(api_key=key.get_secret_value() if key else "unused", base_url=settings.anthropic_base_url)
 
 
-@lru_cache(maxsize=1024)
-def _output_format(response_model: type[BaseModel]) -> Mapping[str, Any]:
+def _output_format(form: SchemaForm) -> dict[str, Any]:
     """Return what makes Anthropic decode to the schema.
 
     Instructor 1.17 looks for a parameter that anthropic 2 no longer has and falls back to a prompt; so this is ours.
     """
-    schema = anthropic.transform_schema(response_model.model_json_schema())
-    return {"format": {"type": "json_schema", "schema": schema}}
+    return {"format": {"type": "json_schema", "schema": form.body}}
+
+
+@lru_cache(maxsize=1024)
+def _tool(response_model: type[BaseModel], form: SchemaForm) -> Mapping[str, Any]:
+    """Return the frame of a call of a tool, whose input is that of *form*."""
+    framed = frame(Vendor.ANTHROPIC, Mode.TOOLS, response_model)
+    return {**framed, "tools": [{**framed["tools"][0], "input_schema": form.body}]}
 
 
 @lru_cache(maxsize=1024)
@@ -113,18 +121,21 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 class _Conversation:
     """An exchange over ``/v1/messages``."""
 
-    def __init__(self, wire: Wire, ask: Ask, mode: str) -> None:
-        self.mode = mode
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm) -> None:
+        self.form = form
+        self.mode = form.mode
         self._wire = wire
         self._ask = ask
-        self._instructor_mode = Mode.JSON if mode == "md_json" else MODES[mode]  # Instructor has no MD_JSON here
+        self._instructor_mode = (
+            Mode.JSON if form.mode == "md_json" else MODES[form.mode]
+        )  # Instructor has no MD_JSON here
         self._told = Told()
         self._body: dict[str, Any] = {"model": ask.model, "max_tokens": ask.max_tokens} | _parameters(ask.parameters)
         self._messages = [message for message in messages_of(ask) if message["role"] != "system"]
         if self._instructor_mode is Mode.JSON_SCHEMA:
-            self._body.setdefault("output_config", {}).update(_output_format(ask.response_model))
+            self._body.setdefault("output_config", {}).update(_output_format(form))
         elif self._instructor_mode is Mode.TOOLS:
-            self._body |= frame(Vendor.ANTHROPIC, Mode.TOOLS, ask.response_model)
+            self._body |= _tool(ask.response_model, form)
         self._place_stable(ask)
         if ask.stream:
             self._body["stream"] = True
@@ -242,7 +253,7 @@ class _Conversation:
 
     def read(self, answer: Answer) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return self._ask.response_model.model_validate_json(answer.text)
+        return read_as(self.form, self._ask.response_model, answer.text)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from core.errors import Unavailable
 from core.providers import Answer, Ask, Conversation, Unreachable
+from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
 
@@ -82,9 +83,9 @@ class Local:
 class _LocalConversation:
     """An exchange that begins when the server is there."""
 
-    mode = "json_schema"
-
     def __init__(self, provider: Local, ask: Ask) -> None:
+        self.form = schema_form(ask.response_model, provider.name, "json_schema")
+        self.mode = self.form.mode
         self._provider = provider
         self._ask = ask
         self._inner: Conversation | None = None

@@ -32,11 +32,14 @@ from core.providers._dialect import (
     messages_of,
     part,
     parts,
+    read_as,
+    schema_form,
     text,
     word,
 )
 from core.providers._failures import broken_off
-from core.providers._strict import strict_schema, without_nulls
+from core.providers._families import wants_completion_tokens
+from core.schema_forms import SchemaForm
 from core.settings import Settings
 
 
@@ -56,7 +59,9 @@ class OpenAI:
         self._responses = responses
         self._default_mode = default_mode
         self._is_openai = base_url is None
-        """Only OpenAI itself is known to enforce strict schemas and to want ``max_completion_tokens``."""
+        """Only OpenAI itself is known to enforce strict schemas, and to want ``max_completion_tokens`` for all."""
+        self._vendor = "openai" if self._is_openai else name if name == "local" else "compatible"
+        """Whose rules for schemas hold."""
         self._wire = Wire(
             name,
             openai,
@@ -68,9 +73,9 @@ class OpenAI:
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""
-        mode = ask.mode or self._default_mode
+        form = schema_form(ask.response_model, self._vendor, ask.mode or self._default_mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
-        return kind(self._wire, ask, mode, is_openai=self._is_openai)
+        return kind(self._wire, ask, form, is_openai=self._is_openai)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -87,14 +92,19 @@ def provider(settings: Settings) -> OpenAI:
     )
 
 
+def _named(response_model: type[BaseModel], form: SchemaForm, *, is_openai: bool) -> dict[str, Any]:
+    """Return the schema as the wire names it; only OpenAI is known to know ``strict``."""
+    strict = {"strict": form.is_enforced} if is_openai else {}
+    return {"name": response_model.__name__, **strict, "schema": form.body}
+
+
 @lru_cache(maxsize=1024)
-def _strict(response_model: type[BaseModel]) -> Mapping[str, Any]:
-    """Return the strict JSON Schema that OpenAI enforces while it decodes."""
-    return {
-        "name": response_model.__name__,
-        "strict": True,
-        "schema": strict_schema(response_model.model_json_schema()),
-    }
+def _tool(response_model: type[BaseModel], form: SchemaForm) -> Mapping[str, Any]:
+    """Return the frame of a call of a tool, whose parameters are those of *form*."""
+    framed = frame(Vendor.OPENAI, Mode.TOOLS, response_model)
+    parameters = {name: part for name, part in form.body.items() if name not in ("title", "description")}
+    function = {**framed["tools"][0]["function"], "parameters": parameters}
+    return {**framed, "tools": [{"type": "function", "function": function}]}
 
 
 class _ChatConversation:
@@ -106,14 +116,15 @@ class _ChatConversation:
     @property
     def _limit(self) -> str:
         """The name of the most tokens of an answer."""
-        return "max_completion_tokens" if self._is_openai else "max_tokens"
+        is_known = self._is_openai or wants_completion_tokens(self._ask.model)
+        return "max_completion_tokens" if is_known else "max_tokens"
 
-    def __init__(self, wire: Wire, ask: Ask, mode: str, *, is_openai: bool) -> None:
-        self.mode = mode
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, is_openai: bool) -> None:
+        self.form = form
+        self.mode = form.mode
         self._wire = wire
         self._ask = ask
-        self._instructor_mode = MODES[mode]
-        self._is_strict = mode == "json_schema" and is_openai
+        self._instructor_mode = MODES[form.mode]
         self._told = Told()
         self._is_openai = is_openai
         self._messages = messages_of(ask)
@@ -135,10 +146,11 @@ class _ChatConversation:
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
             self._messages = prepared.pop("messages")
             body |= prepared
-        elif self._is_strict:
-            body["response_format"] = {"type": "json_schema", "json_schema": _strict(model)}
+        elif self._instructor_mode is Mode.JSON_SCHEMA:
+            named = _named(model, self.form, is_openai=self._is_openai)
+            body["response_format"] = {"type": "json_schema", "json_schema": named}
         else:
-            body |= frame(Vendor.OPENAI, self._instructor_mode, model)
+            body |= _tool(model, self.form)
         if self._ask.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
@@ -228,10 +240,7 @@ class _ChatConversation:
 
     def read(self, answer: Answer) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        model = self._ask.response_model
-        if self._is_strict:
-            return model.model_validate_json(without_nulls(answer.text, model.model_json_schema()))
-        return model.model_validate_json(answer.text)
+        return read_as(self.form, self._ask.response_model, answer.text)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
@@ -270,14 +279,12 @@ class _ResponsesConversation(_ChatConversation):
             body["text"] = {"verbosity": given["verbosity"]}
         model = self._ask.response_model
         if self._instructor_mode is Mode.TOOLS:
-            function = frame(Vendor.OPENAI, Mode.TOOLS, model)["tools"][0]["function"]
+            function = _tool(model, self.form)["tools"][0]["function"]
             body["tools"] = [{"type": "function", "strict": False, **function}]
             body["tool_choice"] = {"type": "function", "name": function["name"]}
         elif self._instructor_mode is Mode.JSON_SCHEMA:
-            schema = (
-                _strict(model) if self._is_openai else {"name": model.__name__, "schema": model.model_json_schema()}
-            )
-            body.setdefault("text", {})["format"] = {"type": "json_schema", **schema}
+            named = _named(model, self.form, is_openai=self._is_openai)
+            body.setdefault("text", {})["format"] = {"type": "json_schema", **named}
         else:
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
             self._messages = prepared["messages"]

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema_rs
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.providers._strict import strict_schema, without_nulls
+from core.schema_forms import SchemaForm, form_for
 from core.schemas import SAMPLES
 from tests.wire.exchange import loose_object
 from tests.wire.objects import valid_text
@@ -100,29 +100,36 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
                 yield from parts(one)
 
 
-def judge(schema: dict[str, Any]) -> dict[str, Any]:
+def strict(schema: dict[str, Any]) -> SchemaForm:
+    """Return *schema* as OpenAI enforces it."""
+    return form_for(schema, "openai", "json_schema")
+
+
+def judge(schema: dict[str, Any]) -> SchemaForm:
     """Return the strict form of *schema*, held to OpenAI's rules."""
     before = orjson.dumps(schema)
-    strict = strict_schema(schema)
+    form = strict(schema)
     assert orjson.dumps(schema) == before, "the author's schema is left alone"
-    assert loose_object(strict, all_required=True) is None
-    for part in parts(strict):
+    assert form.is_enforced
+    assert loose_object(form.body, all_required=True) is None
+    for part in parts(form.body):
         assert not LEFT_OUT & part.keys()
         assert "$ref" not in part or part.keys() == {"$ref"}
-    jsonschema_rs.meta.validate(strict)
-    return strict
+    jsonschema_rs.meta.validate(form.body)
+    return form
 
 
 @settings(max_examples=150, deadline=None)
 @given(schema=SCHEMAS, data=st.data())
 def test_there_and_back(schema: dict[str, Any], data: st.DataObject) -> None:
     """The strict form keeps OpenAI's rules, and its answers, freed of the nulls that it forces, are valid."""
-    strict = judge(schema)
-    answer = orjson.loads(valid_text(strict))
-    nulled = _with_nulls(answer, strict, strict, data)
-    assert jsonschema_rs.is_valid(strict, nulled)
+    assume(strict(schema).is_enforced)
+    form = judge(schema)
+    answer = orjson.loads(valid_text(form.body))
+    nulled = _with_nulls(answer, form.body, form.body, data)
+    assert jsonschema_rs.is_valid(form.body, nulled)
 
-    restored = orjson.loads(without_nulls(orjson.dumps(nulled).decode(), schema))
+    restored = orjson.loads(form.restored(orjson.dumps(nulled).decode()))
 
     assert jsonschema_rs.is_valid(schema, restored), (nulled, restored)
 
@@ -134,7 +141,7 @@ def _with_nulls(value: Any, schema: Any, root: Any, data: st.DataObject) -> Any:
             schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
         else:
             schema = next(
-                one for one in schema["anyOf"] if jsonschema_rs.is_valid(one | {"$defs": root["$defs"]}, value)
+                one for one in schema["anyOf"] if jsonschema_rs.is_valid(one | {"$defs": root.get("$defs", {})}, value)
             )
     if isinstance(value, dict):
         found: dict[str, Any] = {}
@@ -156,9 +163,10 @@ def _with_nulls(value: Any, schema: Any, root: Any, data: st.DataObject) -> Any:
 def test_the_samples(name: str) -> None:
     """Every sample schema has a strict form, and what satisfies that satisfies the sample."""
     schema = SAMPLE_SCHEMAS[name]
-    answer = valid_text(judge(schema))
+    form = judge(schema)
+    answer = valid_text(form.body)
 
-    assert jsonschema_rs.is_valid(schema, orjson.loads(without_nulls(answer, schema)))
+    assert jsonschema_rs.is_valid(schema, orjson.loads(form.restored(answer)))
 
 
 OPTIONAL = {
@@ -188,7 +196,7 @@ OPTIONAL = {
 )
 def test_only_the_nulls_that_we_asked_for_go(answered: str, meant: object) -> None:
     """A null that the author allows, or that stands where no property is known, stays."""
-    assert orjson.loads(without_nulls(answered, OPTIONAL)) == meant
+    assert orjson.loads(strict(OPTIONAL).restored(answered)) == meant
 
 
 @pytest.mark.parametrize(
@@ -198,4 +206,4 @@ def test_only_the_nulls_that_we_asked_for_go(answered: str, meant: object) -> No
 )
 def test_other_text_comes_back_as_it_was(text: str) -> None:
     """What holds no null, is no JSON, or nests too deep, is not touched: reading it is for validation."""
-    assert without_nulls(text, OPTIONAL) == text
+    assert strict(OPTIONAL).restored(text) == text

@@ -1,0 +1,51 @@
+"""What a vendor that enforces schemas takes of JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class CannotSay(Exception):
+    """The vendor's subset has no words for a part without excluding values that the author allows."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.sentence = f"{path} {why}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """A subset of JSON Schema in which every object is closed."""
+
+    vendor: str
+    formats: frozenset[str]
+    bounds: frozenset[str]
+    """The keywords that bound strings, numbers and arrays and that it takes."""
+    takes_bound: Callable[[str, Any], bool] = lambda _keyword, _value: True
+    """Whether it takes a keyword of ``bounds`` with this value."""
+    optional_is_null: bool
+    """Whether every property must be required, so that one that may be absent is sent as one that may be null."""
+    has_recursion: bool
+    too_large: Callable[[Mapping[str, Any]], str]
+    """Which published limit a body passes, as the end of a sentence; empty if none."""
+
+
+_PLAIN_ESCAPES = frozenset("dDwWsSnrtfv.\\/^$*+?()[]{}|-")
+_MOST_REPEATS = 100
+
+
+def is_plain_pattern(pattern: str) -> bool:
+    """Whether *pattern* is a regular expression that every grammar can follow.
+
+    None follows look-around, back-references and word boundaries, and all mean the same by classes, groups,
+    alternatives and short repetitions.
+    """
+    if re.search(r"\(\?(?!:)", pattern):
+        return False
+    if any(escape not in _PLAIN_ESCAPES for escape in re.findall(r"\\(.)", pattern, re.DOTALL)):
+        return False
+    repeats = re.findall(r"\{(\d+)(?:,(\d*))?\}", pattern)
+    return pattern.isascii() and all(int(count or 0) <= _MOST_REPEATS for pair in repeats for count in pair)
