@@ -102,7 +102,7 @@ class RateLimited(Rejected):
 
 
 class BudgetExceeded(Rejected):
-    """The budget does not cover what this could cost; ``resets_at`` says when it starts anew."""
+    """The budget does not cover what this could cost; ``resets_at`` says when it resets."""
 
     code = "budget_exceeded"
 

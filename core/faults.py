@@ -1,7 +1,7 @@
 """What a fire drill does to a call: a fault on purpose, met by a share of the calls until the drill's end.
 
 A drill lies between the walk and the provider, so that everything above it (re-asks, retries, fallback, records)
-meets the fault as it would meet a true one; breakers alone, which belong to every tenant, are not told. A struck call
+meets the fault as it would meet a true one; breakers alone, which belong to every tenant, are not told. Such a call
 never goes out and costs nothing; but a slow one waits first, and goes out then.
 """
 
@@ -103,7 +103,7 @@ _MARK = "fire drill:"
 
 
 def met(drills: Sequence[Drill], provider: str, model: str, clock: Clock) -> InjectedFault | None:
-    """Return the drill that strikes this call; ``None`` where none does. Each that concerns it draws its lot."""
+    """Return the fault that this call meets; ``None`` for none. Each drill that concerns it draws its lot."""
     if not drills:
         return None
     now = clock.now()
@@ -113,12 +113,12 @@ def met(drills: Sequence[Drill], provider: str, model: str, clock: Clock) -> Inj
     return None
 
 
-def struck(conversation: Conversation, injected: InjectedFault | None) -> Conversation:
+def with_fault(conversation: Conversation, injected: InjectedFault | None) -> Conversation:
     """Return what to send for one call: *conversation*, or one that meets the fault first."""
-    return conversation if injected is None else _Struck(conversation, injected)
+    return conversation if injected is None else _FaultyConversation(conversation, injected)
 
 
-class _Struck:
+class _FaultyConversation:
     """A conversation whose next call meets a fault."""
 
     def __init__(self, conversation: Conversation, injected: InjectedFault) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from core.answers import Answered, Answers, Lookup, Question, question
+from core.answers import AnswerKey, Answers, CachedAnswer, Lookup, answer_key
 from core.attempts import AnswerLengths, Candidate, Reply, RouteTerms, Walk, degraded
 from core.breakers import Breakers
 from core.clock import Clock
@@ -70,7 +70,7 @@ class Partial:
 
     value: Any
     attempt: int
-    """The attempt that is writing it; a higher number starts anew."""
+    """The attempt that is writing it; with a higher number the answer begins again."""
 
 
 class Corridor:
@@ -172,7 +172,7 @@ class Corridor:
         finally:
             try:
                 if lookup is not None:  # a valid answer is kept for who asks the same, else the next may try
-                    lookup.end(_kept(made))
+                    lookup.end(_cached(made))
             finally:
                 if permit is not None:  # what it took of the limits in flight is given back
                     permit.used(_tokens_used(record))
@@ -258,10 +258,10 @@ class Corridor:
         record: Record,
         cancellation: Cancellation,
     ) -> Lookup:
-        """Return the answer that is given again, or the lease to make it; where none is kept this costs nothing."""
-        asked: Question | None = None
+        """Return the answer from the cache, or the lease to make it; where none is kept this costs nothing."""
+        asked: AnswerKey | None = None
         if route.cache_seconds and record.retention:
-            asked = question(
+            asked = answer_key(
                 tenant_id=policy.tenant.id,
                 generation_id=record.id,
                 schema=f"{policy.schema.name} {policy.schema.hash}",
@@ -313,11 +313,11 @@ def _affordable(policy: Policy, record: Record) -> RouteTerms:
     return route
 
 
-def _kept(made: Generation | None) -> Answered | None:
-    """Return what is kept of a generation that was written down: its answer, if a model gave one."""
+def _cached(made: Generation | None) -> CachedAnswer | None:
+    """Return what is cached of a generation that was written down: its answer, if a model gave one."""
     if made is None or not made.model or not made.provider:
         return None
-    return Answered(made.value, made.provider, made.model, made.cost_nano_usd)
+    return CachedAnswer(made.value, made.provider, made.model, made.cost_nano_usd)
 
 
 def _cache_key(policy: Policy) -> str:

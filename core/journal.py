@@ -234,7 +234,7 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
     counts = {str(one.table): connection.execute(one).rowcount for one in deletions}
     for account_id, nano_usd in sorted(moves.items()):  # in the order in which everybody moves accounts
         spent = col(Account.spent_nano_usd) - int(nano_usd)
-        more = {"spent_nano_usd": spent, "carried_count": col(Account.carried_count) + 1}
+        more = {"spent_nano_usd": spent, "opening_moves": col(Account.opening_moves) + 1}
         connection.execute(update(Account).where(col(Account.id) == account_id).values(more))
     return counts
 

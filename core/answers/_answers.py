@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlmodel import col, func, select
 
 from core import audit
-from core.answers._questions import Answered, Hit, Question
+from core.answers._keys import AnswerKey, CachedAnswer, CacheHit
 from core.claims import ANSWER, Claims, Done, Lease
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Unavailable
@@ -20,7 +20,7 @@ from core.tables import Claim, GenerationRow, Outcome, Tenant
 from core.visibility import present, visible
 
 _LOOK_SECONDS = (0.02, 0.25)
-"""How often a question that another process answers is looked at, at first and at last."""
+"""How often what another process answers is looked at, at first and at last."""
 _WAKE_SECONDS = 0.05
 """How often who waits for a call of this process looks whether its own caller left."""
 _MOST_HINTS = 4096
@@ -31,32 +31,32 @@ class Lookup:
     """What came of looking an answer up: a hit, or the lease to make it for all who ask the same."""
 
     def __init__(
-        self, answers: Answers | None, question: Question | None, got: Hit | Lease | None, waited_seconds: float
+        self, answers: Answers | None, key: AnswerKey | None, got: CacheHit | Lease | None, waited_seconds: float
     ) -> None:
         self._answers = answers
-        self._question = question
+        self._key = key
         self._lease = got if isinstance(got, Lease) else None
-        self.hit = got if isinstance(got, Hit) else None
+        self.hit = got if isinstance(got, CacheHit) else None
         self.waited_seconds = waited_seconds
 
-    def end(self, answered: Answered | None) -> None:
+    def end(self, answered: CachedAnswer | None) -> None:
         """Keep what was *answered*, or let the next one try; either wakes those who wait."""
-        if self._answers is not None and self._question is not None and self._lease is not None:
-            self._answers.end(self._question, self._lease, answered)
+        if self._answers is not None and self._key is not None and self._lease is not None:
+            self._answers.end(self._key, self._lease, answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CacheStatus:
     """A tenant's answers as people see them."""
 
     answers: int
-    """How many can be given again now."""
+    """How many can answer a call now."""
     being_made: int
     characters: int
     """How much room they take, as they are kept."""
     oldest_at: datetime | None
     hits: int
-    """How often one was given again in the last 30 days."""
+    """How often one answered a call in the last 30 days."""
     saved_nano_usd: int
     """What those would have cost."""
 
@@ -70,17 +70,17 @@ class Answers:
         self._claims = claims
         self._lock = threading.Lock()
         self._in_flight: dict[str, threading.Event] = {}
-        """The questions that this process answers, or sees another answer; set when that is over."""
+        """By digest, what this process answers, or sees another answer; set when that is over."""
         self._hints: dict[str, None] = {}
-        """Questions whose answer was seen in the table: there it is looked for before anybody claims it."""
+        """Digests whose answer was seen in the table: there it is looked for before anybody claims it."""
 
-    def look_up(self, asked: Question | None, *, ends: float, cancelled: threading.Event) -> Lookup:
+    def look_up(self, asked: AnswerKey | None, *, ends: float, cancelled: threading.Event) -> Lookup:
         """Return a hit, or the lease to make the answer, as soon as there is either; whoever gets it ends it.
 
-        Without a question it comes at once.
+        Without a key it comes at once.
 
         Raises:
-            Exhausted: another call was answering the question until *ends*, on the clock's monotonic time.
+            Exhausted: another call was answering the same until *ends*, on the clock's monotonic time.
             Cancelled: the caller left meanwhile.
 
         """
@@ -88,9 +88,9 @@ class Answers:
             return Lookup(None, None, None, 0.0)
         began, waited = self._clock.monotonic(), False
         while True:
-            got: Hit | Lease | None = self._hinted(asked.key)
+            got: CacheHit | Lease | None = self._hinted(asked.digest)
             if got is None:
-                ended, is_mine = self._joined(asked.key)
+                ended, is_mine = self._joined(asked.digest)
                 if not is_mine:
                     waited = True
                     self._wait(ended, _WAKE_SECONDS, ends, cancelled)
@@ -99,18 +99,18 @@ class Answers:
                 waited = waited or others
             return Lookup(self, asked, got, self._clock.monotonic() - began if waited else 0.0)
 
-    def end(self, asked: Question, lease: Lease, answered: Answered | None) -> None:
+    def end(self, asked: AnswerKey, lease: Lease, answered: CachedAnswer | None) -> None:
         """End a lease. A trouble with the database costs no more than the answer's being kept."""
         try:
             with suppress(Unavailable):
                 if answered is None:
                     lease.leave()
                 elif lease.finish(answered.document(), self._clock.now() + asked.lasts):
-                    self._hint(asked.key)
+                    self._hint(asked.digest)
         finally:
-            self._part(asked.key)
+            self._part(asked.digest)
 
-    def show(self, principal: Principal, tenant: Tenant) -> Kept:
+    def show(self, principal: Principal, tenant: Tenant) -> CacheStatus:
         """Return how a tenant's answers stand.
 
         Raises:
@@ -136,7 +136,7 @@ class Answers:
             hits, saved = session.exec(
                 select(func.count(), func.coalesce(func.sum(GenerationRow.saved_nano_usd), 0)).where(hit)
             ).one()
-        return Kept(
+        return CacheStatus(
             answers=answers,
             being_made=being_made,
             characters=length,
@@ -166,7 +166,7 @@ class Answers:
                 action="cache.clear",
                 kind="tenant",
                 subject=tenant.name,
-                summary=f"{made} kept answers of {tenant.name} were cleared.",
+                summary=f"{made} cached answers of {tenant.name} were cleared.",
                 tenant_id=tenant.id,
                 before={"answers": made},
                 after={"answers": 0},
@@ -176,7 +176,7 @@ class Answers:
     # ── Hit or lease ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _joined(self, key: str) -> tuple[threading.Event, bool]:
-        """Return what is set when this process is through with a question, and whether the caller has just begun it."""
+        """Return what is set when this process is through with it, and whether the caller has just begun it."""
         with self._lock:
             ended = self._in_flight.get(key)
             if ended is not None:
@@ -190,8 +190,8 @@ class Answers:
         if ended is not None:
             ended.set()
 
-    def _lease_or_hit(self, asked: Question, ends: float, cancelled: threading.Event) -> tuple[Hit | Lease, bool]:
-        """Claim the question, or wait while another process answers it; and whether there was a wait.
+    def _lease_or_hit(self, asked: AnswerKey, ends: float, cancelled: threading.Event) -> tuple[CacheHit | Lease, bool]:
+        """Claim the answer, or wait while another process answers it; and whether there was a wait.
 
         With a lease, others of this process wait until it ends.
         """
@@ -199,20 +199,20 @@ class Answers:
         is_mine = waited = False
         try:
             while True:
-                found = self._claims.claim(ANSWER, asked.key, tenant_id=asked.tenant_id, holder=asked.generation_id)
+                found = self._claims.claim(ANSWER, asked.digest, tenant_id=asked.tenant_id, holder=asked.generation_id)
                 if isinstance(found, Lease):
                     is_mine = True
                     return found, waited
                 if isinstance(found, Done):
-                    return self._as_hit(asked.key, found), waited
+                    return self._as_hit(asked.digest, found), waited
                 waited = True
                 self._wait(cancelled, look_again, ends, cancelled)
                 look_again = min(look_again * 2, _LOOK_SECONDS[1])
         finally:
             if not is_mine:
-                self._part(asked.key)
+                self._part(asked.digest)
 
-    def _hinted(self, key: str) -> Hit | None:
+    def _hinted(self, key: str) -> CacheHit | None:
         """Return the answer that can be given, where one was seen before."""
         if key not in self._hints:
             return None
@@ -222,9 +222,9 @@ class Answers:
         self._hints.pop(key, None)
         return None
 
-    def _as_hit(self, key: str, done: Done) -> Hit:
+    def _as_hit(self, key: str, done: Done) -> CacheHit:
         self._hint(key)
-        return Hit(generation_id=done.holder, made_at=done.since, **done.result)
+        return CacheHit(generation_id=done.holder, made_at=done.since, **done.result)
 
     def _hint(self, key: str) -> None:
         if len(self._hints) >= _MOST_HINTS:
@@ -235,7 +235,7 @@ class Answers:
         left = ends - self._clock.monotonic()
         if left <= 0:
             raise Exhausted(
-                "Another call was answering the same question, and did not end in time. Ask again.",
+                "Another call was answering the same, and did not end in time. Ask again.",
                 outcome=Outcome.TIMEOUT,
             )
         self._clock.wait(woken, min(seconds, left))

@@ -160,7 +160,7 @@ class Generation(BaseModel):
     cost_usd: float | None = Field(description="The sum over attempts; null where one of them has no known price.")
     cost_nano_usd: int | None = Field(description="The same, exact: billionths of a dollar.")
     estimated: bool
-    answered_from: str | None = Field(description="The generation whose answer was given again; null for almost all.")
+    answered_from: str | None = Field(description="The generation whose answer was cached; null for almost all.")
     saved_nano_usd: int = Field(description="What that answer had cost.")
     trace: list[Step]
     duration_ms: float
@@ -171,7 +171,7 @@ class Partial(BaseModel):
     """The object as far as it has come."""
 
     value: Any
-    attempt: int = Field(description="The attempt that writes it; a higher number starts anew.")
+    attempt: int = Field(description="The attempt that writes it; with a higher number the answer begins again.")
 
 
 class Event(BaseModel):

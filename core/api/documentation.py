@@ -14,7 +14,7 @@ from core.api.problem import MEDIA_TYPE
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     said = {
         401: "No key was sent, or one that is not known here.",
-        402: "The tenant's budget does not cover what this could cost; `resets_at` says when it starts anew.",
+        402: "The tenant's budget does not cover what this could cost; `resets_at` says when it resets.",
         403: "The key may not do this, or a flag is off for its tenant.",
         404: "The request names a schema, route or generation that is not there.",
         408: "The body did not come in time.",

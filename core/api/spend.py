@@ -24,7 +24,7 @@ class Bought(BaseModel):
     """What some money bought; amounts in nano-dollars, billionths of a dollar."""
 
     calls: int = Field(description="Generations that began in the window, refused ones included.")
-    valid_objects: int = Field(description="Valid objects that callers got, answers given again included.")
+    valid_objects: int = Field(description="Valid objects that callers got, answers from the cache included.")
     attempts: int = Field(description="Provider calls.")
     discarded_attempts: int = Field(description="Provider calls that gave no caller a valid object.")
     spend_usd: float | None = Field(description="`spend_nano_usd` in dollars.")

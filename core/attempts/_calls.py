@@ -82,12 +82,12 @@ class Calls:
         return call
 
     def met(self, call: ProviderCall, conversation: Conversation) -> Conversation:
-        """Return what to send: where a fire drill strikes, what meets its fault."""
+        """Return what to send: where a fire drill injects a fault, what meets it."""
         if call.injected is not None:
             self._bookkeeper.note(
                 "drill", f"{call.candidate.name}: {call.injected.drill.fault.label}, by a fire drill."
             )
-        return faults.struck(conversation, call.injected)
+        return faults.with_fault(conversation, call.injected)
 
     def answered(
         self,
@@ -111,7 +111,7 @@ class Calls:
     def _tell_breaker(self, call: ProviderCall, came: Answer | ProviderError, *, valid: bool | None = None) -> None:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
 
-        Breakers are everybody's: a caller who leaves, or who has no time, or whom a fire drill strikes, must not open
+        Breakers are everybody's: a caller who leaves, or who has no time, or who meets an injected fault, must not open
         one for all others; nor must a fault of ours, or close one.
         """
         candidate, took = call.candidate, self._clock.monotonic() - call.began

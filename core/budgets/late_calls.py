@@ -17,7 +17,7 @@ import sqlalchemy
 from sqlalchemy import Connection, String, bindparam, delete
 from sqlmodel import Session, col, select
 
-from core.budgets.openings import LONGEST_CALL, SETTLES_AFTER, SKEW, carried_entry
+from core.budgets.openings import LONGEST_CALL, SETTLES_AFTER, SKEW, opening_entry
 from core.clock import Clock, last_id, micros
 from core.journal import JournalWriter
 from core.statements import json_text
@@ -38,7 +38,7 @@ SELECT late.account_id, late.id, late.generation_id, late.cost_nano_usd, late.es
     SELECT c.id AS account_id, a.id, a.generation_id, a.cost_nano_usd, a.estimated,
     (SELECT COUNT(*) FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = c.id) AS charges,
     (SELECT CAST(COALESCE(SUM(e.nano_usd), 0) AS BIGINT) FROM ledger_entry e WHERE e.generation_id = g.id
-        AND e.account_id || '' = c.id AND e.kind = 'carried' AND e.cause = a.id) AS counted
+        AND e.account_id || '' = c.id AND e.kind = 'opening_balance' AND e.cause = a.id) AS counted
     FROM asked JOIN account c ON c.id = asked.account_id JOIN budget b ON b.id = c.budget_id {calls}
     WHERE g.started_at + 0 >= c.starts_at AND g.started_at + 0 < c.ends_at AND a.cost_nano_usd IS NOT NULL
     AND b.scope_name = CASE b.scope WHEN 'model' THEN a.provider || '/' || a.model
@@ -58,7 +58,7 @@ _BY_ATTEMPT = (
     "JOIN attempt a ON a.id = asked.attempt_id JOIN generation g ON g.id = a.generation_id",
 )
 _MOVE = """WITH moved(id, spent) AS (VALUES {values})
-UPDATE account SET spent_nano_usd = spent_nano_usd + moved.spent, carried_count = carried_count + 1
+UPDATE account SET spent_nano_usd = spent_nano_usd + moved.spent, opening_moves = opening_moves + 1
 FROM moved WHERE account.id = moved.id"""
 _KEEP = """WITH kept(account_id, as_of, still) AS (VALUES {values})
 UPDATE opening SET out = kept.still FROM kept
@@ -141,7 +141,7 @@ class LateCalls:
             if not late:
                 return
             entries = [
-                carried_entry(self._clock, one.account_id, one.cost_nano_usd - int(one.counted), one) for one in late
+                opening_entry(self._clock, one.account_id, one.cost_nano_usd - int(one.counted), one) for one in late
             ]
             self._journal.post(self._store.cursor(session), entries)
             spent: Counter[str] = Counter()

@@ -42,18 +42,18 @@ JOIN attempt a ON a.generation_id = g.id
 WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
 AND (g.error_code IS NULL OR g.error_code <> 'lost' OR g.started_at < :settled)
 AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"""
-_ACCOUNT = """SELECT id, carried_count FROM account
+_ACCOUNT = """SELECT id, opening_moves FROM account
 WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"""
-_CARRIED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
-WHERE account_id = :account_id AND kind = 'carried'"""
+_BEGAN_WITH = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
+WHERE account_id = :account_id AND kind = 'opening_balance'"""
 _REPRICED = "SELECT COUNT(*), COALESCE(SUM(attempts), 0) FROM repricing"
-# Whatever moves what is carried moves one of these: another opening, a call that was late for one, a re-pricing.
-_OPEN = """UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, carried_count = carried_count + 1
-WHERE id = :id AND carried_count = :carried_count AND (SELECT COUNT(*) FROM repricing) = :repricings
+# Whatever moves an opening balance moves one of these: another opening, a call that was late for one, a re-pricing.
+_OPEN = """UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, opening_moves = opening_moves + 1
+WHERE id = :id AND opening_moves = :opening_moves AND (SELECT COUNT(*) FROM repricing) = :repricings
 AND (SELECT COALESCE(SUM(attempts), 0) FROM repricing) = :repriced"""
 # What was counted of those that are out again, or may come back: they are counted by themselves, when they have ended.
 _COUNTED_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
-WHERE account_id = :account_id AND kind = 'carried' AND generation_id IN :ids"""
+WHERE account_id = :account_id AND kind = 'opening_balance' AND generation_id IN :ids"""
 _OUT = "SELECT generation_id FROM reservation WHERE tenant_id = :tenant_id"
 _LOST = """SELECT id FROM generation WHERE tenant_id = :tenant_id AND error_code = 'lost'
 AND started_at >= :starts_at AND started_at < :ends_at AND started_at >= :settled"""
@@ -75,7 +75,7 @@ class OpeningBalance:
     """Empty where there was no account."""
     nano_usd: int = 0
     moved: tuple[int, int, int] = (0, 0, 0)
-    """What must be the same when it is written: how often the account was carried to, re-pricings, calls re-priced."""
+    """What must be the same when it is written: how often the balance was moved, re-pricings, calls re-priced."""
     as_of: datetime | None = None
     """``None`` where there was nothing to sum: the budget has governed since before the period."""
     out: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Openings:
         self._account = store.prepare(_ACCOUNT)
         self._insert_account = store.prepare(
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd, "
-            "carried_count) VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING"
+            "opening_moves) VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING"
         )
         self._open = store.prepare(_OPEN)
         self._forget = store.prepare("DELETE FROM opening WHERE account_id = :account_id")
@@ -114,8 +114,8 @@ class Openings:
         with self._store.scanning() as session:
             connection = session.connection()
             account = _first(connection, _ACCOUNT, _key(terms, span))
-            account_id, carried_count = account or ("", 0)
-            carried = _first(connection, _CARRIED, {"account_id": account_id})
+            account_id, opening_moves = account or ("", 0)
+            began_with = _first(connection, _BEGAN_WITH, {"account_id": account_id})
             repricings, repriced = _first(connection, _REPRICED, {})
             out = _ids(connection, _OUT, tenant) + _ids(connection, _LOST, tenant | times)
             apart = _first(connection, _COUNTED_APART, {"account_id": account_id, "ids": out})
@@ -126,8 +126,8 @@ class Openings:
                 _SPENT.format(scope=_SCOPES[terms.scope]),
                 {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id},
             )
-        nano_usd = int(spent[0]) - (int(carried[0]) - int(apart[0]))
-        moved = (carried_count, int(repricings), int(repriced))
+        nano_usd = int(spent[0]) - (int(began_with[0]) - int(apart[0]))
+        moved = (opening_moves, int(repricings), int(repriced))
         return OpeningBalance(terms, span, account_id, nano_usd, moved, now, tuple(out), tuple(sorted(counted)))
 
     def open_in(self, cursor: Cursor, balances: Sequence[OpeningBalance]) -> None:
@@ -143,7 +143,7 @@ class Openings:
         found = {self._found(cursor, one): one for one in balances}
         late = {account_id: one for account_id, one in sorted(found.items()) if account_id and one.as_of is not None}
         self._journal.post(
-            cursor, [carried_entry(self._clock, one, each.nano_usd) for one, each in late.items() if each.nano_usd]
+            cursor, [opening_entry(self._clock, one, each.nano_usd) for one, each in late.items() if each.nano_usd]
         )
         for account_id, balance in late.items():
             cursor.execute(self._forget, {"account_id": account_id})
@@ -157,8 +157,8 @@ class Openings:
             }
             self._insert_opening(cursor, [opening])
         for account_id, balance in late.items():
-            carried_count, repricings, repriced = balance.moved
-            values = {"carried_count": carried_count, "repricings": repricings, "repriced": repriced}
+            opening_moves, repricings, repriced = balance.moved
+            values = {"opening_moves": opening_moves, "repricings": repricings, "repriced": repriced}
             cursor.execute(self._open, values | {"id": account_id, "spent": balance.nano_usd})
             if not cursor.rowcount:
                 raise BooksMoved
@@ -177,7 +177,7 @@ class Openings:
         raise BooksMoved
 
 
-def carried_entry(clock: Clock, account_id: str, nano_usd: int, late: Any = None) -> dict[str, Any]:
+def opening_entry(clock: Clock, account_id: str, nano_usd: int, late: Any = None) -> dict[str, Any]:
     """Return the ledger entry of what an account begins with, or of an attempt that was *late* for it."""
     return {
         "id": clock.new_id(),
@@ -185,7 +185,7 @@ def carried_entry(clock: Clock, account_id: str, nano_usd: int, late: Any = None
         "account_id": account_id,
         "generation_id": late.generation_id if late else "",
         "attempt_id": None,
-        "kind": LedgerKind.CARRIED.value,
+        "kind": LedgerKind.OPENING_BALANCE.value,
         "cause": late.id if late else "",
         "nano_usd": nano_usd,
         "estimated": bool(late.estimated) if late else False,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 
 class Period(StrEnum):
-    """How long a budget lasts before it starts anew."""
+    """How long a budget lasts before it resets."""
 
     DAY = "day"
     WEEK = "week"

@@ -350,7 +350,7 @@ class Reservations:
         needed = dollars(move.held + handle.held.get(move.account_id, 0))
         return BudgetExceeded(
             f"The next attempt could cost {needed}, and {dollars(left)} of {terms.name}, {dollars(limit)}, is left. "
-            f"It starts anew at {ends_at:%Y-%m-%d %H:%M} UTC; an operator can raise it, or ask for fewer tokens.",
+            f"It resets at {ends_at:%Y-%m-%d %H:%M} UTC; an operator can raise it, or ask for fewer tokens.",
             scope=terms.scope.value,
             scope_name=terms.scope_name,
             limit_nano_usd=limit,

@@ -106,8 +106,8 @@ def catalog(
             name="claims",
             every=_OFTEN,
             one_process=True,
-            does="Deletes kept answers, and other results of claims, that are too old.",
-            otherwise="Kept answers past their time are still stored; they are not given again.",
+            does="Deletes cached answers, and other results of claims, that are too old.",
+            otherwise="Cached answers past their time are still stored; no call is answered from them.",
             run=claims.sweep,
         ),
         Chore(

@@ -1,4 +1,4 @@
-"""The answers that are kept and given again."""
+"""The answers that are kept and from the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @proctor.group("cache")
 def cache_group() -> None:
-    """Answers that are kept, and given again to whoever asks the same."""
+    """The answer cache: who asks the same is answered from it, without a provider."""
 
 
 @command(cache_group, "show")
@@ -38,7 +38,7 @@ def show(runtime: Runtime, tenant: str) -> Output:
 @command(cache_group, "clear")
 @click.argument("tenant")
 def clear(runtime: Runtime, tenant: str) -> Output:
-    """Forget every kept answer of a tenant: whoever asks again is answered by a provider."""
+    """Forget every cached answer of a tenant: whoever asks again is answered by a provider."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     cleared = runtime.answers.clear(LOCAL_OPERATOR, owner)
-    return Output({"tenant": owner.name, "cleared": cleared}, f"{cleared} kept answers of {owner.name} are cleared.")
+    return Output({"tenant": owner.name, "cleared": cleared}, f"{cleared} cached answers of {owner.name} are cleared.")

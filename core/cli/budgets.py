@@ -213,7 +213,7 @@ def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str 
 def _shown(owner: Tenant, state: BudgetState) -> Output:
     zone = ZoneInfo(owner.timezone)
     resets = state.ends_at.astimezone(zone)
-    ends = "It ends" if state.terms.starts_at else "It starts anew"
+    ends = "It ends" if state.terms.starts_at else "It resets"
     raised = state.limit_nano_usd - state.terms.limit_nano_usd
     return Output(
         {"tenant": owner.name} | _document(state),

@@ -1,4 +1,4 @@
-"""Prices: what models cost, what an operator says they cost, and history priced anew."""
+"""Prices: what models cost, what an operator says they cost, and history re-priced."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def set_price(  # noqa: PLR0917 one for each option
     )
     aside = ""
     if from_at is not None and from_at < now:
-        aside = "Calls that were recorded keep their price. To price them anew: proctor price reprice"
+        aside = "Calls that were recorded keep their price. To re-price them: proctor price reprice"
     return Output(document, text, aside)
 
 
@@ -223,7 +223,7 @@ def list_repricings(runtime: Runtime, repricing: str | None) -> Output:
         found = runtime.repricings.list(LOCAL_OPERATOR)
         rows = [_row(one) for one in found]
         heads = ("ID", "AT", "BY", "MODEL", "ATTEMPTS", "BEFORE", "AFTER", "REASON")
-        text = table(heads, rows) if rows else "History was never priced anew."
+        text = table(heads, rows) if rows else "History was never re-priced."
         return Output({"repricings": [one.model_dump() for one in found]}, text)
     one = runtime.repricings.find(LOCAL_OPERATOR, repricing)
     old = runtime.repricings.old_figures(LOCAL_OPERATOR, repricing)
@@ -319,7 +319,7 @@ def _previewed(preview: RepricingPreview) -> dict[str, Any]:
 
 def _told(preview: RepricingPreview, were: str) -> str:
     said = (
-        f"{preview.attempts:,} attempts {were} priced anew ({preview.unpriced:,} of them had no price): "
+        f"{preview.attempts:,} attempts {were} re-priced ({preview.unpriced:,} of them had no price): "
         f"{usd(preview.before_nano_usd)} before, {usd(preview.after_nano_usd)} after. "
         f"{preview.unchanged:,} cost the same, {preview.still_unpriced:,} have no price even now."
     )

@@ -100,7 +100,7 @@ def _told(bill: Statement) -> str:
         _lines("SCHEMA", bill.schemas),
         (
             f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by "
-            f"{_many(bill.total.answers, 'answer')} given again."
+            f"{_many(bill.total.answers, 'answer')} from the cache."
         ),
         f"Ledger: {usd(bill.charged_nano_usd)} charged to the budget, {usd(bill.outside_nano_usd)} spent without one.",
     ]

@@ -36,6 +36,6 @@ class Generation:
     duration_ms: float
     ttft_ms: float | None
     answered_from: str | None = None
-    """The generation whose answer was given again."""
+    """The generation that left the answer in the cache."""
     saved_nano_usd: int = 0
     """What that answer had cost."""

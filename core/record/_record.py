@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import orjson
 
-from core.answers import Hit
+from core.answers import CacheHit
 from core.attempts import Attempt, ProviderCall
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
@@ -116,7 +116,7 @@ class Record:
         self._unwritten: list[Attempt] = []
         self._trace: list[dict[str, Any]] = []
         self._value: Any = None
-        self._hit: Hit | None = None
+        self._hit: CacheHit | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
@@ -240,8 +240,8 @@ class Record:
         detail = f": {attempt.error_detail}" if attempt.error_detail else ""
         self.step("attempt", attempt.outcome.value, reason + detail)
 
-    def answered_again(self, hit: Hit) -> None:
-        """Take in that an earlier answer is given again."""
+    def answered_again(self, hit: CacheHit) -> None:
+        """Take in that the cache answers."""
         self._hit = hit
         age = (self._clock.now() - hit.made_at).total_seconds()
         saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."

@@ -25,7 +25,7 @@ class CallCell(NamedTuple):
     version: int | None
     outcome: str
     given_by: str | None
-    """``provider/model`` that once made the answer, of calls whose answer was given again."""
+    """``provider/model`` that once made the answer, of calls whose answer was from the cache."""
     calls: int
     reached: int
     unpriced: int
@@ -182,7 +182,7 @@ class Bought:
         self.priced_spent += row.spent
 
     def add_given(self, row: CallCell) -> None:
-        """Count in, for the model that made them once, objects that were given again."""
+        """Count in, for the model that made them once, objects that were from the cache."""
         self.calls += row.calls
         self.valid += row.calls
         self.priced_valid += row.calls

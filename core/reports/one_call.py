@@ -103,7 +103,7 @@ class Call:
     wasted_nano_usd: int
     estimated: bool
     answered_from: str | None
-    """The generation whose answer was given again."""
+    """The generation that left the answer in the cache."""
     saved_nano_usd: int
     user_hash: str | None
     caller_metadata: Mapping[str, Any] | None

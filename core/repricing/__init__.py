@@ -1,4 +1,4 @@
-"""History priced anew: an operator's explicit decision, which keeps the old figures.
+"""History re-priced: an operator's explicit decision, which keeps the old figures.
 
 What a call cost is frozen on its attempt. Where its price was wrong or unknown, an operator may put in its place what
 the present prices say of that time: attempts, generations, ledger and accounts move together and by the same

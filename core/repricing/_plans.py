@@ -25,7 +25,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepricingScope:
-    """Which calls are to be priced anew: those that began from ``starts_at`` on and before ``ends_at``."""
+    """Which calls are to be re-priced: those that began from ``starts_at`` on and before ``ends_at``."""
 
     provider: str
     model: str
@@ -111,7 +111,7 @@ def check(scope: RepricingScope) -> None:
     if scope.provider not in PROVIDERS:
         raise Invalid(f"The provider is one of {', '.join(PROVIDERS)}; this is {scope.provider!r}.")
     if not scope.model.strip():
-        raise Invalid("Name the model whose calls are to be priced anew, or * for every model of the provider.")
+        raise Invalid("Name the model whose calls are to be re-priced, or * for every model of the provider.")
     if scope.starts_at.tzinfo is None or scope.ends_at.tzinfo is None:
         raise Invalid("The span of time begins and ends at times with their zones.")
     if scope.starts_at >= scope.ends_at:
@@ -124,8 +124,8 @@ class Payers:
 
     by_attempt: dict[str, list[str]]
     """The accounts that pay for an attempt, one ledger entry each."""
-    carried: dict[str, int]
-    """By how many nano-dollars the sums move that accounts began with."""
+    opening_balances: dict[str, int]
+    """By how many nano-dollars they move, by account."""
 
 
 def attempts(connection: Connection, scope: RepricingScope, settled_before: datetime, most: int) -> Sequence[Any]:
@@ -192,7 +192,7 @@ def payers_of(connection: Connection, changes: Sequence[PriceChange]) -> Payers:
 
     An attempt's difference goes to the accounts that were charged for it. An attempt that was unpriced was charged to
     none: it is charged to those that cover its generation and whose budget is for such a call. An account that was
-    opened when its period had begun holds the cost of earlier calls as one carried sum: that sum moves.
+    opened when its period had begun holds the cost of earlier calls in its opening balance: that moves.
     """
     charged: dict[str, set[str]] = defaultdict(set)
     for chunk in _chunks([change.attempt.id for change in changes]):
@@ -205,22 +205,22 @@ def payers_of(connection: Connection, changes: Sequence[PriceChange]) -> Payers:
             charged[str(attempt_id)].add(account_id)
     accounts = _accounts_around(connection, changes)
     ids = [account.id for several in accounts.values() for account in several]
-    carrying: set[str] = set()
+    with_opening: set[str] = set()
     for chunk in _chunks(ids):
         query = sqlalchemy.select(col(LedgerEntry.account_id)).where(
-            col(LedgerEntry.account_id).in_(chunk), col(LedgerEntry.kind) == LedgerKind.CARRIED
+            col(LedgerEntry.account_id).in_(chunk), col(LedgerEntry.kind) == LedgerKind.OPENING_BALANCE
         )
-        carrying |= set(connection.execute(query.distinct()).scalars())
-    carried: dict[str, int] = defaultdict(int)
+        with_opening |= set(connection.execute(query.distinct()).scalars())
+    moved: dict[str, int] = defaultdict(int)
     for change in changes:
         attempt = change.attempt
         covering = {account.id for account in accounts[attempt.tenant_id] if _covers(account, attempt)}
         if attempt.cost_nano_usd is None:
             charged[attempt.id] |= covering
         else:
-            for account_id in (covering & carrying) - charged[attempt.id]:
-                carried[account_id] += change.difference
-    return Payers({change.attempt.id: sorted(charged[change.attempt.id]) for change in changes}, dict(carried))
+            for account_id in (covering & with_opening) - charged[attempt.id]:
+                moved[account_id] += change.difference
+    return Payers({change.attempt.id: sorted(charged[change.attempt.id]) for change in changes}, dict(moved))
 
 
 def _accounts_around(connection: Connection, changes: Sequence[PriceChange]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""Prices history anew, and remembers what it was."""
+"""Re-prices history, and remembers what it was."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SETTLES_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldFigure:
-    """What one attempt cost before it was priced anew."""
+    """What one attempt cost before it was re-priced."""
 
     attempt_id: str
     generation_id: str
@@ -59,7 +59,7 @@ class OldFigure:
 
 
 class Repricings:
-    """Prices history anew, and remembers what it was."""
+    """Re-prices history, and remembers what it was."""
 
     def __init__(self, store: Store, clock: Clock, *, most_attempts: int = MOST_ATTEMPTS) -> None:
         self._most = most_attempts
@@ -83,7 +83,7 @@ class Repricings:
     def reprice(
         self, principal: Principal, scope: RepricingScope, reason: str, *, expected: RepricingPreview | None = None
     ) -> Repricing:
-        """Price calls anew, some hundred in one transaction; return what was done.
+        """Re-price calls, some hundred in one transaction; return what was done.
 
         Whatever is done is whole: attempts, their generations, ledger and accounts move together. If the process dies
         on the way, the re-pricing says how far it came, and another one does the rest. A call that others have
@@ -135,7 +135,7 @@ class Repricings:
                 action="price.reprice",
                 kind="price",
                 subject=scope.subject,
-                summary=f"{preview.attempts:,} attempts of {scope.subject} {span} were priced anew: "
+                summary=f"{preview.attempts:,} attempts of {scope.subject} {span} were re-priced: "
                 f"${as_dollars(preview.before_nano_usd)} became ${as_dollars(preview.after_nano_usd)}.",
                 tenant_id=scope.tenant_id or None,
                 before={"nano_usd": preview.before_nano_usd, "unpriced_attempts": preview.unpriced},
@@ -212,7 +212,7 @@ class Repricings:
         """Return what is to change, for people and in detail, as the session's transaction sees it."""
         rows = attempts(session.connection(), scope, self._clock.now() - _SETTLES_AFTER, self._most)
         if len(rows) > self._most:
-            raise Invalid(f"These are more than {self._most:,} calls. Price them anew in shorter spans of time.")
+            raise Invalid(f"These are more than {self._most:,} calls. Re-price them in shorter spans of time.")
         costs = books(session, sorted({row.tenant_id for row in rows}))
         changes: list[PriceChange] = []
         still_unpriced = 0
@@ -269,12 +269,12 @@ class Repricings:
                 "account_id": account_id,
                 "generation_id": "",
                 "attempt_id": None,
-                "kind": LedgerKind.CARRIED.value,
+                "kind": LedgerKind.OPENING_BALANCE.value,
                 "cause": done.id,
                 "nano_usd": nano_usd,
                 "estimated": False,
             }
-            for account_id, nano_usd in payers.carried.items()
+            for account_id, nano_usd in payers.opening_balances.items()
             if nano_usd
         ]
         connection.execute(
@@ -312,7 +312,7 @@ class Repricings:
                 .where(col(Account.id) == account_id)
                 .values(
                     spent_nano_usd=col(Account.spent_nano_usd) + nano_usd,
-                    carried_count=col(Account.carried_count) + 1,
+                    opening_moves=col(Account.opening_moves) + 1,
                 )
             )
         done.attempts += len(changes)

@@ -38,8 +38,8 @@ class Account(Row, table=True):
     ends_at: datetime = utc()
     spent_nano_usd: int = money(default=0)
     held_nano_usd: int = money(default=0)
-    carried_count: int = 0
-    """How often what is carried in it was moved: who has summed that, and is about to write it, finds out."""
+    opening_moves: int = 0
+    """How often its opening balance was moved: who has summed that, and is about to write it, finds out."""
 
 
 class Reservation(Row, table=True):
@@ -132,9 +132,9 @@ class GenerationRow(Row, table=True):
     estimated: bool = False
     """Whether any part of usage or cost is an estimate."""
     saved_nano_usd: int = money(default=0)
-    """What an answer given again would have cost."""
+    """What an answer from the cache would have cost."""
     answered_from: str | None = Field(default=None)
-    """The generation whose answer was given again."""
+    """The generation that left the answer in the cache."""
     user_hash: str | None = None
     """A keyed hash of the caller's user id."""
     caller_metadata: dict[str, Any] | None = json(default=None)

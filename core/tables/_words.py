@@ -59,7 +59,7 @@ class LedgerKind(StrEnum):
     """The difference between the estimate for a call that was given up for lost and what it cost after all."""
     REFUND = "refund"
     """As correction, in ledgers that were begun before attempts of lost calls were recorded."""
-    CARRIED = "carried"
+    OPENING_BALANCE = "opening_balance"
     """What had been spent in the period before the account was opened in it."""
     REPRICING = "repricing"
     """The difference that an operator's re-pricing of history made."""

@@ -1,4 +1,4 @@
-"""What there is to do about prices: calls without one, and history that should be priced anew."""
+"""What there is to do about prices: calls without one, and history that should be re-priced."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> N
 
 
 def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:
-    """Draw the choice of what to price anew, and what was; *models* are those to choose from."""
+    """Draw the choice of what to re-price, and what was; *models* are those to choose from."""
     with layout.card(
         "Repricing",
         key="history",

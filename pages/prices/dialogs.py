@@ -1,4 +1,4 @@
-"""What the page Prices asks: what a model costs, what is taken back, what of history is priced anew."""
+"""What the page Prices asks: what a model costs, what is taken back, what of history is re-priced."""
 
 from __future__ import annotations
 

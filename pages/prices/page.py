@@ -1,4 +1,4 @@
-"""Prices: what the models in use cost today and by whose word, calls without a price, and history priced anew."""
+"""Prices: what the models in use cost today and by whose word, calls without a price, and history re-priced."""
 
 from __future__ import annotations
 

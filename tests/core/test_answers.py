@@ -1,4 +1,4 @@
-"""Answers that are given again: what a question is, who answers it when many ask, and what becomes of the answer."""
+"""The answer cache: what a key holds, who answers it when many ask, and what becomes of the answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from core.answers import Answered, Answers, Question, question
+from core.answers import AnswerKey, Answers, CachedAnswer, answer_key
 from core.attempts import Candidate, RouteTerms
 from core.budgets import Mode
 from core.claims import Claims
@@ -141,9 +141,9 @@ def terms(candidates: Sequence[Candidate], **more: Any) -> RouteTerms:
 def key(asked: dict[str, Any], **route: Any) -> str:
     """Return the key of what is *asked*."""
     rest = {name: part for name, part in asked.items() if name != "candidates"}
-    made = question(**rest, route=terms(asked["candidates"], **route), generation_id="g", retention=timedelta(days=1))
+    made = answer_key(**rest, route=terms(asked["candidates"], **route), generation_id="g", retention=timedelta(days=1))
     assert made is not None
-    return made.key
+    return made.digest
 
 
 @given(asked=_asked)
@@ -183,7 +183,7 @@ def test_the_order_of_candidates_matters() -> None:
 )
 def test_how_long_an_answer_lasts(cache_seconds: int | None, retention: int, lasts: int) -> None:
     """It lasts as long as its route says and its tenant's payloads are kept; without either it is no question."""
-    made = question(
+    made = answer_key(
         tenant_id="t",
         generation_id="g",
         schema="s",
@@ -414,16 +414,16 @@ def answers(store: Counting, clock: ManualClock) -> Iterator[Answers]:
         yield Answers(store, clock, claims)
 
 
-def ask(key: str = "k", *, generation: str = "g1", tenant_id: str = "t", seconds: float = 60) -> Question:
+def ask(key: str = "k", *, generation: str = "g1", tenant_id: str = "t", seconds: float = 60) -> AnswerKey:
     """Return a question."""
-    return Question(key=key, tenant_id=tenant_id, generation_id=generation, lasts=timedelta(seconds=seconds))
+    return AnswerKey(digest=key, tenant_id=tenant_id, generation_id=generation, lasts=timedelta(seconds=seconds))
 
 
 def test_what_a_miss_and_a_hit_cost(store: Counting, answers: Answers) -> None:
     """A miss is two statements and a hit one; what may not be kept costs nothing."""
     turn = answers.look_up(ask(), ends=9, cancelled=NEVER)
     assert turn.hit is None
-    turn.end(Answered({"a": 1}, "openai", "m", 7))
+    turn.end(CachedAnswer({"a": 1}, "openai", "m", 7))
     assert store.asked == 2
 
     given = answers.look_up(ask(generation="g2"), ends=9, cancelled=NEVER).hit
@@ -437,19 +437,19 @@ def test_what_a_miss_and_a_hit_cost(store: Counting, answers: Answers) -> None:
     )
     assert store.asked == 3
 
-    answers.look_up(None, ends=9, cancelled=NEVER).end(Answered({}, "openai", "m", 1))
+    answers.look_up(None, ends=9, cancelled=NEVER).end(CachedAnswer({}, "openai", "m", 1))
     assert store.asked == 3
 
 
 def test_an_answer_grows_old(answers: Answers, clock: ManualClock) -> None:
     """It is given until its time is over, and not at that moment any more."""
-    answers.look_up(ask(), ends=9, cancelled=NEVER).end(Answered("x", "openai", "m", None))
+    answers.look_up(ask(), ends=9, cancelled=NEVER).end(CachedAnswer("x", "openai", "m", None))
     clock.advance(59.9)
     assert answers.look_up(ask(generation="g2"), ends=99, cancelled=NEVER).hit is not None
     clock.advance(0.1)
     turn = answers.look_up(ask(generation="g3"), ends=99, cancelled=NEVER)
     assert turn.hit is None
-    turn.end(Answered("y", "openai", "m", None))
+    turn.end(CachedAnswer("y", "openai", "m", None))
     given = answers.look_up(ask(generation="g4"), ends=99, cancelled=NEVER).hit
     assert given is not None
     assert given.value == "y"
@@ -463,9 +463,9 @@ def test_who_was_given_up_keeps_nothing(store: Counting, answers: Answers, clock
         clock.advance(10)
         turn = answers.look_up(ask(generation="next"), ends=99, cancelled=NEVER)
         assert turn.hit is None
-        first.end(Answered("late", "openai", "m", None))
+        first.end(CachedAnswer("late", "openai", "m", None))
         first.end(None)
-        turn.end(Answered("next", "openai", "m", None))
+        turn.end(CachedAnswer("next", "openai", "m", None))
 
     given = answers.look_up(ask(generation="third"), ends=99, cancelled=NEVER).hit
     assert given is not None
@@ -484,7 +484,7 @@ def test_a_wait_has_an_end(store: Counting, answers: Answers, clock: ManualClock
         gone.set()
         with pytest.raises(Cancelled):
             answers.look_up(ask(), ends=clock.monotonic() + 5, cancelled=gone)
-        other.end(Answered("x", "openai", "m", None))
+        other.end(CachedAnswer("x", "openai", "m", None))
     assert answers.look_up(ask(), ends=clock.monotonic() + 5, cancelled=NEVER).hit is not None
 
 
@@ -501,7 +501,7 @@ def test_operators_clear(proctor: Rig, route: str, wire: WireServer) -> None:
         answers.clear(program(tenant), tenant)
 
     assert answers.clear(LOCAL_OPERATOR, tenant) == 1
-    turn.end(Answered("x", "openai", "m", 1))
+    turn.end(CachedAnswer("x", "openai", "m", 1))
     assert answers.show(LOCAL_OPERATOR, tenant).answers == 0
     assert proctor.ask(tenant, input=asked, route=route).generation.outcome is Outcome.VALID_FIRST_TRY
     assert proctor.ask(other, input=asked, route=route).generation.outcome is Outcome.CACHE_HIT
@@ -658,7 +658,7 @@ def test_never_two_at_once(database_url: str) -> None:
             time.sleep(chance.random() / 100)
             with guard:
                 busy[key] -= 1
-            turn.end(None if chance.random() < 0.3 else Answered(key, "openai", "m", 1))
+            turn.end(None if chance.random() < 0.3 else CachedAnswer(key, "openai", "m", 1))
 
     together(12, work)
     for answers, claims, store in zip(processes, leases, stores, strict=True):

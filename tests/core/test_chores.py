@@ -138,7 +138,7 @@ def an_old_payload(runtime: Runtime) -> Callable[[], bool]:
 
 
 def an_old_answer(runtime: Runtime) -> Callable[[], bool]:
-    """A kept answer is past its time."""
+    """A cached answer is past its time."""
     clock = ManualClock(LONG_AGO)
     with closing(Claims(runtime.store, clock)) as claims:
         lease: Any = claims.claim("answer", "old")

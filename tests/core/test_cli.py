@@ -263,7 +263,7 @@ def test_what_is_no_amount_is_no_budget(acme: Run, written: str) -> None:
 
 
 def test_a_budget_is_told_in_a_sentence(acme: Run) -> None:
-    """People read what is spent, of how much, and when it starts anew where the tenant lives."""
+    """People read what is spent, of how much, and when it resets where the tenant lives."""
     acme("budget", "set", "Acme", "5")
     acme("generate", TICKET, "The printer is on fire.")
 

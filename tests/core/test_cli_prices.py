@@ -66,7 +66,7 @@ def test_from_unpriced_to_priced(price: Run) -> None:
     assert made.out.startswith("compatible/own costs $2 in and $8 out per million tokens from ")
     assert "proctor price reprice" in made.err
     dry = price(*REPRICE, "--dry-run")
-    assert "1 attempts would be priced anew (1 of them had no price): $0.00 before, $0.0015 after" in dry.out
+    assert "1 attempts would be re-priced (1 of them had no price): $0.00 before, $0.0015 after" in dry.out
     assert "Nothing was changed." in dry.err
     assert price("unpriced", "--json").document["unpriced"][0]["calls"] == 1
     done = price(*REPRICE, "--reason", "late", "--json").document

@@ -255,7 +255,7 @@ def proctor(url: str, *arguments: str) -> Any:
 
 
 def test_another_process_starts_and_stops(on: Rig, sqlite_url: str, wire: WireServer) -> None:
-    """What the command line begins strikes the next call of a process that has run for long; so it is with the stop."""
+    """The next call of a process that has run for long meets what the command line begins; so it is with the stop."""
     tenant, route = on.tenant(), on.route(OPENAI, ANTHROPIC)
     assert on.ask(tenant, route=route).generation.outcome == "valid_first_try"
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from core.attempts import Candidate
 from core.clock import ManualClock
 from core.errors import Cancelled
-from core.faults import Drill, Fault, InjectedFault, met, struck
+from core.faults import Drill, Fault, InjectedFault, met, with_fault
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer, Ask, Failed
 from core.providers.local import Local
@@ -31,7 +31,7 @@ from tests.wire.server import WireServer
 
 WAYS = ("chat", "chat-stream", "responses", "responses-stream", "messages", "messages-stream")
 HOUR = timedelta(hours=1)
-STRUCK = {
+SEEN = {
     Fault.RATE_LIMIT: ("throttled", 429),
     Fault.SERVER_ERROR: ("server_error", 500),
     Fault.INVALID: ("invalid", 200),
@@ -70,13 +70,13 @@ def walked(loop: Loop) -> Walked:
         (Fault.INVALID, ["first", "re-ask", "re-ask"]),
     ],
 )
-def test_a_struck_call_never_goes_out(fault: Fault, kinds: list[str], walked: Walked) -> None:
+def test_a_faulty_call_never_goes_out(fault: Fault, kinds: list[str], walked: Walked) -> None:
     """The provider is not called, nothing is paid, and each attempt says that it was a drill, and which."""
     provider = Scripted(walked.clock, good)
 
     walked.ends({"openai": provider}, drills=(drill(fault),))
 
-    code, status = STRUCK[fault]
+    code, status = SEEN[fault]
     assert (provider.calls, walked.kinds) == (0, kinds)
     for attempt in walked.record.attempts:
         assert (attempt.drill_id, attempt.usage, attempt.cost) == ("drill", None, None)
@@ -97,7 +97,7 @@ def test_an_invalid_answer_meets_the_true_re_ask(walked: Walked) -> None:
     assert [attempt.outcome for attempt in walked.record.attempts] == [Outcome.INVALID] * 2
 
 
-@pytest.mark.parametrize("fault", STRUCK)
+@pytest.mark.parametrize("fault", SEEN)
 def test_fallback_answers(fault: Fault, walked: Walked) -> None:
     """A drill on one provider is what fallback is for."""
     one, other = (Scripted(walked.clock, good) for _ in range(2))
@@ -109,7 +109,7 @@ def test_fallback_answers(fault: Fault, walked: Walked) -> None:
     assert walked.record.attempts[-1].usage == USAGE
 
 
-def test_struck_calls_do_not_count_in_breakers(walked: Walked) -> None:
+def test_faulty_calls_do_not_count_in_breakers(walked: Walked) -> None:
     """A breaker belongs to a model and so to every tenant: a drill on one of them must not send the others away."""
     providers = {"openai": Scripted(walked.clock, good), "anthropic": Scripted(walked.clock, good)}
     for _ in range(10):
@@ -120,7 +120,7 @@ def test_struck_calls_do_not_count_in_breakers(walked: Walked) -> None:
     assert providers["openai"].calls == 0
 
 
-def test_only_those_named_are_struck(clock: ManualClock) -> None:
+def test_only_those_named_are_hit(clock: ManualClock) -> None:
     """A drill for a provider spares the others, one for a model its siblings, and one for neither nobody."""
     to = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "gpt-4o")]
 
@@ -134,7 +134,7 @@ def test_only_those_named_are_struck(clock: ManualClock) -> None:
 
 
 def test_the_end_needs_nobody(walked: Walked) -> None:
-    """Each call looks at the clock: a drill that ends while the walk waits does not strike the retry."""
+    """Each call looks at the clock: a drill that ends while the walk waits has no fault for the retry."""
     provider = Scripted(walked.clock, good)
     ending = drill(Fault.SERVER_ERROR, ends_at=START + timedelta(seconds=0.1))
 
@@ -145,17 +145,17 @@ def test_the_end_needs_nobody(walked: Walked) -> None:
     assert [attempt.drill_id for attempt in walked.record.attempts] == ["drill", None]
 
 
-@pytest.mark.parametrize(("seconds", "strikes"), [(-1, False), (0, True), (3599, True), (3600, False)])
-def test_a_drill_runs_from_its_start_to_its_end(seconds: int, *, strikes: bool) -> None:
-    """It strikes at its start, and no more at its end."""
+@pytest.mark.parametrize(("seconds", "meets"), [(-1, False), (0, True), (3599, True), (3600, False)])
+def test_a_drill_runs_from_its_start_to_its_end(seconds: int, *, meets: bool) -> None:
+    """Its faults begin at its start, and end at its end."""
     clock = ManualClock(START + timedelta(seconds=seconds))
 
-    assert (met([drill(Fault.INVALID)], "openai", "m", clock) is not None) is strikes
+    assert (met([drill(Fault.INVALID)], "openai", "m", clock) is not None) is meets
 
 
 @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 1.0])
 def test_the_share_is_drawn_by_lot(share: float, clock: ManualClock) -> None:
-    """So many of the calls are struck as were asked for, by the clock's seeded chance."""
+    """So many of the calls meet the fault as were asked for, by the clock's seeded chance."""
     hits = sum(met([drill(Fault.SLOW, share)], "openai", "m", clock) is not None for _ in range(10_000))
 
     assert hits == pytest.approx(10_000 * share, rel=0.05, abs=10)
@@ -163,9 +163,9 @@ def test_the_share_is_drawn_by_lot(share: float, clock: ManualClock) -> None:
 
 
 def test_each_drill_draws_its_own_lot(clock: ManualClock) -> None:
-    """Two drills at once strike as often as either would, and a call meets one of them."""
+    """Two drills at once inject as often as either would, and a call meets one of them."""
     drills = [drill(Fault.SLOW, 0.5, id="one"), drill(Fault.INVALID, 0.5, id="other")]
-    ids = [strike.drill.id for _ in range(4000) if (strike := met(drills, "openai", "m", clock))]
+    ids = [fault.drill.id for _ in range(4000) if (fault := met(drills, "openai", "m", clock))]
 
     assert ids.count("one") == pytest.approx(2000, rel=0.1)
     assert ids.count("other") == pytest.approx(1000, rel=0.1)
@@ -183,7 +183,7 @@ def test_without_drills_nothing_is_drawn() -> None:
 
     assert met((), "openai", "m", Untouched(START)) is None
     provider = Scripted(ManualClock(START), good)
-    assert struck(provider, None) is provider
+    assert with_fault(provider, None) is provider
 
 
 def test_a_local_model_that_never_ran_is_asked_again() -> None:
@@ -192,7 +192,7 @@ def test_a_local_model_that_never_ran_is_asked_again() -> None:
         Ask(model="smollm2", response_model=Number, messages=[{"role": "user", "content": "A number."}])
     )
     size = asked.size_bytes
-    answer = asyncio.run(struck(asked, InjectedFault(drill(Fault.INVALID))).send(None))
+    answer = asyncio.run(with_fault(asked, InjectedFault(drill(Fault.INVALID))).send(None))
 
     with pytest.raises(ValidationError) as error:
         asked.read(answer)
@@ -289,7 +289,7 @@ def test_slow_calls_wait_together(loop: Loop) -> None:
 
 
 class Lots(HastyClock):
-    """The hasty clock with lots that are drawn in this order; then none strikes any more."""
+    """The hasty clock with lots that are drawn in this order; then none meets it any more."""
 
     def __init__(self, *lots: float) -> None:
         super().__init__()
@@ -335,7 +335,7 @@ def begin(on: Rig, tenant: Tenant, fault: Fault, *, target: str = "", share: flo
 
 
 def check_written(on: Rig, heard: Heard, drill_id: str) -> None:
-    """What the database holds of struck attempts: the drill, no tokens, no cost, no charge."""
+    """What the database holds of faulty attempts: the drill, no tokens, no cost, no charge."""
     written = on.written(heard.generation.id)
     for told, kept in zip(heard.generation.attempts, written.attempts, strict=True):
         assert kept.drill_id == told.drill_id
@@ -355,7 +355,7 @@ def check_written(on: Rig, heard: Heard, drill_id: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("fault", STRUCK)
+@pytest.mark.parametrize("fault", SEEN)
 def test_the_fallback_answers_truly(fault: Fault, way: str, on: Rig, wire: WireServer) -> None:
     """With the primary on fire the fallback answers, on every wire; the primary's ledger shows no call at all."""
     tenant, (primary, other) = on.tenant(), models(way)
@@ -368,9 +368,9 @@ def test_the_fallback_answers_truly(fault: Fault, way: str, on: Rig, wire: WireS
     assert heard.generation.outcome is Outcome.VALID_AFTER_FALLBACK
     [call] = wire.ledger.calls()[known:]
     assert call.model == other.partition("/")[2]
-    *struck_ones, answered = heard.generation.attempts
-    assert {(attempt.error_code, attempt.drill_id) for attempt in struck_ones} == {(STRUCK[fault][0], drill_id)}
-    assert len(struck_ones) == (3 if fault is Fault.INVALID else 2)
+    *faulty_ones, answered = heard.generation.attempts
+    assert {(attempt.error_code, attempt.drill_id) for attempt in faulty_ones} == {(SEEN[fault][0], drill_id)}
+    assert len(faulty_ones) == (3 if fault is Fault.INVALID else 2)
     assert answered.drill_id is None
     assert answered.cost is not None
     assert heard.generation.cost_nano_usd == answered.cost.nano_usd
@@ -441,13 +441,13 @@ def test_a_hedge_answers_in_the_place_of_a_slow_call(way: str, on: Rig, wire: Wi
 
 
 @pytest.mark.parametrize("way", ["chat"])
-def test_only_the_named_tenant_is_struck(on: Rig, way: str) -> None:
+def test_only_the_named_tenant_meets_it(on: Rig, way: str) -> None:
     """A neighbour on the same route and model sees nothing of it."""
-    struck_one, neighbour = on.tenant(), on.tenant()
-    begin(on, struck_one, Fault.SERVER_ERROR)
+    drilled, neighbour = on.tenant(), on.tenant()
+    begin(on, drilled, Fault.SERVER_ERROR)
     route = on.route(*models(way))
 
-    assert on.ask(struck_one, route=route).error is not None
+    assert on.ask(drilled, route=route).error is not None
     heard = on.ask(neighbour, route=route)
     assert heard.error is None
     assert [attempt.drill_id for attempt in heard.generation.attempts] == [None]

@@ -279,7 +279,7 @@ def test_the_price_is_frozen_with_its_source() -> None:
 
 
 def test_a_price_is_the_one_of_its_day() -> None:
-    """A call is priced as on the day it was made, so that history is not priced anew."""
+    """A call is priced as on the day it was made, so that history is not re-priced."""
     for model in ("o3", "gpt-4o-mini"):
         for at in (START, START - timedelta(days=500)):
             cost = PRICES.cost("openai", model, Usage(input_tokens=1_000_000), at)

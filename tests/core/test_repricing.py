@@ -1,4 +1,4 @@
-"""History priced anew: everything moves by the same difference, or nothing does; the old figures stay."""
+"""History re-priced: everything moves by the same difference, or nothing does; the old figures stay."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class World:
         return RepricingScope(provider=who[0], model=who[1], **(known | more))
 
     def reprice(self, who: tuple[str, str] = GPT, **more: Any) -> Repricing:
-        """Price anew."""
+        """Re-price."""
         return self.repricings.reprice(LOCAL_OPERATOR, self.scope(who, **more), "the contract says so")
 
     def preview(self, who: tuple[str, str] = GPT, **more: Any) -> RepricingPreview:
@@ -271,8 +271,8 @@ def test_what_an_account_began_with_moves_too(world: World) -> None:
     world.call(Usage(input_tokens=1_000), who=OWN)
     account = world.budget("acme")
     account.spent_nano_usd = 150_000
-    carried = {"account_id": account.id, "generation_id": "", "kind": LedgerKind.CARRIED, "nano_usd": 150_000}
-    world.rows.append(LedgerEntry(id="carried", at=START, **carried))
+    opening = {"account_id": account.id, "generation_id": "", "kind": LedgerKind.OPENING_BALANCE, "nano_usd": 150_000}
+    world.rows.append(LedgerEntry(id="carried", at=START, **opening))
     world.call(Usage(input_tokens=1_000))
     world.save()
     world.price(GPT, "1")
@@ -282,9 +282,9 @@ def test_what_an_account_began_with_moves_too(world: World) -> None:
     assert world.spent() == {account.id: 4_000_000}
     kinds = {(entry.kind, bool(entry.cause)): entry.nano_usd for entry in world.all(LedgerEntry)}
     assert kinds == {
-        ("carried", False): 150_000,
+        ("opening_balance", False): 150_000,
         ("charge", False): 150_000,
-        ("carried", True): 850_000,
+        ("opening_balance", True): 850_000,
         ("repricing", True): 2_000_000,
     }
     world.require_proof()
@@ -413,7 +413,7 @@ def test_it_is_audited(world: World) -> None:
     world.price(GPT, "1")
     done = world.reprice()
     entry = next(one for one in world.all(AuditEntry) if one.action == "price.reprice")
-    event = next(one for one in world.all(ChangeEvent) if "anew" in one.summary)
+    event = next(one for one in world.all(ChangeEvent) if "re-priced" in one.summary)
     assert (entry.actor, entry.subject) == ("local operator", "openai/gpt-4o-mini")
     assert entry.before == {"nano_usd": 150_000_000, "unpriced_attempts": 0}
     assert entry.after == {
@@ -423,7 +423,7 @@ def test_it_is_audited(world: World) -> None:
         "reason": "the contract says so",
     }
     assert event.kind == "price"
-    assert event.summary.endswith("were priced anew: $0.15 became $1.")
+    assert event.summary.endswith("were re-priced: $0.15 became $1.")
 
 
 def test_only_operators_reprice(world: World) -> None:
@@ -461,7 +461,7 @@ def test_too_much_at_once_is_refused(world: World) -> None:
     world.save()
     world.price(GPT, "1")
     repricings = Repricings(world.store, world.clock, most_attempts=2)
-    with pytest.raises(Invalid, match=r"more than 2 calls\. Price them anew in shorter spans"):
+    with pytest.raises(Invalid, match=r"more than 2 calls\. Re-price them in shorter spans"):
         repricings.preview(LOCAL_OPERATOR, world.scope())
     enough = Repricings(world.store, world.clock, most_attempts=3)
     assert enough.preview(LOCAL_OPERATOR, world.scope()).attempts == 3
@@ -504,7 +504,7 @@ def test_a_reason_is_needed(world: World) -> None:
 
 
 def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:
-    """While calls are made and charged, history is priced anew again and again: the books balance all the time."""
+    """While calls are made and charged, history is re-priced again and again: the books balance all the time."""
     with rig(wire, database_url) as here:
         tenant = here.tenant(10**15)
         scope = RepricingScope(provider="openai", model="*", starts_at=DAWN, ends_at=DAWN + 9_999 * DAY)

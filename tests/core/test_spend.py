@@ -168,7 +168,7 @@ class TestCaches:
         assert (total.hit_rate, total.cache_saved) == (0.375, 30)
 
     def test_answers_given_again(self, reports: Reports, store: Store) -> None:
-        """An answer given again is a valid object that cost nothing; its saving stands with whoever once gave it."""
+        """An answer from the cache is a valid object that cost nothing; its saving stands with whoever once gave it."""
         again = builders.generation(NOW - HOUR, outcome=Outcome.CACHE_HIT, saved_nano_usd=100)
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, {}), again)
         found = reports.spend(LOCAL_OPERATOR, today())

@@ -18,7 +18,7 @@ from core.claims import Claims, Done
 from core.clock import ManualClock, micros
 from core.principals import LOCAL_OPERATOR
 from core.store import NEWEST, Store
-from core.tables import AttemptRow, GenerationRow, LedgerEntry, PolicySnapshot, Reservation, Tenant
+from core.tables import AttemptRow, GenerationRow, LedgerEntry, LedgerKind, PolicySnapshot, Reservation, Tenant
 from tests import servers
 from tests.conftest import START
 from tests.tills import MODEL, Till
@@ -143,7 +143,7 @@ def test_a_downgrade_keeps_what_the_first_release_knew(old: Store) -> None:
 
 
 def test_answers_that_are_kept_stay(old: Store) -> None:
-    """What was kept before answers were claims is given again; what was being made is asked anew."""
+    """What was kept before answers were claims answers again; what was being made is asked anew."""
     old.migrate("0002")
     usual: dict[str, Any] = {
         "tenant_id": "acme", "generation_id": "g", "provider": "openai", "model": MODEL, "cost_nano_usd": 7,
@@ -212,3 +212,25 @@ def test_policies_move_to_a_table_of_their_own_and_back(old: Store) -> None:
     with old.engine.connect() as connection:
         text = connection.exec_driver_sql("SELECT policy FROM generation WHERE id = 'g2998'").scalar_one()
     assert orjson.loads(text) == {"flags": {"a": True}, "route": {"name": "défaut"}}
+
+
+def test_opening_balances_keep_their_money(old: Store) -> None:
+    """What an account began with has another word in the ledger from then on, and its old one again on the way back."""
+    old.migrate()
+    till = Till(old, ManualClock(START), tenant=the_tenant(old))
+    till.set(5000, scope="model", scope_name=MODEL)
+    till.budgets.verify()
+    with old.reading() as session:
+        [entry] = [one for one in session.exec(select(LedgerEntry)) if one.kind == LedgerKind.OPENING_BALANCE]
+    stood = till.account()
+
+    old.migrate(f"-{int(NEWEST) - 7}")
+    with old.engine.connect() as connection:
+        words = dict(connection.exec_driver_sql("SELECT id, kind FROM ledger_entry").all())
+    assert (words[entry.id], "opening_balance" in words.values()) == ("carried", False)
+
+    old.migrate()
+    with old.reading() as session:
+        assert session.get(LedgerEntry, entry.id) == entry
+    found = till.budgets.verify()
+    assert (found.ok, found.difference_nano_usd, till.account()) == (True, 0, stood)

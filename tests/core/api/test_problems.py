@@ -222,7 +222,7 @@ def test_rate_limit(client: TestClient, house: House) -> None:
 
 
 def test_budget(client: TestClient, house: House) -> None:
-    """Too much: the budget is not overspent, and the answer says when it starts anew."""
+    """Too much: the budget is not overspent, and the answer says when it resets."""
     house.runtime.budgets.set(LOCAL_OPERATOR, house.tenant, 1)
     told = refused(client, house.ask(), 402, "budget_exceeded")
     assert told["outcome"] == "blocked_budget"

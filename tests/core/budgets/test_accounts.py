@@ -26,7 +26,7 @@ from tests.tills import DEAD, MODEL, OTHER, Till, span
     [("day", "2026-03-04T18:14:59"), ("week", "2026-03-08T18:14:59"), ("month", "2026-03-31T18:14:59")],
 )
 def test_a_new_period_has_a_new_account(period: str, last: str, store: Store, clock: ManualClock) -> None:
-    """At the tenant's own midnight the budget starts anew; what was held before is settled where it was held."""
+    """At the tenant's own midnight the budget resets; what was held before is settled where it was held."""
     till = Till(store, clock, timezone="Asia/Kathmandu")
     till.set(1000, period=period)
     walk = till.begin()
@@ -148,12 +148,12 @@ def test_a_budget_begins_with_what_its_period_has_spent(edit: dict[str, Any], sp
     assert till.is_sound()
 
 
-def test_what_was_carried_says_so(till: Till) -> None:
+def test_an_opening_balance_says_so(till: Till) -> None:
     """A budget that begins with what was spent has one ledger entry for it, of no attempt, and verify agrees."""
     till.spend(300)
     till.set(500, scope="model", scope_name=MODEL)
 
-    [entry] = [entry for entry in till.rows(LedgerEntry) if entry.kind == LedgerKind.CARRIED.value]
+    [entry] = [entry for entry in till.rows(LedgerEntry) if entry.kind == LedgerKind.OPENING_BALANCE.value]
     assert (entry.nano_usd, entry.attempt_id, entry.generation_id) == (300, None, "")
     with pytest.raises(BudgetExceeded) as refused:
         till.begin().cover(201)
@@ -186,7 +186,7 @@ def test_a_new_time_zone_does_not_start_the_budget_anew(
 
 
 def test_a_walk_that_is_out_while_the_terms_change_is_paid_where_it_began(till: Till) -> None:
-    """A generation keeps the budgets it began with; what it charged before a new budget is made is carried there."""
+    """A generation keeps the budgets it began with; what it charged before is in the opening balance of a new one."""
     walk = till.begin()
     walk.end(walk.cover(100), 100)
     till.set(1000, period="day")
@@ -280,7 +280,7 @@ def test_a_call_that_was_lost_and_comes_back_costs_what_it_cost(till: Till) -> N
 
 
 def test_an_opening_that_moved_is_summed_anew(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What others carry between the look and the decision is not carried twice."""
+    """What others add between the look and the decision is not counted twice."""
     till.spend(300)
     till.set(1000, period="day")
     till.spend(200)

@@ -205,7 +205,7 @@ def test_unknown_usage_is_charged_and_marked(till: Till) -> None:
 
 
 def test_the_refusal_says_how_much_and_when(till: Till) -> None:
-    """What is left, what was wanted and when it starts anew are told, to people and to programs."""
+    """What is left, what was wanted and when it resets are told, to people and to programs."""
     till.spend(650)
     till.begin().cover(300)
 
@@ -214,7 +214,7 @@ def test_the_refusal_says_how_much_and_when(till: Till) -> None:
 
     assert str(refused.value) == (
         f"The next attempt could cost $0.000000, and $0.000000 of this month's budget of {till.tenant.name}, "
-        "$0.000001, is left. It starts anew at 2026-04-01 00:00 UTC; an operator can raise it, or ask for fewer tokens."
+        "$0.000001, is left. It resets at 2026-04-01 00:00 UTC; an operator can raise it, or ask for fewer tokens."
     )
     assert refused.value.facts == {
         "scope": "tenant",

@@ -67,14 +67,14 @@ def test_whoever_tampers_is_seen(tampering: str, difference: int, till: Till) ->
     assert (after.difference_nano_usd, after.ok) == (difference, False)
 
 
-def test_what_was_carried_cannot_be_taken_away(till: Till) -> None:
+def test_an_opening_balance_cannot_be_taken_away(till: Till) -> None:
     """The entry with which an account was opened explains it as every other does."""
     till.spend(300)
     till.set(1000, scope="model", scope_name=MODEL)
     assert till.is_sound()
 
     with till.store.transaction() as cursor:
-        cursor.execute("DELETE FROM ledger_entry WHERE kind = 'carried'")
+        cursor.execute("DELETE FROM ledger_entry WHERE kind = 'opening_balance'")
 
     assert till.budgets.verify().difference_nano_usd == 300
 
@@ -184,7 +184,7 @@ def test_what_is_written_late_into_a_closed_stretch_is_no_fault(till: Till) -> N
         [account, _] = session.exec(select(Account).order_by(col(Account.id)))
         session.add(account)
         account.spent_nano_usd += 9
-        values = {"generation_id": "", "kind": "carried", "nano_usd": 9}
+        values = {"generation_id": "", "kind": "opening_balance", "nano_usd": 9}
         session.add(LedgerEntry(id=early, at=till.clock.now(), account_id=account.id, **values))
 
     assert till.budgets.verify(whole=False).ok

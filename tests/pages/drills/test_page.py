@@ -180,8 +180,8 @@ def test_attempts_of_a_drill_are_marked(proctor: Runtime, open_page: Open) -> No
     """Whoever opens such a call sees which of its attempts met a drill, and which did not."""
     tenant = builders.tenant("Acme", NOW)
     call = builders.generation(NOW)
-    struck = builders.attempt(call, 1, outcome="provider_error", error_detail="fire drill: it failed.", drill_id="d")
-    builders.save(proctor.store, tenant, call, struck, builders.attempt(call, 2, kind="retry"))
+    faulty = builders.attempt(call, 1, outcome="provider_error", error_detail="fire drill: it failed.", drill_id="d")
+    builders.save(proctor.store, tenant, call, faulty, builders.attempt(call, 2, kind="retry"))
 
     rungs = [line.value for line in open_page("calls", call=call.id).markdown if "openai/" in line.value]
 

@@ -214,7 +214,7 @@ def test_a_price_that_somebody_else_changed_is_a_conflict(proctor: Runtime) -> N
 
 
 @pytest.mark.usefixtures("acme")
-def test_history_is_priced_anew_with_a_reason(proctor: Runtime) -> None:
+def test_history_is_repriced_with_a_reason(proctor: Runtime) -> None:
     """The dialog shows the difference by tenant; without a reason its button does nothing."""
     _call(proctor)
     proctor.prices.set(LOCAL_OPERATOR, *OWN, rates=RATES, from_at=NOW - 9 * DAY)

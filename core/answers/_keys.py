@@ -1,4 +1,4 @@
-"""What is asked and what was answered, as far as an answer that is given again is concerned."""
+"""The key of an answer in the cache, what is cached under it, and what a hit gives."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import orjson
 from core.attempts import RouteTerms
 
 FORMAT = 1
-"""Goes up when the same question would be asked in another way: answers from before are then not found."""
+"""Goes up when the same would be asked in another way: answers from before are then not found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked, as far as the answer depends on it."""
+class AnswerKey:
+    """Names what is asked, as far as its answer depends on it."""
 
-    key: str
-    """Names all of it: tenant, schema, messages, candidates, example, guardrails, our own format."""
+    digest: str
+    """A hash of all of it: tenant, schema, messages, candidates, example, guardrails, our own format."""
     tenant_id: str
     generation_id: str
     """Who asks."""
     lasts: timedelta
-    """How long its answer may be given again."""
+    """How long the answer may be cached."""
 
 
-def question(
+def answer_key(
     *,
     tenant_id: str,
     generation_id: str,
@@ -39,8 +39,8 @@ def question(
     example: Any,
     guardrails: str,
     retention: timedelta,
-) -> Question | None:
-    """Return the question to be looked for; ``None`` where its answer may not be given again.
+) -> AnswerKey | None:
+    """Return the key to look an answer up by; ``None`` where none may be cached.
 
     That is for the *route* to say, and nothing is kept for longer than the tenant's *retention* of prompts and answers.
     *schema* names the schema and its content, *messages* are as they were screened, *guardrails* names the checks.
@@ -57,13 +57,13 @@ def question(
         example,
         guardrails,
     ]
-    key = hashlib.sha256(orjson.dumps(told, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return Question(key=key, tenant_id=tenant_id, generation_id=generation_id, lasts=lasts)
+    digest = hashlib.sha256(orjson.dumps(told, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return AnswerKey(digest=digest, tenant_id=tenant_id, generation_id=generation_id, lasts=lasts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """An answer that is given again."""
+class CacheHit:
+    """An answer from the cache."""
 
     value: Any
     generation_id: str
@@ -76,8 +76,8 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer that was just made, and is to be kept."""
+class CachedAnswer:
+    """An answer that was just made, and is to be cached."""
 
     value: Any
     provider: str
@@ -85,7 +85,7 @@ class Answered:
     cost_nano_usd: int | None
 
     def document(self) -> dict[str, Any]:
-        """Return it as it is kept, by the names of its fields; the value is not copied."""
+        """Return it as it is cached, by the names of its fields; the value is not copied."""
         return {
             "value": self.value,
             "provider": self.provider,
