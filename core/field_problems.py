@@ -12,16 +12,26 @@ from itertools import islice
 from typing import Any, cast
 
 import orjson
-from jsonschema_rs import ValidationError as Violation
 from jsonschema_rs import ValidationErrorKind as Kind
 from pydantic import ValidationError
 
 from core.json_schemas import json_path, resolve
+from core.validation import (
+    TOO_SLOW,
+    Alternatives,
+    Branch,
+    EffortSpent,
+    Loc,
+    Missing,
+    Several,
+    Unexpected,
+    Violation,
+    WrongName,
+)
 
 MOST_PROBLEMS = 30
 """How many problems of one answer are told."""
 
-Loc = tuple[int | str, ...]
 Problem = tuple[Loc, str, str]
 """Where, pydantic's name for it, and what was expected."""
 
@@ -86,43 +96,78 @@ _RULES = {
     "falseSchema": ("extra_forbidden", "Nothing is allowed here; leave it out"),
 }
 _HERE = Kind.Type | Kind.Constant | Kind.Enum
+_UNTOLD = "value_error", "Input breaks the schema somewhere in here; it is too large to say where. Answer with less"
+_OFF: Problem = ((), "value_error", "Input should satisfy the schema")
 
 
-def problems(violations: Iterator[Violation], wire: Mapping[str, Any]) -> list[Problem]:
-    """Return what the *violations* of the schema *wire* mean, each place once."""
-    told = (problem for violation in islice(violations, MOST_PROBLEMS) for problem in _told(violation, wire))
+def problems(found: Iterator[Violation], wire: Mapping[str, Any]) -> list[Problem]:
+    """Return what the violations *found* of the schema *wire* mean, each place once; at least one."""
+    told = list(islice(_told(found, wire), MOST_PROBLEMS)) or [_OFF]
     # A message quotes the schema, which may hold a NUL; PostgreSQL takes none, and the whole record would be lost.
-    found = [(loc, kind, message.replace("\0", "\N{REPLACEMENT CHARACTER}")) for loc, kind, message in told]
+    kept = [(loc, kind, message.replace("\0", "\N{REPLACEMENT CHARACTER}")) for loc, kind, message in told]
     # A value of the wrong type is no choice either; the choices are what helps.
-    choices = {loc for loc, kind, _ in found if kind in ("enum", "literal_error")}
-    return list(dict.fromkeys(each for each in found if not (each[0] in choices and each[1].endswith("_type"))))
+    choices = {loc for loc, kind, _ in kept if kind in ("enum", "literal_error")}
+    return list(dict.fromkeys(each for each in kept if not (each[0] in choices and each[1].endswith("_type"))))
 
 
-def _told(violation: Violation, wire: Mapping[str, Any]) -> list[Problem]:
-    loc, kind = tuple(violation.instance_path), violation.kind
-    if isinstance(kind, Kind.AnyOf | Kind.OneOfNotValid):
-        return _nearest(loc, kind.context, wire)
-    if isinstance(kind, Kind.Required):
-        return [_missing((*loc, kind.property), [violation], wire)]
-    if isinstance(kind, Kind.AdditionalProperties | Kind.UnevaluatedProperties):
-        known = ", ".join(_parent(violation, wire).get("properties", {}))
+def _told(found: Iterator[Violation], wire: Mapping[str, Any]) -> Iterator[Problem]:
+    """Tell of each violation. Alternatives lead to others in their place, and these again: so deep no calls nest."""
+    waiting, place, is_told = [found], (), False
+    try:
+        while waiting:
+            violation = next(waiting[-1], None)
+            if violation is None:
+                waiting.pop()
+                continue
+            place = violation.loc
+            told = _of(violation, wire)
+            if isinstance(told, list):
+                is_told |= bool(told)
+                yield from told
+            else:
+                waiting.append(told)
+    except EffortSpent:
+        if not is_told:
+            yield place, *_UNTOLD
+
+
+def _of(violation: Violation, wire: Mapping[str, Any]) -> list[Problem] | Iterator[Violation]:
+    """Return what *violation* means, or what is to be told in its place."""
+    loc, kind = violation.loc, violation.kind
+    if isinstance(kind, Alternatives):
+        return _nearest(loc, kind.branches, wire)
+    if isinstance(kind, Missing):
+        return [_missing((*loc, kind.name), [violation], wire)]
+    if isinstance(kind, Unexpected | Kind.UnevaluatedProperties):
+        known = ", ".join(violation.keywords.get("properties", {}))
         allowed = f"; allowed are: {_short(known)}" if known else ""
-        return [((*loc, name), "extra_forbidden", f"Field not allowed{allowed}") for name in kind.unexpected]
-    if isinstance(kind, Kind.PropertyNames):
-        key = kind.error.instance
-        _, _, message = _told(kind.error, wire)[0]
-        return [((*loc, key) if isinstance(key, str) else loc, "invalid_key", f"Name of the field: {message}")]
+        names = kind.names if isinstance(kind, Unexpected) else kind.unexpected
+        return [((*loc, name), "extra_forbidden", f"Field not allowed{allowed}") for name in names[:MOST_PROBLEMS]]
+    if isinstance(kind, WrongName):
+        told = next(_told(iter([kind.violation]), wire), None) if kind.violation else None
+        return [((*loc, kind.name), "invalid_key", f"Name of the field: {(told or _OFF)[2]}")]
+    if isinstance(kind, Several):
+        return [(loc, *_RULES["oneOf"])]
+    return [(loc, *_of_keyword(kind, violation.keywords))]
+
+
+def _of_keyword(kind: Kind, keywords: Mapping[str, Any]) -> tuple[str, str]:
+    """Return pydantic's name for what a value breaks in itself, and what was expected."""
     if isinstance(kind, Kind.Format):
         named, wanted = _FORMATS.get(kind.format, ("value_error", f"a valid {kind.format}"))
-        return [(loc, named, f"Input should be {wanted}")]
+        return named, f"Input should be {wanted}"
     if isinstance(kind, _HERE):
-        return [(loc, _here(kind)[0], f"Input should be {_either(_here(kind)[1])}")]
-    if isinstance(kind, Kind.BacktrackLimitExceeded):
-        return [(loc, "string_pattern_mismatch", "String takes too long to check against the schema's pattern")]
-    named, message = _RULES.get(kind.name, ("value_error", f"Input should follow the schema's rule {kind.name!r}"))
+        named, phrases = _here(kind)
+        return named, f"Input should be {_either(phrases)}"
+    name, value = kind.name, kind.value
+    if isinstance(kind, Kind.Custom):
+        if kind.message == TOO_SLOW:
+            return "string_pattern_mismatch", "String takes too long to check against the schema's pattern"
+        name, value = "pattern", keywords["pattern"]
+    named, message = _RULES.get(name, ("value_error", f"Input should follow the schema's rule {name!r}"))
     if "{}" in message:
-        message = (message.removesuffix("s") if kind.value == 1 else message).format(kind.value)
-    return [(loc, named, message)]
+        message = (message.removesuffix("s") if value == 1 else message).format(value)
+    return named, message
 
 
 def _here(kind: Kind) -> tuple[str, list[str]]:
@@ -136,56 +181,63 @@ def _here(kind: Kind) -> tuple[str, list[str]]:
 
 
 def _missing(loc: Loc, violations: Sequence[Violation], wire: Mapping[str, Any]) -> Problem:
-    schemas = (_parent(violation, wire).get("properties", {}).get(loc[-1]) for violation in violations)
+    schemas = (violation.keywords.get("properties", {}).get(loc[-1]) for violation in violations)
     wanted = _either(list(dict.fromkeys(filter(None, (_expected(schema, wire) for schema in schemas)))))
     return loc, "missing", f"Field required: {wanted}" if wanted else "Field required"
 
 
-def _nearest(loc: Loc, branches: Sequence[Sequence[Violation]], wire: Mapping[str, Any]) -> list[Problem]:
-    """Tell of the alternative that the answer came nearest to; where none was meant, of all that are possible."""
-    depth = len(loc)
-    flat = list(_flattened(branches, depth))
-    misses = [[each for each in branch if isinstance(each.kind, _HERE) and _depth(each) == depth] for branch in flat]
-    entered = [branch for branch, missed in zip(flat, misses, strict=True) if not missed]
+def _nearest(loc: Loc, branches: Sequence[Branch], wire: Mapping[str, Any]) -> list[Problem] | Iterator[Violation]:
+    """Tell of the alternative that the answer came nearest to; where none was meant, of all that are possible.
+
+    What tells the alternatives apart is looked for at the place and one level below, and only the one that was meant is
+    searched to its end.
+    """
+    flat = list(_flattened(branches))
+    misses = [[each.kind for each in here if isinstance(each.kind, _HERE)] for _, here in flat]
+    entered = [each for each, missed in zip(flat, misses, strict=True) if not missed]
     if not entered:  # no alternative has this type, or this value
-        told = [_here(max(missed, key=lambda each: not isinstance(each.kind, Kind.Type)).kind) for missed in misses]
+        told = [_here(max(missed, key=lambda kind: not isinstance(kind, Kind.Type))) for missed in misses]
         named = next((name for name, _ in told if name != "none_required"), "none_required")
         return [(loc, named, f"Input should be {_either(list(dict.fromkeys(p for _, each in told for p in each)))}")]
     tags = [
-        [each for each in branch if isinstance(each.kind, Kind.Constant) and _depth(each) == depth + 1]
-        for branch in entered
+        [each for each in branch.violations(levels=1) if isinstance(each.kind, Kind.Constant) and each.loc != loc]
+        for branch, _ in entered
     ]
     chosen = [branch for branch, marks in zip(entered, tags, strict=True) if not marks]
-    places = {tuple(tag.instance_path) for marks in tags for tag in marks}
+    places = {tag.loc for marks in tags for tag in marks}
     if not chosen and len(places) == 1:  # its tag is none of the alternatives'
-        options = dict.fromkeys(option for marks in tags for tag in marks for option in _here(tag.kind)[1])
+        options = dict.fromkeys(
+            option for marks in tags for tag in marks for option in _here(cast("Kind", tag.kind))[1]
+        )
         return [(places.pop(), "literal_error", f"Input should be {_either(list(options))}")]
     near = chosen or entered
-    if len(near) > 1 and (lacking := set[str].intersection(*(_lacking(branch, depth) for branch in near))):
-        every = [each for branch in near for each in branch if isinstance(each.kind, Kind.Required)]
+    if len(near) > 1 and (lacking := set[str].intersection(*(_lacking(here) for _, here in near))):
+        every = [each for _, here in near for each in here if isinstance(each.kind, Missing)]
         return [
-            _missing((*loc, name), [each for each in every if name in _lacking([each], depth)], wire)
+            _missing((*loc, name), [each for each in every if name in _lacking([each])], wire)
             for name in sorted(lacking)
         ]
-    return [problem for each in min(near, key=len) for problem in _told(each, wire)]
+    if len(near) == 1:
+        return near[0][0].violations()
+    return iter(min((list(islice(branch.violations(), MOST_PROBLEMS + 1)) for branch, _ in near), key=len))
 
 
-def _depth(violation: Violation) -> int:
-    return len(violation.instance_path)
+def _lacking(violations: Sequence[Violation]) -> set[str]:
+    """Return the required fields that an answer lacks."""
+    return {each.kind.name for each in violations if isinstance(each.kind, Missing)}
 
 
-def _lacking(branch: Sequence[Violation], depth: int) -> set[str]:
-    """Return the required fields that an answer lacks at *depth*."""
-    return {each.kind.property for each in branch if isinstance(each.kind, Kind.Required) and _depth(each) == depth}
-
-
-def _flattened(branches: Sequence[Sequence[Violation]], depth: int) -> Iterator[Sequence[Violation]]:
-    for branch in branches:
-        kind = branch[0].kind if len(branch) == 1 else None
-        if isinstance(kind, Kind.AnyOf | Kind.OneOfNotValid) and len(branch[0].instance_path) == depth:
-            yield from _flattened(kind.context, depth)
+def _flattened(branches: Sequence[Branch]) -> Iterator[tuple[Branch, list[Violation]]]:
+    """Yield *branches* with what is wrong at their place; those of one that only has alternatives in place of it."""
+    waiting = list(reversed(branches))
+    while waiting:
+        branch = waiting.pop()
+        here = list(branch.violations(levels=0))
+        kind = here[0].kind if len(here) == 1 else None
+        if isinstance(kind, Alternatives) and len(list(islice(branch.violations(), 2))) == 1:
+            waiting += reversed(kind.branches)
         else:
-            yield branch
+            yield branch, here
 
 
 def _expected(schema: Any, wire: Mapping[str, Any], depth: int = 0) -> str:
@@ -205,17 +257,6 @@ def _expected(schema: Any, wire: Mapping[str, Any], depth: int = 0) -> str:
         types = [types]
     inner = [_expected(part, wire, depth + 1) for part in (*asked.get("anyOf", ()), *asked.get("oneOf", ()))]
     return _either([*(_TYPES[name][1] for name in types), *dict.fromkeys(filter(None, inner))])
-
-
-def _parent(violation: Violation, wire: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that holds the violated keyword."""
-    found: Any = wire
-    try:
-        for step in violation.schema_path[:-1]:
-            found = found[step]
-    except (LookupError, TypeError):
-        return {}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _literal(value: Any) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
-from urllib.parse import unquote
 
 import orjson
-from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ValidationError, ValidationErrorKind
+from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from core.errors import Invalid
+from core.validation import Validator, resolve, steps_of
 
 MOST_BYTES = 200_000
 """The longest schema, as canonical JSON."""
@@ -172,24 +172,6 @@ def tool_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", title).strip("_")[:64] or "answer"
 
 
-def resolve(root: Mapping[str, Any], reference: str) -> Any:
-    """Return what the local *reference* (``#/$defs/line``) points to in *root*; ``None`` where it points to nothing."""
-    found: Any = root
-    for name in _steps_of(reference):
-        if isinstance(found, dict):
-            found = cast("dict[str, Any]", found).get(name)
-        elif isinstance(found, list):
-            parts = cast("list[Any]", found)
-            found = parts[int(name)] if name.isdecimal() and int(name) < len(parts) else None
-        else:
-            return None
-    return found
-
-
-def _steps_of(reference: str) -> list[str]:
-    return [unquote(step).replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:]]
-
-
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A schema that passed every check, ready to be sent and to validate."""
@@ -200,7 +182,7 @@ class Compiled:
     """The same as JSON."""
     is_wrapped: bool
     """Whether the schema's own root is no plain object, so that the wire form holds it as ``{"value": …}``."""
-    validator: Draft202012Validator
+    validator: Validator
     names: frozenset[str]
     """Every property name that the schema declares."""
 
@@ -215,14 +197,7 @@ def compiled(schema: dict[str, Any], title: str) -> Compiled:
     survey = _Survey(schema)
     wire, is_wrapped = _wire(schema, title)
     try:
-        validator = Draft202012Validator(
-            wire,
-            validate_formats=True,
-            mask="the value",  # a second lock: our own messages never hold a value either
-            offline=True,
-            # Look-around is allowed and backtracking bounded, so that no pattern can hold the process.
-            pattern_options=FancyRegexOptions(backtrack_limit=100_000, size_limit=5_000_000),
-        )
+        validator = Validator(wire)
     except ValidationError as error:
         raise _invalid(error, is_wrapped=is_wrapped) from None
     return Compiled(wire, orjson.dumps(wire), is_wrapped, validator, frozenset(survey.names))
@@ -308,7 +283,7 @@ class _Survey:
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             raise Invalid(f"The schema's {where} leaves the schema; copy what it means to $defs, as #/$defs/NAME.")
         role = "schema"
-        for step in _steps_of(reference):
+        for step in steps_of(reference):
             role = inner_role(role, step)
         if role != "schema" or not isinstance(resolve(self._root, reference), dict | bool):
             raise Invalid(f"The schema's {where} points to {reference!r}, where there is no schema; correct the path.")

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import islice
 from typing import Any, ClassVar, LiteralString, Self, cast
 
 import jiter
@@ -30,6 +31,7 @@ from core.json_schemas import (
     schema_hash,
     tool_name,
 )
+from core.validation import EffortSpent, Extent
 
 __all__ = [
     "FieldProblem",
@@ -45,6 +47,8 @@ __all__ = [
 MOST_CACHED_BYTES = 8_000_000
 """How much schema text the cached models may stand for."""
 MOST_CACHED_HASHES = 4_096
+_NO_JSON: Problem = ((), "json_type", "Input should be JSON")
+_TOO_LARGE: Problem = ((), "value_error", "Input is too large to be checked against this schema; answer with less")
 
 
 class ResponseModel(BaseModel):
@@ -59,7 +63,7 @@ class ResponseModel(BaseModel):
     _text: bytes = PrivateAttr(default=b"null")
 
     def __init__(self, /, **fields: Any) -> None:
-        value, text = self._checked(fields)
+        value, text = self._checked(fields, Extent.of(fields))
         super().__init__()
         self._value, self._text = value, text
 
@@ -81,11 +85,12 @@ class ResponseModel(BaseModel):
             ValidationError: it is no JSON, or breaks the schema.
 
         """
+        text = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
         try:
-            value = from_json(json_data, allow_inf_nan=False)
+            value = from_json(text, allow_inf_nan=False)
         except ValueError as error:
             raise cls._failure([((), "json_invalid", f"Invalid JSON: {error}")]) from None
-        return cls.model_validate(value)
+        return cls._read(value, Extent.of_text(text))
 
     @classmethod
     def model_validate(cls, obj: Any, **_options: Any) -> Self:
@@ -95,7 +100,12 @@ class ResponseModel(BaseModel):
             ValidationError: it breaks the schema.
 
         """
-        value, text = cls._checked(obj.value if isinstance(obj, ResponseModel) else obj)
+        value = obj.value if isinstance(obj, ResponseModel) else obj
+        return cls._read(value, Extent.of(value))
+
+    @classmethod
+    def _read(cls, obj: Any, extent: Extent) -> Self:
+        value, text = cls._checked(obj, extent)
         self = cls.__new__(cls)
         # As pydantic's own validator fills an instance; to run it would only look for fields that are not there.
         fill = object.__setattr__
@@ -124,25 +134,27 @@ class ResponseModel(BaseModel):
         return value
 
     @classmethod
-    def _checked(cls, value: Any) -> tuple[Any, bytes]:
+    def _checked(cls, value: Any, extent: Extent) -> tuple[Any, bytes]:
         """Return the value and its JSON text, or raise ``ValidationError``."""
         answer = value
         if cls.form.is_wrapped and not (isinstance(value, dict) and cast("dict[str, Any]", value).keys() == {"value"}):
             answer = cast("Any", {"value": value})  # a model that answered the bare value meant just that
         try:
-            is_valid = cls.form.validator.is_valid(answer)
+            is_valid = cls.form.validator.is_valid(answer, extent)
         except ValueError:
-            raise cls._failure([((), "json_type", "Input should be JSON")]) from None
+            raise cls._failure([_NO_JSON]) from None
+        except EffortSpent:
+            raise cls._failure([_TOO_LARGE]) from None
         if not is_valid:
-            raise cls._failure(problems(cls.form.validator.iter_errors(answer), cls.form.wire))
+            raise cls._failure(problems(cls.form.validator.violations(answer), cls.form.wire))
         value = answer["value"] if cls.form.is_wrapped else answer
         try:
             text = orjson.dumps(value)
             # Infinity becomes null without a word, so what holds null must survive the way back.
             is_kept = b"null" not in text or orjson.loads(text) == value
         except TypeError:
-            raise cls._failure(list(unkept(answer, ())) or [((), "json_type", "Input should be JSON")]) from None
-        if not is_kept and (found := list(unkept(answer, ()))):
+            raise cls._failure(_first_unkept(answer) or [_NO_JSON]) from None
+        if not is_kept and (found := _first_unkept(answer)):
             raise cls._failure(found)
         return value, text
 
@@ -165,6 +177,10 @@ class ResponseModel(BaseModel):
             ],
             hide_input=True,
         )
+
+
+def _first_unkept(value: Any) -> list[Problem]:
+    return list(islice(unkept(value, ()), MOST_PROBLEMS))
 
 
 # ── From schema to class ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,84 @@
+"""The search for what is wrong finds what the validator's own list has, to any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import HealthCheck, assume, given, settings
+from jsonschema_rs import Draft202012Validator, ValidationError
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from core.errors import Invalid
+from core.json_schemas import compiled
+from core.validation import Alternatives, Missing, Several, Unexpected, Violation, WrongName
+from tests.core.validation.schemas_and_values import roots, values
+
+
+def ours(violations: Iterable[Violation], budget: list[int]) -> list[Any]:
+    """Return *violations* as plain values, with those of every alternative."""
+    found: list[Any] = []
+    for each in violations:
+        budget[0] -= 1
+        assume(budget[0])
+        kind = each.kind
+        match kind:
+            case Alternatives():
+                told: Any = ("alternatives", [ours(branch.violations(), budget) for branch in kind.branches])
+            case Missing():
+                told = ("required", kind.name)
+            case Unexpected():
+                told = ("additionalProperties", sorted(kind.names))
+            case WrongName():
+                told = ("propertyNames", kind.name)
+            case Several():
+                told = ("several", None)
+            case _:
+                told = (kind.name, None)
+        found.append((each.loc, told))
+    return sorted(found, key=repr)
+
+
+def theirs(errors: Iterable[ValidationError], budget: list[int]) -> list[Any]:
+    """Return the validator's own *errors* in the same form."""
+    found: list[Any] = []
+    for each in errors:
+        budget[0] -= 1
+        assume(budget[0])
+        kind = each.kind
+        match kind:
+            case Kind.AnyOf() | Kind.OneOfNotValid():
+                told: Any = ("alternatives", [theirs(branch, budget) for branch in kind.context])
+            case Kind.OneOfMultipleValid():
+                told = ("several", None)
+            case Kind.Required():
+                told = ("required", kind.property)
+            case Kind.AdditionalProperties():
+                told = ("additionalProperties", sorted(kind.unexpected))
+            case Kind.PropertyNames():
+                told = ("propertyNames", kind.error.instance)
+            case _:
+                told = (kind.name, None)
+        found.append((tuple(each.instance_path), told))
+    return sorted(found, key=repr)
+
+
+def unique(found: list[Any]) -> list[Any]:
+    """Return *found* without what is told twice."""
+    return [each for n, each in enumerate(found) if each not in found[:n]]
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(roots, values)
+def test_finds_what_the_validator_finds(schema: dict[str, Any], value: Any) -> None:
+    """Verdict and violations are the validator's own, those of every alternative included."""
+    try:
+        form = compiled(schema, "generated")
+    except Invalid:
+        assume(False)
+        return
+    answer = {"value": value} if form.is_wrapped else value
+    library = Draft202012Validator(form.wire, validate_formats=True)
+    assert form.validator.is_valid(answer) == library.is_valid(answer)
+    mine, its = ours(form.validator.violations(answer), [2_000]), theirs(library.iter_errors(answer), [2_000])
+    assert unique(mine) == unique(its)
