@@ -181,9 +181,12 @@ def _address(request: Request) -> str:
     if ":" not in host:
         return host
     try:
-        return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
+        address = ipaddress.IPv6Address(host.partition("%")[0])
     except ValueError:
         return host
+    if address.ipv4_mapped is not None:  # as a socket for both tells of IPv4: all of it would be one network
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _noted(look: asyncio.Task[None]) -> None:

@@ -71,6 +71,7 @@ class Native:
     async def drain(self) -> None:
         """Begin nothing more, and let what is under way end: by itself for some seconds, then at once."""
         self._admission.close()
+        self._readers.drain()
         await self._in_flight.drain(self._runtime.settings.drain_seconds)
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class Native:
 
     async def _read(self, request: Request, answer: Callable[[str], Response]) -> Response:
         caller = await self._door.caller(request)
-        return await self._readers.run(caller.tenant, partial(answer, bearer(request)))
+        return await self._readers.run(caller.tenant, request.receive, partial(answer, bearer(request)))
 
     async def _admitted(self, request: Request, call: InFlightRequest, tenant: str) -> bytes | Problem:
         """Return the body of a request that has got a place; or what it is told.

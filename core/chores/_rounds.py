@@ -66,7 +66,10 @@ class Chores:
     def _live(self, chore: Chore) -> None:
         pause = chore.first_after
         while not self._clock.wait(self._stopping, pause.total_seconds()):
-            pause = self._round(chore)
+            try:
+                pause = self._round(chore)
+            except Exception as error:  # noqa: BLE001 telling what came of it may fail as well, and ends no thread
+                pause = self._failed(chore, None, error)
 
     def _round(self, chore: Chore) -> timedelta:
         """Do it, if it is this process's turn; return how long until the next look. Nothing is raised."""

@@ -277,6 +277,24 @@ def test_one_that_raises_and_one_that_hangs_leave_the_others_running(sqlite_stor
         assert becomes(lambda: status(some.chores, "hangs").state == "ok"), "what came back counts"
 
 
+def test_what_cannot_be_told_ends_no_chore(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is not taken for a reason that nobody foresaw is told, and the chore is done again."""
+    ran = threading.Semaphore(0)
+
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with closing(Some(sqlite_store, QuickClock(), chore("told in vain", ran.release, one_process=True))) as some:
+        monkeypatch.setattr(some.claims, "finish", break_down)
+        some.chores.start()
+        assert ran.acquire(timeout=20)
+        assert becomes(lambda: "ZeroDivisionError" in (status(some.chores, "told in vain").reason or ""))
+        monkeypatch.undo()
+        some.clock.ahead = timedelta(minutes=20)
+        assert ran.acquire(timeout=20)
+        assert becomes(lambda: status(some.chores, "told in vain").state == "ok")
+
+
 def test_what_failed_is_tried_again_and_recovers(sqlite_store: Store, clock: ManualClock) -> None:
     """Each failure is logged with its reason and what it means; the first success ends it, and is logged as well."""
     ends = iter([Unavailable("The disk is full."), Unavailable("The disk is full."), None, None])

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from core.api.door import FRESH_SECONDS, Door, WrongKeys
 from core.api.native import MOST_BODY_BYTES
+from core.api.readers import Readers
 from core.clock import ManualClock, SystemClock
 from core.errors import Overloaded, TooManyWrongKeys, Unauthenticated, Unavailable
 from core.principals import LOCAL_OPERATOR, Principal, Role
@@ -247,6 +249,21 @@ class TestKeys:
 
         asyncio.run(come())
 
+    def test_all_of_ipv4_is_not_one_network(self, door: Door) -> None:
+        """On a socket for both, an address of IPv4 comes as one of IPv6, and is counted as itself."""
+
+        async def come() -> None:
+            for _ in range(5):
+                with pytest.raises(Unauthenticated):
+                    await door.caller(arriving(WRONG, "::ffff:192.0.2.1"))
+            for same in ("::ffff:192.0.2.1", "192.0.2.1"):
+                with pytest.raises(TooManyWrongKeys):
+                    await door.caller(arriving(WRONG, same))
+            with pytest.raises(Unauthenticated):
+                await door.caller(arriving(WRONG, "::ffff:192.0.2.2"))
+
+        asyncio.run(come())
+
 
 @pytest.mark.parametrize("key", [WRONG, "nonsense"])
 def test_a_wrong_key_is_refused_before_the_body(key: str, url: str, house: House) -> None:
@@ -355,6 +372,67 @@ class TestFull:
             outcomes = connection.exec_driver_sql("SELECT outcome FROM generation").scalars().all()
         assert set(outcomes) == {"cancelled"}
         assert len(outcomes) == 4
+
+
+class TestReads:
+    """A house whose reads hang."""
+
+    @pytest.fixture
+    def hanging(self, url: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+        """Twenty reads of one tenant, of which twelve have a place that they keep."""
+        go_on, catalogue = threading.Event(), house.runtime.schemas.catalogue
+
+        def hang(principal: Principal) -> Any:
+            go_on.wait(60)
+            return catalogue(principal)
+
+        monkeypatch.setattr(house.runtime.schemas, "catalogue", hang)
+        request = f"GET /v1/schemas HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {house.key}\r\n\r\n"
+        with ExitStack() as stack:
+            stack.callback(go_on.set)
+            reads = [stack.enter_context(connected(url)) for _ in range(20)]
+            for read in reads:
+                read.sendall(request.encode())
+            assert eventually(lambda: self.waiting(house) == 8, 10)
+            yield reads
+
+    @staticmethod
+    def waiting(house: House) -> float:
+        """Return how many reads wait; none before the API is there."""
+        lines = house.runtime.metrics.text().decode().splitlines()
+        found = [one for one in lines if one.startswith('proctor_requests_waiting{kind="read"}')]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    def test_who_leaves_waits_no_longer(self, hanging: list[socket.socket], house: House) -> None:
+        """A client who hangs up while its read waits for a place is out of the queue."""
+        for read in hanging:
+            read.close()
+        assert eventually(lambda: self.waiting(house) == 0, 10)
+
+    def test_a_server_that_stops_lets_no_read_wait(self, house: House) -> None:
+        """Those that wait are told so, those that have a place end; whoever comes then is told so, too."""
+
+        async def listen() -> Any:
+            await asyncio.sleep(600)
+
+        async def stop() -> list[object]:
+            readers, go_on = Readers(house.runtime), threading.Event()
+            reads = [
+                asyncio.create_task(readers.run("t", listen, lambda: Response(b"%d" % go_on.wait(60))))
+                for _ in range(20)
+            ]
+            while self.waiting(house) < 8:  # noqa: ASYNC110 it is a gauge
+                await asyncio.sleep(0.01)
+            readers.drain()
+            told = await asyncio.gather(*reads[12:], return_exceptions=True)
+            go_on.set()
+            assert [bytes(one.body) for one in await asyncio.gather(*reads[:12])] == [b"1"] * 12
+            with pytest.raises(Unavailable, match="stopping"):
+                await readers.run("t", listen, Response)
+            readers.close()
+            return told
+
+        assert [type(one) for one in asyncio.run(stop())] == [Unavailable] * 8
 
 
 class TestPatience:
