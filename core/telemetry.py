@@ -115,6 +115,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._models: set[tuple[str, str]] = set()
+        self._children: dict[tuple[Any, ...], Any] = {}
         self.generations = Counter(
             "proctor_generations",
             "Generations, refusals included, by how they ended.",
@@ -231,6 +232,13 @@ class Metrics:
             "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",
             registry=self.registry,
         )
+
+    def of(self, metric: Counter | Histogram, *labels: str) -> Any:
+        """Return what of *metric* bears these labels; kept, as the library takes longer to find it than to count."""
+        child = self._children.get((metric, *labels))
+        if child is None:
+            child = self._children[metric, *labels] = metric.labels(*labels)
+        return child
 
     def who(self, provider: str, model: str) -> tuple[str, str]:
         """Return the labels of a model. Past the first 200 the rest share one name: a caller may ask for any."""

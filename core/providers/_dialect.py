@@ -173,7 +173,7 @@ class Wire:
         self._request_id = request_id
         self._connect = connect or (lambda: sdk.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT))
         self._client: Any = None
-        self._worded: dict[str, tuple[httpx2.URL, list[tuple[str, str]]]] = {}
+        self._worded: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
         """Address and headers of a request, by path, as the SDK made them for the first one."""
 
     @property
@@ -210,12 +210,16 @@ class Wire:
         """
         if path in self._worded:
             url, headers = self._worded[path]
-            return await self._http.send(httpx2.Request("POST", url, headers=headers, content=content))
+            # Given as a stream, so that the headers are taken as they are, and not looked through five times.
+            request = httpx2.Request("POST", url, headers=headers, stream=httpx2.ByteStream(content))
+            request.headers["content-length"] = str(len(content))
+            request.read()
+            return await self._http.send(request)
         response: httpx2.Response = await self.client.post(
             path, cast_to=httpx2.Response, content=content, options={"headers": _JSON}
         )
         first = response.history[0].request if response.history else response.request
-        self._worded[path] = (first.url, [one for one in first.headers.multi_items() if one[0] != "content-length"])
+        self._worded[path] = (first.url, first.headers)
         return response
 
     async def stream(self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]) -> None:

@@ -107,6 +107,9 @@ class Record:
         self._metadata = metadata
         self._started_at = self._clock.now()
         self._began = self._clock.monotonic() if began is None else began
+        self.retention = timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
+        """How long prompts and answers are kept; nothing where none are."""
+        self._expires_at = self._started_at + self.retention if self.retention else None
         self._policy: Policy | None = None
         self._messages: Sequence[Mapping[str, Any]] = ()
         self._reservation: ReservationHandle = recorder.budgets.reservations.open(
@@ -414,17 +417,6 @@ class Record:
         """Keep the policy, unless this process did so before."""
         if self._policy is not None and not self._recorder.keeps(self._policy):
             self._recorder.journal.policy(cursor, self._policy.recorded[0], self._tenant.id, self._policy.recorded[1])
-
-    @property
-    def retention(self) -> timedelta:
-        """How long prompts and answers are kept; nothing where none are."""
-        tenant = self._tenant
-        return timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
-
-    @property
-    def _expires_at(self) -> datetime | None:
-        """When payloads are to be forgotten; ``None`` where none are kept."""
-        return self._started_at + self.retention if self.retention else None
 
     def _write_attempts(self, cursor: Cursor) -> None:
         attempts, field_errors, payloads = self._attempt_rows()

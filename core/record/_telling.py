@@ -33,21 +33,21 @@ def tell(
 
     *route* is empty where no policy was found: it is the caller's word then, whatever it says, and no label.
     """
-    seconds = generation.duration_ms / 1000
-    metrics.generations.labels(tenant, route, generation.outcome.value).inc()
-    metrics.generation_seconds.labels(tenant, route).observe(seconds)
+    of = metrics.of
+    of(metrics.generations, tenant, route, generation.outcome.value).inc()
+    of(metrics.generation_seconds, tenant, route).observe(generation.duration_ms / 1000)
     for attempt in generation.attempts:
         who = metrics.who(attempt.provider, attempt.model)
-        metrics.attempts.labels(*who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
+        of(metrics.attempts, *who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
         if attempt.answer.ttft_seconds is not None:
-            metrics.first_token.labels(*who).observe(attempt.answer.ttft_seconds)
+            of(metrics.first_token, *who).observe(attempt.answer.ttft_seconds)
         if attempt.usage is not None:
-            metrics.tokens.labels(tenant, *who, "input").inc(attempt.usage.input_tokens)
-            metrics.tokens.labels(tenant, *who, "output").inc(attempt.usage.output_tokens)
+            of(metrics.tokens, tenant, *who, "input").inc(attempt.usage.input_tokens)
+            of(metrics.tokens, tenant, *who, "output").inc(attempt.usage.output_tokens)
             if attempt.cost is None:
-                metrics.unpriced.labels(*who).inc()
+                of(metrics.unpriced, *who).inc()
             else:
-                metrics.cost.labels(tenant, *who).inc(attempt.cost.nano_usd)
+                of(metrics.cost, tenant, *who).inc(attempt.cost.nano_usd)
     log().info(
         "generation",
         generation_id=generation.id,
