@@ -43,7 +43,9 @@ FOR_CHANGE: dict[str, Any] = {"key_share": True}
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
 _JOURNAL_PAGES = 4_000
 """How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
-_MOST_JOURNAL_PAGES = 4 * _JOURNAL_PAGES
+_JOURNAL_WAIT_MILLISECONDS = 20
+"""For so long at most, if somebody still reads from it."""
+_MOST_JOURNAL_PAGES = 16 * _JOURNAL_PAGES
 """When whoever commits has to copy it, because nobody else did."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
@@ -375,8 +377,9 @@ class Store:
     def checkpoint(self) -> None:
         """Copy what SQLite's journal holds into the file, and let it reach the disk: so that no commit has to.
 
-        Others write meanwhile. Where they write without a pause, the little that has come since is copied in their
-        turn, so that the journal begins anew. PostgreSQL has a process of its own for this.
+        Others write meanwhile. It begins anew only in a moment in which nobody writes and nobody reads from it, and who
+        reads one after the other leaves none; so where it has become long, that moment is made. PostgreSQL has a
+        process of its own for all this.
 
         Raises:
             Unavailable: the database is of no use.
@@ -385,16 +388,17 @@ class Store:
         if not self.is_sqlite:
             return
         with self.engine.connect() as connection:
-            if self._copied(connection) < _JOURNAL_PAGES:
+            driver: Any = connection.connection.driver_connection
+            if driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1] < _JOURNAL_PAGES:
                 return
-            with self._in_turn():
-                self._copied(connection)
-
-    @staticmethod
-    def _copied(connection: Connection) -> int:
-        """Copy what nobody reads any more; return how many pages the journal has."""
-        driver: Any = connection.connection.driver_connection
-        return int(driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+            driver.execute(f"PRAGMA busy_timeout={_JOURNAL_WAIT_MILLISECONDS}")
+            try:
+                with self._scan:
+                    driver.execute("PRAGMA wal_checkpoint(PASSIVE)")  # what came while somebody scanned
+                    with self._in_turn():
+                        driver.execute("PRAGMA wal_checkpoint(RESTART)")
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
 
     # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -474,6 +478,7 @@ def _set_pragmas(dbapi_connection: Any) -> None:
         "foreign_keys=ON",
         f"busy_timeout={WAIT_SECONDS * 1000}",
         f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
+        f"journal_size_limit={_MOST_JOURNAL_PAGES * 1024}",  # a quarter of that is kept
         "cache_size=-4000",
         "temp_store=MEMORY",
     ):
