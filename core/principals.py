@@ -31,7 +31,6 @@ class Permission(StrEnum):
     SCHEMAS_WRITE = "schemas.write"
     DRILLS_READ = "drills.read"
     DRILLS_WRITE = "drills.write"
-    AUDIT_READ = "audit.read"
 
 
 class Role(StrEnum):
