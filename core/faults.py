@@ -122,7 +122,7 @@ class _FaultyConversation:
     """A conversation whose next call meets a fault."""
 
     def __init__(self, conversation: Conversation, injected: InjectedFault) -> None:
-        self.mode = conversation.mode
+        self.mode, self.form = conversation.mode, conversation.form
         self._conversation = conversation
         self._injected = injected
         self._waited = 0.0

@@ -220,7 +220,7 @@ class Corridor:
         try:
             while True:
                 piece = next(pieces)
-                value = policy.schema.response_model.partial_value(_object_in(piece.text))
+                value = policy.schema.response_model.partial_value(_object_in(piece.text), piece.form.meant)
                 partial = Partial(self._guardrails.screen_partial(value), piece.n)
                 if partial.value is not None and partial != shown:
                     shown = partial

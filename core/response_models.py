@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any, ClassVar, LiteralString, Self, cast
@@ -124,9 +124,13 @@ class ResponseModel(BaseModel):
         return self._text.decode()
 
     @classmethod
-    def partial_value(cls, text: str) -> Any | None:
-        """Return the value as far as the streamed *text* of an answer goes; ``None`` while nothing can be told."""
+    def partial_value(cls, text: str, meant: Callable[[Any], Any] | None = None) -> Any | None:
+        """Return the value as far as the streamed *text* of an answer goes; ``None`` while nothing can be told.
+
+        *meant* leads it from what was sent back to what the author means.
+        """
         value = partial(text)
+        value = meant(value) if meant else value
         if any(unkept(value, ())):
             return None  # nobody could be sent it, and the whole answer will be found invalid
         if cls.form.is_wrapped and isinstance(value, dict):

@@ -15,6 +15,7 @@ from core.errors import BudgetExceeded, Exhausted
 from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
+from core.schema_forms import form_for
 from tests.conftest import START
 
 USAGE = Usage(input_tokens=100, output_tokens=10)
@@ -57,6 +58,7 @@ class Scripted:
     """A provider, and its one conversation, that follow a script; its last step repeats."""
 
     mode = "tools"
+    form = form_for({"type": "object", "properties": {}}, "compatible", "tools")
     size_bytes = SIZE_BYTES
 
     def __init__(self, clock: ManualClock, *steps: Step) -> None:

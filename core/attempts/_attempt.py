@@ -11,6 +11,7 @@ from core.faults import InjectedFault
 from core.pricing import Cost, Usage
 from core.providers import Answer
 from core.response_models import FieldProblem
+from core.schema_forms import SchemaForm
 from core.tables import AttemptKind, Outcome
 
 
@@ -58,6 +59,8 @@ class Piece:
     text: str
     n: int
     """The attempt that is writing it."""
+    form: SchemaForm
+    """What it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,8 @@ class Walk:
         except BaseException:
             self._release(candidate, admitted)
             raise
+        if conversation.form.is_worth_telling:
+            self._bookkeeper.note("sent", f"{candidate.name}: {conversation.form.summary}")
         state = self._states[place] = CandidateState.of(self._route, place, candidate, conversation, admitted)
         return state
 
@@ -228,7 +230,7 @@ class Walk:
                 now = self._clock.monotonic()
                 if now - shown >= PARTIAL_EVERY_SECONDS:
                     shown = now
-                    yield Piece("".join(pieces), call.n)
+                    yield Piece("".join(pieces), call.n, sent.form)
         except StopIteration as end:
             return end.value
         finally:

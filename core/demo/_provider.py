@@ -166,6 +166,7 @@ class ScriptedConversation:
 
     def __init__(self, provider: str, stage: ScriptedStage, ask: Ask, adapter: Conversation) -> None:
         self.mode = adapter.mode
+        self.form = adapter.form
         self._provider = provider
         self._stage = stage
         self._ask = ask

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from core.pricing import Usage
+from core.schema_forms import SchemaForm
 from core.settings import Settings
 from core.tables import Outcome
 
@@ -258,6 +259,9 @@ class Conversation(Protocol):
     """One schema, one model, one growing exchange."""
 
     mode: str
+    """The one that is taken: that of ``form``."""
+    form: SchemaForm
+    """The schema as it is sent, and who checks what."""
 
     @property
     def so_far(self) -> Answer:

@@ -30,4 +30,4 @@ def form_for(schema: Mapping[str, Any], vendor: str, mode: str) -> SchemaForm:
     """
     if vendor in _FORMS:
         return _FORMS[vendor](schema, mode)
-    return SchemaForm(vendor="The server", asked=mode, mode=mode, body=schema)
+    return openai.shown(schema, mode, vendor="The server")

@@ -75,12 +75,19 @@ class SchemaForm:
         if not self.way_back or not (self.names or "null" in text):
             return text
         try:
-            value = orjson.loads(text)
-            for step in self.way_back:
-                value = step(value)
-            return orjson.dumps(value).decode()
-        except (ValueError, TypeError, RecursionError):  # orjson says TypeError of what nests too deep to be written
+            return orjson.dumps(self.meant(orjson.loads(text))).decode()
+        except (ValueError, TypeError):  # orjson says TypeError of what nests too deep to be written
             return text
+
+    def meant(self, value: Any) -> Any:
+        """Return the JSON *value* of an answer, or of its beginning, as the author means it."""
+        led = value
+        try:
+            for step in self.way_back:
+                led = step(led)
+        except RecursionError:  # it nests too deep: the validation says so
+            return value
+        return led
 
     def _named(self) -> str:
         shown = [f"{one.keyword} of {one.path}" for one in self.left_out[:_MOST_NAMED]]

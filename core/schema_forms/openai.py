@@ -81,8 +81,13 @@ def form(schema: Mapping[str, Any], mode: str) -> SchemaForm:
                 left_out=said.left_out,
                 way_back=said.way_back,
             )
+    return shown(schema, mode, relaxed=relaxed)
+
+
+def shown(schema: Mapping[str, Any], mode: str, *, vendor: str = "OpenAI", relaxed: str = "") -> SchemaForm:
+    """Return *schema* as a server of OpenAI's dialect is sent it where nothing is strict: all of it."""
     body = schema if mode in ("json", "md_json") else rewritten(schema, _filled)
-    return SchemaForm(vendor="OpenAI", asked=mode, mode=mode, body=body, relaxed=relaxed)
+    return SchemaForm(vendor=vendor, asked=mode, mode=mode, body=body, relaxed=relaxed)
 
 
 def _filled(node: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import jiter
 import orjson
 
+from tests.core.schema_forms import rules
 from tests.wire.caches import MOST_MARKS, Block, Caches, Found
 from tests.wire.exchange import (
     Asked,
@@ -20,7 +21,7 @@ from tests.wire.exchange import (
     blocks_of,
     frame,
     is_fence_wanted,
-    loose_object,
+    objection_to_schema,
     pieces,
     schema_in,
     texts,
@@ -63,7 +64,10 @@ def objection(body: Body) -> str | None:
     if choice.get("type") == "tool" and choice.get("name") not in names:
         return f"tool_choice: tool {choice.get('name')!r} not found in provided tools"
     wanted = (body.get("output_config") or {}).get("format") or {}
-    if wanted and (found := loose_object(wanted.get("schema"), all_required=False)):
+    for tool in body.get("tools") or ():
+        if found := objection_to_schema(tool.get("input_schema"), rules.bad_names):
+            return f"tools.0.custom.input_schema.properties: {found}"
+    if wanted and (found := objection_to_schema(wanted.get("schema"), rules.anthropic_output)):
         return f"output_config.format.schema: {found}"
     return _objection_to_marks(body) or _objection_to_turns(messages)
 

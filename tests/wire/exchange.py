@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -213,23 +213,11 @@ def bad_tool_name(names: Sequence[Any]) -> str | None:
     return None
 
 
-def loose_object(schema: Any, *, all_required: bool) -> str | None:
-    """Return an objection to the first object in *schema* that is open, or has an optional property if that counts."""
-    if isinstance(schema, list):
-        return next((found for part in schema if (found := loose_object(part, all_required=all_required))), None)
-    if not isinstance(schema, dict):
-        return None
-    if schema.get("type") == "object" or "properties" in schema:
-        if schema.get("additionalProperties") is not False:
-            return "'additionalProperties' is required to be supplied and to be false"
-        optional = [name for name in schema.get("properties", {}) if name not in schema.get("required", ())]
-        if all_required and optional:
-            return f"'required' must include every key in properties; missing {optional[0]!r}"
-    for key, part in schema.items():
-        # The values of these are names of properties, or data; only what lies below them is schema.
-        below = list(part.values()) if key in ("properties", "$defs", "definitions") else part
-        if key not in ("const", "enum", "default", "examples") and (
-            found := loose_object(below, all_required=all_required)
-        ):
-            return found
-    return None
+def objection_to_schema(schema: Any, rule: Callable[[Mapping[str, Any]], list[str]]) -> str | None:
+    """Return the first objection of *rule* to *schema*, worked out once for each."""
+    return _first_objection(orjson.dumps(schema), rule)
+
+
+@lru_cache(maxsize=512)
+def _first_objection(schema: bytes, rule: Callable[[Mapping[str, Any]], list[str]]) -> str | None:
+    return next(iter(rule(orjson.loads(schema) or {})), None)

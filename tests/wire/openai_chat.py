@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.core.schema_forms import rules
 from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
     Asked,
@@ -17,7 +18,7 @@ from tests.wire.exchange import (
     blocks_of,
     frame,
     is_fence_wanted,
-    loose_object,
+    objection_to_schema,
     pieces,
     schema_in,
     texts_of,
@@ -67,7 +68,8 @@ def _objection_to_tools(body: Body) -> str | None:
         if wanted not in [function.get("name") for function in functions]:
             return f"Tool choice '{wanted}' not found in 'tools' parameter."
     for function in functions:
-        if function.get("strict") and (found := loose_object(function.get("parameters"), all_required=True)):
+        rule = rules.openai_strict if function.get("strict") else rules.listless
+        if found := objection_to_schema(function.get("parameters"), rule):
             return f"Invalid schema for function {function.get('name')!r}: {found}."
     return None
 
@@ -78,7 +80,8 @@ def _objection_to_format(body: Body, messages: list[Any]) -> str | None:
         named = wanted.get("json_schema", {})
         if found := bad_tool_name([named.get("name")]):
             return f"Invalid 'response_format.json_schema.name': {found}."
-        if named.get("strict") and (found := loose_object(named.get("schema"), all_required=True)):
+        rule = rules.openai_strict if named.get("strict") else rules.listless
+        if found := objection_to_schema(named.get("schema"), rule):
             return f"Invalid schema for response_format {named.get('name')!r}: {found}."
     said = texts_of(messages, "system", "developer", "user", "assistant")
     if wanted.get("type") == "json_object" and not any("json" in text.lower() for text in said):

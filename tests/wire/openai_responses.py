@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.core.schema_forms import rules
 from tests.wire import openai_chat
 from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
@@ -17,7 +18,7 @@ from tests.wire.exchange import (
     Said,
     bad_tool_name,
     frame,
-    loose_object,
+    objection_to_schema,
     pieces,
     schema_in,
     texts_of,
@@ -54,7 +55,8 @@ def objection(body: Body) -> str | None:
     wanted = _format(body)
     for strict in (*functions, wanted):
         schema = strict.get("parameters") or strict.get("schema")
-        if strict.get("strict") and (found := loose_object(schema, all_required=True)):
+        rule = rules.openai_strict if strict.get("strict") else rules.listless
+        if found := objection_to_schema(schema, rule):
             return f"Invalid schema for {strict.get('name')!r}: {found}."
     return _objection_to_turns(_input(body))
 

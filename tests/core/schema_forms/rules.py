@@ -73,7 +73,7 @@ def enforced(body: Schema, *, keywords: set[str], formats: set[str]) -> list[str
                 found.append(f"{path}: $ref cannot have keywords beside it")
             continue
         if "anyOf" in part:
-            if part.keys() - {"anyOf", "description", "$defs"} or not part["anyOf"]:
+            if part.keys() - {"anyOf", "title", "description", "$defs"} or not part["anyOf"]:
                 found.append(f"{path}: anyOf beside other keywords, or empty")
             continue
         found += [f"{path}: {what}" for what in untyped(part)]
@@ -99,7 +99,7 @@ def untyped(part: Schema) -> list[str]:
 
 def openai_strict(body: Schema) -> list[str]:
     """Return OpenAI's objections to *body* where ``strict`` is true."""
-    bounds = {"additionalProperties", "pattern", "format", "minItems", "maxItems", *NUMBERS}
+    bounds = {"title", "additionalProperties", "pattern", "format", "minItems", "maxItems", *NUMBERS}
     found = enforced(body, keywords=STRUCTURE | bounds, formats=NINE_FORMATS)
     names: list[str] = []
     values: list[Any] = []
@@ -132,7 +132,12 @@ def nesting(node: Any, body: Schema, seen: tuple[str, ...]) -> int:
 
 def openai_shown(body: Schema) -> list[str]:
     """Return OpenAI's objections to *body* where it is not strict."""
-    return any_schema(body) + [
+    return any_schema(body) + listless(body)
+
+
+def listless(body: Schema) -> list[str]:
+    """Return the lists that do not say what is in them."""
+    return [
         f"{path}: array schema missing items"
         for path, part in parts(body)
         if "array" in (part.get("type") or ()) and not {"items", "prefixItems"} & part.keys()
