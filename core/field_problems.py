@@ -66,8 +66,10 @@ _TYPES = {
 }
 _FORMATS = {
     "date": ("date_parsing", "a date such as 2026-01-31"),
-    "date-time": ("datetime_parsing", "a date and time with its time zone, such as 2026-01-31T09:30:00Z"),
-    "time": ("time_parsing", "a time with its time zone, such as 09:30:00Z"),
+    "date-time": ("datetime_parsing", "a date and time such as 2026-01-31T09:30:00"),
+    "date-time-local": ("datetime_parsing", "a date and time without a time zone, such as 2026-01-31T09:30:00"),
+    "date-time-zoned": ("datetime_parsing", "a date and time with its time zone, such as 2026-01-31T09:30:00Z"),
+    "time": ("time_parsing", "a time such as 09:30:00"),
     "duration": ("time_delta_parsing", "an ISO 8601 duration such as P3DT4H"),
     "uuid": ("uuid_parsing", "a UUID"),
     "uri": ("url_parsing", "a URL such as https://example.com/page"),

@@ -52,7 +52,9 @@ SCALARS: dict[str, JsonSchema] = {
 }
 _FORMATS = {
     "date": "date PastDate FutureDate",
-    "date-time": "datetime AwareDatetime NaiveDatetime PastDatetime FutureDatetime",
+    "date-time": "datetime PastDatetime FutureDatetime",
+    "date-time-local": "NaiveDatetime",
+    "date-time-zoned": "AwareDatetime",
     "time": "time",
     "duration": "timedelta",
     "uuid": "UUID UUID1 UUID3 UUID4 UUID5",

@@ -9,7 +9,7 @@ from core.json_schemas import is_plain_name, resolve, tool_name
 from core.schema_forms._form import LeftOut
 from core.schema_forms._joined import NOTES, Nothing, accepts_null, both, flat, text_of, types_of
 from core.schema_forms._nulls import Nulls
-from core.schema_forms._rules import CannotSay, Rules, is_plain_pattern
+from core.schema_forms._rules import ZONED, CannotSay, Rules, is_plain_pattern
 from core.schema_forms._walk import subschemas
 
 _MOST_PARTS = 20_000
@@ -216,7 +216,7 @@ class Enforced:
     def _takes(self, name: str, value: Any) -> bool:
         match name:
             case "format":
-                return value in self._rules.formats
+                return value in self._rules.formats - ZONED
             case "pattern":
                 return "pattern" in self._rules.bounds and is_plain_pattern(value)
             case _:

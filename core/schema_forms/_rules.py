@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+ZONED = frozenset({"date-time", "time"})
+"""Formats that a vendor holds to RFC 3339 and we do not: it would make a time zone up where a text names none."""
+
 
 class CannotSay(Exception):
     """The vendor's subset has no words for a part without excluding values that the author allows."""

@@ -13,7 +13,7 @@ from typing import Any
 from core.json_schemas import resolve
 from core.schema_forms._form import LeftOut, SchemaForm
 from core.schema_forms._joined import NOTES
-from core.schema_forms._rules import is_plain_pattern
+from core.schema_forms._rules import ZONED, is_plain_pattern
 from core.schema_forms._walk import rewritten, schemas_in
 
 _SERVER = "The local model's server"
@@ -64,7 +64,7 @@ def form(schema: Mapping[str, Any], mode: str) -> SchemaForm:
 def _takes(name: str, part: Any) -> bool:
     match name:
         case "format":
-            return part in _FORMATS
+            return part in _FORMATS - ZONED
         case "pattern":
             return is_plain_pattern(part)
         case _:

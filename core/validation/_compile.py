@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, Registry
 
+from core.validation._formats import FORMATS
 from core.validation._patterns import OPTIONS, WatchedPattern
 
 
@@ -19,6 +20,7 @@ def compiled(schema: Any, *, is_watched: bool, registry: Registry | None = None)
     return Draft202012Validator(
         schema,
         validate_formats=True,
+        formats=dict(FORMATS),
         mask="the value",  # a second lock: our own messages never hold a value either
         offline=True,
         pattern_options=OPTIONS,

@@ -71,7 +71,7 @@ class PlaceCost(NamedTuple):
 
 _HERE = ("not", "if", "then", "else")
 _ALL_HERE = ("allOf", "anyOf", "oneOf")
-_FORMAT, _MULTIPLE = 50, 100
+_FORMAT, _MULTIPLE = 100, 100
 _NOTHING = PlaceCost()
 
 

@@ -1,0 +1,40 @@
+"""Dates, times and durations as Pydantic means them: what its types take is valid, what they refuse is not.
+
+JSON Schema's own ``date-time`` and ``time`` demand a time zone, and a text that names none would be asked for again
+until one is made up. ``date-time-local`` is the OpenAPI registry's name for one without a zone; ``date-time-zoned`` is
+ours for one with. A number in quotes, which Pydantic reads as seconds since 1970, is no date here: no model means that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, NaiveDatetime, TypeAdapter
+from pydantic_core import SchemaValidator
+
+LONGEST = 200
+"""The longest text that may be one of these, in characters."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
+
+def _checks(kind: Any) -> Callable[[str], bool]:
+    takes = SchemaValidator(TypeAdapter(kind).core_schema).isinstance_python
+
+    def is_valid(text: str) -> bool:
+        return len(text) <= LONGEST and takes(text) and not _NUMBER.fullmatch(text)
+
+    return is_valid
+
+
+FORMATS: Mapping[str, Callable[[str], bool]] = {
+    "date": _checks(date),
+    "date-time": _checks(datetime),
+    "date-time-local": _checks(NaiveDatetime),
+    "date-time-zoned": _checks(AwareDatetime),
+    "time": _checks(time),
+    "duration": _checks(timedelta),
+}
+"""By name, whether a text is one."""
