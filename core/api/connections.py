@@ -11,12 +11,17 @@ uvicorn to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import select
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 HEAD_SECONDS = 10.0
 """How long a request's head may take."""
+_CONNECTION = "proctor.connection"
+"""Where a request's state has its connection."""
+_LEFT = getattr(select, "POLLRDHUP", 0)
+"""What the system says of a connection that its other end has closed; without it, only of one that broke."""
 _open: dict[asyncio.AbstractEventLoop, dict[Any, float]] = {}
 """The connections whose head is not whole, by loop, with the loop's time when it began. Each loop touches its own."""
 
@@ -35,6 +40,26 @@ async def bounded_heads(seconds: float = HEAD_SECONDS) -> AsyncGenerator[None]:
         closing.cancel()
         with suppress(asyncio.CancelledError):
             await closing
+
+
+async def ended_if_left(scope: Mapping[str, Any]) -> bool:
+    """End the connection of a request whose client has closed it, though its body is not read; whether it has.
+
+    From a certain size on uvicorn stops reading a body that nobody takes, and then does not learn that the client left.
+    What is still on its way comes first, though: of a client whose system could not yet send it all nobody can tell.
+    """
+    protocol = scope.get("state", {}).get(_CONNECTION)
+    if protocol is None:
+        return False
+    transport = protocol.transport
+    if not transport.is_closing():
+        looking = select.poll()
+        looking.register(transport.get_extra_info("socket").fileno(), _LEFT)
+        if not looking.poll(0):
+            return False
+        transport.abort()
+    await asyncio.sleep(0)  # until uvicorn knows, who would answer with an error of its own
+    return True
 
 
 async def _close_late(heads: dict[Any, float], seconds: float) -> None:
@@ -59,7 +84,7 @@ def _teach() -> None:
         ("connection_made", _begun),
         ("data_received", _came),
         ("on_message_begin", _begun_anew),
-        ("on_headers_complete", _ended),
+        ("on_headers_complete", _headed),
         ("connection_lost", _ended),
     ):
         setattr(protocol, name, _noting(getattr(protocol, name), note))
@@ -88,6 +113,11 @@ def _begun_anew(protocol: Any) -> None:
     """Take in the first byte of a head: what may have come before it counts no more."""
     if (heads := _open.get(protocol.loop)) is not None and protocol.cycle is not None:
         heads[protocol] = protocol.loop.time()
+
+
+def _headed(protocol: Any) -> None:
+    _ended(protocol)
+    protocol.scope["state"][_CONNECTION] = protocol
 
 
 def _ended(protocol: Any) -> None:

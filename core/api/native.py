@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.admission import LARGE_BYTES
+from core.admission import LARGE_BYTES, Place
 from core.api import bodies, documentation, problems
 from core.api import spend as spending
 from core.api.bodies import MOST_BODY_BYTES
+from core.api.connections import ended_if_left
 from core.api.door import Door, bearer
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.api.problem import MEDIA_TYPE, Problem
@@ -31,6 +33,8 @@ from core.record import Generation
 from core.runtime import Runtime
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_LOOK_SECONDS = 1.0
+"""How often it is looked whether a client has left whose large body waits unread."""
 
 
 class Native:
@@ -145,8 +149,12 @@ class Native:
                 if is_small:
                     body = await _body(request)
                     call.watch(request.receive)
-                await call.placed(self._admission.ask(tenant, size))
-                if not is_small:
+                asked = self._admission.ask(tenant, size)
+                if is_small:
+                    await call.placed(asked)
+                else:
+                    async with _leaving_unread(request, asked):
+                        await call.placed(asked)
                     body = await _body(request)
                     call.watch(request.receive)
         except TimeoutError:
@@ -227,6 +235,24 @@ class Native:
         tenant = self._runtime.policies.snapshot(principal.tenant_id or "").tenant
         window = spending.window(asked, tenant.timezone, self._runtime.clock.now())
         return _json(spend_document(self._runtime.reports.spend(principal, window, tenant.id), tenant.name))
+
+
+@asynccontextmanager
+async def _leaving_unread(request: Request, asked: asyncio.Future[Place]) -> AsyncGenerator[None]:
+    """Leave the queue when the client leaves, for as long as the block lasts, without reading anything."""
+
+    async def leave() -> None:
+        while not asked.done():
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await ended_if_left(request.scope) and not asked.done():
+                asked.set_exception(ClientDisconnect())
+
+    leaving = None if asked.done() else asyncio.create_task(leave())
+    try:
+        yield
+    finally:
+        if leaving is not None:
+            leaving.cancel()
 
 
 async def _body(request: Request) -> bytes | None:

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -372,6 +372,36 @@ class TestFull:
             outcomes = connection.exec_driver_sql("SELECT outcome FROM generation").scalars().all()
         assert set(outcomes) == {"cancelled"}
         assert len(outcomes) == 4
+
+
+class TestLargeBodies:
+    """A house whose one place is taken."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """Who waits may wait for longer than any test."""
+        return settings.model_copy(
+            update={"concurrency": 1, "attempt_timeout_seconds": 600.0, "deadline_seconds": 600.0}
+        )
+
+    @pytest.mark.parametrize("piece", [0, 10, 200_000])
+    def test_who_leaves_the_queue_makes_room(
+        self, piece: int, url: str, house: House, logged: Callable[[], str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A client who hangs up while its large body waits unread, or does not come, is out of the queue."""
+        seen = house.runtime.admission.seen
+        with sent(url, house.key, house.ask("hang")):
+            assert eventually(lambda: seen().running == 1, 60)
+            with ExitStack() as waiting:
+                for _ in range(3):
+                    connection = waiting.enter_context(connected(url))
+                    connection.sendall(head(house.key, 2_000_000) + b" " * piece)
+                assert eventually(lambda: seen().waiting == 3, 60)
+            assert eventually(lambda: seen().waiting == 0, 60)
+            assert seen().running == 1
+        assert eventually(lambda: seen().running == 0, 60)
+        assert "internal_error" not in logged()
+        assert not [one for one in caplog.records if one.name.startswith("uvicorn")]
 
 
 class TestReads:
