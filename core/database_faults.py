@@ -19,6 +19,8 @@ class DatabaseFault(StrEnum):
     """Why the database cannot be used. The value is the reason as machines read it."""
 
     LOCKED = "locked"
+    HELD = "held"
+    CONTENDED = "contended"
     READ_ONLY = "read_only"
     FULL = "full"
     GONE = "gone"
@@ -49,6 +51,15 @@ _SENTENCES = {
     DatabaseFault.LOCKED: (
         "The database is locked: another program holds its write lock, so nothing can be recorded and no call goes "
         "out. End that program, or the transaction that it left open."
+    ),
+    DatabaseFault.HELD: (
+        "This process itself keeps the database: one of its own writes does not end, so nothing else can be recorded "
+        "and no call goes out. If it stays so, start the process again; what was recorded is safe."
+    ),
+    DatabaseFault.CONTENDED: (
+        "Another transaction has held a lock for seconds that this needs. Look for one that was left open "
+        "(pg_stat_activity) and end it; the server ends it by itself after a minute without a statement if it is "
+        "Proctor's."
     ),
     DatabaseFault.READ_ONLY: (
         "The database is read-only, so nothing can be recorded and no call goes out. Give Proctor's user the right to "
@@ -122,10 +133,11 @@ _BY_SQLSTATE = {
     "3D": DatabaseFault.DENIED,
     "53100": DatabaseFault.FULL,
     "53300": DatabaseFault.NO_CONNECTIONS,
-    "55P03": DatabaseFault.LOCKED,
+    "55P03": DatabaseFault.CONTENDED,  # after lock_timeout
     "57P": DatabaseFault.RESTARTING,
     "08": DatabaseFault.RESTARTING,
     "40": None,  # a conflict of two transactions: of no meaning for others
+    "25P03": DatabaseFault.RESTARTING,  # it ended a connection whose transaction was left open
     "57014": None,  # one statement was cancelled
 }
 """By SQLSTATE or the beginning of one; the longest that fits counts."""
@@ -169,6 +181,8 @@ def fault_of(error: BaseException) -> DatabaseFault | None:
     if (code := getattr(driver, "sqlite_errorcode", None)) is not None:
         return _BY_SQLITE_CODE.get(code & 0xFF, DatabaseFault.DOWN)
     if state := getattr(driver, "sqlstate", None):
+        if "due to statement timeout" in str(driver):
+            return DatabaseFault.SLOW
         known = (state[:length] for length in (5, 3, 2))
         return next((_BY_SQLSTATE[one] for one in known if one in _BY_SQLSTATE), DatabaseFault.DOWN)
     if kinds >= {"TimeoutError", "SQLAlchemyError"}:

@@ -6,6 +6,7 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Generator, Mapping
@@ -74,12 +75,12 @@ class Store:
             ours: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
             hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see _readers
         else:
-            if "connect_timeout" not in self.url.query:
-                options["connect_args"] = {"connect_timeout": WAIT_SECONDS}
             # At most 20 in all. The hot path's are in autocommit, and not asked whether they live before each use.
             most: dict[str, Any] = {"max_overflow": 4, "pool_timeout": WAIT_SECONDS}
             ours = most | {"pool_size": pool_size // 2, "pool_pre_ping": True}
             hot = most | {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT"}
+            ours["connect_args"] = self._postgres.LONG.arguments(self.url.query)
+            hot["connect_args"] = self._postgres.HOT.arguments(self.url.query)
         self.engine: Engine = sqlalchemy.create_engine(url, **options, **ours)
         self._hot: Engine = sqlalchemy.create_engine(url, **options, **hot)
         self._readers: list[Any] = []
@@ -93,12 +94,19 @@ class Store:
                 event.listen(engine, "do_connect", self._find_file)
                 event.listen(engine, "connect", self._open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "do_connect", self._postgres.LONG.connect)
+            event.listen(self.engine, "checkout", self._postgres.LONG.out)
+            event.listen(self.engine, "checkin", self._postgres.LONG.back)
+            event.listen(self._hot, "do_connect", self._postgres.HOT.connect)
         self._writer = self.engine.execution_options(writing=True)
         # SQLite's read transactions are snapshots already; PostgreSQL's only if they ask to be.
         self._reader = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self._turn = threading.Lock()
+        self._writing: tuple[str, float] | None = None
+        """On SQLite: which thread has a transaction open that writes, and since when."""
         self._scan = threading.Lock()
 
     @contextmanager
@@ -126,6 +134,7 @@ class Store:
             self._writer.begin() as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
+            self._has_begun()
             yield session
             session.flush()
         self._kept()
@@ -164,6 +173,7 @@ class Store:
         with self._in_turn():
             cursor: Any = self._cursor_on(self._own.driver_connection)
             cursor.execute("BEGIN IMMEDIATE")
+            self._has_begun()
             try:
                 yield cursor
                 cursor.execute("COMMIT")
@@ -178,6 +188,10 @@ class Store:
         try:
             yield self._cursor_on(connection.driver_connection)
             connection.commit()
+        except self._dbapi.Error as error:
+            if _is_broken(connection):  # there is nothing to undo on it
+                connection.invalidate(error)
+            raise
         finally:
             connection.close()  # back to the pool, which rolls back what was not committed
 
@@ -188,11 +202,11 @@ class Store:
             with self._postgres.pipeline(cast("Any", connection.driver_connection)) as cursor:
                 yield cursor
                 is_whole = True
-        except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
+        except self._dbapi.Error as error:
             if not _is_broken(connection):
                 raise
             connection.invalidate(error)
-            if is_whole:  # it may have been kept
+            if is_whole or isinstance(error, self._postgres.Unanswered):  # kept, perhaps
                 raise
             fault = fault_of(error) or DatabaseFault.RESTARTING
             raise Disconnected(f"{fault.sentence} Nothing was written.", reason=fault.value) from error
@@ -235,6 +249,8 @@ class Store:
                 if not _is_broken(connection):
                     raise
                 connection.invalidate(error)  # and try the next, until one lives or none can be made
+                if isinstance(error, self._postgres.Unanswered):
+                    raise
             finally:
                 connection.close()
 
@@ -316,6 +332,7 @@ class Store:
         settings.set_main_option("script_location", str(MIGRATIONS))
         with self._in_turn(), self._rebuilding() as connection:
             if not self.is_sqlite:
+                self._postgres.take_time(connection.connection.driver_connection)
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7264001)")
             settings.attributes["connection"] = connection
             if revision == "base" or revision.startswith("-"):
@@ -411,11 +428,25 @@ class Store:
         if self.condition.fault is DatabaseFault.GONE:  # what would be written has no name in any folder
             raise DatabaseFault.GONE.told("Nothing was written.")
         if not self._turn.acquire(timeout=WAIT_SECONDS):
-            raise (self.condition.fault or DatabaseFault.SLOW).told("Nothing was written.")
+            raise self._no_turn()
         try:
             yield
         finally:
+            self._writing = None
             self._turn.release()
+
+    def _has_begun(self) -> None:
+        """Take in that this thread's transaction is open: from here on it keeps the others from writing."""
+        if self.is_sqlite:
+            self._writing = threading.current_thread().name, SystemClock().monotonic()
+
+    def _no_turn(self) -> Unavailable:
+        """Return why nobody else can write: one of ours does not end, something is wrong, or all is slow."""
+        name, since = self._writing or ("", math.inf)
+        if (seconds := SystemClock().monotonic() - since) >= WAIT_SECONDS:
+            self.condition.become(DatabaseFault.HELD)
+            return DatabaseFault.HELD.told(f"'{name}' has not ended for {seconds:.0f} s. Nothing was written.")
+        return (self.condition.fault or DatabaseFault.SLOW).told("Nothing was written.")
 
     def _kept(self) -> None:
         """Take in that a transaction was kept."""

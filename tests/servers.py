@@ -79,6 +79,27 @@ def database(postgres_url: str, name: str, template: str = "template0") -> Itera
 
 
 @contextmanager
+def frozen(postgres_url: str) -> Iterator[None]:
+    """Let a PostgreSQL hang, all of its processes: connections stay open, and nothing is answered."""
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
+        [folder] = connection.execute("SHOW data_directory").fetchone() or [""]
+    first = int(Path(folder, "postmaster.pid").read_text().splitlines()[0])
+    pids = [first, *_children(first)]
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _children(pid: int) -> list[int]:
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [int(stat.split()[0]) for stat in stats if stat.rpartition(")")[2].split()[1] == str(pid)]
+
+
+@contextmanager
 def valkey() -> Iterator[str]:
     """Run a Valkey (or a Redis) that forgets everything; yield its URL."""
     with _folder("vk_") as folder:
