@@ -33,18 +33,18 @@ SELECT w.budget_id, CAST(COALESCE(SUM(COALESCE(
         g.cost_nano_usd,
         (SELECT CAST(SUM(a.cost_nano_usd) AS BIGINT) FROM attempt a WHERE a.generation_id = g.id)
     )), 0) AS BIGINT) AS spent
-FROM wanted w JOIN generation g ON {_CALLS} {{scope}}
+FROM wanted w JOIN generation g ON {_CALLS} AND {{scope}}
 WHERE g.attempts > 0 GROUP BY w.budget_id"""  # noqa: S608 our own words
-_SPENT_ON_MODEL = f"""{{wanted}}
+_SPENT_ON_ATTEMPTS = f"""{{wanted}}
 SELECT w.budget_id, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent
 FROM wanted w JOIN generation g ON {_CALLS}
-JOIN attempt a ON a.generation_id = g.id AND a.provider || '/' || a.model = w.scope_name
+JOIN attempt a ON a.generation_id = g.id AND {{scope}}
 GROUP BY w.budget_id"""  # noqa: S608 as above
 _SPENT_ON = {
-    Scope.TENANT: _SPENT.replace("{scope}", ""),
-    Scope.MODEL: _SPENT_ON_MODEL,
-    Scope.SCHEMA: _SPENT.replace("{scope}", "AND g.schema_name = w.scope_name"),
-    Scope.ROUTE: _SPENT.replace("{scope}", "AND g.route = w.scope_name"),
+    scope: (_SPENT_ON_ATTEMPTS if scope.is_of_attempts else _SPENT).replace(
+        "{scope}", f"{scope.subject_sql} = w.scope_name"
+    )
+    for scope in Scope
 }
 
 

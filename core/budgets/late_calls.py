@@ -18,6 +18,7 @@ from sqlalchemy import Connection, String, bindparam, delete
 from sqlmodel import Session, col, select
 
 from core.budgets.openings import LONGEST_CALL, SETTLES_AFTER, SKEW, opening_entry
+from core.budgets.terms import SUBJECT_OF_ANY_SQL
 from core.clock import Clock, last_id, micros
 from core.journal import JournalWriter
 from core.statements import json_text
@@ -41,9 +42,8 @@ SELECT late.account_id, late.id, late.generation_id, late.cost_nano_usd, late.es
         AND e.account_id || '' = c.id AND e.kind = 'opening_balance' AND e.cause = a.id) AS counted
     FROM asked JOIN account c ON c.id = asked.account_id JOIN budget b ON b.id = c.budget_id {calls}
     WHERE g.started_at + 0 >= c.starts_at AND g.started_at + 0 < c.ends_at AND a.cost_nano_usd IS NOT NULL
-    AND b.scope_name = CASE b.scope WHEN 'model' THEN a.provider || '/' || a.model
-        WHEN 'schema' THEN g.schema_name WHEN 'route' THEN g.route ELSE '' END
-) late WHERE late.charges = 0 AND late.cost_nano_usd <> late.counted"""
+    AND b.scope_name = {subject}
+) late WHERE late.charges = 0 AND late.cost_nano_usd <> late.counted""".replace("{subject}", SUBJECT_OF_ANY_SQL)
 _BY_ID = (
     ("account_id", "generation_id"),
     "JOIN generation g ON g.id = asked.generation_id JOIN attempt a ON a.generation_id = g.id",

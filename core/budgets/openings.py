@@ -17,7 +17,7 @@ import sqlalchemy
 from sqlalchemy import Connection, String, bindparam
 
 from core.budgets.periods import Span
-from core.budgets.terms import BudgetTerms, Scope
+from core.budgets.terms import BudgetTerms
 from core.clock import Clock, micros
 from core.journal import JournalWriter
 from core.statements import Cursor
@@ -31,12 +31,6 @@ SKEW = timedelta(seconds=5)
 SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back, and cost something else."""
 
-_SCOPES = {
-    Scope.TENANT: "AND :scope_name = ''",
-    Scope.MODEL: "AND a.provider || '/' || a.model = :scope_name",
-    Scope.SCHEMA: "AND g.schema_name = :scope_name",
-    Scope.ROUTE: "AND g.route = :scope_name",
-}
 _SPENT = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
 JOIN attempt a ON a.generation_id = g.id
 WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
@@ -123,7 +117,7 @@ class Openings:
             counted = set(_ids(connection, _ENDED_SINCE, tenant | recent)) - set(out)
             spent = _first(
                 connection,
-                _SPENT.format(scope=_SCOPES[terms.scope]),
+                _SPENT.format(scope=f"AND {terms.scope.subject_sql} = :scope_name"),
                 {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id},
             )
         nano_usd = int(spent[0]) - (int(began_with[0]) - int(apart[0]))

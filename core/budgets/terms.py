@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,31 @@ class Scope(StrEnum):
     MODEL = "model"
     SCHEMA = "schema"
     ROUTE = "route"
+
+    @property
+    def is_of_attempts(self) -> bool:
+        """Whether it covers some calls of a generation, and perhaps not the others."""
+        return self is Scope.MODEL
+
+    def subject(self, *, model: str, schema: str, route: str) -> str:
+        """Return what of a call a budget must name to cover it; *model* is ``provider/name``."""
+        return {Scope.TENANT: "", Scope.MODEL: model, Scope.SCHEMA: schema, Scope.ROUTE: route}[self]
+
+    @property
+    def subject_sql(self) -> str:
+        """The same in SQL, of a generation ``g`` and its attempt ``a``, which only what is of attempts reads."""
+        return _SUBJECTS[self]
+
+
+_SUBJECTS: Mapping[Scope, str] = {
+    Scope.TENANT: "''",
+    Scope.MODEL: "a.provider || '/' || a.model",
+    Scope.SCHEMA: "g.schema_name",
+    Scope.ROUTE: "g.route",
+}
+_WHEN = " ".join(f"WHEN '{scope.value}' THEN {sql}" for scope, sql in _SUBJECTS.items())
+SUBJECT_OF_ANY_SQL = f"CASE b.scope {_WHEN} END"
+"""The same of a budget ``b``, whatever its scope."""
 
 
 class Mode(StrEnum):
@@ -79,17 +105,11 @@ class BudgetTerms:
 
     def covers(self, *, schema: str, route: str) -> bool:
         """Whether it may have to pay for a generation of that schema on that route."""
-        match self.scope:
-            case Scope.SCHEMA:
-                return self.scope_name == schema
-            case Scope.ROUTE:
-                return self.scope_name == route
-            case _:
-                return True
+        return self.scope.is_of_attempts or self.scope.subject(model="", schema=schema, route=route) == self.scope_name
 
     def pays_for(self, model: str) -> bool:
         """Whether it pays for a call to *model* (``provider/name``), given that it covers the generation."""
-        return self.scope is not Scope.MODEL or self.scope_name == model
+        return not self.scope.is_of_attempts or self.scope.subject(model=model, schema="", route="") == self.scope_name
 
     def span(self, at: datetime) -> Span | None:
         """Return the period around *at*; ``None`` outside of a fixed span, where the budget does not govern."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from core.budgets import Scope
 from core.budgets.periods import Period, period_around
 from core.clock import EPOCH
 from core.reports.reading import Reading
 from core.reports.spend import bounds
-from core.reports.spend_queries import QUARTERS, QUARTERS_OF_MODEL, SCOPES
+from core.reports.spend_queries import quarters as quarters_sql
 from core.reports.windows import QUARTER, Window
 
 LOOK_BACK_DAYS = 56
@@ -58,12 +59,9 @@ def daily(
     With a *scope* only what such a budget pays for is counted.
     """
     starts_at = now - timedelta(days=LOOK_BACK_DAYS + 2)  # whole days in any zone
-    bound = bounds(Window.of(starts_at, now))
-    if scope_name:
-        bound["scope_name"] = scope_name
-    sql = QUARTERS_OF_MODEL if scope == "model" else QUARTERS.replace("{scope}", SCOPES[scope])
+    bound = bounds(Window.of(starts_at, now)) | {"scope_name": scope_name}
     quarters: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for tenant, quarter, spent in reading.rows(sql, bound):
+    for tenant, quarter, spent in reading.rows(quarters_sql(Scope(scope)), bound):
         quarters[tenant].append((quarter, spent))
     known = reading.tenants
     zones = {tenant: known[tenant].timezone if tenant in known else "UTC" for tenant in quarters}

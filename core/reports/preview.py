@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.budgets import Scope
 from core.budgets.periods import Period, Span, period_around
 from core.clock import from_micros, micros
 from core.errors import Invalid
 from core.reports.reading import Reading
 from core.reports.spend import bounds
-from core.reports.spend_queries import HISTORY, HISTORY_OF_MODEL, SCOPES
+from core.reports.spend_queries import history
 from core.reports.windows import QUARTER, Window
 
 PREVIEW_DAYS = 30
@@ -132,15 +133,13 @@ def spend_history(  # noqa: PLR0917 what a budget is made of
 
     """
     tenant = reading.tenant(tenant_id)
-    if scope not in (*SCOPES, "model"):
-        raise Invalid(f"A budget has no scope {scope!r}. There are: tenant, model, schema, route.")
+    if scope not in list(Scope):
+        raise Invalid(f"A budget has no scope {scope!r}. There are: {', '.join(Scope)}.")
     since = now - timedelta(days=days)
     begins = min(since - _LONGEST_PERIOD, max(span[0], now - _LOOKED_AT)) if span else since - _LONGEST_PERIOD
-    bound = bounds(Window.of(begins, now)) | {"since": micros(since)}
-    if scope != "tenant":
-        bound["scope_name"] = scope_name
-    sql = HISTORY_OF_MODEL if scope == "model" else HISTORY.replace("{scope}", SCOPES[scope])
-    rows = reading.rows(sql, bound)
+    bound = bounds(Window.of(begins, now))
+    about = {"since": micros(since), "scope_name": scope_name if scope != Scope.TENANT else ""}
+    rows = reading.rows(history(Scope(scope)), bound | about)
     groups = [
         _Group(
             starts_at=from_micros(row.quarter * (QUARTER // timedelta(microseconds=1))),

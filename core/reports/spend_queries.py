@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from core.budgets import Scope
 from core.reports.queries import KNOWN, listed
 from core.tables import VALID, Outcome
 
@@ -86,18 +87,18 @@ WHERE {_WINDOW} AND a.cost_nano_usd IS NOT NULL AND NOT EXISTS (
 )
 """
 
-QUARTERS = f"""
+_QUARTERS = f"""
 SELECT g.tenant_id, g.started_at / 900000000 AS quarter,
     CAST(COALESCE(SUM({KNOWN}), 0) AS BIGINT) AS spent
 FROM generation g
-WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
+WHERE {_WINDOW} AND g.attempts > 0 AND {{scope}}
 GROUP BY 1, 2
 """
-QUARTERS_OF_MODEL = f"""
+_QUARTERS_OF_ATTEMPTS = f"""
 SELECT g.tenant_id, g.started_at / 900000000 AS quarter,
     CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent
 FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
+WHERE {_WINDOW} AND {{scope}}
 GROUP BY 1, 2
 """
 
@@ -113,25 +114,38 @@ FROM ({calls}) q
 GROUP BY 1, 2
 ORDER BY 1, 2
 """
-HISTORY = _BY_QUARTER.format(
+_HISTORY = _BY_QUARTER.format(
     calls=f"""
     SELECT g.started_at, COALESCE({KNOWN}, 0) AS spent,
         CASE WHEN g.cost_nano_usd IS NULL THEN 1 ELSE 0 END AS unpriced
     FROM generation g
-    WHERE {_WINDOW} AND g.attempts > 0 {{scope}}
+    WHERE {_WINDOW} AND g.attempts > 0 AND {{scope}}
     """
 )
-HISTORY_OF_MODEL = _BY_QUARTER.format(
+_HISTORY_OF_ATTEMPTS = _BY_QUARTER.format(
     calls=f"""
     SELECT g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
         MAX(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
     FROM generation g JOIN attempt a ON a.generation_id = g.id
-    WHERE {_WINDOW} AND a.provider || '/' || a.model = :scope_name
+    WHERE {_WINDOW} AND {{scope}}
     GROUP BY g.id, g.started_at
     """
 )
-SCOPES = {"tenant": "", "schema": "AND g.schema_name = :scope_name", "route": "AND g.route = :scope_name"}
-"""How calls are chosen that a budget covers; a model's are chosen by their attempts."""
+
+
+def quarters(scope: Scope) -> str:
+    """Return the question what a budget of that scope pays for, by tenant and quarter of an hour."""
+    return _covered(_QUARTERS_OF_ATTEMPTS if scope.is_of_attempts else _QUARTERS, scope)
+
+
+def history(scope: Scope) -> str:
+    """Return the question what the calls cost that a budget of that scope covers, by quarter of an hour."""
+    return _covered(_HISTORY_OF_ATTEMPTS if scope.is_of_attempts else _HISTORY, scope)
+
+
+def _covered(sql: str, scope: Scope) -> str:
+    return sql.replace("{scope}", f"{scope.subject_sql} = :scope_name")
+
 
 VERIFIED = """
 SELECT v.at, v.ok, v.accounts, v.attempts, v.difference_nano_usd, v.held_nano_usd, v.duration_ms, v.by

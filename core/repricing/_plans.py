@@ -12,6 +12,7 @@ import sqlalchemy
 from sqlalchemy import Connection
 from sqlmodel import col
 
+from core.budgets import Scope
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost
 from core.settings import PROVIDERS
@@ -249,13 +250,9 @@ def _accounts_around(connection: Connection, changes: Sequence[PriceChange]) -> 
 
 
 def _covers(account: Any, attempt: Any) -> bool:
-    names = {
-        "model": f"{attempt.provider}/{attempt.model}",
-        "schema": attempt.schema_name,
-        "route": attempt.route,
-    }
-    is_within = account.starts_at <= attempt.paid_at < account.ends_at
-    return is_within and (account.scope == "tenant" or names.get(account.scope) == account.scope_name)
+    model = f"{attempt.provider}/{attempt.model}"
+    subject = Scope(account.scope).subject(model=model, schema=attempt.schema_name, route=attempt.route)
+    return account.starts_at <= attempt.paid_at < account.ends_at and subject == account.scope_name
 
 
 def by_tenant(changes: Sequence[PriceChange], names: dict[str, str]) -> tuple[TenantDifference, ...]:
