@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,12 +21,57 @@ from pydantic_settings import (
 from core.errors import Misconfigured
 
 ROOT = Path(__file__).resolve().parents[1]
-PROVIDERS = ("openai", "anthropic", "compatible", "local")
-_FAMILIES = {
-    "openai": ("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
-    "anthropic": ("claude-",),
-    "local": ("smollm2",),
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderListing:
+    """What everybody knows of a provider before anybody calls it."""
+
+    variable: str
+    """What sets it up."""
+    hint: str = ""
+    """What else does, as Markdown that follows the variable's name."""
+    families: tuple[str, ...] = ()
+    """How the names of its models begin, so that they need not say whose they are."""
+    address: str = ""
+    """Where it is, unless ``NAME_BASE_URL`` says otherwise; empty: only where that says."""
+    first_model: str = ""
+    """The model that is asked where nobody has said which."""
+    is_remote: bool = True
+    has_public_prices: bool = False
+    """What another server's models cost, nobody but its operator knows."""
+
+
+PROVIDERS: Mapping[str, ProviderListing] = {
+    "openai": ProviderListing(
+        variable="OPENAI_API_KEY",
+        hint=", or `OPENAI_BASE_URL` for another server that speaks its dialect",
+        families=("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
+        address="https://api.openai.com",
+        first_model="gpt-4o-mini",
+        has_public_prices=True,
+    ),
+    "anthropic": ProviderListing(
+        variable="ANTHROPIC_API_KEY",
+        families=("claude-",),
+        address="https://api.anthropic.com",
+        first_model="claude-haiku-4-5",
+        has_public_prices=True,
+    ),
+    "compatible": ProviderListing(
+        variable="COMPATIBLE_BASE_URL",
+        hint=", with `COMPATIBLE_API_KEY` if it wants one",
+    ),
+    "local": ProviderListing(
+        variable="LOCAL_MODEL",
+        hint=": auto runs it where no provider has a key",
+        families=("smollm2",),
+        first_model="smollm2",
+        is_remote=False,
+    ),
 }
+"""Every provider, in the order in which they are named and tried: each is a file in ``core/providers``."""
+REMOTE = tuple(name for name, listed in PROVIDERS.items() if listed.is_remote)
 
 
 def provider_of(model: str) -> tuple[str, str]:
@@ -40,8 +87,8 @@ def provider_of(model: str) -> tuple[str, str]:
     if slash and name and provider in PROVIDERS:
         return provider, name
     bare = model.lower()
-    for owner, families in _FAMILIES.items():
-        if bare.startswith(families):
+    for owner, listed in PROVIDERS.items():
+        if bare.startswith(listed.families):
             return owner, model
     raise ValueError(
         f"{model!r} does not name a provider; write it as provider/name with one of {', '.join(PROVIDERS)}"
@@ -184,7 +231,7 @@ class Settings(BaseSettings):
             raise ValueError("it must start with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("openai_base_url", "anthropic_base_url", "compatible_base_url")
+    @field_validator(*(f"{name}_base_url" for name in REMOTE))
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
@@ -215,21 +262,20 @@ class Settings(BaseSettings):
 
     def has_provider(self, name: str) -> bool:
         """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""
-        match name:
-            case "openai":
-                return self.openai_api_key is not None or self.openai_base_url is not None
-            case "anthropic":
-                return self.anthropic_api_key is not None or self.anthropic_base_url is not None
-            case "compatible":
-                return self.compatible_base_url is not None
-            case _:
-                return self.runs_local_model
+        if name not in REMOTE:
+            return self.runs_local_model
+        has_key = bool(PROVIDERS[name].address) and getattr(self, f"{name}_api_key") is not None
+        return has_key or self.base_url(name) is not None
+
+    def base_url(self, name: str) -> str | None:
+        """Return where a remote provider is, if it is not where everybody finds it."""
+        return getattr(self, f"{name}_base_url")
 
     @property
     def runs_local_model(self) -> bool:
         """Whether a small model is to be served by a child process."""
         if self.local_model == "auto":
-            remote = any(self.has_provider(name) for name in ("openai", "anthropic", "compatible"))
+            remote = any(self.has_provider(name) for name in REMOTE)
             named = any((model or "").startswith("local/") for model in (self.model_primary, self.model_fallback))
             return named or not remote
         return self.local_model != "off"
@@ -241,11 +287,9 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(model for model in (primary, self.model_fallback) if model))
 
     def _first_model(self) -> str:
-        if self.has_provider("openai"):
-            return "openai/gpt-4o-mini"
-        if self.has_provider("anthropic"):
-            return "anthropic/claude-haiku-4-5"
-        return "local/smollm2"
+        firsts = ((name, listed.first_model) for name, listed in PROVIDERS.items() if listed.first_model)
+        *tried, last = firsts
+        return "/".join(next((one for one in tried if self.has_provider(one[0])), last))
 
 
 def load(env_file: Path | None = ROOT / ".env") -> Settings:

@@ -13,11 +13,10 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from core.clock import Clock
-from core.settings import Settings
+from core.settings import PROVIDERS, REMOTE, Settings
 
 EVERY_SECONDS = 60.0
 _CONNECT_SECONDS = 3.0
-_HOMES = {"openai": "https://api.openai.com", "anthropic": "https://api.anthropic.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,10 @@ class Reachability:
 
 
 def _addresses(settings: Settings) -> Mapping[str, tuple[str, int]]:
-    chosen = {
-        "openai": settings.openai_base_url,
-        "anthropic": settings.anthropic_base_url,
-        "compatible": settings.compatible_base_url,
-    }
     found: dict[str, tuple[str, int]] = {}
-    for name, url in chosen.items():
+    for name in REMOTE:
         if settings.has_provider(name):
-            parts = urlsplit(url or _HOMES[name])
+            parts = urlsplit(settings.base_url(name) or PROVIDERS[name].address)
             found[name] = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     return found
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from core.settings import Settings
     from core.store import Store
 
-REMOTE = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "compatible": "COMPATIBLE_BASE_URL"}
-
 
 class Health(StrEnum):
     """How a part stands."""
@@ -115,12 +113,14 @@ def _chores(store: Store) -> Iterator[Check]:
 
 
 def _providers(settings: Settings) -> Iterator[Check]:
-    for name, variable in REMOTE.items():
+    from core.settings import PROVIDERS, REMOTE  # noqa: PLC0415
+
+    for name in REMOTE:
         if settings.has_provider(name):
             yield Check(name, Health.OK, "It is set up.")
         else:
-            yield Check(name, Health.OK, f"It is not set up; {variable} would.")
-    if not any(settings.has_provider(name) for name in (*REMOTE, "local")):
+            yield Check(name, Health.OK, f"It is not set up; {PROVIDERS[name].variable} would.")
+    if not any(settings.has_provider(name) for name in PROVIDERS):
         yield Check("providers", Health.FAILED, "Nobody can answer: set a provider's key, or LOCAL_MODEL=on.")
 
 

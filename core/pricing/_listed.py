@@ -12,9 +12,10 @@ from genai_prices.types import TieredPrices
 
 from core.pricing._money import nano_usd
 from core.pricing._terms import PriceTerms, Rates, made
+from core.settings import PROVIDERS
 
-VENDORS = ("openai", "anthropic")
-"""Providers whose prices are public. What another server's models cost, nobody but its operator knows."""
+VENDORS = tuple(name for name, provider in PROVIDERS.items() if provider.has_public_prices)
+"""Providers whose prices are public."""
 SOURCE = f"genai-prices {version('genai-prices')}"
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.pricing import OverrideKind, OverridingPrice
 from core.repricing import RepricingPreview, RepricingScope
+from core.settings import PROVIDERS
 from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.choices import EVERYONE
@@ -17,7 +18,6 @@ from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.prices import tables
 
-PROVIDERS = ("openai", "anthropic", "compatible", "local")
 KINDS = {
     OverrideKind.RATES: "Own rates",
     OverrideKind.DISCOUNT: "Discount",
@@ -37,7 +37,7 @@ _PREVIEW = "repricing_preview"
 def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datetime | None = None) -> None:
     """Ask what a model costs from a time on, and say what follows."""
     left, right = st.columns([1, 2], gap="small")
-    at = PROVIDERS.index(model[0]) if model else 0
+    at = list(PROVIDERS).index(model[0]) if model else 0
     provider = left.selectbox("Provider", PROVIDERS, index=at, key="price_provider")
     name = right.text_input(
         "Model",

@@ -16,13 +16,6 @@ from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.routes import breakers, edit, words
 
-SET_UP_BY = {
-    "openai": "`OPENAI_API_KEY`, or `OPENAI_BASE_URL` for another server that speaks its dialect",
-    "anthropic": "`ANTHROPIC_API_KEY`",
-    "compatible": "`COMPATIBLE_BASE_URL`, with `COMPATIBLE_API_KEY` if it wants one",
-    "local": "`LOCAL_MODEL`: auto runs it where no provider has a key",
-}
-
 
 def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
     """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
@@ -67,12 +60,12 @@ def providers(visit: Visit) -> None:
         "Providers", key="providers", help="Keys come from the environment and are never stored or shown."
     ):
         rows = {}
-        for name in PROVIDERS:
+        for name, listed in PROVIDERS.items():
             up = name in visit.runtime.providers
             state = ":green-badge[:material/key: Set up]" if up else ":gray-badge[:material/key_off: Not set up]"
             if name == "local" and up:
                 state += f" :gray[{visit.runtime.local_model.status.sentence}]"
-            rows[name] = {"State": state, "Set up by": SET_UP_BY[name]}
+            rows[name] = {"State": state, "Set up by": f"{code(listed.variable)}{listed.hint}"}
         table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers and their state")
 
 
