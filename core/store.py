@@ -117,7 +117,7 @@ class Store:
 
     @contextmanager
     def scanning(self) -> Generator[Session]:
-        """Open a session like :meth:`reading` for what reads much.
+        """Open a session like :meth:`reading` for what reads so much that it may take seconds.
 
         Those of a process take turns, and each takes one core of the database: who generates has the others.
         """

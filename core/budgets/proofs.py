@@ -121,7 +121,7 @@ class Proofs:
     ) -> tuple[list[dict[str, Any]], tuple[int, int, int]]:
         """Return what a stretch sums to, by account and in all: entries, nano-dollars, checksum."""
         bounds = {"begins_after": begins_after, "ends_with": ends_with}
-        with self._store.scanning() as session:
+        with self._store.reading() as session:
             rows = session.connection().execute(sqlalchemy.text(_SUMS), bounds).all()
         by_account = [{"series": series, "account_id": row.account_id, "nano_usd": int(row.nano_usd)} for row in rows]
         total = (

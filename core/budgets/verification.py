@@ -158,7 +158,7 @@ class Verifier:
         """Yield ranges of ids that are read at once, the first above *after*, the last up to *until*."""
         find = sqlalchemy.text(_END.format(table=table))
         while after < until:
-            with self._store.scanning() as session:
+            with self._store.reading() as session:
                 bounds = {"after": after, "until": until, "most": _AT_ONCE - 1}
                 end = session.connection().execute(find, bounds).scalar() or until
             yield after, end
@@ -167,7 +167,7 @@ class Verifier:
     def _sum(self, sql: str, after: str, until: str, since: str, *more: str) -> list[int]:
         """Return the numbers that some statements find in one range, on one snapshot."""
         bounds = {"after": after, "until": until, "since": since}
-        with self._store.scanning() as session:
+        with self._store.reading() as session:
             connection = session.connection()
             return [
                 int(one) for text in (sql, *more) for one in connection.execute(sqlalchemy.text(text), bounds).one()
