@@ -29,6 +29,7 @@ from core.limits import Limits
 from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
+from core.providers import Ask
 from core.record import Backlog, Recorder, Recovery
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
@@ -40,12 +41,17 @@ from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
 from core.tenants import Tenants
 
 if TYPE_CHECKING:
+    from core.attempts import RouteTerms
     from core.demo import Demo
+    from core.principals import Principal
     from core.providers import Provider
     from core.providers.llama import LocalModel
     from core.providers.loop import Loop
     from core.reports import Reports
+    from core.schema_forms import SchemaForm
 
+_PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+_NO_QUESTION = ({"role": "user", "content": "."},)
 FAULT_TOLD_SECONDS = 10.0
 
 
@@ -121,6 +127,23 @@ class Runtime:
         from core.reports import Reports  # noqa: PLC0415 as said
 
         return Reports(self.store, self.clock)
+
+    def schema_forms(self, principal: Principal, schema: str, route: RouteTerms) -> Mapping[str, SchemaForm]:
+        """Return what each candidate of *route* that is set up here is sent of the *schema*, by the candidate's name.
+
+        Without a schema's name it is a plain object that is looked at, which no mode changes.
+
+        Raises:
+            NotFound: there is no such schema.
+
+        """
+        found = self.schemas.find(principal, schema) if schema else self.schemas.inline(_PLAIN_OBJECT)
+        forms: dict[str, SchemaForm] = {}
+        for one in route.candidates:
+            if one.provider in self.providers:
+                ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=_NO_QUESTION)
+                forms[one.name] = self.providers[one.provider].open(ask).form
+        return forms
 
     def start(self) -> None:
         """Migrate, load the sample schemas, then begin the chores in the background."""

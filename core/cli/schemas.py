@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from core.generation import GenerationRequest
     from core.record import Generation
     from core.runtime import Runtime
+    from core.schemas import ResolvedSchema
     from core.tables import Tenant
 
+_EVERY_MODE = 4
 _FETCH_SECONDS = 900.0
 
 
@@ -40,9 +43,10 @@ def add_schema(runtime: Runtime, name: str, file: Path, description: str, label:
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
     added = runtime.schemas.add(LOCAL_OPERATOR, name, _schema_in(file), description=description, label=label)
+    forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
     return Output(
-        {"name": name, "version": added.version, "hash": added.hash, "label": label},
-        f"{name}@{label} is version {added.version} now.",
+        {"name": name, "version": added.version, "hash": added.hash, "label": label, "forms": forms},
+        f"{name}@{label} is version {added.version} now.\n{_who_checks(forms)}",
         f"Next: proctor generate {name if label == PRODUCTION else f'{name}@{label}'} 'some text'",
     )
 
@@ -64,6 +68,40 @@ def list_schemas(runtime: Runtime) -> Output:
     return Output(
         {"schemas": schemas}, text if rows else "There are no schemas yet. Add one with 'proctor schema add NAME FILE'."
     )
+
+
+def _forms(schema: ResolvedSchema) -> list[dict[str, Any]]:
+    """Return what each vendor is sent of *schema* in each mode, and who checks what."""
+    from core.schema_forms import MODES, VENDORS, form_for  # noqa: PLC0415
+
+    forms = [form_for(schema.response_model.form.wire, vendor, mode) for vendor in VENDORS for mode in MODES]
+    return [
+        {
+            "provider": vendor,
+            "mode": form.asked,
+            "taken": form.mode,
+            "is_enforced": form.is_enforced,
+            "left_out": [asdict(one) for one in form.left_out],
+            "names": dict(form.names),
+            "summary": form.summary,
+            "verdict": form.verdict,
+        }
+        for vendor, form in zip((one for one in VENDORS for _ in MODES), forms, strict=True)
+    ]
+
+
+def _who_checks(forms: list[dict[str, Any]]) -> str:
+    """Return in a few lines which vendor holds its model to the schema, and what is left to Proctor."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for form in forms:
+        if form["verdict"] != "no":
+            told.setdefault((form["provider"], form["verdict"]), []).append(form["mode"])
+    rows = [
+        (provider, ", ".join(modes) if len(modes) < _EVERY_MODE else "every", verdict)
+        for (provider, verdict), modes in told.items()
+    ]
+    lines = table(("PROVIDER", "MODE", "CHECKED AS IT IS WRITTEN"), rows)
+    return f"{lines}\nIn other modes nothing is. Proctor checks the whole object in every mode."
 
 
 def _schema_in(file: Path) -> dict[str, Any]:

@@ -57,10 +57,22 @@ class SchemaForm:
             taken = f"mode {self.mode} is taken" if self.mode != self.asked else "the mode is not strict"
             said = f"{self.relaxed} So {taken}. {said}"
         if self.names:
-            sent = ", ".join(f"{own!r} as {name!r}" for own, name in list(self.names.items())[:_MOST_NAMED])
-            more = f" and {len(self.names) - _MOST_NAMED} more" if len(self.names) > _MOST_NAMED else ""
-            said += f" Property names are sent as {self.vendor} takes them: {sent}{more}."
+            said += f" Property names are sent as {self.vendor} takes them: {self._renamed()}."
         return said
+
+    @property
+    def verdict(self) -> str:
+        """Whether an answer is checked while it is written, for a cell of a table."""
+        said = "yes" if self.is_enforced else "no"
+        said += f", sent as {self.mode}" if self.mode != self.asked and self.relaxed else ""
+        said += f", but for {self._named()}" if self.left_out else ""
+        said += f": {self.relaxed.removesuffix('.')}" if self.relaxed else ""
+        return said + (f"; named {self._renamed()}" if self.names else "")
+
+    def _renamed(self) -> str:
+        shown = ", ".join(f"{own[:60]!r} as {name!r}" for own, name in list(self.names.items())[:_MOST_NAMED])
+        more = len(self.names) - _MOST_NAMED
+        return shown + (f" and {more} more" if more > 0 else "")
 
     @property
     def is_worth_telling(self) -> bool:

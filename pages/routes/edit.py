@@ -9,11 +9,12 @@ import streamlit as st
 from core.routes import DEFAULT, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, Cause, RouteView
 from pages.kit import formats
 from pages.kit.frames import Frame, editor, pd, table
-from pages.kit.markup import plain
+from pages.kit.markup import code, plain
 from pages.kit.page import Visit, flash, refusals
 from pages.routes import words
 
 COLUMNS = st.column_config
+MOST_SCHEMAS = 5
 WHOLE = ("max_tokens", "most_tokens", "max_reasks", "max_retries")
 
 
@@ -248,6 +249,20 @@ def difference(visit: Visit, view: RouteView | None, draft: RouteView) -> None:
         f"It holds from the next generation on, in every process; one may then take up to "
         f"{formats.plural(most, 'paid call')}."
     )
+    who_checks(visit, draft)
+
+
+def who_checks(visit: Visit, draft: RouteView) -> None:
+    """Say what each vendor holds its model to while it writes, and what is left to Proctor."""
+    with st.expander("Checked by whom", icon=":material/fact_check:"):
+        for schema in draft.schemas[:MOST_SCHEMAS] or ("",):
+            forms = visit.runtime.schema_forms(visit.principal, schema, draft.terms)
+            said = [f"- {code(name)}, {form.mode}: {plain(form.summary)}" for name, form in forms.items()]
+            title = f"**{plain(schema)}**" if schema else "**A plain object** (no schema takes this route by itself)"
+            st.markdown("\n".join([title, "", *(said or ["No model is set up here."])]))
+        if len(draft.schemas) > MOST_SCHEMAS:
+            st.caption(f"And {formats.plural(len(draft.schemas) - MOST_SCHEMAS, 'schema')} more.")
+        st.caption("Proctor checks the whole schema in every case; no object that breaks it reaches a caller.")
 
 
 @st.dialog("Remove this route?", icon=":material/alt_route:")

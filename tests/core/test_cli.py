@@ -308,8 +308,32 @@ def test_a_schema_comes_from_json_or_from_pydantic(acme: Run, tmp_path: Path) ->
     second = acme("schema", "add", "place", str(as_source), "--json").document
 
     assert (first["version"], second["version"]) == (1, 2)
+    assert {(form["provider"], form["mode"]) for form in first["forms"] if form["is_enforced"]} >= {
+        ("openai", "json_schema"),
+        ("anthropic", "json_schema"),
+    }
     assert set(acme("generate", "place", "Linz, Austria", "--json").document["value"]) == {"city", "country"}
     assert "place" in acme("schema", "list").out
+
+
+def test_adding_a_schema_says_what_is_checked_by_whom(acme: Run, tmp_path: Path) -> None:
+    """What a vendor does not check while it writes, or goes out otherwise, is named; the rest is one line."""
+    body = {
+        "type": "object",
+        "properties": {
+            "Account Number": {"type": "string", "format": "uri"},
+            "more": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+    file = tmp_path / "account.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    lines = acme("schema", "add", "account", str(file)).out.splitlines()
+
+    [strict] = [line for line in lines if line.startswith("openai")]
+    assert strict.split(maxsplit=2)[1:] == ["json_schema", "no: $.more takes further properties"]
+    assert any("sent as tools: $.more takes further" in line for line in lines)
+    assert any("named 'Account Number' as 'Account_Number'" in line for line in lines)
+    assert "Proctor checks the whole object in every mode." in lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,22 @@ def test_an_edit_shows_the_difference_and_its_price_before_it_is_saved(proctor: 
     assert (saved.version, saved.is_from_environment) == (1, False)
 
 
+def test_an_edit_says_what_is_checked_by_whom(proctor: Runtime) -> None:
+    """For each schema that takes the route, and for a plain object where none does, each model that is set up."""
+    dialog = _dialog(_editing, "default")
+    assert "A plain object" in _told(dialog)
+    assert "openai/gpt-4o-mini`, tools: Proctor alone checks the answer" in _told(dialog)
+    assert "claude" not in "".join(text.value for text in dialog.expander[0].markdown)
+
+    more = {"type": "object", "properties": {"page": {"type": "string", "format": "uri"}}}
+    proctor.schemas.add(operator("test"), "linked", more)
+    dialog.multiselect(key="schemas_default_0").set_value(["linked"])
+    _type(dialog, "default_0", edited_rows={0: {"mode": "json_schema"}})
+    assert "OpenAI holds the model to the schema while it writes, but for format of $.page" in _told(dialog).replace(
+        "\\", ""
+    )
+
+
 def test_a_model_that_cannot_be_is_told_while_it_is_typed(proctor: Runtime) -> None:
     """The dialog says how a model is written, and offers nothing to save."""
     dialog = _type(_dialog(_editing, "default"), "default_0", added_rows=[{"model": "mystery-9"}])

@@ -1,0 +1,75 @@
+"""How a schema went out, as the corridor tells it: in the trace, in the record, and in a stream on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.schema_forms import form_for
+from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
+from tests.wire.server import WireServer
+
+ODD: dict[str, Any] = {
+    "title": "statement",
+    "type": "object",
+    "properties": {"Account Number": {"type": "string"}, "owner": {"type": "string", "minLength": 2}},
+    "required": ["Account Number", "owner"],
+    "additionalProperties": False,
+}
+MAP: dict[str, Any] = {
+    "title": "counts",
+    "type": "object",
+    "properties": {"counts": {"type": "object", "additionalProperties": {"type": "integer"}}},
+    "required": ["counts"],
+}
+
+
+@pytest.fixture
+def proctor(sqlite_url: str) -> Iterator[Rig]:
+    """One Proctor on the fakes."""
+    with WireServer() as wire, rig(wire, sqlite_url) as made:
+        yield made
+
+
+def told(heard: Any) -> list[str]:
+    """Return what the trace says of how the schema went out."""
+    return [step["reason"] for step in heard.generation.trace if step["verdict"] == "sent"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_another_mode_is_taken_and_told(*, stream: bool, proctor: Rig) -> None:
+    """A map goes to Anthropic as a tool; the trace says why, and the attempt which mode was taken."""
+    route = proctor.route(ANTHROPIC, mode="json_schema")
+    heard = proctor.ask(proctor.tenant(), schema=MAP, route=route, stream=stream)
+
+    assert heard.generation.value == {"counts": {"key": 1}}
+    [why] = told(heard)
+    assert why.startswith(f"{ANTHROPIC}: $.counts takes further properties. So mode tools is taken.")
+    assert [attempt.mode for attempt in proctor.written(heard.generation.id).attempts] == ["tools"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_left_out_is_told(*, stream: bool, proctor: Rig) -> None:
+    """The trace names what Proctor alone checks, and as what names went out; nobody sees those names."""
+    route = proctor.route(ANTHROPIC, mode="json_schema")
+    heard = proctor.ask(proctor.tenant(), schema=ODD, route=route, stream=stream)
+
+    [why] = told(heard)
+    assert "minLength of $.owner" in why
+    assert "'Account Number' as 'Account_Number'" in why
+    assert set(heard.generation.value) == {"Account Number", "owner"}
+    assert all(set(partial.value) <= {"Account Number", "owner"} for partial in heard.partials)
+
+
+def test_what_is_as_it_was_asked_for_needs_no_word(proctor: Rig) -> None:
+    """A mode that does just what it promises adds nothing to the trace."""
+    heard = proctor.ask(proctor.tenant(), route=proctor.route(OPENAI, mode="tools"))
+    assert not told(heard)
+
+
+def test_an_unknown_vendor_is_sent_all(proctor: Rig) -> None:
+    """The function is total: what nobody has rules for goes out as it is."""
+    form = form_for(MAP, "somebody", "anything")
+    assert (form.body, form.mode, form.is_enforced) == (MAP, "anything", False)
