@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +9,7 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.errors import Invalid, NotFound
+from core.json_texts import json_in, text_of
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -141,10 +141,7 @@ def _causes(given: tuple[str, ...]) -> Sequence[str]:
 
 
 def _candidates(file: Path) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Invalid(f"{file} is not JSON: {error}.") from None
+    found = json_in(text_of(file), str(file))
     listed = cast("list[Any]", found) if isinstance(found, list) else []
     if not listed or not all(isinstance(one, dict) for one in listed):
         raise Invalid(f'{file} is no list of candidates, such as [{{"model": "openai/gpt-4o-mini"}}].')

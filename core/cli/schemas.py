@@ -15,6 +15,7 @@ from core.cli._command import Output, command, proctor, show_progress, table
 from core.cli._figures import figures
 from core.documents import fresh
 from core.errors import Invalid
+from core.json_texts import json_in, text_of
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -105,29 +106,15 @@ def _who_checks(forms: list[dict[str, Any]]) -> str:
 
 
 def _schema_in(file: Path) -> dict[str, Any]:
-    text = _read(file)
+    text = text_of(file)
     if file.suffix == ".py":
         from core.pydantic_source import json_schema_from_source  # noqa: PLC0415
 
         return json_schema_from_source(text)
-    try:
-        body = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Invalid(f"{file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
-    except (RecursionError, ValueError):  # Python refuses numbers of thousands of digits
-        raise Invalid(f"{file} cannot be read: it nests too deep, or holds a number with too many digits.") from None
+    body = json_in(text, str(file))
     if not isinstance(body, dict):
         raise Invalid(f"{file} holds JSON, but not a JSON Schema: that is an object.")
     return cast("dict[str, Any]", body)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise Invalid(f"{file} is not text in UTF-8.") from None
-    except OSError as error:
-        raise Invalid(f"{file} cannot be read: {error.strerror}.") from None
 
 
 @command(proctor, "generate")
@@ -190,7 +177,7 @@ def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:
 def _input(text: str) -> str:
     if text == "-":
         return sys.stdin.read()
-    return _read(Path(text[1:])) if text.startswith("@") else text
+    return text_of(Path(text[1:])) if text.startswith("@") else text
 
 
 def _payer(runtime: Runtime, tenant: str | None) -> Tenant:

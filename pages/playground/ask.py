@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import streamlit as st
 
 from core.errors import Invalid, ProctorError
+from core.json_texts import json_in
 from core.pydantic_source import json_schema_from_source
 from pages.kit.json_values import is_object
 from pages.kit.markup import plain
@@ -71,13 +71,11 @@ def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, 
         "Source", sample, height=220, key=f"source_{source}", label_visibility="collapsed", persist_state="session"
     )
     try:
-        body: Any = json.loads(text or "") if source == "json" else json_schema_from_source(text or "")
+        body: Any = json_in(text or "", "The schema") if source == "json" else json_schema_from_source(text or "")
         if not is_object(body):
             raise Invalid("A JSON Schema is an object, in braces.")
         schema = dict(body)
         visit.runtime.schemas.inline(schema)
-    except json.JSONDecodeError as error:
-        st.error(f"Line {error.lineno}, column {error.colno}: {error.msg}.", title="This is not JSON yet.")
     except ProctorError as error:
         show_error(error, "This schema cannot be used yet.")
     else:

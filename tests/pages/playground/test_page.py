@@ -246,6 +246,8 @@ def test_a_pasted_pydantic_model_is_asked_for(open_page: Open, acme: Tenant) -> 
         ("json", "{", "Line 1"),
         ("json", "[]", "object"),
         ("json", '{"type": "nonsense"}', "is no type"),
+        ("json", "[" * 100_000, "nests too deep"),
+        ("json", f'{{"a": {"9" * 5_000}}}', "too many digits"),
         ("pydantic", "import os\nos.system('id')", ""),
         ("pydantic", "class", ""),
     ],
