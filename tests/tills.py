@@ -61,9 +61,9 @@ class Till:
         self.owner = owner
         self.budgets = Budgets(store, clock, owner=owner)
         self.journal = JournalWriter(store)
-        self.recovery = Recovery(store, clock, self.journal, owner=owner)
-        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone)
         self.metrics = Metrics()
+        self.recovery = Recovery(store, clock, self.journal, self.metrics, owner=owner)
+        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone)
         self.recorder = Recorder(store=store, clock=clock, budgets=self.budgets, metrics=self.metrics)
         self.tenant = tenant or self.tenants.create(LOCAL_OPERATOR, f"Acme {next(_numbers)}", timezone)
         for limit in limits:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
 
 from sqlmodel import Session, col, select
 
@@ -25,7 +24,6 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
-from core.statements import Cursor
 from core.store import FOR_CHANGE, Store
 from core.tables import Budget, BudgetRaise, Tenant, Verification
 from core.visibility import present, visible
@@ -163,7 +161,7 @@ class Budgets:
     def _open(self, session: Session, openings: Sequence[OpeningBalance | None]) -> None:
         """Open accounts in the transaction of the decision that needs them, in the order in which all move accounts."""
         session.flush()
-        cursor = cast("Cursor", session.connection().connection.cursor())
+        cursor = self._store.cursor(session)
         self.accounts.openings.open_in(cursor, [opening for opening in openings if opening is not None])
 
     def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:

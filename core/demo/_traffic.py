@@ -288,7 +288,7 @@ class QuietRecorder(Recorder):
     @override
     def open(self, **what: Any) -> Record:
         """Return the record of one generation."""
-        return _QuietRecord(self, *what.values())
+        return _QuietRecord(self, **what)
 
 
 class _QuietRecord(Record):

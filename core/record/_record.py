@@ -75,21 +75,33 @@ class Recorder:
 
         *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
         """
-        return Record(self, tenant, principal, request_id, route, schema, streamed, user, metadata, began)
+        return Record(
+            self,
+            tenant=tenant,
+            principal=principal,
+            request_id=request_id,
+            route=route,
+            schema=schema,
+            streamed=streamed,
+            user=user,
+            metadata=metadata,
+            began=began,
+        )
 
 
 class Record:
     """What has come of one generation so far."""
 
-    def __init__(  # noqa: PLR0917 filled by Recorder.open alone
+    def __init__(
         self,
         recorder: Recorder,
+        *,
         tenant: TenantTerms,
         principal: Principal,
         request_id: str,
         route: str,
         schema: str,
-        streamed: bool,  # noqa: FBT001
+        streamed: bool,
         user: str | None,
         metadata: Mapping[str, Any] | None,
         began: float | None = None,

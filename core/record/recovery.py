@@ -17,10 +17,11 @@ from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.journal import LOST, JournalWriter
 from core.record._rows import read_back
+from core.record._telling import tell_thresholds
 from core.statements import Cursor
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerKind, Outcome
-from core.telemetry import log
+from core.telemetry import Metrics, log
 
 HEARTBEAT_EVERY = timedelta(seconds=5)
 DEAD_AFTER = timedelta(seconds=20)
@@ -40,10 +41,11 @@ _LOST: dict[str, Any] = {
 class Recovery:
     """Finds and settles what processes that died left behind."""
 
-    def __init__(self, store: Store, clock: Clock, journal: JournalWriter, *, owner: str) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter, metrics: Metrics, *, owner: str) -> None:
         self._store = store
         self._clock = clock
         self._journal = journal
+        self._metrics = metrics
         self._owner = owner
         self._beat = store.prepare(
             "INSERT INTO process (owner, started_at, seen_at) VALUES (:owner, :now, :now) "
@@ -133,8 +135,7 @@ class Recovery:
                 if moved and spent[account_id]:
                     terms = self._thresholds.terms(cursor, account_id)
                     events += self._thresholds.passed(cursor, terms, moved[0] - spent[account_id], moved[0])
-        for event in events:
-            event.tell()
+        tell_thresholds(self._metrics, events)
         return True
 
     def _ended(self, cursor: Cursor, generation: dict[str, Any], lost: dict[str, Any], now: datetime) -> dict[str, Any]:

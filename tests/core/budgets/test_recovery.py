@@ -11,6 +11,7 @@ import pytest
 from core.journal import LOST
 from core.principals import LOCAL_OPERATOR
 from core.record.recovery import FORGET_AFTER, LOST_SENTENCE
+from core.statements import json_text
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, LedgerKind, Outcome, Process, Reservation
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
@@ -114,9 +115,29 @@ def test_a_lost_call_that_passes_a_threshold_tells_so(till: Till) -> None:
     raised = {"ends_at": till.clock.now() + timedelta(hours=1), "reason": "Launch week"}
     till.budgets.raise_limit(LOCAL_OPERATOR, till.tenant, till.state().budget_id, 200, **raised)
 
-    assert fall_asleep(till) == 2
+    till.recovery.heartbeat()
+    till.advance(DEAD)
+    other = till.beside("other")
+    assert other.recovery.run() == 2
     assert till.account() == (960, 0)
     assert till.crossings() == [80]
+    told = [line for line in other.metrics.text().splitlines() if line.startswith(b"proctor_budget_thresholds_total{")]
+    assert [line.split()[-1] for line in told] == [b"1.0"]
+
+
+def test_a_call_that_an_older_release_lost_is_recovered(till: Till) -> None:
+    """What its reservation says of the rows lacks columns of today: they have their defaults, nothing stays held."""
+    till.begin().cover(480)
+    [kept] = till.rows(Reservation)
+    generation = {name: kept.generation[name] for name in ("id", "tenant_id", "started_at", "trace")}
+    attempts = [{name: value for name, value in one.items() if name != "cache_saved_nano_usd"} for one in kept.attempts]
+    with till.store.transaction() as cursor:
+        sql = till.store.prepare("UPDATE reservation SET generation = :generation, attempts = :attempts")
+        cursor.execute(sql, {"generation": json_text(generation), "attempts": json_text(attempts)})
+
+    assert fall_asleep(till) == 1
+    assert till.account() == (480, 0)
+    assert till.is_sound()
 
 
 def test_a_lost_call_without_a_price_is_recorded_and_charges_nobody(till: Till) -> None:
