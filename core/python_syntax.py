@@ -1,117 +1,182 @@
-"""Python's syntax for types and constants, and what it means in JSON Schema. It is read; nothing in it is ever run."""
+"""Python text read as a syntax tree, within bounds, and what is said of it. It is read; nothing in it is ever run."""
 
 from __future__ import annotations
 
 import ast
-import math
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, cast
-
-from jsonschema_rs import Draft202012Validator, ValidationError
+import io
+import re
+import textwrap
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 from core.errors import Invalid
 
-JsonSchema = dict[str, Any]
-DEEPEST = 40
-"""The deepest nesting of a type or a constant."""
-MOST_STEPS = 20_000
-"""The most types and constants that one source may lead to once its aliases are followed."""
-
+MOST_CHARACTERS = 200_000
+"""The longest source."""
+MOST_NODES = 50_000
+"""The most nodes of its syntax tree."""
 MOST_QUOTED = 500
 """The longest type that stands in quotes."""
+_FENCE = re.compile(r"\s*(```|~~~)")
+_PRINTED_QUOTES = (*"\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb",)
+_NEWER = re.compile(r"^\s*type\s+\w+|^\s*(class|def|async\s+def)\s+\w+\s*\[", re.MULTILINE)
+"""What Python reads from 3.12 on: type statements, and type parameters in brackets."""
 
-SCALARS: dict[str, JsonSchema] = {
-    "str": {"type": "string"},
-    "int": {"type": "integer"},
-    "float": {"type": "number"},
-    "bool": {"type": "boolean"},
-    "Any": {},
-    "object": {},
-    "None": {"type": "null"},
-    "NoneType": {"type": "null"},
-    "Decimal": {"type": "number"},
-    "StrictStr": {"type": "string"},
-    "StrictInt": {"type": "integer"},
-    "StrictFloat": {"type": "number"},
-    "StrictBool": {"type": "boolean"},
-    "FiniteFloat": {"type": "number"},
-    "PositiveInt": {"type": "integer", "exclusiveMinimum": 0},
-    "NegativeInt": {"type": "integer", "exclusiveMaximum": 0},
-    "NonNegativeInt": {"type": "integer", "minimum": 0},
-    "NonPositiveInt": {"type": "integer", "maximum": 0},
-    "PositiveFloat": {"type": "number", "exclusiveMinimum": 0},
-    "NegativeFloat": {"type": "number", "exclusiveMaximum": 0},
-    "NonNegativeFloat": {"type": "number", "minimum": 0},
-    "NonPositiveFloat": {"type": "number", "maximum": 0},
-    "dict": {"type": "object", "additionalProperties": True},
-    "list": {"type": "array", "items": {}},
-    "set": {"type": "array", "items": {}, "uniqueItems": True},
-    "frozenset": {"type": "array", "items": {}, "uniqueItems": True},
-    "tuple": {"type": "array", "items": {}},
-}
-_FORMATS = {
-    "date": "date PastDate FutureDate",
-    "date-time": "datetime PastDatetime FutureDatetime",
-    "date-time-local": "NaiveDatetime",
-    "date-time-zoned": "AwareDatetime",
-    "time": "time",
-    "duration": "timedelta",
-    "uuid": "UUID UUID1 UUID3 UUID4 UUID5",
-    "email": "EmailStr",
-    "uri": "AnyUrl AnyHttpUrl HttpUrl",
-    "ipv4": "IPv4Address",
-    "ipv6": "IPv6Address",
-}
-SCALARS.update(
-    {name: {"type": "string", "format": format_} for format_, names in _FORMATS.items() for name in names.split()}
-)
-SCALARS.update({name: SCALARS[name.lower()] for name in ("Dict", "List", "Set", "FrozenSet", "Tuple")})
-LISTS: dict[str, JsonSchema] = {
-    **{name: {} for name in ("list", "List", "Sequence", "Iterable", "Collection")},
-    **{name: {"uniqueItems": True} for name in ("set", "Set", "frozenset", "FrozenSet", "AbstractSet")},
-}
-"""Generic types that are a list in JSON, with what each adds."""
-DICTS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
-CALLED = {
-    "conint": "int",
-    "confloat": "float",
-    "condecimal": "Decimal",
-    "constr": "str",
-    "conlist": "list",
-    "conset": "set",
-}
-"""Functions of pydantic that stand for a type with constraints."""
-_MODULES = frozenset(
-    {
-        "__future__",
-        "collections",
-        "datetime",
-        "decimal",
-        "enum",
-        "instructor",
-        "ipaddress",
-        "pydantic",
-        "typing",
-        "typing_extensions",
-        "uuid",
-    }
-)
-ENUM_BASES = frozenset({"Enum", "StrEnum", "IntEnum"})
-_ENUM_MIXINS = frozenset({"str", "int", "float"})
-_NUMBERS = frozenset({"integer", "number"})
-BOUNDS = {
-    "gt": "exclusiveMinimum",
-    "ge": "minimum",
-    "lt": "exclusiveMaximum",
-    "le": "maximum",
-    "multiple_of": "multipleOf",
-}
-_LENGTHS = {
-    "string": ("minLength", "maxLength"),
-    "array": ("minItems", "maxItems"),
-    "object": ("minProperties", "maxProperties"),
-}
+_PARAMETER = re.compile(r"(\w+) (?:: ([^=]+))?(?:= (.+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """A source as a tree. *parameters* are the type parameters of classes and type statements, by line."""
+
+    tree: ast.Module
+    parameters: dict[int, tuple[ast.expr, ...]]
+    """Each as the call of TypeVar that it stands for. A type statement has an entry, though it have none."""
+
+
+def syntax(source: str) -> Syntax:
+    """Return *source* as a tree; fences around it and a common indentation are taken away.
+
+    Raises:
+        Invalid: it is no Python, or more than we take; the message gives the line and what to do.
+
+    """
+    if len(source) > MOST_CHARACTERS:
+        raise Invalid(f"The source has over {MOST_CHARACTERS} characters; keep only the models.")
+    text = _unwrapped(source)
+    parameters: dict[int, tuple[ast.expr, ...]] = {}
+    tree = None
+    if _NEWER.search(text):
+        text, parameters = _older(text)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise _not_python(error, text) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise Invalid("Line 1: Python cannot read this source; remove NUL characters and deep nesting.") from None
+    if sum(1 for _ in islice(ast.walk(tree), MOST_NODES + 1)) > MOST_NODES:
+        raise Invalid(f"The source has over {MOST_NODES} parts; keep only the models.")
+    return Syntax(tree, parameters)
+
+
+def _unwrapped(source: str) -> str:
+    """Return what stands within the fences of a pasted answer, on the lines where it stood."""
+    lines = source.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}").split("\n")
+    fences = [place for place, line in enumerate(lines) if _FENCE.match(line)]
+    first = next((place for place, line in enumerate(lines) if line.strip()), 0)
+    if fences and fences[0] == first:
+        end = fences[1] if len(fences) > 1 else len(lines)
+        lines = [line if fences[0] < place < end else "" for place, line in enumerate(lines)]
+    text = "\n".join(lines)
+    return textwrap.dedent(text) if next((line for line in lines if line.strip()), "")[:1] == " " else text
+
+
+def _not_python(error: SyntaxError, text: str) -> Invalid:
+    # Python's own words on a number of thousands of digits are advice to change the interpreter.
+    reason = "a number has too many digits" if "integer string conversion" in error.msg else error.msg
+    lines = text.split("\n")
+    line = error.lineno or 1
+    stands = lines[line - 1].strip() if line <= len(lines) else ""
+    instead = "correct it"
+    if stands.startswith(">>>"):
+        instead = "leave out the prompts '>>>' and '...'"
+    elif _FENCE.match(stands):
+        instead = "leave out the fences, and what is not Python around them"
+    elif any(quote in error.msg for quote in _PRINTED_QUOTES):
+        instead = "write straight quotes, \" or '"
+    elif reason == "expected ':'" and len(stands) <= 60:
+        instead = f"write {stands.split('#')[0].rstrip() + ':'!r}"
+    elif "expected an indented block" in reason:
+        instead = "indent what belongs to it, or write 'pass' there"
+    elif "indent" in reason:
+        instead = "indent the lines of a class alike"
+    return Invalid(f"Line {line}: this is not Python ({reason[:120]}); {instead}.")
+
+
+# ── What newer Pythons read ──
+
+
+def _older(text: str) -> tuple[str, dict[int, tuple[ast.expr, ...]]]:
+    """Return *text* without type parameters and type statements, as this Python reads it; and what they said."""
+    lines = text.split("\n")
+    parameters: dict[int, tuple[ast.expr, ...]] = {}
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return text, {}
+    edits: list[tuple[tuple[int, int], tuple[int, int], str]] = []
+    is_start = True
+    for place, token in enumerate(tokens[:-2]):
+        if token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT):
+            continue
+        name, after = tokens[place + 1], tokens[place + 2]
+        is_new_type = is_start and token.string == "type" and name.type == tokenize.NAME and after.string in ("=", "[")
+        if is_new_type or (token.string in ("class", "def") and after.string == "["):
+            line, given, end = token.start[0], (), after.start
+            if after.string == "[":
+                inner, end = _bracket(tokens, place + 2)
+                given = tuple(_type_variables(inner, line))
+                edits.append((after.start, end, ""))
+            if is_new_type:
+                edits += [(token.start, name.start, ""), (end, end, ": TypeAlias ")]
+            if token.string != "def":
+                parameters[line] = given
+        is_start = token.type == tokenize.NEWLINE or token.string == ";"
+    for start, end, instead in sorted(edits, reverse=True):
+        (first, left), (last, right) = start, end
+        if first == last:
+            lines[first - 1] = lines[first - 1][:left] + instead + lines[first - 1][right:]
+        else:  # the lines stay where they are
+            lines[first - 1] = lines[first - 1][:left] + instead + "\\"
+            lines[first : last - 1] = ["\\"] * (last - 1 - first)
+            lines[last - 1] = lines[last - 1][right:]
+    return "\n".join(lines), parameters
+
+
+def _bracket(tokens: list[tokenize.TokenInfo], place: int) -> tuple[list[tokenize.TokenInfo], tuple[int, int]]:
+    """Return what stands in the bracket that opens at *place*, and where it ends."""
+    depth = 0
+    for end, token in enumerate(tokens[place:], place):
+        depth += (token.string in ("[", "(", "{")) - (token.string in ("]", ")", "}"))
+        if depth == 0:
+            return tokens[place + 1 : end], token.end
+    return [], tokens[place].start
+
+
+def _type_variables(tokens: list[tokenize.TokenInfo], line: int) -> Iterator[ast.expr]:
+    """Yield each of the type parameters as the call of TypeVar that it stands for."""
+    depth, parts = 0, [""]
+    for token in tokens:
+        depth += (token.string in ("[", "(", "{")) - (token.string in ("]", ")", "}"))
+        if token.string == "," and depth == 0:
+            parts.append("")
+        elif token.type not in (tokenize.NL, tokenize.COMMENT):
+            parts[-1] += f"{token.string} "
+    for part in parts:
+        named = _PARAMETER.match(part)
+        if named is None:
+            continue
+        name, bound, default = named.groups()
+        told = (f", bound={bound}" if bound else "") + (f", default={default}" if default else "")
+        try:
+            made = ast.parse(f"TypeVar({name!r}{told})", mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        place_at(made, line)
+        yield made
+
+
+# ── What is said of it ──
+
+
+def place_at(node: ast.AST, line: int) -> None:
+    """Let *node*, which is made by us, stand in *line*."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.expr | ast.stmt | ast.keyword | ast.arg):
+            each.lineno = each.end_lineno = line
+            each.col_offset = each.end_col_offset = 0
 
 
 def refusal(node: ast.AST, what: str, instead: str) -> Invalid:
@@ -123,7 +188,7 @@ def shown(node: ast.AST) -> str:
     """Return *node* as source, short enough for a sentence."""
     try:
         text = " ".join(ast.unparse(node).split())
-    except RecursionError:
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         text = "…"
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
@@ -142,7 +207,7 @@ def parsed(text: str, node: ast.expr) -> ast.expr:
     if len(text) > MOST_QUOTED:
         raise refusal(node, f"the type {shown(node)} is too long", "write it without quotes")
     try:
-        inner = ast.parse(text, mode="eval").body
+        inner = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise refusal(node, f"the type {shown(node)} is not Python", "correct it") from None
     for each in ast.walk(inner):
@@ -162,233 +227,3 @@ def alternatives(node: ast.expr) -> list[ast.expr]:
         parts.append(node.right)
         node = node.left
     return [node, *reversed(parts)]
-
-
-def union(schemas: Iterable[JsonSchema]) -> JsonSchema:
-    """Return the schema of whatever one of *schemas* allows; null comes last."""
-    flat: list[JsonSchema] = []
-    for schema in schemas:
-        for part in schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]:
-            if part not in flat:
-                flat.append(part)
-    flat.sort(key=lambda part: part == {"type": "null"})
-    return flat[0] if len(flat) == 1 else {"anyOf": flat}
-
-
-_CHOICE_TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-
-
-def choices(values: Iterable[str | float | bool | None]) -> JsonSchema:
-    """Return the schema of one of *values*."""
-    different = list({(type(value), value): value for value in values}.values())
-    kinds: set[type] = {type(value) for value in different}
-    schema: JsonSchema = {"const": different[0]} if len(different) == 1 else {"enum": different}
-    return schema | ({"type": _CHOICE_TYPES[kinds.pop()]} if len(kinds) == 1 else {})
-
-
-def constrained(schema: JsonSchema, constraints: Mapping[str, tuple[Any, ast.AST]]) -> JsonSchema:
-    """Return *schema* with the *constraints* in the parts of it that they fit.
-
-    Raises:
-        Invalid: one fits nowhere, or its value makes no sense.
-
-    """
-    for name, (value, node) in constraints.items():
-        _check_value(name, value, node)
-        parts = schema.get("anyOf", [schema])
-        words = [_word(name, part) for part in parts]
-        if not any(words):
-            raise refusal(node, f"{name} does not apply to this type", "leave it out, or put it where it does")
-        bound = [{**part, word: value} if word else part for part, word in zip(parts, words, strict=True)]
-        schema = {**schema, "anyOf": bound} if "anyOf" in schema else bound[0]
-    return schema
-
-
-def _check_value(name: str, value: Any, node: ast.AST) -> None:
-    if name == "pattern":
-        try:
-            Draft202012Validator({"pattern": value})
-        except ValidationError:
-            raise refusal(node, f"the pattern {shown(node)} is no regular expression", "correct it") from None
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise refusal(node, f"{name} is no number", "write a number")
-    elif name not in BOUNDS and not (isinstance(value, int) and value >= 0):
-        raise refusal(node, f"{name} is no length", "write a whole number of at least 0")
-    elif name == "multiple_of" and value <= 0:
-        raise refusal(node, "multiple_of is not above 0", "write a larger number")
-
-
-def _word(name: str, schema: JsonSchema) -> str:
-    """Return the keyword that *name* is in a schema of this type; nothing where it does not fit."""
-    kind = schema.get("type")
-    if not isinstance(kind, str) or schema.keys() & {"enum", "const", "format", "prefixItems"}:
-        return ""
-    if name in BOUNDS:
-        return BOUNDS[name] if kind in _NUMBERS else ""
-    if name == "pattern":
-        return name if kind == "string" else ""
-    shortest, longest = _LENGTHS.get(kind, ("", ""))
-    return shortest if name == "min_length" else longest
-
-
-def references(schema: Any) -> Iterator[str]:
-    """Yield the names of the definitions that *schema* refers to."""
-    if isinstance(schema, dict):
-        for key, part in cast("JsonSchema", schema).items():
-            if key == "$ref" and isinstance(part, str):
-                yield part.rpartition("/")[2]
-            elif key not in ("default", "examples", "enum", "const"):
-                yield from references(part)
-    elif isinstance(schema, list):
-        for part in cast("list[Any]", schema):
-            yield from references(part)
-
-
-class Names:
-    """What the names of one source mean: its classes, its aliases, what it imports, its constants."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self.classes: dict[str, ast.ClassDef] = {}
-        self.aliases: dict[str, ast.expr] = {}
-        self._imported: dict[str, str] = {}
-        self._modules = {"datetime", "decimal", "enum", "pydantic", "typing", "uuid"}
-        self._enums: dict[str, dict[str, Any]] = {}
-        self._depth = 0
-        self._steps = 0
-        for statement in tree.body:
-            self._collect(statement)
-
-    def is_enum(self, name: str) -> bool:
-        """Whether the class *name* is an enum."""
-        return any(self.of(base) in ENUM_BASES for base in self.classes[name].bases)
-
-    def _collect(self, statement: ast.stmt) -> None:
-        match statement:
-            case ast.Import(names=names):
-                for each in names:
-                    self._check_module(statement, each.name)
-                    self._modules.add(each.asname or each.name.partition(".")[0])
-            case ast.ImportFrom(module=module, names=names, level=level):
-                self._check_module(statement, "." * level + (module or ""))
-                self._imported |= {each.asname or each.name: each.name for each in names}
-            case ast.ClassDef(name=name):
-                if name in self.classes:
-                    raise refusal(statement, f"the class {name} is here twice", "give each its own name")
-                self.classes[name] = statement
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self.aliases[name] = value
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                self.aliases[name] = value
-            case ast.Expr(value=ast.Constant()) | ast.Pass():
-                pass
-            case _:
-                raise refusal(statement, "only imports, classes and type aliases are read here", "leave out all else")
-
-    def _check_module(self, node: ast.AST, module: str) -> None:
-        if module.partition(".")[0] not in _MODULES:
-            raise refusal(node, f"{module[:80]!r} cannot be imported", f"use {', '.join(sorted(_MODULES))} only")
-
-    def of(self, node: ast.expr) -> str:
-        """Return the plain name that *node* means, whatever it was imported as; nothing for any other expression."""
-        if isinstance(node, ast.Name):
-            return node.id if node.id in self.classes else self._imported.get(node.id, node.id)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self._modules:
-            return node.attr
-        return ""
-
-    def text(self, node: ast.expr) -> str:
-        """Return the text that *node* is."""
-        value = self.constant(node)
-        if not isinstance(value, str) or not value:
-            raise refusal(node, f"{shown(node)} is no text", "write it in quotes")
-        return value
-
-    def choice(self, node: ast.expr) -> str | float | bool | None:
-        """Return the plain value that *node* is, which is neither a list nor a dict."""
-        value = self.constant(node)
-        if isinstance(value, list | dict):
-            raise refusal(node, f"{shown(node)} cannot be a choice", "use text, numbers, True, False or None")
-        return value
-
-    def constant(self, node: ast.expr) -> Any:
-        """Return the JSON value that *node* is."""
-        with self.deeper(node):
-            return self._read_constant(node)
-
-    @contextmanager
-    def deeper(self, node: ast.expr) -> Generator[None]:
-        """Read a part of a part: aliases may refer to each other in a circle, or multiply without end."""
-        self._depth += 1
-        self._steps += 1
-        if self._depth > DEEPEST or self._steps > MOST_STEPS:
-            raise refusal(node, "this nests too deep, or is defined by itself", "write it out, or make it a class")
-        yield
-        self._depth -= 1
-
-    def _read_constant(self, node: ast.expr) -> Any:
-        match node:
-            case ast.Constant(value=value) if _is_plain(value):
-                return value
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float())):
-                return -self.constant(node.operand)
-            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-                return [self.constant(part) for part in parts]
-            case ast.Dict(keys=keys, values=values) if None not in keys:
-                pairs = zip(keys, values, strict=True)
-                return {self.text(key): self.constant(value) for key, value in pairs if key}
-            case ast.Name() if self.of(node) in self.aliases:
-                return self.constant(self.aliases[self.of(node)])
-            case ast.Attribute(value=ast.Attribute() as member, attr="value"):
-                return self.constant(member)
-            case ast.Attribute(value=ast.Name(id=name), attr=member) if member in self._members(name):
-                return self._members(name)[member]
-            case _:
-                pass
-        raise refusal(
-            node, f"{shown(node)} is no plain value", "write text, a number, True, False, None, or a list of them"
-        )
-
-    def _members(self, name: str) -> dict[str, Any]:
-        return self.enum(name) if name in self.classes and self.is_enum(name) else {}
-
-    def enum(self, name: str) -> dict[str, Any]:
-        """Return the members of an enum with their values."""
-        if name in self._enums:
-            return self._enums[name]
-        node = self.classes[name]
-        bases = {self.of(base) for base in node.bases}
-        if node.decorator_list or node.keywords or not bases <= ENUM_BASES | _ENUM_MIXINS:
-            raise refusal(
-                node, f"{name} is more than a plain enum", "derive it from Enum, StrEnum or IntEnum, without decorators"
-            )
-        members: dict[str, Any] = {}
-        self._enums[name] = members
-        is_text = bool(bases & {"str", "StrEnum"})
-        for statement in node.body:
-            match statement:
-                case ast.Assign(targets=[ast.Name(id=member)], value=value) if not member.startswith("_"):
-                    is_auto = isinstance(value, ast.Call) and self.of(value.func) == "auto" and not value.args
-                    automatic = member.lower() if is_text else len(members) + 1
-                    members[member] = automatic if is_auto else self.choice(value)
-                    if is_text and not isinstance(members[member], str):
-                        raise refusal(value, f"{member} is a member of a text enum and no text", "write it in quotes")
-                case ast.Pass() | ast.Expr(value=ast.Constant()):
-                    pass
-                case _:
-                    raise refusal(
-                        statement,
-                        "this is no member of an enum",
-                        "write NAME = value; methods are code, which is not run",
-                    )
-        if not members:
-            raise refusal(node, f"{name} has no members", "write NAME = value")
-        return members
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a constant of Python is one in JSON that every reader keeps."""
-    if isinstance(value, str):
-        return not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, int):
-        return -(2**63) < value < 2**63
-    return value is None or (isinstance(value, float) and math.isfinite(value))

@@ -20,6 +20,7 @@ from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.generation import GenerationRequest
+    from core.pydantic_source import SourceSchema
     from core.record import Generation
     from core.runtime import Runtime
     from core.schemas import ResolvedSchema
@@ -39,15 +40,26 @@ def schema_group() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--description", default="", help="One sentence about it.")
 @click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
-def add_schema(runtime: Runtime, name: str, file: Path, description: str, label: str) -> Output:
+@click.option("--root", help="The model of a Pydantic source to register, where it has several.")
+def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, label: str, root: str | None) -> Output:
     """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
+    from core.pydantic_source import told  # noqa: PLC0415
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
-    added = runtime.schemas.add(LOCAL_OPERATOR, name, _schema_in(file), description=description, label=label)
+    read = _read_source(file, root) if file.suffix == ".py" else None
+    if read is None and root is not None:
+        raise Invalid(f"{file} is JSON Schema, which has one root; leave out --root.")
+    body = _schema_in(file) if read is None else read.schema
+    added = runtime.schemas.add(LOCAL_OPERATOR, name, body, description=description, label=label)
     forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
+    left_out = read.left_out if read else ()
+    not_checked = click.style(told(left_out), fg="yellow")
     return Output(
-        {"name": name, "version": added.version, "hash": added.hash, "label": label, "forms": forms},
-        f"{name}@{label} is version {added.version} now.\n{_who_checks(forms)}",
+        {"name": name, "version": added.version, "hash": added.hash, "label": label, "forms": forms}
+        | ({"root": read.root, "left_out": left_out} if read else {}),
+        f"{name}@{label} is version {added.version} now.\n"
+        + (f"{not_checked}\n" if left_out else "")
+        + _who_checks(forms),
         f"Next: proctor generate {name if label == PRODUCTION else f'{name}@{label}'} 'some text'",
     )
 
@@ -105,13 +117,18 @@ def _who_checks(forms: list[dict[str, Any]]) -> str:
     return f"{lines}\nIn other modes nothing is. Proctor checks the whole object in every mode."
 
 
-def _schema_in(file: Path) -> dict[str, Any]:
-    text = text_of(file)
-    if file.suffix == ".py":
-        from core.pydantic_source import json_schema_from_source  # noqa: PLC0415
+def _read_source(file: Path, root: str | None) -> SourceSchema:
+    """Return the schema of the model *root* in FILE; without a name, of the one that no other uses."""
+    from core.pydantic_source import PydanticSource  # noqa: PLC0415
 
-        return json_schema_from_source(text)
-    body = json_in(text, str(file))
+    source = PydanticSource(text_of(file))
+    if root is None and len(source.roots) > 1:
+        raise Invalid(f"{file} has several models; say which with --root: {', '.join(source.roots)}.")
+    return source.read(root)
+
+
+def _schema_in(file: Path) -> dict[str, Any]:
+    body = json_in(text_of(file), str(file))
     if not isinstance(body, dict):
         raise Invalid(f"{file} holds JSON, but not a JSON Schema: that is an object.")
     return cast("dict[str, Any]", body)

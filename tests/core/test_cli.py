@@ -336,6 +336,35 @@ def test_adding_a_schema_says_what_is_checked_by_whom(acme: Run, tmp_path: Path)
     assert "Proctor checks the whole object in every mode." in lines[-1]
 
 
+def test_a_source_with_validators_says_what_is_left_out(acme: Run, tmp_path: Path) -> None:
+    """What is not checked here is told to people in one sentence, and to programs as kind, name and line."""
+    source = tmp_path / "person.py"
+    source.write_text(
+        "from pydantic import BaseModel, field_validator\n\n\nclass Person(BaseModel):\n    age: int\n\n"
+        "    @field_validator('age')\n    def check_age(cls, value):\n        return value\n",
+        encoding="utf-8",
+    )
+    assert "Left out: 1 validator (Person.check_age)." in acme("schema", "add", "person", str(source)).out
+    document = acme("schema", "add", "person", str(source), "--json").document
+    assert document["root"] == "Person"
+    assert document["left_out"] == [{"kind": "validator", "name": "Person.check_age", "line": 8}]
+
+
+def test_of_several_models_one_is_chosen(acme: Run, tmp_path: Path) -> None:
+    """A source with several roots is read as the one that is named; without a name all are listed."""
+    source = tmp_path / "two.py"
+    source.write_text(
+        "class Cat(BaseModel):\n    lives: int\n\nclass Dog(BaseModel):\n    name: str\n", encoding="utf-8"
+    )
+    refused = acme("schema", "add", "pet", str(source))
+    assert refused.err.strip().endswith("has several models; say which with --root: Cat, Dog.")
+    assert acme("schema", "add", "pet", str(source), "--root", "Cat", "--json").document["root"] == "Cat"
+    assert "it has Cat, Dog" in acme("schema", "add", "pet", str(source), "--root", "Cow").err
+    as_json = tmp_path / "pet.json"
+    as_json.write_text('{"type": "object"}', encoding="utf-8")
+    assert "leave out --root" in acme("schema", "add", "pet", str(as_json), "--root", "Cat").err
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [

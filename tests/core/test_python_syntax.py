@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 
 from core.errors import Invalid
-from core.python_syntax import (
-    Names,
-    alternatives,
-    choices,
-    constrained,
-    parsed,
-    references,
-    refusal,
-    shown,
-    target,
-    union,
-)
+from core.pydantic_source.constants import Constants
+from core.pydantic_source.left_out import Remarks
+from core.pydantic_source.names import Names
+from core.pydantic_source.parts import choices, constrained, union
+from core.pydantic_source.source import references
+from core.python_syntax import alternatives, parsed, refusal, shown, syntax, target
+
+
+def constants(source: str) -> Constants:
+    """Return the constants of *source*."""
+    return Constants(Names(syntax(source)), Remarks(1_000))
 
 
 def expression(text: str) -> ast.expr:
@@ -88,21 +87,22 @@ def test_constraints_go_where_they_fit() -> None:
 )
 def test_constants(text: str, value: Any) -> None:
     """Plain values, names of plain values, and members of enums are read as JSON."""
-    names = Names(ast.parse("class Color(Enum):\n    RED = 'red'\nLIMIT = 7"))
-    assert names.constant(expression(text)) == value
+    found = constants("class Color(Enum):\n    RED = 'red'\nLIMIT = 7")
+    assert found.value(expression(text), found.names.top) == value
 
 
-@pytest.mark.parametrize("text", ["Color.GREEN", "Other.RED", "Color", "b'x'", "1j", "...", "x", "1 + 1", "not True"])
+@pytest.mark.parametrize("text", ["Color.GREEN", "Other.RED", "Color", "b'x'", "1j", "...", "x", "1 + x", "not True"])
 def test_no_constants(text: str) -> None:
     """What would have to be computed is no constant."""
+    found = constants("class Color(Enum):\n    RED = 'red'")
     with pytest.raises(Invalid, match="is no plain value"):
-        Names(ast.parse("class Color(Enum):\n    RED = 'red'")).constant(expression(text))
+        found.value(expression(text), found.names.top)
 
 
 def test_names_as_imported() -> None:
     """A name means what it was imported as, unless the source has a class of that name."""
-    names = Names(ast.parse("from datetime import date as day, time\nimport uuid as ids\nclass time(BaseModel): pass"))
-    assert [names.of(expression(text)) for text in ("day", "time", "ids.UUID", "os.path", "f()")] == [
+    names = Names(syntax("from datetime import date as day, time\nimport uuid as ids\nclass time(BaseModel): pass"))
+    assert [names.known(expression(text), names.top) for text in ("day", "time", "ids.UUID", "os.path", "f()")] == [
         "date",
         "time",
         "UUID",

@@ -1,0 +1,413 @@
+"""Types as a source writes them, read as JSON Schema."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
+
+from core.errors import Invalid
+from core.pydantic_source.constants import DEEPEST, Constants
+from core.pydantic_source.definitions import Definitions, Specialization, TypeContext
+from core.pydantic_source.fields import FieldSpec, Tellings
+from core.pydantic_source.kinds import OBJECTS, Kind, Kinds, variable_names
+from core.pydantic_source.left_out import Remarks
+from core.pydantic_source.names import Alias, Code, Foreign, Known, Meaning, Module, SourceClass, SourceScope
+from core.pydantic_source.parts import NULL, choices, constrained, union
+from core.pydantic_source.scalars import CALLED, DICTS, LISTS, SCALARS, TRANSPARENT, JsonSchema
+from core.pydantic_source.settings import Configs
+from core.python_syntax import alternatives, arguments, parsed, refusal, shown, target
+
+Beside = list[tuple[ast.expr, SourceScope]]
+
+
+class Annotations:
+    """Reads the types of one source."""
+
+    def __init__(
+        self, kinds: Kinds, configs: Configs, constants: Constants, tellings: Tellings, remarks: Remarks
+    ) -> None:
+        self.definitions = Definitions()
+        self._kinds = kinds
+        self._configs = configs
+        self._names = kinds.names
+        self._constants = constants
+        self._tellings = tellings
+        self._remarks = remarks
+        self._depth = 0
+        self._generics = self._readings()
+
+    # ── A type and what stands beside it ──
+
+    def told(
+        self, annotation: ast.expr, value: ast.expr | None, place: TypeContext
+    ) -> tuple[ast.expr, TypeContext, FieldSpec]:
+        """Return the bare type of a field, where that is written, and what is told beside it."""
+        node, at, beside = self.apart(annotation, place)
+        told = FieldSpec(place.where, place.scope)
+        for each, scope in beside:
+            self._tellings.tell(told, each, scope)
+        if value is not None:
+            self._tellings.tell_value(told, value)
+        return node, at, told
+
+    def apart(self, node: ast.expr, place: TypeContext) -> tuple[ast.expr, TypeContext, Beside]:
+        """Return the bare type, where it is written, and what ``Annotated``, aliases and quotes put around it."""
+        beside: Beside = []
+        for _ in range(DEEPEST):
+            self._remarks.step(node)
+            match node:
+                case ast.Constant(value=str(text)):
+                    node = parsed(text, node)
+                case ast.Name(id=name) if name in place.variables:
+                    node, place = place.variables[name]
+                case ast.Name() | ast.Attribute():
+                    alias = self._alias(node, place)
+                    if alias is None:
+                        return node, place, beside
+                    node, place = alias.value, TypeContext(alias.scope, place.where, {}, place.own)
+                case ast.Call(args=[_, inner, *_]) if self._known(node.func, place) == "NewType":
+                    node = inner
+                case ast.Subscript() if self._known(node.value, place) == "Annotated":
+                    first, *others = arguments(node)
+                    node, beside = first, [*((each, place.scope) for each in others), *beside]
+                case ast.Subscript() if self._known(node.value, place) in TRANSPARENT:
+                    node = arguments(node)[0]
+                case ast.Subscript() if self._known(node.value, place) == "SkipJsonSchema":
+                    beside = [(node.value, place.scope), *beside]
+                    node = arguments(node)[0]
+                case ast.Subscript() if (alias := self._alias(node.value, place)) is not None:
+                    node, place = alias.value, self._bound(alias, node, place)
+                case _:
+                    return node, place, beside
+        raise refusal(node, "this type is defined by itself", "write out what it is")
+
+    def _known(self, node: ast.expr, place: TypeContext) -> str:
+        return self._names.known(node, place.scope)
+
+    def _alias(self, node: ast.expr, place: TypeContext) -> Alias | None:
+        """Return the alias that *node* is a name of, unless it is a type of its own."""
+        found = self._names.meaning(node, place.scope)
+        if not isinstance(found, Alias) or found.is_statement or self._names.is_variable(found):
+            return None
+        return found
+
+    def _bound(self, alias: Alias, node: ast.Subscript, place: TypeContext) -> TypeContext:
+        """Return the place of the type behind *alias*, with what is given in brackets for its type variables."""
+        names = variable_names(alias.parameters) or tuple(
+            dict.fromkeys(self._kinds.variables(alias.value, alias.scope))
+        )
+        given = arguments(node)
+        variables = {name: (each, place) for name, each in zip(names, given, strict=False)}
+        return TypeContext(alias.scope, place.where, variables, place.own)
+
+    def built(self, node: ast.expr, place: TypeContext, told: FieldSpec) -> JsonSchema:
+        """Return the schema of the bare type *node* with what is *told* beside it."""
+        if told.schema is not None:
+            return told.schema | told.notes | told.extra
+        if told.is_open:
+            return told.notes | told.extra
+        schema = self.read(told.instead, place) if told.instead is not None else self.bare(node, place)
+        if told.discriminator is not None:
+            schema = self._discriminated(node, schema, told.discriminator)
+
+        def leave_out(name: str, at: ast.AST) -> None:
+            self._remarks.leave_out("constraint", f"{told.where}: {name}", at)
+
+        schema = constrained(schema, told.constraints, leave_out) | told.notes | told.extra
+        if told.is_constant and told.default:
+            schema = {**schema, "const": told.default[0]}
+        return schema
+
+    # ── Types ──
+
+    def read(self, node: ast.expr, place: TypeContext) -> JsonSchema:
+        """Return the schema of the type *node*, whatever stands beside it.
+
+        Raises:
+            Invalid: it is not known, or cannot be in JSON.
+
+        """
+        self._depth += 1
+        try:
+            if self._depth > DEEPEST:
+                raise refusal(node, "this nests too deep, or is defined by itself", "write it out, or make it a class")
+            bare, at, beside = self.apart(node, place)
+            if not beside:
+                return self.bare(bare, at)
+            told = FieldSpec(place.where, place.scope)
+            for each, scope in beside:
+                self._tellings.tell(told, each, scope)
+            schema = self.built(bare, at, told)
+            return schema | {"default": told.default[0]} if told.default else schema
+        finally:
+            self._depth -= 1
+
+    def bare(self, node: ast.expr, place: TypeContext) -> JsonSchema:
+        """Return the schema of a type without anything beside it."""
+        match node:
+            case ast.Constant(value=None):
+                return dict(NULL)
+            case ast.BinOp(op=ast.BitOr()):
+                return self._union(alternatives(node), place)
+            case ast.Subscript():
+                return self._generic(node, place)
+            case ast.Call() if (name := self._known(node.func, place)) in CALLED:
+                return self._called(node, CALLED[name], place)
+            case ast.Name() | ast.Attribute():
+                return self._named(node, place)
+            case _:
+                raise self._unknown(node)
+
+    def _unknown(self, node: ast.expr, found: Meaning | None = None) -> Invalid:
+        match found:
+            case Foreign(module=module):
+                return refusal(
+                    node,
+                    f"the type {shown(node)} is not known: it comes from {module[:60]!r}, which is not read",
+                    "paste its class as well, or write what it is in JSON, such as str or dict",
+                )
+            case SourceClass(name=name):
+                return refusal(
+                    node, f"the type {shown(node)} is not known: {name} is no model", "derive it from BaseModel"
+                )
+            case Code():
+                return refusal(node, f"the type {shown(node)} is not known: it is a function", "write a type")
+            case _:
+                return refusal(
+                    node, f"the type {shown(node)} is not known", "use a class of this source, or a type that JSON has"
+                )
+
+    def _named(self, node: ast.Name | ast.Attribute, place: TypeContext) -> JsonSchema:
+        found = self._names.meaning(node, place.scope)
+        match found:
+            case SourceClass():
+                return self._class(found, node, [], place)
+            case Alias() if self._names.is_variable(found):
+                return self._variable(found, place)
+            case Alias():
+                return self.definitions.refer(Specialization(found, found.name), node)
+            case Known(name="Self") if place.own is not None:
+                return self.definitions.refer(place.own, node)
+            case Known(name=name) if name in SCALARS:
+                return {**SCALARS[name], **(self._text_config(place) if name == "str" else {})}
+            case Module() | _:
+                raise self._unknown(node, found)
+
+    def _text_config(self, place: TypeContext) -> JsonSchema:
+        if place.own is None or not isinstance(place.own.meaning, SourceClass):
+            return {}
+        return self._configs.of(place.own.meaning).text
+
+    def _variable(self, found: Alias, place: TypeContext) -> JsonSchema:
+        """Return what a type variable may be while nothing is given for it: its default, its bound, anything."""
+        call = cast("ast.Call", found.value)
+        told = {each.arg: each.value for each in call.keywords}
+        at = TypeContext(found.scope, place.where)
+        if chosen := told.get("default") or told.get("bound"):
+            return self.read(chosen, at)
+        return self._union(call.args[1:], at) if call.args[1:] else {}
+
+    def _union(self, parts: Iterable[ast.expr], place: TypeContext) -> JsonSchema:
+        kept = [
+            each
+            for each in parts
+            if not (isinstance(each, ast.Subscript) and self._known(each.value, place) == "SkipJsonSchema")
+        ]
+        return union([self.read(each, place) for each in kept]) if kept else {}
+
+    def _class(self, found: SourceClass, node: ast.expr, given: list[ast.expr], place: TypeContext) -> JsonSchema:
+        kind = self._kinds.of(found)
+        if kind is Kind.PLAIN:
+            raise self._unknown(node, found)
+        if kind is Kind.DATACLASS and self._has_own_schema(found):
+            raise refusal(
+                node,
+                f"the type {shown(node)} is not known: code says what it is, which is not run",
+                "write what it is in JSON, such as str or dict",
+            )
+        return self.definitions.refer(self.use(found, given, place), node)
+
+    def _has_own_schema(self, found: SourceClass) -> bool:
+        return any(
+            isinstance(each, ast.FunctionDef) and each.name in ("__get_pydantic_core_schema__", "__get_validators__")
+            for one in self._kinds.lineage(found)
+            for each in one.node.body
+        )
+
+    def use(self, found: SourceClass, given: list[ast.expr], place: TypeContext) -> Specialization:
+        """Return *found* with what is *given* for its type parameters."""
+        title = found.name.rpartition(".")[2]
+        if not given:
+            return Specialization(found, title)
+        names = self._kinds.parameters(found)
+        variables = {name: (each, place) for name, each in zip(names, given, strict=False)}
+        return Specialization(found, f"{title}[{', '.join(self._spelt(each, place) for each in given)}]", variables)
+
+    def _spelt(self, node: ast.expr, place: TypeContext) -> str:
+        """Return a type as a name shows it, with what its variables stand for."""
+        self._remarks.step(node)
+        self._depth += 1
+        try:
+            if self._depth > DEEPEST:
+                raise refusal(node, "this type grows with each use of itself", "write out what its parameters are")
+            text = shown(node)[1:-1]
+            for name, (inner, at) in place.variables.items():
+                if re.search(rf"\b{name}\b", text):
+                    spelt = self._spelt(inner, at)
+                    text = re.sub(rf"\b{name}\b", lambda _, spelt=spelt: spelt, text)
+            return text
+        finally:
+            self._depth -= 1
+
+    def _generic(self, node: ast.Subscript, place: TypeContext) -> JsonSchema:
+        found = self._names.meaning(node.value, place.scope)
+        given = arguments(node)
+        if isinstance(found, SourceClass):
+            return self._class(found, node, given, place)
+        if isinstance(found, Alias):
+            inner = self._bound(found, node, place)
+            return self.read(found.value, inner)
+        reading = self._generics.get(self._known(node.value, place))
+        schema = reading(given, place) if reading is not None else None
+        if schema is None:
+            if isinstance(found, Foreign):
+                raise self._unknown(node, found)
+            raise refusal(
+                node, f"the type {shown(node)} is not known", "use list, dict, set, tuple, Optional, Union or Literal"
+            )
+        return schema
+
+    def _readings(self) -> dict[str, Callable[[list[ast.expr], TypeContext], JsonSchema | None]]:
+        """Return how each generic type of the libraries is read; none for brackets that hold too much or too little."""
+
+        def read_list(more: JsonSchema, given: list[ast.expr], place: TypeContext) -> JsonSchema:
+            return {"type": "array", "items": self.read(given[0], place), **more}
+
+        def read_one(given: list[ast.expr], place: TypeContext) -> JsonSchema:
+            return self.read(given[0], place)
+
+        return {
+            **{name: partial(read_list, more) for name, more in LISTS.items()},
+            **dict.fromkeys(DICTS, self._dictionary),
+            **dict.fromkeys(("tuple", "Tuple"), self._tuple),
+            **dict.fromkeys(("type", "Type", "InstanceOf"), lambda _given, _place: JsonSchema()),
+            "Literal": lambda given, place: choices(self._literals(given, place, 0)),
+            "Union": self._union,
+            "Optional": lambda given, place: self._union([*given[:1], _none(given[0])], place),
+            "Counter": lambda given, place: self._dictionary([*given[:1], _integer(given[0])], place),
+            "Json": lambda given, place: {**SCALARS["Json"], "contentSchema": self.read(given[0], place)},
+            "RootModel": read_one,
+        }
+
+    def _literals(self, given: list[ast.expr], place: TypeContext, depth: int) -> list[str | float | bool | None]:
+        """Return the choices of a Literal, with those of the Literals in it."""
+        values: list[str | float | bool | None] = []
+        for each in given:
+            self._remarks.step(each)
+            inner = each
+            alias = self._alias(each, place) if isinstance(each, ast.Name) else None
+            at = place
+            if alias is not None and isinstance(alias.value, ast.Subscript):
+                inner, at = alias.value, TypeContext(alias.scope, place.where)
+            is_literal = isinstance(inner, ast.Subscript) and self._known(inner.value, at) == "Literal"
+            if is_literal and depth < DEEPEST:
+                values += self._literals(arguments(cast("ast.Subscript", inner)), at, depth + 1)
+            elif isinstance(each, ast.Starred):
+                found = self._constants.value(each.value, place.scope)
+                values += cast("list[str]", found) if isinstance(found, list) else [found]
+            else:
+                values.append(self._constants.choice(each, place.scope))
+        return values
+
+    def _dictionary(self, given: list[ast.expr], place: TypeContext) -> JsonSchema | None:
+        if len(given) != 2:
+            return None
+        key, value = given
+        names, values = self.read(key, place), self.read(value, place)
+        parts = names.get("anyOf", [names])
+        is_text = all(part.get("type") == "string" or "$ref" in part for part in parts)
+        if not is_text and any(part.get("type") in ("array", "object", "null") for part in parts):
+            raise refusal(key, f"{shown(key)} cannot be a key in JSON", "use str, an enum or a Literal of text")
+        special = {"propertyNames": names} if is_text and names != {"type": "string"} else {}
+        return {"type": "object", "additionalProperties": values or True, **special}
+
+    def _tuple(self, given: list[ast.expr], place: TypeContext) -> JsonSchema:
+        match given:
+            case [each, ast.Constant(value=end)] if end is ...:
+                return {"type": "array", "items": self.read(each, place)}
+            case [ast.Tuple(elts=[])] | []:
+                return {"type": "array", "minItems": 0, "maxItems": 0}
+            case _:
+                parts = [self.read(each, place) for each in given]
+                return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
+
+    def _called(self, node: ast.Call, name: str, place: TypeContext) -> JsonSchema:
+        """Return the type that a call such as ``conint(ge=0)`` stands for."""
+        told = FieldSpec(place.where, place.scope)
+        schema = dict(SCALARS[name])
+        given = [*node.args, *(each.value for each in node.keywords if each.arg == "item_type")]
+        self._tellings.tell_keywords(told, [each for each in node.keywords if each.arg != "item_type"], place.scope)
+        if name in LISTS and len(given) == 1:
+            schema["items"] = self.read(given[0], place)
+        elif given:
+            raise refusal(node, f"{shown(node)} has arguments without a name", "write each as name=value")
+        return constrained(schema, told.constraints) | told.extra
+
+    # ── Unions that are told apart by a field ──
+
+    def _discriminated(self, node: ast.expr, schema: JsonSchema, tag: str) -> JsonSchema:
+        """Return the union *schema* with the models told apart by their field *tag*."""
+        parts = cast("list[JsonSchema]", schema.get("anyOf", [schema]))
+        mapping: dict[str, Any] = {}
+        name = tag
+        for part in parts:
+            if part == NULL:
+                continue
+            inner = cast("JsonSchema", part.get("discriminator", {}))
+            if inner and "mapping" in inner:  # told apart among themselves already, by the same field
+                mapping |= inner["mapping"]
+                name = inner["propertyName"]
+                continue
+            use = self.definitions.used_by(part)
+            found = self._tag(use, tag) if use is not None else None
+            if found is None:
+                raise refusal(
+                    node, f"not every alternative is a model with the field {tag!r}", "add it, with a Literal type"
+                )
+            name, values = found
+            mapping |= {str(value): part["$ref"] for value in values}
+        told: JsonSchema = {
+            "discriminator": {"mapping": mapping, "propertyName": name},
+            "oneOf": [part for part in parts if part != NULL],
+        }
+        return {"anyOf": [told, dict(NULL)]} if NULL in parts else told
+
+    def _tag(self, use: Specialization, name: str) -> tuple[str, list[Any]] | None:
+        """Return the name in JSON and the choices of the field *name* of a model, as it or a base of it writes them."""
+        if not isinstance(use.meaning, SourceClass) or self._kinds.of(use.meaning) not in {*OBJECTS, Kind.FOREIGN}:
+            return None
+        for each in self._kinds.lineage(use.meaning):
+            for statement in each.node.body:
+                if isinstance(statement, ast.AnnAssign) and target(statement) == name:
+                    place = TypeContext(each.inner, f"{each.name}.{name}", use.variables)
+                    node, at, told = self.told(statement.annotation, statement.value, place)
+                    rename = self._configs.of(use.meaning).alias_of or str
+                    return told.alias or rename(name), self._choices(self.bare(node, at))
+        return None
+
+    def _choices(self, schema: JsonSchema) -> list[Any]:
+        use = self.definitions.used_by(schema)
+        if use is not None and isinstance(use.meaning, SourceClass) and self._kinds.of(use.meaning) is Kind.ENUM:
+            return list(self._constants.members(use.meaning).values())
+        return schema.get("enum", [schema["const"]] if "const" in schema else [])
+
+
+def _none(node: ast.expr) -> ast.expr:
+    return ast.copy_location(ast.Constant(None), node)
+
+
+def _integer(node: ast.expr) -> ast.expr:
+    return ast.copy_location(ast.Name("int", ast.Load()), node)
