@@ -18,6 +18,7 @@ from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
 from core.providers.loop import Cancellation
+from core.schema_forms import form_for
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
 from core.telemetry import configure_logging, user_hash
@@ -153,6 +154,7 @@ class OneAnswer:
     name = mode = "openai"
     size_bytes = 300
     so_far = Answer()
+    form = form_for({"type": "object"}, "openai", "tools")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
