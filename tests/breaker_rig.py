@@ -49,8 +49,8 @@ class Watched:
             self.clock, self.changes.append, rule=self.rule, shared=self.shared, server_time=SERVER_TIME
         )
 
-    def call(self, *outcomes: bool, **facts: Any) -> None:
-        """Let calls end, healthy or not."""
+    def call(self, *outcomes: bool | None, **facts: Any) -> None:
+        """Let calls end, healthy or not; with ``None`` they say nothing of that."""
         for healthy in outcomes:
             self.breakers.note(*WHO, healthy=healthy, **facts)
 

@@ -16,12 +16,9 @@ from core.attempts._terms import Candidate, RouteTerms
 from core.breakers import Breakers
 from core.clock import Clock
 from core.pricing import PriceBook, Usage
-from core.providers import Abandoned, Answer, Conversation, Misread, NotSent, ProviderError, TimedOut
+from core.providers import Answer, Conversation, ProviderError, TimedOut
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
-
-_NOT_ABOUT_THE_CALLED = (Abandoned, Misread, NotSent)
-"""What says nothing about who was called, neither for nor against."""
 
 
 class Calls:
@@ -112,20 +109,18 @@ class Calls:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.
 
         Breakers are everybody's: a caller who leaves, or who has no time, or who meets an injected fault, must not open
-        one for all others; nor must a fault of ours, or close one.
+        one for all others, or keep it closed; nor must a fault of ours, or a request that was turned away.
         """
         candidate, took = call.candidate, self._clock.monotonic() - call.began
         enough = min(candidate.timeout_seconds, self._breakers.rule.slow_from(candidate.timeout_seconds))
         has_run_out = self._route.is_hurried and isinstance(came, TimedOut) and took < enough
-        if has_run_out or call.injected is not None or isinstance(came, _NOT_ABOUT_THE_CALLED):
-            self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=call.began)
-            return
+        tells = not has_run_out and call.injected is None and (isinstance(came, Answer) or came.tells_health)
         error, answer = (None, came) if isinstance(came, Answer) else (came, came.answer)
         self._breakers.note(
             candidate.provider,
             candidate.model,
             self._route.schema,
-            healthy=error is None or not error.trips_breaker,
+            healthy=(error is None or not error.trips_breaker) if tells else None,
             seconds=took if answer.ttft_seconds is None else answer.ttft_seconds,
             timeout_seconds=candidate.timeout_seconds,
             valid=valid,

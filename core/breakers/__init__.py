@@ -204,7 +204,7 @@ class Breakers:
         model: str,
         schema: str = "",
         *,
-        healthy: bool,
+        healthy: bool | None,
         seconds: float = 0.0,
         timeout_seconds: float | None = None,
         valid: bool | None = None,
@@ -212,12 +212,16 @@ class Breakers:
     ) -> None:
         """Take in how a call ended.
 
-        *healthy* is whether it says nothing against the provider, *seconds* how long it took (a stream: until its first
-        piece) and *timeout_seconds* how long it was given (``None``: the usual time), *valid* whether its answer
-        satisfied the schema (``None``: there is none to judge), *began* when it went out, on the clock's monotonic
-        time; now, where that is not told.
+        *healthy* is whether it speaks for the provider or against it; ``None`` where it does neither, as a request that
+        was turned away: then nothing is counted, and a probe that it was is given back. *seconds* is how long it took
+        (a stream: until its first piece) and *timeout_seconds* how long it was given (``None``: the usual time),
+        *valid* whether its answer satisfied the schema (``None``: there is none to judge), *began* when it went out, on
+        the clock's monotonic time; now, where that is not told.
         """
         began = self._clock.monotonic() if began is None else began
+        if healthy is None:
+            self.release(provider, model, schema, began=began)
+            return
         is_slow = seconds >= self.rule.slow_from(timeout_seconds)
         said = observations(self.rule, Name(provider, model), schema, healthy=healthy, is_slow=is_slow, valid=valid)
         changes: Sequence[BreakerChange] | None = None

@@ -117,6 +117,8 @@ class ProviderError(Exception):
     """Whether the same call may succeed a moment later."""
     trips_breaker: ClassVar[bool] = True
     """Whether it speaks against the provider's health."""
+    tells_health: bool = True
+    """Whether it says anything of that health, for or against. What was turned away before any work does not."""
     was_sent: bool = True
     """Whether the provider may have worked for it, so that unknown usage must be estimated."""
 
@@ -188,6 +190,7 @@ class TurnedAway(ProviderError):
 
     code = "turned_away"
     trips_breaker = False
+    tells_health = False
     was_sent = False
 
 
@@ -196,6 +199,7 @@ class ContextOverflow(ProviderError):
 
     code = "context_overflow"
     trips_breaker = False
+    tells_health = False
     was_sent = False
 
 
@@ -230,6 +234,7 @@ class Abandoned(ProviderError):
     code = "cancelled"
     told_all = False
     trips_breaker = False
+    tells_health = False
 
 
 class NotSent(ProviderError):
@@ -238,6 +243,7 @@ class NotSent(ProviderError):
     outcome = Outcome.INTERNAL_ERROR
     code = "own_lack"
     trips_breaker = False
+    tells_health = False
     was_sent = False
 
 
@@ -248,6 +254,7 @@ class Misread(ProviderError):
     code = "internal_error"
     told_all = False
     trips_breaker = False
+    tells_health = False
 
 
 def misread(error: Exception, answer: Answer) -> Misread:

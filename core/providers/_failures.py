@@ -54,7 +54,7 @@ def status_error(name: str, response: httpx2.Response, body: Any, answer: Answer
     reason = _reason(body)
     if _is_filtered(body):
         stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
-        stopped.was_sent = status < 400  # else nothing was written, and nothing is billed
+        stopped.was_sent = stopped.tells_health = status < 400  # else nothing was written, and nothing is billed
         stopped.told_all = False
         return stopped
     told = f"{name} answered {status}" + (f" ({reason})" if reason else "")

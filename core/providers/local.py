@@ -32,6 +32,7 @@ class NotReady(Unreachable):
 
     try_again = False
     trips_breaker = False
+    tells_health = False
     was_sent = False
 
 

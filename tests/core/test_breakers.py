@@ -120,6 +120,37 @@ def test_a_probe_that_says_nothing_makes_way_for_the_next(watched: Watched) -> N
     assert watched.admits()
 
 
+@pytest.mark.parametrize("seconds", [0.1, 60.0])
+def test_what_says_nothing_of_health_counts_neither_way(watched: Watched, seconds: float) -> None:
+    """Calls that were turned away make no share smaller or larger, however long they took: the fifth failure opens."""
+    watched.call(*[None] * 10 * LEAST_CALLS, seconds=seconds)
+    assert watched.view() is None or watched.state is CLOSED
+    watched.call(*[False] * (LEAST_CALLS - 1))
+    watched.call(*[None] * LEAST_CALLS, seconds=seconds)
+    assert watched.state is CLOSED
+    watched.call(False)
+    assert watched.state is OPEN
+    view = watched.view()
+    assert view is not None
+    assert (view.failures, view.calls) == (LEAST_CALLS, LEAST_CALLS)
+
+
+@pytest.mark.parametrize("schema", ["", "ticket@1"])
+def test_a_probe_that_was_turned_away_decides_nothing(watched: Watched, schema: str) -> None:
+    """The breaker stays half-open, no pause grows, and the next call is the probe, which decides."""
+    watched.call(*[False] * LEAST_CALLS)
+    watched.clock.advance(PAUSE_SECONDS)
+    for _ in range(3):
+        assert watched.admits(schema)
+        assert not watched.admits(schema)
+        watched.breakers.note(*WHO, schema, healthy=None)
+        assert watched.state is HALF_OPEN
+    assert watched.admits(schema)
+    watched.breakers.note(*WHO, schema, healthy=True, valid=True)
+    assert watched.state is CLOSED
+    assert [after for _, _, after in watched.told] == [OPEN, CLOSED]
+
+
 @pytest.mark.parametrize("healthy", [True, False])
 def test_what_hung_through_the_outage_decides_nothing(*, healthy: bool, watched: Watched) -> None:
     """A call that began before the probe is not the probe, whenever it ends: not while it is out, not after it."""
@@ -435,17 +466,17 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.out)
     @rule(
         data=st.data(),
-        healthy=st.sampled_from([True, False, False]),
+        healthy=st.sampled_from([True, False, False, None]),
         seconds=st.sampled_from([0.1, 5.0]),
         valid=st.sampled_from([True, False, False, False]),
         times=st.sampled_from([1, 1, 2, 9]),
     )
-    def end(self, data: st.DataObject, *, healthy: bool, seconds: float, valid: bool, times: int) -> None:
+    def end(self, data: st.DataObject, *, healthy: bool | None, seconds: float, valid: bool, times: int) -> None:
         schema, began = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
         is_judged = valid if healthy else None
         for _ in range(times):  # a turn may make several calls
             self.watched.breakers.note(*WHO, schema, healthy=healthy, seconds=seconds, valid=is_judged, began=began)
-            self.health.end(self.now, began, (not healthy, seconds >= 5))
+            self.health.end(self.now, began, None if healthy is None else (not healthy, seconds >= 5))
             if schema:
                 self.answers[schema].end(self.now, began, None if is_judged is None else (not is_judged,))
 
@@ -524,7 +555,19 @@ def test_what_speaks_against_a_provider(*, scenario: str, trips: bool, proctor: 
     for _ in range(LEAST_CALLS):
         proctor.ask(tenant, scenario, corridor=corridor, route=route)
 
-    assert (breakers.views()[0].state is OPEN) == trips
+    assert any(view.state is OPEN for view in breakers.views()) == trips
+
+
+@pytest.mark.parametrize("turned_away", ["unauthorized", "bad-request"])
+def test_an_outage_after_many_that_were_turned_away_opens_at_once(*, turned_away: str, proctor: Rig) -> None:
+    """However many requests were turned away within the minute, the fifth call that fails opens the breaker."""
+    breakers = Breakers(proctor.clock)
+    corridor, tenant, route = proctor.corridor(breakers=breakers), proctor.tenant(), proctor.route(OPENAI)
+    for _ in range(3 * LEAST_CALLS):
+        proctor.ask(tenant, turned_away, corridor=corridor, route=route)
+    for _ in range(LEAST_CALLS):
+        proctor.ask(tenant, "failed", corridor=corridor, route=route)
+    assert next(view for view in breakers.views() if not view.schema).state is OPEN
 
 
 def test_an_open_breaker_sends_the_walk_on(proctor: Rig) -> None:
