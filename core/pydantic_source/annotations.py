@@ -331,7 +331,8 @@ class Annotations:
         is_text = all(part.get("type") == "string" or "$ref" in part for part in parts)
         if not is_text and any(part.get("type") in ("array", "object", "null") for part in parts):
             raise refusal(key, f"{shown(key)} cannot be a key in JSON", "use str, an enum or a Literal of text")
-        special = {"propertyNames": names} if is_text and names != {"type": "string"} else {}
+        bounds = {word: part for word, part in names.items() if word != "type" or part != "string"}
+        special = {"propertyNames": bounds} if is_text and bounds else {}
         return {"type": "object", "additionalProperties": values or True, **special}
 
     def _tuple(self, given: list[ast.expr], place: TypeContext) -> JsonSchema:

@@ -14,7 +14,7 @@ from core.pydantic_source.definitions import Specialization, TypeContext
 from core.pydantic_source.kinds import Kind, Kinds, bare, called, given, is_unread
 from core.pydantic_source.left_out import Remarks
 from core.pydantic_source.names import Alias, SourceClass
-from core.pydantic_source.parts import choices
+from core.pydantic_source.parts import NULL, choices
 from core.pydantic_source.scalars import JsonSchema
 from core.pydantic_source.settings import Configs
 from core.python_syntax import refusal, shown, target
@@ -23,6 +23,8 @@ _VALIDATORS = frozenset(
     "field_validator model_validator validator root_validator validate_arguments validate_call".split()  # noqa: SIM905
 )
 _SERIALIZERS = frozenset({"field_serializer", "model_serializer"})
+_INFERRED = {str: "string", bool: "boolean", int: "integer", float: "number"}
+"""What pydantic 1 takes a field for that has a default and no type."""
 _SETTINGS = frozenset({"model_config", "__pydantic_config__", "__config__"})
 _PROPERTIES = frozenset({"property", "cached_property", "functools.cached_property", "hybrid_property"})
 _SCHEMA_HOOKS = frozenset(
@@ -92,7 +94,10 @@ class Classes:
         members = self._constants.members(found)
         if not members:
             raise refusal(found.node, f"{found.name} has no members", "write NAME = value")
-        return {"title": use.title, **_documented(found), **choices(list(members.values()))}
+        told = choices(list(members.values()))
+        if "const" in told:
+            told["enum"] = [told.pop("const")]
+        return {"title": use.title, **_documented(found), **told}
 
     def _named_tuple(self, use: Specialization) -> JsonSchema:
         fields = self.shape(use).fields
@@ -192,7 +197,7 @@ class Classes:
         self, found: SourceClass, use: Specialization, shape: Shape, name: str, statement: ast.AnnAssign
     ) -> None:
         kind = self._names.known(bare(statement.annotation), found.inner)
-        is_model = self._kinds.of(found) is not Kind.TYPED_DICT
+        is_model = self._kinds.of(found) in (Kind.MODEL, Kind.FOREIGN, Kind.PLAIN)
         if name in _SETTINGS or (is_model and name.startswith("_") and name != "__root__"):
             return
         if kind in ("ClassVar", "KW_ONLY") or _is_quoted_class_variable(statement.annotation):
@@ -207,7 +212,7 @@ class Classes:
         schema = self._annotations.built(node, at, told)
         if told.default:
             schema = {**schema, "default": told.default[0]}
-        is_required = told.is_required
+        is_required = told.is_required and not (self._names.is_version_1 and NULL in schema.get("anyOf", ()))
         if self._kinds.of(found) is Kind.TYPED_DICT:
             is_required = self._is_required_key(found, statement.annotation)
             schema.pop("default", None)
@@ -248,6 +253,10 @@ class Classes:
             note = {"default": default} if is_plain else {}
             schema = {key: part for key, part in shape.fields[name].schema.items() if key != "default"} | note
             shape.fields[name] = replace(shape.fields[name], schema=schema, is_required=False)
+        elif self._names.is_version_1:
+            _, default = self._constants.try_value(value, found.inner)
+            schema = {"type": _INFERRED[type(default)], "default": default} if type(default) in _INFERRED else {}
+            shape.fields[name] = FieldShape(None, schema, is_required=False, node=statement)
         elif self._constants.try_value(value, found.inner)[0]:
             raise refusal(statement, f"this is no field: {name} has no type", "write name: type = value")
         else:

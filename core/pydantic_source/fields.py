@@ -18,7 +18,7 @@ _WITHOUT_EFFECT = frozenset(
     """
     strict frozen repr kw_only validate_default allow_inf_nan serialization_alias alias_priority hash compare metadata
     coerce_numbers_to_str strip_whitespace to_lower to_upper union_mode fail_fast exclude include allow_mutation
-    primary_key foreign_key index unique nullable sa_column sa_type sa_column_args sa_column_kwargs env init_var
+    primary_key foreign_key index unique nullable sa_column sa_type sa_column_args sa_column_kwargs env init init_var
     regex_engine exclude_if field_title_generator deprecated_alias
     """.split()  # noqa: SIM905 forty quotes tell less
 )
@@ -123,6 +123,8 @@ class Tellings:
             for default in node.args:
                 self._tell_default(told, default, scope)
             self.tell_keywords(told, node.keywords, scope)
+        elif called == "SkipJsonSchema":
+            told.is_hidden = True
         elif called in VALIDATORS:
             self._tell_validator(told, node, called)
         elif called == "Discriminator" and len(node.args) == 1:
@@ -195,14 +197,12 @@ class Tellings:
             "unique_items": tell_unique,
             "example": self._add_word,
             **dict.fromkeys(("json_schema_extra", "schema_extra"), tell_extra),
-            **dict.fromkeys(("alias", "validation_alias", "const", "init"), self._tell_special),
+            **dict.fromkeys(("alias", "validation_alias", "const"), self._tell_special),
         }
 
     def _tell_special(self, told: FieldSpec, name: str, node: ast.expr, scope: SourceScope) -> None:
         if name == "const":
             told.is_constant = self._constants.try_value(node, scope) == (True, True)
-        elif name == "init":
-            told.is_hidden |= self._constants.try_value(node, scope) == (True, False)
         elif told.has_validation_alias and name == "alias":
             pass
         elif (alias := self._alias(node, scope)) is not None:
@@ -212,11 +212,13 @@ class Tellings:
             self._remarks.leave_out("alias", f"{told.where}: {shown(node)[1:-1]}", node)
 
     def _alias(self, node: ast.expr, scope: SourceScope) -> str | None:
-        """Return the name that a schema asks for: the first of the choices, the first step of a path."""
+        """Return the name that a schema asks for: the first of the choices that is one; a path has none."""
         if isinstance(node, ast.Constant) and node.value is None:
             return None
-        if isinstance(node, ast.Call) and self._names.known(node.func, scope) in ("AliasChoices", "AliasPath"):
-            return self._alias(node.args[0], scope) if node.args else None
+        if isinstance(node, ast.Call) and self._names.known(node.func, scope) == "AliasChoices":
+            return next((name for each in node.args if (name := self._alias(each, scope))), None)
+        if isinstance(node, ast.Call) and self._names.known(node.func, scope) == "AliasPath":
+            return self._alias(node.args[0], scope) if len(node.args) == 1 else None
         is_plain, value = self._constants.try_value(node, scope)
         return value if is_plain and isinstance(value, str) and value else None
 

@@ -10,6 +10,8 @@ from core.errors import Invalid
 
 MOST_NAMED = 3
 """The most names that a sentence gives of one kind."""
+_CHECKS = ("validator", "constraint", "annotation", "discriminator", "base", "schema hook", "alias generator", "alias")
+"""What bears on which objects are valid, told before the rest."""
 _PLURALS = {"property": "properties", "alias": "aliases", "earlier class": "earlier classes"}
 
 
@@ -54,7 +56,7 @@ class Remarks:
 
 
 def told(left_out: Iterable[Omission]) -> str:
-    """Return one sentence about what was left out, the most common kind first; nothing if nothing was.
+    """Return one sentence about what was left out, checks first; nothing if nothing was.
 
     Example: ``Left out: 2 validators (Person.check_age, Person.trim), 1 method (Person.greet).``
     """
@@ -63,9 +65,13 @@ def told(left_out: Iterable[Omission]) -> str:
         by_kind.setdefault(each.kind, []).append(each.name)
     parts = [
         f"{len(names)} {kind if len(names) == 1 else _PLURALS.get(kind, f'{kind}s')} ({_some(names)})"
-        for kind, names in sorted(by_kind.items(), key=lambda entry: (entry[0] != "validator", -len(entry[1])))
+        for kind, names in sorted(by_kind.items(), key=lambda entry: (_weight(entry[0]), -len(entry[1])))
     ]
     return f"Left out: {', '.join(parts)}." if parts else ""
+
+
+def _weight(kind: str) -> int:
+    return _CHECKS.index(kind) if kind in _CHECKS else len(_CHECKS)
 
 
 def _some(names: list[str]) -> str:

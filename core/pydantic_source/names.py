@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ _ANYWHERE = frozenset(
     """.split()  # noqa: SIM905 as above
 )
 """What means the same whatever module passes it on."""
+_VERSION_1 = re.compile(r"pydantic[._]v1")
 _VARIABLES = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
 
 
@@ -121,6 +123,8 @@ class Names:
         """What stands at the top and is neither import, class nor assignment."""
         self.earlier: list[SourceClass] = []
         """The classes whose names were bound anew by later ones."""
+        self.is_version_1 = False
+        """Whether its models are those of pydantic 1, by where they are imported from."""
         self._parameters = syntax.parameters
         for statement in _flat(syntax.tree.body):
             self._collect(statement, self.top, "")
@@ -147,6 +151,7 @@ class Names:
                     module = each.name if each.asname else each.name.partition(".")[0]
                     scope.bind(each.asname or module, statement.lineno, Module(module))
             case ast.ImportFrom(module=module, names=names, level=level):
+                self.is_version_1 |= bool(module and _VERSION_1.search(module))
                 for each in names:
                     found = _imported("." * level + (module or ""), each.name)
                     scope.bind(each.asname or each.name, statement.lineno, found)

@@ -139,7 +139,9 @@ SCHEMA_WORDS = frozenset(
     """
     title description examples deprecated readOnly writeOnly format pattern type enum const minimum maximum
     exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems minProperties
-    maxProperties required additionalProperties default
+    maxProperties required additionalProperties default items prefixItems properties patternProperties propertyNames
+    anyOf oneOf allOf not contains minContains maxContains if then else dependentRequired dependentSchemas
+    contentEncoding contentMediaType contentSchema unevaluatedItems unevaluatedProperties
     """.split()  # noqa: SIM905 as above
 )
 """What ``json_schema_extra`` may add to a schema."""

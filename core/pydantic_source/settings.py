@@ -162,6 +162,10 @@ class Configs:
         match name:
             case "extra" if is_plain or isinstance(node, ast.Attribute):  # Extra.forbid
                 changes["extra"] = node.attr if isinstance(node, ast.Attribute) else str(value)
+            case "extra_items":
+                changes["extra"] = "allow"
+            case "closed" if is_plain:
+                changes["extra"] = "forbid" if value else None
             case "title" if is_plain and isinstance(value, str):
                 changes["title"] = value
             case "use_attribute_docstrings" if is_plain:
