@@ -12,8 +12,8 @@ from core.schema_forms._nulls import Nulls
 from core.schema_forms._rules import ZONED, CannotSay, Rules, is_plain_pattern
 from core.schema_forms._walk import subschemas
 
-_MOST_PARTS = 20_000
-"""More subschemas than this are not sent: what refers to itself in many ways multiplies."""
+_MOST_PARTS = 5_000
+"""More subschemas than this are not sent: choices beside what holds for all of them multiply."""
 _DEEPEST = 200
 _LONGEST_HINT = 200
 _NULL: Mapping[str, Any] = {"type": "null"}
@@ -44,6 +44,7 @@ class Enforced:
         self._rules = rules
         self._definitions: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
+        self._flat_parts: dict[str, dict[str, Any]] = {}
         self._open: list[bytes] = []
         self._parts = 0
         self._droppable: dict[int, frozenset[str]] = {}
@@ -56,7 +57,7 @@ class Enforced:
             raise CannotSay("$", "nests too deep") from None
 
     def _whole(self, root: Mapping[str, Any]) -> dict[str, Any]:
-        said = self._told(flat(root, root, "$"), "$")
+        said = self._told(self._flat(root, "$"), "$")
         if said.get("type") != "object":
             raise CannotSay("$", "is not a plain object")
         body = said | ({"$defs": self._definitions} if self._definitions else {})
@@ -90,7 +91,7 @@ class Enforced:
         return self._told(self._flat(node, path), path)
 
     def _flat(self, node: Any, path: str) -> dict[str, Any]:
-        return flat(node, self._root, path)
+        return flat(node, self._root, path, self._flat_parts)
 
     def _reference(self, node: dict[str, Any], path: str) -> dict[str, Any]:
         """Return a reference to a definition of just what *node* says: what stands beside its ``$ref`` comes along."""

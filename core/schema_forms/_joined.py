@@ -45,8 +45,12 @@ def both(*parts: Any) -> dict[str, Any]:
     return {"allOf": list(listed.values())}
 
 
-def flat(node: Any, root: Mapping[str, Any], path: str, within: tuple[str, ...] = ()) -> dict[str, Any]:
+def flat(
+    node: Any, root: Mapping[str, Any], path: str, known: dict[str, dict[str, Any]], within: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return *node* without ``$ref`` and ``allOf`` at its own level: what they lead to is joined in.
+
+    What references lead to is kept in *known*, since many may lead to the same.
 
     Raises:
         Nothing: no value satisfies it.
@@ -59,12 +63,14 @@ def flat(node: Any, root: Mapping[str, Any], path: str, within: tuple[str, ...] 
         return {}
     whole = cast("dict[str, Any]", node)
     joined: dict[str, Any] = {}
-    if "$ref" in whole:
-        if whole["$ref"] in within:
+    if (reference := whole.get("$ref")) is not None:
+        if reference in within:
             raise CannotSay(path, "refers to nothing but itself")
-        joined = flat(resolve(root, whole["$ref"]), root, path, (*within, whole["$ref"]))
+        if reference not in known:
+            known[reference] = flat(resolve(root, reference), root, path, known, (*within, reference))
+        joined = known[reference]
     for part in whole.get("allOf", ()):
-        joined = _join(joined, flat(part, root, path, within), path)
+        joined = _join(joined, flat(part, root, path, known, within), path)
     return _join(joined, {name: part for name, part in whole.items() if name not in ("$ref", "allOf")}, path)
 
 

@@ -25,7 +25,7 @@ _LEFT_OUT = frozenset(
         *("minProperties", "maxProperties", "patternProperties"),
     }
 )
-_NOT_SENT = frozenset({"$schema", "$id", "$comment", "examples", "default"})
+_NOT_SENT = NOTES - {"title", "description", "$defs", "definitions"}
 
 
 def form(schema: Mapping[str, Any], mode: str) -> SchemaForm:

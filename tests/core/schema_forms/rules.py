@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -42,7 +43,7 @@ def parts(node: Any, path: str = "#") -> Iterator[tuple[str, Schema]]:
 def target(body: Schema, reference: str) -> Any:
     """Return what *reference* leads to; ``None`` where that is nothing."""
     found: Any = body
-    for step in reference.removeprefix("#").split("/")[1:]:
+    for step in unquote(reference).removeprefix("#").split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         found = {str(n): part for n, part in enumerate(found)} if isinstance(found, list) else found
         found = found.get(key) if isinstance(found, dict) else None
