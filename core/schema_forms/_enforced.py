@@ -9,7 +9,7 @@ from core.json_schemas import is_plain_name, resolve, tool_name
 from core.schema_forms._form import LeftOut
 from core.schema_forms._joined import NOTES, Nothing, accepts_null, both, flat, text_of, types_of
 from core.schema_forms._nulls import Nulls
-from core.schema_forms._rules import ZONED, CannotSay, Rules, is_plain_pattern
+from core.schema_forms._rules import ZONED, CannotSay, Rules
 from core.schema_forms._walk import subschemas
 
 _MOST_PARTS = 5_000
@@ -127,23 +127,25 @@ class Enforced:
         for union in ("anyOf", "oneOf"):
             if union in node:
                 return self._choice(node, union, path)
-        hints: dict[str, Any] = {}
+        kinds = types_of(node)
+        nested = [kind for kind in kinds or () if kind in _NESTED]
         if "enum" in node or "const" in node:
             said = self._values(node, path)
-            hints = self._leave_out(node, [said["type"]] if isinstance(said["type"], str) else said["type"], said, path)
+            kinds = types_of(said) or []
+        elif kinds is None:
+            said, kinds = self._any(path, "takes values of any type"), [*_ONLY_OURS]
+        elif len(kinds) > 1 and nested:
+            said = self._choice({**node, "anyOf": [{"type": kind} for kind in kinds]}, "anyOf", path)
+        elif nested:
+            said = self._object(node, path) if nested == ["object"] else self._array(node, path)
         else:
-            kinds = types_of(node)
-            if kinds is None:
-                raise CannotSay(path, "takes values of any type")
-            nested = [kind for kind in kinds if kind in _NESTED]
-            if len(kinds) > 1 and nested:
-                said = self._choice({**node, "anyOf": [{"type": kind} for kind in kinds]}, "anyOf", path)
-            elif nested:
-                said = self._object(node, path) if nested == ["object"] else self._array(node, path)
-            else:
-                said = {"type": kinds[0] if len(kinds) == 1 else kinds} | self._bounds(node, kinds)
-            hints = self._leave_out(node, kinds, said, path)
+            said = {"type": kinds[0] if len(kinds) == 1 else kinds} | self._bounds(node, kinds)
+        hints = self._leave_out(node, kinds, said, path)
         return self._described(said, node, hints)
+
+    def _any(self, path: str, why: str) -> dict[str, Any]:
+        """Return what takes any value, where there are words for it."""
+        raise CannotSay(path, why)
 
     def _described(self, said: dict[str, Any], node: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
         """Add the description, and in words what the vendor is not sent as a keyword."""
@@ -203,7 +205,7 @@ class Enforced:
         if not kept:
             raise Nothing
         if any(isinstance(value, dict | list) for value in kept):
-            raise CannotSay(path, "is one of some objects or lists")
+            return self._any(path, "is one of some objects or lists")
         kinds = list(dict.fromkeys(map(_type, kept)))
         if "number" in kinds and "integer" in kinds:
             kinds.remove("integer")
@@ -211,45 +213,35 @@ class Enforced:
 
     def _bounds(self, node: Mapping[str, Any], kinds: list[str]) -> dict[str, Any]:
         """Return the bounds of *node* that the vendor takes."""
-        names = [name for kind in kinds for name in _ONLY_OURS.get("number" if kind == "integer" else kind, ())]
-        return {name: node[name] for name in names if name in node and self._takes(name, node[name])}
+        return {
+            name: node[name]
+            for kind in kinds
+            for name in _ONLY_OURS.get("number" if kind == "integer" else kind, ())
+            if name in node and self._takes(kind, name, node[name])
+        }
 
-    def _takes(self, name: str, value: Any) -> bool:
-        match name:
-            case "format":
-                return value in self._rules.formats - ZONED
-            case "pattern":
-                return "pattern" in self._rules.bounds and is_plain_pattern(value)
-            case _:
-                return name in self._rules.bounds and self._rules.takes_bound(name, value)
+    def _takes(self, kind: str, name: str, value: Any) -> bool:
+        if name == "format":
+            return value in self._rules.formats - ZONED
+        return name in self._rules.bounds and self._rules.takes_bound(kind, name, value)
 
     def _array(self, node: Mapping[str, Any], path: str) -> dict[str, Any]:
-        if node.get("prefixItems"):
-            raise CannotSay(path, "is a list whose places differ")
         inside = node.get("items", True)
-        if inside is False:
-            raise CannotSay(path, "is a list without items")
-        if inside is True or inside == {}:
-            raise CannotSay(path, "is a list of any items")
-        try:
-            items = self._say(inside, f"{path}[]")
-        except Nothing:
-            raise CannotSay(path, "is a list without items") from None
+        if node.get("prefixItems"):
+            items = self._any(path, "is a list whose places differ")
+        elif inside is True or inside == {}:
+            items = self._any(path, "is a list of any items")
+        else:
+            try:
+                items = self._say(inside, f"{path}[]")
+            except Nothing:
+                items = self._any(path, "is a list without items")
         return {"type": "array", "items": items} | self._bounds(node, ["array"])
 
     def _object(self, node: Mapping[str, Any], path: str) -> dict[str, Any]:
         properties: Mapping[str, Any] = node.get("properties", {})
         required = list(node.get("required", ()))
-        closed_by = self._closed_by(node, path)
-        if not closed_by and len(properties) < max(1, node.get("minProperties", 0)):
-            raise CannotSay(path, "is an object of any properties")
-        is_closed = closed_by == "additionalProperties"
-        spoken_of = required if is_closed else [*required, *self._spoken_of(node)]
-        unknown = next((name for name in spoken_of if name not in properties), None)
-        if unknown is not None:
-            if is_closed:
-                raise Nothing
-            raise CannotSay(path, f"speaks of a property that it does not describe ({unknown[:60]!r})")
+        further = self._further(node, path)
         said: dict[str, Any] = {}
         droppable: set[str] = set()
         for name, part in properties.items():
@@ -268,10 +260,25 @@ class Enforced:
                 droppable.add(name)
             said[name] = one
         needed = [name for name in said if self._rules.optional_is_null or name in required]
-        found = {"type": "object", "properties": said, "required": needed, "additionalProperties": False}
+        found = {"type": "object", "properties": said, "required": needed, "additionalProperties": further}
         if droppable:
             self._droppable[id(said)] = frozenset(droppable)
         return found
+
+    def _further(self, node: Mapping[str, Any], path: str) -> bool | dict[str, Any]:
+        """Return what further properties are: none, or there are no words for them."""
+        properties, required = node.get("properties", {}), node.get("required", ())
+        closed_by = self._closed_by(node, path)
+        if not closed_by and len(properties) < max(1, node.get("minProperties", 0)):
+            raise CannotSay(path, "is an object of any properties")
+        is_closed = closed_by == "additionalProperties"
+        spoken_of = required if is_closed else [*required, *self._spoken_of(node)]
+        unknown = next((name for name in spoken_of if name not in properties), None)
+        if unknown is not None:
+            if is_closed:
+                raise Nothing
+            raise CannotSay(path, f"speaks of a property that it does not describe ({unknown[:60]!r})")
+        return False
 
     def _closed_by(self, node: Mapping[str, Any], path: str) -> str:
         """Return what closes it; who says nothing of further properties is taken not to want any."""

@@ -16,7 +16,12 @@ class CannotSay(Exception):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path} {why}")
-        self.sentence = f"{path} {why}."
+        self.path, self.why = path, why
+
+    @property
+    def sentence(self) -> str:
+        """It as a sentence."""
+        return f"{self.path} {self.why}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +32,12 @@ class Rules:
     formats: frozenset[str]
     bounds: frozenset[str]
     """The keywords that bound strings, numbers and arrays and that it takes."""
-    takes_bound: Callable[[str, Any], bool] = lambda _keyword, _value: True
-    """Whether it takes a keyword of ``bounds`` with this value."""
+    takes_bound: Callable[[str, str, Any], bool]
+    """Whether it takes, for values of a type, a keyword of ``bounds`` with this value."""
     optional_is_null: bool
     """Whether every property must be required, so that one that may be absent is sent as one that may be null."""
     has_recursion: bool
-    too_large: Callable[[Mapping[str, Any]], str]
+    too_large: Callable[[Mapping[str, Any]], str] = lambda _body: ""
     """Which published limit a body passes, as the end of a sentence; empty if none."""
 
 

@@ -43,8 +43,7 @@ def subschemas(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         node = waiting.pop()
         yield node
         waiting += [*node.get("properties", {}).values(), *node.get("$defs", {}).values(), *node.get("anyOf", ())]
-        if "items" in node:
-            waiting.append(node["items"])
+        waiting += [node[name] for name in ("items", "additionalProperties") if isinstance(node.get(name), dict)]
 
 
 def depth(body: Mapping[str, Any]) -> int:

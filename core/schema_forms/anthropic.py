@@ -16,7 +16,7 @@ from typing import Any
 from core.schema_forms._enforced import Enforced
 from core.schema_forms._form import SchemaForm
 from core.schema_forms._names import OwnNames, hang_on_names, renamed, sent_names
-from core.schema_forms._rules import CannotSay, Rules
+from core.schema_forms._rules import CannotSay, Rules, is_plain_pattern
 from core.schema_forms._walk import subschemas
 
 _MOST_OPTIONAL = 24
@@ -40,7 +40,7 @@ OUTPUT = Rules(
     vendor="Anthropic",
     formats=frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}),
     bounds=frozenset({"pattern", "minItems"}),
-    takes_bound=lambda _keyword, value: value in (0, 1),
+    takes_bound=lambda _kind, keyword, value: is_plain_pattern(value) if keyword == "pattern" else value in (0, 1),
     optional_is_null=False,
     has_recursion=False,
     too_large=_too_large,

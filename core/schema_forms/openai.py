@@ -14,7 +14,7 @@ from typing import Any
 
 from core.schema_forms._enforced import Enforced
 from core.schema_forms._form import SchemaForm
-from core.schema_forms._rules import CannotSay, Rules
+from core.schema_forms._rules import CannotSay, Rules, is_plain_pattern
 from core.schema_forms._walk import depth, rewritten, subschemas
 
 _MOST_PROPERTIES = 5_000
@@ -57,6 +57,7 @@ STRICT = Rules(
             *("minItems", "maxItems"),
         }
     ),
+    takes_bound=lambda _kind, keyword, value: keyword != "pattern" or is_plain_pattern(value),
     optional_is_null=True,
     has_recursion=True,
     too_large=_too_large,

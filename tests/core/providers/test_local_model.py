@@ -22,8 +22,10 @@ import pytest
 
 from core.clock import SystemClock
 from core.errors import Unavailable
+from core.json_schemas import compiled
 from core.providers.llama import LocalModel
 from core.providers.weights import SMOLLM2, Weights
+from core.schema_forms import form_for
 from core.settings import ROOT, Settings
 from tests import servers
 
@@ -210,6 +212,34 @@ def is_running(pid: int) -> bool:
         return False
 
 
+HARD: list[dict[str, Any]] = [
+    {"properties": {"a": {"type": "string", "pattern": "^(?!x)y$"}, "b": {"type": "string", "format": "iri"}}},
+    {"properties": {"a": {}, "b": {"type": "array"}, "c": True}},
+    {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "minProperties": 2,
+        "propertyNames": {"minLength": 2},
+    },
+    {"type": "object", "patternProperties": {"^x": {"type": "string"}, "y$": {"type": "string"}}},
+    {"properties": {"a": {"oneOf": [{"type": "integer"}, {"minimum": 2}]}}},
+    {
+        "properties": {
+            "a": {"type": "array", "uniqueItems": True, "contains": {"const": 1}, "prefixItems": [{"const": 2}]}
+        }
+    },
+    {"properties": {"a": {"not": {"type": "null"}}}, "if": {"required": ["a"]}, "then": {"required": ["b"]}},
+    {"properties": {"a": {"$ref": "#"}, "größe": {"$ref": "#/properties/a", "description": "as a"}}},
+    {"properties": {"n": {"allOf": [{"$ref": "#"}, {"required": ["n"]}], "type": ["object", "null"]}}},
+    {"properties": {"a": {"enum": [1, {"k": [None]}]}, "b": {"const": [1]}}, "dependentRequired": {"a": ["b"]}},
+    {"anyOf": [{"type": "integer", "multipleOf": 3}, {"type": "string", "contentEncoding": "base64"}]},
+    {
+        "properties": {"a": {"not": {"$ref": "#/$defs/x"}}, "b": {"$ref": "#/properties/a/not"}},
+        "$defs": {"x": {"type": "null"}},
+    },
+]
+
+
 class TestTheRealModel:
     """SmolLM2, as make run serves it."""
 
@@ -247,6 +277,21 @@ class TestTheRealModel:
         assert answer.usage is not None
         assert answer.usage.prompt_tokens > 50
         assert answer.usage.completion_tokens > 5
+
+    @pytest.mark.parametrize("number", range(len(HARD)))
+    def test_it_takes_every_schema(self, local_model: LocalModel, number: int) -> None:
+        """What its grammar cannot follow is left out, so that no schema is turned away."""
+        form = form_for(compiled(HARD[number], "thing").wire, "local", "json_schema")
+        named = {"name": "thing", "schema": form.body}
+        wanted: Any = {"type": "json_schema", "json_schema": named} if form.is_enforced else {"type": "json_object"}
+        with client(local_model) as sdk:
+            answer = sdk.chat.completions.create(
+                model="smollm2",
+                max_tokens=4,
+                messages=[{"role": "user", "content": "An object."}],
+                response_format=wanted,
+            )
+        assert answer.choices[0].finish_reason in ("length", "stop")
 
     def test_it_answers_to_our_key_only(self, local_model: LocalModel) -> None:
         """Another program on this machine is turned away."""

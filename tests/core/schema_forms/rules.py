@@ -183,25 +183,27 @@ def bad_names(body: Schema) -> list[str]:
 
 
 def local_grammar(body: Schema) -> list[str]:
-    """Return the objections of the local model's server."""
-    structure = {
-        "definitions",
-        "title",
-        "allOf",
-        "const",
-        "prefixItems",
-        "additionalProperties",
-        "maxItems",
-        "minItems",
-    }
-    keywords = STRUCTURE | structure | NUMBERS | {"minLength", "maxLength", "pattern", "format"}
+    """Return where the grammar of the local model's server would not mean what *body* means, or be none."""
     found = any_schema(body)
+    bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems"}
+    keywords = STRUCTURE | bounds | {"additionalProperties", "minLength", "maxLength", "pattern", "format"}
     for path, part in parts(body):
-        found += [f"{path}: unimplemented key {name!r}" for name in part if name not in keywords]
-        if "format" in part and part["format"] not in NINE_FORMATS | {"uri"}:
-            found.append(f"{path}: unknown format")
-        if re.search(r"\(\?[=!<]", part.get("pattern", "")):
-            found.append(f"{path}: look-around")
+        found += [f"{path}: {name!r} is not followed" for name in part if name not in keywords]
+        if "$ref" in part and not (part.keys() == {"$ref"} and re.fullmatch(r"#/\$defs/[A-Za-z0-9_-]+", part["$ref"])):
+            found.append(f"{path}: {part['$ref']} is not followed, or what stands beside it")
+        if "anyOf" in part and part.keys() - {"anyOf", "description"}:
+            found.append(f"{path}: what stands beside anyOf is lost")
+        if "properties" in part and "additionalProperties" not in part:
+            found.append(f"{path}: it would be closed")
+        if part.get("format", "date") not in ("date", "date-time", "time", "uuid"):
+            found.append(f"{path}: format is not followed")
+        if re.search(r"[|.\\\"()]|\[\^", part.get("pattern", "")):
+            found.append(f"{path}: the pattern is misread")
+        if part.get("type") == "number" and bounds & part.keys():
+            found.append(f"{path}: bounds of numbers are not followed")
+        below = [*part.get("properties", {}).values(), *part.get("anyOf", ()), *part.get("$defs", {}).values()]
+        if any(isinstance(one, bool) for one in (*below, part.get("items"))):
+            found.append(f"{path}: a boolean is no schema")
     return found
 
 
