@@ -131,7 +131,7 @@ class ResponseModel(BaseModel):
         """
         value = partial(text)
         value = meant(value) if meant else value
-        if any(unkept(value, ())):
+        if _text_of(value) is None:
             return None  # nobody could be sent it, and the whole answer will be found invalid
         if cls.form.is_wrapped and isinstance(value, dict):
             return cast("dict[str, Any]", value).get("value")
@@ -152,14 +152,9 @@ class ResponseModel(BaseModel):
         if not is_valid:
             raise cls._failure(problems(cls.form.validator.violations(answer), cls.form.wire))
         value = answer["value"] if cls.form.is_wrapped else answer
-        try:
-            text = orjson.dumps(value)
-            # Infinity becomes null without a word, so what holds null must survive the way back.
-            is_kept = b"null" not in text or orjson.loads(text) == value
-        except TypeError:
-            raise cls._failure(_first_unkept(answer) or [_NO_JSON]) from None
-        if not is_kept and (found := _first_unkept(answer)):
-            raise cls._failure(found)
+        text = _text_of(value)
+        if text is None:
+            raise cls._failure(list(islice(unkept(answer, ()), MOST_PROBLEMS)) or [_NO_JSON])
         return value, text
 
     @classmethod
@@ -183,8 +178,15 @@ class ResponseModel(BaseModel):
         )
 
 
-def _first_unkept(value: Any) -> list[Problem]:
-    return list(islice(unkept(value, ()), MOST_PROBLEMS))
+def _text_of(value: Any) -> bytes | None:
+    """Return *value* as compact JSON; ``None`` if no JSON keeps it."""
+    try:
+        text = orjson.dumps(value)
+        # Infinity becomes null without a word, so what holds null must survive the way back.
+        is_kept = b"null" not in text or orjson.loads(text) == value
+    except TypeError:
+        return None
+    return text if is_kept or not any(unkept(value, ())) else None
 
 
 # ── From schema to class ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from core.attempts._calls import Calls
 from core.attempts._candidate_state import CandidateState
 from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
 from core.attempts._estimates import AnswerLengths
+from core.attempts._pace import Pace
 from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.breakers import BreakerRefusal, Breakers
@@ -26,7 +27,6 @@ from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
 
-PARTIAL_EVERY_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 2.0
 """A retry that must wait longer gives way to the next candidate, where there is one."""
 FIRST_WAIT_SECONDS = 0.2
@@ -223,13 +223,12 @@ class Walk:
     def _send(self, call: ProviderCall, sent: Conversation) -> Generator[Piece, None, Answer]:
         coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._ask.stream)
         pieces: list[str] = []
-        shown = 0.0
+        size, pace = 0, Pace()
         try:
             while True:
                 pieces.append(next(coming))
-                now = self._clock.monotonic()
-                if now - shown >= PARTIAL_EVERY_SECONDS:
-                    shown = now
+                size += len(pieces[-1])
+                if pace.is_due(size, self._clock.monotonic()):
                     yield Piece("".join(pieces), call.n, sent.form)
         except StopIteration as end:
             return end.value

@@ -231,7 +231,7 @@ def test_a_version_may_be_named(proctor: Rig) -> None:
 @pytest.fixture
 def every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece of a stream is shown, however close together they come: on a busy machine they come in one moment."""
-    monkeypatch.setattr("core.attempts._walk.PARTIAL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("core.attempts._pace.EVERY_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("every_piece")

@@ -1,0 +1,26 @@
+"""How often an answer is shown while it is written: each time it is read from its beginning."""
+
+from __future__ import annotations
+
+EVERY_SECONDS = 0.05
+OFTEN_UP_TO = 4_000
+"""The length of a text, in characters, up to which it is read again however little has come."""
+GROWTH = 8
+"""A longer one has grown by this part of it: all readings together are of nine times the text, however it came."""
+
+
+class Pace:
+    """The pace of one stream."""
+
+    def __init__(self) -> None:
+        self._shown_at = 0.0
+        self._shown_size = 0
+
+    def is_due(self, size: int, now: float) -> bool:
+        """Whether a text of *size* characters is to be shown at *now*, in seconds; then it counts as shown."""
+        if now - self._shown_at < EVERY_SECONDS:
+            return False
+        if size > OFTEN_UP_TO and size < self._shown_size + self._shown_size // GROWTH:
+            return False
+        self._shown_at, self._shown_size = now, size
+        return True
