@@ -75,11 +75,11 @@ _FORMAT, _MULTIPLE = 100, 100
 _NOTHING = PlaceCost()
 
 
-def cost_of(wire: Mapping[str, Any]) -> PlaceCost:
-    """Return what the verdict of the schema *wire* costs at most, per place of a value."""
+def cost_of(wire: Mapping[str, Any]) -> tuple[PlaceCost, frozenset[str]]:
+    """Return what the verdict of the schema *wire* costs at most, per place of a value, and its patterns of names."""
     costs = _Costs(wire)
     here, below = costs.of(wire)
-    return here.at_least(below)
+    return here.at_least(below), frozenset(costs.of_names)
 
 
 class _Costs:
@@ -88,6 +88,7 @@ class _Costs:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self._behind: dict[str, tuple[PlaceCost, PlaceCost]] = {}
+        self.of_names: set[str] = set()
 
     def of(self, node: Any) -> tuple[PlaceCost, PlaceCost]:
         """Return what *node* costs at the place that it looks at, and at the worst one below that."""
@@ -95,6 +96,7 @@ class _Costs:
             return PlaceCost(1), _NOTHING
         schema = cast("dict[str, Any]", node)
         here, below = _own(schema), _NOTHING
+        self.of_names.update(schema.get("patternProperties", ()))
         for part in self._beside(schema):
             also_here, also_below = part
             here, below = here.plus(also_here), below.plus(also_below)

@@ -84,12 +84,22 @@ class WatchedPattern:
         """Raise ``ValueError`` if *instance* is a text that does not match, or that takes too long to match."""
         if not isinstance(instance, str):
             return
-        effort = _watch.effort
-        if effort is not None and (self._size * len(instance) > MOST_MATCHING or effort.is_spent):
-            _watch.gave_up = True
+        if self.is_too_slow(instance):
             raise ValueError(TOO_SLOW)
-        if not self._plain.is_valid(instance):
+        if not self.matches(instance):
             raise ValueError("" if self._size or not self._is_given_up(instance) else TOO_SLOW)
+
+    def is_too_slow(self, text: str) -> bool:
+        """Whether *text* is not to be matched, as that would take too long; what watches is told."""
+        effort = _watch.effort
+        if effort is None or (self._size * len(text) <= MOST_MATCHING and not effort.is_spent):
+            return False
+        _watch.gave_up = True
+        return True
+
+    def matches(self, text: str) -> bool:
+        """Whether *text* matches, however long that takes."""
+        return self._plain.is_valid(text)
 
     def _is_given_up(self, instance: str) -> bool:
         violations = self._plain.iter_errors(instance)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from jsonschema_rs import Draft202012Validator
 
 from core.errors import Invalid
 from core.validation._compile import compiled
-from core.validation._cost import MOST_VISITS, Extent, PlaceCost, cost_of
+from core.validation._cost import MOST_VISITS, Extent, cost_of
 from core.validation._effort import Effort, EffortSpent
 from core.validation._parts import Parts
-from core.validation._patterns import MOST_MATCHING, watched
+from core.validation._patterns import MOST_MATCHING, WatchedPattern, watched
 from core.validation._violations import Violation, violations
 
 MOST_VISITS_A_PLACE = 1_000_000
@@ -39,7 +39,7 @@ class Validator:
         self._wire = wire
         self._plain = compiled(dict(wire), is_watched=False)
         try:
-            self.cost: PlaceCost = cost_of(wire)
+            self.cost, self._of_names = cost_of(wire)
         except RecursionError:
             raise _multiplies() from None
         if self.cost.visits > MOST_VISITS_A_PLACE:
@@ -59,7 +59,27 @@ class Validator:
         if pattern_bytes * extent.size_bytes <= MOST_MATCHING and backtracking * extent.values <= _MOST_TRIES:
             return self._plain.is_valid(value)
         with watched(Effort()) as gave_up:
+            if self._names_take_too_long(value):
+                raise EffortSpent
             return self._watched.is_valid(value) and not gave_up()
+
+    def _names_take_too_long(self, value: Any) -> bool:
+        """Whether it takes too long to match every name in *value*: what the library does unwatched is tried before."""
+        patterns = [WatchedPattern({}, each, []) for each in self._of_names]
+        waiting = [value] if patterns else []
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                entries = cast("dict[str, Any]", part)
+                for name in entries:
+                    for pattern in patterns:
+                        if pattern.is_too_slow(name):
+                            return True
+                        pattern.matches(name)
+                waiting += entries.values()
+            elif isinstance(part, list):
+                waiting += cast("list[Any]", part)
+        return False
 
     def violations(self, value: Any) -> Iterator[Violation]:
         """Yield what is wrong with the invalid *value*, each as it is found.

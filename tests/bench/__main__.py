@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import against, breakers, door, generation, http, limits, money, statements, trips, walls
+from tests.bench import against, answers, breakers, door, generation, http, limits, money, statements, trips, walls
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
@@ -17,6 +17,7 @@ BENCHES = {
     "limits": limits.run,
     "breakers": breakers.run,
     "walls": walls.run,
+    "answers": answers.run,
     "trips": trips.run,
     "statements": statements.run,
 }

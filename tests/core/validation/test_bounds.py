@@ -143,6 +143,17 @@ def test_patterns_that_take_too_long(pattern: str, texts: list[str]) -> None:
     }
 
 
+@pytest.mark.parametrize(("pattern", "name"), [(HEAVY, "ab" * 50_000), (FANCY, "a" * 15)])
+def test_names_that_take_too_long(pattern: str, name: str) -> None:
+    """So it is with the names of properties; a few of them are matched."""
+    schema = {"type": "object", "patternProperties": {pattern: {"type": "integer"}}}
+    (problem,) = told(schema, {f"{name}{n}": "x" for n in range(8_000 if len(name) < 20 else 1)})
+    assert problem.message == "Input is too large to be checked against this schema; answer with less"
+    assert response_model(schema, "names").model_validate_json('{"ab": 1}').value == {"ab": 1}
+    few = {f"{name[:10]}{n}": "x" for n in range(5)}
+    assert response_model(schema, "names").model_validate_json(json.dumps(few)).value == few
+
+
 def test_given_up_is_never_valid() -> None:
     """Where a pattern was given up inside a ``not``, the answer is no valid one for that."""
     schema = {"type": "object", "properties": {"a": {"not": {"pattern": HEAVY}}}}
