@@ -141,7 +141,7 @@ class Calls:
         """Write one attempt down, with what it used and cost."""
         usage, candidate = answer.usage, call.candidate
         is_whole = error is None or error.told_all
-        is_known = usage is not None and is_whole
+        is_known = usage is not None and is_whole and answer.is_usage_final
         if not is_known and (error is None or error.was_sent):
             usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
         elif outcome.is_valid and usage is not None and is_known:

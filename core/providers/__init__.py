@@ -92,6 +92,8 @@ class Answer:
 
     text: str = ""
     """The JSON text of the object, as the model wrote it."""
+    others: tuple[str, ...] = field(default=(), repr=False)
+    """Where the object may stand if it does not stand in ``text``, the likeliest first."""
     http_status: int | None = None
     provider_request_id: str | None = None
     model: str | None = None
@@ -99,6 +101,8 @@ class Answer:
     finish_reason: str | None = None
     usage: Usage | None = None
     """``None`` where the wire never told."""
+    is_usage_final: bool = True
+    """Whether the usage is the whole call's. One that was told at the beginning only is a part of it."""
     ttft_seconds: float | None = None
     """From sending to the first piece of content; known for streams only."""
     raw: Any = field(default=None, repr=False)
@@ -192,6 +196,24 @@ class TurnedAway(ProviderError):
     trips_breaker = False
     tells_health = False
     was_sent = False
+
+
+class KeyRejected(TurnedAway):
+    """The provider does not accept our key, or what it may do (401, 403), or has closed our account."""
+
+    code = "key_rejected"
+
+
+class QuotaExhausted(TurnedAway):
+    """Our account at the provider has no money left, or has reached a limit that only its owner can raise."""
+
+    code = "quota_exhausted"
+
+
+class ModelNotFound(TurnedAway):
+    """The provider does not have the model, or not for us (404)."""
+
+    code = "model_not_found"
 
 
 class ContextOverflow(ProviderError):

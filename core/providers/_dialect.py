@@ -9,11 +9,10 @@ errors, and the typed models that it would build from both bodies, only to be ta
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, cast
 
 import aiohttp
@@ -21,7 +20,6 @@ import httpx2
 import instructor
 import orjson
 from instructor.v2 import mode_registry
-from instructor.v2.core.json import extract_json_from_codeblock
 from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel, ValidationError
@@ -30,14 +28,17 @@ from core.own_limits import lack_in
 from core.pricing import Usage
 from core.providers import (
     Answer,
-    Ask,
     Garbled,
     NotSent,
     ProviderError,
     Unreachable,
     misread,
 )
-from core.providers._failures import LIKE_A_KEY, broken_off, status_error
+from core.providers._events import EndOfStream, Events, NoEvent
+from core.providers._failures import broken_off, error_in_answer, status_error
+from core.providers._json_texts import json_texts
+from core.providers._parts import MOST_TOKENS, word
+from core.providers._reasons import body_of
 from core.schema_forms import SchemaForm, form_for
 
 logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs values of invalid fields at ERROR
@@ -53,9 +54,7 @@ LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, k
 are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/loop.py)."""
-_LONGEST_WORD = 200
-_MOST_TOKENS = 2**31 - 1
-"""What a column of either database holds."""
+_SHORTEST_KEY = 8
 _ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
 """What reading raises where JSON is not of the shape that a vendor documents."""
 
@@ -84,13 +83,29 @@ def schema_form(response_model: type[BaseModel], vendor: str, mode: str) -> Sche
     return form_for(response_model.model_json_schema(), vendor, mode)
 
 
-def read_as(form: SchemaForm, response_model: type[BaseModel], text: str) -> BaseModel:
-    """Return the valid object in the *text* of an answer to *form*.
+def read_as(form: SchemaForm, response_model: type[BaseModel], answer: Answer) -> BaseModel:
+    """Return the first valid object in the texts of an *answer* to *form*.
 
     Raises:
-        ValidationError: there is none, neither as the form leads back to the author's schema nor as it was written.
+        ValidationError: there is none. It tells of the first text that is JSON, or of the first.
 
     """
+    errors: list[ValidationError] = []
+    for written in (answer.text, *answer.others):
+        for text in json_texts(written):
+            try:
+                return _valid(form, response_model, text)
+            except ValidationError as error:
+                errors.append(error)
+    raise next((error for error in errors if not _is_no_json(error)), errors[0])
+
+
+def _is_no_json(error: ValidationError) -> bool:
+    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
+
+
+def _valid(form: SchemaForm, response_model: type[BaseModel], text: str) -> BaseModel:
+    """Return *text* as a valid object, as the form leads back to the author's schema, or else as it was written."""
     restored = form.restored(text)
     try:
         return response_model.model_validate_json(restored)
@@ -120,16 +135,6 @@ def ask_again(vendor: Vendor, mode: Mode, messages: list[dict[str, Any]], respon
     return kwargs["messages"][known:]
 
 
-def json_in(text: str) -> str:
-    """Return the JSON in a model's prose, or the prose itself where there is none."""
-    if text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        return extract_json_from_codeblock(text)
-    except ValueError:
-        return text
-
-
 @dataclass(slots=True)
 class Told:
     """What the wire has told of the call that is out."""
@@ -139,18 +144,26 @@ class Told:
     model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
+    is_usage_final: bool = True
     ttft_seconds: float | None = None
     pieces: list[str] = field(default_factory=list[str])
+    is_done: bool = False
+    """Whether a stream told its end by ``[DONE]``."""
+    hidden: tuple[str, ...] = ()
+    """What was sent, and is not repeated where a vendor's error quotes it."""
 
-    def answer(self, raw: Any = None, text: str | None = None) -> Answer:
-        """Return it as an answer."""
+    def answer(self, raw: Any = None, texts: Sequence[str] | None = None) -> Answer:
+        """Return it as an answer whose object stands in one of *texts*."""
+        first, *others = ["".join(self.pieces)] if texts is None else map(_encodable, texts)
         return Answer(
-            text=_encodable("".join(self.pieces) if text is None else text),
+            text=_encodable(first),
+            others=tuple(others),
             http_status=self.http_status,
             provider_request_id=self.provider_request_id,
             model=self.model,
             finish_reason=self.finish_reason,
             usage=self.usage,
+            is_usage_final=self.is_usage_final,
             ttft_seconds=self.ttft_seconds,
             raw=raw,
         )
@@ -166,8 +179,12 @@ class Wire:
         make: Callable[[httpx2.AsyncClient], Any],
         request_id: str,
         connect: Callable[[], httpx2.AsyncClient] | None = None,
+        *,
+        key: str = "",
     ) -> None:
         self.name = name
+        self.key = key if len(key) >= _SHORTEST_KEY else ""
+        """Our key, to know it where it is quoted; empty where it is too short to be one."""
         self._sdk = sdk
         self._make = make
         self._request_id = request_id
@@ -184,8 +201,10 @@ class Wire:
             self._client = self._make(self._http)
         return self._client
 
-    async def post(self, path: str, content: bytes, told: Told) -> dict[str, Any]:
-        """Send *content*, return the body of the answer.
+    async def post(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any] | None:
+        """Send *content*, return the body of the answer; ``None`` if it is a stream all the same, given to *take*.
 
         Raises:
             ProviderError: there is no body to read.
@@ -198,8 +217,14 @@ class Wire:
             raise known from known.__cause__
         self._note(response, told)
         if not response.is_success:
-            raise status_error(self.name, response, _error_body(response), told.answer())
-        return _object(self.name, response.content, told)
+            body = body_of(response.content)
+            raise status_error(self.name, response, body, told.answer(), hidden=told.hidden)
+        if _is_stream(response):
+            events = Events()
+            for event in (*events.feed(response.content), *events.end()):
+                self._give(event, told, take)
+            return None
+        return self._body(response.content, told)
 
     async def _response(self, path: str, content: bytes) -> httpx2.Response:
         """Return what *content* is answered with, whatever its status.
@@ -222,8 +247,10 @@ class Wire:
         self._worded[path] = (first.url, first.headers)
         return response
 
-    async def stream(self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]) -> None:
-        """Send *content*, give every event of the answer to *take*.
+    async def stream(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any] | None:
+        """Send *content*, give every event of the answer to *take*; or return its body, if it came in one piece.
 
         Raises:
             ProviderError: the stream could not be opened, or broke, or *take* raised it.
@@ -239,13 +266,18 @@ class Wire:
                 stream=True,
                 stream_cls=self._sdk.AsyncStream[object],
             )
-            self._note(stream.response, told)
-            if "event-stream" not in stream.response.headers.get("content-type", ""):
-                raise Garbled(f"{self.name} answered with something that is no stream.", answer=told.answer())  # noqa: TRY301
-            async for event in stream:
-                if not isinstance(event, dict):
-                    raise Garbled(f"{self.name} sent an event that is no object.", answer=told.answer())  # noqa: TRY301
-                _taken(take, cast("dict[str, Any]", event), told)
+            response: httpx2.Response = stream.response
+            self._note(response, told)
+            if not _is_stream(response):
+                return self._body(await response.aread(), told, "something that is no stream")
+            events = Events()
+            async for piece in response.aiter_bytes():
+                for event in events.feed(piece):
+                    self._give(event, told, take)
+                if told.is_done:
+                    return None
+            for event in events.end():
+                self._give(event, told, take)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001 as above
@@ -254,6 +286,36 @@ class Wire:
         finally:
             if stream is not None:
                 await stream.close()
+        return None
+
+    def _give(self, event: Any, told: Told, take: Callable[[dict[str, Any]], None]) -> None:
+        """Give *event* to *take*, unless it tells the end, or an error, or nothing."""
+        match event:
+            case EndOfStream():
+                told.is_done = True
+            case NoEvent(is_last=True):
+                pass  # the stream was cut within it
+            case {"error": error} if error:
+                raise self.failed(cast("dict[str, Any]", event), told)
+            case dict():
+                _taken(take, cast("dict[str, Any]", event), told)
+            case _:
+                raise Garbled(f"{self.name} sent an event that is no object.", answer=told.answer())
+
+    def failed(self, body: Mapping[str, Any], told: Told) -> ProviderError:
+        """Return what an error means that came in an answer: in the place of one, or in its middle."""
+        means = broken_off if told.pieces else error_in_answer
+        return means(self.name, body, told.answer(), hidden=told.hidden)
+
+    def _body(self, content: bytes, told: Told, otherwise: str = "a body that is no JSON object") -> dict[str, Any]:
+        try:
+            value = orjson.loads(content)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            what = otherwise if content.strip() else "an empty body"
+            raise Garbled(f"{self.name} answered with {what}.", answer=told.answer(texts=("",)))
+        return cast("dict[str, Any]", value)
 
     async def close(self) -> None:
         """Close the client's connections."""
@@ -265,12 +327,13 @@ class Wire:
         told.provider_request_id = word(response.headers, self._request_id)
 
     def in_our_words(self, error: Exception, told: Told) -> ProviderError:
-        """Return what an SDK's exception means to us. Its text and its body are not shown: they may quote the key."""
+        """Return what an SDK's exception means to us. Its own text is not shown: it may quote the key."""
         sdk = self._sdk
         if isinstance(error, sdk.APIStatusError):
             told_status: Any = error
             self._note(told_status.response, told)
-            return status_error(self.name, told_status.response, told_status.body, told.answer())
+            body = body_of(told_status.response.content)
+            return status_error(self.name, told_status.response, body, told.answer(), hidden=told.hidden)
         root = _causes(error)[-1]
         if (lack := lack_in(root)) is not None and not told.http_status:
             not_sent = NotSent(lack, answer=told.answer())
@@ -284,7 +347,7 @@ class Wire:
             return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
         if isinstance(error, sdk.APIError):
             api_error: Any = error
-            return broken_off(self.name, api_error.body, told.answer())
+            return broken_off(self.name, api_error.body, told.answer(), hidden=told.hidden)
         if isinstance(error, httpx2.HTTPError):
             return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
         ours = misread(error, told.answer())
@@ -319,67 +382,20 @@ def _causes(error: BaseException) -> list[BaseException]:
 _JSON = {"Content-Type": "application/json"}
 
 
-def _error_body(response: httpx2.Response) -> Any:
-    """Return the body of an answer with an error's status: an object, or nothing that says why."""
-    try:
-        return orjson.loads(response.content)
-    except ValueError:
-        return None
+def _is_stream(response: httpx2.Response) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
 
 
-def _object(name: str, body: bytes, told: Told) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        what = "an empty body" if not body.strip() else "a body that is no JSON object"
-        raise Garbled(f"{name} answered with {what}.", answer=told.answer(text=""))
-    return cast("dict[str, Any]", value)
-
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-# What a server sends need not have the shape that its vendor documents. These read a member of a JSON object if it is
-# what it should be, and see nothing where it is not; so nothing odd reaches the record or a database.
-
-
-def part(of: Any, name: str) -> Mapping[str, Any]:
-    """Return the object *name* of a JSON object, or an empty one."""
-    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
-    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else _NOTHING
-
-
-def parts(of: Any, name: str) -> list[Mapping[str, Any]]:
-    """Return the objects in the list *name* of a JSON object."""
-    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
-    listed = cast("list[Any]", found) if isinstance(found, list) else []
-    return [one for one in listed if isinstance(one, dict)]
-
-
-def text(of: Mapping[str, Any], name: str) -> str:
-    """Return the text *name* of a JSON object, or an empty one."""
-    found = of.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def word(of: Mapping[str, Any], name: str) -> str | None:
-    """Return the text *name* if it is short and plain, as a model's name or a reason to stop are."""
-    found = text(of, name)
-    is_plain = 0 < len(found) <= _LONGEST_WORD and found.isprintable() and not LIKE_A_KEY.search(found)
-    return found if is_plain else None
-
-
-def count(of: Mapping[str, Any], name: str) -> int:
-    """Return the number of tokens *name* of a usage, or 0."""
-    found = of.get(name)
-    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST_TOKENS else 0
+def without_answer(sentence: str, told: Told) -> Garbled:
+    """Return what a body is that holds no answer: what it told of its usage is what it costs."""
+    empty = Garbled(sentence, answer=told.answer(texts=("",)))
+    empty.told_all = told.usage is not None
+    return empty
 
 
 def credible(usage: Usage) -> Usage | None:
     """Return *usage* if it can be one: every call has input, and what was cached is part of it."""
-    if not 0 < usage.input_tokens <= _MOST_TOKENS:
+    if not 0 < usage.input_tokens <= MOST_TOKENS:
         return None
     if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
         return None
@@ -391,33 +407,3 @@ def _encodable(text: str) -> str:
     if text.isascii():
         return text
     return text.encode(errors="replace").decode()
-
-
-def messages_of(ask: Ask) -> list[dict[str, Any]]:
-    """Return the messages of *ask* as plain dictionaries that a conversation may extend, what is stable first.
-
-    A vendor's cache knows a prompt by its beginning. Stable is what is marked so, and the system messages that the
-    messages begin with; among themselves both halves keep their order.
-    """
-    return [*(_plain(one) for one in stable_of(ask)), *(_plain(one) for one in varying_of(ask))]
-
-
-def stable_of(ask: Ask) -> list[Mapping[str, Any]]:
-    """Return the messages that other calls begin with as well."""
-    return [one for one, is_stable in _told_apart(ask.messages) if is_stable]
-
-
-def varying_of(ask: Ask) -> list[Mapping[str, Any]]:
-    """Return the messages that are this call's own."""
-    return [one for one, is_stable in _told_apart(ask.messages) if not is_stable]
-
-
-def _told_apart(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    leads = True
-    for message in messages:
-        leads = leads and message["role"] == "system"
-        yield message, bool(message.get("stable", leads))
-
-
-def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {"role": message["role"], "content": message["content"]}

@@ -1,28 +1,30 @@
-"""What a vendor's error means to us. Its text is read and never shown: it may quote the key, or the prompt."""
+"""What a vendor's error means to us: whether it may pass, whether another may do better, and what is to be changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 import httpx2
 
+from core.clock import Clock, SystemClock
 from core.providers import (
     Answer,
     Broken,
     ContextOverflow,
     Failed,
     Filtered,
+    KeyRejected,
+    ModelNotFound,
     ProviderError,
+    QuotaExhausted,
     Throttled,
     TurnedAway,
 )
+from core.providers._reasons import ErrorReason, reason_in
+from core.providers._waits import wait_in
 
-_SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
-LIKE_A_KEY = re.compile(r"(?<![A-Za-z0-9])(?:sk|pk|rk|prk)[-_]")
-"""A server that answers with the key that it was sent, in a header or in place of a code, is not quoted."""
 _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large", "string_above_max_length"}
 )
@@ -37,92 +39,180 @@ _TOO_LONG_SENTENCES = (
 )
 """How a sentence begins that says so, where there is no code for it: what follows may quote the prompt."""
 _TOO_LONG = re.compile("|".join(_TOO_LONG_SENTENCES), re.IGNORECASE)
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "insufficient_balance",
+        "insufficient_credits",
+        "insufficient_funds",
+        "credit_balance_too_low",
+        "payment_required",
+    }
+)
+_QUOTA = re.compile(
+    r"your credit balance is too low"  # Anthropic
+    r"|you have reached your specified api usage limits"  # Anthropic
+    r"|insufficient (?:balance|credits|funds)"  # DeepSeek, OpenRouter
+    r"|this request requires more credits"  # OpenRouter
+    r"|your account is not active, please check your billing",  # OpenAI
+    re.IGNORECASE,
+)
+_KEY_CODES = frozenset(
+    {
+        "invalid_api_key",
+        "account_deactivated",
+        "authentication_error",
+        "invalid_authentication",
+        "organization_deactivated",
+    }
+)
+_KEY = re.compile(
+    r"(?:the|this|your) (?:openai )?(?:account|organization)\b[^.]{0,60} (?:deactivated|disabled|suspended)",
+    re.IGNORECASE,
+)
+_MODEL_CODES = frozenset(
+    {"model_not_found", "model_not_available", "deploymentnotfound", "unknown_model", "invalid_model"}
+)
+_REQUEST_CODES = frozenset(
+    {
+        "unsupported_parameter",
+        "unsupported_value",
+        "unknown_parameter",
+        "invalid_value",
+        "invalid_type",
+        "missing_required_parameter",
+        "invalid_json_schema",
+        "invalid_schema",
+    }
+)
+_BUSY_CODES = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "resource_exhausted"})
+_OVERLOAD_CODES = frozenset(
+    {"overloaded_error", "server_error", "api_error", "internal_server_error", "server_is_overloaded"}
+)
 
 
-def broken_off(name: str, body: Any, answer: Answer) -> ProviderError:
+def broken_off(name: str, body: Any, answer: Answer, *, hidden: Iterable[str] = ()) -> ProviderError:
     """Return what an error in the middle of a stream that had begun well means."""
-    if _is_too_long(body):
-        return _overflow(name, answer)
-    reason = _reason(body)
-    return Broken(f"{name} broke off with an error" + (f" ({reason})." if reason else "."), answer=answer)
+    reason = reason_in(body)
+    if (known := _known(name, f"{name} broke off with an error", reason, answer, hidden)) is not None:
+        known.was_sent = not isinstance(known, ContextOverflow)
+        known.told_all = False
+        return known
+    label = reason.label
+    return Broken(f"{name} broke off with an error{label}.{reason.quoted(hidden)}", answer=answer)
 
 
-def status_error(name: str, response: httpx2.Response, body: Any, answer: Answer) -> ProviderError:
-    """Return what an answer means that has the status of an error, or whose *body* is one."""
+def error_in_answer(name: str, body: Any, answer: Answer, *, hidden: Iterable[str] = ()) -> ProviderError:
+    """Return what an error means that came in the place of an answer, with status 200: whole, or first in a stream.
+
+    It costs what was told, and nothing where no usage was.
+    """
+    reason = reason_in(body)
+    told = f"{name} answered with an error"
+    status = reason.status or (429 if reason.words & _BUSY_CODES else 500 if reason.words & _OVERLOAD_CODES else None)
+    known = _known(name, told, reason, answer, hidden)
+    if known is None and status is not None:
+        known = _by_status(status, told + reason.label, answer, None, reason.quoted(hidden))
+    if known is None:
+        known = Broken(f"{told}{reason.label} instead of an answer.{reason.quoted(hidden)}", answer=answer)
+    known.was_sent = known.told_all = answer.usage is not None
+    return known
+
+
+def status_error(
+    name: str,
+    response: httpx2.Response,
+    body: Any,
+    answer: Answer,
+    *,
+    hidden: Iterable[str] = (),
+    clock: Clock | None = None,
+) -> ProviderError:
+    """Return what an answer means that has the status of an error, or whose *body* is one.
+
+    *hidden* is what the call sent that its error must not repeat: the texts of its messages, and the key.
+    """
     status = response.status_code
-    reason = _reason(body)
-    if _is_filtered(body):
+    if status < 400:
+        return broken_off(name, body, answer, hidden=hidden)
+    reason = reason_in(body)
+    told = f"{name} answered {status}"
+    wait = (
+        wait_in(response.headers, (clock or SystemClock()).now())
+        if status in (408, 409, 429) or status >= 500
+        else None
+    )
+    if status == 413:
+        return _overflow(name, answer)
+    if status == 429 and not _is_out_of_money(reason):
+        return _by_status(429, told + reason.label, answer, wait, reason.quoted(hidden))
+    known = _known(name, told, reason, answer, hidden)
+    return known or _by_status(status, told + reason.label, answer, wait, reason.quoted(hidden))
+
+
+def _known(name: str, told: str, reason: ErrorReason, answer: Answer, hidden: Iterable[str]) -> ProviderError | None:
+    """Return what an error means that says what it is, whatever its status."""
+    if _is_filtered(reason):
         stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
-        stopped.was_sent = stopped.tells_health = status < 400  # else nothing was written, and nothing is billed
+        began = (answer.http_status or 0) < 400
+        stopped.was_sent = stopped.tells_health = began  # else nothing was written, and nothing is billed
         stopped.told_all = False
         return stopped
-    told = f"{name} answered {status}" + (f" ({reason})" if reason else "")
-    if status < 400:
-        return broken_off(name, body, answer)
-    if status == 429:
-        return Throttled(f"{told}: too many requests.", answer=answer, retry_after_seconds=_retry_after(response))
-    if status == 413 or _is_too_long(body):
+    if not _TOO_LONG_CODES.isdisjoint(reason.words) or _TOO_LONG.match(reason.sentence):
         return _overflow(name, answer)
+    said = reason.quoted(hidden)
+    labelled = told + reason.label
+    if _is_out_of_money(reason):
+        advice = "our account there has no money or quota left. Add credit, or raise its limit"
+        return QuotaExhausted(f"{labelled}: {advice}.{said}", answer=answer)
+    if not _KEY_CODES.isdisjoint(reason.words) or _KEY.search(reason.sentence):
+        return _rejected_key(labelled, answer, said)
+    if not _MODEL_CODES.isdisjoint(reason.words):
+        return _unknown_model(labelled, answer, said)
+    if not _REQUEST_CODES.isdisjoint(reason.words):
+        return TurnedAway(f"{labelled}: it rejects the request.{said}", answer=answer)
+    return None
+
+
+def _by_status(status: int, told: str, answer: Answer, wait: float | None, said: str) -> ProviderError:
+    """Return what *status* means, where the error does not say what it is."""
+    if status == 402:
+        advice = "our account there has no money or quota left. Add credit, or raise its limit"
+        return QuotaExhausted(f"{told}: {advice}.{said}", answer=answer)
+    if status == 429:
+        return Throttled(f"{told}: too many requests.{said}", answer=answer, retry_after_seconds=wait)
     if status >= 500:
-        wait = _retry_after(response)
-        return Failed(f"{told}: it failed on its side.", answer=answer, retry_after_seconds=wait)
+        return Failed(f"{told}: it failed on its side.{said}", answer=answer, retry_after_seconds=wait)
     if status in (408, 409):
-        return Failed(f"{told}: it gave up.", answer=answer)
-    return _turned_away(status, told, answer)
-
-
-def _turned_away(status: int, told: str, answer: Answer) -> TurnedAway:
+        return Failed(f"{told}: it gave up.{said}", answer=answer, retry_after_seconds=wait)
     if status in (401, 403):
-        return TurnedAway(f"{told}: it does not accept the key. Check the key and its rights.", answer=answer)
+        return _rejected_key(told, answer, said)
     if status == 404:
-        return TurnedAway(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer)
-    return TurnedAway(f"{told}: it rejects the request.", answer=answer)
+        return _unknown_model(told, answer, said)
+    return TurnedAway(f"{told}: it rejects the request.{said}", answer=answer)
 
 
-def _reason(body: Any) -> str:
-    """Return the error's code or type if it is a plain word; free text might quote a key or a prompt."""
-    error = _error_in(body)
-    words = (error.get(name) for name in ("code", "type"))
-    return next((word for word in words if isinstance(word, str) and _is_safe_code(word)), "")
+def _rejected_key(told: str, answer: Answer, said: str) -> KeyRejected:
+    return KeyRejected(f"{told}: it does not accept the key. Check the key and its rights.{said}", answer=answer)
 
 
-def _is_safe_code(text: str) -> bool:
-    return _SAFE_CODE.fullmatch(text) is not None and not LIKE_A_KEY.search(text)
+def _unknown_model(told: str, answer: Answer, said: str) -> ModelNotFound:
+    return ModelNotFound(f"{told}: it does not know this model, or the base URL is wrong.{said}", answer=answer)
 
 
-def _error_in(body: Any) -> Mapping[str, Any]:
-    """Return the error object of a body: its member ``error``, or itself, or nothing."""
-    if not isinstance(body, dict):
-        return _NOTHING
-    whole = cast("dict[str, Any]", body)
-    inner = whole.get("error")
-    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else whole
-
-
-def _is_filtered(body: Any) -> bool:
+def _is_filtered(reason: ErrorReason) -> bool:
     """Whether an error is a content filter's. Anthropic has no code for it, only its sentence."""
-    told = _error_in(body)
-    sentence = str(told.get("message")).lower()  # what follows its beginning may quote the prompt
-    return told.get("code") == "content_filter" or sentence.startswith("output blocked by content filter")
+    # what follows the beginning may quote the prompt
+    return "content_filter" in reason.words or reason.sentence.lower().startswith("output blocked by content filter")
 
 
-def _is_too_long(body: Any) -> bool:
-    """Whether an error says that the request is longer than the model's context."""
-    told = _error_in(body)
-    if not _TOO_LONG_CODES.isdisjoint(word for word in (told.get("code"), told.get("type")) if isinstance(word, str)):
-        return True
-    return _TOO_LONG.match(str(told.get("message"))) is not None
+def _is_out_of_money(reason: ErrorReason) -> bool:
+    """Whether an account has nothing left. A sentence alone does not say so where it may speak of a minute's quota."""
+    return not _QUOTA_CODES.isdisjoint(reason.words) or _QUOTA.match(reason.sentence) is not None
 
 
 def _overflow(name: str, answer: Answer) -> ContextOverflow:
     return ContextOverflow(f"The request is longer than {name} takes for this model.", answer=answer)
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    for header, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(response.headers[header]) * scale)
-        except (KeyError, ValueError):
-            continue
-    return None

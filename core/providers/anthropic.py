@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import anthropic
 import orjson
@@ -16,34 +15,27 @@ from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, Broken, ContextOverflow, Conversation, Garbled, Refused, Truncated
+from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
+from core.providers._calling import body_told
 from core.providers._dialect import (
     MODES,
     NO_TIMEOUT,
     Told,
     Wire,
     ask_again,
-    count,
     credible,
     frame,
     in_messages,
-    json_in,
-    messages_of,
-    part,
-    parts,
     read_as,
     schema_form,
-    stable_of,
-    text,
-    varying_of,
-    word,
+    without_answer,
 )
+from core.providers._growth import Contents
+from core.providers._message_blocks import MessageBlocks, read_message
+from core.providers._messages import messages_of, sent_by, stable_of, varying_of
+from core.providers._parts import count, part, word
 from core.schema_forms import SchemaForm
 from core.settings import Settings
-
-_WRITTEN = "partial_json"
-"""Where a block of a stream keeps the text of its input, which need not be JSON yet, or ever."""
-
 
 _MARK: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
 """For five minutes, again from each time that it is read. Too short a beginning is not kept, mark or no mark."""
@@ -62,6 +54,7 @@ class Anthropic:
                 api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
             ),
             "request-id",
+            key=api_key,
         )
 
     def open(self, ask: Ask) -> Conversation:
@@ -130,6 +123,7 @@ class _Conversation:
             Mode.JSON if form.mode == "md_json" else MODES[form.mode]
         )  # Instructor has no MD_JSON here
         self._told = Told()
+        self._quoted = sent_by(ask)
         self._body: dict[str, Any] = {"model": ask.model, "max_tokens": ask.max_tokens} | _parameters(ask.parameters)
         self._messages = [message for message in messages_of(ask) if message["role"] != "system"]
         if self._instructor_mode is Mode.JSON_SCHEMA:
@@ -179,69 +173,33 @@ class _Conversation:
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
-        told = self._told = Told()
-        if on_text is None:
-            raw = await self._wire.post("/v1/messages", self._content, told)
-        else:
-            raw = await self._stream(told, on_text)
+        told = self._told = Told(hidden=(self._wire.key, *self._quoted))
+        raw = await body_told(
+            self._wire,
+            "/v1/messages",
+            self._content,
+            told,
+            growth=MessageBlocks(in_calls=self._instructor_mode is Mode.TOOLS),
+            reader=self._reading,
+            usage_of=_usage,
+            on_text=on_text,
+        )
         return self._answer(raw, told)
 
-    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
-        started = asyncio.get_running_loop().time()
-        message: dict[str, Any] = {}
-        blocks: dict[int, dict[str, Any]] = {}
-        usage: dict[str, Any] = {}
-        ended = False
-
-        def take(event: Any) -> None:
-            nonlocal ended
-            match event.get("type"):
-                case "message_start":
-                    message.update(part(event, "message"))
-                    told.model = word(message, "model")
-                    usage.update(_present(part(message, "usage")))
-                    told.usage = _usage(usage)
-                case "content_block_start":
-                    blocks[count(event, "index")] = dict(part(event, "content_block"))
-                case "content_block_delta":
-                    block = blocks.get(count(event, "index"))
-                    if block is None:
-                        raise Garbled("anthropic sent a part of what had not begun.", answer=told.answer())
-                    piece = _grow(block, part(event, "delta"))
-                    if piece:
-                        if told.ttft_seconds is None:
-                            told.ttft_seconds = asyncio.get_running_loop().time() - started
-                        told.pieces.append(piece)
-                        on_text(piece)
-                case "message_delta":
-                    told.finish_reason = word(part(event, "delta"), "stop_reason") or told.finish_reason
-                    usage.update(_present(part(event, "usage")))
-                    told.usage = _usage(usage)
-                case "message_stop":
-                    ended = True
-                case _:
-                    pass
-
-        await self._wire.stream("/v1/messages", self._content, told, take)
-        if not ended and told.finish_reason is None:
-            raise Broken("anthropic ended its stream in the middle.", answer=told.answer())
-        return {**message, "content": list(blocks.values()), "stop_reason": told.finish_reason, "usage": usage}
+    def _reading(self, raw: dict[str, Any]) -> Contents | None:
+        return read_message(raw, self._ask.response_model.__name__)
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
         told.usage = _usage(part(raw, "usage")) or told.usage
-        if not isinstance(raw.get("content"), list):
-            raise Garbled("anthropic answered without content.", answer=told.answer(text=""))
-        content = parts(raw, "content")
-        called = next((block for block in content if block.get("type") == "tool_use"), None)
-        if called is not None:
-            written = text(called, _WRITTEN) or orjson.dumps(called.get("input")).decode()
-        else:
-            texts = [text(block, "text") for block in content if block.get("type") == "text"]
-            written = json_in(texts[-1] if texts else "")
-        told.finish_reason = word(raw, "stop_reason")
-        answer = told.answer([view for block in content if (view := _block_again(block))], written)
-        if told.finish_reason == "refusal":
+        reading = self._reading(raw)
+        if raw.get("error") and (reading is None or not reading.is_whole):
+            raise self._wire.failed(raw, told)
+        if reading is None:
+            raise without_answer("anthropic answered without content.", told)
+        told.finish_reason = reading.finish_reason
+        answer = told.answer(reading.said, reading.texts)
+        if reading.is_refused:
             raise Refused("The model declined to answer.", answer=answer)
         if told.finish_reason == "model_context_window_exceeded":
             full = ContextOverflow("The answer ran into the end of the model's context.", answer=answer)
@@ -253,7 +211,7 @@ class _Conversation:
 
     def read(self, answer: Answer) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return read_as(self.form, self._ask.response_model, answer.text)
+        return read_as(self.form, self._ask.response_model, answer)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
@@ -264,6 +222,7 @@ class _Conversation:
             view = None  # a turn without content would be turned away: only the correction is added
         added = ask_again(Vendor.ANTHROPIC, mode, self._messages, view, error)
         self._messages = [*self._messages, *added]
+        self._quoted = (*self._quoted, answer.text)
         self._content = self._encode()
         return added
 
@@ -272,46 +231,6 @@ class _Conversation:
         self._ask = replace(self._ask, max_tokens=max_tokens)
         self._body["max_tokens"] = max_tokens
         self._content = self._encode()
-
-
-def _present(usage: Any) -> dict[str, Any]:
-    return {name: value for name, value in usage.items() if value is not None}
-
-
-def _grow(block: dict[str, Any], delta: Mapping[str, Any]) -> str:
-    """Add *delta* to the block of a stream that it belongs to; return the piece of the answer in it."""
-    for name in ("thinking", "signature"):
-        if delta.get(name):
-            block[name] = text(block, name) + text(delta, name)
-    if piece := text(delta, "partial_json"):
-        block[_WRITTEN] = text(block, _WRITTEN) + piece
-    elif piece := text(delta, "text"):
-        block["text"] = text(block, "text") + piece
-    return piece
-
-
-def _block_again(block: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a block of an answer as it may be sent back in a re-ask; ``None`` for what may not."""
-    match block.get("type"):
-        case "tool_use":
-            given = _parsed(text(block, _WRITTEN)) if _WRITTEN in block else part(block, "input")
-            named = {"id": word(block, "id") or "call", "name": word(block, "name") or "answer"}
-            return {"type": "tool_use", **named, "input": given}
-        case "text" if text(block, "text"):
-            return {"type": "text", "text": text(block, "text")}
-        case "thinking" if text(block, "signature"):
-            return {"type": "thinking", "thinking": text(block, "thinking"), "signature": text(block, "signature")}
-        case _:
-            return None
-
-
-def _parsed(written: str) -> dict[str, Any]:
-    """Return the input that a stream wrote; the API takes only objects back, so what is none becomes an empty one."""
-    try:
-        found = orjson.loads(written)
-    except ValueError:
-        return {}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage | None:

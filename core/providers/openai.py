@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -17,28 +16,27 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from core.pricing import Usage
-from core.providers import Answer, Ask, Broken, Conversation, Filtered, Garbled, Refused, Truncated
+from core.providers import Answer, Ask, Conversation, Filtered, Refused, Truncated
+from core.providers._calling import body_told
+from core.providers._chat_message import ChatMessage, choice_of, read_choice, usage_in
 from core.providers._dialect import (
     MODES,
     NO_TIMEOUT,
     Told,
     Wire,
     ask_again,
-    count,
     credible,
     frame,
     in_messages,
-    json_in,
-    messages_of,
-    part,
-    parts,
     read_as,
     schema_form,
-    text,
-    word,
+    without_answer,
 )
-from core.providers._failures import broken_off
 from core.providers._families import wants_completion_tokens
+from core.providers._growth import Contents, Growth
+from core.providers._messages import messages_of, sent_by
+from core.providers._parts import count, part, word
+from core.providers._response_output import ResponseOutput, read_response
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 
@@ -69,6 +67,7 @@ class OpenAI:
                 api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
             ),
             "x-request-id",
+            key=api_key,
         )
 
     def open(self, ask: Ask) -> Conversation:
@@ -126,6 +125,7 @@ class _ChatConversation:
         self._ask = ask
         self._instructor_mode = MODES[form.mode]
         self._told = Told()
+        self._quoted = sent_by(ask)
         self._is_openai = is_openai
         self._messages = messages_of(ask)
         self._body = self._settled() | self._frame()
@@ -170,82 +170,59 @@ class _ChatConversation:
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
-        told = self._told = Told()
-        if on_text is None:
-            raw = await self._wire.post(self._path, self._content, told)
-        else:
-            raw = await self._stream(told, on_text)
+        told = self._told = Told(hidden=(self._wire.key, *self._quoted))
+        raw = await body_told(
+            self._wire,
+            self._path,
+            self._content,
+            told,
+            growth=self._growth(),
+            reader=self._reading,
+            usage_of=self._usage,
+            on_text=on_text,
+        )
         return self._answer(raw, told)
 
-    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
-        started = asyncio.get_running_loop().time()
-        call: dict[str, Any] = {"id": "call", "type": "function", "function": {"name": "", "arguments": ""}}
-        refusal: list[str] = []
-        is_call = False
+    def _growth(self) -> Growth:
+        return ChatMessage(in_calls=self._instructor_mode is Mode.TOOLS)
 
-        def take(event: Any) -> None:
-            nonlocal is_call
-            told.model = word(event, "model") or told.model
-            told.usage = _chat_usage(part(event, "usage")) or told.usage
-            for choice in parts(event, "choices"):
-                delta = part(choice, "delta")
-                told.finish_reason = word(choice, "finish_reason") or told.finish_reason
-                refusal.append(text(delta, "refusal"))
-                piece = text(delta, "content")
-                for piece_of_call in parts(delta, "tool_calls"):
-                    is_call = True
-                    function = part(piece_of_call, "function")
-                    call["id"] = word(piece_of_call, "id") or call["id"]
-                    call["function"]["name"] += text(function, "name")
-                    piece += text(function, "arguments")
-                if piece:
-                    if told.ttft_seconds is None:
-                        told.ttft_seconds = asyncio.get_running_loop().time() - started
-                    told.pieces.append(piece)
-                    on_text(piece)
+    def _reading(self, raw: dict[str, Any]) -> Contents | None:
+        return read_choice(choice_of(raw), self._ask.response_model.__name__)
 
-        await self._wire.stream(self._path, self._content, told, take)
-        if told.finish_reason is None:
-            raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
-        written = "".join(told.pieces)
-        message: dict[str, Any] = {"role": "assistant", "content": None if is_call else written}
-        if is_call:
-            call["function"]["arguments"] = written
-            message["tool_calls"] = [call]
-        message["refusal"] = "".join(refusal)
-        return {"choices": [{"finish_reason": told.finish_reason, "message": message}]}
+    @staticmethod
+    def _usage(usage: Mapping[str, Any]) -> Usage | None:
+        return _chat_usage(usage)
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
-        told.usage = _chat_usage(part(raw, "usage")) or told.usage
-        choices = parts(raw, "choices")
-        message = part(choices[0], "message") if choices else None
-        if not message:
-            raise Garbled(f"{self._wire.name} answered without a choice.", answer=told.answer(text=""))
-        calls = parts(message, "tool_calls")
-        told.finish_reason = word(choices[0], "finish_reason")
-        if calls:
-            function = part(calls[0], "function")
-            written = text(function, "arguments")
-            named = {"name": text(function, "name"), "arguments": written}
-            called = [{"id": word(calls[0], "id") or "call", "type": "function", "function": named}]
-            answer = told.answer({"role": "assistant", "content": None, "tool_calls": called}, written)
-        else:
-            content = text(message, "content")
-            answer = told.answer({"role": "assistant", "content": content}, json_in(content))
-        if text(message, "refusal") or told.finish_reason == "refusal":
+        told.usage = _chat_usage(usage_in(raw)) or told.usage
+        choice = choice_of(raw)
+        reading = self._reading(raw)
+        error = raw.get("error") or choice.get("error")
+        if error and (reading is None or not reading.is_whole):
+            told.pieces = [reading.texts[0]] if reading else []
+            raise self._wire.failed({"error": error}, told)
+        if reading is None:
+            raise without_answer(f"{self._wire.name} answered without a choice.", told)
+        return self._read_off(reading, told)
+
+    def _read_off(self, reading: Contents, told: Told) -> Answer:
+        told.finish_reason = reading.finish_reason
+        answer = told.answer(reading.said, reading.texts)
+        if reading.is_refused:
             raise Refused("The model declined to answer.", answer=answer)
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
         return answer
 
     def read(self, answer: Answer) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return read_as(self.form, self._ask.response_model, answer.text)
+        return read_as(self.form, self._ask.response_model, answer)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
         added = ask_again(Vendor.OPENAI, self._instructor_mode, self._messages, self._instructor_view(answer), error)
         self._messages = [*self._messages, *added]
+        self._quoted = (*self._quoted, answer.text)
         self._content = self._encode()
         return added
 
@@ -295,51 +272,28 @@ class _ResponsesConversation(_ChatConversation):
     def _encode(self) -> bytes:
         return orjson.dumps({**self._body, "input": self._messages})
 
-    async def _stream(self, told: Told, on_text: Callable[[str], None]) -> dict[str, Any]:
-        started = asyncio.get_running_loop().time()
-        final: dict[str, Any] = {}
+    def _growth(self) -> Growth:
+        return ResponseOutput(in_calls=self._instructor_mode is Mode.TOOLS)
 
-        def take(event: Any) -> None:
-            kind = event.get("type")
-            if kind in ("response.function_call_arguments.delta", "response.output_text.delta"):
-                if told.ttft_seconds is None:
-                    told.ttft_seconds = asyncio.get_running_loop().time() - started
-                told.pieces.append(text(event, "delta"))
-                on_text(text(event, "delta"))
-            elif kind in ("response.completed", "response.incomplete", "response.failed"):
-                final.update(part(event, "response"))
-            elif kind == "error":
-                raise broken_off(self._wire.name, event, told.answer())
+    def _reading(self, raw: dict[str, Any]) -> Contents | None:
+        return read_response(raw, self._ask.response_model.__name__)
 
-        await self._wire.stream(self._path, self._content, told, take)
-        if not final:
-            raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
-        return final
+    @staticmethod
+    def _usage(usage: Mapping[str, Any]) -> Usage | None:
+        return _responses_usage(usage)
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
         told.usage = _responses_usage(part(raw, "usage")) or told.usage
-        if not isinstance(raw.get("output"), list):
-            raise Garbled(f"{self._wire.name} answered without an output.", answer=told.answer(text=""))
-        output = parts(raw, "output")
-        called = next((one for one in output if one.get("type") == "function_call"), None)
-        content = [piece for one in output if one.get("type") == "message" for piece in parts(one, "content")]
-        refused = any(piece.get("type") == "refusal" for piece in content)
-        written = text(called, "arguments") if called else json_in("".join(text(piece, "text") for piece in content))
-        told.finish_reason = word(part(raw, "incomplete_details"), "reason") or word(raw, "status")
-        view = called and {
-            "type": "function_call",
-            "call_id": text(called, "call_id"),
-            "name": text(called, "name"),
-            "arguments": written,
-        }
-        answer = told.answer(view, written)
-        if refused:
-            raise Refused("The model declined to answer.", answer=answer)
-        if told.finish_reason == "failed":
-            raise broken_off(self._wire.name, part(raw, "error"), answer)
-        _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
-        return answer
+        reading = self._reading(raw)
+        has_failed = raw.get("status") == "failed" or raw.get("error")
+        if has_failed and (reading is None or not reading.is_whole):
+            told.finish_reason = word(raw, "status")
+            told.pieces = [reading.texts[0]] if reading and reading.texts[0] else []
+            raise self._wire.failed({"error": raw.get("error") or {}}, told)
+        if reading is None:
+            raise without_answer(f"{self._wire.name} answered without an output.", told)
+        return self._read_off(reading, told)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
@@ -351,6 +305,7 @@ class _ResponsesConversation(_ChatConversation):
             view = ChatCompletion.construct(choices=[{"message": message}])
             added = ask_again(Vendor.OPENAI, self._instructor_mode, self._messages, view, error)
         self._messages = [*self._messages, *added]
+        self._quoted = (*self._quoted, answer.text)
         self._content = self._encode()
         return added
 

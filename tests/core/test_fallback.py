@@ -27,7 +27,7 @@ CAUSES: dict[Cause, tuple[str, str, Outcome, str]] = {
     Cause.TRUNCATION: ("truncated", "first truncated, retry truncated", Outcome.TRUNCATED, "limit of tokens"),
     Cause.CONTEXT_OVERFLOW: ("too-long", "first context_overflow", Outcome.PROVIDER_ERROR, "prompt of this length"),
     Cause.NEVER_VALID: ("never-valid", "first invalid, re-ask invalid, re-ask invalid", Outcome.INVALID, "no valid"),
-    Cause.TURNED_AWAY: ("unauthorized", "first turned_away", Outcome.PROVIDER_ERROR, "does not accept our key"),
+    Cause.TURNED_AWAY: ("unauthorized", "first key_rejected", Outcome.PROVIDER_ERROR, "does not accept our key"),
 }
 
 

@@ -49,10 +49,10 @@ ALONE: dict[str, str | dict[str, str]] = {
     "failed-once": "first server_error, retry ok",
     "failed": "first server_error, retry server_error",
     "overloaded-once": "first server_error, retry ok",
-    "unauthorized": "first turned_away",
-    "forbidden": "first turned_away",
+    "unauthorized": "first key_rejected",
+    "forbidden": "first key_rejected",
     "bad-request": "first turned_away",
-    "unknown-model": "first turned_away",
+    "unknown-model": "first model_not_found",
     "hang": "first timeout",
     "stall": "first timeout",
     "drip": "first timeout",
@@ -79,7 +79,7 @@ IN_VAIN = ("hang", "stall", "drip")
 WITH_FALLBACK: dict[str, str] = {
     # what happens at the primary, or at both: the attempts that must come of it
     "failed@{primary}": "first server_error, retry server_error, fallback ok",
-    "unauthorized@{primary}": "first turned_away, fallback ok",
+    "unauthorized@{primary}": "first key_rejected, fallback ok",
     "hang@{primary}": "first timeout, fallback ok",
     "reset@{primary}": "first unreachable, retry unreachable, fallback ok",
     "cut-stream@{primary}": "first unreachable, retry unreachable, fallback ok",
@@ -90,7 +90,7 @@ WITH_FALLBACK: dict[str, str] = {
     "failed@{primary} invalid-once@{other}": "first server_error, retry server_error, fallback invalid, re-ask ok",
     "html@{primary} failed-once@{other}": "first garbled, retry garbled, fallback server_error, retry ok",
     "failed": "first server_error, retry server_error, fallback server_error, retry server_error",
-    "unauthorized@{primary} refused@{other}": "first turned_away, fallback refused",
+    "unauthorized@{primary} refused@{other}": "first key_rejected, fallback refused",
 }
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Conversation, Provider
-from core.providers._dialect import messages_of
+from core.providers._messages import messages_of
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI

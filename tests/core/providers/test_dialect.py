@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from core.pricing import Usage
 from core.providers import Answer, Ask, Garbled, Misread, ProviderError
-from core.providers._dialect import Wire, word
+from core.providers._dialect import Wire
+from core.providers._parts import word
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI

@@ -1,0 +1,73 @@
+"""One call, whole or streamed: what comes of both is one body, which the dialect then reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.pricing import Usage
+from core.providers import Broken, Garbled, ProviderError, Unreachable
+from core.providers._dialect import Told, Wire
+from core.providers._growth import Contents, Growth
+
+Reader = Callable[[dict[str, Any]], Contents | None]
+UsageOf = Callable[[Mapping[str, Any]], Usage | None]
+
+
+async def body_told(
+    wire: Wire,
+    path: str,
+    content: bytes,
+    told: Told,
+    *,
+    growth: Growth,
+    reader: Reader,
+    usage_of: UsageOf,
+    on_text: Callable[[str], None] | None,
+) -> dict[str, Any]:
+    """Send *content*, return the body of the answer, whichever way it came; *told* grows with it.
+
+    A server may answer with a stream although none was asked for, or the other way round. A stream that breaks, or
+    ends without a word, when the object stands there whole is an answer: to ask again would be to pay for it twice.
+
+    Raises:
+        ProviderError: there is no body to read.
+
+    """
+    started = asyncio.get_running_loop().time()
+
+    def take(event: dict[str, Any]) -> None:
+        grown = growth.take(event)
+        told.model = growth.model or told.model
+        told.finish_reason = growth.finish_reason or told.finish_reason
+        told.usage = usage_of(growth.usage) or told.usage
+        if not grown.written:
+            return
+        if told.ttft_seconds is None:
+            told.ttft_seconds = asyncio.get_running_loop().time() - started
+        told.pieces.append(grown.written)
+        if on_text is not None and grown.shown:
+            on_text(grown.shown)
+
+    broken: ProviderError | None = None
+    try:
+        if on_text is None:
+            body = await wire.post(path, content, told, take)
+        else:
+            body = await wire.stream(path, content, told, take)
+    except (Unreachable, Broken, Garbled) as error:
+        body, broken = None, error
+        if not told.pieces:
+            raise
+    if body is not None:
+        if on_text is not None and (reading := reader(body)) is not None:
+            on_text(reading.texts[0])
+        return body
+    told.is_usage_final = broken is None and (growth.is_usage_final or not growth.usage)
+    if not (growth.is_ended or told.is_done) or broken is not None:
+        reading = reader(growth.body())
+        if reading is None or not reading.is_whole or not told.pieces:
+            raise broken or Broken(f"{wire.name} ended its stream in the middle.", answer=told.answer())
+        told.is_usage_final = False
+    return growth.body()

@@ -1,0 +1,109 @@
+"""An answer that grows, event by event, into the body that it would have been in one piece: one reader has both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.providers._json_texts import is_object, json_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What one event added."""
+
+    written: str = ""
+    """What the model wrote in it, whatever of."""
+    shown: str = ""
+    """What of that belongs to the object's JSON text."""
+
+
+class Growth(Protocol):
+    """A body that grows."""
+
+    @property
+    def model(self) -> str | None:
+        """Who says that it answered."""
+        ...
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped, as far as that was told."""
+        ...
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What was told of it, in the vendor's names."""
+        ...
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the answer told its end."""
+        ...
+
+    @property
+    def is_usage_final(self) -> bool:
+        """Whether the usage is the whole call's, once the answer has told its end."""
+        ...
+
+    def take(self, event: Mapping[str, Any]) -> Grown:
+        """Take in *event*; return what it added."""
+        ...
+
+    def body(self) -> dict[str, Any]:
+        """Return the body so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a body says."""
+
+    texts: tuple[str, ...]
+    """Where the object may stand, the likeliest first; never empty."""
+    said: Any = None
+    """The message, as it is sent back to be asked about again."""
+    finish_reason: str | None = None
+    is_refused: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the likeliest text is an object from beginning to end."""
+        return is_object(self.texts[0])
+
+
+def called_first(calls: Iterable[tuple[str, str]], name: str) -> list[int]:
+    """Return the places of *calls*, each a name and its arguments: those of the tool *name* first, in their order."""
+    named = [one for one, _ in calls]
+    return sorted(range(len(named)), key=lambda place: named[place] != name)
+
+
+def likeliest(written: str) -> str:
+    """Return what of *written* is the object, or all of it where there is none."""
+    bare = written.strip()
+    if bare.startswith(("{", "[")) and bare.endswith(("}", "]")):
+        return written
+    return next((found for found in json_texts(written) if is_object(found)), written)
+
+
+def of_blocks(blocks: Sequence[str]) -> tuple[str, ...]:
+    """Return where the object may stand in several texts of one answer.
+
+    One that is told twice counts once. If they are an object only together, that comes first; else the last of them
+    does, since what came before it was on the way there.
+    """
+    apart = list(dict.fromkeys(block for block in blocks if block.strip()))
+    joined = "".join(blocks)
+    if len(apart) < 2:
+        joined = apart[0] if apart else joined
+        return _distinct(likeliest(joined), joined)
+    if is_object(joined):
+        return _distinct(joined)
+    last_first = [likeliest(block) for block in reversed(apart)]
+    found = [text for text in last_first if is_object(text)]
+    return _distinct(*found, likeliest(joined), joined)
+
+
+def _distinct(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,62 @@
+"""Reading JSON whose shape its sender only promises.
+
+What a server sends need not have the shape that its vendor documents. These read a member of a JSON object if it is
+what it should be, and see nothing where it is not; so nothing odd reaches the record or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+from core.providers._reasons import LIKE_A_KEY
+
+LONGEST_WORD = 200
+MOST_TOKENS = 2**31 - 1
+"""What a column of either database holds."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def part(of: Any, name: str) -> Mapping[str, Any]:
+    """Return the object *name* of a JSON object, or an empty one."""
+    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else NOTHING
+
+
+def parts(of: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in the list *name* of a JSON object."""
+    found = cast("Mapping[str, Any]", of).get(name) if isinstance(of, Mapping) else None
+    listed = cast("list[Any]", found) if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict)]
+
+
+def text(of: Mapping[str, Any], name: str) -> str:
+    """Return the text *name* of a JSON object, or an empty one."""
+    found = of.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def word(of: Mapping[str, Any], name: str) -> str | None:
+    """Return the text *name* if it is short and plain, as a model's name or a reason to stop are."""
+    found = text(of, name)
+    is_plain = 0 < len(found) <= LONGEST_WORD and found.isprintable() and not LIKE_A_KEY.search(found)
+    return found if is_plain else None
+
+
+def count(of: Mapping[str, Any], name: str) -> int:
+    """Return the number of tokens *name* of a usage, or 0."""
+    found = of.get(name)
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS else 0
+
+
+def merge(into: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Take what *told* says of a usage into what was told before: the last word holds, but 0 and null are no word."""
+    for name, value in told.items():
+        before = into.get(name)
+        if isinstance(value, dict):
+            inner = dict(cast("dict[str, Any]", before)) if isinstance(before, dict) else {}
+            merge(inner, cast("dict[str, Any]", value))
+            into[name] = inner
+        elif value or before is None:
+            into[name] = value
