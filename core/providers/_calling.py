@@ -9,7 +9,7 @@ from typing import Any
 from core.pricing import Usage
 from core.providers import Broken, Garbled, ProviderError, Unreachable
 from core.providers._dialect import Told, Wire
-from core.providers._growth import Contents, Growth
+from core.providers.reading.growth import Contents, Growth
 
 Reader = Callable[[dict[str, Any]], Contents | None]
 UsageOf = Callable[[Mapping[str, Any]], Usage | None]

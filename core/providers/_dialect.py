@@ -34,11 +34,11 @@ from core.providers import (
     Unreachable,
     misread,
 )
-from core.providers._events import EndOfStream, Events, NoEvent
 from core.providers._failures import broken_off, error_in_answer, status_error
-from core.providers._json_texts import json_texts
-from core.providers._parts import MOST_TOKENS, word
-from core.providers._reasons import body_of
+from core.providers.reading.events import EndOfStream, Events, NoEvent
+from core.providers.reading.json_texts import json_texts
+from core.providers.reading.parts import MOST_TOKENS, word
+from core.providers.reading.reasons import body_of
 from core.schema_forms import SchemaForm, form_for
 
 logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs values of invalid fields at ERROR

@@ -22,8 +22,8 @@ from core.providers import (
     Throttled,
     TurnedAway,
 )
-from core.providers._reasons import ErrorReason, reason_in
-from core.providers._waits import wait_in
+from core.providers.reading.reasons import ErrorReason, reason_in
+from core.providers.reading.waits import wait_in
 
 _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large", "string_above_max_length"}

@@ -30,10 +30,10 @@ from core.providers._dialect import (
     schema_form,
     without_answer,
 )
-from core.providers._growth import Contents
-from core.providers._message_blocks import MessageBlocks, read_message
 from core.providers._messages import messages_of, sent_by, stable_of, varying_of
-from core.providers._parts import count, part, word
+from core.providers.reading.growth import Contents
+from core.providers.reading.message_blocks import MessageBlocks, read_message
+from core.providers.reading.parts import count, part, word
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 

@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from core.pricing import Usage
 from core.providers import Answer, Ask, Conversation, Filtered, Refused, Truncated
 from core.providers._calling import body_told
-from core.providers._chat_message import ChatMessage, choice_of, read_choice, usage_in
 from core.providers._dialect import (
     MODES,
     NO_TIMEOUT,
@@ -33,10 +32,11 @@ from core.providers._dialect import (
     without_answer,
 )
 from core.providers._families import wants_completion_tokens
-from core.providers._growth import Contents, Growth
 from core.providers._messages import messages_of, sent_by
-from core.providers._parts import count, part, word
-from core.providers._response_output import ResponseOutput, read_response
+from core.providers.reading.chat_message import ChatMessage, choice_of, read_choice, usage_in
+from core.providers.reading.growth import Contents, Growth
+from core.providers.reading.parts import count, part, word
+from core.providers.reading.response_output import ResponseOutput, read_response
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 

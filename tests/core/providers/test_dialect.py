@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from core.pricing import Usage
 from core.providers import Answer, Ask, Garbled, Misread, ProviderError
 from core.providers._dialect import Wire
-from core.providers._parts import word
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
+from core.providers.reading.parts import word
 from core.response_models import response_model
 from tests.corridor import PERSON
 from tests.wire import anthropic_messages, openai_chat, openai_responses

@@ -26,8 +26,8 @@ from core.providers import (
     TurnedAway,
 )
 from core.providers._failures import broken_off, error_in_answer, status_error
-from core.providers._reasons import body_of, reason_in, shown_sentence
-from core.providers._waits import LONGEST_SECONDS, wait_in
+from core.providers.reading.reasons import body_of, reason_in, shown_sentence
+from core.providers.reading.waits import LONGEST_SECONDS, wait_in
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 KEYS = (

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import orjson
 
-from core.providers._growth import Contents, Grown, called_first, of_blocks
-from core.providers._json_texts import is_object
-from core.providers._parts import NOTHING, count, merge, part, parts, text, word
+from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.json_texts import is_object
+from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
 _CUT = ("length", "max_tokens", "max_output_tokens")
 

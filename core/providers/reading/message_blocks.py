@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import orjson
 
-from core.providers._growth import Contents, Grown, called_first, of_blocks
-from core.providers._parts import count, merge, part, parts, text, word
+from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.parts import count, merge, part, parts, text, word
 
 WRITTEN = "partial_json"
 """Where a block of a stream keeps the text of its input, which need not be JSON yet, or ever."""

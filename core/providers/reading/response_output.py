@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.providers._chat_message import arguments_of
-from core.providers._growth import Contents, Grown, called_first, of_blocks
-from core.providers._parts import count, merge, part, parts, text, word
+from core.providers.reading.chat_message import arguments_of
+from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.parts import count, merge, part, parts, text, word
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done")
 _CUT = ("max_output_tokens", "max_tokens", "length")

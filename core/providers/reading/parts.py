@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
-from core.providers._reasons import LIKE_A_KEY
+from core.providers.reading.reasons import LIKE_A_KEY
 
 LONGEST_WORD = 200
 MOST_TOKENS = 2**31 - 1
