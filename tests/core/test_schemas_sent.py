@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.principals import LOCAL_OPERATOR
 from core.schema_forms import form_for
+from core.tables import Outcome
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.wire.server import WireServer
 
@@ -61,6 +63,17 @@ def test_what_is_left_out_is_told(*, stream: bool, proctor: Rig) -> None:
     assert "'Account Number' as 'Account_Number'" in why
     assert set(heard.generation.value) == {"Account Number", "owner"}
     assert all(set(partial.value) <= {"Account Number", "owner"} for partial in heard.partials)
+
+
+def test_a_fallback_may_have_another_vendors_mode(proctor: Rig) -> None:
+    """Where the first model fails, the next one is asked by its own form, whatever the schema holds."""
+    schema = {**ODD, "properties": {**ODD["properties"], "owner": {"type": ["string", "null"]}, "more": {}}}
+    candidates = [{"model": OPENAI, "mode": "tools"}, {"model": ANTHROPIC, "mode": "json_schema"}]
+    proctor.runtime.routes.set(LOCAL_OPERATOR, "mixed", candidates, max_retries=0)
+    heard = proctor.ask(proctor.tenant(), "failed@openai", schema=schema, route="mixed")
+
+    assert heard.generation.outcome is Outcome.VALID_AFTER_FALLBACK
+    assert set(heard.generation.value) == {"Account Number", "owner", "more"}
 
 
 def test_what_is_as_it_was_asked_for_needs_no_word(proctor: Rig) -> None:
