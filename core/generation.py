@@ -7,15 +7,22 @@ record, which a walk knows as its ``Bookkeeper``.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from core.answers import AnswerKey, Answers, CachedAnswer, Lookup, answer_key
-from core.attempts import AnswerLengths, Candidate, Reply, RouteTerms, Walk, degraded
+from core.attempts import (
+    AnswerLengths,
+    Candidate,
+    Expectation,
+    Reply,
+    RouteTerms,
+    Walk,
+    asked_of,
+    degraded,
+    expectation,
+)
 from core.breakers import Breakers
 from core.clock import Clock
 from core.errors import Invalid
@@ -26,42 +33,12 @@ from core.principals import Principal
 from core.providers import Ask, Provider
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
+from core.requests import CallSettings, GenerationRequest, messages_of, require_json, require_time
+from core.routes import adjusted
 from core.schemas import ResolvedSchema
 
-ROLES = ("system", "user", "assistant")
-_MOST_MESSAGES = 200
 _TYPICAL_TOKENS = 1000
 """Input by which the prices of a route's candidates are compared."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationRequest:
-    """What a caller asks."""
-
-    schema: str | dict[str, Any]
-    """A registered schema (``name``, ``name@label``, ``name@version``), or a JSON Schema."""
-    input: str | None = None
-    """The text to read; the short form of one user message."""
-    messages: Sequence[Mapping[str, Any]] | None = None
-    """``{"role": "system" | "user" | "assistant", "content": str, "stable"?: bool}``, in order.
-
-    What is stable goes out before the rest, so that the provider's cache finds it again.
-    """
-    route: str | None = None
-    """Without one: the route that lists the schema, else the default."""
-    model: str | None = None
-    """``provider/name``: ask only this one."""
-    timeout_seconds: float | None = None
-    """The longest it may take, everything included; the route's deadline bounds it."""
-    stream: bool = False
-    user: str | None = None
-    """The caller's own user id; kept as a hash."""
-    metadata: Mapping[str, Any] | None = None
-    request_id: str = ""
-    arrived: float | None = None
-    """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
-    tenant_id: str | None = None
-    """For operators, who may act in any tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +108,40 @@ class Corridor:
         generation = yield from self._rooms(replace(request, stream=True), principal, cancellation or Cancellation())
         yield generation
 
+    def expectations(self, request: GenerationRequest, principal: Principal) -> Sequence[Expectation]:
+        """Return what a first call to each candidate that can be asked may use and cost; nothing is sent or held.
+
+        Raises:
+            ProctorError: as :meth:`generate`, as far as it can be known beforehand.
+
+        """
+        messages = messages_of(request)
+        snapshot = self._policies.snapshot(_tenant_id(request, principal))
+        policy = snapshot.resolve(
+            principal, schema=request.schema, route=request.route, model=request.model, stream=False
+        )
+        policy = _set_by_hand(request.settings, policy)
+        route, now = policy.route, self._clock.now()
+        ask = _ask(request, policy, route, messages)
+        return [
+            expectation(
+                self._providers[one.provider].open(asked_of(ask, one)),
+                one,
+                schema=route.schema,
+                prices=policy.prices,
+                lengths=self._lengths,
+                at=now,
+            )
+            for one in route.candidates
+            if one.provider in self._providers
+        ]
+
     def _rooms(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
     ) -> Generator[Partial, None, Generation]:
-        messages = _messages(request)  # 1 who asks is known; what they ask must be sound
-        _require_json(request.metadata)
-        _require_time(request.timeout_seconds)
+        messages = messages_of(request)  # 1 who asks is known; what they ask must be sound
+        require_json(request.metadata)
+        require_time(request.timeout_seconds)
         snapshot = self._policies.snapshot(_tenant_id(request, principal))
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
@@ -152,6 +157,7 @@ class Corridor:
                     model=request.model,
                     stream=request.stream,
                 )
+                policy = _set_by_hand(request.settings, policy, record)
                 record.governed_by(policy)
                 policy = _within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
@@ -192,15 +198,7 @@ class Corridor:
     ) -> Walk:
         return Walk(
             route,
-            Ask(
-                model="",
-                response_model=policy.schema.response_model,
-                messages=messages,
-                marks_cache=route.marks_cache,
-                cache_key=_cache_key(policy),
-                stream=request.stream,
-                example=_example(policy.schema),
-            ),
+            _ask(request, policy, route, messages),
             clock=self._clock,
             providers=self._providers,
             breakers=self._breakers,
@@ -288,6 +286,42 @@ class Corridor:
         return screened
 
 
+def _ask(request: GenerationRequest, policy: Policy, route: RouteTerms, messages: Sequence[Mapping[str, Any]]) -> Ask:
+    """Return what every candidate is asked alike."""
+    return Ask(
+        model="",
+        response_model=policy.schema.response_model,
+        messages=messages,
+        marks_cache=route.marks_cache,
+        cache_key=_cache_key(policy),
+        stream=request.stream,
+        example=_example(policy.schema),
+    )
+
+
+def _set_by_hand(settings: CallSettings | None, policy: Policy, record: Record | None = None) -> Policy:
+    """Return *policy* with what the caller set; the trace says so.
+
+    Raises:
+        Invalid: a value that a candidate cannot have.
+
+    """
+    if settings is None or settings == CallSettings():
+        return policy
+    route = policy.route
+    candidates = tuple(
+        adjusted(one, mode=settings.mode, max_tokens=settings.max_tokens, parameters=settings.parameters)
+        for one in route.candidates
+    )
+    said = {"mode": settings.mode, "max_tokens": settings.max_tokens, **settings.parameters}
+    told = [f"{name} {value}" for name, value in said.items() if value is not None and value != ""]
+    told += [] if settings.is_cached else ["no answer from the cache"]
+    if record is not None:
+        record.step("policy", "set by hand", f"The caller set {', '.join(told)}.")
+    kept_for = route.cache_seconds if settings.is_cached else None
+    return replace(policy, route=replace(route, candidates=candidates, cache_seconds=kept_for))
+
+
 def _within(seconds: float | None, policy: Policy, record: Record) -> Policy:
     """Return *policy* with the time that the caller has, if that is less than the route's."""
     if seconds is None or seconds >= policy.route.deadline_seconds:
@@ -350,58 +384,3 @@ def _tenant_id(request: GenerationRequest, principal: Principal) -> str:
     if tenant_id is None:
         raise Invalid("Name the tenant that this generation is for.")
     return tenant_id
-
-
-def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
-    """Return the request's messages, checked.
-
-    Raises:
-        Invalid: neither or both of input and messages, or a message that is not one.
-
-    """
-    if (request.input is None) == (request.messages is None):
-        raise Invalid("Give either 'input', a text, or 'messages', a list of messages; not both and not neither.")
-    if request.messages is None:
-        if not (request.input or "").strip():
-            raise Invalid("The input is empty. Give the text that the object is to be read from.")
-        return [{"role": "user", "content": _encodable(request.input, "The input")}]
-    if not 1 <= len(request.messages) <= _MOST_MESSAGES:
-        raise Invalid(f"'messages' holds 1 to {_MOST_MESSAGES} messages; this has {len(request.messages)}.")
-    checked: list[dict[str, Any]] = []
-    for place, message in enumerate(request.messages):
-        role, content = message.get("role"), message.get("content")
-        if role not in ROLES:
-            raise Invalid(f"messages[{place}].role is one of {', '.join(ROLES)}; this is {role!r}.")
-        if not isinstance(content, str) or not content.strip():
-            raise Invalid(f"messages[{place}].content is a text that is not empty.")
-        one = {"role": role, "content": _encodable(content, f"messages[{place}].content")}
-        if (stable := message.get("stable")) is not None:
-            if not isinstance(stable, bool):
-                raise Invalid(f"messages[{place}].stable is true or false; this is {stable!r}.")
-            one["stable"] = stable
-        checked.append(one)
-    if all(message["role"] != "user" for message in checked):
-        raise Invalid("'messages' holds no message of the role user, so there is nothing to answer.")
-    return checked
-
-
-def _encodable(text: Any, what: str) -> Any:
-    """Return *text*, unless it holds halves of characters, as file names read from a disk may: no wire takes them."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Invalid(f"{what} is not valid Unicode; it cannot be sent. Read it as UTF-8.") from None
-    return text
-
-
-def _require_time(seconds: float | None) -> None:
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise Invalid(f"'timeout_seconds' is a number of seconds above 0; this is {seconds!r}.")
-
-
-def _require_json(metadata: Mapping[str, Any] | None) -> None:
-    if metadata is not None:
-        try:
-            orjson.dumps(metadata)
-        except TypeError:
-            raise Invalid("'metadata' is a JSON object: texts, numbers, true, false, null, lists, objects.") from None

@@ -18,12 +18,12 @@ from core.breakers import Rule
 from core.budgets.terms import THRESHOLDS
 from core.clock import SystemClock
 from core.demo import Demo
-from core.generation import _MOST_MESSAGES
 from core.guardrails import length
 from core.json_schemas import DEEPEST, MOST_BYTES, MOST_NODES, MOST_PATTERNS
 from core.principals import LOCAL_OPERATOR
 from core.providers.weights import SMOLLM2
 from core.reports.troubles import HIGH_ERROR_RATE, HIGH_USE, LEAST_ENDED
+from core.requests import MOST_MESSAGES
 from core.settings import ROOT, Settings
 from core.store import Store
 from core.tenants import Tenants
@@ -143,7 +143,7 @@ FIGURES = [
     (BUILD, f"| {MOST_PATTERNS} |"),
     (API, f"at most {bodies.MOST_METADATA_BYTES} bytes of JSON"),
     (API, f"may have {native.MOST_BODY_BYTES} bytes"),
-    (API, f"at most {_MOST_MESSAGES}, one of them from the user"),
+    (API, f"at most {MOST_MESSAGES}, one of them from the user"),
     (API, f"each message {length.MOST_CHARACTERS:,} characters"),
     (API, f"after {streams.KEEP_ALIVE_SECONDS:.0f} seconds without an event"),
     (API, f"{Settings().deadline_seconds:.0f} seconds unless it was changed"),

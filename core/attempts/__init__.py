@@ -10,6 +10,7 @@ from core.attempts._attempt import Attempt, Bookkeeper, Piece, ProviderCall, Rep
 from core.attempts._causes import context_window
 from core.attempts._degraded import degraded
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
+from core.attempts._expectation import Expectation, asked_of, expectation
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Walk
 
@@ -23,11 +24,14 @@ __all__ = [
     "Bookkeeper",
     "Candidate",
     "Cause",
+    "Expectation",
     "Piece",
     "ProviderCall",
     "Reply",
     "RouteTerms",
     "Walk",
+    "asked_of",
     "context_window",
     "degraded",
+    "expectation",
 ]

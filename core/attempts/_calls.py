@@ -11,11 +11,12 @@ from functools import partial
 from core import faults
 from core.attempts._attempt import Attempt, Bookkeeper, ProviderCall
 from core.attempts._candidate_state import CandidateState
-from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths, estimate
+from core.attempts._estimates import AnswerLengths, estimate
+from core.attempts._expectation import expectation
 from core.attempts._terms import Candidate, RouteTerms
 from core.breakers import Breakers
 from core.clock import Clock
-from core.pricing import PriceBook, Usage
+from core.pricing import PriceBook
 from core.providers import Answer, Conversation, ProviderError, TimedOut
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
@@ -53,9 +54,15 @@ class Calls:
 
         """
         candidate = state.candidate
-        size, started = state.conversation.size_bytes, self._clock.now()
-        likely = self._likely(candidate, 0)
-        expected = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
+        started = self._clock.now()
+        expected = expectation(
+            state.conversation,
+            candidate,
+            schema=self._route.schema,
+            prices=self._prices,
+            lengths=self._lengths,
+            at=started,
+        )
         call = ProviderCall(
             id=self._clock.new_id(),
             n=self.count + 1,
@@ -65,11 +72,9 @@ class Calls:
             started=started,
             began=self._clock.monotonic(),
             asked=state.asked,
-            expected=expected,
-            expected_cost=self._prices.cost(candidate.provider, candidate.model, expected, started),
-            worst_nano_usd=self._prices.worst_nano_usd(
-                candidate.provider, candidate.model, size + UNSEEN_TOKENS, candidate.max_tokens, started
-            ),
+            expected=expected.usage,
+            expected_cost=expected.cost,
+            worst_nano_usd=expected.worst_nano_usd,
             injected=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
         )
         self._bookkeeper.cover(call)

@@ -6,7 +6,6 @@ Whatever it decides it says in the decision trace: why it asks the same again, w
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -15,6 +14,7 @@ from core.attempts._calls import Calls
 from core.attempts._candidate_state import CandidateState
 from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
 from core.attempts._estimates import AnswerLengths
+from core.attempts._expectation import asked_of
 from core.attempts._pace import Pace
 from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
@@ -132,15 +132,8 @@ class Walk:
     def _begun(self, place: int, candidate: Candidate) -> CandidateState:
         """Begin a conversation with a candidate that was let in."""
         admitted = self._clock.monotonic()
-        ask = replace(
-            self._ask,
-            model=candidate.model,
-            mode=candidate.mode,
-            max_tokens=candidate.max_tokens,
-            parameters=candidate.parameters,
-        )
         try:
-            conversation = self._providers[candidate.provider].open(ask)
+            conversation = self._providers[candidate.provider].open(asked_of(self._ask, candidate))
         except BaseException:
             self._release(candidate, admitted)
             raise

@@ -5,7 +5,7 @@ A request that names no route takes the one that lists its schema, else the defa
 """
 
 from core.attempts import Cause
-from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS
+from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, adjusted
 from core.routes.routes import RouteLimits, Routes
 from core.routes.table import DEFAULT, RouteTable, RouteView
 
@@ -20,4 +20,5 @@ __all__ = [
     "RouteTable",
     "RouteView",
     "Routes",
+    "adjusted",
 ]

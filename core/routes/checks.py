@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.attempts import Candidate, Cause
@@ -67,6 +68,23 @@ def candidate(given: Mapping[str, Any], settings: Settings) -> Candidate:
         max_retries=_attempts("max_retries", given.get("max_retries")),
         parameters=_parameters(name, given.get("parameters")),
     )
+
+
+def adjusted(
+    one: Candidate, *, mode: str | None = None, max_tokens: int | None = None, parameters: Mapping[str, Any]
+) -> Candidate:
+    """Return *one* with what is said here in place of what it has; ``None`` leaves it.
+
+    Raises:
+        Invalid: a value that a candidate cannot have.
+
+    """
+    if mode is not None and mode not in MODES:
+        raise Invalid(f"The mode {mode!r} is not one of {', '.join(MODES)}.")
+    limit = _tokens("max_tokens", max_tokens, one.max_tokens)
+    most = one.most_tokens if one.most_tokens is None else max(one.most_tokens, limit)
+    own = _parameters(one.name, parameters)
+    return replace(one, mode=mode or one.mode, max_tokens=limit, most_tokens=most, parameters={**one.parameters, **own})
 
 
 def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[dict[str, Any]]:

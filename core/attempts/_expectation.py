@@ -1,0 +1,62 @@
+"""What a call may use and cost, before it goes out: the money that is held for it, and what a person is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
+from core.attempts._terms import Candidate
+from core.pricing import Cost, PriceBook, Usage
+from core.providers import Ask, Conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What one call is likely to use and cost, and the most that it can cost."""
+
+    candidate: Candidate
+    mode: str
+    """The one that is taken."""
+    usage: Usage
+    """In tokens; an estimate."""
+    cost: Cost | None
+    """``None`` where the model has no price; so for the next."""
+    worst_nano_usd: int | None
+    """The upper bound, which is held."""
+
+
+def expectation(
+    conversation: Conversation,
+    candidate: Candidate,
+    *,
+    schema: str,
+    prices: PriceBook,
+    lengths: AnswerLengths,
+    at: datetime,
+) -> Expectation:
+    """Return what *candidate*'s next call in *conversation* may use; its bytes hold every message so far.
+
+    *schema* is what the lengths of answers are known under.
+    """
+    who, size = (candidate.provider, candidate.model), conversation.size_bytes
+    likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
+    usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
+    return Expectation(
+        candidate=candidate,
+        mode=conversation.mode,
+        usage=usage,
+        cost=prices.cost(*who, usage, at),
+        worst_nano_usd=prices.worst_nano_usd(*who, size + UNSEEN_TOKENS, candidate.max_tokens, at),
+    )
+
+
+def asked_of(ask: Ask, candidate: Candidate) -> Ask:
+    """Return what *candidate* is asked: what all are, in its own way."""
+    return replace(
+        ask,
+        model=candidate.model,
+        mode=candidate.mode,
+        max_tokens=candidate.max_tokens,
+        parameters=candidate.parameters,
+    )
