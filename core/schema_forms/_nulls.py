@@ -8,6 +8,20 @@ from typing import Any, cast
 from jsonschema_rs import Draft202012Validator
 
 
+class _Shapes:
+    """The objects, or the lists, that one place may hold."""
+
+    def __init__(self, shapes: list[Mapping[str, Any]]) -> None:
+        self._all = shapes
+        self._by_names: dict[frozenset[str], list[Mapping[str, Any]]] = {}
+        for one in shapes:
+            self._by_names.setdefault(frozenset(one.get("properties", ())), []).append(one)
+
+    def of(self, value: dict[str, Any] | list[Any]) -> list[Mapping[str, Any]]:
+        """Return those that *value* may be by its names, or all."""
+        return (self._by_names.get(frozenset(value)) if isinstance(value, dict) else None) or self._all
+
+
 class Nulls:
     """The nulls that a body forces upon its answers."""
 
@@ -16,12 +30,16 @@ class Nulls:
         self._body = body
         self._droppable = droppable
         self._validators: dict[int, Draft202012Validator] = {}
+        self._shapes: dict[tuple[int, str], _Shapes] = {}
+        self._forcing: dict[int, bool] = {}
 
     def __call__(self, value: Any) -> Any:
         """Return *value*, an answer to the body, without them."""
         return self._without(value, self._body)
 
     def _without(self, value: Any, node: Mapping[str, Any]) -> Any:
+        if not self._forces_nulls(node):
+            return value
         if isinstance(value, dict):
             shape = self._shape(cast("dict[str, Any]", value), node)
             if shape is None:
@@ -39,12 +57,28 @@ class Nulls:
                 return [self._without(part, shape["items"]) for part in cast("list[Any]", value)]
         return cast("Any", value)
 
+    def _forces_nulls(self, node: Mapping[str, Any]) -> bool:
+        """Whether anything that *node* leads to may be null for absent; else no value of it is looked at."""
+        if id(node) not in self._forcing:
+            self._forcing[id(node)] = any(self._droppable.get(id(one.get("properties"))) for one in self._reached(node))
+        return self._forcing[id(node)]
+
+    def _reached(self, node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield every leaf that *node* leads to, once."""
+        waiting, seen = [node], set[int]()
+        while waiting:
+            for one in self._leaves(waiting.pop()):
+                if id(one) not in seen:
+                    seen.add(id(one))
+                    waiting += [*one.get("properties", {}).values(), *([one["items"]] if "items" in one else ())]
+                    yield one
+
     def _shape(self, value: dict[str, Any] | list[Any], node: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return which object or list of *node* the *value* is: the one that it satisfies, or is most like."""
-        kind = "object" if isinstance(value, dict) else "array"
-        found = [one for one in self._leaves(node) if one.get("type") == kind]
-        if isinstance(value, dict):
-            found = [one for one in found if one["properties"].keys() == value.keys()] or found
+        key = id(node), "object" if isinstance(value, dict) else "array"
+        if key not in self._shapes:
+            self._shapes[key] = _Shapes([one for one in self._leaves(node) if one.get("type") == key[1]])
+        found = self._shapes[key].of(value)
         if len(found) > 1:
             return next((one for one in found if self._validator(one).is_valid(value)), found[0])
         return found[0] if found else None
