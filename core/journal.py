@@ -239,6 +239,12 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
     return counts
 
 
+def some_snapshots(tenants: SelectOfScalar[str]) -> Delete:
+    """Return what deletes some hundred of the policies that calls of *tenants*, a query of ids, went by."""
+    some = select(col(PolicySnapshot.hash)).where(col(PolicySnapshot.tenant_id).in_(tenants)).limit(AT_ONCE)
+    return delete(PolicySnapshot).where(col(PolicySnapshot.hash).in_(some))
+
+
 def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
     """Return what deletes all that happened to *tenants*, a query of ids, in an order that leaves nothing behind."""
     # Those that are out have attempts and no row of their own yet.

@@ -154,11 +154,11 @@ class Answers:
 
         """
         principal.require(Permission.TENANTS_WRITE, tenant.id)
+        mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER)
+        with self._store.reading() as session:
+            made = session.exec(select(func.count()).where(mine, col(Claim.result).is_not(None))).one()
         with self._store.writing() as session:
             tenant = present(session, tenant)
-            mine = (col(Claim.tenant_id) == tenant.id) & (col(Claim.kind) == ANSWER)
-            made = session.exec(select(func.count()).where(mine, col(Claim.result).is_not(None))).one()
-            self._claims.forget(session, ANSWER, tenant.id)
             audit.record(
                 session,
                 self._clock,
@@ -171,6 +171,7 @@ class Answers:
                 before={"answers": made},
                 after={"answers": 0},
             )
+        self._claims.forget(ANSWER, tenant.id)
         return made
 
     # ── Hit or lease ──────────────────────────────────────────────────────────────────────────────────────────────────

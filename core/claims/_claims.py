@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import text
-from sqlmodel import Session, col, delete
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
-from core.store import Store
-from core.tables import Claim
+from core.store import AT_ONCE, Store
 
 ANSWER, CHORE = "answer", "chore"
 """The kinds of claims that there are."""
@@ -36,6 +34,12 @@ _FINISH = """
     WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL
 """
 _LEAVE = "DELETE FROM claim WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL"
+_FORGET = f"""
+    DELETE FROM claim WHERE kind = :kind AND key IN (
+        SELECT key FROM claim WHERE tenant_id = :tenant_id AND kind = :kind AND since <= :now
+        ORDER BY key LIMIT {AT_ONCE}{{locked}}
+    )
+"""  # noqa: S608 written here
 _SWEEP = f"""
     DELETE FROM claim WHERE (kind, key) IN (
         SELECT kind, key FROM claim WHERE expires_at <= :now ORDER BY expires_at LIMIT {_SWEPT_AT_ONCE}{{locked}}
@@ -112,6 +116,7 @@ class Claims:
         self._look_sql = store.prepare(_LOOK)
         self._finish_sql = store.prepare(_FINISH)
         self._leave_sql = store.prepare(_LEAVE)
+        self._forget_sql = store.prepare(_FORGET.format(locked="" if store.is_sqlite else " FOR UPDATE"))
         self._sweep_sql = store.prepare(_SWEEP.format(locked="" if store.is_sqlite else " FOR UPDATE SKIP LOCKED"))
 
     def claim(
@@ -180,9 +185,18 @@ class Claims:
         with self._store.transaction() as cursor:
             cursor.execute(self._leave_sql, {"kind": lease.kind, "key": lease.key, "holder": lease.holder})
 
-    def forget(self, session: Session, kind: str, tenant_id: str) -> None:
-        """Delete a tenant's claims of a kind: results, and leases, whose holders will then leave none."""
-        session.exec(delete(Claim).where(col(Claim.tenant_id) == tenant_id, col(Claim.kind) == kind))
+    def forget(self, kind: str, tenant_id: str) -> None:
+        """Delete a tenant's claims of a kind as of now, some hundred per transaction.
+
+        Leases go too: their holders will leave no result.
+        """
+        row = {"kind": kind, "tenant_id": tenant_id, "now": micros(self._clock.now())}
+        while True:
+            with self._store.transaction() as cursor:
+                cursor.execute(self._forget_sql, row)
+                if cursor.rowcount < AT_ONCE:
+                    return
+            self._store.rest()
 
     def sweep(self) -> int:
         """Delete results that are too old and leases of the dead, a bounded number per transaction; return how many."""

@@ -25,7 +25,7 @@ from sqlmodel import select
 
 from core.claims import LEASE_SECONDS, Claims, Done, Held, Lease
 from core.clock import ManualClock, SystemClock
-from core.store import Store
+from core.store import AT_ONCE, Store
 from core.tables import Claim
 from tests.conftest import START
 
@@ -155,10 +155,18 @@ def test_what_is_forgotten_is_not_kept(claims: Claims, store: Counting, clock: M
     under_way = mine(claims.claim("answer", "under way", tenant_id="t"))
     for kind, key, tenant in (("answer", "theirs", "u"), ("chore", "other", "t")):
         mine(claims.claim(kind, key, tenant_id=tenant)).finish(1, clock.now() + HOUR)
-    with store.writing() as session:
-        claims.forget(session, "answer", "t")
+    claims.forget("answer", "t")
     assert not under_way.finish(2, clock.now() + HOUR)
     assert rows(store) == ["other", "theirs"]
+
+
+def test_many_are_forgotten_some_hundred_at_a_time(claims: Claims, store: Counting, clock: ManualClock) -> None:
+    """No transaction deletes more than some hundred, and what comes later stays."""
+    for number in range(AT_ONCE + 50):
+        mine(claims.claim("answer", f"{number:03}", tenant_id="t")).finish(1, clock.now() + HOUR)
+    store.asked = 0
+    claims.forget("answer", "t")
+    assert (store.asked, rows(store)) == (2, [])
 
 
 def test_the_old_are_swept(claims: Claims, store: Counting, clock: ManualClock) -> None:
