@@ -13,7 +13,7 @@ ProctorError                what the caller reads is the message: what, how much
 │   ├── RateLimited         too fast; says when to come back
 │   ├── BudgetExceeded      too much; says when the budget resets
 │   ├── Unbudgeted          no budget pays for it, and this tenant may not call without one
-│   ├── Unpriced            nobody knows what it costs, and this tenant may not call what has no price
+│   ├── Unpriced            nobody knows what it costs, and a hard budget would pay, or this tenant calls no such
 │   └── GuardrailBlocked    forbidden content, going out or coming back
 ├── Exhausted               every candidate was tried and none gave a valid object
 ├── Cancelled               the caller left before the answer came
@@ -114,7 +114,7 @@ class Unbudgeted(Rejected):
 
 
 class Unpriced(Rejected):
-    """No model that could be asked has a price, and one must; ``models`` names those without."""
+    """No model that could be asked has a price, and a hard budget or the tenant asks for one; ``models`` names them."""
 
     code = "no_price"
 

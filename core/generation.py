@@ -208,7 +208,7 @@ class Corridor:
             bookkeeper=record,
             cancellation=cancellation,
             ends=record.began + route.deadline_seconds,
-            refuses_unpriced=policy.tenant.refuses_unpriced,
+            unpayable=policy.unpayable(record.started_at),
         )
 
     def _partials(self, walk: Walk, policy: Policy) -> Generator[Partial, None, Reply]:

@@ -162,8 +162,10 @@ class Settings(BaseSettings):
     """Generations in flight at once per tenant, unless the tenant has its own limit. Empty: no limit."""
     without_budget: Literal["allow", "refuse"] = "allow"
     """Whether a call that no budget pays for may go out, unless the tenant says otherwise."""
-    without_price: Literal["allow", "refuse"] = "allow"
-    """Whether a model that has no price may be called, unless the tenant says otherwise."""
+    without_price: Literal["unless-budgeted", "allow", "refuse"] = "unless-budgeted"
+    """Whether a model that has no price may be called, unless the tenant says otherwise; by default where no hard
+    budget would have to pay for it.
+    """
     breaker_error_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of failed calls of the last minute from which on a model is not asked for a while."""
     breaker_slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8

@@ -32,6 +32,9 @@ LONGEST_WAIT_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 0.2
 
 
+_NOBODY: Mapping[str, str] = {}
+
+
 class Walk:
     """One walk, and what it has used up so far."""
 
@@ -49,11 +52,12 @@ class Walk:
         bookkeeper: Bookkeeper,
         cancellation: Cancellation,
         ends: float,
-        refuses_unpriced: bool = False,
+        unpayable: Mapping[str, str] = _NOBODY,
     ) -> None:
         """Make ready to ask *ask* of the route's candidates, until *ends* on the clock's monotonic time.
 
-        Each candidate is asked with its own model, mode, length and parameters in place of the ask's.
+        Each candidate is asked with its own model, mode, length and parameters in place of the ask's. *unpayable* are
+        those that may not be asked, by name, since they have no price; each with the reason.
         """
         self._route = route
         self._ask = ask
@@ -69,7 +73,7 @@ class Walk:
         )
         self._waiting = list(enumerate(route.candidates))
         """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
-        self._unpriced = self._without_price(prices) if refuses_unpriced else ()
+        self._unpayable = unpayable
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
 
@@ -113,8 +117,8 @@ class Walk:
         """Let a candidate in; ``None`` if it cannot be asked, with the reason in the trace."""
         if not self._is_askable(candidate):
             why = f"the provider {candidate.provider} is not set up here"
-            if candidate in self._unpriced:
-                why = "it has no price, and calls without a price are refused here"
+            if candidate.provider in self._providers:
+                why = f"it has no price, and {self._unpayable[candidate.name]}"
             self._bookkeeper.note("skipped", f"{candidate.name}: {why}.")
             return None
         why = self._refusal(candidate)
@@ -156,7 +160,7 @@ class Walk:
         self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=admitted)
 
     def _is_askable(self, candidate: Candidate) -> bool:
-        return candidate.provider in self._providers and candidate not in self._unpriced
+        return candidate.provider in self._providers and candidate.name not in self._unpayable
 
     def _goes_on(self, state: CandidateState) -> bool:
         """Whether the next candidate is to be asked after this one was in vain; say why, or why not."""
@@ -342,20 +346,16 @@ class Walk:
         if self._cancellation.requested.is_set():
             raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
 
-    def _without_price(self, prices: PriceBook) -> tuple[Candidate, ...]:
-        """Return the candidates that could be asked and that nobody knows a price for."""
-        now, there = self._clock.now(), self._providers
-        known = [one for one in self._route.candidates if one.provider in there]
-        return tuple(one for one in known if prices.terms(one.provider, one.model, now) is None)
-
     def _in_vain(self) -> Exhausted | Unpriced:
         """Return the sentence that says how the walk ended."""
-        if self._unpriced and not any(self._is_askable(one) for one in self._route.candidates):
-            names = [one.name for one in self._unpriced]
+        names = [one.name for one in self._route.candidates if one.provider in self._providers]
+        unpriced = [name for name in names if name in self._unpayable]
+        if unpriced and len(unpriced) == len(names):
             return Unpriced(
-                f"No model of this route that could be asked has a price ({', '.join(names)}), "
-                "and calls without a price are refused here. An operator can set a price, or allow them.",
-                models=names,
+                f"No model of this route that could be asked has a price ({', '.join(unpriced)}), and "
+                f"{self._unpayable[unpriced[0]]}. An operator can set a price (proctor price set {unpriced[0]}), or "
+                "allow calls without one (proctor tenant edit --without-price allow).",
+                models=unpriced,
             )
         last, count = self._calls.last, self._calls.count
         if last is None and self._clock.monotonic() >= self._ends:

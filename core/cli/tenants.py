@@ -43,7 +43,11 @@ _WITHOUT = click.Choice(["allow", "refuse", _DEFAULT])
 @click.option("--timezone", help="IANA name; its days and the periods of its budgets follow it from now on.")
 @click.option("--retention-days", type=int, help="How long prompts and answers are kept; 0 keeps none.")
 @click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
-@click.option("--without-price", type=_WITHOUT, help="Models that have no price; 'default': WITHOUT_PRICE.")
+@click.option(
+    "--without-price",
+    type=_WITHOUT,
+    help="Models that have no price, also where a hard budget pays; 'default': WITHOUT_PRICE.",
+)
 def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}

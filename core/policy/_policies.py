@@ -238,7 +238,7 @@ class TenantSnapshot:
             flags=flags,
             drills=drills,
             refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",
-            refuses_unpriced=(tenant.without_price or policies.settings.without_price) == "refuse",
+            without_price=tenant.without_price or policies.settings.without_price,
         )
 
     def _read_prices(self) -> PriceBook:

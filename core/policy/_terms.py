@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import orjson
 
 from core.attempts import Cause, RouteTerms
-from core.budgets import BudgetTerms
+from core.budgets import BudgetTerms, Mode
 from core.faults import Drill
 from core.flags import Evaluation, Flag
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
+from core.settings import REMOTE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,10 @@ class TenantTerms:
     """The fire drills that its calls may meet; each looks at the clock itself."""
     refuses_unbudgeted: bool = False
     """Whether calls that no budget pays for are refused."""
-    refuses_unpriced: bool = False
-    """Whether models that have no price are not to be called."""
+    without_price: str = "unless-budgeted"
+    """Whether models that have no price may be called: ``allow``, ``refuse``, or ``unless-budgeted``, where no budget
+    that has a hard limit would have to pay for them.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,28 @@ class Policy:
         """The tenant's budgets that cover this schema on this route; which of them pays may depend on the model."""
         return tuple(one for one in self.tenant.budgets if one.covers(schema=self.schema.name, route=self.route.name))
 
+    def unpayable(self, at: datetime) -> dict[str, str]:
+        """Return the models of the route that may not be asked at *at* since nobody knows their price, each with why.
+
+        By default that is who a budget with a hard limit would have to pay for: what cannot be counted would pass it.
+        A model that runs in this process sends no bill.
+        """
+        rule = self.tenant.without_price
+        if rule == "allow":
+            return {}
+        hard = [one for one in self.budgets if one.mode is not Mode.SOFT and one.span(at) is not None]
+        if rule != "refuse" and not hard:
+            return {}
+        found: dict[str, str] = {}
+        for one in self.route.candidates:
+            if self.prices.terms(one.provider, one.model, at) is not None:
+                continue
+            if rule == "refuse":
+                found[one.name] = "calls without a price are refused here"
+            elif one.provider in REMOTE and (paying := next((b for b in hard if b.pays_for(one.name)), None)):
+                found[one.name] = f"{paying.name} is hard, so it cannot pay for what nobody can count"
+        return found
+
     @cached_property
     def recorded(self) -> tuple[str, str]:
         """The hash by which the policy is recorded, and what it says, as JSON."""
@@ -70,7 +96,7 @@ class Policy:
             "rate_limit_per_min": tenant.rate_limit_per_min,
             "tokens_per_min": tenant.tokens_per_min,
             "concurrent_limit": tenant.concurrent_limit,
-            "without_price": "refuse" if tenant.refuses_unpriced else "allow",
+            "without_price": tenant.without_price,
             "without_budget": "refuse" if tenant.refuses_unbudgeted else "allow",
             "budgets": [
                 {

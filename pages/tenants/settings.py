@@ -20,6 +20,11 @@ DEFAULTS = {
 
 
 RULES = {None: "As the deployment", "allow": "Let through", "refuse": "Refuse"}
+_HELP = {
+    "without_budget": "Whether a call goes out that none of the tenant's budgets covers.",
+    "without_price": "What has no price cannot be counted, so unless the deployment says otherwise a hard budget does "
+    "not pay for it. 'Let through' lets such calls pass a hard budget.",
+}
 
 
 @st.cache_data
@@ -75,6 +80,7 @@ def edit(visit: Visit, tenant: Tenant) -> None:
             list(RULES).index(getattr(tenant, field)),
             format_func=RULES.__getitem__,
             key=f"{field}_{tenant.id}",
+            help=_HELP[field],
         )
         for field, label in (
             ("without_budget", "Calls that no budget pays for"),

@@ -254,7 +254,7 @@ def test_labels_are_those_promised(proctor: Rig) -> None:
 
 def test_an_unpriced_attempt_is_counted_and_costs_nothing_known(proctor: Rig) -> None:
     """A model without a price shows as unpriced, not as a cost of zero."""
-    heard = proctor.ask(proctor.tenant(), route=proctor.route("openai/some-new-model"))
+    heard = proctor.ask(proctor.tenant(None), route=proctor.route("openai/some-new-model"))
 
     who = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "some-new-model"}
     metrics = proctor.runtime.metrics.registry

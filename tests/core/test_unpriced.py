@@ -47,9 +47,66 @@ def reasons(heard: Heard) -> list[str]:
     return [step["reason"] for step in heard.generation.trace]
 
 
-def test_without_a_rule_an_unpriced_model_answers(here: Rig) -> None:
+def hard(here: Rig, how: str, **more: Any) -> Tenant:
+    """Return a tenant with one budget of a dollar, which ends as *how* says."""
+    tenant = here.tenant(None)
+    here.runtime.budgets.set(LOCAL_OPERATOR, tenant, 1_000_000_000, mode=how, **more)
+    return tenant
+
+
+@pytest.mark.parametrize("how", ["hard", "degrade"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hard_budget_does_not_pay_for_what_nobody_can_count(here: Rig, how: str, *, stream: bool) -> None:
+    """By default a model without a price is not asked where it would; the sentence says whose budget and what to do."""
+    tenant, sent = hard(here, how), len(here.wire.ledger.calls())
+    heard = here.ask(tenant, route=here.route(NOBODYS), stream=stream)
+    assert isinstance(heard.error, Unpriced)
+    assert heard.error.facts["models"] == [NOBODYS]
+    for words in (f"this month's budget of {tenant.name}", f"price set {NOBODYS}", "--without-price allow"):
+        assert words in heard.error.message
+    assert heard.generation.outcome is Outcome.BLOCKED_BUDGET
+    assert len(here.wire.ledger.calls()) == sent
+    assert here.written(heard.generation.id).attempts == []
+
+
+def test_the_default_asks_whoever_has_a_price(here: Rig) -> None:
+    """It is decided for each candidate: another that has a price is asked, and the trace says why the first was not."""
+    heard = here.ask(hard(here, "hard"), route=here.route(NOBODYS, ANTHROPIC))
+    assert [attempt.provider for attempt in heard.generation.attempts] == ["anthropic"]
+    assert any("it has no price, and this month's budget of" in reason for reason in reasons(heard))
+
+
+def test_the_default_lets_through_what_no_hard_budget_covers(here: Rig) -> None:
+    """A soft budget only tells, one for another model does not pay, and a tenant may say that it allows such calls."""
+    soft, other, lenient = hard(here, "soft"), hard(here, "hard", scope="model", scope_name=OPENAI), hard(here, "hard")
+    refuse(here, lenient, "allow")
+    route = here.route(NOBODYS)
+    for tenant in (soft, other, lenient, here.tenant(None)):
+        heard = here.ask(tenant, route=route)
+        assert heard.error is None
+        assert heard.generation.cost_nano_usd is None
+
+
+@pytest.mark.parametrize("scope", ["model", "schema", "route"])
+def test_any_hard_budget_that_covers_the_call_asks_for_a_price(here: Rig, scope: str) -> None:
+    """Also one for this model, this schema or this route."""
+    route = here.route(NOBODYS)
+    named = {"model": NOBODYS, "schema": "person", "route": route}[scope]
+    heard = here.ask(hard(here, "hard", scope=scope, scope_name=named), route=route)
+    assert isinstance(heard.error, Unpriced)
+
+
+def test_a_price_of_nothing_is_a_price(here: Rig) -> None:
+    """A server of one's own costs 0 when an operator says so, and a hard budget pays for that."""
+    price(here, NOBODYS, rates={"input_usd_per_mtok": "0", "output_usd_per_mtok": "0"})
+    heard = here.ask(hard(here, "hard"), route=here.route(NOBODYS))
+    assert heard.error is None
+    assert heard.generation.cost_nano_usd == 0
+
+
+def test_without_a_hard_budget_an_unpriced_model_answers(here: Rig) -> None:
     """It is let through, its cost is unknown and not 0, and no budget is charged."""
-    tenant = here.tenant()
+    tenant = hard(here, "soft")
     heard = here.ask(tenant, route=here.route(NOBODYS))
     assert heard.generation.outcome is Outcome.VALID_FIRST_TRY
     assert heard.generation.cost_nano_usd is None

@@ -58,6 +58,7 @@ def on(wire: WireServer, sqlite_template: Path, tmp_path_factory: pytest.TempPat
 def tenant(on: Rig) -> Tenant:
     """A tenant that made every kind of call."""
     tenant = on.tenant()
+    on.runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, tenant.version, without_price="allow")
     plain, falling = on.route(OPENAI), on.route(OPENAI, ANTHROPIC)
     for scenario in ("ok", "invalid-once", "invalid-twice", "never-valid", "refused", "truncated", "failed", "cached"):
         on.ask(tenant, scenario, route=plain)
