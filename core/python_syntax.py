@@ -19,9 +19,13 @@ MOST_NODES = 50_000
 """The most nodes of its syntax tree."""
 MOST_QUOTED = 500
 """The longest type that stands in quotes."""
+LONGEST_TOLD = 200
+"""The most characters that a sentence says of what is wrong: names may be of any length."""
+LONGEST_SHOWN = 60
+"""The most characters of source that a sentence quotes."""
 _FENCE = re.compile(r"\s*(```|~~~)")
 _PRINTED_QUOTES = (*"\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb",)
-_NEWER = re.compile(r"^\s*type\s+\w+|^\s*(class|def|async\s+def)\s+\w+\s*\[", re.MULTILINE)
+_NEWER = re.compile(r"\btype[ \t]+\w+|\b(class|def)[ \t]+\w+[ \t]*\[")
 """What Python reads from 3.12 on: type statements, and type parameters in brackets."""
 
 _PARAMETER = re.compile(r"(\w+) (?:: ([^=]+))?(?:= (.+))?$")
@@ -108,22 +112,30 @@ def _older(text: str) -> tuple[str, dict[int, tuple[ast.expr, ...]]]:
         return text, {}
     edits: list[tuple[tuple[int, int], tuple[int, int], str]] = []
     is_start = True
-    for place, token in enumerate(tokens[:-2]):
+    place = 0
+    while place < len(tokens) - 2:
+        token, name, after = tokens[place : place + 3]
+        place += 1
         if token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT):
             continue
-        name, after = tokens[place + 1], tokens[place + 2]
         is_new_type = is_start and token.string == "type" and name.type == tokenize.NAME and after.string in ("=", "[")
-        if is_new_type or (token.string in ("class", "def") and after.string == "["):
-            line, given, end = token.start[0], (), after.start
-            if after.string == "[":
-                inner, end = _bracket(tokens, place + 2)
-                given = tuple(_type_variables(inner, line))
-                edits.append((after.start, end, ""))
-            if is_new_type:
-                edits += [(token.start, name.start, ""), (end, end, ": TypeAlias ")]
-            if token.string != "def":
-                parameters[line] = given
         is_start = token.type == tokenize.NEWLINE or token.string == ";"
+        if not is_new_type and (token.string not in ("class", "def") or after.string != "["):
+            continue
+        given: tuple[ast.expr, ...] = ()
+        end = after.start
+        if after.string == "[":
+            close = _closing(tokens, place + 1)
+            if close is None:
+                return text, {}
+            given = tuple(_type_variables(tokens[place + 2 : close], token.start[0]))
+            end = tokens[close].end
+            edits.append((after.start, end, ""))
+            place = close + 1
+        if is_new_type:
+            edits += [(token.start, name.start, ""), (end, end, ": TypeAlias ")]
+        if token.string != "def":
+            parameters[token.start[0]] = given
     for start, end, instead in sorted(edits, reverse=True):
         (first, left), (last, right) = start, end
         if first == last:
@@ -135,14 +147,14 @@ def _older(text: str) -> tuple[str, dict[int, tuple[ast.expr, ...]]]:
     return "\n".join(lines), parameters
 
 
-def _bracket(tokens: list[tokenize.TokenInfo], place: int) -> tuple[list[tokenize.TokenInfo], tuple[int, int]]:
-    """Return what stands in the bracket that opens at *place*, and where it ends."""
+def _closing(tokens: list[tokenize.TokenInfo], place: int) -> int | None:
+    """Return where the bracket that opens at *place* is closed."""
     depth = 0
     for end, token in enumerate(tokens[place:], place):
         depth += (token.string in ("[", "(", "{")) - (token.string in ("]", ")", "}"))
         if depth == 0:
-            return tokens[place + 1 : end], token.end
-    return [], tokens[place].start
+            return end
+    return None
 
 
 def _type_variables(tokens: list[tokenize.TokenInfo], line: int) -> Iterator[ast.expr]:
@@ -181,16 +193,22 @@ def place_at(node: ast.AST, line: int) -> None:
 
 def refusal(node: ast.AST, what: str, instead: str) -> Invalid:
     """Return the error that says the line of *node*, *what* is wrong there, and what to write *instead*."""
-    return Invalid(f"Line {getattr(node, 'lineno', 1)}: {what}; {instead}.")
+    told = what if len(what) <= LONGEST_TOLD else f"{what[: LONGEST_TOLD - 1]}…"
+    return Invalid(f"Line {getattr(node, 'lineno', 1)}: {told}; {instead}.")
 
 
 def shown(node: ast.AST) -> str:
-    """Return *node* as source, short enough for a sentence."""
+    """Return *node* as source in quotes, short enough for a sentence."""
+    return repr(written(node))
+
+
+def written(node: ast.AST) -> str:
+    """Return *node* as source in one line, short enough for a name."""
     try:
         text = " ".join(ast.unparse(node).split())
     except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         text = "…"
-    return repr(text if len(text) <= 60 else f"{text[:59]}…")
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def target(statement: ast.stmt) -> str:

@@ -119,11 +119,11 @@ def _who_checks(forms: list[dict[str, Any]]) -> str:
 
 def _read_source(file: Path, root: str | None) -> SourceSchema:
     """Return the schema of the model *root* in FILE; without a name, of the one that no other uses."""
-    from core.pydantic_source import PydanticSource  # noqa: PLC0415
+    from core.pydantic_source import PydanticSource, listed  # noqa: PLC0415
 
     source = PydanticSource(text_of(file))
     if root is None and len(source.roots) > 1:
-        raise Invalid(f"{file} has several models; say which with --root: {', '.join(source.roots)}.")
+        raise Invalid(f"{file} has several models; say which with --root: {listed(source.roots)}.")
     return source.read(root)
 
 

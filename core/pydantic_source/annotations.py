@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from core.errors import Invalid
 from core.pydantic_source.constants import DEEPEST, Constants
 from core.pydantic_source.definitions import Definitions, Specialization, TypeContext
 from core.pydantic_source.fields import FieldSpec, Tellings
-from core.pydantic_source.kinds import OBJECTS, Kind, Kinds, variable_names
+from core.pydantic_source.kinds import Kind, Kinds
 from core.pydantic_source.left_out import Remarks
-from core.pydantic_source.names import Alias, Code, Foreign, Known, Meaning, Module, SourceClass, SourceScope
+from core.pydantic_source.names import Alias, Code, Foreign, Known, Meaning, Module, SourceClass
 from core.pydantic_source.parts import NULL, choices, constrained, union
-from core.pydantic_source.scalars import CALLED, DICTS, LISTS, SCALARS, TRANSPARENT, JsonSchema
+from core.pydantic_source.scalars import CALLED, DICTS, LISTS, SCALARS, JsonSchema
 from core.pydantic_source.settings import Configs
-from core.python_syntax import alternatives, arguments, parsed, refusal, shown, target
-
-Beside = list[tuple[ast.expr, SourceScope]]
+from core.pydantic_source.specializations import Specializations
+from core.pydantic_source.tags import Tags
+from core.pydantic_source.wrappings import Wrappings
+from core.python_syntax import alternatives, arguments, refusal, shown
 
 
 class Annotations:
@@ -30,6 +30,9 @@ class Annotations:
         self, kinds: Kinds, configs: Configs, constants: Constants, tellings: Tellings, remarks: Remarks
     ) -> None:
         self.definitions = Definitions()
+        self.wrappings = Wrappings(kinds, tellings, remarks)
+        self.specializations = Specializations(kinds, remarks)
+        self._tags = Tags(kinds, configs, constants, self.wrappings, self.definitions, bare=self.bare)
         self._kinds = kinds
         self._configs = configs
         self._names = kinds.names
@@ -41,68 +44,6 @@ class Annotations:
 
     # ── A type and what stands beside it ──
 
-    def told(
-        self, annotation: ast.expr, value: ast.expr | None, place: TypeContext
-    ) -> tuple[ast.expr, TypeContext, FieldSpec]:
-        """Return the bare type of a field, where that is written, and what is told beside it."""
-        node, at, beside = self.apart(annotation, place)
-        told = FieldSpec(place.where, place.scope)
-        for each, scope in beside:
-            self._tellings.tell(told, each, scope)
-        if value is not None:
-            self._tellings.tell_value(told, value)
-        return node, at, told
-
-    def apart(self, node: ast.expr, place: TypeContext) -> tuple[ast.expr, TypeContext, Beside]:
-        """Return the bare type, where it is written, and what ``Annotated``, aliases and quotes put around it."""
-        beside: Beside = []
-        for _ in range(DEEPEST):
-            self._remarks.step(node)
-            match node:
-                case ast.Constant(value=str(text)):
-                    node = parsed(text, node)
-                case ast.Name(id=name) if name in place.variables:
-                    node, place = place.variables[name]
-                case ast.Name() | ast.Attribute():
-                    alias = self._alias(node, place)
-                    if alias is None:
-                        return node, place, beside
-                    node, place = alias.value, TypeContext(alias.scope, place.where, {}, place.own)
-                case ast.Call(args=[_, inner, *_]) if self._known(node.func, place) == "NewType":
-                    node = inner
-                case ast.Subscript() if self._known(node.value, place) == "Annotated":
-                    first, *others = arguments(node)
-                    node, beside = first, [*((each, place.scope) for each in others), *beside]
-                case ast.Subscript() if self._known(node.value, place) in TRANSPARENT:
-                    node = arguments(node)[0]
-                case ast.Subscript() if self._known(node.value, place) == "SkipJsonSchema":
-                    beside = [(node.value, place.scope), *beside]
-                    node = arguments(node)[0]
-                case ast.Subscript() if (alias := self._alias(node.value, place)) is not None:
-                    node, place = alias.value, self._bound(alias, node, place)
-                case _:
-                    return node, place, beside
-        raise refusal(node, "this type is defined by itself", "write out what it is")
-
-    def _known(self, node: ast.expr, place: TypeContext) -> str:
-        return self._names.known(node, place.scope)
-
-    def _alias(self, node: ast.expr, place: TypeContext) -> Alias | None:
-        """Return the alias that *node* is a name of, unless it is a type of its own."""
-        found = self._names.meaning(node, place.scope)
-        if not isinstance(found, Alias) or found.is_statement or self._names.is_variable(found):
-            return None
-        return found
-
-    def _bound(self, alias: Alias, node: ast.Subscript, place: TypeContext) -> TypeContext:
-        """Return the place of the type behind *alias*, with what is given in brackets for its type variables."""
-        names = variable_names(alias.parameters) or tuple(
-            dict.fromkeys(self._kinds.variables(alias.value, alias.scope))
-        )
-        given = arguments(node)
-        variables = {name: (each, place) for name, each in zip(names, given, strict=False)}
-        return TypeContext(alias.scope, place.where, variables, place.own)
-
     def built(self, node: ast.expr, place: TypeContext, told: FieldSpec) -> JsonSchema:
         """Return the schema of the bare type *node* with what is *told* beside it."""
         if told.schema is not None:
@@ -111,7 +52,7 @@ class Annotations:
             return told.notes | told.extra
         schema = self.read(told.instead, place) if told.instead is not None else self.bare(node, place)
         if told.discriminator is not None:
-            schema = self._discriminated(node, schema, told.discriminator)
+            schema = self._tags.discriminated(node, schema, told.discriminator)
 
         def leave_out(name: str, at: ast.AST) -> None:
             self._remarks.leave_out("constraint", f"{told.where}: {name}", at)
@@ -134,7 +75,7 @@ class Annotations:
         try:
             if self._depth > DEEPEST:
                 raise refusal(node, "this nests too deep, or is defined by itself", "write it out, or make it a class")
-            bare, at, beside = self.apart(node, place)
+            bare, at, beside = self.wrappings.apart(node, place)
             if not beside:
                 return self.bare(bare, at)
             told = FieldSpec(place.where, place.scope)
@@ -154,7 +95,7 @@ class Annotations:
                 return self._union(alternatives(node), place)
             case ast.Subscript():
                 return self._generic(node, place)
-            case ast.Call() if (name := self._known(node.func, place)) in CALLED:
+            case ast.Call() if (name := self.wrappings.known(node.func, place)) in CALLED:
                 return self._called(node, CALLED[name], place)
             case ast.Name() | ast.Attribute():
                 return self._named(node, place)
@@ -214,7 +155,7 @@ class Annotations:
         kept = [
             each
             for each in parts
-            if not (isinstance(each, ast.Subscript) and self._known(each.value, place) == "SkipJsonSchema")
+            if not (isinstance(each, ast.Subscript) and self.wrappings.known(each.value, place) == "SkipJsonSchema")
         ]
         return union([self.read(each, place) for each in kept]) if kept else {}
 
@@ -228,7 +169,7 @@ class Annotations:
                 f"the type {shown(node)} is not known: code says what it is, which is not run",
                 "write what it is in JSON, such as str or dict",
             )
-        return self.definitions.refer(self.use(found, given, place), node)
+        return self.definitions.refer(self.specializations.of(found, given, place), node)
 
     def _has_own_schema(self, found: SourceClass) -> bool:
         return any(
@@ -237,40 +178,15 @@ class Annotations:
             for each in one.node.body
         )
 
-    def use(self, found: SourceClass, given: list[ast.expr], place: TypeContext) -> Specialization:
-        """Return *found* with what is *given* for its type parameters."""
-        title = found.name.rpartition(".")[2]
-        if not given:
-            return Specialization(found, title)
-        names = self._kinds.parameters(found)
-        variables = {name: (each, place) for name, each in zip(names, given, strict=False)}
-        return Specialization(found, f"{title}[{', '.join(self._spelt(each, place) for each in given)}]", variables)
-
-    def _spelt(self, node: ast.expr, place: TypeContext) -> str:
-        """Return a type as a name shows it, with what its variables stand for."""
-        self._remarks.step(node)
-        self._depth += 1
-        try:
-            if self._depth > DEEPEST:
-                raise refusal(node, "this type grows with each use of itself", "write out what its parameters are")
-            text = shown(node)[1:-1]
-            for name, (inner, at) in place.variables.items():
-                if re.search(rf"\b{name}\b", text):
-                    spelt = self._spelt(inner, at)
-                    text = re.sub(rf"\b{name}\b", lambda _, spelt=spelt: spelt, text)
-            return text
-        finally:
-            self._depth -= 1
-
     def _generic(self, node: ast.Subscript, place: TypeContext) -> JsonSchema:
         found = self._names.meaning(node.value, place.scope)
         given = arguments(node)
         if isinstance(found, SourceClass):
             return self._class(found, node, given, place)
         if isinstance(found, Alias):
-            inner = self._bound(found, node, place)
+            inner = self.wrappings.bound(found, node, place)
             return self.read(found.value, inner)
-        reading = self._generics.get(self._known(node.value, place))
+        reading = self._generics.get(self.wrappings.known(node.value, place))
         schema = reading(given, place) if reading is not None else None
         if schema is None:
             if isinstance(found, Foreign):
@@ -308,11 +224,11 @@ class Annotations:
         for each in given:
             self._remarks.step(each)
             inner = each
-            alias = self._alias(each, place) if isinstance(each, ast.Name) else None
+            alias = self.wrappings.alias(each, place) if isinstance(each, ast.Name) else None
             at = place
             if alias is not None and isinstance(alias.value, ast.Subscript):
                 inner, at = alias.value, TypeContext(alias.scope, place.where)
-            is_literal = isinstance(inner, ast.Subscript) and self._known(inner.value, at) == "Literal"
+            is_literal = isinstance(inner, ast.Subscript) and self.wrappings.known(inner.value, at) == "Literal"
             if is_literal and depth < DEEPEST:
                 values += self._literals(arguments(cast("ast.Subscript", inner)), at, depth + 1)
             elif isinstance(each, ast.Starred):
@@ -356,54 +272,6 @@ class Annotations:
         elif given:
             raise refusal(node, f"{shown(node)} has arguments without a name", "write each as name=value")
         return constrained(schema, told.constraints) | told.extra
-
-    # ── Unions that are told apart by a field ──
-
-    def _discriminated(self, node: ast.expr, schema: JsonSchema, tag: str) -> JsonSchema:
-        """Return the union *schema* with the models told apart by their field *tag*."""
-        parts = cast("list[JsonSchema]", schema.get("anyOf", [schema]))
-        mapping: dict[str, Any] = {}
-        name = tag
-        for part in parts:
-            if part == NULL:
-                continue
-            inner = cast("JsonSchema", part.get("discriminator", {}))
-            if inner and "mapping" in inner:  # told apart among themselves already, by the same field
-                mapping |= inner["mapping"]
-                name = inner["propertyName"]
-                continue
-            use = self.definitions.used_by(part)
-            found = self._tag(use, tag) if use is not None else None
-            if found is None:
-                raise refusal(
-                    node, f"not every alternative is a model with the field {tag!r}", "add it, with a Literal type"
-                )
-            name, values = found
-            mapping |= {str(value): part["$ref"] for value in values}
-        told: JsonSchema = {
-            "discriminator": {"mapping": mapping, "propertyName": name},
-            "oneOf": [part for part in parts if part != NULL],
-        }
-        return {"anyOf": [told, dict(NULL)]} if NULL in parts else told
-
-    def _tag(self, use: Specialization, name: str) -> tuple[str, list[Any]] | None:
-        """Return the name in JSON and the choices of the field *name* of a model, as it or a base of it writes them."""
-        if not isinstance(use.meaning, SourceClass) or self._kinds.of(use.meaning) not in {*OBJECTS, Kind.FOREIGN}:
-            return None
-        for each in self._kinds.lineage(use.meaning):
-            for statement in each.node.body:
-                if isinstance(statement, ast.AnnAssign) and target(statement) == name:
-                    place = TypeContext(each.inner, f"{each.name}.{name}", use.variables)
-                    node, at, told = self.told(statement.annotation, statement.value, place)
-                    rename = self._configs.of(use.meaning).alias_of or str
-                    return told.alias or rename(name), self._choices(self.bare(node, at))
-        return None
-
-    def _choices(self, schema: JsonSchema) -> list[Any]:
-        use = self.definitions.used_by(schema)
-        if use is not None and isinstance(use.meaning, SourceClass) and self._kinds.of(use.meaning) is Kind.ENUM:
-            return list(self._constants.members(use.meaning).values())
-        return schema.get("enum", [schema["const"]] if "const" in schema else [])
 
 
 def _none(node: ast.expr) -> ast.expr:

@@ -17,7 +17,7 @@ from core.pydantic_source.names import Alias, SourceClass
 from core.pydantic_source.parts import NULL, choices
 from core.pydantic_source.scalars import JsonSchema
 from core.pydantic_source.settings import Configs
-from core.python_syntax import refusal, shown, target
+from core.python_syntax import refusal, target, written
 
 _VALIDATORS = frozenset(
     "field_validator model_validator validator root_validator validate_arguments validate_call".split()  # noqa: SIM905
@@ -88,7 +88,7 @@ class Classes:
         for decorator in found.node.decorator_list:
             name = self._names.known(called(decorator), found.scope)
             if name not in _HARMLESS_DECORATORS:
-                self._remarks.leave_out("decorator", f"{found.name}: {shown(called(decorator))[1:-1]}", decorator)
+                self._remarks.leave_out("decorator", f"{found.name}: {written(called(decorator))}", decorator)
 
     def _enum(self, found: SourceClass, use: Specialization) -> JsonSchema:
         members = self._constants.members(found)
@@ -144,7 +144,7 @@ class Classes:
         shape = Shape()
         for parent, base in reversed(self._kinds.parents(found)):
             place = TypeContext(found.scope, found.name, use.variables, use)
-            inherited = self.shape(self._annotations.use(parent, given(base), place))
+            inherited = self.shape(self._annotations.specializations.of(parent, given(base), place))
             shape.fields |= inherited.fields
             shape.root = inherited.root or shape.root
         self._read_bases(found, use, shape)
@@ -169,7 +169,7 @@ class Classes:
                 }
                 shape.fields["substring_quotes"] = FieldShape(None, quotes, is_required=True, node=base)
             elif not self._kinds.is_understood(name) and is_unread(self._names.meaning(bare(base), found.scope)):
-                self._remarks.leave_out("base", f"{found.name}({shown(base)[1:-1]})", base)
+                self._remarks.leave_out("base", f"{found.name}({written(base)})", base)
 
     def _read_body(self, found: SourceClass, use: Specialization, shape: Shape) -> None:
         body = found.node.body
@@ -191,7 +191,7 @@ class Classes:
                 case ast.Assign() if name := target(statement):
                     self._read_assignment(found, shape, name, statement)
                 case _:
-                    self._remarks.leave_out("statement", f"{found.name}: {shown(statement)[1:-1]}", statement)
+                    self._remarks.leave_out("statement", f"{found.name}: {written(statement)}", statement)
 
     def _read_field(
         self, found: SourceClass, use: Specialization, shape: Shape, name: str, statement: ast.AnnAssign
@@ -205,7 +205,7 @@ class Classes:
         if kind == "Final" and statement.value is not None and self._kinds.of(found) is Kind.MODEL:
             return  # pydantic takes it for a variable of the class
         place = TypeContext(found.inner, f"{found.name}.{name}", use.variables, use)
-        node, at, told = self._annotations.told(statement.annotation, statement.value, place)
+        node, at, told = self._annotations.wrappings.told(statement.annotation, statement.value, place)
         if told.is_hidden:
             shape.fields.pop(name, None)
             return
@@ -260,7 +260,7 @@ class Classes:
         elif self._constants.try_value(value, found.inner)[0]:
             raise refusal(statement, f"this is no field: {name} has no type", "write name: type = value")
         else:
-            self._remarks.leave_out("statement", f"{found.name}: {shown(statement)[1:-1]}", statement)
+            self._remarks.leave_out("statement", f"{found.name}: {written(statement)}", statement)
 
     def _is_validator(self, value: ast.Call, found: SourceClass) -> bool:
         func = value.func.func if isinstance(value.func, ast.Call) else value.func

@@ -11,7 +11,7 @@ from typing import Any, cast
 from core.errors import Invalid
 from core.pydantic_source.left_out import Remarks
 from core.pydantic_source.names import Alias, Names, SourceClass, SourceScope
-from core.python_syntax import refusal, shown
+from core.python_syntax import refusal, shown, written
 
 DEEPEST = 40
 """The deepest nesting of a type or a constant."""
@@ -46,7 +46,6 @@ class Constants:
         self._remarks = remarks
         self._depth = 0
         self._enums: dict[SourceClass, dict[str, Any]] = {}
-        self._bases: dict[SourceClass, set[str]] = {}
 
     def text(self, node: ast.expr, scope: SourceScope) -> str:
         """Return the text that *node* is."""
@@ -181,16 +180,12 @@ class Constants:
         if not isinstance(node, ast.Attribute):
             return None
         owner = self.names.meaning(node.value, scope)
-        if not isinstance(owner, SourceClass) or not self.is_enum(owner):
+        if not isinstance(owner, SourceClass) or not self.names.is_enum(owner):
             return None
         members = self.members(owner)
         return (node.attr, members[node.attr]) if node.attr in members else None
 
     # ── Enums ──
-
-    def is_enum(self, found: SourceClass) -> bool:
-        """Whether *found* derives from an enum."""
-        return bool(self._enum_bases(found) & _ENUM_BASES)
 
     def members(self, found: SourceClass) -> dict[str, Any]:
         """Return the members of an enum with their values."""
@@ -198,7 +193,7 @@ class Constants:
             return self._enums[found]
         members: dict[str, Any] = {}
         self._enums[found] = members
-        bases = self._enum_bases(found)
+        bases = self.names.library_bases(found)
         is_text = bool(bases & {"str", "StrEnum", "TextChoices"})
         automatic = _automatic(found.node, is_text="StrEnum" in bases)
         for statement in found.node.body:
@@ -216,7 +211,7 @@ class Constants:
                     if name not in ("__str__", "__repr__", "_generate_next_value_", "__format__"):
                         self._remarks.leave_out("method", f"{found.name}.{name}", statement)
                 case _:
-                    self._remarks.leave_out("statement", f"{found.name}: {shown(statement)[1:-1]}", statement)
+                    self._remarks.leave_out("statement", f"{found.name}: {written(statement)}", statement)
         return members
 
     def _add_member(
@@ -235,26 +230,8 @@ class Constants:
         else:
             members[name] = self.choice(value, found.inner)
 
-    def _enum_bases(self, found: SourceClass) -> set[str]:
-        """Return the library's classes that *found* and its bases derive from."""
-        if found not in self._bases:
-            bases: set[str] = set()
-            waiting, seen = [found], {found}
-            while waiting:
-                each = waiting.pop()
-                for base in each.node.bases:
-                    parent = self.names.meaning(base, each.scope)
-                    if not isinstance(parent, SourceClass):
-                        bases.add(self.names.known(base, each.scope))
-                    elif parent not in seen:
-                        seen.add(parent)
-                        waiting.append(parent)
-            self._bases[found] = bases
-        return self._bases[found]
-
 
 _NOTHING = object()
-_ENUM_BASES = frozenset({"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag", "ReprEnum"})
 
 
 def _is_auto(value: ast.expr) -> bool:

@@ -11,7 +11,7 @@ from core.pydantic_source.constants import Constants
 from core.pydantic_source.left_out import Remarks
 from core.pydantic_source.names import Alias, SourceScope
 from core.pydantic_source.scalars import CONSTRAINTS, NOTES, SCHEMA_WORDS, JsonSchema
-from core.python_syntax import refusal, shown
+from core.python_syntax import refusal, written
 
 # Arguments that change how pydantic reads or writes, and nothing about what is valid.
 _WITHOUT_EFFECT = frozenset(
@@ -109,7 +109,7 @@ class Tellings:
         elif (name := self._names.known(node, scope)) == "SkipJsonSchema":
             told.is_hidden = True
         elif not isinstance(node, ast.Constant) and name not in _WORDLESS:
-            self._remarks.leave_out("annotation", f"{told.where}: {shown(node)[1:-1]}", node)
+            self._remarks.leave_out("annotation", f"{told.where}: {written(node)}", node)
 
     def _tell_call(self, told: FieldSpec, node: ast.Call, scope: SourceScope) -> None:
         called = self._names.known(node.func, scope)
@@ -134,9 +134,9 @@ class Tellings:
             if is_plain and isinstance(value, dict):
                 told.schema = cast("JsonSchema", value)
             else:
-                self._remarks.leave_out("annotation", f"{told.where}: {shown(node)[1:-1]}", node)
+                self._remarks.leave_out("annotation", f"{told.where}: {written(node)}", node)
         elif called not in _WORDLESS:
-            self._remarks.leave_out("annotation", f"{told.where}: {shown(node.func)[1:-1]}", node)
+            self._remarks.leave_out("annotation", f"{told.where}: {written(node.func)}", node)
 
     def _tell_validator(self, told: FieldSpec, node: ast.Call, called: str) -> None:
         self._remarks.leave_out("validator", told.where, node)
@@ -156,7 +156,7 @@ class Tellings:
             self._tell_discriminator(told, inner, scope)
             return
         told.has_own_tag = True
-        self._remarks.leave_out("discriminator", f"{told.where}: {shown(node)[1:-1]}", node)
+        self._remarks.leave_out("discriminator", f"{told.where}: {written(node)}", node)
 
     def tell_keywords(self, told: FieldSpec, keywords: Iterable[ast.keyword], scope: SourceScope) -> None:
         """Read the arguments of ``Field``, or of ``conint`` and its like."""
@@ -209,7 +209,7 @@ class Tellings:
             told.alias = alias
             told.has_validation_alias = name == "validation_alias"
         elif not isinstance(node, ast.Constant):
-            self._remarks.leave_out("alias", f"{told.where}: {shown(node)[1:-1]}", node)
+            self._remarks.leave_out("alias", f"{told.where}: {written(node)}", node)
 
     def _alias(self, node: ast.expr, scope: SourceScope) -> str | None:
         """Return the name that a schema asks for: the first of the choices that is one; a path has none."""
@@ -227,7 +227,7 @@ class Tellings:
         if is_plain and name in ("title", "description"):
             is_plain = value is None or isinstance(value, str)
         if not is_plain:
-            self._remarks.leave_out(name, f"{told.where}: {shown(node)[1:-1]}", node)
+            self._remarks.leave_out(name, f"{told.where}: {written(node)}", node)
         elif name == "deprecated":
             told.notes[name] = bool(value)
         elif value is not None:
@@ -260,7 +260,7 @@ class Tellings:
             told.default = [value]
         else:
             told.default = []
-            self._remarks.leave_out("default", f"{told.where}: {shown(node)[1:-1]}", node)
+            self._remarks.leave_out("default", f"{told.where}: {written(node)}", node)
 
     def add_extra(self, extra: JsonSchema, where: str, node: ast.expr, scope: SourceScope) -> None:
         """Add what a source puts into a schema itself to *extra*; whatever is no word of JSON Schema is left out."""

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 from enum import StrEnum
 
-from core.pydantic_source.constants import Constants
 from core.pydantic_source.names import Foreign, Known, Meaning, Names, SourceClass, SourceScope
 from core.python_syntax import arguments, refusal, shown
 
@@ -41,9 +40,8 @@ OBJECTS = frozenset({Kind.MODEL, Kind.DATACLASS, Kind.TYPED_DICT})
 class Kinds:
     """Tells the classes of one source apart."""
 
-    def __init__(self, names: Names, constants: Constants) -> None:
+    def __init__(self, names: Names) -> None:
         self.names = names
-        self._constants = constants
         self._found: dict[SourceClass, Kind] = {}
 
     def of(self, found: SourceClass) -> Kind:
@@ -54,7 +52,7 @@ class Kinds:
         return self._found[found]
 
     def _of(self, found: SourceClass) -> Kind:
-        if self._constants.is_enum(found):
+        if self.names.is_enum(found):
             return Kind.ENUM
         decorators = {self.names.known(called(each), found.scope) for each in found.node.decorator_list}
         if "dataclass" in decorators:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from core.pydantic_source.made import made_class
 from core.python_syntax import Syntax, shown, target
@@ -24,6 +26,7 @@ _ANYWHERE = frozenset(
     """.split()  # noqa: SIM905 as above
 )
 """What means the same whatever module passes it on."""
+_ENUM_BASES = frozenset({"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag", "ReprEnum"})
 _VERSION_1 = re.compile(r"pydantic[._]v1")
 _VARIABLES = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
 
@@ -67,14 +70,15 @@ class SourceScope:
 
     def bind(self, name: str, line: int, meaning: Meaning) -> None:
         """Let *name* mean *meaning* from *line* on."""
-        self.bound.setdefault(name, []).append((line, meaning))
+        places = self.bound.setdefault(name, [])
+        places.append((max(line, places[-1][0]) if places else line, meaning))
 
     def find(self, name: str, line: int) -> Meaning | None:
         """Return what *name* means in *line*: what was bound last before it, else first after it."""
         scope: SourceScope | None = self
         while scope is not None:
             if places := scope.bound.get(name):
-                return next((found for at, found in reversed(places) if at <= line), places[0][1])
+                return places[max(0, bisect_right(places, line, key=itemgetter(0)) - 1)][1]
             scope = scope.outer
         return None
 
@@ -123,6 +127,7 @@ class Names:
         """What stands at the top and is neither import, class nor assignment."""
         self.earlier: list[SourceClass] = []
         """The classes whose names were bound anew by later ones."""
+        self._library_bases: dict[SourceClass, frozenset[str]] = {}
         self.is_version_1 = False
         """Whether its models are those of pydantic 1, by where they are imported from."""
         self._parameters = syntax.parameters
@@ -253,6 +258,30 @@ class Names:
         """Return the library's name that *node* means, whatever it was imported as; nothing for anything else."""
         found = self.meaning(node, scope)
         return found.name if isinstance(found, Known) else ""
+
+    def library_bases(self, found: SourceClass) -> frozenset[str]:
+        """Return the names of the libraries' classes that *found* and its bases derive from."""
+        if found not in self._library_bases:
+            bases: set[str] = set()
+            waiting, seen = [found], {found}
+            while waiting:
+                each = waiting.pop()
+                for written in each.node.bases:
+                    base = written.value if isinstance(written, ast.Subscript) else written
+                    parent = self.meaning(base, each.scope)
+                    if isinstance(parent, SourceClass) and parent in self._library_bases:
+                        bases |= self._library_bases[parent]
+                    elif not isinstance(parent, SourceClass):
+                        bases.add(self.known(base, each.scope))
+                    elif parent not in seen:
+                        seen.add(parent)
+                        waiting.append(parent)
+            self._library_bases[found] = frozenset(bases)
+        return self._library_bases[found]
+
+    def is_enum(self, found: SourceClass) -> bool:
+        """Whether *found* derives from an enum."""
+        return bool(self.library_bases(found) & _ENUM_BASES)
 
     def is_variable(self, found: Meaning | None) -> bool:
         """Whether *found* is a type variable."""

@@ -16,7 +16,7 @@ from core.pydantic_source.kinds import Kinds, bare, called
 from core.pydantic_source.left_out import Remarks
 from core.pydantic_source.names import Alias, Code, Known, SourceClass, SourceScope
 from core.pydantic_source.scalars import JsonSchema
-from core.python_syntax import shown, target
+from core.python_syntax import target, written
 
 _GENERATORS: dict[str, Callable[[str], str]] = {"to_camel": to_camel, "to_pascal": to_pascal, "to_snake": to_snake}
 _Setting = tuple[str | None, ast.expr, SourceScope]
@@ -150,13 +150,13 @@ class Configs:
                 yield from self._settings(found, left, scope)
                 yield from self._settings(found, right, scope)
             case _:
-                self._remarks.leave_out("setting", f"{found.name}: {shown(node)[1:-1]}", node)
+                self._remarks.leave_out("setting", f"{found.name}: {written(node)}", node)
 
     def _with(self, config: Config, found: SourceClass, name: str | None, node: ast.expr, scope: SourceScope) -> Config:
         """Return *config* with one setting more; one that says what a schema cannot is left out."""
         if name in _WITHOUT_EFFECT:
             return config
-        where = f"{found.name}: {name or shown(node)[1:-1]}"
+        where = f"{found.name}: {name or written(node)}"
         is_plain, value = self._constants.try_value(node, scope)
         changes: dict[str, Any] = {}
         match name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,11 +19,13 @@ from core.pydantic_source.left_out import Omission, Remarks
 from core.pydantic_source.names import Alias, Names, SourceClass, SourceScope
 from core.pydantic_source.scalars import JsonSchema
 from core.pydantic_source.settings import Configs
-from core.python_syntax import parsed, refusal, shown, syntax
+from core.python_syntax import LONGEST_SHOWN, parsed, refusal, syntax, written
 
 MOST_STEPS = 20_000
 """The most types and constants that one schema may lead to once aliases are followed."""
 _MOST_MENTIONS = 200_000
+MOST_LISTED = 20
+"""The most models that a sentence lists."""
 _REFRESHERS = frozenset({"model_rebuild", "update_forward_refs", "__pydantic_model__", "rebuild_dataclass"})
 """What only tells pydantic to look again."""
 
@@ -50,7 +52,7 @@ class PydanticSource:
     def __init__(self, text: str) -> None:
         try:
             self._names = Names(syntax(text))
-            kinds = Kinds(self._names, Constants(self._names, Remarks(_MOST_MENTIONS)))
+            self._kinds = kinds = Kinds(self._names)
             objects = [each for each in self._names.classes if kinds.of(each) in OBJECTS]
             if not objects:
                 self._names.look_into_functions()
@@ -58,7 +60,7 @@ class PydanticSource:
             if not objects:  # perhaps the class that they derive from is a model
                 objects = [each for each in self._names.classes if kinds.of(each) is Kind.FOREIGN]
             self._objects = {each.name: each for each in objects}
-            self.roots = tuple(self._roots(kinds))
+            self.roots = tuple(self._roots())
         except RecursionError:
             raise _too_deep() from None
 
@@ -83,7 +85,7 @@ class PydanticSource:
         name = root or self.likely_root
         found = self._objects.get(name)
         if found is None:
-            known = ", ".join(list(self._objects)[:20])
+            known = listed(self._objects)
             raise Invalid(f"The source has no model {name[:80]!r}; it has {known}.")
         try:
             return self._read(found)
@@ -91,7 +93,7 @@ class PydanticSource:
             raise _too_deep() from None
 
     def _no_model(self) -> Invalid:
-        kinds = Kinds(self._names, Constants(self._names, Remarks(MOST_STEPS)))
+        kinds = self._kinds
         plain = [each for each in self._names.classes if kinds.of(each) is Kind.PLAIN]
         for each in plain:
             try:
@@ -109,7 +111,7 @@ class PydanticSource:
     def _read(self, root: SourceClass) -> SourceSchema:
         remarks = Remarks(MOST_STEPS)
         constants = Constants(self._names, remarks)
-        kinds = Kinds(self._names, constants)
+        kinds = self._kinds
         tellings = Tellings(constants, remarks)
         configs = Configs(kinds, constants, tellings, remarks)
         annotations = Annotations(kinds, configs, constants, tellings, remarks)
@@ -144,12 +146,12 @@ class PydanticSource:
                 case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr))) if attr in _REFRESHERS:
                     pass
                 case _:
-                    remarks.leave_out("statement", shown(statement)[1:-1], statement)
+                    remarks.leave_out("statement", written(statement), statement)
 
     # ── Roots ──
 
-    def _roots(self, kinds: Kinds) -> Iterator[str]:
-        used = self._used()
+    def _roots(self) -> Iterator[str]:
+        used, kinds = self._used(), self._kinds
         models = [each for each in self._objects.values() if kinds.of(each) is not Kind.TYPED_DICT]
         models = models or list(self._objects.values())
         models = [each for each in models if not each.is_inner] or models
@@ -209,6 +211,13 @@ def json_schema_from_source(source: str, model: str | None = None) -> dict[str, 
 
     """
     return PydanticSource(source).read(model).schema
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return *names* in a row, short enough for a sentence."""
+    known = [name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 1]}…" for name in names]
+    more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+    return ", ".join(known[:MOST_LISTED]) + more
 
 
 def _too_deep() -> Invalid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import warnings
 from types import ModuleType
@@ -303,16 +304,24 @@ PIECES = (
     "RootModel[", "TypeVar('T', bound=", "#", "yield", "await ", "match X:", "case ", "\t", "x.y.z",
     "model_config = ConfigDict(", "1e999",
 )  # fmt: skip
+WORDS = (
+    "int", "M", "T", "Base", "list[M]", "Optional[M]", "Literal['a']", "Enum", "TypedDict", "BaseModel", "Self",
+    "Field(ge=1)", "NamedTuple", "dict[int, M]", "RootModel[M]", "tuple[M, ...]", "Annotated[M, 1]", "dataclass",
+    "Generic[T]",
+)  # fmt: skip
 TEXTS = [HEAD + source for source, _ in SOURCES.values()] + [source for source, _, _ in OTHERS.values()]
 
 
 def mutated(text: str, dice: random.Random) -> str:
-    """Return *text* with a few pieces put in, lines taken out, doubled and moved."""
-    for _ in range(dice.randint(1, 6)):
+    """Return *text* with a few pieces put in, names for others, lines taken out and doubled."""
+    for _ in range(dice.randint(1, 4)):
         place, other = sorted((dice.randint(0, len(text)), dice.randint(0, len(text))))
         lines = text.split("\n")
         line = dice.randrange(len(lines))
-        match dice.randrange(7):
+        match dice.randrange(10):
+            case 7 | 8 | 9 if names := [found.span() for found in re.finditer(r"\b[A-Za-z_]\w*", text)]:
+                start, end = dice.choice(names)
+                text = text[:start] + dice.choice((*WORDS, text[slice(*dice.choice(names))])) + text[end:]
             case 0 | 1:
                 text = text[:place] + dice.choice(PIECES) + text[place:]
             case 2:

@@ -552,6 +552,65 @@ def test_aliases_cannot_multiply() -> None:
         json_schema_from_source(f"A0 = int\n{doubled}\n{M}a: A34")
 
 
+GENERIC = 'T = TypeVar("T")\nclass Box(BaseModel, Generic[T]):\n    x: T\n'
+MULTIPLYING = {
+    "lists of lists": "A0 = 1\n"
+    + "".join(f"A{n} = [A{n - 1}, A{n - 1}]\n" for n in range(1, 38))
+    + M
+    + "a: list = A37",
+    "texts of texts": "A0 = 'x'\n"
+    + "".join(f"A{n} = A{n - 1} + A{n - 1}\n" for n in range(1, 38))
+    + M
+    + "a: str = A37",
+    "literals of literals": (
+        "L0 = Literal['a']\n" + "".join(f"L{n} = Literal[L{n - 1}, L{n - 1}]\n" for n in range(1, 38)) + M + "a: L37"
+    ),
+    "generic aliases": (
+        GENERIC + "A1 = Box[T]\n" + "".join(f"A{n} = A{n - 1}[tuple[T, T]]\n" for n in range(2, 35)) + M + "a: A34[int]"
+    ),
+    "generics of generics": (
+        GENERIC
+        + "C0 = Box\n"
+        + "".join(
+            f"class C{n}(BaseModel, Generic[T]):\n    x: C{n - 1}[list[T]]\n    y: C{n - 1}[set[T]]\n"
+            for n in range(1, 30)
+        )
+        + M
+        + "a: C29[int]"
+    ),
+    "bases of bases": (
+        "class C0(BaseModel): pass\nclass D0(C0): pass\n"
+        + "".join(f"class C{n}(C{n - 1}, D{n - 1}): pass\nclass D{n}(C{n - 1}, D{n - 1}): pass\n" for n in range(1, 60))
+        + "class M(C59, D59):\n    a: int"
+    ),
+    "a long line of bases": "".join(
+        f"class C{n}({f'C{n - 1}' if n else 'BaseModel'}):\n    a: int\n" for n in range(3_000)
+    ),
+    "a name that is bound anew": "X = int\n" * 6_000 + M + "a: X\n" + "X = int\n" * 6_000,
+    "lines without an end": "\n" * 199_000,
+    "brackets without an end": "class A[\n" * 20_000,
+    "brackets in brackets": "class A[" * 8_000 + "]" * 8_000,
+    "one union for many fields": (
+        "".join(f"class C{n}(BaseModel):\n    k: Literal['c{n}']\n" for n in range(100))
+        + f"U = Union[{', '.join(f'C{n}' for n in range(100))}]\n"
+        + M
+        + "\n    ".join(f"a{n}: U = Field(discriminator='k')" for n in range(500))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MULTIPLYING)
+def test_nothing_multiplies_while_it_is_read(name: str) -> None:
+    """Whatever doubles at each step is counted while it is built; it ends in a schema or in one sentence, soon."""
+    began = time.process_time()
+    try:
+        sentence = told(PydanticSource(MULTIPLYING[name]).read().left_out)
+    except Invalid as error:
+        sentence = error.message
+    assert len(sentence) < 500
+    assert time.process_time() - began < 3
+
+
 def test_long_unions_are_read() -> None:
     """A union of hundreds of alternatives is no deep nesting."""
     choices = " | ".join(f"Literal['c{n}']" for n in range(300))
