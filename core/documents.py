@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from core.pricing import billing
+
 if TYPE_CHECKING:
     from core.attempts import Attempt
     from core.pricing import Usage
@@ -92,6 +94,8 @@ def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
         "estimated": usage is not None and usage.estimated,
         "cost_nano_usd": None if cost is None else cost.nano_usd,
         "price": None if cost is None else cost.price.as_dict(),
+        "answered_model": answer.model,
+        "billing": billing(usage, cost),
         "drill_id": attempt.drill_id,
         "field_errors": _field_errors(attempt.field_errors),
     }
@@ -115,6 +119,8 @@ def _stored_attempt(rung: Rung) -> dict[str, Any]:
         "estimated": rung.estimated,
         "cost_nano_usd": rung.cost_nano_usd,
         "price": rung.price,
+        "answered_model": rung.answered_model,
+        "billing": rung.billing,
         "drill_id": rung.drill_id,
         "field_errors": _field_errors(rung.field_errors),
     }

@@ -115,6 +115,21 @@ class Price(BaseModel):
     source: str
 
 
+class Billing(BaseModel):
+    """How a call was billed beside its tokens, where that is not the usual."""
+
+    tier: str | None = Field(default=None, description="The service tier that answered, such as `priority` or `flex`.")
+    geo: str | None = Field(default=None, description="The region that the call was kept in, such as `us`.")
+    cache_write_1h_tokens: int | None = Field(
+        default=None, description="The part of what was written to the provider's cache that is kept for an hour."
+    )
+    remark: str | None = Field(
+        default=None,
+        description="What a person should know: where what the provider told contradicts itself and how it was taken, "
+        "that no price is published for the tier, or that the one who answered was billed and not the one asked.",
+    )
+
+
 class Attempt(BaseModel):
     """One provider call."""
 
@@ -134,6 +149,8 @@ class Attempt(BaseModel):
     estimated: bool = Field(description="Whether usage and cost are our estimate, because the provider never told.")
     cost_nano_usd: int | None = Field(description="Null where the model has no known price, or nothing was paid for.")
     price: Price | None
+    answered_model: str | None = Field(description="Who the provider says answered.")
+    billing: Billing | None = Field(description="Null for a call that was billed as usual.")
     drill_id: str | None = Field(description="The fire drill that it met; null for almost all.")
     field_errors: list[FieldError]
 

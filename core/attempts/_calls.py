@@ -146,10 +146,12 @@ class Calls:
         """Write one attempt down, with what it used and cost."""
         usage, candidate = answer.usage, call.candidate
         is_whole = error is None or error.told_all
-        is_known = usage is not None and is_whole and answer.is_usage_final
+        is_known = usage is not None and usage.is_told and is_whole and answer.is_usage_final
         if not is_known and (error is None or error.was_sent):
             usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
-        elif outcome.is_valid and usage is not None and is_known:
+        elif not is_known:
+            usage = usage if usage is not None and usage.is_told else None
+        elif outcome.is_valid and usage is not None:
             self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
         if call.injected is not None:
             usage, detail = call.injected.paid(usage), call.injected.told(detail)
@@ -168,7 +170,9 @@ class Calls:
             error_detail=detail,
             answer=answer,
             usage=usage,
-            cost=self._prices.cost(candidate.provider, candidate.model, usage, call.started) if usage else None,
+            cost=self._prices.cost(candidate.provider, candidate.model, usage, call.started, answered=answer.model)
+            if usage
+            else None,
             field_errors=problems,
             asked=call.asked,
             drill_id=call.injected.drill.id if call.injected else None,

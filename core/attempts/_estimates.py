@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.pricing import Usage
 from core.providers import Answer
@@ -62,13 +63,10 @@ def estimate(answer: Answer, expected: Usage, likely: Callable[[int], int], *, i
     Input is what was told, or all that was sent. Output is what was seen and, unless the answer came whole, a likely
     rest: *likely* says how long an answer becomes of which so many tokens are known.
     """
-    told = answer.usage or Usage(input_tokens=expected.input_tokens)
+    told = answer.usage or Usage()
     seen = max(told.output_tokens, -(-len(answer.text.encode()) // BYTES_PER_TOKEN))
-    return Usage(
-        input_tokens=told.input_tokens,
-        cached_tokens=told.cached_tokens,
-        cache_write_tokens=told.cache_write_tokens,
-        output_tokens=seen if is_whole and answer.text else max(told.output_tokens, likely(seen)),
-        reasoning_tokens=told.reasoning_tokens,
-        estimated=True,
-    )
+    if is_whole and told.output_tokens and not told.is_told:
+        output = told.output_tokens
+    else:
+        output = seen if is_whole and answer.text else max(told.output_tokens, likely(seen))
+    return replace(told, input_tokens=told.input_tokens or expected.input_tokens, output_tokens=output, estimated=True)

@@ -31,7 +31,7 @@ def checked_limit(nano_usd: int) -> int:
 
 
 def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
-    """Return the scope of a budget and what it names."""
+    """Return the scope of a budget and what it names: a model by the one name of all its names."""
     kind, name = one_of(Scope, scope, "scope"), name.strip()
     if (kind is Scope.TENANT) == bool(name):
         raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
@@ -41,7 +41,7 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
             f"A model is written provider/name, with one of {', '.join(PROVIDERS)}, such as openai/gpt-4o; "
             f"this is {name!r}."
         )
-    return kind, name
+    return kind, kind.named(name)
 
 
 def one_of(kind: type[_Kind], value: str, what: str) -> _Kind:

@@ -63,10 +63,12 @@ def drafted(
         Conflict: it is no longer at *expected_version*.
 
     """
-    governing = select(Budget).where(
-        Budget.tenant_id == tenant.id, Budget.scope == wanted.scope.value, Budget.scope_name == wanted.scope_name
-    )
-    found = session.exec(governing.with_for_update(**FOR_CHANGE) if is_kept else governing).first()
+    governing = select(Budget).where(Budget.tenant_id == tenant.id, Budget.scope == wanted.scope.value)
+    if wanted.scope is not Scope.MODEL:  # a model may stand there by another of its names, from an older release
+        governing = governing.where(Budget.scope_name == wanted.scope_name)
+    rows = session.exec(governing.with_for_update(**FOR_CHANGE) if is_kept else governing).all()
+    meant = [one for one in rows if wanted.scope.named(one.scope_name) == wanted.scope_name]
+    found = min(meant, key=lambda one: (one.removed_at is not None, one.scope_name != wanted.scope_name), default=None)
     version = found.version if found and found.removed_at is None else 0
     if expected_version is not None and version != expected_version:
         raise Conflict(

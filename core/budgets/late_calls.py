@@ -42,7 +42,7 @@ SELECT late.account_id, late.id, late.generation_id, late.cost_nano_usd, late.es
         AND e.account_id || '' = c.id AND e.kind = 'opening_balance' AND e.cause = a.id) AS counted
     FROM asked JOIN account c ON c.id = asked.account_id JOIN budget b ON b.id = c.budget_id {calls}
     WHERE g.started_at + 0 >= c.starts_at AND g.started_at + 0 < c.ends_at AND a.cost_nano_usd IS NOT NULL
-    AND b.scope_name = {subject}
+    AND (b.scope_name = {subject} OR b.scope = 'model' AND b.scope_name = a.provider || '/' || a.model)
 ) late WHERE late.charges = 0 AND late.cost_nano_usd <> late.counted""".replace("{subject}", SUBJECT_OF_ANY_SQL)
 _BY_ID = (
     ("account_id", "generation_id"),

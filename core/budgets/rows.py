@@ -19,7 +19,7 @@ def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> B
         timezone=tenant.timezone,
         limit_nano_usd=budget.limit_nano_usd,
         scope=Scope(budget.scope),
-        scope_name=budget.scope_name,
+        scope_name=Scope(budget.scope).named(budget.scope_name),
         period=Period(budget.period),
         starts_at=budget.starts_at,
         ends_at=budget.ends_at,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.budgets.periods import Period, Span, period_around
-from core.pricing import NANO
+from core.pricing import NANO, family_of
 
 
 class Scope(StrEnum):
@@ -26,8 +26,20 @@ class Scope(StrEnum):
         return self is Scope.MODEL
 
     def subject(self, *, model: str, schema: str, route: str) -> str:
-        """Return what of a call a budget must name to cover it; *model* is ``provider/name``."""
-        return {Scope.TENANT: "", Scope.MODEL: model, Scope.SCHEMA: schema, Scope.ROUTE: route}[self]
+        """Return what of a call a budget must name to cover it; *model* is ``provider/name``, by any of its names."""
+        match self:
+            case Scope.TENANT:
+                return ""
+            case Scope.MODEL:
+                return family_of(model)
+            case Scope.SCHEMA:
+                return schema
+            case Scope.ROUTE:
+                return route
+
+    def named(self, name: str) -> str:
+        """Return what a budget of this scope that was set for *name* covers: for a model, its family."""
+        return family_of(name) if self is Scope.MODEL else name
 
     @property
     def subject_sql(self) -> str:
@@ -37,7 +49,7 @@ class Scope(StrEnum):
 
 _SUBJECTS: Mapping[Scope, str] = {
     Scope.TENANT: "''",
-    Scope.MODEL: "a.provider || '/' || a.model",
+    Scope.MODEL: "COALESCE(a.family, a.provider || '/' || a.model)",
     Scope.SCHEMA: "g.schema_name",
     Scope.ROUTE: "g.route",
 }

@@ -5,8 +5,9 @@ knows is unpriced: ``None``, never 0.
 """
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
-from core.pricing._listed import SOURCE, VENDORS, listed
-from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, nano_usd, usd
+from core.pricing._listed import SOURCE, VENDORS, canonical_name, listed
+from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, billing, nano_usd, usd
+from core.pricing._names import bare_name, family_name, family_of
 from core.pricing._overrides import Prices, books, states
 from core.pricing._terms import PriceTerms, Rates
 from core.pricing._work import PricedModel, UnpricedModel
@@ -28,7 +29,12 @@ __all__ = [
     "UnpricedModel",
     "Usage",
     "as_dollars",
+    "bare_name",
+    "billing",
     "books",
+    "canonical_name",
+    "family_name",
+    "family_of",
     "listed",
     "nano_usd",
     "states",

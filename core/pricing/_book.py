@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from core.pricing._listed import listed
+from core.pricing._listed import canonical_name, listed
 from core.pricing._money import Cost, Usage, as_dollars
+from core.pricing._names import bare_name, family_name, fine_tuned_from
 from core.pricing._terms import PriceTerms, Rates, made
 
 ANY_MODEL = "*"
@@ -72,40 +74,73 @@ class OverridingPrice:
 
     def terms(self, model: str, day: date) -> PriceTerms | None:
         """Return what *model* costs under it on *day*; ``None`` if the list, which it refers to, does not know it."""
-        own = {"date": self.from_at.isoformat().replace("+00:00", "Z"), "override_id": self.id}
+        own: dict[str, Any] = {"date": self.from_at.isoformat().replace("+00:00", "Z"), "override_id": self.id}
         if self.base is not None:
-            return made(self.provider, model, self.base, self.tiers, source="override: own rates", **own)
+            rates = "override: own rates"
+            return made(self.provider, model, self.base, self.tiers, source=rates, is_flat=True, **own)
         found = listed(self.provider, model, day)
         if found is None or self.discount_percent is None:
             return found
-        percent = self.discount_percent
-        tiers = [(above, rates.less(percent)) for above, rates in found.tiers]
-        source = f"override: {percent.normalize():f} % off {found.price.source}"
-        return made(self.provider, found.price.model, found.base.less(percent), tiers, source=source, **own)
+        return _less(found, self.discount_percent, **own)
+
+
+def _less(found: PriceTerms, percent: Decimal, **own: Any) -> PriceTerms:
+    """Return a price with *percent* off, in every tier and region."""
+    return made(
+        found.price.provider,
+        found.price.model,
+        found.base.less(percent),
+        [(above, rates.less(percent)) for above, rates in found.tiers],
+        source=f"override: {percent.normalize():f} % off {found.price.source}",
+        tier=found.price.tier,
+        geo=found.price.geo,
+        variants={how: _less(variant, percent, **own) for how, variant in found.variants.items()},
+        **own,
+    )
 
 
 class PriceBook:
     """What every model costs one tenant, at any time. Frozen: a further decision makes a new book.
 
     Of the overrides that have begun, one for the tenant goes before one for all, one for the model before one for every
-    model of its provider, and of several for the same the one that began last.
+    model of its provider, and of several for the same the one that began last. An override of a model holds for all of
+    its names (``core/pricing/_names.py``).
     """
 
     def __init__(self, overrides: Sequence[OverridingPrice] = ()) -> None:
         self._lines: dict[tuple[str, str, str], list[OverridingPrice]] = defaultdict(list)
         for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
             if one.withdrawn_at is None:
-                self._lines["" if not one.tenant_id else "own", one.provider, one.model].append(one)
+                name = one.model if one.model == ANY_MODEL else canonical_name(one.provider, one.model)
+                self._lines["" if not one.tenant_id else "own", one.provider, name].append(one)
         self._kept: dict[tuple[str, str, date], tuple[tuple[datetime, PriceTerms | None], ...]] = {}
 
-    def cost(self, provider: str, model: str, usage: Usage, at: datetime) -> Cost | None:
+    def cost(
+        self, provider: str, model: str, usage: Usage, at: datetime, *, answered: str | None = None
+    ) -> Cost | None:
         """Return what *usage* costs on *model* in a call that began at *at*; ``None`` if unpriced.
 
         One attempt at a time, so that a sum over re-asks never climbs into a long-context tier that no single call
-        reached.
+        reached. Where *answered*, the model that the vendor says has answered, is another one and has a price, that is
+        the price: a router's name and an alias are billed as what stood behind them. An operator's own rates for the
+        name that was asked go before that.
         """
         terms = self.terms(provider, model, at)
+        if answered and answered != model and _is_another(provider, model, answered):
+            override = self.override(provider, model, at)
+            is_ours = override is not None and override.base is not None and override.model != ANY_MODEL
+            own = None if is_ours else self._billed(provider, answered, at, override)
+            if own is not None:
+                cost = own.cost(usage)
+                said = f"Billed as {own.price.model}, which answered."
+                return replace(cost, remark=f"{cost.remark} {said}".strip())
         return None if terms is None else terms.cost(usage)
+
+    def _billed(self, provider: str, answered: str, at: datetime, asked: OverridingPrice | None) -> PriceTerms | None:
+        """Return the price of who answered, with the discount that *asked*, the override of who was asked, gives."""
+        if asked is not None and asked.kind is OverrideKind.DISCOUNT and self.override(provider, answered, at) is None:
+            return asked.terms(answered, at.date())
+        return self.terms(provider, answered, at)
 
     def worst_nano_usd(
         self, provider: str, model: str, input_tokens: int, output_tokens: int, at: datetime
@@ -153,5 +188,21 @@ class PriceBook:
 
     def _lines_of(self, provider: str, model: str) -> list[list[OverridingPrice]]:
         """Return the overrides that could speak for a model, those that go first first, each line ascending."""
-        keys = [(whose, provider, name) for whose in ("own", "") for name in (model, ANY_MODEL)]
+        names = dict.fromkeys((*_names(provider, model), ANY_MODEL))
+        keys = [(whose, provider, name) for whose in ("own", "") for name in names]
         return [self._lines[key] for key in keys if key in self._lines]
+
+
+def _names(provider: str, model: str) -> tuple[str, ...]:
+    """Return the names by which an override may speak for a model, the most exact first."""
+    family = family_name(provider, model)
+    made_of = fine_tuned_from(bare_name(provider, model))
+    tuned = (f"ft:{family_name(provider, made_of)}",) if made_of else ()
+    return (canonical_name(provider, model), family, *tuned)
+
+
+def _is_another(provider: str, model: str, answered: str) -> bool:
+    """Whether the one who answered is not who was asked, by any name; a fine-tuned one is not told from its base."""
+    if fine_tuned_from(bare_name(provider, model)):
+        return False
+    return canonical_name(provider, answered) != canonical_name(provider, model)

@@ -83,8 +83,10 @@ def read(row: PriceOverride) -> OverridingPrice:
         model=row.model,
         from_at=row.from_at,
         kind=kind,
-        base=_numbers({name: getattr(row, name) for name in RATES}) if kind is OverrideKind.RATES else None,
-        tiers=tuple((tier["from_input_tokens"], _numbers(tier)) for tier in row.tiers or ()),
+        base=_numbers({name: getattr(row, name) for name in RATES}, row.provider)
+        if kind is OverrideKind.RATES
+        else None,
+        tiers=tuple((tier["from_input_tokens"], _numbers(tier, row.provider)) for tier in row.tiers or ()),
         discount_percent=None if row.discount_percent is None else Decimal(row.discount_percent),
         reason=row.reason,
         actor=row.actor,
@@ -161,13 +163,19 @@ def _decimal(given: Any) -> Decimal | None:
     return amount if amount.is_finite() else None
 
 
-def _numbers(row: Mapping[str, Any]) -> Rates:
-    """Return the four rates of a row or a tier; a cache rate that is missing is the input's."""
+def _numbers(row: Mapping[str, Any], provider: str) -> Rates:
+    """Return the rates of a row or a tier; a cache rate that is missing is the input's.
+
+    Anthropic's writing for an hour costs twice the input where that for five minutes costs 1.25 times as much: an
+    operator gives the latter, and the former keeps its distance.
+    """
     fresh = nano_usd(row["input_usd_per_mtok"])
     cached, written = row.get("cached_usd_per_mtok"), row.get("cache_write_usd_per_mtok")
+    short = fresh if written is None else nano_usd(written)
     return Rates(
         fresh=fresh,
         cached=fresh if cached is None else nano_usd(cached),
-        written=fresh if written is None else nano_usd(written),
+        written=short,
         output=nano_usd(row["output_usd_per_mtok"]),
+        written_1h=-(-short * 8 // 5) if provider == "anthropic" and written is not None else None,
     )

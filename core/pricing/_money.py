@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar. A cached token can cost 75 of them; nothing smaller is sold."""
@@ -18,19 +19,33 @@ class Usage:
     cached_tokens: int = 0
     """The part of the input that was read from the provider's cache."""
     cache_write_tokens: int = 0
-    """The part of the input that was written to the provider's cache."""
+    """The part of the input that was written to the provider's cache, for however long."""
+    cache_write_1h_tokens: int = 0
+    """The part of what was written that is kept for an hour."""
     output_tokens: int = 0
     """All output, reasoning included."""
     reasoning_tokens: int = 0
     """The part of the output that was thought and not shown."""
     estimated: bool = False
     """Whether the wire never told, so that we did."""
+    tier: str = ""
+    """The service tier that answered, such as ``priority`` or ``flex``; empty for the standard one, and in a sum."""
+    geo: str = ""
+    """The region that the call was kept in, such as ``us``; empty where it was in none, and in a sum."""
+    remark: str = ""
+    """Where what the wire told contradicts itself: how it was taken. Empty in a sum."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is a whole usage: every call has input."""
+        return self.input_tokens > 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             estimated=self.estimated or other.estimated,
@@ -56,6 +71,10 @@ class Price:
     """The day for which the list gave it, or the time from which the override holds."""
     override_id: str | None = None
     """The override it comes from."""
+    tier: str = ""
+    """The service tier whose price it is; empty for the standard one."""
+    geo: str = ""
+    """The region whose surcharge is in it; empty for none."""
 
     def as_dict(self) -> dict[str, str]:
         """Return what is frozen on the attempt."""
@@ -69,7 +88,8 @@ class Price:
             "source": self.source,
             "date": self.date,
         }
-        return frozen | ({"override_id": self.override_id} if self.override_id else {})
+        more = {"override_id": self.override_id or "", "tier": self.tier, "geo": self.geo}
+        return frozen | {name: value for name, value in more.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +101,27 @@ class Cost:
     price: Price
     cache_saved_nano_usd: int = 0
     """What the provider's cache took off, rounded down; below 0 where writing cost more than reading saved."""
+    remark: str = ""
+    """What a person should know of it: that no price was found for how the call was served, or whose price it is."""
+
+
+def billing(usage: Usage | None, cost: Cost | None) -> dict[str, Any] | None:
+    """Return what is kept of how a call was billed, beside its tokens and its price; ``None`` where it is the usual.
+
+    ``tier``, ``geo`` and ``cache_write_1h_tokens`` as on the usage, and ``remark``, a sentence for people: where what
+    the vendor told contradicts itself, where no price was found for how it was served, or who was billed in another's
+    stead.
+    """
+    if usage is None:
+        return None
+    remarks = dict.fromkeys(filter(None, (usage.remark, cost.remark if cost else "")))
+    kept = {
+        "tier": usage.tier,
+        "geo": usage.geo,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "remark": " ".join(remarks),
+    }
+    return {name: value for name, value in kept.items() if value} or None
 
 
 def usd(nano: int | None) -> float | None:

@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
 from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook
+from core.pricing._listed import canonical_name
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -245,7 +246,7 @@ def states(overrides: Iterable[OverridingPrice], now: datetime) -> dict[str, str
         elif one.from_at > now:
             found[one.id] = "future"
         else:
-            line = (one.tenant_id, one.provider, one.model)
+            line = (one.tenant_id, one.provider, canonical_name(one.provider, one.model))
             if line in active:
                 found[active[line].id] = "past"
             active[line] = one

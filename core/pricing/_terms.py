@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from core.pricing._money import Cost, Price, Usage, as_dollars
 
 _MILLION = 1_000_000
+ANY_REGION = "*"
+"""Among the variants of a price: each region, where all cost the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,21 +22,34 @@ class Rates:
     """Input that is neither read from nor written to the cache."""
     cached: int
     written: int
+    """Input that is written to the cache, for some minutes."""
     output: int
+    written_1h: int | None = None
+    """Input that is written to the cache for an hour; ``None`` where that costs what any writing costs."""
+
+    @property
+    def long_written(self) -> int:
+        """What input costs that is written to the cache for an hour."""
+        return self.written if self.written_1h is None else self.written_1h
 
     @property
     def dearest_input(self) -> int:
         """The most that a million tokens of input can cost, however they are cached."""
-        return max(self.fresh, self.cached, self.written)
+        return max(self.fresh, self.cached, self.written, self.long_written)
+
+    def times(self, factor: Decimal) -> Rates:
+        """Return these rates multiplied by *factor*, each rounded up."""
+        return Rates(
+            fresh=math.ceil(self.fresh * factor),
+            cached=math.ceil(self.cached * factor),
+            written=math.ceil(self.written * factor),
+            output=math.ceil(self.output * factor),
+            written_1h=None if self.written_1h is None else math.ceil(self.written_1h * factor),
+        )
 
     def less(self, percent: Decimal) -> Rates:
         """Return these rates with *percent* off, each rounded up."""
-        return Rates(
-            fresh=_less(self.fresh, percent),
-            cached=_less(self.cached, percent),
-            written=_less(self.written, percent),
-            output=_less(self.output, percent),
-        )
+        return self.times((100 - percent) / 100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +61,10 @@ class PriceTerms:
     """Rates of every token of a call whose input is larger than so many tokens, ascending."""
     price: Price
     """The same for people, as it is frozen on each attempt."""
+    variants: Mapping[tuple[str, str], PriceTerms] = field(default_factory=dict[tuple[str, str], "PriceTerms"])
+    """The price in another service tier or region, by tier and region; each may be empty, a region ``*``."""
+    is_flat: bool = False
+    """Whether it holds however a call is served: an operator said so much per token."""
 
     def rates(self, input_tokens: int) -> Rates:
         """Return the rates of a call with so much input."""
@@ -55,25 +74,58 @@ class PriceTerms:
         return self.base
 
     def cost(self, usage: Usage) -> Cost:
-        """Return what one call costs, rounded up, and what the cache took off it, rounded down."""
+        """Return what one call costs, rounded up, and what the cache took off it, rounded down.
+
+        Where no price is known for its service tier or region, the standard one is taken, and the cost remarks on it.
+        """
+        if (usage.tier or usage.geo) and not self.is_flat:
+            served, remark = self._served(usage.tier, usage.geo)
+            return replace(served.plain_cost(usage), remark=remark) if remark else served.plain_cost(usage)
+        return self.plain_cost(usage)
+
+    def plain_cost(self, usage: Usage) -> Cost:
+        """Return the same by these very rates, however the call was served."""
         rates = self.rates(usage.input_tokens) if self.tiers else self.base
         cached, written, fresh_rate = usage.cached_tokens, usage.cache_write_tokens, rates.fresh
         saved = cached * (fresh_rate - rates.cached) - written * (rates.written - fresh_rate)
+        if usage.cache_write_1h_tokens:
+            saved -= usage.cache_write_1h_tokens * (rates.long_written - rates.written)
         total = usage.input_tokens * fresh_rate - saved + usage.output_tokens * rates.output
         return Cost(-(-total // _MILLION), self.price, saved // _MILLION)
+
+    def _served(self, tier: str, geo: str) -> tuple[PriceTerms, str]:
+        """Return the price of a call that was served so, and what is to be remarked on it."""
+        for region in (geo, ANY_REGION):
+            if (found := self.variants.get((tier, region))) is not None:
+                return found, ""
+        if tier and geo:
+            in_tier, of_tier = self._served(tier, "")
+            in_region, of_region = self._served("", geo)
+            return (in_region, of_tier) if of_tier else (in_tier, of_region)
+        if tier:
+            return self, f"No price is published for the service tier {tier!r}; the standard one was taken."
+        return self, ""
 
     def worst_nano_usd(self, input_tokens: int, output_tokens: int) -> int:
         """Return the most that a call can cost with at most so much input, cached in any way, and output.
 
         A tier may be cheaper than the one below it, so a little less input can cost more: each tier's own most counts.
+        So does every service tier and region in which the vendor may serve it: a project or a workspace can have one
+        by default, without any word of the request.
         """
+        worst = self.plain_worst(input_tokens, output_tokens)
+        for variant in self.variants.values():
+            worst = max(worst, variant.plain_worst(input_tokens, output_tokens))
+        return -(-worst // _MILLION)
+
+    def plain_worst(self, input_tokens: int, output_tokens: int) -> int:
+        """Return the most by these very rates, in millionths of a nano-dollar."""
         worst, most = 0, input_tokens
         for above, rates in reversed(self.tiers):
             if input_tokens > above:
                 worst = max(worst, most * rates.dearest_input + output_tokens * rates.output)
                 most = above
-        worst = max(worst, most * self.base.dearest_input + output_tokens * self.base.output)
-        return -(-worst // _MILLION)
+        return max(worst, most * self.base.dearest_input + output_tokens * self.base.output)
 
 
 def made(
@@ -85,6 +137,10 @@ def made(
     source: str,
     date: str,
     override_id: str | None = None,
+    tier: str = "",
+    geo: str = "",
+    variants: Mapping[tuple[str, str], PriceTerms] | None = None,
+    is_flat: bool = False,
 ) -> PriceTerms:
     """Return terms with the price written out for people."""
 
@@ -106,9 +162,7 @@ def made(
         source=source,
         date=date,
         override_id=override_id,
+        tier=tier,
+        geo=geo,
     )
-    return PriceTerms(base=base, tiers=tuple(tiers), price=price)
-
-
-def _less(rate: int, percent: Decimal) -> int:
-    return math.ceil(rate * (100 - percent) / 100)
+    return PriceTerms(base=base, tiers=tuple(tiers), price=price, variants=variants or {}, is_flat=is_flat)

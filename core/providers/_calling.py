@@ -9,6 +9,7 @@ from typing import Any
 from core.pricing import Usage
 from core.providers import Broken, Garbled, ProviderError, Unreachable
 from core.providers._dialect import Told, Wire
+from core.providers._usage import most_told
 from core.providers.reading.growth import Contents, Growth
 
 Reader = Callable[[dict[str, Any]], Contents | None]
@@ -41,7 +42,7 @@ async def body_told(
         grown = growth.take(event)
         told.model = growth.model or told.model
         told.finish_reason = growth.finish_reason or told.finish_reason
-        told.usage = usage_of(growth.usage) or told.usage
+        told.usage = most_told(told.usage, usage_of(growth.usage))
         if not grown.written:
             return
         if told.ttft_seconds is None:

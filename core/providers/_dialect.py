@@ -37,7 +37,7 @@ from core.providers import (
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers.reading.events import EndOfStream, Events, NoEvent
 from core.providers.reading.json_texts import json_texts
-from core.providers.reading.parts import MOST_TOKENS, word
+from core.providers.reading.parts import word
 from core.providers.reading.reasons import body_of
 from core.schema_forms import SchemaForm, form_for
 
@@ -391,15 +391,6 @@ def without_answer(sentence: str, told: Told) -> Garbled:
     empty = Garbled(sentence, answer=told.answer(texts=("",)))
     empty.told_all = told.usage is not None
     return empty
-
-
-def credible(usage: Usage) -> Usage | None:
-    """Return *usage* if it can be one: every call has input, and what was cached is part of it."""
-    if not 0 < usage.input_tokens <= MOST_TOKENS:
-        return None
-    if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
-        return None
-    return usage
 
 
 def _encodable(text: str) -> str:

@@ -14,7 +14,6 @@ from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
-from core.pricing import Usage
 from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import (
@@ -23,7 +22,6 @@ from core.providers._dialect import (
     Told,
     Wire,
     ask_again,
-    credible,
     frame,
     in_messages,
     read_as,
@@ -31,9 +29,10 @@ from core.providers._dialect import (
     without_answer,
 )
 from core.providers._messages import messages_of, sent_by, stable_of, varying_of
+from core.providers._usage import anthropic_usage, most_told
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
-from core.providers.reading.parts import count, part, word
+from core.providers.reading.parts import part, word
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 
@@ -181,7 +180,7 @@ class _Conversation:
             told,
             growth=MessageBlocks(in_calls=self._instructor_mode is Mode.TOOLS),
             reader=self._reading,
-            usage_of=_usage,
+            usage_of=anthropic_usage,
             on_text=on_text,
         )
         return self._answer(raw, told)
@@ -191,7 +190,7 @@ class _Conversation:
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
-        told.usage = _usage(part(raw, "usage")) or told.usage
+        told.usage = most_told(told.usage, anthropic_usage(part(raw, "usage")))
         reading = self._reading(raw)
         if raw.get("error") and (reading is None or not reading.is_whole):
             raise self._wire.failed(raw, told)
@@ -231,17 +230,3 @@ class _Conversation:
         self._ask = replace(self._ask, max_tokens=max_tokens)
         self._body["max_tokens"] = max_tokens
         self._content = self._encode()
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage | None:
-    """Return usage as OpenAI counts: Anthropic's ``input_tokens`` leave out cache reads and writes."""
-    cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
-    return credible(
-        Usage(
-            input_tokens=count(usage, "input_tokens") + cached + written,
-            cached_tokens=cached,
-            cache_write_tokens=written,
-            output_tokens=count(usage, "output_tokens"),
-            reasoning_tokens=count(part(usage, "output_tokens_details"), "thinking_tokens"),
-        )
-    )

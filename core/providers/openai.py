@@ -24,7 +24,6 @@ from core.providers._dialect import (
     Told,
     Wire,
     ask_again,
-    credible,
     frame,
     in_messages,
     read_as,
@@ -33,10 +32,11 @@ from core.providers._dialect import (
 )
 from core.providers._families import wants_completion_tokens
 from core.providers._messages import messages_of, sent_by
+from core.providers._usage import chat_usage, most_told, region_of, responses_usage
 from core.providers.reading.chat_message import ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
-from core.providers.reading.parts import count, part, word
-from core.providers.reading.response_output import ResponseOutput, read_response
+from core.providers.reading.parts import word
+from core.providers.reading.response_output import ResponseOutput, read_response, usage_told
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 
@@ -60,6 +60,7 @@ class OpenAI:
         """Only OpenAI itself is known to enforce strict schemas, and to want ``max_completion_tokens`` for all."""
         self._vendor = "openai" if self._is_openai else name if name == "local" else "compatible"
         """Whose rules for schemas hold."""
+        self._geo = region_of(base_url)
         self._wire = Wire(
             name,
             openai,
@@ -74,7 +75,7 @@ class OpenAI:
         """Begin a conversation."""
         form = schema_form(ask.response_model, self._vendor, ask.mode or self._default_mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
-        return kind(self._wire, ask, form, is_openai=self._is_openai)
+        return kind(self._wire, ask, form, is_openai=self._is_openai, geo=self._geo)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -118,7 +119,7 @@ class _ChatConversation:
         is_known = self._is_openai or wants_completion_tokens(self._ask.model)
         return "max_completion_tokens" if is_known else "max_tokens"
 
-    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, is_openai: bool) -> None:
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, is_openai: bool, geo: str = "") -> None:
         self.form = form
         self.mode = form.mode
         self._wire = wire
@@ -127,6 +128,7 @@ class _ChatConversation:
         self._told = Told()
         self._quoted = sent_by(ask)
         self._is_openai = is_openai
+        self._geo = geo
         self._messages = messages_of(ask)
         self._body = self._settled() | self._frame()
         if is_openai and ask.cache_key:
@@ -189,13 +191,12 @@ class _ChatConversation:
     def _reading(self, raw: dict[str, Any]) -> Contents | None:
         return read_choice(choice_of(raw), self._ask.response_model.__name__)
 
-    @staticmethod
-    def _usage(usage: Mapping[str, Any]) -> Usage | None:
-        return _chat_usage(usage)
+    def _usage(self, usage: Mapping[str, Any]) -> Usage | None:
+        return chat_usage(usage, self._geo)
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
-        told.usage = _chat_usage(usage_in(raw)) or told.usage
+        told.usage = most_told(told.usage, self._usage(usage_in(raw)))
         choice = choice_of(raw)
         reading = self._reading(raw)
         error = raw.get("error") or choice.get("error")
@@ -278,13 +279,12 @@ class _ResponsesConversation(_ChatConversation):
     def _reading(self, raw: dict[str, Any]) -> Contents | None:
         return read_response(raw, self._ask.response_model.__name__)
 
-    @staticmethod
-    def _usage(usage: Mapping[str, Any]) -> Usage | None:
-        return _responses_usage(usage)
+    def _usage(self, usage: Mapping[str, Any]) -> Usage | None:
+        return responses_usage(usage, self._geo)
 
     def _answer(self, raw: dict[str, Any], told: Told) -> Answer:
         told.model = word(raw, "model") or told.model
-        told.usage = _responses_usage(part(raw, "usage")) or told.usage
+        told.usage = most_told(told.usage, self._usage(usage_told(raw)))
         reading = self._reading(raw)
         has_failed = raw.get("status") == "failed" or raw.get("error")
         if has_failed and (reading is None or not reading.is_whole):
@@ -315,31 +315,3 @@ def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> 
         raise Truncated(f"The answer ran into the limit of {max_tokens} tokens.", answer=answer)
     if finish_reason == "content_filter":
         raise Filtered("The provider's content filter stopped the answer.", answer=answer)
-
-
-def _chat_usage(usage: Mapping[str, Any]) -> Usage | None:
-    prompt = part(usage, "prompt_tokens_details")
-    completion = part(usage, "completion_tokens_details")
-    return credible(
-        Usage(
-            input_tokens=count(usage, "prompt_tokens"),
-            cached_tokens=count(prompt, "cached_tokens"),
-            cache_write_tokens=count(prompt, "cache_write_tokens"),
-            output_tokens=count(usage, "completion_tokens"),
-            reasoning_tokens=count(completion, "reasoning_tokens"),
-        )
-    )
-
-
-def _responses_usage(usage: Mapping[str, Any]) -> Usage | None:
-    given = part(usage, "input_tokens_details")
-    made = part(usage, "output_tokens_details")
-    return credible(
-        Usage(
-            input_tokens=count(usage, "input_tokens"),
-            cached_tokens=count(given, "cached_tokens"),
-            cache_write_tokens=count(given, "cache_write_tokens"),
-            output_tokens=count(usage, "output_tokens"),
-            reasoning_tokens=count(made, "reasoning_tokens"),
-        )
-    )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from core.attempts import Attempt, ProviderCall
+from core.pricing import billing, family_of
 from core.tables import Row, UtcTime
 
 
@@ -41,10 +42,19 @@ def attempt_row(attempt: Attempt, generation_id: str, tenant_id: str, charges: i
         "estimated": usage.estimated if usage else False,
         "cost_nano_usd": cost.nano_usd if cost else None,
         "price": cost.price.as_dict() if cost else None,
+        "billing": billing(usage, cost),
+        "family": _family(attempt.provider, attempt.model),
         "charges": charges,
         "drill_id": attempt.drill_id,
         "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
     }
+
+
+def _family(provider: str, model: str) -> str | None:
+    """Return the name of the model's family, where that is not the name itself."""
+    name = f"{provider}/{model}"
+    family = family_of(name)
+    return None if family == name else family
 
 
 def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def lost_row(call: ProviderCall, generation_id: str, tenant_id: str) -> dict[str
         "estimated": usage.estimated,
         "cost_nano_usd": cost.nano_usd if cost else None,
         "price": cost.price.as_dict() if cost else None,
+        "family": _family(call.candidate.provider, call.candidate.model),
         "cache_saved_nano_usd": cost.cache_saved_nano_usd if cost else 0,
     }
 

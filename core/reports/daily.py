@@ -59,7 +59,7 @@ def daily(
     With a *scope* only what such a budget pays for is counted.
     """
     starts_at = now - timedelta(days=LOOK_BACK_DAYS + 2)  # whole days in any zone
-    bound = bounds(Window.of(starts_at, now)) | {"scope_name": scope_name}
+    bound = bounds(Window.of(starts_at, now)) | {"scope_name": Scope(scope).named(scope_name)}
     quarters: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for tenant, quarter, spent in reading.rows(quarters_sql(Scope(scope)), bound):
         quarters[tenant].append((quarter, spent))

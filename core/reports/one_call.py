@@ -59,6 +59,8 @@ class Rung:
     cost_nano_usd: int | None
     price: Mapping[str, Any] | None
     """The price that was frozen when it was charged."""
+    billing: Mapping[str, Any] | None
+    """How it was billed beside its tokens, where that is not the usual: tier, region, one-hour writes, a remark."""
     drill_id: str | None
     """The fire drill that it met."""
     field_errors: Sequence[FieldTrouble]
@@ -175,7 +177,7 @@ def _rungs(reading: Reading, generation: GenerationRow, kept: Mapping[int, Paylo
         "n", "kind", "provider", "model", "answered_model", "mode", "started_at", "duration_ms", "ttft_ms",
         "http_status", "provider_request_id", "finish_reason", "outcome", "error_code", "error_detail",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated",
-        "cost_nano_usd", "price", "drill_id",
+        "cost_nano_usd", "price", "billing", "drill_id",
     )  # fmt: skip
     return [
         Rung(

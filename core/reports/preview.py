@@ -138,7 +138,7 @@ def spend_history(  # noqa: PLR0917 what a budget is made of
     since = now - timedelta(days=days)
     begins = min(since - _LONGEST_PERIOD, max(span[0], now - _LOOKED_AT)) if span else since - _LONGEST_PERIOD
     bound = bounds(Window.of(begins, now))
-    about = {"since": micros(since), "scope_name": scope_name if scope != Scope.TENANT else ""}
+    about = {"since": micros(since), "scope_name": Scope(scope).named(scope_name) if scope != Scope.TENANT else ""}
     rows = reading.rows(history(Scope(scope)), bound | about)
     groups = [
         _Group(

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from core.budgets import Scope
 from core.errors import Invalid
-from core.pricing import ANY_MODEL, Cost
+from core.pricing import ANY_MODEL, Cost, family_name
 from core.settings import PROVIDERS
 from core.store import FOR_CHANGE
 from core.tables import Account, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
@@ -143,6 +143,8 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
             col(AttemptRow.cached_tokens),
             col(AttemptRow.cache_write_tokens),
             col(AttemptRow.output_tokens),
+            col(AttemptRow.answered_model),
+            col(AttemptRow.billing),
             col(AttemptRow.estimated),
             col(AttemptRow.cost_nano_usd),
             col(AttemptRow.price),
@@ -166,10 +168,25 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
         .limit(most + 1)
     )
     if scope.model != ANY_MODEL:
-        query = query.where(col(AttemptRow.model) == scope.model)
+        query = query.where(col(AttemptRow.model).in_(_names_of(connection, scope)))
     if scope.tenant_id:
         query = query.where(col(AttemptRow.tenant_id) == scope.tenant_id)
     return connection.execute(query).all()
+
+
+def _names_of(connection: Connection, scope: RepricingScope) -> list[str]:
+    """Return the names of a model by which it was called in that time."""
+    query = (
+        sqlalchemy.select(col(AttemptRow.model))
+        .where(
+            col(AttemptRow.started_at) >= scope.starts_at,
+            col(AttemptRow.started_at) < scope.ends_at,
+            col(AttemptRow.provider) == scope.provider,
+        )
+        .distinct()
+    )
+    family = family_name(scope.provider, scope.model)
+    return [name for name in connection.execute(query).scalars() if family_name(scope.provider, name) == family]
 
 
 def unchanged(connection: Connection, changes: Sequence[PriceChange]) -> Sequence[PriceChange]:
@@ -251,8 +268,9 @@ def _accounts_around(connection: Connection, changes: Sequence[PriceChange]) -> 
 
 def _covers(account: Any, attempt: Any) -> bool:
     model = f"{attempt.provider}/{attempt.model}"
-    subject = Scope(account.scope).subject(model=model, schema=attempt.schema_name, route=attempt.route)
-    return account.starts_at <= attempt.paid_at < account.ends_at and subject == account.scope_name
+    scope = Scope(account.scope)
+    subject = scope.subject(model=model, schema=attempt.schema_name, route=attempt.route)
+    return account.starts_at <= attempt.paid_at < account.ends_at and subject == scope.named(account.scope_name)
 
 
 def by_tenant(changes: Sequence[PriceChange], names: dict[str, str]) -> tuple[TenantDifference, ...]:

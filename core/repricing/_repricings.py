@@ -217,13 +217,19 @@ class Repricings:
         changes: list[PriceChange] = []
         still_unpriced = 0
         for row in rows:
+            served: dict[str, Any] = row.billing or {}
             usage = Usage(
                 input_tokens=row.input_tokens,
                 cached_tokens=row.cached_tokens or 0,
                 cache_write_tokens=row.cache_write_tokens or 0,
+                cache_write_1h_tokens=served.get("cache_write_1h_tokens", 0),
                 output_tokens=row.output_tokens or 0,
+                tier=served.get("tier", ""),
+                geo=served.get("geo", ""),
             )
-            cost = costs[row.tenant_id].cost(row.provider, row.model, usage, row.started_at)
+            cost = costs[row.tenant_id].cost(
+                row.provider, row.model, usage, row.started_at, answered=row.answered_model
+            )
             if cost is None:
                 still_unpriced += 1
             elif cost.nano_usd != row.cost_nano_usd:

@@ -201,6 +201,10 @@ class AttemptRow(Row, table=True):
     cost_nano_usd: int | None = money(default=None)
     price: dict[str, Any] | None = json(default=None)
     """The price it was charged at, frozen, with its source and date."""
+    billing: dict[str, Any] | None = json(default=None)
+    """Service tier, region, one-hour cache writes and a remark, where there are any: see ``core.pricing.billing``."""
+    family: str | None = None
+    """The one name of the model's family, as ``provider/name``, where it is not the name that was asked."""
     charges: int = 0
     """How many accounts were charged for it; the ledger has as many entries."""
     cache_saved_nano_usd: int = money(default=0)

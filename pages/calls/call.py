@@ -109,6 +109,8 @@ def _rung(rung: Rung) -> None:
                 st.markdown(f":small[:gray[{label}]]  \n{value}")
         if paid := _paid(rung):
             st.markdown(f":small[{paid}]")
+        if rung.billing and (remark := rung.billing.get("remark")):
+            st.markdown(f":small[:orange[:material/flag: {plain(remark)}]]")
         if rung.error_detail and not rung.field_errors:
             st.markdown(f":red[:material/error:] {plain(rung.error_detail)}")
         if rung.field_errors:
@@ -128,11 +130,28 @@ def _rung_facts(rung: Rung) -> dict[str, str]:
         "First token": formats.millis(rung.ttft_ms),
         "HTTP status": str(rung.http_status or formats.UNKNOWN),
         "Finish reason": plain(rung.finish_reason or formats.UNKNOWN),
-        "Tokens in": _tokens(rung.input_tokens, cached=rung.cached_tokens, written=rung.cache_write_tokens),
+        "Tokens in": _tokens(
+            rung.input_tokens, cached=rung.cached_tokens, written=rung.cache_write_tokens, **_hours(rung)
+        ),
         "Tokens out": _tokens(rung.output_tokens, reasoning=rung.reasoning_tokens),
         "Cost": plain(_cost(rung)),
-        "Usage": "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "reported",
+        "Usage": _reported(rung),
     }
+
+
+def _reported(rung: Rung) -> str:
+    """Return where the counts come from, how the call was served, and whether there is something to look at."""
+    billing = rung.billing or {}
+    said = "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "reported"
+    served = [billing["tier"]] if billing.get("tier") else []
+    served += [f"in {billing['geo']}"] if billing.get("geo") else []
+    shown = f"{said} :small[:gray[({plain(', '.join(served))})]]" if served else said
+    return f"{shown} :orange[:material/flag:]" if billing.get("remark") else shown
+
+
+def _hours(rung: Rung) -> dict[str, int | None]:
+    """Return how much of what was written to the cache is kept for an hour, under its name."""
+    return {"of it for an hour": (rung.billing or {}).get("cache_write_1h_tokens")}
 
 
 def _tokens(count: int | None, **parts: int | None) -> str:

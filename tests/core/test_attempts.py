@@ -178,11 +178,11 @@ def test_with_nobody_to_ask_it_says_what_to_do(walked: Walked) -> None:
 
 
 def test_each_attempt_is_covered_at_its_worst_before_it_goes_out(walked: Walked) -> None:
-    """What is held is the price of a token for every byte in, and of all the tokens that may come out."""
+    """What is held is the price, in the dearest tier, of a token for every byte in and of all that may come out."""
     provider = Scripted(walked.clock, bad, good)
     walked.walk({"openai": provider}, Candidate(provider="openai", model="gpt-4o-mini", max_tokens=500))
 
-    worst = Usage(input_tokens=SIZE_BYTES + UNSEEN_TOKENS, output_tokens=500)
+    worst = Usage(input_tokens=SIZE_BYTES + UNSEEN_TOKENS, output_tokens=500, tier="priority")
     cost = PriceBook().cost("openai", "gpt-4o-mini", worst, START)
     assert cost is not None
     assert walked.record.covered == [cost.nano_usd] * 2

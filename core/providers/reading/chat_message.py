@@ -146,11 +146,13 @@ def choice_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def usage_in(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the usage of a completion or a chunk, wherever its server tells it."""
+    """Return the usage of a completion or a chunk, wherever its server tells it, and the service tier beside it."""
     found: dict[str, Any] = {}
     for place in (part(part(body, "x_groq"), "usage"), *(part(one, "usage") for one in parts(body, "choices"))):
         merge(found, place)
     merge(found, part(body, "usage"))
+    if tier := word(body, "service_tier"):
+        found["service_tier"] = tier
     return found
 
 

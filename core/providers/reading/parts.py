@@ -45,8 +45,10 @@ def word(of: Mapping[str, Any], name: str) -> str | None:
 
 
 def count(of: Mapping[str, Any], name: str) -> int:
-    """Return the number of tokens *name* of a usage, or 0."""
+    """Return the number of tokens *name* of a usage, or 0; some servers write a whole number as a fraction."""
     found = of.get(name)
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS else 0
 
 

@@ -32,7 +32,7 @@ class ResponseOutput:
         """Take in an event."""
         kind, response = text(event, "type"), part(event, "response")
         self.model = word(response, "model") or self.model
-        merge(self.usage, part(response, "usage"))
+        merge(self.usage, usage_told(response))
         if kind in _ENDS:
             self._final, self.is_ended = dict(response), True
             self.finish_reason = _finish_reason(response)
@@ -85,6 +85,12 @@ class ResponseOutput:
         if self._final:
             return {**self._final, "output": self._final.get("output") or told, "usage": self.usage}
         return {"model": self.model, "output": told, "usage": self.usage} if told else {}
+
+
+def usage_told(response: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the usage of a response, with the service tier that it stands beside."""
+    tier = word(response, "service_tier")
+    return {**part(response, "usage"), **({"service_tier": tier} if tier else {})}
 
 
 def _kept(item: Mapping[str, Any]) -> dict[str, Any]:

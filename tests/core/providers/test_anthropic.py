@@ -24,7 +24,8 @@ from core.providers import (
     TurnedAway,
     load,
 )
-from core.providers.anthropic import Anthropic, _usage
+from core.providers._usage import anthropic_usage
+from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON, settings
@@ -277,10 +278,11 @@ def test_it_is_built_from_settings(wire: WireServer, sqlite_url: str, loop: Loop
     ("told", "usage"),
     [
         ({}, None),
-        ({"input_tokens": 0, "output_tokens": 3}, None),
-        ({"input_tokens": None, "output_tokens": 3}, None),
-        ({"input_tokens": -4, "output_tokens": 3}, None),
-        ({"input_tokens": "9", "output_tokens": 3}, None),
+        ({"input_tokens": 0, "output_tokens": 3}, Usage(output_tokens=3)),
+        ({"input_tokens": None, "output_tokens": 3}, Usage(output_tokens=3)),
+        ({"input_tokens": -4, "output_tokens": 3}, Usage(output_tokens=3)),
+        ({"input_tokens": "9", "output_tokens": 3}, Usage(output_tokens=3)),
+        ({"input_tokens": 0, "output_tokens": 0}, None),
         ({"input_tokens": 4, "output_tokens": 3.5}, Usage(input_tokens=4)),
         ({"input_tokens": 0, "cache_read_input_tokens": 8}, Usage(input_tokens=8, cached_tokens=8)),
         (
@@ -290,5 +292,5 @@ def test_it_is_built_from_settings(wire: WireServer, sqlite_url: str, loop: Loop
     ],
 )
 def test_a_usage_must_be_credible(told: dict[str, Any], usage: Usage | None) -> None:
-    """What is no number of tokens counts as none told; a call without any input never was."""
-    assert _usage(told) == usage
+    """What is no number of tokens counts as none told; a usage without input is none, but its output was told."""
+    assert anthropic_usage(told) == usage

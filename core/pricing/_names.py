@@ -1,0 +1,68 @@
+"""What a model is called: every name that people and vendors have for one model, brought to one.
+
+A model is called by its dated name (``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``), in capitals, behind a path
+(``openai/gpt-4o``), as ``-latest``, with a dash for a dot. Whoever sets a price or a budget for one of these means the
+model.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from core.settings import PROVIDERS
+
+_DATE = re.compile(r"[-@]20\d{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])$")
+_SHORT_DATE = re.compile(r"(?<=[a-z\d])-(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")
+"""A month and a day, as OpenAI's first models had them: ``gpt-4-0613``."""
+_LATEST = re.compile(r"[-:]latest$")
+_OPENAI_DASHED = re.compile(r"^gpt-(\d+)-(\d)(?=-|$)")
+_CLAUDE_TURNED = re.compile(r"^claude-([4-9]|[1-9]\d)(?:-(\d))?-(opus|sonnet|haiku|fable|mythos)(?=-|$)")
+_CLAUDE_ZERO = re.compile(r"^(claude-[a-z]+-\d+)-0$")
+
+
+@lru_cache(maxsize=8192)
+def bare_name(provider: str, model: str) -> str:
+    """Return *model* in small letters, without a path before it where the provider's own models have none."""
+    lowered = model.strip().lower()
+    path, _, name = lowered.rpartition("/")
+    return name if _is_vendor(provider) and "ft:" not in path else lowered
+
+
+@lru_cache(maxsize=8192)
+def family_name(provider: str, model: str) -> str:
+    """Return the one name of *model*: of all its dates, spellings and aliases. A fine-tuned model is its own."""
+    name = bare_name(provider, model)
+    if name.startswith("ft:"):
+        return name
+    name = _LATEST.sub("", name)
+    name = _DATE.sub("", name)
+    if not _is_vendor(provider):
+        return name
+    name = _SHORT_DATE.sub("", name)
+    if provider == "anthropic":
+        name = _CLAUDE_TURNED.sub(
+            lambda found: "-".join(filter(None, ("claude", found[3], found[1], found[2]))), name.replace(".", "-")
+        )
+        return _CLAUDE_ZERO.sub(r"\1", name)
+    return _OPENAI_DASHED.sub(r"gpt-\1.\2", name)
+
+
+@lru_cache(maxsize=8192)
+def family_of(model: str) -> str:
+    """Return the same of ``provider/name``: what budgets for a model are compared by."""
+    provider, slash, name = model.partition("/")
+    return f"{provider}/{family_name(provider, name)}" if slash else model
+
+
+def fine_tuned_from(name: str) -> str:
+    """Return the model that a fine-tuned one was made of; empty where *name* is not one's.
+
+    ``ft:gpt-4o-mini-2024-07-18:acme::abc`` was made of ``gpt-4o-mini-2024-07-18``.
+    """
+    return name.split(":")[1] if name.startswith("ft:") else ""
+
+
+def _is_vendor(provider: str) -> bool:
+    known = PROVIDERS.get(provider)
+    return known is not None and known.has_public_prices
