@@ -14,7 +14,7 @@ import orjson
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from core.errors import Invalid
-from core.validation import Validator, resolve, steps_of
+from core.validation import Validator, resolve, size_of, steps_of
 
 MOST_BYTES = 200_000
 """The longest schema, as canonical JSON."""
@@ -24,6 +24,8 @@ DEEPEST = 40
 """The deepest nesting of a schema."""
 MOST_PATTERNS = 100
 """The most regular expressions in a schema; a large one takes some ten milliseconds to compile."""
+MOST_PATTERN_BYTES = 100_000_000
+"""The largest that they may be together once they are compiled."""
 MOST_STEPS = 100_000
 """The most subschemas that a validation may visit once every ``$ref`` is followed."""
 
@@ -233,6 +235,7 @@ class _Survey:
         self._root = schema
         self._nodes = 0
         self._patterns = 0
+        self._pattern_bytes = 0
         self._steps_behind: dict[str, int] = {}
         self._walk(schema, "schema", ())
         canonical(schema)
@@ -274,6 +277,11 @@ class _Survey:
             self._check_reference(part, where)
         elif name == "pattern" or (name == "patternProperties" and isinstance(part, dict)):
             self._patterns += 1 if name == "pattern" else len(cast("dict[str, Any]", part))
+            if isinstance(part, str | dict):
+                patterns = [part] if isinstance(part, str) else list(cast("dict[str, Any]", part))
+                self._pattern_bytes += sum(size_of(each) for each in patterns[:MOST_PATTERNS])
+            if self._pattern_bytes > MOST_PATTERN_BYTES:
+                raise Invalid("The schema's regular expressions are too large together; simplify them, or use enum.")
             if self._patterns > MOST_PATTERNS:
                 raise Invalid(f"The schema has over {MOST_PATTERNS} regular expressions; use enum or maxLength.")
         elif name == "properties" and isinstance(part, dict):

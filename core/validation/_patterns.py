@@ -30,14 +30,24 @@ MOST_BACKTRACKS = 100_000
 MOST_MATCHING = 2_000_000_000
 """The most bytes of compiled pattern times bytes of text that are matched without a look at the time: 0.3 s at worst,
 a thousandth of it as a rule."""
+_KEPT = 1_000
+"""The longest pattern whose size is kept, in characters."""
 _SIZES = (2_000, 10_000, 50_000, 200_000, 1_000_000, MOST_SIZE)
 
 OPTIONS = FancyRegexOptions(backtrack_limit=MOST_BACKTRACKS, size_limit=MOST_SIZE)
 
 
-@lru_cache(maxsize=2_000)
 def size_of(pattern: str) -> int:
     """Return the compiled size of *pattern* in bytes, rounded up; 0 if only the engine that backtracks knows it."""
+    return _kept_size(pattern) if len(pattern) <= _KEPT else _size(pattern)
+
+
+@lru_cache(maxsize=2_000)
+def _kept_size(pattern: str) -> int:
+    return _size(pattern)
+
+
+def _size(pattern: str) -> int:
     for size in _SIZES:
         try:
             Draft202012Validator({"pattern": pattern}, pattern_options=RegexOptions(size_limit=size), offline=True)

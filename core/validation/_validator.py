@@ -18,8 +18,6 @@ from core.validation._violations import Violation, violations
 
 MOST_VISITS_A_PLACE = 1_000_000
 """The most subschemas that may look at one place."""
-MOST_PATTERN_BYTES = 20_000_000
-"""The largest that the patterns of a schema may be together once they are compiled."""
 _MOST_TRIES = 150
 """How many texts are matched by patterns that backtrack without a look at the time: 0.3 s at worst."""
 _SMALL = Extent(0, 0)

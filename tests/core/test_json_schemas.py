@@ -254,6 +254,7 @@ _CIRCULAR["properties"] = {"self": _CIRCULAR}
             f"over {MOST_PATTERNS} regular expressions",
         ),
         ({"patternProperties": {f"^{n}$": {} for n in range(MOST_PATTERNS + 1)}}, "regular expressions"),
+        ({"properties": {f"a{n}": {"pattern": f"a.{{{1_000 + n}}}$"} for n in range(25)}}, "too large together"),
         (_multiplied(20), "multiply into too many alternatives"),
     ],
     ids=lambda value: str(value)[:60],
