@@ -210,3 +210,28 @@ def test_only_the_nulls_that_we_asked_for_go(answered: str, meant: object) -> No
 def test_other_text_comes_back_as_it_was(text: str) -> None:
     """What holds no null, is no JSON, or nests too deep, is not touched: reading it is for validation."""
     assert strict(OPTIONAL).restored(text) == text
+
+
+def test_alternatives_that_look_alike_are_told_apart() -> None:
+    """By types and enums of members, else by which of them the answer satisfies, however deep the answer is."""
+
+    def tree(op: Any) -> dict[str, Any]:
+        properties = {"left": {"$ref": "#/$defs/E"}, "note": {"type": "string"}, "op": op}
+        return {"type": "object", "properties": properties, "required": ["left", "op"], "additionalProperties": False}
+
+    for ops in ([{"const": "add"}, {"const": "mul"}], [{"type": "string"}, {"type": "string", "maxLength": 3}]):
+        kinds = {"E": {"anyOf": [*map(tree, ops), {"type": "number"}]}}
+        schema = {
+            "type": "object",
+            "properties": {"e": {"$ref": "#/$defs/E"}},
+            "required": ["e"],
+            "additionalProperties": False,
+            "$defs": kinds,
+        }
+        answered: Any = 1
+        for number in range(100):
+            answered = {"left": answered, "note": None, "op": ("add", "mul")[number % 2]}
+        meant = strict(schema).restored(orjson.dumps({"e": answered}).decode())
+
+        assert "note" not in meant
+        assert meant.count('"op"') == 100
