@@ -27,6 +27,7 @@ from core.cli import (
     schemas,
     spend,
     tenants,
+    versions,
 )
 from core.cli._command import DONE, MISUSED, REFUSED, complain, fail, proctor
 from core.errors import Misconfigured, ProctorError, Unavailable
@@ -41,6 +42,7 @@ SUBJECTS = (
     breakers,
     answers,
     schemas,
+    versions,
     spend,
     bench,
     deployment,

@@ -61,6 +61,8 @@ from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_history
 from core.reports.reading import Reading, TenantFacts, reading
+from core.reports.schema_figures import VersionFigures as VersionFigures
+from core.reports.schema_figures import schema_figures
 from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
@@ -214,6 +216,16 @@ class Reports:
         """Return which models, schemas, routes and error codes occur among the calls of that time."""
         with self._reading(principal, tenant_id) as now:
             return choices(now, starts_at, ends_at)
+
+    def schemas(
+        self, principal: Principal, window: Window, tenant_id: str | None = None, schema: str | None = None
+    ) -> Sequence[VersionFigures]:
+        """Return how each version of the registered schemas fared, of all that were called in *window* or of one.
+
+        For one *schema* it is also told how long its calls took, and which routes they went.
+        """
+        with self._reading(principal, tenant_id) as now:
+            return schema_figures(now, window, schema)
 
     def call(self, principal: Principal, call_id: str) -> Call:
         """Return one call, told whole.

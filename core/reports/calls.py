@@ -42,6 +42,8 @@ class CallFilter:
     model: str | None = None
     """``provider/name`` of who answered or was asked last."""
     schema: str | None = None
+    version: int | None = None
+    """The version of the schema."""
     route: str | None = None
     error_code: str | None = None
     field: str | None = None
@@ -204,6 +206,7 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
         conditions += [col(GenerationRow.provider) == provider, col(GenerationRow.model) == name]
     for column, value in (
         (GenerationRow.schema_name, wanted.schema),
+        (GenerationRow.schema_version, wanted.version),
         (GenerationRow.route, wanted.route),
         (GenerationRow.error_code, wanted.error_code),
     ):

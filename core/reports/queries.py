@@ -37,9 +37,7 @@ KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
     ) END"""
 """What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
 
-CUBE = """
-SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
-    COUNT(*) AS calls,
+SUMS = """COUNT(*) AS calls,
     SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
     SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
     COUNT({known}) AS known,
@@ -50,11 +48,29 @@ SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
     SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
     CAST(SUM(g.input_tokens) AS BIGINT) AS input_tokens,
     CAST(SUM(g.cached_tokens) AS BIGINT) AS cached_tokens,
-    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens
+    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens""".replace("{known}", KNOWN)
+CUBE = """
+SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
+    {sums}
 FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
 GROUP BY 1, 2, 3
-""".replace("{known}", KNOWN).replace("{bucket}", BY_BUCKET)
+""".replace("{sums}", SUMS).replace("{bucket}", BY_BUCKET)
+BY_VERSION = """
+SELECT g.schema_name, g.schema_version, g.outcome,
+    {sums}
+FROM generation g
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.schema_version IS NOT NULL {tenant}
+GROUP BY 1, 2, 3
+""".replace("{sums}", SUMS)
+VERSION_ROUTES = """
+SELECT g.schema_version, g.route, COUNT(*) AS calls
+FROM generation g
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at
+    AND g.schema_version IS NOT NULL AND g.schema_name = :schema {tenant}
+GROUP BY 1, 2
+ORDER BY 1, 3 DESC, 2
+"""
 # Exact, by nearest rank: the rank of q percent among n is the smallest whole number not below n * q / 100.
 PERCENTILES = """
 SELECT part, timed,

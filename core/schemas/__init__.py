@@ -1,6 +1,24 @@
 """The registry of schemas: named response models, their immutable versions, and the labels that move between them."""
 
-from core.schemas._registry import PRODUCTION, SAMPLES, Schemas
+from core.schemas._checks import checked
+from core.schemas._differences import Difference, Effect, altogether, differences
+from core.schemas._labels import LabelView
+from core.schemas._names import PRODUCTION
+from core.schemas._registry import SAMPLES, Schemas
 from core.schemas._views import ResolvedSchema, SchemaEntry, SchemaSummary, VersionSummary
 
-__all__ = ["PRODUCTION", "SAMPLES", "ResolvedSchema", "SchemaEntry", "SchemaSummary", "Schemas", "VersionSummary"]
+__all__ = [
+    "PRODUCTION",
+    "SAMPLES",
+    "Difference",
+    "Effect",
+    "LabelView",
+    "ResolvedSchema",
+    "SchemaEntry",
+    "SchemaSummary",
+    "Schemas",
+    "VersionSummary",
+    "altogether",
+    "checked",
+    "differences",
+]

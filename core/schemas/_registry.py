@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import orjson
-import sqlalchemy
-from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, func, select
 
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
-from core.response_models import ResponseModel, field_errors, response_model, tool_name
+from core.response_models import response_model, tool_name
+from core.schemas._labels import (
+    PROMOTE,
+    ROLL_BACK,
+    UNLABEL,
+    LabelMove,
+    LabelView,
+    label_views,
+    labels,
+    move,
+    put,
+    version_before,
+)
+from core.schemas._names import PRODUCTION, check_example, check_label, check_name, not_found, parts_of
 from core.schemas._views import (
     ResolvedSchema,
     SchemaEntry,
     SchemaSummary,
     VersionSummary,
+    bodies,
+    source,
     summaries,
     versions,
 )
 from core.store import FOR_CHANGE, Store
-from core.tables import Schema, SchemaLabel, SchemaVersion
+from core.tables import Schema, SchemaVersion
 
-PRODUCTION = "production"
-"""The label that a bare name means."""
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "schemas"
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _FOUND = "SELECT s.name, v.version, v.hash, v.body, v.example_input, v.example_output FROM schema s "
 _BY_LABEL = _FOUND + (
     "JOIN schema_label l ON l.schema_id = s.id JOIN schema_version v ON v.id = l.version_id "
@@ -75,11 +81,8 @@ class Schemas:
             NotFound: there is none; the message names what there is.
 
         """
-        name, at, which = reference.partition("@")
-        label = which if at else PRODUCTION
-        number = _NUMBER.fullmatch(label)
-        if not (_NAME.fullmatch(name) and (number or _LABEL.fullmatch(label))):
-            raise Invalid(f"{reference[:80]!r} is no schema; write name, name@label or name@3.")
+        name, label = parts_of(reference)
+        number = label.isdecimal()
         with self._store.snapshot() as connection:
             if number:
                 found = connection.exec_driver_sql(self._by_version, {"name": name, "version": int(label)})
@@ -123,9 +126,11 @@ class Schemas:
         description: str = "",
         label: str | None = PRODUCTION,
         is_demo: bool = False,
+        source: str = "",
     ) -> SchemaVersion:
         """Keep *body* as a version of the schema *name*, and move *label* to it; return the version.
 
+        *source* is the Pydantic source that *body* was read from, for people to read.
         The same content is kept once: adding it again returns the version that is there. Only its label may move.
 
         Raises:
@@ -134,12 +139,12 @@ class Schemas:
 
         """
         principal.require_over(Permission.SCHEMAS_WRITE, None)
-        _check_name(name)
-        _check_label(label)
-        if "\x00" in example_input + description:
-            raise Invalid("The description or example input holds a NUL character; remove it.")
+        check_name(name)
+        check_label(label)
+        if "\x00" in example_input + description + source:
+            raise Invalid("The description, source or example input holds a NUL character; remove it.")
         model = response_model(body, name)
-        _check_example(model, example_output)
+        check_example(model, example_output)
         facts = {
             "hash": model.schema_hash,
             "body": body,
@@ -147,6 +152,7 @@ class Schemas:
             "example_output": example_output,
             "created_at": self._clock.now(),
             "created_by": principal.name,
+            "source": source,
         }
         for _ in range(3):
             try:
@@ -170,36 +176,68 @@ class Schemas:
             Conflict: the label has moved since.
 
         """
+        self._move(
+            principal,
+            name,
+            version,
+            LabelMove(actor=principal.name, action=PROMOTE, label=label, expected=expected),
+        )
+
+    def roll_back(
+        self,
+        principal: Principal,
+        name: str,
+        version: int | None = None,
+        label: str = PRODUCTION,
+        *,
+        expected: int | None = None,
+    ) -> int:
+        """Move *label* back to *version*, or to the one that it named before; return which that is.
+
+        To roll back once more takes it back.
+
+        Raises:
+            Forbidden: without ``schemas.write`` over all tenants.
+            NotFound: there is no such schema or version.
+            Conflict: the label has moved since, or named no version before.
+
+        """
+        return self._move(
+            principal,
+            name,
+            version,
+            LabelMove(actor=principal.name, action=ROLL_BACK, label=label, expected=expected),
+        )
+
+    def unlabel(self, principal: Principal, name: str, label: str, *, expected: int | None = None) -> None:
+        """Take *label* away: it names no version any more.
+
+        Raises:
+            Forbidden: without ``schemas.write`` over all tenants.
+            NotFound: there is no such schema.
+            Conflict: the label has moved since.
+
+        """
+        self._move(principal, name, 0, LabelMove(actor=principal.name, action=UNLABEL, label=label, expected=expected))
+
+    def _move(self, principal: Principal, name: str, wanted: int | None, asked: LabelMove) -> int:
+        """Move a label to the version *wanted*, to none with 0, to the one before with ``None``; return which."""
         principal.require_over(Permission.SCHEMAS_WRITE, None)
-        _check_label(label)
+        check_label(asked.label)
         with self._store.writing() as session:
             schema = session.exec(select(Schema).where(Schema.name == name).with_for_update(**FOR_CHANGE)).first()
             if schema is None:
-                raise self._not_found(name, str(version))
+                raise self._not_found(name, asked.label)
+            number = version_before(session, schema.id, asked.label) if wanted is None else wanted
+            if number is None:
+                raise Conflict(f"{name}@{asked.label} named no version before; say which version to roll back to.")
             target = session.exec(
-                select(SchemaVersion).where(SchemaVersion.schema_id == schema.id, SchemaVersion.version == version)
+                select(SchemaVersion).where(SchemaVersion.schema_id == schema.id, SchemaVersion.version == number)
             ).first()
-            if target is None:
-                raise self._not_found(name, str(version))
-            before = _labels(session, schema.id)
-            current = before.get(label, 0)
-            if expected is not None and expected != current:
-                now = f"to version {current}" if current else "nowhere"
-                raise Conflict(f"{name}@{label} points {now} by now; look again before you move it.", current=current)
-            if current == version:
-                return
-            _move(session, target, label)
-            audit.record(
-                session,
-                self._clock,
-                actor=principal.name,
-                action="schema.promote",
-                kind="schema",
-                subject=name,
-                summary=f"{name} version {version} is now {label}" + (f", was version {current}" if current else ""),
-                before={"labels": before},
-                after={"labels": {**before, label: version}, "hash": target.hash},
-            )
+            if target is None and asked.action != UNLABEL:
+                raise self._not_found(name, str(number))
+            move(session, self._clock, schema, target, asked)
+        return number
 
     def list(self, principal: Principal) -> Sequence[SchemaSummary]:
         """Return every schema, by name.
@@ -223,7 +261,8 @@ class Schemas:
         principal.require(Permission.SCHEMAS_READ)
         with self._store.reading() as session:
             names, all_versions = summaries(session), versions(session)
-            self._read_bodies(session, {version.hash for several in all_versions.values() for version in several})
+            hashes = {version.hash for several in all_versions.values() for version in several}
+            self._bodies.update(bodies(session, hashes - self._bodies.keys(), every=not self._bodies))
         return [
             SchemaEntry(
                 summary=one,
@@ -248,20 +287,35 @@ class Schemas:
             raise self._not_found(name, PRODUCTION)
         return found
 
+    def labels(self, principal: Principal, name: str) -> Sequence[LabelView]:
+        """Return the labels of the schema *name*, by label; none where there is no such schema.
+
+        Raises:
+            Forbidden: without ``schemas.read``.
+
+        """
+        principal.require(Permission.SCHEMAS_READ)
+        with self._store.reading() as session:
+            return label_views(session, name)
+
+    def source(self, principal: Principal, name: str, version: int) -> str:
+        """Return the Pydantic source that a version was read from; empty where it came as JSON Schema.
+
+        Raises:
+            Forbidden: without ``schemas.read``.
+            NotFound: there is no such version.
+
+        """
+        principal.require(Permission.SCHEMAS_READ)
+        with self._store.reading() as session:
+            found = source(session, name, version)
+        if found is None:
+            raise self._not_found(name, str(version))
+        return found
+
     def _list(self) -> Sequence[SchemaSummary]:
         with self._store.reading() as session:
             return summaries(session)
-
-    def _read_bodies(self, session: Session, hashes: AbstractSet[str]) -> None:
-        """Make sure that what these versions say is in memory."""
-        missing = hashes - self._bodies.keys()
-        if not missing:
-            return
-        bodies = sqlalchemy.select(col(SchemaVersion.hash), col(SchemaVersion.body))
-        if self._bodies:
-            bodies = bodies.where(col(SchemaVersion.hash).in_(missing))
-        for hash_, body in session.connection().execute(bodies):
-            self._bodies[hash_] = body
 
     def load_samples(self, principal: Principal) -> Sequence[str]:
         """Add each sample schema whose name is not there yet; return the names that were added.
@@ -310,7 +364,7 @@ class Schemas:
     def _add(
         self, session: Session, schema: Schema, facts: dict[str, Any], label: str | None, *, is_described: bool
     ) -> SchemaVersion:
-        before = _labels(session, schema.id)
+        before = labels(session, schema.id)
         version = session.exec(
             select(SchemaVersion).where(SchemaVersion.schema_id == schema.id, SchemaVersion.hash == facts["hash"])
         ).first()
@@ -325,7 +379,7 @@ class Schemas:
             done.append("added")
         after = before if label is None else {**before, label: version.version}
         if label is not None and after != before:
-            _move(session, version, label)
+            put(session, self._clock, version, label, before.get(label, 0), facts["created_by"])
             done.append(f"now {label}")
         if done:
             audit.record(
@@ -342,51 +396,4 @@ class Schemas:
         return version
 
     def _not_found(self, name: str, which: str) -> NotFound:
-        summaries = {summary.name: summary for summary in self._list()}
-        if (summary := summaries.get(name)) is None:
-            there = ", ".join(summaries) or "none yet; add one first"
-            return NotFound(f"There is no schema {name[:80]!r}. There are: {there[:400]}.")
-        labels = ", ".join(f"{label} (version {version})" for label, version in summary.labels.items()) or "none"
-        wanted = f"version {which}" if which.isdecimal() else f"version labelled {which!r}"
-        newest = f"1 to {summary.latest}" if summary.latest > 1 else "1"
-        return NotFound(f"The schema {name!r} has no {wanted}. It has version {newest}; its labels: {labels}.")
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise Invalid(
-            f"{name[:80]!r} cannot name a schema; use up to 63 lower-case letters, digits and _, a letter first."
-        )
-
-
-def _check_label(label: str | None) -> None:
-    if label is not None and not _LABEL.fullmatch(label):
-        raise Invalid(
-            f"{label[:80]!r} cannot be a label; use up to 32 lower-case letters, digits, - and _, a letter first."
-        )
-
-
-def _check_example(model: type[ResponseModel], example: Any) -> None:
-    if example is None:
-        return
-    try:
-        model.model_validate(example)
-    except ValidationError as error:
-        first = field_errors(error)[0]
-        raise Invalid(f"The example output breaks its own schema at {first.path}: {first.message}.") from None
-
-
-def _labels(session: Session, schema_id: str) -> dict[str, int]:
-    """Return version by label."""
-    rows = session.exec(
-        select(SchemaLabel.label, SchemaVersion.version)
-        .join(SchemaVersion, col(SchemaVersion.id) == SchemaLabel.version_id)
-        .where(SchemaLabel.schema_id == schema_id)
-        .order_by(SchemaLabel.label)
-    )
-    return dict(rows.all())
-
-
-def _move(session: Session, version: SchemaVersion, label: str) -> None:
-    session.merge(SchemaLabel(schema_id=version.schema_id, label=label, version_id=version.id))
-    session.flush()
+        return not_found(self._list(), name, which)

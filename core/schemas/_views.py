@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -144,3 +145,19 @@ def versions(session: Session, name: str | None = None) -> dict[str, list[Versio
             )
         )
     return found
+
+
+def bodies(session: Session, hashes: AbstractSet[str], *, every: bool) -> dict[str, dict[str, Any]]:
+    """Return the JSON Schemas of the versions with these *hashes* by hash, or of *every* version."""
+    if not hashes:
+        return {}
+    wanted = sqlalchemy.select(col(SchemaVersion.hash), col(SchemaVersion.body))
+    if not every:
+        wanted = wanted.where(col(SchemaVersion.hash).in_(hashes))
+    return dict(session.connection().execute(wanted).all())
+
+
+def source(session: Session, name: str, version: int) -> str | None:
+    """Return the source that a version was read from, empty without one; ``None`` where there is no such version."""
+    wanted = select(SchemaVersion.source).join(Schema, col(Schema.id) == SchemaVersion.schema_id)
+    return session.exec(wanted.where(Schema.name == name, SchemaVersion.version == version)).first()

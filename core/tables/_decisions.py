@@ -225,6 +225,8 @@ class SchemaVersion(Row, table=True):
     example_output: dict[str, Any] | None = json(default=None)
     created_at: datetime = utc()
     created_by: str = ""
+    source: str = long_text(default="")
+    """The Pydantic source that it was read from, as it was pasted; empty where it came as JSON Schema."""
 
 
 class SchemaLabel(Row, table=True):
@@ -233,6 +235,10 @@ class SchemaLabel(Row, table=True):
     schema_id: str = Field(foreign_key="schema.id", primary_key=True)
     label: str = Field(primary_key=True)
     version_id: str = Field(foreign_key="schema_version.id")
+    version_before: int | None = None
+    """The version that it named before; ``None`` where it named none."""
+    moved_at: datetime | None = utc(default=None)
+    moved_by: str = ""
 
 
 class FlagRule(Row, table=True):

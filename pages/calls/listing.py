@@ -45,6 +45,12 @@ def between() -> tuple[datetime, datetime] | None:
     return EPOCH + timedelta(seconds=int(begins)), EPOCH + timedelta(seconds=int(ends))
 
 
+def version_in_url() -> int | None:
+    """Return the version of the schema that a link asks for (``?version=3``)."""
+    named = st.query_params.get("version", "")
+    return int(named) if named.isdecimal() and len(named) < 10 else None
+
+
 def first_page() -> None:
     """Go back to the first page, as the list is another one now."""
     st.session_state["page"] = 1
@@ -56,7 +62,7 @@ def clear() -> None:
     for key, everything in figures.CALL_FILTERS.items():
         if key in st.session_state:
             st.session_state[key] = everything
-    for key in ("between", "field"):
+    for key in ("between", "field", "version"):
         st.query_params.pop(key, None)
 
 
@@ -85,11 +91,15 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         schema = choice("schema", offered.schemas)
         route = choice("route", offered.routes, 120)
         error = choice("error", offered.error_codes, 144)
-        field, stretch = st.query_params.get("field"), between()
+        field, stretch, version = st.query_params.get("field"), between(), version_in_url()
         if stretch:
             begins, ends = (formats.moment(at, zone) for at in stretch)
             st.button(
                 f"{begins} to {ends}", icon=":material/close:", key="drop_between", on_click=drop, args=("between",)
+            )
+        if version is not None:
+            st.button(
+                f"Version {version}", icon=":material/close:", key="drop_version", on_click=drop, args=("version",)
             )
         if field:
             st.button(
@@ -99,7 +109,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
                 on_click=drop,
                 args=("field",),
             )
-        narrowed = any((text, outcome, model, schema, route, error, field, stretch))
+        narrowed = any((text, outcome, model, schema, route, error, field, stretch, version is not None))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
     begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
@@ -110,6 +120,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         outcome=OUTCOMES.get(outcome or "", outcome),
         model=model,
         schema=schema,
+        version=version,
         route=route,
         error_code=error,
         field=field,

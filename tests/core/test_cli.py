@@ -585,3 +585,31 @@ def test_a_taken_port_is_told_before_anything_starts(proctor: Run, monkeypatch: 
 
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"PORT {port} on 127.0.0.1 cannot be used: Address already in use.")
+
+
+def test_a_schema_s_way_on_the_command_line(acme: Run, tmp_path: Path) -> None:
+    """Two versions are compared, one is promoted and rolled back, a label goes, an answer is checked."""
+    for number, fields in enumerate(({"city": {"type": "string"}}, {"city": {"type": ["string", "null"]}}), 1):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"type": "object", "properties": fields}), encoding="utf-8")
+        acme("schema", "add", "place", str(tmp_path / f"{number}.json"))
+    acme("generate", "place", "Linz", "--json")
+
+    shown = acme("schema", "versions", "place").out.splitlines()
+    assert (shown[0].split()[:2], shown[1].split()[:2], shown[2][0]) == (
+        ["VERSION", "LABELS"],
+        ["2", "production"],
+        "1",
+    )
+    [figures] = acme("schema", "versions", "place", "--json").document["figures"]
+    assert (figures["version"], figures["calls"], figures["validity"]) == (2, 1, 1.0)
+    compared = acme("schema", "diff", "place", "1", "2")
+    assert compared.out.splitlines()[1].split() == ["$.city", "null", "allowed", "loosens"]
+    assert "Every answer that satisfied version 1 satisfies version 2" in compared.err
+    assert acme("schema", "diff", "place", "1", "1").out.strip() == "They ask for the same."
+    assert acme("schema", "roll-back", "place").out.strip() == "place@production is version 1 again."
+    assert acme("schema", "promote", "place", "2", "--label", "next").out.strip() == "place@next is version 2 now."
+    assert acme("schema", "unlabel", "place", "next").out.strip() == "place has no label next any more."
+    (tmp_path / "answer.json").write_text('{"city": null}', encoding="utf-8")
+    wrong, right = (acme("schema", "check", f"place@{version}", str(tmp_path / "answer.json")) for version in (1, 2))
+    assert (wrong.code, right.code, right.out.strip()) == (1, 0, "It satisfies place@2.")
+    assert wrong.out.splitlines()[1].split()[:2] == ["$.city", "string_type"]

@@ -141,6 +141,10 @@ CASES: dict[str, Case] = {
     "schemas.versions": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.versions(who, "shared")),
     "schemas.add": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.add(who, "new", BODY)),
     "schemas.promote": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.promote(who, "shared", 1, "next")),
+    "schemas.labels": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.labels(who, "shared")),
+    "schemas.source": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.source(who, "shared", 1)),
+    "schemas.roll_back": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.roll_back(who, "shared", 1, "older")),
+    "schemas.unlabel": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.unlabel(who, "shared", "production")),
     "schemas.load_samples": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.load_samples(who)),
     "overrides.all": Case(S, P.BREAKERS_READ, lambda on, who, of: on.overrides.all(who)),
     "overrides.set": Case(
@@ -211,6 +215,9 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "calls_frame all": (L, lambda on, who, of: on.calls_frame(who, EVERY)),
     "choices": (L, lambda on, who, of: on.choices(who, WINDOW.starts_at, WINDOW.ends_at, of.tenant.id)),
     "choices all": (L, lambda on, who, of: on.choices(who, WINDOW.starts_at, WINDOW.ends_at)),
+    "schemas": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id)),
+    "schemas all": (L, lambda on, who, of: on.schemas(who, WINDOW)),
+    "schemas one": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id, "invoice")),
     "call": (K, lambda on, who, of: on.call(who, of.call_id)),
 }
 

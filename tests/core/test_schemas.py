@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from core.clock import ManualClock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import LOCAL_OPERATOR
-from core.schemas import SAMPLES, ResolvedSchema, Schemas
+from core.schemas import SAMPLES, ResolvedSchema, Schemas, checked
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Schema, SchemaVersion
 from tests.builders import decisions, operator
@@ -348,3 +348,109 @@ def test_support_ticket_suits_a_tiny_model() -> None:
     for part in schema["properties"].values():
         assert part["type"] == "boolean" or "enum" in part or part["maxLength"] <= 120
         assert not part.keys() & {"format", "pattern", "minimum", "maximum"}
+
+
+def labelled(schemas: Schemas) -> dict[str, tuple[int, int | None, str]]:
+    """Return what each label of the schema names, what it named before, and who moved it."""
+    return {
+        one.label: (one.version, one.version_before, one.moved_by) for one in schemas.labels(LOCAL_OPERATOR, "price")
+    }
+
+
+def test_roll_back_goes_to_where_the_label_was(schemas: Schemas, store: Store, clock: ManualClock) -> None:
+    """The label names what it named before its last move, once more takes that back; each is audited as what it is."""
+    for body in (PRICE, PRICE_2):
+        schemas.add(operator("ann"), "price", body)
+    assert labelled(schemas) == {"production": (2, 1, "ann")}
+    clock.advance(60)
+    assert schemas.roll_back(operator("bob"), "price", expected=2) == 1
+    assert labelled(schemas) == {"production": (1, 2, "bob")}
+    assert [one.moved_at for one in schemas.labels(LOCAL_OPERATOR, "price")] == [clock.now()]
+    clock.advance(60)
+    assert schemas.roll_back(operator("cid"), "price") == 2
+    assert schemas.find(LOCAL_OPERATOR, "price").version == 2
+    with store.reading() as session:
+        events = session.exec(select(ChangeEvent).order_by(col(ChangeEvent.at), col(ChangeEvent.id))).all()
+    assert [one.summary for one in events][-2:] == [
+        "price production rolled back to version 1, was version 2",
+        "price production rolled back to version 2, was version 1",
+    ]
+    assert sorted((one.actor, one.action) for one in entries(store))[-2:] == [
+        ("bob", "schema.roll_back"),
+        ("cid", "schema.roll_back"),
+    ]
+
+
+def test_roll_back_to_a_version_by_its_number(schemas: Schemas) -> None:
+    """Any version can be gone back to; none that is not there, nor where the label has moved or was nowhere."""
+    schemas.add(operator("ann"), "price", PRICE)
+    with pytest.raises(Conflict, match="named no version before"):
+        schemas.roll_back(operator("bob"), "price")
+    for body in (PRICE_2, {**PRICE, "title": "Third"}):
+        schemas.add(operator("ann"), "price", body)
+    assert schemas.roll_back(operator("bob"), "price", 1) == 1
+    with pytest.raises(NotFound, match="has no version 9"):
+        schemas.roll_back(operator("bob"), "price", 9)
+    with pytest.raises(Conflict, match="points to version 1 by now"):
+        schemas.roll_back(operator("bob"), "price", 2, expected=3)
+    with pytest.raises(NotFound, match="There are: price"):
+        schemas.roll_back(operator("bob"), "prize", 1)
+
+
+def test_unlabel(schemas: Schemas, store: Store) -> None:
+    """A label that is taken away names nothing; once gone it is gone, and a stale look is refused."""
+    schemas.add(operator("ann"), "price", PRICE)
+    with pytest.raises(Conflict, match="points to version 1"):
+        schemas.unlabel(operator("bob"), "price", "production", expected=3)
+    for _ in range(2):
+        schemas.unlabel(operator("bob"), "price", "production")
+    with pytest.raises(NotFound, match="its labels: none"):
+        schemas.find(LOCAL_OPERATOR, "price")
+    assert sorted(one.action for one in entries(store)) == ["schema.add", "schema.unlabel"]
+    assert schemas.versions(LOCAL_OPERATOR, "price")[0].labels == []
+
+
+def test_no_version_is_version_zero(schemas: Schemas) -> None:
+    """A label is taken away in so many words only: 0 is no version to promote."""
+    schemas.add(operator("ann"), "price", PRICE)
+    for move in (schemas.promote, schemas.roll_back):
+        with pytest.raises(NotFound, match="has no version 0"):
+            move(operator("bob"), "price", 0)
+
+
+def test_a_version_keeps_its_source(schemas: Schemas) -> None:
+    """The source stands beside the version it was read from; one that came as JSON Schema has none."""
+    schemas.add(operator("ann"), "price", PRICE, source="class Price: ...")
+    schemas.add(operator("ann"), "price", PRICE_2)
+    assert [schemas.source(LOCAL_OPERATOR, "price", version) for version in (1, 2)] == ["class Price: ...", ""]
+    with pytest.raises(NotFound, match="has no version 3"):
+        schemas.source(LOCAL_OPERATOR, "price", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"price": 1,}', "Line 1, column 13: "),
+        ('{\n  "price": nope}', "Line 2, column 12: expecting value"),
+        ("", "no answer yet"),
+        ("[" * 100_000, "nests too deep"),
+        ("9" * 5_000, "too many digits"),
+        ('{"price": NaN}', "JSON has no NaN"),
+        (" " * 1_000_001, "longer than"),
+    ],
+)
+def test_what_is_no_json_is_told_with_its_place(schemas: Schemas, text: str, says: str) -> None:
+    """Text that is no JSON is refused with one sentence, by line and column where there is one."""
+    schemas.add(operator("ann"), "price", PRICE)
+    with pytest.raises(Invalid, match=says):
+        checked(schemas.find(LOCAL_OPERATOR, "price").response_model, text)
+
+
+def test_an_answer_is_checked(schemas: Schemas) -> None:
+    """A valid answer has no problem; of another each field is told with its rule, and never with its value."""
+    schemas.add(operator("ann"), "price", PRICE)
+    model = schemas.find(LOCAL_OPERATOR, "price").response_model
+    assert checked(model, '{"price": 5}') == []
+    [problem] = checked(model, '{"price": "secret"}')
+    assert (problem.path, problem.type) == ("$.price", "float_type")
+    assert "secret" not in problem.message

@@ -1,0 +1,79 @@
+"""How each version of the registered schemas fares: calls, validity, latency and what a valid object costs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.clock import micros
+from core.reports.cube import CubeRow, Sums
+from core.reports.overview import Timing
+from core.reports.queries import BY_VERSION, PERCENTILES, VERSION_ROUTES
+from core.reports.reading import Reading
+from core.reports.windows import Window
+
+_UNTIMED = Timing()
+_OF_ONE = "AND g.schema_version IS NOT NULL AND g.schema_name = :schema {tenant}"
+_TIMES = PERCENTILES.replace("{part}", "g.schema_version").replace("{tenant}", _OF_ONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionFigures:
+    """What the calls of a window say of one version; terms as in :mod:`core.reports`."""
+
+    schema: str
+    version: int
+    calls: int
+    reached: int
+    """Calls that reached a provider."""
+    validity: float | None
+    """Valid objects among those."""
+    blocked: int
+    spend_nano_usd: int | None
+    """What is known of their cost; ``None`` where something was paid for and nothing is known."""
+    cost_per_valid_nano_usd: int | None
+    unpriced: int
+    """Calls with an attempt that has no price."""
+    estimated: int
+    """Calls with an attempt whose usage the provider never told."""
+    latency: Timing = _UNTIMED
+    """Known where one schema was asked for."""
+    routes: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Calls by the route that they took, most first; known where one schema was asked for."""
+
+
+def schema_figures(reading: Reading, window: Window, schema: str | None = None) -> Sequence[VersionFigures]:
+    """Return how each version fared that was called in *window*, of every schema or of one; by name, newest first."""
+    bound: dict[str, Any] = {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
+    found: defaultdict[tuple[str, int], Sums] = defaultdict(Sums)
+    times: dict[int, Timing] = {}
+    routes: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    if schema is None:
+        sql = BY_VERSION
+    else:
+        bound["schema"] = schema
+        sql = BY_VERSION.replace("{tenant}", "AND g.schema_name = :schema {tenant}")
+        times = {row[0]: Timing(*row[1:]) for row in reading.rows(_TIMES, bound)}
+        for version, route, calls in reading.rows(VERSION_ROUTES, bound):
+            routes[version][route] = calls
+    for name, version, outcome, *sums in reading.rows(sql, bound):
+        found[name, version].add(CubeRow(0, "", outcome, *sums))
+    return [
+        VersionFigures(
+            schema=name,
+            version=version,
+            calls=sums.calls,
+            reached=sums.reached,
+            validity=sums.validity,
+            blocked=sums.blocked,
+            spend_nano_usd=sums.spend,
+            cost_per_valid_nano_usd=sums.cost_per_valid,
+            unpriced=sums.unpriced,
+            estimated=sums.estimated,
+            latency=times.get(version, Timing()),
+            routes=routes.get(version, {}),
+        )
+        for (name, version), sums in sorted(found.items(), key=lambda pair: (pair[0][0], -pair[0][1]))
+    ]
