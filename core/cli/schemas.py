@@ -50,7 +50,7 @@ def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, lab
     if read is None and root is not None:
         raise Invalid(f"{file} is JSON Schema, which has one root; leave out --root.")
     body = _schema_in(file) if read is None else read.schema
-    source = read_text(file) if read else ""
+    source = text_of(file) if read else ""
     added = runtime.schemas.add(LOCAL_OPERATOR, name, body, description=description, label=label, source=source)
     forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
     left_out = read.left_out if read else ()

@@ -10,7 +10,8 @@ import click
 
 from core.cli._command import REFUSED, Output, command, table
 from core.cli._figures import usd
-from core.cli.schemas import read_text, schema_group
+from core.cli.schemas import schema_group
+from core.json_texts import text_of
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def check(runtime: Runtime, schema: str, file: Path) -> Output:
     from core.schemas import checked  # noqa: PLC0415
 
     found = runtime.schemas.find(LOCAL_OPERATOR, schema)
-    problems = checked(found.response_model, read_text(file))
+    problems = checked(found.response_model, text_of(file))
     rows = [(one.path, one.type, one.message) for one in problems]
     return Output(
         {"schema": found.reference, "is_valid": not problems, "problems": problems},
