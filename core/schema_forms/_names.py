@@ -85,7 +85,7 @@ class OwnNames:
         """Take the author's *schema*, and the name that was sent for each of his."""
         self._root = schema
         self._names = names
-        self._known: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+        self._known: dict[tuple[int, ...], tuple[list[dict[str, Any]], dict[str, str]]] = {}
 
     def __call__(self, value: Any) -> Any:
         """Return *value* with the author's names; one that a model wrote as the author has it stays."""
@@ -94,23 +94,20 @@ class OwnNames:
     def _named(self, value: Any, nodes: Sequence[Any]) -> Any:
         if not isinstance(value, dict | list) or not nodes:
             return cast("Any", value)
-        here = self._here(nodes)
+        here, declared = self._here(nodes)
         if isinstance(value, list):
             parts = cast("list[Any]", value)
             return [self._named(part, list(_inside(here, place))) for place, part in enumerate(parts)]
-        declared = {
-            self._names[name]: name for node in here for name in node.get("properties", ()) if name in self._names
-        }
         found: dict[str, Any] = {}
         for name, part in cast("dict[str, Any]", value).items():
             own = declared.get(name, name)
-            if own == name and name.endswith("_") and name.rstrip("_") in {one.rstrip("_") for one in declared}:
+            if own == name and name.endswith("_") and name.rstrip("_") in declared:
                 own = name[:-1]
             found[own] = self._named(part, list(_under(here, own)))
         return found
 
-    def _here(self, nodes: Sequence[Any]) -> list[dict[str, Any]]:
-        """Return every schema that says something of a value of *nodes* itself."""
+    def _here(self, nodes: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Return every schema that says something of a value of *nodes* itself, and its names by those sent."""
         key = tuple(map(id, nodes))
         if key not in self._known:
             found: dict[int, dict[str, Any]] = {}
@@ -125,7 +122,8 @@ class OwnNames:
                 waiting += one.get("dependentSchemas", {}).values()
                 if "$ref" in one:
                     waiting.append(resolve(self._root, one["$ref"]))
-            self._known[key] = list(found.values())
+            names = {name for node in found.values() for name in node.get("properties", ())} & self._names.keys()
+            self._known[key] = list(found.values()), {self._names[name]: name for name in names}
         return self._known[key]
 
 
