@@ -5,6 +5,7 @@ A request that names no route takes the one that lists its schema, else the defa
 """
 
 from core.attempts import Cause
+from core.providers import PARAMETERS
 from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, adjusted
 from core.routes.routes import RouteLimits, Routes
 from core.routes.table import DEFAULT, RouteTable, RouteView
@@ -15,6 +16,7 @@ __all__ = [
     "MODES",
     "MOST_CACHE_SECONDS",
     "MOST_HEDGE_MS",
+    "PARAMETERS",
     "Cause",
     "RouteLimits",
     "RouteTable",

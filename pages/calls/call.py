@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.reports import Call, Rung
+from core.tenants import Permission
 from pages.kit import charts, formats, layout, outcomes
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
@@ -24,6 +25,13 @@ def draw(visit: Visit, call_id: str) -> None:
     """Draw the call of that id, or say that there is none."""
     with visit.controls:
         st.button("All calls", icon=":material/arrow_back:", key="back", on_click=_leave)
+        if visit.may(Permission.GENERATIONS_WRITE):
+            st.page_link(
+                "playground/page.py",
+                label="Open in playground",
+                icon=":material/replay:",
+                query_params={"call": call_id},
+            )
         with st.popover("Link", icon=":material/link:"):
             st.caption("Opens this call for whoever may see it.")
             st.code(f"{(st.context.url or '').split('?')[0]}?call={call_id}", language=None, wrap_lines=True)

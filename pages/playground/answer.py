@@ -1,53 +1,26 @@
-"""What the playground shows of one answer: while it streams, and in the end with its attempts and what it cost."""
+"""What the playground shows of one answer: the object, its attempts, what it cost, and what to take away."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.errors import NotFound, ProctorError
-from core.generation import GenerationRequest, Partial
+from core.generation import CallSettings, GenerationRequest
 from core.reports import Call, Rung
 from pages.kit import formats, layout, outcomes
-from pages.kit.frames import Frame, pd, table
+from pages.kit.frames import table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import fields
-from pages.playground.in_flight import InFlight
-
-INDENT = "\N{EM SPACE}"
-REDRAW_SECONDS = 0.1
-"""How often a stream is redrawn: faster than this nobody reads."""
-NBSP = "\N{NO-BREAK SPACE}"
-STATES = {
-    fields.FieldState.WAITING: f":gray[:material/schedule:{NBSP}waiting]",
-    fields.FieldState.ARRIVING: f":blue[:material/edit:{NBSP}arriving]",
-    fields.FieldState.ARRIVED: f":gray[:material/check:{NBSP}arrived]",
-    fields.FieldState.VALID: f":green[:material/check_circle:{NBSP}valid]",
-    fields.FieldState.ERROR: f":red[:material/error:{NBSP}wrong]",
-    fields.FieldState.ABSENT: f":gray[:material/remove:{NBSP}left out]",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run of the playground, as it is kept for the next redraw."""
-
-    request: GenerationRequest
-    body: dict[str, Any]
-    value: Any
-    """The object, or as much of it as came."""
-    call_id: str | None
-    is_valid: bool
-    title: str = ""
-    sentence: str = ""
-    """Why there is no valid object."""
+from pages.playground.columns import Column
+from pages.playground.rows import frame
+from pages.playground.runs import Run
 
 
 def provider_notice(visit: Visit, first: str) -> bool:
@@ -83,65 +56,67 @@ def _local_progress(visit: Visit) -> None:
         st.progress(min(1.0, max(0.0, status.fraction)), status.sentence)
 
 
-def run(visit: Visit, request: GenerationRequest, body: dict[str, Any]) -> Run:
-    """Ask, drawing the object as it grows. Leaving the page ends the provider's call, whatever has come of it."""
-    value: Any = None
-    try:
-        if not request.stream:
-            with (
-                st.spinner("Waiting for the whole object…", show_time=True),
-                InFlight(visit.runtime.generator, request, visit.principal) as pieces,
-            ):
-                [made] = (piece for piece in pieces if not isinstance(piece, Partial))
-            return Run(request=request, body=body, value=made.value, call_id=made.id, is_valid=True)
-        clock, drawn = visit.runtime.clock, float("-inf")
-        with layout.card("Object", key="object", stretch=False):
-            head, box = st.empty(), st.empty()
-        head.progress(0.0, ":shimmer[Waiting for the first field…]")
-        table(_frame(fields.rows(body, None)), on=box)
-        with InFlight(visit.runtime.generator, request, visit.principal) as pieces:
-            for piece in pieces:
-                if not isinstance(piece, Partial):
-                    return Run(request=request, body=body, value=piece.value, call_id=piece.id, is_valid=True)
-                value = piece.value
-                if clock.monotonic() - drawn >= REDRAW_SECONDS:
-                    drawn = clock.monotonic()
-                    found = fields.rows(body, value)
-                    again = f"Attempt {piece.attempt}: asked again. " if piece.attempt > 1 else ""
-                    head.progress(fields.done(found), f":shimmer[{again}The object is arriving…]")
-                    table(_frame(found), on=box)
-    except ProctorError as error:
-        return Run(
-            request=request,
-            body=body,
-            value=value,
-            call_id=error.facts.get("generation_id"),
-            is_valid=False,
-            title=outcomes.word(str(error.facts.get("outcome", "No answer"))),
-            sentence=error.message,
-        )
-    raise AssertionError("a stream ends with a generation or an error")
+def outdated(last: Run, columns: Sequence[Column], place: int) -> list[str]:
+    """Return what is another by now than when *last* was asked: ``["schema", "input"]``."""
+    if place >= len(columns):
+        return ["column"]
+    asked, now = last.request, columns[place].request
+    was, settings = asked.settings or CallSettings(), now.settings or CallSettings()
+    pairs = {
+        "schema": (last.body, columns[place].body),
+        "input": (_text(asked, "user"), _text(now, "user")),
+        "system text": (_text(asked, "system"), _text(now, "system")),
+        "model": ((asked.route, asked.model), (now.route, now.model)),
+        "settings": (replace(was, is_cached=True), replace(settings, is_cached=True)),
+        "tenant": (asked.tenant_id, now.tenant_id),
+    }
+    return [what for what, (before, after) in pairs.items() if before != after]
 
 
-def draw(visit: Visit, last: Run) -> None:
-    """Draw the end: the object with every problem beside its field, then figures, attempts, and what to take away."""
-    call = None
-    if last.call_id:
-        try:
-            call = visit.runtime.reports.call(visit.principal, last.call_id)
-        except NotFound:
-            st.caption("This call is no longer kept.")
-    rungs = call.rungs if call else ()
+def _text(request: GenerationRequest, role: str) -> str:
+    """Return what *request* says in a role."""
+    if request.messages is None:
+        return (request.input or "") if role == "user" else ""
+    return "\n".join(str(one["content"]) for one in request.messages if one["role"] == role)
+
+
+def tell_outdated(changed: Sequence[str]) -> None:
+    """Say that what stands here answers an earlier question."""
+    of = " and ".join([", ".join(changed[:-1]), changed[-1]] if len(changed) > 1 else changed)
+    st.markdown(
+        f":orange-badge[:material/history: Of an earlier {of}] :small[Run again to see what the present one gives.]"
+    )
+
+
+def draw(visit: Visit, last: Run, changed: Sequence[str] = ()) -> None:
+    """Draw the end: the object with every problem beside its field, then figures, attempts, and what to take away.
+
+    *changed* is what is another by now.
+    """
+    call = last.call
+    if changed:
+        tell_outdated(changed)
     if not last.is_valid:
-        st.error(last.sentence, title=last.title, icon=":material/error:")
+        st.error(plain(last.sentence), title=last.title, icon=":material/error:")
         st.caption("Your input is still there: change it, or who answers, and run again.")
     with layout.card("Object", key="object", stretch=False):
-        _object(visit, last, rungs)
-        _take_away(visit, last)
+        _object(visit, last, is_old=bool(changed))
+        _take_away(visit, last, "")
     if call:
         with layout.card("What it took", key="took", stretch=False):
             _figures(call)
             _ladder(call)
+
+
+def draw_column(visit: Visit, last: Run, place: int, title: str, *, is_old: bool) -> None:
+    """Draw one of several answers beside each other, whose figures stand above them."""
+    with layout.card(title, key=f"object_{place}", stretch=False):
+        if not last.is_valid:
+            st.error(plain(last.sentence), title=last.title, icon=":material/error:")
+        _object(visit, last, is_old=is_old)
+        _take_away(visit, last, f"_{place}")
+        if last.call:
+            _ladder(last.call)
 
 
 def _last_said(visit: Visit, last: Run, rungs: Sequence[Rung]) -> Any:
@@ -151,36 +126,26 @@ def _last_said(visit: Visit, last: Run, rungs: Sequence[Rung]) -> Any:
     return last.value
 
 
-def _object(visit: Visit, last: Run, rungs: Sequence[Rung]) -> None:
+def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
+    rungs = last.call.rungs if last.call else ()
     if last.is_valid:  # what an earlier attempt had wrong is told beside the field that is right now
         rows = fields.rows(last.body, last.value, fields.Phase.VALID)
         rows, homeless = fields.marked(rows, [e for rung in rungs for e in rung.field_errors], repaired=True)[0], []
     else:
-        rows = fields.rows(last.body, _last_said(visit, last, rungs), fields.Phase.FAILED)
+        said = _last_said(visit, last, rungs)
+        if said is None:
+            st.caption("Nothing of an object came.")
+            return
+        rows = fields.rows(last.body, said, fields.Phase.FAILED)
         rows, homeless = fields.marked(rows, rungs[-1].field_errors if rungs else (), repaired=False)
     for sentence in homeless:
         st.error(plain(sentence), icon=":material/error:")
-    table(_frame(rows), alt="The object, field by field")
-
-
-def _frame(rows: list[fields.FieldRow]) -> Frame:
-    """Return the rows as a table of Markdown."""
-    lines: dict[str, list[str]] = {"Field": [], "Value": [], "State": []}
-    for row in rows:
-        mark = ":red[\\*]" if row.is_required else ""
-        lines["Field"].append(INDENT * row.depth + plain(row.name) + mark)
-        lines["Value"].append(plain(row.value))
-        is_wrong = row.state is fields.FieldState.ERROR
-        told = STATES[row.state] if is_wrong or not row.has_parts else ""
-        if row.problem:
-            problem = plain(row.problem)
-            told += f" {problem}" if is_wrong else f" :orange[asked again: {problem}]"
-        lines["State"].append(told)
-    return pd.DataFrame(lines).set_index("Field")
+    table(frame(rows, is_old=is_old), alt="The object, field by field")
 
 
 def _figures(call: Call) -> None:
-    attempts, tokens, cost, latency = st.columns([3, 3, 5, 4], gap="small")
+    with st.grid(4, min_column_width=96, gap="small"):
+        attempts, tokens, cost, latency = (st.container() for _ in range(4))
     attempts.metric("Attempts", len(call.rungs))
     said = f"{formats.count(call.input_tokens)} in, {formats.count(call.output_tokens)} out, over all attempts."
     tokens.metric("Tokens", formats.count(call.input_tokens + call.output_tokens), help=said)
@@ -209,7 +174,7 @@ def _ladder(call: Call) -> None:
     st.page_link("calls/page.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})
 
 
-def _take_away(visit: Visit, last: Run) -> None:
+def _take_away(visit: Visit, last: Run, key: str) -> None:
     with st.container(horizontal=True, gap="small"):
         if last.is_valid:
             text = json.dumps(last.value, indent=2, ensure_ascii=False)
@@ -220,10 +185,12 @@ def _take_away(visit: Visit, last: Run) -> None:
                 "application/json",
                 icon=":material/download:",
                 on_click="ignore",
-                key="download",
+                key=f"download{key}",
             )
-        with st.popover("As curl", icon=":material/terminal:", key="curl"):
+        with st.popover("As curl", icon=":material/terminal:", key=f"curl{key}"):
             st.markdown(":small[`PROCTOR_KEY` is a key of the tenant; make one under Tenants.]")
+            if last.request.settings:
+                st.markdown(":small[Mode, length and parameters are the route's for a program: set them under Routes.]")
             st.code(
                 curl(last.request, st.context.url or f"http://localhost:{visit.runtime.settings.port}"),
                 "bash",
@@ -235,7 +202,8 @@ def curl(request: GenerationRequest, page_url: str) -> str:
     """Return the command that asks the API the same."""
     parts = urlsplit(page_url)
     asked = replace(request, tenant_id=None)
-    body = {"schema": asked.schema, "input": asked.input}
+    body: dict[str, Any] = {"schema": asked.schema}
+    body |= {"input": asked.input} if asked.messages is None else {"messages": asked.messages}
     body |= {"model": asked.model} if asked.model else {}
     body |= {"route": asked.route} if asked.route else {}
     return (

@@ -1,18 +1,21 @@
-"""What the playground asks for: a schema, registered or pasted, and who answers."""
+"""What the playground asks for: a schema, registered or pasted, in one version; and who answers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from core.errors import Invalid, ProctorError
-from core.json_texts import json_in
-from core.pydantic_source import json_schema_from_source
-from pages.kit.json_values import is_object
+from core.schemas import PRODUCTION, ResolvedSchema, SchemaSummary
 from pages.kit.markup import plain
-from pages.kit.page import Visit, show_error
+from pages.kit.page import Visit
+from pages.playground import source as pasted
 
+MOST_COLUMNS = 3
+"""How many answers are compared beside each other."""
+AS_ABOVE = "the one above"
 OWN_ROUTE = "The schema's route"
 FIRST_SCHEMA = "support_ticket"
 """Where it is registered: everybody understands it, and even the small local model can fill it."""
@@ -42,8 +45,43 @@ class Contact(BaseModel):
 PASTED_INPUT = "Hi, this is Ann Lee (ann@example.com). Could you send me a quote for 40 seats?"
 
 
-def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, Any], str]:
-    """Ask for the schema; return what the request names, its body, and an example input. ``None``: not usable yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedSchema:
+    """The schema that is asked for."""
+
+    named: str | dict[str, Any]
+    """As a request names it."""
+    body: dict[str, Any]
+    example: str
+    """An input for it."""
+    name: str = ""
+    """Its name, where it is registered."""
+    version: int | None = None
+    versions: tuple[int, ...] = ()
+    """Those that there are of it, the newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Who answers, in one column."""
+
+    route: str | None
+    """``None``: that of the schema, or the default."""
+    model: str | None
+    """Where one alone is wanted."""
+    first: str
+    """The provider that is asked first."""
+    label: str
+    """What the column is called."""
+
+
+def input_key(reference: str) -> str:
+    """Return the key of the input's field for a registered version; pasted schemas share one, whose name is empty."""
+    return f"input_{reference}"
+
+
+def schema_choice(visit: Visit) -> AskedSchema | None:
+    """Ask for the schema; ``None`` where it is not usable yet, and the page says why."""
     source = st.segmented_control(
         "Schema",
         list(SOURCES),
@@ -53,38 +91,72 @@ def schema_choice(visit: Visit) -> tuple[str | dict[str, Any] | None, dict[str, 
         default="registered",
         required=True,
     )
-    if source == "registered":
-        names = {schema.name: schema for schema in visit.runtime.schemas.list(visit.principal)}
-        if not names:
-            st.info("No schema is registered yet. Paste one, or add one with `proctor schema add NAME FILE`.")
-            return None, {}, ""
-        small = list(names).index(FIRST_SCHEMA) if FIRST_SCHEMA in names else 0
-        name = st.selectbox("Name", list(names), small, key="schema", bind="query-params", label_visibility="collapsed")
-        if names[name].description:
-            st.caption(plain(names[name].description))
-        found = visit.runtime.schemas.find(
-            visit.principal, f"{name}@{names[name].latest}" if not names[name].labels else name
+    if source != "registered":
+        schema = pasted.schema_in(visit, source, JSON_SAMPLE if source == "json" else PYDANTIC_SAMPLE)
+        return None if schema is None else AskedSchema(named=schema, body=schema, example=PASTED_INPUT)
+    known = {schema.name: schema for schema in visit.runtime.schemas.list(visit.principal)}
+    if not known:
+        st.info("No schema is registered yet. Paste one and save it, or add one with `proctor schema add NAME FILE`.")
+        return None
+    small = list(known).index(FIRST_SCHEMA) if FIRST_SCHEMA in known else 0
+    left, right = st.columns([7, 3], gap="small")
+    with left:
+        name = st.selectbox("Name", list(known), small, key="schema", bind="query-params", on_change=_other_schema)
+    summary = known[name]
+    numbers = tuple(range(summary.latest, 0, -1))
+    usual = summary.labels.get(PRODUCTION, summary.latest)
+    with right:
+        version = st.selectbox(
+            "Version",
+            [str(number) for number in numbers],
+            numbers.index(usual),
+            key="version",
+            bind="query-params",
         )
-        return found.reference, found.body, found.example_input
-    sample = JSON_SAMPLE if source == "json" else PYDANTIC_SAMPLE
-    text = st.text_area(
-        "Source", sample, height=220, key=f"source_{source}", label_visibility="collapsed", persist_state="session"
+    found = visit.runtime.schemas.find(visit.principal, f"{name}@{version}")
+    if said := _said(summary, found):
+        st.caption(said)
+    return AskedSchema(
+        named=found.reference,
+        body=found.body,
+        example=found.example_input,
+        name=name,
+        version=found.version,
+        versions=numbers,
     )
-    try:
-        body: Any = json_in(text or "", "The schema") if source == "json" else json_schema_from_source(text or "")
-        if not is_object(body):
-            raise Invalid("A JSON Schema is an object, in braces.")
-        schema = dict(body)
-        visit.runtime.schemas.inline(schema)
-    except ProctorError as error:
-        show_error(error, "This schema cannot be used yet.")
-    else:
-        return schema, schema, PASTED_INPUT
-    return None, {}, PASTED_INPUT
 
 
-def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str | None, str | None, str]:
-    """Ask who answers; return the route, the model if one alone is wanted, and the provider that is asked first.
+def _other_schema() -> None:
+    """Begin with the usual version of the schema that was chosen."""
+    st.session_state.pop("version", None)
+
+
+def _said(summary: SchemaSummary, found: ResolvedSchema) -> str:
+    labels = [label for label, version in summary.labels.items() if version == found.version]
+    where = f"Version {found.version} of {summary.versions}" + (f", {', '.join(labels)}" if labels else "")
+    return plain(f"{where}. {summary.description}".strip()) if summary.versions > 1 or labels else ""
+
+
+def version_choice(visit: Visit, asked: AskedSchema, place: int) -> AskedSchema:
+    """Ask for another version of *asked* in the column at *place*; return *asked* where it is the same."""
+    if len(asked.versions) < 2:
+        return asked
+    wanted = st.selectbox("Version", [AS_ABOVE, *(str(number) for number in asked.versions)], key=f"version_{place}")
+    if wanted in (AS_ABOVE, str(asked.version)):
+        return asked
+    found = visit.runtime.schemas.find(visit.principal, f"{asked.name}@{wanted}")
+    return AskedSchema(
+        named=found.reference,
+        body=found.body,
+        example=asked.example,
+        name=asked.name,
+        version=found.version,
+        versions=asked.versions,
+    )
+
+
+def model_choice(visit: Visit, schema: str | Mapping[str, Any] | None, place: int = 1) -> Choice:
+    """Ask who answers in the column at *place*, counted from 1.
 
     No route is the one that a program gets which names none: that of *schema*, or the default.
 
@@ -100,10 +172,13 @@ def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str
         else views[0].terms
     )
     models = dict.fromkeys(one.name for terms in routes.values() for one in terms.candidates)
+    options = [OWN_ROUTE, *routes, *models]
+    first_models = len(options) - len(models)
     chosen = st.selectbox(
         "Who answers",
-        [OWN_ROUTE, *routes, *models],
-        key="model",
+        options,
+        0 if place == 1 else min(first_models + place - 2, len(options) - 1),
+        key="model" if place == 1 else f"model_{place}",
         bind="query-params",
         accept_new_options=True,
         help="A route with its fallbacks, or one model alone: pick one, or type it as provider/name.",
@@ -112,5 +187,11 @@ def model_choice(visit: Visit, schema: str | dict[str, Any] | None) -> tuple[str
         terms = routes.get(chosen, own)
         asked = ", then ".join(f"`{one.name}`" for one in terms.candidates)
         st.markdown(f":small[Route {terms.name} asks {asked}.]")
-        return terms.name if chosen in routes else None, None, terms.candidates[0].provider
-    return None, chosen, visit.runtime.routes.of_model(visit.principal, chosen).candidates[0].provider
+        return Choice(
+            route=terms.name if chosen in routes else None,
+            model=None,
+            first=terms.candidates[0].provider,
+            label=f"Route {terms.name}",
+        )
+    first = visit.runtime.routes.of_model(visit.principal, chosen).candidates[0]
+    return Choice(route=None, model=chosen, first=first.provider, label=first.name)

@@ -1,16 +1,25 @@
-"""Playground: choose or paste a schema, give it an input, and watch the object fill in field by field."""
+"""Playground: a schema and an input, who answers, what it may cost; and what came of it, alone or side by side."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.flags import Flag
-from core.generation import GenerationRequest
-from core.tenants import Permission
+from core.generation import CallSettings
+from core.tenants import Permission, Tenant
 from pages.kit import layout
 from pages.kit.choices import tenant_choice, without_tenants
-from pages.kit.page import open_page, refusals
-from pages.playground import answer, ask
+from pages.kit.markup import plain
+from pages.kit.page import Visit, open_page, refusals
+from pages.playground import answer, ask, columns, comparison, replay, runs, saving, settings
+from pages.playground.columns import Column
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 
 def advise() -> None:
@@ -24,60 +33,121 @@ def advise() -> None:
         st.page_link("tenants/page.py", label="Create a tenant", icon=":material/add:")
 
 
+def question(visit: Visit, tenant: Tenant, right: DeltaGenerator) -> tuple[list[Column], int]:
+    """Draw the question; return its columns, and how often each is to be asked now: 0 for not at all.
+
+    Several columns have a card of their own on the *right*.
+    """
+    asked = ask.schema_choice(visit)
+    key = ask.input_key(asked.named if asked and isinstance(asked.named, str) else "")
+    st.session_state.setdefault(key, asked.example if asked else ask.PASTED_INPUT)
+    beside = st.container()
+    text = st.text_area("Input", height=140, key=key, persist_state="session") or ""
+    with beside:
+        if asked and not asked.name and visit.may(Permission.SCHEMAS_WRITE):
+            if st.button("Save as…", icon=":material/save:", key="save", type="tertiary"):
+                saving.save(visit, asked.body, text)
+            saving.tell_saved()
+    system, adjusted = settings.choose()
+    messages = columns.as_messages(text, system)
+    if columns.wanted() == 1:
+        return _answerers(visit, asked, messages, adjusted, tenant)
+    with right, layout.card("Compare", key="compare", stretch=False), refusals("This cannot be asked."):
+        return _answerers(visit, asked, messages, adjusted, tenant)
+    return [], 0
+
+
+def _answerers(
+    visit: Visit,
+    asked: ask.AskedSchema | None,
+    messages: dict[str, Any],
+    adjusted: CallSettings | None,
+    tenant: Tenant,
+) -> tuple[list[Column], int]:
+    """Draw who answers, what it may cost whom, and what begins it."""
+    streams = visit.runtime.flags.evaluate(visit.principal, Flag.STREAMING, tenant.id).value
+    chosen = columns.choose(visit, asked, messages, adjusted, tenant)
+    chosen = [replace(one, request=replace(one.request, stream=streams)) for one in chosen]
+    ready = [answer.provider_notice(visit, first) for first in dict.fromkeys(one.first for one in chosen)]
+    if not streams:
+        st.caption("Streaming is switched off for this tenant: the object arrives whole.")
+    can_run = asked is not None and all(ready) and all(one.is_askable for one in chosen)
+    with st.container(horizontal=True, gap="small"):
+        once = st.button(
+            "Run", type="primary", icon=":material/play_arrow:", key="run", width="stretch", disabled=not can_run
+        )
+        often = st.button(
+            f"Run {columns.TIMES} times",
+            icon=":material/repeat:",
+            key="run_often",
+            disabled=not can_run,
+            help="Asks the same so often, never from the cache, and shows how far the answers agree, field by field.",
+        )
+    paid = f"**{plain(tenant.name)}** pays"
+    if can_run:
+        paid += f": {columns.total(chosen)} · {columns.TIMES} times: {columns.total(chosen, columns.TIMES)}"
+    st.caption(
+        f":material/account_balance_wallet: {paid}", help="For first calls; a re-ask or a fallback comes on top."
+    )
+    return chosen, columns.TIMES if often else 1 if once else 0
+
+
+def result(visit: Visit, trial: runs.Trial | None, chosen: Sequence[Column]) -> None:
+    """Draw what came of the last run, if there was one."""
+    if st.session_state.pop("running", False):
+        st.session_state["was_stopped"] = True
+    if st.session_state.get("was_stopped"):
+        st.warning(
+            "It was ended before its answer came; what it had used until then is charged, and stands in Calls.",
+            title="Cancelled",
+            icon=":material/cancel:",
+        )
+    if trial is None:
+        layout.empty(
+            "Nothing asked yet",
+            "Press Run: each field appears here as the model writes it.",
+            icon=":material/data_object:",
+            key="nothing",
+        )
+    elif len(trial.columns) == 1 and trial.times == 1:
+        last = trial.runs[0][0]
+        answer.draw(visit, last, answer.outdated(last, chosen, 0))
+    else:
+        comparison.draw(visit, trial, chosen)
+
+
 def main() -> None:
     """Draw the page."""
     visit = open_page(
         "Playground", "Try a schema on an input and watch the object fill in.", needs=Permission.GENERATIONS_WRITE
     )
+    replay.fill_in(visit)
     with visit.controls:
         tenant = tenant_choice(visit, everyone=None)
     if tenant is None:
         without_tenants(visit, advise)
         return
+    replay.tell()
     left, right = st.columns([5, 7], gap="small")
+    chosen: list[Column] = []
+    times = 0
     with left, layout.card("Ask", key="ask", stretch=False), refusals("This cannot be asked."):
-        schema, body, example = ask.schema_choice(visit)
-        text = st.text_area(
-            "Input",
-            example,
-            height=180,
-            key=f"input_{schema if isinstance(schema, str) else ''}",
-            persist_state="session",
-        )
-        route, model, first = ask.model_choice(visit, schema)
-        ready = answer.provider_notice(visit, first)
-        streams = visit.runtime.flags.evaluate(visit.principal, Flag.STREAMING, tenant.id).value
-        if not streams:
-            st.caption("Streaming is switched off for this tenant: the object arrives whole.")
-        request = GenerationRequest(
-            schema=schema or {}, input=text, route=route, model=model, stream=streams, tenant_id=tenant.id
-        )
-        is_run = st.button(
-            "Run",
-            type="primary",
-            icon=":material/play_arrow:",
-            key="run",
-            width="stretch",
-            disabled=schema is None or not ready,
-        )
-    with right:
+        chosen, times = question(visit, tenant, right)
+    trial: runs.Trial | None = st.session_state.get("trial")
+    is_wide = columns.wanted() > 1 or (trial is not None and len(trial.columns) > 1)
+    with st.container() if is_wide else right:
         arriving, arrived = st.empty(), st.empty()  # two places: in one, what was there before would shine through
-        if is_run:
+        if times:
             arrived.empty()
+            st.session_state["running"] = True
+            st.session_state["was_stopped"] = False
             with arriving.container():
-                st.session_state["last_run"] = answer.run(visit, request, body)
+                st.button("Stop", icon=":material/stop_circle:", key="stop", help="Ends every call that is out.")
+                st.session_state["trial"] = runs.try_out(visit, chosen, times)
+            st.session_state["running"] = False
             st.rerun()
-        last = st.session_state.get("last_run")
         with arrived.container():
-            if last is None:
-                layout.empty(
-                    "Nothing asked yet",
-                    "Press Run: each field appears here as the model writes it.",
-                    icon=":material/data_object:",
-                    key="nothing",
-                )
-            else:
-                answer.draw(visit, last)
+            result(visit, trial, chosen)
 
 
 main()

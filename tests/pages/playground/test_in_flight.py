@@ -14,7 +14,7 @@ from core.errors import ProctorError, RateLimited
 from core.generation import Cancellation, GenerationRequest, Partial
 from core.tenants import LOCAL_OPERATOR
 from pages.playground import in_flight
-from pages.playground.in_flight import InFlight
+from pages.playground.in_flight import InFlight, InFlights
 
 STREAM, WHOLE = (GenerationRequest(schema={}, input="x", stream=stream) for stream in (True, False))
 
@@ -85,3 +85,53 @@ def test_what_fails_there_is_raised_here(error: Exception) -> None:
         InFlight(SimpleNamespace(generate=generate), WHOLE, LOCAL_OPERATOR) as pieces,  # pyright: ignore[reportArgumentType]
     ):
         list(pieces)
+
+
+def test_who_leaves_several_calls_ends_every_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are out are cancelled, those that wait never go out."""
+    corridors = [_Silent() for _ in range(3)]
+    asked: list[int] = []
+
+    class Several:
+        def generate(self, request: Any, principal: Any, cancellation: Cancellation) -> Any:
+            asked.append(int(request.input))
+            return corridors[int(request.input)].generate(request, principal, cancellation)
+
+    looks = iter([None, None])
+
+    def look() -> None:
+        if next(looks, _Left) is _Left:
+            raise _Left
+
+    monkeypatch.setattr(in_flight, "_still_here", look)
+    requests = [GenerationRequest(schema={}, input=str(place)) for place in range(3)]
+
+    with pytest.raises(_Left), InFlights(Several(), requests, LOCAL_OPERATOR, most_at_once=2) as pieces:  # pyright: ignore[reportArgumentType]
+        list(pieces)
+    assert [corridor.left.is_set() for corridor in corridors] == [True, True, False]
+    assert sorted(asked) == [0, 1]
+
+
+def test_several_calls_end_each_in_its_place_and_no_more_are_out_than_may_be() -> None:
+    """What one call ends with, error or not, is told with its place; the next goes out when one has ended."""
+    out: list[int] = []
+    most: list[int] = []
+
+    def generate(request: Any, *_: Any) -> Any:
+        out.append(1)
+        most.append(len(out))
+        try:
+            if request.input == "1":
+                raise RateLimited("Too fast.")
+            return SimpleNamespace(id=request.input)
+        finally:
+            out.pop()
+
+    requests = [GenerationRequest(schema={}, input=str(place)) for place in range(7)]
+    with InFlights(SimpleNamespace(generate=generate), requests, LOCAL_OPERATOR, most_at_once=2) as pieces:  # pyright: ignore[reportArgumentType]
+        came: dict[int, Any] = dict(pieces)
+
+    assert sorted(came) == list(range(7))
+    assert isinstance(came[1], RateLimited)
+    assert all(came[place].id == str(place) for place in came if place != 1)
+    assert max(most) <= 2

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
@@ -22,47 +21,12 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
-from pages.playground import answer
+from pages.playground import answer, runs
 from pages.playground.ask import SOURCES
 from tests.builders import operator
 from tests.pages.conftest import Open
-from tests.wire.server import WireServer
 
 TICKET = ("summary", "category", "priority", "sentiment", "needs_human")
-
-
-@pytest.fixture(scope="module")
-def wire() -> Iterator[WireServer]:
-    """A fake of the providers, over real HTTP."""
-    with WireServer() as server:
-        yield server
-
-
-@pytest.fixture
-def proctor(sqlite_url: str, wire: WireServer) -> Iterator[Runtime]:
-    """A Proctor whose providers are the fake, with the sample schemas."""
-    settings = Settings(
-        database_url=sqlite_url,
-        demo=False,
-        local_model="off",
-        openai_base_url=wire.openai_url,
-        anthropic_base_url=wire.anthropic_url,
-        model_primary="openai/gpt-4o-mini",
-        model_fallback="anthropic/claude-haiku-4-5",
-    )
-    runtime = running.build(settings, SystemClock())
-    runtime.schemas.load_samples(operator("test"))
-    running.install(runtime)
-    st.cache_data.clear()
-    yield runtime
-    running.install(None)
-    runtime.close()
-
-
-@pytest.fixture
-def acme(proctor: Runtime) -> Tenant:
-    """A tenant."""
-    return proctor.tenants.create(LOCAL_OPERATOR, "Acme")
 
 
 def _ask(page: AppTest, text: str) -> AppTest:
@@ -213,7 +177,7 @@ def test_where_generation_is_off_the_refusal_says_which_flag(open_page: Open, pr
 
     page = _ask(open_page("playground"), "The printer is on fire.")
 
-    assert "generation.enabled" in page.error[0].value
+    assert "generation.enabled" in page.error[0].value.replace("\\", "")
     assert "No provider was asked." in _told(page)
 
 
@@ -315,7 +279,7 @@ def test_leaving_hangs_up_on_the_provider() -> None:
     visit: Any = SimpleNamespace(runtime=runtime, principal=LOCAL_OPERATOR)
 
     with pytest.raises(_Left):
-        answer.run(visit, GenerationRequest(schema={}, input="x", stream=True), {"type": "object"})
+        runs.run(visit, GenerationRequest(schema={}, input="x", stream=True), {"type": "object"})
     assert corridor.is_closed
 
 

@@ -1,0 +1,180 @@
+"""A call opened in the playground, and a pasted schema saved: nothing is made up, what is missing is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+from streamlit.testing.v1 import AppTest
+
+from core.errors import ProctorError
+from core.flags import Flag
+from core.generation import CallSettings, GenerationRequest
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from core.tables import AuditEntry, Tenant
+from pages.playground.saving import suggested_name
+from tests.pages.conftest import Open
+from tests.pages.playground.conftest import CLAUDE, told
+
+INPUT = "input_support_ticket@1"
+PLACE = {"title": "PlaceFound", "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def _asked(proctor: Runtime, tenant: Tenant, **request: Any) -> str:
+    """Return the id of a call, however it ended."""
+    asked: dict[str, Any] = {"schema": "support_ticket", "tenant_id": tenant.id} | request
+    try:
+        return proctor.generator.generate(GenerationRequest(**asked), LOCAL_OPERATOR).id
+    except ProctorError as error:
+        return str(error.facts["generation_id"])
+
+
+def test_a_failed_call_is_opened_as_it_was_asked_and_runs_again(
+    open_page: Open, proctor: Runtime, acme: Tenant
+) -> None:
+    """Schema version, input, system text, model, mode and parameters are those of the call; only the answer is new."""
+    call = _asked(
+        proctor,
+        acme,
+        messages=[
+            {"role": "system", "content": "Be exact."},
+            {"role": "user", "content": "The printer is on fire. [[never-valid]]"},
+        ],
+        model=CLAUDE,
+        settings=CallSettings(mode="json", parameters={"temperature": 0.25}),
+    )
+    page = open_page("playground", call=call)
+
+    assert page.selectbox(key="schema").value == "support_ticket"
+    assert page.selectbox(key="version").value == "1"
+    assert page.selectbox(key="model").value == CLAUDE
+    assert page.selectbox(key="mode").value == "json"
+    assert page.text_area(key="system").value == "Be exact."
+    assert page.text_area(key=INPUT).value == "The printer is on fire. [[never-valid]]"
+    assert page.number_input(key="parameter_temperature").value == 0.25
+    assert f"From call `{call}`" in told(page)
+    assert "info: " not in told(page)
+
+    page.text_area(key=INPUT).set_value("The printer is on fire.").run()
+    page.button(key="run").click().run()
+    assert not page.exception
+    assert all("valid" in state for state in page.table[0].value["State"])
+    page.button(key="dismiss").click().run()
+    assert "From call" not in told(page)
+
+
+def test_what_was_not_kept_is_said_and_left_empty(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Where no prompts are kept the input stays empty, never the sample's."""
+    proctor.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, acme, False)
+    page = open_page("playground", call=_asked(proctor, acme, input="The printer is on fire."))
+
+    assert "Its input is not kept" in told(page)
+    assert page.text_area(key=INPUT).value == ""
+    assert page.button(key="run").disabled
+
+
+def test_a_schema_that_came_with_the_request_is_to_be_pasted(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """It is nowhere kept; the input is filled in all the same."""
+    page = open_page("playground", call=_asked(proctor, acme, schema=PLACE, input="Lisbon."))
+
+    assert "Its schema came with the request and is not kept: paste it." in told(page)
+    assert page.segmented_control(key="source").value == "json"
+    assert page.text_area(key="input_").value == "Lisbon."
+
+
+def test_of_a_conversation_the_last_text_is_filled_in(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """The page has one input; that there was more is said."""
+    said = [("user", "Hello."), ("assistant", "Yes?"), ("user", "The printer is on fire.")]
+    messages = [{"role": role, "content": content} for role, content in said]
+    page = open_page("playground", call=_asked(proctor, acme, messages=messages))
+
+    assert "a conversation of 3 messages" in told(page)
+    assert page.text_area(key=INPUT).value == "The printer is on fire."
+
+
+def test_a_call_that_is_not_there_is_one_sentence(open_page: Open, acme: Tenant) -> None:
+    """The page stands, ready for something else."""
+    page = open_page("playground", call="nonsense")
+
+    assert "There is no call 'nonsense'" in told(page)
+    assert not page.button(key="run").disabled
+    del acme
+
+
+def test_every_call_leads_to_the_playground(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """On the page of a call stands the link that opens it there."""
+    call = _asked(proctor, acme, input="The printer is on fire.")
+    page = open_page("calls", call=call)
+
+    links = [str(link.proto) for link in page.get("page_link")]
+    assert any("Open in playground" in link and call in link for link in links)
+
+
+def _saving(body: dict[str, object], text: str) -> None:
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.playground.saving import save
+
+    save(open_page("Test", "A dialog.", needs=Permission.SCHEMAS_READ), body, text)
+
+
+def _dialog(body: dict[str, Any]) -> AppTest:
+    page = AppTest.from_function(_saving, args=(body, "Lisbon."), default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def test_a_pasted_schema_is_saved_and_then_has_further_versions(proctor: Runtime) -> None:
+    """The first is in production, the next is a draft unless somebody says otherwise; both are in the audit."""
+    dialog = _dialog(PLACE)
+    assert dialog.text_input(key="save_name").value == "place_found"
+    assert "is new" in told(dialog)
+    dialog.button(key="confirm_save").click().run()
+
+    dialog = _dialog(PLACE | {"description": "Where it is."})
+    assert "this becomes its version 2" in told(dialog)
+    dialog.button(key="confirm_save").click().run()
+
+    (entry,) = (one for one in proctor.schemas.list(LOCAL_OPERATOR) if one.name == "place_found")
+    assert entry.labels == {"production": 1, "draft": 2}
+    with proctor.store.reading() as session:
+        audited = session.exec(select(AuditEntry).where(col(AuditEntry.subject) == "place_found")).all()
+    assert [(one.action, one.actor) for one in audited] == [("schema.add", LOCAL_OPERATOR.name)] * 2
+
+
+def test_a_version_that_programs_get_at_once_is_named_before(proctor: Runtime) -> None:
+    """Whoever moves production is told what that means and which version has it now."""
+    proctor.schemas.add(LOCAL_OPERATOR, "place_found", PLACE)
+    dialog = _dialog(PLACE | {"description": "Other."})
+    dialog.selectbox(key="save_label").set_value("production").run()
+
+    assert "Programs get it from the next call on" in told(dialog)
+    assert "which is version 1 now" in told(dialog)
+
+
+@pytest.mark.parametrize("name", ["Place", "1place", "a-b", "x" * 64])
+def test_a_name_that_cannot_be_is_refused_in_one_sentence(proctor: Runtime, name: str) -> None:
+    """What names a schema is checked where it is kept; nothing is saved."""
+    dialog = _dialog(PLACE)
+    dialog.text_input(key="save_name").set_value(name).run()
+    dialog.button(key="confirm_save").click().run()
+
+    assert "cannot name a schema" in dialog.error[0].value
+    assert not [one for one in proctor.schemas.list(LOCAL_OPERATOR) if one.description == "" and one.name == name]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("ShipmentNotice", "shipment_notice"),
+        ("HTML page 2", "html_page_2"),
+        ("2nd", "nd"),
+        ("", ""),
+        ("Ünïcode", "n_code"),
+    ],
+)
+def test_a_title_suggests_a_name(title: str, name: str) -> None:
+    """What is suggested can be a name, or is nothing."""
+    assert suggested_name({"title": title}) == name
