@@ -36,7 +36,7 @@ from core.providers import (
 )
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers.reading.events import EndOfStream, Events, NoEvent
-from core.providers.reading.json_texts import json_texts
+from core.providers.reading.objects import json_texts
 from core.providers.reading.parts import word
 from core.providers.reading.reasons import body_of
 from core.schema_forms import SchemaForm, form_for

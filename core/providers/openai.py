@@ -201,7 +201,7 @@ class _ChatConversation:
         reading = self._reading(raw)
         error = raw.get("error") or choice.get("error")
         if error and (reading is None or not reading.is_whole):
-            told.pieces = [reading.texts[0]] if reading else []
+            told.pieces = [reading.texts[0]] if reading and reading.texts[0] else []
             raise self._wire.failed({"error": error}, told)
         if reading is None:
             raise without_answer(f"{self._wire.name} answered without a choice.", told)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
-from core.providers.reading.json_texts import is_object
+from core.providers.reading.objects import is_object
 from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
 _CUT = ("length", "max_tokens", "max_output_tokens")
@@ -170,7 +170,7 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
     is_refused = bool(_refusal(message)) or finish_reason == "refusal"
     if calls:
         order = called_first([(one.name, one.arguments) for one in calls], tool)
-        written = [calls[place].arguments or ("" if is_cut else "{}") for place in order]
+        written = [calls[place].arguments.strip() or ("" if is_cut else "{}") for place in order]
         first = calls[order[0]]
         function = {"name": first.name, "arguments": written[0]}
         said = [{"id": word({"id": first.id}, "id") or "call", "type": "function", "function": function}]

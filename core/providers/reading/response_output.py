@@ -125,7 +125,7 @@ def read_response(response: Mapping[str, Any], tool: str) -> Contents | None:
         return Contents(of_blocks(blocks), None, finish_reason, is_refused)
     order = called_first([(text(one, "name"), "") for one in calls], tool)
     spare = "" if finish_reason in _CUT else "{}"
-    written = [arguments_of(calls[place].get("arguments")) or spare for place in order]
+    written = [arguments_of(calls[place].get("arguments")).strip() or spare for place in order]
     first = calls[order[0]]
     named = {"call_id": text(first, "call_id"), "name": text(first, "name"), "arguments": written[0]}
     beside = of_blocks(blocks) if any(block.strip() for block in blocks) else ()

@@ -1,0 +1,129 @@
+"""A server that answers each call with the next of the answers that a test wrote, byte for byte, cut as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """One answer."""
+
+    body: bytes = b""
+    media: str = "application/json"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    cuts: Sequence[int] = ()
+    """Where the body is cut into pieces."""
+    is_broken_off: bool = False
+    """Whether the connection is closed before the end of the body is told."""
+
+    @classmethod
+    def whole(cls, body: Any, status: int = 200, **headers: str) -> Scripted:
+        """Return an answer in one piece of JSON; ``_`` in a header's name stands for a hyphen."""
+        return cls(orjson.dumps(body), status=status, headers={n.replace("_", "-"): v for n, v in headers.items()})
+
+    @classmethod
+    def streamed(cls, body: bytes, *cuts: int, is_broken_off: bool = False) -> Scripted:
+        """Return an answer as server-sent events."""
+        return cls(body, "text/event-stream", cuts=cuts, is_broken_off=is_broken_off)
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The body, cut."""
+        places = sorted({0, *self.cuts, len(self.body)})
+        return [self.body[start:end] for start, end in itertools.pairwise(places)]
+
+
+def events(*data: Any, done: bool = True) -> bytes:
+    """Return *data* as server-sent events; those with a ``type`` are named after it."""
+    named = (
+        (b"event: %s\n" % one["type"].encode() if "type" in one else b"") + b"data: %s\n\n" % orjson.dumps(one)
+        for one in data
+    )
+    return b"".join(named) + (b"data: [DONE]\n\n" if done else b"")
+
+
+class ScriptedServer:
+    """It listens on loopback, in a thread of its own. What was asked stands in ``asked``; the last answer comes again."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._answers: list[Scripted] = []
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._port = 0
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+
+    @property
+    def openai_url(self) -> str:
+        """What OpenAI's SDK takes as ``base_url``."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """What Anthropic's SDK takes as ``base_url``."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def plays(self, *answers: Scripted) -> None:
+        """Answer with these from now on, and forget what was asked."""
+        self.asked.clear()
+        self._answers = list(answers)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._over.wait()
+        server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; return whether the connection goes on."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
+        named = {name.lower(): value.strip() for name, _, value in lines}
+        self.asked.append(orjson.loads(await reader.readexactly(int(named["content-length"]))))
+        answer = self._answers[min(len(self.asked), len(self._answers)) - 1]
+        told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
+        head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]
+        writer.write(("\r\n".join(head_lines) + "\r\n\r\n").encode())
+        for piece in answer.pieces:
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            await writer.drain()
+            await asyncio.sleep(0)
+        if not answer.is_broken_off:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return not answer.is_broken_off
