@@ -53,7 +53,7 @@ def events(*data: Any, done: bool = True) -> bytes:
 
 
 class ScriptedServer:
-    """It listens on loopback, in a thread of its own. What was asked stands in ``asked``; the last answer comes again."""
+    """It listens on loopback, in a thread of its own. What was asked is ``asked``; the last answer comes again."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
