@@ -64,3 +64,10 @@ def test_models_as_people_paste_them(name: str) -> None:
     is_beyond = name in ("a map", "a pair", "anything")
     assert count["openai shown"] == is_beyond
     assert count["anthropic as tools"] == (is_beyond or name == "a tree")
+
+
+def test_a_name_that_is_only_like_one_that_was_sent() -> None:
+    """A member that the author did not declare keeps its name, be it just what another one was sent as."""
+    schema = {"type": "object", "properties": {"a b": {"type": "string"}}, "additionalProperties": True}
+    values = [{"a b": "x", "a_b": 1}, {"a_b": 1}, {"a_b_": 1, "a b": "y"}, {"a_b__": [], "a_b": 2}]
+    assert tally([(schema, values)])["values"] == len(values)
