@@ -133,6 +133,7 @@ class _Conversation:
         if ask.stream:
             self._body["stream"] = True
         self._content = self._encode()
+        self._unpaid = len(b'"stream":true,') if ask.stream else 0
 
     def _place_stable(self, ask: Ask) -> None:
         """Put the system texts in place, and mark where what is stable ends.
@@ -167,8 +168,8 @@ class _Conversation:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the next request's body."""
-        return len(self._content)
+        """Bytes of the next request's body, but for those that only say that it is to be streamed."""
+        return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""

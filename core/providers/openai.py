@@ -134,6 +134,8 @@ class _ChatConversation:
         if is_openai and ask.cache_key:
             self._body["prompt_cache_key"] = ask.cache_key
         self._content = self._encode()
+        wish = {name: self._body[name] for name in ("stream", "stream_options") if name in self._body}
+        self._unpaid = len(orjson.dumps(wish)) - 1 if wish else 0
 
     def _settled(self) -> dict[str, Any]:
         """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
@@ -167,8 +169,8 @@ class _ChatConversation:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the next request's body."""
-        return len(self._content)
+        """Bytes of the next request's body, but for those that only say that it is to be streamed."""
+        return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
