@@ -144,7 +144,7 @@ def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
 
 
 def _figures(call: Call) -> None:
-    with st.grid(4, min_column_width=96, gap="small"):
+    with st.grid(4, min_column_width=132, gap="small"):
         attempts, tokens, cost, latency = (st.container() for _ in range(4))
     attempts.metric("Attempts", len(call.rungs))
     said = f"{formats.count(call.input_tokens)} in, {formats.count(call.output_tokens)} out, over all attempts."

@@ -17,7 +17,7 @@ from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 from pages.playground import ask
 
-TIMES = 5
+TIMES, OFTEN = 5, "Run 5 times"
 """How often a question is asked to see whether the answers agree."""
 
 

@@ -103,7 +103,7 @@ def _sums(runs: Sequence[Run]) -> None:
     costs = [call.cost_nano_usd for call in calls if call.cost_nano_usd is not None]
     paid = plain(formats.dollars(sum(costs))) if costs or not calls else "unpriced"
     valid = sum(run.is_valid for run in runs)
-    with st.grid(4, min_column_width=96, gap="small"):
+    with st.grid(4, min_column_width=132, gap="small"):
         st.metric("Valid", f"{valid} of {len(runs)}")
         st.metric("Latency", formats.millis(median(took) if took else None), help="The median of the runs.")
         st.metric("Slowest", formats.millis(max(took, default=None)))

@@ -77,7 +77,7 @@ def _answerers(
             "Run", type="primary", icon=":material/play_arrow:", key="run", width="stretch", disabled=not can_run
         )
         often = st.button(
-            f"Run {columns.TIMES} times",
+            columns.OFTEN,
             icon=":material/repeat:",
             key="run_often",
             disabled=not can_run,

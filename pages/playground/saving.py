@@ -78,13 +78,15 @@ def _consequence(name: str, label: str, latest: int, labels: dict[str, int]) -> 
 
 def tell_saved() -> None:
     """Offer the way to what was saved, until something else is done."""
-    name, version = st.session_state.pop("saved", (None, None))
-    if name is None:
+    name, version = st.session_state.pop("saved", ("", 0))
+    if not name:
         return
     st.success(f"Saved as {plain(name)}, version {version}.", icon=":material/save:")
-    st.page_link(
-        "playground/page.py",
-        label="Ask by its name",
-        icon=":material/data_object:",
-        query_params={"schema": name, "version": str(version)},
+    st.button(
+        "Ask by its name", icon=":material/data_object:", key="ask_saved", on_click=_choose, args=(name, str(version))
     )
+
+
+def _choose(name: str, version: str) -> None:
+    """Choose a registered version."""
+    st.session_state["source"], st.session_state["schema"], st.session_state["version"] = "registered", name, version

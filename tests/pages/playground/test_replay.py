@@ -178,3 +178,30 @@ def test_a_name_that_cannot_be_is_refused_in_one_sentence(proctor: Runtime, name
 def test_a_title_suggests_a_name(title: str, name: str) -> None:
     """What is suggested can be a name, or is nothing."""
     assert suggested_name({"title": title}) == name
+
+
+def test_what_was_saved_is_asked_for_by_its_name(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """After saving a button leads to the registered version; the pasted source stays where it was."""
+    proctor.schemas.add(LOCAL_OPERATOR, "place_found", PLACE)
+    page = open_page("playground", source="JSON Schema")
+    page.session_state["saved"] = ("place_found", 1)
+    page.run()
+    assert "Saved as place_found, version 1." in told(page)
+    page.button(key="ask_saved").click().run()
+
+    assert not page.exception
+    assert page.segmented_control(key="source").value == "registered"
+    assert (page.selectbox(key="schema").value, page.selectbox(key="version").value) == ("place_found", "1")
+    del acme
+
+
+def test_a_run_that_was_ended_says_so_until_the_next(open_page: Open, acme: Tenant) -> None:
+    """Whoever pressed Stop, or changed something while it ran, is told what became of the money."""
+    page = open_page("playground")
+    page.session_state["running"] = True
+    page.run()
+    assert "It was ended before its answer came" in told(page)
+    page.button(key="run").click().run()
+
+    assert "It was ended" not in told(page)
+    del acme
