@@ -1,0 +1,142 @@
+"""A model's names: whatever is set for one of them holds for all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.budgets import BudgetTerms, Scope
+from core.pricing import NANO, OverrideKind, OverridingPrice, PriceBook, Rates, Usage, canonical_name, family_of
+from tests.conftest import START
+
+GPT_4O = ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "GPT-4o", "openai/gpt-4o", "gpt-4o-latest")
+FLAT = Rates(fresh=NANO, cached=NANO, written=NANO, output=NANO)
+
+
+def override(model: str, *, rates: Rates | None = FLAT, percent: int | None = None) -> OverridingPrice:
+    """Return what an operator says that a model of OpenAI costs."""
+    return OverridingPrice(
+        id=f"{model} {percent}",
+        tenant_id="",
+        provider="openai",
+        model=model,
+        from_at=START - timedelta(days=1),
+        kind=OverrideKind.RATES if percent is None else OverrideKind.DISCOUNT,
+        base=rates if percent is None else None,
+        discount_percent=None if percent is None else Decimal(percent),
+        created_at=START,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        *((f"openai/{name}", "openai/gpt-4o") for name in (*GPT_4O, "gpt-4o-2024-05-13", "gpt-4o-20240806")),
+        ("openai/gpt-4o-mini", "openai/gpt-4o-mini"),
+        ("openai/gpt-4-0613", "openai/gpt-4"),
+        ("openai/gpt-5-4-2026-03-05", "openai/gpt-5.4"),
+        ("openai/ft:gpt-4o-mini-2024-07-18:Acme::ABC", "openai/ft:gpt-4o-mini-2024-07-18:acme::abc"),
+        ("anthropic/claude-haiku-4-5-20251001", "anthropic/claude-haiku-4-5"),
+        ("anthropic/claude-haiku-4.5", "anthropic/claude-haiku-4-5"),
+        ("anthropic/claude-4-opus-20250514", "anthropic/claude-opus-4"),
+        ("anthropic/claude-opus-4-0", "anthropic/claude-opus-4"),
+        ("anthropic/claude-3-5-haiku-latest", "anthropic/claude-3-5-haiku"),
+        ("compatible/mistral-large-2407", "compatible/mistral-large-2407"),
+        ("compatible/vendor/Model:latest", "compatible/vendor/model"),
+    ],
+)
+def test_every_name_leads_to_one(name: str, family: str) -> None:
+    """Dates, capitals, paths and aliases lead to the family; a version that is part of a name stays."""
+    assert family_of(name) == family
+    assert family_of(family) == family, "and there it ends"
+
+
+@pytest.mark.parametrize("set_for", GPT_4O)
+@pytest.mark.parametrize("called", GPT_4O)
+def test_what_is_set_for_one_name_holds_for_all(set_for: str, called: str) -> None:
+    """Own rates, a discount and a budget for any name of a model hold for a call by any other."""
+    usage = Usage(input_tokens=1000, output_tokens=100)
+    own = PriceBook([override(set_for)]).cost("openai", called, usage, START)
+    less = PriceBook([override(set_for, percent=50)]).cost("openai", called, usage, START)
+    scope = Scope.MODEL
+    terms = BudgetTerms(
+        budget_id="b",
+        tenant_id="t",
+        tenant="Acme",
+        timezone="UTC",
+        limit_nano_usd=1,
+        scope=scope,
+        scope_name=scope.named(f"openai/{set_for}"),
+    )
+
+    assert own is not None
+    assert less is not None
+    assert (own.nano_usd, less.nano_usd) == (1_100_000, 1_750_000)
+    assert terms.pays_for(f"openai/{called}")
+    assert not terms.pays_for("openai/gpt-4o-mini")
+
+
+def test_a_date_that_the_list_has_apart_keeps_its_own_price() -> None:
+    """Rates for an old snapshot are no rates for the model; the model's hold for the snapshot that has none."""
+    usage = Usage(input_tokens=1000, output_tokens=100)
+    old = "gpt-4o-2024-05-13"
+    assert canonical_name("openai", old) == old
+    apart, whole = PriceBook([override(old)]), PriceBook([override("gpt-4o")])
+    costs = [book.cost("openai", name, usage, START) for book in (apart, whole) for name in ("gpt-4o", old)]
+    assert [one.nano_usd for one in costs if one] == [3_500_000, 1_100_000, 1_100_000, 1_100_000]
+
+
+def test_an_operator_s_own_rates_go_before_who_answered() -> None:
+    """Own rates for the name that was asked hold whoever answers; a discount is taken off the price of who did."""
+    usage, old = Usage(input_tokens=1000, output_tokens=100), "gpt-4o-2024-05-13"
+    own = PriceBook([override("gpt-4o")]).cost("openai", "gpt-4o", usage, START, answered=old)
+    less = PriceBook([override("gpt-4o", percent=50)]).cost("openai", "gpt-4o", usage, START, answered=old)
+    assert own is not None
+    assert less is not None
+    assert (own.nano_usd, less.nano_usd) == (1_100_000, 3_250_000)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    who=st.sampled_from(
+        [
+            ("openai", "gpt-5.4"),
+            ("openai", "gpt-4o"),
+            ("openai", "gpt-6-sol"),
+            ("openai", "ft:gpt-4.1-2025-04-14:a::b"),
+            ("anthropic", "claude-opus-4-8"),
+            ("anthropic", "claude-haiku-5-5"),
+            ("anthropic", "claude-sonnet-4-5"),
+        ]
+    ),
+    parts=st.tuples(*[st.integers(0, 150_000)] * 4),
+    output=st.integers(0, 100_000),
+    tier=st.sampled_from(["", "priority", "flex", "fast", "batch", "scale", "unheard-of"]),
+    geo=st.sampled_from(["", "us", "eu", "mars"]),
+    percent=st.sampled_from([None, 10]),
+)
+def test_the_bound_is_above_every_tier_and_region(  # noqa: PLR0917 what a usage is made of
+    who: tuple[str, str], parts: tuple[int, ...], output: int, tier: str, geo: str, percent: int | None
+) -> None:
+    """What is held is no less than a call costs in any tier and region, however its input was cached."""
+    fresh, cached, minutes, hour = parts
+    usage = Usage(
+        input_tokens=fresh + cached + minutes + hour,
+        cached_tokens=cached,
+        cache_write_tokens=minutes + hour,
+        cache_write_1h_tokens=hour,
+        output_tokens=output,
+        reasoning_tokens=output // 2,
+        tier=tier,
+        geo=geo,
+    )
+    book = PriceBook([] if percent is None else [override("*", percent=percent)])
+    cost = book.cost(*who, usage, START)
+    worst = book.worst_nano_usd(*who, usage.input_tokens, output, START)
+    assert cost is not None
+    assert worst is not None
+    assert cost.nano_usd <= worst
