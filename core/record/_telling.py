@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.budgets import ThresholdEvent
 from core.record._ends import code_of
 from core.record._generation import Generation
+from core.tables import Outcome
 from core.telemetry import Metrics, log
 
 
@@ -48,6 +49,11 @@ def tell(
                 of(metrics.unpriced, *who).inc()
             else:
                 of(metrics.cost, tenant, *who).inc(attempt.cost.nano_usd)
+    failed = [
+        f"{one.provider}/{one.model}: {one.error_code}: {one.error_detail}"
+        for one in generation.attempts
+        if one.outcome is Outcome.PROVIDER_ERROR
+    ]
     log().info(
         "generation",
         generation_id=generation.id,
@@ -66,4 +72,5 @@ def tell(
         output_tokens=generation.usage.output_tokens,
         streamed=streamed,
         user=user,
+        **({"failed": failed} if failed else {}),
     )

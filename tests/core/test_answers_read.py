@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from core.errors import Exhausted
 from core.tables import Outcome, Tenant
@@ -544,6 +545,17 @@ def test_an_error_keeps_its_reason(chat: Rig) -> None:
         ):
             assert sentence in (told or "")
             assert "(invalid_request_error, response_format)" in (told or "")
+
+
+def test_the_log_has_the_reason(chat: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the generation says what the provider said."""
+    lines = CapturingLogger()
+    monkeypatch.setattr("core.record._telling.log", lambda: lines)
+    heard = ask(chat, Scripted.whole(told_error(message="Unknown voice.", param="voice"), 400))
+    [line] = [one.kwargs for one in lines.calls if one.args == ("generation",)]
+    [attempt] = heard.generation.attempts
+    assert line["failed"] == [f"{OPENAI}: turned_away: {attempt.error_detail}"]
+    assert "Unknown voice." in line["failed"][0]
 
 
 @pytest.mark.parametrize(
