@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.schemas import PRODUCTION, ResolvedSchema, SchemaSummary
-from pages.kit.markup import plain
+from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 from pages.playground import source as pasted
 
@@ -98,6 +98,7 @@ def schema_choice(visit: Visit) -> AskedSchema | None:
     if not known:
         st.info("No schema is registered yet. Paste one and save it, or add one with `proctor schema add NAME FILE`.")
         return None
+    _tell_unknown(known)
     small = list(known).index(FIRST_SCHEMA) if FIRST_SCHEMA in known else 0
     left, right = st.columns([7, 3], gap="small")
     with left:
@@ -124,6 +125,20 @@ def schema_choice(visit: Visit) -> AskedSchema | None:
         version=found.version,
         versions=numbers,
     )
+
+
+def _tell_unknown(known: Mapping[str, SchemaSummary]) -> None:
+    """Say that a link names what is not there: the page shows something else in its place."""
+    if "schema" in st.session_state:
+        return
+    name, version = st.query_params.get("schema"), st.query_params.get("version")
+    if name and name not in known:
+        st.warning(f"There is no schema {code(name[:80])} here; choose one.", icon=":material/search_off:")
+    elif name and version and not (version.isdecimal() and 1 <= int(version[:9]) <= known[name].latest):
+        st.warning(
+            f"{code(name)} has no version {code(version[:20])}; the newest is {known[name].latest}.",
+            icon=":material/search_off:",
+        )
 
 
 def _other_schema() -> None:

@@ -199,3 +199,31 @@ def test_several_roots_are_a_choice_and_what_is_left_out_is_amber(open_page: Ope
     _press(page, "run")
     assert list(page.table[0].value.index) == ["a:red[\\*]"]
     del acme
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"schema": "nothing"}, "There is no schema `nothing` here"),
+        ({"schema": "invoice", "version": "9"}, "`invoice` has no version `9`; the newest is 1"),
+        ({"schema": "invoice", "version": "x"}, "`invoice` has no version `x`"),
+    ],
+)
+def test_a_link_to_what_is_not_there_says_so(open_page: Open, acme: Tenant, named: dict[str, str], said: str) -> None:
+    """Nothing else is shown in its place without a word; the page can be used all the same."""
+    page = open_page("playground", **named)
+
+    assert not page.exception
+    assert said in told(page)
+    assert not page.button(key="run").disabled
+    del acme
+
+
+def test_a_link_to_what_is_there_says_nothing(open_page: Open, acme: Tenant) -> None:
+    """A schema and a version that there are need no warning, at once or later."""
+    page = open_page("playground", schema="invoice", version="1")
+    page.selectbox(key="schema").set_value("support_ticket").run()
+
+    assert not page.warning
+    assert page.selectbox(key="version").value == "1"
+    del acme
