@@ -176,12 +176,12 @@ def _money(likely: int | None, worst: int | None) -> str:
 
 
 def total(columns: Sequence[Column], times: int = 1) -> str:
-    """Return what all first calls may cost together, *times* over."""
+    """Return what all first calls may cost together, *times* over; empty where no price is known of any."""
     likely = [column.likely_nano_usd for column in columns]
     worst = [column.worst_nano_usd for column in columns]
     priced = [amount for amount in likely if amount is not None]
     if not priced:
-        return "unpriced"
+        return ""
     said = f"about {plain(formats.dollars(sum(priced) * times))}"
     bounds = [amount for amount in worst if amount is not None]
     if len(bounds) == len(worst):

@@ -85,7 +85,12 @@ def _answerers(
         )
     paid = f"**{plain(tenant.name)}** pays"
     if can_run:
-        paid += f": {columns.total(chosen)} · {columns.TIMES} times: {columns.total(chosen, columns.TIMES)}"
+        once_over, often_over = columns.total(chosen), columns.total(chosen, columns.TIMES)
+        paid += (
+            f": {once_over} · {columns.TIMES} times: {often_over}"
+            if once_over
+            else "; no price is known of who answers"
+        )
     st.caption(
         f":material/account_balance_wallet: {paid}", help="For first calls; a re-ask or a fallback comes on top."
     )

@@ -227,3 +227,13 @@ def test_a_link_to_what_is_there_says_nothing(open_page: Open, acme: Tenant) -> 
     assert not page.warning
     assert page.selectbox(key="version").value == "1"
     del acme
+
+
+def test_a_model_without_a_price_is_said_to_have_none(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Unknown is never nothing: no figure stands there."""
+    proctor.routes.set(LOCAL_OPERATOR, "odd", [{"model": "openai/nobody-knows"}], schemas=["support_ticket"])
+    page = open_page("playground")
+
+    assert "**Acme** pays; no price is known of who answers" in told(page)
+    assert "$0" not in told(page)
+    del acme
