@@ -45,6 +45,8 @@ LAST_DRAWN = {
     "/tenants": ("Tenants", ".st-key-own_budgets p"),
     "/flags": ("Flags", ".st-key-meanings p"),
     "/routes": ("Routes", ".st-key-breakers p"),
+    "/schemas": ("Schemas", ".st-key-export button"),
+    "/schemas?schema=support_ticket": ("Schema", ".st-key-version p"),
     "/playground": ("Playground", ".st-key-nothing p"),
 }
 """Every page by its deep link, with its title and something of the part that is drawn last."""

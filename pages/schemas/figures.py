@@ -1,0 +1,53 @@
+"""How versions of schemas fare, as the page asks for it: kept for some seconds, for everyone who may see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from core.reports import VersionFigures, Window
+from core.tenants import Permission
+from pages.kit import formats
+from pages.kit.page import View, Visit
+
+WEEK = 7 * 24
+"""The hours over which two versions are held side by side."""
+
+
+def of_versions(
+    visit: Visit, hours: int, tenant_id: str | None = None, schema: str | None = None
+) -> Mapping[tuple[str, int], VersionFigures]:
+    """Return how each version fared in the *hours* until now, by schema and version; nothing to who may not read it."""
+    if not visit.may(Permission.GENERATIONS_READ):
+        return {}
+    found = _figures(visit, visit.now, visit.view, hours, tenant_id, schema)
+    return {(one.schema, one.version): one for one in found}
+
+
+@st.cache_data(ttl="20s", max_entries=64, show_spinner="Counting calls…")
+def _figures(
+    _visit: Visit,
+    _now: datetime,
+    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
+    hours: int,
+    tenant_id: str | None,
+    schema: str | None,
+) -> Sequence[VersionFigures]:
+    window = Window.last(timedelta(hours=hours), _now)
+    return _visit.runtime.reports.schemas(_visit.principal, window, tenant_id, schema)
+
+
+def told(found: VersionFigures | None) -> dict[str, str]:
+    """Return the figures of one version in words, by what they are."""
+    if found is None:
+        return {"Calls": "0", "Valid": formats.UNKNOWN, "p50": formats.UNKNOWN, "Cost per valid": formats.UNKNOWN}
+    cost = found.cost_per_valid_nano_usd
+    per_valid = formats.dollars(cost) if cost is not None else "unpriced" if found.unpriced else formats.UNKNOWN
+    return {
+        "Calls": formats.count(found.calls),
+        "Valid": formats.percent(found.validity),
+        "p50": formats.millis(found.latency.p50),
+        "Cost per valid": per_valid,
+    }

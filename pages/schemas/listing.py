@@ -1,0 +1,203 @@
+"""The list of schemas: their versions in use, how each fares, and the way to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from core.pricing import usd
+from core.reports import VersionFigures
+from core.schemas import SchemaSummary
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit.frames import Frame, grid, pd
+from pages.kit.page import Visit
+from pages.schemas import figures, save
+
+COLUMNS = st.column_config
+PER_PAGE = 25
+"""Schemas on one page."""
+SORTS = ("Name", "Most calls", "Least valid", "Dearest")
+Figures = Mapping[tuple[str, int], VersionFigures]
+
+
+class Listed(NamedTuple):
+    """A schema, and those of its versions that are worth a line."""
+
+    summary: SchemaSummary
+    versions: Sequence[int]
+    """The newest, those with a label and those that were called; the newest first."""
+
+
+def first_page() -> None:
+    """Go back to the first page, as the list is another one now."""
+    st.session_state["page"] = 1
+
+
+def scope(visit: Visit) -> tuple[int, str | None]:
+    """Ask for which time and whose calls; return the hours and the tenant's id."""
+    with visit.controls:
+        tenant = tenant_choice(visit, on_change=first_page) if visit.may(Permission.TENANTS_READ) else None
+        hours = range_choice(on_change=first_page)
+    return hours, tenant.id if tenant else None
+
+
+def listed(schemas: Sequence[SchemaSummary], found: Figures) -> list[Listed]:
+    """Return the schemas with their versions in use."""
+    called: dict[str, list[int]] = {}
+    for name, version in found:
+        called.setdefault(name, []).append(version)
+    return [
+        Listed(one, sorted({one.latest, *one.labels.values(), *called.get(one.name, ())}, reverse=True))
+        for one in schemas
+    ]
+
+
+def ordered(rows: Sequence[Listed], found: Figures, sort: str) -> list[Listed]:
+    """Return schemas in the order that *sort* names; by name where it does not tell them apart."""
+
+    def weight(row: Listed) -> float:
+        ours = [found[row.summary.name, one] for one in row.versions if (row.summary.name, one) in found]
+        if sort == "Most calls":
+            return -sum(one.calls for one in ours)
+        if sort == "Least valid":
+            return min((one.validity for one in ours if one.validity is not None), default=2.0)
+        return -max((one.cost_per_valid_nano_usd or 0 for one in ours), default=0)
+
+    by_name = sorted(rows, key=lambda row: row.summary.name)
+    return by_name if sort == "Name" else sorted(by_name, key=weight)
+
+
+def frame(rows: Sequence[Listed], found: Figures) -> Frame:
+    """Return one row per version: as the grid shows it, and as it is exported."""
+    lines: list[dict[str, Any]] = []
+    for row in rows:
+        for version in row.versions:
+            one = found.get((row.summary.name, version))
+            labels = [label for label, number in row.summary.labels.items() if number == version]
+            lines.append(
+                {
+                    "schema": row.summary.name,
+                    "version": version,
+                    "labels": ", ".join(labels),
+                    "calls": one.calls if one else 0,
+                    "valid": one.validity if one else None,
+                    "cost_per_valid_usd": usd(one.cost_per_valid_nano_usd) if one else None,
+                    "unpriced": one.unpriced if one else 0,
+                    "versions": row.summary.versions,
+                    "description": row.summary.description,
+                }
+            )
+    columns = [
+        "schema",
+        "version",
+        "labels",
+        "calls",
+        "valid",
+        "cost_per_valid_usd",
+        "unpriced",
+        "versions",
+        "description",
+    ]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def opened() -> None:
+    """Open the version whose row was clicked."""
+    places: list[tuple[str, int]] = st.session_state["schemas_on_page"]
+    cells: Any = st.session_state["schemas_table"].selection.cells
+    if cells and cells[0][0] < len(places):
+        row: int = cells[0][0]
+        st.query_params["schema"] = places[row][0]
+        st.query_params["version"] = f"{places[row][1]}"
+
+
+def draw(visit: Visit) -> None:
+    """Draw the list."""
+    hours, tenant_id = scope(visit)
+    if save.is_allowed(visit):
+        with visit.controls:
+            if st.button("New schema", icon=":material/add:", key="new_schema"):
+                save.dialog(visit, None)
+    schemas = visit.runtime.schemas.list(visit.principal)
+    if not schemas:
+        row = layout.empty(
+            "No schemas yet",
+            "A schema says what an answer must look like. Paste one here, or add one with "
+            "`proctor schema add NAME FILE`.",
+            icon=":material/schema:",
+        )
+        with row:
+            st.page_link("playground/page.py", label="Try one in the playground", icon=":material/data_object:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
+        text = st.text_input(
+            "Name",
+            key="text",
+            type="search",
+            bind="query-params",
+            placeholder="Name or description",
+            label_visibility="collapsed",
+            width=220,
+            on_change=first_page,
+        )
+        sort = st.selectbox(
+            "Sort", SORTS, key="sort", bind="query-params", label_visibility="collapsed", width=150,
+            on_change=first_page,
+        )  # fmt: skip
+    found = figures.of_versions(visit, hours, tenant_id)
+    wanted = (text or "").strip().lower()
+    passing = [one for one in schemas if wanted in f"{one.name} {one.description}".lower()]
+    if not passing:
+        layout.empty("No such schema", "No name or description holds this text.", icon=":material/search_off:")
+        return
+    rows = ordered(listed(passing, found), found, sort)
+    _table(visit, rows, found, hours)
+
+
+def _table(visit: Visit, rows: Sequence[Listed], found: Figures, hours: int) -> None:
+    above = st.container()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.caption(
+            f"{formats.plural(len(rows), 'schema')} · calls of the last {range_name(hours)} · versions that are the "
+            "newest, have a label or were called · click a row to open it"
+        )
+        pages = -(-len(rows) // PER_PAGE)
+        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+        st.download_button(
+            "Export CSV",
+            lambda: formats.csv(frame(rows, found)),
+            file_name=f"schemas-{visit.now:%Y%m%d-%H%M}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            key="export",
+            on_click="ignore",
+            help="All schemas of this list, a row for each version in use.",
+        )
+    shown = frame(rows[(number - 1) * PER_PAGE : number * PER_PAGE], found)
+    st.session_state["schemas_on_page"] = list(zip(shown["schema"], shown["version"], strict=True))
+    with above:
+        grid(
+            shown.assign(valid=shown["valid"].astype("float64") * 100).drop(columns=["unpriced", "versions"]),
+            most_rows=PER_PAGE,
+            key="schemas_table",
+            on_pick=opened,
+            placeholder=formats.UNKNOWN,
+            alt="Schemas and their versions in use",
+            columns={
+                "schema": COLUMNS.TextColumn("Schema", width=140, pinned=True),
+                "version": COLUMNS.NumberColumn("Version", width=56),
+                "labels": COLUMNS.TextColumn("Labels", width=84),
+                "calls": COLUMNS.NumberColumn("Calls", format="localized", width=60),
+                "valid": COLUMNS.NumberColumn(
+                    "Valid", format="%.1f%%", width=74, help="Valid objects among the calls that reached a provider"
+                ),
+                "cost_per_valid_usd": COLUMNS.NumberColumn(
+                    "Cost per valid", format="$%.5f", width=110, help="All spend over valid objects, as far as priced"
+                ),
+                "description": COLUMNS.TextColumn("Description"),
+            },
+        )

@@ -1,0 +1,23 @@
+"""Schemas: every version and how it fares, what differs, and which one callers get."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.tenants import Permission
+from pages.kit.page import open_page, refusals
+from pages.schemas import listing, one
+
+chosen = st.query_params.get("schema")
+visit = open_page(
+    "Schema" if chosen else "Schemas",
+    "Its versions, how each fares, and which one callers get."
+    if chosen
+    else "What answers must look like: every version, and how it fares.",
+    needs=Permission.SCHEMAS_READ,
+)
+with refusals("The schemas cannot be read."):
+    if chosen:
+        one.draw(visit, chosen)
+    else:
+        listing.draw(visit)

@@ -1,0 +1,117 @@
+"""What a version says, what differs from another, and whether an answer satisfies it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+import streamlit as st
+
+from core.schemas import Effect, ResolvedSchema, altogether, checked, differences
+from pages.kit import formats
+from pages.kit.frames import grid, pd
+from pages.kit.outcomes import Badge
+from pages.kit.page import Visit, refusals
+
+COLUMNS = st.column_config
+MOST_LINES = 4_000
+"""Lines of text that are compared; a longer one would keep the page waiting."""
+EFFECTS = {
+    Effect.TIGHTENS: Badge("Tightens", ":material/compress:", "orange"),
+    Effect.LOOSENS: Badge("Loosens", ":material/expand:", "green"),
+    Effect.CHANGES: Badge("Changes", ":material/swap_horiz:", "red"),
+    Effect.WORDING: Badge("Wording", ":material/edit_note:", "gray"),
+}
+MEANING = "Tightens: fewer answers are valid. Loosens: more are. Changes: both may be. Wording: the same are."
+
+
+def text_of(body: Any) -> str:
+    """Return a schema as people read it."""
+    return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def said(visit: Visit, found: ResolvedSchema) -> None:
+    """Draw the source of a version where there is one, and its JSON Schema."""
+    source = visit.runtime.schemas.source(visit.principal, found.name, found.version or 0)
+    if source:
+        st.markdown("**Pydantic source**")
+        st.code(source, language="python", line_numbers=True, height=min(420, 60 + 21 * source.count("\n")))
+    else:
+        st.caption("It came as JSON Schema; there is no other source.")
+    st.markdown("**JSON Schema**")
+    st.code(text_of(found.body), language="json", line_numbers=True, height=420)
+
+
+def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
+    """Draw what differs between two versions: what it means for answers, field by field, and as text."""
+    found = differences(old.body, new.body)
+    names = f"version {old.version}", f"version {new.version}"
+    if not found:
+        st.success(f"{names[0].capitalize()} and {names[1]} ask for the same.", icon=":material/check:")
+    else:
+        effect = altogether(found)
+        st.markdown(f"{EFFECTS[effect].markdown} {effect.sentence(*names)}")
+        badges = EFFECTS.values()
+        grid(
+            pd.DataFrame(
+                {
+                    "path": [one.path for one in found],
+                    "change": [one.change for one in found],
+                    "effect": [[EFFECTS[one.effect].word] for one in found],
+                    "before": [one.before for one in found],
+                    "after": [one.after for one in found],
+                }
+            ),
+            alt=f"What differs between {names[0]} and {names[1]}",
+            most_rows=12,
+            columns={
+                "path": COLUMNS.TextColumn("Field", pinned=True, width=170),
+                "change": COLUMNS.TextColumn("What", width=120),
+                "effect": COLUMNS.MultiselectColumn(
+                    "Effect",
+                    options=[badge.word for badge in badges],
+                    color=[badge.colour for badge in badges],
+                    width=100,
+                    help=MEANING,
+                ),
+                "before": COLUMNS.TextColumn(names[0].capitalize()),
+                "after": COLUMNS.TextColumn(names[1].capitalize()),
+            },
+        )
+    before, after = (text_of(one.body).splitlines() for one in (old, new))
+    if max(len(before), len(after)) > MOST_LINES:
+        st.caption(f"The texts have over {MOST_LINES:,} lines and are not compared word by word.")
+    elif text := "\n".join(difflib.unified_diff(before, after, names[0], names[1], lineterm="")):
+        st.code(text, language="diff", height=360)
+
+
+def check(found: ResolvedSchema) -> None:
+    """Draw a place to paste an answer, and what is wrong with it field by field; no call is made."""
+    text = st.text_area(
+        "Answer",
+        "" if found.example_output is None else text_of(found.example_output),
+        height=240,
+        key=f"answer_{found.name}",
+        help="JSON. Nobody is asked, nothing is kept, nothing is paid.",
+    )
+    if not st.button("Check", type="primary", icon=":material/rule:", key="check"):
+        return
+    with refusals("This answer cannot be read."):
+        problems = checked(found.response_model, text or "")
+        if not problems:
+            st.success(f"It satisfies {found.reference}.", icon=":material/check_circle:")
+            return
+        st.error(
+            f"It does not satisfy {found.reference}: {formats.plural(len(problems), 'field')}.",
+            icon=":material/rule:",
+        )
+        grid(
+            pd.DataFrame([(one.path, one.type, one.message) for one in problems], columns=["path", "rule", "message"]),
+            alt="What is wrong, field by field",
+            columns={
+                "path": COLUMNS.TextColumn("Field", pinned=True, width=200),
+                "rule": COLUMNS.TextColumn("Rule", width=150),
+                "message": COLUMNS.TextColumn("What is wrong"),
+            },
+        )

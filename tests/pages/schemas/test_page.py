@@ -1,0 +1,232 @@
+"""Schemas: what is listed, what a version says, what differs, what can be done and undone, and by whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.runtime import Runtime
+from core.tables import Outcome
+from pages.kit import page as kit_page
+from tests import builders
+from tests.pages.conftest import NOW, Open
+
+ONE: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
+TWO: dict[str, Any] = {**ONE, "properties": {"price": {"type": "integer"}, "note": {"type": "string"}}}
+
+
+@pytest.fixture
+def price(proctor: Runtime) -> Runtime:
+    """A schema with two versions, the second in production, and calls of both."""
+    tenant = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    for body in (ONE, TWO):
+        proctor.schemas.add(LOCAL_OPERATOR, "price", body, description="What it costs.")
+    hour = timedelta(hours=1)
+    calls = [builders.generation(NOW - hour * n, tenant.id, schema_name="price", schema_version=1) for n in (1, 2)]
+    calls += [
+        builders.generation(
+            NOW - hour * n, tenant.id, schema_name="price", schema_version=2, outcome=outcome, cost_nano_usd=3_000
+        )
+        for n, outcome in ((3, Outcome.INVALID), (4, Outcome.VALID_FIRST_TRY))
+    ]
+    builders.save(proctor.store, calls)
+    return proctor
+
+
+def told(page: AppTest) -> str:
+    """Return what the page says."""
+    return " ".join(
+        str(one.value) for one in (*page.markdown, *page.caption, *page.warning, *page.error, *page.success)
+    )
+
+
+def keys(page: AppTest) -> set[str | None]:
+    """Return the keys of the page's buttons."""
+    return {button.key for button in page.button}
+
+
+@pytest.mark.usefixtures("price")
+def test_the_list_has_each_version_in_use_with_its_figures(open_page: Open) -> None:
+    """A row for each version: labels, calls, validity and what a valid object costs."""
+    page = open_page("schemas")
+    assert not page.exception
+    shown = page.dataframe[0].value
+    assert list(shown["version"]) == [2, 1]
+    assert list(shown["labels"]) == ["production", ""]
+    assert list(shown["calls"]) == [2, 2]
+    assert list(shown["valid"]) == [50.0, 100.0]
+    assert shown["cost_per_valid_usd"].iloc[0] == pytest.approx(0.000006)
+
+
+def test_the_list_is_searched_and_pages(open_page: Open, proctor: Runtime) -> None:
+    """Sixty schemas are three pages; a text narrows them, and one that nothing holds says so."""
+    for number in range(60):
+        proctor.schemas.add(LOCAL_OPERATOR, f"schema_{number}", ONE)
+    assert len(open_page("schemas").dataframe[0].value) == 25
+    assert len(open_page("schemas", page="3").dataframe[0].value) == 10
+    assert list(open_page("schemas", text="_59").dataframe[0].value["schema"]) == ["schema_59"]
+    assert "No such schema" in [one.value for one in open_page("schemas", text="zzz").header]
+
+
+def test_without_schemas_the_page_says_what_to_do(open_page: Open, proctor: Runtime) -> None:
+    """An empty registry is explained, with a way on."""
+    page = open_page("schemas")
+    assert not page.exception
+    assert "No schemas yet" in [one.value for one in page.header]
+
+
+@pytest.mark.usefixtures("price")
+def test_a_version_shows_what_differs(open_page: Open) -> None:
+    """A link names schema, version and the one against; the differences are marked, and told as text."""
+    page = open_page("schemas", schema="price", version="2", against="1")
+    assert not page.exception
+    found = next(one.value for one in page.dataframe if "effect" in one.value)
+    assert [(row.path, row.change, row.effect) for row in found.itertuples()] == [
+        ("$.price", "type", ["Tightens"]),
+        ("$.note", "field added", ["Tightens"]),
+    ]
+    assert "Some answers that satisfied version 1 may not satisfy version 2" in told(page)
+    assert any("+" in one.value for one in page.code)
+
+
+@pytest.mark.usefixtures("price")
+def test_what_a_link_names_that_is_not_there(open_page: Open) -> None:
+    """An unknown version gives the newest with a word; an unknown schema is said to be none, with a way back."""
+    assert "There is no version 9" in told(open_page("schemas", schema="price", version="9"))
+    page = open_page("schemas", schema="prize")
+    assert "No such schema" in [one.value for one in page.header]
+    page.button(key="leave").click().run()
+    assert len(page.dataframe[0].value) == 2
+
+
+def _moving(what: str) -> None:
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages.kit.page import open_page
+    from pages.schemas import moves, save
+
+    visit = open_page("Test", "A dialog.", needs=Permission.SCHEMAS_READ)
+    labels = st.session_state.setdefault("seen", visit.runtime.schemas.labels(visit.principal, "price"))
+    if moves.is_done("price"):
+        moves.undo_row(visit, "price")
+    elif what == "roll back":
+        moves.roll_back(visit, "price", [2, 1], labels)
+    elif what == "promote":
+        moves.promote(visit, "price", 1, labels)
+    else:
+        save.dialog(visit, "price")
+
+
+def _dialog(what: str) -> AppTest:
+    page = AppTest.from_function(_moving, args=(what,), default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def test_roll_back_and_undo(price: Runtime) -> None:
+    """The dialog has both versions side by side and names the consequence; done once, it can be undone."""
+    dialog = _dialog("roll back")
+    beside = dialog.table[0].value
+    assert list(beside.columns) == ["Version 2", "Version 1"]
+    assert list(beside.loc["Calls"]) == ["2", "2"]
+    assert list(beside.loc["Valid"]) == ["50.0%", "100.0%"]
+    assert "gets version 1 instead of 2" in told(dialog)
+    dialog.button(key="confirm_roll_back").click().run()
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 1
+    assert "is version 1, was version 2" in told(dialog)
+    dialog.button(key="undo").click().run()
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 2
+
+
+def test_a_label_that_moved_meanwhile_is_not_rolled_back(price: Runtime) -> None:
+    """Who looked before somebody else moved the label is told so, and nothing happens."""
+    dialog = _dialog("roll back")
+    price.schemas.add(LOCAL_OPERATOR, "price", {**TWO, "title": "Third"})
+    dialog.button(key="confirm_roll_back").click().run()
+    assert "points to version 3 by now" in told(dialog)
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 3
+
+
+def test_promote_to_a_label_that_was_nowhere_and_undo(price: Runtime) -> None:
+    """A new label can be given, and undone it is gone again."""
+    dialog = _dialog("promote")
+    dialog.selectbox(key="promote_label_price_1").select("draft").run()
+    dialog.button(key="confirm_promote").click().run()
+    assert price.schemas.find(LOCAL_OPERATOR, "price@draft").version == 1
+    dialog.button(key="undo").click().run()
+    assert [one.label for one in price.schemas.labels(LOCAL_OPERATOR, "price")] == ["production"]
+
+
+def test_save_as_version_moves_no_label_by_itself(price: Runtime) -> None:
+    """What is pasted becomes the next version; who asks for the name gets what they got."""
+    dialog = _dialog("save")
+    dialog.text_area(key="save_json_price").input('{"type": "object", "properties": {"x": {"type": "string"}}}').run()
+    dialog.button(key="confirm_save").click().run()
+    assert not dialog.exception
+    assert [one.version for one in price.schemas.versions(LOCAL_OPERATOR, "price")] == [3, 2, 1]
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 2
+
+
+def test_pydantic_is_saved_with_its_source_and_what_is_left_out_is_said(price: Runtime) -> None:
+    """Where a source has several models one is chosen; validators are named as not checked; the source is kept."""
+    source = (
+        "from pydantic import BaseModel, field_validator\n\n\nclass A(BaseModel):\n    x: int\n\n\n"
+        "class B(BaseModel):\n    y: str\n\n    @field_validator('y')\n    def check(cls, v):\n        return v\n"
+    )
+    dialog = _dialog("save")
+    dialog.segmented_control(key="save_kind").select("Pydantic").run()
+    dialog.text_area(key="save_pydantic_price").input(source).run()
+    dialog.selectbox(key="save_root").select("B").run()
+    assert not dialog.exception
+    assert "validator" in told(dialog)
+    dialog.button(key="confirm_save").click().run()
+    assert price.schemas.source(LOCAL_OPERATOR, "price", 3) == source
+    assert list(price.schemas.find(LOCAL_OPERATOR, "price@3").body["properties"]) == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"price": 1}', "It satisfies price@2"),
+        ('{"price": "x"}', "does not satisfy price@2"),
+        ('{"price": 1,\n nope}', "Line 2, column 2"),
+        ("", "The answer is empty"),
+    ],
+)
+@pytest.mark.usefixtures("price")
+def test_an_answer_is_checked_without_a_call(open_page: Open, text: str, says: str) -> None:
+    """A pasted answer is valid, or has its fields told, or is no JSON at a line and column."""
+    page = open_page("schemas", schema="price")
+    page.text_area(key="answer_price").input(text).run()
+    page.button(key="check").click().run()
+    assert not page.exception
+    assert says in told(page)
+    if "does not" in says:
+        problems = next(one.value for one in page.dataframe if "rule" in one.value)
+        assert list(problems["path"]) == ["$.price"]
+
+
+def test_who_may_only_read_sees_no_button(open_page: Open, price: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A principal without the right to change schemas reads everything and is offered nothing."""
+    viewer = Principal("viewer", Role.TENANT_KEY)
+    monkeypatch.setattr(kit_page, "current_principal", lambda: viewer)
+    assert not viewer.may(Permission.SCHEMAS_WRITE)
+    page = open_page("schemas", schema="price")
+    assert not page.exception
+    assert not keys(page) & {"save", "promote", "roll_back"}
+    assert "new_schema" not in keys(open_page("schemas"))
+
+
+@pytest.mark.usefixtures("price")
+def test_calls_are_found_by_version(open_page: Open) -> None:
+    """The link to Calls keeps schema and version, and the chip takes the version away."""
+    page = open_page("calls", schema="price", version="1")
+    assert not page.exception
+    assert list(page.dataframe[0].value["schema"]) == ["price v1", "price v1"]
+    page.button(key="drop_version").click().run()
+    assert len(page.dataframe[0].value) == 4
