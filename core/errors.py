@@ -12,6 +12,7 @@ ProctorError                what the caller reads is the message: what, how much
 │   ├── FeatureDisabled     a flag is off for this tenant
 │   ├── RateLimited         too fast; says when to come back
 │   ├── BudgetExceeded      too much; says when the budget resets
+│   │   └── BudgetHeld      too much at this moment: calls that are out hold the money; says when to come back
 │   ├── Unbudgeted          no budget pays for it, and this tenant may not call without one
 │   ├── Unpriced            nobody knows what it costs, and a hard budget would pay, or this tenant calls no such
 │   └── GuardrailBlocked    forbidden content, going out or coming back
@@ -105,6 +106,14 @@ class BudgetExceeded(Rejected):
     """The budget does not cover what this could cost; ``resets_at`` says when it resets."""
 
     code = "budget_exceeded"
+
+
+class BudgetHeld(BudgetExceeded):
+    """What is spent leaves room, but calls that are out hold it; ``retry_after_seconds`` says when to come back."""
+
+    code = "budget_held"
+    about: Any = None
+    """The terms of the budget; not told to anybody."""
 
 
 class Unbudgeted(Rejected):

@@ -163,8 +163,10 @@ class Corridor:
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
-                record.pays_from(policy.budgets, must_be_covered=tenant.refuses_unbudgeted)  # 5 not too much: each
-                route = _affordable(policy, record)  # attempt is covered before it goes out
+                record.pays_from(  # 5 not too much: each attempt is covered before it goes out
+                    policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
+                )
+                route = _affordable(policy, record)
                 lookup = self._look_up(policy, route, messages, record, cancellation)
                 if lookup.hit is not None:  # who asks the same is answered alike
                     record.answered_again(lookup.hit)

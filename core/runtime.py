@@ -200,7 +200,10 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
-    journal, budgets = JournalWriter(store), Budgets(store, clock, owner=owner)
+    journal, budgets = (
+        JournalWriter(store),
+        Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds),
+    )
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)

@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """Input and output tokens per minute and tenant, unless the tenant has its own limit. Empty: no limit."""
     concurrent_per_tenant: PositiveInt | None = None
     """Generations in flight at once per tenant, unless the tenant has its own limit. Empty: no limit."""
+    budget_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
+    """How long a call may wait for money that other calls hold, which are out; 0: it is refused at once."""
     without_budget: Literal["allow", "refuse"] = "allow"
     """Whether a call that no budget pays for may go out, unless the tenant says otherwise."""
     without_price: Literal["unless-budgeted", "allow", "refuse"] = "unless-budgeted"

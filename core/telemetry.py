@@ -190,6 +190,12 @@ class Metrics:
             ["tenant", "scope", "percent"],
             registry=self.registry,
         )
+        self.budget_waits = Counter(
+            "proctor_budget_waits",
+            "Calls that waited for money that other calls held, by what came of it: covered, refused or left.",
+            ["tenant", "result"],
+            registry=self.registry,
+        )
         self.failed_open = Counter(
             "proctor_failed_open",
             "Decisions that were let through because what decides them was down.",

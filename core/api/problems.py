@@ -18,6 +18,7 @@ from core.api.problem import Problem
 from core.documents import paid
 from core.errors import (
     BudgetExceeded,
+    BudgetHeld,
     Cancelled,
     Conflict,
     Denied,
@@ -54,6 +55,7 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     FeatureDisabled: (403, "Switched off"),
     RateLimited: (429, "Too fast"),
     BudgetExceeded: (402, "The budget is used up"),
+    BudgetHeld: (402, "The budget is held by calls that are out"),
     Unbudgeted: (402, "No budget"),
     Unpriced: (402, "Without a price"),
     GuardrailBlocked: (422, "Blocked by a guardrail"),

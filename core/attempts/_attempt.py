@@ -91,8 +91,8 @@ class ProviderCall:
 class Bookkeeper(Protocol):
     """Who pays for the calls of a walk and writes down what came of them: the one turn upward that a walk takes."""
 
-    def cover(self, call: ProviderCall) -> None:
-        """Hold money for one more call, or raise BudgetExceeded."""
+    def cover(self, call: ProviderCall) -> float:
+        """Hold money for one more call, or raise BudgetExceeded; return for how many seconds that had to wait."""
         ...
 
     def ended(self, attempt: Attempt) -> None:

@@ -6,6 +6,7 @@ Only here and where a walk lets a candidate in do attempts meet breakers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from core import faults
@@ -77,7 +78,8 @@ class Calls:
             worst_nano_usd=expected.worst_nano_usd,
             injected=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
         )
-        self._bookkeeper.cover(call)
+        if self._bookkeeper.cover(call):
+            call = replace(call, started=self._clock.now(), began=self._clock.monotonic())
         self.count = call.n
         state.calls += 1
         state.was_asked_again |= kind is AttemptKind.REASK

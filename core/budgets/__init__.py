@@ -10,6 +10,8 @@ openings       what an account begins with
 late_calls     calls that were out then, and have ended since
 thresholds     those that are passed, told once each
 reservations   the hot path: hold, charge, settle
+refusals       what is said where a budget does not cover a call
+shortages      who waits for money that calls that are out hold
 verification   whether all of it adds up
 proofs         what was found to add up, and need not be read again
 checks         what a budget can be

@@ -18,6 +18,7 @@ from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
 from core.budgets.reservations import GRACE, Reservations
 from core.budgets.rows import called, described, terms_of
+from core.budgets.shortages import Shortages
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verifier, last_verification
 from core.clock import Clock
@@ -70,13 +71,16 @@ class BudgetState:
 class Budgets:
     """The budgets, and everything that happens to them."""
 
-    def __init__(self, store: Store, clock: Clock, *, owner: str, grace: timedelta = GRACE) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, owner: str, grace: timedelta = GRACE, wait_seconds: float = 0.0
+    ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         journal = JournalWriter(store)
         self.accounts = Accounts(store, clock, journal)
         self.reservations = Reservations(store, clock, self.accounts, journal, owner=owner, grace=grace)
+        self.shortages = Shortages(clock, wait_seconds)
         self._verifier = Verifier(store, clock)
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from core.budgets.accounts import Accounts
-from core.budgets.terms import BudgetTerms, Mode, dollars
+from core.budgets.refusals import Shortage
+from core.budgets.terms import BudgetTerms, Mode
 from core.budgets.thresholds import ThresholdEvent, Thresholds
 from core.clock import Clock, micros
-from core.errors import BudgetExceeded, Unbudgeted
+from core.errors import Unbudgeted
 from core.journal import JournalWriter
 from core.statements import Cursor, Sent, json_text
 from core.store import Store
@@ -29,6 +30,8 @@ from core.tables import LedgerKind, Reservation
 GRACE = timedelta(seconds=30)
 """How much longer than its call may take a reservation lives."""
 _NO_LIMIT = 2**62
+_NEWEST = 0.1
+"""How much the last generation says of how long they take; those before it say the rest."""
 
 
 class ReservationRecovered(Exception):
@@ -140,6 +143,12 @@ class Reservations:
         )
         self._close = store.prepare("DELETE FROM reservation WHERE generation_id = :id RETURNING 1")
         self._balance = store.prepare("SELECT spent_nano_usd, held_nano_usd FROM account WHERE id = :id")
+        self._holders = store.prepare(
+            "SELECT COUNT(*) FROM reservation WHERE tenant_id = :tenant_id AND generation_id <> :id "
+            "AND CAST(holds AS TEXT) LIKE :account"
+        )
+        self._usual_seconds = 1.0
+        """How long money is held here, about: learned from generations that have ended."""
         self._insert_reservation = store.insert(Reservation)
         self._thresholds = Thresholds(store, clock)
 
@@ -249,6 +258,8 @@ class Reservations:
         if not handle.is_reserved:
             return Transfer()
         handle.out = {}
+        lasted = (self._clock.now() - handle.at).total_seconds()
+        self._usual_seconds += _NEWEST * (lasted - self._usual_seconds)
         still_there = self._look(cursor, handle, cursor.send(self._close, {"id": handle.generation_id}))
         self._return_estimates(handle)
         spent = self._post_pending(cursor, handle)
@@ -346,18 +357,13 @@ class Reservations:
         span = terms.span(handle.at)
         assert span is not None  # noqa: S101 only a budget that governs has an account
         limit, ends_at = terms.limit_at(self._clock.now()), span[1]
-        left = max(0, limit - spent - move.spent - held)
-        needed = dollars(move.held + handle.held.get(move.account_id, 0))
-        return BudgetExceeded(
-            f"The next attempt could cost {needed}, and {dollars(left)} of {terms.name}, {dollars(limit)}, is left. "
-            f"It resets at {ends_at:%Y-%m-%d %H:%M} UTC; an operator can raise it, or ask for fewer tokens.",
-            scope=terms.scope.value,
-            scope_name=terms.scope_name,
-            limit_nano_usd=limit,
-            spent_nano_usd=spent + move.spent,
-            held_nano_usd=held,
-            resets_at=ends_at.isoformat(),
-        )
+        own = handle.held.get(move.account_id, 0)
+        shortage = Shortage(terms, ends_at, limit, spent + move.spent, held, own, move.held + own)
+        if not shortage.is_passing:
+            return shortage.spent_out()
+        who = {"tenant_id": handle.tenant_id, "id": handle.generation_id, "account": f'%"{move.account_id}"%'}
+        row = cursor.send(self._holders, who)()
+        return shortage.held_out(row[0] if row else 0, self._usual_seconds)
 
     def _entry(
         self, handle: ReservationHandle, account_id: str, attempt_id: str, nano_usd: int, *, estimated: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from core.answers import CacheHit
 from core.attempts import Attempt, ProviderCall
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.clock import Clock
-from core.errors import Exhausted, ProctorError, Unavailable
+from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, Unavailable
 from core.flags import Flag
 from core.journal import JournalWriter
 from core.policy import Policy, TenantTerms
@@ -26,7 +27,7 @@ from core.record._telling import tell, tell_thresholds
 from core.record.backlog import Backlog, document
 from core.statements import Cursor
 from core.store import Disconnected, Duplicate, Store
-from core.tables import Outcome
+from core.tables import AttemptKind, Outcome
 from core.telemetry import Metrics, log, user_hash
 
 _MOST_POLICIES = 4096
@@ -127,6 +128,7 @@ class Record:
         self._reservation: ReservationHandle = recorder.budgets.reservations.open(
             (), self.id, tenant.id, self._started_at
         )
+        self._left = threading.Event()
         self._attempts: list[Attempt] = []
         self._unwritten: list[Attempt] = []
         self._trace: list[dict[str, Any]] = []
@@ -194,8 +196,14 @@ class Record:
         """Take in the messages as they were screened."""
         self._messages = messages
 
-    def pays_from(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> None:
-        """Open the reservation that the attempts are paid from, before the first of them."""
+    def pays_from(
+        self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False, left: threading.Event | None = None
+    ) -> None:
+        """Open the reservation that the attempts are paid from, before the first of them.
+
+        *left* is set when the caller has left, who then waits for no money.
+        """
+        self._left = left or self._left
         self._reservation = self._reserving(terms, must_be_covered=must_be_covered)
 
     def _reserving(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> ReservationHandle:
@@ -222,8 +230,11 @@ class Record:
         """The same, on the clock's monotonic time: deadlines count from here."""
         return self._began
 
-    def cover(self, call: ProviderCall) -> None:
-        """Hold money for one more call, and write down those before it, in one transaction."""
+    def cover(self, call: ProviderCall) -> float:
+        """Hold money for one more call, and write down those before it, in one transaction.
+
+        Return for how many seconds that waited for calls that were out to give back what they held; 0 as a rule.
+        """
         generation = {**self._known, "trace": self._trace}
         attempt = lost_row(call, self.id, self._tenant.id)
         reservations = self._recorder.budgets.reservations
@@ -241,7 +252,40 @@ class Record:
             self._write_attempts(cursor)
             reservations.complete(cursor, self._reservation, transfer)
 
-        self._transact(write)
+        return self._held(call, lambda: self._transact(write))
+
+    def _held(self, call: ProviderCall, hold: Callable[[], None]) -> float:
+        """Hold the money of *call*; where others that are out hold it, wait a moment for them to end."""
+        shortages, model = self._recorder.budgets.shortages, call.candidate.name
+        terms = shortages.line_for(self._reservation.terms, model)
+        if terms is None:
+            try:
+                hold()
+            except BudgetHeld as short:
+                seconds = self._patience(call)
+                if not seconds or short.about is None:
+                    raise
+                terms = short.about
+            else:
+                return 0.0
+        try:
+            waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left)
+        except BudgetExceeded:
+            self._recorder.metrics.budget_waits.labels(self._tenant.name, "refused").inc()
+            raise
+        if waited is None:
+            self._recorder.metrics.budget_waits.labels(self._tenant.name, "left").inc()
+            raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
+        self._recorder.metrics.budget_waits.labels(self._tenant.name, "covered").inc()
+        self.step("reserve", "waited", f"Waited {waited:.2f} s for {terms.name}: calls that were out held its money.")
+        return waited
+
+    def _patience(self, call: ProviderCall) -> float:
+        """Return how long *call* may wait for money: so that time is left to make it. A hedge never."""
+        if call.kind is AttemptKind.HEDGE or self._policy is None:
+            return 0.0
+        left = self._began + self._policy.route.deadline_seconds - self._clock.monotonic()
+        return max(0.0, min(self._recorder.budgets.shortages.wait_seconds, left / 2))
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
@@ -382,6 +426,7 @@ class Record:
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
+        self._recorder.budgets.shortages.returned(self._reservation.terms)
 
     def _keep(self, backlog: Backlog, generation: Generation, error: BaseException | None) -> None:
         """Keep what the database did not take, to be written when it is back."""

@@ -46,6 +46,7 @@ def test_codes_tell_errors_apart() -> None:
         "feature_disabled",
         "rate_limited",
         "budget_exceeded",
+        "budget_held",
         "no_budget",
         "no_price",
         "guardrail_blocked",

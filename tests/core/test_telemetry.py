@@ -49,6 +49,7 @@ NAMES = {
     "proctor_shared_up": ("gauge", set[str]()),
     "proctor_verifications": ("counter", {"result"}),
     "proctor_budget_thresholds": ("counter", {"tenant", "scope", "percent"}),
+    "proctor_budget_waits": ("counter", {"tenant", "result"}),
 }
 """Type and labels of each family."""
 

@@ -28,7 +28,7 @@ EXPECTED = {
     "Conflict": 409,
     "FeatureDisabled": 403,
     "RateLimited": 429,
-    "BudgetExceeded": 402,
+    "BudgetHeld": 402,
     "Unbudgeted": 402,
     "Unpriced": 402,
     "GuardrailBlocked": 422,

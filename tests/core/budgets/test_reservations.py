@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from core.clock import ManualClock
-from core.errors import BudgetExceeded
+from core.errors import BudgetExceeded, BudgetHeld
 from core.principals import LOCAL_OPERATOR
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, Reservation
@@ -210,8 +210,9 @@ def test_the_refusal_says_how_much_and_when(till: Till) -> None:
     till.begin().cover(300)
 
     with pytest.raises(BudgetExceeded) as refused:
-        till.begin().cover(51)
+        till.begin().cover(351)
 
+    assert not isinstance(refused.value, BudgetHeld)
     assert str(refused.value) == (
         f"The next attempt could cost $0.000000, and $0.000000 of this month's budget of {till.tenant.name}, "
         "$0.000001, is left. It resets at 2026-04-01 00:00 UTC; an operator can raise it, or ask for fewer tokens."
@@ -225,6 +226,30 @@ def test_the_refusal_says_how_much_and_when(till: Till) -> None:
         "resets_at": "2026-04-01T00:00:00+00:00",
     }
     till.begin().cover(50)
+
+
+def test_a_refusal_tells_held_from_spent(till: Till) -> None:
+    """Where the call would fit but for what is held, that is said, with by how many calls and when to come back."""
+    till.spend(400)
+    walks = [till.begin() for _ in range(3)]
+    calls = [walk.cover(200) for walk in walks]
+
+    for wanted in (1, 600):
+        with pytest.raises(BudgetHeld) as refused:
+            till.begin().cover(wanted)
+        assert "is spent and $0.000001 is held by 3 calls that are out" in str(refused.value)
+        assert refused.value.code == "budget_held"
+        told = refused.value.facts
+        assert (told["spent_nano_usd"], told["held_nano_usd"], told["held_by"]) == (400, 600, 3)
+        assert 1 <= told["retry_after_seconds"] <= 30
+    with pytest.raises(BudgetExceeded) as refused:
+        till.begin().cover(601)
+    assert "retry_after_seconds" not in refused.value.facts
+
+    for walk, call in zip(walks, calls, strict=True):
+        walk.end(call, 0)
+        walk.close()
+    till.begin().cover(600)
 
 
 def test_thresholds_are_told_once_each(till: Till) -> None:

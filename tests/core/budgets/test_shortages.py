@@ -1,0 +1,205 @@
+"""Money that is only held: who needs it waits in line for the calls that are out, for a moment and not for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from core.budgets.shortages import LONGEST_LINE, LOOK_SECONDS, Shortages
+from core.budgets.terms import BudgetTerms, Mode, Scope
+from core.clock import SystemClock
+from core.errors import BudgetExceeded, BudgetHeld
+from core.tables import Outcome
+from tests.corridor import OPENAI, Heard, Rig, rig
+from tests.wire.server import WireServer
+
+ONE_CALL = 1_500_000
+"""Nano-dollars: what one call holds, and some; two do not fit."""
+
+
+def budget(name: str = "b", **more: Any) -> BudgetTerms:
+    """Return a hard budget of a tenant."""
+    facts = {"tenant_id": "t", "tenant": "Acme", "timezone": "UTC", "limit_nano_usd": 10}
+    return BudgetTerms(budget_id=name, **(facts | more))
+
+
+class Purse:
+    """Money that some may hold at once, as a database would have it."""
+
+    def __init__(self, terms: BudgetTerms, free: int = 0) -> None:
+        self.terms = terms
+        self.free = free
+        self.tried: list[int] = []
+        self.got: list[int] = []
+        self._lock = threading.Lock()
+
+    def hold(self, who: int) -> None:
+        """Take one, or say that others have it."""
+        with self._lock:
+            self.tried.append(who)
+            if not self.free:
+                short = BudgetHeld("held")
+                short.about = self.terms
+                raise short
+            self.free -= 1
+            self.got.append(who)
+
+    def give(self, count: int = 1) -> None:
+        """Put some back."""
+        with self._lock:
+            self.free += count
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for those who wait."""
+    with ThreadPoolExecutor(LONGEST_LINE + 8) as threads:
+        yield threads
+
+
+def until(is_so: Any) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end, "it never was"
+        time.sleep(0.005)
+
+
+def line_of(shortages: Shortages) -> int:
+    """Return how many wait."""
+    return sum(map(len, shortages._lines.values()))
+
+
+def queued(shortages: Shortages, purse: Purse, pool: ThreadPoolExecutor, count: int, seconds: float = 10) -> list[Any]:
+    """Let *count* wait, one after the other."""
+    found: list[Any] = []
+    for who in range(count):
+        left = threading.Event()
+        waits = pool.submit(shortages.wait, purse.terms, lambda who=who: purse.hold(who), seconds=seconds, left=left)
+        found.append((waits, left))
+        until(lambda who=who: line_of(shortages) == who + 1)
+    return found
+
+
+def test_the_first_who_came_is_the_first_who_gets_it(pool: ThreadPoolExecutor) -> None:
+    """Money that comes back goes down the line; only who is first asks for it, and each passes the turn on."""
+    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
+    waits = queued(shortages, purse, pool, 6)
+    purse.give(2)
+    shortages.returned([purse.terms])
+    until(lambda: len(purse.got) == 2)
+    purse.give(4)
+    shortages.returned([purse.terms])
+    assert all(one.result(10) is not None for one, _ in waits)
+    assert purse.got == sorted(purse.got) == list(range(6))
+    assert not shortages._lines
+
+
+def test_of_many_who_wait_one_asks(pool: ThreadPoolExecutor) -> None:
+    """However long the line, the database is asked by its first alone, some times a second."""
+    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
+    waits = queued(shortages, purse, pool, 30)
+    time.sleep(3 * LOOK_SECONDS)
+    assert set(purse.tried) == {0}
+    assert len(purse.tried) <= 6
+    for _, left in waits:
+        left.set()
+    assert all(one.result(10) is None for one, _ in waits)
+    assert not shortages._lines
+
+
+def test_the_wait_ends(pool: ThreadPoolExecutor) -> None:
+    """Who waited in vain is told what holds the money, in time; what comes from elsewhere is found."""
+    shortages, purse = Shortages(SystemClock(), 1), Purse(budget())
+    began = time.monotonic()
+    in_vain = queued(shortages, purse, pool, 3, seconds=0.4)
+    for one, _ in in_vain:
+        with pytest.raises(BudgetHeld):
+            one.result(10)
+    assert 0.35 <= time.monotonic() - began < 5
+    [(elsewhere, _)] = queued(shortages, purse, pool, 1)
+    purse.give()  # and nobody is told
+    assert elsewhere.result(10) is not None
+
+
+def test_the_line_has_an_end(pool: ThreadPoolExecutor) -> None:
+    """Who finds it full is told at once."""
+    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
+    waits = queued(shortages, purse, pool, LONGEST_LINE)
+    with pytest.raises(BudgetHeld):
+        shortages.wait(purse.terms, lambda: purse.hold(999), seconds=10, left=threading.Event())
+    for _, left in waits:
+        left.set()
+
+
+def test_who_spent_it_is_not_waited_for(pool: ThreadPoolExecutor) -> None:
+    """Money that is gone for good ends the wait at once."""
+    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
+
+    def gone() -> None:
+        raise BudgetExceeded("spent")
+
+    with pytest.raises(BudgetExceeded, match="spent"):
+        shortages.wait(purse.terms, gone, seconds=10, left=threading.Event())
+    assert not shortages._lines
+
+
+def test_a_newcomer_goes_to_the_line_of_his_budget(pool: ThreadPoolExecutor) -> None:
+    """Nobody overtakes those who wait for the same budget, and nobody waits behind those who wait for another."""
+    shortages, terms = Shortages(SystemClock(), 10), budget(scope=Scope.MODEL, scope_name=OPENAI)
+    assert shortages.line_for([terms], OPENAI) is None
+    [(waits, left)] = queued(shortages, Purse(terms), pool, 1)
+    assert shortages.line_for([terms], OPENAI) is terms
+    assert shortages.line_for([terms], "anthropic/other") is None
+    assert shortages.line_for([budget("c")], OPENAI) is None
+    assert shortages.line_for([budget(mode=Mode.SOFT)], OPENAI) is None
+    left.set()
+    assert waits.result(10) is None
+
+
+# ── On the way of a generation ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[WireServer]:
+    """The fake providers."""
+    with WireServer() as server:
+        yield server
+
+
+def at_once(here: Rig, count: int, wait_seconds: float) -> list[Heard]:
+    """Ask *count* times at once with money for one call at a time."""
+    here.runtime.budgets.shortages = Shortages(SystemClock(), wait_seconds)
+    tenant, route = here.tenant(ONE_CALL), here.route(OPENAI)
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(lambda _: here.ask(tenant, "slow-0.3s", route=route), range(count)))
+
+
+def test_calls_at_once_wait_for_each_other(wire: WireServer, database_url: str) -> None:
+    """All are answered, one after the other, from a budget that holds one at a time; the trace says who waited."""
+    with rig(wire, database_url) as here:
+        heard = at_once(here, 4, 20)
+        assert [one.error for one in heard] == [None] * 4
+        waited = [one for one in heard if any(step["verdict"] == "waited" for step in one.generation.trace)]
+        assert len(waited) >= 2
+        assert here.is_settled()
+        told = here.runtime.metrics.text().decode()
+        assert 'proctor_budget_waits_total{result="covered"' in told
+
+
+def test_without_a_wait_held_money_refuses_at_once(wire: WireServer, database_url: str) -> None:
+    """With 0 seconds whoever comes second is told that it is held, by how many calls, and when to come back."""
+    with rig(wire, database_url) as here:
+        heard = at_once(here, 4, 0)
+        refused = [one for one in heard if one.error]
+        assert refused
+        for one in refused:
+            assert isinstance(one.error, BudgetHeld)
+            assert one.generation.outcome is Outcome.BLOCKED_BUDGET
+            assert one.error.facts["held_by"] == 1
+        assert here.is_settled()
