@@ -246,11 +246,14 @@ class Metrics:
             child = self._children[metric, *labels] = metric.labels(*labels)
         return child
 
-    def who(self, provider: str, model: str) -> tuple[str, str]:
-        """Return the labels of a model. Past the first 200 the rest share one name: a caller may ask for any."""
+    def who(self, provider: str, model: str, *, is_routed: bool = False) -> tuple[str, str]:
+        """Return the labels of a model. One that a route names always has its own; past 200 all others share a name.
+
+        For a caller may ask for any, and what he invents must not take the place of what is in use.
+        """
         who = (provider, model)
         if who not in self._models:
-            if len(self._models) >= _MOST_MODELS:
+            if len(self._models) >= _MOST_MODELS and not is_routed:
                 return provider, "other"
             self._models.add(who)
         return who

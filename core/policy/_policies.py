@@ -202,7 +202,14 @@ class TenantSnapshot:
         if not route:
             route = DEFAULT if is_inline else self.routes.for_schema(schema.name).terms.name
         terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides)
-        return Policy(tenant=tenant, route=terms, schema=schema, prices=self.prices, revision=self.revision)
+        return Policy(
+            tenant=tenant,
+            route=terms,
+            schema=schema,
+            prices=self.prices,
+            revision=self.revision,
+            routed=self.routes.named,
+        )
 
     def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
         terms = self.routes.find(route).terms

@@ -54,6 +54,8 @@ class Policy:
     """What every model costs this tenant; each attempt keeps the price that was applied."""
     revision: int
     """How many decisions of operators, about all tenants and about this one, it follows from."""
+    routed: frozenset[str] = frozenset()
+    """Every model that some route names, as ``provider/name``: what else is asked, a caller chose."""
 
     @cached_property
     def budgets(self) -> tuple[BudgetTerms, ...]:

@@ -535,6 +535,7 @@ class Record:
             request_id=self._request_id,
             streamed=self._streamed,
             user=self._user_hash,
+            routed=self._policy.routed if self._policy else frozenset(),
         )
 
     @property

@@ -29,6 +29,7 @@ def tell(
     request_id: str,
     streamed: bool,
     user: str | None,
+    routed: frozenset[str] = frozenset(),
 ) -> None:
     """Tell metrics and the log how a generation ended.
 
@@ -38,7 +39,7 @@ def tell(
     of(metrics.generations, tenant, route, generation.outcome.value).inc()
     of(metrics.generation_seconds, tenant, route).observe(generation.duration_ms / 1000)
     for attempt in generation.attempts:
-        who = metrics.who(attempt.provider, attempt.model)
+        who = metrics.who(attempt.provider, attempt.model, is_routed=f"{attempt.provider}/{attempt.model}" in routed)
         of(metrics.attempts, *who, attempt.error_code or "").observe(attempt.duration_ms / 1000)
         if attempt.answer.ttft_seconds is not None:
             of(metrics.first_token, *who).observe(attempt.answer.ttft_seconds)

@@ -63,6 +63,11 @@ class RouteTable:
         """Every model that a route names, as ``provider/name``, each once."""
         return list(dict.fromkeys(one.name for view in self.views for one in view.terms.candidates))
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The same, to be looked up."""
+        return frozenset(self.models)
+
     def find(self, name: str) -> RouteView:
         """Return the route of that name.
 

@@ -276,6 +276,7 @@ def test_no_caller_makes_the_series_grow_without_end(proctor: Rig) -> None:
     assert len(named) == 201
     assert metrics.who("openai", "model-3") == ("openai", "model-3")
     assert metrics.who("openai", "model-999") == ("openai", "other")
+    assert metrics.who("openai", "model-999", is_routed=True) == ("openai", "model-999"), "what a route names keeps it"
 
     tenant = proctor.tenant()
     proctor.runtime.flags.set(LOCAL_OPERATOR, Flag.GENERATION, tenant, False)
