@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from core.clock import Clock
 from core.settings import PROVIDERS, REMOTE, Settings
 
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 30.0
+HOLDS_SECONDS = 60.0
+"""What was found longer ago is not called known."""
 _CONNECT_SECONDS = 3.0
 
 
@@ -24,7 +26,7 @@ class Reached:
     """What the last probe of one provider found."""
 
     status: str
-    """``reachable``, ``unreachable``, or ``unknown`` before the first probe has ended."""
+    """``reachable``, ``unreachable``, or ``unknown`` where no probe has ended within the minute."""
     checked_at: datetime | None
 
 
@@ -48,7 +50,13 @@ class Reachability:
         if is_old and (self._probing is None or self._probing.done()):
             self._began = now
             self._probing = asyncio.get_running_loop().create_task(self._probe())
-        return {name: self._found.get(name, _UNKNOWN) for name in self._addresses}
+        return {name: self._known(name) for name in self._addresses}
+
+    def _known(self, name: str) -> Reached:
+        found = self._found.get(name, _UNKNOWN)
+        if found.checked_at is not None and (self._clock.now() - found.checked_at).total_seconds() > HOLDS_SECONDS:
+            return Reached("unknown", found.checked_at)
+        return found
 
     async def wait(self) -> None:
         """Wait for the probe that is under way, if any."""

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from core.api.reachability import EVERY_SECONDS, Reachability
+from core.api.reachability import EVERY_SECONDS, HOLDS_SECONDS, Reachability
 from core.api.startup import Startup, serve
 from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR
@@ -234,8 +234,8 @@ def door() -> Iterator[tuple[str, list[int]]]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_probed_once_a_minute(door: tuple[str, list[int]], clock: ManualClock) -> None:
-    """However many ask, a provider is knocked at once a minute, and an answer never waits for it."""
+def test_probed_twice_a_minute(door: tuple[str, list[int]], clock: ManualClock) -> None:
+    """However many ask, a provider is knocked at twice a minute, and an answer never waits for it."""
     url, knocks = door
     settings = Settings(compatible_base_url=url)
 
@@ -246,13 +246,17 @@ def test_probed_once_a_minute(door: tuple[str, list[int]], clock: ManualClock) -
         for _ in range(20):
             await reachability.wait()
             assert reachability.now()["compatible"].status == "reachable"
+        clock.advance(HOLDS_SECONDS + 1)
+        old = reachability.now()["compatible"]
+        assert (old.status, old.checked_at is not None) == ("unknown", True), "what is older than a minute is not known"
+        await reachability.wait()
         clock.advance(EVERY_SECONDS)
         reachability.now()
         await reachability.wait()
 
     asyncio.run(ask())
-    assert eventually(lambda: len(knocks) == 2)
-    assert not eventually(lambda: len(knocks) > 2, 0.2)
+    assert eventually(lambda: len(knocks) == 3)
+    assert not eventually(lambda: len(knocks) > 3, 0.2)
 
 
 def test_metrics(client: TestClient, house: House) -> None:
