@@ -202,7 +202,7 @@ def test_every_command_that_is_mentioned_exists() -> None:
     known = set(commands(proctor))
     code = "\n".join([*re.findall(r"`([^`\n]+)`", ALL), *(block.text for path in PAGES for block in blocks(path))])
     groups = "|".join(name for name, one in proctor.commands.items() if isinstance(one, click.Group))
-    mentioned = re.findall(rf"(?:^|[\s/(])proctor ((?:(?:{groups})\b)? ?[a-z]+)", code)
+    mentioned = re.findall(rf"(?:^|[\s/(])proctor ((?:(?:{groups})\b)? ?[a-z]+(?:-[a-z]+)*)", code)
     assert mentioned
     for words in mentioned:
         assert f"proctor {words}" in known, words

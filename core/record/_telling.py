@@ -73,5 +73,5 @@ def tell(
         output_tokens=generation.usage.output_tokens,
         streamed=streamed,
         user=user,
-        **({"failed": failed} if failed else {}),
+        failed=failed,
     )
