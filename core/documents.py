@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from core.pricing import billing
-
 if TYPE_CHECKING:
     from core.attempts import Attempt
     from core.pricing import Usage
@@ -77,6 +75,8 @@ def stored(call: Call) -> dict[str, Any]:
 
 def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
     answer, usage, cost = attempt.answer, attempt.usage, attempt.cost
+    from core.pricing import billing  # noqa: PLC0415 who asks the command line for help waits for no price list
+
     return {
         "n": attempt.n,
         "kind": attempt.kind,

@@ -105,7 +105,9 @@ def test_the_trace_tells_the_way(proctor: Rig) -> None:
         ("attempt", "valid_after_fallback"),
     ]
     first, *_, last = [step["reason"] for step in heard.generation.trace]
-    assert first == f"first: {OPENAI} (500): openai answered 500 (server_error): it failed on its side."
+    said = "The server had an error while processing your request."
+    told = f'openai answered 500 (server_error): it failed on its side. It says: "{said}"'
+    assert first == f"first: {OPENAI} (500): {told}"
     assert last == "fallback: anthropic/claude-haiku-4-5 (200)"
 
 

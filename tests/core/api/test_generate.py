@@ -19,7 +19,7 @@ ANSWER = {
 ATTEMPT = {
     "n", "kind", "provider", "model", "mode", "started_at", "duration_ms", "ttft_ms", "http_status",
     "provider_request_id", "finish_reason", "outcome", "usage", "estimated", "cost_nano_usd", "price", "drill_id",
-    "field_errors",
+    "field_errors", "answered_model", "billing",
 }  # fmt: skip
 TOKENS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
