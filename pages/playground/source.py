@@ -95,7 +95,7 @@ def _pydantic(text: str) -> dict[str, Any]:
             help="The source has several models that no other uses. This one is asked for.",
         )
     read = source.read(root)
-    st.caption(f"Asks for {code(read.root)}. Nothing of the source is run.")
+    st.caption(f"Asks for {plain(read.root)}. Nothing of the source is run.")
     if read.left_out:
         _left_out(read.left_out)
     return read.schema

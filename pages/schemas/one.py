@@ -15,7 +15,7 @@ from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
-from pages.kit.markup import code, plain
+from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.schemas import figures, listing, moves, save, shapes
 
@@ -136,7 +136,7 @@ def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
                 query_params=here | {"range": range_label(hours)},
             )
     moved = [
-        f"{code(one.label)} names version {one.version}, was {one.version_before or 'none'}, "
+        f"{plain(one.label)} names version {one.version}, was {one.version_before or 'none'}, "
         f"since {formats.ago(one.moved_at, visit.now)} by {plain(one.moved_by)}"
         for one in labels
         if one.moved_at
@@ -151,10 +151,10 @@ def _used_by(visit: Visit, name: str, found: Mapping[tuple[str, int], VersionFig
     if visit.may(Permission.ROUTES_READ):
         own = [one.terms.name for one in visit.runtime.routes.list(visit.principal) if name in one.schemas]
         if own:
-            said.append(f"Taken by itself by the route {', '.join(map(code, own))}, whichever version is asked for.")
+            said.append(f"Taken by itself by the route {', '.join(map(plain, own))}, whichever version is asked for.")
     for one in found.values():
         if one.routes:
-            went = ", ".join(f"{code(route or 'none')} {formats.count(calls)}" for route, calls in one.routes.items())
+            went = ", ".join(f"{plain(route or 'none')} {formats.count(calls)}" for route, calls in one.routes.items())
             said.append(f"Version {one.version}: calls by route {went}.")
     st.caption("  \n".join(said) or "No call of this time asked for it, and no route takes it by itself.")
 
