@@ -39,6 +39,7 @@ async def body_told(
     started = asyncio.get_running_loop().time()
 
     def take(event: dict[str, Any]) -> None:
+        """Take in one event of a stream, and show what it adds to the object."""
         grown = growth.take(event)
         told.model = growth.model or told.model
         told.finish_reason = growth.finish_reason or told.finish_reason
