@@ -196,3 +196,11 @@ def test_a_row_is_locked_in_one_way(path: Path) -> None:
     named_so = [word.value for call in calls for word in call.keywords if word.arg == "with_for_update"]
     assert all([ast.unparse(one) for one in call.keywords] == ["**FOR_CHANGE"] for call in locks)
     assert all(ast.unparse(value) == "FOR_CHANGE" for value in named_so)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/**/*.py")), ids=named)
+def test_no_caption_holds_code(path: Path) -> None:
+    """Streamlit dims captions, and code in one has too little contrast to be read."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    captions = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith("caption")]
+    assert not [caption for caption in captions if "code(" in caption or "`" in caption]

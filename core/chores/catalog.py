@@ -1,4 +1,4 @@
-"""The list of chores. A new one is added here, and nowhere else."""
+"""The list of chores, in the order of the operators' page."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def start() -> None:
         language="bash",
     )
     if tenant is None and not visit.runtime.demo.exists():
-        st.caption(
+        st.markdown(
             "To look around first: `proctor demo` makes a demo world of thirty days of calls, marked as such, and "
             "`proctor demo --remove` takes it away again."
         )

@@ -143,6 +143,7 @@ def test_a_generation_is_one_line(capsys: pytest.CaptureFixture[str], proctor: R
         "output_tokens": told.usage.output_tokens,
         "streamed": False,
         "user": user_hash(tenant.id, "ada@example.com"),
+        "failed": [],
     }
 
 
