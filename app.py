@@ -32,8 +32,7 @@ def settle(runtime: Runtime) -> None:
         runtime.demo.start_in_background()
     for name in HEAVY:
         import_module(name)
-    # Streamlit collects all garbage after every run of a script, and everybody waits. What is there now stays, so it
-    # need not be looked at again.
+    # Every thread waits while all garbage is collected. What is there now stays, so it need not be looked at again.
     gc.collect()
     gc.freeze()
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from streamlit import config
 
 from core import runtime as running
 from core.runtime import Runtime
@@ -80,6 +81,12 @@ def test_the_demo_world_in_the_making(proctor: Runtime, open_page: Open) -> None
     status = SimpleNamespace(phase="making", fraction=0.1, sentence="Day 3 of 30.")
     running.install(dataclasses.replace(proctor, demo=SimpleNamespace(status=status)))
     assert open_page("home").header[0].value == "The demo world is being made"
+
+
+def test_nobody_stops_for_a_visitor() -> None:
+    """Streamlit is told to collect no garbage after each page: that stops every thread, longer the more are out."""
+    assert config.get_config_options()["runner.postScriptGC"].where_defined == str(CONFIG)
+    assert config.get_option("runner.postScriptGC") is False
 
 
 def test_every_outcome_has_a_look() -> None:
