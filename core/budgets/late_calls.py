@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import sqlalchemy
@@ -51,8 +52,9 @@ _BY_ID = (
 _BY_TIME = (
     ("account_id", "since", "until", "ended_since"),
     """JOIN generation g ON g.tenant_id = c.tenant_id AND g.started_at >= asked.since AND g.started_at <= asked.until
+    AND g.started_at >= :since AND g.started_at <= :until
     AND g.ended_at >= asked.ended_since JOIN attempt a ON a.generation_id = g.id""",
-)
+)  # what all windows lie in is said by itself: of a column of what is asked PostgreSQL assumes half of history
 _BY_ATTEMPT = (
     ("account_id", "attempt_id"),
     "JOIN attempt a ON a.id = asked.attempt_id JOIN generation g ON g.id = a.generation_id",
@@ -188,7 +190,7 @@ def _looks(session: Session, after: str, now: datetime) -> dict[str, _Look]:
 def _missing(connection: Connection, looks: Mapping[str, _Look]) -> list[tuple[str, str]]:
     """Return account and attempt of all that is lacking, in the order in which everybody moves accounts."""
     known = [(_id(one), each) for one in looks.values() if not one.is_gone for each in one.opening.out]
-    windows = [window for one in looks.values() if (window := one.window)]
+    windows = sorted((window for one in looks.values() if (window := one.window)), key=itemgetter(1))
     late = [*_late(connection, _BY_ID, known), *_late(connection, _BY_TIME, windows)]
     return sorted({(one.account_id, one.id) for one in late if looks[one.account_id].lacks(one)})
 
@@ -215,14 +217,19 @@ def _late(connection: Connection, how: tuple[Sequence[str], str], rows: Sequence
     """Return attempts that were late for accounts, as *rows* ask for them."""
     columns, calls = how
     text = _LATE.replace("{columns}", ", ".join(columns)).replace("{calls}", calls)
-    return [one for some in _pieces(rows) for one in _run(connection, text, some)]
+    return [one for some in _pieces(rows) for one in _run(connection, text, some, **_span(how, some))]
 
 
-def _run(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> Any:
-    """Run one statement that is about many *rows* of values."""
+def _span(how: tuple[Sequence[str], str], rows: Sequence[Sequence[Any]]) -> dict[str, int]:
+    """Return in what all windows lie; nothing if *rows* are no windows."""
+    return {"since": min(row[1] for row in rows), "until": max(row[2] for row in rows)} if how is _BY_TIME else {}
+
+
+def _run(connection: Connection, sql: str, rows: Sequence[Sequence[Any]], **more: Any) -> Any:
+    """Run one statement that is about many *rows* of values, with what *more* it names."""
     marks = ", ".join(f"({', '.join(f':v{y}_{x}' for x in range(len(row)))})" for y, row in enumerate(rows))
     values = {f"v{y}_{x}": value for y, row in enumerate(rows) for x, value in enumerate(row)}
-    return connection.execute(sqlalchemy.text(sql.replace("{values}", marks)), values)
+    return connection.execute(sqlalchemy.text(sql.replace("{values}", marks)), values | more)
 
 
 def _pieces(many: Sequence[_T]) -> Iterator[Sequence[_T]]:
