@@ -1,9 +1,9 @@
 """Openings: what an account begins with when its period has begun before it.
 
-The balance is summed on a snapshot, before and outside of the transaction that opens the account; that transaction only
-makes sure that nothing else has moved it since. Calls that were out then belong to neither: their generations are
-remembered with the opening, and counted one by one when they have ended. So no transaction reads more than the calls
-that were out, however much the period has seen.
+The balance is what the period's calls have cost, less what the account has spent. It is summed on a snapshot, before
+and outside of the transaction that opens the account; that transaction only makes sure that nothing else has moved it
+since. Calls that were out then belong to neither: their generations are remembered with the opening, and counted one by
+one when they have ended. So no transaction reads more than the calls that were out, however much the period has seen.
 """
 
 from __future__ import annotations
@@ -31,23 +31,26 @@ SKEW = timedelta(seconds=5)
 SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back, and cost something else."""
 
-_SPENT = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
-JOIN attempt a ON a.generation_id = g.id
-WHERE g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at {scope}
-AND (g.error_code IS NULL OR g.error_code <> 'lost' OR g.started_at < :settled)
-AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"""
-_ACCOUNT = """SELECT id, opening_moves FROM account
+# What the calls of a period cost: of whole generations from their own sums, which have no attempt without a price.
+_WHOLE = """SELECT CAST(COALESCE(SUM(COALESCE(g.cost_nano_usd,
+    (SELECT SUM(a.cost_nano_usd) FROM attempt a WHERE a.generation_id = g.id))), 0) AS BIGINT) FROM generation g
+WHERE {calls}"""
+# A call that was paid by its model's budget belongs to it, whatever the model is called since.
+_OF_ATTEMPTS = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
+JOIN attempt a ON a.generation_id = g.id WHERE {calls}
+OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id))"""
+_CALLS = """g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at
+AND (g.error_code IS NULL OR g.error_code <> 'lost' OR g.started_at < :settled) AND {scope}"""
+_ACCOUNT = """SELECT id, opening_moves, spent_nano_usd FROM account
 WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"""
-_BEGAN_WITH = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
-WHERE account_id = :account_id AND kind = 'opening_balance'"""
 _REPRICED = "SELECT COUNT(*), COALESCE(SUM(attempts), 0) FROM repricing"
 # Whatever moves an opening balance moves one of these: another opening, a call that was late for one, a re-pricing.
 _OPEN = """UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, opening_moves = opening_moves + 1
 WHERE id = :id AND opening_moves = :opening_moves AND (SELECT COUNT(*) FROM repricing) = :repricings
 AND (SELECT COALESCE(SUM(attempts), 0) FROM repricing) = :repriced"""
-# What was counted of those that are out again, or may come back: they are counted by themselves, when they have ended.
-_COUNTED_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
-WHERE account_id = :account_id AND kind = 'opening_balance' AND generation_id IN :ids"""
+# What is spent on those that are out, and on those that may come back: they are counted by themselves, once they ended.
+_SPENT_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
+WHERE account_id = :account_id AND generation_id IN :ids"""
 _OUT = "SELECT generation_id FROM reservation WHERE tenant_id = :tenant_id"
 _LOST = """SELECT id FROM generation WHERE tenant_id = :tenant_id AND error_code = 'lost'
 AND started_at >= :starts_at AND started_at < :ends_at AND started_at >= :settled"""
@@ -108,19 +111,15 @@ class Openings:
         with self._store.scanning() as session:
             connection = session.connection()
             account = _first(connection, _ACCOUNT, _key(terms, span))
-            account_id, opening_moves = account or ("", 0)
-            began_with = _first(connection, _BEGAN_WITH, {"account_id": account_id})
+            account_id, opening_moves, spent = account or ("", 0, 0)
             repricings, repriced = _first(connection, _REPRICED, {})
             out = _ids(connection, _OUT, tenant) + _ids(connection, _LOST, tenant | times)
-            apart = _first(connection, _COUNTED_APART, {"account_id": account_id, "ids": out})
+            apart = _first(connection, _SPENT_APART, {"account_id": account_id, "ids": out})
             recent = {"since": micros(now - LONGEST_CALL - SKEW), "ended_since": micros(now - SKEW)}
             counted = set(_ids(connection, _ENDED_SINCE, tenant | recent)) - set(out)
-            spent = _first(
-                connection,
-                _SPENT.format(scope=f"AND {terms.scope.subject_sql} = :scope_name"),
-                {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id},
-            )
-        nano_usd = int(spent[0]) - (int(began_with[0]) - int(apart[0]))
+            calls = {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id}
+            cost = _first(connection, _cost_of(terms), calls)
+        nano_usd = int(cost[0]) - (int(spent) - int(apart[0]))
         moved = (opening_moves, int(repricings), int(repriced))
         return OpeningBalance(terms, span, account_id, nano_usd, moved, now, tuple(out), tuple(sorted(counted)))
 
@@ -189,6 +188,14 @@ def opening_entry(clock: Clock, account_id: str, nano_usd: int, late: Any = None
 def governed_all_along(terms: BudgetTerms, span: Span) -> bool:
     """Whether the budget has governed since before its period began, so that an account that is missing saw nothing."""
     return terms.governs_since is not None and terms.governs_since + LONGEST_CALL + SKEW <= span[0]
+
+
+def _cost_of(terms: BudgetTerms) -> str:
+    """Return the query of what all calls that a budget covers have cost in a period."""
+    own = f"{terms.scope.subject_sql} = :scope_name"
+    if terms.scope.is_of_attempts:
+        return _OF_ATTEMPTS.format(calls=_CALLS.format(scope=f"({own}"))
+    return _WHOLE.format(calls=_CALLS.format(scope=own))
 
 
 def _ids(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[str]:

@@ -227,7 +227,7 @@ def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple
     """Run every long work at once, each in a thread of its own; return how long each took and how often it was done."""
     swept = threading.Event()
     work: dict[str, Callable[[int], object]] = {
-        "budget edit, another period": lambda n: _edit(proctor, tenants[n % 2], n),
+        "budget edit": lambda n: _edit(proctor, tenants[n % 2], n),
         "time-zone edit": lambda n: _move(proctor, tenants[2 + n % 2], n),
         "late calls counted": lambda _: proctor.budgets.catch_up_lately(),
         "checkpoint": lambda _: proctor.store.checkpoint(),
@@ -267,8 +267,13 @@ def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple
 
 
 def _edit(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
-    proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15 + n, period=("week", "month")[n // 2 % 2])
-    proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15 + n, scope=Scope.SCHEMA, scope_name=f"bench_{n % 5 + 1}")
+    """Do what one press of *Save* does: another period for the whole tenant, or another limit for a schema."""
+    if n // 2 % 2:
+        proctor.budgets.set(
+            LOCAL_OPERATOR, tenant, 10**15 + n, scope=Scope.SCHEMA, scope_name=f"bench_{n // 4 % 5 + 1}"
+        )
+    else:
+        proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15 + n, period=("week", "month")[n // 4 % 2])
 
 
 def _move(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:

@@ -346,6 +346,53 @@ def test_a_budget_that_had_another_period_for_a_while_catches_up(till: Till) -> 
     assert till.is_sound()
 
 
+def test_who_is_out_and_partly_paid_is_not_summed(till: Till) -> None:
+    """A call that is out when its budget governs again paid for its first attempt; it pays what it costs."""
+    out = till.begin()
+    out.end(out.cover(100), 40)
+    second = out.cover(100)  # the first is charged with it
+    till.set(1000, period="day")
+    till.spend(200)
+    till.set(1000, period="month")
+
+    assert till.account() == (240, 100)
+    out.end(second, 50)
+    out.close()
+    till.budgets.catch_up_lately()
+    assert till.account() == (290, 0)
+    till.set(1000, period="day")
+    till.set(1000, period="month")
+    assert till.account() == (290, 0)
+    assert till.is_sound()
+
+
+def test_what_is_priced_of_a_call_is_summed(till: Till) -> None:
+    """Of a call with an attempt that has no price, the others' cost is in an account that is opened late."""
+    walk = till.begin()
+    walk.end(walk.cover(100), 40)
+    walk.end(walk.cover(100), None)
+    walk.close()
+    till.spend(5)
+    till.set(1000, period="day")
+
+    assert till.account() == (45, 0)
+    assert till.is_sound()
+
+
+def test_what_a_model_is_called_since_moves_no_money(till: Till) -> None:
+    """A model's budget that governs again keeps what it paid for calls that would be of another model now."""
+    till.set(1000, scope="model", scope_name=MODEL)
+    till.spend(300)
+    with till.store.transaction() as cursor:
+        cursor.execute("UPDATE attempt SET family = 'openai/otherwise'")
+    till.spend(20)
+    till.set(1000, scope="model", scope_name=MODEL, period="day")
+    assert till.account("model", MODEL) == (20, 0)
+    till.set(1000, scope="model", scope_name=MODEL, period="month")
+    assert till.account("model", MODEL) == (320, 0)
+    assert till.is_sound()
+
+
 def test_a_time_zone_that_is_left_and_taken_again_catches_up(till: Till) -> None:
     """Kathmandu and back in the middle of a month: what was spent in between is spent."""
     till.spend(300)
