@@ -135,7 +135,8 @@ def history(store: Store, tenant: Tenant, ago: timedelta) -> None:
         expires_at=START + DAY,
     )
     paid.append(builders.attempt(free, id=f"{free.id}-1", price=None, **unpriced))
-    paid += [builders.attempt(one, id=f"{one.id}-1", outcome=Outcome.PROVIDER_ERROR, cost_nano_usd=0) for one in failed]
+    away = {"outcome": Outcome.PROVIDER_ERROR, "error_code": "key_rejected", "cost_nano_usd": 0}
+    paid += [builders.attempt(one, id=f"{one.id}-1", **away) for one in failed]
     builders.save(store, [*past, free, *failed, hit], paid, kept)
 
 

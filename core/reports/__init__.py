@@ -61,6 +61,8 @@ from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_history
 from core.reports.reading import Reading, TenantFacts, reading
+from core.reports.rejections import Rejection as Rejection
+from core.reports.rejections import rejections
 from core.reports.schema_figures import VersionFigures as VersionFigures
 from core.reports.schema_figures import schema_figures
 from core.reports.spend import Line as Line
@@ -102,6 +104,11 @@ class Reports:
         """Return what is wrong at this time, the worst first; nothing if all is well."""
         with self._reading(principal, tenant_id) as now:
             return troubles(now, self._clock.now())
+
+    def rejections(self, principal: Principal, tenant_id: str | None = None) -> list[Rejection]:
+        """Return the providers that turn away every call, for our key or our account; nothing if all is well."""
+        with self._reading(principal, tenant_id) as now:
+            return rejections(now, self._clock.now())
 
     def spend(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Spend:
         """Return what the money of *window* bought, for one tenant or for all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.tables import VALID, Outcome
+from core.tables import OF_REJECTED, VALID, Outcome
 
 ERRORS = frozenset(
     {
@@ -124,3 +124,29 @@ FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({ended}) {tenant}
 GROUP BY g.tenant_id
 """.replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | VALID))
+
+# What a provider turned away for our key or our account; the condition is that of the index, word for word.
+REJECTED = """
+SELECT a.provider, a.error_code, COUNT(*) AS calls, MIN(a.started_at) AS first_at, MAX(a.started_at) AS last_at
+FROM attempt a
+WHERE {rejected} AND a.started_at >= :starts_at {tenant}
+GROUP BY a.provider, a.error_code
+HAVING COUNT(*) >= :least
+""".replace("{rejected}", OF_REJECTED)
+REJECTED_EARLIER = """
+SELECT 1
+FROM attempt a
+WHERE {rejected} AND a.started_at >= :starts_at AND a.started_at < :ends_at AND a.provider = :provider {tenant}
+LIMIT 1
+""".replace("{rejected}", OF_REJECTED)
+# The last call that a provider answered, which is to say that it took our key; a fire drill may answer in its stead.
+ANSWERED = """
+SELECT a.started_at
+FROM attempt a
+WHERE a.started_at >= :starts_at AND a.provider = :provider
+    AND (a.outcome IN ({valid}) OR a.outcome IN ({answered}) AND a.drill_id IS NULL) {tenant}
+ORDER BY a.started_at DESC
+LIMIT 1
+""".replace("{valid}", listed(VALID)).replace(
+    "{answered}", listed((Outcome.INVALID, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.CONTENT_FILTERED))
+)

@@ -29,6 +29,7 @@ from core.tables._decisions import SchemaLabel as SchemaLabel
 from core.tables._decisions import SchemaVersion as SchemaVersion
 from core.tables._decisions import Tenant as Tenant
 from core.tables._decisions import TenantRevision as TenantRevision
+from core.tables._happenings import OF_REJECTED as OF_REJECTED
 from core.tables._happenings import Account as Account
 from core.tables._happenings import AttemptRow as AttemptRow
 from core.tables._happenings import ChangeEvent as ChangeEvent

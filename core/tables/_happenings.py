@@ -158,6 +158,12 @@ _UNPRICED = sql_text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")
 """Paid for, and nobody knows the price: few rows, so their index costs the others nothing."""
 
 
+OF_REJECTED = "error_code IN ('key_rejected', 'quota_exhausted')"
+"""Turned away for our key or our account, whatever was asked: none in good times. A question that says it in the same
+words is answered from the index of such calls alone."""
+_REJECTED = sql_text(OF_REJECTED)
+
+
 class AttemptRow(Row, table=True):
     """One provider call."""
 
@@ -165,6 +171,12 @@ class AttemptRow(Row, table=True):
         UniqueConstraint("generation_id", "n"),
         Index("ix_attempt_started", "started_at"),
         Index("ix_attempt_unpriced", "provider", "model", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
+        Index(
+            "ix_attempt_rejected",
+            *("started_at", "provider", "error_code", "tenant_id"),
+            sqlite_where=_REJECTED,
+            postgresql_where=_REJECTED,
+        ),
     )
 
     id: str = Field(primary_key=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from core.tenants import Permission
@@ -25,6 +26,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     of_tenants = visit.runtime.reports.troubles(visit.principal, tenant_id)
     everybodys = [
         *of_books(visit),
+        *of_rejections(visit, tenant_id),
         *of_redis(visit),
         *of_chores(visit),
         *of_breakers(visit),
@@ -46,17 +48,44 @@ def of_books(visit: Visit) -> list[Notice]:
     return [Notice(f"The books do not add up: {what}", follows)]
 
 
+def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:
+    """Name each provider that turns away our key, or whose account of ours is empty, and say what to do."""
+    found: list[Notice] = []
+    for one in visit.runtime.reports.rejections(visit.principal, tenant_id):
+        headline, what_to_do = _REJECTIONS[one.code]
+        since = "for more than a day" if one.since is None else f"since {_time(one.since, visit)}"
+        last = "" if one.last_at == one.since else f", the last at {_time(one.last_at, visit)}"
+        says = f"It turned away {formats.plural(one.calls, 'call')} {since}{last}, and answered none."
+        told = what_to_do.format(variable=f"{one.provider.upper()}_API_KEY")
+        found.append(Notice(f"{one.provider} {headline}", f"{says} {told} {_MEANWHILE}"))
+    return found
+
+
+_REJECTIONS = {
+    "key_rejected": ("does not accept our key", "Put a key that it accepts into {variable} and restart Proctor."),
+    "quota_exhausted": (
+        "has no money or quota left for us",
+        "Add credit or raise the limit in the account that {variable} belongs to; nothing here needs a restart.",
+    ),
+}
+_MEANWHILE = "Until it answers a call, calls go to the next model of their route, or fail where there is none."
+
+
+def _time(at: datetime, visit: Visit) -> str:
+    """Return a time of today by the clock, an older one with its date; in UTC."""
+    return f"{at:%H:%M} UTC" if at.date() == visit.now.date() else f"{formats.moment(at)} UTC"
+
+
 def of_redis(visit: Visit) -> list[Notice]:
     """Say so while the Redis that processes share does not answer."""
     shared = visit.runtime.shared
     if shared.check() or (since := shared.down_since) is None:
         return []
-    moment = formats.moment(since) if since.date() != visit.now.date() else f"{since:%H:%M}"
     follows = (
         "Limits and breakers are counted per process until it does: a tenant may be let through faster than it should "
         "be. Budgets hold."
     )
-    return [Notice(f"Redis does not answer since {moment} UTC", follows)]
+    return [Notice(f"Redis does not answer since {_time(since, visit)}", follows)]
 
 
 def of_chores(visit: Visit) -> list[Notice]:

@@ -195,6 +195,8 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "overview all": (L, lambda on, who, of: on.overview(who, WINDOW)),
     "troubles": (L, lambda on, who, of: on.troubles(who, of.tenant.id)),
     "troubles all": (L, lambda on, who, of: on.troubles(who)),
+    "rejections": (L, lambda on, who, of: on.rejections(who, of.tenant.id)),
+    "rejections all": (L, lambda on, who, of: on.rejections(who)),
     "spend": (L, lambda on, who, of: on.spend(who, WINDOW, of.tenant.id)),
     "spend all": (L, lambda on, who, of: on.spend(who, WINDOW)),
     "statement": (K, lambda on, who, of: on.statement(who, of.tenant.id)),

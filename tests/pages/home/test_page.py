@@ -57,7 +57,7 @@ class TestEmpty:
         assert not page.exception
         assert [link.value for link in page.get("page_link")] == ["Open the playground", "Make a tenant and a key"]
         assert "curl http://localhost:8501/v1/generate" in page.code[0].value
-        assert any("proctor demo" in caption.value for caption in page.caption), "nobody asked for a demo world"
+        assert any("proctor demo" in text.value for text in page.markdown), "nobody asked for a demo world"
         assert not page.metric
 
     def test_a_tenant_without_calls(self, world: Runtime, open_page: Open) -> None:

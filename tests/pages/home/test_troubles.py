@@ -18,6 +18,7 @@ from core.limits import Limits
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.shared import Shared
+from core.tables import Outcome
 from core.telemetry import Metrics
 from tests import builders
 from tests.pages.conftest import NOW, Open
@@ -105,3 +106,35 @@ def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Ope
 
     assert "differ by" in notice.proto.title
     assert "Keep the database as it is" in notice.value
+
+
+@pytest.mark.parametrize(
+    ("code", "headline", "advice"),
+    [
+        ("key_rejected", "openai does not accept our key", "into OPENAI_API_KEY and restart Proctor"),
+        ("quota_exhausted", "openai has no money or quota left for us", "Add credit or raise the limit"),
+    ],
+)
+def test_home_names_a_provider_that_turns_away_every_call(
+    proctor: Runtime, open_page: Open, code: str, headline: str, advice: str
+) -> None:
+    """From the first dozen on, though all were answered by another: who, since when, how many, what to do."""
+    calls = [
+        builders.generation(NOW - timedelta(minutes=minutes), outcome=Outcome.VALID_AFTER_FALLBACK)
+        for minutes in range(1, 41)
+    ]
+    turned = {"outcome": Outcome.PROVIDER_ERROR, "error_code": code, "http_status": 401, "cost_nano_usd": 0}
+    builders.save(
+        proctor.store,
+        builders.tenant("Acme", NOW),
+        calls,
+        [builders.attempt(one, id=f"{one.id}-1", **turned) for one in calls],
+    )
+    [notice] = open_page("home").warning
+    assert notice.proto.title.replace("\\", "") == headline
+    assert "turned away 40 calls since 11:27 UTC, the last at 12:06 UTC, and answered none" in words(notice)
+    assert advice in words(notice)
+
+    answered = builders.generation(NOW - timedelta(seconds=5))
+    builders.save(proctor.store, [answered], [builders.attempt(answered)])
+    assert not open_page("home").warning
