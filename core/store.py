@@ -50,6 +50,9 @@ _MOST_JOURNAL_PAGES = 16 * _JOURNAL_PAGES
 """When whoever commits has to copy it, because nobody else did."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
+_SCANNING = (
+    "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('random_page_cost', '1.1', true)"
+)
 
 
 class Duplicate(Exception):
@@ -119,11 +122,12 @@ class Store:
     def scanning(self) -> Generator[Session]:
         """Open a session like :meth:`reading` for what reads so much that it may take seconds.
 
-        Those of a process take turns, and each takes one core of the database: who generates has the others.
+        Those of a process take turns, and each takes one core of the database: who generates has the others. It is told
+        that a row costs about the same wherever it lies, else it would rather read the calls of all than a tenant's.
         """
         with self._scan, self.reading() as session:
             if not self.is_sqlite:
-                session.connection().exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
+                session.connection().exec_driver_sql(_SCANNING)
             yield session
 
     @contextmanager
