@@ -36,22 +36,7 @@ async def body_told(
         ProviderError: there is no body to read.
 
     """
-    started = asyncio.get_running_loop().time()
-
-    def take(event: dict[str, Any]) -> None:
-        """Take in one event of a stream, and show what it adds to the object."""
-        grown = growth.take(event)
-        told.model = growth.model or told.model
-        told.finish_reason = growth.finish_reason or told.finish_reason
-        told.usage = most_told(told.usage, usage_of(growth.usage))
-        if not grown.written:
-            return
-        if told.ttft_seconds is None:
-            told.ttft_seconds = asyncio.get_running_loop().time() - started
-        told.pieces.append(grown.written)
-        if on_text is not None and grown.shown:
-            on_text(grown.shown)
-
+    take = _taking(growth, told, usage_of, on_text)
     broken: ProviderError | None = None
     try:
         if on_text is None:
@@ -73,3 +58,30 @@ async def body_told(
             raise broken or Broken(f"{wire.name} ended its stream in the middle.", answer=told.answer())
         told.is_usage_final = False
     return growth.body()
+
+
+def _taking(
+    growth: Growth, told: Told, usage_of: UsageOf, on_text: Callable[[str], None] | None
+) -> Callable[[dict[str, Any]], None]:
+    """Return what takes in the events of a stream that begins now; *told* grows with them."""
+    clock = asyncio.get_running_loop()
+    started, usage = clock.time(), dict[str, Any]()
+
+    def take(event: dict[str, Any]) -> None:
+        """Take in one event of a stream, and show what it adds to the object."""
+        nonlocal usage
+        grown = growth.take(event)
+        told.model = growth.model or told.model
+        told.finish_reason = growth.finish_reason or told.finish_reason
+        if growth.usage != usage:
+            usage = dict(growth.usage)
+            told.usage = most_told(told.usage, usage_of(usage))
+        if not grown.written:
+            return
+        if told.ttft_seconds is None:
+            told.ttft_seconds = clock.time() - started
+        told.pieces.append(grown.written)
+        if on_text is not None and grown.shown:
+            on_text(grown.shown)
+
+    return take

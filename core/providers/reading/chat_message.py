@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 
-from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingText, Grown, called_first, of_blocks
 from core.providers.reading.objects import is_object
 from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
@@ -21,7 +21,7 @@ class _ToolCall:
 
     id: str = ""
     name: str = ""
-    arguments: str = ""
+    arguments: GrowingText = field(default_factory=GrowingText)
     index: int | None = None
 
 
@@ -29,9 +29,9 @@ class _ToolCall:
 class _Choice:
     """One choice, as far as it has come."""
 
-    content: str = ""
-    thoughts: str = ""
-    refusal: str = ""
+    content: GrowingText = field(default_factory=GrowingText)
+    thoughts: GrowingText = field(default_factory=GrowingText)
+    refusal: GrowingText = field(default_factory=GrowingText)
     finish_reason: str | None = None
     error: Any = None
     calls: list[_ToolCall] = field(default_factory=list[_ToolCall])
@@ -39,16 +39,17 @@ class _Choice:
     def grow(self, delta: Mapping[str, Any]) -> tuple[str, str]:
         """Take in *delta*; return what it adds to the content, and to the arguments of the first call."""
         content, arguments = _content(delta), ""
-        self.content += content
-        self.thoughts += text(delta, "reasoning_content") or text(delta, "reasoning")
-        self.refusal += _refusal(delta)
+        self.content.add(content)
+        self.thoughts.add(text(delta, "reasoning_content") or text(delta, "reasoning"))
+        self.refusal.add(_refusal(delta))
         for piece in _calls(delta):
             call = self._called(piece)
             call.id = call.id or piece.id
             call.name += "" if piece.name == call.name else piece.name
-            call.arguments += piece.arguments
+            written = str(piece.arguments)
+            call.arguments.add(written)
             if call is self.calls[0]:
-                arguments += piece.arguments
+                arguments += written
         return content, arguments
 
     def _called(self, piece: _ToolCall) -> _ToolCall:
@@ -127,12 +128,12 @@ class ChatMessage:
 
 
 def _said(choice: _Choice) -> dict[str, Any]:
-    calls = [{"id": one.id, "function": {"name": one.name, "arguments": one.arguments}} for one in choice.calls]
+    calls = [{"id": one.id, "function": {"name": one.name, "arguments": str(one.arguments)}} for one in choice.calls]
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": choice.content,
-        "reasoning_content": choice.thoughts,
-        "refusal": choice.refusal,
+        "content": str(choice.content),
+        "reasoning_content": str(choice.thoughts),
+        "refusal": str(choice.refusal),
         "tool_calls": calls,
     }
     return {"message": message, "finish_reason": choice.finish_reason, "error": choice.error}
@@ -169,8 +170,8 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
     calls, content = _calls(message), _content(message)
     is_refused = bool(_refusal(message)) or finish_reason == "refusal"
     if calls:
-        order = called_first([(one.name, one.arguments) for one in calls], tool)
-        written = [calls[place].arguments.strip() or ("" if is_cut else "{}") for place in order]
+        order = called_first([(one.name, str(one.arguments)) for one in calls], tool)
+        written = [str(calls[place].arguments).strip() or ("" if is_cut else "{}") for place in order]
         first = calls[order[0]]
         function = {"name": first.name, "arguments": written[0]}
         said = [{"id": word({"id": first.id}, "id") or "call", "type": "function", "function": function}]
@@ -218,10 +219,12 @@ def _calls(message: Mapping[str, Any]) -> list[_ToolCall]:
 
 def _call(told: Mapping[str, Any], function: Mapping[str, Any]) -> _ToolCall:
     index = told.get("index")
+    arguments = GrowingText()
+    arguments.add(arguments_of(function.get("arguments")))
     return _ToolCall(
         id=word(told, "id") or "",
         name=text(function, "name"),
-        arguments=arguments_of(function.get("arguments")),
+        arguments=arguments,
         index=index if isinstance(index, int) and not isinstance(index, bool) else None,
     )
 

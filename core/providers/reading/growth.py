@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.providers.reading.objects import is_object, json_texts
+from core.providers.reading.parts import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,48 @@ class Growth(Protocol):
     def body(self) -> dict[str, Any]:
         """Return the body so far."""
         ...
+
+
+class GrowingText:
+    """A text that comes in pieces: they are joined when it is read, since to join them as they come is quadratic."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def __str__(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def add(self, piece: str) -> None:
+        """Go on with *piece*."""
+        if piece:
+            self._pieces.append(piece)
+
+
+class GrowingMembers:
+    """The texts in the JSON objects of a body that grow: each comes to stand in its object when they are written in."""
+
+    def __init__(self) -> None:
+        self._grown: dict[tuple[int, str], tuple[dict[str, Any], list[str]]] = {}
+
+    def add(self, node: dict[str, Any], name: str, piece: str) -> None:
+        """Let the text *name* of *node* go on with *piece*."""
+        known = self._grown.get((id(node), name))
+        if known is None:
+            known = self._grown[id(node), name] = node, [text(node, name)]
+        known[1].append(piece)
+
+    def write_in(self) -> None:
+        """Make the objects hold what has come."""
+        for (_, name), (node, pieces) in self._grown.items():
+            node[name] = "".join(pieces)
+        self._grown.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, of_blocks
 from core.providers.reading.parts import count, merge, part, parts, text, word
 
 WRITTEN = "partial_json"
@@ -24,6 +24,7 @@ class MessageBlocks:
         self._in_calls = in_calls
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
+        self._texts = GrowingMembers()
         self._is_stopped = False
         self.model: str | None = None
         self.finish_reason: str | None = None
@@ -62,17 +63,18 @@ class MessageBlocks:
         block = self._blocks.setdefault(index, {"type": _KINDS.get(text(delta, "type"))})
         for name in ("thinking", "signature"):
             if delta.get(name):
-                block[name] = text(block, name) + text(delta, name)
+                self._texts.add(block, name, text(delta, name))
         if piece := text(delta, "partial_json"):
-            block[WRITTEN] = text(block, WRITTEN) + piece
+            self._texts.add(block, WRITTEN, piece)
             called = [at for at, one in self._blocks.items() if one.get("type") == "tool_use"]
             return Grown(piece, piece if self._in_calls and called and index == min(called) else "")
         if piece := text(delta, "text"):
-            block["text"] = text(block, "text") + piece
+            self._texts.add(block, "text", piece)
         return Grown(piece, "" if self._in_calls else piece)
 
     def body(self) -> dict[str, Any]:
         """Return the message so far."""
+        self._texts.write_in()
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         return {**self._message, "content": blocks, "stop_reason": self.finish_reason, "usage": self.usage}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.providers.reading.chat_message import arguments_of
-from core.providers.reading.growth import Contents, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, of_blocks
 from core.providers.reading.parts import count, merge, part, parts, text, word
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done")
@@ -27,6 +27,7 @@ class ResponseOutput:
         self.is_ended = False
         self._final: dict[str, Any] = {}
         self._items: dict[int, dict[str, Any]] = {}
+        self._texts = GrowingMembers()
 
     def take(self, event: Mapping[str, Any]) -> Grown:
         """Take in an event."""
@@ -47,19 +48,21 @@ class ResponseOutput:
         match kind:
             case "response.function_call_arguments.delta":
                 item = self._entry(index, "function_call")
-                item["arguments"] = text(item, "arguments") + piece
+                self._texts.add(item, "arguments", piece)
                 is_first = all(one.get("type") != "function_call" for at, one in self._items.items() if at < index)
                 return Grown(piece, piece if self._in_calls and is_first else "")
             case "response.function_call_arguments.done":
+                self._texts.write_in()
                 item = self._entry(index, "function_call")
                 item["arguments"] = arguments_of(event.get("arguments")) or text(item, "arguments")
                 item["name"] = text(item, "name") or text(event, "name")
             case "response.output_text.delta" | "response.refusal.delta":
                 key = "refusal" if "refusal" in kind else "text"
                 content = self._content(index, event, "refusal" if key == "refusal" else "output_text")
-                content[key] = text(content, key) + piece
+                self._texts.add(content, key, piece)
                 return Grown(piece, "" if self._in_calls or key == "refusal" else piece)
             case "response.output_text.done" | "response.refusal.done":
+                self._texts.write_in()
                 key = "refusal" if "refusal" in kind else "text"
                 content = self._content(index, event, "refusal" if key == "refusal" else "output_text")
                 content[key] = text(event, key) or text(content, key)
@@ -81,6 +84,7 @@ class ResponseOutput:
 
     def body(self) -> dict[str, Any]:
         """Return the response so far."""
+        self._texts.write_in()
         told = [self._items[index] for index in sorted(self._items)]
         if self._final:
             return {**self._final, "output": self._final.get("output") or told, "usage": self.usage}
