@@ -126,7 +126,7 @@ class Runtime:
         """Every read-only question. Made when first asked for: pandas takes a second to load."""
         from core.reports import Reports  # noqa: PLC0415 as said
 
-        return Reports(self.store, self.clock)
+        return Reports(self.store, self.clock, lambda: self.routes.table().models)
 
     def schema_forms(self, principal: Principal, schema: str, route: RouteTerms) -> Mapping[str, SchemaForm]:
         """Return what each candidate of *route* that is set up here is sent of the *schema*, by the candidate's name.

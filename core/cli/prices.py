@@ -51,12 +51,9 @@ def list_prices(runtime: Runtime, tenant: str | None) -> Output:
     now = runtime.clock.now()
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
     book = runtime.prices.book(LOCAL_OPERATOR, owner.id if owner else "")
-    routed = [
-        (one.provider, one.model) for route in runtime.routes.list(LOCAL_OPERATOR) for one in route.terms.candidates
-    ]
-    models = runtime.prices.in_use(LOCAL_OPERATOR, now - timedelta(days=_IN_USE_DAYS), routed)
+    models = runtime.prices.in_use(LOCAL_OPERATOR, now - timedelta(days=_IN_USE_DAYS), _routed(runtime))
     found = [(one, book.terms(one.provider, one.model, now)) for one in models]
-    rows = [(f"{one.provider}/{one.model}", *_rates(terms), f"{one.calls:,}") for one, terms in found]
+    rows = [(one.subject, *_rates(terms), f"{one.calls:,}") for one, terms in found]
     heads = ("MODEL", "INPUT", "CACHED", "WRITTEN", "OUTPUT", "SOURCE", "DATE", "CALLS")
     text = [
         f"Dollars per million tokens today, for {owner.name if owner else _EVERYONE}:",
@@ -73,7 +70,7 @@ def list_prices(runtime: Runtime, tenant: str | None) -> Output:
         "tenant": owner.name if owner else None,
         "prices": [
             {
-                "model": f"{one.provider}/{one.model}",
+                "model": one.subject,
                 "calls": one.calls,
                 "price": terms.price.as_dict() if terms else None,
             }
@@ -157,10 +154,10 @@ def withdraw_price(runtime: Runtime, override: str) -> Output:
 @command(price_group, "unpriced")
 def list_unpriced(runtime: Runtime) -> Output:
     """Show the models that were called and have no price: work to do."""
-    found = runtime.prices.unpriced(LOCAL_OPERATOR)
+    found = runtime.prices.unpriced(LOCAL_OPERATOR, _routed(runtime))
     rows = [
         (
-            f"{one.provider}/{one.model}",
+            one.subject,
             f"{one.calls:,}",
             f"{one.input_tokens:,}",
             f"{one.output_tokens:,}",
@@ -261,6 +258,11 @@ def _tier(written: str) -> dict[str, Any]:
         raise Invalid(f"{written!r} is not a tier; write it like 200000:6:22.5, which is TOKENS:IN:OUT.")
     rates = [part or None for part in (*parts[1:], "", "")][:4]
     return {"from_input_tokens": int(parts[0]), **_given(*rates)}
+
+
+def _routed(runtime: Runtime) -> list[tuple[str, str]]:
+    routes = runtime.routes.list(LOCAL_OPERATOR)
+    return [(one.provider, one.model) for route in routes for one in route.terms.candidates]
 
 
 def _rates(terms: PriceTerms | None) -> tuple[str, ...]:

@@ -21,6 +21,15 @@ _CLAUDE_TURNED = re.compile(r"^claude-([4-9]|[1-9]\d)(?:-(\d))?-(opus|sonnet|hai
 _CLAUDE_ZERO = re.compile(r"^(claude-[a-z]+-\d+)-0$")
 
 
+MOST_NAMES = 20
+"""Of models that no route and no override names, as many have a row of their own; callers may invent any number."""
+
+
+def other_names(count: int) -> str:
+    """Return what stands for so many names that have no row of their own; no model is called so, as it has no ``/``."""
+    return f"other names ({count:,})"
+
+
 @lru_cache(maxsize=8192)
 def bare_name(provider: str, model: str) -> str:
     """Return *model* in small letters, without a path before it where the provider's own models have none."""

@@ -198,31 +198,36 @@ class Prices:
     def in_use(self, principal: Principal, since: datetime, also: Iterable[tuple[str, str]] = ()) -> list[PricedModel]:
         """Return the models that were called since then, those called most first, then the others in use.
 
-        In use are also *also*, such as the candidates of routes, and the models that have an override.
+        In use are also *also*, such as the candidates of routes, and the models that have an override. Each of these
+        has a row; of other names, which callers may invent, those called most, and the last row stands for the rest.
 
         Raises:
             Forbidden: without ``prices.read``.
 
         """
         principal.require(Permission.PRICES_READ)
-        with self._store.reading() as session:
-            query = select(PriceOverride.provider, PriceOverride.model).where(
-                visible(principal.scope, PriceOverride.tenant_id, with_shared=True),
-                col(PriceOverride.withdrawn_at).is_(None),
-                PriceOverride.model != ANY_MODEL,
-            )
-            own = [(provider, model) for provider, model in session.exec(query)]
-        return _work.in_use(self._store, principal.scope, since, [*own, *also])
+        return _work.in_use(self._store, principal.scope, since, {*self._overridden(principal), *also})
 
-    def unpriced(self, principal: Principal) -> list[UnpricedModel]:
+    def unpriced(self, principal: Principal, also: Iterable[tuple[str, str]] = ()) -> list[UnpricedModel]:
         """Return the models whose calls were paid for and have no price, those called most first: work to do.
 
+        Those of *also* and those with an override have a row each; see :meth:`in_use`.
+
         Raises:
             Forbidden: without ``prices.read``.
 
         """
         principal.require(Permission.PRICES_READ)
-        return _work.unpriced(self._store, principal.scope)
+        return _work.unpriced(self._store, principal.scope, {*self._overridden(principal), *also})
+
+    def _overridden(self, principal: Principal) -> list[tuple[str, str]]:
+        query = select(PriceOverride.provider, PriceOverride.model).where(
+            visible(principal.scope, PriceOverride.tenant_id, with_shared=True),
+            col(PriceOverride.withdrawn_at).is_(None),
+            PriceOverride.model != ANY_MODEL,
+        )
+        with self._store.reading() as session:
+            return [(provider, model) for provider, model in session.exec(query)]
 
 
 def books(session: Session, tenant_ids: Sequence[str]) -> dict[str, PriceBook]:

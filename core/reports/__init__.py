@@ -17,7 +17,7 @@ Definitions, the same on every page:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from core.principals import Permission, Principal
 from core.reports.bought import Bought as Bought
 from core.reports.budget_lines import BudgetLine as BudgetLine
 from core.reports.budget_lines import budget_lines
+from core.reports.calls import MOST_CHOICES as MOST_CHOICES
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
 from core.reports.calls import PAGE_SIZE as PAGE_SIZE
@@ -91,9 +92,11 @@ class Reports:
     ``Forbidden`` without ``generations.read`` and ``Unavailable`` where the database does not answer.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, routed: Callable[[], Collection[str]] = tuple) -> None:
+        """*routed* gives the models that routes name, as ``provider/name``: they have lines of their own."""
         self._store = store
         self._clock = clock
+        self._routed = routed
 
     def overview(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Overview:
         """Return how calls went over *window*, for one tenant or for all."""
@@ -112,8 +115,9 @@ class Reports:
 
     def spend(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Spend:
         """Return what the money of *window* bought, for one tenant or for all."""
+        routed = self._routed()
         with self._reading(principal, tenant_id) as now:
-            return spend(now, window, self._clock.now())
+            return spend(now, window, self._clock.now(), routed)
 
     def statement(self, principal: Principal, tenant_id: str, month: str | None = None) -> Statement:
         """Return a tenant's bill of *month* (``2026-11``) in its time zone, or of the month under way.
@@ -123,8 +127,9 @@ class Reports:
             Invalid: *month* is none, or has not begun.
 
         """
+        routed = self._routed()
         with self._reading(principal, tenant_id) as now:
-            return statement(now, tenant_id, month, self._clock.now())
+            return statement(now, tenant_id, month, self._clock.now(), routed)
 
     def forecasts(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Forecast]:
         """Return how the month will end for one tenant, or for each that called of late, the dearest first.
@@ -220,9 +225,13 @@ class Reports:
     def choices(
         self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
     ) -> Choices:
-        """Return which models, schemas, routes and error codes occur among the calls of that time."""
+        """Return which models, schemas, routes and error codes occur among the calls of that time.
+
+        At most ``MOST_CHOICES`` models: those that routes name first, then those called most.
+        """
+        routed = self._routed()
         with self._reading(principal, tenant_id) as now:
-            return choices(now, starts_at, ends_at)
+            return choices(now, starts_at, ends_at, routed)
 
     def schemas(
         self, principal: Principal, window: Window, tenant_id: str | None = None, schema: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,12 @@ from core.reports.frames import Frame, frame
 from core.reports.queries import BLOCKED, ERRORS
 from core.reports.reading import Reading
 from core.tables import VALID, AttemptRow, FieldError, GenerationRow, Tenant
+from core.visibility import visible
 
 PAGE_SIZE = 25
 """Calls on one page of a list."""
+MOST_CHOICES = 100
+"""Models to choose from."""
 MOST_EXPORTED = 50_000
 """Rows of one export."""
 OUTCOME_GROUPS = {
@@ -173,13 +176,23 @@ def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:
     return _frame(reading, _newest_first(_EXPORT, _conditions(wanted)).limit(MOST_EXPORTED))
 
 
-def choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> Choices:
-    """Return what occurs among the calls that began in that time."""
-    occurring = select(
-        _FULL_MODEL, col(GenerationRow.schema_name), col(GenerationRow.route), col(GenerationRow.error_code)
-    ).distinct()
-    rows = reading.ask(occurring.where(_conditions(CallFilter(starts_at=starts_at, ends_at=ends_at))))
-    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+def choices(reading: Reading, starts_at: datetime, ends_at: datetime, routed: Collection[str] = ()) -> Choices:
+    """Return what occurs among the calls that began in that time: of models those *routed*, then those called most."""
+    within = _conditions(CallFilter(starts_at=starts_at, ends_at=ends_at))
+    counted = select(col(GenerationRow.provider), col(GenerationRow.model), func.count().label("calls"))
+    by_name = counted.where(
+        within, visible(reading.scope, GenerationRow.tenant_id), col(GenerationRow.model).is_not(None)
+    )
+    called = by_name.group_by(col(GenerationRow.provider), col(GenerationRow.model)).subquery()
+    name = (called.c.provider + "/" + called.c.model).label("name")
+    is_routed = case((name.in_(sorted(routed)), 0), else_=1)
+    models = select(name).order_by(is_routed, called.c.calls.desc(), called.c.provider, called.c.model)
+    occurring = select(col(GenerationRow.schema_name), col(GenerationRow.route), col(GenerationRow.error_code))
+    rows = reading.ask(occurring.distinct().where(within))
+    columns = [
+        reading.session.scalars(models.limit(MOST_CHOICES)),
+        *(zip(*rows, strict=True) if rows else ((), (), ())),
+    ]
     return Choices(*(sorted({value for value in column if value}) for column in columns))
 
 

@@ -7,17 +7,17 @@ every page, export and answer that asks for one window gets one number.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.clock import from_micros, micros
-from core.pricing import usd
+from core.pricing import MOST_NAMES, other_names, usd
 from core.reports.bought import AttemptCell, Bought, CallCell, by, by_model, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.spend_queries import ATTEMPTS, CALLS, DISCARDED, VERIFIED
+from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls
 from core.reports.windows import Window
 
 COLUMNS = (
@@ -63,7 +63,8 @@ class Spend:
     tenants: Sequence[Line]
     """The biggest spender first; so are the next two."""
     models: Sequence[Line]
-    """By the model that was asked. A call that asked two models counts for both, so calls need not add up."""
+    """By the model that was asked. A call that asked two models counts for both, so calls need not add up. Those that
+    a route names have a line each, and of the others the dearest; the rest are one: ``other names (1,990)``."""
     schemas: Sequence[Line]
     """By schema version."""
     reasons: Sequence[Reason]
@@ -108,25 +109,28 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 """The columns that name a row, by kind of table."""
 
 
-def spend(reading: Reading, window: Window, as_of: datetime) -> Spend:
-    """Answer *window* for the tenants that *reading* sees."""
-    calls, attempts = _calls(reading, window), _attempts(reading, window)
-    schemas = by(calls, attempts, lambda row: (row.schema, row.version), lambda row: (row.schema, row.version))
+def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[str] = ()) -> Spend:
+    """Answer *window* for the tenants that *reading* sees. The models *routed* have lines of their own in any case."""
+    called, attempted, names = _cells(reading, window, routed)
+    schemas = by(called, attempted, lambda row: (row.schema, row.version), lambda row: (row.schema, row.version))
     return Spend(
         window=window,
         as_of=as_of,
-        total=total(calls, attempts),
+        total=total(called, attempted),
         tenants=_sorted(
             Line(key=key, names=(reading.name_of(key),), bought=bought)
-            for key, bought in by(calls, attempts, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
+            for key, bought in by(called, attempted, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
         ),
-        models=_sorted(Line(key=key, names=(key,), bought=bought) for key, bought in by_model(calls, attempts).items()),
+        models=sorted(
+            _sorted(Line(key=key, names=(key,), bought=bought) for key, bought in by_model(called, attempted).items()),
+            key=lambda line: line.key == names,
+        ),
         schemas=_sorted(
             Line(key=schema_key(name, version), names=(name, version), bought=bought)
             for (name, version), bought in schemas.items()
         ),
-        reasons=_reasons(reading, window),
-        over_time=_over_time(window, attempts, reading.name_of),
+        reasons=_reasons(reading, window, [row.model for row in attempted], names),
+        over_time=_over_time(window, attempted, reading.name_of),
     )
 
 
@@ -164,25 +168,43 @@ def bounds(window: Window) -> dict[str, Any]:
     return {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
 
 
-def _asked(reading: Reading, sql: str, window: Window) -> Sequence[Any]:
-    bound = bounds(window)
+def _asked(reading: Reading, sql: str, window: Window, more: Mapping[str, Any]) -> Sequence[Any]:
+    bound = bounds(window) | dict(more)
     if ":width" in sql:
         bound["width"] = window.cell // timedelta(microseconds=1)
     return reading.rows(sql, bound)
 
 
-def _calls(reading: Reading, window: Window) -> list[CallCell]:
-    return [CallCell(*row) for row in _asked(reading, CALLS, window)]
+def _cells(reading: Reading, window: Window, routed: Collection[str]) -> tuple[list[CallCell], list[AttemptCell], str]:
+    """Return cells of calls and of attempts, and what the names are called that have none of their own."""
+    bound = {f"known_{place}": name for place, name in enumerate(sorted(routed))}
+    known = f"CASE WHEN c.model IN ({_listed(bound)}) THEN 1 ELSE 0 END"
+    bound |= {"most_names": MOST_NAMES}
+    called, attempted = (_asked(reading, sql(known), window, bound) for sql in (calls, attempts))
+    others = other_names(max((rows[0].others for rows in (called, attempted) if rows), default=0))
+    given, asked = CallCell._fields.index("given_by"), AttemptCell._fields.index("model")
+    return (
+        [CallCell(*_named(row, given, others)) for row in called],
+        [AttemptCell(*_named(row, asked, others)) for row in attempted],
+        others,
+    )
 
 
-def _attempts(reading: Reading, window: Window) -> list[AttemptCell]:
-    return [AttemptCell(*row) for row in _asked(reading, ATTEMPTS, window)]
+def _named(row: Sequence[Any], at: int, others: str) -> Sequence[Any]:
+    """Return a row without its last value, the names that have no cells; with *others* in the place of each of them."""
+    return row[:-1] if row[at] != "" else (*row[:at], others, *row[at + 1 : -1])
 
 
-def _reasons(reading: Reading, window: Window) -> list[Reason]:
+def _listed(bound: Mapping[str, Any]) -> str:
+    return ", ".join(f":{name}" for name in bound) or "NULL"
+
+
+def _reasons(reading: Reading, window: Window, models: Sequence[str], others: str) -> list[Reason]:
+    shown = {f"shown_{place}": name for place, name in enumerate(sorted({*models}))}
+    rows = _asked(reading, DISCARDED.replace("{shown}", _listed(shown)), window, shown)
     found = [
-        Reason(reason=reason, model=model, attempts=attempts, nano_usd=spent, unpriced=unpriced)
-        for reason, model, attempts, spent, unpriced in _asked(reading, DISCARDED, window)
+        Reason(reason=reason, model=model or others, attempts=attempted, nano_usd=spent, unpriced=unpriced)
+        for reason, model, attempted, spent, unpriced in rows
     ]
     return sorted(found, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
 

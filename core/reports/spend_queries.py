@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.budgets import Scope
 from core.reports.queries import KNOWN, listed
 from core.tables import VALID, Outcome
@@ -13,9 +15,10 @@ _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
 _WINDOW = "g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}"
 _CELL = "(g.started_at - :starts_at) / :width"
 
-CALLS = f"""
+_CALL_FIGURES = ("calls", "reached", "unpriced", "known", "priced", "priced_spent", "estimated", "saved")
+_CALL_CELLS = f"""
 SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, g.outcome,
-    CASE WHEN g.outcome = '{Outcome.CACHE_HIT.value}' THEN g.provider || '/' || g.model END AS given_by,
+    CASE WHEN g.outcome = '{Outcome.CACHE_HIT.value}' THEN g.provider || '/' || g.model END AS model,
     COUNT(*) AS calls,
     SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
     SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
@@ -29,7 +32,12 @@ WHERE {_WINDOW}
 GROUP BY 1, 2, 3, 4, 5, 6
 """
 
-ATTEMPTS = f"""
+_ATTEMPT_FIGURES = (
+    "calls", "attempts", "useful", "useful_priced", "spent", "discarded", "unpriced", "unpriced_calls", "estimated",
+    "estimated_calls", "estimated_spent", "cache_saved", "input_tokens", "cached_tokens", "cache_write_tokens",
+    "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+_ATTEMPT_CELLS = f"""
 SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider || '/' || a.model AS model,
     COUNT(DISTINCT a.generation_id) AS calls,
     COUNT(*) AS attempts,
@@ -53,10 +61,59 @@ WHERE {_WINDOW}
 GROUP BY 1, 2, 3, 4, 5
 """
 
-# Why attempts gave no valid object: how they ended themselves or, where they were valid, how their call did.
+
+# A caller may ask for any name, so there may be as many names as calls. Those that are known have cells of their own,
+# and of the others the first so many by *first*; the rest share the name '', beside which stands how many they are. It
+# is one look at the calls, and the cells are few, however many names were invented.
+_FOLDED = """
+WITH cells AS ({cells}),
+names AS (
+    SELECT n.model,
+        CASE WHEN n.is_known = 1 OR n.place <= :most_names THEN 1 ELSE 0 END AS is_shown
+    FROM (
+        SELECT c.model, {known} AS is_known,
+            ROW_NUMBER() OVER (PARTITION BY {known} ORDER BY SUM(c.{first}) DESC, SUM(c.calls) DESC, c.model) AS place
+        FROM cells c
+        WHERE c.model IS NOT NULL
+        GROUP BY c.model
+    ) n
+)
+SELECT {heads},
+    CASE WHEN n.is_shown = 0 THEN '' ELSE c.model END AS model,
+    {figures},
+    (SELECT COUNT(*) FROM names WHERE is_shown = 0) AS others
+FROM cells c LEFT JOIN names n ON n.model = c.model
+GROUP BY {heads}, CASE WHEN n.is_shown = 0 THEN '' ELSE c.model END
+"""
+
+
+def _folded(cells: str, heads: str, figures: Sequence[str], first: str, known: str) -> str:
+    summed = ",\n    ".join(f"CAST(SUM(c.{name}) AS BIGINT) AS {name}" for name in figures)
+    parts = {"{cells}": cells, "{heads}": heads, "{figures}": summed, "{first}": first, "{known}": known}
+    sql = _FOLDED
+    for part, text in parts.items():
+        sql = sql.replace(part, text)
+    return sql
+
+
+def calls(known: str) -> str:
+    """Return the question for cells of calls; *known* is a condition on ``c.model`` in SQL, as 1 or 0."""
+    heads = "c.cell, c.tenant_id, c.schema_name, c.schema_version, c.outcome"
+    return _folded(_CALL_CELLS, heads, _CALL_FIGURES, "saved", known)
+
+
+def attempts(known: str) -> str:
+    """Return the question for cells of attempts; *known* is a condition on ``c.model`` in SQL, as 1 or 0."""
+    return _folded(
+        _ATTEMPT_CELLS, "c.cell, c.tenant_id, c.schema_name, c.schema_version", _ATTEMPT_FIGURES, "spent", known
+    )
+
+
+# Why attempts gave no valid object: how they ended themselves or, where they were valid, how their call did. Models
+# that have no cells of their own share the name ''.
 DISCARDED = f"""
 SELECT CASE WHEN a.outcome IN ({listed(VALID)}) THEN g.outcome ELSE a.outcome END AS reason,
-    a.provider || '/' || a.model AS model,
+    CASE WHEN a.provider || '/' || a.model IN ({{shown}}) THEN a.provider || '/' || a.model ELSE '' END AS model,
     COUNT(*) AS attempts,
     CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
     SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced

@@ -7,7 +7,7 @@ the ledger of the tenant-wide budget, or was made while the tenant had none, and
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -85,7 +85,9 @@ _EXACT = (
 )
 
 
-def statement(reading: Reading, tenant_id: str, month: str | None, as_of: datetime) -> Statement:
+def statement(
+    reading: Reading, tenant_id: str, month: str | None, as_of: datetime, routed: Collection[str] = ()
+) -> Statement:
     """Return the statement of *month* (``2026-11``), or of the month under way. *reading* sees that tenant alone.
 
     Raises:
@@ -96,7 +98,7 @@ def statement(reading: Reading, tenant_id: str, month: str | None, as_of: dateti
     tenant = reading.tenant(tenant_id)
     starts_at, ends_at = month_around(tenant.timezone, month, as_of)
     window = Window.of(starts_at, ends_at, tenant.timezone)
-    bought = spend(reading, window, as_of)
+    bought = spend(reading, window, as_of, routed)
     charged = reading.rows(LEDGER, bounds(window))[0].charged
     outside = reading.rows(OUTSIDE, bounds(window))[0].spent
     return Statement(

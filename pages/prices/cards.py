@@ -37,16 +37,23 @@ def unpriced_card(visit: Visit, found: Sequence[UnpricedModel]) -> None:
 
 
 def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> None:
-    key, model = f"{one.provider}_{one.model}", (one.provider, one.model)
+    key, model = f"{one.provider}_{one.model}" if one.provider else "others", (one.provider, one.model)
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"unpriced_{key}")
     more = len(one.tenants) - MOST_NAMED
     who = ", ".join(one.tenants[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     row.markdown(
-        f"**{plain('/'.join(model))}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
+        f"**{plain(one.subject)}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
         f"{formats.short(one.input_tokens)} tokens in, {formats.short(one.output_tokens)} out · "
         f"{formats.moment(one.first_at)} to {formats.moment(one.last_at)} UTC · {plain(who)}]]",
         width="stretch",
     )
+    if not one.provider:
+        row.markdown(
+            ":small[:gray[No route names them. A price for every model of a provider, as `compatible/*`, holds for "
+            "them too.]]",
+            width=320,
+        )
+        return
     if not visit.may(Permission.PRICES_WRITE):
         return
     priced = [book.terms(*model, one.first_at) is not None for book in books]

@@ -42,7 +42,8 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
         "Prices today",
         key="today",
         stretch=False,
-        help="Of models that were called in the last 30 days, that a route names, or that have a price of their own.",
+        help="Of models that a route names, that have a price of their own, or that were called in the last 30 days; "
+        "of names that only callers know, those called most.",
     ):
         text = COLUMNS.TextColumn
         grid(
@@ -122,18 +123,18 @@ def main() -> None:
         if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
             dialogs.set_price(visit)
     prices = visit.runtime.prices
-    unpriced = prices.unpriced(visit.principal)
     routed = [
         (one.provider, one.model)
         for route in visit.runtime.routes.list(visit.principal)
         for one in route.terms.candidates
     ]
+    unpriced = prices.unpriced(visit.principal, routed)
     models = prices.in_use(visit.principal, visit.now - timedelta(days=IN_USE_DAYS), routed)
     cards.unpriced_card(visit, unpriced)
     today_card(visit, tenant, models)
     overrides_card(visit, tenant)
     called = [*unpriced, *(one for one in models if one.calls)]
-    cards.history_card(visit, tenant, [(one.provider, one.model) for one in called])
+    cards.history_card(visit, tenant, [(one.provider, one.model) for one in called if one.provider])
 
 
 main()

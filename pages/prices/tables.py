@@ -30,13 +30,13 @@ def listed(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> Fra
         base = terms.base if terms else None
         rows.append(
             {
-                "model": f"{one.provider}/{one.model}",
+                "model": one.subject,
                 "input": as_dollars(base.fresh) if base else None,
                 "cached": as_dollars(base.cached) if base else None,
                 "written": as_dollars(base.written) if base else None,
                 "output": as_dollars(base.output) if base else None,
                 "long": _tiers(terms) if terms else None,
-                "source": terms.price.source.replace(f" off {SOURCE}", " off the list") if terms else "unpriced",
+                "source": _source(one, terms),
                 "date": terms.price.date[:10] if terms else None,
                 "calls": one.calls,
             }
@@ -50,9 +50,15 @@ def exact(models: Sequence[PricedModel], book: PriceBook, now: datetime) -> Fram
     rows: list[dict[str, Any]] = []
     for one in models:
         terms = book.terms(one.provider, one.model, now)
-        frozen = terms.price.as_dict() if terms else {"source": "unpriced"}
-        rows.append({"asked_for": f"{one.provider}/{one.model}", **frozen, "calls_in_30_days": one.calls})
+        frozen = terms.price.as_dict() if terms else {"source": _source(one, terms)}
+        rows.append({"asked_for": one.subject, **frozen, "calls_in_30_days": one.calls})
     return pd.DataFrame(rows)
+
+
+def _source(one: PricedModel, terms: PriceTerms | None) -> str:
+    if not one.provider:
+        return "names that no route has"
+    return terms.price.source.replace(f" off {SOURCE}", " off the list") if terms else "unpriced"
 
 
 def _tiers(terms: PriceTerms) -> str | None:

@@ -311,3 +311,22 @@ def test_the_editor_s_rows_become_tiers() -> None:
         {"from_input_tokens": 200_000, "input_usd_per_mtok": "6", "output_usd_per_mtok": "22.5"},
         {"from_input_tokens": "many", "input_usd_per_mtok": "6"},
     ]
+
+
+@pytest.mark.usefixtures("acme")
+def test_invented_names_are_one_row(open_page: Open, proctor: Runtime) -> None:
+    """Hundreds of names that callers made up are counted in one row without a form; what a route names has its own."""
+    who = {"provider": "compatible", "cost_nano_usd": None}
+    calls = [builders.generation(NOW - DAY, model=f"m-{n:03}", **who) for n in range(300)]
+    own = [{"model": one.model, **who, "id": f"{one.id}-1"} for one in calls]
+    paid = [builders.attempt(one, **more) for one, more in zip(calls, own, strict=True)]
+    builders.save(proctor.store, calls, paid)
+    page = open_page("prices")
+    assert not page.exception
+    assert "other names (280)" in _told(page).replace("\\", "")
+    assert "A price for every model of a provider" in _told(page)
+    assert len([button for button in page.button if button.label == "Set a price…"]) == 20
+    table = page.dataframe[0].value
+    assert list(table["model"])[-1] == "other names (280)"
+    assert "local/smollm2" in set(table["model"]), "the default route names it"
+    assert len(page.selectbox("anew_model").options) == 21
