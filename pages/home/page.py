@@ -8,8 +8,9 @@ import streamlit as st
 
 from core.tenants import Permission
 from pages.home import panels, tiles
+from pages.home.board import board
 from pages.home.troubles import troubles
-from pages.kit import figures, formats, layout
+from pages.kit import formats, layout
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
@@ -72,11 +73,12 @@ def body() -> None:
             alert()
             start()
             return
-        overview = figures.overview(visit, now, hours, tenant)
+        found = board(visit, now, hours, tenant)
+        overview = found.overview
         alert()
         draw(tiles.tiles(overview, range_name(hours)))
-        if overview.totals.calls:
-            panels.draw(overview, hours, tenant)
+        if found.panels:
+            panels.draw(overview, found.panels, hours, tenant)
         else:
             layout.empty(
                 f"No calls in the last {range_name(hours)}",

@@ -10,6 +10,7 @@ import streamlit as st
 from core.reports import ENOUGH, Change, Overview
 from core.tenants import Tenant
 from pages.home import tables
+from pages.home.board import Panels
 from pages.kit import charts, formats, layout
 from pages.kit.choices import range_label
 from pages.kit.markup import plain
@@ -22,6 +23,7 @@ class View:
     """What Home shows at the moment."""
 
     overview: Overview
+    panels: Panels
     hours: int
     tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
@@ -45,7 +47,7 @@ def _latency(view: View) -> None:
         help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
         f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes.{log}",
     ):
-        charts.draw_latency(view.overview)
+        view.panels.latency.draw()
 
 
 def _heat(view: View) -> None:
@@ -56,7 +58,7 @@ def _heat(view: View) -> None:
         help=f"Errors among calls that ended by themselves. Pale: fewer than {charts.FEW} of them. Empty: none. "
         "Click a cell to see its calls.",
     ):
-        picked = charts.draw_heat(view.overview)
+        picked = charts.draw_heat(view.panels.heat) if view.panels.heat else None
     if picked:
         ends = picked.begins + int(view.overview.window.cell.total_seconds())
         view.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
@@ -69,19 +71,19 @@ def _spend(view: View) -> None:
         key="spend_card",
         help="At the prices frozen on each attempt.",
     ):
-        charts.draw_spend(view.overview)
+        view.panels.spend.draw()
 
 
 def _outcomes(view: View) -> None:
     """Draw how calls ended."""
     with layout.card("Calls by outcome", key="outcomes_card", help="How the calls that began in each bar ended."):
-        charts.draw_outcomes(view.overview)
+        view.panels.outcomes.draw()
 
 
 def _tenants(view: View) -> None:
     """Draw how each tenant fares."""
     with layout.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
-        chosen = tables.draw_tenants(view.overview)
+        chosen = tables.draw_tenants(view.panels.tenants)
     if chosen:
         view.open_calls(tenant=chosen)
 
@@ -98,7 +100,7 @@ def _fields(view: View) -> None:
         if view.overview.fields.empty:
             st.caption("No answer broke its schema in this window.")
         else:
-            clicked = tables.draw_fields(view.overview)
+            clicked = tables.draw_fields(view.overview, view.panels.fields)
     if clicked is not None:
         view.open_calls(schema=clicked.schema, field=clicked.path)
 
@@ -124,9 +126,9 @@ def _minute(view: View, change: Change) -> str:
     return formats.moment(change.at, view.overview.window.zone)
 
 
-def draw(overview: Overview, hours: int, tenant: Tenant | None) -> None:
+def draw(overview: Overview, shown: Panels, hours: int, tenant: Tenant | None) -> None:
     """Draw every panel in its place; what compares tenants is left out where there is but one."""
-    view = View(overview, hours, tenant)
+    view = View(overview, shown, hours, tenant)
     if tenant is None:
         rows = [
             ([8, 5], (_latency, _heat)),

@@ -35,16 +35,20 @@ def status(row: Any) -> list[str]:
     return found or (["Healthy"] if row.calls else ["Quiet"])
 
 
-def draw_tenants(overview: Overview) -> str | None:
-    """Draw the table of tenants; return the name of the one that was clicked."""
+def tenants(overview: Overview) -> Frame:
+    """Return the table of tenants."""
     frame: Frame = overview.tenants.copy()
     frame["status"] = [status(row) for row in frame.itertuples()]
     frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
     frame[["error_rate", "validity"]] *= 100
     frame["used"] = (frame["used"] * 100) // 1  # what is not all is never 100 %
-    names = ["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]
+    return frame[["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]]
+
+
+def draw_tenants(frame: Frame) -> str | None:
+    """Draw the table of tenants; return the name of the one that was clicked."""
     row = grid(
-        frame[names],
+        frame,
         picks=True,
         key="tenants_table",
         placeholder=formats.UNKNOWN,
@@ -68,10 +72,10 @@ def draw_tenants(overview: Overview) -> str | None:
     return None if row is None else str(frame["tenant"].iloc[row])
 
 
-def draw_fields(overview: Overview) -> Field | None:
-    """Draw the fields that fail most; return the one that was clicked."""
+def fields(overview: Overview) -> Frame:
+    """Return the fields that fail most."""
     frame: Frame = overview.fields
-    shown = pd.DataFrame(
+    return pd.DataFrame(
         {
             "schema": [
                 name if pd.isna(version) else f"{name} v{version}"
@@ -83,6 +87,11 @@ def draw_fields(overview: Overview) -> Field | None:
             "repaired": 100 * frame["repaired"] / frame["errors"],
         }
     )
+
+
+def draw_fields(overview: Overview, shown: Frame) -> Field | None:
+    """Draw the fields that fail most; return the one that was clicked."""
+    frame: Frame = overview.fields
     row = grid(
         shown,
         picks=True,

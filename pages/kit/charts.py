@@ -1,8 +1,9 @@
 """Charts: authored in Altair once, kept as specs, drawn with the day's data.
 
 An Altair object costs ten to eighty milliseconds on every rerun, a kept spec under one; so each ``…spec`` is cached,
-and each ``draw_…`` shapes its table and hands both to Streamlit. Colours come from the theme, or hold on both grounds
-(3 : 1 at least). Times on axes are the clock on the wall of the zone that the page names.
+and each ``draw_…`` shapes its table and hands both to Streamlit. Shaping is most of what a drawing costs, so the charts
+of Home are made once for all who look at the same. Colours come from the theme, or hold on both grounds (3 : 1 at
+least). Times on axes are the clock on the wall of the zone that the page names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import altair as alt
 
 from core.reports import ENOUGH, Call, Overview, Window, wall
 from pages.kit import formats
-from pages.kit.frames import Frame, chart, pd
+from pages.kit.frames import Frame, Picture, chart, pd
 
 MOST_TENANTS = 6
 """Tenants with a colour of their own; the rest is drawn together."""
@@ -155,8 +156,8 @@ def latency_scale(overview: Overview) -> Literal["linear", "log"]:
     return "log" if len(known) and known.max() > _STEEP * known.median() else "linear"
 
 
-def draw_latency(overview: Overview) -> None:
-    """Draw p50, p95 and p99 over time, the p95 of the period before, and changes; pale where calls are few."""
+def latency(overview: Overview) -> Picture:
+    """Return p50, p95 and p99 over time, the p95 of the period before, and changes; pale where calls are few."""
     series: Frame = overview.series
     zone = overview.window.zone
     at = [wall(moment, zone) for moment in series["at"]]
@@ -190,7 +191,7 @@ def draw_latency(overview: Overview) -> None:
     worst = series.loc[series["p95"].idxmax()] if series["p95"].notna().any() else None
     peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
     peak += "" if worst is None else formats.moment(worst["at"], zone)
-    chart(
+    return Picture.of(
         pd.concat(parts, ignore_index=True),
         _latency_spec(shown_days(overview.window), latency_scale(overview)),
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
@@ -240,34 +241,34 @@ def ranged(frame: Frame, window: Window) -> Frame:
     )
 
 
-def draw_spend(overview: Overview) -> None:
-    """Draw what was spent per cell, stacked by tenant, the biggest spender at the bottom."""
-    spend: Frame = overview.spend
+def spend(overview: Overview) -> Picture:
+    """Return what was spent per cell, stacked by tenant, the biggest spender at the bottom."""
+    spent: Frame = overview.spend
     tenants: Frame = overview.tenants
-    order: list[str] = [name for name in tenants["tenant"] if name in set(spend["tenant"])]
+    order: list[str] = [name for name in tenants["tenant"] if name in set(spent["tenant"])]
     shown = order[:MOST_TENANTS]
     names = (*shown, OTHERS) if len(order) > MOST_TENANTS else tuple(shown)
-    frame = spend.assign(name=spend["tenant"].where(spend["tenant"].isin(shown), OTHERS))
+    frame = spent.assign(name=spent["tenant"].where(spent["tenant"].isin(shown), OTHERS))
     frame = frame.groupby(["at", "name"], as_index=False)["usd"].sum().rename(columns={"usd": "value"})
     frame = stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
-    chart(
+    return Picture.of(
         ranged(frame, overview.window),
         bars_spec(shown_days(overview.window), names, (), "$,~f"),
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
 
 
-def draw_outcomes(overview: Overview) -> None:
-    """Draw how many calls ended how per cell, stacked by family of outcomes."""
-    outcomes: Frame = overview.outcomes
-    frame = outcomes.assign(name=outcomes["outcome"].map(_FAMILY_OF))
+def outcomes(overview: Overview) -> Picture:
+    """Return how many calls ended how per cell, stacked by family of outcomes."""
+    ended: Frame = overview.outcomes
+    frame = ended.assign(name=ended["outcome"].map(_FAMILY_OF))
     frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
     names = tuple(family for family in FAMILIES if family in set(frame["name"]))
     frame = stacked(frame, names)
     frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
     totals = overview.totals
-    chart(
+    return Picture.of(
         ranged(frame, overview.window),
         bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
         alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
@@ -313,13 +314,13 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
     return spec(cells)
 
 
-def draw_heat(overview: Overview) -> Picked | None:
-    """Draw the error rate by tenant and cell, pale where there were few calls; return the cell that was clicked."""
-    heat: Frame = overview.heat
-    names = tuple(sorted(set(heat["tenant"]), key=str.lower))
-    frame = ranged(heat, overview.window)
-    frame["begins"] = [int(at.timestamp()) for at in heat["at"]]
-    many: Frame = heat[heat["ended"] >= FEW]
+def heat(overview: Overview) -> Picture:
+    """Return the error rate by tenant and cell, pale where there were few calls."""
+    cells: Frame = overview.heat
+    names = tuple(sorted(set(cells["tenant"]), key=str.lower))
+    frame = ranged(cells, overview.window)
+    frame["begins"] = [int(at.timestamp()) for at in cells["at"]]
+    many: Frame = cells[cells["ended"] >= FEW]
     worst = many.loc[many["error_rate"].idxmax()] if len(many) else None
     where = (
         ""
@@ -327,13 +328,16 @@ def draw_heat(overview: Overview) -> Picked | None:
         else f"; highest for {worst['tenant']} from {formats.moment(worst['at'], overview.window.zone)}: "
         f"{formats.percent(worst['error_rate'])} of {worst['ended']} calls"
     )
-    picked = chart(
+    return Picture.of(
         frame,
         _heat_spec(shown_days(overview.window), names),
-        key="heat_chart",
-        picks="pick",
         alt=f"Error rate by tenant over time{where}",
     )
+
+
+def draw_heat(picture: Picture) -> Picked | None:
+    """Draw what :func:`heat` returned; return the cell that was clicked."""
+    picked = picture.draw(key="heat_chart", picks="pick")
     return Picked(str(picked["tenant"]), int(picked["begins"])) if picked else None
 
 

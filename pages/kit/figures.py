@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from core.reports import Choices, Overview, Window
-from core.tenants import Tenant
+from core.reports import Choices
 from pages.kit.page import View, Visit
 
 CALL_FILTERS = {
@@ -21,25 +20,6 @@ CALL_FILTERS = {
 """The filters of the list of calls by their parameter in the URL, and what each shows while all may pass."""
 
 
-def overview(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Overview:
-    """Return how the *hours* before *now* went for *tenant*, or for all with ``None``; at most ten seconds old."""
-    zone = tenant.timezone if tenant else "UTC"
-    return _overview(visit, now, visit.view, hours, tenant.id if tenant else None, zone)
-
-
-@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
-def _overview(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    hours: int,
-    tenant_id: str | None,
-    zone: str,
-) -> Overview:
-    window = Window.last(timedelta(hours=hours), _now, zone)
-    return _visit.runtime.reports.overview(_visit.principal, window, tenant_id)
-
-
 def choices(visit: Visit, now: datetime, hours: int, tenant_id: str | None) -> Choices:
     """Return what the calls of the *hours* before *now* offer to filter by; at most half a minute old."""
     return _choices(visit, now, visit.view, hours, tenant_id)
@@ -49,7 +29,7 @@ def choices(visit: Visit, now: datetime, hours: int, tenant_id: str | None) -> C
 def _choices(
     _visit: Visit,
     _now: datetime,
-    view: View,  # noqa: ARG001 as above
+    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
     hours: int,
     tenant_id: str | None,
 ) -> Choices:

@@ -7,9 +7,11 @@ Each picture has words as well: *alt* is read out where it cannot be seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as untyped  # noqa: ICN001 it is pd to the pages  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow as untyped_arrow  # noqa: ICN001 as above  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Frame: TypeAlias = Any
 """A ``pandas.DataFrame``: what its columns hold is known where it is made."""
 pd: Any = untyped
+_arrow: Any = untyped_arrow
 ROW = 34
 """The height of a row, in pixels."""
 CHART = 286
@@ -68,7 +71,7 @@ def grid(
 
 
 def chart(
-    frame: Frame,
+    frame: Any,
     spec: dict[str, Any],
     *,
     alt: str,
@@ -82,6 +85,24 @@ def chart(
     )
     picked = event.selection.get(picks) if picks and event else None
     return picked[0] if picked else None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart with its data in the form in which it goes to the browser: made once, drawn for whoever looks."""
+
+    data: Any
+    spec: dict[str, Any]
+    alt: str
+
+    @classmethod
+    def of(cls, frame: Frame, spec: dict[str, Any], *, alt: str) -> Picture:
+        """Return the chart of *frame*; drawing it meets pandas no more."""
+        return cls(_arrow.Table.from_pandas(frame), spec, alt)
+
+    def draw(self, *, key: str | None = None, picks: str | None = None) -> Mapping[str, Any] | None:
+        """Draw it as :func:`chart` does."""
+        return chart(self.data, self.spec, alt=self.alt, key=key, picks=picks)
 
 
 def editor(
