@@ -14,6 +14,8 @@ from core import runtime as running
 from core.runtime import Runtime
 from core.store import Store
 from core.tables import Outcome
+from pages.home import tables
+from pages.kit import charts as kit_charts
 from pages.kit import page as kit
 from tests import builders
 from tests.pages.conftest import NOW, Open
@@ -142,6 +144,30 @@ class TestPanels:
             "Spend over time, stacked by tenant; Acme spends most",
             "Calls over time by outcome: 39 valid, 3 errors, 0 blocked",
         ]
+
+    def test_they_are_made_once_for_all_who_look(
+        self, world: Runtime, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second visitor who may see the same is shown the same charts and tables, and nothing is shaped for him."""
+        made: list[str] = []
+        shaping = {
+            (module, name): getattr(module, name)
+            for module, names in (
+                (kit_charts, ("latency", "spend", "outcomes", "heat")),
+                (tables, ("tenants", "fields")),
+            )
+            for name in names
+        }
+        for (module, name), shape in shaping.items():
+            monkeypatch.setattr(
+                module, name, lambda overview, name=name, shape=shape: made.append(name) or shape(overview)
+            )
+        first, second = open_page("home"), open_page("home")
+        assert sorted(made) == ["fields", "heat", "latency", "outcomes", "spend", "tenants"]
+        assert [chart.proto for chart in first.get("vega_lite_chart")] == [
+            chart.proto for chart in second.get("vega_lite_chart")
+        ]
+        assert all(one.value.equals(other.value) for one, other in zip(first.dataframe, second.dataframe, strict=True))
 
     def test_one_tenant_is_not_compared(self, world: Runtime, open_page: Open) -> None:
         """With one tenant there is neither a table of tenants nor an error map by tenant."""
