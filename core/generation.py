@@ -26,6 +26,7 @@ from core.attempts import (
 from core.breakers import Breakers
 from core.clock import Clock
 from core.errors import Invalid
+from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Limits, Permit, estimated_tokens
 from core.policy import Policies, Policy, TenantTerms
@@ -157,6 +158,8 @@ class Corridor:
                     model=request.model,
                     stream=request.stream,
                 )
+                if policy.schema.notes:
+                    record.step("policy", "schema read", notes_told(policy.schema.notes))
                 policy = _set_by_hand(request.settings, policy, record)
                 record.governed_by(policy)
                 policy = _within(request.timeout_seconds, policy, record)

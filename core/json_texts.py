@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from core.errors import Invalid
 
 MOST_BYTES = 1_000_000
 """The longest text."""
 _SHOWN = 60
+_VALUES = json.JSONDecoder()
+_BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def json_in(text: str | bytes, what: str) -> Any:
@@ -38,6 +42,49 @@ def json_in(text: str | bytes, what: str) -> Any:
         raise Invalid(f"{what} nests too deep to be read; nest it less.") from None
     except ValueError:  # Python refuses numbers of thousands of digits
         raise Invalid(f"{what} has a number with too many digits; use a shorter one.") from None
+
+
+def line_of(text: str, steps: Sequence[int | str]) -> int:
+    """Return the line, counted from 1, on which the JSON *text* has what *steps* lead to: its name, or the value.
+
+    Where they lead nowhere it is the line of the last of them that is there.
+    """
+    place = _blank(text, 0 if text[:1] != "\ufeff" else 1)
+    found = place
+    try:
+        for step in steps:
+            entry = next((entry for entry in _entries(text, place) if entry[0] == step), None)
+            if entry is None:
+                break
+            _, found, place = entry
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return text.count("\n", 0, found) + 1
+
+
+def _entries(text: str, place: int) -> Iterator[tuple[int | str, int, int]]:
+    """Yield each entry of the object or list at *place*: its name or index, where that begins and where its value."""
+    is_object = text[place] == "{"
+    if not is_object and text[place] != "[":
+        return
+    at = _blank(text, place + 1)
+    index = 0
+    while text[at] not in "}]":
+        begins, name = at, index
+        if is_object:
+            name, at = cast("tuple[str, int]", _VALUES.raw_decode(text, at))
+            at = _blank(text, _blank(text, at) + 1)
+        yield name, begins, at
+        _, at = _VALUES.raw_decode(text, at)
+        at = _blank(text, at)
+        if text[at] == ",":
+            at = _blank(text, at + 1)
+        index += 1
+
+
+def _blank(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
 
 
 def text_of(file: Path) -> str:

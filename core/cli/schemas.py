@@ -20,6 +20,7 @@ from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.generation import GenerationRequest
+    from core.given_schemas import GivenSchema
     from core.pydantic_source import SourceSchema
     from core.record import Generation
     from core.runtime import Runtime
@@ -40,25 +41,26 @@ def schema_group() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--description", default="", help="One sentence about it.")
 @click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
-@click.option("--root", help="The model of a Pydantic source to register, where it has several.")
+@click.option("--root", help="The model or schema to register, where FILE has several.")
 def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, label: str, root: str | None) -> Output:
-    """Register FILE (JSON Schema, or Pydantic source in a .py) as a version of NAME."""
+    """Register FILE (JSON Schema as it is at hand, or Pydantic source in a .py) as a version of NAME."""
     from core.pydantic_source import told  # noqa: PLC0415
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
     read = _read_source(file, root) if file.suffix == ".py" else None
-    if read is None and root is not None:
-        raise Invalid(f"{file} is JSON Schema, which has one root; leave out --root.")
-    body = _schema_in(file) if read is None else read.schema
+    given = None if read else _schema_in(file, root)
+    body = given.schema if given else read.schema if read else {}
+    notes = given.notes if given else ()
     source = text_of(file) if read else ""
     added = runtime.schemas.add(LOCAL_OPERATOR, name, body, description=description, label=label, source=source)
     forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
     left_out = read.left_out if read else ()
     not_checked = click.style(told(left_out), fg="yellow")
     return Output(
-        {"name": name, "version": added.version, "hash": added.hash, "label": label, "forms": forms}
+        {"name": name, "version": added.version, "hash": added.hash, "label": label, "forms": forms, "notes": notes}
         | ({"root": read.root, "left_out": left_out} if read else {}),
         f"{name}@{label} is version {added.version} now.\n"
+        + "".join(f"{click.style(note.sentence, fg='yellow')}\n" for note in notes)
         + (f"{not_checked}\n" if left_out else "")
         + _who_checks(forms),
         f"Next: proctor generate {name if label == PRODUCTION else f'{name}@{label}'} 'some text'",
@@ -128,11 +130,17 @@ def _read_source(file: Path, root: str | None) -> SourceSchema:
     return source.read(root)
 
 
-def _schema_in(file: Path) -> dict[str, Any]:
-    body = json_in(text_of(file), str(file))
-    if not isinstance(body, dict):
-        raise Invalid(f"{file} holds JSON, but not a JSON Schema: that is an object.")
-    return cast("dict[str, Any]", body)
+def _schema_in(file: Path, root: str | None) -> GivenSchema:
+    from core.given_schemas import read_text, roots  # noqa: PLC0415
+
+    text = text_of(file)
+    several = roots(json_in(text, str(file)))
+    if root is None and several:
+        raise Invalid(f"{file} has several schemas; say which with --root: {', '.join(several[:40])}.")
+    found = read_text(text, str(file), root if several else None)
+    if root not in (None, found.root):
+        raise Invalid(f"{file} holds one schema; leave out --root.")
+    return found
 
 
 @command(proctor, "generate")

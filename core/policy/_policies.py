@@ -177,7 +177,7 @@ class TenantSnapshot:
             )
         sent = self._policies.schemas.inline(schema)
         return self._policies.inline.get(
-            (tenant.id, sent.hash, sent.name, route, model),
+            (tenant.id, sent.hash, sent.name, sent.notes, route, model),
             self.revision,
             lambda: self._policy(tenant, sent, route, model),
         )

@@ -13,6 +13,7 @@ from sqlmodel import Session, func, select
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
+from core.given_schemas import KnownSchemas, read
 from core.principals import Permission, Principal
 from core.response_models import response_model, tool_name
 from core.schemas._labels import (
@@ -58,6 +59,7 @@ class Schemas:
         self._clock = clock
         self._by_label = store.prepare(_BY_LABEL)
         self._by_version = store.prepare(_BY_VERSION)
+        self._given = KnownSchemas()
         self._bodies: dict[str, dict[str, Any]] = {}
         """The JSON Schemas of registered versions by hash, as far as somebody asked for them."""
 
@@ -104,16 +106,24 @@ class Schemas:
         )
 
     def inline(self, body: dict[str, Any]) -> ResolvedSchema:
-        """Return the schema that came with a request, named by its title.
+        """Return the schema that came with a request, as it is meant, named by its title.
 
         Raises:
             Invalid: it is no JSON Schema, or exceeds a limit.
 
         """
-        title = body.get("title")
+        given = self._given.read(body)
+        title = given.schema.get("title")
         name = tool_name(title) if isinstance(title, str) and title else "inline"
-        model = response_model(body, name)
-        return ResolvedSchema(name=name, version=None, hash=model.schema_hash, body=body, response_model=model)
+        model = response_model(given.schema, name)
+        return ResolvedSchema(
+            name=name,
+            version=None,
+            hash=model.schema_hash,
+            body=given.schema,
+            notes=given.notes,
+            response_model=model,
+        )
 
     def add(
         self,
@@ -128,7 +138,7 @@ class Schemas:
         is_demo: bool = False,
         source: str = "",
     ) -> SchemaVersion:
-        """Keep *body* as a version of the schema *name*, and move *label* to it; return the version.
+        """Keep *body*, as it is meant, as a version of the schema *name*, and move *label* to it; return the version.
 
         *source* is the Pydantic source that *body* was read from, for people to read.
         The same content is kept once: adding it again returns the version that is there. Only its label may move.
@@ -143,6 +153,7 @@ class Schemas:
         check_label(label)
         if "\x00" in example_input + description + source:
             raise Invalid("The description, source or example input holds a NUL character; remove it.")
+        body = read(body).schema
         model = response_model(body, name)
         check_example(model, example_output)
         facts = {

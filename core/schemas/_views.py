@@ -11,6 +11,7 @@ from typing import Any, cast
 import sqlalchemy
 from sqlmodel import Session, col, func, select
 
+from core.given_schemas import SchemaNote
 from core.response_models import ResponseModel
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
@@ -29,6 +30,8 @@ class ResolvedSchema:
     example_input: str = ""
     example_output: Any = None
     """A value that satisfies the schema."""
+    notes: tuple[SchemaNote, ...] = ()
+    """How what came with the request was read, where that is not to the letter."""
     response_model: type[ResponseModel]
 
     @property

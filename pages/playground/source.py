@@ -8,16 +8,18 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import Invalid, ProctorError
+from core.errors import ProctorError
+from core.given_schemas import read_text, roots
 from core.json_texts import json_in
 from core.pydantic_source import Omission, PydanticSource, told
-from pages.kit.json_values import is_object
 from pages.kit.markup import code, plain
+from pages.kit.notes import tell_notes
 from pages.kit.page import Visit, show_error
 
 AROUND = 4
 """How many lines are shown on either side of the wrong one."""
 MOST_LISTED = 40
+SEVERAL = "The document has several schemas that no other uses. This one is asked for."
 _LINE = re.compile(r"\bLine (\d{1,6})\b")
 _LOOK = """<style>
 .st-key-source_json textarea, .st-key-source_pydantic textarea, .lines {
@@ -75,10 +77,14 @@ def lines(text: str, wrong: int) -> str:
 
 
 def _json_schema(text: str) -> dict[str, Any]:
-    body: Any = json_in(text, "The schema")
-    if not is_object(body):
-        raise Invalid("A JSON Schema is an object, in braces.")
-    return dict(body)
+    """Read what was pasted as the schema that it means, with the one that was chosen where there are several."""
+    several = roots(json_in(text, "The schema"))
+    root: str | None = None
+    if several:
+        root = st.selectbox("Root", several, key="json_root", persist_state="session", help=SEVERAL)
+    found = read_text(text, "The schema", root)
+    tell_notes(found.notes)
+    return found.schema
 
 
 def _pydantic(text: str) -> dict[str, Any]:

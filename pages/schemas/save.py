@@ -6,14 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import Invalid
+from core.given_schemas import read_text, roots
 from core.json_texts import json_in
 from core.pydantic_source import PydanticSource
 from core.pydantic_source import told as omissions
 from core.schemas import PRODUCTION
 from core.tenants import Permission
-from pages.kit.json_values import is_object
 from pages.kit.markup import code, plain
+from pages.kit.notes import tell_notes
 from pages.kit.page import Visit, flash, refusals
 
 KINDS = {"JSON Schema": "json", "Pydantic": "pydantic"}
@@ -64,10 +64,13 @@ def dialog(visit: Visit, name: str | None, sample: str = "") -> None:
 
 
 def _read_json(text: str) -> dict[str, Any]:
-    body = json_in(text, "The schema")
-    if not is_object(body):
-        raise Invalid("A JSON Schema is an object, in braces.")
-    return dict(body)
+    several = roots(json_in(text, "The schema"))
+    root: str | None = None
+    if several:
+        root = st.selectbox("Schema of the document", several, key="save_json_root", help="What an answer is.")
+    found = read_text(text, "The schema", root)
+    tell_notes(found.notes)
+    return found.schema
 
 
 def _read_source(text: str) -> dict[str, Any]:
