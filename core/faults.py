@@ -137,6 +137,11 @@ class _FaultyConversation:
         """The conversation's."""
         return self._conversation.size_bytes
 
+    @property
+    def media_tokens(self) -> int:
+        """The conversation's."""
+        return self._conversation.media_tokens
+
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Meet the fault; after slowness, call the provider.
 

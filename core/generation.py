@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,9 +30,10 @@ from core.errors import Invalid
 from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Limits, Permit, estimated_tokens
+from core.messages import Message, media_of, plain
 from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
-from core.providers import Ask, Provider
+from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
 from core.requests import CallSettings, GenerationRequest, messages_of, require_json, require_time
@@ -124,18 +126,17 @@ class Corridor:
         policy = _set_by_hand(request.settings, policy)
         route, now = policy.route, self._clock.now()
         ask = _ask(request, policy, route, messages)
-        return [
-            expectation(
-                self._providers[one.provider].open(asked_of(ask, one)),
-                one,
-                schema=route.schema,
-                prices=policy.prices,
-                lengths=self._lengths,
-                at=now,
-            )
-            for one in route.candidates
-            if one.provider in self._providers
-        ]
+        expected: list[Expectation] = []
+        for one in route.candidates:
+            if one.provider not in self._providers:
+                continue
+            with suppress(Unreadable):
+                conversation = self._providers[one.provider].open(asked_of(ask, one))
+                likely = expectation(
+                    conversation, one, schema=route.schema, prices=policy.prices, lengths=self._lengths, at=now
+                )
+                expected.append(likely)
+        return expected
 
     def _rooms(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
@@ -196,7 +197,7 @@ class Corridor:
         request: GenerationRequest,
         policy: Policy,
         route: RouteTerms,
-        messages: Sequence[Mapping[str, Any]],
+        messages: Sequence[Message],
         *,
         record: Record,
         cancellation: Cancellation,
@@ -246,7 +247,7 @@ class Corridor:
             began=request.arrived,
         )
 
-    def _screened(self, messages: Sequence[Mapping[str, Any]], record: Record) -> Sequence[Mapping[str, Any]]:
+    def _screened(self, messages: Sequence[Message], record: Record) -> Sequence[Message]:
         findings: list[Finding] = []
         screened = self._guardrails.screen_messages(messages, Stage.INPUT, findings)
         _note(findings, record, "screen in")
@@ -257,18 +258,19 @@ class Corridor:
         self,
         policy: Policy,
         route: RouteTerms,
-        messages: Sequence[Mapping[str, Any]],
+        messages: Sequence[Message],
         record: Record,
         cancellation: Cancellation,
     ) -> Lookup:
         """Return the answer from the cache, or the lease to make it; where none is kept this costs nothing."""
         asked: AnswerKey | None = None
-        if route.cache_seconds and record.retention:
+        is_fixed = not any(one.url for one in media_of(messages))  # what stands behind a link may change
+        if route.cache_seconds and record.retention and is_fixed:
             asked = answer_key(
                 tenant_id=policy.tenant.id,
                 generation_id=record.id,
                 schema=f"{policy.schema.name} {policy.schema.hash}",
-                messages=messages,
+                messages=[plain(one, whole=False) for one in messages],
                 route=route,
                 example=_example(policy.schema),
                 guardrails=self._guardrails.names,
@@ -291,7 +293,7 @@ class Corridor:
         return screened
 
 
-def _ask(request: GenerationRequest, policy: Policy, route: RouteTerms, messages: Sequence[Mapping[str, Any]]) -> Ask:
+def _ask(request: GenerationRequest, policy: Policy, route: RouteTerms, messages: Sequence[Message]) -> Ask:
     """Return what every candidate is asked alike."""
     return Ask(
         model="",

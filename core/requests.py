@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from core.errors import Invalid
+from core.messages import Media, Message, Part, Text, media_of
+from core.messages.media import MOST_MEDIA, media
 
 ROLES = ("system", "user", "assistant")
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "image": ("media_type", "data", "url"),
+    "document": ("media_type", "data", "url", "name"),
+}
+"""The parts of a message's content, and their fields beside ``type``."""
 MOST_MESSAGES = 200
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
+_SHOWN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +47,15 @@ class GenerationRequest:
     input: str | None = None
     """The text to read; the short form of one user message."""
     messages: Sequence[Mapping[str, Any]] | None = None
-    """``{"role": "system" | "user" | "assistant", "content": str, "stable"?: bool}``, in order.
+    """``{"role": "system" | "user" | "assistant", "content": str | parts, "stable"?: bool}``, in order.
 
-    What is stable goes out before the rest, so that the provider's cache finds it again.
+    What is stable goes out before the rest, so that the provider's cache finds it again. Parts are objects with a
+    ``type`` and the fields that ``PARTS`` has for it.
     """
+    prompt: str | None = None
+    """The text of one user message in which each ``{{name}}`` stands for a variable."""
+    variables: Mapping[str, Any] | None = None
+    """What the prompt's names stand for: texts, or what JSON can say, each named at least once."""
     route: str | None = None
     """Without one: the route that lists the schema, else the default."""
     model: str | None = None
@@ -59,40 +75,107 @@ class GenerationRequest:
     """For operators, who may act in any tenant."""
 
 
-def messages_of(request: GenerationRequest) -> list[dict[str, Any]]:
+def messages_of(request: GenerationRequest) -> Sequence[Message]:
     """Return the request's messages, checked.
 
     Raises:
-        Invalid: neither or both of input and messages, or a message that is not one.
+        Invalid: not exactly one of input, messages and prompt, or a message that is not one.
 
     """
-    if (request.input is None) == (request.messages is None):
-        raise Invalid("Give either 'input', a text, or 'messages', a list of messages; not both and not neither.")
+    given = [one is not None for one in (request.input, request.messages, request.prompt)]
+    if sum(given) != 1:
+        raise Invalid(
+            "Give either 'input', a text, or 'messages', a list of messages, or 'prompt', a text with variables; "
+            "exactly one of them."
+        )
+    if request.variables and request.prompt is None:
+        raise Invalid("'variables' belong to a 'prompt', which names them as {{name}}; there is none.")
+    if request.prompt is not None:
+        return [Message.of("user", _written("The prompt", filled(request.prompt, request.variables or {})))]
     if request.messages is None:
         if not (request.input or "").strip():
             raise Invalid("The input is empty. Give the text that the object is to be read from.")
-        return [{"role": "user", "content": _encodable(request.input, "The input")}]
+        return [Message.of("user", _encodable(request.input or "", "The input"))]
     if not 1 <= len(request.messages) <= MOST_MESSAGES:
         raise Invalid(f"'messages' holds 1 to {MOST_MESSAGES} messages; this has {len(request.messages)}.")
-    checked: list[dict[str, Any]] = []
-    for place, message in enumerate(request.messages):
-        role, content = message.get("role"), message.get("content")
-        if role not in ROLES:
-            raise Invalid(f"messages[{place}].role is one of {', '.join(ROLES)}; this is {role!r}.")
-        if not isinstance(content, str) or not content.strip():
-            raise Invalid(f"messages[{place}].content is a text that is not empty.")
-        one = {"role": role, "content": _encodable(content, f"messages[{place}].content")}
-        if (stable := message.get("stable")) is not None:
-            if not isinstance(stable, bool):
-                raise Invalid(f"messages[{place}].stable is true or false; this is {stable!r}.")
-            one["stable"] = stable
-        checked.append(one)
-    if all(message["role"] != "user" for message in checked):
+    checked = [_message(message, f"messages[{place}]") for place, message in enumerate(request.messages)]
+    if all(message.role != "user" for message in checked):
         raise Invalid("'messages' holds no message of the role user, so there is nothing to answer.")
+    if (count := sum(1 for _ in media_of(checked))) > MOST_MEDIA:
+        raise Invalid(f"A request holds at most {MOST_MEDIA} images and documents; this has {count}.")
     return checked
 
 
-def _encodable(text: Any, what: str) -> Any:
+def filled(prompt: str, variables: Mapping[str, Any]) -> str:
+    """Return *prompt* with each ``{{name}}`` as the variable of that name: a text as it is, anything else as JSON.
+
+    Raises:
+        Invalid: the prompt names a variable that is not given, or does not name one that is.
+
+    """
+    named: set[str] = set()
+
+    def value_of(found: re.Match[str]) -> str:
+        name = found[1]
+        named.add(name)
+        if name not in variables:
+            raise Invalid(f"The prompt names {{{{{name}}}}}, and 'variables' does not give it.")
+        value = variables[name]
+        try:
+            return value if isinstance(value, str) else orjson.dumps(value).decode()
+        except TypeError:
+            raise Invalid(f"variables.{name} is a text, or anything that JSON can say.") from None
+
+    text = _VARIABLE.sub(value_of, prompt)
+    if unnamed := sorted(set(variables) - named):
+        raise Invalid(f"variables.{unnamed[0][:_SHOWN_NAME]} is given, and the prompt does not name it as {{{{…}}}}.")
+    return text
+
+
+def _message(message: Mapping[str, Any], where: str) -> Message:
+    role, content, stable = message.get("role"), message.get("content"), message.get("stable")
+    if role not in ROLES:
+        raise Invalid(f"{where}.role is one of {', '.join(ROLES)}; this is {role!r}.")
+    if stable is not None and not isinstance(stable, bool):
+        raise Invalid(f"{where}.stable is true or false; this is {stable!r}.")
+    if isinstance(content, str):
+        return Message.of(role, _written(f"{where}.content", content), stable=stable)
+    if not isinstance(content, Sequence) or not content:
+        raise Invalid(f"{where}.content is a text that is not empty, or a list of parts.")
+    given = cast("Sequence[Any]", content)
+    parts = tuple(_part(one, f"{where}.content[{place}]") for place, one in enumerate(given))
+    if role != "user" and any(isinstance(part, Media) for part in parts):
+        raise Invalid(f"{where} is of the role {role}: only messages of the role user hold images and documents.")
+    return Message(role, parts, stable)
+
+
+def _part(part: Any, where: str) -> Part:
+    if not isinstance(part, Mapping):
+        raise Invalid(f"{where} is an object with a 'type'.")
+    given = cast("Mapping[str, Any]", part)
+    kind = str(given.get("type"))
+    if kind not in PARTS:
+        raise Invalid(f"{where}.type is one of {', '.join(PARTS)}; this is {kind[:_SHOWN_NAME]!r}.")
+    if unknown := sorted(set(given) - {"type", *PARTS[kind]}):
+        raise Invalid(f"{where}.{unknown[0][:_SHOWN_NAME]} is no field of {kind}; there are {', '.join(PARTS[kind])}.")
+    fields = {name: given.get(name) or "" for name in PARTS[kind]}
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise Invalid(f"{where}.{name} is a text.")
+        _encodable(value, f"{where}.{name}")
+    if kind == "text":
+        return Text(_written(f"{where}.text", fields["text"]))
+    fields.setdefault("name", "")
+    return media(kind=kind, where=where, **fields)
+
+
+def _written(what: str, text: str) -> str:
+    if not text.strip():
+        raise Invalid(f"{what} is a text that is not empty.")
+    return _encodable(text, what)
+
+
+def _encodable(text: str, what: str) -> str:
     """Return *text*, unless it holds halves of characters, as file names read from a disk may: no wire takes them."""
     try:
         text.encode()

@@ -26,6 +26,7 @@ from core.generation import Corridor
 from core.guardrails import Guardrails
 from core.journal import JournalWriter
 from core.limits import Limits
+from core.messages import Message
 from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from core.schema_forms import SchemaForm
 
 _PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-_NO_QUESTION = ({"role": "user", "content": "."},)
+_NO_QUESTION = (Message.of("user", "."),)
 FAULT_TOLD_SECONDS = 10.0
 
 

@@ -17,6 +17,7 @@ from core.providers import Answer, Ask, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.schema_forms import form_for
 from tests.conftest import START
+from tests.messages import as_messages
 
 USAGE = Usage(input_tokens=100, output_tokens=10)
 SIZE_BYTES = 3000
@@ -60,6 +61,7 @@ class Scripted:
     mode = "tools"
     form = form_for({"type": "object", "properties": {}}, "compatible", "tools")
     size_bytes = SIZE_BYTES
+    media_tokens = 0
 
     def __init__(self, clock: ManualClock, *steps: Step) -> None:
         self.name = "scripted"
@@ -168,7 +170,7 @@ class Walked:
             Ask(
                 model="",
                 response_model=Number,
-                messages=[{"role": "user", "content": "A number."}],
+                messages=as_messages({"role": "user", "content": "A number."}),
                 marks_cache=route.marks_cache,
                 example=example,
             ),

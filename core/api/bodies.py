@@ -34,8 +34,21 @@ def _name_or_object(value: Any, go_on: Any) -> Any:
     raise PydanticCustomError("schema_kind", "it should be the name of a schema, or a JSON Schema as an object")
 
 
+def _text_or_parts(value: Any, go_on: Any) -> Any:
+    """Answer for both kinds of content at once; what a part holds is looked at where messages are made."""
+    if isinstance(value, str):
+        return go_on(value)
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in cast("list[Any]", value)):
+        return cast("list[Any]", value)
+    raise PydanticCustomError("content_kind", "it should be a text, or a list of parts, which are objects")
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 """Printable ASCII without blanks, so that it can stand in a log, a metric and every database."""
+
+
+_Text = Annotated[str, Field(min_length=1)]
+_Parts = Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
 class Message(BaseModel):
@@ -44,7 +57,11 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "user", "assistant"]
-    content: str = Field(min_length=1)
+    content: Annotated[_Text | _Parts, WrapValidator(_text_or_parts)] = Field(
+        description="A text, or a list of parts. A part has a `type`: `text`, with the `text`; `image` (PNG, JPEG, "
+        "WebP, GIF) or `document` (PDF), with `media_type` and `data` in base64, or with `url`, a public https link. "
+        "A document may have a `name`.",
+    )
     stable: StrictBool | None = Field(
         default=None,
         description="Whether other calls begin with it too, as with a document that many questions are about: it goes "
@@ -53,7 +70,7 @@ class Message(BaseModel):
 
 
 class Generate(BaseModel):
-    """What a caller asks. Exactly one of ``input`` and ``messages`` is given."""
+    """What a caller asks. Exactly one of ``input``, ``messages`` and ``prompt`` is given."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -63,6 +80,12 @@ class Generate(BaseModel):
     )
     input: str | None = Field(default=None, description="The text to read: the short form of one user message.")
     messages: list[Message] | None = Field(default=None, description="The conversation to answer, in order.")
+    prompt: str | None = Field(
+        default=None, description="The text of one user message in which each `{{name}}` stands for a variable."
+    )
+    variables: dict[str, Any] | None = Field(
+        default=None, description="What the names in the prompt stand for: texts, or anything else, written as JSON."
+    )
     route: Name | None = Field(
         default=None,
         description="A route of this deployment; without it, the one that lists the schema, or `default`.",
@@ -179,6 +202,9 @@ class Generation(BaseModel):
     estimated: bool
     answered_from: str | None = Field(description="The generation whose answer was cached; null for almost all.")
     saved_nano_usd: int = Field(description="What that answer had cost.")
+    media: list[dict[str, Any]] = Field(
+        description="What the messages held beside text: kind, type, size and hash of each image and document."
+    )
     trace: list[Step]
     duration_ms: float
     ttft_ms: float | None
@@ -258,6 +284,8 @@ def generation_request(body: bytes, request_id: str) -> GenerationRequest:
         schema=asked.schema_,
         input=asked.input,
         messages=None if asked.messages is None else [message.model_dump() for message in asked.messages],
+        prompt=asked.prompt,
+        variables=asked.variables,
         route=asked.route,
         model=asked.model,
         timeout_seconds=asked.timeout_seconds,

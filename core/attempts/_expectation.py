@@ -39,15 +39,15 @@ def expectation(
 
     *schema* is what the lengths of answers are known under.
     """
-    who, size = (candidate.provider, candidate.model), conversation.size_bytes
+    who, size, seen = (candidate.provider, candidate.model), conversation.size_bytes, conversation.media_tokens
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
-    usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN), output_tokens=likely, estimated=True)
+    usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
     return Expectation(
         candidate=candidate,
         mode=conversation.mode,
         usage=usage,
         cost=prices.cost(*who, usage, at),
-        worst_nano_usd=prices.worst_nano_usd(*who, size + UNSEEN_TOKENS, candidate.max_tokens, at),
+        worst_nano_usd=prices.worst_nano_usd(*who, size + seen + UNSEEN_TOKENS, candidate.max_tokens, at),
     )
 
 

@@ -20,9 +20,9 @@ from core.attempts._race import Race
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
-from core.errors import Cancelled, Exhausted, ProctorError, Unavailable, Unpriced
+from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, Misread, NotSent, Provider, ProviderError
+from core.providers import Abandoned, Answer, Ask, Conversation, Misread, NotSent, Provider, ProviderError, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
@@ -74,6 +74,8 @@ class Walk:
         self._waiting = list(enumerate(route.candidates))
         """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
         self._unpayable = unpayable
+        self._unreadable: list[str] = []
+        """Why candidates cannot read what the messages hold."""
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
 
@@ -82,6 +84,7 @@ class Walk:
 
         Raises:
             Exhausted: no candidate gave a valid object; ``outcome`` is how the last attempt ended.
+            Invalid: no candidate can read what the messages hold.
             Unpriced: no candidate has a price, and calls without a price are refused.
             BudgetExceeded: the budget does not cover the next attempt.
             Cancelled: the caller left.
@@ -133,11 +136,16 @@ class Walk:
             return None
         return self._begun(place, candidate)
 
-    def _begun(self, place: int, candidate: Candidate) -> CandidateState:
-        """Begin a conversation with a candidate that was let in."""
+    def _begun(self, place: int, candidate: Candidate) -> CandidateState | None:
+        """Begin a conversation with a candidate that was let in; ``None`` if it cannot read what the messages hold."""
         admitted = self._clock.monotonic()
         try:
             conversation = self._providers[candidate.provider].open(asked_of(self._ask, candidate))
+        except Unreadable as why:
+            self._release(candidate, admitted)
+            self._unreadable.append(f"{candidate.name}: {why}.")
+            self._bookkeeper.note("skipped", self._unreadable[-1])
+            return None
         except BaseException:
             self._release(candidate, admitted)
             raise
@@ -323,6 +331,8 @@ class Walk:
             self._bookkeeper.note("not hedged", f"{late}, and nobody else can be asked now.")
             return
         state = self._begun(*found)
+        if state is None:
+            return
         try:
             call = self._calls.cover(state, AttemptKind.HEDGE)
         except ProctorError as error:
@@ -346,8 +356,10 @@ class Walk:
         if self._cancellation.requested.is_set():
             raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
 
-    def _in_vain(self) -> Exhausted | Unpriced:
+    def _in_vain(self) -> Exhausted | Invalid | Unpriced:
         """Return the sentence that says how the walk ended."""
+        if self._unreadable and self._calls.last is None and len(self._unreadable) == len(self._route.candidates):
+            return Invalid(f"No model of this route reads what the messages hold: {' '.join(self._unreadable)}")
         names = [one.name for one in self._route.candidates if one.provider in self._providers]
         unpriced = [name for name in names if name in self._unpayable]
         if unpriced and len(unpriced) == len(names):

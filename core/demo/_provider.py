@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from core.demo._chance import DemoClock, Dice
 from core.demo._seed import Model, Seed
+from core.messages import text_bytes
 from core.pricing import Usage
 from core.providers import (
     Answer,
@@ -184,6 +185,11 @@ class ScriptedConversation:
         """Bytes of the next request's body."""
         return self._adapter.size_bytes
 
+    @property
+    def media_tokens(self) -> int:
+        """None: the demo world holds texts."""
+        return self._adapter.media_tokens
+
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Play one call, without a deadline."""
         call = self.play(float("inf"), stream=on_text is not None)
@@ -321,7 +327,7 @@ class ScriptedConversation:
 
     def _usage(self, text: str) -> Usage:
         asked = self._ask.messages
-        size, last = self.size_bytes, len(str(asked[-1]["content"]).encode())
+        size, last = self.size_bytes, text_bytes(asked[-1:])
         tokens = round(size / _BYTES_PER_TOKEN_IN)
         cached = 0
         if self._provider == "openai":

@@ -6,7 +6,7 @@ price or a provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 from typing import Any, Protocol, cast
 
 from core.errors import GuardrailBlocked
+from core.messages import Message, mapped
 
 
 class Stage(StrEnum):
@@ -79,16 +80,14 @@ class Guardrails:
         """Who checks, in order: what a text becomes depends on it."""
         return " ".join(one.name for one in self._members)
 
-    def screen_messages(
-        self, messages: Sequence[Mapping[str, Any]], stage: Stage, findings: list[Finding]
-    ) -> list[dict[str, Any]]:
+    def screen_messages(self, messages: Sequence[Message], stage: Stage, findings: list[Finding]) -> Sequence[Message]:
         """Return *messages* as they may go on; what was found is added to *findings*.
 
         Raises:
             GuardrailBlocked: one of them may not.
 
         """
-        return [{**message, "content": self._screen(message["content"], stage, findings)} for message in messages]
+        return mapped(messages, lambda text: self._screen(text, stage, findings))
 
     def screen_value(self, value: Any, stage: Stage, findings: list[Finding]) -> Any:
         """Return a JSON *value* with every string in it as it may go on.

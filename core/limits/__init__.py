@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 from core.clock import Clock, SystemClock
 from core.errors import RateLimited
@@ -17,6 +17,7 @@ from core.limits._local import LocalCounts
 from core.limits._recorded import recorded_use
 from core.limits._redis import RedisCounts
 from core.limits._terms import NO_USE, Full, Limited, Quota, QuotaScope, QuotaUse
+from core.messages import Message, media_of, text_bytes
 from core.shared import Shared
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ LEAST_WAIT_SECONDS = 0.001
 ROOM = "limit"
 BYTES_PER_TOKEN = 4
 """Of English prose. The true usage is counted as soon as it is known."""
+_PAGE_TOKENS = 1500
+"""Of an image, or of a page of a document."""
 
 
 class Permit:
@@ -127,9 +130,10 @@ class Limits:
         return self._redis
 
 
-def estimated_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
+def estimated_tokens(messages: Sequence[Message]) -> int:
     """Return about how many tokens *messages* have, for the door: what is written down later is what counts."""
-    return sum(len(message["content"].encode()) for message in messages) // BYTES_PER_TOKEN + 1
+    pages = sum(one.pages or 1 for one in media_of(messages))
+    return text_bytes(messages) // BYTES_PER_TOKEN + pages * _PAGE_TOKENS + 1
 
 
 def _patience(full: Full) -> float:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from core.messages import Message
 from core.pricing import Usage
 from core.schema_forms import SchemaForm
 from core.settings import Settings
@@ -67,11 +68,8 @@ class Ask:
     model: str
     """The model's name, without its provider."""
     response_model: type[BaseModel]
-    messages: Sequence[Mapping[str, Any]]
-    """``{"role": "system" | "user" | "assistant", "content": str, "stable"?: bool}``, in order.
-
-    What is stable goes out first, so that the vendor's cache finds it again (``stable_first``).
-    """
+    messages: Sequence[Message]
+    """In order. What is stable goes out first, so that the vendor's cache finds it again."""
     mode: str | None = None
     """``tools``, ``json_schema``, ``json`` or ``md_json``; ``None`` takes what suits the provider."""
     max_tokens: int = 1024
@@ -107,6 +105,10 @@ class Answer:
     """From sending to the first piece of content; known for streams only."""
     raw: Any = field(default=None, repr=False)
     """The vendor's object, for reading and asking again."""
+
+
+class Unreadable(Exception):
+    """A provider's wire cannot carry what the messages hold: no conversation begins. The message says what, and why."""
 
 
 class ProviderError(Exception):
@@ -299,7 +301,12 @@ class Conversation(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of everything the next call sends that is paid as input."""
+        """Bytes of everything the next call sends that is paid as text."""
+        ...
+
+    @property
+    def media_tokens(self) -> int:
+        """The most tokens that the images and documents take which it sends."""
         ...
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
@@ -335,7 +342,12 @@ class Provider(Protocol):
     name: str
 
     def open(self, ask: Ask) -> Conversation:
-        """Begin a conversation. Does no I/O."""
+        """Begin a conversation. Does no I/O.
+
+        Raises:
+            Unreadable: the wire cannot carry what the messages hold.
+
+        """
         ...
 
     async def close(self) -> None:

@@ -1,43 +1,103 @@
-"""The messages of a request: what is stable goes out first, and nothing of them comes back in an error."""
+"""The messages of a request: what is stable goes out first, and nothing of them comes back in an error.
+
+Text goes out as a string, as ever; parts as the vendor's dialect writes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from core.providers import Ask
+from core.messages import Media, Message, Part, Text, media_of, texts_of
+from core.providers import Ask, Unreadable
+
+Written = Callable[[Part, str], dict[str, Any]]
+"""A part of a message of the given role, in a vendor's dialect."""
 
 
-def messages_of(ask: Ask) -> list[dict[str, Any]]:
+def messages_of(ask: Ask, written: Written) -> list[dict[str, Any]]:
     """Return the messages of *ask* as plain dictionaries that a conversation may extend, what is stable first.
 
     A vendor's cache knows a prompt by its beginning. Stable is what is marked so, and the system messages that the
     messages begin with; among themselves both halves keep their order.
     """
-    return [*(_plain(one) for one in stable_of(ask)), *(_plain(one) for one in varying_of(ask))]
+    return [in_dialect(one, written) for one in (*stable_of(ask), *varying_of(ask))]
 
 
-def stable_of(ask: Ask) -> list[Mapping[str, Any]]:
+def stable_of(ask: Ask) -> list[Message]:
     """Return the messages that other calls begin with as well."""
     return [one for one, is_stable in _told_apart(ask.messages) if is_stable]
 
 
-def varying_of(ask: Ask) -> list[Mapping[str, Any]]:
+def varying_of(ask: Ask) -> list[Message]:
     """Return the messages that are this call's own."""
     return [one for one, is_stable in _told_apart(ask.messages) if not is_stable]
 
 
-def _told_apart(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], bool]]:
+def _told_apart(messages: Sequence[Message]) -> Iterator[tuple[Message, bool]]:
     leads = True
     for message in messages:
-        leads = leads and message["role"] == "system"
-        yield message, bool(message.get("stable", leads))
+        leads = leads and message.role == "system"
+        yield message, leads if message.stable is None else message.stable
 
 
-def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {"role": message["role"], "content": message["content"]}
+def in_dialect(message: Message, written: Written) -> dict[str, Any]:
+    """Return one message in a vendor's dialect."""
+    content = message.text
+    parts = [written(part, message.role) for part in message.parts] if content is None else content
+    return {"role": message.role, "content": parts}
 
 
 def sent_by(ask: Ask) -> tuple[str, ...]:
     """Return the texts of *ask* that no page, log or answer may show."""
-    return tuple(message["content"] for message in ask.messages)
+    return (*texts_of(ask.messages), *(one.url or one.data for one in media_of(ask.messages)))
+
+
+def data_bytes(ask: Ask) -> int:
+    """Return how many bytes of a request's body are data of images and documents, which are not paid as text."""
+    return sum(len(one.data) for one in media_of(ask.messages))
+
+
+# ── Dialects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_chat(part: Part, _role: str) -> dict[str, Any]:
+    """Return a part as chat completions take it.
+
+    Raises:
+        Unreadable: a document by its link, which they do not follow.
+
+    """
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if part.kind == "image":
+        return {"type": "image_url", "image_url": {"url": part.url or _data_url(part)}}
+    if part.url:
+        raise Unreadable("chat completions take a document as data, not by a link")
+    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": _data_url(part)}}
+
+
+def in_responses(part: Part, role: str) -> dict[str, Any]:
+    """Return a part as the Responses API takes it."""
+    if isinstance(part, Text):
+        return {"type": "output_text" if role == "assistant" else "input_text", "text": part.text}
+    if part.kind == "image":
+        return {"type": "input_image", "image_url": part.url or _data_url(part), "detail": "auto"}
+    if part.url:
+        return {"type": "input_file", "file_url": part.url}
+    return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": _data_url(part)}
+
+
+def in_blocks(part: Part, _role: str = "") -> dict[str, Any]:
+    """Return a part as Anthropic takes it."""
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    source: Mapping[str, Any] = {"type": "base64", "media_type": part.media_type, "data": part.data}
+    if part.url:
+        source = {"type": "url", "url": part.url}
+    named = {"title": part.name} if part.name and part.kind == "document" else {}
+    return {"type": part.kind, "source": source, **named}
+
+
+def _data_url(part: Media) -> str:
+    return f"data:{part.media_type};base64,{part.data}"

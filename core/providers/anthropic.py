@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import anthropic
 import orjson
-from anthropic.types import Message
+from anthropic.types import Message as AnthropicMessage
 from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
+from core.messages import Message
 from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import (
@@ -28,7 +29,8 @@ from core.providers._dialect import (
     schema_form,
     without_answer,
 )
-from core.providers._messages import messages_of, sent_by, stable_of, varying_of
+from core.providers._media import media_tokens
+from core.providers._messages import data_bytes, in_blocks, messages_of, sent_by, stable_of, varying_of
 from core.providers._usage import anthropic_usage, most_told
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
@@ -93,8 +95,8 @@ def _schema_text(response_model: type[BaseModel]) -> str:
     return block["text"]
 
 
-def _block(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "text", "text": message["content"]}
+def _blocks(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    return [in_blocks(part) for message in messages for part in message.parts]
 
 
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +126,7 @@ class _Conversation:
         self._told = Told()
         self._quoted = sent_by(ask)
         self._body: dict[str, Any] = {"model": ask.model, "max_tokens": ask.max_tokens} | _parameters(ask.parameters)
-        self._messages = [message for message in messages_of(ask) if message["role"] != "system"]
+        self._messages = [message for message in messages_of(ask, in_blocks) if message["role"] != "system"]
         if self._instructor_mode is Mode.JSON_SCHEMA:
             self._body.setdefault("output_config", {}).update(_output_format(form))
         elif self._instructor_mode is Mode.TOOLS:
@@ -133,7 +135,8 @@ class _Conversation:
         if ask.stream:
             self._body["stream"] = True
         self._content = self._encode()
-        self._unpaid = len(b'"stream":true,') if ask.stream else 0
+        self._unpaid = (len(b'"stream":true,') if ask.stream else 0) + data_bytes(ask)
+        self.media_tokens = media_tokens(ask.messages, "anthropic", ask.model)
 
     def _place_stable(self, ask: Ask) -> None:
         """Put the system texts in place, and mark where what is stable ends.
@@ -142,19 +145,20 @@ class _Conversation:
         the last stable system text (or the tool, where there is none), so that other documents still find it; one
         after the last stable message, if nothing that varies stands before it.
         """
-        stable = [_block(one) for one in stable_of(ask) if one["role"] == "system"]
-        varying = [_block(one) for one in varying_of(ask) if one["role"] == "system"]
+        stable = _blocks(one for one in stable_of(ask) if one.role == "system")
+        varying = _blocks(one for one in varying_of(ask) if one.role == "system")
         if self._instructor_mode is Mode.JSON:
-            stable.append(_block({"content": _schema_text(ask.response_model)}))
+            stable.append({"type": "text", "text": _schema_text(ask.response_model)})
         if ask.marks_cache:
             if stable:
                 stable[-1].update(_MARK)
             elif "tools" in self._body:
                 self._body["tools"] = [*self._body["tools"][:-1], {**self._body["tools"][-1], **_MARK}]
-            shown = sum(one["role"] != "system" for one in stable_of(ask))
+            shown = [one for one in stable_of(ask) if one.role != "system"]
             if shown and not varying:
-                last = self._messages[shown - 1]
-                self._messages[shown - 1] = last | {"content": [{**_block(last), **_MARK}]}
+                *before, last = _blocks(shown[-1:])
+                marked = {"role": shown[-1].role, "content": [*before, {**last, **_MARK}]}
+                self._messages[len(shown) - 1] = marked
         if stable or varying:
             self._body["system"] = [*stable, *varying]
 
@@ -168,7 +172,7 @@ class _Conversation:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the next request's body, but for those that only say that it is to be streamed."""
+        """Bytes of the next request's body, but for media and for those that only say that it is to be streamed."""
         return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
@@ -216,7 +220,7 @@ class _Conversation:
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""
         said = [{"type": "text", "text": answer.text}] if answer.raw is None else answer.raw  # no wire told it
-        view = Message.construct(role="assistant", content=said)
+        view = AnthropicMessage.construct(role="assistant", content=said)
         mode = Mode.TOOLS if self._instructor_mode is Mode.TOOLS else Mode.JSON
         if mode is Mode.TOOLS and not said:
             view = None  # a turn without content would be turned away: only the correction is added

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,8 @@ import orjson
 from pydantic import BaseModel
 
 from core.errors import Unavailable
-from core.providers import Answer, Ask, Conversation, Unreachable
+from core.messages import Message, media_of, plain, text_bytes
+from core.providers import Answer, Ask, Conversation, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
@@ -47,11 +48,12 @@ class Local:
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation. A model of this size does far better with one example before it."""
-        shown: list[Mapping[str, Any]] = [{"role": "system", "content": _INSTRUCTION}]
+        if any(media_of(ask.messages)):
+            raise Unreadable("the local model reads text only")
+        shown = [Message.of("system", _INSTRUCTION)]
         if ask.example is not None:
             given, made = ask.example
-            shown.append({"role": "user", "content": given})
-            shown.append({"role": "assistant", "content": orjson.dumps(made).decode()})
+            shown += [Message.of("user", given), Message.of("assistant", orjson.dumps(made).decode())]
         return _LocalConversation(self, replace(ask, mode="json_schema", messages=[*shown, *ask.messages]))
 
     async def ready(self) -> OpenAI:
@@ -90,6 +92,7 @@ class _LocalConversation:
         self._provider = provider
         self._ask = ask
         self._inner: Conversation | None = None
+        self.media_tokens = 0
 
     @property
     def so_far(self) -> Answer:
@@ -99,7 +102,7 @@ class _LocalConversation:
     @property
     def size_bytes(self) -> int:
         """Bytes of the next request, near enough: a local model has no price."""
-        return self._inner.size_bytes if self._inner else sum(len(one["content"]) for one in self._ask.messages)
+        return self._inner.size_bytes if self._inner else text_bytes(self._ask.messages)
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
@@ -117,9 +120,9 @@ class _LocalConversation:
         """Take the invalid answer and its errors into the exchange."""
         if self._inner is not None:
             return self._inner.ask_again(answer, error)
-        added = [{"role": "assistant", "content": answer.text}, {"role": "user", "content": _AGAIN}]
+        added = [Message.of("assistant", answer.text), Message.of("user", _AGAIN)]
         self._ask = replace(self._ask, messages=[*self._ask.messages, *added])
-        return added
+        return [plain(one) for one in added]
 
     def allow(self, max_tokens: int) -> None:
         """Let the next answer be *max_tokens* long."""

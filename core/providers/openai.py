@@ -31,7 +31,8 @@ from core.providers._dialect import (
     without_answer,
 )
 from core.providers._families import wants_completion_tokens
-from core.providers._messages import messages_of, sent_by
+from core.providers._media import media_tokens
+from core.providers._messages import data_bytes, in_chat, in_responses, messages_of, sent_by
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
 from core.providers.reading.chat_message import ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
@@ -111,6 +112,7 @@ class _ChatConversation:
     """An exchange over ``/chat/completions``."""
 
     _path = "/chat/completions"
+    _written = staticmethod(in_chat)
     _parameters = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity")
 
     @property
@@ -129,13 +131,14 @@ class _ChatConversation:
         self._quoted = sent_by(ask)
         self._is_openai = is_openai
         self._geo = geo
-        self._messages = messages_of(ask)
+        self._messages = messages_of(ask, self._written)
         self._body = self._settled() | self._frame()
         if is_openai and ask.cache_key:
             self._body["prompt_cache_key"] = ask.cache_key
         self._content = self._encode()
         wish = {name: self._body[name] for name in ("stream", "stream_options") if name in self._body}
-        self._unpaid = len(orjson.dumps(wish)) - 1 if wish else 0
+        self._unpaid = (len(orjson.dumps(wish)) - 1 if wish else 0) + data_bytes(ask)
+        self.media_tokens = media_tokens(ask.messages, "openai" if is_openai else "compatible", ask.model)
 
     def _settled(self) -> dict[str, Any]:
         """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
@@ -169,7 +172,7 @@ class _ChatConversation:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the next request's body, but for those that only say that it is to be streamed."""
+        """Bytes of the next request's body, but for media and for those that only say that it is to be streamed."""
         return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
@@ -244,6 +247,7 @@ class _ResponsesConversation(_ChatConversation):
     """An exchange over ``/responses``."""
 
     _path = "/responses"
+    _written = staticmethod(in_responses)
     _parameters = ("temperature", "top_p")
 
     @property
@@ -267,7 +271,7 @@ class _ResponsesConversation(_ChatConversation):
             body.setdefault("text", {})["format"] = {"type": "json_schema", **named}
         else:
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)
-            self._messages = prepared["messages"]
+            self._messages = [_in_input(message) for message in prepared["messages"]]
         if self._ask.stream:
             body["stream"] = True
         return body
@@ -310,6 +314,15 @@ class _ResponsesConversation(_ChatConversation):
         self._quoted = (*self._quoted, answer.text)
         self._content = self._encode()
         return added
+
+
+def _in_input(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with the texts that Instructor wrote among parts as the Responses API names them."""
+    if isinstance(message["content"], str):
+        return message
+    kind = "output_text" if message["role"] == "assistant" else "input_text"
+    content: list[dict[str, Any]] = message["content"]
+    return {**message, "content": [{**one, "type": kind} if one["type"] == "text" else one for one in content]}
 
 
 def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> None:

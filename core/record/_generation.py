@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,3 +40,5 @@ class Generation:
     """The generation that left the answer in the cache."""
     saved_nano_usd: int = 0
     """What that answer had cost."""
+    media: Sequence[Mapping[str, Any]] = ()
+    """What its messages held beside text: kind, type, size and hash of each image and document."""

@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, Unavailable
 from core.flags import Flag
 from core.journal import JournalWriter
+from core.messages import Message, media_of, plain
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
@@ -124,7 +125,7 @@ class Record:
         """How long prompts and answers are kept; nothing where none are."""
         self._expires_at = self._started_at + self.retention if self.retention else None
         self._policy: Policy | None = None
-        self._messages: Sequence[Mapping[str, Any]] = ()
+        self._messages: Sequence[Message] = ()
         self._reservation: ReservationHandle = recorder.budgets.reservations.open(
             (), self.id, tenant.id, self._started_at
         )
@@ -192,7 +193,7 @@ class Record:
         """Take in the policy."""
         self._policy = policy
 
-    def asking(self, messages: Sequence[Mapping[str, Any]]) -> None:
+    def asking(self, messages: Sequence[Message]) -> None:
         """Take in the messages as they were screened."""
         self._messages = messages
 
@@ -360,7 +361,12 @@ class Record:
             ttft_ms=None if ttft is None else ttft * 1000,
             answered_from=again.generation_id if again else None,
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
+            media=self._media,
         )
+
+    @property
+    def _media(self) -> list[dict[str, Any]]:
+        return [one.summary() for one in media_of(self._messages)]
 
     @property
     def _known(self) -> dict[str, Any]:
@@ -382,6 +388,7 @@ class Record:
             "caller_metadata": self._metadata,
             "policy_hash": policy.recorded[0] if policy else None,
             "policy_revision": policy.revision if policy else None,
+            "media": self._media or None,
         }
 
     def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
@@ -519,7 +526,7 @@ class Record:
         if not self._messages or self._expires_at is None:
             return []
         answered = None if self._value is None else orjson.dumps(self._value).decode()
-        return [payload_row(self.id, 0, list(self._messages), answered, self._expires_at)]
+        return [payload_row(self.id, 0, [plain(one) for one in self._messages], answered, self._expires_at)]
 
     def _tell_thresholds(self) -> None:
         events, self._reservation.events = self._reservation.events, []

@@ -107,6 +107,8 @@ class Call:
     answered_from: str | None
     """The generation that left the answer in the cache."""
     saved_nano_usd: int
+    media: Sequence[Mapping[str, Any]]
+    """What its messages held beside text: kind, type, size and hash of each image and document."""
     user_hash: str | None
     caller_metadata: Mapping[str, Any] | None
     trace: Sequence[Mapping[str, Any]]
@@ -154,6 +156,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         retention_days=tenant.payload_retention_days if tenant else 0,
         schema=generation.schema_name,
         trace=generation.trace or [],
+        media=generation.media or [],
         policy=_policy(reading, generation),
         rungs=_rungs(reading, generation, kept),
         asked=whole.asked if whole else None,

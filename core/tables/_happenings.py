@@ -144,6 +144,8 @@ class GenerationRow(Row, table=True):
     """The :class:`PolicySnapshot` it ran under, so that it can be explained afterwards."""
     policy_revision: int | None = None
     """How many decisions of operators there were then."""
+    media: list[dict[str, Any]] | None = json(default=None)
+    """Kind, type, size and hash of each image and document of its messages; ``None`` where there was none."""
 
 
 class PolicySnapshot(Row, table=True):

@@ -26,6 +26,7 @@ from core.providers.loop import Cancellation, Loop
 from core.tables import Outcome, Tenant
 from tests.conftest import START
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, HastyClock, Heard, Rig, rig
+from tests.messages import as_messages
 from tests.walks import USAGE, Number, Scripted, Walked, ends, good
 from tests.wire.server import WireServer
 
@@ -189,7 +190,7 @@ def test_without_drills_nothing_is_drawn() -> None:
 def test_a_local_model_that_never_ran_is_asked_again() -> None:
     """Where a drill answers in the place of a server that nobody waited for yet, the re-ask goes on all the same."""
     asked: Any = Local(None).open(  # pyright: ignore[reportArgumentType] the server is never reached
-        Ask(model="smollm2", response_model=Number, messages=[{"role": "user", "content": "A number."}])
+        Ask(model="smollm2", response_model=Number, messages=as_messages({"role": "user", "content": "A number."}))
     )
     size = asked.size_bytes
     answer = asyncio.run(with_fault(asked, InjectedFault(drill(Fault.INVALID))).send(None))

@@ -17,6 +17,7 @@ from core.guardrails.credentials import GUARDRAIL as CREDENTIALS
 from core.guardrails.length import MOST_CHARACTERS
 from core.tables import Outcome
 from tests.corridor import OPENAI, Rig, rig
+from tests.messages import as_messages
 from tests.wire.server import WireServer
 
 SECRETS = {
@@ -115,7 +116,9 @@ def test_a_stream_of_harmless_text_is_shown_as_it_comes(text: str) -> None:
 def test_the_folder_is_the_registry() -> None:
     """Every file of the folder is a guardrail that screens, by default, in the order of the names."""
     with pytest.raises(GuardrailBlocked, match="at most 1,000,000 are accepted") as blocked:
-        Guardrails().screen_messages([{"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}], Stage.INPUT, [])
+        Guardrails().screen_messages(
+            as_messages({"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}), Stage.INPUT, []
+        )
 
     assert blocked.value.facts == {"guardrail": "length", "stage": "input"}
     findings: list[Finding] = []
@@ -148,7 +151,7 @@ def test_a_guardrail_screens_its_own_side_only() -> None:
     guardrails = Guardrails([Forbidding("out", Stage.INPUT), Forbidding("back", Stage.OUTPUT)])
 
     assert guardrails.screen_value("out", Stage.OUTPUT, []) == "out"
-    assert guardrails.screen_messages([{"role": "user", "content": "back"}], Stage.INPUT, [])
+    assert guardrails.screen_messages(as_messages({"role": "user", "content": "back"}), Stage.INPUT, [])
     with pytest.raises(GuardrailBlocked):
         guardrails.screen_partial({"a": ["back"]})
 

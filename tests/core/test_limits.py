@@ -23,6 +23,7 @@ from core.shared import Shared
 from core.tables import Outcome
 from core.telemetry import Metrics
 from tests.corridor import Rig, rig
+from tests.messages import as_messages
 from tests.wire.server import WireServer
 
 _numbers = itertools.count()
@@ -352,7 +353,7 @@ def test_a_lower_limit_says_truly_when_to_come_back(limits: Limits) -> None:
 )
 def test_the_estimate_at_the_door(texts: list[str], tokens: int) -> None:
     """Four bytes are a token, about."""
-    assert estimated_tokens([{"role": "user", "content": text} for text in texts]) == tokens
+    assert estimated_tokens(as_messages(*({"role": "user", "content": text} for text in texts))) == tokens
 
 
 def test_who_comes_no_more_is_forgotten(clock: ManualClock) -> None:

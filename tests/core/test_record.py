@@ -155,6 +155,7 @@ class OneAnswer:
 
     name = mode = "openai"
     size_bytes = 300
+    media_tokens = 0
     so_far = Answer()
     form = form_for({"type": "object"}, "openai", "tools")
 

@@ -29,6 +29,7 @@ from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON, settings
+from tests.messages import as_messages
 from tests.wire.ledger import Call
 from tests.wire.server import WireServer, key_hash
 
@@ -63,7 +64,7 @@ def provider(wire: WireServer, loop: Loop) -> Iterator[Anthropic]:
 
 def ask(text: str = "Make a person.", **more: Any) -> Ask:
     """Return a question."""
-    messages = more.pop("messages", [{"role": "user", "content": text}])
+    messages = as_messages(*more.pop("messages", [{"role": "user", "content": text}]))
     return Ask(**{"model": "claude-haiku-4-5", "response_model": MODEL, "messages": messages} | more)
 
 

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Conversation, Provider
-from core.providers._messages import messages_of
+from core.providers._messages import in_chat, messages_of
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON
+from tests.messages import as_messages
 from tests.wire.caches import LIFETIME_SECONDS, Block, Caches, Found
 from tests.wire.ledger import Call, Tokens
 from tests.wire.server import WireServer
@@ -76,7 +77,7 @@ def anthropic(wire: WireServer, loop: Loop) -> Iterator[Anthropic]:
 def ask(provider: Provider, *messages: Mapping[str, Any], **more: Any) -> Ask:
     """Return a question to a model that has a price."""
     model = SONNET if provider.name == "anthropic" else MINI
-    return Ask(**{"model": model, "response_model": MODEL, "messages": messages} | more)
+    return Ask(**{"model": model, "response_model": MODEL, "messages": as_messages(*messages)} | more)
 
 
 def says(role: str, content: str, *, stable: bool | None = None) -> dict[str, Any]:
@@ -134,17 +135,20 @@ def test_what_is_stable_goes_first(given: str, sent: str) -> None:
     roles = {"S": "system", "u": "user", "q": "user", "d": "user", "a": "assistant"}
     marks = {"*": {"stable": True}, "-": {"stable": False}}
     messages = [{"role": roles[one[0]], "content": one} | marks.get(one[-1], {}) for one in given.split()]
-    asked = Ask(model="m", response_model=MODEL, messages=messages)
+    asked = Ask(model="m", response_model=MODEL, messages=as_messages(*messages))
 
-    assert [one["content"] for one in messages_of(asked)] == sent.split()
-    assert {name for one in messages_of(asked) for name in one} == {"role", "content"}
+    assert [one["content"] for one in messages_of(asked, in_chat)] == sent.split()
+    assert {name for one in messages_of(asked, in_chat) for name in one} == {"role", "content"}
 
 
 @given(marks=st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.none() | st.booleans())))
 def test_order_is_kept_on_either_side(marks: Sequence[tuple[str, bool | None]]) -> None:
     """No message is lost or doubled, and neither the stable ones nor the others change places among themselves."""
     messages = [says(role, str(n), stable=stable) for n, (role, stable) in enumerate(marks)]
-    sent = [int(one["content"]) for one in messages_of(Ask(model="m", response_model=MODEL, messages=messages))]
+    sent = [
+        int(one["content"])
+        for one in messages_of(Ask(model="m", response_model=MODEL, messages=as_messages(*messages)), in_chat)
+    ]
     first = len(sent) - len([n for n in sent if marks[n][1] is False or (marks[n][1] is None and not _leads(marks, n))])
 
     assert sorted(sent) == list(range(len(marks)))

@@ -24,6 +24,7 @@ from core.providers.openai import OpenAI
 from core.providers.reading.parts import word
 from core.response_models import response_model
 from tests.corridor import PERSON
+from tests.messages import as_messages
 from tests.wire import anthropic_messages, openai_chat, openai_responses
 from tests.wire.exchange import Dialect, Finish, Said
 from tests.wire.ledger import Tokens
@@ -80,7 +81,11 @@ class Stage:
     def conversation(self, path: str, mode: str, *, stream: bool) -> Any:
         """Open a conversation over this server."""
         ask = Ask(
-            model="m", response_model=MODEL, messages=[{"role": "user", "content": "Hello."}], mode=mode, stream=stream
+            model="m",
+            response_model=MODEL,
+            messages=as_messages({"role": "user", "content": "Hello."}),
+            mode=mode,
+            stream=stream,
         )
         return (self._openai.get(path) or self._anthropic).open(ask)
 

@@ -20,6 +20,7 @@ class Scripted:
 
     mode = "tools"
     size_bytes = 0
+    media_tokens = 0
 
     def __init__(self, *steps: str | float | Exception) -> None:
         self._steps = steps

@@ -25,6 +25,7 @@ from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
 from tests.corridor import A_PERSON, PERSON, settings
+from tests.messages import as_messages
 from tests.wire.ledger import Call
 from tests.wire.server import WireServer, key_hash
 
@@ -71,7 +72,7 @@ def genuine(
 
 def ask(text: str = "Make a person.", *, model: type[BaseModel] = MODEL, **more: Any) -> Ask:
     """Return a question."""
-    messages = more.pop("messages", [{"role": "user", "content": text}])
+    messages = as_messages(*more.pop("messages", [{"role": "user", "content": text}]))
     return Ask(**{"model": "gpt-4o-mini", "response_model": model, "messages": messages} | more)
 
 

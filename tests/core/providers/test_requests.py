@@ -28,6 +28,7 @@ from core.providers.openai import OpenAI
 from core.response_models import response_model
 from core.tables import Outcome
 from tests.corridor import A_PERSON, PERSON
+from tests.messages import as_messages
 from tests.wire.server import WireServer
 
 MODEL = response_model(PERSON, "person")
@@ -71,7 +72,7 @@ def provider(request: pytest.FixtureRequest, wire: WireServer, loop: Loop) -> It
 
 def ask(text: str = "Make a person.", **more: Any) -> Ask:
     """Return a question."""
-    return Ask(model="m", response_model=MODEL, messages=[{"role": "user", "content": text}], **more)
+    return Ask(model="m", response_model=MODEL, messages=as_messages({"role": "user", "content": text}), **more)
 
 
 def send(loop: Loop, conversation: Any, *, stream: bool = False) -> Answer:

@@ -14,6 +14,7 @@ from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.response_models import response_model
+from tests.messages import as_messages
 from tests.wire.server import WireServer
 
 
@@ -52,7 +53,7 @@ def providers(wire: WireServer, loop: Loop) -> Iterator[dict[str, Provider]]:
 
 def opened(provider: Provider, schema: dict[str, Any], answer: str, **more: Any) -> Conversation:
     """Return a conversation about *schema* in which the model is to answer *answer*."""
-    messages = [{"role": "user", "content": f"<<{answer}>>"}]
+    messages = as_messages({"role": "user", "content": f"<<{answer}>>"})
     more = {"model": "m", "mode": "json_schema", **more}
     return provider.open(Ask(response_model=response_model(schema, "thing"), messages=messages, **more))
 
