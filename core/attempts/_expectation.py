@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.attempts._causes import context_window
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
 from core.attempts._terms import Candidate
 from core.pricing import Cost, PriceBook, Usage
@@ -39,7 +40,9 @@ def expectation(
 
     *schema* is what the lengths of answers are known under.
     """
-    who, size, seen = (candidate.provider, candidate.model), conversation.size_bytes, conversation.media_tokens
+    who, size = (candidate.provider, candidate.model), conversation.size_bytes
+    if seen := conversation.media_tokens:  # what does not fit into the context is turned away, and costs nothing
+        seen = min(seen, context_window(*who) or seen)
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
     usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
     return Expectation(

@@ -10,15 +10,14 @@ import streamlit as st
 from core.errors import NotFound
 from core.reports import Call, Rung
 from core.tenants import Permission
+from pages.calls import messages
 from pages.kit import charts, formats, layout, outcomes
 from pages.kit.frames import grid, pd
-from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit
 
 DRILL = Badge("Fire drill", ":material/local_fire_department:", "red")
-ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
 
 
 def draw(visit: Visit, call_id: str) -> None:
@@ -125,7 +124,7 @@ def _rung(rung: Rung) -> None:
             _field_errors(rung)
         if rung.asked:
             with st.expander("What was asked again" if rung.kind == "re-ask" else "What this attempt added"):
-                _messages(rung.asked)
+                messages.draw(rung.asked)
         if rung.answered:
             with st.expander("Raw answer"):
                 st.code(rung.answered, language="json", wrap_lines=True)
@@ -198,26 +197,9 @@ def _field_errors(rung: Rung) -> None:
     )
 
 
-def _messages(messages: Any) -> None:
-    """Draw messages of any vendor: text as text, anything else as JSON."""
-    for message in messages if is_list(messages) else [messages]:
-        if not is_object(message):
-            st.code(str(message), language=None, wrap_lines=True)
-            continue
-        role = str(message.get("role") or message.get("type") or "message")
-        st.markdown(f":{ROLES.get(role, 'gray')}-badge[{plain(role)}]")
-        content = message.get("content")
-        rest = {name: value for name, value in message.items() if name not in ("role", "content") and value}
-        if isinstance(content, str):
-            st.code(content, language=None, wrap_lines=True)
-        elif content:
-            st.json(content, expanded=2)
-        if rest:
-            st.json(rest, expanded=2)
-
-
 def _payloads(call: Call) -> None:
     with layout.card("Prompt and answer", key="payload", stretch=False):
+        messages.media(call)
         if call.payload_expires_at is None:
             st.caption(
                 f"Not kept. {plain(call.tenant)} keeps prompts and answers for "
@@ -231,7 +213,7 @@ def _payloads(call: Call) -> None:
         )
         if call.asked:
             with st.expander("What was asked", icon=":material/chat:"):
-                _messages(call.asked)
+                messages.draw(call.asked)
         if call.value:
             st.markdown("**Valid object**")
             st.json(_object(call.value), expanded=2)

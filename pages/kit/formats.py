@@ -43,6 +43,13 @@ def dollars(nano_usd: int | None) -> str:
     return f"{sign}${value:.{digits}f}"
 
 
+def size(byte_count: int) -> str:
+    """Return a file's size, such as ``34 kB``."""
+    if byte_count < 1000:
+        return f"{byte_count} B"
+    return f"{byte_count / 1000:.0f} kB" if byte_count < 1_000_000 else f"{byte_count / 1_000_000:.1f} MB"
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """Return a share of one as a percentage; a rate above 99.9 % that is not whole is never rounded up to 100 %."""
     if share is None:

@@ -22,6 +22,7 @@ from core.attempts._estimates import UNKNOWN_LENGTH, AnswerLengths, estimate
 from core.breakers import BreakerState
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
+from core.messages import Message
 from core.pricing import PriceBook, Usage
 from core.providers import (
     Answer,
@@ -266,7 +267,7 @@ def test_what_is_asked_is_passed_on(walked: Walked) -> None:
 
     [ask] = provider.asks
     assert (ask.model, ask.mode, ask.max_tokens, ask.response_model) == ("gpt-4o", "json", 9, Number)
-    assert (ask.messages, ask.example) == ([{"role": "user", "content": "A number."}], ("A five.", {"value": 5}))
+    assert (ask.messages, ask.example) == ([Message.of("user", "A number.")], ("A five.", {"value": 5}))
 
 
 def test_a_candidate_may_have_numbers_of_its_own(walked: Walked) -> None:

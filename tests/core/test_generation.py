@@ -61,7 +61,7 @@ USER = {"role": "user", "content": "Hello."}
     ("asked", "sentence"),
     [
         ({}, "Give either 'input', a text, or 'messages'"),
-        ({"input": "a", "messages": [USER]}, "not both and not neither"),
+        ({"input": "a", "messages": [USER]}, "exactly one of them"),
         ({"input": ""}, "The input is empty"),
         ({"input": " \n\t"}, "The input is empty"),
         ({"input": "half \ud800 of one"}, "The input is not valid Unicode"),
@@ -71,7 +71,11 @@ USER = {"role": "user", "content": "Hello."}
         ({"messages": [USER, {"content": "a"}]}, r"messages\[1\].role is one of"),
         ({"messages": [USER, {"role": "user"}]}, r"messages\[1\].content is a text"),
         ({"messages": [{"role": "user", "content": " "}]}, r"messages\[0\].content is a text that is not empty"),
-        ({"messages": [{"role": "user", "content": [1]}]}, r"messages\[0\].content is a text"),
+        ({"messages": [{"role": "user", "content": [1]}]}, r"messages\[0\].content\[0\] is an object"),
+        (
+            {"messages": [{"role": "user", "content": []}]},
+            r"messages\[0\].content is a text that is not empty, or a list",
+        ),
         ({"messages": [{"role": "user", "content": "\udfff"}]}, r"messages\[0\].content is not valid Unicode"),
         ({"messages": [{"role": "system", "content": "a"}]}, "no message of the role user"),
         ({"input": "a", "metadata": {"when": object()}}, "'metadata' is a JSON object"),

@@ -9,6 +9,7 @@ import jiter
 import orjson
 
 from tests.core.schema_forms import rules
+from tests.wire import media
 from tests.wire.caches import MOST_MARKS, Block, Caches, Found
 from tests.wire.exchange import (
     Asked,
@@ -69,7 +70,7 @@ def objection(body: Body) -> str | None:
             return f"tools.0.custom.input_schema.properties: {found}"
     if wanted and (found := objection_to_schema(wanted.get("schema"), rules.anthropic_output)):
         return f"output_config.format.schema: {found}"
-    return _objection_to_marks(body) or _objection_to_turns(messages)
+    return media.in_messages(messages) or _objection_to_marks(body) or _objection_to_turns(messages)
 
 
 def _blocks(body: Body) -> list[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.core.schema_forms import rules
+from tests.wire import media
 from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
     Asked,
@@ -55,6 +56,8 @@ def objection(body: Body) -> str | None:
         return "'messages' must be an array that is not empty."
     if body.get("stream_options") is not None and not body.get("stream"):
         return "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+    if found := media.in_chat(messages):
+        return found
     return _objection_to_tools(body) or _objection_to_format(body, messages) or _objection_to_turns(messages)
 
 

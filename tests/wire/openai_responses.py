@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.core.schema_forms import rules
-from tests.wire import openai_chat
+from tests.wire import media, openai_chat
 from tests.wire.caches import Caches, Found
 from tests.wire.exchange import (
     Asked,
@@ -43,6 +43,8 @@ def objection(body: Body) -> str | None:
     """Return why OpenAI would turn this request away, if it would."""
     if not body.get("input"):
         return "Missing required parameter: 'input'."
+    if found := media.in_responses(body["input"]):
+        return found
     for foreign in ("messages", "response_format", "max_tokens", "stream_options"):
         if foreign in body and not (foreign == "stream_options" and body.get("stream")):
             return f"Unsupported parameter: '{foreign}'."

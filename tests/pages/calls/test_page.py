@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
-from tests import builders
+from tests import builders, files
 from tests.pages.conftest import NOW, Open
 
 HOUR = timedelta(hours=1)
@@ -197,6 +197,28 @@ class TestOneCall:
         assert "250 ms" in facts
         assert "64 cached" in facts
         assert "0\\.15 in" in facts
+
+    def test_what_was_shown(self, proctor: Runtime, open_page: Open) -> None:
+        """A picture is drawn, a document can be had, a broken one is said; what each was stands there without them."""
+        picture, broken = files.part(files.image(width=800), "image/png"), {"type": "image", "data": "AAAA"}
+        invoice = files.part(files.pdf(2), "application/pdf", name="in*voice*.pdf")
+        link = {"type": "image", "url": "https://a.b"}
+        parts = [{"type": "text", "text": "Read *these*."}, picture, broken, invoice, link]
+        seen = {"media_type": "image/png", "size_bytes": 3400, "sha256": "f" * 64, "width": 8, "height": 6}
+        read = {"media_type": "application/pdf", "size_bytes": 2_400_000, "sha256": "e" * 64, "pages": 2}
+        known = [{"type": "image", **seen}, {"type": "document", **read}, {"type": "image", "host": "a.b"}]
+        made = builders.generation(NOW - HOUR, id=REPAIRED, media=known)
+        asked = builders.payload(made, 0, [{"role": "user", "content": parts}], None, NOW + DAY)
+        builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), made, asked)
+        page = open_page("calls", call=REPAIRED)
+
+        assert not page.exception
+        told = next(one.value for one in page.caption if "Sent beside the text" in one.value)
+        assert "image (image/png, 3 kB, 8 by 6 pixels; SHA-256 ffffffffffff…)" in told
+        assert "document (application/pdf, 2.4 MB, 2 pages; SHA-256 eeeeeeeeeeee…)" in told
+        assert "image by a link to a.b" in told
+        assert [one.value for one in page.caption if "cannot be drawn" in one.value]
+        assert "Read *these*." in [one.value for one in page.code]
 
     def test_what_was_asked_again(self, world: Runtime, open_page: Open) -> None:
         """The re-ask shows the correction that was added, and each attempt its raw answer."""
