@@ -213,7 +213,7 @@ class TestOneCall:
         page = open_page("calls", call=REPAIRED)
 
         assert not page.exception
-        told = next(one.value for one in page.caption if "Sent beside the text" in one.value)
+        told = next(one.value for one in page.caption if "Sent beside the text" in one.value).replace("\\", "")
         assert "image (image/png, 3 kB, 8 by 6 pixels; SHA-256 ffffffffffff…)" in told
         assert "document (application/pdf, 2.4 MB, 2 pages; SHA-256 eeeeeeeeeeee…)" in told
         assert "image by a link to a.b" in told
