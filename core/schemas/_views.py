@@ -86,21 +86,23 @@ class SchemaEntry:
     """The JSON Schema of each version."""
 
 
-def summaries(session: Session) -> list[SchemaSummary]:
-    """Return every schema, by name: three statements, however many there are."""
+def summaries(session: Session, name: str | None = None) -> list[SchemaSummary]:
+    """Return every schema, or the one called *name*, by name: three statements, however many there are."""
+    schemas = select(Schema).order_by(Schema.name)
+    counted = select(SchemaVersion.schema_id, func.count(), func.max(SchemaVersion.version))
+    labelled = select(SchemaLabel.schema_id, SchemaLabel.label, SchemaVersion.version)
+    if name is not None:
+        wanted = select(Schema.id).where(Schema.name == name)
+        schemas = schemas.where(Schema.name == name)
+        counted = counted.where(col(SchemaVersion.schema_id).in_(wanted))
+        labelled = labelled.where(col(SchemaLabel.schema_id).in_(wanted))
     counts = {
         schema_id: (count, latest)
-        for schema_id, count, latest in session.exec(
-            select(SchemaVersion.schema_id, func.count(), func.max(SchemaVersion.version)).group_by(
-                col(SchemaVersion.schema_id)
-            )
-        )
+        for schema_id, count, latest in session.exec(counted.group_by(col(SchemaVersion.schema_id)))
     }
     labels: dict[str, dict[str, int]] = {}
     for schema_id, label, version in session.exec(
-        select(SchemaLabel.schema_id, SchemaLabel.label, SchemaVersion.version)
-        .join(SchemaVersion, col(SchemaVersion.id) == SchemaLabel.version_id)
-        .order_by(SchemaLabel.label)
+        labelled.join(SchemaVersion, col(SchemaVersion.id) == SchemaLabel.version_id).order_by(SchemaLabel.label)
     ):
         labels.setdefault(schema_id, {})[label] = version
     return [
@@ -113,7 +115,7 @@ def summaries(session: Session) -> list[SchemaSummary]:
             is_demo=schema.is_demo,
             created_at=schema.created_at,
         )
-        for schema in session.exec(select(Schema).order_by(Schema.name))
+        for schema in session.exec(schemas)
     ]
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.schemas import PRODUCTION, ResolvedSchema, SchemaSummary
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
-from pages.playground import source as pasted
+from pages.kit.pasted import KINDS, Pasted, schema_in
 
 MOST_COLUMNS = 3
 """How many answers are compared beside each other."""
@@ -19,7 +19,7 @@ AS_ABOVE = "the one above"
 OWN_ROUTE = "The schema's route"
 FIRST_SCHEMA = "support_ticket"
 """Where it is registered: everybody understands it, and even the small local model can fill it."""
-SOURCES = {"registered": "Registered", "json": "JSON Schema", "pydantic": "Pydantic"}
+SOURCES = {"registered": "Registered", **KINDS}
 JSON_SAMPLE = """{
   "title": "Contact",
   "type": "object",
@@ -59,6 +59,8 @@ class AskedSchema:
     version: int | None = None
     versions: tuple[int, ...] = ()
     """Those that there are of it, the newest first."""
+    pasted: Pasted | None = None
+    """What was pasted, where it is not registered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +94,11 @@ def schema_choice(visit: Visit) -> AskedSchema | None:
         required=True,
     )
     if source != "registered":
-        schema = pasted.schema_in(visit, source, JSON_SAMPLE if source == "json" else PYDANTIC_SAMPLE)
-        return None if schema is None else AskedSchema(named=schema, body=schema, example=PASTED_INPUT)
+        sample = JSON_SAMPLE if source == "json" else PYDANTIC_SAMPLE
+        pasted = schema_in(visit, source, sample, key=f"source_{source}", root="root", is_kept=True)
+        if pasted is None:
+            return None
+        return AskedSchema(named=pasted.body, body=pasted.body, example=PASTED_INPUT, pasted=pasted)
     known = {schema.name: schema for schema in visit.runtime.schemas.list(visit.principal)}
     if not known:
         st.info("No schema is registered yet. Paste one and save it, or add one with `proctor schema add NAME FILE`.")

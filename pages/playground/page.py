@@ -11,11 +11,11 @@ import streamlit as st
 from core.flags import Flag
 from core.generation import CallSettings
 from core.tenants import Permission, Tenant
-from pages.kit import layout
+from pages.kit import layout, saving
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
-from pages.playground import answer, ask, columns, comparison, replay, runs, saving, settings
+from pages.playground import answer, ask, columns, comparison, replay, runs, save, settings
 from pages.playground.columns import Column
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def question(visit: Visit, tenant: Tenant, right: DeltaGenerator) -> tuple[list[
     beside = st.container()
     text = st.text_area("Input", height=140, key=key, persist_state="session") or ""
     with beside:
-        if asked and not asked.name and visit.may(Permission.SCHEMAS_WRITE):
+        if asked and asked.pasted and saving.is_allowed(visit):
             if st.button("Save as…", icon=":material/save:", key="save", type="tertiary"):
-                saving.save(visit, asked.body, text)
-            saving.tell_saved()
+                save.dialog(visit, asked.pasted, text)
+            save.tell()
     system, adjusted = settings.choose()
     messages = columns.as_messages(text, system)
     if columns.wanted() == 1:

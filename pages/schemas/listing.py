@@ -11,7 +11,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import SchemaSummary
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import formats, layout, saving
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.page import Visit
@@ -118,7 +118,7 @@ def opened() -> None:
 def draw(visit: Visit) -> None:
     """Draw the list."""
     hours, tenant_id = scope(visit)
-    if save.is_allowed(visit):
+    if saving.is_allowed(visit):
         with visit.controls:
             if st.button("New schema", icon=":material/add:", key="new_schema"):
                 save.dialog(visit, None)

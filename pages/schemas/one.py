@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import formats, layout, saving
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -113,7 +113,7 @@ def _versions(
 def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSummary], hours: int) -> None:
     labels = visit.runtime.schemas.labels(visit.principal, name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
-        if save.is_allowed(visit):
+        if saving.is_allowed(visit):
             body = visit.runtime.schemas.find(visit.principal, f"{name}@{chosen}").body
             if st.button("Save as version…", icon=":material/save:", key="save"):
                 save.dialog(visit, name, shapes.text_of(body))

@@ -137,6 +137,7 @@ CASES: dict[str, Case] = {
     "routes.reset": Case(A, P.ROUTES_WRITE, lambda on, who, of: on.routes.reset(who, "shared")),
     "schemas.find": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.find(who, "shared").reference),
     "schemas.list": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.list(who)),
+    "schemas.summary": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.summary(who, "shared")),
     "schemas.catalogue": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.catalogue(who)),
     "schemas.versions": Case(S, P.SCHEMAS_READ, lambda on, who, of: on.schemas.versions(who, "shared")),
     "schemas.add": Case(A, P.SCHEMAS_WRITE, lambda on, who, of: on.schemas.add(who, "new", BODY)),

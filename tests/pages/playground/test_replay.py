@@ -14,7 +14,7 @@ from core.generation import CallSettings, GenerationRequest
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import AuditEntry, Tenant
-from pages.playground.saving import suggested_name
+from pages.kit.saving import suggested_name
 from tests.pages.conftest import Open
 from tests.pages.playground.conftest import CLAUDE, told
 
@@ -112,16 +112,17 @@ def test_every_call_leads_to_the_playground(open_page: Open, proctor: Runtime, a
     assert any("Open in playground" in link and call in link for link in links)
 
 
-def _saving(body: dict[str, object], text: str) -> None:
+def _saving(body: dict[str, object], source: str) -> None:
     from core.principals import Permission
     from pages.kit.page import open_page
-    from pages.playground.saving import save
+    from pages.kit.pasted import Pasted
+    from pages.playground.save import dialog
 
-    save(open_page("Test", "A dialog.", needs=Permission.SCHEMAS_READ), body, text)
+    dialog(open_page("Test", "A dialog.", needs=Permission.SCHEMAS_READ), Pasted(body=body, source=source), "Lisbon.")
 
 
-def _dialog(body: dict[str, Any]) -> AppTest:
-    page = AppTest.from_function(_saving, args=(body, "Lisbon."), default_timeout=60).run()
+def _dialog(body: dict[str, Any], source: str = "") -> AppTest:
+    page = AppTest.from_function(_saving, args=(body, source), default_timeout=60).run()
     assert not page.exception
     return page
 
@@ -154,6 +155,13 @@ def test_a_version_that_programs_get_at_once_is_named_before(proctor: Runtime) -
     assert "which is version 1 now" in told(dialog)
 
 
+def test_what_was_read_from_pydantic_keeps_its_source(proctor: Runtime) -> None:
+    """Saved from the playground, a version shows the source that it was read from, as one does that Schemas saved."""
+    source = "from pydantic import BaseModel\n\n\nclass Place(BaseModel):\n    city: str\n"
+    _dialog(PLACE, source).button(key="confirm_save").click().run()
+    assert proctor.schemas.source(LOCAL_OPERATOR, "place_found", 1) == source
+
+
 @pytest.mark.parametrize("name", ["Place", "1place", "a-b", "x" * 64])
 def test_a_name_that_cannot_be_is_refused_in_one_sentence(proctor: Runtime, name: str) -> None:
     """What names a schema is checked where it is kept; nothing is saved."""
@@ -181,12 +189,14 @@ def test_a_title_suggests_a_name(title: str, name: str) -> None:
 
 
 def test_what_was_saved_is_asked_for_by_its_name(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
-    """After saving a button leads to the registered version; the pasted source stays where it was."""
+    """After saving a button asks for the registered version, and a link leads to it; the pasted source stays."""
     proctor.schemas.add(LOCAL_OPERATOR, "place_found", PLACE)
     page = open_page("playground", source="JSON Schema")
     page.session_state["saved"] = ("place_found", 1)
     page.run()
     assert "Saved as place_found, version 1." in told(page)
+    links = [str(link.proto) for link in page.get("page_link")]
+    assert any("Open in Schemas" in link and "place_found" in link for link in links)
     page.button(key="ask_saved").click().run()
 
     assert not page.exception

@@ -1,0 +1,107 @@
+"""Saving a schema as a version, asked for alike wherever one is at hand: under which name, with which label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.schemas import PRODUCTION, SchemaSummary
+from core.tenants import Permission
+from pages.kit.markup import code, plain
+from pages.kit.page import Visit, refusals
+from pages.kit.pasted import Pasted
+
+NO_LABEL = "no label"
+DRAFT = "draft"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A version that was saved a moment ago."""
+
+    name: str
+    version: int
+    label: str | None
+    """The label that moved to it."""
+
+    @property
+    def sentence(self) -> str:
+        """What was done, to be told."""
+        return f"{self.name} version {self.version} is saved" + (f", now {self.label}." if self.label else ".")
+
+
+def is_allowed(visit: Visit) -> bool:
+    """Whether to offer what changes schemas, which all tenants share."""
+    return visit.may(Permission.SCHEMAS_WRITE) and visit.principal.scope.ids is None
+
+
+def form(
+    visit: Visit, schema: Pasted | None, *, name: str | None = None, usual: str = NO_LABEL, example: str = ""
+) -> Saved | None:
+    """Ask for what else a version has, say what will happen, and save it; return it once that is done.
+
+    *name* is asked for where it is not given; *usual* is the label of a further version, and *example* an input that
+    may be kept with it.
+    """
+    title = suggested_name(schema.body) if schema else ""
+    wanted = (
+        name
+        or st.text_input(
+            "Name",
+            title,
+            key="save_name",
+            placeholder="support_ticket",
+            help="Lower-case letters, digits and _, a letter first. A name that is there gets a further version.",
+        ).strip()
+    )
+    there = visit.runtime.schemas.summary(visit.principal, wanted) if wanted else None
+    label = st.selectbox(
+        "Label",
+        dict.fromkeys([PRODUCTION, DRAFT, NO_LABEL, *(there.labels if there else ())]),
+        [PRODUCTION, DRAFT, NO_LABEL].index(usual if there else PRODUCTION),
+        key="save_label",
+        accept_new_options=True,
+        help=f"A bare name means the version labelled {PRODUCTION}; programs that name it get that one.",
+    )
+    label = None if label in (None, NO_LABEL) else label
+    about = there.description if there else str(schema.body.get("description") or "")[:200] if schema else ""
+    description = st.text_input("Description", about, key="save_description")
+    keeps = bool(example) and st.checkbox(
+        "Keep the input as its example", key="save_example", help="Everybody who opens it sees it."
+    )
+    if wanted:
+        st.markdown(_consequence(wanted, label, there))
+    if not st.button("Save", type="primary", key="confirm_save", disabled=not (wanted and schema)) or schema is None:
+        return None
+    with refusals("The schema was not saved."):
+        added = visit.runtime.schemas.add(
+            visit.principal,
+            wanted,
+            schema.body,
+            example_input=example if keeps else "",
+            description=description.strip(),
+            label=label,
+            source=schema.source,
+        )
+        return Saved(name=wanted, version=added.version, label=label)
+    return None
+
+
+def suggested_name(body: Mapping[str, Any]) -> str:
+    """Return a name for a schema, made of its title: ``ShipmentNotice`` is ``shipment_notice``."""
+    title = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(body.get("title") or ""))
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789")[:63].rstrip("_")
+
+
+def _consequence(name: str, label: str | None, there: SchemaSummary | None) -> str:
+    """Say what saving does."""
+    what = f"{code(name)} is there: this becomes its version {there.latest + 1}" if there else f"{code(name)} is new"
+    if label is None:
+        return f":small[{what}; it is found by its number alone, and callers get what they got.]"
+    before = f", which is version {there.labels[label]} now" if there and label in there.labels else ""
+    warns = ":orange[Programs get it from the next call on.] " if label == PRODUCTION and there else ""
+    return f":small[{what}; the label {plain(label)}{before} moves to it. {warns}The same content is kept once.]"
