@@ -35,13 +35,14 @@ from core.reports.calls import CallPage as CallPage
 from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
-from core.reports.daily import daily
+from core.reports.daily import biggest, daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
 from core.reports.documents import spend_document as spend_document
 from core.reports.documents import statement_document as statement_document
 from core.reports.forecast import INTERVAL as INTERVAL
 from core.reports.forecast import LEAST_DAYS as LEAST_DAYS
+from core.reports.forecast import MOST_TESTED as MOST_TESTED
 from core.reports.forecast import Backtest as Backtest
 from core.reports.forecast import Forecast as Forecast
 from core.reports.forecast import backtest, forecast
@@ -51,6 +52,7 @@ from core.reports.one_call import Call as Call
 from core.reports.one_call import FieldTrouble as FieldTrouble
 from core.reports.one_call import Rung as Rung
 from core.reports.one_call import one_call
+from core.reports.overview import MOST_HEATED as MOST_HEATED
 from core.reports.overview import Change as Change
 from core.reports.overview import Overview as Overview
 from core.reports.overview import Timing as Timing
@@ -165,9 +167,12 @@ class Reports:
         return forecast(tenant_id, tenant.name, tenant.timezone, days.get(tenant_id), budget, at)
 
     def backtests(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Backtest]:
-        """Return how the forecast did on past mornings, for one tenant or for all: a week ahead, to the month's end."""
+        """Return how the forecast did on past mornings: a week ahead, to the month's end.
+
+        For one tenant, or for those ``MOST_TESTED`` that spent most: what it takes does not grow with the tenants.
+        """
         with self._reading(principal, tenant_id) as now:
-            days = daily(now, self._clock.now())
+            days = biggest(daily(now, self._clock.now()), MOST_TESTED)
         return [backtest(days, horizon) for horizon in ("week", "month")]
 
     def spend_history(  # noqa: PLR0917 what a budget is made of

@@ -23,6 +23,8 @@ from core.reports.reading import Reading
 from core.reports.windows import Window
 
 _MOST_CHANGES = 200
+MOST_HEATED = 20
+"""Tenants in one map of errors: of more each would be a line too thin to be seen."""
 _MOST_FIELDS = 12
 _POSITION = re.compile(r"\[\d+\]")
 
@@ -108,7 +110,8 @@ class Overview:
     spend: Frame
     """Per cell and tenant with calls: ``at tenant usd``; what is unpriced is left out."""
     heat: Frame
-    """Per cell and tenant with calls that ended by themselves: ``at tenant error_rate ended errors``."""
+    """Per cell and tenant with calls that ended by themselves: ``at tenant error_rate ended errors``; of more than
+    ``MOST_HEATED`` tenants those with the most errors."""
     tenants: Frame
     """Per tenant with calls or a budget, the biggest spender first: ``tenant_id tenant calls timed p95 error_rate
     validity spend_usd unpriced budget_usd used trend``. ``used`` is the share of the current period's budget that is
@@ -252,10 +255,13 @@ def _series(
 def _heat(window: Window, cube: Sequence[CubeRow], name_of: Callable[[str], str]) -> Frame:
     per_cell = window.cell // window.bucket
     cells = grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id))
+    tenants = grouped(cube, lambda row: row.tenant_id).items()
+    worst = sorted(tenants, key=lambda one: (-one[1].errors, -one[1].ended, one[0]))[:MOST_HEATED]
+    drawn = {tenant for tenant, _ in worst}
     rows = (
         (_cell(window, cell), name_of(tenant), sums.error_rate, sums.ended, sums.errors)
         for (cell, tenant), sums in cells.items()
-        if sums.ended
+        if sums.ended and tenant in drawn
     )
     return frame(("at", "tenant", "error_rate", "ended", "errors"), rows)
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from core.reports import ENOUGH, Change, Overview
+from core.reports import ENOUGH, MOST_HEATED, Change, Overview
 from core.tenants import Tenant
 from pages.home import tables
 from pages.home.board import Panels
@@ -56,7 +56,7 @@ def _heat(view: View) -> None:
         "Error rate by tenant",
         key="heat_card",
         help=f"Errors among calls that ended by themselves. Pale: fewer than {charts.FEW} of them. Empty: none. "
-        "Click a cell to see its calls.",
+        f"Of more than {MOST_HEATED} tenants those with the most errors. Click a cell to see its calls.",
     ):
         picked = charts.draw_heat(view.panels.heat) if view.panels.heat else None
     if picked:

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.reports import INTERVAL, LEAST_DAYS, Backtest, Forecast
+from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
 from core.tenants import Tenant
 from pages.kit import formats, layout
 from pages.kit.choices import range_label
@@ -152,7 +152,8 @@ def _tested(backtests: Sequence[Backtest]) -> str:
     ]
     if not told:
         return f"How good it is cannot be said yet: that takes {LEAST_DAYS} days and some more to compare with."
-    return f"Asked on every past morning for what is known by now. {'. '.join(told)}."
+    whose = f" of the {MOST_TESTED} tenants that spent most" if backtests[0].tenants == MOST_TESTED else ""
+    return f"Asked on every past morning{whose} for what is known by now. {'. '.join(told)}."
 
 
 def books(found: Figures) -> None:
