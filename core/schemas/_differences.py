@@ -11,25 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from core.json_schemas import is_plain_name
-from core.schemas._shapes import (
-    ALTERNATIVES,
-    ASKED,
-    WORDING,
-    Node,
-    asked,
-    is_same,
-    laid_out,
-    named_alternatives,
-    types_of,
-    values_of,
-    without_null,
-)
+from core.schemas._shapes import ALTERNATIVES, ASKED, WORDING, Node, Sameness, Shapes, asked, named_types, values_of
 
 MOST_DIFFERENCES = 500
 """So many are told; who reads more has another schema before him."""
+MOST_CHARACTERS = 2_000
+"""So many are told of what was and what is, each."""
 _LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 _UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _UNITS = (
@@ -90,8 +80,16 @@ class Difference:
 
 
 def differences(before: Node, after: Node) -> list[Difference]:
-    """Return what differs between two JSON Schemas, at most ``MOST_DIFFERENCES``, in the order of the fields."""
-    return list(islice(_Walk(before, after).at(before, after, "$"), MOST_DIFFERENCES))
+    """Return what differs between two JSON Schemas, in the order of the fields.
+
+    At most ``MOST_DIFFERENCES`` are told. Where there are more, one says so, whose effect is open: nobody looked.
+    """
+    found = list(islice(_Walk(before, after).all(), MOST_DIFFERENCES + 1))
+    if len(found) > MOST_DIFFERENCES:
+        found[MOST_DIFFERENCES:] = [
+            _one("$", "more", "", f"over {MOST_DIFFERENCES} differ; these are the first", Effect.CHANGES)
+        ]
+    return found
 
 
 def altogether(found: Sequence[Difference]) -> Effect:
@@ -102,36 +100,67 @@ def altogether(found: Sequence[Difference]) -> Effect:
     return effects.pop() if len(effects) == 1 else Effect.CHANGES
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two subschemas for the same place."""
+
+    before: Any
+    after: Any
+    path: str
+    murky: bool = False
+    """Whether no effect can be told there."""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What the same pair has, also where it is met as a copy."""
+        return _identity(self.before), _identity(self.after), self.murky
+
+
 class _Walk:
-    """One walk through two schemas at once; what it has seen it tells once."""
+    """One walk through two schemas at once, however deep; what it has seen it tells once."""
 
     def __init__(self, before: Node, after: Node) -> None:
-        self._before = before
-        self._after = after
-        self._seen: set[tuple[int, int, bool]] = set()
-        self._kept: list[Any] = []
-        """Whatever was seen, so that no other thing gets its identity."""
+        self._before = Shapes(before)
+        self._after = Shapes(after)
+        self._same = Sameness(before, after)
+        self._seen: dict[tuple[Any, ...], _Pair] = {}
+        """With the pair itself, so that no other thing gets its identity."""
 
-    def at(self, before: Any, after: Any, path: str, *, murky: bool = False) -> Iterator[Difference]:
-        """Yield what differs between two subschemas for the same place; *murky* where no effect can be told."""
-        if (key := (id(before), id(after), murky)) in self._seen:
+    def all(self) -> Iterator[Difference]:
+        """Yield everything that differs. It needs no stack of calls: schemas refer to each other without end."""
+        waiting = [self._at(_Pair(self._before.root, self._after.root, "$"))]
+        while waiting:
+            found = next(waiting[-1], None)
+            if found is None:
+                waiting.pop()
+            elif isinstance(found, _Pair):
+                waiting.append(self._at(found))
+            else:
+                yield found
+
+    def _at(self, pair: _Pair) -> Iterator[Difference | _Pair]:
+        """Yield what differs between two subschemas, and the pairs below them to go into."""
+        if (key := pair.key) in self._seen:
             return
-        self._seen.add(key)
-        self._kept += (before, after)
-        old, new = laid_out(self._before, before), laid_out(self._after, after)
-        murky = murky or bool(_MURKY & (old.keys() | new.keys()))
-        for one in self._parts(old, new, path, murky=murky):
-            is_told = not murky or one.effect is Effect.WORDING
-            yield one if is_told else replace(one, effect=Effect.CHANGES)
+        self._seen[key] = pair
+        old, new = self._before.laid_out(pair.before), self._after.laid_out(pair.after)
+        if not pair.murky and not (_MURKY & (old.keys() | new.keys())):
+            yield from self._parts(old, new, pair.path)
+            return
+        for one in self._parts(old, new, pair.path):
+            if isinstance(one, _Pair):
+                yield replace(one, murky=True)
+            else:
+                yield one if one.effect is Effect.WORDING else replace(one, effect=Effect.CHANGES)
 
-    def _parts(self, old: Node, new: Node, path: str, *, murky: bool) -> Iterator[Difference]:
-        (old, was_nullable), (new, is_nullable) = without_null(self._before, old), without_null(self._after, new)
+    def _parts(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+        (old, was_nullable), (new, is_nullable) = self._before.without_null(old), self._after.without_null(new)
         yield from _wording(old, new, path)
         if was_nullable != is_nullable:
             effect = Effect.LOOSENS if is_nullable else Effect.TIGHTENS
             yield _one(path, "null", "allowed" if was_nullable else "", "allowed" if is_nullable else "", effect)
         old, new = self._as_alternatives(old, new)
-        types = types_of(self._before, old), types_of(self._after, new)
+        types = self._before.types_of(old), self._after.types_of(new)
         if types[0] and types[1] and not _common(types[0], types[1]):
             yield _one(path, "type", _listed(types[0]), _listed(types[1]), Effect.CHANGES)
             return
@@ -140,10 +169,10 @@ class _Walk:
         yield from _bounds(old, new, path)
         for unit in _UNITS:
             yield from self._unit(old, new, path, unit)
-        yield from self._lists(old, new, path, murky=murky)
-        yield from self._fields(old, new, path, murky=murky)
-        yield from self._alternatives(old, new, path, murky=murky)
-        yield from self._together(old, new, path, murky=murky)
+        yield from self._lists(old, new, path)
+        yield from self._fields(old, new, path)
+        yield from self._alternatives(old, new, path)
+        yield from self._together(old, new, path)
 
     def _as_alternatives(self, old: Node, new: Node) -> tuple[Node, Node]:
         """Take a subschema for one alternative where the other one has several."""
@@ -153,21 +182,21 @@ class _Walk:
             return old, {ALTERNATIVES: [_only(new, sorted(asked(new)))]}
         return old, new
 
-    def _unit(self, old: Node, new: Node, path: str, unit: Sequence[str]) -> Iterator[Difference]:
+    def _unit(self, old: Node, new: Node, path: str, unit: Sequence[str]) -> Iterator[Difference | _Pair]:
         was, now = _only(old, unit), _only(new, unit)
-        if not is_same(self._before, was, self._after, now):
+        if not self._same.holds(was, now):
             yield _one(path, unit[0], _told(was, unit), _told(now, unit), _coming(bool(was), bool(now)))
 
-    def _lists(self, old: Node, new: Node, path: str, *, murky: bool) -> Iterator[Difference]:
+    def _lists(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
         was, now = bool(old.get("uniqueItems")), bool(new.get("uniqueItems"))
         if was != now:
             yield _one(path, "unique", "yes" if was else "", "yes" if now else "", _coming(was, now))
         if "prefixItems" in old or "prefixItems" in new:
             yield from self._unit(old, new, path, ("prefixItems", "items"))
         elif "items" in old or "items" in new:
-            yield from self.at(old.get("items", True), new.get("items", True), f"{path}[*]", murky=murky)
+            yield _Pair(old.get("items", True), new.get("items", True), f"{path}[*]")
 
-    def _fields(self, old: Node, new: Node, path: str, *, murky: bool) -> Iterator[Difference]:
+    def _fields(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
         was: Node = old.get("properties", {})
         now: Node = new.get("properties", {})
         needed = set(old.get("required", ())), set(new.get("required", ()))
@@ -192,33 +221,33 @@ class _Walk:
                 effect = _coming(was_needed, is_needed)
                 yield _one(here, "required", _need(is_needed=was_needed), _need(is_needed=is_needed), effect)
             if name in now:
-                yield from self.at(was[name], now[name], here, murky=murky)
+                yield _Pair(was[name], now[name], here)
         kept = [name for name in was if name in now], [name for name in now if name in was]
         if kept[0] != kept[1]:
             yield _one(path, "order of fields", ", ".join(kept[0]), ", ".join(kept[1]), Effect.WORDING)
-        yield from self._other_names(old, new, path, murky=murky, patterns=has_patterns)
+        yield from self._other_names(old, new, path, patterns=has_patterns)
 
-    def _other_names(self, old: Node, new: Node, path: str, *, murky: bool, patterns: bool) -> Iterator[Difference]:
+    def _other_names(self, old: Node, new: Node, path: str, *, patterns: bool) -> Iterator[Difference | _Pair]:
         was, now = old.get("additionalProperties", True), new.get("additionalProperties", True)
         if patterns:
             unit = ("patternProperties", "additionalProperties")
             held = _only(old, unit), _only(new, unit)
-            if not is_same(self._before, held[0], self._after, held[1]):
+            if not self._same.holds(held[0], held[1]):
                 is_plain = _is_open(was) and _is_open(now)
                 effect = _coming(*("patternProperties" in one for one in held)) if is_plain else Effect.CHANGES
                 yield _one(path, "names by pattern", _told(held[0], unit), _told(held[1], unit), effect)
         elif _rank(was) == _rank(now) == 1:
-            yield from self.at(was, now, f"{path}.*", murky=murky)
+            yield _Pair(was, now, f"{path}.*")
         elif _rank(was) != _rank(now):
             effect = Effect.LOOSENS if _rank(now) > _rank(was) else Effect.TIGHTENS
             yield _one(path, "other fields", _RANKS[_rank(was)], _RANKS[_rank(now)], effect)
 
-    def _alternatives(self, old: Node, new: Node, path: str, *, murky: bool) -> Iterator[Difference]:
+    def _alternatives(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
         if ALTERNATIVES not in old or ALTERNATIVES not in new:
             yield from self._unit(old, new, path, (ALTERNATIVES,))
             return
-        was = named_alternatives(self._before, old[ALTERNATIVES])
-        now = named_alternatives(self._after, new[ALTERNATIVES])
+        was = self._before.named_alternatives(old[ALTERNATIVES])
+        now = self._after.named_alternatives(new[ALTERNATIVES])
         if was is None or now is None:
             yield from self._unit(old, new, path, (ALTERNATIVES,))
             return
@@ -228,13 +257,13 @@ class _Walk:
             elif name not in now:
                 yield _one(path, "alternative removed", name, "", Effect.TIGHTENS)
             else:
-                yield from self.at(was[name], now[name], f"{path}({name})", murky=murky)
+                yield _Pair(was[name], now[name], f"{path}({name})")
 
-    def _together(self, old: Node, new: Node, path: str, *, murky: bool) -> Iterator[Difference]:
+    def _together(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
         was, now = old.get("allOf", []), new.get("allOf", [])
         if len(was) == len(now):
             for before, after in zip(was, now, strict=True):
-                yield from self.at(before, after, path, murky=murky)
+                yield _Pair(before, after, path)
         else:
             yield from self._unit(old, new, path, ("allOf",))
 
@@ -249,7 +278,7 @@ def _wording(old: Node, new: Node, path: str) -> Iterator[Difference]:
 def _type(old: Node, new: Node, path: str) -> Iterator[Difference]:
     if "type" not in old and "type" not in new:
         return
-    was, now = types_of({}, _only(old, ("type", "enum", "const"))), types_of({}, _only(new, ("type", "enum", "const")))
+    was, now = named_types(old), named_types(new)
     if was == now:
         return
     wider = was is not None and (now is None or _within(was, now))
@@ -268,7 +297,8 @@ def _values(old: Node, new: Node, path: str) -> Iterator[Difference]:
         effect = _coming(was is not None, now is not None)
         yield _one(path, "allowed values", ", ".join(old_words), ", ".join(new_words), effect)
         return
-    gone, come = [one for one in old_words if one not in new_words], [one for one in new_words if one not in old_words]
+    there = set(old_words), set(new_words)
+    gone, come = [one for one in old_words if one not in there[1]], [one for one in new_words if one not in there[0]]
     if gone:
         yield _one(path, "values removed", ", ".join(gone), "", Effect.TIGHTENS)
     if come:
@@ -328,8 +358,8 @@ def _within(inner: frozenset[str], outer: frozenset[str]) -> bool:
     return all(name in outer or (name == "integer" and "number" in outer) for name in inner)
 
 
-def _kind(root: Node, raw: Any, *, is_needed: bool) -> str:
-    types = types_of(root, raw)
+def _kind(shapes: Shapes, raw: Any, *, is_needed: bool) -> str:
+    types = shapes.types_of(raw)
     return f"{_listed(types)}, {_need(is_needed=is_needed)}"
 
 
@@ -353,5 +383,16 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _identity(raw: Any) -> Any:
+    """Return what a subschema and a copy of it, whose parts are the same, have in common."""
+    if not isinstance(raw, dict):
+        return id(raw)
+    return tuple((name, id(part)) for name, part in cast("Node", raw).items())
+
+
 def _one(path: str, change: str, before: str, after: str, effect: Effect) -> Difference:
-    return Difference(path=path, change=change, before=before, after=after, effect=effect)
+    return Difference(path=path, change=change, before=_cut(before), after=_cut(after), effect=effect)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any, cast
 
 import jsonschema_rs
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.schemas import Effect, altogether, differences
+from core.schemas._differences import MOST_CHARACTERS, MOST_DIFFERENCES
 from tests.core.schema_forms.examples import LEAVES, bodies, value_of
 
 T, L, C, W = Effect.TIGHTENS, Effect.LOOSENS, Effect.CHANGES, Effect.WORDING
@@ -187,3 +189,64 @@ def test_the_effect_is_true_of_values(data: st.DataObject) -> None:
         assert old or not new
     if effect is W:
         assert old == new
+
+
+def ref(name: str) -> dict[str, Any]:
+    """Return a reference to a definition."""
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _chain(last: dict[str, Any]) -> dict[str, Any]:
+    names = [f"D{number}" for number in range(800)]
+    links = {name: of({"next": ref(after)}) for name, after in pairwise(names)}
+    return {**ref("D0"), "$defs": {**links, names[-1]: last}}
+
+
+def _ladder(width: int) -> dict[str, Any]:
+    """Return unions of unions, each rung of which refers to the next so often."""
+    rungs = {f"U{n}": {"anyOf": [{**ref(f"U{n + 1}"), "title": f"{one}"} for one in range(width)]} for n in range(5)}
+    return {**ref("U0"), "$defs": {**rungs, "U5": TEXT}}
+
+
+def _all_over(part: dict[str, Any]) -> dict[str, Any]:
+    parts = {"A": of({"a": TEXT, "all": {"$ref": "#"}}), "B": of({"b": part})}
+    return of({f"f{n}": {"oneOf": [ref("A"), ref("B")]} for n in range(1000)}, **{"$defs": parts})
+
+
+def _of_itself(how: str, beside: dict[str, Any]) -> dict[str, Any]:
+    return {**ref("Itself"), "$defs": {"Itself": {how: [ref("Itself"), beside]}}}
+
+
+HUGE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a chain of references": (_chain(of({})), _chain(of({"end": TEXT}))),
+    "unions of unions": (_ladder(300), _ladder(299)),
+    "fields that refer to all": (_all_over(TEXT), _all_over(WHOLE)),
+    "a reference to itself": (
+        {**ref("Line"), "$defs": {"Line": {**of({}, **CLOSED), **ref("Line")}}},
+        {**ref("Line"), "$defs": {"Line": {**of({}), **ref("Line")}}},
+    ),
+    "one of itself": (_of_itself("oneOf", TEXT), _of_itself("oneOf", WHOLE)),
+    "any of itself": (_of_itself("anyOf", TEXT), {**ref("Itself"), "$defs": {"Itself": WHOLE}}),
+    "many values": ({"enum": [f"a{n}" for n in range(4900)]}, {"enum": [f"b{n}" for n in range(4900)]}),
+    "another thousand fields": (of({f"a{n}": TEXT for n in range(1000)}), of({f"b{n}": WHOLE for n in range(1000)})),
+}
+"""What a schema may hold at most, and what refers to itself."""
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_the_largest_schemas_are_told_apart(name: str) -> None:
+    """However deep or wide, whatever refers to itself: both ways end, in a bounded number of lines of some length."""
+    one, other = HUGE[name]
+    for before, after in ((one, other), (other, one), (one, copy.deepcopy(one))):
+        found = differences(before, after)
+        assert bool(found) == (before != after)
+        assert len(found) <= MOST_DIFFERENCES + 1
+        assert all(len(each.before) <= MOST_CHARACTERS + 1 and len(each.after) <= MOST_CHARACTERS + 1 for each in found)
+
+
+def test_what_is_not_told_claims_nothing() -> None:
+    """Where more differs than is told, no effect is claimed: what loosens first may tighten later."""
+    many = {f"f{number}": TEXT for number in range(MOST_DIFFERENCES + 1)}
+    found = differences(of({}, **CLOSED), of(many, "f500", **CLOSED))
+    assert {one.effect for one in found[:-1]} == {L}
+    assert (found[-1].change, altogether(found)) == ("more", C)
