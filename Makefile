@@ -28,9 +28,10 @@ check: .venv/.dev ## Lint, format, types, import rules, docstrings
 bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
 	.venv/bin/python -m tests.bench
 
-soak: .venv/.dev ## Measure with a million calls in the database, and a rush on the front door; takes half an hour
+soak: .venv/.dev ## Measure with a million calls in the database, and a rush on the front door; takes half an hour; SCHEMAS=FOLDER reads those in it
 	.venv/bin/python -m tests.bench walls 1000000
 	.venv/bin/python -m tests.bench door
+	[ -z "$(SCHEMAS)" ] || .venv/bin/python -m tests.bench schemas "$(SCHEMAS)"
 
 browser: .venv/.dev
 	@.venv/bin/python -m tests.e2e.browser

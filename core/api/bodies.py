@@ -6,10 +6,12 @@ are their documentation in the OpenAPI, and a test holds the one to the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
+import jiter
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -22,6 +24,7 @@ MOST_BODY_BYTES = 8_000_000
 MOST_METADATA_BYTES = 16_000
 """The longest ``metadata``, as compact JSON."""
 _SHOWN_FIELD = 40
+_TWICE = re.compile(r'Detected duplicate key "?(.*?)"? at line (\d+) column (\d+)$', re.DOTALL)
 _NAME_BRANCH = "constrained-str"
 
 
@@ -305,6 +308,7 @@ def _checked(body: bytes) -> Generate:
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Invalid(f"The body is not JSON in UTF-8: it cannot be read at {where}.") from None
+    _check_names(body)
     if not isinstance(document, dict):
         raise Invalid("The body is JSON, but not an object. Send one with 'schema' and 'input'.")
     try:
@@ -313,6 +317,17 @@ def _checked(body: bytes) -> Generate:
         raise Invalid(sentence(error.errors(include_url=False, include_input=False, include_context=False))) from None
     _check_metadata(asked.metadata)
     return asked
+
+
+def _check_names(body: bytes) -> None:
+    """Go on only if no object of *body* says a name twice: of two the last would win without a word."""
+    try:
+        jiter.from_json(body, catch_duplicate_keys=True)
+    except ValueError as error:
+        if (found := _TWICE.match(str(error))) is not None:
+            name = found[1][:_SHOWN_FIELD]
+            where = f"line {found[2]}, column {found[3]}"
+            raise Invalid(f"The body says {name!r} twice in one object, at {where}; leave one of them out.") from None
 
 
 def _check_metadata(metadata: dict[str, Any] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from core.given_schemas._notes import Notes, Refusal, Steps, shown
@@ -49,8 +50,10 @@ _OF_TYPE = {
 """The types whose values a keyword asks something of."""
 
 
-def check(node: Mapping[str, Any], steps: Steps, notes: Notes, *, is_root: bool) -> None:
+def check(node: Mapping[str, Any], steps: Steps, notes: Notes, holders: AbstractSet[str] | None) -> None:
     """Go on only if *node*, which stands at *steps*, is a schema; note its words that nobody checks.
+
+    At its root *holders* are the words under which stands what is referred to; elsewhere it is ``None``.
 
     Raises:
         Refusal: it is none, and what was meant.
@@ -58,14 +61,15 @@ def check(node: Mapping[str, Any], steps: Steps, notes: Notes, *, is_root: bool)
     """
     unknown = [word for word in node if not (is_known(word) or (word == "id" and identifier_of(node)))]
     says = any(word in TAKES and _is_taken(word, node[word]) for word in node)
+    held, is_root = holders or (), holders is not None
     if not says and is_root:
         unknown = [word for word in node if word not in SAYING and word[:2] != "x-" and word not in TAKES]
-    if unknown and not says:
+    if unknown and not says and not str(steps[-1:][0] if steps else "").startswith("x-"):
         _check_example(node, unknown, steps, is_root=is_root)
     for word, value in node.items():
         if word in TAKES or word in SAYING:
             _check_value(word, value, steps)
-        elif not (is_others(word) or (word == "id" and identifier_of(node))):
+        elif not (is_others(word) or word in held or (word == "id" and identifier_of(node))):
             _check_word(word, value, steps, notes)
     _note_without_effect(node, steps, notes)
 
@@ -120,8 +124,6 @@ def _check_value(word: str, value: Any, steps: Steps) -> None:
         if place is not None:
             raise Refusal((*where, place), _no_schema(several[place]))
         return None
-    if word in SAYING and word not in ("$schema", "$id"):
-        return None  # it asks for nothing
     if takes == "named" and isinstance(value, list):
         raise Refusal(where, 'is an object, not a list: {"NAME": {"type": "string"}}')
     if takes == "schemas" and value == []:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -17,7 +16,7 @@ _MOST_KNOWN_BYTES = 8_000_000
 
 
 class KnownSchemas:
-    """What was read of late. One that was read to the letter is known by its digest alone."""
+    """What was read of late. One that was read to the letter is known by its text alone."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[GivenSchema | None, int]] = OrderedDict()
@@ -35,21 +34,20 @@ class KnownSchemas:
             text = orjson.dumps(given)
         except TypeError:
             return read(given)
-        key = sha256(text).digest()
-        found = self._known.get(key)
+        found = self._known.get(text)  # a digest would cost more than the text's own hash
         if found is not None:
             return found[0] or GivenSchema(schema=given)
         made = read(given)
         if len(text) <= MOST_BYTES:
             is_plain = not made.notes and made.schema == given
-            self._keep(key, None if is_plain else made, 0 if is_plain else len(text))
+            self._keep(text, None if is_plain else made)
         return made
 
-    def _keep(self, key: bytes, made: GivenSchema | None, size: int) -> None:
+    def _keep(self, text: bytes, made: GivenSchema | None) -> None:
         with self._lock:
-            if key in self._known:
+            if text in self._known:
                 return
-            self._known[key] = (made, size)
-            self._bytes += size
+            self._known[text] = made, len(text) * (1 if made is None else 2)
+            self._bytes += self._known[text][1]
             while len(self._known) > _MOST_KNOWN or self._bytes > _MOST_KNOWN_BYTES:
                 self._bytes -= self._known.popitem(last=False)[1][1]

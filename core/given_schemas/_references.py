@@ -35,8 +35,11 @@ class References:
         self._anchors: dict[tuple[str, str], Steps] = {}
         self.dynamic: dict[str, list[Steps]] = {}
         """Each ``$dynamicAnchor``, and where it stands."""
+        self.holders: set[str] = set()
+        """What stands at the root and holds something that is referred to."""
         self._looked_at = 0
         self._look(schema, "schema", at, "")
+        self._look_into_holders(schema)
 
     def _look(self, node: Any, role: str, steps: Steps, base: str) -> None:
         self._looked_at += 1
@@ -51,8 +54,29 @@ class References:
             known = cast("dict[str, Any]", node)
             if role == "schema":
                 base = self._named(known, steps, base)
+                reference = known.get("$ref")
+                if isinstance(reference, str) and reference.startswith("#/"):
+                    self.holders.update(steps_of(reference)[:1])
             for name, part in known.items():
                 self._look(part, role_of(role, name, part), (*steps, name), base)
+
+    def _look_into_holders(self, schema: dict[str, Any]) -> None:
+        """Find what holds something that is referred to from what such a one holds."""
+        waiting: list[Any] = [schema[word] for word in self.holders if word in schema]
+        while waiting and self._looked_at < _MOST_LOOKED_AT:
+            self._looked_at += 1
+            node = waiting.pop()
+            if isinstance(node, list):
+                waiting.extend(cast("list[Any]", node))
+            elif isinstance(node, dict):
+                known = cast("dict[str, Any]", node)
+                waiting.extend(known.values())
+                reference: Any = known.get("$ref")
+                if isinstance(reference, str) and reference.startswith("#/"):
+                    word = steps_of(reference)[0]
+                    if word not in self.holders and word in schema:
+                        self.holders.add(word)
+                        waiting.append(schema[word])
 
     def _named(self, node: Mapping[str, Any], steps: Steps, base: str) -> str:
         """Note what names *node*; return the identifier that holds inside it."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from core.given_schemas._checks import check
 from core.given_schemas._notes import Notes, Refusal, Steps
 from core.given_schemas._references import References, refuse_unknown, role_of
-from core.given_schemas._words import SAYING, TAKES, TYPES, is_schema
+from core.given_schemas._words import SAYING, TAKES, TYPES, is_known, is_schema
 from core.json_schemas import DEEPEST, MOST_NODES
 from core.validation import steps_of
 
@@ -17,6 +17,7 @@ NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _DRAFT = re.compile(r"https?://json-schema\.org/(?:draft-0?(\d)|draft/(\d{4})-\d\d|(schema))")
 _OTHER_DIALECTS = ("https://spec.openapis.org/",)
 _SAFE = "$~!*'(),;:@&=+"
+_DEFINITIONS = ("$defs", "definitions")
 _YEAR_REF_STANDS_BESIDE = 2019
 _EXCLUSIVE = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
 _DOCUMENT_WORDS = frozenset({"components", "paths", "openapi", "swagger", "info", "servers", "webhooks"})
@@ -104,7 +105,7 @@ class Translation:
             raise Refusal(old, "has a key that is no text; make it text")
         self._nodes += len(known)
         base = self._references.bases.get(old, base)
-        check(known, old, self._notes, is_root=old == self._at)
+        check(known, old, self._notes, self._references.holders if old == self._at else None)
         if self._is_nullable_apart(known):
             self._notes.add("dialect", (*old, "nullable"), "is read as a choice of this or null")
             apart = {name: part for name, part in known.items() if name in SAYING or name in ("$defs", "definitions")}
@@ -164,8 +165,19 @@ class Translation:
             return [self._read(part, (*old, n), (*new, n), base) for n, part in enumerate(several)]
         if role == "names" and isinstance(value, dict):
             by_name = cast("dict[str, Any]", value)
+            if old[-1] in _DEFINITIONS:
+                by_name = {name: part for name, part in by_name.items() if self._is_definition(part, (*old, name))}
             return {name: self._read(part, (*old, name), (*new, name), base) for name, part in by_name.items()}
         return value
+
+    def _is_definition(self, part: Any, old: Steps) -> bool:
+        """Whether *part* of the definitions is one, and not a group of some, or a remark."""
+        if isinstance(part, bool) or (
+            isinstance(part, dict) and (not part or any(map(is_known, cast("dict[str, Any]", part))))
+        ):
+            return True
+        self._notes.add("dialect", old, "is no schema itself; what is referred to in it is copied to $defs")
+        return False
 
     def _is_passed_over(self, word: str, node: dict[str, Any], old: Steps, *, ignores: bool) -> bool:
         """Whether *word* is not written: it says nothing, or nothing any more."""

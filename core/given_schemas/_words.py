@@ -23,7 +23,7 @@ TAKES = {
 """What a keyword takes, of all that ask for something or hold what does."""
 SAYING = {
     "title": "text", "description": "text", "default": "any", "examples": "list", "deprecated": "flag",
-    "readOnly": "flag", "writeOnly": "flag", "$comment": "any", "$schema": "text", "$id": "text", "$anchor": "text",
+    "readOnly": "flag", "writeOnly": "flag", "$comment": "text", "$schema": "text", "$id": "text", "$anchor": "text",
     "$dynamicAnchor": "text", "$recursiveAnchor": "flag", "$vocabulary": "any", "contentEncoding": "text",
     "contentMediaType": "text", "contentSchema": "any",
 }  # fmt: skip
@@ -37,7 +37,7 @@ _OTHERS_OWN = frozenset(
         "markdownDescription", "markdownEnumDescriptions", "enumDescriptions", "enumNames", "enumItemLabels",
         "defaultSnippets", "deprecationMessage", "markdownDeprecationMessage", "errorMessage",
         "patternErrorMessage", "doNotSuggest", "suggestSortText", "allowComments", "allowTrailingCommas", "tsType",
-        "tsEnumNames", "javaType", "existingJavaType", "javaInterfaces", "goType", "fileMatch", "meta:enum",
+        "tsEnumNames", "typeof", "javaType", "existingJavaType", "javaInterfaces", "goType", "fileMatch", "meta:enum",
         "disallowUnknownFormats", "enumDetails", "examples", "options",
         # providers, and libraries that talk to them
         "propertyOrdering", "cache_control", "strict", "label", "hint", "help", "comment", "comments", "_comment",

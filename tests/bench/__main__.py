@@ -6,7 +6,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import against, answers, breakers, door, generation, http, limits, money, statements, trips, walls
+from tests.bench import (
+    against,
+    answers,
+    breakers,
+    door,
+    generation,
+    http,
+    limits,
+    money,
+    schemas,
+    statements,
+    trips,
+    walls,
+)
 from tests.bench.measure import free_port, wire
 
 BENCHES = {
@@ -25,6 +38,9 @@ BENCHES = {
 
 def main() -> None:
     """Run what is named, or all."""
+    if sys.argv[1:2] == ["schemas"]:
+        schemas.run(Path(sys.argv[2]))
+        return
     sizes = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or list(BENCHES)
     with tempfile.TemporaryDirectory() as folder, wire(free_port()) as url:

@@ -365,6 +365,24 @@ def test_of_several_models_one_is_chosen(acme: Run, tmp_path: Path) -> None:
     assert "leave out --root" in acme("schema", "add", "pet", str(as_json), "--root", "Cat").err
 
 
+def test_a_document_s_schema_is_chosen_and_told(acme: Run, tmp_path: Path) -> None:
+    """Of a document with several schemas one is named; what was read in another way than written is told."""
+    document = tmp_path / "api.json"
+    document.write_text(
+        '{"openapi": "3.0.3", "components": {"schemas": {'
+        '"Cat": {"type": "object", "properties": {"lives": {"type": "integer", "nullable": true}}},'
+        '"Dog": {"type": "object"}}}}',
+        encoding="utf-8",
+    )
+    refused = acme("schema", "add", "cat", str(document))
+    assert refused.err.strip().endswith("has several schemas; say which with --root: Cat, Dog.")
+    added = acme("schema", "add", "cat", str(document), "--root", "Cat", "--json").document
+    assert [note["kind"] for note in added["notes"]] == ["envelope", "dialect"]
+    assert "is read as the further type 'null'" in acme("schema", "add", "cat", str(document), "--root", "Cat").out
+    document.write_text('{\n "type": "object",\n "requierd": ["a"]}', encoding="utf-8")
+    assert "Line 3: the schema's $.requierd is no keyword" in acme("schema", "add", "cat", str(document)).err
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [

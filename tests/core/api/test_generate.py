@@ -146,6 +146,45 @@ def test_stream_that_fails_in_its_middle(client: TestClient, house: House) -> No
     assert problem["attempts"]
 
 
+def test_an_envelope_is_read_and_said_so(client: TestClient, house: House) -> None:
+    """A schema in a provider's envelope is the schema in it; the trace says where it stood."""
+    answer = generated(client, house.ask() | {"schema": {"name": "city", "strict": True, "schema": CITY}})
+    assert set(answer["value"]) == {"name", "people"}
+    assert answer["schema"] == "city"
+    [step] = [step for step in answer["trace"] if step["verdict"] == "schema read"]
+    assert step["reason"] == "$.schema is the schema; it came in OpenAI's envelope."
+    bare = generated(client, house.ask() | {"schema": CITY})
+    assert all(step["verdict"] != "schema read" for step in bare["trace"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        (
+            {"type": "object", "propertys": {"s": {}}},
+            "$.propertys is no keyword of JSON Schema; 'properties' was meant",
+        ),
+        ({"name": "Ann", "age": 3}, "looks like an example, not a schema"),
+        ({"components": {"schemas": {"A": {}, "B": {}}}}, "an OpenAPI document with 2 schemas: A, B"),
+    ],
+    ids=["misspelt", "an example", "several"],
+)
+def test_what_is_no_schema_is_refused(schema: dict[str, Any], says: str, client: TestClient, house: House) -> None:
+    """What was pasted for a schema and is none is turned away, with what was meant; no provider is asked."""
+    response = client.post("/v1/generate", json=house.ask() | {"schema": schema})
+    assert response.status_code == 422
+    assert says in response.json()["detail"]
+    assert house.wire.ledger.calls() == []
+
+
+def test_a_name_said_twice_is_refused(client: TestClient) -> None:
+    """Of two entries of one name the last would win without a word: the body says where the second stands."""
+    body = b'{"schema": {"type": "object",\n "properties": {"a": {}, "a": {"type": "string"}}}, "input": "x"}'
+    response = client.post("/v1/generate", content=body)
+    assert response.status_code == 422
+    assert "The body says 'a' twice in one object, at line 2, column" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [

@@ -201,6 +201,23 @@ def test_several_roots_are_a_choice_and_what_is_left_out_is_amber(open_page: Ope
     del acme
 
 
+def test_an_envelope_is_told_and_a_misspelt_word_has_its_line(open_page: Open, acme: Tenant) -> None:
+    """What holds a schema is read and told; of several one is chosen; a wrong word is shown on its line."""
+    page = open_page("playground", source="JSON Schema")
+    schema = '{"type": "object", "properties": {"a": {"type": "string", "frobnicate": 1}}}'
+    page.text_area(key="source_json").set_value(f'{{"name": "Thing", "schema": {schema}}}').run()
+    assert "`$.schema`" in page.info[0].value
+    assert "`$.schema.properties.a.frobnicate`" in page.warning[0].value
+
+    page.text_area(key="source_json").set_value(f'{{"components": {{"schemas": {{"A": {schema}, "B": {{}}}}}}}}').run()
+    assert page.selectbox(key="json_root").options == ["A", "B"]
+
+    page.text_area(key="source_json").set_value('{\n "type": "object",\n "propertys": {}}').run()
+    assert "Line 3" in page.error[0].value
+    assert "'properties' was meant" in page.error[0].value.replace("\\", "")
+    del acme
+
+
 @pytest.mark.parametrize(
     ("named", "said"),
     [
