@@ -239,14 +239,20 @@ class Reports:
             return choices(now, starts_at, ends_at, routed)
 
     def schemas(
-        self, principal: Principal, window: Window, tenant_id: str | None = None, schema: str | None = None
+        self,
+        principal: Principal,
+        window: Window,
+        tenant_id: str | None = None,
+        schema: str | None = None,
+        among: Sequence[str] | None = None,
     ) -> Sequence[VersionFigures]:
-        """Return how each version of the registered schemas fared, of all that were called in *window* or of one.
+        """Return how each version of the registered schemas fared that was called in *window*.
 
-        For one *schema* it is also told how long its calls took, and which routes they went.
+        Of all schemas, of those *among* some, or of one *schema*; of that it is also told how long its calls took, and
+        which routes they went.
         """
         with self._reading(principal, tenant_id) as now:
-            return schema_figures(now, window, schema)
+            return schema_figures(now, window, among if schema is None else [schema], is_timed=schema is not None)
 
     def call(self, principal: Principal, call_id: str) -> Call:
         """Return one call, told whole.

@@ -67,7 +67,7 @@ VERSION_ROUTES = """
 SELECT g.schema_version, g.route, COUNT(*) AS calls
 FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at
-    AND g.schema_version IS NOT NULL AND g.schema_name = :schema {tenant}
+    AND g.schema_version IS NOT NULL AND g.schema_name = :name_0 {tenant}
 GROUP BY 1, 2
 ORDER BY 1, 3 DESC, 2
 """

@@ -95,6 +95,7 @@ class GenerationRow(Row, table=True):
         Index("ix_generation_started", "started_at"),
         Index("ix_generation_tenant_started", "tenant_id", "started_at"),
         Index("ix_generation_request", "request_id"),
+        Index("ix_generation_schema_started", "schema_name", "started_at"),
     )
 
     id: str = Field(primary_key=True)

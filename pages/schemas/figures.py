@@ -17,12 +17,19 @@ WEEK = 7 * 24
 
 
 def of_versions(
-    visit: Visit, hours: int, tenant_id: str | None = None, schema: str | None = None
+    visit: Visit,
+    hours: int,
+    tenant_id: str | None = None,
+    schema: str | None = None,
+    among: tuple[str, ...] | None = None,
 ) -> Mapping[tuple[str, int], VersionFigures]:
-    """Return how each version fared in the *hours* until now, by schema and version; nothing to who may not read it."""
+    """Return how each version fared in the *hours* until now, by schema and version; nothing to who may not read it.
+
+    Of every schema, of those *among* some, or of one *schema*, whose latency and routes are told too.
+    """
     if not visit.may(Permission.GENERATIONS_READ):
         return {}
-    found = _figures(visit, visit.now, visit.view, hours, tenant_id, schema)
+    found = _figures(visit, visit.now, visit.view, hours, tenant_id, schema, among)
     return {(one.schema, one.version): one for one in found}
 
 
@@ -34,9 +41,10 @@ def _figures(
     hours: int,
     tenant_id: str | None,
     schema: str | None,
+    among: tuple[str, ...] | None,
 ) -> Sequence[VersionFigures]:
     window = Window.last(timedelta(hours=hours), _now)
-    return _visit.runtime.reports.schemas(_visit.principal, window, tenant_id, schema)
+    return _visit.runtime.reports.schemas(_visit.principal, window, tenant_id, schema, among)
 
 
 def told(found: VersionFigures | None) -> dict[str, str]:

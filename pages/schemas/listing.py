@@ -20,7 +20,10 @@ from pages.schemas import figures, save
 COLUMNS = st.column_config
 PER_PAGE = 25
 """Schemas on one page."""
-SORTS = ("Name", "Most calls", "Least valid", "Dearest")
+MOST_VERSIONS = 8
+"""Lines of one schema in the list; its own page, and the export, have them all."""
+BY_NAME = "Name"
+SORTS = (BY_NAME, "Most calls", "Least valid", "Dearest")
 Figures = Mapping[tuple[str, int], VersionFigures]
 
 
@@ -47,35 +50,41 @@ def scope(visit: Visit) -> tuple[int, str | None]:
 
 def listed(schemas: Sequence[SchemaSummary], found: Figures) -> list[Listed]:
     """Return the schemas with their versions in use."""
-    called: dict[str, list[int]] = {}
-    for name, version in found:
-        called.setdefault(name, []).append(version)
+    called = _called(found)
     return [
         Listed(one, sorted({one.latest, *one.labels.values(), *called.get(one.name, ())}, reverse=True))
         for one in schemas
     ]
 
 
-def ordered(rows: Sequence[Listed], found: Figures, sort: str) -> list[Listed]:
+def ordered(schemas: Sequence[SchemaSummary], found: Figures, sort: str) -> list[SchemaSummary]:
     """Return schemas in the order that *sort* names; by name where it does not tell them apart."""
+    called = _called(found)
 
-    def weight(row: Listed) -> float:
-        ours = [found[row.summary.name, one] for one in row.versions if (row.summary.name, one) in found]
-        if sort == "Most calls":
+    def weight(schema: SchemaSummary) -> float:
+        ours = [found[schema.name, version] for version in called.get(schema.name, ())]
+        if sort == SORTS[1]:
             return -sum(one.calls for one in ours)
-        if sort == "Least valid":
+        if sort == SORTS[2]:
             return min((one.validity for one in ours if one.validity is not None), default=2.0)
         return -max((one.cost_per_valid_nano_usd or 0 for one in ours), default=0)
 
-    by_name = sorted(rows, key=lambda row: row.summary.name)
-    return by_name if sort == "Name" else sorted(by_name, key=weight)
+    by_name = sorted(schemas, key=lambda schema: schema.name)
+    return by_name if sort == BY_NAME else sorted(by_name, key=weight)
 
 
-def frame(rows: Sequence[Listed], found: Figures) -> Frame:
-    """Return one row per version: as the grid shows it, and as it is exported."""
+def _called(found: Figures) -> Mapping[str, Sequence[int]]:
+    called: dict[str, list[int]] = {}
+    for name, version in found:
+        called.setdefault(name, []).append(version)
+    return called
+
+
+def frame(rows: Sequence[Listed], found: Figures, most: int | None = None) -> Frame:
+    """Return one row per version, at most so many of a schema: as the grid shows it, and as it is exported."""
     lines: list[dict[str, Any]] = []
     for row in rows:
-        for version in row.versions:
+        for version in row.versions[:most]:
             one = found.get((row.summary.name, version))
             labels = [label for label, number in row.summary.labels.items() if number == version]
             lines.append(
@@ -148,28 +157,33 @@ def draw(visit: Visit) -> None:
             "Sort", SORTS, key="sort", bind="query-params", label_visibility="collapsed", width=150,
             on_change=first_page,
         )  # fmt: skip
-    found = figures.of_versions(visit, hours, tenant_id)
     wanted = (text or "").strip().lower()
     passing = [one for one in schemas if wanted in f"{one.name} {one.description}".lower()]
     if not passing:
         layout.empty("No such schema", "No name or description holds this text.", icon=":material/search_off:")
         return
-    rows = ordered(listed(passing, found), found, sort)
-    _table(visit, rows, found, hours)
+    found: Figures = {} if sort == BY_NAME else figures.of_versions(visit, hours, tenant_id)
+    _table(visit, ordered(passing, found, sort), hours, tenant_id)
 
 
-def _table(visit: Visit, rows: Sequence[Listed], found: Figures, hours: int) -> None:
+def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id: str | None) -> None:
+    """Draw a page of the *schemas*; what their calls say is asked of those on it alone."""
     above = st.container()
+
+    def export() -> bytes:
+        found = figures.of_versions(visit, hours, tenant_id)
+        return formats.csv(frame(listed(schemas, found), found))
+
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(
-            f"{formats.plural(len(rows), 'schema')} · calls of the last {range_name(hours)} · versions that are the "
+            f"{formats.plural(len(schemas), 'schema')} · calls of the last {range_name(hours)} · versions that are the "
             "newest, have a label or were called · click a row to open it"
         )
-        pages = -(-len(rows) // PER_PAGE)
+        pages = -(-len(schemas) // PER_PAGE)
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         st.download_button(
             "Export CSV",
-            lambda: formats.csv(frame(rows, found)),
+            export,
             file_name=f"schemas-{visit.now:%Y%m%d-%H%M}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -177,7 +191,9 @@ def _table(visit: Visit, rows: Sequence[Listed], found: Figures, hours: int) -> 
             on_click="ignore",
             help="All schemas of this list, a row for each version in use.",
         )
-    shown = frame(rows[(number - 1) * PER_PAGE : number * PER_PAGE], found)
+    on_page = schemas[(number - 1) * PER_PAGE : number * PER_PAGE]
+    found = figures.of_versions(visit, hours, tenant_id, among=tuple(one.name for one in on_page))
+    shown = frame(listed(on_page, found), found, MOST_VERSIONS)
     st.session_state["schemas_on_page"] = list(zip(shown["schema"], shown["version"], strict=True))
     with above:
         grid(

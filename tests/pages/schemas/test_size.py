@@ -1,0 +1,91 @@
+"""Schemas with three names and with three hundred: as many statements, and no more rows than a page has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from streamlit import cache_data
+
+from core import runtime as running
+from core.clock import ManualClock
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from core.settings import Settings
+from pages.schemas import listing
+from tests import builders
+from tests.pages.conftest import NOW, Open
+from tests.statements import Statements, counted
+
+FEW, MANY = 3, 300
+VIEWS: dict[str, dict[str, str]] = {
+    "the list": {},
+    "its last page": {"page": "12"},
+    "those that cost most": {"sort": "Dearest"},
+    "some of them": {"text": "form_1"},
+    "one schema": {"schema": "form_1", "version": "2", "against": "1"},
+}
+
+
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    """What is asked of the database."""
+    with counted() as found:
+        yield found
+
+
+@pytest.fixture
+def proctor(statements: Statements, sqlite_url: str, page_clock: ManualClock) -> Iterator[Runtime]:
+    """A Proctor whose statements are counted; the pages find it."""
+    runtime = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), page_clock)
+    running.install(runtime)
+    yield runtime
+    running.install(None)
+    runtime.close()
+
+
+def _add(proctor: Runtime, first: int, last: int) -> None:
+    """Register schemas, each with ten versions that were called."""
+    tenant = proctor.tenants.create(LOCAL_OPERATOR, f"Team {first}")
+    calls: list[Any] = []
+    for number in range(first, last):
+        for version in range(1, 11):
+            body = {"type": "object", "properties": {f"field_{version}": {"type": "string"}}}
+            proctor.schemas.add(LOCAL_OPERATOR, f"form_{number}", body)
+            at = NOW - timedelta(minutes=version)
+            calls.append(builders.generation(at, tenant.id, schema_name=f"form_{number}", schema_version=version))
+    builders.save(proctor.store, calls)
+
+
+def _asked(open_page: Open, statements: Statements) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, parameters in VIEWS.items():
+        cache_data.clear()
+        statements.clear()
+        page = open_page("schemas", **parameters)
+        assert not page.exception
+        assert not page.error
+        counts[name] = len(statements)
+        if "schema" not in parameters:
+            assert len(page.dataframe[0].value) <= listing.PER_PAGE * listing.MOST_VERSIONS
+    return counts
+
+
+def test_many_schemas_take_as_many_statements_as_few(open_page: Open, proctor: Runtime, statements: Statements) -> None:
+    """The list, a page of it, sorted and searched, and one schema ask no more often where there are a hundredfold."""
+    _add(proctor, 0, FEW)
+    few = _asked(open_page, statements)
+    _add(proctor, FEW, MANY)
+    many = _asked(open_page, statements)
+    assert many == few
+    assert max(few.values()) < 40
+
+
+def test_the_figures_of_a_page_are_those_of_all(open_page: Open, proctor: Runtime) -> None:
+    """Sorted by name, where only the page is asked for, a schema has the figures that it has sorted by them."""
+    _add(proctor, 0, 30)
+    shown = [open_page("schemas", sort=sort).dataframe[0].value for sort in ("Name", "Most calls")]
+    assert shown[0].equals(shown[1])
+    assert list(shown[0]["calls"]) == [1] * listing.PER_PAGE * listing.MOST_VERSIONS
