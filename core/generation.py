@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from core.answers import AnswerKey, Answers, CachedAnswer, Lookup, answer_key
@@ -31,26 +31,18 @@ from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
+from core.partials import Partial, partials
 from core.policy import Policies, Policy, TenantTerms
 from core.principals import Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
-from core.requests import CallSettings, GenerationRequest, messages_of, require_json, require_time
+from core.requests import CallSettings, GenerationRequest, PartialKind, messages_of, require_json, require_time
 from core.routes import adjusted
 from core.schemas import ResolvedSchema
 
 _TYPICAL_TOKENS = 1000
 """Input by which the prices of a route's candidates are compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """The object as far as it has come."""
-
-    value: Any
-    attempt: int
-    """The attempt that is writing it; with a higher number the answer begins again."""
 
 
 class Corridor:
@@ -177,7 +169,7 @@ class Corridor:
                     value = lookup.hit.value
                 else:  # 6 someone answers
                     walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
-                    reply = yield from self._partials(walk, policy)
+                    reply = yield from self._partials(walk, policy, request.partials)
                     value = reply.value
                 record.succeeded(self._screened_value(value, record))  # 7 nothing forbidden comes back
             made = record.generation  # 8 all is written down
@@ -215,19 +207,16 @@ class Corridor:
             cancellation=cancellation,
             ends=record.began + route.deadline_seconds,
             unpayable=policy.unpayable(record.started_at),
+            is_thinned=request.partials == "whole",
         )
 
-    def _partials(self, walk: Walk, policy: Policy) -> Generator[Partial, None, Reply]:
-        """Yield the objects that an answer makes as it grows, screened; nothing is yielded twice."""
-        shown: Partial | None = None
+    def _partials(self, walk: Walk, policy: Policy, kind: PartialKind) -> Generator[Partial, None, Reply]:
+        """Yield what an answer shows of its object as it grows, screened."""
+        shown = partials(kind, policy.schema.response_model, self._guardrails)
         pieces = walk.reply()
         try:
             while True:
-                piece = next(pieces)
-                value = policy.schema.response_model.partial_value(_object_in(piece.text), piece.form.meant)
-                partial = Partial(self._guardrails.screen_partial(value), piece.n)
-                if partial.value is not None and partial != shown:
-                    shown = partial
+                if (partial := shown.of(next(pieces))) is not None:
                     yield partial
         except StopIteration as end:
             return end.value
@@ -369,11 +358,6 @@ def _cache_key(policy: Policy) -> str:
 def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
     for finding in findings:
         record.step(room, finding.ruling.value, finding.reason)
-
-
-def _object_in(text: str) -> str:
-    """Return *text* from its first brace on: before the object a model may write a code fence, or a word."""
-    return text[max(0, text.find("{")) :]
 
 
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:

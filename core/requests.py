@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -22,6 +22,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 """The parts of a message's content, and their fields beside ``type``."""
 MOST_MESSAGES = 200
+PartialKind = Literal["whole", "patch"]
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
 _SHOWN_NAME = 40
 
@@ -65,6 +66,8 @@ class GenerationRequest:
     settings: CallSettings | None = None
     """For the playground; programs are governed by their route."""
     stream: bool = False
+    partials: PartialKind = "whole"
+    """What a stream shows of the object as it grows: all of it each time, or what has changed (``core.partials``)."""
     user: str | None = None
     """The caller's own user id; kept as a hash."""
     metadata: Mapping[str, Any] | None = None

@@ -18,7 +18,15 @@ _DESCRIPTION = (
     "Governed structured output: an object that satisfies a schema, with every provider call behind it on record. "
     "Every error is `application/problem+json` with a stable `code`; every answer carries `X-Request-ID`."
 )
-_DOCUMENTED = (bodies.Generation, bodies.Partial, bodies.Event, bodies.Problem, bodies.Schemas, spend.Spend)
+_DOCUMENTED = (
+    bodies.Generation,
+    bodies.Partial,
+    bodies.Patch,
+    bodies.Event,
+    bodies.Problem,
+    bodies.Schemas,
+    spend.Spend,
+)
 
 
 def assemble(runtime: Runtime) -> FastAPI:

@@ -104,6 +104,10 @@ class Generate(BaseModel):
     stream: StrictBool | None = Field(
         default=None, description="Whether to answer with server-sent events that show the object as it grows."
     )
+    partials: Literal["whole", "patch"] | None = Field(
+        default=None,
+        description="What such events hold: the `whole` object so far, or, as a `patch`, what is new of it.",
+    )
     user: str | None = Field(default=None, max_length=512, description="Your own user's id; only its hash is kept.")
     metadata: dict[str, Any] | None = Field(
         default=None, description=f"Kept with the generation; at most {MOST_METADATA_BYTES} bytes of JSON."
@@ -220,11 +224,28 @@ class Partial(BaseModel):
     attempt: int = Field(description="The attempt that writes it; with a higher number the answer begins again.")
 
 
+class Change(BaseModel):
+    """One operation of a patch: JSON Patch (RFC 6902), and `append`."""
+
+    op: Literal["add", "replace", "append"] = Field(
+        description="`append` adds a text to the end of the text at `path`, or the members of a list to the list there."
+    )
+    path: str = Field(description="A JSON Pointer (RFC 6901); the empty one is the whole document.")
+    value: Any
+
+
+class Patch(BaseModel):
+    """What has changed of the object since the event before it."""
+
+    patch: list[Change]
+    attempt: int = Field(description="The attempt that writes it. Its first patch sets the whole document.")
+
+
 class Event(BaseModel):
     """One server-sent event."""
 
-    event: Literal["partial", "final", "error"]
-    data: str = Field(description="A `Partial`, a `Generation` or a `Problem`, as JSON.")
+    event: Literal["partial", "patch", "final", "error"]
+    data: str = Field(description="A `Partial`, a `Patch`, a `Generation` or a `Problem`, as JSON.")
 
 
 class SchemaVersion(BaseModel):
@@ -293,6 +314,7 @@ def generation_request(body: bytes, request_id: str) -> GenerationRequest:
         model=asked.model,
         timeout_seconds=asked.timeout_seconds,
         stream=bool(asked.stream),
+        partials=asked.partials or "whole",
         user=asked.user,
         metadata=asked.metadata,
         request_id=request_id,

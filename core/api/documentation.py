@@ -43,9 +43,9 @@ GENERATE: dict[str, Any] = {
     "description": (
         "Reads the input and answers with an object that satisfies the schema. Invalid answers are asked again, and "
         "failing models give way to the next one, as the route allows; `attempts` shows every provider call.\n\n"
-        "With `stream: true` the answer is `text/event-stream`: events `partial` as the object grows (a `Partial`), "
-        "then one event `final` (a `Generation`) or `error` (a `Problem`). What is refused before the first event is "
-        "an ordinary problem with its own status."
+        "With `stream: true` the answer is `text/event-stream`: events `partial` as the object grows (a `Partial`), or "
+        "with `partials: patch` events `patch` (a `Patch`), then one event `final` (a `Generation`) or `error` (a "
+        "`Problem`). What is refused before the first event is an ordinary problem with its own status."
     ),
     "response_class": Response,
     "responses": {

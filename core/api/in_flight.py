@@ -46,7 +46,7 @@ class InFlightRequest:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._progress = asyncio.Event()
-        self._partial: bytes | None = None
+        self._partials: list[bytes] = []
         self._ending: Ending | None = None
         self._watch: asyncio.Task[None] | None = None
         self._asked: asyncio.Future[Place] | None = None
@@ -54,9 +54,12 @@ class InFlightRequest:
 
     # What the thread says.
 
-    def show(self, partial: bytes) -> None:
-        """Report the newest partial object. One that nobody has read yet is replaced: a slow reader skips some."""
-        self._report(self._take_partial, partial)
+    def show(self, partial: bytes, *, goes_on: bool = False) -> None:
+        """Report the newest partial object: one that nobody has read yet is replaced, and a slow reader skips some.
+
+        One that *goes_on* from those before it follows them: what waits is never more than one answer's changes.
+        """
+        self._report(self._take_further if goes_on else self._take_partial, partial)
 
     def end(self, ending: Ending) -> None:
         """Report the end."""
@@ -67,7 +70,11 @@ class InFlightRequest:
             self._loop.call_soon_threadsafe(take, progress)  # pyright: ignore[reportArgumentType] the two agree
 
     def _take_partial(self, partial: bytes) -> None:
-        self._partial = partial
+        self._partials.clear()
+        self._take_further(partial)
+
+    def _take_further(self, partial: bytes) -> None:
+        self._partials.append(partial)
         self._progress.set()
 
     def _take_ending(self, ending: Ending) -> None:
@@ -101,17 +108,18 @@ class InFlightRequest:
             self._place.needs(size)
 
     async def next(self, seconds: float | None = None) -> bytes | Ending | None:
-        """Return the newest partial, or the end; ``None`` if *seconds* pass without either."""
+        """Return the newest partial, or what waits of those that go on; the end; ``None`` if *seconds* pass without."""
         if not self._progress.is_set():
             try:
                 async with asyncio.timeout(seconds):
                     await self._progress.wait()
             except TimeoutError:
                 return None
-        partial, self._partial = self._partial, None
+        partials = b"".join(self._partials)
+        self._partials.clear()
         if self._ending is None:
             self._progress.clear()
-        return self._ending if partial is None else partial
+        return partials or self._ending
 
     def watch(self, receive: Receive) -> None:
         """End the request when the client leaves."""

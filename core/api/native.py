@@ -180,7 +180,7 @@ class Native:
                 return _ending(generation, streamed=False)
             for progress in self._runtime.generator.stream(asked, principal, call.cancellation):
                 if isinstance(progress, Partial):
-                    call.show(partial_event(progress))
+                    call.show(partial_event(progress), goes_on=progress.goes_on)
                 else:
                     return _ending(progress, streamed=True)
             raise AssertionError("a stream ends with its generation")  # noqa: TRY301 answered like any fault of ours

@@ -1,4 +1,4 @@
-"""The answer to ``stream: true``: server-sent events, from the first partial object to the final one."""
+"""The answer to ``stream: true``: server-sent events, from the first partial object or patch to the final object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def event(name: str, document: bytes) -> bytes:
 
 
 def partial_event(partial: Partial) -> bytes:
-    """Return the event that shows the object as far as it has come."""
+    """Return the event that shows the object as far as it has come, or what has changed of it."""
+    if partial.patch is not None:
+        return event("patch", as_json({"patch": partial.patch, "attempt": partial.attempt}))
     return event("partial", as_json({"value": partial.value, "attempt": partial.attempt}))
 
 

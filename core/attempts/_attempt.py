@@ -54,7 +54,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The text of an answer so far."""
+    """What the text of an answer goes on with."""
 
     text: str
     n: int

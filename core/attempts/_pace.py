@@ -1,4 +1,4 @@
-"""How often an answer is shown while it is written: each time it is read from its beginning."""
+"""How often an answer is shown while it is written: each time from its beginning, or what is new of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ OFTEN_UP_TO = 4_000
 GROWTH = 8
 """A longer one has grown by this part of it: all readings together are of nine times the text, however it came."""
 
+NEWS = 400
+"""Where only what is new is read and shown, a longer one has grown by this much."""
+
 
 class Pace:
     """The pace of one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_thinned: bool = True) -> None:
+        """Begin; *is_thinned* says whether each time costs what has come so far, and not what is new."""
+        self._is_thinned = is_thinned
         self._shown_at = 0.0
         self._shown_size = 0
 
@@ -20,7 +25,8 @@ class Pace:
         """Whether a text of *size* characters is to be shown at *now*, in seconds; then it counts as shown."""
         if now - self._shown_at < EVERY_SECONDS:
             return False
-        if size > OFTEN_UP_TO and size < self._shown_size + self._shown_size // GROWTH:
+        least = self._shown_size // GROWTH if self._is_thinned else NEWS
+        if size > OFTEN_UP_TO and size < self._shown_size + least:
             return False
         self._shown_at, self._shown_size = now, size
         return True

@@ -53,11 +53,13 @@ class Walk:
         cancellation: Cancellation,
         ends: float,
         unpayable: Mapping[str, str] = _NOBODY,
+        is_thinned: bool = True,
     ) -> None:
         """Make ready to ask *ask* of the route's candidates, until *ends* on the clock's monotonic time.
 
         Each candidate is asked with its own model, mode, length and parameters in place of the ask's. *unpayable* are
-        those that may not be asked, by name, since they have no price; each with the reason.
+        those that may not be asked, by name, since they have no price; each with the reason. *is_thinned* says whether
+        what a stream has shown is read again each time that it goes on.
         """
         self._route = route
         self._ask = ask
@@ -76,6 +78,7 @@ class Walk:
         self._unpayable = unpayable
         self._unreadable: list[str] = []
         """Why candidates cannot read what the messages hold."""
+        self._is_thinned = is_thinned
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
 
@@ -216,27 +219,31 @@ class Walk:
     def _alone(self, state: CandidateState, call: ProviderCall) -> Generator[Piece, None, Reply | None]:
         sent = self._calls.met(call, state.conversation)
         try:
-            answer = yield from self._send(call, sent)
+            answer, rest = yield from self._send(call, sent)
         except ProviderError as error:
             self.failed(state, call, error)
             return None
         except GeneratorExit:
             self.lost(call, Abandoned(self._cancellation.sentence, answer=sent.so_far))
             raise
-        return self.answered(state, call, answer)
+        reply = self.answered(state, call, answer)
+        if reply is not None and rest and not self._is_thinned:  # what has changed is told to its end
+            yield Piece(rest, call.n, sent.form)
+        return reply
 
-    def _send(self, call: ProviderCall, sent: Conversation) -> Generator[Piece, None, Answer]:
+    def _send(self, call: ProviderCall, sent: Conversation) -> Generator[Piece, None, tuple[Answer, str]]:
         coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._ask.stream)
         pieces: list[str] = []
-        size, pace = 0, Pace()
+        size, pace = 0, Pace(is_thinned=self._is_thinned or bool(sent.form.way_back))
         try:
             while True:
                 pieces.append(next(coming))
                 size += len(pieces[-1])
                 if pace.is_due(size, self._clock.monotonic()):
                     yield Piece("".join(pieces), call.n, sent.form)
+                    pieces.clear()
         except StopIteration as end:
-            return end.value
+            return end.value, "".join(pieces)
         finally:
             coming.close()
 

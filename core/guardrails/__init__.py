@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from core.errors import GuardrailBlocked
 from core.messages import Message, mapped
@@ -55,6 +55,15 @@ class Guardrail(Protocol):
 
     def screen_partial(self, text: str) -> Verdict:
         """Judge a *text* that is still being written: what may become forbidden is held back until it is clear."""
+        ...
+
+
+@runtime_checkable
+class Separable(Guardrail, Protocol):
+    """A check that can judge a growing text piece by piece."""
+
+    def settled(self, text: str) -> int:
+        """Return how much of the beginning of *text* may be judged by itself, whatever comes after all of it."""
         ...
 
 
@@ -107,16 +116,96 @@ class Guardrails:
         """
         return _each_text(value, lambda text: self._screen(text, Stage.OUTPUT, [], is_partial=True))
 
+    def screened_text(self) -> ScreenedText:
+        """Return what screens a text of an answer while it is written."""
+        return ScreenedText(self._by_stage[Stage.OUTPUT])
+
     def _screen(self, text: str, stage: Stage, findings: list[Finding], *, is_partial: bool = False) -> str:
         for guardrail in self._by_stage[stage]:
             verdict = guardrail.screen_partial(text) if is_partial else guardrail.screen(text)
             if verdict.ruling is Ruling.ALLOW:
                 continue
             findings.append(Finding(guardrail.name, stage, verdict.ruling, verdict.reason))
-            if verdict.ruling is Ruling.BLOCK:
-                raise GuardrailBlocked(verdict.reason, guardrail=guardrail.name, stage=stage.value)
-            text = verdict.text
+            text = _passed(guardrail, stage, verdict)
         return text
+
+
+class ScreenedText:
+    """A text of an answer while it is written. What is settled of it is screened once, and not kept by any check."""
+
+    _OFTEN_UP_TO = 4_000
+    _GROWTH = 8
+
+    def __init__(self, members: Sequence[Guardrail]) -> None:
+        """Begin with nothing; *members* judge it, each what the one before it lets through."""
+        self._members = members
+        self._unsettled = [""] * len(members)
+        """What each has not judged for good."""
+        self._looked_at = 0
+        """How much that was when all of it was judged for the last time."""
+        self._waiting: list[str] = []
+        self._waiting_size = 0
+        self._settled: list[str] = []
+        self._news: list[str] = []
+        """What of it has not been told."""
+        self._rest = self._told_rest = ""
+        """What is shown behind what is settled, now and when it was told."""
+
+    def add(self, piece: str) -> None:
+        """Go on with *piece*."""
+        self._waiting.append(piece)
+        self._waiting_size += len(piece)
+
+    def news(self, *, is_last: bool = False) -> tuple[str, bool]:
+        """Return what is shown of it since the last time, and whether that goes on from there.
+
+        Else all that is shown comes anew. What is long and not settled is judged again when it has grown by an eighth,
+        or *is_last*.
+
+        Raises:
+            GuardrailBlocked: it may not be shown.
+
+        """
+        self._look(is_last=is_last)
+        fresh = "".join(self._news) + self._rest
+        told, self._told_rest = self._told_rest, self._rest
+        self._news.clear()
+        return (fresh[len(told) :], True) if fresh.startswith(told) else (self.shown(), False)
+
+    def shown(self) -> str:
+        """Return all that has been shown of it."""
+        return "".join(self._settled) + self._told_rest
+
+    def _look(self, *, is_last: bool) -> None:
+        size = sum(map(len, self._unsettled)) + self._waiting_size
+        is_soon = size > self._OFTEN_UP_TO and size < self._looked_at + self._looked_at // self._GROWTH
+        if not self._waiting or (is_soon and not is_last):
+            return
+        piece, self._waiting_size = "".join(self._waiting), 0
+        self._waiting.clear()
+        for place, member in enumerate(self._members):
+            text = self._unsettled[place] + piece
+            end = member.settled(text) if isinstance(member, Separable) else 0
+            piece = _passed(member, Stage.OUTPUT, member.screen(text[:end])) if end else ""
+            self._unsettled[place] = text[end:]
+        self._settled.append(piece)
+        self._news.append(piece)
+        rest = ""
+        for place, member in enumerate(self._members):
+            rest = _passed(member, Stage.OUTPUT, member.screen_partial(self._unsettled[place] + rest))
+        self._rest, self._looked_at = rest, sum(map(len, self._unsettled))
+
+
+def _passed(guardrail: Guardrail, stage: Stage, verdict: Verdict) -> str:
+    """Return the text to go on with after *verdict*.
+
+    Raises:
+        GuardrailBlocked: there is none.
+
+    """
+    if verdict.ruling is Ruling.BLOCK:
+        raise GuardrailBlocked(verdict.reason, guardrail=guardrail.name, stage=stage.value)
+    return verdict.text
 
 
 def _each_text(value: Any, screen: Callable[[str], str]) -> Any:

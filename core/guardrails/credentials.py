@@ -23,6 +23,8 @@ _MAY_BECOME = re.compile(
     r"|xox[A-Za-z0-9-]*|eyJ[\w.-]*)$|-----(?:B(?:[A-Z ]*(?:-{0,5}[\s\S]*)?)?)?$"
 )
 """A beginning of one of the shapes at the end of a text."""
+_BETWEEN = re.compile(r"[^\w.-]")
+"""What stands in no shape but that of a private key."""
 
 
 class Credentials:
@@ -54,6 +56,12 @@ class Credentials:
         if shown == verdict.text:
             return verdict
         return Verdict(Ruling.REDACT, shown, "What may become a credential is held back.")
+
+    def settled(self, text: str) -> int:
+        """Return how much of *text* no credential reaches into: all up to a blank, and to the first private key."""
+        within = text.partition("-----B")[0]
+        last = _BETWEEN.search(within[::-1])
+        return len(within) - last.start() if last else 0
 
 
 GUARDRAIL = Credentials()

@@ -20,6 +20,7 @@ from core.tables import Outcome
 from tests import servers
 from tests.builders import operator
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
+from tests.patched import applied
 from tests.wire.server import WireServer
 
 
@@ -268,6 +269,41 @@ def test_it_fills_in_whatever_stands_around_it(mode: str, model: str, proctor: R
     assert heard.generation.value == A_PERSON
     assert len(heard.partials) >= 3
     assert all(partial.value.keys() <= A_PERSON.keys() for partial in heard.partials)
+
+
+OPTIONAL: dict[str, Any] = {
+    "title": "note",
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "nick": {"type": "string"}, "tags": PERSON["properties"]["tags"]},
+    "required": ["text"],
+}
+
+
+@pytest.mark.usefixtures("every_piece")
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("mode", ["tools", "json_schema", "md_json"])
+@pytest.mark.parametrize(
+    "schema", ["person", OPTIONAL, {"title": "names", "type": "array", "items": {"type": "string"}, "minItems": 2}]
+)
+def test_patches_make_the_object(schema: Any, mode: str, model: str, proctor: Rig) -> None:
+    """In every mode, wrapped or not, also where the way back needs the whole: patches of an attempt make its object."""
+    route = proctor.route(model, mode=mode)
+    asked = {"schema": schema, "route": route, "stream": True, "partials": "patch"}
+    heard = proctor.ask(proctor.tenant(), "invalid-twice" if schema == "person" else "slow-stream", **asked)
+
+    document, attempt = None, 0
+    for partial in heard.partials:
+        assert partial.value is None
+        assert partial.patch
+        if partial.attempt != attempt:
+            assert not partial.goes_on
+            assert (partial.patch[0]["op"], partial.patch[0]["path"]) == ("add", "")
+        else:
+            assert partial.goes_on
+        attempt = partial.attempt
+        document = applied(document, partial.patch)
+    assert document == heard.generation.value
+    assert len(heard.partials) >= 3
 
 
 def test_a_reask_starts_anew(proctor: Rig) -> None:

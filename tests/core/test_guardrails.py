@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from core.errors import GuardrailBlocked
 from core.guardrails import Finding, Guardrails, Ruling, Stage, Verdict
 from core.guardrails.credentials import GUARDRAIL as CREDENTIALS
+from core.guardrails.credentials import Credentials
 from core.guardrails.length import MOST_CHARACTERS
 from core.tables import Outcome
 from tests.corridor import OPENAI, Rig, rig
@@ -56,6 +58,33 @@ class Forbidding:
     def screen_partial(self, text: str) -> Verdict:
         """Block the word."""
         return self.screen(text)
+
+
+class Softening:
+    """A guardrail for tests: what it says of a letter hangs on nothing else, but it does not say so."""
+
+    name = "softening"
+    stages = frozenset({Stage.OUTPUT})
+
+    def screen(self, text: str) -> Verdict:
+        """Soften the text."""
+        return Verdict(Ruling.REDACT, text.replace("k", "g"), "Softened.")
+
+    def screen_partial(self, text: str) -> Verdict:
+        """Soften the text."""
+        return self.screen(text)
+
+
+class Counting(Credentials):
+    """The check for credentials, which counts what it judges."""
+
+    def __init__(self) -> None:
+        self.judged = 0
+
+    def screen(self, text: str) -> Verdict:
+        """Judge *text*."""
+        self.judged += len(text)
+        return super().screen(text)
 
 
 @pytest.mark.parametrize("secret", [*SECRETS.values(), *MORE])
@@ -108,6 +137,45 @@ def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret:
 def test_a_stream_of_harmless_text_is_shown_as_it_comes(text: str) -> None:
     """What cannot become a credential is not held back."""
     assert CREDENTIALS.screen_partial(text).text == text
+
+
+@st.composite
+def cut_texts(draw: st.DrawFn) -> tuple[list[str], bool]:
+    """Draw a text with credentials, and things like them, in pieces; and whether another check follows."""
+    parts = st.text(max_size=12) | st.sampled_from(
+        [*SECRETS.values(), *MORE, *HARMLESS, " ", "\n", "-----", "sk-", "é"]
+    )
+    text = "".join(draw(st.lists(parts, max_size=8)))
+    cuts = sorted({0, len(text), *draw(st.lists(st.integers(0, len(text)), max_size=12))})
+    return [text[start:end] for start, end in itertools.pairwise(cuts)], draw(st.booleans())
+
+
+@given(cut_texts())
+def test_a_growing_text_is_shown_as_if_it_were_read_anew(drawn: tuple[list[str], bool]) -> None:
+    """What is shown of a text piece by piece, its settled part screened once, is what a look at all of it shows."""
+    pieces, is_followed = drawn
+    guardrails = Guardrails([CREDENTIALS, Softening()] if is_followed else [CREDENTIALS])
+    growing, shown, so_far = guardrails.screened_text(), "", ""
+    for piece in pieces:
+        growing.add(piece)
+        so_far += piece
+        news, goes_on = growing.news()
+        shown = shown + news if goes_on else news
+        assert shown == growing.shown() == guardrails.screen_partial(so_far)
+
+
+def test_settled_text_is_not_judged_again() -> None:
+    """Of a long text only what is new is judged; of one that never settles, an eighth must be new."""
+    for piece, most in (("some words ", 3.0), ("oneword", 12.0)):
+        counting = Counting()
+        growing = Guardrails([counting]).screened_text()
+        for _ in range(10_000):
+            growing.add(piece)
+            growing.news()
+        growing.news(is_last=True)
+        assert growing.shown() == piece * 10_000
+        beginning = 4_000 * 4_000 / len(piece)
+        assert counting.judged < most * len(piece) * 10_000 + (beginning if most > 3 else 0)
 
 
 # ── All together ──────────────────────────────────────────────────────────────────────────────────────────────────────

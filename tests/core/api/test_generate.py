@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from core.api import bodies
 from core.principals import LOCAL_OPERATOR
 from tests.core.api.conftest import CITY, House, events
+from tests.patched import applied
 
 ANSWER = {
     "id", "value", "outcome", "schema", "schema_version", "model", "attempts", "usage", "cost_usd", "cost_nano_usd",
@@ -133,6 +134,27 @@ def test_stream_starts_anew(client: TestClient, house: House) -> None:
     numbers = [document["attempt"] for name, document in events(response) if name == "partial"]
     assert numbers == sorted(numbers)
     assert set(numbers) == {1, 2}
+
+
+def test_stream_of_patches(client: TestClient, house: House) -> None:
+    """Patches are told in events of their own; applied in order they give the object, anew with each attempt."""
+    response = client.post("/v1/generate", json=house.ask("invalid+slow-stream", stream=True, partials="patch"))
+    *told, (name, answer) = events(response)
+    assert name == "final"
+    document = None
+    for name, event in told:
+        assert name == "patch"
+        assert bodies.Patch.model_validate(event).model_dump() == event
+        document = applied(document, event["patch"])
+    assert {event["attempt"] for _, event in told} == {1, 2}
+    assert document == answer["value"]
+
+
+def test_partials_of_another_kind(client: TestClient, house: House) -> None:
+    """What is neither whole nor a patch is refused with a sentence."""
+    response = client.post("/v1/generate", json=house.ask(stream=True, partials="diff"))
+    assert (response.status_code, response.json()["code"]) == (422, "invalid")
+    assert "'partials'" in response.json()["detail"]
 
 
 def test_stream_that_fails_in_its_middle(client: TestClient, house: House) -> None:

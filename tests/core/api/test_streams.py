@@ -86,6 +86,29 @@ def test_a_slow_reader_skips() -> None:
     assert bodies[-2:] == [event("partial", b"499"), event("final", b"[1]")]
 
 
+def test_a_slow_reader_loses_no_patch() -> None:
+    """What goes on from what was shown waits for a slow reader, in order; a new beginning takes its place."""
+
+    def work(call: InFlightRequest) -> Ending:
+        for number in range(100):
+            call.show(event("patch", b"%d" % number), goes_on=number not in (0, 50))
+        return FINAL
+
+    async def serve() -> list[bytes]:
+        """Serve one stream."""
+        requests = InFlightRequests(1)
+        bodies = await sent(begun(requests, work), keep_alive_seconds=5, pause_seconds=0.02)
+        requests.close()
+        return bodies
+
+    bodies = asyncio.run(serve())
+    told = b"".join(bodies[:-1])
+    assert told.endswith(b"".join(event("patch", b"%d" % number) for number in range(50, 100)))
+    assert told.count(b"event: patch") >= 50
+    assert len(bodies) < 20
+    assert bodies[-1] == event("final", b"[1]")
+
+
 def test_a_reader_who_goes() -> None:
     """A stream that can no longer be sent ends its call."""
 
