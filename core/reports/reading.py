@@ -50,6 +50,13 @@ class Reading:
             self._store.prepare(sql.replace("{tenant}", condition)), {**bound, **own}
         ).all()
 
+    def word_of(self, column: str, name: str) -> str:
+        """Return the SQL that reads the text *name* of an object in the JSON *column*; empty where there is none."""
+        found = (
+            f"json_extract({column}, '$.{name}')" if self._store.is_sqlite else f"CAST({column} AS JSON) ->> '{name}'"
+        )
+        return f"COALESCE({found}, '')"
+
     def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
         return self._connection.execute(statement.where(visible(self.scope, tenant))).all()

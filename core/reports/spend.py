@@ -17,7 +17,7 @@ from core.pricing import MOST_NAMES, other_names, usd
 from core.reports.bought import AttemptCell, Bought, CallCell, by, by_model, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls
+from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls, served
 from core.reports.windows import Window
 
 COLUMNS = (
@@ -132,6 +132,20 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
         reasons=_reasons(reading, window, [row.model for row in attempted], names),
         over_time=_over_time(window, attempted, reading.name_of),
     )
+
+
+def services(reading: Reading, window: Window) -> list[Line]:
+    """Return what was bought in each service tier and region, the dearest first; nothing where all was the usual."""
+    sql = served(reading.word_of("a.billing", "tier"), reading.word_of("a.billing", "geo"))
+    found = by_model([], (AttemptCell(*row) for row in _asked(reading, sql, window, {})))
+    if found.keys() <= {" "}:
+        return []
+    names = {key: (key.partition(" ")[0], key.partition(" ")[2]) for key in found}
+    return _sorted(Line(key=_served(*names[key]), names=names[key], bought=bought) for key, bought in found.items())
+
+
+def _served(tier: str, geo: str) -> str:
+    return f"{tier or 'standard'}, in {geo}" if geo else tier or "standard"
 
 
 def verified(reading: Reading) -> Verified | None:

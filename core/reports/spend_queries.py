@@ -87,6 +87,12 @@ GROUP BY {heads}, CASE WHEN n.is_shown = 0 THEN '' ELSE c.model END
 """
 
 
+def served(tier: str, geo: str) -> str:
+    """Return the question for cells of attempts by service tier and region, which these read; both before a blank."""
+    asked = "a.provider || '/' || a.model AS model"
+    return _ATTEMPT_CELLS.replace(asked, f"{tier} || ' ' || {geo} AS model")
+
+
 def _folded(cells: str, heads: str, figures: Sequence[str], first: str, known: str) -> str:
     summed = ",\n    ".join(f"CAST(SUM(c.{name}) AS BIGINT) AS {name}" for name in figures)
     parts = {"{cells}": cells, "{heads}": heads, "{figures}": summed, "{first}": first, "{known}": known}

@@ -18,7 +18,7 @@ from core.pricing import usd
 from core.reports.bought import Bought
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.spend import COLUMNS, Line, bounds, spend
+from core.reports.spend import COLUMNS, Line, bounds, services, spend
 from core.reports.spend_queries import LEDGER, OUTSIDE
 from core.reports.windows import Window
 
@@ -41,6 +41,8 @@ class Statement:
     total: Bought
     models: Sequence[Line]
     schemas: Sequence[Line]
+    services: Sequence[Line]
+    """By service tier and region, as the providers billed; empty where all was standard and in no region."""
     charged_nano_usd: int
     """What the ledger of the tenant-wide budget holds for the month's calls."""
     outside_nano_usd: int
@@ -62,16 +64,21 @@ class Statement:
         return [line for line in self.models if line.bought.unpriced_attempts]
 
     def frame(self) -> Frame:
-        """Return every line: ``tenant month timezone part model schema version``, then figures; exact money last.
+        """Return every line: ``tenant month timezone part model schema version tier region``, figures, exact money.
 
-        ``part`` is ``total``, ``model`` or ``schema``. The lines of ``schema`` add up to the total, in every figure;
-        those of ``model`` in everything but calls, as a call that fell back asked two.
+        ``part`` is ``total``, ``model``, ``schema`` or ``service``. The lines of ``schema`` add up to the total, in
+        every figure; those of ``model`` in everything but calls, as a call that fell back asked two. Those of
+        ``service`` add up in what attempts cost and used; there are none where all was standard.
         """
         who = (self.tenant, self.month, self.timezone)
-        rows = [(*who, "total", None, None, None, *_row(self.total))]
-        rows += [(*who, "model", line.names[0], None, None, *_row(line.bought)) for line in self.models]
-        rows += [(*who, "schema", None, *line.names, *_row(line.bought)) for line in self.schemas]
-        heads = ("tenant", "month", "timezone", "part", "model", "schema", "version")
+        rows = [(*who, "total", *[None] * 5, *_row(self.total))]
+        rows += [(*who, "model", line.names[0], *[None] * 4, *_row(line.bought)) for line in self.models]
+        rows += [(*who, "schema", None, *line.names, None, None, *_row(line.bought)) for line in self.schemas]
+        rows += [
+            (*who, "service", None, None, None, line.names[0] or "standard", line.names[1] or None, *_row(line.bought))
+            for line in self.services
+        ]
+        heads = ("tenant", "month", "timezone", "part", "model", "schema", "version", "tier", "region")
         return frame((*heads, *_FIGURES, *_EXACT), rows)
 
 
@@ -112,6 +119,7 @@ def statement(
         total=bought.total,
         models=bought.models,
         schemas=bought.schemas,
+        services=services(reading, window),
         charged_nano_usd=charged,
         outside_nano_usd=outside,
     )

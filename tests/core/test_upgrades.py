@@ -234,3 +234,63 @@ def test_opening_balances_keep_their_money(old: Store) -> None:
         assert session.get(LedgerEntry, entry.id) == entry
     found = till.budgets.verify()
     assert (found.ok, found.difference_nano_usd, till.account()) == (True, 0, stood)
+
+
+def test_how_calls_were_billed_goes_and_comes(old: Store) -> None:
+    """Attempts of older releases were billed as usual; of newer ones that goes on the way back; money stays."""
+    old.migrate()
+    told = {"tier": "priority", "remark": "odd"}
+    with old.writing() as session:
+        attempts = {one.id: one for one in session.exec(select(AttemptRow))}
+        assert {one.billing for one in attempts.values()} == {None} == {one.family for one in attempts.values()}
+        attempts["t1"].billing, attempts["t1"].family = told, "openai/gpt-4o-mini"
+        attempts["t2"].error_code = "key_rejected"
+        session.add_all(attempts.values())
+    costs = {name: one.cost_nano_usd for name, one in attempts.items()}
+
+    for revision in (10, 8):
+        old.migrate(f"-{int(NEWEST) - revision}")
+        known = sqlalchemy.inspect(old.engine)
+        columns = {one["name"] for one in known.get_columns("attempt")}
+        assert {"billing", "family"} & columns == ({"billing", "family"} if revision > 8 else set())
+        assert "ix_attempt_rejected" not in {one["name"] for one in known.get_indexes("attempt")}
+        old.migrate()
+        assert "ix_attempt_rejected" in {one["name"] for one in sqlalchemy.inspect(old.engine).get_indexes("attempt")}
+        with old.reading() as session:
+            again = {one.id: one for one in session.exec(select(AttemptRow))}
+        assert {name: one.cost_nano_usd for name, one in again.items()} == costs
+        assert again["t1"].billing == (told if revision > 8 else None)
+
+
+def test_labels_begin_without_a_past(old: Store) -> None:
+    """A label that an older release moved stays where it is; which version it named before is not known."""
+    old.migrate("0009")
+    with old.engine.begin() as connection:
+        known = sqlalchemy.MetaData()
+        known.reflect(connection)
+        rows = {"schema": {}, "schema_version": {"version": 3}, "schema_label": {"label": "production"}}
+        for table, row in ((known.tables[name], row) for name, row in rows.items()):
+            usual = {column.name: _USUAL[type(column.type)] for column in table.columns if not column.nullable}
+            connection.execute(table.insert().values(**usual | row))
+
+    for _ in range(2):
+        old.migrate()
+        with old.engine.connect() as connection:
+            label = connection.exec_driver_sql(
+                "SELECT label, version_id, version_before, moved_at, moved_by FROM schema_label"
+            ).one()
+            assert tuple(label) == ("production", "invoice", None, None, "")
+            assert tuple(connection.exec_driver_sql("SELECT version, source FROM schema_version").one()) == (3, "")
+        old.migrate(f"-{int(NEWEST) - 9}")
+        with old.engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT version_id FROM schema_label").scalar_one() == "invoice"
+
+
+_USUAL: dict[Any, Any] = {
+    sqlalchemy.VARCHAR: "invoice",
+    sqlalchemy.TEXT: "{}",
+    sqlalchemy.INTEGER: 1,
+    sqlalchemy.BIGINT: 0,
+    sqlalchemy.BOOLEAN: False,
+}
+"""What a column of a kind holds that no row names."""
