@@ -98,7 +98,7 @@ def _told(bill: Statement) -> str:
         _summed_up(bill.total),
         _lines("MODEL", bill.models),
         _lines("SCHEMA", bill.schemas),
-        *([_lines("SERVICE", bill.services)] if bill.services else []),
+        *([_lines("TIER", bill.tiers)] if bill.tiers else []),
         (
             f"Saved: {usd(bill.total.cache_saved)} by providers' caches, {usd(bill.total.answers_saved)} by "
             f"{_many(bill.total.answers, 'answer')} from the cache."

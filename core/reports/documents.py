@@ -51,9 +51,9 @@ def statement_document(bill: Statement) -> dict[str, Any]:
         "difference_nano_usd": bill.difference_nano_usd,
         "by_model": [{"model": line.key} | bought_document(line.bought) for line in bill.models],
         "by_schema": [_schema(line) | bought_document(line.bought) for line in bill.schemas],
-        "by_service": [
+        "by_tier": [
             {"tier": tier or "standard", "region": region or None} | bought_document(line.bought)
-            for line in bill.services
+            for line in bill.tiers
             for tier, region in [line.names]
         ],
     }

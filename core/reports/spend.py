@@ -134,7 +134,7 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
     )
 
 
-def services(reading: Reading, window: Window) -> list[Line]:
+def tier_lines(reading: Reading, window: Window) -> list[Line]:
     """Return what was bought in each service tier and region, the dearest first; nothing where all was the usual."""
     sql = served(reading.word_of("a.billing", "tier"), reading.word_of("a.billing", "geo"))
     found = by_model([], (AttemptCell(*row) for row in _asked(reading, sql, window, {})))

@@ -18,7 +18,7 @@ from core.pricing import usd
 from core.reports.bought import Bought
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
-from core.reports.spend import COLUMNS, Line, bounds, services, spend
+from core.reports.spend import COLUMNS, Line, bounds, spend, tier_lines
 from core.reports.spend_queries import LEDGER, OUTSIDE
 from core.reports.windows import Window
 
@@ -41,7 +41,7 @@ class Statement:
     total: Bought
     models: Sequence[Line]
     schemas: Sequence[Line]
-    services: Sequence[Line]
+    tiers: Sequence[Line]
     """By service tier and region, as the providers billed; empty where all was standard and in no region."""
     charged_nano_usd: int
     """What the ledger of the tenant-wide budget holds for the month's calls."""
@@ -66,17 +66,17 @@ class Statement:
     def frame(self) -> Frame:
         """Return every line: ``tenant month timezone part model schema version tier region``, figures, exact money.
 
-        ``part`` is ``total``, ``model``, ``schema`` or ``service``. The lines of ``schema`` add up to the total, in
+        ``part`` is ``total``, ``model``, ``schema`` or ``tier``. The lines of ``schema`` add up to the total, in
         every figure; those of ``model`` in everything but calls, as a call that fell back asked two. Those of
-        ``service`` add up in what attempts cost and used; there are none where all was standard.
+        ``tier`` add up in what attempts cost and used; there are none where all was standard.
         """
         who = (self.tenant, self.month, self.timezone)
         rows = [(*who, "total", *[None] * 5, *_row(self.total))]
         rows += [(*who, "model", line.names[0], *[None] * 4, *_row(line.bought)) for line in self.models]
         rows += [(*who, "schema", None, *line.names, None, None, *_row(line.bought)) for line in self.schemas]
         rows += [
-            (*who, "service", None, None, None, line.names[0] or "standard", line.names[1] or None, *_row(line.bought))
-            for line in self.services
+            (*who, "tier", None, None, None, line.names[0] or "standard", line.names[1] or None, *_row(line.bought))
+            for line in self.tiers
         ]
         heads = ("tenant", "month", "timezone", "part", "model", "schema", "version", "tier", "region")
         return frame((*heads, *_FIGURES, *_EXACT), rows)
@@ -119,7 +119,7 @@ def statement(
         total=bought.total,
         models=bought.models,
         schemas=bought.schemas,
-        services=services(reading, window),
+        tiers=tier_lines(reading, window),
         charged_nano_usd=charged,
         outside_nano_usd=outside,
     )

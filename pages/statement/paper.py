@@ -85,7 +85,7 @@ def paper(bill: Statement) -> str:
             _table("Model", bill.models, total),
             "<h3>By schema</h3>",
             _table("Schema", bill.schemas, total),
-            *_services(bill),
+            *_tiers(bill),
             "<h3>What these sums hold</h3>",
             *(f"<p>{said}</p>" for said in _said(bill)),
             "</article>",
@@ -93,11 +93,11 @@ def paper(bill: Statement) -> str:
     )
 
 
-def _services(bill: Statement) -> tuple[str, ...]:
-    if not bill.services:
+def _tiers(bill: Statement) -> tuple[str, ...]:
+    if not bill.tiers:
         return ()
     said = "As the providers billed: what is standard is in no region."
-    return ("<h3>By service tier and region</h3>", f"<p>{said}</p>", _table("Service", bill.services, bill.total))
+    return ("<h3>By service tier and region</h3>", f"<p>{said}</p>", _table("Service", bill.tiers, bill.total))
 
 
 def _due(total: Bought) -> str:

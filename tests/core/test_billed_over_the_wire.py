@@ -93,6 +93,6 @@ def test_the_statement_says_how_it_was_billed(proctor: Rig) -> None:
         proctor.wire.plays(Scripted.whole(answer))  # pyright: ignore[reportAttributeAccessIssue] as above
         assert proctor.ask(tenant_of(proctor), route=proctor.route(model, mode="json_schema")).error is None, what
     bill = proctor.runtime.reports.statement(LOCAL_OPERATOR, tenant_of(proctor).id)
-    assert {line.key for line in bill.services} == {"priority", "standard, in us", "standard"}
-    assert sum(line.bought.spent for line in bill.services) == bill.total.spent
+    assert {line.key for line in bill.tiers} == {"priority", "standard, in us", "standard"}
+    assert sum(line.bought.spent for line in bill.tiers) == bill.total.spent
     assert bill.difference_nano_usd == 0

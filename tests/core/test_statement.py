@@ -112,18 +112,18 @@ class TestParts:
         for billing in (*billed, remarked, billed[1]):
             builders.save(store, *call(Outcome.VALID_FIRST_TRY, billing, at=NOW - DAY))
         bill = reports.statement(LOCAL_OPERATOR, "acme")
-        assert [(line.key, line.bought.attempts, line.bought.spent) for line in bill.services] == [
+        assert [(line.key, line.bought.attempts, line.bought.spent) for line in bill.tiers] == [
             ("priority", 2, 200),
             ("standard", 2, 200),
             ("priority, in us", 1, 100),
         ]
-        rows = [row for row in bill.frame().to_dict("records") if row["part"] == "service"]
+        rows = [row for row in bill.frame().to_dict("records") if row["part"] == "tier"]
         assert [(row["tier"], row["attempts"]) for row in rows] == [("priority", 2), ("standard", 2), ("priority", 1)]
         assert [row["region"] == "us" for row in rows] == [False, False, True]
         for name in ("attempts", "useful_nano_usd", "discarded_nano_usd", "input_tokens", "estimated_nano_usd"):
             total = next(row for row in bill.frame().to_dict("records") if row["part"] == "total")
             assert sum(row[name] for row in rows) == total[name], name
-        assert [one["region"] for one in statement_document(bill)["by_service"]] == [None, None, "us"]
+        assert [one["region"] for one in statement_document(bill)["by_tier"]] == [None, None, "us"]
 
     def test_unpriced_models_are_named(self, reports: Reports, store: Store) -> None:
         """A model without a price is named with its attempts, and its money is in no sum."""
