@@ -101,7 +101,7 @@ def _consequence(name: str, label: str | None, there: SchemaSummary | None) -> s
     """Say what saving does."""
     what = f"{code(name)} is there: this becomes its version {there.latest + 1}" if there else f"{code(name)} is new"
     if label is None:
-        return f":small[{what}; it is found by its number alone, and callers get what they got.]"
+        return f":small[{what}; it is found by its number alone. The same content is kept once.]"
     before = f", which is version {there.labels[label]} now" if there and label in there.labels else ""
     warns = ":orange[Programs get it from the next call on.] " if label == PRODUCTION and there else ""
     return f":small[{what}; the label {plain(label)}{before} moves to it. {warns}The same content is kept once.]"
