@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from core.attempts._causes import context_window
 from core.attempts._terms import MORE_TOKENS_TIMES, Candidate, Cause, RouteTerms
-from core.providers import Conversation
+from core.providers import Answer, Conversation, ProviderError
+from core.providers.reading.objects import is_finished
 from core.tables import AttemptKind
 
 
@@ -58,6 +61,21 @@ class CandidateState:
     def name(self) -> str:
         """The candidate's."""
         return self.candidate.name
+
+    def whole(self, error: ProviderError) -> Answer | None:
+        """Return the answer of *error*, if it was cut behind its valid object, and not within another one."""
+        if not error.may_be_whole:
+            return None
+        likeliest = error.answer.text
+        around = (text for text in error.answer.others if likeliest in text)
+        if not is_finished(likeliest) or not all(map(is_finished, around)):
+            return None
+        answer = replace(error.answer, others=())
+        try:
+            self.conversation.read(answer)
+        except ValidationError:
+            return None
+        return answer
 
     def give_up(self, cause: Cause | None) -> None:
         """Ask it no more."""

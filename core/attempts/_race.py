@@ -21,8 +21,8 @@ class Referee(Protocol):
         """Take in an answer: a reply if it is valid."""
         ...
 
-    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> None:
-        """Take in a call that gave no answer."""
+    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> Reply | None:
+        """Take in a call that gave no answer, or one that was cut: a reply if it is valid all the same."""
         ...
 
     def lost(self, call: ProviderCall, gone: Abandoned) -> None:
@@ -87,8 +87,7 @@ class Race:
         try:
             answer = runner.pending.answer()
         except ProviderError as error:
-            self._referee.failed(runner.state, runner.call, error)
-            return None
+            return self._referee.failed(runner.state, runner.call, error)
         return self._referee.answered(runner.state, runner.call, answer)
 
     def _end(self, runner: _Runner) -> None:

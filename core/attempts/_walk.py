@@ -221,8 +221,7 @@ class Walk:
         try:
             answer, rest = yield from self._send(call, sent)
         except ProviderError as error:
-            self.failed(state, call, error)
-            return None
+            return self.failed(state, call, error)
         except GeneratorExit:
             self.lost(call, Abandoned(self._cancellation.sentence, answer=sent.so_far))
             raise
@@ -271,8 +270,13 @@ class Walk:
         self._calls.answered(call, answer, outcome, valid=True)
         return Reply(getattr(value, "value", value), outcome, state.candidate)
 
-    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> None:
-        """Take in a call that gave no answer: the candidate is asked again or given up."""
+    def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> Reply | None:
+        """Take in a call that gave no answer: the candidate is asked again or given up.
+
+        An answer that was cut, but behind its object, is one: what is valid is not paid for again.
+        """
+        if (whole := state.whole(error)) is not None:
+            return self.answered(state, call, whole)
         self._calls.failed(call, error)
         self._stop_if_left()
         if isinstance(error, NotSent):  # who else is asked would lack it too, and all the sooner
@@ -290,6 +294,7 @@ class Walk:
             state.retry(seconds)
         else:
             state.give_up(cause)
+        return None
 
     def lost(self, call: ProviderCall, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""

@@ -128,6 +128,8 @@ class ProviderError(Exception):
     was_sent: bool = True
     """Whether the provider may have worked for it, so that unknown usage must be estimated."""
 
+    may_be_whole: bool = False
+    """Whether ``answer`` may hold the whole object although it was cut."""
     told_all: bool = True
     """Whether usage on ``answer`` is final; if not, it may be a beginning only, and the rest is estimated."""
 

@@ -205,12 +205,16 @@ class _Conversation:
         answer = told.answer(reading.said, reading.texts)
         if reading.is_refused:
             raise Refused("The model declined to answer.", answer=answer)
+        # The input of a tool is an object even where it was cut: Anthropic leaves out what it could not read.
+        is_as_written = not any(block["type"] == "tool_use" for block in reading.said)
         if told.finish_reason == "model_context_window_exceeded":
             full = ContextOverflow("The answer ran into the end of the model's context.", answer=answer)
-            full.was_sent = True
+            full.was_sent, full.may_be_whole = True, is_as_written
             raise full
         if told.finish_reason == "max_tokens":
-            raise Truncated(f"The answer ran into the limit of {self._ask.max_tokens} tokens.", answer=answer)
+            cut = Truncated(f"The answer ran into the limit of {self._ask.max_tokens} tokens.", answer=answer)
+            cut.may_be_whole = is_as_written
+            raise cut
         return answer
 
     def read(self, answer: Answer) -> BaseModel:

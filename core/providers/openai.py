@@ -34,7 +34,7 @@ from core.providers._families import wants_completion_tokens
 from core.providers._media import media_tokens
 from core.providers._messages import data_bytes, in_chat, in_responses, messages_of, sent_by
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
-from core.providers.reading.chat_message import ChatMessage, choice_of, read_choice, usage_in
+from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
 from core.providers.reading.parts import word
 from core.providers.reading.response_output import ResponseOutput, read_response, usage_told
@@ -326,7 +326,9 @@ def _in_input(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stop_if_cut(finish_reason: str | None, max_tokens: int, answer: Answer) -> None:
-    if finish_reason in ("length", "max_output_tokens", "max_tokens"):
-        raise Truncated(f"The answer ran into the limit of {max_tokens} tokens.", answer=answer)
+    if finish_reason in CUT:
+        cut = Truncated(f"The answer ran into the limit of {max_tokens} tokens.", answer=answer)
+        cut.may_be_whole = True
+        raise cut
     if finish_reason == "content_filter":
         raise Filtered("The provider's content filter stopped the answer.", answer=answer)

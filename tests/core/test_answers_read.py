@@ -166,6 +166,10 @@ WHOLE_CHAT: dict[str, tuple[str, dict[str, Any]]] = {
             ],
         ),
     ),
+    "cut behind the object": ("json", completion({"content": TEXT + " \n" * 99}, "length")),
+    "cut in prose behind the object": ("md_json", completion({"content": f"```json\n{TEXT}\n```\nThat is"}, "length")),
+    "cut behind the call": ("tools", completion({"tool_calls": [call(TEXT)]}, "length")),
+    "cut in another call": ("tools", completion({"tool_calls": [call(TEXT), call(AL[:9], id="c2")]}, "length")),
     "usage in the choice": (
         "json",
         completion({}, choices=[{"message": {"content": TEXT}, "finish_reason": "stop", "usage": USAGE}], usage=None),
@@ -346,6 +350,33 @@ def test_a_part_of_a_broken_object_is_no_answer(chat: Rig, mode: str) -> None:
         assert [one.outcome for one in heard.generation.attempts] == [Outcome.INVALID, Outcome.INVALID]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"content": TEXT + "\n" + AL[:9]},
+        {"content": f"```json\n{TEXT}\n```\nOr rather:\n```json\n{AL[:9]}"},
+        {"content": INNER},
+        {"content": TEXT[:-1]},
+        {"content": f"<think>Perhaps {TEXT}. No, "},
+        {"content": "", "reasoning_content": TEXT},
+        {"content": '{"name":"Zo"}'},
+        {"content": "[]"},
+        {"tool_calls": [call(AL[:9]), call(TEXT, id="c2")]},
+        {"tool_calls": [call("")]},
+    ],
+)
+def test_what_was_cut_before_its_end(told: dict[str, Any], chat: Rig) -> None:
+    """It stays cut, whole and streamed: a draft in it is not what the model meant."""
+    calls = [one | {"index": n} for n, one in enumerate(told.get("tool_calls", ()))]
+    delta = told | ({"tool_calls": calls} if calls else {})
+    for stream, answer in (
+        (False, Scripted.whole(completion(told, "length"))),
+        (True, Scripted.streamed(events(chunk(delta), chunk({}, "length"), TOLD))),
+    ):
+        heard = ask(chat, answer, mode="tools" if calls else "json", stream=stream)
+        assert [one.outcome for one in heard.generation.attempts] == [Outcome.TRUNCATED]
+
+
 @pytest.mark.parametrize("arguments", ["", " ", None, {}])
 def test_empty_arguments(chat: Rig, arguments: Any) -> None:
     """To a schema without required fields they are an empty object, whole and streamed."""
@@ -403,6 +434,10 @@ RESPONSES: dict[str, tuple[str, dict[str, Any]]] = {
     "two calls, one asked for": ("tools", response(function(AL, "search"), function(TEXT))),
     "arguments as an object": ("tools", response(function(ZO))),
     "the object in the place of a call": ("tools", response(message(TEXT))),
+    "cut behind the object": (
+        "json_schema",
+        response(message(TEXT + "\n" * 50), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+    ),
 }
 
 
@@ -511,6 +546,29 @@ def test_a_message(odd: str, way: str, chat: Rig) -> None:
     stream = streamed(body, named=way == "streamed")
     heard = ask(chat, Scripted.streamed(stream, *range(0, len(stream), 13)), model=ANTHROPIC, mode=mode, stream=True)
     assert is_read(heard)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("content", "mode", "reason", "code"),
+    [
+        (block(TEXT + "\n" * 50), "json_schema", "max_tokens", None),
+        (block(TEXT + "\n" * 50), "json_schema", "model_context_window_exceeded", None),
+        (block(TEXT[:-1]), "json_schema", "max_tokens", "truncated"),
+        (block(TEXT + AL[:9]), "json_schema", "model_context_window_exceeded", "context_overflow"),
+        (use(ZO), "tools", "max_tokens", "truncated"),
+    ],
+)
+def test_a_message_that_was_cut(
+    content: dict[str, Any], mode: str, reason: str, code: str | None, chat: Rig, *, stream: bool
+) -> None:
+    """Behind its object, it is an answer. The input of a tool is an object even where it was cut, so it is none."""
+    body = anthropic(content, stop_reason=reason)
+    answer = Scripted.streamed(streamed(body)) if stream else Scripted.whole(body)
+    heard = ask(chat, answer, model=ANTHROPIC, mode=mode, stream=stream)
+    if code is None:
+        assert is_read(heard)
+    assert [one.error_code for one in heard.generation.attempts] == [code]
 
 
 def test_a_block_whose_beginning_was_lost(chat: Rig) -> None:

@@ -12,7 +12,8 @@ from core.providers.reading.growth import Contents, GrowingText, Grown, called_f
 from core.providers.reading.objects import is_object
 from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
-_CUT = ("length", "max_tokens", "max_output_tokens")
+CUT = ("length", "max_tokens", "max_output_tokens")
+"""Reasons to stop that mean a limit of tokens."""
 
 
 @dataclass(slots=True)
@@ -166,7 +167,7 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
     if not message:
         return None
     finish_reason = word(choice, "finish_reason")
-    is_cut = finish_reason in _CUT
+    is_cut = finish_reason in CUT
     calls, content = _calls(message), _content(message)
     is_refused = bool(_refusal(message)) or finish_reason == "refusal"
     if calls:
@@ -180,7 +181,8 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
         return Contents(texts, {"role": "assistant", "content": None, "tool_calls": said}, finish_reason, is_refused)
     texts = of_blocks([content])
     thoughts = text(message, "reasoning_content") or text(message, "reasoning")
-    if not content.strip() and is_object(thoughts):  # some servers take all of an answer for its thoughts
+    # Some servers take all of an answer for its thoughts; of one that was cut, they may be just that.
+    if not content.strip() and not is_cut and is_object(thoughts):
         texts = (thoughts, *texts)
     return Contents(texts, {"role": "assistant", "content": content}, finish_reason, is_refused)
 

@@ -12,6 +12,7 @@ MOST_TEXTS = 16
 _FENCE = re.compile(r"```[\w+-]*[ \t]*\r?\n?(.*?)```", re.DOTALL)
 _OPEN_FENCE = re.compile(r"\A\s*```[\w+-]*[ \t]*\r?\n")
 _THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
+_OPEN_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>")
 _OPENING = re.compile(r"[{\[]")
 _SIGN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[{}\[\]]', re.DOTALL)
 
@@ -57,6 +58,22 @@ def _objects(text: str) -> Iterator[str]:
         if is_json(span):
             yield span
         at = end
+
+
+def is_finished(written: str) -> bool:
+    """Whether *written*, which was cut, holds an object or list, and was not cut within another, or within thoughts."""
+    text = written.lstrip("\ufeff")
+    if thought := _THOUGHT.match(text):
+        text = text[thought.end() :]
+    elif _OPEN_THOUGHT.match(text):
+        return False
+    at, is_found = 0, False
+    while opened := _OPENING.search(text, at):
+        end = _end(text, opened.start())
+        if end is None:
+            return False
+        is_found, at = is_found or is_json(text[opened.start() : end]), end
+    return is_found
 
 
 def _end(text: str, at: int) -> int | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.providers.reading.chat_message import arguments_of
+from core.providers.reading.chat_message import CUT, arguments_of
 from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, of_blocks
 from core.providers.reading.parts import count, merge, part, parts, text, word
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done")
-_CUT = ("max_output_tokens", "max_tokens", "length")
 
 
 class ResponseOutput:
@@ -128,7 +127,7 @@ def read_response(response: Mapping[str, Any], tool: str) -> Contents | None:
     if not calls:
         return Contents(of_blocks(blocks), None, finish_reason, is_refused)
     order = called_first([(text(one, "name"), "") for one in calls], tool)
-    spare = "" if finish_reason in _CUT else "{}"
+    spare = "" if finish_reason in CUT else "{}"
     written = [arguments_of(calls[place].get("arguments")).strip() or spare for place in order]
     first = calls[order[0]]
     named = {"call_id": text(first, "call_id"), "name": text(first, "name"), "arguments": written[0]}
