@@ -17,6 +17,7 @@ from tests.bench import (
     money,
     schemas,
     statements,
+    stream,
     trips,
     walls,
 )
@@ -31,6 +32,7 @@ BENCHES = {
     "breakers": breakers.run,
     "walls": walls.run,
     "answers": answers.run,
+    "stream": stream.run,
     "trips": trips.run,
     "statements": statements.run,
 }

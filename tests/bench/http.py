@@ -31,7 +31,7 @@ def run(wire_url: str, folder: Path) -> None:
         "PORT": str(port),
         "HOST": "127.0.0.1",
     }
-    key = _prepared(environment)
+    key = prepared(environment)
     command = [str(ROOT / ".venv/bin/proctor"), "serve"]
     url = f"http://127.0.0.1:{port}"
     with serving(command, environment, f"{url}/health"):
@@ -58,7 +58,7 @@ def run(wire_url: str, folder: Path) -> None:
     table("HTTP: POST /v1/generate, everything recorded", rows)
 
 
-def _prepared(environment: dict[str, str]) -> str:
+def prepared(environment: dict[str, str]) -> str:
     """Make a tenant with a budget, and return its key."""
 
     def proctor(*words: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,8 @@ class Scripted:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cuts: Sequence[int] = ()
     """Where the body is cut into pieces."""
+    pause_seconds: float = 0.0
+    """Before each piece, on the whole: pauses that are too short to be kept are saved up."""
     is_broken_off: bool = False
     """Whether the connection is closed before the end of the body is told."""
 
@@ -32,9 +34,9 @@ class Scripted:
         return cls(orjson.dumps(body), status=status, headers={n.replace("_", "-"): v for n, v in headers.items()})
 
     @classmethod
-    def streamed(cls, body: bytes, *cuts: int, is_broken_off: bool = False) -> Scripted:
+    def streamed(cls, body: bytes, *cuts: int, is_broken_off: bool = False, pause_seconds: float = 0.0) -> Scripted:
         """Return an answer as server-sent events."""
-        return cls(body, "text/event-stream", cuts=cuts, is_broken_off=is_broken_off)
+        return cls(body, "text/event-stream", cuts=cuts, is_broken_off=is_broken_off, pause_seconds=pause_seconds)
 
     @property
     def pieces(self) -> list[bytes]:
@@ -58,6 +60,8 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self._answers: list[Scripted] = []
+        self.answers: Callable[[dict[str, Any]], Scripted] | None = None
+        """What answers by what is asked, in the place of those that are played."""
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._port = 0
@@ -115,11 +119,19 @@ class ScriptedServer:
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         named = {name.lower(): value.strip() for name, _, value in lines}
         self.asked.append(orjson.loads(await reader.readexactly(int(named["content-length"]))))
-        answer = self._answers[min(len(self.asked), len(self._answers)) - 1]
+        answer = (
+            self.answers(self.asked[-1])
+            if self.answers
+            else self._answers[min(len(self.asked), len(self._answers)) - 1]
+        )
         told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
         head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]
         writer.write(("\r\n".join(head_lines) + "\r\n\r\n").encode())
-        for piece in answer.pieces:
+        began = asyncio.get_running_loop().time()
+        for count, piece in enumerate(answer.pieces):
+            ahead = began + count * answer.pause_seconds - asyncio.get_running_loop().time()
+            if ahead > 0.002:
+                await asyncio.sleep(ahead)
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await writer.drain()
             await asyncio.sleep(0)
