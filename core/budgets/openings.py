@@ -51,6 +51,10 @@ AND (SELECT COALESCE(SUM(attempts), 0) FROM repricing) = :repriced"""
 # What is spent on those that are out, and on those that may come back: they are counted by themselves, once they ended.
 _SPENT_APART = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
 WHERE account_id = :account_id AND generation_id IN :ids"""
+# What a first release charged for calls that it kept no attempt of: no call's cost explains it.
+_UNEXPLAINED = """SELECT CAST(COALESCE(SUM(nano_usd), 0) AS BIGINT) FROM ledger_entry
+WHERE account_id = :account_id AND attempt_id IS NULL AND kind IN ('charge', 'refund')
+AND generation_id NOT IN :ids"""
 _OUT = "SELECT generation_id FROM reservation WHERE tenant_id = :tenant_id"
 _LOST = """SELECT id FROM generation WHERE tenant_id = :tenant_id AND error_code = 'lost'
 AND started_at >= :starts_at AND started_at < :ends_at AND started_at >= :settled"""
@@ -115,11 +119,12 @@ class Openings:
             repricings, repriced = _first(connection, _REPRICED, {})
             out = _ids(connection, _OUT, tenant) + _ids(connection, _LOST, tenant | times)
             apart = _first(connection, _SPENT_APART, {"account_id": account_id, "ids": out})
+            unexplained = _first(connection, _UNEXPLAINED, {"account_id": account_id, "ids": out})
             recent = {"since": micros(now - LONGEST_CALL - SKEW), "ended_since": micros(now - SKEW)}
             counted = set(_ids(connection, _ENDED_SINCE, tenant | recent)) - set(out)
             calls = {**tenant, **times, "scope_name": terms.scope_name, "account_id": account_id}
             cost = _first(connection, _cost_of(terms), calls)
-        nano_usd = int(cost[0]) - (int(spent) - int(apart[0]))
+        nano_usd = int(cost[0]) - (int(spent) - int(apart[0]) - int(unexplained[0]))
         moved = (opening_moves, int(repricings), int(repriced))
         return OpeningBalance(terms, span, account_id, nano_usd, moved, now, tuple(out), tuple(sorted(counted)))
 

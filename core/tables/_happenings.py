@@ -68,12 +68,23 @@ class Process(Row, table=True):
     seen_at: datetime = utc()
 
 
+_WITHOUT_ATTEMPT = sql_text("attempt_id IS NULL AND kind IN ('charge', 'refund')")
+"""Only ledgers that the first release began have such entries."""
+
+
 class LedgerEntry(Row, table=True):
     """Money spent from an account. An account's entries sum to what it has spent, always."""
 
     __table_args__ = (
         UniqueConstraint("attempt_id", "account_id", "kind", "cause"),
         Index("ix_ledger_entry_account_kind", "account_id", "kind"),
+        Index(
+            "ix_ledger_entry_without_attempt",
+            "account_id",
+            "nano_usd",
+            sqlite_where=_WITHOUT_ATTEMPT,
+            postgresql_where=_WITHOUT_ATTEMPT,
+        ),
     )
 
     id: str = Field(primary_key=True)
