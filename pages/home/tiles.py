@@ -33,8 +33,9 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
             delta=formats.points(now.error_rate, before.error_rate) if comparable else None,
             better="inverse",
             trend=_known(series["error_rate"]),
-            help="Calls that ended invalid, truncated, refused by the model, content-filtered, in a provider error or "
-            f"a timeout, among those that ended by themselves: {now.errors:,} of {now.errors + now.valid:,}. "
+            help="Calls that ended invalid, truncated, refused by the model, content-filtered, in a provider error, a "
+            f"timeout or a fault of our own, among those that ended by themselves: {now.errors:,} of "
+            f"{now.errors + now.valid:,}. "
             f"Blocked and cancelled calls are in neither.{than}",
         ),
         Tile(

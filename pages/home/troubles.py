@@ -11,6 +11,7 @@ from pages.kit import formats
 from pages.kit.page import Visit
 
 _MOST_TENANTS = 5
+_OTHERS = "other tenants"
 
 
 class Notice(NamedTuple):
@@ -104,6 +105,9 @@ def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
     if tenant_id is not None and (waits or shed):
         name = visit.runtime.tenants.find(visit.principal, tenant_id).name
         waits, shed = ({name: found[name]} if name in found else {} for found in (waits, shed))
+    elif visit.principal.scope.ids is not None and (waits or shed):
+        names = {tenant.name for tenant in visit.runtime.tenants.list(visit.principal)}
+        waits, shed = (_known(found, names) for found in (waits, shed))
     if not waits and not shed:
         return []
     said = f"Places taken: {crowd.running} of {crowd.places}."
@@ -113,6 +117,13 @@ def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
         said += f" Turned away in the last minutes: {_by_tenant(shed)}."
     headline = "Requests are turned away" if shed else "Requests wait for a place"
     return [Notice(headline, f"{said} See which route is slow, or limit the calls in flight of its tenant.")]
+
+
+def _known(counts: Mapping[str, int], names: set[str]) -> Mapping[str, int]:
+    """Return the counts of tenants that have one of *names*, and those of all others under no name."""
+    known = {name: count for name, count in counts.items() if name in names}
+    others = sum(counts.values()) - sum(known.values())
+    return known | {_OTHERS: others} if others else known
 
 
 def _by_tenant(counts: Mapping[str, int]) -> str:

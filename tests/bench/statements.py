@@ -18,9 +18,10 @@ from tests.bench.measure import table
 from tests.many_tenants import grow
 from tests.statements import Statements, counted
 
-FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
+PAGES_FOLDER = Path(__file__).parents[2] / "pages"
+FRAME = PAGES_FOLDER / "_frame.py"
+PAGES = sorted(page.parent.name for page in PAGES_FOLDER.glob("*/page.py") if page.parent.name != "kit")
 SIZES = (3, 300)
-PAGES = ("home", "calls", "spend", "statement", "drills", "tenants", "flags", "routes", "prices", "playground")
 
 
 def run(_wire_url: str, folder: Path) -> None:

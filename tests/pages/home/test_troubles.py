@@ -15,11 +15,12 @@ from core.admission import Admission
 from core.chores import Chore, Chores
 from core.errors import Unavailable
 from core.limits import Limits
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.runtime import Runtime
 from core.shared import Shared
 from core.tables import Outcome
 from core.telemetry import Metrics
+from pages.kit import page as kit
 from tests import builders
 from tests.pages.conftest import NOW, Open
 
@@ -94,6 +95,31 @@ def test_home_says_who_waits_and_who_was_turned_away(proctor: Runtime, open_page
     assert borealis.proto.title == "Requests wait for a place"
     assert "Acme" not in words(borealis)
     assert len(tenants) == 2
+
+
+def test_who_is_limited_to_one_tenant_reads_no_other_name(
+    proctor: Runtime, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of requests that wait or were turned away, those of others are counted together, without a name."""
+    acme, *_ = [proctor.tenants.create(LOCAL_OPERATOR, name) for name in ("Acme", "Borealis", "Cumulus")]
+    monkeypatch.setattr(kit, "current_principal", lambda: Principal("Ada", Role.OPERATOR, tenant_id=acme.id))
+    places = Admission(proctor.clock, Metrics(), kind="generate", places=1, waiting=9, large_bytes=0)
+    running.install(dataclasses.replace(proctor, admission=places))
+
+    async def crowd() -> AppTest:
+        """Look at Home while everybody waits."""
+        asked = [places.ask(name, 0) for name in ("Acme", "Acme", "Borealis", "Cumulus")]
+        places.turned_away("Borealis")
+        page = open_page("home")
+        for one in asked[1:]:
+            one.cancel()
+        asked[0].result().give_back()
+        return page
+
+    said = words(asyncio.run(crowd()).warning[0])
+    assert "Waiting: 2 of other tenants, 1 of Acme. Turned away in the last minutes: 1 of other tenants." in said
+    assert "Borealis" not in said
+    assert "Cumulus" not in said
 
 
 def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Open) -> None:
