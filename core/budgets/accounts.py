@@ -24,7 +24,7 @@ from core.statements import Cursor
 from core.store import Store
 
 _MOST_KNOWN = 4096
-TRIES = 5
+TRIES = 8
 """How often a balance is summed anew that has moved before it was written."""
 
 

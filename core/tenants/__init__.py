@@ -81,7 +81,7 @@ NewZone = Callable[[Tenant, str], Callable[[Session, Tenant], None]]
 """Prepares for a tenant's new time zone; what it returns runs in the transaction that moves the clock."""
 
 
-_TRIES = 5
+_TRIES = 8
 
 
 class _SumsMoved(Exception):
