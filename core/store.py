@@ -42,13 +42,11 @@ _MIGRATION_WAIT_SECONDS = 60
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
-_JOURNAL_PAGES = 16_000
-"""How long SQLite's journal may grow, 64 MB, before those who write are held up for a moment so that it begins anew."""
-_JOURNAL_WAIT_MILLISECONDS = 5
-"""For so long at most, if somebody still reads from it; longer as it grows further, up to four times."""
-_JOURNAL_TAIL_PAGES = 100
-"""How much may be left to be copied in that moment."""
-_MOST_JOURNAL_PAGES = 4 * _JOURNAL_PAGES
+_JOURNAL_PAGES = 4_000
+"""How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
+_JOURNAL_WAIT_MILLISECONDS = 20
+"""For so long at most, if somebody still reads from it."""
+_MOST_JOURNAL_PAGES = 16 * _JOURNAL_PAGES
 """When whoever commits has to copy it, because nobody else did."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
@@ -414,15 +412,10 @@ class Store:
             driver: Any = connection.connection.driver_connection
             if driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1] < _JOURNAL_PAGES:
                 return
+            driver.execute(f"PRAGMA busy_timeout={_JOURNAL_WAIT_MILLISECONDS}")
             try:
                 with self._scan:
-                    # what came meanwhile
-                    _, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    is_read = pages - copied > _JOURNAL_TAIL_PAGES and pages < _MOST_JOURNAL_PAGES
-                    if is_read or pages < _JOURNAL_PAGES:
-                        return  # somebody reads what was before, or another process copies: next time
-                    waits = _JOURNAL_WAIT_MILLISECONDS * min(4, pages // _JOURNAL_PAGES)
-                    driver.execute(f"PRAGMA busy_timeout={waits}")
+                    driver.execute("PRAGMA wal_checkpoint(PASSIVE)")  # what came while somebody scanned
                     with self._in_turn():
                         driver.execute("PRAGMA wal_checkpoint(RESTART)")
             finally:
