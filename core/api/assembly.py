@@ -55,9 +55,15 @@ def _document(api: FastAPI) -> dict[str, Any]:
         components = document.setdefault("components", {})
         components["schemas"] = _schemas()
         components["securitySchemes"] = {
-            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `prk_…`."}
+            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `prk_…`."},
+            "tenant_key_header": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-api-key",
+                "description": "The same key.",
+            },
         }
-        document["security"] = [{"tenant_key": []}]
+        document["security"] = [{"tenant_key": []}, {"tenant_key_header": []}]
     return cast("dict[str, Any]", api.openapi_schema)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import Request
@@ -69,7 +69,7 @@ class Door:
             Unavailable: the key is unknown, and the database does not answer.
 
         """
-        hashed = digest(bearer(request))
+        hashed = digest(secret_in(request))
         caller = self._callers.get(hashed) if hashed else None
         is_old = self._clock.monotonic() - self._looked_at > FRESH_SECONDS
         if caller is not None:
@@ -159,20 +159,32 @@ class WrongKeys:
         return max(0.0, began + _MINUTE - self._clock.monotonic()) if count >= self._most else 0.0
 
 
-def bearer(request: Request) -> str:
-    """Return the key that a request brings.
+def secret_in(request: Request) -> str:
+    """Return the key that a request brings: as a bearer, as most programs do, or as ``x-api-key``, as some SDKs do.
 
     Raises:
-        Unauthenticated: it brings none.
+        Unauthenticated: it brings none, or two that differ: whose rights would hold, nobody could know.
 
     """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secrets = set(_secrets(request))
+    if len(secrets) > 1:
+        raise Unauthenticated("Two different keys were sent. Send one, as 'Authorization: Bearer prk_…'.")
+    if not secrets:
         raise Unauthenticated(
             "No key was sent. Send a tenant key as 'Authorization: Bearer prk_…'; "
             "an operator makes one with 'proctor key create TENANT'."
         )
-    return secret.strip()
+    return secrets.pop()
+
+
+def _secrets(request: Request) -> Iterator[str]:
+    for value in request.headers.getlist("authorization"):
+        scheme, _, secret = value.partition(" ")
+        if scheme.lower() == "bearer" and (secret := secret.strip()):
+            yield secret
+    for value in request.headers.getlist("x-api-key"):
+        if secret := value.strip():
+            yield secret
 
 
 def _address(request: Request) -> str:

@@ -20,7 +20,7 @@ from core.api import bodies, documentation, problems
 from core.api import spend as spending
 from core.api.bodies import MOST_BODY_BYTES
 from core.api.connections import ended_if_left
-from core.api.door import Door, bearer
+from core.api.door import Door, secret_in
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.api.problem import MEDIA_TYPE, Problem
 from core.api.problems import internal_error, problem, too_large, too_slow
@@ -95,7 +95,7 @@ class Native:
                 problems.tell(body)
                 call.close(has_begun=False)
                 return body
-            secret, has_begun = bearer(request), True
+            secret, has_begun = secret_in(request), True
             self._in_flight.begin(call, lambda call: self._generate(call, secret, body, request_id, arrived))
             first = await call.next()
         except BaseException:
@@ -124,7 +124,7 @@ class Native:
 
     async def _read(self, request: Request, answer: Callable[[str], Response]) -> Response:
         caller = await self._door.caller(request)
-        return await self._readers.run(caller.tenant, request.receive, partial(answer, bearer(request)))
+        return await self._readers.run(caller.tenant, request.receive, partial(answer, secret_in(request)))
 
     async def _admitted(self, request: Request, call: InFlightRequest, tenant: str) -> bytes | Problem:
         """Return the body of a request that has got a place; or what it is told.

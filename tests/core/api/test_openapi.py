@@ -29,7 +29,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 def test_document(client: TestClient) -> None:
     """The document names the key, every operation, and a problem for every way of failing; every reference leads."""
     document = client.get("/v1/openapi.json").json()
-    assert document["security"] == [{"tenant_key": []}]
+    assert document["security"] == [{"tenant_key": []}, {"tenant_key_header": []}]
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
     assert set(document["paths"]) == {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}

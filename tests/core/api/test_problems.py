@@ -313,3 +313,26 @@ def test_no_key_in_any_answer(client: TestClient, house: House, logged: Callable
     for key in (house.key, PROVIDER_KEY):
         assert key not in said
         assert key not in lines
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("x-api-key", "{key}")], 200),
+        ([("X-API-Key", " {key} ")], 200),
+        ([("authorization", "bearer {key}")], 200),
+        ([("authorization", "Bearer {key}"), ("x-api-key", "{key}")], 200),
+        ([("authorization", "Basic abc"), ("x-api-key", "{key}")], 200),
+        ([("authorization", "Bearer {key}"), ("x-api-key", "prk_other")], 401),
+        ([("authorization", "Bearer prk_other"), ("x-api-key", "{key}")], 401),
+        ([("authorization", "Bearer {key}"), ("authorization", "Bearer prk_other")], 401),
+        ([("x-api-key", "")], 401),
+        ([("x-goog-api-key", "{key}")], 401),
+    ],
+)
+def test_a_key_in_either_header(headers: list[tuple[str, str]], status: int, house: House) -> None:
+    """A key is read from both headers that SDKs use; two that differ are refused, whichever of them is known."""
+    with TestClient(house.app) as client:
+        sent = [(name, value.replace("{key}", house.key)) for name, value in headers]
+        assert client.get("/v1/schemas", headers=sent).status_code == status
+        assert client.get(f"/v1/schemas?key={house.key}").status_code == 401
