@@ -119,9 +119,11 @@ def _said(call: Call, state: Mapping[str, Any], missing: list[str]) -> dict[str,
         return {input_key(named): ""}
     said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
     for message in call.asked:
-        content = message.get("content") if is_object(message) else None
-        if is_object(message) and isinstance(content, str):
-            said.setdefault(str(message.get("role")), []).append(content)
+        if is_object(message) and (text := _text(message.get("content"))):
+            said.setdefault(str(message.get("role")), []).append(text)
+    if call.media:
+        shown = formats.plural(len(call.media), "image or document", "images and documents")
+        missing.append(f"It was about {shown} too, which the playground cannot send: it would be asked without.")
     if said["assistant"] or len(said["user"]) != 1:
         missing.append(
             f"It was a conversation of {formats.plural(len(call.asked), 'message')}: "
@@ -130,11 +132,21 @@ def _said(call: Call, state: Mapping[str, Any], missing: list[str]) -> dict[str,
     return {settings.SYSTEM: "\n\n".join(said["system"]), input_key(named): (said["user"] or [""])[-1]}
 
 
+def _text(content: Any) -> str:
+    """Return the text of a message's content: itself, or that of its parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if is_list(content) else []
+    texts = [part.get("text") for part in parts if is_object(part) and part.get("type") == "text"]
+    return "\n\n".join(text for text in texts if isinstance(text, str))
+
+
 def _set(call: Call) -> dict[str, Any]:
     """Return mode and parameters that its answering model had."""
     state: dict[str, Any] = {}
-    if call.rungs and call.rungs[0].mode in MODES:
-        state[settings.MODE] = call.rungs[0].mode
+    answered = [rung for rung in call.rungs if (rung.provider, rung.model) == (call.provider, call.model)]
+    if answered and answered[0].mode in MODES:
+        state[settings.MODE] = answered[0].mode
     route = (call.policy or {}).get("route")
     given = route.get("parameters") if is_object(route) else None
     own = given.get(f"{call.provider}/{call.model}") if is_object(given) else None

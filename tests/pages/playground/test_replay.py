@@ -94,6 +94,16 @@ def test_of_a_conversation_the_last_text_is_filled_in(open_page: Open, proctor: 
     assert page.text_area(key=INPUT).value == "The printer is on fire."
 
 
+def test_what_the_playground_cannot_send_is_said(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Of a message with a picture the text is filled in; that it would be asked without the picture is said."""
+    parts = [{"type": "text", "text": "What is on fire?"}, {"type": "image", "url": "https://files.example.com/a.png"}]
+    page = open_page("playground", call=_asked(proctor, acme, messages=[{"role": "user", "content": parts}]))
+
+    assert "It was about 1 image or document too" in told(page)
+    assert "a conversation" not in told(page)
+    assert page.text_area(key=INPUT).value == "What is on fire?"
+
+
 def test_a_call_that_is_not_there_is_one_sentence(open_page: Open, acme: Tenant) -> None:
     """The page stands, ready for something else."""
     page = open_page("playground", call="nonsense")
