@@ -19,9 +19,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Delete, delete, func, update
+from sqlalchemy import Delete, Select, delete, func, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from core.clock import micros
 from core.statements import Cursor
@@ -239,21 +239,26 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
     return counts
 
 
-def some_snapshots(tenants: SelectOfScalar[str]) -> Delete:
-    """Return what deletes some hundred of the policies that calls of *tenants*, a query of ids, went by."""
-    some = select(col(PolicySnapshot.hash)).where(col(PolicySnapshot.tenant_id).in_(tenants)).limit(AT_ONCE)
-    return delete(PolicySnapshot).where(col(PolicySnapshot.hash).in_(some))
+def snapshots(tenants: Sequence[str]) -> Select[str]:
+    """Return what finds, by their hashes, the policies that calls of *tenants* went by."""
+    return sql_select(col(PolicySnapshot.hash)).where(col(PolicySnapshot.tenant_id).in_(tenants))
 
 
-def removals(tenants: SelectOfScalar[str]) -> list[Delete]:
-    """Return what deletes all that happened to *tenants*, a query of ids, in an order that leaves nothing behind."""
+def removal_of_snapshots(hashes: Sequence[str]) -> Delete:
+    """Return what deletes the policies of these *hashes*."""
+    return delete(PolicySnapshot).where(col(PolicySnapshot.hash).in_(hashes))
+
+
+def removals(session: Session, tenants: Sequence[str]) -> list[Delete]:
+    """Return what deletes all that happened to *tenants*, in an order that leaves nothing behind.
+
+    Their calls and accounts are looked up first, and named one by one: else a database may rather read those of all.
+    """
+    own = select(col(GenerationRow.id)).where(col(GenerationRow.tenant_id).in_(tenants))
     # Those that are out have attempts and no row of their own yet.
-    generations = (
-        select(col(GenerationRow.id))
-        .where(col(GenerationRow.tenant_id).in_(tenants))
-        .union(select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants)))
-    )
-    accounts = select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))
+    out = select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))
+    generations = [*session.exec(own), *session.exec(out)]
+    accounts = session.exec(select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))).all()
     return [
         delete(Payload).where(col(Payload.generation_id).in_(generations)),
         delete(FieldError).where(col(FieldError.generation_id).in_(generations)),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, delete, func, or_, update
+from sqlalchemy import ColumnElement, Delete, Select, delete, func, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -46,6 +48,8 @@ from core.tables import (
 MADE = "demo.make"
 """The audit entry that stands once the demo world is whole."""
 REMOVED = "demo.remove"
+Deletion = Callable[[Sequence[Any]], Delete]
+"""Makes, of some rows' keys, the statement that deletes them."""
 
 
 def is_born_in_demo(id_column: Any) -> ColumnElement[bool]:
@@ -53,60 +57,43 @@ def is_born_in_demo(id_column: Any) -> ColumnElement[bool]:
     return func.substr(id_column, 13, len(MARK)) == MARK
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What bears the demo world's mark, by id: looked for among all rows, and so while nobody who writes waits."""
+
+    events: Sequence[str]
+    entries: Sequence[str]
+    prices: Sequence[str]
+    drills: Sequence[str]
+    routes: Sequence[str]
+    schemas: Sequence[str]
+    versions: Sequence[str]
+    edits: Mapping[str, int]
+    """How often the demo world edited each route, by name."""
+
+
 def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Mapping[str, int]:
     """Delete the demo world: what grows with use some hundred rows at a time, then what is left in one transaction.
 
     Return how many rows of each table went. If that is cut in the middle, a smaller demo world is left whose books
-    balance, and the next removal takes it.
+    balance, and the next removal takes it. What is to go is found while nobody waits, and deleted by id: no transaction
+    that writes reads the rows of all.
 
     Without a *principal* nobody has decided it: what was half made is cleared, and no audit entry says so.
 
     What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version.
     """
-    tenants = select(col(Tenant.id)).where(col(Tenant.is_demo))
-    # Those that are out have attempts and no row of their own yet.
-    out = select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))
-    attempts = select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(out))
-    budgets = select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))
-    gone = _remove_calls(store, tenants)
-    for piece in _pieces(tenants):
-        gone[str(piece.table)] += _remove_in_pieces(store, piece)
+    with store.reading() as session:
+        tenants = session.exec(select(col(Tenant.id)).where(col(Tenant.is_demo))).all()
+    counts = _remove_calls(store, tenants)
+    for found, deletion in _pieces(tenants):
+        counts[str(deletion([]).table)] += _remove_in_pieces(store, found, deletion)
+    marked = _marked(store)
     with store.writing() as session:
-        routes, schemas, versions = _routes(session), _schemas(session), _versions(session)
-        # Those that others refer to go last.
-        deletions: list[Delete] = [
-            delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
-            delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
-            *journal.removals(tenants),
-            delete(Opening).where(col(Opening.tenant_id).in_(tenants)),
-            delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
-            delete(Account).where(col(Account.tenant_id).in_(tenants)),
-            delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
-            delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
-            delete(Claim).where(col(Claim.tenant_id).in_(tenants)),
-            delete(PriceOverride).where(
-                or_(col(PriceOverride.tenant_id).in_(tenants), is_born_in_demo(col(PriceOverride.id)))
-            ),
-            delete(FireDrill).where(or_(col(FireDrill.tenant_id).in_(tenants), is_born_in_demo(col(FireDrill.id)))),
-            delete(ApiKey).where(col(ApiKey.tenant_id).in_(tenants)),
-            delete(FlagRule).where(col(FlagRule.tenant_id).in_(tenants)),
-            delete(TenantRevision).where(col(TenantRevision.tenant_id).in_(tenants)),
-            delete(ChangeEvent).where(
-                or_(col(ChangeEvent.tenant_id).in_(tenants), is_born_in_demo(col(ChangeEvent.id)))
-            ),
-            delete(AuditEntry).where(or_(col(AuditEntry.tenant_id).in_(tenants), is_born_in_demo(col(AuditEntry.id)))),
-            delete(SchemaLabel).where(col(SchemaLabel.schema_id).in_(schemas)),
-            delete(SchemaVersion).where(
-                or_(col(SchemaVersion.schema_id).in_(schemas), col(SchemaVersion.id).in_(versions))
-            ),
-            delete(Schema).where(col(Schema.id).in_(schemas)),
-            delete(Route).where(col(Route.id).in_(routes)),
-            delete(Tenant).where(col(Tenant.is_demo)),
-        ]
-        left = {str(one.table): session.connection().execute(one).rowcount for one in deletions}
+        for one in _deletions(session, tenants, marked):
+            counts[str(one.table)] += session.connection().execute(one).rowcount
         session.connection().execute(delete(Stretch))  # what was proven of the ledger holds no longer
-        counts = {table: count + gone[table] for table, count in left.items()}
-        session.connection().execute(update(Schema).where(is_born_in_demo(col(Schema.id))).values(is_demo=False))
+        session.connection().execute(update(Schema).where(col(Schema.id).in_(marked.schemas)).values(is_demo=False))
         if principal and any(counts.values()):
             audit.record(
                 session,
@@ -121,16 +108,54 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     return counts
 
 
-def _remove_calls(store: Store, tenants: SelectOfScalar[str]) -> Counter[str]:
+def _deletions(session: Session, tenants: Sequence[str], marked: _Marked) -> list[Delete]:
+    """Return what deletes all that is left; those that others refer to go last."""
+    # Those that are out have attempts and no row of their own yet.
+    out = session.exec(select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))).all()
+    attempts = session.exec(select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(out))).all()
+    budgets = session.exec(select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))).all()
+    routes, schemas, versions = _routes(session, marked), _schemas(session, marked), _versions(session, marked)
+    return [
+        delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
+        delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
+        *journal.removals(session, tenants),
+        delete(Opening).where(col(Opening.tenant_id).in_(tenants)),
+        delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
+        delete(Account).where(col(Account.tenant_id).in_(tenants)),
+        delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
+        delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
+        delete(Claim).where(col(Claim.tenant_id).in_(tenants)),
+        delete(PriceOverride).where(col(PriceOverride.tenant_id).in_(tenants)),
+        delete(PriceOverride).where(col(PriceOverride.id).in_(marked.prices)),
+        delete(FireDrill).where(col(FireDrill.tenant_id).in_(tenants)),
+        delete(FireDrill).where(col(FireDrill.id).in_(marked.drills)),
+        delete(ApiKey).where(col(ApiKey.tenant_id).in_(tenants)),
+        delete(FlagRule).where(col(FlagRule.tenant_id).in_(tenants)),
+        delete(TenantRevision).where(col(TenantRevision.tenant_id).in_(tenants)),
+        delete(ChangeEvent).where(col(ChangeEvent.tenant_id).in_(tenants)),
+        delete(ChangeEvent).where(col(ChangeEvent.id).in_(marked.events)),
+        delete(AuditEntry).where(col(AuditEntry.tenant_id).in_(tenants)),
+        delete(AuditEntry).where(col(AuditEntry.id).in_(marked.entries)),
+        delete(SchemaLabel).where(col(SchemaLabel.schema_id).in_(schemas)),
+        delete(SchemaVersion).where(col(SchemaVersion.schema_id).in_(schemas)),
+        delete(SchemaVersion).where(col(SchemaVersion.id).in_(versions)),
+        delete(Schema).where(col(Schema.id).in_(schemas)),
+        delete(Route).where(col(Route.id).in_(routes)),
+        delete(Tenant).where(col(Tenant.id).in_(tenants)),
+    ]
+
+
+def _remove_calls(store: Store, tenants: Sequence[str]) -> Counter[str]:
     """Delete the calls of the demo's tenants, some hundred at a time; return how many rows of each table went."""
     gone = Counter[str]()
     while True:
-        with store.writing() as session:
+        with store.scanning() as session:
             ids = select(col(GenerationRow.id)).where(col(GenerationRow.tenant_id).in_(tenants)).limit(AT_ONCE)
             some = session.exec(ids).all()
-            if not some:
-                return gone
-            called = select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(some))
+            called = session.exec(select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(some))).all()
+        if not some:
+            return gone
+        with store.writing() as session:
             repriced = delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(called))
             gone["repriced_attempt"] += session.connection().execute(repriced).rowcount
             session.connection().execute(delete(Stretch))
@@ -138,35 +163,69 @@ def _remove_calls(store: Store, tenants: SelectOfScalar[str]) -> Counter[str]:
         store.rest()
 
 
-def _pieces(tenants: SelectOfScalar[str]) -> list[Delete]:
-    """Return, for each table that grows with use, what deletes some hundred rows.
+def _pieces(tenants: Sequence[str]) -> list[tuple[Select[*tuple[Any, ...]], Deletion]]:
+    """Return, for each table that grows with use, what finds the keys of rows that may go, and what deletes those.
 
     What bears the demo world's mark stays for the last: by it a half removed world is known for one.
     """
-    events = select(col(ChangeEvent.id)).where(
-        col(ChangeEvent.tenant_id).in_(tenants), ~is_born_in_demo(col(ChangeEvent.id))
-    )
-    entries = select(col(AuditEntry.id)).where(
-        col(AuditEntry.tenant_id).in_(tenants), ~is_born_in_demo(col(AuditEntry.id))
-    )
-    claims = select(col(Claim.key)).where(col(Claim.tenant_id).in_(tenants))
+    event, entry, claim = col(ChangeEvent.id), col(AuditEntry.id), (col(Claim.kind), col(Claim.key))
     return [
-        delete(ChangeEvent).where(col(ChangeEvent.id).in_(events.limit(AT_ONCE))),
-        delete(AuditEntry).where(col(AuditEntry.id).in_(entries.limit(AT_ONCE))),
-        delete(Claim).where(col(Claim.tenant_id).in_(tenants), col(Claim.key).in_(claims.limit(AT_ONCE))),
-        journal.some_snapshots(tenants),
+        (
+            sql_select(event).where(col(ChangeEvent.tenant_id).in_(tenants), ~is_born_in_demo(event)),
+            lambda keys: delete(ChangeEvent).where(event.in_([key for (key,) in keys])),
+        ),
+        (
+            sql_select(entry).where(col(AuditEntry.tenant_id).in_(tenants), ~is_born_in_demo(entry)),
+            lambda keys: delete(AuditEntry).where(entry.in_([key for (key,) in keys])),
+        ),
+        (
+            sql_select(*claim).where(col(Claim.tenant_id).in_(tenants)),
+            # Not by the pairs: SQLite looks those up in no index.
+            lambda keys: delete(Claim).where(
+                claim[0].in_({kind for kind, _ in keys}),
+                claim[1].in_([key for _, key in keys]),
+                col(Claim.tenant_id).in_(tenants),
+            ),
+        ),
+        (journal.snapshots(tenants), lambda keys: journal.removal_of_snapshots([key for (key,) in keys])),
     ]
 
 
-def _remove_in_pieces(store: Store, piece: Delete) -> int:
+def _remove_in_pieces(store: Store, found: Select[*tuple[Any, ...]], deletion: Deletion) -> int:
     removed = 0
     while True:
-        with store.writing() as session:
-            count = session.connection().execute(piece).rowcount
-        removed += count
-        if count < AT_ONCE:
+        with store.scanning() as session:
+            keys = [tuple(key) for key in session.connection().execute(found.limit(AT_ONCE))]
+        if keys:
+            with store.writing() as session:
+                removed += session.connection().execute(deletion(keys)).rowcount
+        if len(keys) < AT_ONCE:
             return removed
         store.rest()
+
+
+def _marked(store: Store) -> _Marked:
+    """Find what bears the mark. Whoever makes or removes a demo world is alone in it: nothing is added meanwhile."""
+    with store.scanning() as session:
+        edits = (
+            select(col(AuditEntry.subject), func.count())
+            .where(is_born_in_demo(col(AuditEntry.id)), col(AuditEntry.action) == "route.set")
+            .group_by(col(AuditEntry.subject))
+        )
+
+        def ids(column: Any) -> Sequence[str]:
+            return session.exec(select(column).where(is_born_in_demo(column))).all()
+
+        return _Marked(
+            events=ids(col(ChangeEvent.id)),
+            entries=ids(col(AuditEntry.id)),
+            prices=ids(col(PriceOverride.id)),
+            drills=ids(col(FireDrill.id)),
+            routes=ids(col(Route.id)),
+            schemas=ids(col(Schema.id)),
+            versions=ids(col(SchemaVersion.id)),
+            edits=dict(session.exec(edits).all()),
+        )
 
 
 def require_free_names(store: Store, seed: Seed) -> None:
@@ -195,34 +254,31 @@ def _taken(table: type[Tenant | Route | Schema], names: list[str]) -> SelectOfSc
     return select(col(table.name)).where(func.lower(col(table.name)).in_([name.lower() for name in names]))
 
 
-def _routes(session: Session) -> list[str]:
+def _routes(session: Session, marked: _Marked) -> list[str]:
     """Return the ids of the demo's routes that nobody else has edited: each edit moves the version by one."""
-    edits = (
-        select(col(AuditEntry.subject), func.count())
-        .where(is_born_in_demo(col(AuditEntry.id)), col(AuditEntry.action) == "route.set")
-        .group_by(col(AuditEntry.subject))
-    )
-    own = dict(session.exec(edits).all())
-    routes = session.exec(select(Route.id, Route.name, Route.version).where(is_born_in_demo(Route.id)))
-    return [route_id for route_id, name, version in routes if version == own.get(name)]
+    routes = session.exec(select(Route.id, Route.name, Route.version).where(col(Route.id).in_(marked.routes)))
+    return [route_id for route_id, name, version in routes if version == marked.edits.get(name)]
 
 
-def _schemas(session: Session) -> list[str]:
+def _schemas(session: Session, marked: _Marked) -> list[str]:
     """Return the ids of the demo's schemas to which nobody else has added."""
-    others = select(col(SchemaVersion.schema_id)).where(~is_born_in_demo(SchemaVersion.id))
-    return list(session.exec(select(Schema.id).where(is_born_in_demo(Schema.id), col(Schema.id).not_in(others))))
+    added = select(SchemaVersion.id).where(
+        col(SchemaVersion.schema_id) == col(Schema.id), ~is_born_in_demo(SchemaVersion.id)
+    )
+    return list(session.exec(select(Schema.id).where(col(Schema.id).in_(marked.schemas), ~added.exists())))
 
 
-def _versions(session: Session) -> list[str]:
+def _versions(session: Session, marked: _Marked) -> list[str]:
     """Return the ids of versions that the demo added to other schemas, and that no label points to."""
-    foreign = select(col(Schema.id)).where(~is_born_in_demo(col(Schema.id)))
-    labelled = select(col(SchemaLabel.version_id))
+    label = select(SchemaLabel.label).where(
+        col(SchemaLabel.schema_id) == col(SchemaVersion.schema_id), SchemaLabel.version_id == SchemaVersion.id
+    )
     return list(
         session.exec(
             select(SchemaVersion.id).where(
-                is_born_in_demo(SchemaVersion.id),
-                col(SchemaVersion.schema_id).in_(foreign),
-                col(SchemaVersion.id).not_in(labelled),
+                col(SchemaVersion.id).in_(marked.versions),
+                col(SchemaVersion.schema_id).not_in(marked.schemas),
+                ~label.exists(),
             )
         )
     )

@@ -20,7 +20,7 @@ class ChangeEvent(Row, table=True):
     kind: str
     """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``, ``drill`` …"""
     subject: str
-    tenant_id: str | None = None
+    tenant_id: str | None = Field(default=None, index=True)
     summary: str
     before: Any = json(default=None, nullable=True)
     after: Any = json(default=None, nullable=True)
@@ -308,7 +308,7 @@ class RepricedAttempt(Row, table=True):
     """The old figures of one attempt that a re-pricing changed."""
 
     repricing_id: str = Field(foreign_key="repricing.id", primary_key=True)
-    attempt_id: str = Field(primary_key=True)
+    attempt_id: str = Field(primary_key=True, index=True)
     before_nano_usd: int | None = money(default=None)
     after_nano_usd: int = money()
     price_before: dict[str, Any] | None = json(default=None, nullable=True)

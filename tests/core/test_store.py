@@ -21,7 +21,7 @@ from sqlmodel import select
 
 from core.errors import Unavailable
 from core.journal import JournalWriter
-from core.store import MIGRATIONS, NEWEST, Store
+from core.store import AT_ONCE, MIGRATIONS, NEWEST, Store
 from core.tables import METADATA, Budget, Payload, Revision, Tenant
 from tests import builders, servers
 from tests.conftest import START
@@ -324,6 +324,21 @@ def test_payloads_are_forgotten_in_their_time(store: Store) -> None:
     assert JournalWriter(store).forget_payloads(START + timedelta(days=2)) == 0
     with store.reading() as session:
         assert sorted(session.exec(select(Payload.n)).all()) == [2, 3]
+
+
+def test_many_payloads_are_forgotten_some_hundred_at_a_time(store: Store) -> None:
+    """No transaction deletes more than some hundred, and others have their turn after each."""
+    generation = builders.generation(START)
+    builders.save(store, [builders.payload(generation, n, None, "a", START) for n in range(2 * AT_ONCE + 1)])
+    left = list[int]()
+
+    def rest() -> None:
+        with store.reading() as session:
+            left.append(len(session.exec(select(Payload.n)).all()))
+
+    store.rest = rest
+    assert JournalWriter(store).forget_payloads(START + timedelta(days=1)) == 2 * AT_ONCE + 1
+    assert left == [AT_ONCE + 1, 1]
 
 
 # ── Trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────
