@@ -94,6 +94,8 @@ def _read(given: Any, root: str | None) -> GivenSchema:
     if several is not None and not isinstance(several.schemas[name], dict):
         raise Refusal(steps, "must be a schema, in braces")
     schema = Translation(given, steps, notes).whole()
+    if enclosed(schema).steps or library(schema, ()) is not None:
+        raise Refusal(found.steps, "asks for nothing itself; give the schema that stands in it")
     named = found.name or name
     above: dict[str, Any] = {}
     if named and not isinstance(schema.get("title"), str):

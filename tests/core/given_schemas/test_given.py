@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import Invalid
@@ -256,6 +256,7 @@ ANYTHING = st.recursive(
 
 @settings(max_examples=1500)
 @given(ANYTHING)
+@example({"nullable": None, "$defs": {"type": {}}})
 def test_any_value_is_read_or_refused(value: Any) -> None:
     """Any JSON value is a schema, or is refused in one sentence; what was read means itself when it is read again."""
     text = json.dumps(value)
