@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from contextlib import suppress
 
 NO_DESCRIPTORS = (
@@ -11,6 +12,23 @@ NO_DESCRIPTORS = (
     "CONCURRENCY; it goes on by itself once some are free."
 )
 NO_MEMORY = "This process has no memory or no thread left. Give it more, or lower CONCURRENCY."
+
+
+PER_CALL = 2
+"""A generation holds so many connections: that of its caller, and that to a provider."""
+BESIDE_CALLS = 100
+"""So many files and connections a process needs for the rest: databases, pages, logs, what it loads."""
+
+
+def descriptor_limit() -> int | None:
+    """Return how many files and connections a process that is started from here may open; ``None`` if any number."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def descriptors_needed(concurrency: int) -> int:
+    """Return how many files and connections *concurrency* generations in flight at once need, with all else."""
+    return PER_CALL * concurrency + BESIDE_CALLS
 
 
 def lack_in(error: BaseException) -> str | None:

@@ -104,6 +104,14 @@ def log() -> Any:
     return structlog.get_logger()
 
 
+def place(error: BaseException) -> str:
+    """Return where *error* was raised, as file and line: never what it says, which may quote a value."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
+
+
 def user_hash(tenant_id: str, user: str) -> str:
     """Return *user* as 128 bits keyed by the tenant: the same user stays countable, and is named nowhere."""
     return hashlib.blake2b(user.encode(errors="replace"), key=tenant_id.encode()[:64], digest_size=16).hexdigest()
@@ -140,7 +148,7 @@ class Metrics:
         )
         self.shed = Counter(
             "proctor_requests_shed",
-            "Requests to the API that were turned away because too many waited already.",
+            "Requests to the API that were turned away because too many waited already; no tenant before the key is known.",
             ["tenant"],
             registry=self.registry,
         )

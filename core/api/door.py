@@ -101,6 +101,7 @@ class Door:
     async def _looked(self, hashed: str) -> Caller | None:
         """Return who holds a key, after a look that began later than this."""
         if self._asking >= _MOST_ASKING:
+            self._metrics.shed.labels("").inc()  # nobody knows whose it is
             raise Overloaded("Too many unknown keys come at once. Send it again in a moment.", retry_after_seconds=1.0)
         came = self._clock.monotonic()
         self._asking += 1

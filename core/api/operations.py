@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from core.api.reachability import Reachability
 from core.database_faults import DatabaseFault
 from core.own_limits import NO_DESCRIPTORS, descriptors_left
+from core.telemetry import log
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -55,6 +57,7 @@ class _Operations:
         self._process = process
         self._reachability: Reachability | None = None
         self._checking: asyncio.Task[dict[str, Any]] | None = None
+        self._told_shape = "ok"
         self._alive = orjson.dumps({"status": "ok", "version": version("proctor")})
 
     async def health(self, _request: Request) -> Response:
@@ -68,6 +71,7 @@ class _Operations:
             status = "starting" if runtime is None else "stopping"
             return _json(orjson.dumps({"status": status, "parts": {}}), 503)
         parts = await self._parts(runtime)
+        self._tell_shape(parts["migrations"])
         parts["process"] = _process()
         is_ready = all(parts[name]["status"] == "ok" for name in ("store", "migrations", "process"))
         parts["providers"] = self._providers(runtime)
@@ -91,6 +95,17 @@ class _Operations:
             unknown = {"status": "unknown"}
             store = _told(runtime.store.condition.fault or DatabaseFault.SLOW)
             return {"store": store, "migrations": unknown, "limits": unknown, "redis": unknown}
+
+    def _tell_shape(self, found: Mapping[str, str]) -> None:
+        """Log once that the tables are not, or are again, of this release's shape: a start would have refused them."""
+        status = found["status"]
+        if status in {self._told_shape, "unknown"}:
+            return
+        self._told_shape = status
+        if status == "ok":
+            log().warning("database_recovered")
+        else:
+            log().error("database_fault", reason=status, detail=found["detail"])
 
     def _providers(self, runtime: Runtime) -> dict[str, Any]:
         if self._reachability is None:
@@ -143,7 +158,13 @@ def _told(fault: DatabaseFault) -> dict[str, Any]:
 def _chores(runtime: Runtime) -> dict[str, Any]:
     """Return how the chores stand. They never make the process unready: it still answers."""
     return {
-        one.chore.name: {"status": one.state, "last_success_at": one.last_success_at, "trouble": one.trouble}
+        one.chore.name: {
+            "status": one.state,
+            "last_success_at": one.last_success_at,
+            "duration_seconds": one.duration_seconds,
+            "failures": one.failures,
+            "trouble": one.trouble,
+        }
         for one in runtime.chores.status()
     }
 

@@ -40,7 +40,7 @@ from core.errors import (
     Unbudgeted,
     Unpriced,
 )
-from core.telemetry import log
+from core.telemetry import log, place
 
 STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     ProctorError: (500, "Proctor failed"),
@@ -84,11 +84,7 @@ def problem(error: ProctorError) -> Problem:
 
 def internal_error(error: Exception) -> Problem:
     """Log what kind of error it was and where, never what it says; return what the caller reads."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
-    log().error("internal_error", error=type(error).__name__, where=where)
+    log().error("internal_error", error=type(error).__name__, where=place(error))
     return Problem(
         status=500,
         code="internal_error",

@@ -61,6 +61,8 @@ class Startup:
         self._stop: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._waiting = 0
+        self._shed = 0
+        """How many were told to come back, as too many waited for the start."""
         self.runtime: Runtime | None = None
         """This process's Proctor; ``None`` until it has started."""
 
@@ -98,6 +100,7 @@ class Startup:
         if self._has_begun is None:
             raise RuntimeError("The lifespan has not begun.")
         if self._waiting >= MOST_WAITING:
+            self._shed += 1
             return
         self._waiting += 1
         try:
@@ -120,12 +123,18 @@ class Startup:
         self.runtime, self._native = runtime, api.state.native
         if not self._is_stopping:
             self._api = api
+        loop.call_soon_threadsafe(self._count_shed, runtime)
         loop.call_soon_threadsafe(has_begun.set)
         try:
             if self._settle is not None:
                 self._settle(runtime)
         except Exception as error:  # noqa: BLE001 what serves already goes on serving
             log().error("settling_failed", error=type(error).__name__)
+
+    def _count_shed(self, runtime: Runtime) -> None:
+        """Count whom nobody could count before there were metrics."""
+        if self._shed:
+            runtime.metrics.shed.labels("").inc(self._shed)
 
     async def _close(self) -> None:
         self._is_stopping = True

@@ -43,6 +43,8 @@ class ChoreStatus:
     last_success_at: datetime | None = None
     """By this process, or by another where one process does it for all."""
     running_since: datetime | None = None
+    duration_seconds: float | None = None
+    """How long it took this process the last time, whether it failed or not; ``None`` where it has not done it."""
     failures: int = 0
     """How often in a row it failed."""
     reason: str | None = None

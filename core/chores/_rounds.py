@@ -102,9 +102,10 @@ class Chores:
             chore.run()
             result = "done"
         finally:
-            self._known[chore.name] = replace(self._known[chore.name], running_since=None)
+            took = self._clock.monotonic() - began
+            self._known[chore.name] = replace(self._known[chore.name], running_since=None, duration_seconds=took)
             if not self._stopping.is_set():  # what is being closed may fail
-                self._metrics.chore_seconds.labels(chore.name).observe(self._clock.monotonic() - began)
+                self._metrics.chore_seconds.labels(chore.name).observe(took)
                 self._metrics.chore_runs.labels(chore.name, result).inc()
 
     def _done_by_another(self, chore: Chore, found: Done, now: datetime) -> timedelta:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
 from core.errors import ProctorError
+from core.own_limits import descriptor_limit, descriptors_needed
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Check:
 def doctor(settings: Settings) -> Output:
     """Say what is missing or broken, part by part.
 
-    It looks at settings, database, migrations, routes, chores, providers, the local model and Redis.
+    It looks at settings, database, migrations, routes, chores, providers, the local model, Redis and file descriptors.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
@@ -46,12 +47,25 @@ def doctor(settings: Settings) -> Output:
         *_providers(settings),
         *_local_model(settings),
         *_redis(settings),
+        _descriptors(settings),
     ]
     is_well = all(check.health is not Health.FAILED for check in checks)
     rows = [(check.part, check.health.value, check.sentence) for check in checks]
     return Output(
         {"ok": is_well, "checks": checks}, table(("PART", "STATE", ""), rows), exit_code=DONE if is_well else REFUSED
     )
+
+
+def _descriptors(settings: Settings) -> Check:
+    """Look whether a process that is started from here may open what its generations need."""
+    limit, needed = descriptor_limit(), descriptors_needed(settings.concurrency)
+    calls = f"CONCURRENCY={settings.concurrency} needs about {needed}, and each request that waits one more"
+    if limit is None:
+        return Check("descriptors", Health.OK, f"A process may open any number of files and connections; {calls}.")
+    told = f"A process started from here may open {limit} files and connections; {calls}."
+    if limit >= needed:
+        return Check("descriptors", Health.OK, told)
+    return Check("descriptors", Health.WARNING, f"{told} Raise the limit (ulimit -n), or lower CONCURRENCY.")
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -24,7 +24,7 @@ from core.principals import Principal
 from core.record._ends import STOPPED, code_of, last_step, sentence_of
 from core.record._generation import Generation
 from core.record._rows import attempt_row, lost_row, payload_row
-from core.record._telling import tell, tell_thresholds
+from core.record._telling import OwnLacks, tell, tell_fault, tell_thresholds
 from core.record.backlog import Backlog, document
 from core.statements import Cursor
 from core.store import Disconnected, Duplicate, Store
@@ -47,6 +47,7 @@ class Recorder:
         self.metrics = metrics
         self.backlog = backlog
         self.journal = JournalWriter(store)
+        self.lacks = OwnLacks(clock)
         self._policies: set[str] = set()
 
     def keeps(self, policy: Policy) -> bool:
@@ -148,6 +149,7 @@ class Record:
         if outcome is None:
             log().info("request_rejected", request_id=self._request_id, tenant=self._tenant.name, code=code_of(error))
             return
+        tell_fault(error, self.id, self._request_id)
         if error is not None and not isinstance(error, Exhausted):
             self.step(*last_step(error))
         elif isinstance(error, Exhausted):
@@ -292,6 +294,7 @@ class Record:
         """Take in an attempt that has ended, and charge it."""
         insort(self._attempts, attempt, key=lambda one: one.n)  # of two that were out at once, either may end first
         self._unwritten.append(attempt)
+        self._recorder.lacks.note(attempt, self.id)
         cost = attempt.cost.nano_usd if attempt.cost else None
         estimated = attempt.usage.estimated if attempt.usage else False
         self._recorder.budgets.reservations.charge(self._reservation, attempt.id, cost, estimated=estimated)

@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.attempts import Attempt
 from core.budgets import ThresholdEvent
+from core.clock import Clock
+from core.errors import ProctorError
+from core.providers import NotSent
 from core.record._ends import code_of
 from core.record._generation import Generation
 from core.tables import Outcome
-from core.telemetry import Metrics, log
+from core.telemetry import Metrics, log, place
+
+_LACK_TOLD_EVERY_SECONDS = 10.0
+
+
+class OwnLacks:
+    """Calls that did not go out for want of something of this process's: told to the log now and then, with a count."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._untold = 0
+        self._told_at = float("-inf")
+
+    def note(self, attempt: Attempt, generation_id: str) -> None:
+        """Take in an attempt that has ended."""
+        if attempt.error_code != NotSent.code:
+            return
+        self._untold += 1  # of two at once one may be lost: it is a count for people
+        now = self._clock.monotonic()
+        if now - self._told_at >= _LACK_TOLD_EVERY_SECONDS:
+            count, self._untold, self._told_at = self._untold, 0, now
+            log().error("own_lack", count=count, generation_id=generation_id, detail=attempt.error_detail)
+
+
+def tell_fault(error: BaseException | None, generation_id: str, request_id: str) -> None:
+    """Tell the log which exception that nobody foresaw ended a generation, and where; not what it says."""
+    if isinstance(error, Exception) and not isinstance(error, ProctorError):
+        log().error(
+            "generation_failed",
+            generation_id=generation_id,
+            request_id=request_id,
+            error=type(error).__name__,
+            where=place(error),
+        )
 
 
 def tell_thresholds(metrics: Metrics, events: Sequence[ThresholdEvent]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -527,6 +528,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "compatible",
         "local model",
         "redis",
+        "descriptors",
     }
     assert "sk-canary" not in ended.out
 
@@ -559,6 +561,20 @@ def test_the_doctor_misses_tables_and_providers(unmigrated: Run) -> None:
     assert ended.code == 1
     assert "There is no database at this place yet. Run 'proctor migrate'" in ended.out
     assert "set a provider's key, or LOCAL_MODEL=on" in ended.out
+
+
+def test_too_few_descriptors_are_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit on open files is compared with what the calls at once need, and what to do is said."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setenv("CONCURRENCY", str(soft))
+    ended = acme("doctor", "--json")
+    assert (ended.code, _checks(ended)["descriptors"]) == (0, "warning")
+    said = acme("doctor").out
+    assert f"may open {soft} files and connections; CONCURRENCY={soft} needs about {2 * soft + 100}" in said
+    assert "Raise the limit (ulimit -n), or lower CONCURRENCY." in said
+
+    monkeypatch.setenv("CONCURRENCY", "1")
+    assert _checks(acme("doctor", "--json"))["descriptors"] == "ok"
 
 
 def test_a_missing_fallback_is_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:

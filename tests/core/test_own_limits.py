@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.api.operations import _process
 from core.errors import Unavailable
@@ -74,8 +75,12 @@ def test_no_descriptor_is_our_own_lack(proctor: Rig) -> None:
     with no_descriptors():
         assert not descriptors_left()
         assert _process()["reason"] == "no_descriptors"
-        heard = [proctor.ask(tenant, corridor=corridor, route=route) for _ in range(8)]
+        with capture_logs() as lines:
+            heard = [proctor.ask(tenant, corridor=corridor, route=route) for _ in range(8)]
 
+    [told] = [line for line in lines if line["event"] == "own_lack"]  # of those after it the next one tells
+    assert (told["count"], told["detail"], told["log_level"]) == (1, NO_DESCRIPTORS, "error")
+    assert told["generation_id"] == heard[0].generation.id
     for one in heard:
         assert isinstance(one.error, Unavailable)
         assert one.error.message == NO_DESCRIPTORS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
+from structlog.testing import capture_logs
 
 from core.errors import BudgetExceeded, Unavailable
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
@@ -268,11 +270,15 @@ def test_a_fault_of_ours_is_recorded_with_what_it_cost(*, stream: bool, proctor:
     """What breaks after a provider was paid is raised, and the generation says so without a word of the answer."""
     tenant = proctor.tenant()
     corridor = proctor.corridor(guardrails=Guardrails([Faulty()]))
-    with pytest.raises(ZeroDivisionError):
+    with capture_logs() as lines, pytest.raises(ZeroDivisionError):
         proctor.ask(tenant, corridor=corridor, stream=stream)
 
     written = proctor.last_written(tenant)
     row = written.generation
+    [told] = [line for line in lines if line["event"] == "generation_failed"]
+    assert (told["generation_id"], told["request_id"], told["error"]) == (row.id, row.request_id, "ZeroDivisionError")
+    assert re.fullmatch(r"test_record\.py:\d+", told["where"])
+    assert "some name" not in f"{told}"
     assert (row.outcome, row.error_code) == ("internal_error", "internal_error")
     assert row.error_detail == ("Proctor itself failed (ZeroDivisionError); the log has it under this generation's id.")
     assert (len(written.attempts), row.cost_nano_usd) == (1, written.attempts[0].cost_nano_usd)

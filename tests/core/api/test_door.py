@@ -216,6 +216,7 @@ class TestKeys:
 
         kinds = [type(one) for one in asyncio.run(come())]
         assert (kinds.count(Unavailable), kinds.count(Overloaded)) == (10, 5)
+        assert b'proctor_requests_shed_total{tenant=""} 5.0' in door._metrics.text()
 
     def test_addresses_are_counted_by_the_minute_and_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A minute later an address begins anew; of too many addresses the oldest is forgotten."""

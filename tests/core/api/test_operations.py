@@ -12,7 +12,9 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from core.api.reachability import EVERY_SECONDS, HOLDS_SECONDS, Reachability
 from core.api.startup import Startup, serve
@@ -55,14 +57,16 @@ def test_a_chore_that_fails_is_told(client: TestClient, house: House) -> None:
     assert parts(client, 200)["chores"].keys() == {one.chore.name for one in chores.status()}
     chores.do("retention")
     fine = parts(client, 200)["chores"]["retention"]
-    assert (fine["status"], fine["trouble"]) == ("ok", None)
+    assert (fine["status"], fine["failures"], fine["trouble"]) == ("ok", 0, None)
+    assert 0 <= fine["duration_seconds"] < 60
     assert fine["last_success_at"].endswith("Z")
     with house.runtime.store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE payload RENAME TO elsewhere")
         connection.exec_driver_sql("DELETE FROM claim WHERE kind = 'chore'")
     chores.do("retention")
     told = parts(client, 200)["chores"]["retention"]
-    assert (told["status"], told["last_success_at"]) == ("failing", fine["last_success_at"])
+    assert (told["status"], told["failures"], told["last_success_at"]) == ("failing", 1, fine["last_success_at"])
+    assert told["duration_seconds"] != fine["duration_seconds"]
     assert told["trouble"].startswith("It failed once: ")
     assert told["trouble"].endswith("Prompts and answers past their time are still stored.")
 
@@ -73,6 +77,41 @@ def test_behind(client: TestClient, house: House) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     found = parts(client, 503)
     assert (found["store"]["status"], found["migrations"]["status"]) == ("ok", "behind")
+
+
+def test_another_shape_is_logged_once(client: TestClient, house: House) -> None:
+    """The log says once that the tables have become another release's, and once that they are ours again."""
+    ours = house.runtime.store.revision()
+    with capture_logs() as lines:
+        for revision, status in (("9999", 503), (ours, 200)):
+            with house.runtime.store.engine.begin() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :now"), {"now": revision})
+            for _ in range(3):
+                parts(client, status)
+    told = [line for line in lines if line["event"].startswith("database_")]
+    assert [(line["event"], line.get("reason")) for line in told] == [
+        ("database_fault", "newer"),
+        ("database_recovered", None),
+    ]
+    assert told[0]["detail"].startswith("The database is newer than this release.")
+
+
+def test_who_came_before_the_start_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is told to come back, as too many wait for the start, counts once there are metrics."""
+    monkeypatch.setattr("core.api.startup.MOST_WAITING", 0)
+    may_begin = threading.Event()
+
+    def begin() -> Runtime:
+        may_begin.wait(10)
+        house.runtime.start()
+        return house.runtime
+
+    with served(serve(Startup(begin))) as url:
+        for _ in range(3):
+            refused = httpx2.get(f"{url}/v1/schemas", headers=house.headers)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        may_begin.set()
+        assert eventually(lambda: 'proctor_requests_shed_total{tenant=""} 3.0' in httpx2.get(f"{url}/metrics").text, 10)
 
 
 def test_database_down(pg_database_url: str, pg_url: str, wire: WireServer) -> None:
