@@ -148,7 +148,7 @@ class Metrics:
         )
         self.shed = Counter(
             "proctor_requests_shed",
-            "Requests to the API that were turned away because too many waited already; no tenant before the key is known.",
+            "Requests to the API that were turned away as too many waited; of no tenant before its key is known.",
             ["tenant"],
             registry=self.registry,
         )
