@@ -26,6 +26,9 @@ LARGE_BYTES = 64_000
 LATELY_SECONDS = 300.0
 """How long it is remembered whose requests were turned away."""
 LONGEST_RETRY_SECONDS = 30.0
+READS_AT_ONCE = 16
+"""Places of reads over the API. Each has a thread of its own."""
+READS_WAITING = 256
 _TOLD_EVERY_SECONDS = 1.0
 
 

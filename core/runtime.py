@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from core.admission import Admission
+from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
 from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
@@ -101,6 +101,8 @@ class Runtime:
     limits: Limits
     admission: Admission
     """Who may begin over the API: its generations, not those of the console or the command line."""
+    read_admission: Admission
+    """The same for its reads, which have places of their own."""
     budgets: Budgets
     journal: JournalWriter
     recovery: Recovery
@@ -250,6 +252,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             places=settings.concurrency,
             waiting=settings.queue,
             large_bytes=settings.body_megabytes * 1_000_000,
+        ),
+        read_admission=Admission(
+            clock, metrics, kind="read", places=READS_AT_ONCE, waiting=READS_WAITING, large_bytes=0
         ),
         budgets=budgets,
         journal=journal,

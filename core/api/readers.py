@@ -11,11 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive
 
-from core.admission import Admission, Place, taken
+from core.admission import READS_AT_ONCE, Place, taken
 from core.runtime import Runtime
-
-MOST_AT_ONCE = 16
-MOST_WAITING = 256
 
 
 class Readers:
@@ -23,10 +20,8 @@ class Readers:
 
     def __init__(self, runtime: Runtime) -> None:
         self._seconds = runtime.settings.deadline_seconds
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "read")
-        self._admission = Admission(
-            runtime.clock, runtime.metrics, kind="read", places=MOST_AT_ONCE, waiting=MOST_WAITING, large_bytes=0
-        )
+        self._threads = ThreadPoolExecutor(READS_AT_ONCE, "read")
+        self._admission = runtime.read_admission
 
     async def run(self, tenant: str, receive: Receive, read: Callable[[], Response]) -> Response:
         """Return what *read* does, as soon as there is a place for one of *tenant*, whose client *receive* listens to.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from core.admission import Crowd
 from core.tenants import Permission
 from pages.kit import formats
 from pages.kit.page import Visit
@@ -31,7 +32,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_redis(visit),
         *of_chores(visit),
         *of_breakers(visit),
-        *of_crowd(visit, tenant_id),
+        *of_crowds(visit, tenant_id),
     ]
     return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
 
@@ -98,9 +99,22 @@ def of_chores(visit: Visit) -> list[Notice]:
     ]
 
 
-def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
-    """Say whose requests wait for a place in this process, or were turned away lately."""
-    crowd = visit.runtime.admission.seen()
+def of_crowds(visit: Visit, tenant_id: str | None) -> list[Notice]:
+    """Say whose generations and whose reads wait for a place in this process, or were turned away lately."""
+    runtime = visit.runtime
+    return [
+        *_of_crowd(visit, tenant_id, runtime.admission.seen(), "Requests", _GENERATIONS_ADVICE),
+        *_of_crowd(visit, tenant_id, runtime.read_admission.seen(), "Reads over the API", _READS_ADVICE),
+    ]
+
+
+_GENERATIONS_ADVICE = "See which route is slow, or limit the calls in flight of its tenant."
+_READS_ADVICE = (
+    "Generations have places of their own. See which program reads so often, or whether the database is slow."
+)
+
+
+def _of_crowd(visit: Visit, tenant_id: str | None, crowd: Crowd, what: str, advice: str) -> list[Notice]:
     waits, shed = crowd.waits, crowd.shed
     if tenant_id is not None and (waits or shed):
         name = visit.runtime.tenants.find(visit.principal, tenant_id).name
@@ -115,8 +129,7 @@ def of_crowd(visit: Visit, tenant_id: str | None) -> list[Notice]:
         said += f" Waiting: {_by_tenant(waits)}."
     if shed:
         said += f" Turned away in the last minutes: {_by_tenant(shed)}."
-    headline = "Requests are turned away" if shed else "Requests wait for a place"
-    return [Notice(headline, f"{said} See which route is slow, or limit the calls in flight of its tenant.")]
+    return [Notice(f"{what} {'are turned away' if shed else 'wait for a place'}", f"{said} {advice}")]
 
 
 def _known(counts: Mapping[str, int], names: set[str]) -> Mapping[str, int]:
