@@ -333,6 +333,7 @@ def test_a_newer_database(
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
         told = client.get("/ready")
     assert (told.status_code, told.json()["parts"]["migrations"]["status"]) == (503, "newer")
+    assert capsys.readouterr().err.count('"reason":"newer"') == 1, "the server's log has it too, once"
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
     for command in ("migrate", "tenant list"):
         assert main(command.split()) == 1
