@@ -51,12 +51,17 @@ def theirs(errors: Iterable[ValidationError], budget: list[int]) -> list[Any]:
                 told: Any = ("alternatives", [theirs(branch, budget) for branch in kind.context])
             case Kind.OneOfMultipleValid():
                 told = ("several", None)
+            case Kind.Required() if isinstance(each.instance, dict) and kind.property in each.instance:
+                continue  # it misses the one required property where that is there and may not be
             case Kind.Required():
                 told = ("required", kind.property)
             case Kind.AdditionalProperties():
                 told = ("additionalProperties", sorted(kind.unexpected))
             case Kind.PropertyNames():
                 told = ("propertyNames", kind.error.instance)
+            case Kind.FalseSchema() if list(each.schema_path)[-1:] == ["additionalProperties"]:
+                assume(False)  # of an object that may have no property at all it names none of those that it has
+                continue
             case _:
                 told = (kind.name, None)
         found.append((tuple(each.instance_path), told))
