@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
-from core.store import AT_ONCE, Store
+from core.store import AT_ONCE, Disconnected, Store
 
 ANSWER, CHORE = "answer", "chore"
 """The kinds of claims that there are."""
@@ -135,14 +135,13 @@ class Claims:
         while True:
             now = self._clock.now()
             times = {"now": micros(now), "until": micros(now + self._lease)}
-            with self._store.transaction() as cursor:
-                named = {"kind": kind, "key": key, "tenant_id": tenant_id, "holder": holder}
-                cursor.execute(self._take_sql, named | times)
-                is_mine = cursor.rowcount == 1
-            if is_mine:
+            named = {"kind": kind, "key": key, "tenant_id": tenant_id, "holder": holder}
+            count, is_again = self._write(self._take_sql, named | times)
+            found = None if count else self.look(kind, key)
+            if count or (is_again and isinstance(found, Held) and found.holder == holder):
                 self._renewals.hold((kind, key, holder), most)
                 return Lease(kind, key, holder, now, self)
-            if (found := self.look(kind, key)) is not None:
+            if found is not None:
                 return found  # else it was just left, or has just grown old
 
     def look(self, kind: str, key: str) -> Held | Done | None:
@@ -175,15 +174,28 @@ class Claims:
             "now": micros(self._clock.now()),
             "until": micros(until),
         }
-        with self._store.transaction() as cursor:
-            cursor.execute(self._finish_sql, row)
-            return cursor.rowcount == 1
+        count, is_again = self._write(self._finish_sql, row)
+        if count or not is_again:
+            return count == 1
+        found = self.look(lease.kind, lease.key)
+        return isinstance(found, Done) and found.holder == lease.holder
 
     def leave(self, lease: Lease) -> None:
         """End a lease without a result: see :meth:`Lease.leave`."""
         self._renewals.drop((lease.kind, lease.key, lease.holder))
-        with self._store.transaction() as cursor:
-            cursor.execute(self._leave_sql, {"kind": lease.kind, "key": lease.key, "holder": lease.holder})
+        self._write(self._leave_sql, {"kind": lease.kind, "key": lease.key, "holder": lease.holder})
+
+    def _write(self, sql: str, row: Mapping[str, Any]) -> tuple[int, bool]:
+        """Run one statement in one round trip; return how many rows it met, and whether it had to be run again.
+
+        Where a kept connection broke, it may have been kept the first time: who ran it again looks whose the row is.
+        """
+        try:
+            return self._store.write_one(sql, row), False
+        except Disconnected:
+            with self._store.transaction() as cursor:
+                cursor.execute(sql, row)
+                return cursor.rowcount, True
 
     def forget(self, kind: str, tenant_id: str) -> None:
         """Delete a tenant's claims of a kind as of now, some hundred per transaction.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.counting_proxy import counting
 
 MODEL = "openai/gpt-4o-mini"
 SCOPES = (("tenant", ""), ("model", MODEL), ("schema", "ticket"), ("route", "default"))
+CACHED = "cached"
+_numbers = itertools.count(1)
 TIMES, THREADS, AWAY_SECONDS = 20, 16, 0.003
 
 
@@ -44,14 +47,17 @@ def run(wire_url: str, _folder: Path) -> None:
         proctor.store.migrate()  # and no more: chores would be counted, too
         try:
             proctor.schemas.add(LOCAL_OPERATOR, "ticket", Ticket.model_json_schema())
-            for count in (0, 1, 4):
-                tenant = proctor.tenants.create(LOCAL_OPERATOR, f"bench {count}")
+            proctor.routes.set(LOCAL_OPERATOR, CACHED, [{"model": MODEL, "timeout_seconds": 20}], cache_seconds=3600)
+            for count, route in ((0, ""), (1, ""), (4, ""), (1, CACHED)):
+                tenant = proctor.tenants.create(LOCAL_OPERATOR, f"bench {count} {route}".strip())
                 for scope, name in SCOPES[:count]:
                     proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15, scope=scope, scope_name=name)
                 principal = proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
 
-                def generate(_: int = 0, principal: object = principal) -> object:
+                def generate(_: int = 0, principal: object = principal, route: str = route) -> object:
                     request = GenerationRequest(schema="ticket", input=INPUT, model=MODEL)
+                    if route:  # a new input each time, else it would be answered from the cache
+                        request = GenerationRequest(schema="ticket", input=f"{INPUT} {next(_numbers)}", route=route)
                     return proctor.generator.generate(request, principal)  # pyright: ignore[reportArgumentType]
 
                 generate()
@@ -66,6 +72,8 @@ def run(wire_url: str, _folder: Path) -> None:
                     list(pool.map(generate, range(THREADS * TIMES)))
                     speed = THREADS * TIMES / (time.perf_counter() - began)
                 name = f"{count or 'no'} budget{'' if count == 1 else 's'}, one tenant"
+                if route:
+                    name += ", a miss of the cache"
                 rows.append((name, f"{trips:.1f}", f"{seconds * 1000:.1f}", f"{speed:.0f}"))
         finally:
             proctor.close()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core.claims import ANSWER, Done, Lease
 from core.principals import LOCAL_OPERATOR
+from core.store import Disconnected
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.counting_proxy import CountingProxy, counting
 from tests.wire.server import WireServer
@@ -49,6 +52,58 @@ def test_a_generation_waits_five_times(counted: tuple[Rig, CountingProxy], budge
         proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**12, scope=scope, scope_name=name)
 
     assert trips(proctor, proxy, tenant, model=OPENAI) <= ONE_LOOK + 2 * ONE_TRANSACTION
+
+
+@pytest.mark.parametrize("budgets", [0, 1])
+def test_a_route_that_caches_answers_waits_twice_more(counted: tuple[Rig, CountingProxy], budgets: int) -> None:
+    """A miss takes a claim and leaves its answer by one statement each, in one trip."""
+    proctor, proxy = counted
+    tenant = proctor.tenant(None)
+    if budgets:
+        proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**12)
+    route = proctor.route(OPENAI, cache_seconds=3600)
+
+    assert trips(proctor, proxy, tenant, route=route) <= ONE_LOOK + 2 * ONE_TRANSACTION + 2
+
+
+def test_a_claim_whose_connection_breaks_is_taken_and_finished(counted: tuple[Rig, CountingProxy]) -> None:
+    """Whoever finds a kept connection broken runs the statement again, and knows its own row again."""
+    proctor, proxy = counted
+    clock, claims = proctor.runtime.clock, proctor.runtime.claims
+    claims.look(ANSWER, "none")
+    proxy.cut()
+
+    lease = claims.claim(ANSWER, "broken")
+
+    assert isinstance(lease, Lease)
+    claims.look(ANSWER, "none")
+    proxy.cut()
+    assert lease.finish("done", clock.now() + timedelta(hours=1))
+    assert isinstance(claims.look(ANSWER, "broken"), Done)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_claim_that_was_kept_when_its_connection_broke_is_its_holders(
+    counted: tuple[Rig, CountingProxy], monkeypatch: pytest.MonkeyPatch, *, ended: bool
+) -> None:
+    """A statement that was kept, but not answered, is not taken for somebody else's."""
+    proctor, _ = counted
+    clock, claims, store = proctor.runtime.clock, proctor.runtime.claims, proctor.runtime.store
+    write, key = store.write_one, f"kept {ended}"
+    until = clock.now() + timedelta(hours=1)
+
+    def unheard(*statement: Any) -> int:
+        write(*statement)
+        raise Disconnected("The answer was lost.")
+
+    if ended:
+        lease = claims.claim(ANSWER, key)
+        assert isinstance(lease, Lease)
+        monkeypatch.setattr(store, "write_one", unheard)
+        assert lease.finish("done", until)
+    else:
+        monkeypatch.setattr(store, "write_one", unheard)
+        assert isinstance(claims.claim(ANSWER, key), Lease)
 
 
 def test_each_further_call_waits_twice(counted: tuple[Rig, CountingProxy]) -> None:
