@@ -59,7 +59,11 @@ class Translation:
             done += 1
         for holder, target, written, _ in self._led:
             place = self._places[target]
-            is_same = isinstance(written, str) and written[:1] == "#" and steps_of(written) == [*map(str, place)]
+            is_same = (
+                isinstance(written, str)
+                and (written == "#" or written[:2] == "#/")
+                and steps_of(written) == [*map(str, place)]
+            )
             holder["$ref"] = written if is_same else _pointer(place)
         if self._moved:
             schema["$defs"] = {**schema.get("$defs", {}), **self._moved}
@@ -90,7 +94,7 @@ class Translation:
 
     def _read(self, node: Any, old: Steps, new: Steps, base: str) -> Any:
         """Return what stands at *old* as it is written at *new*."""
-        self._nodes += 1
+        self._nodes += 1 + (len(cast("dict[Any, Any]", node)) if isinstance(node, dict) else 0)
         if self._nodes > MOST_NODES:
             raise Refusal((), f"has over {MOST_NODES} values; split it, or move parts to $defs and refer to them")
         if len(new) > DEEPEST:
@@ -103,7 +107,6 @@ class Translation:
         known = cast("dict[str, Any]", node)
         if not all(isinstance(word, str) for word in cast("dict[Any, Any]", known)):
             raise Refusal(old, "has a key that is no text; make it text")
-        self._nodes += len(known)
         base = self._references.bases.get(old, base)
         check(known, old, self._notes, self._references.holders if old == self._at else None)
         if self._is_nullable_apart(known):

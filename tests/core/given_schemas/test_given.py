@@ -88,6 +88,7 @@ def test_nullable_takes_null(nullable: dict[str, Any], meant: dict[str, Any]) ->
             {"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"b": {"required": ["c"]}}},
         ),
         ({"$recursiveRef": "#"}, {"$ref": "#"}),
+        ({"$id": "#x", "anyOf": [{"$ref": "#x"}]}, {"$id": "#x", "anyOf": [{"$ref": "#"}]}),
         (
             {"$ref": "#here", "$defs": {"x": {"$anchor": "here"}}},
             {"$ref": "#/$defs/x", "$defs": {"x": {"$anchor": "here"}}},
@@ -282,3 +283,15 @@ def test_known_schemas_are_read_alike() -> None:
     assert known.read(TICKET).schema is TICKET
     with pytest.raises(Invalid):
         known.read({"propertys": {}})
+
+
+def test_what_is_too_large_is_refused_before_it_is_looked_at() -> None:
+    """A node of very many words is counted before any of them is compared with the keywords."""
+    with pytest.raises(Invalid, match="has over 5000 values"):
+        read({"type": "object", **{f"word {n}": n for n in range(60_000)}})
+
+
+def test_what_holds_a_schema_and_asks_for_nothing_is_refused() -> None:
+    """What would be taken for an envelope when it is read again is refused at once."""
+    with pytest.raises(Invalid, match="asks for nothing itself"):
+        read({"schema": {}, "exclusiveMinimum": False})
