@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from sqlmodel import col, select
 
 from core import runtime as running
@@ -35,6 +37,7 @@ from core.tables import (
     Reservation,
     Tenant,
 )
+from tests import servers
 from tests.builders import operator
 from tests.wire.server import WireServer
 
@@ -255,3 +258,16 @@ def rig(wire: WireServer, database_url: str, **more: Any) -> Generator[Rig]:
         yield Rig(runtime, wire, clock)
     finally:
         runtime.close()
+
+
+@contextmanager
+def rig_on(request: pytest.FixtureRequest, wire: WireServer, name: str) -> Generator[Rig]:
+    """Build a Proctor on the database that the fixture's parameter says, ``sqlite`` or ``postgresql``, as *name*."""
+    template = request.getfixturevalue("sqlite_template" if request.param == "sqlite" else "pg_template")
+    if request.param == "sqlite":
+        folder = request.getfixturevalue("tmp_path_factory").mktemp(name)
+        with rig(wire, f"sqlite:///{shutil.copy(template, folder / 'proctor.db')}") as running:
+            yield running
+        return
+    with servers.database(request.getfixturevalue("pg_url"), name, template) as own, rig(wire, own) as running:
+        yield running

@@ -75,6 +75,8 @@ class CandidateState:
             self.conversation.read(answer)
         except ValidationError:
             return None
+        except Exception:  # noqa: BLE001 a fault of ours: it is met again, and written down, where the answer is taken
+            return answer
         return answer
 
     def give_up(self, cause: Cause | None) -> None:

@@ -37,8 +37,8 @@ _WHOLE = """SELECT CAST(COALESCE(SUM(COALESCE(g.cost_nano_usd,
 WHERE {calls}"""
 # A call that was paid by its model's budget belongs to it, whatever the model is called since.
 _OF_ATTEMPTS = """SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) FROM generation g
-JOIN attempt a ON a.generation_id = g.id WHERE {calls}
-OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id))"""
+JOIN attempt a ON a.generation_id = g.id WHERE {calls}"""
+_PAID_HERE = "EXISTS (SELECT 1 FROM ledger_entry e WHERE e.attempt_id = a.id AND e.account_id = :account_id)"
 _CALLS = """g.tenant_id = :tenant_id AND g.started_at >= :starts_at AND g.started_at < :ends_at
 AND (g.error_code IS NULL OR g.error_code <> 'lost' OR g.started_at < :settled) AND {scope}"""
 _ACCOUNT = """SELECT id, opening_moves, spent_nano_usd FROM account
@@ -199,7 +199,7 @@ def _cost_of(terms: BudgetTerms) -> str:
     """Return the query of what all calls that a budget covers have cost in a period."""
     own = f"{terms.scope.subject_sql} = :scope_name"
     if terms.scope.is_of_attempts:
-        return _OF_ATTEMPTS.format(calls=_CALLS.format(scope=f"({own}"))
+        return _OF_ATTEMPTS.format(calls=_CALLS.format(scope=f"({own} OR {_PAID_HERE})"))
     return _WHOLE.format(calls=_CALLS.format(scope=own))
 
 

@@ -45,7 +45,7 @@ class Media:
     data: str = field(default="", repr=False)
     """Base64, as it goes over the wire; empty where there is a link."""
     url: str = field(default="", repr=False)
-    """It may hold a signature, so it is shown to nobody."""
+    """It may hold a signature: it is kept with the prompt, and for as long; what stays is its host."""
     name: str = field(default="", repr=False)
     """What a document is called."""
     size_bytes: int = 0

@@ -19,7 +19,7 @@ _PAGE_TEXT_TOKENS = 3000
 _PAGE_PIXELS = (1654, 2339)
 """A page of A4 at 200 dots per inch, more than any vendor draws it with."""
 _MOST_PIXELS = 20_000
-_FEWEST_TILES, _MOST_TILES = 1, 8
+_MOST_TILES = 8
 _MOST_PATCHES = 1536
 _MOST_ORIGINAL_PATCHES = 10_000
 _DEAREST_FACTOR = 2.46
@@ -69,8 +69,7 @@ def _tiles(width: int, height: int) -> int:
     """Return how many tiles an image has that was fitted into a square of 2048, and its short side to 768."""
     fit = min(1.0, 2048 / max(width, height))
     fit *= min(1.0, 768 / (min(width, height) * fit))
-    tiles = math.ceil(width * fit / 512) * math.ceil(height * fit / 512)
-    return min(max(tiles, _FEWEST_TILES), _MOST_TILES)
+    return min(math.ceil(width * fit / 512) * math.ceil(height * fit / 512), _MOST_TILES)
 
 
 def _patches(width: int, height: int, side: int) -> int:

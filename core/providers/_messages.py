@@ -49,8 +49,8 @@ def in_dialect(message: Message, written: Written) -> dict[str, Any]:
 
 
 def sent_by(ask: Ask) -> tuple[str, ...]:
-    """Return the texts of *ask* that no page, log or answer may show."""
-    return (*texts_of(ask.messages), *(one.url or one.data for one in media_of(ask.messages)))
+    """Return the texts of *ask* that no page, log or answer may show. What looks like data is shown by none anyway."""
+    return (*texts_of(ask.messages), *(one.url for one in media_of(ask.messages) if one.url))
 
 
 def data_bytes(ask: Ask) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,8 +38,7 @@ from core.principals import LOCAL_OPERATOR
 from core.providers.loop import Cancellation
 from core.store import Store
 from core.tables import AuditEntry, Outcome, Tenant
-from tests import servers
-from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig
+from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig_on
 from tests.corridor import question as request_for
 from tests.wire.server import WireServer
 
@@ -55,18 +53,9 @@ def wire() -> Iterator[WireServer]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def proctor(
-    request: pytest.FixtureRequest, wire: WireServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Rig]:
+def proctor(request: pytest.FixtureRequest, wire: WireServer) -> Iterator[Rig]:
     """A Proctor, on either database."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = shutil.copy(template, tmp_path_factory.mktemp("answers") / "proctor.db")
-        with rig(wire, f"sqlite:///{path}") as running:
-            yield running
-        return
-    url, template_name = request.getfixturevalue("pg_url"), request.getfixturevalue("pg_template")
-    with servers.database(url, "answers", template_name) as own, rig(wire, own) as running:
+    with rig_on(request, wire, "answers") as running:
         yield running
 
 

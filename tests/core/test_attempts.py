@@ -219,6 +219,17 @@ def test_a_fault_of_ours_is_no_providers(walked: Walked) -> None:
     assert walked.breakers.refusal("openai", "gpt-4o-mini") is None
 
 
+def test_a_fault_of_ours_over_a_cut_answer_is_written_down(walked: Walked) -> None:
+    """An answer that was cut, perhaps behind its object, is an attempt that was paid, also where we fail to read it."""
+    cut = Truncated("Cut.", answer=good(walked.clock))
+    cut.may_be_whole = True
+    with pytest.raises(ZeroDivisionError):
+        walked.walk({"openai": Misread(walked.clock, ends(cut))})
+
+    [attempt] = walked.record.attempts
+    assert (attempt.outcome, attempt.error_code, attempt.usage) == (Outcome.INTERNAL_ERROR, "internal_error", USAGE)
+
+
 class FailedByUs(Scripted):
     """A provider over whose calls we break down, by a fault of our own."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,8 @@ from core.generation import GenerationRequest, Partial
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.tables import Outcome
-from tests import servers
 from tests.builders import operator
-from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
+from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig_on
 from tests.patched import applied
 from tests.wire.server import WireServer
 
@@ -32,18 +29,9 @@ def wire() -> Iterator[WireServer]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def proctor(
-    request: pytest.FixtureRequest, wire: WireServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Rig]:
+def proctor(request: pytest.FixtureRequest, wire: WireServer) -> Iterator[Rig]:
     """A Proctor, on either database."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = shutil.copy(template, tmp_path_factory.mktemp("corridor") / "proctor.db")
-        with rig(wire, f"sqlite:///{path}") as running:
-            yield running
-        return
-    url, template_name = request.getfixturevalue("pg_url"), request.getfixturevalue("pg_template")
-    with servers.database(url, "corridor", template_name) as own, rig(wire, own) as running:
+    with rig_on(request, wire, "corridor") as running:
         yield running
 
 

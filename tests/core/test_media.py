@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from base64 import b64decode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,8 @@ import pytest
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 from core.tables import Outcome
-from tests import files, servers
-from tests.corridor import ANTHROPIC, DOLLAR, OPENAI, Rig, program, question, rig
+from tests import files
+from tests.corridor import ANTHROPIC, DOLLAR, OPENAI, Rig, program, question, rig_on
 from tests.wire.server import WireServer
 
 LINK = "https://files.example.com/signed?signature=abc"
@@ -31,18 +29,9 @@ def wire() -> Iterator[WireServer]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def proctor(
-    request: pytest.FixtureRequest, wire: WireServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Rig]:
+def proctor(request: pytest.FixtureRequest, wire: WireServer) -> Iterator[Rig]:
     """A Proctor, on either database."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = shutil.copy(template, tmp_path_factory.mktemp("media") / "proctor.db")
-        with rig(wire, f"sqlite:///{path}") as running:
-            yield running
-        return
-    url, template_name = request.getfixturevalue("pg_url"), request.getfixturevalue("pg_template")
-    with servers.database(url, "media", template_name) as own, rig(wire, own) as running:
+    with rig_on(request, wire, "media") as running:
         yield running
 
 

@@ -37,7 +37,10 @@ _messages = st.lists(st.builds(Message, st.sampled_from(["system", "user"]), _pa
 def test_every_text_is_met_once_and_the_rest_stays(messages: list[Message], mark: str) -> None:
     """What is mapped is what is listed, in its order; parts keep their places, and what is the same is not copied."""
     changed = mapped(messages, lambda text: text + mark)
+    written = [part.text if isinstance(part, Text) else part.name for one in messages for part in one.parts]
+    named = [isinstance(part, Text) or bool(part.name) for one in messages for part in one.parts]
 
+    assert list(texts_of(messages)) == [text for text, is_text in zip(written, named, strict=True) if is_text]
     assert list(texts_of(changed)) == [text + mark for text in texts_of(messages)]
     assert [[type(part) for part in one.parts] for one in changed] == [[type(p) for p in one.parts] for one in messages]
     assert [one.data for one in media_of(changed)] == [one.data for one in media_of(messages)]

@@ -28,6 +28,8 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 """Keys whole or starred out, what names an account or a person, and whatever is long and random."""
+_DATA = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
+"""Base64 of an image or a document: to look for what of megabytes is quoted would hold up everybody's calls."""
 _KEY_PREFIX_WORDS = re.compile(r"(?:org|proj|user|acct)(?:[a-z]+|_[a-z_]+)", re.IGNORECASE)
 """Plain words that begin as the name of an account does: *organization*, *user_id*."""
 _WORD = re.compile(r"\w+")
@@ -104,8 +106,9 @@ def body_of(content: bytes) -> Any:
 
 
 def shown_sentence(sentence: str, hidden: Iterable[str] = ()) -> str:
-    """Return *sentence* on one line, cut, without secrets and without what it quotes of the texts in *hidden*."""
+    """Return *sentence* on one line, cut, without secrets and data, and without what it quotes of *hidden* texts."""
     plain = " ".join("".join(mark if mark.isprintable() else " " for mark in sentence[:_MOST_READ]).split())
+    plain = _DATA.sub(_BLANK, plain)
     plain = _SECRETS.sub(lambda found: found[0] if _KEY_PREFIX_WORDS.fullmatch(found[0]) else _BLANK, plain)
     for text in hidden:
         plain = _without_quotes(plain, text)

@@ -13,6 +13,7 @@ from core.providers._messages import sent_by
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
+from core.providers.reading.reasons import shown_sentence
 from core.requests import GenerationRequest, messages_of
 from core.response_models import response_model
 from tests import files
@@ -110,7 +111,10 @@ def test_a_document_behind_a_link(vendors: tuple[Loop, dict[str, Any]], wire: Wi
         providers["chat"].open(ask)
 
 
-def test_what_is_sent_is_known_where_an_error_quotes_it() -> None:
-    """Data, link and name are among what no page, log or answer may repeat."""
+def test_no_error_repeats_what_was_shown() -> None:
+    """Of links and names what is quoted is left out; data as such, and nobody looks through megabytes for it."""
     sent = sent_by(Ask(model="m", response_model=MODEL, messages=said(*SHOWN)))
-    assert {PICTURE["data"], LINK, INVOICE["data"], "invoice.pdf", "Read these."} <= set(sent)
+    data = files.part(files.image(width=640, height=480), "image/png")["data"]
+    assert shown_sentence(f"Invalid image: {data[:900]}.", sent) == "Invalid image: […]."
+    assert shown_sentence(f"Cannot fetch {LINK} now.", sent) == "Cannot fetch […] now."
+    assert set(sent) == {"Read these.", LINK, "invoice.pdf"}
