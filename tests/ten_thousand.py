@@ -10,7 +10,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -108,8 +107,6 @@ def questions(count: int) -> Iterator[Question]:
 class Told:
     """What a process says of its part."""
 
-    seconds: float
-    cpu_seconds: float
     unrecorded: list[str]
     """What went wrong outside every generation."""
     verified: bool
@@ -129,14 +126,10 @@ def ask(wire_url: str, database_url: str, api: str, count: int) -> Told:
             assert on.runtime.providers[provider]
         for one in part:
             on.route(*one.models, timeout_seconds=one.timeout_seconds)
-        began, cpu_began = time.monotonic(), time.process_time()
         with ThreadPoolExecutor(THREADS) as pool:
             ended = list(pool.map(lambda one: _one(on, tenants, one), part))
-        seconds, cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
         verified = on.runtime.budgets.verify()
         return Told(
-            seconds=seconds,
-            cpu_seconds=cpu_seconds,
             unrecorded=[one for one in ended if one],
             verified=verified.ok,
             held_nano_usd=verified.held_nano_usd,

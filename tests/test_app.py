@@ -215,7 +215,7 @@ def test_stopping(world: World, tmp_path: Path) -> None:
     assert (answer.status_code, answer.json()["code"], answer.json()["outcome"]) == (503, "unavailable", "cancelled")
     assert world.wire.wait_idle()
     assert code in (0, -signal.SIGTERM)
-    assert seconds < 15
+    assert seconds < 25, "it ends by itself"
     assert "Traceback" not in log
     for secret in (world.key, "sk-app-canary-0815"):
         assert secret not in log

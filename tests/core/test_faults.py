@@ -246,7 +246,7 @@ def test_slowness_ends_at_the_deadline(walked: Walked) -> None:
         drills=(drill(Fault.SLOW, seconds=20.0),),
     )
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 18, "it did not sit out the twenty seconds"
     [attempt] = walked.record.attempts
     assert (attempt.outcome, provider.calls, attempt.usage) == (Outcome.TIMEOUT, 0, None)
     assert attempt.error_detail is not None
@@ -264,7 +264,7 @@ def test_who_leaves_ends_slowness(walked: Walked) -> None:
         walked.walk({"openai": provider}, cancellation=cancellation, drills=(drill(Fault.SLOW, seconds=20.0),))
 
     leaving.join()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 18, "it did not sit out the twenty seconds"
     [attempt] = walked.record.attempts
     assert (attempt.outcome, attempt.usage, provider.calls) == (Outcome.CANCELLED, None, 0)
 
@@ -283,7 +283,7 @@ def test_slow_calls_wait_together(loop: Loop) -> None:
     for thread in threads:
         thread.join()
 
-    assert 0.19 < time.monotonic() - began < 4
+    assert 0.19 < time.monotonic() - began < 0.2 * 40, "one after the other they take eight seconds"
 
 
 # ── Through the corridor, to both vendors ─────────────────────────────────────────────────────────────────────────────

@@ -268,7 +268,7 @@ def test_a_frozen_redis_costs_one_caller_a_moment(valkey: Valkey, metrics: Metri
 
     slow = [wait for wait in waits if wait > ANSWER_SECONDS * 0.8]
     assert 1 <= len(slow) <= 8 + 1 + frozen_seconds // PROBE_SECONDS
-    assert max(waits) < ANSWER_SECONDS * 2 + 0.2
+    assert max(waits) < PROBE_SECONDS, "nobody waits for the frozen one"
     assert lost(metrics) > 1000
 
 

@@ -29,8 +29,6 @@ class Console:
     """What it wrote to its output."""
     environment: dict[str, str]
     """What it was started with: the command line, given the same, works on the same database."""
-    seconds_to_health: float
-    """From starting make to the first 200 of ``/health``."""
 
 
 @contextmanager
@@ -69,7 +67,6 @@ def make_run(folder: Path, **settings: str) -> Iterator[Console]:
             port=port,
             log=log,
             environment=environment,
-            seconds_to_health=time.monotonic() - began,
         )
     finally:
         _end(process)

@@ -1,4 +1,4 @@
-"""Starting again costs seconds and no network."""
+"""Starting again needs no network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from core.settings import ROOT
 from tests.e2e.console import make_run
 
 
-def test_a_second_start_is_quick_and_fetches_nothing(tmp_path: Path) -> None:
-    """On an environment and a database that are there, /health answers within 5 s and nothing is installed."""
+def test_a_second_start_fetches_nothing(tmp_path: Path) -> None:
+    """On an environment and a database that are there, the console starts without a network and installs nothing."""
     with make_run(tmp_path, DEMO="false", LOCAL_MODEL="off"):
         pass
     offline = {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
     with make_run(tmp_path, DEMO="false", LOCAL_MODEL="off", **offline) as console:
-        assert console.seconds_to_health < 5
         assert "nstalled" not in console.log.read_text()
 
 

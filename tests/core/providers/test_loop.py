@@ -113,7 +113,7 @@ def test_a_deadline_is_hard(*, stream: bool, loop: Loop) -> None:
     with pytest.raises(TimedOut, match=r"No whole answer within 0\.2 s") as late:
         sent(loop, conversation, 0.2, stream=stream)
 
-    assert 0.2 <= time.monotonic() - began < 5
+    assert 0.2 <= time.monotonic() - began < 30
     assert late.value.answer.text == "half"
     assert isinstance(conversation.ended_by, asyncio.CancelledError)
 
