@@ -27,7 +27,7 @@ from core.clock import micros
 from core.statements import Cursor
 from core.store import AT_ONCE, Store
 from core.tables import (
-    VALID,
+    SUCCESSFUL,
     Account,
     AttemptRow,
     FieldError,
@@ -42,14 +42,14 @@ LOST = "lost"
 """The error code of a call whose process died."""
 
 # What a generation cost and wasted, from its attempts: as the record has it when a generation ends.
-_VALID = ", ".join(f"'{outcome.value}'" for outcome in sorted(VALID))
+_SUCCESSFUL = ", ".join(f"'{outcome.value}'" for outcome in sorted(SUCCESSFUL))
 _SUM_UP = f"""UPDATE generation SET
 cost_nano_usd = (
     SELECT CASE WHEN COUNT(*) = COUNT(a.cost_nano_usd) THEN SUM(a.cost_nano_usd) END
     FROM attempt a WHERE a.generation_id = generation.id AND a.input_tokens IS NOT NULL),
 wasted_nano_usd = COALESCE((
     SELECT SUM(a.cost_nano_usd) FROM attempt a WHERE a.generation_id = generation.id
-    AND NOT (a.outcome IN ({_VALID}) AND generation.outcome IN ({_VALID}))), 0)
+    AND NOT (a.outcome IN ({_SUCCESSFUL}) AND generation.outcome IN ({_SUCCESSFUL}))), 0)
 WHERE id = :id"""  # noqa: S608 our own words
 
 

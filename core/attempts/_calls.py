@@ -153,7 +153,7 @@ class Calls:
             usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
         elif not is_known:
             usage = usage if usage is not None and usage.is_told else None
-        elif outcome.is_valid and usage is not None:
+        elif outcome.is_successful and usage is not None:
             self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
         if call.injected is not None:
             usage, detail = call.injected.paid(usage), call.injected.told(detail)

@@ -334,7 +334,7 @@ class Record:
     @property
     def _deciding(self) -> Attempt:
         """The attempt that answered, or the last one."""
-        return next((one for one in self._attempts if one.outcome.is_valid), self._attempts[-1])
+        return next((one for one in self._attempts if one.outcome.is_successful), self._attempts[-1])
 
     def _summed_up(self, outcome: Outcome) -> Generation:
         usage = sum((one.usage for one in self._attempts if one.usage), Usage())
@@ -416,7 +416,7 @@ class Record:
             "wasted_nano_usd": sum(
                 one.cost.nano_usd
                 for one in generation.attempts
-                if one.cost and not (one.outcome.is_valid and generation.outcome.is_valid)
+                if one.cost and not (one.outcome.is_successful and generation.outcome.is_successful)
             ),
             "estimated": usage.estimated,
             "saved_nano_usd": generation.saved_nano_usd,
@@ -516,7 +516,7 @@ class Record:
         payloads: list[dict[str, Any]] = []
         if (expires_at := self._expires_at) is not None:
             # The text of a valid answer is the generation's own object, which is kept as it was screened.
-            said = {one.n: None if one.outcome.is_valid else one.answer.text or None for one in self._unwritten}
+            said = {one.n: None if one.outcome.is_successful else one.answer.text or None for one in self._unwritten}
             payloads = [
                 payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
                 for one in self._unwritten

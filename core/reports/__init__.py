@@ -4,15 +4,16 @@ Definitions, the same on every page:
 
 * A *call* is a generation; it belongs to the window in which it began.
 * *Error rate*: calls that ended invalid, truncated, refused by the model, content-filtered, in a provider error or in a
-  timeout, among all that ended by themselves (those and the valid ones). What policy blocked and what its caller
-  cancelled is shown apart.
+  timeout, among all that ended by themselves (those, the valid and the unchecked ones). What policy blocked and what
+  its caller cancelled is shown apart.
 * *Validity*: calls that gave a valid object, among those that reached a provider. Cache hits are in neither.
 * *Latency*: wall time from the door to the record, of calls that reached a provider. Percentiles are exact, by
   nearest rank.
 * *Spend*: what all attempts of the window's calls cost, however and whenever they ended, at the prices frozen on them.
   Unpriced calls are counted beside it, and so is the part that is an estimate.
-* *Wasted*, or *discarded*: the part of the spend that bought no valid object. *Cost per valid object* is all spend over
-  valid objects, among calls that are wholly priced.
+* *Wasted*, or *discarded*: the part of the spend that bought no answer which the caller got, or an invalid one. *Cost
+  per valid object* is all spend over valid objects, among calls that are wholly priced. *Unchecked* calls, whose
+  answers had nothing to satisfy, count neither in it nor in *validity*.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What some money bought: calls, valid objects and attempts added up, with what of it was thrown away and saved.
 
-An attempt's money is *useful* if its answer was the valid object that the caller got, else it is *discarded*: invalid
-answers that were asked again, broken streams that were paid, answers that a guardrail kept back. A sum is beside what
-it does not hold: the unpriced, whose cost nobody knows, and the estimated, whose usage nobody told.
+An attempt's money is *useful* if its answer is what the caller got, and nothing is known to be wrong with it, else it
+is *discarded*: invalid answers that were asked again, broken streams that were paid, answers that a guardrail kept
+back. A sum is beside what it does not hold: the unpriced, whose cost nobody knows, and the estimated, whose usage
+nobody told.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ class AttemptCell(NamedTuple):
     calls: int
     attempts: int
     useful: int
-    useful_priced: int
+    valid: int
+    valid_priced: int
     spent: int
+    unchecked_spent: int
     discarded: int
     unpriced: int
     unpriced_calls: int
@@ -105,7 +108,7 @@ class Bought:
     priced_valid: int = 0
     """Valid objects whose cost is wholly known."""
     priced_spent: int = 0
-    """What the calls cost whose cost is wholly known; failures included."""
+    """What the calls cost whose cost is wholly known; failures included, and without those that nobody checked."""
 
     @property
     def spend(self) -> int | None:
@@ -148,7 +151,8 @@ class Bought:
         self.estimated_calls += row.estimated
         self.unpriced_calls += row.unpriced
         self.known += row.known
-        self.priced_spent += row.priced_spent
+        if row.outcome != Outcome.UNCHECKED:
+            self.priced_spent += row.priced_spent
         if Outcome(row.outcome) in VALID:
             self.valid += row.calls
             self.priced_valid += row.priced
@@ -176,10 +180,10 @@ class Bought:
         self.calls += row.calls
         self.unpriced_calls += row.unpriced_calls
         self.estimated_calls += row.estimated_calls
-        self.valid += row.useful
+        self.valid += row.valid
         self.known += row.attempts - row.unpriced
-        self.priced_valid += row.useful_priced
-        self.priced_spent += row.spent
+        self.priced_valid += row.valid_priced
+        self.priced_spent += row.spent - row.unchecked_spent
 
     def add_given(self, row: CallCell) -> None:
         """Count in, for the model that made them once, objects that were from the cache."""

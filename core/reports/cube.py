@@ -49,8 +49,10 @@ class Sums:
     errors: int = 0
     blocked: int = 0
     cancelled: int = 0
+    unchecked: int = 0
     reached: int = 0
     valid_of_reached: int = 0
+    checked_of_reached: int = 0
     unpriced: int = 0
     known: int = 0
     spent: int = 0
@@ -74,12 +76,15 @@ class Sums:
         self.errors += row.calls * (outcome in ERRORS)
         self.blocked += row.calls * (outcome in BLOCKED)
         self.cancelled += row.calls * (outcome is Outcome.CANCELLED)
+        self.unchecked += row.calls * (outcome is Outcome.UNCHECKED)
         self.reached += row.reached
         self.unpriced += row.unpriced
         self.known += row.known
         self.spent += row.spent
         self.wasted += row.wasted
-        self.priced_spent += row.priced_spent
+        if outcome is not Outcome.UNCHECKED:
+            self.checked_of_reached += row.reached
+            self.priced_spent += row.priced_spent
         self.estimated += row.estimated
         self.input_tokens += row.input_tokens
         self.cached_tokens += row.cached_tokens
@@ -87,8 +92,8 @@ class Sums:
 
     @property
     def ended(self) -> int:
-        """Calls that ended by themselves: valid or in error."""
-        return self.valid + self.errors
+        """Calls that ended by themselves: with an answer or in error."""
+        return self.valid + self.unchecked + self.errors
 
     @property
     def error_rate(self) -> float | None:
@@ -97,8 +102,8 @@ class Sums:
 
     @property
     def validity(self) -> float | None:
-        """Valid objects among the calls that reached a provider."""
-        return self.valid_of_reached / self.reached if self.reached else None
+        """Valid objects among the calls that reached a provider, but for those that nobody checked."""
+        return self.valid_of_reached / self.checked_of_reached if self.checked_of_reached else None
 
     @property
     def spend(self) -> int | None:
@@ -107,7 +112,7 @@ class Sums:
 
     @property
     def cost_per_valid(self) -> int | None:
-        """Nano-dollars per valid object, failures included, among wholly priced calls; rounded up."""
+        """Nano-dollars per valid object, failures included, among wholly priced calls that were checked; rounded up."""
         return -(-self.priced_spent // self.priced_valid) if self.priced_valid else None
 
 

@@ -44,6 +44,8 @@ class Totals:
 
     calls: int
     """Generations that began in the window, refused and cancelled ones included."""
+    unchecked: int
+    """Generations that were answered, and nobody could say whether rightly."""
     valid: int
     """Generations that gave the caller a valid object, from the cache too."""
     first_try: int
@@ -199,6 +201,7 @@ def _cell(window: Window, number: int) -> datetime:
 def _totals(sums: Sums, timing: Mapping[Any, Timing]) -> Totals:
     return Totals(
         calls=sums.calls,
+        unchecked=sums.unchecked,
         valid=sums.valid,
         first_try=sums.first_try,
         errors=sums.errors,

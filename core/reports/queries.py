@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.tables import OF_REJECTED, VALID, Outcome
+from core.tables import OF_REJECTED, SUCCESSFUL, VALID, Outcome
 
 ERRORS = frozenset(
     {
@@ -123,7 +123,7 @@ SELECT g.tenant_id,
 FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({ended}) {tenant}
 GROUP BY g.tenant_id
-""".replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | VALID))
+""".replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | SUCCESSFUL))
 
 # What a provider turned away for our key or our account; the condition is that of the index, word for word.
 REJECTED = """
@@ -144,9 +144,9 @@ ANSWERED = """
 SELECT a.started_at
 FROM attempt a
 WHERE a.started_at >= :starts_at AND a.provider = :provider
-    AND (a.outcome IN ({valid}) OR a.outcome IN ({answered}) AND a.drill_id IS NULL) {tenant}
+    AND (a.outcome IN ({successful}) OR a.outcome IN ({answered}) AND a.drill_id IS NULL) {tenant}
 ORDER BY a.started_at DESC
 LIMIT 1
-""".replace("{valid}", listed(VALID)).replace(
+""".replace("{successful}", listed(SUCCESSFUL)).replace(
     "{answered}", listed((Outcome.INVALID, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.CONTENT_FILTERED))
 )

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from core.budgets import Scope
 from core.reports.queries import KNOWN, listed
-from core.tables import VALID, Outcome
+from core.tables import SUCCESSFUL, VALID, Outcome
 
-_USEFUL = f"a.outcome IN ({listed(VALID)}) AND g.outcome IN ({listed(VALID)})"
+_USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
+_VALID = f"a.outcome IN ({listed(VALID)}) AND g.outcome IN ({listed(VALID)})"
 _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
 _WINDOW = "g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}"
 _CELL = "(g.started_at - :starts_at) / :width"
@@ -33,17 +34,20 @@ GROUP BY 1, 2, 3, 4, 5, 6
 """
 
 _ATTEMPT_FIGURES = (
-    "calls", "attempts", "useful", "useful_priced", "spent", "discarded", "unpriced", "unpriced_calls", "estimated",
-    "estimated_calls", "estimated_spent", "cache_saved", "input_tokens", "cached_tokens", "cache_write_tokens",
-    "output_tokens", "reasoning_tokens",
+    "calls", "attempts", "useful", "valid", "valid_priced", "spent", "unchecked_spent", "discarded", "unpriced",
+    "unpriced_calls", "estimated", "estimated_calls", "estimated_spent", "cache_saved", "input_tokens", "cached_tokens",
+    "cache_write_tokens", "output_tokens", "reasoning_tokens",
 )  # fmt: skip
 _ATTEMPT_CELLS = f"""
 SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider || '/' || a.model AS model,
     COUNT(DISTINCT a.generation_id) AS calls,
     COUNT(*) AS attempts,
     SUM(CASE WHEN {_USEFUL} THEN 1 ELSE 0 END) AS useful,
-    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_USEFUL} THEN 1 ELSE 0 END) AS useful_priced,
+    SUM(CASE WHEN {_VALID} THEN 1 ELSE 0 END) AS valid,
+    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_VALID} THEN 1 ELSE 0 END) AS valid_priced,
     CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+    CAST(COALESCE(SUM(CASE WHEN g.outcome = '{Outcome.UNCHECKED.value}' THEN a.cost_nano_usd END), 0) AS BIGINT)
+        AS unchecked_spent,
     CAST(COALESCE(SUM(CASE WHEN {_USEFUL} THEN 0 ELSE a.cost_nano_usd END), 0) AS BIGINT) AS discarded,
     SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced,
     COUNT(DISTINCT CASE WHEN {_UNPRICED} THEN a.generation_id END) AS unpriced_calls,
@@ -115,10 +119,10 @@ def attempts(known: str) -> str:
     )
 
 
-# Why attempts gave no valid object: how they ended themselves or, where they were valid, how their call did. Models
+# Why attempts were in vain: how they ended themselves or, where nothing was wrong with them, how their call did. Models
 # that have no cells of their own share the name ''.
 DISCARDED = f"""
-SELECT CASE WHEN a.outcome IN ({listed(VALID)}) THEN g.outcome ELSE a.outcome END AS reason,
+SELECT CASE WHEN a.outcome IN ({listed(SUCCESSFUL)}) THEN g.outcome ELSE a.outcome END AS reason,
     CASE WHEN a.provider || '/' || a.model IN ({{shown}}) THEN a.provider || '/' || a.model ELSE '' END AS model,
     COUNT(*) AS attempts,
     CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,

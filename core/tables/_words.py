@@ -25,11 +25,18 @@ class Outcome(StrEnum):
     BLOCKED_GUARDRAIL = "blocked_guardrail"
     BLOCKED_FLAG = "blocked_flag"
     CANCELLED = "cancelled"
+    UNCHECKED = "unchecked"
+    """Answered, and there was nothing to check the answer against, or nothing that could be."""
 
     @property
     def is_valid(self) -> bool:
         """Whether the caller got an object that satisfies the schema."""
         return self in VALID
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether the caller got an answer with which nothing is known to be wrong."""
+        return self in SUCCESSFUL
 
     @property
     def is_blocked(self) -> bool:
@@ -38,6 +45,8 @@ class Outcome(StrEnum):
 
 
 VALID = frozenset({Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT})
+SUCCESSFUL = VALID | {Outcome.UNCHECKED}
+"""What is paid for an answer that ended so was not paid in vain."""
 
 
 class AttemptKind(StrEnum):

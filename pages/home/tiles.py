@@ -35,7 +35,7 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
             trend=_known(series["error_rate"]),
             help="Calls that ended invalid, truncated, refused by the model, content-filtered, in a provider error, a "
             f"timeout or a fault of our own, among those that ended by themselves: {now.errors:,} of "
-            f"{now.errors + now.valid:,}. "
+            f"{now.errors + now.valid + now.unchecked:,}. "
             f"Blocked and cancelled calls are in neither.{than}",
         ),
         Tile(
@@ -45,7 +45,7 @@ def tiles(overview: Overview, range_name: str) -> list[Tile]:
             better="normal",
             trend=_known(series["validity"]),
             help=f"Valid objects among the {formats.plural(now.reached, 'call')} that reached a provider. "
-            f"{now.first_try:,} were valid at the first try.{than}",
+            f"{now.first_try:,} were valid at the first try.{_unchecked(now)}{than}",
         ),
         _spend(now, before, series, than),
         Tile(
@@ -76,6 +76,12 @@ def _latency(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
         help="95 % of the calls that reached a provider took at most this long, from the door to the record, re-asks "
         f"and fallbacks included. Exact, over {formats.plural(now.latency.timed, 'call')}.{than}",
     )
+
+
+def _unchecked(now: Totals) -> str:
+    if not now.unchecked:
+        return ""
+    return f" {formats.plural(now.unchecked, 'call')} had no schema to be checked against and count in neither."
 
 
 def _spend(now: Totals, before: Totals, series: Frame, than: str) -> Tile:

@@ -36,6 +36,7 @@ FAMILIES = {
         ("invalid", "truncated", "refused", "content_filtered", "provider_error", "timeout", "internal_error"),
     ),
     "Blocked": ("#CC7A1E", ("blocked_budget", "blocked_rate", "blocked_guardrail", "blocked_flag")),
+    "Unchecked": ("#5B8C5A", ("unchecked",)),
     "Cancelled": ("#A06C8F", ("cancelled",)),
 }
 _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}

@@ -40,6 +40,7 @@ OUTCOMES: dict[str, Badge] = {
     "blocked_rate": Badge("Blocked: rate", ":material/speed:", "orange"),
     "blocked_guardrail": Badge("Blocked: guardrail", ":material/shield:", "orange"),
     "blocked_flag": Badge("Blocked: flag", ":material/toggle_off:", "orange"),
+    "unchecked": Badge("Unchecked", ":material/chat:", "blue"),
     "cancelled": Badge("Cancelled", ":material/cancel:", "gray"),
 }
 """The badge of every outcome, by its value."""

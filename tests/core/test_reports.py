@@ -77,9 +77,10 @@ class TestTotals:
         at = NOW - timedelta(minutes=10)
         builders.save(store, [builders.generation(at, outcome=outcome) for outcome in Outcome])
         totals = reports.overview(LOCAL_OPERATOR, window()).totals
-        assert (totals.calls, totals.valid, totals.errors, totals.blocked, totals.cancelled) == (16, 4, 7, 4, 1)
+        assert (totals.calls, totals.valid, totals.errors, totals.blocked, totals.cancelled) == (17, 4, 7, 4, 1)
+        assert totals.unchecked == 1
         assert totals.first_try == 1
-        assert totals.error_rate == 7 / 11
+        assert totals.error_rate == 7 / 12
         # reached: neither the cache hit nor the four blocked ones; the cancelled one did
         assert totals.reached == 11
         assert totals.validity == 3 / 11

@@ -55,6 +55,24 @@ def today() -> Window:
     return Window.last(DAY, NOW)
 
 
+def test_what_nobody_checked_is_not_thrown_away(reports: Reports, store: Store) -> None:
+    """A relayed answer without a schema cost its money, was not in vain, and no valid object cost the more for it."""
+    builders.save(
+        store,
+        *call(Outcome.VALID_FIRST_TRY, {}),
+        *call(Outcome.UNCHECKED, {"cost_nano_usd": 900}),
+        *call(Outcome.BLOCKED_GUARDRAIL, {"cost_nano_usd": 5, "outcome": Outcome.UNCHECKED}),
+    )
+    spend = reports.spend(LOCAL_OPERATOR, today(), "acme")
+    assert (spend.total.spend, spend.total.discarded, spend.total.valid) == (1005, 5, 1)
+    assert spend.total.cost_per_valid == 105
+    [model] = spend.frame("models")["cost_per_valid_usd"]
+    assert model == pytest.approx(105e-9)
+    totals = reports.overview(LOCAL_OPERATOR, today()).totals
+    assert (totals.unchecked, totals.valid, totals.errors) == (1, 1, 0)
+    assert (totals.validity, totals.error_rate, totals.cost_per_valid_nano_usd) == (0.5, 0, 105)
+
+
 class TestUsefulAndDiscarded:
     """What bought a valid object, and what was thrown away."""
 
