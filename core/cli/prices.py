@@ -153,7 +153,7 @@ def withdraw_price(runtime: Runtime, override: str) -> Output:
 
 @command(price_group, "unpriced")
 def list_unpriced(runtime: Runtime) -> Output:
-    """Show the models that were called and have no price: work to do."""
+    """Show the models that were called in the last 92 days and have no price: work to do."""
     found = runtime.prices.unpriced(LOCAL_OPERATOR, _routed(runtime))
     rows = [
         (
@@ -170,7 +170,7 @@ def list_unpriced(runtime: Runtime) -> Output:
     heads = ("MODEL", "ATTEMPTS", "TOKENS IN", "TOKENS OUT", "FIRST", "LAST", "TENANTS")
     return Output(
         {"unpriced": found},
-        table(heads, rows) if rows else "Every call that was paid for has a price.",
+        table(heads, rows) if rows else "Every call of the last 92 days that was paid for has a price.",
         "Next: proctor price set MODEL --input … --output … --from …, then proctor price reprice" if rows else "",
     )
 

@@ -5,18 +5,20 @@ knows is unpriced: ``None``, never 0.
 """
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
-from core.pricing._listed import SOURCE, VENDORS, canonical_name, listed
+from core.pricing._families import VENDORS, canonical_name, family_name, family_of
+from core.pricing._listed import SOURCE, listed
 from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, billing, nano_usd, usd
-from core.pricing._names import MOST_NAMES, bare_name, family_name, family_of, other_names
+from core.pricing._names import MOST_NAMES, bare_name, other_names
 from core.pricing._overrides import Prices, books, states
 from core.pricing._terms import PriceTerms, Rates
-from core.pricing._work import PricedModel, UnpricedModel
+from core.pricing._work import UNPRICED_DAYS, PricedModel, UnpricedModel
 
 __all__ = [
     "ANY_MODEL",
     "MOST_NAMES",
     "NANO",
     "SOURCE",
+    "UNPRICED_DAYS",
     "VENDORS",
     "Cost",
     "OverrideKind",

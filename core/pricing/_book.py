@@ -10,9 +10,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from core.pricing._listed import canonical_name, listed
+from core.pricing._families import canonical_name, family_name
+from core.pricing._listed import listed
 from core.pricing._money import Cost, Usage, as_dollars
-from core.pricing._names import bare_name, family_name, fine_tuned_from
+from core.pricing._names import bare_name, fine_tuned_from
 from core.pricing._terms import PriceTerms, Rates, made
 
 ANY_MODEL = "*"
@@ -104,7 +105,7 @@ class PriceBook:
 
     Of the overrides that have begun, one for the tenant goes before one for all, one for the model before one for every
     model of its provider, and of several for the same the one that began last. An override of a model holds for all of
-    its names (``core/pricing/_names.py``).
+    its names (``core/pricing/_families.py``).
     """
 
     def __init__(self, overrides: Sequence[OverridingPrice] = ()) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from core.errors import Invalid
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
-from core.pricing._listed import VENDORS, listed
+from core.pricing._families import VENDORS
+from core.pricing._listed import listed
 from core.pricing._money import as_dollars, nano_usd
 from core.pricing._terms import Rates
 from core.settings import PROVIDERS

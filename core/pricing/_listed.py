@@ -16,16 +16,13 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
-import genai_prices
 from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, StartDateConstraint, TieredPrices
 
+from core.pricing._families import VENDORS, family_name, known_model
 from core.pricing._money import nano_usd
-from core.pricing._names import bare_name, family_name, fine_tuned_from
+from core.pricing._names import bare_name, fine_tuned_from
 from core.pricing._terms import ANY_REGION, PriceTerms, Rates, made
-from core.settings import PROVIDERS
 
-VENDORS = tuple(name for name, provider in PROVIDERS.items() if provider.has_public_prices)
-"""Providers whose prices are public."""
 SOURCE = f"genai-prices {version('genai-prices')}"
 
 _REGIONAL = Decimal("1.1")
@@ -55,7 +52,7 @@ def listed(provider: str, model: str, day: date) -> PriceTerms | None:
     """Return what the list says a model cost on *day*, by any of its names; ``None`` if it does not know it."""
     if provider not in VENDORS:
         return None
-    found, fine_tuned = _found(provider, model), _fine_tuned(provider, model, day)
+    found, fine_tuned = known_model(provider, model), _fine_tuned(provider, model, day)
     if found is None or fine_tuned is not None:
         return fine_tuned
     own: dict[str, Any] = {"source": SOURCE, "date": day.isoformat()}
@@ -71,29 +68,6 @@ def listed(provider: str, model: str, day: date) -> PriceTerms | None:
                 provider, found.id, first.times(_REGIONAL), more, tier=tier, geo=region, **own
             )
     return made(provider, found.id, base, tiers, variants=variants, **own)
-
-
-@lru_cache(maxsize=8192)
-def canonical_name(provider: str, model: str) -> str:
-    """Return the name that a model's price is kept by: its family's, unless the list has this very date apart.
-
-    ``gpt-4o-2024-08-06`` is ``gpt-4o``; ``gpt-4o-2024-05-13`` costs something else and stays itself.
-    """
-    bare, family = bare_name(provider, model), family_name(provider, model)
-    if bare == family or provider not in VENDORS:
-        return family
-    dated, undated = _found(provider, bare), _found(provider, family)
-    return bare if dated is not None and undated is not None and dated.id != undated.id else family
-
-
-@lru_cache(maxsize=8192)
-def _found(provider: str, model: str) -> ModelInfo | None:
-    for name in dict.fromkeys((bare_name(provider, model), family_name(provider, model))):
-        try:
-            return genai_prices.calc_price(genai_prices.Usage(), name, provider_id=provider).model
-        except LookupError:
-            continue
-    return None
 
 
 def _fine_tuned(provider: str, model: str, day: date) -> PriceTerms | None:

@@ -1,8 +1,7 @@
-"""What a model is called: every name that people and vendors have for one model, brought to one.
+"""How a model's name is spelled, brought to one spelling.
 
-A model is called by its dated name (``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``), in capitals, behind a path
-(``openai/gpt-4o``), as ``-latest``, with a dash for a dot. Whoever sets a price or a budget for one of these means the
-model.
+There are dated names (``gpt-4o-2024-08-06``, ``claude-haiku-4-5-20251001``), names in capitals, behind a path
+(``openai/gpt-4o``), as ``-latest``, with a dash for a dot.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ def bare_name(provider: str, model: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def family_name(provider: str, model: str) -> str:
-    """Return the one name of *model*: of all its dates, spellings and aliases. A fine-tuned model is its own."""
+def undated_name(provider: str, model: str) -> str:
+    """Return *model* in the one spelling of all its dates. A fine-tuned model is its own."""
     name = bare_name(provider, model)
     if name.startswith("ft:"):
         return name
@@ -55,13 +54,6 @@ def family_name(provider: str, model: str) -> str:
         )
         return _CLAUDE_ZERO.sub(r"\1", name)
     return _OPENAI_DASHED.sub(r"gpt-\1.\2", name)
-
-
-@lru_cache(maxsize=8192)
-def family_of(model: str) -> str:
-    """Return the same of ``provider/name``: what budgets for a model are compared by."""
-    provider, slash, name = model.partition("/")
-    return f"{provider}/{family_name(provider, name)}" if slash else model
 
 
 def fine_tuned_from(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
 from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook
-from core.pricing._listed import canonical_name
+from core.pricing._families import canonical_name
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -209,7 +209,7 @@ class Prices:
         return _work.in_use(self._store, principal.scope, since, {*self._overridden(principal), *also})
 
     def unpriced(self, principal: Principal, also: Iterable[tuple[str, str]] = ()) -> list[UnpricedModel]:
-        """Return the models whose calls were paid for and have no price, those called most first: work to do.
+        """Return the models whose calls of the last 92 days have no price, those called most first: work to do.
 
         Those of *also* and those with an override have a row each; see :meth:`in_use`.
 
@@ -218,7 +218,8 @@ class Prices:
 
         """
         principal.require(Permission.PRICES_READ)
-        return _work.unpriced(self._store, principal.scope, {*self._overridden(principal), *also})
+        since = self._clock.now() - timedelta(days=_work.UNPRICED_DAYS)
+        return _work.unpriced(self._store, principal.scope, since, {*self._overridden(principal), *also})
 
     def _overridden(self, principal: Principal) -> list[tuple[str, str]]:
         query = select(PriceOverride.provider, PriceOverride.model).where(

@@ -22,6 +22,9 @@ from core.store import Store
 from core.tables import AttemptRow, Tenant
 from core.visibility import visible
 
+UNPRICED_DAYS = 92
+"""How far back calls without a price are work to be done."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedModel:
@@ -71,7 +74,7 @@ def in_use(store: Store, scope: TenantScope, since: datetime, known: Collection[
     Those *known* have a row each; of the others those called most, and what is left is the last row.
     """
     called = and_(col(AttemptRow.started_at) >= since, visible(scope, AttemptRow.tenant_id))
-    with store.reading() as session:
+    with store.scanning() as session:
         rows = session.connection().execute(_folded(called, known, (), {"last_at": (AttemptRow.started_at, func.max)}))
         found = [
             PricedModel(
@@ -88,9 +91,15 @@ def in_use(store: Store, scope: TenantScope, since: datetime, known: Collection[
     return sorted(found, key=lambda one: (not one.provider, -one.calls, one.provider, one.model))
 
 
-def unpriced(store: Store, scope: TenantScope, known: Collection[tuple[str, str]]) -> list[UnpricedModel]:
-    """Return the models whose calls were paid for and have no price, those called most first; folded as above."""
+def unpriced(
+    store: Store, scope: TenantScope, since: datetime, known: Collection[tuple[str, str]]
+) -> list[UnpricedModel]:
+    """Return the models whose calls since then were paid for and have no price, those called most first.
+
+    They are folded as above. It is answered from the index of such calls alone.
+    """
     paid = and_(
+        col(AttemptRow.started_at) >= since,
         visible(scope, AttemptRow.tenant_id),
         col(AttemptRow.cost_nano_usd).is_(None),
         col(AttemptRow.input_tokens).is_not(None),
@@ -101,7 +110,7 @@ def unpriced(store: Store, scope: TenantScope, known: Collection[tuple[str, str]
         "first_at": (AttemptRow.started_at, func.min),
         "last_at": (AttemptRow.started_at, func.max),
     }
-    with store.reading() as session:
+    with store.scanning() as session:
         rows = session.connection().execute(_folded(paid, known, ("tenant_id",), figures)).all()
         names = dict(session.exec(select(Tenant.id, Tenant.name).where(visible(scope, Tenant.id))).all())
     cells: dict[tuple[str, str], list[Any]] = defaultdict(list)

@@ -169,6 +169,7 @@ class PolicySnapshot(Row, table=True):
 
 
 _UNPRICED = sql_text("cost_nano_usd IS NULL AND input_tokens IS NOT NULL")
+"""The index has the cost as well: SQLite reads the row for what the condition names and the index has not."""
 """Paid for, and nobody knows the price: few rows, so their index costs the others nothing."""
 
 
@@ -184,7 +185,12 @@ class AttemptRow(Row, table=True):
     __table_args__ = (
         UniqueConstraint("generation_id", "n"),
         Index("ix_attempt_started", "started_at"),
-        Index("ix_attempt_unpriced", "provider", "model", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
+        Index(
+            "ix_attempt_unpriced",
+            *("started_at", "provider", "model", "tenant_id", "input_tokens", "output_tokens", "cost_nano_usd"),
+            sqlite_where=_UNPRICED,
+            postgresql_where=_UNPRICED,
+        ),
         Index(
             "ix_attempt_rejected",
             *("started_at", "provider", "error_code", "tenant_id"),

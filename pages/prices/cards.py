@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
 
-from core.pricing import ANY_MODEL, PriceBook, UnpricedModel
+from core.pricing import ANY_MODEL, UNPRICED_DAYS, PriceBook, UnpricedModel
 from core.repricing import RepricingScope
 from core.tenants import Permission, Tenant
 from pages.kit import formats, layout
@@ -25,8 +25,8 @@ def unpriced_card(visit: Visit, found: Sequence[UnpricedModel]) -> None:
     with layout.card("Unpriced calls", key="unpriced", stretch=False, help="Paid for, and no budget counts them."):
         calls = sum(one.calls for one in found)
         st.caption(
-            f"{formats.plural(calls, 'attempt')} cost something, and nobody has said how much. "
-            "Set a price from before the first of them, then reprice them."
+            f"{formats.plural(calls, 'attempt')} of the last {UNPRICED_DAYS} days cost something, "
+            "and nobody has said how much. Set a price from before the first of them, then reprice them."
         )
         everyone = {name for one in found for name in one.tenants}
         tenants = [tenant for tenant in visit.runtime.tenants.list(visit.principal) if tenant.name in everyone]

@@ -72,7 +72,7 @@ def test_from_unpriced_to_priced(price: Run) -> None:
     done = price(*REPRICE, "--reason", "late", "--json").document
     assert (done["attempts"], done["before_nano_usd"], done["after_nano_usd"]) == (1, 0, 1_520_000)
     assert [one["tenant"] for one in done["tenants"]] == ["Acme"]
-    assert price("unpriced").out == "Every call that was paid for has a price.\n"
+    assert price("unpriced").out == "Every call of the last 92 days that was paid for has a price.\n"
     (listed,) = price("repricings", "--json").document["repricings"]
     assert (listed["id"], listed["reason"]) == (done["repricing_id"], "late")
     one = price("repricings", listed["id"], "--json").document

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy
 
+from core.clock import ManualClock
 from core.errors import Unpriced
+from core.pricing import UNPRICED_DAYS, Prices
 from core.principals import LOCAL_OPERATOR
-from core.tables import Outcome, Tenant
+from core.store import Store
+from core.tables import AttemptKind, AttemptRow, Outcome, Tenant
+from tests import builders
+from tests.conftest import START
 from tests.corridor import ANTHROPIC, OPENAI, Heard, Rig, rig
 from tests.wire.server import WireServer
 
@@ -199,3 +206,52 @@ def test_what_the_cache_took_off_is_recorded(here: Rig) -> None:
     assert attempt.cache_saved_nano_usd == attempt.cached_tokens * 75
     (plain,) = here.written(here.ask(tenant).generation.id).attempts
     assert plain.cache_saved_nano_usd == 0
+
+
+def calls(count: int, **more: Any) -> list[AttemptRow]:
+    """Return so many calls, an hour between two, of which every tenth has no price."""
+    usual: dict[str, Any] = {"tenant_id": "acme", "kind": AttemptKind.FIRST, "mode": "tools", "duration_ms": 1.0}
+    usual |= {"provider": "compatible", "model": "own", "outcome": Outcome.VALID_FIRST_TRY, "ended_at": START}
+    usual |= {"n": 1, "input_tokens": 100, "output_tokens": 10} | more
+    return [
+        AttemptRow(
+            id=str(n),
+            generation_id=str(n),
+            started_at=START - n * timedelta(hours=1),
+            cost_nano_usd=None if n % 10 == 0 else 5,
+            **usual,
+        )
+        for n in range(count)
+    ]
+
+
+def test_the_work_to_do_is_that_of_a_stretch_of_time(store: Store) -> None:
+    """Calls without a price are listed for a quarter of a year; a look at them has an end, whatever the past holds."""
+    builders.save(store, builders.tenant("Acme", START), calls(24 * (UNPRICED_DAYS + 30)))
+    [one] = Prices(store, ManualClock(START)).unpriced(LOCAL_OPERATOR)
+    assert (one.subject, one.tenants, one.last_at) == ("compatible/own", ("Acme",), START)
+    assert one.calls == 24 * UNPRICED_DAYS // 10 + 1
+    assert (one.input_tokens, one.output_tokens) == (100 * one.calls, 10 * one.calls)
+    assert START - timedelta(days=UNPRICED_DAYS) <= one.first_at
+
+
+def test_an_index_alone_tells_what_has_no_price(store: Store) -> None:
+    """Among some thousand calls those without a price are added up from their index; no row of theirs is read."""
+    builders.save(store, builders.tenant("Acme", START), calls(6_000))
+    asked: list[tuple[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, sql: str, bound: Any, *_: Any) -> None:
+        if "attempt" in sql:
+            asked.append((sql, bound))
+
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE" if store.is_sqlite else "VACUUM ANALYZE attempt")
+    sqlalchemy.event.listen(store.engine, "before_cursor_execute", keep)
+    Prices(store, ManualClock(START)).unpriced(LOCAL_OPERATOR)
+    sqlalchemy.event.remove(store.engine, "before_cursor_execute", keep)
+    [(sql, bound)] = asked
+    explain = "EXPLAIN QUERY PLAN" if store.is_sqlite else "EXPLAIN"
+    with store.scanning() as session:
+        plan = " ".join(map(str, session.connection().exec_driver_sql(f"{explain} {sql}", bound).all()))
+    how = "COVERING INDEX ix_attempt_unpriced" if store.is_sqlite else "Index Only Scan using ix_attempt_unpriced"
+    assert how in plan

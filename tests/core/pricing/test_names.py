@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.budgets import BudgetTerms, Scope
-from core.pricing import NANO, OverrideKind, OverridingPrice, PriceBook, Rates, Usage, canonical_name, family_of
+from core.pricing import (
+    NANO,
+    VENDORS,
+    OverrideKind,
+    OverridingPrice,
+    PriceBook,
+    Rates,
+    Usage,
+    canonical_name,
+    family_name,
+    family_of,
+)
+from core.pricing._families import known_model
 from tests.conftest import START
 
 GPT_4O = ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "GPT-4o", "openai/gpt-4o", "gpt-4o-latest")
@@ -39,6 +54,12 @@ def override(model: str, *, rates: Rates | None = FLAT, percent: int | None = No
         ("openai/gpt-4o-mini", "openai/gpt-4o-mini"),
         ("openai/gpt-4-0613", "openai/gpt-4"),
         ("openai/gpt-5-4-2026-03-05", "openai/gpt-5.4"),
+        ("openai/gpt-4-turbo-preview", "openai/gpt-4-turbo"),
+        ("openai/gpt-4-0125-preview", "openai/gpt-4-turbo"),
+        ("openai/GPT-4-1106-Preview", "openai/gpt-4-turbo"),
+        ("openai/gpt-5-chat-latest", "openai/gpt-5"),
+        ("openai/gpt-3.5-turbo-0301", "openai/gpt-3.5-turbo"),
+        ("openai/gpt-35-turbo", "openai/gpt-3.5-turbo"),
         ("openai/ft:gpt-4o-mini-2024-07-18:Acme::ABC", "openai/ft:gpt-4o-mini-2024-07-18:acme::abc"),
         ("anthropic/claude-haiku-4-5-20251001", "anthropic/claude-haiku-4-5"),
         ("anthropic/claude-haiku-4.5", "anthropic/claude-haiku-4-5"),
@@ -53,6 +74,56 @@ def test_every_name_leads_to_one(name: str, family: str) -> None:
     """Dates, capitals, paths and aliases lead to the family; a version that is part of a name stays."""
     assert family_of(name) == family
     assert family_of(family) == family, "and there it ends"
+
+
+def spelled_out(match: Any) -> Iterator[str]:
+    """Yield names that a model's match takes: those that stand there, and one that goes on from each beginning."""
+    if (name := getattr(match, "equals", None)) is not None:
+        yield name
+    if (name := getattr(match, "starts_with", None)) is not None:
+        yield from (name, f"{name}-x")
+    for one in getattr(match, "or_", ()):
+        yield from spelled_out(one)
+
+
+LISTED = [
+    (provider.id, model.id, name)
+    for provider in providers
+    if provider.id in VENDORS
+    for model in provider.models
+    for name in dict.fromkeys((model.id, *spelled_out(model.match)))
+    if not name.startswith("ft:")
+]
+"""Every name of every model of the price list, with the model."""
+
+
+def test_what_the_list_prices_as_one_model_is_one_family() -> None:
+    """Each name that the price package has for a model is of that model's family, and its price is kept by that.
+
+    So a budget, an override and a discount for either hold for the other, unless the list has one of them apart.
+    """
+    assert len(LISTED) > 200
+    for provider, model, name in LISTED:
+        found = known_model(provider, name)
+        assert found is not None, name
+        if found.id != model:  # the beginning of a name that another model has whole
+            continue
+        assert family_name(provider, name) == family_name(provider, model), (provider, model, name)
+        assert canonical_name(provider, name) == canonical_name(provider, model), (provider, model, name)
+        assert family_name(provider, family_name(provider, name)) == family_name(provider, name), name
+
+
+@pytest.mark.parametrize("set_for", ["gpt-4-turbo", "gpt-4-0125-preview"])
+@pytest.mark.parametrize("called", ["gpt-4-turbo", "gpt-4-turbo-preview", "gpt-4-1106-preview"])
+def test_an_alias_that_looks_like_another_model_is_none(set_for: str, called: str) -> None:
+    """What is set for one name of a priced model holds for a call by a name that no spelling leads there."""
+    usage = Usage(input_tokens=1000, output_tokens=100)
+    own = PriceBook([override(set_for)]).cost("openai", called, usage, START)
+    less = PriceBook([override(set_for, percent=50)]).cost("openai", called, usage, START)
+    assert own is not None
+    assert less is not None
+    assert (own.nano_usd, less.nano_usd) == (1_100_000, 6_500_000)
+    assert Scope.MODEL.subject(model=f"openai/{called}", schema="", route="") == Scope.MODEL.named(f"openai/{set_for}")
 
 
 @pytest.mark.parametrize("set_for", GPT_4O)
