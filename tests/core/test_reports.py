@@ -73,7 +73,7 @@ class TestTotals:
     """Counts, rates and percentiles of a window."""
 
     def test_families_of_outcomes_are_counted_apart(self, reports: Reports, store: Store) -> None:
-        """Each outcome counts in exactly one of valid, errors, blocked and cancelled, and all in calls."""
+        """Each outcome counts in exactly one of valid, errors, blocked, cancelled and unchecked, and all in calls."""
         at = NOW - timedelta(minutes=10)
         builders.save(store, [builders.generation(at, outcome=outcome) for outcome in Outcome])
         totals = reports.overview(LOCAL_OPERATOR, window()).totals
@@ -82,8 +82,8 @@ class TestTotals:
         assert totals.first_try == 1
         assert totals.error_rate == 7 / 12
         # reached: neither the cache hit nor the four blocked ones; the cancelled one did
-        assert totals.reached == 11
-        assert totals.validity == 3 / 11
+        assert totals.reached == 12
+        assert totals.validity == 3 / 11, "of those that were checked"
 
     def test_nothing_happened(self, reports: Reports) -> None:
         """Without calls counts are 0 and rates unknown, spend is 0 dollars and not unpriced."""
