@@ -35,7 +35,7 @@ from core.limits import Limits, Permit, Quota
 from core.policy import Policies
 from core.pricing import NANO
 from core.principals import SYSTEM
-from core.record import Generation, Record, Recorder
+from core.record import Generation, Record, Recorder, RunningGeneration
 from core.shared import Shared
 from core.store import Store
 from core.tables import GenerationRow
@@ -286,9 +286,8 @@ class QuietRecorder(Recorder):
     """Keeps the past out of this process's log and metrics, which are about the present."""
 
     @override
-    def open(self, **what: Any) -> Record:
-        """Return the record of one generation."""
-        return _QuietRecord(self, **what)
+    def _record(self, running: RunningGeneration) -> Record:
+        return _QuietRecord(self, running)
 
 
 class _QuietRecord(Record):

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-import orjson
-
 from core.answers import CacheHit
 from core.attempts import Attempt, ProviderCall
 from core.budgets import AccountMissing, Budgets, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
@@ -17,19 +15,19 @@ from core.clock import Clock
 from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, Unavailable
 from core.flags import Flag
 from core.journal import JournalWriter
-from core.messages import Message, media_of, plain
+from core.messages import Message
 from core.policy import Policy, TenantTerms
-from core.pricing import Usage
 from core.principals import Principal
-from core.record._ends import STOPPED, code_of, last_step, sentence_of
+from core.record._ends import code_of, last_step
 from core.record._generation import Generation
-from core.record._rows import attempt_row, lost_row, payload_row
+from core.record._rows import lost_row
+from core.record._running import RunningGeneration
 from core.record._telling import OwnLacks, tell, tell_fault, tell_thresholds
 from core.record.backlog import Backlog, document
 from core.statements import Cursor
 from core.store import Disconnected, Duplicate, Store
 from core.tables import AttemptKind, Outcome
-from core.telemetry import Metrics, log, user_hash
+from core.telemetry import Metrics, log
 
 _MOST_POLICIES = 4096
 
@@ -78,64 +76,41 @@ class Recorder:
 
         *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
         """
-        return Record(
-            self,
+        generation_id, now = self.clock.new_id(), self.clock.now()
+        retention = timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
+        running = RunningGeneration(
+            id=generation_id,
             tenant=tenant,
             principal=principal,
-            request_id=request_id,
+            request_id=request_id or generation_id,  # who gives none can still be found by one
             route=route,
             schema=schema,
             streamed=streamed,
             user=user,
             metadata=metadata,
-            began=began,
+            started_at=now,
+            began=self.clock.monotonic() if began is None else began,
+            retention=retention,
         )
+        return self._record(running)
+
+    def _record(self, running: RunningGeneration) -> Record:
+        return Record(self, running)
 
 
 class Record:
-    """What has come of one generation so far."""
+    """Takes in what comes of one generation, pays its calls, and writes it down."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        *,
-        tenant: TenantTerms,
-        principal: Principal,
-        request_id: str,
-        route: str,
-        schema: str,
-        streamed: bool,
-        user: str | None,
-        metadata: Mapping[str, Any] | None,
-        began: float | None = None,
-    ) -> None:
+    def __init__(self, recorder: Recorder, running: RunningGeneration) -> None:
         self._recorder = recorder
         self._clock = recorder.clock
-        self.id = self._clock.new_id()
-        self._tenant = tenant
-        self._principal = principal
-        self._request_id = request_id or self.id  # who gives none can still be found by one
-        self._route = route
-        self._schema = schema
-        self._streamed = streamed
-        self._user = user
-        self._metadata = metadata
-        self._started_at = self._clock.now()
-        self._began = self._clock.monotonic() if began is None else began
-        self.retention = timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
+        self._running = running
+        self.id = running.id
+        self.retention = running.retention
         """How long prompts and answers are kept; nothing where none are."""
-        self._expires_at = self._started_at + self.retention if self.retention else None
-        self._policy: Policy | None = None
-        self._messages: Sequence[Message] = ()
-        self._reservation: ReservationHandle = recorder.budgets.reservations.open(
-            (), self.id, tenant.id, self._started_at
-        )
+        self._reservation: ReservationHandle = self._reserving(())
         self._left = threading.Event()
-        self._attempts: list[Attempt] = []
         self._unwritten: list[Attempt] = []
-        self._trace: list[dict[str, Any]] = []
-        self._value: Any = None
-        self._hit: CacheHit | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
@@ -145,23 +120,24 @@ class Record:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self._recorder.metrics.in_flight.dec()
-        outcome = self._outcome(error)
+        outcome = self._running.outcome(error)
         if outcome is None:
-            log().info("request_rejected", request_id=self._request_id, tenant=self._tenant.name, code=code_of(error))
+            request_id, tenant = self._running.request_id, self._running.tenant.name
+            log().info("request_rejected", request_id=request_id, tenant=tenant, code=code_of(error))
             return
-        tell_fault(error, self.id, self._request_id)
+        tell_fault(error, self.id, self._running.request_id)
         if error is not None and not isinstance(error, Exhausted):
             self.step(*last_step(error))
         elif isinstance(error, Exhausted):
             self.step("attempt", "exhausted", error.message)
-        self.generation = self._summed_up(outcome)
+        self.generation = self._running.summed_up(outcome, (self._clock.monotonic() - self._running.began) * 1000)
         try:
             self._write(self.generation, error)
         except Exception as failure:
             log().error(
                 "record_failed",
                 generation_id=self.id,
-                request_id=self._request_id,
+                request_id=self._running.request_id,
                 outcome=outcome.value,
                 error=type(failure).__name__,
             )
@@ -176,7 +152,7 @@ class Record:
             error.facts |= {
                 "generation_id": self.id,
                 "outcome": outcome.value,
-                "trace": self._trace,
+                "trace": self._running.trace,
                 "generation": self.generation,
             }
         self._tell(self.generation, error)
@@ -185,7 +161,7 @@ class Record:
 
     def step(self, room: str, verdict: str, reason: str) -> None:
         """Add a step to the decision trace."""
-        self._trace.append({"room": room, "verdict": verdict, "reason": reason})
+        self._running.trace.append({"room": room, "verdict": verdict, "reason": reason})
 
     def note(self, verdict: str, reason: str) -> None:
         """Add a step of the attempt room."""
@@ -193,11 +169,11 @@ class Record:
 
     def governed_by(self, policy: Policy) -> None:
         """Take in the policy."""
-        self._policy = policy
+        self._running.policy = policy
 
     def asking(self, messages: Sequence[Message]) -> None:
         """Take in the messages as they were screened."""
-        self._messages = messages
+        self._running.messages = messages
 
     def pays_from(
         self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False, left: threading.Event | None = None
@@ -211,14 +187,14 @@ class Record:
 
     def _reserving(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> ReservationHandle:
         return self._recorder.budgets.reservations.open(
-            terms, self.id, self._tenant.id, self._started_at, must_be_covered=must_be_covered
+            terms, self.id, self._running.tenant.id, self._running.started_at, must_be_covered=must_be_covered
         )
 
     def pressed_by(self) -> str | None:
         """Return which degrading budget is past its first threshold, as a sentence; ``None`` while none is."""
         for terms in self._reservation.terms:
             if terms.mode is Mode.DEGRADE:
-                share = self._recorder.budgets.reservations.used_share(terms, self._started_at)
+                share = self._recorder.budgets.reservations.used_share(terms, self._running.started_at)
                 if share * 100 >= terms.thresholds[0]:
                     return f"{share:.0%} of {terms.name} is used, and it degrades from {terms.thresholds[0]} % on."
         return None
@@ -226,20 +202,20 @@ class Record:
     @property
     def started_at(self) -> datetime:
         """When the generation began."""
-        return self._started_at
+        return self._running.started_at
 
     @property
     def began(self) -> float:
         """The same, on the clock's monotonic time: deadlines count from here."""
-        return self._began
+        return self._running.began
 
     def cover(self, call: ProviderCall) -> float:
         """Hold money for one more call, and write down those before it, in one transaction.
 
         Return for how many seconds that waited for calls that were out to give back what they held; 0 as a rule.
         """
-        generation = {**self._known, "trace": self._trace}
-        attempt = lost_row(call, self.id, self._tenant.id)
+        generation = {**self._running.known, "trace": self._running.trace}
+        attempt = lost_row(call, self.id, self._running.tenant.id)
         reservations = self._recorder.budgets.reservations
 
         def write(cursor: Cursor) -> None:
@@ -274,25 +250,26 @@ class Record:
         try:
             waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left)
         except BudgetExceeded:
-            self._recorder.metrics.budget_waits.labels(self._tenant.name, "refused").inc()
+            self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "refused").inc()
             raise
         if waited is None:
-            self._recorder.metrics.budget_waits.labels(self._tenant.name, "left").inc()
+            self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "left").inc()
             raise Cancelled("The caller left before the answer came.", outcome=Outcome.CANCELLED)
-        self._recorder.metrics.budget_waits.labels(self._tenant.name, "covered").inc()
+        self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "covered").inc()
         self.step("reserve", "waited", f"Waited {waited:.2f} s for {terms.name}: calls that were out held its money.")
         return waited
 
     def _patience(self, call: ProviderCall) -> float:
         """Return how long *call* may wait for money: so that time is left to make it. A hedge never."""
-        if call.kind is AttemptKind.HEDGE or self._policy is None:
+        if call.kind is AttemptKind.HEDGE or self._running.policy is None:
             return 0.0
-        left = self._began + self._policy.route.deadline_seconds - self._clock.monotonic()
+        left = self._running.began + self._running.policy.route.deadline_seconds - self._clock.monotonic()
         return max(0.0, min(self._recorder.budgets.shortages.wait_seconds, left / 2))
 
     def ended(self, attempt: Attempt) -> None:
         """Take in an attempt that has ended, and charge it."""
-        insort(self._attempts, attempt, key=lambda one: one.n)  # of two that were out at once, either may end first
+        # Of two that were out at once, either may end first.
+        insort(self._running.attempts, attempt, key=lambda one: one.n)
         self._unwritten.append(attempt)
         self._recorder.lacks.note(attempt, self.id)
         cost = attempt.cost.nano_usd if attempt.cost else None
@@ -305,134 +282,26 @@ class Record:
 
     def answered_again(self, hit: CacheHit) -> None:
         """Take in that the cache answers."""
-        self._hit = hit
+        self._running.hit = hit
         age = (self._clock.now() - hit.made_at).total_seconds()
         saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."
         self.step("cache", "hit", f"Generation {hit.generation_id} asked the same {age:.0f} s ago.{saved}")
 
     def succeeded(self, value: Any) -> None:
         """Take in the valid object."""
-        self._value = value
+        self._running.value = value
 
     # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _outcome(self, error: BaseException | None) -> Outcome | None:
-        """Return how it ended; ``None`` for a request that never was a generation."""
-        if error is None:
-            return Outcome.CACHE_HIT if self._hit else self._deciding.outcome
-        for kind, outcome in STOPPED.items():
-            if isinstance(error, kind):
-                return outcome
-        if isinstance(error, Exhausted):
-            return error.facts["outcome"]
-        if isinstance(error, ProctorError) and not self._attempts:
-            return None
-        if isinstance(error, Exception):
-            return Outcome.INTERNAL_ERROR
-        return Outcome.CANCELLED  # GeneratorExit and its like: the caller closed the stream, or the process ends
-
-    @property
-    def _deciding(self) -> Attempt:
-        """The attempt that answered, or the last one."""
-        return next((one for one in self._attempts if one.outcome.is_successful), self._attempts[-1])
-
-    def _summed_up(self, outcome: Outcome) -> Generation:
-        usage = sum((one.usage for one in self._attempts if one.usage), Usage())
-        paid = [one for one in self._attempts if one.usage]
-        unpriced = any(one.cost is None for one in paid)
-        last = self._deciding if self._attempts else None
-        schema = self._policy.schema if self._policy else None
-        ttft = last.answer.ttft_seconds if last else None
-        by, again = last or self._hit, self._hit if outcome is Outcome.CACHE_HIT else None
-        return Generation(
-            id=self.id,
-            tenant_id=self._tenant.id,
-            value=self._value,
-            outcome=outcome,
-            schema=schema.name if schema else self._schema,
-            schema_version=schema.version if schema else None,
-            schema_hash=schema.hash if schema else "",
-            route=self._policy.route.name if self._policy else self._route,
-            provider=by.provider if by else None,
-            model=by.model if by else None,
-            attempts=tuple(self._attempts),
-            usage=usage,
-            cost_nano_usd=None if unpriced else sum(one.cost.nano_usd for one in paid if one.cost),
-            trace=tuple(self._trace),
-            started_at=self._started_at,
-            duration_ms=(self._clock.monotonic() - self._began) * 1000,
-            ttft_ms=None if ttft is None else ttft * 1000,
-            answered_from=again.generation_id if again else None,
-            saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
-            media=self._media,
-        )
-
-    @property
-    def _media(self) -> list[dict[str, Any]]:
-        return [one.summary() for one in media_of(self._messages)]
-
-    @property
-    def _known(self) -> dict[str, Any]:
-        """What is known of the row before the generation has ended, and all that recovery is told of it."""
-        policy, schema = self._policy, self._policy.schema if self._policy else None
-        return {
-            "id": self.id,
-            "tenant_id": self._tenant.id,
-            "key_id": self._principal.key_id,
-            "principal": self._principal.name,
-            "request_id": self._request_id,
-            "route": policy.route.name if policy else self._route,
-            "schema_name": schema.name if schema else self._schema,
-            "schema_version": schema.version if schema else None,
-            "schema_hash": schema.hash if schema else "",
-            "streamed": self._streamed,
-            "started_at": self._started_at,
-            "user_hash": self._user_hash,
-            "caller_metadata": self._metadata,
-            "policy_hash": policy.recorded[0] if policy else None,
-            "policy_revision": policy.revision if policy else None,
-            "media": self._media or None,
-        }
-
-    def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
-        usage = generation.usage
-        return {
-            **self._known,
-            "outcome": generation.outcome.value,
-            "error_code": None if error is None else code_of(error),
-            "error_detail": None if error is None else sentence_of(error),
-            "ended_at": self._clock.now(),
-            "duration_ms": generation.duration_ms,
-            "ttft_ms": generation.ttft_ms,
-            "attempts": len(generation.attempts),
-            "provider": generation.provider,
-            "model": generation.model,
-            "input_tokens": usage.input_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cost_nano_usd": generation.cost_nano_usd,
-            "wasted_nano_usd": sum(
-                one.cost.nano_usd
-                for one in generation.attempts
-                if one.cost and not (one.outcome.is_successful and generation.outcome.is_successful)
-            ),
-            "estimated": usage.estimated,
-            "saved_nano_usd": generation.saved_nano_usd,
-            "answered_from": generation.answered_from,
-            "trace": self._trace,
-        }
-
     def _write(self, generation: Generation, error: BaseException | None) -> None:
-        row = self._row(generation, error)
+        row = self._running.row(generation, error, self._clock.now())
         journal, reservations = self._recorder.journal, self._recorder.budgets.reservations
 
         def write(cursor: Cursor) -> None:
             transfer = reservations.settle(cursor, self._reservation)
             self._write_attempts(cursor)
             journal.generation(cursor, row)
-            journal.payloads(cursor, self._payload_rows())
+            journal.payloads(cursor, self._running.payload_rows())
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
@@ -440,15 +309,16 @@ class Record:
 
     def _keep(self, backlog: Backlog, generation: Generation, error: BaseException | None) -> None:
         """Keep what the database did not take, to be written when it is back."""
+        running = self._running
         attempts, field_errors, payloads = self._attempt_rows()
         backlog.keep(
             document(
                 self._reservation,
-                generation=self._row(generation, error),
-                policy=(*self._policy.recorded, self._tenant.id) if self._policy else None,
+                generation=running.row(generation, error, self._clock.now()),
+                policy=(*running.policy.recorded, running.tenant.id) if running.policy else None,
                 attempts=attempts,
                 field_errors=field_errors,
-                payloads=[*payloads, *self._payload_rows()],
+                payloads=[*payloads, *running.payload_rows()],
             )
         )
 
@@ -476,14 +346,15 @@ class Record:
                 else:
                     raise
             else:
-                self._recorder.keep(self._policy)
+                self._recorder.keep(self._running.policy)
                 self._tell_thresholds()
                 return
 
     def _write_policy(self, cursor: Cursor) -> None:
         """Keep the policy, unless this process did so before."""
-        if self._policy is not None and not self._recorder.keeps(self._policy):
-            self._recorder.journal.policy(cursor, self._policy.recorded[0], self._tenant.id, self._policy.recorded[1])
+        policy = self._running.policy
+        if policy is not None and not self._recorder.keeps(policy):
+            self._recorder.journal.policy(cursor, policy.recorded[0], self._running.tenant.id, policy.recorded[1])
 
     def _write_attempts(self, cursor: Cursor) -> None:
         attempts, field_errors, payloads = self._attempt_rows()
@@ -496,58 +367,22 @@ class Record:
 
     def _attempt_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of the attempts that are not written yet: themselves, their field errors, their payloads."""
-        charged = self._reservation.charged
-        attempts = [attempt_row(one, self.id, self._tenant.id, charged.get(one.id, 0)) for one in self._unwritten]
-        schema = self._policy.schema if self._policy else None
-        field_errors = [
-            {
-                "id": self._clock.new_id(),
-                "attempt_id": attempt.id,
-                "generation_id": self.id,
-                "schema_name": schema.name if schema else "",
-                "schema_hash": schema.hash if schema else "",
-                "path": problem.path,
-                "type": problem.type,
-                "message": problem.message,
-            }
-            for attempt in self._unwritten
-            for problem in attempt.field_errors
-        ]
-        payloads: list[dict[str, Any]] = []
-        if (expires_at := self._expires_at) is not None:
-            # The text of a valid answer is the generation's own object, which is kept as it was screened.
-            said = {one.n: None if one.outcome.is_successful else one.answer.text or None for one in self._unwritten}
-            payloads = [
-                payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
-                for one in self._unwritten
-                if one.asked or said[one.n]
-            ]
-        return attempts, field_errors, payloads
-
-    def _payload_rows(self) -> list[dict[str, Any]]:
-        """Return the row of what the generation was asked and answered, where that is kept."""
-        if not self._messages or self._expires_at is None:
-            return []
-        answered = None if self._value is None else orjson.dumps(self._value).decode()
-        return [payload_row(self.id, 0, [plain(one) for one in self._messages], answered, self._expires_at)]
+        return self._running.attempt_rows(self._unwritten, self._reservation.charged, self._clock.new_id)
 
     def _tell_thresholds(self) -> None:
         events, self._reservation.events = self._reservation.events, []
         tell_thresholds(self._recorder.metrics, events)
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
+        running = self._running
         tell(
             self._recorder.metrics,
             generation,
             error,
-            tenant=self._tenant.name,
-            route=generation.route if self._policy else "",
-            request_id=self._request_id,
-            streamed=self._streamed,
-            user=self._user_hash,
-            routed=self._policy.routed if self._policy else frozenset(),
+            tenant=running.tenant.name,
+            route=generation.route if running.policy else "",
+            request_id=running.request_id,
+            streamed=running.streamed,
+            user=running.user_hash,
+            routed=running.policy.routed if running.policy else frozenset(),
         )
-
-    @property
-    def _user_hash(self) -> str | None:
-        return user_hash(self._tenant.id, self._user) if self._user else None
