@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from core.clock import ManualClock
 from core.settings import Settings
@@ -20,6 +22,10 @@ START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
 
 _numbers = itertools.count(1)
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+examples.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("any machine")
 
 
 def pytest_configure() -> None:

@@ -1,0 +1,1 @@
+"""Translation between the dialects of two vendors, held against their own SDKs' models."""
