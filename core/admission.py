@@ -1,9 +1,9 @@
 """Who may begin: a bounded number at once, a bounded number that wait, and no tenant in another's way.
 
-Places, the bytes of large bodies and the waiting room are shared out alike: a tenant may hold four times as much as it
-leaves free. So one alone gets four fifths, two get four ninths each, and there is always something left for whoever
-holds nothing yet. Who waits gets the places that come free in turn, tenant by tenant; who comes when the waiting room
-is full is turned away at once.
+Places, the bytes of large bodies, the waiting room and the bodies that may be on their way are shared out alike: a
+tenant may hold four times as much as it leaves free. So one alone gets four fifths, two get four ninths each, and there
+is always something left for whoever holds nothing yet. Who waits gets the places that come free in turn, tenant by
+tenant; who comes when the waiting room is full is turned away at once.
 
 It lives on one event loop. Only :meth:`Admission.seen` may be called from elsewhere.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from core.clock import Clock
@@ -126,6 +127,9 @@ class Admission:
         self._most = places
         self._large = _Room(large_bytes)
         self._room = _Room(waiting)
+        self._on_their_way = _Room(places + waiting)
+        self._bodies: set[asyncio.Timeout] = set()
+        """What bounds the time of each body that is on its way."""
         self._queues: dict[str, deque[_Waiting]] = {}
         """Who waits, by tenant; whose turn is next stands first."""
         self._waiting = 0
@@ -145,10 +149,39 @@ class Admission:
             Unavailable: the server is stopping.
 
         """
-        if self._is_closed:
-            raise _stopping()
+        self.require_open()
         if not self._room.fits(tenant, 1) and not self._places.fits(tenant, 1):
             raise self.turned_away(tenant)
+
+    @contextmanager
+    def body_of(self, tenant: str, limit: asyncio.Timeout) -> Generator[None]:
+        """Count a body that is on its way for as long as the block lasts, for it has a connection, and may never come.
+
+        When the server stops *limit* ends at once: see :meth:`require_open`.
+
+        Raises:
+            Overloaded: as many of *tenant* are on their way as may be.
+
+        """
+        if not self._on_their_way.fits(tenant, 1):
+            raise self.turned_away(tenant)
+        self._on_their_way.take(tenant, 1)
+        self._bodies.add(limit)
+        try:
+            yield
+        finally:
+            self._bodies.discard(limit)
+            self._on_their_way.give_back(tenant, 1)
+
+    def require_open(self) -> None:
+        """Go on only if the server is not stopping.
+
+        Raises:
+            Unavailable: it is.
+
+        """
+        if self._is_closed:
+            raise _stopping()
 
     def ask(self, tenant: str, size: int) -> asyncio.Future[Place]:
         """Return a place to come, for a request whose body has *size* bytes. Cancelling it leaves the queue.
@@ -158,8 +191,7 @@ class Admission:
             Unavailable: the server is stopping.
 
         """
-        if self._is_closed:
-            raise _stopping()
+        self.require_open()
         size = size if size >= LARGE_BYTES else 0
         place: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         is_first = tenant not in self._queues and not (size and self._is_saving_up())
@@ -191,8 +223,11 @@ class Admission:
         )
 
     def close(self) -> None:
-        """Give no more places: the server is stopping. Who waits is told so, and so is whoever comes."""
+        """Give no more places: the server is stopping. Who waits, is on the way or comes is told so."""
         self._is_closed = True
+        for limit in self._bodies:
+            with suppress(RuntimeError):  # it ends already
+                limit.reschedule(0.0)
         for queue in self._queues.values():
             for waiting in queue:
                 if not waiting.place.done():

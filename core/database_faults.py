@@ -81,7 +81,7 @@ _SENTENCES = {
     ),
     DatabaseFault.NO_FILE: (
         "The database's file cannot be opened. Check that its folder is there, that Proctor's user may read and write "
-        "it, and that the process has file descriptors left (ulimit -n)."
+        "it, and that the process has file descriptors left (ulimit -Hn)."
     ),
     DatabaseFault.NO_CONNECTIONS: (
         "The database has no connection left for Proctor. Raise its max_connections, or run fewer processes: each "

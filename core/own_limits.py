@@ -8,12 +8,10 @@ import resource
 from contextlib import suppress
 
 NO_DESCRIPTORS = (
-    "This process has no file descriptor left, so it can open no connection. Raise its limit (ulimit -n), or lower "
+    "This process has no file descriptor left, so it can open no connection. Raise its limit (ulimit -Hn), or lower "
     "CONCURRENCY; it goes on by itself once some are free."
 )
 NO_MEMORY = "This process has no memory or no thread left. Give it more, or lower CONCURRENCY."
-
-
 PER_CALL = 2
 """A generation holds so many connections: that of its caller, and that to a provider."""
 BESIDE_CALLS = 100
@@ -21,8 +19,25 @@ BESIDE_CALLS = 100
 
 
 def descriptor_limit() -> int | None:
-    """Return how many files and connections a process that is started from here may open; ``None`` if any number."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Return how many files and connections a server that is started from here may open; ``None`` if any number.
+
+    A server raises its own limit as far as it may: see :func:`raise_descriptor_limit`.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def raise_descriptor_limit() -> int | None:
+    """Let this process, and what it starts, open as many files and connections as the system lets it; return how many.
+
+    The limit that a shell gives is a thousand or less, so that old programs do not go wrong; the hard one is for those
+    that need more. ``None`` is any number. Where the system does not let it, the limit stays as it is.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
     return None if soft == resource.RLIM_INFINITY else soft
 
 

@@ -10,7 +10,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -45,9 +45,13 @@ for. PostgreSQL's stronger lock keeps them from it, so that a decision and a cha
 _JOURNAL_PAGES = 4_000
 """How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
 _JOURNAL_WAIT_MILLISECONDS = 20
-"""For so long at most, if somebody still reads from it."""
+"""For so long at most, if somebody still reads from it once it is twice as long; before, nobody is waited for."""
 _MOST_JOURNAL_PAGES = 16 * _JOURNAL_PAGES
 """When whoever commits has to copy it, because nobody else did."""
+_KEPT_JOURNAL_BYTES = 64_000_000
+_CUT_JOURNAL_BYTES = 4_000_000
+"""What is left of a journal that was longer, and by how much it is shortened at once: that takes a file system a
+millisecond or two, and nobody can write meanwhile."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
 _SCANNING = (
@@ -441,16 +445,33 @@ class Store:
             return
         with self.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
-            if driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1] < _JOURNAL_PAGES:
+            pages = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+            if pages < _JOURNAL_PAGES:
                 return
-            driver.execute(f"PRAGMA busy_timeout={_JOURNAL_WAIT_MILLISECONDS}")
+            wait = _JOURNAL_WAIT_MILLISECONDS if pages >= 2 * _JOURNAL_PAGES else 0
+            driver.execute(f"PRAGMA busy_timeout={wait}")
             try:
                 with self._scan:
                     driver.execute("PRAGMA wal_checkpoint(PASSIVE)")  # what came while somebody scanned
                     with self._in_turn():
                         driver.execute("PRAGMA wal_checkpoint(RESTART)")
+                        self._shorten_journal(driver)
             finally:
                 driver.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
+
+    def _shorten_journal(self, driver: Any) -> None:
+        """Cut a part off a journal that begins anew and is longer than it need be, as after much was written at once.
+
+        SQLite cuts it, by all that is too much, in the commit of the first who writes then: of somebody who waits.
+        """
+        file = self.condition.file
+        size = Path(f"{file.path}-wal").stat().st_size if file is not None else 0
+        if size > _KEPT_JOURNAL_BYTES:
+            left = max(_KEPT_JOURNAL_BYTES, size - _CUT_JOURNAL_BYTES)
+            driver.execute(f"PRAGMA journal_size_limit={left}")
+            with suppress(sqlite3.OperationalError):  # another process writes: the next time, then
+                driver.execute("PRAGMA user_version=0")  # a page is written, and nothing is changed
+            driver.execute("PRAGMA journal_size_limit=-1")
 
     # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -544,7 +565,6 @@ def _set_pragmas(dbapi_connection: Any) -> None:
         "foreign_keys=ON",
         f"busy_timeout={WAIT_SECONDS * 1000}",
         f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
-        f"journal_size_limit={_MOST_JOURNAL_PAGES * 1024}",  # a quarter of that is kept
         "cache_size=-4000",
         "temp_store=MEMORY",
     ):

@@ -155,6 +155,7 @@ class InFlightRequests:
         self._out: set[InFlightRequest] = set()
         self.is_draining = False
         """Whether the server has been told to stop."""
+        self._draining: asyncio.Timeout | None = None
 
     def open(self) -> InFlightRequest:
         """Return a request that is to begin."""
@@ -175,11 +176,17 @@ class InFlightRequests:
         """Wait until every request has ended by itself, at most *seconds*; then end those that are still out."""
         self.is_draining = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as self._draining:
                 for request in list(self._out):
                     await request.has_ended.wait()
         for request in list(self._out):
             request.cancellation.cancel(server_stops=True)
+
+    def hurry(self) -> None:
+        """End those that are still out now, if they are being waited for."""
+        if self._draining is not None:
+            with suppress(RuntimeError):  # they are not, any more
+                self._draining.reschedule(0.0)
 
     def close(self) -> None:
         """Wait for the threads; to be called after :meth:`drain`."""

@@ -78,6 +78,10 @@ class Native:
         self._readers.drain()
         await self._in_flight.drain(self._runtime.settings.drain_seconds)
 
+    def hurry(self) -> None:
+        """Let a drain end now."""
+        self._in_flight.hurry()
+
     def close(self) -> None:
         """Wait for the generations' threads, and end the others; to be called after :meth:`drain`."""
         self._in_flight.close()
@@ -133,7 +137,7 @@ class Native:
         body is read only when there is a place for it.
 
         Raises:
-            Overloaded: too many wait already, or it has waited as long as a generation may take.
+            Overloaded: too many wait or are on their way, or it has waited as long as a generation may take.
             Unavailable: the server is stopping.
             ClientDisconnect: the client has left.
 
@@ -145,9 +149,10 @@ class Native:
         self._admission.require_room(tenant)
         body, seconds, is_small = None, self._runtime.settings.deadline_seconds, size < LARGE_BYTES
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 if is_small:
-                    body = await _body(request)
+                    with self._admission.body_of(tenant, limit):
+                        body = await _body(request)
                     call.watch(request.receive)
                 asked = self._admission.ask(tenant, size)
                 if is_small:
@@ -155,9 +160,11 @@ class Native:
                 else:
                     async with _leaving_unread(request, asked):
                         await call.placed(asked)
-                    body = await _body(request)
+                    with self._admission.body_of(tenant, limit):
+                        body = await _body(request)
                     call.watch(request.receive)
         except TimeoutError:
+            self._admission.require_open()
             if call.is_placed or (is_small and body is None):
                 return too_slow(seconds)
             raise self._admission.turned_away(tenant) from None

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.api.connections import bounded_heads
 from core.api.problem import Problem
 from core.errors import Misconfigured, ProctorError
+from core.own_limits import raise_descriptor_limit
 from core.settings import load
 from core.telemetry import log
 
@@ -32,6 +33,7 @@ MOST_WAITING = 1000
 REFUSED_TO_START = 2
 """The exit code of a start that a setting or the database prevents."""
 _CLOSE_SECONDS = 5.0
+_LAST_WARNING = 2
 _CATCH_UP_SECONDS = 2.0
 """How long a server that was told to stop goes on listening at most, until everybody who has come was heard."""
 _ROUND_SECONDS = 0.02
@@ -60,6 +62,8 @@ class Startup:
         self._has_begun: asyncio.Event | None = None
         self._stop: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._signals = 0
+        """How often the server was told to stop."""
         self._waiting = 0
         self._shed = 0
         """How many were told to come back, as too many waited for the start."""
@@ -85,6 +89,7 @@ class Startup:
         """Begin in the background, serve, and close everything."""
         loop = asyncio.get_running_loop()
         self._has_begun = asyncio.Event()
+        raise_descriptor_limit()
         beginning = threading.Thread(target=self._run, args=(loop, self._has_begun), name="startup", daemon=True)
         beginning.start()
         with self._draining_on_signals(loop):
@@ -146,7 +151,11 @@ class Startup:
 
     @contextmanager
     def _draining_on_signals(self, loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
-        """Let generations end as soon as the server is told to stop: it would wait for them without an end."""
+        """Let generations end as soon as the server is told to stop: it would wait for them without an end.
+
+        Told again, it waits for no call any more, and still records what came of each; told a third time, it does
+        what it would do without us.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -154,12 +163,14 @@ class Startup:
 
         def stop(number: int, frame: FrameType | None) -> None:
             then = before[signal.Signals(number)]
-            go_on = partial(then, number, frame) if callable(then) else _nothing
-            if self._is_stopping:  # told again: at once
-                go_on()
-            else:
-                self._is_stopping = True
+            go_on = partial(_end_in_order, then, number, frame) if callable(then) else _nothing
+            self._is_stopping, self._signals = True, self._signals + 1
+            if self._signals == 1:
                 loop.call_soon_threadsafe(self._begin_to_stop, go_on)
+            elif self._signals == _LAST_WARNING and self._native is not None:
+                loop.call_soon_threadsafe(self._native.hurry)
+            else:
+                go_on()
 
         for number in before:
             signal.signal(number, stop)
@@ -194,6 +205,16 @@ async def _caught_up() -> None:
         before = loop.time()
         await asyncio.sleep(_ROUND_SECONDS)
         quiet = quiet + 1 if loop.time() - before < 2 * _ROUND_SECONDS else 0
+
+
+def _end_in_order(then: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
+    """Let the server stop as it does when it is told to, but end the process as one that has done what it was told.
+
+    uvicorn keeps the signal, and has it end the process once all is closed: with the exit code of one that was killed.
+    """
+    then(number, frame)
+    captured: list[int] = getattr(getattr(then, "__self__", None), "_captured_signals", [])
+    captured.clear()
 
 
 def _nothing() -> None:

@@ -57,15 +57,15 @@ def doctor(settings: Settings) -> Output:
 
 
 def _descriptors(settings: Settings) -> Check:
-    """Look whether a process that is started from here may open what its generations need."""
+    """Look whether a server that is started from here may open what its generations need."""
     limit, needed = descriptor_limit(), descriptors_needed(settings.concurrency)
     calls = f"CONCURRENCY={settings.concurrency} needs about {needed}, and each request that waits one more"
     if limit is None:
-        return Check("descriptors", Health.OK, f"A process may open any number of files and connections; {calls}.")
-    told = f"A process started from here may open {limit} files and connections; {calls}."
+        return Check("descriptors", Health.OK, f"A server may open any number of files and connections; {calls}.")
+    told = f"A server started from here may open {limit} files and connections; {calls}."
     if limit >= needed:
         return Check("descriptors", Health.OK, told)
-    return Check("descriptors", Health.WARNING, f"{told} Raise the limit (ulimit -n), or lower CONCURRENCY.")
+    return Check("descriptors", Health.WARNING, f"{told} Raise the hard limit (ulimit -Hn), or lower CONCURRENCY.")
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -180,6 +181,42 @@ def test_who_leaves_is_out_of_the_queue_at_once(*, in_the_same_moment: bool) -> 
         assert (places.seen().running, places.seen().waiting) == (1, 0)
 
     asyncio.run(leave())
+
+
+@on_a_loop
+async def test_bodies_on_their_way_are_shared_out() -> None:
+    """A tenant whose bodies never come leaves room for those of others; one that came is not counted any more."""
+    places, limit = admission(10, waiting=10), asyncio.timeout(60)
+    with ExitStack() as coming:
+        for _ in range(16):
+            coming.enter_context(places.body_of("a", limit))
+        with pytest.raises(Overloaded), places.body_of("a", limit):
+            pass
+        with places.body_of("b", limit):
+            pass
+    with places.body_of("a", limit):
+        pass
+    assert places.seen().shed == {"a": 1}
+
+
+@on_a_loop
+async def test_a_server_that_stops_waits_for_no_body() -> None:
+    """What is on its way then will not be begun, and is not waited for."""
+    places, never = admission(), asyncio.Event()
+
+    async def come() -> None:
+        try:
+            async with asyncio.timeout(60) as limit:
+                with places.body_of("a", limit):
+                    await never.wait()
+        except TimeoutError:
+            places.require_open()
+
+    bodies = [asyncio.create_task(come()) for _ in range(3)]
+    await asyncio.sleep(0)
+    places.close()
+    told = await asyncio.gather(*bodies, return_exceptions=True)
+    assert [type(one) for one in told] == [Unavailable] * 3
 
 
 @on_a_loop

@@ -565,13 +565,14 @@ def test_the_doctor_misses_tables_and_providers(unmigrated: Run) -> None:
 
 def test_too_few_descriptors_are_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit on open files is compared with what the calls at once need, and what to do is said."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    monkeypatch.setenv("CONCURRENCY", str(soft))
+    hard = 4096
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, hard))
+    monkeypatch.setenv("CONCURRENCY", str(hard))
     ended = acme("doctor", "--json")
     assert (ended.code, _checks(ended)["descriptors"]) == (0, "warning")
     said = acme("doctor").out
-    assert f"may open {soft} files and connections; CONCURRENCY={soft} needs about {2 * soft + 100}" in said
-    assert "Raise the limit (ulimit -n), or lower CONCURRENCY." in said
+    assert f"may open {hard} files and connections; CONCURRENCY={hard} needs about {2 * hard + 100}" in said
+    assert "Raise the hard limit (ulimit -Hn), or lower CONCURRENCY." in said
 
     monkeypatch.setenv("CONCURRENCY", "1")
     assert _checks(acme("doctor", "--json"))["descriptors"] == "ok"

@@ -280,6 +280,27 @@ def test_a_checkpoint_lets_a_long_journal_begin_anew(sqlite_store: Store, monkey
     assert len(names(sqlite_store)) == 21
 
 
+def test_a_journal_that_was_long_is_shortened_by_parts(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a large write left is cut off by checkpoints, some of it each time, and never in a commit of somebody's."""
+    monkeypatch.setattr("core.store._JOURNAL_PAGES", 1)
+    monkeypatch.setattr("core.store._KEPT_JOURNAL_BYTES", 400_000)
+    monkeypatch.setattr("core.store._CUT_JOURNAL_BYTES", 300_000)
+    journal, sizes = Path(f"{sqlite_store.url.database}-wal"), list[int]()
+    with sqlite_store.transaction() as cursor:
+        cursor.execute("CREATE TABLE large (text TEXT)")
+        cursor.execute("INSERT INTO large VALUES (:text)", {"text": "x" * 1_000_000})
+    for number in range(4):
+        before = journal.stat().st_size
+        sqlite_store.checkpoint()
+        sizes.append(before - journal.stat().st_size)
+        with sqlite_store.transaction() as cursor:
+            cursor.execute("INSERT INTO large VALUES (:text)", {"text": str(number)})
+        assert journal.stat().st_size == before - sizes[-1], "who writes does not cut it"
+    assert all(0 <= cut <= 300_000 for cut in sizes)
+    assert journal.stat().st_size <= 400_000 + 4_200
+    assert sqlite_store.is_migrated()
+
+
 # ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

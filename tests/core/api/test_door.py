@@ -17,6 +17,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.admission import LARGE_BYTES
 from core.api.door import FRESH_SECONDS, Door, WrongKeys
 from core.api.native import MOST_BODY_BYTES
 from core.api.readers import Readers
@@ -334,6 +335,25 @@ class TestFull:
         assert 'proctor_requests_waiting{kind="generate"} 3.0' in metrics
         seen = house.runtime.admission.seen()
         assert (seen.running, seen.waiting, seen.shed) == (4, 3, {"Acme": 2})
+
+    @pytest.mark.parametrize("length", [100, LARGE_BYTES - 1])
+    def test_who_withholds_bodies_takes_nobody_s_room(self, length: int, url: str, house: House, other: str) -> None:
+        """Of small bodies that never come a tenant may have as many as of all else; others are served beside them."""
+        with ExitStack() as withheld:
+            for n in range(7):
+                connection = withheld.enter_context(connected(url))
+                connection.sendall(head(house.key, length) + b"{")
+                assert eventually(lambda n=n: len(house.runtime.admission._bodies) == n + 1, 10)
+            with connected(url) as eighth:
+                eighth.sendall(head(house.key, length) + b"{")
+                assert status(eighth) == 503
+            assert house.runtime.admission.seen().shed == {"Acme": 1}
+            headers = {"Authorization": f"Bearer {other}"}
+            answer = httpx2.post(f"{url}/v1/generate", json=house.ask(), headers=headers, timeout=20)
+            assert answer.status_code == 200
+        assert eventually(lambda: not house.runtime.admission._bodies, 10), "who leaves makes room"
+        again = httpx2.post(f"{url}/v1/generate", json=house.ask(), headers=house.headers, timeout=20)
+        assert again.status_code == 200
 
     def test_others_are_served(self, full: ExitStack, url: str, house: House, other: str) -> None:
         """Another tenant gets its answer, a wrong key its refusal, and health answers, as if nothing was."""
