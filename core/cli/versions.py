@@ -102,7 +102,7 @@ def check(runtime: Runtime, schema: str, file: Path) -> Output:
     from core.schemas import checked  # noqa: PLC0415
 
     found = runtime.schemas.find(LOCAL_OPERATOR, schema)
-    problems = checked(found.response_model, text_of(file))
+    problems = checked(found.response_model, text_of(file)).problems
     rows = [(one.path, one.type, one.message) for one in problems]
     return Output(
         {"schema": found.reference, "is_valid": not problems, "problems": problems},

@@ -1,6 +1,6 @@
 """The registry of schemas: named response models, their immutable versions, and the labels that move between them."""
 
-from core.schemas._checks import checked
+from core.schemas._checks import CheckedAnswer, checked
 from core.schemas._differences import Difference, Effect, altogether, differences
 from core.schemas._labels import LabelView
 from core.schemas._names import PRODUCTION
@@ -10,6 +10,7 @@ from core.schemas._views import ResolvedSchema, SchemaEntry, SchemaSummary, Vers
 __all__ = [
     "PRODUCTION",
     "SAMPLES",
+    "CheckedAnswer",
     "Difference",
     "Effect",
     "LabelView",

@@ -13,13 +13,12 @@ import streamlit as st
 
 from core.generation import CallSettings, GenerationRequest
 from core.reports import Call, Rung
-from pages.kit import formats, layout, outcomes
+from pages.kit import fields, formats, layout, outcomes
+from pages.kit.field_table import frame
 from pages.kit.frames import table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
-from pages.playground import fields
 from pages.playground.columns import Column
-from pages.playground.rows import frame
 from pages.playground.runs import Run
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.flags import Flag
 from core.generation import CallSettings
 from core.tenants import Permission, Tenant
-from pages.kit import layout, saving
+from pages.kit import checking, layout, saving
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
@@ -43,11 +43,9 @@ def question(visit: Visit, tenant: Tenant, right: DeltaGenerator) -> tuple[list[
     st.session_state.setdefault(key, asked.example if asked else ask.PASTED_INPUT)
     beside = st.container()
     text = st.text_area("Input", height=140, key=key, persist_state="session") or ""
-    with beside:
-        if asked and asked.pasted and saving.is_allowed(visit):
-            if st.button("Save as…", icon=":material/save:", key="save", type="tertiary"):
-                save.dialog(visit, asked.pasted, text)
-            save.tell()
+    if asked:
+        with beside:
+            _without_a_call(visit, asked, text)
     system, adjusted = settings.choose()
     messages = columns.as_messages(text, system)
     if columns.wanted() == 1:
@@ -55,6 +53,26 @@ def question(visit: Visit, tenant: Tenant, right: DeltaGenerator) -> tuple[list[
     with right, layout.card("Compare", key="compare", stretch=False), refusals("This cannot be asked."):
         return _answerers(visit, asked, messages, adjusted, tenant)
     return [], 0
+
+
+def _without_a_call(visit: Visit, asked: ask.AskedSchema, text: str) -> None:
+    """Draw what can be done with the schema without asking anybody."""
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Check an answer…", icon=":material/rule:", key="check_answer", type="tertiary"):
+            what = f"{asked.name}@{asked.version}" if asked.name else "this schema"
+            checking.dialog(visit, asked.body, what, _last_answer(asked.body))
+        pasted = asked.pasted if saving.is_allowed(visit) else None
+        if pasted and st.button("Save as…", icon=":material/save:", key="save", type="tertiary"):
+            save.dialog(visit, pasted, text)
+    if asked.pasted:
+        save.tell()
+
+
+def _last_answer(body: dict[str, Any]) -> Any:
+    """Return what the last run of the schema *body* brought, to be looked at with something changed; or None."""
+    trial: runs.Trial | None = st.session_state.get("trial")
+    last = trial.runs[0][0] if trial else None
+    return last.value if last and last.body == body else None
 
 
 def _answerers(

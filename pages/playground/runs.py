@@ -11,14 +11,13 @@ import streamlit as st
 from core.errors import NotFound, ProctorError
 from core.generation import CallSettings, GenerationRequest, Partial
 from core.reports import Call
-from pages.kit import formats, layout, outcomes
+from pages.kit import fields, formats, layout, outcomes
+from pages.kit.field_table import frame
 from pages.kit.frames import table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
-from pages.playground import fields
 from pages.playground.columns import Column
 from pages.playground.in_flight import InFlight, InFlights
-from pages.playground.rows import frame
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

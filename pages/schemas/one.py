@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import formats, layout, saving
+from pages.kit import checking, formats, layout, saving
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -183,4 +183,4 @@ def _version(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
         with shape:
             shapes.said(visit, new)
         with answer:
-            shapes.check(new)
+            checking.check(new, new.reference, new.example_output, key=name)

@@ -1,4 +1,4 @@
-"""What a version says, what differs from another, and whether an answer satisfies it."""
+"""What a version says, and what differs from another."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.schemas import Effect, ResolvedSchema, altogether, checked, differences
-from pages.kit import formats
+from core.schemas import Effect, ResolvedSchema, altogether, differences
 from pages.kit.frames import grid, pd
 from pages.kit.outcomes import Badge
-from pages.kit.page import Visit, refusals
+from pages.kit.page import Visit
 
 COLUMNS = st.column_config
 MOST_LINES = 4_000
@@ -84,34 +83,3 @@ def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
         st.caption(f"The texts have over {MOST_LINES:,} lines and are not compared word by word.")
     elif text := "\n".join(difflib.unified_diff(before, after, names[0], names[1], lineterm="")):
         st.code(text, language="diff", height=360)
-
-
-def check(found: ResolvedSchema) -> None:
-    """Draw a place to paste an answer, and what is wrong with it field by field; no call is made."""
-    text = st.text_area(
-        "Answer",
-        "" if found.example_output is None else text_of(found.example_output),
-        height=240,
-        key=f"answer_{found.name}",
-        help="JSON. Nobody is asked, nothing is kept, nothing is paid.",
-    )
-    if not st.button("Check", type="primary", icon=":material/rule:", key="check"):
-        return
-    with refusals("This answer cannot be read."):
-        problems = checked(found.response_model, text or "")
-        if not problems:
-            st.success(f"It satisfies {found.reference}.", icon=":material/check_circle:")
-            return
-        st.error(
-            f"It does not satisfy {found.reference}: {formats.plural(len(problems), 'field')}.",
-            icon=":material/rule:",
-        )
-        grid(
-            pd.DataFrame([(one.path, one.type, one.message) for one in problems], columns=["path", "rule", "message"]),
-            alt="What is wrong, field by field",
-            columns={
-                "path": COLUMNS.TextColumn("Field", pinned=True, width=200),
-                "rule": COLUMNS.TextColumn("Rule", width=150),
-                "message": COLUMNS.TextColumn("What is wrong"),
-            },
-        )

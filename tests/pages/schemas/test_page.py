@@ -207,8 +207,10 @@ def test_an_answer_is_checked_without_a_call(open_page: Open, text: str, says: s
     assert not page.exception
     assert says in told(page)
     if "does not" in says:
-        problems = next(one.value for one in page.dataframe if "rule" in one.value)
-        assert list(problems["path"]) == ["$.price"]
+        price, note = page.table[0].value["State"]
+        assert "wrong" in price
+        assert "Input should be a valid integer" in price
+        assert "left out" in note
 
 
 def test_who_may_only_read_sees_no_button(open_page: Open, price: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

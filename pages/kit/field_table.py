@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pages.kit import fields
 from pages.kit.frames import Frame, pd
 from pages.kit.markup import plain
-from pages.playground import fields
 
 INDENT = "\N{EM SPACE}"
 NBSP = "\N{NO-BREAK SPACE}"

@@ -7,19 +7,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from core.json_schemas import json_path, resolve
-from core.reports.one_call import FieldTrouble
 from pages.kit.json_values import is_list, is_object
 
 DEEPEST = 4
 MOST_ROWS = 200
 MOST_LETTERS = 240
 _ABSENT = object()
+_NO_TEXT = ("integer", "number", "boolean", "null", "array", "object")
 Steps = tuple[int | str, ...]
 _Part = tuple[Steps, Mapping[str, Any], Any, bool]
 """Where it stands, what the schema says of it, its value or that it is absent, and whether it is required."""
+
+
+class Problem(Protocol):
+    """What is wrong with one field, and where that stands as a JSON path."""
+
+    @property
+    def path(self) -> str:  # noqa: D102
+        ...
+
+    @property
+    def message(self) -> str:  # noqa: D102
+        ...
 
 
 class FieldState(StrEnum):
@@ -82,9 +94,9 @@ def rows(schema: Mapping[str, Any], value: Any, phase: Phase = Phase.STREAMING) 
 
 
 def marked(
-    found: Sequence[FieldRow], problems: Iterable[FieldTrouble], *, repaired: bool
+    found: Sequence[FieldRow], problems: Iterable[Problem], *, repaired: bool
 ) -> tuple[list[FieldRow], list[str]]:
-    """Put each problem (``path``, ``message``) beside its field, and return those that belong to no field shown.
+    """Put each problem beside its field, and return those that belong to no field shown.
 
     *repaired* problems are of an attempt that was asked again since: they are told, and the field stays what it is.
     """
@@ -183,6 +195,8 @@ def _shown(part: Any, node: Mapping[str, Any]) -> str:
         text = ", ".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in part)
         text = text or "empty list"
     else:
-        text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+        text = json.dumps(part, ensure_ascii=False)
+        if isinstance(part, str) and node.get("type") not in _NO_TEXT:  # "5" where a number is asked for is none
+            text = part
     text = " ".join(text.split())
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.field_problems import FieldProblem
 from core.schemas import SAMPLES
-from pages.playground.fields import MOST_ROWS, FieldRow, FieldState, Phase, done, marked, rows
+from pages.kit.fields import MOST_ROWS, FieldRow, FieldState, Phase, done, marked, rows
 
 INVOICE: dict[str, Any] = {
     "type": "object",
