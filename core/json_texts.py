@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -26,12 +27,24 @@ def json_in(text: str | bytes, what: str) -> Any:
     """
     if len(text) > MOST_BYTES:
         raise Invalid(f"{what} is larger than {MOST_BYTES // 1_000} kB; shorten it.")
-    names = _Names(what)
-    try:
+    with strictly(what) as values:
         plain = text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig")
         if not plain.strip():
             raise Invalid(f"{what} is empty.")
-        return json.loads(plain, object_pairs_hook=names.once, parse_constant=names.refused)
+        return values.decode(plain)
+
+
+@contextmanager
+def strictly(what: str) -> Generator[json.JSONDecoder]:
+    """Give a decoder that takes JSON alone, and turn what it raises into one sentence that begins with *what*.
+
+    Raises:
+        Invalid: it is no JSON, or JSON that says a name twice, nests too deep or has numbers without end.
+
+    """
+    names = _Names(what)
+    try:
+        yield json.JSONDecoder(object_pairs_hook=names.once, parse_constant=names.refused)
     except UnicodeDecodeError:
         raise Invalid(f"{what} is not text in UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -49,11 +62,11 @@ def line_of(text: str, steps: Sequence[int | str]) -> int:
 
     Where they lead nowhere it is the line of the last of them that is there.
     """
-    place = _blank(text, 0 if text[:1] != "\ufeff" else 1)
+    place = blank(text, 0 if text[:1] != "\ufeff" else 1)
     found = place
     try:
         for step in steps:
-            entry = next((entry for entry in _entries(text, place) if entry[0] == step), None)
+            entry = next((entry for entry in entries(text, place) if entry[0] == step), None)
             if entry is None:
                 break
             _, found, place = entry
@@ -62,27 +75,31 @@ def line_of(text: str, steps: Sequence[int | str]) -> int:
     return text.count("\n", 0, found) + 1
 
 
-def _entries(text: str, place: int) -> Iterator[tuple[int | str, int, int]]:
-    """Yield each entry of the object or list at *place*: its name or index, where that begins and where its value."""
+def entries(text: str, place: int) -> Iterator[tuple[int | str, int, int]]:
+    """Yield each entry of the object or list at *place*: its name or index, where that begins and where its value.
+
+    The text is JSON; whether it is must be known.
+    """
     is_object = text[place] == "{"
     if not is_object and text[place] != "[":
         return
-    at = _blank(text, place + 1)
+    at = blank(text, place + 1)
     index = 0
     while text[at] not in "}]":
         begins, name = at, index
         if is_object:
             name, at = cast("tuple[str, int]", _VALUES.raw_decode(text, at))
-            at = _blank(text, _blank(text, at) + 1)
+            at = blank(text, blank(text, at) + 1)
         yield name, begins, at
         _, at = _VALUES.raw_decode(text, at)
-        at = _blank(text, at)
+        at = blank(text, at)
         if text[at] == ",":
-            at = _blank(text, at + 1)
+            at = blank(text, at + 1)
         index += 1
 
 
-def _blank(text: str, at: int) -> int:
+def blank(text: str, at: int) -> int:
+    """Return the first place of *text* from *at* on that is no white space."""
     found = _BLANK.match(text, at)
     return found.end() if found else at
 

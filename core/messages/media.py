@@ -1,6 +1,7 @@
-"""Images and documents that are sent beside text: read just far enough to know what they are and what they weigh.
+"""Images, documents and sounds that are sent beside text: read far enough to know what they are and what they weigh.
 
-Nothing is decoded: of an image its header is read, of a PDF its pages are counted. Both within bounds.
+Nothing is decoded: of an image its header is read, of a PDF its pages are counted, of a sound its rate. All within
+bounds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ipaddress
 import re
 import zlib
 from base64 import b64decode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +31,10 @@ _MOST_NAME = 200
 _MOST_INFLATED = 64_000_000
 """Bytes of a PDF's compressed objects that are looked through for pages."""
 _PRIVATE_NAMES = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home")
+_WEB = ("http", "https")
+_STORES = ("gs", "s3")
+_LEAST_SOUND_BYTES = 750
+"""Of a second: 6 kbit, the lowest rate of Opus."""
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 _LONGEST_DICTIONARY = 400
 """Bytes between the name of a PDF's compressed objects and their beginning."""
@@ -36,10 +42,10 @@ _LONGEST_DICTIONARY = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """An image or a document: its data, or a link that the vendor fetches."""
+    """An image, a document or a sound: its data, a link that the vendor fetches, or the vendor's own file."""
 
     kind: str
-    """``image`` or ``document``."""
+    """``image``, ``document`` or ``audio``."""
     media_type: str
     """Such as ``image/png``; of a link's image empty, as nobody has looked at it yet."""
     data: str = field(default="", repr=False)
@@ -56,16 +62,25 @@ class Media:
     height: int = 0
     pages: int = 0
     """Of a document; 0 where they are not known."""
+    seconds: int = 0
+    """Of a sound; 0 where they are not known."""
+    file_id: str = ""
+    """What the vendor calls it, where it has it already."""
 
     def whole(self) -> dict[str, Any]:
         """Return it as callers write it."""
         told: dict[str, Any] = {"type": self.kind}
-        told |= {"url": self.url} if self.url else {"media_type": self.media_type, "data": self.data}
+        if self.file_id:
+            told["file_id"] = self.file_id
+        else:
+            told |= {"url": self.url} if self.url else {"media_type": self.media_type, "data": self.data}
         return told | ({"name": self.name} if self.name else {})
 
     def summary(self) -> dict[str, Any]:
         """Return what is kept of it where its content is not: kind, type, size and hash; of a link the host."""
         told: dict[str, Any] = {"type": self.kind}
+        if self.file_id:
+            return told | {"file_id": self.file_id}
         if self.url:
             return told | {"host": urlsplit(self.url).hostname or ""}
         told |= {"media_type": self.media_type, "size_bytes": self.size_bytes, "sha256": self.sha256}
@@ -110,6 +125,64 @@ def media(*, kind: str, media_type: str, data: str, url: str, name: str, where: 
         height=height,
         pages=pages,
     )
+
+
+def media_as_sent(
+    kind: str, where: str, *, media_type: str = "", data: str = "", url: str = "", name: str = "", file_id: str = ""
+) -> Media:
+    """Return what a vendor is sent as it is, measured as far as it can be; whether it is sound is the vendor's to say.
+
+    Raises:
+        Invalid: a link that no vendor should follow; the sentence begins with *where*.
+
+    """
+    if url:
+        _require_outward(url, where)
+    try:
+        content = b64decode(data)
+    except (binascii.Error, ValueError):
+        content = b""
+    width = height = pages = seconds = 0
+    if content and kind == "image":
+        with suppress(Invalid):
+            width, height = _pixels(content, media_type if media_type in IMAGES else "", where)
+    elif content.startswith(b"%PDF-"):
+        pages = pages_in(content)
+    elif content and kind == "audio":
+        seconds = _seconds(content)
+    return Media(
+        kind=kind,
+        media_type=media_type,
+        data=data,
+        url=url,
+        name=name,
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest() if content else "",
+        width=width,
+        height=height,
+        pages=pages,
+        seconds=seconds,
+        file_id=file_id,
+    )
+
+
+def _require_outward(url: str, where: str) -> None:
+    """Go on only if *url* leads out of our network, or to a store that only the vendor knows."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        raise Invalid(f"{where} is no link that can be read.") from None
+    if parts.scheme not in (*_WEB, *_STORES):
+        raise Invalid(f"{where} is a link that begins with https://, or the data itself.")
+    if parts.scheme in _WEB and not _is_public(host):
+        raise Invalid(f"{where} leads to a host that is not public. Send the content itself as data.")
+
+
+def _seconds(content: bytes) -> int:
+    """Return how long a sound may last: told by a WAV's header, else as at the lowest rate that speech is kept at."""
+    rate = int.from_bytes(content[28:32], "little") if content.startswith(b"RIFF") and content[8:12] == b"WAVE" else 0
+    return -(-len(content) // max(rate, _LEAST_SOUND_BYTES))
 
 
 def require_public(url: str, where: str) -> None:
@@ -158,9 +231,9 @@ def _decoded(data: str, where: str) -> bytes:
 def _pixels(content: bytes, media_type: str, where: str) -> tuple[int, int]:
     from PIL import Image  # noqa: PLC0415 most requests hold no image
 
-    kind = media_type.removeprefix("image/").upper()
+    formats = [one.removeprefix("image/").upper() for one in ([media_type] if media_type else IMAGES)]
     try:
-        with Image.open(io.BytesIO(content), formats=[kind]) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             return image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Invalid(f"{where} has more pixels than any model takes.") from None

@@ -1,4 +1,4 @@
-"""The most tokens that images and documents take, by the rules that vendors publish; what they say is what is charged.
+"""The most tokens that images, documents and sounds take, as vendors publish it; what they say is charged.
 
 OpenAI ("Images and vision") counts tiles of 512 pixels, after the image was fitted into 2048 and its short side to 768,
 or patches of 32 pixels times a factor of the model. Anthropic ("Vision") counts width x height / 750, or patches of 28
@@ -18,6 +18,10 @@ from core.messages.media import MOST_PAGES
 _PAGE_TEXT_TOKENS = 3000
 _PAGE_PIXELS = (1654, 2339)
 """A page of A4 at 200 dots per inch, more than any vendor draws it with."""
+_SOUND_TOKENS = 32
+"""Of a second, at Gemini; OpenAI counts 10."""
+_MOST_SECONDS = 1500
+"""OpenAI hears 25 minutes of one sound."""
 _MOST_PIXELS = 20_000
 _MOST_TILES = 8
 _MOST_PATCHES = 1536
@@ -32,6 +36,8 @@ def media_tokens(messages: Sequence[Message], dialect: str, model: str) -> int:
 
 
 def _tokens(media: Media, dialect: str, model: str) -> int:
+    if media.kind == "audio":
+        return (media.seconds or _MOST_SECONDS) * _SOUND_TOKENS
     if media.kind == "document":
         return (media.pages or MOST_PAGES) * (_PAGE_TEXT_TOKENS + image_tokens(*_PAGE_PIXELS, dialect, model))
     return image_tokens(media.width or _MOST_PIXELS, media.height or _MOST_PIXELS, dialect, model)

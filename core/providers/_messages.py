@@ -11,7 +11,7 @@ from typing import Any
 from core.messages import Media, Message, Part, Text, media_of, texts_of
 from core.providers import Ask, Unreadable
 
-Written = Callable[[Part, str], dict[str, Any]]
+Written = Callable[[Text | Media, str], dict[str, Any]]
 """A part of a message of the given role, in a vendor's dialect."""
 
 
@@ -44,8 +44,15 @@ def _told_apart(messages: Sequence[Message]) -> Iterator[tuple[Message, bool]]:
 def in_dialect(message: Message, written: Written) -> dict[str, Any]:
     """Return one message in a vendor's dialect."""
     content = message.text
-    parts = [written(part, message.role) for part in message.parts] if content is None else content
+    parts = [written(framed(part), message.role) for part in message.parts] if content is None else content
     return {"role": message.role, "content": parts}
+
+
+def framed(part: Part) -> Text | Media:
+    """Return *part*, if it is one that a request for an object may hold."""
+    if isinstance(part, Text) or (isinstance(part, Media) and part.kind in ("image", "document") and not part.file_id):
+        return part
+    raise Unreadable("a request for an object holds texts, images and documents")
 
 
 def sent_by(ask: Ask) -> tuple[str, ...]:
@@ -61,7 +68,7 @@ def data_bytes(ask: Ask) -> int:
 # ── Dialects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def in_chat(part: Part, _role: str) -> dict[str, Any]:
+def in_chat(part: Text | Media, _role: str) -> dict[str, Any]:
     """Return a part as chat completions take it.
 
     Raises:
@@ -77,7 +84,7 @@ def in_chat(part: Part, _role: str) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": _data_url(part)}}
 
 
-def in_responses(part: Part, role: str) -> dict[str, Any]:
+def in_responses(part: Text | Media, role: str) -> dict[str, Any]:
     """Return a part as the Responses API takes it."""
     if isinstance(part, Text):
         return {"type": "output_text" if role == "assistant" else "input_text", "text": part.text}
@@ -88,7 +95,7 @@ def in_responses(part: Part, role: str) -> dict[str, Any]:
     return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": _data_url(part)}
 
 
-def in_blocks(part: Part, _role: str = "") -> dict[str, Any]:
+def in_blocks(part: Text | Media, _role: str = "") -> dict[str, Any]:
     """Return a part as Anthropic takes it."""
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}

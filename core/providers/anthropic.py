@@ -30,7 +30,7 @@ from core.providers._dialect import (
     without_answer,
 )
 from core.providers._media import media_tokens
-from core.providers._messages import data_bytes, in_blocks, messages_of, sent_by, stable_of, varying_of
+from core.providers._messages import data_bytes, framed, in_blocks, messages_of, sent_by, stable_of, varying_of
 from core.providers._usage import anthropic_usage, most_told
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
@@ -96,7 +96,7 @@ def _schema_text(response_model: type[BaseModel]) -> str:
 
 
 def _blocks(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    return [in_blocks(part) for message in messages for part in message.parts]
+    return [in_blocks(framed(part)) for message in messages for part in message.parts]
 
 
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:

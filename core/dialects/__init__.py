@@ -1,0 +1,36 @@
+"""The wires that programs already speak: what a body says, how it is changed, and how answers, events and errors look.
+
+Nothing here calls anybody. A request is read for those who must look at it; what goes to a vendor are its own bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.dialects._frames import Frame, Frames
+from core.dialects._request import (
+    AnswerFormat,
+    AnswerObject,
+    Dialect,
+    DialectName,
+    ErrorResponse,
+    KeptState,
+    RelayRequest,
+)
+from core.dialects.chat import Chat
+
+__all__ = [
+    "DIALECTS",
+    "AnswerFormat",
+    "AnswerObject",
+    "Dialect",
+    "DialectName",
+    "ErrorResponse",
+    "Frame",
+    "Frames",
+    "KeptState",
+    "RelayRequest",
+]
+
+DIALECTS: Mapping[DialectName, Dialect] = {DialectName.CHAT: Chat()}
+"""Every dialect that has a door."""

@@ -1,0 +1,138 @@
+"""The body of a request as it came: read once, and changed where it must be without a byte of the rest being moved."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from core.errors import Invalid
+from core.json_texts import blank, entries, strictly
+
+Path = tuple[str | int, ...]
+"""Names and indexes that lead from the body to one of its values."""
+DEEPEST = 100
+"""How deep what is kept of a body may nest."""
+_WHAT = "The body"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_VALUES = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A JSON object, as text and as values."""
+
+    text: str = field(repr=False)
+    values: Mapping[str, Any] = field(repr=False)
+    spans: Mapping[str, tuple[int, int]] = field(repr=False)
+    """Where in the text each member's value begins and ends."""
+
+    def source(self, name: str) -> str:
+        """Return the text of a member's value; empty where there is no such member."""
+        begins, ends = self.spans.get(name, (0, 0))
+        return self.text[begins:ends]
+
+    def patched(self, changes: Iterable[tuple[Path, str]]) -> bytes:
+        """Return the body with the JSON text of each change at its path; a last name that is not there is added."""
+        cuts = sorted(self._cut(path, source) for path, source in changes)
+        pieces: list[str] = []
+        end = 0
+        for begins, ends, source in cuts:
+            pieces += (self.text[end:begins], source)
+            end = ends
+        pieces.append(self.text[end:])
+        return "".join(pieces).encode()
+
+    def without(self, name: str) -> bytes:
+        """Return the body without a member, and every other byte as it came."""
+        places = [(begins, value) for _, begins, value in entries(self.text, blank(self.text, 0))]
+        at = list(self.spans).index(name)
+        begins, ends = places[at][0], self.spans[name][1]
+        if at + 1 < len(places):
+            ends = places[at + 1][0]
+        elif at:
+            begins = self.spans[list(self.spans)[at - 1]][1]
+        return (self.text[:begins] + self.text[ends:]).encode()
+
+    def _cut(self, path: Path, source: str) -> tuple[int, int, str]:
+        if len(path) == 1 and path[0] in self.spans:
+            return (*self.spans[cast("str", path[0])], source)
+        place = blank(self.text, 0)
+        for step in path[:-1]:
+            place = next(value for name, _, value in entries(self.text, place) if name == step)
+        found = next((value for name, _, value in entries(self.text, place) if name == path[-1]), None)
+        if found is not None:
+            return found, _VALUES.raw_decode(self.text, found)[1], source
+        is_empty = self.text[blank(self.text, place + 1)] == "}"
+        return place + 1, place + 1, f"{json.dumps(path[-1])}:{source}{'' if is_empty else ','}"
+
+
+def read_body(content: bytes) -> Body:
+    """Return the JSON object that *content* is.
+
+    Raises:
+        Invalid: it is none, or one whose members cannot be told for sure: the sentence says where.
+
+    """
+    values: dict[str, Any] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    with strictly(_WHAT) as decoder:
+        text = content.decode()
+        if not (at := blank(text, 0)) < len(text):
+            raise Invalid(f"{_WHAT} is empty.")
+        if text[at] != "{":
+            decoder.decode(text)
+            raise Invalid(f"{_WHAT} is a JSON object; this is another JSON value.")
+        at = blank(text, at + 1)
+        while text[at : at + 1] != "}":
+            if text[at : at + 1] != '"':
+                raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
+            name, at = cast("tuple[str, int]", decoder.raw_decode(text, at))
+            at = blank(text, at)
+            if text[at : at + 1] != ":":
+                raise json.JSONDecodeError("Expecting ':'", text, at)
+            begins = blank(text, at + 1)
+            value, ends = decoder.raw_decode(text, begins)
+            if name in values:
+                raise Invalid(f"{_WHAT} says {name[:60]!r} twice; leave one of them out.")
+            values[name], spans[name] = value, (begins, ends)
+            at = blank(text, ends)
+            if text[at : at + 1] == ",":
+                at = blank(text, at + 1)
+                if text[at : at + 1] == "}":
+                    raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
+            elif text[at : at + 1] != "}":
+                raise json.JSONDecodeError("Expecting ',' or '}'", text, at)
+        if (rest := blank(text, at + 1)) < len(text):
+            raise json.JSONDecodeError("Expecting nothing more", text, rest)
+        _require_whole(text, values)
+    return Body(text, values, spans)
+
+
+def _require_whole(text: str, values: Mapping[str, Any]) -> None:
+    """Go on only if no text holds half of a character (a surrogate by itself), which no wire can carry."""
+    if _HALF.search(text):
+        try:
+            json.dumps(values, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Invalid(
+                f"{_WHAT} holds half of a character, a surrogate without its other half. Send texts as UTF-8."
+            ) from None
+
+
+def is_deep(value: Any) -> bool:
+    """Whether *value* nests deeper than what is kept may."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inner(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()

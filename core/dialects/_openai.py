@@ -1,0 +1,80 @@
+"""What OpenAI's two dialects share: how they say no, and parts of messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import orjson
+
+from core.dialects._body import is_deep
+from core.dialects._refusals import outward_status, waiting
+from core.dialects._request import ErrorResponse
+from core.errors import Invalid
+
+_CODES = {"unauthenticated": "invalid_api_key", "too_many_wrong_keys": "rate_limit_exceeded"}
+
+
+def openai_error(status: int, code: str, sentence: str, param: str | None = None) -> dict[str, Any]:
+    """Return the error object."""
+    if code == "not_found" and param == "model":
+        code = "model_not_found"
+    return {"message": sentence, "type": _kind(status), "param": param, "code": _CODES.get(code, code)}
+
+
+def openai_refusal(
+    status: int,
+    code: str,
+    sentence: str,
+    *,
+    param: str | None,
+    request_id: str,
+    retry: bool,
+    wait_seconds: float | None,
+) -> ErrorResponse:
+    """Return an error as both dialects have it."""
+    status = outward_status(status)
+    headers = {"content-type": "application/json", "x-request-id": request_id}
+    headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
+    return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
+
+
+def arguments_of(given: Any) -> Any:
+    """Return the arguments of a call as an object, if they are one; else as they came.
+
+    Raises:
+        Invalid: they nest too deep to be kept.
+
+    """
+    value = given
+    if isinstance(given, str):
+        try:
+            value = json.loads(given)
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            return given
+    if not isinstance(value, dict):
+        return given
+    if is_deep(value):
+        raise Invalid("The arguments of a call nest too deep to be kept; nest them less.")
+    return cast("dict[str, Any]", value)
+
+
+def data_url(url: str) -> tuple[str, str]:
+    """Return the type and the base64 of a link that is the data itself; two empty texts for any other."""
+    if url[:5].lower() != "data:":
+        return "", ""
+    head, _, data = url[5:].partition(",")
+    return head.partition(";")[0], data
+
+
+def _kind(status: int) -> str:
+    match status:
+        case 401 | 403:
+            return "invalid_request_error" if status == 401 else "permission_error"
+        case 402:
+            return "insufficient_quota"
+        case 429:
+            return "rate_limit_error"
+        case _:
+            return "server_error" if status >= 500 else "invalid_request_error"

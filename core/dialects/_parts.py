@@ -1,0 +1,24 @@
+"""Parts of messages as dialects read them: each with the place in the body where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.dialects._body import Path, is_deep
+from core.errors import Invalid
+from core.messages import Leaf, Opaque
+
+Placed = tuple[Leaf, Path]
+"""A leaf, and where its texts stand; an empty path where it has none."""
+
+
+def opaque(kind: str, value: Any) -> Opaque:
+    """Return a part of a kind that is not known.
+
+    Raises:
+        Invalid: it nests too deep to be kept.
+
+    """
+    if is_deep(value):
+        raise Invalid(f"A part of a message ({kind[:40]}) nests too deep to be kept; nest it less.")
+    return Opaque(kind[:40], value)

@@ -1,0 +1,227 @@
+"""What a caller's body says, and what of it goes to a vendor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from core.dialects._body import Body, Path
+from core.dialects._frames import Frame, Frames
+from core.errors import Invalid
+from core.messages import Message, leaves, text_bytes
+from core.messages.parts import written
+
+STEERING = (
+    "api_base",
+    "api_key",
+    "api_type",
+    "api_version",
+    "base_url",
+    "custom_llm_provider",
+    "deployment_id",
+    "extra_body",
+    "extra_headers",
+    "extra_query",
+    "fallbacks",
+    "headers",
+    "models",
+    "organization",
+    "provider",
+    "route",
+)
+"""Members by which gateways are told where to ask, whom, and as whom. That is the tenant's policy."""
+MOST_CHOICES = 128
+
+
+class DialectName(StrEnum):
+    """Whose wire it is."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """What an answer is to satisfy."""
+
+    name: str
+    schema: Any = field(repr=False)
+    kind: Literal["format", "tool"]
+    """Whether the answer's text is to satisfy it, or the arguments of a call."""
+    strict: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerObject:
+    """A text of an answer that one of the formats speaks about."""
+
+    name: str
+    """Of the tool that is called; empty for the text of a message."""
+    text: str = field(repr=False)
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """Something that a vendor keeps, as a request names it."""
+
+    where: str
+    """The member that names it."""
+    kind: Literal["response", "conversation", "prompt", "file", "container", "vector_store", "thread"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """How one dialect says no."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRequest:
+    """A caller's request, read once."""
+
+    dialect: Dialect
+    source: Body
+    body: bytes = field(repr=False)
+    """As it came."""
+    model: str
+    """As the caller names it."""
+    streams: bool
+    messages: Sequence[Message] = field(repr=False)
+    """What it says, for everybody who has to look at it; what is sent is the body."""
+    places: Sequence[Path] = field(repr=False)
+    """Where in the body each leaf of the messages stands, in their order."""
+    max_tokens: int | None
+    """The most tokens of one answer; ``None``: the caller set none."""
+    choices: int = 1
+    formats: Sequence[AnswerFormat] = ()
+    must_call: str | None = None
+    """The tool that the answer has to call; empty: any; ``None``: a text is as good."""
+    wants_usage: bool = True
+    """Whether the caller asked for what a stream tells of its usage."""
+    state: Sequence[KeptState] = ()
+    """What of the vendor's own keeping it builds upon."""
+    keeps: bool = False
+    """Whether the vendor is to keep the answer."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """How many bytes are paid as text: the messages, and what says how the answer is to be; no media."""
+        return text_bytes(self.messages) + sum(len(self.source.source(name)) for name in self.dialect.weighed)
+
+    def patched(
+        self,
+        *,
+        model: str,
+        max_tokens: int | None = None,
+        limit: str = "",
+        asks_usage: bool = True,
+        texts: Sequence[Message] | None = None,
+    ) -> bytes:
+        """Return the body with these members replaced, and every other byte as it came.
+
+        *max_tokens* is set only where the caller set none, under the name *limit* (else the dialect's own); *texts*
+        are the messages as guardrails left them, of which only what changed is written anew.
+        """
+        changes: list[tuple[Path, str]] = [(("model",), _source(model))]
+        if max_tokens is not None and self.max_tokens is None:
+            changes.append(((limit or self.dialect.limit,), str(max_tokens)))
+        if asks_usage and self.streams:
+            changes += self.dialect.asking_usage(self)
+        if texts is not None:
+            changes += self._rewritten(texts)
+        return self.source.patched(changes)
+
+    def _rewritten(self, texts: Sequence[Message]) -> list[tuple[Path, str]]:
+        changes: list[tuple[Path, str]] = []
+        for old, new, path in zip(leaves(self.messages), leaves(texts), self.places, strict=True):
+            if new is not old and path:
+                value = written(new)
+                is_text = isinstance(_value_at(self.source.values, path), str)
+                changes.append((path, _source(_source(value) if is_text and not isinstance(value, str) else value)))
+        return changes
+
+
+class Dialect(Protocol):
+    """One vendor's wire."""
+
+    name: DialectName
+    path: str
+    """Below ``/v1``."""
+    limit: str
+    """The member that limits the tokens of an answer."""
+    weighed: Sequence[str]
+    """Members beside the messages that are paid as text."""
+    keep_alive: bytes
+    """What may be sent between two frames while nothing comes: no event, so that nobody takes it for progress."""
+
+    def read(self, body: bytes) -> RelayRequest:
+        """Read a caller's body.
+
+        Raises:
+            Invalid: it cannot be used; the sentence says what is wrong, where, and what to do.
+
+        """
+        ...
+
+    def asking_usage(self, request: RelayRequest) -> list[tuple[Path, str]]:
+        """Return what has to be changed in a request that streams, so that its usage is told."""
+        ...
+
+    def frames(self) -> Frames:
+        """Return a reader of one stream."""
+        ...
+
+    def outward(self, frame: Frame, request: RelayRequest) -> bytes:
+        """Return what of *frame* the caller gets: all of it, but for what was asked for in his name."""
+        ...
+
+    def refusal(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        param: str | None = None,
+        request_id: str,
+        retry: bool = False,
+        wait_seconds: float | None = None,
+    ) -> ErrorResponse:
+        """Return one of our errors in this dialect; *retry* says whether asking again is of use."""
+        ...
+
+    def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
+        """Return the texts in an answer that a format speaks about, for each choice."""
+        ...
+
+
+def checked_members(values: Mapping[str, Any]) -> None:
+    """Go on only if a body names a model, and nothing by which it would choose where we ask, or as whom.
+
+    Raises:
+        Invalid: it does not, or does.
+
+    """
+    if steering := next((name for name in STEERING if values.get(name) is not None), None):
+        raise Invalid(f"'{steering}' is not taken here: who is asked is decided by the route. Leave it out.")
+    model = values.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise Invalid("'model' is a text: a route's name, provider/name, or a vendor's name of a model.", param="model")
+
+
+def _value_at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _source(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,212 @@
+"""Chat completions, as OpenAI has them and many others speak them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+from core.dialects._body import Path, read_body
+from core.dialects._chat_messages import chat_messages
+from core.dialects._frames import Frame, Frames
+from core.dialects._openai import openai_error, openai_refusal
+from core.dialects._request import (
+    MOST_CHOICES,
+    AnswerFormat,
+    AnswerObject,
+    DialectName,
+    ErrorResponse,
+    KeptState,
+    RelayRequest,
+    checked_members,
+)
+from core.dialects._values import dicts, flag, mapping, number, objects, word
+from core.errors import Invalid
+from core.messages import media_of
+
+
+class ChatFrames(Frames):
+    """A stream of chunks. It has ended with ``[DONE]``, or once every choice has said why it stopped."""
+
+    ends = frozenset({"error"})
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        self._finished: dict[int, bool] = {}
+        self._is_done = False
+
+    def kind_of(self, name: str, event: dict[str, Any]) -> str:
+        """Return ``error`` or ``chunk``."""
+        return "error" if event.get("error") or name == "error" else "chunk"
+
+    def told(self, kind: str, event: dict[str, Any]) -> None:
+        """Take in which choices have stopped."""
+        if kind == "error":
+            error = event.get("error")
+            self.error = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error or event}
+            return
+        for place, choice in enumerate(dicts(event.get("choices"))):
+            index = choice.get("index")
+            at = index if isinstance(index, int) else place
+            self._finished[at] = self._finished.get(at, False) or bool(choice.get("finish_reason"))
+        self.has_ended = self._is_done or (bool(self._finished) and all(self._finished.values()))
+
+    def told_done(self) -> None:
+        """Take in that no more is to come."""
+        self.has_ended = self._is_done = True
+
+    def closing(self) -> bytes:
+        """Return the last word, where the vendor left it out."""
+        return b"" if self._is_done else b"data: [DONE]\n\n"
+
+    def failing(self, status: int, code: str, sentence: str) -> bytes:
+        """Return an error as the SDKs look for one in a stream: a member ``error`` of its data."""
+        return b"data: " + orjson.dumps({"error": openai_error(status, code, sentence)}) + b"\n\n"
+
+
+class Chat:
+    """``POST /v1/chat/completions``."""
+
+    name = DialectName.CHAT
+    path = "/chat/completions"
+    limit = "max_completion_tokens"
+    weighed: Sequence[str] = ("tools", "functions", "response_format", "prediction")
+    keep_alive = b": keep-alive\n"  # one line's end: with an empty line OpenAI's SDK takes it for an event
+
+    def read(self, body: bytes) -> RelayRequest:
+        """Read a caller's body; raises Invalid."""
+        source = read_body(body)
+        values = source.values
+        checked_members(values)
+        placed = list(chat_messages(values))
+        messages = [message for message, _ in placed]
+        limits = [number(values, "max_tokens"), number(values, "max_completion_tokens")]
+        choices = number(values, "n") or 1
+        if choices > MOST_CHOICES:
+            raise Invalid(f"'n' is at most {MOST_CHOICES}.", param="n")
+        streams = flag(values, "stream")
+        options = values.get("stream_options")
+        if options is not None and not isinstance(options, dict):
+            raise Invalid("'stream_options' is an object.", param="stream_options")
+        return RelayRequest(
+            dialect=self,
+            source=source,
+            body=body,
+            model=values["model"],
+            streams=streams,
+            messages=messages,
+            places=[path for _, paths in placed for path in paths],
+            max_tokens=max((one for one in limits if one is not None), default=None),
+            choices=choices,
+            formats=tuple(_formats(values)),
+            must_call=_must_call(values),
+            wants_usage=bool(cast("dict[str, Any]", options or {}).get("include_usage")),
+            state=tuple(KeptState("messages", "file", one.file_id) for one in media_of(messages) if one.file_id),
+            keeps=values.get("store") is True,
+        )
+
+    def asking_usage(self, request: RelayRequest) -> list[tuple[Path, str]]:
+        """Ask for the usage at the stream's end, and leave the other options as they are."""
+        if request.wants_usage:
+            return []
+        if request.source.values.get("stream_options") is None:
+            return [(("stream_options",), '{"include_usage":true}')]
+        return [(("stream_options", "include_usage"), "true")]
+
+    def frames(self) -> ChatFrames:
+        """Return a reader of one stream."""
+        return ChatFrames()
+
+    def outward(self, frame: Frame, request: RelayRequest) -> bytes:
+        """Return *frame* without the usage, where the caller did not ask for it."""
+        if frame.kind == "mark":
+            return b""
+        raw = frame.raw if frame.is_closed else frame.raw + b"\n\n"
+        if request.wants_usage or frame.kind != "chunk" or frame.event is None or "usage" not in frame.event:
+            return raw
+        if frame.event["usage"] is not None:
+            return raw if frame.event.get("choices") else b""
+        return _without_usage(raw)
+
+    def refusal(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        param: str | None = None,
+        request_id: str,
+        retry: bool = False,
+        wait_seconds: float | None = None,
+    ) -> ErrorResponse:
+        """Return one of our errors."""
+        return openai_refusal(
+            status, code, sentence, param=param, request_id=request_id, retry=retry, wait_seconds=wait_seconds
+        )
+
+    def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
+        """Return the arguments of each call, or else the text, of each choice that was not refused."""
+        found: list[AnswerObject] = []
+        for place, choice in enumerate(dicts(body.get("choices"))):
+            message = mapping(choice.get("message"))
+            calls = [mapping(call.get("function")) for call in dicts(message.get("tool_calls"))]
+            calls += [call] if (call := mapping(message.get("function_call"))) else []
+            found += [AnswerObject(word(call, "name"), _arguments(call), place) for call in calls]
+            text = _content(message)
+            if not calls and text and not message.get("refusal"):
+                found.append(AnswerObject("", text, place))
+        return found
+
+
+def _formats(values: Mapping[str, Any]) -> Iterator[AnswerFormat]:
+    match values.get("response_format"):
+        case {"type": "json_schema", "json_schema": {"schema": schema} as told}:
+            yield AnswerFormat(word(told, "name"), schema, "format", _strict(told))
+        case _:
+            pass
+    tools = [mapping(tool.get("function")) for tool in objects(values, "tools") if tool.get("type") == "function"]
+    for function in (*tools, *objects(values, "functions")):
+        schema = function.get("parameters")
+        if name := word(function, "name"):
+            yield AnswerFormat(name, {"type": "object"} if schema is None else schema, "tool", _strict(function))
+
+
+def _must_call(values: Mapping[str, Any]) -> str | None:
+    match values.get("tool_choice"), values.get("function_call"):
+        case (("required" | {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}), _):
+            return ""
+        case {"function": {"name": str(name)}}, _:
+            return name
+        case None, {"name": str(name)}:
+            return name
+        case _:
+            return None
+
+
+def _strict(told: Mapping[str, Any]) -> bool | None:
+    strict = told.get("strict")
+    return strict if isinstance(strict, bool) else None
+
+
+def _without_usage(raw: bytes) -> bytes:
+    """Return a chunk without its ``usage``, which is null."""
+    begins, ends = raw.index(b"{"), raw.rindex(b"}") + 1
+    try:
+        body = read_body(raw[begins:ends])
+    except Invalid:
+        return raw
+    return raw[:begins] + body.without("usage") + raw[ends:]
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(word(part, "text") for part in dicts(content))
+
+
+def _arguments(call: Mapping[str, Any]) -> str:
+    arguments = call.get("arguments")
+    return arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
