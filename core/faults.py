@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from core.clock import Clock
 from core.pricing import Usage
 from core.providers import Answer, Conversation, Failed, ProviderError, Throttled
+from core.validation import Effort
 
 _NO_OBJECT = "A fire drill took the place of this answer: it is no JSON, so no schema accepts it."
 
@@ -180,9 +181,9 @@ class _FaultyConversation:
             return answer
         return replace(answer, ttft_seconds=answer.ttft_seconds + self._waited)
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Read as the conversation does."""
-        return self._conversation.read(answer)
+        return self._conversation.read(answer, effort)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Go on as the conversation does."""

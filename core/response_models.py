@@ -31,7 +31,7 @@ from core.json_schemas import (
     schema_hash,
     tool_name,
 )
-from core.validation import EffortSpent, Extent
+from core.validation import Effort, EffortSpent, Extent
 
 __all__ = [
     "FieldProblem",
@@ -63,7 +63,7 @@ class ResponseModel(BaseModel):
     _text: bytes = PrivateAttr(default=b"null")
 
     def __init__(self, /, **fields: Any) -> None:
-        value, text = self._checked(fields, Extent.of(fields))
+        value, text = self._checked(fields, Extent.of(fields), Effort())
         super().__init__()
         self._value, self._text = value, text
 
@@ -78,8 +78,10 @@ class ResponseModel(BaseModel):
         return orjson.loads(cls.form.wire_text)
 
     @classmethod
-    def model_validate_json(cls, json_data: str | bytes | bytearray, **_options: Any) -> Self:
+    def model_validate_json(cls, json_data: str | bytes | bytearray, *, context: Any = None, **_options: Any) -> Self:
         """Return the value in *json_data* as an instance. JSON has no looser reading: the options change nothing.
+
+        *context* may be the ``Effort`` that all texts of one answer are paid from.
 
         Raises:
             ValidationError: it is no JSON, or breaks the schema.
@@ -90,7 +92,7 @@ class ResponseModel(BaseModel):
             value = from_json(text, allow_inf_nan=False)
         except ValueError as error:
             raise cls._failure([((), "json_invalid", f"Invalid JSON: {error}")]) from None
-        return cls._read(value, Extent.of_text(text))
+        return cls._read(value, Extent.of_text(text), context if isinstance(context, Effort) else Effort())
 
     @classmethod
     def model_validate(cls, obj: Any, **_options: Any) -> Self:
@@ -101,11 +103,11 @@ class ResponseModel(BaseModel):
 
         """
         value = obj.value if isinstance(obj, ResponseModel) else obj
-        return cls._read(value, Extent.of(value))
+        return cls._read(value, Extent.of(value), Effort())
 
     @classmethod
-    def _read(cls, obj: Any, extent: Extent) -> Self:
-        value, text = cls._checked(obj, extent)
+    def _read(cls, obj: Any, extent: Extent, effort: Effort) -> Self:
+        value, text = cls._checked(obj, extent, effort)
         self = cls.__new__(cls)
         # As pydantic's own validator fills an instance; to run it would only look for fields that are not there.
         fill = object.__setattr__
@@ -138,19 +140,19 @@ class ResponseModel(BaseModel):
         return value
 
     @classmethod
-    def _checked(cls, value: Any, extent: Extent) -> tuple[Any, bytes]:
+    def _checked(cls, value: Any, extent: Extent, effort: Effort) -> tuple[Any, bytes]:
         """Return the value and its JSON text, or raise ``ValidationError``."""
         answer = value
         if cls.form.is_wrapped and not (isinstance(value, dict) and cast("dict[str, Any]", value).keys() == {"value"}):
             answer = cast("Any", {"value": value})  # a model that answered the bare value meant just that
         try:
-            is_valid = cls.form.validator.is_valid(answer, extent)
+            is_valid = cls.form.validator.is_valid(answer, extent, effort)
         except ValueError:
             raise cls._failure([_NO_JSON]) from None
         except EffortSpent:
             raise cls._failure([_TOO_LARGE]) from None
         if not is_valid:
-            raise cls._failure(problems(cls.form.validator.violations(answer), cls.form.wire))
+            raise cls._failure(problems(cls.form.validator.violations(answer, effort), cls.form.wire))
         value = answer["value"] if cls.form.is_wrapped else answer
         text = _text_of(value)
         if text is None:

@@ -122,7 +122,7 @@ def test_every_metric_stands_in_the_table() -> None:
 
 def test_every_reason_of_a_failed_call_stands_in_the_table() -> None:
     """Each value of ``error_type``."""
-    codes = {kind.code for kind in subclasses(ProviderError)} | {"invalid", "internal_error"}
+    codes = {kind.code for kind in subclasses(ProviderError)} | {"invalid", "unjudged", "internal_error"}
     assert set(names(RUNNING, "`error_type`")) == codes
 
 

@@ -16,6 +16,7 @@ from core.pricing import PriceBook, Usage
 from core.providers import Answer, Ask, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.schema_forms import form_for
+from core.validation import Effort
 from tests.conftest import START
 from tests.messages import as_messages
 
@@ -91,7 +92,7 @@ class Scripted:
             raise came
         return came
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         return TypeAdapter(Number).validate_json(answer.text)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:

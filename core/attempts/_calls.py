@@ -101,11 +101,12 @@ class Calls:
         *,
         valid: bool | None = None,
         code: str | None = None,
+        detail: str | None = None,
         problems: tuple[FieldProblem, ...] = (),
     ) -> None:
         """Take in a call that was answered; *valid* is ``None`` where the answer could not be judged."""
         self._tell_breaker(call, answer, valid=valid)
-        self._write(call, answer, outcome, code=code, detail=_named(problems), problems=problems)
+        self._write(call, answer, outcome, code=code, detail=detail or _named(problems), problems=problems)
 
     def failed(self, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer to read."""

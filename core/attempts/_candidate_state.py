@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from core.attempts._causes import context_window
 from core.attempts._terms import MORE_TOKENS_TIMES, Candidate, Cause, RouteTerms
-from core.providers import Answer, Conversation, ProviderError
+from core.providers import Answer, Conversation, ProviderError, Unjudged
 from core.providers.reading.objects import is_finished
 from core.tables import AttemptKind
+from core.validation import Effort
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,8 +63,11 @@ class CandidateState:
         """The candidate's."""
         return self.candidate.name
 
-    def whole(self, error: ProviderError) -> Answer | None:
-        """Return the answer of *error*, if it was cut behind its valid object, and not within another one."""
+    def whole(self, error: ProviderError, effort: Effort) -> Answer | None:
+        """Return the answer of *error*, if it was cut behind its valid object, and not within another one.
+
+        That is found out for *effort*, or not at all.
+        """
         if not error.may_be_whole:
             return None
         likeliest = error.answer.text
@@ -72,8 +76,8 @@ class CandidateState:
             return None
         answer = replace(error.answer, others=())
         try:
-            self.conversation.read(answer)
-        except ValidationError:
+            self.conversation.read(answer, effort)
+        except (ValidationError, Unjudged):
             return None
         except Exception:  # noqa: BLE001 a fault of ours: it is met again, and written down, where the answer is taken
             return answer

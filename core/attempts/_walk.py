@@ -22,15 +22,30 @@ from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
-from core.providers import Abandoned, Answer, Ask, Conversation, Misread, NotSent, Provider, ProviderError, Unreadable
+from core.providers import (
+    Abandoned,
+    Answer,
+    Ask,
+    Conversation,
+    Misread,
+    NotSent,
+    Provider,
+    ProviderError,
+    Unjudged,
+    Unreadable,
+)
 from core.providers.loop import Cancellation, Loop
 from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
+from core.validation import Effort
 
 LONGEST_WAIT_SECONDS = 2.0
 """A retry that must wait longer gives way to the next candidate, where there is one."""
 FIRST_WAIT_SECONDS = 0.2
-
+_UNJUDGED = (
+    "The answer came in time, but the deadline passed before it was found whether it satisfies the schema. "
+    "Ask with a longer deadline, or for a smaller object."
+)
 
 _NOBODY: Mapping[str, str] = {}
 
@@ -253,7 +268,11 @@ class Walk:
     def answered(self, state: CandidateState, call: ProviderCall, answer: Answer) -> Reply | None:
         """Take in an answer: a reply if it is valid, else the candidate is asked again or given up."""
         try:
-            value = state.conversation.read(answer)
+            value = state.conversation.read(answer, self._effort())
+        except Unjudged:
+            self._calls.answered(call, answer, Outcome.TIMEOUT, code="unjudged", detail=_UNJUDGED)
+            state.give_up(Cause.TIMEOUT)
+            return None
         except ValidationError as error:
             problems = tuple(field_errors(error))
             self._calls.answered(call, answer, Outcome.INVALID, valid=False, code="invalid", problems=problems)
@@ -275,7 +294,7 @@ class Walk:
 
         An answer that was cut, but behind its object, is one: what is valid is not paid for again.
         """
-        if (whole := state.whole(error)) is not None:
+        if (whole := state.whole(error, self._effort())) is not None:
             return self.answered(state, call, whole)
         self._calls.failed(call, error)
         self._stop_if_left()
@@ -295,6 +314,10 @@ class Walk:
         else:
             state.give_up(cause)
         return None
+
+    def _effort(self) -> Effort:
+        """Return what may be spent on reading one answer, until the deadline."""
+        return Effort(is_late=lambda: self._clock.monotonic() >= self._ends)
 
     def lost(self, call: ProviderCall, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""

@@ -36,6 +36,7 @@ from core.providers import (
 )
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
+from core.validation import Effort
 
 _BYTES_PER_TOKEN_IN = 3.8
 _BYTES_PER_TOKEN_OUT = 3.6
@@ -226,9 +227,9 @@ class ScriptedConversation:
             self._stage.clock.advance(take.seconds)
         return self._answered(take, seconds, stream=stream)
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return self._adapter.read(answer)
+        return self._adapter.read(answer, effort)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""

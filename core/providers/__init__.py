@@ -20,6 +20,7 @@ from core.pricing import Usage
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 from core.tables import Outcome
+from core.validation import Effort
 
 PARAMETERS: Mapping[str, tuple[str, ...] | tuple[float, float] | None] = MappingProxyType(
     {
@@ -109,6 +110,10 @@ class Answer:
 
 class Unreadable(Exception):
     """A provider's wire cannot carry what the messages hold: no conversation begins. The message says what, and why."""
+
+
+class Unjudged(Exception):
+    """An answer came, and whether it holds a valid object was not found out before the deadline."""
 
 
 class ProviderError(Exception):
@@ -320,11 +325,12 @@ class Conversation(Protocol):
         """
         ...
 
-    def read(self, answer: Answer) -> BaseModel:
-        """Return the valid object.
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
+        """Return the valid object, for no more than *effort*.
 
         Raises:
             pydantic.ValidationError: the answer does not satisfy the schema.
+            Unjudged: the effort's deadline passed before that was known.
 
         """
         ...

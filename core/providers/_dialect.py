@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
@@ -22,7 +21,7 @@ import orjson
 from instructor.v2 import mode_registry
 from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from core.own_limits import lack_in
 from core.pricing import Usage
@@ -36,7 +35,6 @@ from core.providers import (
 )
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers.reading.events import EndOfStream, Events, NoEvent
-from core.providers.reading.objects import json_texts
 from core.providers.reading.parts import word
 from core.providers.reading.reasons import body_of
 from core.schema_forms import SchemaForm, form_for
@@ -81,39 +79,6 @@ def frame(vendor: Vendor, mode: Mode, response_model: type[BaseModel]) -> Mappin
 def schema_form(response_model: type[BaseModel], vendor: str, mode: str) -> SchemaForm:
     """Return what *vendor* is sent of the schema in *mode*, worked out once."""
     return form_for(response_model.model_json_schema(), vendor, mode)
-
-
-def read_as(form: SchemaForm, response_model: type[BaseModel], answer: Answer) -> BaseModel:
-    """Return the first valid object in the texts of an *answer* to *form*.
-
-    Raises:
-        ValidationError: there is none. It tells of the first text that is JSON, or of the first.
-
-    """
-    errors: list[ValidationError] = []
-    for written in (answer.text, *answer.others):
-        for text in json_texts(written):
-            try:
-                return _valid(form, response_model, text)
-            except ValidationError as error:
-                errors.append(error)
-    raise next((error for error in errors if not _is_no_json(error)), errors[0])
-
-
-def _is_no_json(error: ValidationError) -> bool:
-    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
-
-
-def _valid(form: SchemaForm, response_model: type[BaseModel], text: str) -> BaseModel:
-    """Return *text* as a valid object, as the form leads back to the author's schema, or else as it was written."""
-    restored = form.restored(text)
-    try:
-        return response_model.model_validate_json(restored)
-    except ValidationError:
-        if restored is not text:
-            with suppress(ValidationError):
-                return response_model.model_validate_json(text)
-        raise
 
 
 def in_messages(

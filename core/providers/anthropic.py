@@ -25,7 +25,6 @@ from core.providers._dialect import (
     ask_again,
     frame,
     in_messages,
-    read_as,
     schema_form,
     without_answer,
 )
@@ -35,8 +34,10 @@ from core.providers._usage import anthropic_usage, most_told
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
 from core.providers.reading.parts import part, word
+from core.providers.reading.verdict import read_as
 from core.schema_forms import SchemaForm
 from core.settings import Settings
+from core.validation import Effort
 
 _MARK: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
 """For five minutes, again from each time that it is read. Too short a beginning is not kept, mark or no mark."""
@@ -217,9 +218,9 @@ class _Conversation:
             raise cut
         return answer
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return read_as(self.form, self._ask.response_model, answer)
+        return read_as(self.form, self._ask.response_model, answer, effort)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""

@@ -17,6 +17,7 @@ from core.providers import Answer, Ask, Conversation, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
+from core.validation import Effort
 
 _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 15.0
@@ -110,11 +111,11 @@ class _LocalConversation:
             self._inner = (await self._provider.ready()).open(self._ask)
         return await self._inner.send(on_text)
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
         if self._inner is None:  # a fire drill answered in the server's place
             return self._ask.response_model.model_validate_json(answer.text)
-        return self._inner.read(answer)
+        return self._inner.read(answer, effort)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""

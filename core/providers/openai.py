@@ -26,7 +26,6 @@ from core.providers._dialect import (
     ask_again,
     frame,
     in_messages,
-    read_as,
     schema_form,
     without_answer,
 )
@@ -38,8 +37,10 @@ from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, rea
 from core.providers.reading.growth import Contents, Growth
 from core.providers.reading.parts import word
 from core.providers.reading.response_output import ResponseOutput, read_response, usage_told
+from core.providers.reading.verdict import read_as
 from core.schema_forms import SchemaForm
 from core.settings import Settings
+from core.validation import Effort
 
 
 class OpenAI:
@@ -220,9 +221,9 @@ class _ChatConversation:
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
         return answer
 
-    def read(self, answer: Answer) -> BaseModel:
+    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Return the valid object, or raise pydantic's ValidationError."""
-        return read_as(self.form, self._ask.response_model, answer)
+        return read_as(self.form, self._ask.response_model, answer, effort)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:
         """Take the invalid answer and its errors into the exchange."""

@@ -43,8 +43,10 @@ class Validator:
         if self.cost.visits > MOST_VISITS_A_PLACE:
             raise _multiplies()
 
-    def is_valid(self, value: Any, extent: Extent = _SMALL) -> bool:
+    def is_valid(self, value: Any, extent: Extent = _SMALL, effort: Effort | None = None) -> bool:
         """Whether *value*, which is no larger than *extent*, satisfies the schema.
+
+        Patterns that need a look at the time are paid from *effort*.
 
         Raises:
             EffortSpent: that would take too long to find out.
@@ -56,7 +58,7 @@ class Validator:
             raise EffortSpent
         if pattern_bytes * extent.size_bytes <= MOST_MATCHING and backtracking * extent.values <= _MOST_TRIES:
             return self._plain.is_valid(value)
-        with watched(Effort()) as gave_up:
+        with watched(effort or Effort()) as gave_up:
             if self._names_take_too_long(value):
                 raise EffortSpent
             return self._watched.is_valid(value) and not gave_up()
@@ -79,14 +81,14 @@ class Validator:
                 waiting += cast("list[Any]", part)
         return False
 
-    def violations(self, value: Any) -> Iterator[Violation]:
+    def violations(self, value: Any, effort: Effort | None = None) -> Iterator[Violation]:
         """Yield what is wrong with the invalid *value*, each as it is found.
 
         Raises:
             EffortSpent: while it looks on, as there is no end to be seen.
 
         """
-        effort = Effort()
+        effort = effort or Effort()
         with watched(effort):
             yield from violations(self._parts, value, effort)
 

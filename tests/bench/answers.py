@@ -1,6 +1,7 @@
 """What the worst answers cost to be read: of a megabyte each, to schemas of every kind that multiplies.
 
-The claim is less than a second of CPU and less than 200 MB for each.
+The claim is less than a second of CPU and less than 200 MB for each. What the other callers of the process notice is
+measured beside those that take longest, each read again and again by a thread of its own.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pydantic
 
 from core.errors import Invalid
-from core.response_models import field_errors, response_model
+from core.response_models import ResponseModel, field_errors, response_model
+from tests.bench.generation import governed
 from tests.bench.measure import ROOT, table
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
 
 BYTES, BY_CHANCE = 1_000_000, 120
+WORST, CALLS = 4, 60
 MOST_SECONDS, MOST_MEGABYTES = 1.0, 200
 
 
-def run(_wire_url: str, _folder: Path) -> None:
-    """Measure and print: the fifteen dearest, and whether any passed the claim."""
+def run(wire_url: str, folder: Path) -> None:
+    """Measure and print: the fifteen dearest, whether any passed the claim, and what other callers notice."""
     child = subprocess.run(
         [sys.executable, "-m", "tests.bench.answers"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -36,6 +42,48 @@ def run(_wire_url: str, _folder: Path) -> None:
     above = [name for seconds, megabytes, name, _ in found if seconds > MOST_SECONDS or megabytes > MOST_MEGABYTES]
     worst = max(megabytes for _, megabytes, _, _ in found)
     print(f"{len(found)} schemas; worst {found[0][0]:.3f} s CPU, {worst:.0f} MB; above the claim: {above or 'none'}")
+    _others(wire_url, folder, [name for _, _, name, _ in found[:WORST]])
+
+
+def _others(wire_url: str, folder: Path, worst: Sequence[str]) -> None:
+    """Print how long an ordinary call takes alone, and beside each of the *worst* answers."""
+    with governed(wire_url, folder / "beside.db") as generate:
+        alone = _latencies(generate)
+        rows: list[tuple[str, ...]] = [
+            ("an ordinary call, ms", "half", "nine in ten", "all", "x alone (half)"),
+            _row("alone", alone, alone),
+        ]
+        for kind in (each for each in (*KINDS, *random_kinds(BY_CHANCE)) if each.name in worst):
+            model, text = response_model(kind.schema, "bench"), kind.answer(BYTES)
+            over = threading.Event()
+            reading = threading.Thread(target=_read_until, args=(over, model, text))
+            reading.start()
+            beside = _latencies(generate)
+            over.set()
+            reading.join()
+            rows.append(_row(f"beside {kind.name}", beside, alone))
+    table("Other callers while a worst answer is read without a pause", rows)
+
+
+def _row(name: str, took: tuple[float, float, float], alone: tuple[float, float, float]) -> tuple[str, ...]:
+    return (name, *(f"{each:.1f}" for each in took), f"{took[0] / alone[0]:.1f}")
+
+
+def _latencies(generate: Callable[[str], object]) -> tuple[float, float, float]:
+    """Return milliseconds of an ordinary call: what half of them stay below, nine in ten, and all."""
+    took: list[float] = []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        generate("openai/gpt-4o-mini")
+        took.append((time.perf_counter() - began) * 1000)
+    took.sort()
+    return took[CALLS // 2], took[CALLS * 9 // 10], took[-1]
+
+
+def _read_until(over: threading.Event, model: type[ResponseModel], text: str) -> None:
+    while not over.is_set():
+        with suppress(pydantic.ValidationError):
+            model.model_validate_json(text)
 
 
 def _measure_each() -> None:

@@ -37,6 +37,7 @@ from core.providers import (
 )
 from core.providers.loop import Cancellation, Loop
 from core.tables import Outcome
+from core.validation import Effort
 from tests.conftest import START
 from tests.walks import SIZE_BYTES, USAGE, Noted, Number, Scripted, Step, Walked, bad, ends, good, late
 
@@ -202,7 +203,7 @@ def test_what_is_not_covered_does_not_go_out(walked: Walked) -> None:
 class Misread(Scripted):
     """A provider whose good answers we fail to read, by a fault of our own."""
 
-    def read(self, answer: Answer) -> Number:
+    def read(self, answer: Answer, effort: Effort | None = None) -> Number:
         raise ZeroDivisionError(answer.text)
 
 

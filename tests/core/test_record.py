@@ -24,6 +24,7 @@ from core.schema_forms import form_for
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
 from core.telemetry import configure_logging, user_hash
+from core.validation import Effort
 from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
 from tests.wire.server import WireServer
 
@@ -175,7 +176,7 @@ class OneAnswer:
     async def send(self, _: Any) -> Answer:
         return self._answer
 
-    def read(self, answer: Answer) -> Any:
+    def read(self, answer: Answer, effort: Effort | None = None) -> Any:
         return self._model.model_validate_json(answer.text)
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:

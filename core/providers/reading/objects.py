@@ -9,8 +9,11 @@ import orjson
 
 MOST_TEXTS = 16
 """So many are tried of one answer; each stands apart from the others, so that all together are no longer than it."""
-_FENCE = re.compile(r"```[\w+-]*[ \t]*\r?\n?(.*?)```", re.DOTALL)
-_OPEN_FENCE = re.compile(r"\A\s*```[\w+-]*[ \t]*\r?\n")
+_MOST_SPANS = 20_000
+"""So many braces in a text are opened in the search for an object; no prose has as many."""
+# What names a fence is never given back: to try each shorter name, where no fence closes, is quadratic.
+_FENCE = re.compile(r"```[\w+-]*+[ \t]*+\r?\n?(.*?)```", re.DOTALL)
+_OPEN_FENCE = re.compile(r"\A\s*+```[\w+-]*+[ \t]*+\r?\n")
 _THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OPEN_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>")
 _OPENING = re.compile(r"[{\[]")
@@ -50,9 +53,10 @@ def _found(written: str) -> Iterator[str]:
 def _objects(text: str) -> Iterator[str]:
     """Yield the objects and lists in *text* that stand in no other."""
     at = 0
-    while opened := _OPENING.search(text, at):
-        end = _end(text, opened.start())
-        if end is None:
+    for _ in range(_MOST_SPANS):
+        opened = _OPENING.search(text, at)
+        end = _end(text, opened.start()) if opened else None
+        if opened is None or end is None:
             return
         span = text[opened.start() : end]
         if is_json(span):
@@ -68,12 +72,15 @@ def is_finished(written: str) -> bool:
     elif _OPEN_THOUGHT.match(text):
         return False
     at, is_found = 0, False
-    while opened := _OPENING.search(text, at):
+    for _ in range(_MOST_SPANS):
+        opened = _OPENING.search(text, at)
+        if opened is None:
+            return is_found
         end = _end(text, opened.start())
         if end is None:
             return False
         is_found, at = is_found or is_json(text[opened.start() : end]), end
-    return is_found
+    return False
 
 
 def _end(text: str, at: int) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 
 from core.providers import Abandoned, Answer, Misread, Refused, TimedOut
 from core.providers.loop import Cancellation, Loop
+from core.validation import Effort
 
 
 class Scripted:
@@ -49,7 +50,7 @@ class Scripted:
             raise
         return self.so_far
 
-    def read(self, answer: Answer) -> Any:
+    def read(self, answer: Answer, effort: Effort | None = None) -> Any:
         raise NotImplementedError
 
     def ask_again(self, answer: Answer, error: Exception) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 import pydantic
 import pytest
 
+from core import response_models
 from core.errors import Invalid
 from core.field_problems import MOST_PROBLEMS, FieldProblem, field_errors
 from core.json_schemas import compiled
 from core.response_models import response_model
-from core.validation import Effort, EffortSpent, Extent, _validator
+from core.validation import Effort, EffortSpent, Extent
 
 TREE = {"$ref": "#/$defs/tree"}
 
@@ -207,7 +208,14 @@ def test_effort_ends() -> None:
 @pytest.mark.parametrize("most", [0, 1, 2, 3, 5, 8, 13, 21, 34, 10_000])
 def test_place_of_what_was_not_found(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the search ended before it found anything, the nearest place that it came to is told."""
-    monkeypatch.setattr(_validator, "Effort", lambda: Effort(most, spent=count().__next__))
+
+    class Counted(Effort):
+        """An effort that is counted in steps."""
+
+        def __init__(self) -> None:
+            super().__init__(most, spent=count().__next__)
+
+    monkeypatch.setattr(response_models, "Effort", Counted)
     (problem,) = told(recursive(EXPRESSION), leaning(60, {"value": "7"}))
     assert f"$.e{'.left' * 60}.value".startswith(problem.path)
     assert (problem.type == "float_type") == (most == 10_000)
