@@ -138,11 +138,31 @@ class ProviderError(Exception):
     told_all: bool = True
     """Whether usage on ``answer`` is final; if not, it may be a beginning only, and the rest is estimated."""
 
-    def __init__(self, message: str, *, answer: Answer | None = None, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        answer: Answer | None = None,
+        retry_after_seconds: float | None = None,
+        quoting: Callable[[], str] | None = None,
+    ) -> None:
+        """Say what happened, and by *quoting* what the vendor says of it."""
         super().__init__(message)
-        self.message = message
+        self._message = message
+        self._quoting = quoting
         self.answer = answer or Answer()
         self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def message(self) -> str:
+        """What happened, and what the vendor says of it, without what it quotes of the messages that it was sent.
+
+        To find that takes some time for each megabyte of them. So it is done as the message is first asked for, by
+        whoever waits for the call, and not on the loop that serves all.
+        """
+        if self._quoting is not None:
+            self._message, self._quoting = self._message + self._quoting(), None
+        return self._message
 
 
 def load(name: str, settings: Settings) -> Provider:

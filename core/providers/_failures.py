@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -102,7 +103,7 @@ def broken_off(name: str, body: Any, answer: Answer, *, hidden: Iterable[str] = 
         known.told_all = False
         return known
     label = reason.label
-    return Broken(f"{name} broke off with an error{label}.{reason.quoted(hidden)}", answer=answer)
+    return Broken(f"{name} broke off with an error{label}.", answer=answer, quoting=partial(reason.quoted, hidden))
 
 
 def error_in_answer(name: str, body: Any, answer: Answer, *, hidden: Iterable[str] = ()) -> ProviderError:
@@ -115,9 +116,10 @@ def error_in_answer(name: str, body: Any, answer: Answer, *, hidden: Iterable[st
     status = reason.status or (429 if reason.words & _BUSY_CODES else 500 if reason.words & _OVERLOAD_CODES else None)
     known = _known(name, told, reason, answer, hidden)
     if known is None and status is not None:
-        known = _by_status(status, told + reason.label, answer, None, reason.quoted(hidden))
+        known = _by_status(status, told + reason.label, answer, None, partial(reason.quoted, hidden))
     if known is None:
-        known = Broken(f"{told}{reason.label} instead of an answer.{reason.quoted(hidden)}", answer=answer)
+        said = partial(reason.quoted, hidden)
+        known = Broken(f"{told}{reason.label} instead of an answer.", answer=answer, quoting=said)
     known.was_sent = known.told_all = answer.usage is not None
     return known
 
@@ -146,61 +148,63 @@ def status_error(
         else None
     )
     if status == 413:
-        return _overflow(name, answer)
+        return _overflow(name, answer, reason, hidden)
     if status == 429 and not _is_out_of_money(reason):
-        return _by_status(429, told + reason.label, answer, wait, reason.quoted(hidden))
+        return _by_status(429, told + reason.label, answer, wait, partial(reason.quoted, hidden))
     known = _known(name, told, reason, answer, hidden)
-    return known or _by_status(status, told + reason.label, answer, wait, reason.quoted(hidden))
+    return known or _by_status(status, told + reason.label, answer, wait, partial(reason.quoted, hidden))
 
 
 def _known(name: str, told: str, reason: ErrorReason, answer: Answer, hidden: Iterable[str]) -> ProviderError | None:
     """Return what an error means that says what it is, whatever its status."""
     if _is_filtered(reason):
-        stopped = Filtered(f"{name}'s content filter stopped the answer.", answer=answer)
+        stopped = Filtered(f"{name}'s content filter stopped the answer{reason.label}.", answer=answer)
         began = (answer.http_status or 0) < 400
         stopped.was_sent = stopped.tells_health = began  # else nothing was written, and nothing is billed
         stopped.told_all = False
         return stopped
     if not _TOO_LONG_CODES.isdisjoint(reason.words) or _TOO_LONG.match(reason.sentence):
-        return _overflow(name, answer)
-    said = reason.quoted(hidden)
+        return _overflow(name, answer, reason, hidden)
+    said = partial(reason.quoted, hidden)
     labelled = told + reason.label
     if _is_out_of_money(reason):
         advice = "our account there has no money or quota left. Add credit, or raise its limit"
-        return QuotaExhausted(f"{labelled}: {advice}.{said}", answer=answer)
+        return QuotaExhausted(f"{labelled}: {advice}.", answer=answer, quoting=said)
     if not _KEY_CODES.isdisjoint(reason.words) or _KEY.search(reason.sentence):
         return _rejected_key(labelled, answer, said)
     if not _MODEL_CODES.isdisjoint(reason.words):
         return _unknown_model(labelled, answer, said)
     if not _REQUEST_CODES.isdisjoint(reason.words):
-        return TurnedAway(f"{labelled}: it rejects the request.{said}", answer=answer)
+        return TurnedAway(f"{labelled}: it rejects the request.", answer=answer, quoting=said)
     return None
 
 
-def _by_status(status: int, told: str, answer: Answer, wait: float | None, said: str) -> ProviderError:
+def _by_status(status: int, told: str, answer: Answer, wait: float | None, said: Callable[[], str]) -> ProviderError:
     """Return what *status* means, where the error does not say what it is."""
     if status == 402:
         advice = "our account there has no money or quota left. Add credit, or raise its limit"
-        return QuotaExhausted(f"{told}: {advice}.{said}", answer=answer)
+        return QuotaExhausted(f"{told}: {advice}.", answer=answer, quoting=said)
     if status == 429:
-        return Throttled(f"{told}: too many requests.{said}", answer=answer, retry_after_seconds=wait)
+        return Throttled(f"{told}: too many requests.", answer=answer, quoting=said, retry_after_seconds=wait)
     if status >= 500:
-        return Failed(f"{told}: it failed on its side.{said}", answer=answer, retry_after_seconds=wait)
+        return Failed(f"{told}: it failed on its side.", answer=answer, quoting=said, retry_after_seconds=wait)
     if status in (408, 409):
-        return Failed(f"{told}: it gave up.{said}", answer=answer, retry_after_seconds=wait)
+        return Failed(f"{told}: it gave up.", answer=answer, quoting=said, retry_after_seconds=wait)
     if status in (401, 403):
         return _rejected_key(told, answer, said)
     if status == 404:
         return _unknown_model(told, answer, said)
-    return TurnedAway(f"{told}: it rejects the request.{said}", answer=answer)
+    return TurnedAway(f"{told}: it rejects the request.", answer=answer, quoting=said)
 
 
-def _rejected_key(told: str, answer: Answer, said: str) -> KeyRejected:
-    return KeyRejected(f"{told}: it does not accept the key. Check the key and its rights.{said}", answer=answer)
+def _rejected_key(told: str, answer: Answer, said: Callable[[], str]) -> KeyRejected:
+    return KeyRejected(
+        f"{told}: it does not accept the key. Check the key and its rights.", answer=answer, quoting=said
+    )
 
 
-def _unknown_model(told: str, answer: Answer, said: str) -> ModelNotFound:
-    return ModelNotFound(f"{told}: it does not know this model, or the base URL is wrong.{said}", answer=answer)
+def _unknown_model(told: str, answer: Answer, said: Callable[[], str]) -> ModelNotFound:
+    return ModelNotFound(f"{told}: it does not know this model, or the base URL is wrong.", answer=answer, quoting=said)
 
 
 def _is_filtered(reason: ErrorReason) -> bool:
@@ -214,5 +218,6 @@ def _is_out_of_money(reason: ErrorReason) -> bool:
     return not _QUOTA_CODES.isdisjoint(reason.words) or _QUOTA.match(reason.sentence) is not None
 
 
-def _overflow(name: str, answer: Answer) -> ContextOverflow:
-    return ContextOverflow(f"The request is longer than {name} takes for this model.", answer=answer)
+def _overflow(name: str, answer: Answer, reason: ErrorReason, hidden: Iterable[str]) -> ContextOverflow:
+    told = f"The request is longer than {name} takes for this model{reason.label}."
+    return ContextOverflow(told, answer=answer, quoting=partial(reason.quoted, hidden))

@@ -11,7 +11,8 @@ from typing import Any, cast
 import orjson
 
 _SAFE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\-\[\]]{1,79}")
-_SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}")
+_SAFE_CODE = re.compile(r"[a-z][a-z0-9_.]{1,63}|[A-Z]+(?:_[A-Z]+){0,7}|(?:[A-Z][a-z]{1,20}){2,7}")
+"""``invalid_api_key``, ``INVALID_ARGUMENT`` as Google has it, ``DeploymentNotFound`` as Azure does."""
 LIKE_A_KEY = re.compile(r"(?<![A-Za-z0-9])(?:sk|pk|rk|prk)[-_]")
 """A server that answers with the key that it was sent, in a header or in place of a code, is not quoted."""
 _LONGEST = 300
@@ -33,6 +34,9 @@ _DATA = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
 _KEY_PREFIX_WORDS = re.compile(r"(?:org|proj|user|acct)(?:[a-z]+|_[a-z_]+)", re.IGNORECASE)
 """Plain words that begin as the name of an account does: *organization*, *user_id*."""
 _WORD = re.compile(r"\w+")
+_BETWEEN = re.compile(r"\W")
+_PIECE = 32_768
+"""Of a text that is searched for what an error quotes of it, in characters."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -40,8 +44,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class ErrorReason:
     """What an error's body says."""
 
-    code: str = ""
-    """The error's code or type, if it is a plain word."""
+    codes: tuple[str, ...] = ()
+    """The error's code, type and status, those that are plain words, each once."""
     param: str = ""
     """What it is about, if that is a plain word."""
     sentence: str = ""
@@ -55,8 +59,8 @@ class ErrorReason:
 
     @property
     def label(self) -> str:
-        """Code and parameter, in brackets after a blank; empty where there is neither."""
-        named = ", ".join(word for word in (self.code, self.param) if word)
+        """Code, type and parameter, in brackets after a blank; empty where there is none."""
+        named = ", ".join(word for word in (*self.codes, self.param) if word)
         return f" ({named})" if named else ""
 
     def quoted(self, hidden: Iterable[str] = ()) -> str:
@@ -75,10 +79,9 @@ def reason_in(body: Any) -> ErrorReason:
     whole = _first_object(body)
     told = error_in(whole)
     found = {name: word for name in ("code", "type", "status") if isinstance(word := told.get(name), str)}
-    code = next((found[name] for name in ("code", "type") if name in found and _is_safe_code(found[name])), "")
     param = told.get("param")
     return ErrorReason(
-        code=code,
+        codes=tuple(dict.fromkeys(word for word in found.values() if _is_safe_code(word))),
         param=param if isinstance(param, str) and _SAFE_WORD.fullmatch(param) and not LIKE_A_KEY.search(param) else "",
         sentence=next(_sentences(told, whole), ""),
         words=frozenset(word.lower() for word in found.values()),
@@ -122,22 +125,51 @@ def _without_quotes(sentence: str, text: str) -> str:
     whole text. Signs and blanks between words, and case, do not matter.
     """
     said = list(_WORD.finditer(sentence))
-    sent = _WORD.findall(text.casefold())
-    if not said or not sent:
-        return sentence
-    known = f" {' '.join(sent)} "
+    ends, count = _common_runs([one[0].casefold() for one in said], text)
     pieces: list[str] = []
     end, at = 0, 0
     while at < len(said):
-        far = at
-        while far < len(said) and f" {' '.join(one[0].casefold() for one in said[at : far + 1])} " in known:
-            far += 1
-        if far > at and _is_a_quote([one[0] for one in said[at:far]], len(sent)):
+        far = ends[at]
+        if far > at and _is_a_quote([one[0] for one in said[at:far]], count):
             pieces += [sentence[end : said[at].start()], _BLANK]
             end, at = said[far - 1].end(), far
         else:
             at += 1
     return "".join(pieces) + sentence[end:]
+
+
+def _common_runs(said: list[str], text: str) -> tuple[list[int], int]:
+    """Return how far the words *said* from each on stand in a row in *text*, and how many words that has.
+
+    The text is taken in pieces, each with the last words of the one before it: what is done to a piece lets no other
+    thread run, and would hold up everybody's calls did it take long.
+    """
+    ends, count = list(range(len(said))), 0
+    before: list[str] = []
+    for piece in _pieces(text) if said else ():
+        sent = _WORD.findall(piece.casefold())
+        count += len(sent)
+        words = [*before, *sent]
+        here, known = {*words}, f" {' '.join(words)} "
+        for at, word in enumerate(said):
+            if word not in here:
+                continue
+            far = at + 1
+            while far < len(said) and said[far] in here and f" {' '.join(said[at : far + 1])} " in known:
+                far += 1
+            ends[at] = max(ends[at], far)
+        before = words[-len(said) :]
+    return ends, count
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield *text* in pieces that end between two words."""
+    began = 0
+    while began < len(text):
+        cut = _BETWEEN.search(text, began + _PIECE)
+        end = cut.start() if cut else len(text)
+        yield text[began:end]
+        began = end
 
 
 def _is_a_quote(run: list[str], of: int) -> bool:

@@ -262,8 +262,8 @@ def test_what_a_server_says_about_the_key_is_not_repeated(wire: WireServer, loop
     loop.run(provider.close())
 
     assert refused.value.message == (
-        "openai answered 401 (invalid_api_key): it does not accept the key. Check the key and its rights. "
-        'It says: "Incorrect API key provided. Received […]"'
+        "openai answered 401 (invalid_api_key, invalid_request_error): it does not accept the key. "
+        'Check the key and its rights. It says: "Incorrect API key provided. Received […]"'
     )
     assert refused.value.__suppress_context__, "no traceback shows the SDK's own error, whose text holds the key"
     assert "canary" not in f"{refused.value!r} {refused.value.answer!r}"

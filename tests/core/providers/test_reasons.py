@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from core.pricing import Usage
 from core.providers import (
@@ -66,6 +67,40 @@ def test_a_rejected_request_says_which_part() -> None:
     assert error.message == (
         f'x answered 400 (invalid_request_error, response_format): it rejects the request. It says: "{sentence}"'
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "label"),
+    [
+        ({"code": "unsupported_value", "type": "invalid_request_error", "param": "messages[0].role"},
+         "unsupported_value, invalid_request_error, messages[0].role"),
+        ({"code": "invalid_api_key", "type": "invalid_request_error"}, "invalid_api_key, invalid_request_error"),
+        ({"code": "insufficient_quota", "type": "insufficient_quota"}, "insufficient_quota"),
+        ({"code": 400, "status": "INVALID_ARGUMENT"}, "INVALID_ARGUMENT"),
+        ({"code": "DeploymentNotFound", "type": None}, "DeploymentNotFound"),
+        ({"type": "overloaded_error"}, "overloaded_error"),
+        ({"code": "AKIAIOSFODNN7EXAMPLE", "type": "sk-proj-abcdefgh", "param": "sk-proj-abcdefgh"}, ""),
+        ({"code": "Ada Lovelace", "type": "ada@example.com", "param": "my name is Ada"}, ""),
+    ],
+)  # fmt: skip
+def test_code_type_and_parameter_are_told(error: dict[str, Any], label: str) -> None:
+    """All of them that are plain words, each once; what may be a key, a person or a text is left out."""
+    expected = f" ({label})" if label else ""
+    assert meaning(400, told(**error)).message.startswith(f"x answered 400{expected}: ")
+    assert broken_off("x", told(**error), Answer()).message.startswith(f"x broke off with an error{expected}")
+
+
+def test_a_request_that_is_too_long_says_by_how_much() -> None:
+    """The numbers of the vendor stand behind our sentence, without what it quotes of the messages."""
+    sentence = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
+    error = meaning(400, told(message=sentence, type="invalid_request_error", code="context_length_exceeded"))
+    assert isinstance(error, ContextOverflow)
+    assert error.message == (
+        "The request is longer than x takes for this model (context_length_exceeded, invalid_request_error). "
+        f'It says: "{sentence}"'
+    )
+    quoted = meaning(400, told(message="prompt is too long: my dear Ada Lovelace"), hidden=("My dear Ada Lovelace!",))
+    assert quoted.message.endswith('It says: "prompt is too long: […]"')
 
 
 @pytest.mark.parametrize(
@@ -159,6 +194,36 @@ def test_no_whole_prompt_survives(words: list[str], between: str) -> None:
     sent = " ".join(words)
     for quoted in (between.join(words), between.join(words).upper()):
         assert shown_sentence(f"Cannot parse: {quoted}.", (sent,)) in ("Cannot parse: […].", "Cannot parse: […]")
+
+
+@given(st.integers(0, 70_000), st.sampled_from([" ", "\n\n", "; — ", "—"]), st.booleans())
+def test_a_quote_is_found_wherever_it_stands(before: int, between: str, is_odd: bool) -> None:  # noqa: FBT001 drawn
+    """Also where a long text is cut within it, to be searched in pieces."""
+    quoted = ("Ada", "Lovelace", "born") if not is_odd else ("X12345Y",)
+    text = f"{'wörd ' * (before // 5)}{'x' * (before % 5)} {between.join(quoted)} {'and so on ' * 400}"
+    assert shown_sentence(f"Cannot parse {' '.join(quoted)} here", (text,)) == "Cannot parse […] here"
+    assert shown_sentence("Cannot parse Ada Byron here", (text,)) == "Cannot parse Ada Byron here"
+
+
+def test_texts_are_searched_by_whoever_reads_the_sentence() -> None:
+    """Making the error takes the same for any prompt; the search is done once, where the message is first read."""
+    searched: list[str] = []
+
+    class Prompt(str):
+        __slots__ = ()
+
+        @override
+        def __len__(self) -> int:
+            searched.append("once")
+            return super().__len__()
+
+    error = meaning(400, told(message="Cannot parse my name is Ada"), hidden=(Prompt("My name is Ada."),))
+    assert not searched
+    assert error.message == error.message == 'x answered 400: it rejects the request. It says: "Cannot parse […]"'
+    count = len(searched)
+    assert count
+    assert error.message
+    assert len(searched) == count
 
 
 def test_a_sentence_is_cut() -> None:
