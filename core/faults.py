@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from core.clock import Clock
-from core.pricing import Usage
+from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Conversation, Failed, ProviderError, Throttled
 from core.validation import Effort
 
@@ -142,6 +142,11 @@ class _FaultyConversation:
     def media_tokens(self) -> int:
         """The conversation's."""
         return self._conversation.media_tokens
+
+    @property
+    def possible_billing(self) -> PossibleBilling:
+        """The conversation's."""
+        return self._conversation.possible_billing
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Meet the fault; after slowness, call the provider.

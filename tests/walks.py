@@ -12,7 +12,7 @@ from core.attempts import AnswerLengths, Attempt, Candidate, ProviderCall, Reply
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
-from core.pricing import PriceBook, Usage
+from core.pricing import PossibleBilling, PriceBook, Usage
 from core.providers import Answer, Ask, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.schema_forms import form_for
@@ -63,6 +63,7 @@ class Scripted:
     form = form_for({"type": "object", "properties": {}}, "compatible", "tools")
     size_bytes = SIZE_BYTES
     media_tokens = 0
+    possible_billing = PossibleBilling()
 
     def __init__(self, clock: ManualClock, *steps: Step) -> None:
         self.name = "scripted"

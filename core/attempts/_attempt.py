@@ -83,7 +83,7 @@ class ProviderCall:
     expected_cost: Cost | None
     """``None`` where the model is unpriced."""
     worst_nano_usd: int | None
-    """More than it can cost: a token for every byte, all at the dearest rate; ``None`` where it is unpriced."""
+    """More than it can cost: a token for every byte, at the dearest rate possible; ``None`` where it is unpriced."""
     injected: InjectedFault | None = None
     """The fire drill that it meets."""
 

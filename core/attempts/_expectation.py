@@ -45,12 +45,17 @@ def expectation(
         seen = min(seen, context_window(*who) or seen)
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
     usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
+    possible = conversation.possible_billing
+    if possible.most_written:  # what a vendor adds may stand before the mark
+        possible = replace(possible, most_written=possible.most_written + UNSEEN_TOKENS)
     return Expectation(
         candidate=candidate,
         mode=conversation.mode,
         usage=usage,
         cost=prices.cost(*who, usage, at),
-        worst_nano_usd=prices.worst_nano_usd(*who, size + seen + UNSEEN_TOKENS, candidate.max_tokens, at),
+        worst_nano_usd=prices.worst_nano_usd(
+            *who, size + seen + UNSEEN_TOKENS, candidate.max_tokens, at, possible=possible
+        ),
     )
 
 

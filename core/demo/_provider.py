@@ -18,7 +18,7 @@ from typing_extensions import override
 from core.demo._chance import DemoClock, Dice
 from core.demo._seed import Model, Seed
 from core.messages import text_bytes
-from core.pricing import Usage
+from core.pricing import PossibleBilling, Usage
 from core.providers import (
     Answer,
     Ask,
@@ -190,6 +190,11 @@ class ScriptedConversation:
     def media_tokens(self) -> int:
         """None: the demo world holds texts."""
         return self._adapter.media_tokens
+
+    @property
+    def possible_billing(self) -> PossibleBilling:
+        """The vendor's."""
+        return self._adapter.possible_billing
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Play one call, without a deadline."""

@@ -7,7 +7,7 @@ knows is unpriced: ``None``, never 0.
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
 from core.pricing._families import VENDORS, canonical_name, family_name, family_of
 from core.pricing._listed import SOURCE, listed
-from core.pricing._money import NANO, Cost, Price, Usage, as_dollars, billing, nano_usd, usd
+from core.pricing._money import NANO, Cost, PossibleBilling, Price, Usage, as_dollars, billing, nano_usd, usd
 from core.pricing._names import MOST_NAMES, bare_name, other_names
 from core.pricing._overrides import Prices, books, states
 from core.pricing._terms import PriceTerms, Rates
@@ -23,6 +23,7 @@ __all__ = [
     "Cost",
     "OverrideKind",
     "OverridingPrice",
+    "PossibleBilling",
     "Price",
     "PriceBook",
     "PriceTerms",

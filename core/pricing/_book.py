@@ -12,9 +12,9 @@ from typing import Any
 
 from core.pricing._families import canonical_name, family_name
 from core.pricing._listed import listed
-from core.pricing._money import Cost, Usage, as_dollars
+from core.pricing._money import Cost, PossibleBilling, Usage, as_dollars
 from core.pricing._names import bare_name, fine_tuned_from
-from core.pricing._terms import PriceTerms, Rates, made
+from core.pricing._terms import IN_ANY_WAY, PriceTerms, Rates, made
 
 ANY_MODEL = "*"
 _MOST_KEPT = 4096
@@ -144,14 +144,22 @@ class PriceBook:
         return self.terms(provider, answered, at)
 
     def worst_nano_usd(
-        self, provider: str, model: str, input_tokens: int, output_tokens: int, at: datetime
+        self,
+        provider: str,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        at: datetime,
+        *,
+        possible: PossibleBilling = IN_ANY_WAY,
     ) -> int | None:
-        """Return the most that a call with at most so many tokens can cost, however it is cached; ``None`` if unpriced.
+        """Return the most that a call with at most so many tokens can cost, billed in any way that is *possible*.
 
-        It bounds every mix of fresh, cached and written input, in every tier that the input may reach.
+        It bounds every mix of fresh, cached and written input, in every tier that the input may reach. ``None`` if
+        unpriced.
         """
         terms = self.terms(provider, model, at)
-        return None if terms is None else terms.worst_nano_usd(input_tokens, output_tokens)
+        return None if terms is None else terms.worst_nano_usd(input_tokens, output_tokens, possible)
 
     def terms(self, provider: str, model: str, at: datetime) -> PriceTerms | None:
         """Return the price of *model* for calls that begin at *at*; ``None`` if unpriced."""

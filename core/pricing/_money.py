@@ -53,6 +53,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleBilling:
+    """How a vendor may bill a call, as far as the request decides it; without a word, in any way."""
+
+    tiers: frozenset[str] | None = None
+    """The service tiers that may serve it beside the standard one; ``None`` for any."""
+    regions: frozenset[str] | None = None
+    """The regions that it may be kept in, at a surcharge; ``None`` for any."""
+    most_written: int | None = None
+    """How many tokens of its input may be written to the provider's cache; ``None`` for all."""
+    for_an_hour: bool = True
+    """Whether they may be written for an hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What one model costs, in dollars per million tokens, as one source gave it for one date.
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from core.pricing._money import Cost, Price, Usage, as_dollars
+from core.pricing._money import Cost, PossibleBilling, Price, Usage, as_dollars
 
 _MILLION = 1_000_000
 ANY_REGION = "*"
 """Among the variants of a price: each region, where all cost the same."""
+IN_ANY_WAY = PossibleBilling()
+"""Of whom nothing is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,12 @@ class Rates:
         """What input costs that is written to the cache for an hour."""
         return self.written if self.written_1h is None else self.written_1h
 
-    @property
-    def dearest_input(self) -> int:
-        """The most that a million tokens of input can cost, however they are cached."""
-        return max(self.fresh, self.cached, self.written, self.long_written)
+    def dearest_input(self, tokens: int, possible: PossibleBilling) -> int:
+        """Return the most that so many tokens of input can cost, cached in any *possible* way, in millionths."""
+        unwritten = max(self.fresh, self.cached)
+        written = max(unwritten, self.written, self.long_written if possible.for_an_hour else 0)
+        most = tokens if possible.most_written is None else min(tokens, possible.most_written)
+        return tokens * unwritten + most * (written - unwritten)
 
     def times(self, factor: Decimal) -> Rates:
         """Return these rates multiplied by *factor*, each rounded up."""
@@ -106,26 +110,32 @@ class PriceTerms:
             return self, f"No price is published for the service tier {tier!r}; the standard one was taken."
         return self, ""
 
-    def worst_nano_usd(self, input_tokens: int, output_tokens: int) -> int:
-        """Return the most that a call can cost with at most so much input, cached in any way, and output.
+    def worst_nano_usd(self, input_tokens: int, output_tokens: int, possible: PossibleBilling = IN_ANY_WAY) -> int:
+        """Return the most that a call can cost with at most so much input, cached in any possible way, and output.
 
         A tier may be cheaper than the one below it, so a little less input can cost more: each tier's own most counts.
         So does every service tier and region in which the vendor may serve it: a project or a workspace can have one
         by default, without any word of the request.
         """
-        worst = self.plain_worst(input_tokens, output_tokens)
-        for variant in self.variants.values():
-            worst = max(worst, variant.plain_worst(input_tokens, output_tokens))
+        worst = self.plain_worst(input_tokens, output_tokens, possible)
+        for (tier, region), variant in self.variants.items():
+            if _may_be(tier, possible.tiers) and _may_be(region, possible.regions):
+                worst = max(worst, variant.plain_worst(input_tokens, output_tokens, possible))
         return -(-worst // _MILLION)
 
-    def plain_worst(self, input_tokens: int, output_tokens: int) -> int:
+    def plain_worst(self, input_tokens: int, output_tokens: int, possible: PossibleBilling) -> int:
         """Return the most by these very rates, in millionths of a nano-dollar."""
         worst, most = 0, input_tokens
         for above, rates in reversed(self.tiers):
             if input_tokens > above:
-                worst = max(worst, most * rates.dearest_input + output_tokens * rates.output)
+                worst = max(worst, rates.dearest_input(most, possible) + output_tokens * rates.output)
                 most = above
-        return max(worst, most * self.base.dearest_input + output_tokens * self.base.output)
+        return max(worst, self.base.dearest_input(most, possible) + output_tokens * self.base.output)
+
+
+def _may_be(word: str, possible: frozenset[str] | None) -> bool:
+    """Whether a tier or a region may be that of a call: none always may, and any region if it is kept in one."""
+    return not word or possible is None or word in possible or (word == ANY_REGION and bool(possible))
 
 
 def made(

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from core.messages import Message
-from core.pricing import Usage
+from core.pricing import PossibleBilling, Usage
 from core.schema_forms import SchemaForm
 from core.settings import Settings
 from core.tables import Outcome
@@ -30,6 +30,7 @@ PARAMETERS: Mapping[str, tuple[str, ...] | tuple[float, float] | None] = Mapping
         "seed": None,
         "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         "verbosity": ("low", "medium", "high"),
+        "service_tier": ("default", "flex", "priority"),
     }
 )
 """What a candidate may set beside its length: between two numbers, one of some words, or (``None``) a whole number."""
@@ -334,6 +335,11 @@ class Conversation(Protocol):
     @property
     def media_tokens(self) -> int:
         """The most tokens that the images and documents take which it sends."""
+        ...
+
+    @property
+    def possible_billing(self) -> PossibleBilling:
+        """How the vendor may bill the next call."""
         ...
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:

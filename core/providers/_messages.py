@@ -11,6 +11,7 @@ from typing import Any
 from core.messages import Media, Message, Part, Text, media_of, texts_of
 from core.providers import Ask, Unreadable
 
+_ESCAPED = ('"', "\n", "\\", "\r", "\t")
 Written = Callable[[Text | Media, str], dict[str, Any]]
 """A part of a message of the given role, in a vendor's dialect."""
 
@@ -60,9 +61,14 @@ def sent_by(ask: Ask) -> tuple[str, ...]:
     return (*texts_of(ask.messages), *(one.url for one in media_of(ask.messages) if one.url))
 
 
-def data_bytes(ask: Ask) -> int:
-    """Return how many bytes of a request's body are data of images and documents, which are not paid as text."""
-    return sum(len(one.data) for one in media_of(ask.messages))
+def unpaid_bytes(ask: Ask) -> int:
+    """Return how many bytes of a request's body at least are not paid as text.
+
+    That is the data of images and documents, and what JSON writes before a quote, a line break, a tab and a backslash.
+    """
+    data = sum(len(one.data) for one in media_of(ask.messages))
+    texts = (part.text for message in ask.messages for part in message.parts if isinstance(part, Text))
+    return data + sum(text.count(mark) for text in texts for mark in _ESCAPED)
 
 
 # ── Dialects ──────────────────────────────────────────────────────────────────────────────────────────────────────────

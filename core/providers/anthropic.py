@@ -14,7 +14,8 @@ from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
-from core.messages import Message
+from core.messages import Message, media_of
+from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import (
@@ -29,7 +30,7 @@ from core.providers._dialect import (
     without_answer,
 )
 from core.providers._media import media_tokens
-from core.providers._messages import data_bytes, framed, in_blocks, messages_of, sent_by, stable_of, varying_of
+from core.providers._messages import framed, in_blocks, messages_of, sent_by, stable_of, unpaid_bytes, varying_of
 from core.providers._usage import anthropic_usage, most_told
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
@@ -49,6 +50,8 @@ class Anthropic:
     name = "anthropic"
 
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
+        self._is_anthropic = base_url is None
+        """Only of Anthropic itself is it known that nothing is changed on the way, such as what is cached."""
         self._wire = Wire(
             self.name,
             anthropic,
@@ -61,7 +64,8 @@ class Anthropic:
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""
-        return _Conversation(self._wire, ask, schema_form(ask.response_model, self.name, ask.mode or "tools"))
+        form = schema_form(ask.response_model, self.name, ask.mode or "tools")
+        return _Conversation(self._wire, ask, form, is_anthropic=self._is_anthropic)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -116,7 +120,7 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 class _Conversation:
     """An exchange over ``/v1/messages``."""
 
-    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm) -> None:
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, is_anthropic: bool) -> None:
         self.form = form
         self.mode = form.mode
         self._wire = wire
@@ -132,11 +136,13 @@ class _Conversation:
             self._body.setdefault("output_config", {}).update(_output_format(form))
         elif self._instructor_mode is Mode.TOOLS:
             self._body |= _tool(ask.response_model, form)
+        self._is_anthropic = is_anthropic
+        self._marked_bytes: int | None = 0
         self._place_stable(ask)
         if ask.stream:
             self._body["stream"] = True
         self._content = self._encode()
-        self._unpaid = (len(b'"stream":true,') if ask.stream else 0) + data_bytes(ask)
+        self._unpaid = (len(b'"stream":true,') if ask.stream else 0) + unpaid_bytes(ask)
         self.media_tokens = media_tokens(ask.messages, "anthropic", ask.model)
 
     def _place_stable(self, ask: Ask) -> None:
@@ -155,13 +161,26 @@ class _Conversation:
                 stable[-1].update(_MARK)
             elif "tools" in self._body:
                 self._body["tools"] = [*self._body["tools"][:-1], {**self._body["tools"][-1], **_MARK}]
+            before_mark = [self._body.get("tools"), self._body.get("output_config"), stable]
             shown = [one for one in stable_of(ask) if one.role != "system"]
             if shown and not varying:
                 *before, last = _blocks(shown[-1:])
                 marked = {"role": shown[-1].role, "content": [*before, {**last, **_MARK}]}
                 self._messages[len(shown) - 1] = marked
+                before_mark.append(self._messages[: len(shown)])
+            self._marked_bytes = None if any(media_of(shown)) else len(orjson.dumps(before_mark))
         if stable or varying:
             self._body["system"] = [*stable, *varying]
+
+    @property
+    def possible_billing(self) -> PossibleBilling:
+        """What stands before our last mark may be written, for some minutes; and nothing asks for the fast mode.
+
+        A workspace can have a region by default.
+        """
+        if not self._is_anthropic:
+            return PossibleBilling()
+        return PossibleBilling(tiers=frozenset(), most_written=self._marked_bytes, for_an_hour=False)
 
     def _encode(self) -> bytes:
         return orjson.dumps({**self._body, "messages": self._messages})

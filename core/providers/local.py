@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from core.errors import Unavailable
 from core.messages import Message, media_of, plain, text_bytes
+from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, Conversation, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
@@ -94,6 +95,7 @@ class _LocalConversation:
         self._ask = ask
         self._inner: Conversation | None = None
         self.media_tokens = 0
+        self.possible_billing = PossibleBilling()
 
     @property
     def so_far(self) -> Answer:

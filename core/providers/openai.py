@@ -15,7 +15,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
-from core.pricing import Usage
+from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Ask, Conversation, Filtered, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import (
@@ -31,7 +31,7 @@ from core.providers._dialect import (
 )
 from core.providers._families import wants_completion_tokens
 from core.providers._media import media_tokens
-from core.providers._messages import data_bytes, in_chat, in_responses, messages_of, sent_by
+from core.providers._messages import in_chat, in_responses, messages_of, sent_by, unpaid_bytes
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
 from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
@@ -109,12 +109,20 @@ def _tool(response_model: type[BaseModel], form: SchemaForm) -> Mapping[str, Any
     return {**framed, "tools": [{"type": "function", "function": function}]}
 
 
+_TIERS: Mapping[Any, frozenset[str]] = {
+    "default": frozenset(),
+    "flex": frozenset({"flex"}),
+    "priority": frozenset({"priority", "fast"}),
+}
+"""Which service tiers may serve a call that asks for one; the standard one always may."""
+
+
 class _ChatConversation:
     """An exchange over ``/chat/completions``."""
 
     _path = "/chat/completions"
     _written = staticmethod(in_chat)
-    _parameters = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity")
+    _parameters = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity", "service_tier")
 
     @property
     def _limit(self) -> str:
@@ -138,8 +146,18 @@ class _ChatConversation:
             self._body["prompt_cache_key"] = ask.cache_key
         self._content = self._encode()
         wish = {name: self._body[name] for name in ("stream", "stream_options") if name in self._body}
-        self._unpaid = (len(orjson.dumps(wish)) - 1 if wish else 0) + data_bytes(ask)
+        self._unpaid = (len(orjson.dumps(wish)) - 1 if wish else 0) + unpaid_bytes(ask)
         self.media_tokens = media_tokens(ask.messages, "openai" if is_openai else "compatible", ask.model)
+
+    @property
+    def possible_billing(self) -> PossibleBilling:
+        """In the tier that is asked for, or, without a word, in any: a project can have one by default.
+
+        A region is told by the address. Behind another address than OpenAI's somebody else may change the tier.
+        """
+        regions = frozenset(filter(None, (self._geo,)))
+        asked = self._ask.parameters.get("service_tier") if self._is_openai else None
+        return PossibleBilling(tiers=_TIERS.get(asked), regions=regions)
 
     def _settled(self) -> dict[str, Any]:
         """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
@@ -249,7 +267,7 @@ class _ResponsesConversation(_ChatConversation):
 
     _path = "/responses"
     _written = staticmethod(in_responses)
-    _parameters = ("temperature", "top_p")
+    _parameters = ("temperature", "top_p", "service_tier")
 
     @property
     def _limit(self) -> str:

@@ -13,11 +13,19 @@ from typing import Any
 from typing_extensions import override
 
 from core import runtime
+from core.attempts import Candidate
+from core.attempts._estimates import UNSEEN_TOKENS, AnswerLengths
+from core.attempts._expectation import expectation
 from core.budgets import Budgets, BudgetTerms
 from core.clock import SystemClock
 from core.generation import GenerationRequest
 from core.limits import Limits, Quota, QuotaScope
+from core.messages import Message
+from core.pricing import PriceBook
 from core.principals import LOCAL_OPERATOR
+from core.providers import Ask, Provider
+from core.providers.anthropic import Anthropic
+from core.providers.openai import OpenAI
 from core.settings import Settings
 from core.shared import Shared
 from core.statements import Cursor, Sent
@@ -32,6 +40,14 @@ from tests.builders import operator
 MODEL = "openai/gpt-4o-mini"
 MUCH = 10**15
 SCOPES = (("tenant", ""), ("model", MODEL), ("schema", "ticket"), ("route", "default"))
+HELD: Sequence[tuple[str, Provider, dict[str, Any]]] = (
+    ("claude-opus-4-8, nothing marked", Anthropic(api_key="k"), {"model": "claude-opus-4-8", "marks_cache": False}),
+    ("claude-opus-4-8, the tool marked", Anthropic(api_key="k"), {"model": "claude-opus-4-8"}),
+    ("claude-haiku-4-5, the tool marked", Anthropic(api_key="k"), {"model": "claude-haiku-4-5"}),
+    ("gpt-5.4, no tier asked for", OpenAI(api_key="k"), {"model": "gpt-5.4"}),
+    ("gpt-5.4, service_tier=default", OpenAI(api_key="k"),
+     {"model": "gpt-5.4", "parameters": {"service_tier": "default"}}),
+)  # fmt: skip
 THREADS = (1, 8, 64)
 GENERATIONS = 800
 """For each figure of generations per second."""
@@ -39,6 +55,7 @@ GENERATIONS = 800
 
 def run(wire_url: str, folder: Path) -> None:
     """Measure and print."""
+    _holds()
     with (
         servers.postgres() as server,
         servers.database(server, "reservations") as reserving,
@@ -46,6 +63,34 @@ def run(wire_url: str, folder: Path) -> None:
     ):
         _rooms({"SQLite": f"sqlite:///{folder / 'reservations.db'}", "PostgreSQL": reserving})
         _generations(wire_url, {"SQLite": f"sqlite:///{folder / 'corridor.db'}", "PostgreSQL": corridor})
+
+
+# ── What is held ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _holds() -> None:
+    """Print what is held for a call by how it may be billed, against what is held where nothing is known of that."""
+    clock, prices, lengths = SystemClock(), PriceBook(), AnswerLengths()
+    rows = [("held for a call, 2 kB in, 1024 tokens out", "µ$", "of the bound of any billing", "CPU µs", "of that")]
+    for name, provider, more in HELD:
+        who = (provider.name, more.pop("model"))
+        asked = Ask(model=who[1], response_model=Ticket, messages=[Message.of("user", INPUT * 20)], **more)
+        conversation, candidate = provider.open(asked), Candidate(provider=who[0], model=who[1])
+
+        def hold(conversation: Any = conversation, candidate: Candidate = candidate) -> int:
+            found = expectation(conversation, candidate, schema="s", prices=prices, lengths=lengths, at=clock.now())
+            return found.worst_nano_usd or 0
+
+        tokens = conversation.size_bytes + UNSEEN_TOKENS
+
+        def bound(who: tuple[str, str] = who, tokens: int = tokens) -> int:
+            return prices.worst_nano_usd(*who, tokens, 1024, clock.now()) or 0
+
+        costs = in_turns({"hold": hold, "bound": bound}, rounds=5, calls=2000)
+        micros = [cost.cpu_ms * 1000 for cost in costs.values()]
+        share = hold() / bound()
+        rows.append((name, f"{hold() / 1000:.0f}", f"{share:.2f}", f"{micros[0]:.1f}", f"{micros[0] / micros[1]:.1f}"))
+    table("What is held for a call", rows)
 
 
 # ── The rooms by themselves ───────────────────────────────────────────────────────────────────────────────────────────

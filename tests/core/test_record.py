@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from core.errors import BudgetExceeded, Unavailable
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
+from core.pricing import PossibleBilling
 from core.principals import LOCAL_OPERATOR
 from core.providers import Answer
 from core.providers.loop import Cancellation
@@ -159,6 +160,7 @@ class OneAnswer:
     name = mode = "openai"
     size_bytes = 300
     media_tokens = 0
+    possible_billing = PossibleBilling()
     so_far = Answer()
     form = form_for({"type": "object"}, "openai", "tools")
 

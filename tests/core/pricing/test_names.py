@@ -18,6 +18,7 @@ from core.pricing import (
     VENDORS,
     OverrideKind,
     OverridingPrice,
+    PossibleBilling,
     PriceBook,
     Rates,
     Usage,
@@ -211,3 +212,9 @@ def test_the_bound_is_above_every_tier_and_region(  # noqa: PLR0917 what a usage
     assert cost is not None
     assert worst is not None
     assert cost.nano_usd <= worst
+    only = PossibleBilling(
+        tiers=frozenset({tier}), regions=frozenset({geo}), most_written=minutes + hour, for_an_hour=hour > 0
+    )
+    tight = book.worst_nano_usd(*who, usage.input_tokens, output, START, possible=only)
+    assert tight is not None
+    assert cost.nano_usd <= tight <= worst, "also where it is known how it may be billed, and then it is no more"

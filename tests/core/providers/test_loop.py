@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core.pricing import PossibleBilling
 from core.providers import Abandoned, Answer, Misread, Refused, TimedOut
 from core.providers.loop import Cancellation, Loop
 from core.validation import Effort
@@ -22,6 +23,7 @@ class Scripted:
     mode = "tools"
     size_bytes = 0
     media_tokens = 0
+    possible_billing = PossibleBilling()
 
     def __init__(self, *steps: str | float | Exception) -> None:
         self._steps = steps

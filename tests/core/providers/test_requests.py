@@ -40,6 +40,7 @@ EVERYTHING = {
     "seed": 7,
     "reasoning_effort": "minimal",
     "verbosity": "low",
+    "service_tier": "flex",
 }
 
 
@@ -101,12 +102,14 @@ SENT: dict[str, dict[str, Any]] = {
         "seed": 7,
         "reasoning_effort": "minimal",
         "verbosity": "low",
+        "service_tier": "flex",
     },
     "/v1/responses": {
         "temperature": 0.3,
         "top_p": 0.9,
         "reasoning": {"effort": "minimal"},
         "text": {"verbosity": "low"},
+        "service_tier": "flex",
     },
     "/v1/messages": {"temperature": 0.3, "top_p": 0.9, "top_k": 5, "output_config": {"effort": "low"}},
 }
