@@ -122,5 +122,7 @@ class Policy:
                 "hedge_after_ms": route.hedge_after_ms,
                 "cache_seconds": route.cache_seconds,
                 "parameters": {one.name: dict(one.parameters) for one in route.candidates if one.parameters},
+                "max_tokens": {one.name: one.max_tokens for one in route.candidates},
+                "modes": {one.name: one.mode for one in route.candidates if one.mode},
             },
         }

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from core.generation import CallSettings, GenerationRequest
-from core.reports import Call, Rung
+from core.reports import Call
 from pages.kit import fields, formats, layout, outcomes
 from pages.kit.field_table import frame
 from pages.kit.frames import table
@@ -118,11 +118,12 @@ def draw_column(visit: Visit, last: Run, place: int, title: str, *, is_old: bool
             _ladder(last.call)
 
 
-def _last_said(visit: Visit, last: Run, rungs: Sequence[Rung]) -> Any:
-    """Return what the last attempt said, where answers are kept; else what was seen of it."""
-    if rungs and rungs[-1].answered and (model := visit.runtime.schemas.inline(last.body).response_model):
-        return model.partial_value(rungs[-1].answered)
-    return last.value
+def last_said(visit: Visit, body: dict[str, Any], call: Call | None) -> Any:
+    """Return what the last attempt of a call for *body* said, where answers are kept; else None."""
+    rungs = call.rungs if call else ()
+    if rungs and rungs[-1].answered:
+        return visit.runtime.schemas.inline(body).response_model.partial_value(rungs[-1].answered)
+    return None
 
 
 def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
@@ -131,7 +132,8 @@ def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
         rows = fields.rows(last.body, last.value, fields.Phase.VALID)
         rows, homeless = fields.marked(rows, [e for rung in rungs for e in rung.field_errors], repaired=True)[0], []
     else:
-        said = _last_said(visit, last, rungs)
+        said = last_said(visit, last.body, last.call)
+        said = last.value if said is None else said
         if said is None:
             st.caption("Nothing of an object came.")
             return

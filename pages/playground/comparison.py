@@ -7,6 +7,7 @@ from statistics import median
 
 import streamlit as st
 
+from core.reports import Call
 from pages.kit import formats, layout, outcomes
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
@@ -41,9 +42,9 @@ def draw(visit: Visit, trial: Trial, columns: Sequence[Column]) -> None:
 def _side_by_side(trial: Trial, runs: Sequence[Run]) -> None:
     with layout.card("Side by side", key="side_by_side", stretch=False):
         names = [plain(column.label) for column in trial.columns]
-        figures = [_figures(run) for run in runs]
-        shown = pd.DataFrame({name: list(each.values()) for name, each in zip(names, figures, strict=True)})
-        shown.index = list(figures[0])
+        known = [_figures(run) for run in runs]
+        shown = pd.DataFrame({name: list(each.values()) for name, each in zip(names, known, strict=True)})
+        shown.index = list(known[0])
         table(shown, alt="Outcome, latency, tokens and cost of each column")
         answered = [(name, run.value) for name, run in zip(names, runs, strict=True) if run.is_valid]
         if len(answered) < 2:
@@ -63,14 +64,13 @@ def _side_by_side(trial: Trial, runs: Sequence[Run]) -> None:
 
 
 def _figures(run: Run) -> dict[str, str]:
-    call = run.call
-    word = (
-        outcomes.badge(call.outcome)
-        if call
-        else (":green-badge[Valid]" if run.is_valid else f":red-badge[{run.title}]")
-    )
-    return {
-        "Outcome": word,
+    word = ":green-badge[Valid]" if run.is_valid else f":red-badge[{run.title}]"
+    return {"Outcome": word} | figures(run.call)
+
+
+def figures(call: Call | None) -> dict[str, str]:
+    """Return outcome, latency, attempts, tokens and cost of a call in words; no outcome where there is no call."""
+    return ({"Outcome": outcomes.badge(call.outcome)} if call else {}) | {
         "Latency": formats.millis(call.duration_ms if call else None),
         "Attempts": formats.count(len(call.rungs) if call else None),
         "Tokens": formats.count(call.input_tokens + call.output_tokens if call else None),
@@ -135,9 +135,9 @@ def _values(each: Agreement) -> str:
 def _list(runs: Sequence[Run]) -> None:
     with st.expander("Each run", icon=":material/list:"):
         for number, run in enumerate(runs, 1):
-            figures = _figures(run)
-            told = " · ".join(figures[name] for name in ("Latency", "Tokens", "Cost"))
-            st.markdown(f"**{number}** {figures['Outcome']} :small[:gray[{told}]]")
+            known = _figures(run)
+            told = " · ".join(known[name] for name in ("Latency", "Tokens", "Cost"))
+            st.markdown(f"**{number}** {known['Outcome']} :small[:gray[{told}]]")
             if run.sentence:
                 st.caption(plain(run.sentence))
             if run.call_id:

@@ -15,7 +15,7 @@ from pages.kit import checking, layout, saving
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
-from pages.playground import answer, ask, columns, comparison, replay, runs, save, settings
+from pages.playground import answer, ask, beside, columns, comparison, replay, runs, save, settings
 from pages.playground.columns import Column
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def question(visit: Visit, tenant: Tenant, right: DeltaGenerator) -> tuple[list[
     asked = ask.schema_choice(visit)
     key = ask.input_key(asked.named if asked and isinstance(asked.named, str) else "")
     st.session_state.setdefault(key, asked.example if asked else ask.PASTED_INPUT)
-    beside = st.container()
+    above = st.container()
     text = st.text_area("Input", height=140, key=key, persist_state="session") or ""
     if asked:
-        with beside:
+        with above:
             _without_a_call(visit, asked, text)
     system, adjusted = settings.choose()
     messages = columns.as_messages(text, system)
@@ -134,6 +134,8 @@ def result(visit: Visit, trial: runs.Trial | None, chosen: Sequence[Column]) -> 
         )
     elif len(trial.columns) == 1 and trial.times == 1:
         last = trial.runs[0][0]
+        if call := replay.opened():
+            beside.draw(visit, call, last)
         answer.draw(visit, last, answer.outdated(last, chosen, 0))
     else:
         comparison.draw(visit, trial, chosen)

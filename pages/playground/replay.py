@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.reports import Call
-from core.routes import MODES, PARAMETERS
+from core.routes import MODES, PARAMETERS, RouteView
 from pages.kit import formats, outcomes
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
@@ -31,6 +31,8 @@ class Replay:
     """What to write into the session's state, by the keys of the fields."""
     missing: Sequence[str]
     """A sentence for each thing that could not be filled in."""
+    call: Call | None = None
+    """The call, to see beside its answer what comes now."""
 
 
 def fill_in(visit: Visit) -> None:
@@ -44,7 +46,11 @@ def fill_in(visit: Visit) -> None:
     except NotFound as error:
         st.session_state[_STATE] = Replay(call_id=call_id, title="", state={}, missing=[error.message])
         return
-    found = replay(call, {schema.name: schema.latest for schema in visit.runtime.schemas.list(visit.principal)})
+    found = replay(
+        call,
+        {schema.name: schema.latest for schema in visit.runtime.schemas.list(visit.principal)},
+        {view.terms.name: [one.name for one in view.terms.candidates] for view in _routes(visit)},
+    )
     for key in (settings.SYSTEM, settings.MODE, settings.LENGTH, *(f"parameter_{name}" for name in PARAMETERS)):
         st.session_state.pop(key, None)
     st.session_state["columns"] = 1
@@ -52,6 +58,16 @@ def fill_in(visit: Visit) -> None:
     for key, value in found.state.items():
         st.session_state[key] = value
     st.session_state[_STATE] = found
+
+
+def _routes(visit: Visit) -> Sequence[RouteView]:
+    return visit.runtime.routes.list(visit.principal)
+
+
+def opened() -> Call | None:
+    """Return the call that fills the page, until it is dismissed."""
+    found: Replay | None = st.session_state.get(_STATE)
+    return found.call if found else None
 
 
 def tell() -> None:
@@ -82,15 +98,46 @@ def _dismiss() -> None:
     st.session_state.pop(_STATE, None)
 
 
-def replay(call: Call, schemas: Mapping[str, int]) -> Replay:
-    """Return what of *call* can be asked again; *schemas* are the newest versions by name."""
+def replay(call: Call, schemas: Mapping[str, int], routes: Mapping[str, Sequence[str]]) -> Replay:
+    """Return what of *call* can be asked again.
+
+    *schemas* are the newest versions by name; *routes* the candidates by the route's name, as they are now.
+    """
     missing: list[str] = []
     state: dict[str, Any] = {"tenant": call.tenant} | _schema(call, schemas, missing)
-    state |= {"model": f"{call.provider}/{call.model}" if call.provider and call.model else f"Route {call.route}"}
-    state |= _said(call, state, missing) | _set(call)
+    state |= _asked_of(call, routes, missing)
+    state |= _said(call, state, missing) | _set(call, missing)
     began = formats.moment(call.started_at, call.timezone, seconds=True)
     title = f"From call {code(call.id)}: {outcomes.badge(call.outcome)} {began}, asked by {plain(call.principal)}."
-    return Replay(call_id=call.id, title=title, state=state, missing=missing)
+    return Replay(call_id=call.id, title=title, state=state, missing=missing, call=call)
+
+
+def _asked_of(call: Call, routes: Mapping[str, Sequence[str]], missing: list[str]) -> dict[str, Any]:
+    """Return who is to answer: the route that it took, or the one model where that alone was wanted."""
+    recorded = _candidates(call)
+    now = routes.get(call.route)
+    if now is not None and (len(recorded) != 1 or list(now) == recorded):
+        if recorded and list(now) != recorded:
+            missing.append(
+                f"Its route {plain(call.route)} asks others by now; then it was {plain(', '.join(recorded))}."
+            )
+        return {"model": f"Route {call.route}"}
+    if now is None and call.route:
+        missing.append(f"Its route {plain(call.route)} is not there any more: the model that it asked is asked alone.")
+    answered = f"{call.provider}/{call.model}" if call.provider and call.model else ""
+    alone = answered or next(iter(recorded), "")
+    return {"model": alone} if alone else {}
+
+
+def _recorded(call: Call) -> Mapping[str, Any]:
+    """Return the terms of its route, as they were."""
+    route = (call.policy or {}).get("route")
+    return route if is_object(route) else {}
+
+
+def _candidates(call: Call) -> list[str]:
+    named = _recorded(call).get("candidates")
+    return [one for one in named if isinstance(one, str)] if is_list(named) else []
 
 
 def _schema(call: Call, schemas: Mapping[str, int], missing: list[str]) -> dict[str, Any]:
@@ -141,15 +188,29 @@ def _text(content: Any) -> str:
     return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
-def _set(call: Call) -> dict[str, Any]:
-    """Return mode and parameters that its answering model had."""
+def _set(call: Call, missing: list[str]) -> dict[str, Any]:
+    """Return mode, length and parameters, as far as all who could have answered had the same."""
+    terms, names = _recorded(call), _candidates(call)
     state: dict[str, Any] = {}
-    answered = [rung for rung in call.rungs if (rung.provider, rung.model) == (call.provider, call.model)]
-    if answered and answered[0].mode in MODES:
-        state[settings.MODE] = answered[0].mode
-    route = (call.policy or {}).get("route")
-    given = route.get("parameters") if is_object(route) else None
-    own = given.get(f"{call.provider}/{call.model}") if is_object(given) else None
-    if is_object(own):
-        state |= {f"parameter_{name}": value for name, value in own.items() if name in PARAMETERS}
+    differing: list[str] = []
+
+    def fill(key: str, what: str, values: Sequence[Any]) -> None:
+        if len({repr(value) for value in values}) > 1:
+            differing.append(what)
+        elif values and values[0] is not None:
+            state[key] = values[0]
+
+    asked_in = [rung.mode for rung in call.rungs if rung.mode in MODES]
+    fill(settings.MODE, "mode", asked_in or _each(terms.get("modes"), names))
+    fill(settings.LENGTH, "length", _each(terms.get("max_tokens"), names))
+    given = _each(terms.get("parameters"), names)
+    for name in PARAMETERS:
+        fill(f"parameter_{name}", name, [one.get(name) if is_object(one) else None for one in given])
+    if differing:
+        missing.append(f"Its models were asked with another {', '.join(differing)} each: the route decides that.")
     return state
+
+
+def _each(given: Any, names: Sequence[str]) -> list[Any]:
+    """Return what each of *names* has in *given*."""
+    return [given.get(name) for name in names] if is_object(given) else []

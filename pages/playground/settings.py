@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.generation import CallSettings
 from core.routes import MODES, PARAMETERS
-from pages.kit.formats import UNKNOWN
+from pages.kit import formats
 
 AS_THE_ROUTE = "as the route has it"
 SYSTEM, MODE, LENGTH = "system", "mode", "max_tokens"
@@ -54,15 +54,26 @@ def choose() -> tuple[str, CallSettings | None]:
         max_tokens=length,
         parameters={name: value for name, value in given.items() if value is not None},
     )
+    if told := _told((system or "").strip(), settings):
+        st.caption(f":material/tune: Set for this call: {told}.")
     return (system or "").strip(), None if settings == CallSettings() else settings
+
+
+def _told(system: str, settings: CallSettings) -> str:
+    """Return in words what is set, as the fold hides it."""
+    said = ["a system text"] if system else []
+    said += [f"mode {settings.mode}"] if settings.mode else []
+    said += [f"at most {formats.plural(settings.max_tokens, 'token')}"] if settings.max_tokens else []
+    said += [f"{name.replace('_', ' ')} {value}" for name, value in settings.parameters.items()]
+    return ", ".join(said)
 
 
 def _parameter(name: str, allowed: tuple[Any, ...] | None) -> Any:
     """Draw the field of one parameter; return its value, ``None`` where the route decides."""
     label, key = name.replace("_", " ").capitalize(), f"parameter_{name}"
     if allowed is None:
-        return st.number_input(label, 0, 2**31 - 1, None, key=key, persist_state="session", placeholder=UNKNOWN)
+        return st.number_input(label, 0, 2**31 - 1, None, key=key, persist_state="session", placeholder=formats.UNKNOWN)
     if isinstance(allowed[0], str):
-        return st.selectbox(label, allowed, None, key=key, persist_state="session", placeholder=UNKNOWN)
+        return st.selectbox(label, allowed, None, key=key, persist_state="session", placeholder=formats.UNKNOWN)
     low, high = (float(end) for end in allowed)
-    return st.number_input(label, low, high, None, 0.1, key=key, persist_state="session", placeholder=UNKNOWN)
+    return st.number_input(label, low, high, None, 0.1, key=key, persist_state="session", placeholder=formats.UNKNOWN)

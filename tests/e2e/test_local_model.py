@@ -150,8 +150,16 @@ def _a_failure_is_asked_again(page: Page) -> None:
 
     expect(page.get_by_role("combobox", name="Name")).to_have_value("contact")
     expect(page.get_by_role("textbox", name="Input")).to_have_value("This is Bo Ek. Do not call me.")
+    expect(page.get_by_text("Set for this call")).to_contain_text("at most 1 token")
+    page.get_by_text("System text and parameters").click()
+    limit.fill("200")
+    limit.press("Enter")
+    settle(page)
     _run(page)
-    expect(page.get_by_role("row").filter(has_text=re.compile(r"^\s*wants_a_call"))).to_contain_text("valid")
+    expect(page.locator(".st-key-object").get_by_role("row").filter(has_text="wants_a_call")).to_contain_text("valid")
+    beside = page.locator(".st-key-beside")
+    expect(beside.get_by_role("row").filter(has_text="Outcome")).to_contain_text("Valid")
+    expect(beside.get_by_role("row").filter(has_text="wants_a_call")).to_contain_text("new")
 
 
 def _expect_schema(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import AuditEntry, Tenant
 from pages.kit.saving import suggested_name
+from pages.playground.replay import replay
 from tests.pages.conftest import Open
-from tests.pages.playground.conftest import CLAUDE, told
+from tests.pages.playground.conftest import CLAUDE, GPT, told
 
 INPUT = "input_support_ticket@1"
 PLACE = {"title": "PlaceFound", "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -60,9 +62,85 @@ def test_a_failed_call_is_opened_as_it_was_asked_and_runs_again(
     page.text_area(key=INPUT).set_value("The printer is on fire.").run()
     page.button(key="run").click().run()
     assert not page.exception
-    assert all("valid" in state for state in page.table[0].value["State"])
+    assert all("valid" in state for state in page.table[-1].value["State"])
     page.button(key="dismiss").click().run()
     assert "From call" not in told(page)
+
+
+def test_a_call_by_a_route_is_asked_by_the_route(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """So are the length and the parameters that all its models had; where they had others each, the route decides."""
+    for name, lengths in (("even", (300, 300)), ("odd", (300, 400))):
+        candidates = [
+            {"model": model, "max_tokens": length, "parameters": {"seed": 7}}
+            for model, length in zip((GPT, CLAUDE), lengths, strict=True)
+        ]
+        proctor.routes.set(LOCAL_OPERATOR, name, candidates)
+    even = open_page("playground", call=_asked(proctor, acme, input="The printer is on fire.", route="even"))
+    assert even.selectbox(key="model").value == "Route even"
+    assert even.number_input(key="max_tokens").value == 300
+    assert even.number_input(key="parameter_seed").value == 7
+    assert "Set for this call: mode" in told(even)
+    assert "at most 300 tokens, seed 7" in told(even)
+
+    odd = open_page("playground", call=_asked(proctor, acme, input="The printer is on fire.", route="odd"))
+    assert odd.selectbox(key="model").value == "Route odd"
+    assert odd.number_input(key="max_tokens").value is None
+    assert "another length each: the route decides that" in told(odd)
+
+
+def test_a_route_that_is_gone_is_said(proctor: Runtime, acme: Tenant) -> None:
+    """As with the demo world's, once that is removed: its model is asked alone, and it is said why."""
+    call = proctor.reports.call(LOCAL_OPERATOR, _asked(proctor, acme, input="The printer is on fire."))
+    found = replay(call, {"support_ticket": 1}, {})
+
+    assert found.state["model"] == GPT
+    assert "Its route default is not there any more" in " ".join(found.missing)
+
+
+def _answering(**said: Any) -> str:
+    """Return an input that makes the fake answer with this object."""
+    ticket = {"summary": "Fire.", "category": "bug", "priority": "high", "sentiment": "unhappy", "needs_human": True}
+    return f"The printer is on fire. <<{json.dumps(ticket | said)}>>"
+
+
+def test_the_new_answer_stands_beside_the_recorded_one(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Each field has both values, and a word where it changed; dismissed, the comparison goes."""
+    page = open_page("playground", call=_asked(proctor, acme, input=_answering()))
+    assert not page.table
+    page.text_area(key=INPUT).set_value(_answering(summary="Smoke.", priority="urgent")).run()
+    page.button(key="run").click().run()
+
+    assert not page.exception
+    assert "2 of 5 values** changed" in told(page)
+    sums, fields = page.table[0].value, page.table[1].value
+    assert list(sums.columns) == ["Recorded call", "This run"]
+    rows = {path.replace("\\", ""): tuple(row) for path, row in zip(fields.index, fields.to_numpy(), strict=True)}
+    assert [value.replace("\\", "") for value in rows["$.summary"][:2]] == ['"Fire."', '**"Smoke."**']
+    assert "changed" in rows["$.summary"][2]
+    assert "same" in rows["$.category"][2]
+    page.button(key="dismiss").click().run()
+    assert "values** changed" not in told(page)
+
+
+def test_beside_a_failed_call_stands_what_was_wrong(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """The last answer that failed is compared, with the rule that each of its fields broke."""
+    page = open_page("playground", call=_asked(proctor, acme, input="The printer is on fire. [[never-valid]]"))
+    page.text_area(key=INPUT).set_value(_answering()).run()
+    page.button(key="run").click().run()
+
+    assert not page.exception
+    assert any("was wrong: Input should be a valid string" in change for change in page.table[1].value["Change"])
+
+
+def test_where_no_answer_was_kept_its_figures_stand_alone(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """That there is nothing to compare field by field is said."""
+    proctor.flags.set(LOCAL_OPERATOR, Flag.PAYLOADS, acme, False)
+    page = open_page("playground", call=_asked(proctor, acme, input="The printer is on fire."))
+    page.text_area(key=INPUT).set_value("The printer is on fire.").run()
+    page.button(key="run").click().run()
+
+    assert not page.exception
+    assert "keeps no answer" in told(page)
 
 
 def test_what_was_not_kept_is_said_and_left_empty(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
