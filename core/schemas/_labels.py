@@ -96,6 +96,21 @@ def put(  # noqa: PLR0917 what a row is made of
     session.flush()
 
 
+def check_expected(session: Session, schema: Schema, label: str, expected: int | None) -> None:
+    """Make sure that *label* names what its mover saw: the version *expected*, 0 for none, ``None`` for whatever.
+
+    Raises:
+        Conflict: it has moved since.
+
+    """
+    if expected is None:
+        return
+    current = labels(session, schema.id).get(label, 0)
+    if expected != current:
+        now = f"to version {current}" if current else "nowhere"
+        raise Conflict(f"{schema.name}@{label} points {now} by now; look again before you move it.", current=current)
+
+
 def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion | None, asked: LabelMove) -> None:
     """Let the label name *version*, or nothing with ``None``; audited. Where that is so already nothing happens.
 
@@ -103,13 +118,9 @@ def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion 
         Conflict: the label has moved since its mover looked.
 
     """
+    check_expected(session, schema, asked.label, asked.expected)
     before = labels(session, schema.id)
     current, target = before.get(asked.label, 0), version.version if version else 0
-    if asked.expected is not None and asked.expected != current:
-        now = f"to version {current}" if current else "nowhere"
-        raise Conflict(
-            f"{schema.name}@{asked.label} points {now} by now; look again before you move it.", current=current
-        )
     if current == target:
         return
     if version is None:

@@ -21,6 +21,7 @@ from core.schemas._labels import (
     ROLL_BACK,
     UNLABEL,
     LabelMove,
+    check_expected,
     labels,
     move,
     put,
@@ -53,13 +54,16 @@ class Schemas(RegisteredSchemas):
         label: str | None = PRODUCTION,
         is_demo: bool = False,
         source: str = "",
+        expected: int | None = None,
     ) -> SchemaVersion:
         """Keep *body*, as it is meant, as a version of the schema *name*, and move *label* to it; return the version.
 
         *source* is the Pydantic source that *body* was read from, for people to read.
         The same content is kept once: adding it again returns the version that is there. Only its label may move.
+        *expected* is the version that had the label when the caller looked, 0 if none had, ``None`` if any may have it.
 
         Raises:
+            Conflict: the label has moved since; nothing is kept.
             Forbidden: without ``schemas.write`` over all tenants.
             Invalid: the name, the schema or its example is not right.
 
@@ -85,6 +89,8 @@ class Schemas(RegisteredSchemas):
             try:
                 with self._store.writing() as session:
                     schema, is_described = self._schema(session, name, description, is_demo=is_demo)
+                    if label is not None:
+                        check_expected(session, schema, label, expected)
                     return self._add(session, schema, facts, label, is_described=is_described)
             except IntegrityError:  # another process added the same name or number in this moment: look again
                 continue

@@ -11,8 +11,9 @@ import streamlit as st
 
 from core.schemas import PRODUCTION, SchemaSummary
 from core.tenants import Permission
+from pages.kit import label_moves
 from pages.kit.markup import code, plain
-from pages.kit.page import Visit, refusals
+from pages.kit.page import Visit, flash, refusals
 from pages.kit.pasted import Pasted
 
 NO_LABEL = "no label"
@@ -27,11 +28,20 @@ class Saved:
     version: int
     label: str | None
     """The label that moved to it."""
+    before: int | None = None
+    """The version that had the label, 0 for none; ``None`` where nothing can be taken back, as the schema is new."""
 
     @property
     def sentence(self) -> str:
         """What was done, to be told."""
         return f"{self.name} version {self.version} is saved" + (f", now {self.label}." if self.label else ".")
+
+
+def tell(saved: Saved) -> None:
+    """Say in the next run what was saved; a label that moved can be taken back there."""
+    if saved.label and saved.before is not None and saved.before != saved.version:
+        label_moves.done(saved.name, saved.label, saved.before, saved.version)
+    flash(saved.sentence)
 
 
 def is_allowed(visit: Visit) -> bool:
@@ -75,7 +85,10 @@ def form(
     )
     if wanted:
         st.markdown(_consequence(wanted, label, there))
-    if not st.button("Save", type="primary", key="confirm_save", disabled=not (wanted and schema)) or schema is None:
+    current = there.labels.get(label, 0) if there and label else None
+    is_moved = bool(schema and there and label and current and _compare(visit, schema.body, there, label))
+    named = f"Save, and move {plain(label or '')}" if is_moved else "Save"
+    if not st.button(named, type="primary", key="confirm_save", disabled=not (wanted and schema)) or schema is None:
         return None
     with refusals("The schema was not saved."):
         added = visit.runtime.schemas.add(
@@ -86,9 +99,26 @@ def form(
             description=description.strip(),
             label=label,
             source=schema.source,
+            expected=current,
         )
-        return Saved(name=wanted, version=added.version, label=label)
+        return Saved(name=wanted, version=added.version, label=label, before=current)
     return None
+
+
+def _compare(visit: Visit, body: dict[str, Any], there: SchemaSummary, label: str) -> bool:
+    """Hold the version that has the *label* beside the one that gets it, a further one or one that says the same.
+
+    Return whether the label moves at all.
+    """
+    hashed = visit.runtime.schemas.inline(body).hash
+    same = [one.version for one in visit.runtime.schemas.versions(visit.principal, there.name) if one.hash == hashed]
+    current = there.labels[label]
+    if current in same:
+        st.caption(f"That is version {current}, which has the label {plain(label)}: nothing moves.")
+        return False
+    target = same[0] if same else there.latest + 1
+    label_moves.consequence(visit, there.name, label, current, target, body=None if same else body)
+    return True
 
 
 def suggested_name(body: Mapping[str, Any]) -> str:

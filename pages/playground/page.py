@@ -65,7 +65,7 @@ def _without_a_call(visit: Visit, asked: ask.AskedSchema, text: str) -> None:
         if pasted and st.button("Save as…", icon=":material/save:", key="save", type="tertiary"):
             save.dialog(visit, pasted, text)
     if asked.pasted:
-        save.tell()
+        save.tell(visit)
 
 
 def _last_answer(body: dict[str, Any]) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.kit import saving
+from pages.kit import label_moves, saving
 from pages.kit.markup import plain
-from pages.kit.page import Visit, flash
+from pages.kit.page import Visit
 from pages.kit.pasted import Pasted
 
 _SAVED = "saved"
@@ -16,13 +16,14 @@ _SAVED = "saved"
 def dialog(visit: Visit, schema: Pasted, text: str) -> None:
     """Ask for name and label, say what will happen, then save; *text* is the input, which may be kept beside it."""
     if done := saving.form(visit, schema, usual=saving.DRAFT, example=text):
-        flash(done.sentence)
+        saving.tell(done)
         st.session_state[_SAVED] = (done.name, done.version)
         st.rerun()
 
 
-def tell() -> None:
-    """Offer the ways to what was saved, until something else is done."""
+def tell(visit: Visit) -> None:
+    """Offer the ways to what was saved, until something else is done; a label that moved can be taken back longer."""
+    label_moves.undo_row(visit)
     name, version = st.session_state.pop(_SAVED, ("", 0))
     if not name:
         return

@@ -11,11 +11,11 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import SchemaSummary
 from core.tenants import Permission
-from pages.kit import formats, layout, saving
+from pages.kit import formats, layout, saving, version_figures
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.page import Visit
-from pages.schemas import figures, save
+from pages.schemas import save
 
 COLUMNS = st.column_config
 PER_PAGE = 25
@@ -162,7 +162,7 @@ def draw(visit: Visit) -> None:
     if not passing:
         layout.empty("No such schema", "No name or description holds this text.", icon=":material/search_off:")
         return
-    found: Figures = {} if sort == BY_NAME else figures.of_versions(visit, hours, tenant_id)
+    found: Figures = {} if sort == BY_NAME else version_figures.of_versions(visit, hours, tenant_id)
     _table(visit, ordered(passing, found, sort), hours, tenant_id)
 
 
@@ -171,7 +171,7 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id
     above = st.container()
 
     def export() -> bytes:
-        found = figures.of_versions(visit, hours, tenant_id)
+        found = version_figures.of_versions(visit, hours, tenant_id)
         return formats.csv(frame(listed(schemas, found), found))
 
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -192,7 +192,7 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id
             help="All schemas of this list, a row for each version in use.",
         )
     on_page = schemas[(number - 1) * PER_PAGE : number * PER_PAGE]
-    found = figures.of_versions(visit, hours, tenant_id, among=tuple(one.name for one in on_page))
+    found = version_figures.of_versions(visit, hours, tenant_id, among=tuple(one.name for one in on_page))
     shown = frame(listed(on_page, found), found, MOST_VERSIONS)
     st.session_state["schemas_on_page"] = list(zip(shown["schema"], shown["version"], strict=True))
     with above:

@@ -1,4 +1,4 @@
-"""Promoting and rolling back: both versions side by side, asked once, done with a way back."""
+"""Promoting and rolling back: which label goes to which version, asked once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.errors import NotFound
-from core.schemas import PRODUCTION, LabelView, altogether, differences
-from pages.kit.frames import pd, table
-from pages.kit.markup import code, plain
-from pages.kit.page import Visit, flash, refusals
-from pages.schemas import figures
+from core.schemas import PRODUCTION, LabelView
+from pages.kit import label_moves
+from pages.kit.markup import plain
+from pages.kit.page import Visit, refusals
 
-_DONE = "label_move"
 NEW_LABELS = (PRODUCTION, "draft", "canary")
 
 
@@ -25,11 +22,12 @@ def promote(visit: Visit, name: str, version: int, labels: Sequence[LabelView]) 
     label = st.selectbox("Label", offered, key=f"promote_label_{name}_{version}", accept_new_options=True)
     if label:
         current = now.get(label, 0)
-        _ask(visit, name, label, current, version)
+        label_moves.consequence(visit, name, label, current, version)
         if st.button(f"Promote to {plain(label)}", type="primary", key="confirm_promote"):
             with refusals("The label was not moved."):
                 visit.runtime.schemas.promote(visit.principal, name, version, label, expected=current)
-                _done(name, label, current, version)
+                label_moves.done(name, label, current, version)
+                st.rerun()
 
 
 @st.dialog("Roll back?", icon=":material/undo:", width="large")
@@ -52,58 +50,9 @@ def roll_back(visit: Visit, name: str, versions: Sequence[int], labels: Sequence
             )
         )
     )
-    _ask(visit, name, label.label, label.version, target)
+    label_moves.consequence(visit, name, label.label, label.version, target)
     if st.button(f"Roll back to version {target}", type="primary", key="confirm_roll_back"):
         with refusals("The label was not moved."):
             visit.runtime.schemas.roll_back(visit.principal, name, target, label.label, expected=label.version)
-            _done(name, label.label, label.version, target)
-
-
-def _ask(visit: Visit, name: str, label: str, current: int, target: int) -> None:
-    """Show how both versions fared for a week, what differs, and who is concerned."""
-    found = figures.of_versions(visit, figures.WEEK, schema=name)
-    columns = {f"Version {one}": figures.told(found.get((name, one))) for one in (current, target) if one}
-    table(pd.DataFrame(columns), alt="Both versions over the last seven days")
-    st.caption("All tenants, the last seven days.")
-    asks = code(name if label == PRODUCTION else f"{name}@{label}")
-    whom = f"whoever asks for {asks} gets version {target}" + (f" instead of {current}" if current else "")
-    st.warning(f"From the next request on, in every process, {whom}.", icon=":material/warning:")
-    if current:
-        with refusals("The two cannot be compared."):
-            old, new = (visit.runtime.schemas.find(visit.principal, f"{name}@{one}").body for one in (current, target))
-            st.caption(altogether(differences(old, new)).sentence(f"version {current}", f"version {target}"))
-
-
-def _done(name: str, label: str, before: int, now: int) -> None:
-    flash(f"{name}@{label} is version {now}.")
-    st.session_state[_DONE] = (name, label, before, now)
-    st.rerun()
-
-
-def is_done(name: str) -> bool:
-    """Whether the last move of a label of *name* can be taken back here."""
-    done = st.session_state.get(_DONE)
-    return done is not None and done[0] == name
-
-
-def undo_row(visit: Visit, name: str) -> None:
-    """Offer to take the last move back, until the next one or until the page is left."""
-    if not is_done(name):
-        return
-    _, label, before, now = st.session_state[_DONE]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="undo_row"):
-        was = f"version {before}" if before else "nothing"
-        st.markdown(f":material/check: {code(f'{name}@{label}')} is version {now}, was {was}.", width="content")
-        if st.button("Undo", icon=":material/undo:", key="undo"):
-            with refusals("It was not undone."):
-                try:
-                    if before:
-                        visit.runtime.schemas.roll_back(visit.principal, name, before, label, expected=now)
-                    else:
-                        visit.runtime.schemas.unlabel(visit.principal, name, label, expected=now)
-                except NotFound:
-                    del st.session_state[_DONE]
-                    raise
-                del st.session_state[_DONE]
-                flash(f"Undone: {name}@{label} is {was} again.")
-                st.rerun()
+            label_moves.done(name, label.label, label.version, target)
+            st.rerun()

@@ -12,12 +12,12 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import checking, formats, layout, saving
+from pages.kit import checking, formats, label_moves, layout, saving, version_figures
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.page import Visit
-from pages.schemas import figures, listing, moves, save, shapes
+from pages.schemas import listing, moves, save, shapes
 
 COLUMNS = st.column_config
 
@@ -33,8 +33,8 @@ def draw(visit: Visit, name: str) -> None:
             st.button("See all schemas", key="leave", on_click=leave)
         return
     hours, tenant_id = listing.scope(visit)
-    found = figures.of_versions(visit, hours, tenant_id, name)
-    moves.undo_row(visit, name)
+    found = version_figures.of_versions(visit, hours, tenant_id, name)
+    label_moves.undo_row(visit, name)
     chosen = _chosen(versions)
     _versions(name, versions, found, hours)
     _actions(visit, name, chosen, versions, hours)

@@ -1,11 +1,11 @@
-"""Saving a pasted schema as a version: nothing that callers get changes, unless a label is moved to it."""
+"""Saving a pasted schema as a version: what callers get changes only with a label that moves to it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.kit import pasted, saving
-from pages.kit.page import Visit, flash
+from pages.kit.page import Visit
 
 
 @st.dialog("Save as version", icon=":material/save:", width="large")
@@ -23,7 +23,7 @@ def dialog(visit: Visit, name: str | None, sample: str = "") -> None:
         visit, str(kind), sample if kind == "json" else "", key=f"save_{kind}_{name}", root="save_root"
     )
     if done := saving.form(visit, schema, name=name):
-        flash(done.sentence)
+        saving.tell(done)
         st.query_params["schema"] = done.name
         st.query_params["version"] = str(done.version)
         st.rerun()

@@ -123,6 +123,17 @@ def test_promote_after_someone_else(schemas: Schemas, expected: int, label: str)
     assert schemas.find(LOCAL_OPERATOR, "price").version == 2
 
 
+@pytest.mark.parametrize("expected", [0, 1, 3])
+def test_saved_after_someone_else(schemas: Schemas, expected: int) -> None:
+    """Who saves under a label that has moved since they looked is refused, and nothing is kept."""
+    for body in (PRICE, PRICE_2):
+        schemas.add(operator("ann"), "price", body)
+    with pytest.raises(Conflict, match="price@production points"):
+        schemas.add(operator("bob"), "price", PRICE | {"title": "Third"}, expected=expected)
+    assert [one.version for one in schemas.versions(LOCAL_OPERATOR, "price")] == [2, 1]
+    assert schemas.add(operator("bob"), "price", PRICE | {"title": "Third"}, expected=2).version == 3
+
+
 def test_promote_a_new_label(schemas: Schemas) -> None:
     """A label that nobody used yet can be promoted when the caller expects just that."""
     schemas.add(operator("ann"), "price", PRICE)
@@ -450,7 +461,7 @@ def test_an_answer_is_checked(schemas: Schemas) -> None:
     """A valid answer has no problem; of another each field is told with its rule, and never with its value."""
     schemas.add(operator("ann"), "price", PRICE)
     model = schemas.find(LOCAL_OPERATOR, "price").response_model
-    assert checked(model, '{"price": 5}') == []
-    [problem] = checked(model, '{"price": "secret"}')
+    assert checked(model, '{"price": 5}').problems == ()
+    [problem] = checked(model, '{"price": "secret"}').problems
     assert (problem.path, problem.type) == ("$.price", "float_type")
     assert "secret" not in problem.message

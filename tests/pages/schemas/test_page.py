@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -107,13 +108,14 @@ def _moving(what: str) -> None:
     import streamlit as st
 
     from core.principals import Permission
+    from pages.kit import label_moves
     from pages.kit.page import open_page
     from pages.schemas import moves, save
 
     visit = open_page("Test", "A dialog.", needs=Permission.SCHEMAS_READ)
     labels = st.session_state.setdefault("seen", visit.runtime.schemas.labels(visit.principal, "price"))
-    if moves.is_done("price"):
-        moves.undo_row(visit, "price")
+    if label_moves.is_done("price"):
+        label_moves.undo_row(visit, "price")
     elif what == "roll back":
         moves.roll_back(visit, "price", [2, 1], labels)
     elif what == "promote":
@@ -170,6 +172,39 @@ def test_save_as_version_moves_no_label_by_itself(price: Runtime) -> None:
     assert not dialog.exception
     assert [one.version for one in price.schemas.versions(LOCAL_OPERATOR, "price")] == [3, 2, 1]
     assert price.schemas.find(LOCAL_OPERATOR, "price").version == 2
+
+
+def test_saving_under_a_label_in_use_is_a_promotion(price: Runtime) -> None:
+    """It shows both versions' week and what changes, is asked once, moves only what was seen, and can be taken back."""
+    dialog = _dialog("save")
+    body = '{"type": "object", "properties": {"price": {"type": "string"}}}'
+    dialog.text_area(key="save_json_price").input(body).run()
+    assert not dialog.table
+    dialog.selectbox(key="save_label").set_value("production").run()
+    week = dialog.table[0].value
+    assert list(week.columns) == ["Version 2", "Version 3 (new)"]
+    assert list(week.loc["Calls"]) == ["2", "0"]
+    assert "gets version 3 instead of 2" in told(dialog)
+    assert dialog.button(key="confirm_save").label == "Save, and move production"
+    dialog.button(key="confirm_save").click().run()
+    assert not dialog.exception
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 3
+
+    dialog.button(key="undo").click().run()
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 2
+    assert [one.version for one in price.schemas.versions(LOCAL_OPERATOR, "price")] == [3, 2, 1]
+
+
+def test_saving_what_another_version_says_promotes_that_one(price: Runtime) -> None:
+    """The same content is kept once; what has the label already moves nothing."""
+    dialog = _dialog("save")
+    dialog.selectbox(key="save_label").set_value("production").run()
+    dialog.text_area(key="save_json_price").input(json.dumps(TWO)).run()
+    assert "That is version 2, which has the label production: nothing moves" in told(dialog)
+    dialog.text_area(key="save_json_price").input(json.dumps(ONE)).run()
+    assert "gets version 1 instead of 2" in told(dialog)
+    dialog.button(key="confirm_save").click().run()
+    assert price.schemas.find(LOCAL_OPERATOR, "price").version == 1
 
 
 def test_pydantic_is_saved_with_its_source_and_what_is_left_out_is_said(price: Runtime) -> None:
