@@ -14,8 +14,9 @@ from core.budgets.shortages import LONGEST_LINE, LOOK_SECONDS, Shortages
 from core.budgets.terms import BudgetTerms, Mode, Scope
 from core.clock import SystemClock
 from core.errors import BudgetExceeded, BudgetHeld
-from core.tables import Outcome
+from core.tables import Outcome, Tenant
 from tests.corridor import OPENAI, Heard, Rig, rig
+from tests.shortage_process import processes
 from tests.wire.server import WireServer
 
 ONE_CALL = 1_500_000
@@ -202,4 +203,61 @@ def test_without_a_wait_held_money_refuses_at_once(wire: WireServer, database_ur
             assert isinstance(one.error, BudgetHeld)
             assert one.generation.outcome is Outcome.BLOCKED_BUDGET
             assert one.error.facts["held_by"] == 1
+        assert here.is_settled()
+
+
+# ── Two processes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shared_budget(here: Rig, database_url: str, limit: int) -> tuple[dict[str, Any], Tenant, str]:
+    """Return the settings of the processes, and a tenant with one budget and a route for them."""
+    common = {"budget_wait_seconds": 30.0, "openai_base_url": here.wire.openai_url, "model_primary": OPENAI}
+    common |= {"database_url": database_url, "openai_api_key": "sk-test-openai", "rate_limit_per_min": 100_000}
+    common |= {"log_level": "ERROR", "local_model": "off", "demo": False}
+    return common, here.tenant(limit), here.route(OPENAI)
+
+
+def test_who_waits_gets_what_another_process_settles(wire: WireServer, database_url: str) -> None:
+    """Nobody tells the second process that money came back in the first: it finds it, and asks only then."""
+    with rig(wire, database_url) as here:
+        settings, tenant, route = shared_budget(here, database_url, ONE_CALL)
+        before = len(wire.ledger.calls())
+        with processes(2, settings) as (first, second):
+            first.send(tenant=tenant.id, route=route, scenario="slow-2s", count=1)
+            until(lambda: wire.ledger.open_count == 1)
+            second.send(tenant=tenant.id, route=route, scenario="ok", count=1)
+            [one], [other] = first.answer(), second.answer()
+        assert (one["code"], one["waited"], other["code"], other["waited"]) == (None, False, None, True)
+        early, late = wire.ledger.calls()[before:]
+        assert early.ended_at is not None
+        assert early.ended_at <= late.received_at, "it did not go out before its money was there"
+        assert here.is_settled()
+
+
+def test_two_processes_never_spend_more_than_there_is(wire: WireServer, database_url: str) -> None:
+    """Money for one call at a time, drawn on by six callers of each: one is out at a time, and the limit holds.
+
+    Whoever is refused in the end is refused because what is spent leaves too little, not because another holds it.
+    """
+    with rig(wire, database_url) as here, ThreadPoolExecutor(1) as pool:
+        settings, tenant, route = shared_budget(here, database_url, ONE_CALL)
+        before, most_out, most_used = len(wire.ledger.calls()), 0, 0
+        with processes(2, settings) as both:
+            for one in both:
+                one.send(tenant=tenant.id, route=route, scenario="slow-0.2s", count=6)
+            told = pool.submit(lambda: [found for one in both for found in one.answer()])
+            while not told.done():
+                most_out = max(most_out, wire.ledger.open_count)
+                most_used = max([most_used, *(one.spent_nano_usd + one.held_nano_usd for one in here.accounts(tenant))])
+                time.sleep(0.01)
+            heard = told.result()
+        answered = [one for one in heard if one["code"] is None]
+        assert {one["code"] for one in heard} <= {None, "budget_exceeded"}
+        assert len(answered) >= 3
+        assert any(one["waited"] for one in answered)
+        assert len(wire.ledger.calls()) - before == sum(one["attempts"] for one in heard) == len(answered)
+        assert most_out == 1
+        assert 0 < most_used <= ONE_CALL
+        [account] = here.accounts(tenant)
+        assert 0 < account.spent_nano_usd <= ONE_CALL
         assert here.is_settled()
