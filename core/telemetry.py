@@ -29,6 +29,7 @@ _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 2
 """The bucket bounds that the gen_ai conventions recommend for durations."""
 
 _MOST_MODELS = 200
+_TIERS = frozenset({"", "priority", "flex", "fast", "batch", "scale"})
 
 
 class _StandardError:
@@ -186,6 +187,12 @@ class Metrics:
             ["tenant", "gen_ai_provider_name", "gen_ai_request_model"],
             registry=self.registry,
         )
+        self.tier_cost = Counter(
+            "proctor_service_tier_cost_nano_usd",
+            "Money spent by the service tier that answered, in nano-dollars.",
+            ["gen_ai_provider_name", "service_tier"],
+            registry=self.registry,
+        )
         self.unpriced = Counter(
             "proctor_unpriced_attempts",
             "Attempts whose model has no known price.",
@@ -265,6 +272,11 @@ class Metrics:
                 return provider, "other"
             self._models.add(who)
         return who
+
+    @staticmethod
+    def tier(told: str) -> str:
+        """Return the label of the service tier that a vendor told; one that nobody has heard of is ``other``."""
+        return (told or "standard") if told in _TIERS else "other"
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

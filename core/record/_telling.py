@@ -87,6 +87,8 @@ def tell(
                 of(metrics.unpriced, *who).inc()
             else:
                 of(metrics.cost, tenant, *who).inc(attempt.cost.nano_usd)
+                tier = metrics.tier(attempt.usage.tier)
+                of(metrics.tier_cost, attempt.provider, tier).inc(attempt.cost.nano_usd)
     failed = [
         f"{one.provider}/{one.model}: {one.error_code}: {one.error_detail}"
         for one in generation.attempts

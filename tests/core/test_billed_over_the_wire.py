@@ -96,3 +96,10 @@ def test_the_statement_says_how_it_was_billed(proctor: Rig) -> None:
     assert {line.key for line in bill.tiers} == {"priority", "standard, in us", "standard"}
     assert sum(line.bought.spent for line in bill.tiers) == bill.total.spent
     assert bill.difference_nano_usd == 0
+    told = proctor.runtime.metrics.registry.get_sample_value
+    by_tier = {
+        tier: told("proctor_service_tier_cost_nano_usd_total", {"gen_ai_provider_name": "openai", "service_tier": tier})
+        for tier in ("priority", "standard")
+    }
+    assert by_tier["priority"], "what was served by priority is counted by that"
+    assert not by_tier["standard"]

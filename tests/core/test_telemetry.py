@@ -44,6 +44,7 @@ NAMES = {
         {"tenant", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"},
     ),
     "proctor_cost_nano_usd": ("counter", {"tenant", "gen_ai_provider_name", "gen_ai_request_model"}),
+    "proctor_service_tier_cost_nano_usd": ("counter", {"gen_ai_provider_name", "service_tier"}),
     "proctor_unpriced_attempts": ("counter", {"gen_ai_provider_name", "gen_ai_request_model"}),
     "proctor_failed_open": ("counter", {"room"}),
     "proctor_shared_up": ("gauge", set[str]()),
@@ -238,6 +239,8 @@ def test_what_happened_is_counted(proctor: Rig) -> None:
         assert value("gen_ai_client_token_usage_total", **usage, gen_ai_token_type="output") == output_tokens
         cost = sum(attempt.cost.nano_usd for attempt in mine if attempt.cost)
         assert value("proctor_cost_nano_usd_total", **usage) == cost
+        whose = {"gen_ai_provider_name": model.split("/")[0]}
+        assert (value("proctor_service_tier_cost_nano_usd_total", **whose, service_tier="standard") or 0) >= cost
     openai = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-4o-mini"}
     assert value("gen_ai_server_time_to_first_token_seconds_count", **openai) == 1
 
@@ -277,6 +280,10 @@ def test_no_caller_makes_the_series_grow_without_end(proctor: Rig) -> None:
     assert len(named) == 201
     assert metrics.who("openai", "model-3") == ("openai", "model-3")
     assert metrics.who("openai", "model-999") == ("openai", "other")
+    assert {metrics.tier(f"tier-{number}") for number in range(1000)} == {"other"}
+    assert [metrics.tier(told) for told in ("", "priority", "other", "standard")] == [
+        *("standard", "priority", "other", "other")
+    ]
     assert metrics.who("openai", "model-999", is_routed=True) == ("openai", "model-999"), "what a route names keeps it"
 
     tenant = proctor.tenant()

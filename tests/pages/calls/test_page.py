@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
+from pages.kit.markup import plain
 from tests import builders, files
 from tests.pages.conftest import NOW, Open
 
@@ -287,3 +288,32 @@ class TestOneCall:
         for n in range(1, len(Outcome) + 1):
             badges: list[Any] = [part.value for part in page.container(key=f"rung_{n}").markdown[:2]]
             assert all("badge[:material/" in badge for badge in badges)
+
+
+@pytest.mark.parametrize(
+    ("billing", "shown"),
+    [
+        (None, "reported"),
+        ({"tier": "priority"}, "reported :small[:gray[(priority)]]"),
+        ({"tier": "flex", "geo": "eu"}, "reported :small[:gray[(flex, in eu)]]"),
+        ({"remark": "More reasoning was told than output: *beside* it."}, "reported :orange[:material/flag:]"),
+        (
+            {"tier": "scale", "remark": "No price is published for it."},
+            "reported :small[:gray[(scale)]] :orange[:material/flag:]",
+        ),
+    ],
+)
+def test_how_a_call_was_billed_is_on_its_rung(
+    proctor: Runtime, open_page: Open, billing: dict[str, Any] | None, shown: str
+) -> None:
+    """Tier and region stand beside the usage; what contradicts itself, or has no price, is flagged and said."""
+    call = builders.generation(NOW - HOUR, id=REPAIRED)
+    builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), call, builders.attempt(call, billing=billing))
+    page = open_page("calls", call=REPAIRED)
+    assert not page.exception
+    lines = [str(line.value) for line in page.markdown]
+    [usage] = [line for line in lines if line.startswith(":small[:gray[Usage]]")]
+    assert usage.partition("  \n")[2] == shown
+    remark = (billing or {}).get("remark")
+    flags = [line for line in lines if line.startswith(":small[:orange[:material/flag:")]
+    assert flags == ([f":small[:orange[:material/flag: {plain(remark)}]]"] if remark else [])

@@ -172,6 +172,28 @@ class TestStatement:
             assert words in sheet
         assert "Estimated, because the provider did not report the usage: $0.0100 for 1 attempt" in sheet
 
+    def test_how_the_providers_billed(self, proctor: Runtime, open_page: Open) -> None:
+        """What was served in another tier or region has a table of its own, which adds up; without, there is none."""
+        builders.save(
+            proctor.store,
+            builders.tenant("Acme", NOW - 9 * DAY),
+            call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": 4 * CENT, "billing": {"tier": "priority"}}),
+            call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": 2 * CENT, "billing": {"tier": "flex", "geo": "eu"}}),
+            call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": CENT, "billing": {"remark": "Odd."}}),
+        )
+        sheet = paper(open_page("statement"))
+        table = sheet.partition("By service tier and region</h3>")[2].partition("</table>")[0]
+        rows = [part.partition("</td>")[0] for part in table.split('<td class="long">')[1:]]
+        assert rows == ["priority", "flex, in eu", "standard"], "the dearest first"
+        figures = [part.rpartition("<td>")[0] for part in table.split("<tr>")]
+        spent = ["0.0400", "0.0200", "0.0100", "0.0700"]
+        for amount, row in zip(spent, figures[-4:], strict=True):
+            assert amount in row
+
+    def test_the_usual_needs_no_table(self, world: Runtime, open_page: Open) -> None:
+        """Where all was standard the sheet says nothing of tiers."""
+        assert "By service tier" not in paper(open_page("statement"))
+
     def test_an_older_month(self, world: Runtime, open_page: Open) -> None:
         """Another month is chosen, and stands in the sheet as closed."""
         page = open_page("statement")
