@@ -17,7 +17,9 @@ from core.dialects._request import (
     KeptState,
     RelayRequest,
 )
+from core.dialects.anthropic_messages import Messages
 from core.dialects.chat import Chat
+from core.dialects.responses import Responses
 
 __all__ = [
     "DIALECTS",
@@ -32,5 +34,9 @@ __all__ = [
     "RelayRequest",
 ]
 
-DIALECTS: Mapping[DialectName, Dialect] = {DialectName.CHAT: Chat()}
+DIALECTS: Mapping[DialectName, Dialect] = {
+    DialectName.CHAT: Chat(),
+    DialectName.RESPONSES: Responses(),
+    DialectName.MESSAGES: Messages(),
+}
 """Every dialect that has a door."""

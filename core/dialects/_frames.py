@@ -30,6 +30,13 @@ class Frame:
     is_closed: bool = True
     """Whether it ended with an empty line; readers drop one that does not."""
 
+    @property
+    def outward(self) -> bytes:
+        """What a caller gets of it: the bytes that came, closed; a mark of the byte order would cost him an event."""
+        if self.kind == "mark":
+            return b""
+        return self.raw if self.is_closed else self.raw + b"\n\n"
+
 
 class Frames(ABC):
     """Cuts one stream into its frames, however it comes, and knows whether it was told to its end."""

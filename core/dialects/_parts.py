@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 from core.dialects._body import Path, is_deep
+from core.dialects._request import KeptState
 from core.errors import Invalid
-from core.messages import Leaf, Opaque
+from core.messages import Leaf, Media, Message, Opaque, leaves
 
 Placed = tuple[Leaf, Path]
 """A leaf, and where its texts stand; an empty path where it has none."""
@@ -22,3 +24,24 @@ def opaque(kind: str, value: Any) -> Opaque:
     if is_deep(value):
         raise Invalid(f"A part of a message ({kind[:40]}) nests too deep to be kept; nest it less.")
     return Opaque(kind[:40], value)
+
+
+def files_in(messages: Sequence[Message], where: str) -> Iterator[KeptState]:
+    """Yield each file at the vendor's that a part names, also one of a kind that is not known."""
+    for leaf in leaves(messages):
+        if isinstance(leaf, Media) and leaf.file_id:
+            yield KeptState(where, "file", leaf.file_id)
+        elif isinstance(leaf, Opaque):
+            yield from (KeptState(where, "file", name) for name in _file_ids(leaf.value))
+
+
+def _file_ids(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in cast("dict[str, Any]", value).items():
+            if name == "file_id" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _file_ids(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _file_ids(inner)

@@ -71,7 +71,7 @@ class KeptState:
 
     where: str
     """The member that names it."""
-    kind: Literal["response", "conversation", "prompt", "file", "container", "vector_store", "thread"]
+    kind: Literal["response", "item", "conversation", "prompt", "file", "container", "vector_store", "thread"]
     id: str
 
 

@@ -11,19 +11,18 @@ from core.dialects._body import Path, read_body
 from core.dialects._chat_messages import chat_messages
 from core.dialects._frames import Frame, Frames
 from core.dialects._openai import openai_error, openai_refusal
+from core.dialects._parts import files_in
 from core.dialects._request import (
     MOST_CHOICES,
     AnswerFormat,
     AnswerObject,
     DialectName,
     ErrorResponse,
-    KeptState,
     RelayRequest,
     checked_members,
 )
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
-from core.messages import media_of
 
 
 class ChatFrames(Frames):
@@ -103,7 +102,7 @@ class Chat:
             formats=tuple(_formats(values)),
             must_call=_must_call(values),
             wants_usage=bool(cast("dict[str, Any]", options or {}).get("include_usage")),
-            state=tuple(KeptState("messages", "file", one.file_id) for one in media_of(messages) if one.file_id),
+            state=tuple(files_in(messages, "messages")),
             keeps=values.get("store") is True,
         )
 
@@ -121,9 +120,7 @@ class Chat:
 
     def outward(self, frame: Frame, request: RelayRequest) -> bytes:
         """Return *frame* without the usage, where the caller did not ask for it."""
-        if frame.kind == "mark":
-            return b""
-        raw = frame.raw if frame.is_closed else frame.raw + b"\n\n"
+        raw = frame.outward
         if request.wants_usage or frame.kind != "chunk" or frame.event is None or "usage" not in frame.event:
             return raw
         if frame.event["usage"] is not None:

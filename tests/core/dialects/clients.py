@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import anthropic
 import httpx2
 import openai
 
-from core.dialects import ErrorResponse
+from core.dialects import DialectName, ErrorResponse
 
 
 class Served:
@@ -36,3 +37,20 @@ class Served:
         """Return OpenAI's client before it."""
         http = httpx2.Client(transport=httpx2.MockTransport(self))
         return openai.OpenAI(api_key="prk_test", base_url="https://proctor.test/v1", http_client=http, **settings)
+
+    def anthropic(self, **settings: Any) -> anthropic.Anthropic:
+        """Return Anthropic's client before it."""
+        http = httpx2.Client(transport=httpx2.MockTransport(self))
+        return anthropic.Anthropic(api_key="prk_test", base_url="https://proctor.test", http_client=http, **settings)
+
+    def ask(self, dialect: DialectName, *, stream: bool = False, **settings: Any) -> Any:
+        """Ask for an answer in *dialect*, through its SDK."""
+        said: Any = [{"role": "user", "content": "Ann is 7"}]
+        match dialect:
+            case DialectName.CHAT:
+                return self.openai(**settings).chat.completions.create(model="m", messages=said, stream=stream)
+            case DialectName.RESPONSES:
+                return self.openai(**settings).responses.create(model="m", input=said, stream=stream)
+            case DialectName.MESSAGES:
+                client = self.anthropic(**settings)
+                return client.messages.create(model="m", messages=said, max_tokens=9, stream=stream)

@@ -1,0 +1,167 @@
+"""Anthropic's messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from core.dialects._body import Path, read_body
+from core.dialects._frames import Frame, Frames
+from core.dialects._message_blocks import block_messages
+from core.dialects._parts import files_in
+from core.dialects._refusals import outward_status, waiting
+from core.dialects._request import (
+    AnswerFormat,
+    AnswerObject,
+    DialectName,
+    ErrorResponse,
+    KeptState,
+    RelayRequest,
+    checked_members,
+)
+from core.dialects._values import dicts, flag, mapping, number, objects, word
+
+_KINDS = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+class MessageFrames(Frames):
+    """A stream of a message. It has ended with ``message_stop``; the reason to stop, told before, is not its end."""
+
+    ends = frozenset({"message_stop", "error"})
+
+    def told(self, kind: str, event: dict[str, Any]) -> None:
+        """Take in an error."""
+        if kind == "error":
+            self.error = mapping(event.get("error")) or event
+
+    def failing(self, status: int, code: str, sentence: str) -> bytes:
+        """Return an error as the SDK looks for one in a stream: an event of this name."""
+        return b"event: error\ndata: " + orjson.dumps(_error(status, code, sentence)) + b"\n\n"
+
+
+class Messages:
+    """``POST /v1/messages``."""
+
+    name = DialectName.MESSAGES
+    path = "/messages"
+    limit = "max_tokens"
+    weighed: Sequence[str] = ("tools", "output_config", "output_format")
+    keep_alive = b": keep-alive\n"
+
+    def read(self, body: bytes) -> RelayRequest:
+        """Read a caller's body; raises Invalid."""
+        source = read_body(body)
+        values = source.values
+        checked_members(values)
+        placed = list(block_messages(values))
+        messages = [message for message, _ in placed]
+        return RelayRequest(
+            dialect=self,
+            source=source,
+            body=body,
+            model=values["model"],
+            streams=flag(values, "stream"),
+            messages=messages,
+            places=[path for _, paths in placed for path in paths],
+            max_tokens=number(values, "max_tokens"),
+            formats=tuple(_formats(values)),
+            must_call=_must_call(values),
+            state=(*_state(values), *files_in(messages, "messages")),
+            keeps=values.get("thread") is not None,
+        )
+
+    def asking_usage(self, request: RelayRequest) -> list[tuple[Path, str]]:  # noqa: ARG002 it is told in any case
+        """Change nothing: a message's stream tells its usage."""
+        return []
+
+    def frames(self) -> MessageFrames:
+        """Return a reader of one stream."""
+        return MessageFrames()
+
+    def outward(self, frame: Frame, request: RelayRequest) -> bytes:  # noqa: ARG002 nothing was asked for in his name
+        """Return all of *frame*."""
+        return frame.outward
+
+    def refusal(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        param: str | None = None,  # noqa: ARG002 this dialect has no place for it
+        request_id: str,
+        retry: bool = False,
+        wait_seconds: float | None = None,
+    ) -> ErrorResponse:
+        """Return one of our errors."""
+        status = outward_status(status)
+        headers = {"content-type": "application/json", "request-id": request_id}
+        headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
+        body = {**_error(status, code, sentence), "request_id": request_id}
+        return ErrorResponse(status, headers, orjson.dumps(body))
+
+    def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
+        """Return the input of each tool that is used, or else the text, unless it was refused."""
+        blocks = dicts(body.get("content"))
+        used = [one for one in blocks if one.get("type") == "tool_use"]
+        if used:
+            return [AnswerObject(word(one, "name"), _input(one)) for one in used]
+        text = "".join(word(one, "text") for one in blocks if one.get("type") == "text")
+        return [AnswerObject("", text)] if text and body.get("stop_reason") != "refusal" else []
+
+
+def _error(status: int, code: str, sentence: str) -> dict[str, Any]:
+    kind = _KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
+    return {"type": "error", "error": {"type": kind, "message": sentence, "details": {"error_code": code}}}
+
+
+def _input(block: Mapping[str, Any]) -> str:
+    given = block.get("input")
+    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+
+
+def _formats(values: Mapping[str, Any]) -> Iterator[AnswerFormat]:
+    for asked in (mapping(values.get("output_config")).get("format"), values.get("output_format")):
+        match asked:
+            case {"type": "json_schema", "schema": schema}:
+                yield AnswerFormat(word(asked, "name"), schema, "format", None)
+            case _:
+                pass
+    for tool in objects(values, "tools"):
+        if "input_schema" in tool and (name := word(tool, "name")):
+            strict = tool.get("strict")
+            yield AnswerFormat(name, tool["input_schema"], "tool", strict if isinstance(strict, bool) else None)
+
+
+def _must_call(values: Mapping[str, Any]) -> str | None:
+    match values.get("tool_choice"):
+        case {"type": "any"}:
+            return ""
+        case {"type": "tool", "name": str(name)}:
+            return name
+        case _:
+            return None
+
+
+def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:
+    match values.get("container"):
+        case str(name) | {"id": str(name)}:
+            yield KeptState("container", "container", name)
+        case _:
+            pass
+    if before := word(mapping(values.get("thread")), "previous_message_id"):
+        yield KeptState("thread", "thread", before)
