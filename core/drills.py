@@ -186,7 +186,7 @@ class Drills:
             names = _names(session, rows)
         return [_view(row, names) for row in rows]
 
-    def end_lapsed(self) -> int:
+    def end_expired(self) -> int:
         """Write down the end of every drill whose time has passed, once; return how many there were."""
         over = select(FireDrill).where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) <= self._clock.now())
         with self._store.reading() as session:

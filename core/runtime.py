@@ -221,6 +221,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         routes=routes,
         schemas=schemas,
         budgets=budgets,
+        limits=limits,
     )
     rule = _breaker_rule(settings)
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock, rule), rule=rule, shared=shared)

@@ -211,7 +211,7 @@ class Rig:
 
     def is_settled(self) -> bool:
         """Whether the ledger explains every account and nothing is held for anyone."""
-        verified = self.runtime.budgets.verify()
+        verified = self.runtime.budgets.verify(LOCAL_OPERATOR)
         with self.runtime.store.reading() as session:
             held = session.exec(select(Reservation)).all()
         return verified.ok and verified.held_nano_usd == 0 and not held

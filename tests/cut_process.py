@@ -35,7 +35,7 @@ def reprice(store: Store) -> None:
 
 def remove(store: Store) -> None:
     """Remove the demo world."""
-    Demo(Settings(), store, ManualClock(START)).remove()
+    Demo(Settings(), store, ManualClock(START)).remove(LOCAL_OPERATOR)
 
 
 DEEDS: Mapping[str, Callable[[Store], None]] = {"reprice": reprice, "remove": remove}

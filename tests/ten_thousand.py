@@ -128,7 +128,7 @@ def ask(wire_url: str, database_url: str, api: str, count: int) -> Told:
             on.route(*one.models, timeout_seconds=one.timeout_seconds)
         with ThreadPoolExecutor(THREADS) as pool:
             ended = list(pool.map(lambda one: _one(on, tenants, one), part))
-        verified = on.runtime.budgets.verify()
+        verified = on.runtime.budgets.verify(LOCAL_OPERATOR)
         return Told(
             unrecorded=[one for one in ended if one],
             verified=verified.ok,

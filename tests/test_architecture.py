@@ -188,6 +188,32 @@ def test_what_happened_has_one_writer(path: Path) -> None:
     assert writes_to_the_journal(path.read_text()) == []
 
 
+DOORS = sorted([*ROOT.glob("pages/**/*.py"), *ROOT.glob("core/api/*.py"), *ROOT.glob("core/cli/*.py")])
+OF_THE_STORE = {"check", "check_writing", "condition", "revision", "is_migrated", "migrate", "close", "shape", "url"}
+"""What a door may ask of the store itself: about the database, nothing of what is in it."""
+
+
+@pytest.mark.parametrize("path", DOORS, ids=named)
+def test_a_door_reads_through_rooms(path: Path) -> None:
+    """No page, endpoint or command line reads or writes by the store: it asks a room, which asks who asks.
+
+    But for the fill of benches, which writes a workload into a database that is measured.
+    """
+    tree = ast.parse(path.read_text())
+    asked = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] == "store"
+    }
+    assert asked <= OF_THE_STORE
+    given = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and any(ast.unparse(one).endswith(".store") for one in node.args)
+    ]
+    assert all(call.startswith("Workload(") for call in given)
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("core/**/*.py")), ids=named)
 def test_a_row_is_locked_in_one_way(path: Path) -> None:
     """Who locks a row to change it lets others write rows that refer to it: else decisions and charges deadlock."""

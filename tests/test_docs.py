@@ -63,7 +63,7 @@ def furnish(deployment: docs_runner.Deployment, path: Path) -> None:
     store = Store(settings.database_url)
     store.migrate()
     if path == README:
-        Demo(settings, store, scale=0).make()
+        Demo(settings, store, scale=0).make(LOCAL_OPERATOR)
     if path.stem == "api":
         tenants = Tenants(store, SystemClock())
         new = tenants.create_key(LOCAL_OPERATOR, tenants.create(LOCAL_OPERATOR, "Docs"))

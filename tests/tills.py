@@ -178,7 +178,7 @@ class Till:
 
     def is_sound(self) -> bool:
         """Whether everything adds up, nothing is negative, and reservations explain what is held."""
-        verified = self.budgets.verify()
+        verified = self.budgets.verify(LOCAL_OPERATOR)
         ledger: dict[str, int] = {}
         for entry in self.rows(LedgerEntry):
             ledger[entry.account_id] = ledger.get(entry.account_id, 0) + entry.nano_usd

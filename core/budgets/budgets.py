@@ -76,7 +76,6 @@ class Budgets:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._owner = owner
         journal = JournalWriter(store)
         self.accounts = Accounts(store, clock, journal)
         self.reservations = Reservations(store, clock, self.accounts, journal, owner=owner, grace=grace)
@@ -408,18 +407,20 @@ class Budgets:
             f"Tenant {tenant.name} has no budget{scope_suffix(scope, scope_name)}. Set one with 'proctor budget set'."
         )
 
-    # ── Proof and housekeeping ────────────────────────────────────────────────────────────────────────────────────────
+    # ── Proof ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def verify(self, by: str = "", *, whole: bool = True, anew: bool = False) -> Verification:
+    def verify(self, principal: Principal, *, whole: bool = True, anew: bool = False) -> Verification:
         """Recompute every balance from attempts, ledger and reservations.
 
         See :meth:`Verifier.verify` for *whole* and *anew*.
 
         Raises:
+            Forbidden: without ``budgets.write`` over all tenants.
             Conflict: others verify at the same time, again and again.
 
         """
-        return self._verifier.verify(by or self._owner, whole=whole, anew=anew)
+        principal.require_over(Permission.BUDGETS_WRITE, None)
+        return self._verifier.verify(principal.name, whole=whole, anew=anew)
 
     def last_verification(self, principal: Principal) -> Verification | None:
         """Return the latest verification, which is about all tenants, by whomever; ``None`` if there never was one.

@@ -11,6 +11,7 @@ from core.claims import Claims
 from core.clock import Clock
 from core.drills import Drills
 from core.journal import JournalWriter
+from core.principals import SYSTEM
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.shared import Shared
 from core.store import Store
@@ -36,14 +37,14 @@ def catalog(
 
     def verify() -> None:
         recovery.run()  # so that what the dead hold is not counted as held
-        found = budgets.verify(by="housekeeping", whole=False)
+        found = budgets.verify(SYSTEM, whole=False)
         metrics.verifications.labels("ok" if found.ok else "different").inc()
         if not found.ok:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
 
     def recover() -> None:
         if lost := recovery.run():
-            log().warning("reservations_lapsed", count=lost)
+            log().warning("reservations_recovered", count=lost)
 
     return [
         Chore(
@@ -116,7 +117,7 @@ def catalog(
             one_process=True,
             does="Writes down the end of fire drills whose time is over.",
             otherwise="Charts and the audit log do not show yet that a fire drill is over; its faults have ended.",
-            run=drills.end_lapsed,
+            run=drills.end_expired,
         ),
         Chore(
             name="redis",

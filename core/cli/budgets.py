@@ -262,7 +262,7 @@ def _document(state: BudgetState) -> dict[str, Any]:
 def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Output:
     """Recompute every balance from attempts and ledger; the exit code is 1 where anything differs."""
     runtime.recovery.run()  # so that what the dead hold is not counted as held
-    found = runtime.budgets.verify(by="command line", whole=not only_new, anew=anew)
+    found = runtime.budgets.verify(LOCAL_OPERATOR, whole=not only_new, anew=anew)
     verdict = (
         f"Attempts and ledger explain every one of {found.accounts} accounts."
         if found.ok

@@ -26,11 +26,11 @@ def demo(runtime: Runtime, *, remove: bool) -> Output:
     It is a few tenants with thirty days of history, marked as demo, and can be removed.
     """
     if remove:
-        rows = {table: count for table, count in runtime.demo.remove().items() if count}
+        rows = {table: count for table, count in runtime.demo.remove(LOCAL_OPERATOR).items() if count}
         said = f"The demo world is removed: {sum(rows.values()):,} rows." if rows else "There was no demo world."
         return Output({"removed": rows}, said)
     with ThreadPoolExecutor(1) as apart:
-        making = apart.submit(runtime.demo.make)
+        making = apart.submit(runtime.demo.make, LOCAL_OPERATOR)
         while not making.done():
             wait([making], 0.5)
             show_progress(runtime.demo.status.sentence)

@@ -92,23 +92,18 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
 
 
 def _shown(runtime: Runtime, owner: Tenant) -> Output:
-    from core.policy import pace_of  # noqa: PLC0415
-
-    snapshot = runtime.policies.snapshot(owner.id)
-    keys = [key for key in runtime.tenants.keys(LOCAL_OPERATOR, owner) if key.is_live]
-    of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}
-    quota = snapshot.quota
     is_shared = runtime.shared.is_set and runtime.shared.check()
-    used = _used(runtime, [quota, *of_keys.values()], is_shared=is_shared)
+    recorded_until = None if is_shared else runtime.clock.now()
+    used = runtime.policies.quota_use(LOCAL_OPERATOR, owner, recorded_until=recorded_until)
     document: dict[str, Any] = {
         "tenant": owner.name,
-        **_described(quota, used[0], is_shared=is_shared),
+        **_described(*used[owner.id], is_shared=is_shared),
         "defaults": [field for field, _, _ in _ROWS if getattr(owner, field) is None],
         "counted_by": "redis" if is_shared else "record",
         "keys": [
-            {"id": key.id, "prefix": key.prefix, "name": key.name}
-            | _described(of_keys[key.id], one, is_shared=is_shared)
-            for key, one in zip([key for key in keys if key.id in of_keys], used[1:], strict=True)
+            {"id": key.id, "prefix": key.prefix, "name": key.name} | _described(*used[key.id], is_shared=is_shared)
+            for key in runtime.tenants.keys(LOCAL_OPERATOR, owner)
+            if key.id in used
         ],
     }
     rows = _rows(owner.name, document, document["defaults"])
@@ -116,15 +111,6 @@ def _shown(runtime: Runtime, owner: Tenant) -> Output:
         rows += _rows(f"{key['prefix']}…", key, leaves_out=True)
     aside = "" if is_shared else "Used: as written down in the last minute. Those in flight each process counts itself."
     return Output(document, table(("WHOSE", "LIMIT", "MOST", "USED"), rows), aside)
-
-
-def _used(runtime: Runtime, quotas: Sequence[Quota], *, is_shared: bool) -> Sequence[QuotaUse]:
-    """Return what is used: as all processes count it or, where each counts for itself, as it was written down."""
-    from core.limits import recorded_use  # noqa: PLC0415
-
-    if is_shared:
-        return runtime.limits.use(quotas)
-    return [recorded_use(runtime.store, quota, runtime.clock.now()) for quota in quotas]
 
 
 def _described(quota: Quota, used: QuotaUse, *, is_shared: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from core.demo._claim import claimed
 from core.demo._removal import MADE, REMOVED, remove, require_free_names
 from core.demo._seed import seed
 from core.errors import ProctorError
-from core.principals import LOCAL_OPERATOR, SYSTEM
+from core.principals import SYSTEM, Permission, Principal
 from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
@@ -100,29 +100,36 @@ class Demo:
             self._thread = threading.Thread(target=self._make_quietly, name="demo-world", daemon=True)
             self._thread.start()
 
-    def make(self) -> None:
+    def make(self, principal: Principal) -> None:
         """Make it, unless it is there; what a process left half made is cleared first. Returns when it is whole.
 
         Raises:
+            Forbidden: without ``tenants.write`` over all tenants.
             Conflict: an operator's tenant, route or schema has a name that it needs; nothing was made.
 
         """
+        principal.require_over(Permission.TENANTS_WRITE, None)
         with self._lock:
             thread = self._thread
         if thread is not None:
             thread.join()
-        self._make(rests=False, only_if_wanted=False)
+        self._make(principal, rests=False, only_if_wanted=False)
 
-    def remove(self) -> Mapping[str, int]:
+    def remove(self, principal: Principal) -> Mapping[str, int]:
         """Remove it and everything of its tenants; return how many rows of each table went.
 
         Waits for another process that is making it.
+
+        Raises:
+            Forbidden: without ``tenants.write`` over all tenants.
+
         """
+        principal.require_over(Permission.TENANTS_WRITE, None)
         self.stop()
         self._status = _REMOVING
         try:
             with claimed(self._store, threading.Event()):
-                return remove(self._store, self._clock, LOCAL_OPERATOR)
+                return remove(self._store, self._clock, principal)
         finally:
             self._status = None
 
@@ -138,7 +145,7 @@ class Demo:
 
     def _make_quietly(self) -> None:
         try:
-            self._make(rests=True, only_if_wanted=True)
+            self._make(SYSTEM, rests=True, only_if_wanted=True)
         except ProctorError as error:
             self._status = Status("failed", None, error.message)
         except Exception as error:  # noqa: BLE001 Proctor runs on without its demo
@@ -146,7 +153,7 @@ class Demo:
             why = f"Making the demo world failed ({type(error).__name__}). 'proctor demo' tries it anew."
             self._status = Status("failed", None, why)
 
-    def _make(self, *, rests: bool, only_if_wanted: bool) -> None:
+    def _make(self, principal: Principal, *, rests: bool, only_if_wanted: bool) -> None:
         if rests:
             self._status = _WAITING
         stopping = self._stopping if rests else threading.Event()
@@ -155,13 +162,13 @@ class Demo:
             if is_our_turn and wanted:
                 self._status = Status("making", 0.0, "The demo world is about to be made.")
                 try:
-                    self._make_all(stopping, rests=rests)
+                    self._make_all(principal, stopping, rests=rests)
                 except BaseException:
                     self._status = None
                     raise
         self._status = None
 
-    def _make_all(self, stopping: threading.Event, *, rests: bool) -> None:
+    def _make_all(self, principal: Principal, stopping: threading.Event, *, rests: bool) -> None:
         from core.demo._history import History  # noqa: PLC0415 these load an SDK, which a start need not wait for
         from core.demo._traffic import Traffic  # noqa: PLC0415
 
@@ -184,9 +191,9 @@ class Demo:
             if rests and self._pace.monotonic() - began > _WORK_SECONDS:
                 stopping.wait(_REST_SECONDS)
                 began = self._pace.monotonic()
-        self._sign(made)
+        self._sign(principal, made)
 
-    def _sign(self, made: int) -> None:
+    def _sign(self, principal: Principal, made: int) -> None:
         """Write down that it is whole."""
         now = self._clock.now()
         with self._store.writing() as session:
@@ -194,7 +201,7 @@ class Demo:
                 AuditEntry(
                     id=DemoClock(now, "made").new_id(),
                     at=now,
-                    actor=LOCAL_OPERATOR.name,
+                    actor=principal.name,
                     action=MADE,
                     subject="demo world",
                     after={"generations": made},

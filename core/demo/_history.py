@@ -7,7 +7,7 @@ as they were resolved then.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cached_property, partial
@@ -18,18 +18,22 @@ import orjson
 from typing_extensions import override
 
 from core.budgets import Budgets
+from core.clock import SystemClock
 from core.demo._chance import DemoClock
 from core.demo._provider import Spell
 from core.demo._seed import Negotiated, Seed, TenantSeed
 from core.flags import Flag, Flags
+from core.limits import Limits, Permit, Quota
 from core.policy import Policies, TenantSnapshot
 from core.pricing import Prices, nano_usd
 from core.principals import Principal, Role
 from core.routes import Routes
 from core.schemas import SAMPLES, Schemas
 from core.settings import Settings
+from core.shared import Shared
 from core.store import Store
 from core.tables import Tenant
+from core.telemetry import Metrics
 from core.tenants import Tenants
 
 ADA = Principal("Ada (demo)", Role.OPERATOR)
@@ -52,6 +56,18 @@ class Remembered(Policies):
         if tenant_id not in self._first:
             self._first[tenant_id] = super().snapshot(tenant_id)
         return self._first[tenant_id]
+
+
+class Unhurried(Limits):
+    """No limit: the real ones count on the real clock, on which a month passes in a minute here."""
+
+    def __init__(self) -> None:
+        super().__init__(Shared(None, SystemClock(), Metrics()))
+
+    @override
+    def admitted(self, quotas: Sequence[Quota], tokens: int, seconds: float) -> Permit:
+        """Let everyone through."""
+        return super().admitted((), tokens, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class History:
         self.seed = seed
         self.now = now
         self.starts_at = (now - timedelta(days=seed.days)).replace(minute=0, second=0, microsecond=0)
+        self.limits = Unhurried()
         self.members: dict[str, Member] = {}
         self.references: dict[str, str] = {}
         """By schema name, how a request names the version that the demo means."""
@@ -207,6 +224,7 @@ class History:
             routes=self._routes,
             schemas=self._schemas,
             budgets=self._budgets,
+            limits=self.limits,
         )
         for member in self.members.values():
             if only not in (None, member.seed.name):

@@ -7,7 +7,7 @@ played in order of time through the budget's whole period, because what is block
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from core.attempts import AnswerLengths
 from core.breakers import BreakerChange, Breakers, Rule, changes
 from core.budgets import Budgets, Period, period_around
 from core.claims import Claims
-from core.clock import Clock, SystemClock
+from core.clock import Clock
 from core.demo._chance import DemoClock, Dice
 from core.demo._history import GRACE, History, Member
 from core.demo._provider import Scene, ScriptedLoop, ScriptedProvider, ScriptedStage
@@ -31,12 +31,10 @@ from core.demo._texts import Texts
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest
 from core.guardrails import Guardrails
-from core.limits import Limits, Permit, Quota
 from core.policy import Policies
 from core.pricing import NANO
 from core.principals import SYSTEM
 from core.record import Generation, Record, Recorder, RunningGeneration
-from core.shared import Shared
 from core.store import Store
 from core.tables import GenerationRow
 from core.telemetry import Metrics
@@ -86,7 +84,6 @@ class Traffic:
         self._scale = scale
         self._metrics = Metrics()
         self._guardrails = Guardrails()
-        self._limits = Unhurried()
         self._tight = history.members[self._seed.tight.tenant]
         period_starts_at, _ = period_around(Period.MONTH, self._tight.seed.timezone, history.now)
         self._tight_from = max(history.starts_at, period_starts_at)
@@ -160,7 +157,7 @@ class Traffic:
                     return
                 corridor = Corridor(
                     policies=stretch.policies or history.policies(clock.now()),
-                    limits=self._limits,
+                    limits=history.limits,
                     guardrails=self._guardrails,
                     answers=answers,
                     providers=providers,
@@ -268,18 +265,6 @@ class Traffic:
 def _capitals(answer: dict[str, Any]) -> None:
     """Write the unit of the weight as it is printed."""
     answer["gross_weight"]["unit"] = answer["gross_weight"]["unit"].upper()
-
-
-class Unhurried(Limits):
-    """No limit: the real ones count on the real clock, on which a month passes in a minute here."""
-
-    def __init__(self) -> None:
-        super().__init__(Shared(None, SystemClock(), Metrics()))
-
-    @override
-    def admitted(self, quotas: Sequence[Quota], tokens: int, seconds: float) -> Permit:
-        """Let everyone through."""
-        return super().admitted((), tokens, seconds)
 
 
 class QuietRecorder(Recorder):

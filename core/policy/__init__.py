@@ -5,7 +5,7 @@ the one for all. So what was read at the present revisions is still true, in eve
 numbers in one statement.
 """
 
-from core.policy._policies import Policies, TenantSnapshot, pace_of
+from core.policy._policies import Policies, TenantSnapshot
 from core.policy._terms import Policy, TenantTerms
 
-__all__ = ["Policies", "Policy", "TenantSnapshot", "TenantTerms", "pace_of"]
+__all__ = ["Policies", "Policy", "TenantSnapshot", "TenantTerms"]

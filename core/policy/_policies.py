@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from core import audit
@@ -14,7 +16,7 @@ from core.budgets import Budgets
 from core.drills import concerning
 from core.errors import FeatureDisabled, Forbidden, NotFound, ProctorError, Unauthenticated
 from core.flags import Flag, Flags, evaluate_all
-from core.limits import Quota, QuotaScope
+from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
 from core.policy._cache import RevisionCache
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
@@ -33,6 +35,8 @@ _MOST_INLINE_BYTES = 8_000_000
 _INLINE_BREAKERS = 64
 """Schemas that come with a request share so many breakers per model: callers may send as many as they like."""
 
+_GONE = "This tenant no longer exists."
+
 
 class Policies:
     """Resolves policies, and keeps what it read for as long as it is true."""
@@ -47,6 +51,7 @@ class Policies:
         routes: Routes,
         schemas: Schemas,
         budgets: Budgets,
+        limits: Limits,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -57,6 +62,7 @@ class Policies:
         self.budgets = budgets
         self.kept: RevisionCache[Any] = RevisionCache(_MOST_KEPT)
         self.inline: RevisionCache[Policy] = RevisionCache(_MOST_INLINE_BYTES, _weight)
+        self.limits = limits
         self._revisions = store.prepare(audit.REVISIONS)
 
     def authenticate(self, secret: str) -> Principal:
@@ -72,6 +78,30 @@ class Policies:
         except NotFound:  # the tenant was removed, and its keys with it
             self.kept.drop(key)
             return self.tenants.authenticate(secret)
+
+    def quota_use(
+        self, principal: Principal, tenant: Tenant, *, recorded_until: datetime | None = None
+    ) -> Mapping[str, tuple[Quota, QuotaUse]]:
+        """Return how fast *tenant* may be and is, by its id, and by their ids the live keys with limits of their own.
+
+        What is used is counted by all processes, or without a Redis by this one; a process that serves nobody gives
+        *recorded_until*, and is told what was written down in the minute before.
+
+        Raises:
+            Forbidden: without ``tenants.read`` or ``keys.read``.
+            NotFound: there is no such tenant.
+
+        """
+        principal.require(Permission.TENANTS_READ)
+        if not principal.scope.holds(tenant.id):
+            raise NotFound(_GONE)
+        of_keys = [pace_of(key) for key in self.tenants.keys(principal, tenant) if key.is_live]
+        quotas = [self.snapshot(tenant.id).quota, *(quota for quota in of_keys if quota is not None)]
+        if recorded_until is None:
+            used = self.limits.use(quotas)
+        else:
+            used = [recorded_use(self.store, quota, recorded_until) for quota in quotas]
+        return {quota.id: (quota, use) for quota, use in zip(quotas, used, strict=True)}
 
     def known(self, secret: str) -> Principal | None:
         """Return who held *secret* when it was last asked, without a look at the database; ``None`` if nobody did.
@@ -89,7 +119,7 @@ class Policies:
         """
         row = self.store.read_one(self._revisions, {"tenant_id": tenant_id})
         if row is None:
-            raise NotFound("This tenant no longer exists.")
+            raise NotFound(_GONE)
         return TenantSnapshot(self, tenant_id, row[0], row[1])
 
 
@@ -229,7 +259,7 @@ class TenantSnapshot:
         with policies.store.reading() as session:
             tenant = session.get(Tenant, self.tenant_id)
             if tenant is None:
-                raise NotFound("This tenant no longer exists.")
+                raise NotFound(_GONE)
             drills = concerning(session, tenant)
             budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
             flags = evaluate_all(policies.flags.concerning(session, tenant.id), tenant.id)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.policy import pace_of
 from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.page import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from core.limits import Quota, QuotaUse
     from core.tenants import Key
@@ -24,12 +23,10 @@ FIELDS = {
 }
 
 
-def sentences(visit: Visit, tenant: Tenant, keys: Sequence[Key]) -> tuple[str, Mapping[str, str]]:
-    """Return what is used of the tenant's limits and, by id, of those of the keys that have their own."""
-    of_keys = {key.id: quota for key in keys if (quota := pace_of(key)) is not None}
-    every = [visit.runtime.policies.snapshot(tenant.id).quota, *of_keys.values()]
-    used = [_sentence(*one) for one in zip(every, visit.runtime.limits.use(every), strict=True)]
-    return used[0], dict(zip(of_keys, used[1:], strict=True))
+def sentences(visit: Visit, tenant: Tenant) -> Mapping[str, str]:
+    """Return, by id, what is used of the limits of the tenant and of those of its keys that have their own."""
+    used = visit.runtime.policies.quota_use(visit.principal, tenant)
+    return {one: _sentence(*quota_use) for one, quota_use in used.items()}
 
 
 def _sentence(quota: Quota, used: QuotaUse) -> str:

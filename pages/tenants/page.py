@@ -87,15 +87,15 @@ def tenant_card(visit: Visit) -> None:
             )
         every = visit.runtime.tenants.keys(visit.principal, tenant)
         live = [key for key in every if key.is_live]
-        used, used_by_key = limits.sentences(visit, tenant, live)
-        st.caption(f":material/speed: {used}")
+        used = limits.sentences(visit, tenant)
+        st.caption(f":material/speed: {used[tenant.id]}")
         if not live:
             st.info(f"No program can call as {plain(tenant.name)}: it has no live key.", icon=":material/key_off:")
         for key in live:
             row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
             row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
-            if key.id in used_by_key:
-                row.caption(f":material/speed: {used_by_key[key.id]}", width="content")
+            if key.id in used:
+                row.caption(f":material/speed: {used[key.id]}", width="content")
             row.caption(f"made {formats.ago(key.created_at, visit.now)}", width="content")
             if row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
                 keys.limit(visit, tenant, key)

@@ -283,7 +283,7 @@ def _move(proctor: runtime.Runtime, tenant: Tenant, n: int) -> None:
 
 
 def _verified(proctor: runtime.Runtime, *, whole: bool) -> None:
-    found = proctor.budgets.verify(by="bench", whole=whole)
+    found = proctor.budgets.verify(LOCAL_OPERATOR, whole=whole)
     if not found.ok:
         raise RuntimeError(f"The books do not add up: {found}")
 

@@ -23,6 +23,7 @@ from sqlmodel import col, select
 from core import runtime as running
 from core.clock import ManualClock
 from core.pricing import PriceBook, Usage
+from core.principals import LOCAL_OPERATOR
 from core.providers.loop import Cancellation
 from core.settings import ROOT
 from core.tables import AttemptRow, Reservation, Tenant
@@ -151,7 +152,7 @@ def recovered(house: House) -> None:
     later = running.build(house.runtime.settings, ManualClock(datetime.now(UTC) + timedelta(minutes=1)))
     try:
         later.recovery.run()
-        assert later.budgets.verify().ok
+        assert later.budgets.verify(LOCAL_OPERATOR).ok
         with later.store.reading() as session:
             assert session.exec(select(Reservation)).all() == []
     finally:

@@ -73,7 +73,7 @@ def test_a_removal_that_is_killed(world: World, database_url: str, pieces: int, 
     assert len(of_acme(store)) == CALLS - pieces * cut_process.AT_ONCE
     world.require_proof()
 
-    counts = Demo(Settings(), store, world.clock).remove()
+    counts = Demo(Settings(), store, world.clock).remove(LOCAL_OPERATOR)
     assert counts["generation"] == CALLS - pieces * cut_process.AT_ONCE
     assert of_acme(store) == []
     world.require_proof()

@@ -101,7 +101,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """A world with a tenth of the usual traffic, for tests that only look."""
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("demo") / "proctor.db")
     store = Store(f"sqlite:///{path}")
-    demo_in(store, scale=0.1).make()
+    demo_in(store, scale=0.1).make(LOCAL_OPERATOR)
     reports = Reports(store, ManualClock(NOW))
     frame = reports.calls_frame(LOCAL_OPERATOR, CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW))
     yield World(store, reports, rows(frame))
@@ -138,7 +138,7 @@ def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_the_ledger_explains_every_account(world: World) -> None:
     """Every account of the demo world is what its ledger sums to, every charge is its attempt's, nothing is held."""
-    found = Budgets(world.store, ManualClock(NOW), owner="test").verify()
+    found = Budgets(world.store, ManualClock(NOW), owner="test").verify(LOCAL_OPERATOR)
     assert (found.ok, found.held_nano_usd) == (True, 0)
     assert found.accounts >= len(SEED.tenants)
     with world.store.reading() as session:
@@ -171,7 +171,7 @@ def test_tenants_work_by_day_where_they_are(world: World) -> None:
 
 
 def test_a_sweep_leaves_its_reservations_alone() -> None:
-    """What the demo holds in the past expires in the future, so that nobody's housekeeping takes it for a wreck."""
+    """What the demo holds in the past expires in the future, so that nobody's recovery takes it for a wreck."""
     assert timedelta(days=SEED.days) < GRACE
 
 
@@ -329,7 +329,7 @@ def test_the_same_seed_makes_the_same_world(sqlite_template: Path, tmp_path: Pat
     worlds: list[list[tuple[Any, ...]]] = []
     for number in range(2):
         store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / f'{number}.db')}")
-        demo_in(store).make()
+        demo_in(store).make(LOCAL_OPERATOR)
         row = AttemptRow
         columns = (row.id, row.outcome, row.started_at, row.duration_ms, row.cost_nano_usd)
         with store.snapshot() as connection:
@@ -349,8 +349,8 @@ def test_the_same_seed_makes_the_same_world(sqlite_template: Path, tmp_path: Pat
 )
 def test_it_can_be_made_at_any_time(sqlite_store: Store, now: datetime) -> None:
     """At a month's turn, a change of clocks, a new year: the world is whole, adds up and does not reach beyond now."""
-    demo_in(sqlite_store, now).make()
-    assert Budgets(sqlite_store, ManualClock(now), owner="test").verify().ok
+    demo_in(sqlite_store, now).make(LOCAL_OPERATOR)
+    assert Budgets(sqlite_store, ManualClock(now), owner="test").verify(LOCAL_OPERATOR).ok
     with sqlite_store.reading() as session:
         assert session.exec(select(func.max(GenerationRow.ended_at))).one() <= now
         assert session.exec(select(func.count()).select_from(Tenant)).one() == len(SEED.tenants)
@@ -359,7 +359,7 @@ def test_it_can_be_made_at_any_time(sqlite_store: Store, now: datetime) -> None:
 def test_the_past_is_not_logged(sqlite_store: Store) -> None:
     """Making the world writes no log line: the log is about the present."""
     with structlog.testing.capture_logs() as lines:
-        demo_in(sqlite_store).make()
+        demo_in(sqlite_store).make(LOCAL_OPERATOR)
     assert lines == []
 
 
@@ -390,7 +390,7 @@ def test_a_first_start_makes_it_once(store: Store) -> None:
     before = everything(store)
     for again in (demo, demo_in(store)):
         again.start_in_background()
-        again.make()
+        again.make(LOCAL_OPERATOR)
         again.stop()
     assert everything(store) == before
 
@@ -401,8 +401,8 @@ def test_only_a_first_start_makes_it(sqlite_store: Store) -> None:
     refusing.start_in_background()
     assert refusing.status.phase == "none"
     demo = demo_in(sqlite_store)
-    demo.make()
-    demo.remove()
+    demo.make(LOCAL_OPERATOR)
+    demo.remove(LOCAL_OPERATOR)
     demo.start_in_background()
     assert (demo.status.phase, demo.exists()) == ("none", False)
     builders.save(sqlite_store, builders.tenant("Real", NOW))
@@ -419,9 +419,9 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
     Schemas(store, ManualClock(NOW)).load_samples(operator("proctor"))
     before = everything(store)
     demo = demo_in(store)
-    demo.make()
+    demo.make(LOCAL_OPERATOR)
     assert len(everything(store)["generation"]) > 200
-    counts = demo.remove()
+    counts = demo.remove(LOCAL_OPERATOR)
     after = everything(store)
     assert (counts["tenant"], counts["generation"] > 200, counts["field_error"] > 0) == (len(SEED.tenants), True, True)
     for table in ("audit_entry", "change_event"):
@@ -429,8 +429,8 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
         assert len(new) == 1
         after[table].remove(new[0])
     assert after == before
-    assert Budgets(store, ManualClock(NOW), owner="test").verify().ok
-    assert set(demo.remove().values()) == {0}
+    assert Budgets(store, ManualClock(NOW), owner="test").verify(LOCAL_OPERATOR).ok
+    assert set(demo.remove(LOCAL_OPERATOR).values()) == {0}
 
 
 def test_a_call_that_is_out_when_it_is_removed_leaves_nothing_unexplained(store: Store) -> None:
@@ -441,23 +441,23 @@ def test_a_call_that_is_out_when_it_is_removed_leaves_nothing_unexplained(store:
     walk = till.begin()
     walk.end(walk.cover(10), 10)
     out = walk.cover(10)
-    demo_in(store).remove()
-    assert Budgets(store, clock, owner="test").verify().ok
+    demo_in(store).remove(LOCAL_OPERATOR)
+    assert Budgets(store, clock, owner="test").verify(LOCAL_OPERATOR).ok
 
     walk.end(out, 10)
     with suppress(Unavailable):  # nobody is left to record it for
         walk.close()
-    assert Budgets(store, clock, owner="test").verify().ok
+    assert Budgets(store, clock, owner="test").verify(LOCAL_OPERATOR).ok
 
 
 def test_what_operators_made_of_it_stays(sqlite_store: Store) -> None:
     """A demo route that an operator edited and a demo schema to which one was added outlive the removal, unmarked."""
     demo, clock = demo_in(sqlite_store), ManualClock(NOW)
-    demo.make()
+    demo.make(LOCAL_OPERATOR)
     routes, schemas = Routes(sqlite_store, clock, SETTINGS), Schemas(sqlite_store, clock)
     routes.set(LOCAL_OPERATOR, "demo-triage", [{"model": "openai/gpt-4o"}])
     schemas.add(operator("me"), "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
-    demo.remove()
+    demo.remove(LOCAL_OPERATOR)
     assert [view.terms.name for view in routes.list(LOCAL_OPERATOR) if not view.is_from_environment] == ["demo-triage"]
     summary = next(one for one in schemas.list(LOCAL_OPERATOR) if one.name == "shipment_notice")
     assert (summary.is_demo, summary.labels["production"], schemas.find(LOCAL_OPERATOR, "shipment_notice").version) == (
@@ -476,7 +476,7 @@ def test_half_a_world_is_made_anew(store: Store) -> None:
     half = everything(store)
     assert (demo.exists(), demo.status.phase) == (True, "making")
     assert len(half["generation"]) > 0
-    assert Budgets(store, ManualClock(NOW, seed=1), owner="test").verify().ok
+    assert Budgets(store, ManualClock(NOW, seed=1), owner="test").verify(LOCAL_OPERATOR).ok
 
     following = demo_in(store)
     following.start_in_background()
@@ -486,7 +486,7 @@ def test_half_a_world_is_made_anew(store: Store) -> None:
         assert session.exec(select(AuditEntry.action).where(col(AuditEntry.action).startswith("demo"))).all() == [
             "demo.make"
         ]
-    assert Budgets(store, ManualClock(NOW), owner="test").verify().ok
+    assert Budgets(store, ManualClock(NOW), owner="test").verify(LOCAL_OPERATOR).ok
 
 
 def test_of_two_processes_one_makes_it(store: Store, database_url: str) -> None:
@@ -518,7 +518,7 @@ def test_names_that_are_taken_are_left_alone(sqlite_store: Store) -> None:
     builders.save(sqlite_store, builders.tenant("Namuna travels", NOW))
     before = everything(sqlite_store)
     with pytest.raises(Conflict, match="Namuna travels"):
-        demo_in(sqlite_store).make()
+        demo_in(sqlite_store).make(LOCAL_OPERATOR)
     assert everything(sqlite_store) == before
     with sqlite_store.reading() as session:
         assert session.exec(select(SchemaVersion)).all() == []

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from core.clock import ManualClock
 from core.demo import Demo
+from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.store import AT_ONCE, Store
 from core.tables import AttemptRow, AuditEntry, ChangeEvent, Claim, RepricedAttempt, Repricing, Tenant
@@ -85,7 +86,7 @@ def test_no_transaction_that_writes_reads_the_rows_of_all(store: Store) -> None:
     call = builders.generation(NOW - timedelta(hours=1), tenant_id=real.id)
     builders.save(store, real, call, builders.attempt(call))
     demo = Demo(Settings(demo=True), store, ManualClock(NOW), scale=0.01)
-    demo.make()
+    demo.make(LOCAL_OPERATOR)
     with store.reading() as session:
         theirs = session.exec(select(Tenant.id).where(col(Tenant.is_demo))).first()
         attempts = session.exec(select(AttemptRow.id, AttemptRow.tenant_id)).all()
@@ -99,7 +100,7 @@ def test_no_transaction_that_writes_reads_the_rows_of_all(store: Store) -> None:
     )
 
     with written() as transactions:
-        counts = demo.remove()
+        counts = demo.remove(LOCAL_OPERATOR)
 
     assert counts["generation"] > 200
     assert min(counts[table] for table in ("change_event", "audit_entry", "claim")) > 2 * AT_ONCE

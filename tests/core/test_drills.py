@@ -127,10 +127,10 @@ def test_the_end_is_written_down_once(drills: Drills, acme: Tenant, store: Store
     """Housekeeping tells a drill's end at the time at which it ended, whoever finds it, and however many do."""
     view, longer = begin(drills, acme), begin(drills, acme, minutes=60)
     other = Drills(store, clock)
-    assert drills.end_lapsed() == 0
+    assert drills.end_expired() == 0
     clock.advance(15 * 60 + 20)
 
-    assert (drills.end_lapsed(), other.end_lapsed(), drills.end_lapsed()) == (1, 0, 0)
+    assert (drills.end_expired(), other.end_expired(), drills.end_expired()) == (1, 0, 0)
 
     assert {one.id: one.ended_at for one in drills.list(LOCAL_OPERATOR)} == {view.id: view.ends_at, longer.id: None}
     [event] = [one for one in rows(store, ChangeEvent) if one.summary.startswith("A fire drill ended by itself")]
@@ -222,7 +222,7 @@ def test_a_drill_of_the_demo_tenants_concerns_them_alone(
         assert [one.id for one in concerning(session, acme)] == [own.id]
     assert view.whose == DEMO
     clock.advance(3600)
-    drills.end_lapsed()
+    drills.end_expired()
     with store.reading() as session:
         assert concerning(session, demo) == ()
 

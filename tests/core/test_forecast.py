@@ -178,7 +178,7 @@ def demo(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A demo world with a fifth of the usual traffic."""
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("demo") / "proctor.db")
     store, clock = Store(f"sqlite:///{path}"), ManualClock(NOW)
-    Demo(Settings(), store, clock, scale=0.2).make()
+    Demo(Settings(), store, clock, scale=0.2).make(LOCAL_OPERATOR)
     yield Reports(store, clock)
     store.close()
 

@@ -1,8 +1,7 @@
-"""Who asks: every read and command takes a principal, sees its own tenants only, and asks few statements."""
+"""Who asks sees its own tenants only, and asks few statements."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -11,46 +10,17 @@ from typing import Any
 import pytest
 
 from core import runtime as running
-from core.answers import Answers
-from core.breakers import Overrides
-from core.budgets import Budgets
 from core.clock import ManualClock
-from core.drills import Drills
 from core.errors import NotFound
-from core.flags import Flag, Flags
-from core.pricing import Prices
+from core.flags import Flag
 from core.principals import LOCAL_OPERATOR, Principal, Role
-from core.reports import CallFilter, Reports, Window
-from core.repricing import Repricings
-from core.routes import Routes
+from core.reports import CallFilter, Window
 from core.runtime import Runtime
-from core.schemas import Schemas
 from core.settings import Settings
 from core.tables import Tenant
-from core.tenants import Tenants
 from tests.conftest import START
 from tests.many_tenants import grow
 from tests.statements import counted
-
-ROOMS = (Answers, Budgets, Drills, Flags, Overrides, Prices, Reports, Repricings, Routes, Schemas, Tenants)
-WITHOUT: dict[type, set[str]] = {
-    Answers: {"end", "look_up"},
-    Budgets: {"catch_up_lately", "new_zone", "terms", "verify"},
-    Drills: {"end_lapsed"},
-    Flags: {"concerning"},
-    Routes: {"candidate", "draft", "table"},
-    Schemas: {"inline", "resolved"},
-    Tenants: {"authenticate", "callers", "revision"},
-}
-"""What takes none: the corridor's and the chores' own steps, and what reads nothing."""
-
-
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
-def test_whoever_asks_says_who(room: type) -> None:
-    """Every public method takes a principal first, or stands in the list of those that need none."""
-    public = {name: one for name, one in inspect.getmembers(room, inspect.isfunction) if not name.startswith("_")}
-    asks = {name for name, one in public.items() if [*inspect.signature(one).parameters, ""][1] == "principal"}
-    assert public.keys() - asks == WITHOUT.get(room, set())
 
 
 def built(url: str, tenants: int) -> tuple[Runtime, list[Tenant]]:

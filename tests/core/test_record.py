@@ -214,7 +214,7 @@ def test_an_attempt_is_written_and_charged_before_the_next_goes_out(proctor: Rig
         [held], [out] = reservation.holds.values(), reservation.attempts
         assert account.held_nano_usd == held >= out["cost_nano_usd"] > 0
         assert (out["n"], reservation.generation["id"]) == (2, attempt.generation_id)
-        assert proctor.runtime.budgets.verify().ok
+        assert proctor.runtime.budgets.verify(LOCAL_OPERATOR).ok
     finally:
         cancellation.cancel()
         asking.join()
@@ -343,8 +343,8 @@ def test_what_cannot_be_recorded_is_logged_and_told(
         with proctor.runtime.store.reading() as session:
             assert session.exec(select(Payload)).all() == []
         # The money stays held until the reservation lapses, and is then charged as an estimate.
-        assert proctor.runtime.budgets.verify().ok
-        assert proctor.runtime.budgets.verify().held_nano_usd > 0
+        assert proctor.runtime.budgets.verify(LOCAL_OPERATOR).ok
+        assert proctor.runtime.budgets.verify(LOCAL_OPERATOR).held_nano_usd > 0
 
 
 def test_a_policy_is_kept_once(proctor: Rig) -> None:

@@ -520,7 +520,7 @@ def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:
                 prices.set(LOCAL_OPERATOR, "openai", "*", rates=rates, from_at=DAWN + usd * DAY)
                 with suppress(Invalid):  # nothing may have been called since
                     repricings.reprice(LOCAL_OPERATOR, scope, f"round {usd}")
-                assert here.runtime.budgets.verify().ok
+                assert here.runtime.budgets.verify(LOCAL_OPERATOR).ok
             for one in calls:
                 one.result()
         with suppress(Invalid):

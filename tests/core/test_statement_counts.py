@@ -45,7 +45,7 @@ def at_both_sizes(
     for first, more in ((0, FEW), (FEW, MANY - FEW)):
         maker = running.build(settings, clock)
         made = grow(maker, more, first=first)
-        maker.budgets.verify()  # the first time of all is a whole run
+        maker.budgets.verify(LOCAL_OPERATOR)  # the first time of all is a whole run
         maker.close()
         with counted() as statements:
             counts.append(count(running.build(settings, clock), statements, made[0], clock))

@@ -63,7 +63,7 @@ def test_a_storm_never_overspends(database_url: str, tmp_path: Path) -> None:
         assert watch.looks > 100
         assert -ONE_CALL < watch.most_over_nano_usd <= 0, "it was looked at when nothing was left, and never below"
         assert watch.least_nano_usd == 0
-        found = proctor.runtime.budgets.verify()
+        found = proctor.runtime.budgets.verify(LOCAL_OPERATOR)
         assert (found.ok, found.difference_nano_usd, found.held_nano_usd) == (True, 0, 0)
         exit_code, answer = verified(database_url, tmp_path)
         assert (exit_code, answer["ok"], answer["difference_nano_usd"], answer["held_nano_usd"]) == (0, True, 0, 0)

@@ -111,7 +111,7 @@ def test_an_upgrade_keeps_every_figure(old: Store) -> None:
     lost = generations["out"]
     assert (lost.outcome, lost.error_code, lost.cost_nano_usd, lost.attempts) == ("provider_error", "lost", 250, 1)
     assert lost.started_at == START
-    found = budgets.verify()
+    found = budgets.verify(LOCAL_OPERATOR)
     assert (found.ok, found.difference_nano_usd, found.held_nano_usd) == (True, 0, 0)
 
 
@@ -219,7 +219,7 @@ def test_opening_balances_keep_their_money(old: Store) -> None:
     old.migrate()
     till = Till(old, ManualClock(START), tenant=the_tenant(old))
     till.set(5000, scope="model", scope_name=MODEL)
-    till.budgets.verify()
+    till.budgets.verify(LOCAL_OPERATOR)
     with old.reading() as session:
         [entry] = [one for one in session.exec(select(LedgerEntry)) if one.kind == LedgerKind.OPENING_BALANCE]
     stood = till.account()
@@ -232,7 +232,7 @@ def test_opening_balances_keep_their_money(old: Store) -> None:
     old.migrate()
     with old.reading() as session:
         assert session.get(LedgerEntry, entry.id) == entry
-    found = till.budgets.verify()
+    found = till.budgets.verify(LOCAL_OPERATOR)
     assert (found.ok, found.difference_nano_usd, till.account()) == (True, 0, stood)
 
 

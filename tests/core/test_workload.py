@@ -37,7 +37,7 @@ def test_a_workload_adds_up(store: Store, clock: ManualClock) -> None:
     assert any(one.cost_nano_usd is None for one in generations)
     assert sum(one.spent_nano_usd for one in till.rows(Account)) > sum(one.cost_nano_usd or 0 for one in generations)
     assert till.is_sound()
-    assert Budgets(store, clock, owner="test").verify(whole=False).attempts < 10
+    assert Budgets(store, clock, owner="test").verify(LOCAL_OPERATOR, whole=False).attempts < 10
 
 
 def test_the_same_workload_comes_of_the_same_seed(store: Store, clock: ManualClock) -> None:

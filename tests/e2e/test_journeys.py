@@ -71,7 +71,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterato
     # The tenants came an hour ago, so that what a journey changes is the latest that was changed.
     runtime = running.build(settings, ManualClock(SystemClock().now() - timedelta(hours=1)))
     runtime.store.migrate()
-    Demo(settings, runtime.store, scale=SCALE).make()
+    Demo(settings, runtime.store, scale=SCALE).make(LOCAL_OPERATOR)
     for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE):
         tenant = runtime.tenants.create(LOCAL_OPERATOR, name)
         if name == WHOLE:

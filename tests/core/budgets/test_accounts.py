@@ -195,7 +195,7 @@ def test_a_walk_that_is_out_while_the_terms_change_is_paid_where_it_began(till: 
 
     assert sum(spent for spent, _ in till.accounts()) == 150
     till.budgets.catch_up_lately()
-    assert till.account() == (150, 0), "and housekeeping finds what was not yet recorded then"
+    assert till.account() == (150, 0), "and the chore finds what was not yet recorded then"
     till.budgets.catch_up_lately()
     assert till.account() == (150, 0)
     assert till.is_sound()

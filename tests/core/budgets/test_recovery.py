@@ -16,7 +16,7 @@ from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, LedgerKind, Outcome, Process, Reservation
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
-LAPSED = LASTS + 31
+OVERDUE = LASTS + 31
 
 
 def fall_asleep(till: Till) -> int:
@@ -44,7 +44,7 @@ def test_a_crash_is_recorded_and_what_was_out_is_charged_its_estimate(how: str, 
     if how == "its owner left":
         till.recovery.leave()
     else:
-        till.advance(DEAD if "owner" in how else LAPSED)
+        till.advance(DEAD if "owner" in how else OVERDUE)
     other.recovery.heartbeat()
 
     assert other.recovery.run() == 1
@@ -165,7 +165,7 @@ def test_many_sweepers_settle_each_lapse_once(till: Till) -> None:
     """Processes that sweep at the same moment share the work and repeat none of it."""
     for _ in range(12):
         till.begin().cover(50)
-    till.advance(LAPSED)
+    till.advance(OVERDUE)
     processes = [till.beside(f"process {number}") for number in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
@@ -180,7 +180,7 @@ def test_a_sweep_and_the_end_of_a_call_meet(till: Till) -> None:
     """Where the owner ends its walks at the very moment at which others sweep them, each is charged once."""
     walks = [till.begin() for _ in range(16)]
     calls = [walk.cover(50) for walk in walks]
-    till.advance(LAPSED)
+    till.advance(OVERDUE)
     other = till.beside("other")
 
     def end(number: int) -> None:
@@ -206,7 +206,7 @@ def test_one_that_cannot_be_settled_does_not_keep_the_others(till: Till) -> None
     with till.store.transaction() as cursor:
         change = till.store.prepare("UPDATE reservation SET attempts = '[{}]' WHERE generation_id = :id")
         cursor.execute(change, {"id": strange})
-    till.advance(LAPSED)
+    till.advance(OVERDUE)
 
     assert till.recovery.run() == 2
     assert till.account() == (200, 100)
@@ -368,7 +368,7 @@ def test_who_wakes_to_an_empty_budget_is_refused_and_still_settles(till: Till) -
 def test_processes_share_nothing_but_the_database(store: Store, till: Till) -> None:
     """What one process lost is found by another that shares nothing but the database."""
     till.begin().cover(300)
-    till.advance(LAPSED)
+    till.advance(OVERDUE)
     other = Store(store.url.render_as_string(hide_password=False))
     try:
         assert Till(other, till.clock, owner="elsewhere", tenant=till.tenant).recovery.run() == 1

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from core.attempts import ProviderCall
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.store import Store
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Reservation, Stretch, Verification
 from tests.conftest import START
@@ -56,13 +56,13 @@ def test_whoever_tampers_is_seen(tampering: str, difference: int, till: Till) ->
     till.set(1000, scope="model", scope_name=MODEL)
     till.spend(300)
     till.begin().cover(50)
-    before = till.budgets.verify()
+    before = till.budgets.verify(LOCAL_OPERATOR)
     assert (before.ok, before.accounts, before.attempts) == (True, 2, 1)
     assert (before.difference_nano_usd, before.held_nano_usd) == (0, 100)
 
     with till.store.transaction() as cursor:
         cursor.execute(tampering)
-    after = till.budgets.verify()
+    after = till.budgets.verify(LOCAL_OPERATOR)
 
     assert (after.difference_nano_usd, after.ok) == (difference, False)
 
@@ -76,23 +76,23 @@ def test_an_opening_balance_cannot_be_taken_away(till: Till) -> None:
     with till.store.transaction() as cursor:
         cursor.execute("DELETE FROM ledger_entry WHERE kind = 'opening_balance'")
 
-    assert till.budgets.verify().difference_nano_usd == 300
+    assert till.budgets.verify(LOCAL_OPERATOR).difference_nano_usd == 300
 
 
 def test_a_verification_is_written_down(till: Till) -> None:
     """Everybody can see when the books were last verified, by whom, and what came of it."""
     assert till.budgets.last_verification(LOCAL_OPERATOR) is None
     till.spend(300)
-    till.budgets.verify(by="somebody")
+    till.budgets.verify(Principal("somebody", Role.OPERATOR))
     till.advance(1)
     with till.store.transaction() as cursor:
         cursor.execute("UPDATE account SET held_nano_usd = 5")
-    till.budgets.verify()
+    till.budgets.verify(LOCAL_OPERATOR)
 
     last = till.budgets.last_verification(LOCAL_OPERATOR)
     assert last is not None
-    assert (last.ok, last.by, last.difference_nano_usd, last.held_nano_usd) == (False, "one", 5, 5)
-    assert [(row.by, row.ok) for row in till.rows(Verification)] == [("somebody", True), ("one", False)]
+    assert (last.ok, last.by, last.difference_nano_usd, last.held_nano_usd) == (False, LOCAL_OPERATOR.name, 5, 5)
+    assert [(row.by, row.ok) for row in till.rows(Verification)] == [("somebody", True), (LOCAL_OPERATOR.name, False)]
 
 
 def test_what_the_dead_hold_is_settled_before_it_is_counted(till: Till) -> None:
@@ -100,9 +100,9 @@ def test_what_the_dead_hold_is_settled_before_it_is_counted(till: Till) -> None:
     till.begin().cover(100)
     till.advance(LASTS + 31)
 
-    assert till.budgets.verify().held_nano_usd == 100
+    assert till.budgets.verify(LOCAL_OPERATOR).held_nano_usd == 100
     assert till.recovery.run() == 1
-    assert till.budgets.verify().held_nano_usd == 0
+    assert till.budgets.verify(LOCAL_OPERATOR).held_nano_usd == 0
     assert till.account() == (100, 0)
 
 
@@ -118,22 +118,22 @@ def a_closed_past(till: Till) -> None:
     for _ in range(3):
         till.spend(100)
     till.advance(LATER)
-    assert till.budgets.verify().is_whole
-    assert till.budgets.verify(whole=False).attempts == 0
+    assert till.budgets.verify(LOCAL_OPERATOR).is_whole
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).attempts == 0
     till.spend(50)
 
 
 def test_a_short_run_looks_only_at_what_is_new(till: Till) -> None:
     """Closed stretches are not read again, however often; a first run is whole whatever was asked."""
-    assert till.budgets.verify(whole=False).is_whole
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).is_whole
     a_closed_past(till)
 
-    short = till.budgets.verify(whole=False)
+    short = till.budgets.verify(LOCAL_OPERATOR, whole=False)
     assert (short.is_whole, short.ok, short.attempts, short.accounts) == (False, True, 1, 2)
     till.advance(LATER)
-    assert till.budgets.verify(whole=False).attempts == 1, "it is closed now"
-    assert till.budgets.verify(whole=False).attempts == 0
-    assert till.budgets.verify().attempts == 4
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).attempts == 1, "it is closed now"
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).attempts == 0
+    assert till.budgets.verify(LOCAL_OPERATOR).attempts == 4
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_a_short_run_sees_accounts_and_what_is_new(tampering: str, is_seen: bool
     with till.store.transaction() as cursor:
         cursor.execute(tampering)
 
-    assert till.budgets.verify(whole=False).ok is not is_seen
-    assert not till.budgets.verify().ok
-    short = till.budgets.verify(whole=False)
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok is not is_seen
+    assert not till.budgets.verify(LOCAL_OPERATOR).ok
+    short = till.budgets.verify(LOCAL_OPERATOR, whole=False)
     assert (short.is_whole, short.ok) == (True, False), "once something was found, no short run hides it"
 
 
@@ -170,10 +170,10 @@ def test_history_that_is_cut_out_cleanly_is_missed(till: Till) -> None:
         cursor.execute("UPDATE account SET spent_nano_usd = spent_nano_usd - 100")
 
     for _ in range(2):
-        found = till.budgets.verify()
+        found = till.budgets.verify(LOCAL_OPERATOR)
         assert (found.ok, found.difference_nano_usd) == (False, 0)
-    assert till.budgets.verify(anew=True).ok, "an operator may take it as it is"
-    assert till.budgets.verify(whole=False).ok
+    assert till.budgets.verify(LOCAL_OPERATOR, anew=True).ok, "an operator may take it as it is"
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
 
 
 def test_what_is_written_late_into_a_closed_stretch_is_no_fault(till: Till) -> None:
@@ -187,9 +187,9 @@ def test_what_is_written_late_into_a_closed_stretch_is_no_fault(till: Till) -> N
         values = {"generation_id": "", "kind": "opening_balance", "nano_usd": 9}
         session.add(LedgerEntry(id=early, at=till.clock.now(), account_id=account.id, **values))
 
-    assert till.budgets.verify(whole=False).ok
-    assert till.budgets.verify(whole=False).ok
-    assert till.budgets.verify().ok
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
+    assert till.budgets.verify(LOCAL_OPERATOR).ok
 
 
 def test_several_processes_verify_at_once(till: Till) -> None:
@@ -200,12 +200,14 @@ def test_several_processes_verify_at_once(till: Till) -> None:
         till.spend(10)
         till.advance(LATER)
         with ThreadPoolExecutor(3) as pool:
-            assert all(one.ok for one in pool.map(lambda one: one.budgets.verify(whole=False), processes))
-    assert till.budgets.verify(whole=False).attempts == 0
+            assert all(
+                one.ok for one in pool.map(lambda one: one.budgets.verify(LOCAL_OPERATOR, whole=False), processes)
+            )
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).attempts == 0
     stretches = till.rows(Stretch)
     assert len({one.begins_after for one in stretches}) == len(stretches)
     assert {one.ends_with for one in stretches} >= {one.begins_after for one in stretches} - {""}
-    assert till.budgets.verify().ok
+    assert till.budgets.verify(LOCAL_OPERATOR).ok
 
 
 def test_small_pieces_add_up_as_well(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,14 +224,14 @@ def test_small_pieces_add_up_as_well(till: Till, monkeypatch: pytest.MonkeyPatch
     other.recovery.heartbeat()
     assert other.recovery.run() == 1
     till.advance(LATER)
-    assert till.budgets.verify().ok
+    assert till.budgets.verify(LOCAL_OPERATOR).ok
     walk.end(call, 30)
     walk.close()
 
-    assert till.budgets.verify(whole=False).ok
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
     till.advance(LATER)
-    assert till.budgets.verify(whole=False).ok
-    assert till.budgets.verify().ok
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
+    assert till.budgets.verify(LOCAL_OPERATOR).ok
     assert len(till.rows(Stretch)) >= 4
 
 
@@ -322,7 +324,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def adds_up(self) -> None:
         """The ledger explains every account, reservations what is held, and nothing is negative."""
-        assert self.till.budgets.verify(whole=False).ok
+        assert self.till.budgets.verify(LOCAL_OPERATOR, whole=False).ok
         assert self.till.is_sound()
 
     def teardown(self) -> None:

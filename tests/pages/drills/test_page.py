@@ -173,7 +173,7 @@ def test_a_drill_that_ended_by_itself_says_so(
     for _ in range(2):
         [row] = open_page("drills").dataframe[0].value.to_dict("records")
         assert (row["End"], row["Ended, UTC"]) == ("by itself", "Mar 04, 12:08")
-        proctor.drills.end_lapsed()
+        proctor.drills.end_expired()
 
 
 def test_attempts_of_a_drill_are_marked(proctor: Runtime, open_page: Open) -> None:

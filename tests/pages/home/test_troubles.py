@@ -151,7 +151,7 @@ def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Ope
     builders.save(proctor.store, builders.tenant("Acme", NOW), [builders.generation(NOW)])
     assert not [one for one in open_page("home").warning if "books" in one.proto.title]
 
-    assert not proctor.budgets.verify().ok, "the call has a cost, and no attempt that had it"
+    assert not proctor.budgets.verify(LOCAL_OPERATOR).ok, "the call has a cost, and no attempt that had it"
     [notice] = [one for one in open_page("home").warning if "books" in one.proto.title]
 
     assert "differ by" in notice.proto.title
