@@ -18,7 +18,7 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.faults import Drill, Fault
 from core.principals import Permission, Principal
-from core.settings import PROVIDERS, provider_of
+from core.servers import RECIPES, is_provider, provider_of
 from core.store import FOR_CHANGE, Store
 from core.tables import FireDrill, Tenant
 from core.visibility import present, visible
@@ -256,13 +256,13 @@ def concerning(session: Session, tenant: Tenant) -> tuple[Drill, ...]:
 def _target(target: str) -> tuple[str, str]:
     """Return provider and model of ``provider``, ``provider/model``, or nothing."""
     target = target.strip()
-    if not target or target in PROVIDERS:
+    if not target or is_provider(target):
         return target, ""
     try:
         return provider_of(target)
     except ValueError:
         raise Invalid(
-            f"{target!r} is neither a provider ({', '.join(PROVIDERS)}) nor a model written as provider/name."
+            f"{target!r} is neither a provider ({', '.join(RECIPES)}) nor a model written as provider/name."
         ) from None
 
 

@@ -35,7 +35,7 @@ from core.record import Backlog, Recorder, Recovery
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
-from core.settings import REMOTE, Settings, load
+from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
 from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
@@ -227,7 +227,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
-        name: partial(load_provider, name, settings) for name in REMOTE if settings.has_provider(name)
+        name: partial(load_provider, name, settings)
+        for name in settings.remote_providers
+        if settings.has_provider(name)
     }
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)

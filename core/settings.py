@@ -4,95 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 from core.errors import Misconfigured
+from core.servers import PROVIDERS, REMOTE, Server, named_servers, provider_of
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderListing:
-    """What everybody knows of a provider before anybody calls it."""
-
-    variable: str
-    """What sets it up."""
-    hint: str = ""
-    """What else does, as Markdown that follows the variable's name."""
-    families: tuple[str, ...] = ()
-    """How the names of its models begin, so that they need not say whose they are."""
-    address: str = ""
-    """Where it is, unless ``NAME_BASE_URL`` says otherwise; empty: only where that says."""
-    first_model: str = ""
-    """The model that is asked where nobody has said which."""
-    is_remote: bool = True
-    has_public_prices: bool = False
-    """What another server's models cost, nobody but its operator knows."""
-
-
-PROVIDERS: Mapping[str, ProviderListing] = {
-    "openai": ProviderListing(
-        variable="OPENAI_API_KEY",
-        hint=", or `OPENAI_BASE_URL` for another server that speaks its dialect",
-        families=("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
-        address="https://api.openai.com",
-        first_model="gpt-4o-mini",
-        has_public_prices=True,
-    ),
-    "anthropic": ProviderListing(
-        variable="ANTHROPIC_API_KEY",
-        families=("claude-",),
-        address="https://api.anthropic.com",
-        first_model="claude-haiku-4-5",
-        has_public_prices=True,
-    ),
-    "compatible": ProviderListing(
-        variable="COMPATIBLE_BASE_URL",
-        hint=", with `COMPATIBLE_API_KEY` if it wants one",
-    ),
-    "local": ProviderListing(
-        variable="LOCAL_MODEL",
-        hint=": auto runs it where no provider has a key",
-        families=("smollm2",),
-        first_model="smollm2",
-        is_remote=False,
-    ),
-}
-"""Every provider, in the order in which they are named and tried: each is a file in ``core/providers``."""
-REMOTE = tuple(name for name, listed in PROVIDERS.items() if listed.is_remote)
-
-
-def provider_of(model: str) -> tuple[str, str]:
-    """Split a model into its provider and its name.
-
-    *model* is ``provider/name``, or a bare name whose provider follows from its family.
-
-    Raises:
-        ValueError: neither; the message says how to write it.
-
-    """
-    provider, slash, name = model.partition("/")
-    if slash and name and provider in PROVIDERS:
-        return provider, name
-    bare = model.lower()
-    for owner, listed in PROVIDERS.items():
-        if bare.startswith(listed.families):
-            return owner, model
-    raise ValueError(
-        f"{model!r} does not name a provider; write it as provider/name with one of {', '.join(PROVIDERS)}"
-    )
 
 
 def _full_model_name(value: object) -> object:
@@ -110,13 +48,41 @@ class _SecretFiles(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
-        path = self.env_vars.get(f"{field_name}_file")
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{field_name.upper()}_FILE names {path!r}, which cannot be read: {error}.") from None
+        return _secret_file(field_name.upper(), self.env_vars), field_name, False
+
+
+def _secret_file(name: str, environment: Mapping[str, str | None]) -> str | None:
+    path = environment.get(f"{name.lower()}_file")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE names {path!r}, which cannot be read: {error}.") from None
+
+
+class _NamedServers(PydanticBaseSettingsSource):
+    """``PROVIDERS`` lists servers; what each of them is stands in variables that begin with its name."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *sources: EnvSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._sources = sources
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        names = self._variable("PROVIDERS")
+        return {"providers": named_servers(names, self._variable)} if names else {}
+
+    def _variable(self, name: str) -> str | None:
+        """Return the value of a variable: from the environment, else from the file that it names, else from .env."""
+        environment, *others = (source.env_vars for source in self._sources)
+        found = environment.get(name.lower())
+        if found is None:
+            found = _secret_file(name, environment)
+        return found or next((value for one in others if (value := one.get(name.lower()))), None)
 
 
 class Settings(BaseSettings):
@@ -140,6 +106,8 @@ class Settings(BaseSettings):
     """A third server that speaks OpenAI's dialect, used beside OpenAI as provider ``compatible``."""
     compatible_api_key: SecretStr | None = None
     """Key for the server at ``COMPATIBLE_BASE_URL``."""
+    providers: Annotated[Mapping[str, Server], NoDecode] = {}
+    """Servers beside these, by their names: ``groq``, or ``groq-eu`` for a second one of its kind."""
     model_primary: ModelName | None = None
     """Who answers first. Without it: the first provider that has a key, else the local model."""
     model_fallback: ModelName | None = None
@@ -235,6 +203,19 @@ class Settings(BaseSettings):
             raise ValueError("it must start with redis://, rediss:// or unix://")
         return value
 
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _servers(cls, value: object) -> object:
+        return {} if isinstance(value, str) else value  # the list itself: _NamedServers has read it
+
+    @field_validator("model_primary", "model_fallback")
+    @classmethod
+    def _is_set_up(cls, value: str | None, info: ValidationInfo) -> str | None:
+        named = (value or "").partition("/")[0]
+        if named and named not in PROVIDERS and named not in info.data.get("providers", {}):
+            raise ValueError(f"{value!r} does not name a provider that is set up; add {named} to PROVIDERS")
+        return value
+
     @field_validator(*(f"{name}_base_url" for name in REMOTE))
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
@@ -253,7 +234,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over secret files, and those over ``.env``."""
         del file_secret_settings  # pydantic's folder of secrets is not used: NAME_FILE is
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+        files = _SecretFiles(settings_cls)
+        read = [source for source in (env_settings, dotenv_settings) if isinstance(source, EnvSettingsSource)]
+        return init_settings, _NamedServers(settings_cls, *read), env_settings, files, dotenv_settings
 
     @property
     def backlog_folder(self) -> Path:
@@ -266,20 +249,29 @@ class Settings(BaseSettings):
 
     def has_provider(self, name: str) -> bool:
         """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""
+        if name in self.providers:
+            return True
         if name not in REMOTE:
-            return self.runs_local_model
+            return name == "local" and self.runs_local_model
         has_key = bool(PROVIDERS[name].address) and getattr(self, f"{name}_api_key") is not None
-        return has_key or self.base_url(name) is not None
+        return has_key or getattr(self, f"{name}_base_url") is not None
 
-    def base_url(self, name: str) -> str | None:
-        """Return where a remote provider is, if it is not where everybody finds it."""
-        return getattr(self, f"{name}_base_url")
+    @property
+    def remote_providers(self) -> tuple[str, ...]:
+        """Every provider that is not the local model, set up or not: those that are always named, then the others."""
+        return (*REMOTE, *self.providers)
+
+    def address(self, name: str) -> str:
+        """Return where a remote provider is; empty where nobody has said it."""
+        if name in self.providers:
+            return self.providers[name].address
+        return getattr(self, f"{name}_base_url") or PROVIDERS[name].address
 
     @property
     def runs_local_model(self) -> bool:
         """Whether a small model is to be served by a child process."""
         if self.local_model == "auto":
-            remote = any(self.has_provider(name) for name in REMOTE)
+            remote = any(self.has_provider(name) for name in self.remote_providers)
             named = any((model or "").startswith("local/") for model in (self.model_primary, self.model_fallback))
             return named or not remote
         return self.local_model != "off"
@@ -291,9 +283,10 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(model for model in (primary, self.model_fallback) if model))
 
     def _first_model(self) -> str:
-        firsts = ((name, listed.first_model) for name, listed in PROVIDERS.items() if listed.first_model)
+        firsts = [(name, listed.first_model) for name, listed in PROVIDERS.items() if listed.first_model]
         *tried, last = firsts
-        return "/".join(next((one for one in tried if self.has_provider(one[0])), last))
+        named = [(name, server.models[0]) for name, server in self.providers.items() if server.models]
+        return "/".join(next((one for one in (*tried, *named) if self.has_provider(one[0])), last))
 
 
 def load(env_file: Path | None = ROOT / ".env") -> Settings:

@@ -13,7 +13,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from core.clock import Clock
-from core.settings import PROVIDERS, REMOTE, Settings
+from core.settings import Settings
 
 EVERY_SECONDS = 30.0
 HOLDS_SECONDS = 60.0
@@ -71,9 +71,9 @@ class Reachability:
 
 def _addresses(settings: Settings) -> Mapping[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
-    for name in REMOTE:
+    for name in settings.remote_providers:
         if settings.has_provider(name):
-            parts = urlsplit(settings.base_url(name) or PROVIDERS[name].address)
+            parts = urlsplit(settings.address(name))
             found[name] = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     return found
 

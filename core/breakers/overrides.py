@@ -14,7 +14,7 @@ from core.breakers.rule import BreakerState, Name
 from core.clock import Clock
 from core.errors import Invalid
 from core.principals import Permission, Principal
-from core.settings import provider_of
+from core.servers import provider_of
 from core.store import FOR_CHANGE, Store
 from core.tables import BreakerOverride
 

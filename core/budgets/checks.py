@@ -14,7 +14,7 @@ from core.budgets.periods import Period, Span
 from core.budgets.terms import Scope, dollars
 from core.errors import Invalid
 from core.pricing import NANO
-from core.settings import PROVIDERS
+from core.servers import RECIPES, is_provider
 from core.tables import Budget
 
 MOST_NANO_USD = 1_000_000_000 * NANO
@@ -36,9 +36,9 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
     if (kind is Scope.TENANT) == bool(name):
         raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
     provider, _, model = name.partition("/")
-    if kind is Scope.MODEL and not (provider in PROVIDERS and model):  # any other word would govern nothing
+    if kind is Scope.MODEL and not (is_provider(provider) and model):  # any other word would govern nothing
         raise Invalid(
-            f"A model is written provider/name, with one of {', '.join(PROVIDERS)}, such as openai/gpt-4o; "
+            f"A model is written provider/name, with one of {', '.join(RECIPES)}, such as openai/gpt-4o; "
             f"this is {name!r}."
         )
     return kind, kind.named(name)

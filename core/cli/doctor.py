@@ -127,14 +127,14 @@ def _chores(store: Store) -> Iterator[Check]:
 
 
 def _providers(settings: Settings) -> Iterator[Check]:
-    from core.settings import PROVIDERS, REMOTE  # noqa: PLC0415
+    from core.servers import PROVIDERS  # noqa: PLC0415
 
-    for name in REMOTE:
+    for name in settings.remote_providers:
         if settings.has_provider(name):
             yield Check(name, Health.OK, "It is set up.")
         else:
             yield Check(name, Health.OK, f"It is not set up; {PROVIDERS[name].variable} would.")
-    if not any(settings.has_provider(name) for name in PROVIDERS):
+    if not any(settings.has_provider(name) for name in (*PROVIDERS, *settings.providers)):
         yield Check("providers", Health.FAILED, "Nobody can answer: set a provider's key, or LOCAL_MODEL=on.")
 
 

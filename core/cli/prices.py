@@ -238,7 +238,7 @@ def list_repricings(runtime: Runtime, repricing: str | None) -> Output:
 
 
 def _model(model: str) -> tuple[str, str]:
-    from core.settings import provider_of  # noqa: PLC0415
+    from core.servers import provider_of  # noqa: PLC0415
 
     try:
         return provider_of(model)

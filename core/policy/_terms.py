@@ -17,7 +17,7 @@ from core.faults import Drill
 from core.flags import Evaluation, Flag
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
-from core.settings import REMOTE
+from core.servers import recipe_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Policy:
                 continue
             if rule == "refuse":
                 found[one.name] = "calls without a price are refused here"
-            elif one.provider in REMOTE and (paying := next((b for b in hard if b.pays_for(one.name)), None)):
+            elif _sends_bills(one.provider) and (paying := next((b for b in hard if b.pays_for(one.name)), None)):
                 found[one.name] = f"{paying.name} is hard, so it cannot pay for what nobody can count"
         return found
 
@@ -126,3 +126,8 @@ class Policy:
                 "modes": {one.name: one.mode for one in route.candidates if one.mode},
             },
         }
+
+
+def _sends_bills(provider: str) -> bool:
+    recipe = recipe_of(provider)
+    return recipe is None or recipe.is_remote

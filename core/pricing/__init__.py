@@ -5,7 +5,7 @@ knows is unpriced: ``None``, never 0.
 """
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
-from core.pricing._families import VENDORS, canonical_name, family_name, family_of
+from core.pricing._families import canonical_name, family_name, family_of, has_list
 from core.pricing._listed import SOURCE, listed
 from core.pricing._money import NANO, Cost, PossibleBilling, Price, Usage, as_dollars, billing, nano_usd, usd
 from core.pricing._names import MOST_NAMES, bare_name, other_names
@@ -19,7 +19,6 @@ __all__ = [
     "NANO",
     "SOURCE",
     "UNPRICED_DAYS",
-    "VENDORS",
     "Cost",
     "OverrideKind",
     "OverridingPrice",
@@ -39,6 +38,7 @@ __all__ = [
     "canonical_name",
     "family_name",
     "family_of",
+    "has_list",
     "listed",
     "nano_usd",
     "other_names",

@@ -9,11 +9,12 @@ from typing import Any
 
 from core.errors import Invalid
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
-from core.pricing._families import VENDORS
+from core.pricing._families import has_list
 from core.pricing._listed import listed
 from core.pricing._money import as_dollars, nano_usd
+from core.pricing._names import maker_of
 from core.pricing._terms import Rates
-from core.settings import PROVIDERS
+from core.servers import RECIPES, is_provider
 from core.tables import PriceOverride
 
 MOST_USD_PER_MTOK = 100_000
@@ -49,8 +50,8 @@ def checked(
 
     """
     provider, model = provider.strip(), model.strip()
-    if provider not in PROVIDERS:
-        raise Invalid(f"The provider is one of {', '.join(PROVIDERS)}; this is {provider!r}.")
+    if not is_provider(provider):
+        raise Invalid(f"The provider is one of {', '.join(RECIPES)}; this is {provider!r}.")
     if not model or len(model) > _LONGEST_NAME or not model.isprintable() or any(map(str.isspace, model)):
         raise Invalid("The model is the name that its provider has for it, or * for every model of the provider.")
     if from_at.tzinfo is None or not _EARLIEST <= from_at < _LATEST:
@@ -104,7 +105,7 @@ def described(override: OverridingPrice) -> dict[str, Any]:
 
 
 def _require_listed(provider: str, model: str, at: datetime) -> None:
-    known = provider in VENDORS if model == ANY_MODEL else listed(provider, model, at.date()) is not None
+    known = has_list(provider) if model == ANY_MODEL else listed(provider, model, at.date()) is not None
     if not known:
         raise Invalid(
             f"The price list knows no price of {provider}/{model} on {at:%Y-%m-%d}, so there is nothing to go back to "
@@ -178,5 +179,5 @@ def _numbers(row: Mapping[str, Any], provider: str) -> Rates:
         cached=fresh if cached is None else nano_usd(cached),
         written=short,
         output=nano_usd(row["output_usd_per_mtok"]),
-        written_1h=-(-short * 8 // 5) if provider == "anthropic" and written is not None else None,
+        written_1h=-(-short * 8 // 5) if maker_of(provider) == "anthropic" and written is not None else None,
     )

@@ -7,6 +7,7 @@ list's own word: ``gpt-4-0125-preview`` is a ``gpt-4-turbo``, ``gpt-5-chat-lates
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -14,10 +15,13 @@ import genai_prices
 from genai_prices.types import ClauseEquals, ModelInfo
 
 from core.pricing._names import bare_name, undated_name
-from core.settings import PROVIDERS
+from core.servers import recipe_of
 
-VENDORS = tuple(name for name, provider in PROVIDERS.items() if provider.has_public_prices)
-"""Providers whose prices are public."""
+
+def has_list(provider: str) -> bool:
+    """Whether some list knows what the models of *provider* cost."""
+    recipe = recipe_of(provider)
+    return recipe is not None and bool(recipe.prices)
 
 
 @lru_cache(maxsize=8192)
@@ -31,7 +35,7 @@ def known_model(provider: str, model: str) -> ModelInfo | None:
 def family_name(provider: str, model: str) -> str:
     """Return the one name of *model*: of all its dates, spellings and aliases. A fine-tuned model is its own."""
     undated = undated_name(provider, model)
-    if provider not in VENDORS or undated.startswith("ft:"):
+    if not has_list(provider) or undated.startswith("ft:"):
         return undated
     listed = _listed_as(provider, undated) or _listed_as(provider, bare_name(provider, model))
     if listed is None:
@@ -54,7 +58,7 @@ def canonical_name(provider: str, model: str) -> str:
     ``gpt-4o-2024-08-06`` is ``gpt-4o``; ``gpt-4o-2024-05-13`` costs something else and stays itself.
     """
     bare, family = bare_name(provider, model), family_name(provider, model)
-    if bare == family or provider not in VENDORS:
+    if bare == family or not has_list(provider):
         return family
     dated, undated = known_model(provider, bare), known_model(provider, family)
     return dated.id if dated is not None and undated is not None and dated.id != undated.id else family
@@ -62,10 +66,19 @@ def canonical_name(provider: str, model: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _listed_as(provider: str, name: str) -> ModelInfo | None:
-    try:
-        return genai_prices.calc_price(genai_prices.Usage(), name, provider_id=provider).model
-    except LookupError:
-        return None
+    recipe = recipe_of(provider)
+    for vendor in recipe.prices if recipe else ():
+        with suppress(LookupError):
+            found = genai_prices.calc_price(genai_prices.Usage(), name, provider_id=vendor).model
+            if _is_by_token(found):
+                return found
+    return None
+
+
+def _is_by_token(model: ModelInfo) -> bool:
+    """Whether *model* costs what its tokens do: who is paid by the second, the letter or the request is not priced."""
+    prices = [one.prices for one in model.prices] if isinstance(model.prices, list) else [model.prices]
+    return all(one.input_mtok is not None and one.output_mtok is not None for one in prices)
 
 
 def _names_in(match: Any) -> Iterator[str]:

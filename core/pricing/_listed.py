@@ -18,10 +18,11 @@ from typing import Any
 
 from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, StartDateConstraint, TieredPrices
 
-from core.pricing._families import VENDORS, family_name, known_model
+from core.pricing._families import family_name, has_list, known_model
 from core.pricing._money import nano_usd
 from core.pricing._names import bare_name, fine_tuned_from
 from core.pricing._terms import ANY_REGION, PriceTerms, Rates, made
+from core.servers import PROVIDERS, recipe_of
 
 SOURCE = f"genai-prices {version('genai-prices')}"
 
@@ -50,7 +51,7 @@ _STANDARD = ("default", "standard")
 @lru_cache(maxsize=2048)
 def listed(provider: str, model: str, day: date) -> PriceTerms | None:
     """Return what the list says a model cost on *day*, by any of its names; ``None`` if it does not know it."""
-    if provider not in VENDORS:
+    if not has_list(provider):
         return None
     found, fine_tuned = known_model(provider, model), _fine_tuned(provider, model, day)
     if found is None or fine_tuned is not None:
@@ -86,8 +87,11 @@ def _fine_tuned(provider: str, model: str, day: date) -> PriceTerms | None:
 
 def _region(provider: str, model: str) -> str:
     """Return the region that costs more; ``*`` for any, empty for none."""
-    if provider == "anthropic":
+    recipe = recipe_of(provider)
+    if recipe is PROVIDERS["anthropic"]:
         return "us"
+    if recipe is not PROVIDERS["openai"]:
+        return ""
     number = _OPENAI_VERSION.match(model)
     is_new = number is not None and (int(number[1]), int(number[2] or 0)) >= _FIRST_REGIONAL
     return ANY_REGION if is_new else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from core.settings import PROVIDERS
+from core.servers import recipe_of
 
 _DATE = re.compile(r"[-@]20\d{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])$")
 _SHORT_DATE = re.compile(r"(?<=[a-z\d])-(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")
@@ -34,7 +34,7 @@ def bare_name(provider: str, model: str) -> str:
     """Return *model* in small letters, without a path before it where the provider's own models have none."""
     lowered = model.strip().lower()
     path, _, name = lowered.rpartition("/")
-    return name if _is_vendor(provider) and "ft:" not in path else lowered
+    return name if maker_of(provider) and "ft:" not in path else lowered
 
 
 @lru_cache(maxsize=8192)
@@ -45,10 +45,10 @@ def undated_name(provider: str, model: str) -> str:
         return name
     name = _LATEST.sub("", name)
     name = _DATE.sub("", name)
-    if not _is_vendor(provider):
+    if not maker_of(provider):
         return name
     name = _SHORT_DATE.sub("", name)
-    if provider == "anthropic":
+    if maker_of(provider) == "anthropic":
         name = _CLAUDE_TURNED.sub(
             lambda found: "-".join(filter(None, ("claude", found[3], found[1], found[2]))), name.replace(".", "-")
         )
@@ -64,6 +64,11 @@ def fine_tuned_from(name: str) -> str:
     return name.split(":")[1] if name.startswith("ft:") else ""
 
 
-def _is_vendor(provider: str) -> bool:
-    known = PROVIDERS.get(provider)
-    return known is not None and known.has_public_prices
+@lru_cache(maxsize=1024)
+def maker_of(provider: str) -> str:
+    """Return who made the models of *provider*, where they have their maker's own names; else an empty text.
+
+    What a cloud calls Claude is its own: ``eu.anthropic.claude-haiku-4-5-20251001-v1:0`` has a price of its own there.
+    """
+    recipe = recipe_of(provider)
+    return recipe.rules if recipe is not None and recipe.has_makers_names else ""

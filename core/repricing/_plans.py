@@ -15,7 +15,7 @@ from sqlmodel import col
 from core.budgets import Scope
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost, family_name
-from core.settings import PROVIDERS
+from core.servers import RECIPES, is_provider
 from core.store import FOR_CHANGE
 from core.tables import Account, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
 
@@ -109,8 +109,8 @@ def check(scope: RepricingScope) -> None:
         Invalid: it cannot; the message says what to write instead.
 
     """
-    if scope.provider not in PROVIDERS:
-        raise Invalid(f"The provider is one of {', '.join(PROVIDERS)}; this is {scope.provider!r}.")
+    if not is_provider(scope.provider):
+        raise Invalid(f"The provider is one of {', '.join(RECIPES)}; this is {scope.provider!r}.")
     if not scope.model.strip():
         raise Invalid("Name the model whose calls are to be re-priced, or * for every model of the provider.")
     if scope.starts_at.tzinfo is None or scope.ends_at.tzinfo is None:

@@ -10,7 +10,8 @@ from typing import Any
 from core.attempts import Candidate, Cause
 from core.errors import Invalid
 from core.providers import parameters
-from core.settings import Settings, provider_of
+from core.servers import provider_of
+from core.settings import Settings
 
 MODES = ("tools", "json_schema", "json", "md_json")
 CANDIDATE_FIELDS = (

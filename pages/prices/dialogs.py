@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.pricing import OverrideKind, OverridingPrice
 from core.repricing import RepricingPreview, RepricingScope
-from core.settings import PROVIDERS
 from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.choices import EVERYONE
@@ -37,8 +36,10 @@ _PREVIEW = "repricing_preview"
 def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datetime | None = None) -> None:
     """Ask what a model costs from a time on, and say what follows."""
     left, right = st.columns([1, 2], gap="small")
-    at = list(PROVIDERS).index(model[0]) if model else 0
-    provider = left.selectbox("Provider", PROVIDERS, index=at, key="price_provider")
+    settings = visit.runtime.settings
+    there = (*settings.remote_providers, "local")
+    known = [model[0], *(one for one in there if one != model[0])] if model else list(there)
+    provider = left.selectbox("Provider", known, key="price_provider")
     name = right.text_input(
         "Model",
         model[1] if model else "",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.breakers import BreakerView
 from core.routes import RouteView
-from core.settings import PROVIDERS
+from core.servers import PROVIDERS
 from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.frames import pd, table

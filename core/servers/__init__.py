@@ -1,0 +1,32 @@
+"""Whom we can call: what everybody knows of each kind of provider, and the servers that a deployment names beside them.
+
+A provider's name says its kind: ``groq``, or ``groq-eu`` for a second one. So prices, families and rules follow from
+the name alone, in every process, and go on holding for calls whose server is no longer set up.
+"""
+
+from core.servers._named import Server, named_servers
+from core.servers._recipes import Authentication, Dialect, Recipe
+from core.servers._vendors import (
+    PROVIDERS,
+    RECIPES,
+    REMOTE,
+    is_provider,
+    provider_of,
+    provider_word,
+    recipe_of,
+)
+
+__all__ = [
+    "PROVIDERS",
+    "RECIPES",
+    "REMOTE",
+    "Authentication",
+    "Dialect",
+    "Recipe",
+    "Server",
+    "is_provider",
+    "named_servers",
+    "provider_of",
+    "provider_word",
+    "recipe_of",
+]

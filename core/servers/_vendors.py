@@ -1,0 +1,234 @@
+"""The kinds of providers, and which of them a name means. What is published of each was read on 2026-11-28."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from core.servers._recipes import Recipe
+
+PROVIDERS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "openai": Recipe(
+            title="OpenAI",
+            variable="OPENAI_API_KEY",
+            hint=", or `OPENAI_BASE_URL` for another server that speaks its dialect",
+            families=("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
+            address="https://api.openai.com",
+            first_model="gpt-4o-mini",
+            has_makers_names=True,
+            prices=("openai",),
+            rules="openai",
+            other_dialects=("responses",),
+            documentation="https://platform.openai.com/docs/api-reference",
+        ),
+        "anthropic": Recipe(
+            title="Anthropic",
+            variable="ANTHROPIC_API_KEY",
+            families=("claude-",),
+            address="https://api.anthropic.com",
+            first_model="claude-haiku-4-5",
+            has_makers_names=True,
+            prices=("anthropic",),
+            dialect="messages",
+            rules="anthropic",
+            parameters=("temperature", "top_p", "top_k", "reasoning_effort"),
+            documentation="https://platform.claude.com/docs/en/api/messages",
+        ),
+        "compatible": Recipe(
+            title="A server that speaks one of the dialects",
+            variable="COMPATIBLE_BASE_URL",
+            hint=", with `COMPATIBLE_API_KEY` if it wants one",
+            other_dialects=("responses", "messages"),
+            needs=("base_url",),
+        ),
+        "local": Recipe(
+            title="The local model",
+            variable="LOCAL_MODEL",
+            hint=": auto runs it where no provider has a key",
+            families=("smollm2",),
+            first_model="smollm2",
+            is_remote=False,
+            rules="local",
+            modes=("json_schema",),
+            parts=(),
+        ),
+    }
+)
+"""The providers that are always named, set up or not, in the order in which they are named and tried."""
+
+_CLAUDE = ("temperature", "top_p", "top_k", "reasoning_effort")
+_OPEN_MODELS = ("temperature", "top_p", "seed", "reasoning_effort")
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        **PROVIDERS,
+        "azure": Recipe(
+            title="Azure OpenAI",
+            has_makers_names=True,
+            prices=("azure", "openai"),
+            other_dialects=("responses",),
+            authentication="api-key",
+            needs=("base_url",),
+            rules="openai",
+            documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+            note="A model is the name of a deployment; one that is named as its model finds its price.",
+        ),
+        "gemini": Recipe(
+            title="Gemini, by its compatible endpoint",
+            address="https://generativelanguage.googleapis.com/v1beta/openai",
+            prices=("google",),
+            wants_key=True,
+            parameters=("temperature", "top_p", "reasoning_effort"),
+            parts=("image",),
+            documentation="https://ai.google.dev/gemini-api/docs/openai",
+        ),
+        "vertex": Recipe(
+            title="Vertex AI, by its compatible endpoint",
+            address="https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/endpoints/openapi",
+            prices=("google",),
+            authentication="google",
+            needs=("region", "project"),
+            extra="vertex",
+            parameters=("temperature", "top_p", "reasoning_effort"),
+            parts=("image",),
+            documentation="https://cloud.google.com/vertex-ai/generative-ai/docs/start/openai",
+            note="Models are named with their publisher: google/gemini-2.5-flash.",
+        ),
+        "vertex-claude": Recipe(
+            title="Claude on Vertex AI",
+            address="https://{region}-aiplatform.googleapis.com/v1",
+            prices=("google", "anthropic"),
+            dialect="messages",
+            authentication="google",
+            needs=("region", "project"),
+            extra="vertex",
+            rules="anthropic",
+            modes=("tools", "json", "md_json"),
+            parameters=_CLAUDE,
+            documentation="https://platform.claude.com/docs/en/api/claude-on-vertex-ai",
+        ),
+        "bedrock": Recipe(
+            title="Claude on Amazon Bedrock",
+            address="https://bedrock-runtime.{region}.amazonaws.com",
+            prices=("aws", "anthropic"),
+            dialect="messages",
+            authentication="aws",
+            needs=("region",),
+            extra="bedrock",
+            rules="anthropic",
+            modes=("tools", "json", "md_json"),
+            parameters=_CLAUDE,
+            documentation="https://platform.claude.com/docs/en/api/claude-on-amazon-bedrock",
+        ),
+        "openrouter": Recipe(
+            title="OpenRouter",
+            address="https://openrouter.ai/api/v1",
+            prices=("openrouter",),
+            wants_key=True,
+            parameters=(*_OPEN_MODELS, "verbosity"),
+            documentation="https://openrouter.ai/docs/api-reference/overview",
+        ),
+        "groq": Recipe(
+            title="Groq",
+            address="https://api.groq.com/openai/v1",
+            prices=("groq",),
+            wants_key=True,
+            parameters=_OPEN_MODELS,
+            parts=("image",),
+            documentation="https://console.groq.com/docs/openai",
+        ),
+        "mistral": Recipe(
+            title="Mistral",
+            address="https://api.mistral.ai/v1",
+            prices=("mistral",),
+            wants_key=True,
+            parameters=("temperature", "top_p", "seed"),
+            renamed=MappingProxyType({"seed": "random_seed"}),
+            parts=("image",),
+            takes_stream_options=False,
+            documentation="https://docs.mistral.ai/api",
+        ),
+        "xai": Recipe(
+            title="xAI",
+            address="https://api.x.ai/v1",
+            prices=("x-ai",),
+            wants_key=True,
+            other_dialects=("responses",),
+            parameters=_OPEN_MODELS,
+            parts=("image",),
+            documentation="https://docs.x.ai/docs/api-reference",
+        ),
+        "deepseek": Recipe(
+            title="DeepSeek",
+            address="https://api.deepseek.com",
+            prices=("deepseek",),
+            wants_key=True,
+            modes=("tools", "json", "md_json"),
+            parameters=("temperature", "top_p"),
+            parts=(),
+            documentation="https://api-docs.deepseek.com",
+        ),
+        "vllm": Recipe(
+            title="vLLM",
+            needs=("base_url",),
+            other_dialects=("responses", "messages"),
+            parameters=_OPEN_MODELS,
+            parts=("image",),
+            documentation="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+        ),
+        "ollama": Recipe(
+            title="Ollama",
+            address="http://localhost:11434/v1",
+            parameters=_OPEN_MODELS,
+            parts=("image",),
+            modes=("json_schema", "tools", "json", "md_json"),
+            documentation="https://github.com/ollama/ollama/blob/main/docs/openai.md",
+            note="It cuts what is longer than its context without a word: set OLLAMA_CONTEXT_LENGTH there.",
+        ),
+    }
+)
+"""Every kind of provider. A server's name is one of these, or one of these with a dash and a word behind it."""
+REMOTE = tuple(name for name, recipe in PROVIDERS.items() if recipe.is_remote)
+
+
+@lru_cache(maxsize=4096)
+def recipe_of(name: str) -> Recipe | None:
+    """Return the kind that a provider's *name* says: of ``vertex-claude-eu`` that is ``vertex-claude``."""
+    kind = name
+    while kind not in RECIPES:
+        kind, dash, _ = kind.rpartition("-")
+        if not dash:
+            return None
+    return RECIPES[kind] if name == kind or provider_word(name) else None
+
+
+def provider_word(name: str) -> bool:
+    """Whether *name* is written as the name of a server is: small letters, digits and single dashes."""
+    parts = name.split("-")
+    return len(name) <= 40 and name.isascii() and all(part.isalnum() and part == part.lower() for part in parts)
+
+
+def is_provider(name: str) -> bool:
+    """Whether *name* may be a provider's; whether one is set up here, the settings know."""
+    return recipe_of(name) is not None
+
+
+def provider_of(model: str) -> tuple[str, str]:
+    """Split a model into its provider and its name.
+
+    *model* is ``provider/name``, or a bare name whose provider follows from its family.
+
+    Raises:
+        ValueError: neither; the message says how to write it.
+
+    """
+    provider, slash, name = model.partition("/")
+    if slash and name and is_provider(provider):
+        return provider, name
+    bare = model.lower()
+    for owner, recipe in PROVIDERS.items():
+        if recipe.families and bare.startswith(recipe.families):
+            return owner, model
+    raise ValueError(f"{model!r} does not name a provider; write it as provider/name with one of {', '.join(RECIPES)}")
