@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from core.errors import Misconfigured
-from core.servers import PROVIDERS, REMOTE, Server, named_servers, provider_of
+from core.servers import PROVIDERS, REMOTE, Server, keys_of, named_servers, provider_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,8 +73,11 @@ class _NamedServers(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        names = self._variable("PROVIDERS")
-        return {"providers": named_servers(names, self._variable)} if names else {}
+        try:
+            names = self._variable("PROVIDERS")
+            return {"providers": named_servers(names, self._variable)} if names else {}
+        except ValueError as error:
+            raise SettingsError("PROVIDERS cannot be read") from error
 
     def _variable(self, name: str) -> str | None:
         """Return the value of a variable: from the environment, else from the file that it names, else from .env."""
@@ -208,6 +211,13 @@ class Settings(BaseSettings):
     def _servers(cls, value: object) -> object:
         return {} if isinstance(value, str) else value  # the list itself: _NamedServers has read it
 
+    @field_validator(*(f"{name}_api_key" for name in REMOTE))
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            keys_of("it", value.get_secret_value())
+        return value
+
     @field_validator("model_primary", "model_fallback")
     @classmethod
     def _is_set_up(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -260,6 +270,12 @@ class Settings(BaseSettings):
     def remote_providers(self) -> tuple[str, ...]:
         """Every provider that is not the local model, set up or not: those that are always named, then the others."""
         return (*REMOTE, *self.providers)
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """Return the keys of one of the providers that are always named; a made-up one where there is none."""
+        key: SecretStr | None = getattr(self, f"{name}_api_key")
+        given = keys_of(f"{name.upper()}_API_KEY", key.get_secret_value()) if key else ()
+        return tuple(one.get_secret_value() for one in given) or ("unused",)
 
     def address(self, name: str) -> str:
         """Return where a remote provider is; empty where nobody has said it."""

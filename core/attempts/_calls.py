@@ -105,13 +105,19 @@ class Calls:
         problems: tuple[FieldProblem, ...] = (),
     ) -> None:
         """Take in a call that was answered; *valid* is ``None`` where the answer could not be judged."""
+        self._note(answer)
         self._tell_breaker(call, answer, valid=valid)
         self._write(call, answer, outcome, code=code, detail=detail or _named(problems), problems=problems)
 
     def failed(self, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer to read."""
+        self._note(error.answer)
         self._tell_breaker(call, error)
         self._write(call, error.answer, error.outcome, error=error, code=error.code, detail=error.message)
+
+    def _note(self, answer: Answer) -> None:
+        if answer.remark:
+            self._bookkeeper.note("asked", answer.remark)
 
     def _tell_breaker(self, call: ProviderCall, came: Answer | ProviderError, *, valid: bool | None = None) -> None:
         """Tell the breaker of the one who was called how the call ended, and whether its answer was *valid*.

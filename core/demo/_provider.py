@@ -140,6 +140,7 @@ class ScriptedProvider:
         self.name = name
         self._stage = stage
         self._adapter: Provider = OpenAI(name=name, api_key="unused")
+        self.dialects = self._adapter.dialects
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""

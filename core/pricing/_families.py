@@ -69,16 +69,8 @@ def _listed_as(provider: str, name: str) -> ModelInfo | None:
     recipe = recipe_of(provider)
     for vendor in recipe.prices if recipe else ():
         with suppress(LookupError):
-            found = genai_prices.calc_price(genai_prices.Usage(), name, provider_id=vendor).model
-            if _is_by_token(found):
-                return found
+            return genai_prices.calc_price(genai_prices.Usage(), name, provider_id=vendor).model
     return None
-
-
-def _is_by_token(model: ModelInfo) -> bool:
-    """Whether *model* costs what its tokens do: who is paid by the second, the letter or the request is not priced."""
-    prices = [one.prices for one in model.prices] if isinstance(model.prices, list) else [model.prices]
-    return all(one.input_mtok is not None and one.output_mtok is not None for one in prices)
 
 
 def _names_in(match: Any) -> Iterator[str]:

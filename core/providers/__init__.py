@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
 from core.schema_forms import SchemaForm
+from core.servers import Dialect
 from core.settings import Settings
 from core.tables import Outcome
 from core.validation import Effort
@@ -105,6 +106,8 @@ class Answer:
     """Whether the usage is the whole call's. One that was told at the beginning only is a part of it."""
     ttft_seconds: float | None = None
     """From sending to the first piece of content; known for streams only."""
+    remark: str = ""
+    """A sentence for the decision trace, where something was unusual about how the provider was asked."""
     raw: Any = field(default=None, repr=False)
     """The vendor's object, for reading and asking again."""
 
@@ -167,7 +170,10 @@ class ProviderError(Exception):
 
 
 def load(name: str, settings: Settings) -> Provider:
-    """Return the provider that the file *name* in this folder builds from *settings*."""
+    """Return the provider *name*: the file of this name in this folder builds it, or what its dialect says."""
+    if (server := settings.providers.get(name)) is not None:
+        file = "anthropic" if server.dialect == "messages" else "openai"
+        return import_module(f"core.providers.{file}").named(server)
     return import_module(f"core.providers.{name}").provider(settings)
 
 
@@ -374,6 +380,11 @@ class Provider(Protocol):
     """A vendor."""
 
     name: str
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """Which wires it speaks: a call in one of these needs no translation."""
+        ...
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation. Does no I/O.

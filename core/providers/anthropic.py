@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any
 
 import anthropic
@@ -18,25 +19,19 @@ from core.messages import Message, media_of
 from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
 from core.providers._calling import body_told
-from core.providers._dialect import (
-    MODES,
-    NO_TIMEOUT,
-    Told,
-    Wire,
-    ask_again,
-    frame,
-    in_messages,
-    schema_form,
-    without_answer,
-)
+from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
+from core.providers._identities import Identity, KeyHeader, identity_of
+from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
 from core.providers._messages import framed, in_blocks, messages_of, sent_by, stable_of, unpaid_bytes, varying_of
 from core.providers._usage import anthropic_usage, most_told
+from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
 from core.providers.reading.parts import part, word
 from core.providers.reading.verdict import read_as
 from core.schema_forms import SchemaForm
+from core.servers import RECIPES, Dialect, Recipe, Server
 from core.settings import Settings
 from core.validation import Effort
 
@@ -47,24 +42,47 @@ _MARK: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
 class Anthropic:
     """Anthropic, or a server that speaks its dialect."""
 
-    name = "anthropic"
+    dialects: tuple[Dialect, ...] = ("messages",)
 
-    def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "anthropic",
+        api_key: str,
+        base_url: str | None = None,
+        keys: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        identity: Identity | None = None,
+        cloud: Callable[..., Any] | None = None,
+        recipe: Recipe = RECIPES["anthropic"],
+    ) -> None:
+        self.name = name
         self._is_anthropic = base_url is None
         """Only of Anthropic itself is it known that nothing is changed on the way, such as what is cached."""
+        self._recipe = recipe
+        more: Mapping[str, Any] = {"default_headers": headers, "max_retries": 0, "timeout": NO_TIMEOUT}
         self._wire = Wire(
-            self.name,
+            name,
             anthropic,
-            lambda http: anthropic.AsyncAnthropic(
-                api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
+            lambda http: (
+                cloud(base_url=base_url, http_client=http, **more)
+                if cloud is not None
+                else anthropic.AsyncAnthropic(api_key=api_key, base_url=base_url, http_client=http, **more)
             ),
-            "request-id",
-            key=api_key,
+            "x-amzn-requestid" if recipe.authentication == "aws" else "request-id",
+            keys=Keyring(name, keys or (api_key,)),
+            identity=identity or (KeyHeader("bearer") if len(keys) > 1 else None),
+            sends_objects=cloud is not None,
         )
+
+    @property
+    def resting_keys(self) -> Sequence[RestingKey]:
+        """Those of its keys that it turned away, and that rest."""
+        return self._wire.keys.resting
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""
-        form = schema_form(ask.response_model, self.name, ask.mode or "tools")
+        form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._recipe.modes[0])
         return _Conversation(self._wire, ask, form, is_anthropic=self._is_anthropic)
 
     async def close(self) -> None:
@@ -74,8 +92,37 @@ class Anthropic:
 
 def provider(settings: Settings) -> Anthropic:
     """Return Anthropic as *settings* describe it."""
-    key = settings.anthropic_api_key
-    return Anthropic(api_key=key.get_secret_value() if key else "unused", base_url=settings.anthropic_base_url)
+    keys = settings.keys("anthropic")
+    return Anthropic(api_key=keys[0], keys=keys, base_url=settings.anthropic_base_url)
+
+
+def named(server: Server) -> Anthropic:
+    """Return a server that speaks Anthropic's dialect, as the settings name it; a cloud's by the SDK's own client."""
+    keys = [key.get_secret_value() for key in server.keys]
+    cloud = _cloud(server, keys[0] if keys else None)
+    return Anthropic(
+        name=server.name,
+        api_key=keys[0] if keys else "unused",
+        keys=keys if cloud is None else keys[:1],
+        base_url=server.address or None,
+        headers={name: text.get_secret_value() for name, text in server.headers.items()},
+        identity=identity_of(server) if cloud is None and server.recipe is not RECIPES["anthropic"] else None,
+        cloud=cloud,
+        recipe=server.recipe,
+    )
+
+
+def _cloud(server: Server, key: str | None) -> Callable[..., Any] | None:
+    """Return the SDK's own client of the cloud that *server* is in, to be called with the rest; ``None`` for none."""
+    match server.recipe.authentication:
+        case "aws":
+            bedrock = import_module("anthropic.lib.bedrock").AsyncAnthropicBedrock
+            return partial(bedrock, aws_region=server.region, api_key=key)
+        case "google":
+            vertex = import_module("anthropic.lib.vertex").AsyncAnthropicVertex
+            return partial(vertex, region=server.region, project_id=server.project, access_token=key)
+        case _:
+            return None
 
 
 def _output_format(form: SchemaForm) -> dict[str, Any]:
@@ -197,7 +244,7 @@ class _Conversation:
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
-        told = self._told = Told(hidden=(self._wire.key, *self._quoted))
+        told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,
             "/v1/messages",
@@ -220,7 +267,7 @@ class _Conversation:
         if raw.get("error") and (reading is None or not reading.is_whole):
             raise self._wire.failed(raw, told)
         if reading is None:
-            raise without_answer("anthropic answered without content.", told)
+            raise without_answer(f"{self._wire.name} answered without content.", told)
         told.finish_reason = reading.finish_reason
         answer = told.answer(reading.said, reading.texts)
         if reading.is_refused:

@@ -8,9 +8,5 @@ from core.settings import Settings
 
 def provider(settings: Settings) -> OpenAI:
     """Return the server at ``COMPATIBLE_BASE_URL``."""
-    key = settings.compatible_api_key
-    return OpenAI(
-        name="compatible",
-        api_key=key.get_secret_value() if key else "unused",
-        base_url=settings.compatible_base_url,
-    )
+    keys = settings.keys("compatible")
+    return OpenAI(name="compatible", api_key=keys[0], keys=keys, base_url=settings.compatible_base_url)

@@ -18,6 +18,7 @@ from core.providers import Answer, Ask, Conversation, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
+from core.servers import Dialect
 from core.validation import Effort
 
 _POLL_SECONDS = 0.1
@@ -43,6 +44,7 @@ class Local:
     """The local model. llama.cpp neither forces nor parses tool calls, so it is held to the schema as it decodes."""
 
     name = "local"
+    dialects: tuple[Dialect, ...] = ("chat",)
 
     def __init__(self, model: LocalModel) -> None:
         self._model = model

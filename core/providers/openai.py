@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import openai
 import orjson
@@ -18,27 +19,21 @@ from pydantic import BaseModel
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Ask, Conversation, Filtered, Refused, Truncated
 from core.providers._calling import body_told
-from core.providers._dialect import (
-    MODES,
-    NO_TIMEOUT,
-    Told,
-    Wire,
-    ask_again,
-    frame,
-    in_messages,
-    schema_form,
-    without_answer,
-)
+from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
+from core.providers._identities import Identity, KeyHeader, identity_of
+from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
 from core.providers._messages import in_chat, in_responses, messages_of, sent_by, unpaid_bytes
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
+from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
 from core.providers.reading.parts import word
 from core.providers.reading.response_output import ResponseOutput, read_response, usage_told
 from core.providers.reading.verdict import read_as
 from core.schema_forms import SchemaForm
+from core.servers import RECIPES, Dialect, Recipe, Server
 from core.settings import Settings
 from core.validation import Effort
 
@@ -53,31 +48,52 @@ class OpenAI:
         api_key: str,
         base_url: str | None = None,
         responses: bool = False,
-        default_mode: str = "tools",
+        keys: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        identity: Identity | None = None,
+        recipe: Recipe | None = None,
+        api_version: str | None = None,
     ) -> None:
         self.name = name
+        self.dialects: tuple[Dialect, ...] = ("responses" if responses else "chat",)
+        if base_url is None and recipe is None:
+            self.dialects = ("chat", "responses")  # whichever of them our own questions take
         self._responses = responses
-        self._default_mode = default_mode
-        self._is_openai = base_url is None
-        """Only OpenAI itself is known to enforce strict schemas, and to want ``max_completion_tokens`` for all."""
-        self._vendor = "openai" if self._is_openai else name if name == "local" else "compatible"
-        """Whose rules for schemas hold."""
+        self._recipe = recipe or RECIPES["openai" if base_url is None else "local" if name == "local" else "compatible"]
+        """What it takes, and whose rules for schemas hold: behind an address may be anybody's models."""
+        self._mode = self._recipe.modes[0] if recipe else "tools"
         self._geo = region_of(base_url)
+        self._has_deployments = api_version is not None
         self._wire = Wire(
             name,
             openai,
             lambda http: openai.AsyncOpenAI(
-                api_key=api_key, base_url=base_url, max_retries=0, timeout=NO_TIMEOUT, http_client=http
+                api_key=api_key or "unused",
+                base_url=base_url,
+                max_retries=0,
+                timeout=NO_TIMEOUT,
+                http_client=http,
+                default_headers=headers,
+                default_query={"api-version": api_version} if api_version else None,
             ),
             "x-request-id",
-            key=api_key,
+            keys=Keyring(name, keys or (api_key,)),
+            identity=identity or (KeyHeader("bearer") if len(keys) > 1 else None),
         )
+
+    @property
+    def resting_keys(self) -> Sequence[RestingKey]:
+        """Those of its keys that it turned away, and that rest."""
+        return self._wire.keys.resting
 
     def open(self, ask: Ask) -> Conversation:
         """Begin a conversation."""
-        form = schema_form(ask.response_model, self._vendor, ask.mode or self._default_mode)
+        form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
-        return kind(self._wire, ask, form, is_openai=self._is_openai, geo=self._geo)
+        conversation = kind(self._wire, ask, form, recipe=self._recipe, geo=self._geo)
+        if self._has_deployments:
+            conversation.place(f"/deployments/{quote(ask.model, safe='')}")
+        return conversation
 
     async def close(self) -> None:
         """Close its connections."""
@@ -86,16 +102,36 @@ class OpenAI:
 
 def provider(settings: Settings) -> OpenAI:
     """Return OpenAI as *settings* describe it."""
-    key = settings.openai_api_key
+    keys = settings.keys("openai")
     return OpenAI(
-        api_key=key.get_secret_value() if key else "unused",
+        api_key=keys[0],
+        keys=keys,
         base_url=settings.openai_base_url,
         responses=settings.openai_api == "responses",
     )
 
 
+def named(server: Server) -> OpenAI:
+    """Return a server that speaks OpenAI's dialect, as the settings name it."""
+    keys = [key.get_secret_value() for key in server.keys]
+    address = server.address or None
+    if server.recipe is RECIPES["azure"] and address is not None:
+        address += "/openai" if server.api_version else "" if address.endswith("/openai/v1") else "/openai/v1"
+    return OpenAI(
+        name=server.name,
+        api_key=keys[0] if keys else "unused",
+        keys=keys,
+        base_url=address,
+        responses=server.dialect == "responses",
+        headers={name: text.get_secret_value() for name, text in server.headers.items()},
+        identity=identity_of(server),
+        recipe=server.recipe,
+        api_version=server.api_version,
+    )
+
+
 def _named(response_model: type[BaseModel], form: SchemaForm, *, is_openai: bool) -> dict[str, Any]:
-    """Return the schema as the wire names it; only OpenAI is known to know ``strict``."""
+    """Return the schema as the wire names it; only who decodes to OpenAI's rules is known to know ``strict``."""
     strict = {"strict": form.is_enforced} if is_openai else {}
     return {"name": response_model.__name__, **strict, "schema": form.body}
 
@@ -130,7 +166,7 @@ class _ChatConversation:
         is_known = self._is_openai or wants_completion_tokens(self._ask.model)
         return "max_completion_tokens" if is_known else "max_tokens"
 
-    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, is_openai: bool, geo: str = "") -> None:
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, recipe: Recipe, geo: str = "") -> None:
         self.form = form
         self.mode = form.mode
         self._wire = wire
@@ -138,16 +174,21 @@ class _ChatConversation:
         self._instructor_mode = MODES[form.mode]
         self._told = Told()
         self._quoted = sent_by(ask)
-        self._is_openai = is_openai
+        self._recipe = recipe
+        self._is_openai = recipe.rules == "openai"
         self._geo = geo
         self._messages = messages_of(ask, self._written)
         self._body = self._settled() | self._frame()
-        if is_openai and ask.cache_key:
+        if recipe is RECIPES["openai"] and ask.cache_key:
             self._body["prompt_cache_key"] = ask.cache_key
         self._content = self._encode()
         wish = {name: self._body[name] for name in ("stream", "stream_options") if name in self._body}
         self._unpaid = (len(orjson.dumps(wish)) - 1 if wish else 0) + unpaid_bytes(ask)
-        self.media_tokens = media_tokens(ask.messages, "openai" if is_openai else "compatible", ask.model)
+        self.media_tokens = media_tokens(ask.messages, "openai" if self._is_openai else "compatible", ask.model)
+
+    def place(self, before: str) -> None:
+        """Put *before* in front of the path, where a server has one for each of its models."""
+        self._path = before + self._path
 
     @property
     def possible_billing(self) -> PossibleBilling:
@@ -162,7 +203,8 @@ class _ChatConversation:
     def _settled(self) -> dict[str, Any]:
         """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
         given = self._ask.parameters
-        named = {name: given[name] for name in self._parameters if name in given}
+        names = [name for name in self._parameters if name in given and name in self._recipe.parameters]
+        named = {self._recipe.renamed.get(name, name): given[name] for name in names}
         return {"model": self._ask.model, self._limit: self._ask.max_tokens} | named
 
     def _frame(self) -> dict[str, Any]:
@@ -178,7 +220,9 @@ class _ChatConversation:
         else:
             body |= _tool(model, self.form)
         if self._ask.stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
+            body["stream"] = True
+            if self._recipe.takes_stream_options:
+                body["stream_options"] = {"include_usage": True}
         return body
 
     def _encode(self) -> bytes:
@@ -196,7 +240,7 @@ class _ChatConversation:
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Conversation`."""
-        told = self._told = Told(hidden=(self._wire.key, *self._quoted))
+        told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,
             self._path,
@@ -276,9 +320,9 @@ class _ResponsesConversation(_ChatConversation):
     def _frame(self) -> dict[str, Any]:
         given = self._ask.parameters
         body: dict[str, Any] = {"store": False}  # what a tenant sends is not to be kept by the vendor
-        if "reasoning_effort" in given:
+        if "reasoning_effort" in given and "reasoning_effort" in self._recipe.parameters:
             body["reasoning"] = {"effort": given["reasoning_effort"]}
-        if "verbosity" in given:
+        if "verbosity" in given and "verbosity" in self._recipe.parameters:
             body["text"] = {"verbosity": given["verbosity"]}
         model = self._ask.response_model
         if self._instructor_mode is Mode.TOOLS:

@@ -4,7 +4,7 @@ A provider's name says its kind: ``groq``, or ``groq-eu`` for a second one. So p
 the name alone, in every process, and go on holding for calls whose server is no longer set up.
 """
 
-from core.servers._named import Server, named_servers
+from core.servers._named import Server, keys_of, named_servers
 from core.servers._recipes import Authentication, Dialect, Recipe
 from core.servers._vendors import (
     PROVIDERS,
@@ -25,6 +25,7 @@ __all__ = [
     "Recipe",
     "Server",
     "is_provider",
+    "keys_of",
     "named_servers",
     "provider_of",
     "provider_word",

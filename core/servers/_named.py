@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -105,11 +106,25 @@ def _server(name: str, variable: Callable[[str], str | None]) -> Server:
     for what in recipe.needs:
         if getattr(server, what) is None:
             raise ValueError(f"{name} needs {prefix}_{what.upper()}: {_WHAT[what]}.")
+    extra = "azure" if recipe.authentication == "api-key" and not server.keys else recipe.extra
+    if extra and not _is_installed(_LIBRARIES[extra]):
+        raise ValueError(f"{name} needs {_LIBRARIES[extra]}, which is not installed: install proctor[{extra}].")
     if recipe.wants_key and not server.keys:
         raise ValueError(
             f"{name} needs {prefix}_API_KEY, or {prefix}_API_KEY_FILE with the path of a file that holds it."
         )
     return server
+
+
+_LIBRARIES: Mapping[str, str] = {"azure": "azure.identity", "vertex": "google.auth", "bedrock": "botocore"}
+"""What the optional dependencies install."""
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # nor the package that it is in
+        return False
 
 
 _WHAT: Mapping[str, str] = {

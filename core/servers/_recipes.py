@@ -11,7 +11,7 @@ Dialect = Literal["chat", "responses", "messages"]
 Authentication = Literal["bearer", "api-key", "x-api-key", "aws", "google"]
 """How a call says who we are: a key in a header of one of these names, or what a cloud's own library signs with."""
 _EVERY_MODE = ("tools", "json_schema", "json", "md_json")
-_OF_OPENAI = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity")
+_OF_OPENAI = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity", "service_tier")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

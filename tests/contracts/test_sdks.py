@@ -13,7 +13,7 @@ import httpx2
 import openai
 import pytest
 
-from core.providers._dialect import LIMITS
+from core.providers._wire import LIMITS
 from tests.contracts.questions import text
 from tests.wire.server import WireServer
 

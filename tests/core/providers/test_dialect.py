@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from core.pricing import Usage
 from core.providers import Answer, Ask, Garbled, Misread, ProviderError
-from core.providers._dialect import Wire
+from core.providers._wire import Wire
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI

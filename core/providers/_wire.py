@@ -1,0 +1,365 @@
+"""The way to one vendor and back: its SDK's client on the provider loop, bytes out and bytes in, errors in our words.
+
+The body goes out as bytes, with the SDK's own headers and over its own client: the SDK keeps authentication,
+connections, streams and errors, and the typed models that it would build from both bodies, only to be taken apart
+again, are never built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+import orjson
+
+from core.own_limits import lack_in
+from core.pricing import Usage
+from core.providers import Answer, Garbled, NotSent, ProviderError, Unreachable, misread
+from core.providers._failures import broken_off, error_in_answer, status_error
+from core.providers._identities import Identity
+from core.providers._keys import Keyring, ProviderKey
+from core.providers.reading.events import EndOfStream, Events, NoEvent
+from core.providers.reading.parts import word
+from core.providers.reading.reasons import body_of
+
+LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, keepalive_expiry=120)
+"""Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause. How many calls
+are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
+NO_TIMEOUT = httpx2.Timeout(None, connect=10)
+"""The attempt's deadline is the loop's (core/providers/loop.py)."""
+_ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
+"""What reading raises where JSON is not of the shape that a vendor documents."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What the wire has told of the call that is out."""
+
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    is_usage_final: bool = True
+    ttft_seconds: float | None = None
+    pieces: list[str] = field(default_factory=list[str])
+    is_done: bool = False
+    """Whether a stream told its end by ``[DONE]``."""
+    remark: str = ""
+    """For the decision trace: which of several keys was taken, and why not another."""
+    hidden: tuple[str, ...] = ()
+    """What was sent, and is not repeated where a vendor's error quotes it."""
+
+    def answer(self, raw: Any = None, texts: Sequence[str] | None = None) -> Answer:
+        """Return it as an answer whose object stands in one of *texts*."""
+        first, *others = ["".join(self.pieces)] if texts is None else map(_encodable, texts)
+        return Answer(
+            text=_encodable(first),
+            others=tuple(others),
+            http_status=self.http_status,
+            provider_request_id=self.provider_request_id,
+            model=self.model,
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            is_usage_final=self.is_usage_final,
+            ttft_seconds=self.ttft_seconds,
+            remark=self.remark,
+            raw=raw,
+        )
+
+
+class Wire:
+    """One SDK client, made by the first call, on the loop that it will live on."""
+
+    def __init__(
+        self,
+        name: str,
+        sdk: Any,
+        make: Callable[[httpx2.AsyncClient], Any],
+        request_id: str,
+        connect: Callable[[], httpx2.AsyncClient] | None = None,
+        *,
+        keys: Keyring | None = None,
+        identity: Identity | None = None,
+        sends_objects: bool = False,
+    ) -> None:
+        self.name = name
+        self.keys = keys or Keyring(name, ("",))
+        self._identity = identity
+        """What says who we are, in each call anew; ``None``: the SDK, by itself."""
+        self._sends_objects = sends_objects
+        """Whether the SDK looks into each body, to make of it what a cloud wants, and words each request by itself."""
+        self._sdk = sdk
+        self._make = make
+        self._request_id = request_id
+        self._connect = connect or (lambda: sdk.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT))
+        self._client: Any = None
+        self._worded: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
+        """Address and headers of a request, by path, as the SDK made them for the first one."""
+
+    @property
+    def client(self) -> Any:
+        """The SDK's asynchronous client."""
+        if self._client is None:
+            self._http = self._connect()
+            self._client = self._make(self._http)
+        return self._client
+
+    async def post(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any] | None:
+        """Send *content*, return the body of the answer; ``None`` if it is a stream all the same, given to *take*.
+
+        Raises:
+            ProviderError: there is no body to read.
+
+        """
+        return await self._with_keys(partial(self._post, path, content, told, take), told)
+
+    async def _with_keys(
+        self, call: Callable[[ProviderKey], Awaitable[dict[str, Any] | None]], told: Told
+    ) -> dict[str, Any] | None:
+        """Call with the key whose turn it is; with another one where it is turned away before an answer began."""
+        key, passed_over = self.keys.take(), list[str]()
+        while True:
+            told.remark = " ".join((*passed_over, f"{self.name} is asked with {key.label}.")) if key.label else ""
+            try:
+                body = await call(key)
+            except ProviderError as error:
+                if told.pieces or (following := self.keys.after(key, error)) is None:
+                    raise
+                passed_over.append(f"{self.name} turned {key.label} away ({error.code}), which rests.")
+                key = following
+            else:
+                self.keys.worked(key)
+                return body
+
+    async def _post(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None], key: ProviderKey
+    ) -> dict[str, Any] | None:
+        try:
+            response = await self._response(path, content, key)
+        except Exception as error:  # noqa: BLE001 whatever the SDK raises becomes a word of ours
+            known = self.in_our_words(error, told)
+            raise known from known.__cause__
+        self._note(response, told)
+        if not response.is_success:
+            body = body_of(response.content)
+            raise status_error(self.name, response, body, told.answer(), hidden=told.hidden)
+        if _is_stream(response):
+            events = Events()
+            for event in (*events.feed(response.content), *events.end()):
+                self._give(event, told, take)
+            return None
+        return self._body(response.content, told)
+
+    async def _response(self, path: str, content: bytes, key: ProviderKey) -> httpx2.Response:
+        """Return what *content* is answered with, whatever its status.
+
+        The SDK words the first request to *path*: its address, its headers, and with them who we are. None of that
+        depends on the body, and our keys do not change while a process lives; so those after it are sent the same, over
+        the same client, without what the SDK does anew for each (half of what a call costs, as ``make bench`` prints).
+        """
+        if path in self._worded:
+            url, headers = self._worded[path]
+            # Given as a stream, so that the headers are taken as they are, and not looked through five times.
+            request = httpx2.Request("POST", url, headers=headers, stream=httpx2.ByteStream(content))
+            request.headers["content-length"] = str(len(content))
+            if self._identity is not None:
+                request.headers.update(await self._identity.headers(key.text))
+            request.read()
+            return await self._http.send(request)
+        response: httpx2.Response = await self.client.post(
+            path, cast_to=httpx2.Response, **self._given(content), options={"headers": await self._headers(key)}
+        )
+        if self._sends_objects:
+            return response
+        first = response.history[0].request if response.history else response.request
+        self._worded[path] = (first.url, first.headers)
+        return response
+
+    async def stream(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any] | None:
+        """Send *content*, give every event of the answer to *take*; or return its body, if it came in one piece.
+
+        Raises:
+            ProviderError: the stream could not be opened, or broke, or *take* raised it.
+
+        """
+        return await self._with_keys(partial(self._stream, path, content, told, take), told)
+
+    def _given(self, content: bytes) -> dict[str, Any]:
+        return {"body": orjson.loads(content)} if self._sends_objects else {"content": content}
+
+    async def _headers(self, key: ProviderKey) -> dict[str, Any]:
+        """Return the headers of a request beside the SDK's own."""
+        if self._identity is None:
+            return _JSON
+        unsaid = dict.fromkeys(self._identity.unsaid, self._sdk.omit)
+        return {**_JSON, **unsaid, **await self._identity.headers(key.text)}
+
+    async def _stream(
+        self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None], key: ProviderKey
+    ) -> dict[str, Any] | None:
+        stream = None
+        try:
+            stream = await self.client.post(
+                path,
+                cast_to=object,
+                **self._given(content),
+                options={"headers": await self._headers(key)},
+                stream=True,
+                stream_cls=self._sdk.AsyncStream[object],
+            )
+            response: httpx2.Response = stream.response
+            self._note(response, told)
+            if _is_of_amazon(response):
+                async for event in stream._iter_events():  # noqa: SLF001 the one place that reads their frames
+                    self._give(_parsed(event.data), told, take)
+                return None
+            if not _is_stream(response):
+                return self._body(await response.aread(), told, "something that is no stream")
+            events = Events()
+            async for piece in response.aiter_bytes():
+                for event in events.feed(piece):
+                    self._give(event, told, take)
+                if told.is_done:
+                    return None
+            for event in events.end():
+                self._give(event, told, take)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 as above
+            known = self.in_our_words(error, told)
+            raise known from known.__cause__
+        finally:
+            if stream is not None:
+                await stream.close()
+        return None
+
+    def _give(self, event: Any, told: Told, take: Callable[[dict[str, Any]], None]) -> None:
+        """Give *event* to *take*, unless it tells the end, or an error, or nothing."""
+        match event:
+            case EndOfStream():
+                told.is_done = True
+            case NoEvent(is_last=True):
+                pass  # the stream was cut within it
+            case {"error": error} if error:
+                raise self.failed(cast("dict[str, Any]", event), told)
+            case dict():
+                _taken(take, cast("dict[str, Any]", event), told)
+            case _:
+                raise Garbled(f"{self.name} sent an event that is no object.", answer=told.answer())
+
+    def failed(self, body: Mapping[str, Any], told: Told) -> ProviderError:
+        """Return what an error means that came in an answer: in the place of one, or in its middle."""
+        means = broken_off if told.pieces else error_in_answer
+        return means(self.name, body, told.answer(), hidden=told.hidden)
+
+    def _body(self, content: bytes, told: Told, otherwise: str = "a body that is no JSON object") -> dict[str, Any]:
+        try:
+            value = orjson.loads(content)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            what = otherwise if content.strip() else "an empty body"
+            raise Garbled(f"{self.name} answered with {what}.", answer=told.answer(texts=("",)))
+        return cast("dict[str, Any]", value)
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _note(self, response: httpx2.Response, told: Told) -> None:
+        told.http_status = response.status_code
+        told.provider_request_id = word(response.headers, self._request_id)
+
+    def in_our_words(self, error: Exception, told: Told) -> ProviderError:
+        """Return what an SDK's exception means to us. Its own text is not shown: it may quote the key."""
+        sdk = self._sdk
+        if isinstance(error, sdk.APIStatusError):
+            told_status: Any = error
+            self._note(told_status.response, told)
+            body = body_of(told_status.response.content)
+            return status_error(self.name, told_status.response, body, told.answer(), hidden=told.hidden)
+        root = _causes(error)[-1]
+        if (lack := lack_in(root)) is not None and not told.http_status:
+            not_sent = NotSent(lack, answer=told.answer())
+            not_sent.was_sent = isinstance(root, MemoryError)  # it may have failed for what came back
+            return not_sent
+        if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
+            broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
+            broken.was_sent = not any(isinstance(one, _NEVER_CONNECTED) for one in _causes(error))
+            return broken
+        if isinstance(error, _ODD_SHAPES | sdk.APIResponseValidationError):
+            return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
+        if isinstance(error, sdk.APIError):
+            api_error: Any = error
+            return broken_off(self.name, api_error.body, told.answer(), hidden=told.hidden)
+        if isinstance(error, httpx2.HTTPError):
+            return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
+        ours = misread(error, told.answer())
+        ours.__cause__ = error
+        return ours
+
+
+def _taken(take: Callable[[dict[str, Any]], None], event: dict[str, Any], told: Told) -> None:
+    """Give *event* to *take*. What breaks there is ours: the parts of an event are read whatever their shape."""
+    try:
+        take(event)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise misread(error, told.answer()) from error
+
+
+_NEVER_CONNECTED = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return *error* and what caused it, the first cause last.
+
+    The aiohttp transport calls a connection that broke, or was refused, a connect timeout; its causes are true.
+    """
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    return causes
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
+
+
+def _is_of_amazon(response: httpx2.Response) -> bool:
+    return "amazon.eventstream" in response.headers.get("content-type", "")
+
+
+def _parsed(data: str) -> Any:
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return None
+
+
+def without_answer(sentence: str, told: Told) -> Garbled:
+    """Return what a body is that holds no answer: what it told of its usage is what it costs."""
+    empty = Garbled(sentence, answer=told.answer(texts=("",)))
+    empty.told_all = told.usage is not None
+    return empty
+
+
+def _encodable(text: str) -> str:
+    """Return *text* without halves of surrogate pairs, which no database and no wire takes."""
+    if text.isascii():
+        return text
+    return text.encode(errors="replace").decode()
