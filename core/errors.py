@@ -7,7 +7,8 @@ ProctorError                what the caller reads is the message: what, how much
 │   └── Forbidden           a known principal without the permission
 ├── Invalid                 what you asked
 │   ├── NotFound            it names a thing that is not there
-│   └── Conflict            someone else changed it first
+│   ├── Conflict            someone else changed it first
+│   └── BadHeader           a header is not of its form
 ├── Rejected                policy refused, before any provider was asked
 │   ├── FeatureDisabled     a flag is off for this tenant
 │   ├── RateLimited         too fast; says when to come back
@@ -16,6 +17,10 @@ ProctorError                what the caller reads is the message: what, how much
 │   ├── Unbudgeted          no budget pays for it, and this tenant may not call without one
 │   ├── Unpriced            nobody knows what it costs, and a hard budget would pay, or this tenant calls no such
 │   └── GuardrailBlocked    forbidden content, going out or coming back
+├── Repeated                sent again under the key of a request, and not answered as that was
+│   ├── Answering           the first is not answered yet; says when to come back
+│   ├── OtherRequest        the first was another request
+│   └── NotRepeatable       the first may have been paid for, and what came of it is not kept
 ├── Exhausted               every candidate was tried and none gave a valid object
 ├── Cancelled               the caller left before the answer came
 │   └── Stopped             the server was stopped before the answer came
@@ -84,6 +89,12 @@ class Conflict(Invalid):
     code = "conflict"
 
 
+class BadHeader(Invalid):
+    """A header of the request is not of the form that it must have."""
+
+    code = "bad_header"
+
+
 class Rejected(ProctorError):
     """Policy refused."""
 
@@ -132,6 +143,30 @@ class GuardrailBlocked(Rejected):
     """A guardrail found forbidden content; ``stage`` says on which side of the provider."""
 
     code = "guardrail_blocked"
+
+
+class Repeated(ProctorError):
+    """A request came under the ``Idempotency-Key`` of an earlier one, and cannot be answered as that was."""
+
+    code = "repeated"
+
+
+class Answering(Repeated):
+    """The first is not answered yet; ``retry_after_seconds`` says when to come back."""
+
+    code = "idempotency_key_in_use"
+
+
+class OtherRequest(Repeated):
+    """The first was another request, and its answer is not this one's."""
+
+    code = "idempotency_key_reused"
+
+
+class NotRepeatable(Repeated):
+    """The first may have been paid for, and what came of it is not kept, so it is neither repeated nor done again."""
+
+    code = "answer_not_kept"
 
 
 class Exhausted(ProctorError):

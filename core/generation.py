@@ -227,6 +227,7 @@ class Corridor:
         return self._recorder.open(
             tenant=tenant,
             principal=principal,
+            generation_id=request.id,
             request_id=request.request_id,
             route=request.route or "",
             schema=request.schema if isinstance(request.schema, str) else "inline",

@@ -71,6 +71,8 @@ class GenerationRequest:
     user: str | None = None
     """The caller's own user id; kept as a hash."""
     metadata: Mapping[str, Any] | None = None
+    id: str | None = None
+    """The id that its generation is to have, where whoever asks must know it beforehand."""
     request_id: str = ""
     arrived: float | None = None
     """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""

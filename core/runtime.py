@@ -24,6 +24,7 @@ from core.errors import ProctorError
 from core.flags import Flags
 from core.generation import Corridor
 from core.guardrails import Guardrails
+from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
 from core.messages import Message
@@ -115,6 +116,7 @@ class Runtime:
     repricings: Repricings
     policies: Policies
     claims: Claims
+    idempotency: Idempotency
     answers: Answers
     generator: Corridor
     demo: Demo
@@ -271,6 +273,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         repricings=Repricings(store, clock),
         policies=policies,
         claims=claims,
+        idempotency=Idempotency(store, clock, claims),
         answers=answers,
         generator=Corridor(
             policies=policies,

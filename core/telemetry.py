@@ -153,6 +153,12 @@ class Metrics:
             ["tenant"],
             registry=self.registry,
         )
+        self.repeats = Counter(
+            "proctor_repeats",
+            "Requests under the Idempotency-Key of an earlier one: answered as that was, or refused.",
+            ["result"],
+            registry=self.registry,
+        )
         self.wrong_keys = Counter(
             "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=self.registry
         )

@@ -13,13 +13,15 @@ from core.api.problem import MEDIA_TYPE
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     said = {
+        400: "A header cannot be used; `detail` names it.",
         401: "No key was sent, or one that is not known here.",
         402: "The tenant's budget does not cover what this could cost; `resets_at` says when it resets.",
         403: "The key may not do this, or a flag is off for its tenant.",
         404: "The request names a schema, route or generation that is not there.",
         408: "The body did not come in time.",
+        409: "The first request under this `Idempotency-Key` is not answered yet, or its answer is not kept.",
         413: f"The body has more than {MOST_BODY_BYTES} bytes.",
-        422: "The request cannot be used, or a guardrail blocks it; `code` tells which.",
+        422: "The request cannot be used, is blocked, or has another's `Idempotency-Key`; `code` tells which.",
         429: "A limit of the tenant, or of an address on unknown keys, is reached; `Retry-After` says when to return.",
         499: "The caller left before the answer came.",
         500: "Proctor failed.",
@@ -56,7 +58,7 @@ GENERATE: dict[str, Any] = {
                 "text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}, "example": _STREAM},
             },
         },
-        **_problems(401, 402, 403, 404, 408, 413, 422, 429, 499, 500, 502, 503, 504),
+        **_problems(400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 499, 500, 502, 503, 504),
     },
     "openapi_extra": {
         "requestBody": {

@@ -25,11 +25,15 @@ from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
 from core.api.problem import MEDIA_TYPE, Problem
 from core.api.problems import internal_error, problem, too_large, too_slow
 from core.api.readers import Readers
+from core.api.repeats import Answered, Repeats, key_of
+from core.api.response_headers import told_of
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
 from core.generation import Partial
+from core.principals import Principal
 from core.record import Generation
+from core.requests import GenerationRequest
 from core.runtime import Runtime
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -52,6 +56,7 @@ class Native:
         self._in_flight = InFlightRequests(runtime.settings.concurrency)
         self._admission = runtime.admission
         self._readers = Readers(runtime)
+        self._repeats = Repeats(runtime.idempotency, runtime.metrics)
         self.router = APIRouter()
         """The routes as they are documented."""
         add = self.router.add_api_route
@@ -92,6 +97,7 @@ class Native:
         """Answer with an object that satisfies the schema, or say exactly why not."""
         caller = await self._door.caller(request)
         request_id, arrived = _request_id(request, self._runtime), self._runtime.clock.monotonic()
+        key = key_of(request)
         call, has_begun = self._in_flight.open(), False
         try:
             body = await self._admitted(request, call, caller.tenant)
@@ -100,7 +106,10 @@ class Native:
                 call.close(has_begun=False)
                 return body
             secret, has_begun = secret_in(request), True
-            self._in_flight.begin(call, lambda call: self._generate(call, secret, body, request_id, arrived))
+            self._in_flight.begin(
+                call,
+                lambda call: self._generate(call, secret, body, key=key, request_id=request_id, arrived=arrived),
+            )
             first = await call.next()
         except BaseException:
             call.close(has_begun=has_begun)
@@ -175,29 +184,42 @@ class Native:
 
     # In threads.
 
-    def _generate(self, call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
-        """Walk the corridor; whatever happens is an end."""
+    def _generate(
+        self, call: InFlightRequest, secret: str, body: bytes, *, key: str | None, request_id: str, arrived: float
+    ) -> Ending:
+        """Answer a request; whatever happens is an end."""
         streamed = False
         try:
             principal = self._runtime.policies.authenticate(secret)
             asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
-            if not streamed:
-                generation = self._runtime.generator.generate(asked, principal, call.cancellation)
-                return _ending(generation, streamed=False)
-            for progress in self._runtime.generator.stream(asked, principal, call.cancellation):
-                if isinstance(progress, Partial):
-                    call.show(partial_event(progress), goes_on=progress.goes_on)
-                else:
-                    return _ending(progress, streamed=True)
-            raise AssertionError("a stream ends with its generation")  # noqa: TRY301 answered like any fault of ours
+            return self._repeats.answer(
+                tenant_id=principal.tenant_id or "",
+                door="generate",
+                key=key,
+                body=body,
+                once=lambda generation_id: self._walked(call, replace(asked, id=generation_id), principal),
+            )
         except ProctorError as error:
-            refusal = problem(_said_to_who_is_left(error))
-            if "generation_id" not in error.facts:
-                problems.tell(refusal)
+            refusal = _refusal(error)
         except Exception as error:  # noqa: BLE001 this is where a fault of ours becomes an answer
             refusal = internal_error(error)
         return _refused(refusal, streamed=streamed)
+
+    def _walked(self, call: InFlightRequest, asked: GenerationRequest, principal: Principal) -> Answered:
+        """Walk the corridor."""
+        try:
+            if not asked.stream:
+                generation = self._runtime.generator.generate(asked, principal, call.cancellation)
+                return _ending(generation, streamed=False), generation
+            for progress in self._runtime.generator.stream(asked, principal, call.cancellation):
+                if not isinstance(progress, Partial):
+                    return _ending(progress, streamed=True), progress
+                call.show(partial_event(progress), goes_on=progress.goes_on)
+        except ProctorError as error:
+            made = error.facts.get("generation")
+            return _refused(_refusal(error), streamed=asked.stream, generation=made), made
+        raise AssertionError("a stream ends with its generation")
 
     def _generation(self, secret: str, generation_id: str) -> Response:
         principal = self._runtime.policies.authenticate(secret)
@@ -274,6 +296,14 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(pieces)
 
 
+def _refusal(error: ProctorError) -> Problem:
+    """Return how a refusal is answered; the log tells of one that no record tells of."""
+    refusal = problem(_said_to_who_is_left(error))
+    if "generation_id" not in error.facts:
+        problems.tell(refusal)
+    return refusal
+
+
 def _said_to_who_is_left(error: ProctorError) -> ProctorError:
     """Return why a call ended that its caller did not leave: the server stopped."""
     if isinstance(error, Stopped):
@@ -286,12 +316,14 @@ def _request_id(request: Request, runtime: Runtime) -> str:
     return state.get("request_id") or runtime.clock.new_id()
 
 
-def _ending(generation: Generation | Partial, *, streamed: bool) -> Ending:
-    return Ending(200, as_json(fresh(cast("Generation", generation))), {}, streamed)
+def _ending(generation: Generation, *, streamed: bool) -> Ending:
+    return Ending(200, as_json(fresh(generation)), told_of(generation), streamed)
 
 
-def _refused(refusal: Problem, *, streamed: bool) -> Ending:
+def _refused(refusal: Problem, *, streamed: bool, generation: Generation | None = None) -> Ending:
     headers = {name: value for name, value in refusal.headers.items() if name not in ("content-length", "content-type")}
+    if generation is not None:
+        headers |= told_of(generation)
     return Ending(refusal.status_code, bytes(refusal.body), headers, streamed)
 
 

@@ -17,6 +17,8 @@ from core.api.bodies import sentence
 from core.api.problem import Problem
 from core.documents import paid
 from core.errors import (
+    Answering,
+    BadHeader,
     BudgetExceeded,
     BudgetHeld,
     Cancelled,
@@ -29,6 +31,8 @@ from core.errors import (
     Invalid,
     Misconfigured,
     NotFound,
+    NotRepeatable,
+    OtherRequest,
     Overloaded,
     ProctorError,
     RateLimited,
@@ -51,6 +55,10 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     Invalid: (422, "The request cannot be used"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Changed meanwhile"),
+    BadHeader: (400, "A header cannot be used"),
+    Answering: (409, "Not answered yet"),
+    OtherRequest: (422, "The key of another request"),
+    NotRepeatable: (409, "The answer is not kept"),
     Rejected: (403, "Refused by policy"),
     FeatureDisabled: (403, "Switched off"),
     RateLimited: (429, "Too fast"),
@@ -168,6 +176,8 @@ def _headers(error: ProctorError) -> Mapping[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="proctor"'}
     seconds = error.facts.get("retry_after_seconds")
     headers = {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds is not None else {}
+    if isinstance(error, NotRepeatable):
+        headers["X-Should-Retry"] = "false"  # else SDKs ask for it twice more
     if isinstance(error, TooManyWrongKeys):
         headers["Connection"] = "close"  # what it still sends need not even be read
     return headers

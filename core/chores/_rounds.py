@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from core.chores._chore import Chore, ChoreStatus
 from core.chores._reasons import reason
-from core.claims import CHORE, LEASE_SECONDS, Claims, Done, Held, Lease
+from core.claims import CHORE, LEASE_SECONDS, Claims, Done, Held, Lease, Lost
 from core.clock import Clock
 from core.errors import Unavailable
 from core.telemetry import Metrics, log
@@ -77,7 +77,7 @@ class Chores:
         try:
             if chore.one_process:
                 found = self._claims.claim(CHORE, chore.name, most=max(_LONGEST, chore.every))
-                if isinstance(found, Held):
+                if isinstance(found, Held | Lost):
                     self._known[chore.name] = replace(self._known[chore.name], running_since=found.since)
                     return min(_LOOK_AGAIN, chore.every)
                 if isinstance(found, Done):

@@ -4,9 +4,24 @@ A claim is a row with a kind and a key. An upsert that only one can win makes it
 while it lives, so one that dies is given up after seconds and the next may try. Whoever holds it leaves a result, which
 lasts for a while, or nothing. A holder that slept past its lease and was followed by another can neither leave a result
 nor take the other's away: each claim has a holder's name of its own, and every later statement asks for it.
+
+What may have cost money is not simply done again by the next one: of a kind that is remembered a lease that was lost
+stays for a day, and whoever finds it decides.
 """
 
-from core.claims._claims import ANSWER, CHORE, Claims, Done, Held, Lease
+from core.claims._claims import ANSWER, CHORE, IDEMPOTENCY, REMEMBERED_FOR, Claims, Done, Held, Lease, Lost
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
 
-__all__ = ["ANSWER", "CHORE", "LEASE_SECONDS", "RENEW_SECONDS", "Claims", "Done", "Held", "Lease"]
+__all__ = [
+    "ANSWER",
+    "CHORE",
+    "IDEMPOTENCY",
+    "LEASE_SECONDS",
+    "REMEMBERED_FOR",
+    "RENEW_SECONDS",
+    "Claims",
+    "Done",
+    "Held",
+    "Lease",
+    "Lost",
+]

@@ -14,24 +14,32 @@ from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.store import AT_ONCE, Disconnected, Store
 
-ANSWER, CHORE = "answer", "chore"
+ANSWER, CHORE, IDEMPOTENCY = "answer", "chore", "idempotency"
 """The kinds of claims that there are."""
+REMEMBERED_FOR = timedelta(days=1)
+"""How long a lease that was lost stays, of a kind that is remembered."""
+_IS_REMEMBERED = f"claim.kind = '{IDEMPOTENCY}' AND claim.result IS NULL AND claim.since > :forgotten"
 _SWEPT_AT_ONCE = 500
-_TAKE = """
+_TAKE = f"""
     INSERT INTO claim (kind, key, tenant_id, holder, result, since, expires_at)
     VALUES (:kind, :key, :tenant_id, :holder, NULL, :now, :until)
     ON CONFLICT (kind, key) DO UPDATE SET
         tenant_id = excluded.tenant_id, holder = excluded.holder, result = NULL,
         since = excluded.since, expires_at = excluded.expires_at
-    WHERE claim.expires_at <= excluded.since
-"""
-_LOOK = """
-    SELECT result, holder, since, expires_at FROM claim WHERE kind = :kind AND key = :key AND expires_at > :now
-"""
+    WHERE claim.expires_at <= excluded.since AND NOT ({_IS_REMEMBERED})
+"""  # noqa: S608 written here
+_LOOK = f"""
+    SELECT result, holder, since, expires_at FROM claim
+    WHERE kind = :kind AND key = :key AND (expires_at > :now OR {_IS_REMEMBERED})
+"""  # noqa: S608 written here
 _OF_KIND = "SELECT key, result, holder, since, expires_at FROM claim WHERE kind = :kind ORDER BY key"
 _FINISH = """
     UPDATE claim SET result = :result, since = :now, expires_at = :until
     WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL
+"""
+_SUCCEED = """
+    UPDATE claim SET holder = :holder, since = :now, expires_at = :until
+    WHERE kind = :kind AND key = :key AND holder = :lost AND result IS NULL AND expires_at <= :now
 """
 _LEAVE = "DELETE FROM claim WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL"
 _FORGET = f"""
@@ -42,7 +50,8 @@ _FORGET = f"""
 """  # noqa: S608 written here
 _SWEEP = f"""
     DELETE FROM claim WHERE (kind, key) IN (
-        SELECT kind, key FROM claim WHERE expires_at <= :now ORDER BY expires_at LIMIT {_SWEPT_AT_ONCE}{{locked}}
+        SELECT kind, key FROM claim WHERE expires_at <= :now AND NOT ({_IS_REMEMBERED})
+        ORDER BY expires_at LIMIT {_SWEPT_AT_ONCE}{{locked}}
     )
 """  # noqa: S608 written here
 
@@ -66,6 +75,13 @@ class Done(NamedTuple):
     """When the result is too old, and whoever wants may do it anew."""
 
 
+class Lost(NamedTuple):
+    """Somebody was at it and is gone; what became of it, nobody has said."""
+
+    holder: str
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to do it, renewed while this process lives. Whoever gets one finishes or leaves it."""
@@ -86,6 +102,10 @@ class Lease:
 
         """
         return self._claims.finish(self, result, until)
+
+    def lose(self) -> None:
+        """Renew it no more and say nothing: the next one finds it lost, if its kind is remembered."""
+        self._claims.lose(self)
 
     def leave(self) -> None:
         """Let the next one try, now.
@@ -114,6 +134,7 @@ class Claims:
         self._renewals = Renewals(store, clock, self._lease, renew_seconds)
         self._take_sql = store.prepare(_TAKE)
         self._look_sql = store.prepare(_LOOK)
+        self._succeed_sql = store.prepare(_SUCCEED)
         self._finish_sql = store.prepare(_FINISH)
         self._leave_sql = store.prepare(_LEAVE)
         self._forget_sql = store.prepare(_FORGET.format(locked="" if store.is_sqlite else " FOR UPDATE"))
@@ -121,7 +142,7 @@ class Claims:
 
     def claim(
         self, kind: str, key: str, *, tenant_id: str = "", holder: str | None = None, most: timedelta | None = None
-    ) -> Lease | Held | Done:
+    ) -> Lease | Held | Done | Lost:
         """Take a claim, or learn who has it, or what came of it: one statement for whoever gets it, else two.
 
         *holder* names this one try and no other; without it one is made. *tenant_id* says whose data a result will be.
@@ -134,7 +155,7 @@ class Claims:
         holder = holder or self._clock.new_id()
         while True:
             now = self._clock.now()
-            times = {"now": micros(now), "until": micros(now + self._lease)}
+            times = {"now": micros(now), "until": micros(now + self._lease), "forgotten": _forgotten(now)}
             named = {"kind": kind, "key": key, "tenant_id": tenant_id, "holder": holder}
             count, is_again = self._write(self._take_sql, named | times)
             found = None if count else self.look(kind, key)
@@ -144,18 +165,36 @@ class Claims:
             if found is not None:
                 return found  # else it was just left, or has just grown old
 
-    def look(self, kind: str, key: str) -> Held | Done | None:
+    def succeed(self, kind: str, key: str, lost: Lost, *, holder: str) -> Lease | None:
+        """Take over a claim that was lost; ``None`` where another was faster.
+
+        Raises:
+            Unavailable: the database does not answer.
+
+        """
+        now = self._clock.now()
+        row = {"kind": kind, "key": key, "holder": holder, "lost": lost.holder}
+        count, is_again = self._write(self._succeed_sql, row | {"now": micros(now), "until": micros(now + self._lease)})
+        found = self.look(kind, key) if is_again and not count else None
+        if not count and not (isinstance(found, Held) and found.holder == holder):
+            return None
+        self._renewals.hold((kind, key, holder), None)
+        return Lease(kind, key, holder, now, self)
+
+    def look(self, kind: str, key: str) -> Held | Done | Lost | None:
         """Return who has a claim, or what came of it; ``None`` where anybody may take it.
 
         Raises:
             Unavailable: the database does not answer.
 
         """
-        now = micros(self._clock.now())
-        row = self._store.read_one(self._look_sql, {"kind": kind, "key": key, "now": now})
+        now = self._clock.now()
+        asked = {"kind": kind, "key": key, "now": micros(now), "forgotten": _forgotten(now)}
+        row = self._store.read_one(self._look_sql, asked)
         if row is None:
             return None
-        return _found(*row)
+        found = _found(*row)
+        return Lost(found.holder, found.since) if isinstance(found, Held) and found.until <= now else found
 
     def of_kind(self, kind: str) -> Mapping[str, Held | Done]:
         """Return the claims of a kind by their keys, also those whose time is over: for kinds that have few."""
@@ -179,6 +218,10 @@ class Claims:
             return count == 1
         found = self.look(lease.kind, lease.key)
         return isinstance(found, Done) and found.holder == lease.holder
+
+    def lose(self, lease: Lease) -> None:
+        """End a lease and say nothing: see :meth:`Lease.lose`."""
+        self._renewals.drop((lease.kind, lease.key, lease.holder))
 
     def leave(self, lease: Lease) -> None:
         """End a lease without a result: see :meth:`Lease.leave`."""
@@ -215,7 +258,8 @@ class Claims:
         swept = 0
         while True:
             with self._store.transaction() as cursor:
-                cursor.execute(self._sweep_sql, {"now": micros(self._clock.now())})
+                now = self._clock.now()
+                cursor.execute(self._sweep_sql, {"now": micros(now), "forgotten": _forgotten(now)})
                 swept += cursor.rowcount
                 if cursor.rowcount < _SWEPT_AT_ONCE:
                     return swept
@@ -223,6 +267,10 @@ class Claims:
     def close(self) -> None:
         """Renew no lease any more."""
         self._renewals.close()
+
+
+def _forgotten(now: datetime) -> int:
+    return micros(now - REMEMBERED_FOR)
 
 
 def _found(result: str | None, holder: str, since: int, until: int) -> Held | Done:

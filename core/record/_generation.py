@@ -40,5 +40,7 @@ class Generation:
     """The generation that left the answer in the cache."""
     saved_nano_usd: int = 0
     """What that answer had cost."""
+    is_kept: bool = False
+    """Whether its prompts and answers are kept for a while."""
     media: Sequence[Mapping[str, Any]] = ()
     """What its messages held beside text: kind, type, size and hash of each image and document."""

@@ -64,6 +64,7 @@ class Recorder:
         *,
         tenant: TenantTerms,
         principal: Principal,
+        generation_id: str | None = None,
         request_id: str,
         route: str,
         schema: str,
@@ -76,7 +77,7 @@ class Recorder:
 
         *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
         """
-        generation_id, now = self.clock.new_id(), self.clock.now()
+        generation_id, now = generation_id or self.clock.new_id(), self.clock.now()
         retention = timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
         running = RunningGeneration(
             id=generation_id,

@@ -99,6 +99,7 @@ class RunningGeneration:
             ttft_ms=None if ttft is None else ttft * 1000,
             answered_from=again.generation_id if again else None,
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
+            is_kept=bool(self.retention),
             media=self._media,
         )
 

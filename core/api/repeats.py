@@ -1,0 +1,91 @@
+"""``Idempotency-Key``, on every request that may cost something: its form, and the answer that is given again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from starlette.requests import Request
+
+from core.api.in_flight import Ending
+from core.errors import BadHeader, Repeated
+from core.idempotency import Idempotency, KeptAnswer
+from core.record import Generation
+from core.telemetry import Metrics, log
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+MOST_KEY_CHARACTERS = 255
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+
+Answered = tuple[Ending, Generation | None]
+"""How a request ended, and the generation that it became, if it became one."""
+
+
+def key_of(request: Request) -> str | None:
+    """Return the key that a request brings, quoted as a structured field is or bare; ``None`` without one.
+
+    Raises:
+        BadHeader: it is no key.
+
+    """
+    given = request.headers.getlist(HEADER)
+    if not given:
+        return None
+    if len(given) > 1:
+        raise BadHeader(f"'{HEADER}' was sent {len(given)} times. Send it once.")
+    key = given[0].strip()
+    if found := _QUOTED.fullmatch(key):
+        key = re.sub(r"\\(.)", r"\1", found[1])
+    if not 1 <= len(key) <= MOST_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise BadHeader(
+            f"'{HEADER}' holds 1 to {MOST_KEY_CHARACTERS} printable ASCII characters, such as a UUID; this does not."
+        )
+    return key
+
+
+class Repeats:
+    """Answers each request under a key once, and gives the answer again to who sends it again."""
+
+    def __init__(self, idempotency: Idempotency, metrics: Metrics) -> None:
+        self._idempotency = idempotency
+        self._metrics = metrics
+
+    def answer(
+        self, *, tenant_id: str, door: str, key: str | None, body: bytes, once: Callable[[str | None], Answered]
+    ) -> Ending:
+        """Return how *once* answers, which is given the id that its generation is to have, or how it did before.
+
+        Raises:
+            Repeated: it can be neither answered again nor done now.
+            Unavailable: the database does not answer.
+
+        """
+        if key is None:
+            return once(None)[0]
+        try:
+            turn = self._idempotency.begin(tenant_id=tenant_id, door=door, key=key, body=body)
+        except Repeated as error:
+            self._metrics.repeats.labels(error.code).inc()
+            raise
+        if isinstance(turn, KeptAnswer):
+            self._metrics.repeats.labels("replayed").inc()
+            log().info("request_replayed", generation_id=turn.generation_id, status=turn.status)
+            return Ending(turn.status, turn.body.encode(), turn.headers | {REPLAYED: "true"}, turn.streamed)
+        try:
+            ending, generation = once(turn.generation_id)
+        except BaseException:
+            turn.lost()
+            raise
+        turn.answered(_reply(ending, turn.generation_id), generation)
+        return ending
+
+
+def _reply(ending: Ending, generation_id: str) -> KeptAnswer:
+    return KeptAnswer(
+        status=ending.status,
+        body=ending.body.decode(),
+        generation_id=generation_id,
+        headers={name: value for name, value in ending.headers.items() if name.lower() != "retry-after"},
+        streamed=ending.streamed,
+    )

@@ -1,0 +1,22 @@
+"""What the headers of an answer say of its generation, for programs whose dialect has no place for it."""
+
+from __future__ import annotations
+
+from core.record import Generation
+
+GENERATION = "X-Proctor-Generation-Id"
+COST = "X-Proctor-Cost-Usd"
+ATTEMPTS = "X-Proctor-Attempts"
+MODEL = "X-Proctor-Model"
+_NANO = 1_000_000_000
+
+
+def told_of(generation: Generation) -> dict[str, str]:
+    """Return the headers of an answer that is known as a whole: a stream's begin before any of it is."""
+    told = {GENERATION: generation.id, ATTEMPTS: str(len(generation.attempts))}
+    if generation.cost_nano_usd is not None:
+        dollars, rest = divmod(generation.cost_nano_usd, _NANO)
+        told[COST] = f"{dollars}.{rest:09}"
+    if generation.model is not None:
+        told[MODEL] = f"{generation.provider}/{generation.model}"
+    return told
