@@ -28,6 +28,8 @@ _MORE_CACHED = (
     "More cached tokens were told than input: they were counted beside it, or not at all where the total forbids it."
 )
 _MORE_WRITTEN = "The cache writes by duration do not add up to those in all; the larger was believed."
+_SOUND = "Tokens of sound were told; they have a price of their own and were priced as text."
+_SEARCHES = "Searches were told, which are billed by their number: they are not in the cost."
 
 
 def most_told(before: Usage | None, now: Usage | None) -> Usage | None:
@@ -88,6 +90,8 @@ def _openai_usage(usage: Mapping[str, Any], names: tuple[str, str], geo: str) ->
     input_tokens, output, remarks = _added_up(prompt, completion, total, inside=cached + written, reasoning=reasoning)
     if cached + written > input_tokens:
         cached = written = 0
+    if count(given, "audio_tokens") or count(made, "audio_tokens"):
+        remarks.append(_SOUND)
     return _credible(
         Usage(
             input_tokens=input_tokens,
@@ -149,6 +153,8 @@ def anthropic_usage(usage: Mapping[str, Any]) -> Usage | None:
     if reasoning > output > 0:
         output += reasoning
         remarks.append(_MORE_REASONING)
+    if count(part(usage, "server_tool_use"), "web_search_requests"):
+        remarks.append(_SEARCHES)
     return _credible(
         Usage(
             input_tokens=count(usage, "input_tokens") + cached + written,

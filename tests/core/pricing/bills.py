@@ -7,6 +7,10 @@ nano-dollars (a token at a dollar per million tokens is a thousand of them). Pri
   https://developers.openai.com/api/docs/guides/data-residency (a tenth more in a region, from GPT-5.4 on);
 - Anthropic: https://platform.claude.com/docs/en/about-claude/pricing (cache writes for five minutes x 1.25 and for an
   hour x 2, data residency x 1.1, fast mode, batch).
+
+Batch is priced where a vendor tells of it, though nothing of ours is sent as one. Not priced, and marked: sound, which
+has rates of its own; searches on the web, which cost by their number; tiers that are paid for in advance (``scale``,
+Anthropic's ``priority``), of which the standard price is shown.
 """
 
 from __future__ import annotations
@@ -168,6 +172,17 @@ BESIDE = [
     Bill(what="counts as fractions that are whole", model="openai/gpt-4o",
          told={"prompt_tokens": 100.0, "completion_tokens": 20.0, "total_tokens": 120.0},
          sum="100 x 2.50 + 20 x 10", nano_usd=450_000),
+    Bill(what="more output than the total holds, with reasoning inside: the parts are believed", model="openai/gpt-5",
+         told=chat(1000, 500, reasoning=400, total=1100), sum="1000 x 1.25 + 500 x 10", nano_usd=6_250_000,
+         is_marked=True),
+    Bill(what="predictions that were not taken are output all the same", model="openai/gpt-4o",
+         told={"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160, "completion_tokens_details":
+               {"accepted_prediction_tokens": 10, "rejected_prediction_tokens": 30}},
+         sum="100 x 2.50 + 60 x 10", nano_usd=850_000),
+    Bill(what="sound: not priced apart", model="openai/gpt-4o",
+         told={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+               "prompt_tokens_details": {"audio_tokens": 40}}, sum="100 x 2.50 + 20 x 10", nano_usd=450_000,
+         is_marked=True),
     Bill(what="details that are null", model="openai/gpt-4o",
          told={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": None,
                "completion_tokens_details": None},
@@ -228,6 +243,12 @@ ANTHROPIC = [
          told=claude(3, 10, hour=1000, cache_creation_input_tokens=400), sum="3 x 3 + 1000 x 6 + 10 x 15",
          nano_usd=6_159_000,
          is_marked=True),
+    Bill(what="searches: not priced", model="anthropic/claude-haiku-4-5",
+         told=claude(1000, 100, server_tool_use={"web_search_requests": 2}), sum="1000 x 1 + 100 x 5",
+         nano_usd=1_500_000, is_marked=True),
+    Bill(what="fetches cost nothing beside their tokens", model="anthropic/claude-haiku-4-5",
+         told=claude(1000, 100, server_tool_use={"web_search_requests": 0, "web_fetch_requests": 3}),
+         sum="1000 x 1 + 100 x 5", nano_usd=1_500_000),
     Bill(what="dated", model="anthropic/claude-haiku-4-5-20251001", told=claude(1000, 100),
          sum="1000 x 1 + 100 x 5", nano_usd=1_500_000),
     Bill(what="by the other order of its name", model="anthropic/claude-4-opus-20250514", told=claude(1000, 100),
