@@ -9,7 +9,7 @@ from core.json_schemas import is_plain_name, resolve, tool_name
 from core.schema_forms._form import LeftOut
 from core.schema_forms._joined import NOTES, Nothing, accepts_null, both, flat, text_of, types_of
 from core.schema_forms._nulls import Nulls
-from core.schema_forms._rules import ZONED, CannotSay, Rules
+from core.schema_forms._rules import WIDER, CannotSay, Rules
 from core.schema_forms._walk import subschemas
 
 _MOST_PARTS = 5_000
@@ -49,6 +49,7 @@ class Enforced:
         self._parts = 0
         self._droppable: dict[int, frozenset[str]] = {}
         self._left_out: list[LeftOut] = []
+        self._closed: list[str] = []
         try:
             self.body = self._whole(root)
         except Nothing:
@@ -64,14 +65,19 @@ class Enforced:
         led = {part["$ref"] for part in subschemas(body) if "$ref" in part}
         if not led <= {f"#/$defs/{name}" for name in self._definitions}:
             raise CannotSay("$", "refers to a part that allows no value")
-        if limit := self._rules.too_large(body):
-            raise CannotSay("$", limit)
+        if why := self._rules.arranged(body) or self._rules.too_large(body):
+            raise CannotSay("$", why)
         return body
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What of the schema the body does not say."""
         return tuple(dict.fromkeys(self._left_out))
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """Where objects are sent as having no further properties of which the schema does not say so."""
+        return tuple(dict.fromkeys(self._closed))
 
     @property
     def way_back(self) -> tuple[Nulls, ...]:
@@ -222,7 +228,7 @@ class Enforced:
 
     def _takes(self, kind: str, name: str, value: Any) -> bool:
         if name == "format":
-            return value in self._rules.formats - ZONED
+            return value in self._rules.formats - (WIDER - self._rules.narrowed)
         return name in self._rules.bounds and self._rules.takes_bound(kind, name, value)
 
     def _array(self, node: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -278,6 +284,8 @@ class Enforced:
             if is_closed:
                 raise Nothing
             raise CannotSay(path, f"speaks of a property that it does not describe ({unknown[:60]!r})")
+        if not closed_by:
+            self._closed.append(path)
         return False
 
     def _closed_by(self, node: Mapping[str, Any], path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class SchemaForm:
     """Why the mode is not taken as it was asked for, as a sentence; empty where it is."""
     left_out: tuple[LeftOut, ...] = ()
     """What only Proctor checks although the vendor enforces the rest."""
+    closed: tuple[str, ...] = ()
+    """Where it is sent with objects that have no further properties, of which the schema itself does not speak."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     """The property names that had to be sent differently: the name that is sent, by the author's."""
     way_back: tuple[Callable[[Any], Any], ...] = ()
@@ -56,6 +58,9 @@ class SchemaForm:
         if self.relaxed:
             taken = f"mode {self.mode} is taken" if self.mode != self.asked else "the mode is not strict"
             said = f"{self.relaxed} So {taken}. {said}"
+        if self.closed:
+            told = "Objects that do not say whether they have further properties are sent as having none"
+            said += f" {told}: {_first(self.closed)}."
         if self.names:
             said += f" Property names are sent as {self.vendor} takes them: {self._renamed()}."
         return said
@@ -66,6 +71,7 @@ class SchemaForm:
         said = "yes" if self.is_enforced else "no"
         said += f", sent as {self.mode}" if self.mode != self.asked and self.relaxed else ""
         said += f", but for {self._named()}" if self.left_out else ""
+        said += ", without further properties" if self.closed else ""
         said += f": {self.relaxed.removesuffix('.')}" if self.relaxed else ""
         return said + (f"; named {self._renamed()}" if self.names else "")
 
@@ -77,7 +83,7 @@ class SchemaForm:
     @property
     def is_worth_telling(self) -> bool:
         """Whether it is not just what the mode promises."""
-        return bool(self.relaxed or self.left_out or self.names)
+        return bool(self.relaxed or self.left_out or self.closed or self.names)
 
     def restored(self, text: str) -> str:
         """Return the JSON *text* of an answer as the author means it.
@@ -102,6 +108,9 @@ class SchemaForm:
         return led
 
     def _named(self) -> str:
-        shown = [f"{one.keyword} of {one.path}" for one in self.left_out[:_MOST_NAMED]]
-        more = len(self.left_out) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
+        return _first([f"{one.keyword} of {one.path}" for one in self.left_out])
+
+
+def _first(named: Sequence[str]) -> str:
+    more = len(named) - _MOST_NAMED
+    return ", ".join(named[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

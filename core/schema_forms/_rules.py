@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ZONED = frozenset({"date-time", "time"})
-"""Formats that a vendor holds to RFC 3339 and we do not: it would make a time zone up where a text names none."""
+WIDER = frozenset({"date-time", "time", "date", "duration", "uuid", "uri"})
+"""Formats of which we take more texts than a vendor, who holds them to their RFC: a time without a zone, where it would
+make one up; a day with its midnight, a UUID without hyphens, a host outside ASCII, as Pydantic takes them."""
 
 
 class CannotSay(Exception):
@@ -37,6 +38,10 @@ class Rules:
     optional_is_null: bool
     """Whether every property must be required, so that one that may be absent is sent as one that may be null."""
     has_recursion: bool
+    narrowed: frozenset[str] = frozenset()
+    """The formats of ``WIDER`` that are sent all the same: a model would write nothing of the kind without them."""
+    arranged: Callable[[Mapping[str, Any]], str] = lambda _body: ""
+    """Puts the properties of a body in an order that the vendor takes; the end of a sentence where there is none."""
     too_large: Callable[[Mapping[str, Any]], str] = lambda _body: ""
     """Which published limit a body passes, as the end of a sentence; empty if none."""
 

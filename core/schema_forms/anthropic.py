@@ -68,6 +68,7 @@ def form(schema: Mapping[str, Any], mode: str) -> SchemaForm:
                 body=said.body,
                 is_enforced=True,
                 left_out=said.left_out,
+                closed=said.closed,
                 names=names,
                 way_back=way_back,
             )

@@ -3,7 +3,7 @@
 What that does with a schema was read off the grammars that it made (xllamacpp 2026.10): it closes objects that say
 nothing of further properties, requires whatever stands in ``allOf`` and every place of ``prefixItems``, takes no
 boolean schemas, follows references of plain names only, misreads patterns beyond a row of classes, and bounds whole
-numbers alone.
+numbers alone. It writes a date as 2026-01-31 and a UUID with its hyphens: the grammar is all that keeps it to either.
 https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md lists more. Maps, any values and recursion it can
 follow. A whole number has at most 16 digits in its grammars; nothing can be done about that here.
 """
@@ -42,6 +42,7 @@ GRAMMAR = Rules(
             *("minLength", "maxLength", "pattern", "minItems", "maxItems"),
         }
     ),
+    narrowed=frozenset({"date", "uuid"}),
     takes_bound=_takes,
     optional_is_null=False,
     has_recursion=True,
@@ -78,5 +79,11 @@ def form(schema: Mapping[str, Any], mode: str) -> SchemaForm:
     except CannotSay as error:
         return SchemaForm(vendor=_SERVER, asked=mode, mode="json", body=schema, relaxed=error.sentence)
     return SchemaForm(
-        vendor=_SERVER, asked=mode, mode="json_schema", body=said.body, is_enforced=True, left_out=said.left_out
+        vendor=_SERVER,
+        asked=mode,
+        mode="json_schema",
+        body=said.body,
+        is_enforced=True,
+        left_out=said.left_out,
+        closed=said.closed,
     )

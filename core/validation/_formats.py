@@ -1,4 +1,6 @@
-"""Dates, times and durations as Pydantic means them: what its types take is valid, what they refuse is not.
+"""Dates, times, durations and UUIDs as Pydantic means them: what its types take is valid, what they refuse is not.
+
+A URI may hold letters outside ASCII, as its URLs may; more of what those repair is none.
 
 JSON Schema's own ``date-time`` and ``time`` demand a time zone, and a text that names none would be asked for again
 until one is made up. ``date-time-local`` is the OpenAPI registry's name for one without a zone; ``date-time-zoned`` is
@@ -11,7 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
+from jsonschema_rs import Draft202012Validator
 from pydantic import AwareDatetime, NaiveDatetime, TypeAdapter
 from pydantic_core import SchemaValidator
 
@@ -29,6 +33,13 @@ def _checks(kind: Any) -> Callable[[str], bool]:
     return is_valid
 
 
+_takes_uuid = SchemaValidator(TypeAdapter(UUID).core_schema).isinstance_python
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) <= LONGEST and _takes_uuid(text)
+
+
 FORMATS: Mapping[str, Callable[[str], bool]] = {
     "date": _checks(date),
     "date-time": _checks(datetime),
@@ -36,5 +47,7 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "date-time-zoned": _checks(AwareDatetime),
     "time": _checks(time),
     "duration": _checks(timedelta),
+    "uuid": _is_uuid,
+    "uri": Draft202012Validator({"format": "iri"}, validate_formats=True, offline=True).is_valid,
 }
 """By name, whether a text is one."""

@@ -52,6 +52,19 @@ def test_another_mode_is_taken_and_told(*, stream: bool, proctor: Rig) -> None:
     assert [attempt.mode for attempt in proctor.written(heard.generation.id).attempts] == ["tools"]
 
 
+def test_objects_that_are_closed_on_the_way_are_told(proctor: Rig) -> None:
+    """A schema that says nothing of further properties is sent as having none, and the trace says where."""
+    owner = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    schema = {"title": "car", "type": "object", "properties": {"owner": owner}, "required": ["owner"]}
+    heard = proctor.ask(proctor.tenant(), schema=schema, route=proctor.route(ANTHROPIC, mode="json_schema"))
+
+    [why] = told(heard)
+    assert why.endswith("whether they have further properties are sent as having none: $, $.owner.")
+    form = form_for(schema, "anthropic", "json_schema")
+    assert form.closed == ("$", "$.owner")
+    assert "without further properties" in form.verdict
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_left_out_is_told(*, stream: bool, proctor: Rig) -> None:
     """The trace names what Proctor alone checks, and as what names went out; nobody sees those names."""

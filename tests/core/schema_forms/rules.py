@@ -116,6 +116,22 @@ def openai_strict(body: Schema) -> list[str]:
         found.append("#: too large")
     if nesting(body, body, ()) > 10:
         found.append("#: nested too deep")
+    return found + alike(body)
+
+
+def alike(body: Schema) -> list[str]:
+    """Return the choices whose alternatives begin with the same property, which does not tell them apart either."""
+    found: list[str] = []
+    for path, part in parts(body):
+        branches = [target(body, one["$ref"]) if "$ref" in one else one for one in part.get("anyOf", ())]
+        shapes = [[*one["properties"].items()] for one in branches if one.get("properties")]
+        for n, shape in enumerate(shapes):
+            for other in shapes[:n]:
+                (name, mine), (its, theirs) = shape[0], other[0]
+                tags = [(target(body, one["$ref"]) if "$ref" in one else one).get("enum", []) for one in (mine, theirs)]
+                is_tag = all(tags) and not [one for one in tags[0] if one in tags[1]]
+                if name == its and shape != other and not is_tag:
+                    found.append(f"{path}: objects of anyOf must not share identical first keys ({name})")
     return found
 
 
