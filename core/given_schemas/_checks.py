@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
+from core.given_schemas._contradictions import note_contradictions
 from core.given_schemas._notes import Notes, Refusal, Steps, shown
 from core.given_schemas._references import identifier_of
 from core.given_schemas._words import (
@@ -72,6 +73,7 @@ def check(node: Mapping[str, Any], steps: Steps, notes: Notes, holders: Abstract
         elif not (is_others(word) or word in held or (word == "id" and identifier_of(node))):
             _check_word(word, value, steps, notes)
     _note_without_effect(node, steps, notes)
+    note_contradictions(node, steps, notes)
 
 
 def _is_taken(word: str, value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from core.errors import Invalid
 from core.given_schemas._envelopes import Enclosed, Library, enclosed, library, listed
 from core.given_schemas._notes import Notes, Refusal, SchemaNote
+from core.given_schemas._patterns import check_patterns
 from core.given_schemas._translation import NEWEST, Translation
 from core.json_schemas import DEEPEST, is_plain_name, json_path
 from core.json_texts import json_in, line_of
@@ -59,7 +60,8 @@ def read_text(text: str, what: str, root: str | None = None) -> GivenSchema:
     """
     given = json_in(text, what)
     try:
-        return _read(given, root)
+        found = _read(given, root)
+        check_patterns(found.schema, given)
     except Refusal as refusal:
         if not refusal.steps:
             raise Invalid(_sentence(refusal)) from None
@@ -67,6 +69,17 @@ def read_text(text: str, what: str, root: str | None = None) -> GivenSchema:
         raise Invalid(f"Line {line}: the schema's {path} {refusal.what}.") from None
     except RecursionError:
         raise Invalid(f"The schema nests deeper than {DEEPEST} levels; move parts to $defs.") from None
+    return found
+
+
+def impossible(schema: dict[str, Any]) -> tuple[SchemaNote, ...]:
+    """Return what of *schema*, which came of a source, no value satisfies.
+
+    Raises:
+        Invalid: it is no schema that can be read.
+
+    """
+    return tuple(note for note in read(schema).notes if note.kind == "impossible")
 
 
 def _sentence(refusal: Refusal) -> str:

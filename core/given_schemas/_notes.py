@@ -18,7 +18,8 @@ class SchemaNote:
     """One thing to know about how a schema was read."""
 
     kind: str
-    """``envelope``, ``dialect`` (said in other words, meant the same) or ``unchecked`` (a word that says nothing)."""
+    """``envelope``, ``dialect`` (said in other words, meant the same), ``impossible`` (a part that no value satisfies)
+    or ``unchecked`` (a word that says nothing)."""
     path: str
     """Where it is met first in what was given, as a JSON path."""
     what: str

@@ -235,7 +235,9 @@ class Annotations:
                 found = self._constants.value(each.value, place.scope)
                 values += cast("list[str]", found) if isinstance(found, list) else [found]
             else:
-                values.append(self._constants.choice(each, place.scope))
+                found = self._constants.value(each, place.scope)
+                is_named = isinstance(each, ast.Name | ast.Attribute | ast.Call)  # in brackets, a tuple is its members
+                values += found if is_named and isinstance(found, list) else [self._constants.choice(each, place.scope)]
         return values
 
     def _dictionary(self, given: list[ast.expr], place: TypeContext) -> JsonSchema | None:

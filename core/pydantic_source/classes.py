@@ -87,7 +87,7 @@ class Classes:
     def _check_decorators(self, found: SourceClass) -> None:
         for decorator in found.node.decorator_list:
             name = self._names.known(called(decorator), found.scope)
-            if name not in _HARMLESS_DECORATORS:
+            if name not in _HARMLESS_DECORATORS and name != "deprecated":
                 self._remarks.leave_out("decorator", f"{found.name}: {written(called(decorator))}", decorator)
 
     def _enum(self, found: SourceClass, use: Specialization) -> JsonSchema:
@@ -112,6 +112,8 @@ class Classes:
         title = config.title or use.title
         if shape.root is not None:
             return {"title": title, **shape.root.schema, **note, **config.schema_extra}
+        if any(self._names.known(called(each), found.scope) == "deprecated" for each in found.node.decorator_list):
+            note["deprecated"] = True
         schema: JsonSchema = {"title": title, **note, "type": "object"}
         properties: JsonSchema = {}
         required: list[str] = []

@@ -94,7 +94,7 @@ class Constants:
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float())):
                 return -self.value(node.operand, scope)
             case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-                return [self.value(part, scope) for part in parts]
+                return [value for part in parts for value in self._listed(part, scope)]
             case ast.Dict(keys=keys, values=values) if None not in keys:
                 pairs = zip(keys, values, strict=True)
                 return {self._key(key, scope): self.value(value, scope) for key, value in pairs if key}
@@ -117,6 +117,15 @@ class Constants:
         raise refusal(
             node, f"{shown(node)} is no plain value", "write text, a number, True, False, None, or a list of them"
         )
+
+    def _listed(self, part: ast.expr, scope: SourceScope) -> list[Any]:
+        """Return what *part* puts into a list: itself, or with a star what it holds."""
+        if not isinstance(part, ast.Starred):
+            return [self.value(part, scope)]
+        found = self.value(part.value, scope)
+        if not isinstance(found, list):
+            raise refusal(part, f"{shown(part.value)} is no list", "write its values out")
+        return cast("list[Any]", found)
 
     def _key(self, node: ast.expr, scope: SourceScope) -> str:
         value = self.value(node, scope)

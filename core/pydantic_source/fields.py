@@ -123,8 +123,9 @@ class Tellings:
             for default in node.args:
                 self._tell_default(told, default, scope)
             self.tell_keywords(told, node.keywords, scope)
-        elif called == "SkipJsonSchema":
-            told.is_hidden = True
+        elif called in ("SkipJsonSchema", "deprecated"):
+            told.is_hidden |= called == "SkipJsonSchema"
+            told.notes |= {called: True} if called == "deprecated" else {}
         elif called in VALIDATORS:
             self._tell_validator(told, node, called)
         elif called == "Discriminator" and len(node.args) == 1:
@@ -224,6 +225,8 @@ class Tellings:
 
     def _tell_note(self, told: FieldSpec, name: str, node: ast.expr, scope: SourceScope) -> None:
         is_plain, value = self._constants.try_value(node, scope)
+        if isinstance(node, ast.Call) and self._names.known(node.func, scope) == name == "deprecated":
+            is_plain, value = True, True
         if is_plain and name in ("title", "description"):
             is_plain = value is None or isinstance(value, str)
         if not is_plain:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from core.validation._cost import MOST_VISITS, Extent, PlaceCost
 from core.validation._effort import Effort, EffortSpent
-from core.validation._patterns import TOO_SLOW, size_of, watched
+from core.validation._patterns import TOO_SLOW, is_pattern, size_of, watched
 from core.validation._pointers import resolve, steps_of
 from core.validation._validator import Validator
 from core.validation._violations import (
@@ -40,6 +40,7 @@ __all__ = [
     "Validator",
     "Violation",
     "WrongName",
+    "is_pattern",
     "resolve",
     "size_of",
     "steps_of",

@@ -42,6 +42,15 @@ def size_of(pattern: str) -> int:
     return _kept_size(pattern) if len(pattern) <= _KEPT else _size(pattern)
 
 
+def is_pattern(text: str) -> bool:
+    """Whether *text* is a regular expression that can be used."""
+    try:
+        Draft202012Validator({"pattern": text}, pattern_options=OPTIONS, offline=True)
+    except ValidationError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=2_000)
 def _kept_size(pattern: str) -> int:
     return _size(pattern)

@@ -68,6 +68,22 @@ class M(BaseModel):
     g: list[int | None]
     h: Union[int]
 """,
+    "literals_by_name": """
+V = ("a", "b")
+W = ("c", *V)
+class M(BaseModel):
+    a: Literal[V]
+    b: Literal[W] = "c"
+    c: Literal[*V, "z"]
+""",
+    "deprecated": """
+from typing_extensions import deprecated
+@deprecated("Use another.")
+class M(BaseModel):
+    a: Annotated[int, deprecated("Use b.")]
+    b: Annotated[int, Field(deprecated="Use c.")] = 3
+    c: int = Field(1, deprecated=deprecated("No."))
+""",
     "constraints": r"""
 class M(BaseModel):
     a: int = Field(ge=0, le=10)
