@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ from core.json_texts import blank, entries, strictly
 
 Path = tuple[str | int, ...]
 """Names and indexes that lead from the body to one of its values."""
+_Tree = dict[str | int, "str | _Tree"]
+_Cut = tuple[int, int, str]
 DEEPEST = 100
 """How deep what is kept of a body may nest."""
 _WHAT = "The body"
@@ -36,7 +38,7 @@ class Body:
 
     def patched(self, changes: Iterable[tuple[Path, str]]) -> bytes:
         """Return the body with the JSON text of each change at its path; a last name that is not there is added."""
-        cuts = sorted(self._cut(path, source) for path, source in changes)
+        cuts = sorted(self._cuts(_tree(changes)))
         pieces: list[str] = []
         end = 0
         for begins, ends, source in cuts:
@@ -56,17 +58,43 @@ class Body:
             begins = self.spans[list(self.spans)[at - 1]][1]
         return (self.text[:begins] + self.text[ends:]).encode()
 
-    def _cut(self, path: Path, source: str) -> tuple[int, int, str]:
-        if len(path) == 1 and path[0] in self.spans:
-            return (*self.spans[cast("str", path[0])], source)
-        place = blank(self.text, 0)
-        for step in path[:-1]:
-            place = next(value for name, _, value in entries(self.text, place) if name == step)
-        found = next((value for name, _, value in entries(self.text, place) if name == path[-1]), None)
-        if found is not None:
-            return found, _VALUES.raw_decode(self.text, found)[1], source
+    def _cuts(self, tree: _Tree) -> Iterator[_Cut]:
+        """Yield where the text is cut, and what is put there; members whose place is known are not looked for."""
+        for name, new in tree.items():
+            begins, ends = self.spans.get(cast("str", name), (0, 0))
+            if isinstance(new, str):
+                yield (begins, ends, new) if ends else self._added(blank(self.text, 0), name, new)
+            else:
+                yield from self._cuts_within(begins, new)
+
+    def _cuts_within(self, place: int, tree: _Tree) -> Iterator[_Cut]:
+        """Yield the cuts in the object or list at *place*, in one pass over it, however many they are."""
+        left = dict(tree)
+        for name, _, value in entries(self.text, place) if left else ():
+            new = left.pop(name, None)
+            if isinstance(new, str):
+                yield value, _VALUES.raw_decode(self.text, value)[1], new
+            elif new is not None:
+                yield from self._cuts_within(value, new)
+            if not left:
+                return
+        for name, new in left.items():
+            yield self._added(place, name, cast("str", new))
+
+    def _added(self, place: int, name: str | int, source: str) -> _Cut:
         is_empty = self.text[blank(self.text, place + 1)] == "}"
-        return place + 1, place + 1, f"{json.dumps(path[-1])}:{source}{'' if is_empty else ','}"
+        return place + 1, place + 1, f"{json.dumps(name)}:{source}{'' if is_empty else ','}"
+
+
+def _tree(changes: Iterable[tuple[Path, str]]) -> _Tree:
+    """Return the changes by the steps that lead to them."""
+    tree: _Tree = {}
+    for path, source in changes:
+        branch = tree
+        for step in path[:-1]:
+            branch = cast("_Tree", branch.setdefault(step, {}))
+        branch[path[-1]] = source
+    return tree
 
 
 def read_body(content: bytes) -> Body:
@@ -113,13 +141,18 @@ def read_body(content: bytes) -> Body:
 
 def _require_whole(text: str, values: Mapping[str, Any]) -> None:
     """Go on only if no text holds half of a character (a surrogate by itself), which no wire can carry."""
-    if _HALF.search(text):
+    if has_halves(text):
         try:
             json.dumps(values, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise Invalid(
                 f"{_WHAT} holds half of a character, a surrogate without its other half. Send texts as UTF-8."
             ) from None
+
+
+def has_halves(text: str) -> bool:
+    """Whether JSON in *text* may hold half of a character, written as an escape."""
+    return _HALF.search(text) is not None
 
 
 def is_deep(value: Any) -> bool:

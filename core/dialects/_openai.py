@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from core.dialects._body import is_deep
+from core.dialects._body import has_halves, is_deep
 from core.dialects._refusals import outward_status, waiting
 from core.dialects._request import ErrorResponse
 from core.errors import Invalid
@@ -50,7 +50,8 @@ def arguments_of(given: Any) -> Any:
     if isinstance(given, str):
         try:
             value = json.loads(given)
-            json.dumps(value, ensure_ascii=False).encode()
+            if has_halves(given):
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             return given
     if not isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ from core.dialects._request import (
 )
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
+
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
 class ChatFrames(Frames):
@@ -188,7 +191,12 @@ def _strict(told: Mapping[str, Any]) -> bool | None:
 
 
 def _without_usage(raw: bytes) -> bytes:
-    """Return a chunk without its ``usage``, which is null."""
+    """Return a chunk without its ``usage``, which is null.
+
+    Quotes that no backslash stands before are JSON's own, so a name that is there once is the member's.
+    """
+    if raw.count(b'"usage"') == 1 and (found := _NO_USAGE.search(raw)):
+        return raw[: found.start()] + raw[found.end() :]
     begins, ends = raw.index(b"{"), raw.rindex(b"}") + 1
     try:
         body = read_body(raw[begins:ends])
