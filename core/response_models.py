@@ -48,7 +48,8 @@ MOST_CACHED_BYTES = 8_000_000
 """How much schema text the cached models may stand for."""
 MOST_CACHED_HASHES = 4_096
 _NO_JSON: Problem = ((), "json_type", "Input should be JSON")
-_TOO_LARGE: Problem = ((), "value_error", "Input is too large to be checked against this schema; answer with less")
+TOO_LARGE: Problem = ((), "value_error", "Input is too large to be checked against this schema; answer with less")
+"""What is said of an answer that could not be judged."""
 
 
 class ResponseModel(BaseModel):
@@ -150,7 +151,7 @@ class ResponseModel(BaseModel):
         except ValueError:
             raise cls._failure([_NO_JSON]) from None
         except EffortSpent:
-            raise cls._failure([_TOO_LARGE]) from None
+            raise cls._failure([TOO_LARGE]) from None
         if not is_valid:
             raise cls._failure(problems(cls.form.validator.violations(answer, effort), cls.form.wire))
         value = answer["value"] if cls.form.is_wrapped else answer

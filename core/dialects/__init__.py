@@ -11,6 +11,7 @@ from core.dialects._frames import Frame, Frames
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
+    ChoiceEnd,
     Dialect,
     DialectName,
     ErrorResponse,
@@ -25,6 +26,7 @@ __all__ = [
     "DIALECTS",
     "AnswerFormat",
     "AnswerObject",
+    "ChoiceEnd",
     "Dialect",
     "DialectName",
     "ErrorResponse",

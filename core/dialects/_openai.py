@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from core.dialects._body import has_halves, is_deep
+from core.dialects._body import DEEPEST, has_halves, is_deep
 from core.dialects._refusals import outward_status, waiting
 from core.dialects._request import ErrorResponse
 from core.errors import Invalid
@@ -56,7 +56,7 @@ def arguments_of(given: Any) -> Any:
             return given
     if not isinstance(value, dict):
         return given
-    if is_deep(value):
+    if (not isinstance(given, str) or given.count("{") + given.count("[") > DEEPEST) and is_deep(value):
         raise Invalid("The arguments of a call nest too deep to be kept; nest them less.")
     return cast("dict[str, Any]", value)
 

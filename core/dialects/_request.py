@@ -59,10 +59,21 @@ class AnswerFormat:
 class AnswerObject:
     """A text of an answer that one of the formats speaks about."""
 
-    name: str
-    """Of the tool that is called; empty for the text of a message."""
+    name: str | None
+    """Of the tool that is called; ``None`` for the text of a message."""
     text: str = field(repr=False)
     choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEnd:
+    """How one choice of an answer ended."""
+
+    choice: int
+    is_cut: bool
+    """At a limit of tokens."""
+    is_refused: bool
+    """By the model, or by the vendor's filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +211,10 @@ class Dialect(Protocol):
 
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the texts in an answer that a format speaks about, for each choice."""
+        ...
+
+    def ends(self, body: Mapping[str, Any]) -> Sequence[ChoiceEnd]:
+        """Return how each choice of an answer ended."""
         ...
 
 

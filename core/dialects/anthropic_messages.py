@@ -16,6 +16,7 @@ from core.dialects._refusals import outward_status, waiting
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
+    ChoiceEnd,
     DialectName,
     ErrorResponse,
     KeptState,
@@ -121,7 +122,12 @@ class Messages:
         if used:
             return [AnswerObject(word(one, "name"), _input(one)) for one in used]
         text = "".join(word(one, "text") for one in blocks if one.get("type") == "text")
-        return [AnswerObject("", text)] if text and body.get("stop_reason") != "refusal" else []
+        return [AnswerObject(None, text)] if text and body.get("stop_reason") != "refusal" else []
+
+    def ends(self, body: Mapping[str, Any]) -> Sequence[ChoiceEnd]:
+        """Return how the message ended."""
+        reason = body.get("stop_reason")
+        return [ChoiceEnd(0, reason in ("max_tokens", "model_context_window_exceeded"), reason == "refusal")]
 
 
 def _error(status: int, code: str, sentence: str) -> dict[str, Any]:

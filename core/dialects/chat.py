@@ -17,6 +17,7 @@ from core.dialects._request import (
     MOST_CHOICES,
     AnswerFormat,
     AnswerObject,
+    ChoiceEnd,
     DialectName,
     ErrorResponse,
     RelayRequest,
@@ -25,6 +26,8 @@ from core.dialects._request import (
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
 
+_CUT = ("length", "max_tokens")
+_REFUSED = ("content_filter", "refusal")
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
@@ -151,12 +154,20 @@ class Chat:
         found: list[AnswerObject] = []
         for place, choice in enumerate(dicts(body.get("choices"))):
             message = mapping(choice.get("message"))
-            calls = [mapping(call.get("function")) for call in dicts(message.get("tool_calls"))]
+            calls = [call["function"] for call in dicts(message.get("tool_calls")) if mapping(call.get("function"))]
             calls += [call] if (call := mapping(message.get("function_call"))) else []
             found += [AnswerObject(word(call, "name"), _arguments(call), place) for call in calls]
             text = _content(message)
             if not calls and text and not message.get("refusal"):
-                found.append(AnswerObject("", text, place))
+                found.append(AnswerObject(None, text, place))
+        return found
+
+    def ends(self, body: Mapping[str, Any]) -> Sequence[ChoiceEnd]:
+        """Return how each choice ended."""
+        found: list[ChoiceEnd] = []
+        for place, choice in enumerate(dicts(body.get("choices"))):
+            reason, refusal = choice.get("finish_reason"), mapping(choice.get("message")).get("refusal")
+            found.append(ChoiceEnd(place, reason in _CUT, bool(refusal) or reason in _REFUSED))
         return found
 
 

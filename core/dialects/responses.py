@@ -14,6 +14,7 @@ from core.dialects._parts import files_in
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
+    ChoiceEnd,
     DialectName,
     ErrorResponse,
     KeptState,
@@ -137,7 +138,14 @@ class Responses:
         said = [one for one in messages if one.get("phase") != "commentary"] or messages
         parts = [part for one in said for part in dicts(one.get("content"))]
         text = "".join(word(part, "text") for part in parts)
-        return [AnswerObject("", text)] if text and all(part.get("type") != "refusal" for part in parts) else []
+        return [AnswerObject(None, text)] if text and all(part.get("type") != "refusal" for part in parts) else []
+
+    def ends(self, body: Mapping[str, Any]) -> Sequence[ChoiceEnd]:
+        """Return how the response ended."""
+        reason = mapping(body.get("incomplete_details")).get("reason")
+        parts = [part for one in dicts(body.get("output")) for part in dicts(one.get("content"))]
+        is_refused = reason == "content_filter" or any(part.get("type") == "refusal" for part in parts)
+        return [ChoiceEnd(0, reason in ("max_output_tokens", "max_tokens"), is_refused)]
 
 
 def _arguments(call: Mapping[str, Any]) -> str:

@@ -264,8 +264,8 @@ def test_which_tool_has_to_be_called(choice: Any, called: str | None) -> None:
 @pytest.mark.parametrize(
     ("message", "found"),
     [
-        ({"content": '{"a":1}'}, [AnswerObject("", '{"a":1}')]),
-        ({"content": [{"type": "text", "text": "{}"}]}, [AnswerObject("", "{}")]),
+        ({"content": '{"a":1}'}, [AnswerObject(None, '{"a":1}')]),
+        ({"content": [{"type": "text", "text": "{}"}]}, [AnswerObject(None, "{}")]),
         ({"content": "No.", "refusal": "No."}, []),
         ({"content": None}, []),
         (
@@ -284,7 +284,7 @@ def test_where_an_answer_holds_objects(message: dict[str, Any], found: list[Answ
 def test_objects_are_found_in_every_choice() -> None:
     """Each with the choice that it belongs to; an answer of another shape has none."""
     body = {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}
-    assert CHAT.answer_objects(body) == [AnswerObject("", "a", 0), AnswerObject("", "b", 1)]
+    assert CHAT.answer_objects(body) == [AnswerObject(None, "a", 0), AnswerObject(None, "b", 1)]
     assert CHAT.answer_objects({"choices": None}) == CHAT.answer_objects({}) == []
 
 

@@ -211,8 +211,8 @@ def test_what_the_vendor_keeps_is_named(members: dict[str, Any], state: list[Kep
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        ({"content": [block("text", text='{"a":'), block("text", text="1}")]}, [AnswerObject("", '{"a":1}')]),
-        ({"content": [block("thinking", thinking="x"), block("text", text="{}")]}, [AnswerObject("", "{}")]),
+        ({"content": [block("text", text='{"a":'), block("text", text="1}")]}, [AnswerObject(None, '{"a":1}')]),
+        ({"content": [block("thinking", thinking="x"), block("text", text="{}")]}, [AnswerObject(None, "{}")]),
         ({"content": [block("text", text="No.")], "stop_reason": "refusal"}, []),
         (
             {"content": [block("text", text="So:"), block("tool_use", name="f", input={"é": 1})]},

@@ -192,14 +192,14 @@ def test_what_the_vendor_keeps_is_named(members: dict[str, Any], state: list[Kep
 @pytest.mark.parametrize(
     ("output", "found"),
     [
-        ([part("message", content=[part("output_text", text="{}")])], [AnswerObject("", "{}")]),
+        ([part("message", content=[part("output_text", text="{}")])], [AnswerObject(None, "{}")]),
         ([part("message", content=[part("refusal", refusal="No.")])], []),
         (
             [
                 part("message", phase="commentary", content=[part("output_text", text="Hm.")]),
                 part("message", content=[part("output_text", text="{}")]),
             ],
-            [AnswerObject("", "{}")],
+            [AnswerObject(None, "{}")],
         ),
         (
             [part("reasoning"), part("function_call", name="f", arguments='{"a":1}'), part("function_call", name="g")],

@@ -1,0 +1,138 @@
+"""Whether what a vendor answered at a front door is what its request asked for. It goes to the caller either way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from core.dialects import AnswerFormat, AnswerObject, RelayRequest
+from core.errors import Invalid
+from core.field_problems import FieldProblem, field_errors
+from core.response_models import TOO_LARGE, ResponseModel, response_model
+from core.tables import Outcome
+from core.validation import Effort
+
+_DATA = ("enum", "const", "default", "examples")
+"""Keywords whose values are no schemas."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCheck:
+    """What was found out about an answer."""
+
+    outcome: Outcome
+    problems: Sequence[FieldProblem] = ()
+    reason: str = ""
+    """Why it was not checked: one sentence, without anything of the answer; empty where it was."""
+
+
+def check_answer(request: RelayRequest, body: Mapping[str, Any]) -> AnswerCheck:
+    """Return what is to be said of an answer; of several choices, and calls in them, the worst.
+
+    Nothing is invalid for a schema that cannot be used here: that is not checked, and the reason says so.
+    """
+    if not request.formats and request.must_call is None:
+        return AnswerCheck(Outcome.UNCHECKED, reason="The request has no schema that its answer is to satisfy.")
+    effort = Effort()
+    found = list(_checks(request, body, effort))
+    for outcome in (Outcome.INVALID, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.UNCHECKED, Outcome.VALID_FIRST_TRY):
+        if alike := [one for one in found if one.outcome is outcome]:
+            return AnswerCheck(outcome, [one for check in alike for one in check.problems], alike[0].reason)
+    return AnswerCheck(Outcome.UNCHECKED, reason="The answer calls no tool, and none had to be called.")
+
+
+def _checks(request: RelayRequest, body: Mapping[str, Any], effort: Effort) -> Iterator[AnswerCheck]:
+    tools = {one.name: one for one in request.formats if one.kind == "tool"}
+    formats = [one for one in request.formats if one.kind == "format"]
+    objects = request.dialect.answer_objects(body)
+    for end in request.dialect.ends(body):
+        said = [one for one in objects if one.choice == end.choice]
+        calls = [one for one in said if one.name is not None]
+        is_due = bool(formats or calls) or request.must_call is not None
+        if is_due and (end.is_refused or end.is_cut):
+            yield AnswerCheck(Outcome.REFUSED if end.is_refused else Outcome.TRUNCATED)
+            continue
+        for call in calls:
+            yield _check(tools.get(call.name or ""), call, effort)
+        if (problem := _missing(request.must_call, calls)) is not None:
+            yield AnswerCheck(Outcome.INVALID, [problem])
+        elif formats and not calls:
+            text = AnswerObject(None, "".join(one.text for one in said), end.choice)
+            yield _check(formats[0], text, effort)
+
+
+def _missing(must_call: str | None, calls: Sequence[AnswerObject]) -> FieldProblem | None:
+    """Return what is wrong where a tool had to be called and was not."""
+    if must_call is None or any(not must_call or call.name == must_call for call in calls):
+        return None
+    return FieldProblem("$", "missing", "The tool that had to be called was not called")
+
+
+def _check(answer_format: AnswerFormat | None, said: AnswerObject, effort: Effort) -> AnswerCheck:
+    if answer_format is None:
+        return AnswerCheck(Outcome.UNCHECKED, reason="The answer calls a tool whose arguments have no schema.")
+    try:
+        model = response_model(_without_formats(_object(answer_format.schema)), answer_format.name or "answer")
+    except (Invalid, RecursionError):
+        return AnswerCheck(Outcome.UNCHECKED, reason="The schema cannot be used to check the answer here.")
+    text = said.text.strip() or ("{}" if said.name is not None else "")
+    try:
+        _validate(model, text, effort)
+    except ValidationError as error:
+        problems = [_bare(one, model) for one in field_errors(error)]
+        if any(one.message == TOO_LARGE[2] for one in problems):
+            return AnswerCheck(Outcome.UNCHECKED, reason="To check the answer against its schema takes too long.")
+        return AnswerCheck(Outcome.INVALID, problems)
+    return AnswerCheck(Outcome.VALID_FIRST_TRY)
+
+
+def _validate(model: type[ResponseModel], text: str, effort: Effort) -> None:
+    """Go on only if *text* is valid. What is wrapped is the root that our own asking could not send as it is."""
+    if model.form.is_wrapped and _is_json(text):
+        text = f'{{"value":{text}}}'
+    model.model_validate_json(text, context=effort)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        from_json(text.encode(), allow_inf_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _bare(problem: FieldProblem, model: type[ResponseModel]) -> FieldProblem:
+    if not model.form.is_wrapped:
+        return problem
+    return FieldProblem("$" + problem.path.removeprefix("$").removeprefix(".value"), problem.type, problem.message)
+
+
+def _object(schema: Any) -> dict[str, Any]:
+    """Return a schema as an object.
+
+    Raises:
+        Invalid: it is none.
+
+    """
+    if isinstance(schema, bool):
+        return {} if schema else {"not": {}}
+    if not isinstance(schema, dict):
+        raise Invalid("A schema is an object.")
+    return cast("dict[str, Any]", schema)
+
+
+def _without_formats(schema: Any) -> Any:
+    """Return *schema* without the keyword ``format``: nobody promises it, and vendors take it for a remark."""
+    if isinstance(schema, list):
+        return [_without_formats(one) for one in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: value if name in _DATA else _without_formats(value)
+        for name, value in cast("dict[str, Any]", schema).items()
+        if not (name == "format" and isinstance(value, str))
+    }
