@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
-from tests import offline, servers
+from tests import offline, one_writer, servers
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
@@ -34,6 +34,7 @@ def pytest_configure() -> None:
         for name in (field.upper(), f"{field.upper()}_FILE"):
             os.environ.pop(name, None)
     offline.watch()
+    one_writer.watch()
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,14 @@ def _stays_on_this_machine() -> Iterator[None]:
     yield
     if offline.strays:
         pytest.fail(f"This test tried to reach {', '.join(sorted(set(offline.strays)))}.")
+
+
+@pytest.fixture(autouse=True)
+def _what_happened_has_one_writer() -> Iterator[None]:
+    one_writer.strays.clear()
+    yield
+    if one_writer.strays:
+        pytest.fail(f"Only core/journal.py writes what happened; here did {', '.join(sorted(set(one_writer.strays)))}.")
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ Definitions, the same on every page:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from core.clock import Clock
-from core.principals import Permission, Principal
+from core.principals import Permission, Principal, TenantScope
 from core.reports.bought import Bought as Bought
 from core.reports.budget_lines import BudgetLine as BudgetLine
 from core.reports.budget_lines import budget_lines
@@ -63,7 +63,7 @@ from core.reports.preview import PREVIEW_DAYS as PREVIEW_DAYS
 from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
-from core.reports.preview import spend_history
+from core.reports.preview import spend_histories
 from core.reports.reading import Reading, TenantFacts, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
@@ -196,7 +196,18 @@ class Reports:
 
         """
         with self._reading(principal, tenant_id) as now:
-            return spend_history(now, tenant_id, self._clock.now(), scope, scope_name, span, days)
+            now.tenant(tenant_id)
+            return spend_histories(now, self._clock.now(), scope, scope_name, span, days)[tenant_id]
+
+    def spend_histories(self, principal: Principal, tenant_ids: Sequence[str]) -> Mapping[str, SpendHistory]:
+        """Return what the calls of each of some tenants cost, by its id, in one look; those who are gone are left out.
+
+        Some thousand figures a tenant: ask for few at once.
+        """
+        principal.require(Permission.GENERATIONS_READ)
+        some = frozenset(one for one in tenant_ids if principal.scope.holds(one))
+        with reading(self._store, TenantScope(some)) as now:
+            return spend_histories(now, self._clock.now())
 
     def verified(self, principal: Principal) -> Verified | None:
         """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""

@@ -6,7 +6,7 @@ after that is arithmetic on the same figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,45 +114,47 @@ class SpendHistory:
         return played.preview(self.since, self.as_of)
 
 
-def spend_history(  # noqa: PLR0917 what a budget is made of
+def spend_histories(  # noqa: PLR0917 what a budget is made of
     reading: Reading,
-    tenant_id: str,
     now: datetime,
     scope: str = "tenant",
     scope_name: str = "",
     span: Span | None = None,
     days: int = PREVIEW_DAYS,
-) -> SpendHistory:
-    """Return what the calls of the last *days* cost, and those before them in the same period, or in *span*.
+) -> Mapping[str, SpendHistory]:
+    """Return, by tenant, what the calls of the last *days* cost, and those before in the same period, or in *span*.
 
-    *reading* sees that tenant alone.
+    *reading* sees the tenants in question, and no other.
 
     Raises:
-        NotFound: there is no such tenant.
         Invalid: an unknown scope.
 
     """
-    tenant = reading.tenant(tenant_id)
     if scope not in list(Scope):
         raise Invalid(f"A budget has no scope {scope!r}. There are: {', '.join(Scope)}.")
     since = now - timedelta(days=days)
     begins = min(since - _LONGEST_PERIOD, max(span[0], now - _LOOKED_AT)) if span else since - _LONGEST_PERIOD
     bound = bounds(Window.of(begins, now))
     about = {"since": micros(since), "scope_name": Scope(scope).named(scope_name) if scope != Scope.TENANT else ""}
-    rows = reading.rows(history(Scope(scope)), bound | about)
-    groups = [
-        _Group(
-            starts_at=from_micros(row.quarter * (QUARTER // timedelta(microseconds=1))),
-            first_at=from_micros(row.first_at),
-            is_counted=row.digits >= 0,
-            calls=row.calls,
-            spent=row.spent,
-            cheapest=row.cheapest,
-            unpriced=row.unpriced,
+    groups: dict[str, list[_Group]] = {tenant_id: [] for tenant_id in reading.tenants}
+    for row in reading.rows(history(Scope(scope)), bound | about):
+        groups[row.tenant_id].append(
+            _Group(
+                starts_at=from_micros(row.quarter * (QUARTER // timedelta(microseconds=1))),
+                first_at=from_micros(row.first_at),
+                is_counted=row.digits >= 0,
+                calls=row.calls,
+                spent=row.spent,
+                cheapest=row.cheapest,
+                unpriced=row.unpriced,
+            )
         )
-        for row in rows
-    ]
-    return SpendHistory(timezone=tenant.timezone, begins_at=begins, since=since, as_of=now, groups=groups)
+    return {
+        tenant_id: SpendHistory(
+            timezone=reading.tenants[tenant_id].timezone, begins_at=begins, since=since, as_of=now, groups=several
+        )
+        for tenant_id, several in groups.items()
+    }
 
 
 def _span(at: datetime, period: str, span: Span | None, timezone: str) -> Span | None:

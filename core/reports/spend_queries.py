@@ -169,21 +169,21 @@ WHERE {_WINDOW} AND {{scope}}
 GROUP BY 1, 2
 """
 
-# Of every quarter of an hour: the calls and what they cost, those before ``:since`` together, the others told apart by
+# Of each tenant and quarter of an hour: the calls and what they cost, those before ``:since`` together, the others by
 # the digits of their cost (0 for what cost nothing). However many calls there were, a day has few rows.
 _BY_QUARTER = """
-SELECT q.started_at / 900000000 AS quarter,
+SELECT q.tenant_id, q.started_at / 900000000 AS quarter,
     CASE WHEN q.started_at < :since THEN -1 WHEN q.spent = 0 THEN 0
         ELSE LENGTH(CAST(q.spent AS VARCHAR(20))) END AS digits,
     MIN(q.started_at) AS first_at, COUNT(*) AS calls, CAST(SUM(q.spent) AS BIGINT) AS spent,
     MIN(q.spent) AS cheapest, SUM(q.unpriced) AS unpriced
 FROM ({calls}) q
-GROUP BY 1, 2
-ORDER BY 1, 2
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
 """
 _HISTORY = _BY_QUARTER.format(
     calls=f"""
-    SELECT g.started_at, COALESCE({KNOWN}, 0) AS spent,
+    SELECT g.tenant_id, g.started_at, COALESCE({KNOWN}, 0) AS spent,
         CASE WHEN g.cost_nano_usd IS NULL THEN 1 ELSE 0 END AS unpriced
     FROM generation g
     WHERE {_WINDOW} AND g.attempts > 0 AND {{scope}}
@@ -191,11 +191,11 @@ _HISTORY = _BY_QUARTER.format(
 )
 _HISTORY_OF_ATTEMPTS = _BY_QUARTER.format(
     calls=f"""
-    SELECT g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
+    SELECT g.tenant_id, g.started_at, CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
         MAX(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
     FROM generation g JOIN attempt a ON a.generation_id = g.id
     WHERE {_WINDOW} AND {{scope}}
-    GROUP BY g.id, g.started_at
+    GROUP BY g.id, g.tenant_id, g.started_at
     """
 )
 
@@ -206,7 +206,7 @@ def quarters(scope: Scope) -> str:
 
 
 def history(scope: Scope) -> str:
-    """Return the question what the calls cost that a budget of that scope covers, by quarter of an hour."""
+    """Return the question what the calls cost that a budget of that scope covers, by tenant and quarter of an hour."""
     return _covered(_HISTORY_OF_ATTEMPTS if scope.is_of_attempts else _HISTORY, scope)
 
 

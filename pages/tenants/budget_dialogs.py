@@ -31,6 +31,8 @@ MODES = {
 MOST_USD = 1_000_000.0
 _HISTORY = "budget_history"
 """Where the session keeps what calls have cost, for as long as a dialog is open: by tenant, scope and name."""
+_NAMES = "budget_names"
+"""Where it keeps what can be named meanwhile: the models, schemas and routes there are."""
 
 
 @st.dialog("New budget", icon=":material/payments:", width="medium")
@@ -117,18 +119,24 @@ def remove(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
 
 
 def _name(visit: Visit, scope: str) -> str:
-    """Ask what the budget is for."""
-    runtime = visit.runtime
+    """Ask what the budget is for; what there is is read once while a dialog is open."""
     if scope == "tenant":
         return ""
-    if scope == "model":
-        known = {one.name for route in runtime.routes.list(visit.principal) for one in route.terms.candidates}
-    elif scope == "schema":
-        known = {schema.name for schema in runtime.schemas.list(visit.principal)}
-    else:
-        known = {route.terms.name for route in runtime.routes.list(visit.principal)}
-    chosen = st.selectbox(f"The {scope}", sorted(known), index=None, accept_new_options=True, key=f"budget_{scope}")
+    known: dict[str, list[str]] = st.session_state.setdefault(_NAMES, {})
+    if scope not in known:
+        known[scope] = sorted(_names(visit, scope))
+    chosen = st.selectbox(f"The {scope}", known[scope], index=None, accept_new_options=True, key=f"budget_{scope}")
     return str(chosen or "")
+
+
+def _names(visit: Visit, scope: str) -> set[str]:
+    runtime = visit.runtime
+    if scope == "schema":
+        return {schema.name for schema in runtime.schemas.list(visit.principal)}
+    routes = runtime.routes.list(visit.principal)
+    if scope == "route":
+        return {route.terms.name for route in routes}
+    return {one.name for route in routes for one in route.terms.candidates}
 
 
 def _ask(tenant: Tenant, state: BudgetState | None) -> dict[str, Any]:
@@ -190,20 +198,35 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def forget_history() -> None:
-    """Let the next dialog read anew what calls have cost."""
+    """Let the next dialog read anew what calls have cost, and what can be named."""
     st.session_state.pop(_HISTORY, None)
+    st.session_state.pop(_NAMES, None)
+
+
+def _known() -> dict[tuple[str, str, str], tuple[SpendHistory, datetime]]:
+    return st.session_state.setdefault(_HISTORY, {})
 
 
 def history(
     visit: Visit, tenant: Tenant, scope: str = "tenant", name: str = "", span: tuple[datetime, datetime] | None = None
 ) -> SpendHistory:
     """Return what calls have cost, read once while a dialog is open; only a span that begins earlier asks again."""
-    known: dict[tuple[str, str, str], tuple[SpendHistory, datetime]] = st.session_state.setdefault(_HISTORY, {})
+    known = _known()
     found, since = known.get((tenant.id, scope, name), (None, datetime.max.replace(tzinfo=UTC)))
     if found is None or (span is not None and span[0] < min(since, found.begins_at)):
         found = visit.runtime.reports.spend_history(visit.principal, tenant.id, scope, name, span)
         known[tenant.id, scope, name] = found, span[0] if span else found.begins_at
     return found
+
+
+def histories(visit: Visit, tenants: Sequence[Tenant]) -> Mapping[str, SpendHistory]:
+    """Return what the calls of each tenant have cost, by its id, read at once while a dialog is open."""
+    known = _known()
+    if missing := [tenant.id for tenant in tenants if (tenant.id, "tenant", "") not in known]:
+        for tenant_id, found in visit.runtime.reports.spend_histories(visit.principal, missing).items():
+            known[tenant_id, "tenant", ""] = found, found.begins_at
+    kept = {tenant.id: known.get((tenant.id, "tenant", "")) for tenant in tenants}
+    return {tenant_id: one[0] for tenant_id, one in kept.items() if one is not None}
 
 
 def _preview(visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str, name: str) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.pricing import nano_usd
-from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.frames import pd, table
 from pages.kit.page import Visit, flash, refusals
-from pages.tenants.budget_dialogs import history
+from pages.tenants.budget_dialogs import histories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from core.budgets import BudgetState
+    from core.reports import SpendHistory
+    from core.tenants import Tenant
+
+MOST_LOOKED_AT = 20
+"""Of how many tenants is read what a new limit would have blocked: the answer has a bound, however many were edited."""
 
 
 @st.dialog("Save budgets?", icon=":material/payments:", width="medium")
@@ -24,10 +29,15 @@ def review(
     visit: Visit, changes: Mapping[str, float], tenants: Mapping[str, Tenant], states: Mapping[str, BudgetState]
 ) -> None:
     """Show each budget as it is and as it would be, with what follows; save those that nobody changed meanwhile."""
+    looked_at = list(islice((tenants[name] for name in changes), MOST_LOOKED_AT))
+    past = histories(visit, looked_at)
     rows = {
-        name: _difference(visit, tenants[name], limit, states.get(tenants[name].id)) for name, limit in changes.items()
+        name: _difference(past.get(tenants[name].id), limit, states.get(tenants[name].id))
+        for name, limit in changes.items()
     }
     table(pd.DataFrame.from_dict(rows, orient="index", columns=["Now", "New", "What follows"]))
+    if len(changes) > MOST_LOOKED_AT:
+        st.caption(f"What it would have blocked is worked out for the first {MOST_LOOKED_AT}.")
     st.caption("A budget holds from the next generation on. What was spent stays spent.")
     if not st.button("Save", type="primary", key="confirm_budgets"):
         return
@@ -45,11 +55,11 @@ def review(
         st.rerun()
 
 
-def _difference(visit: Visit, tenant: Tenant, limit: float, state: BudgetState | None) -> Sequence[str]:
+def _difference(past: SpendHistory | None, limit: float, state: BudgetState | None) -> Sequence[str]:
     new = nano_usd(str(limit))
     if state is None:
-        past = _past(visit, tenant, new, "month")
-        return ("no limit", formats.dollars(new), f"From now on its spending has a limit. {past}".replace("$", "\\$"))
+        told = f"From now on its spending has a limit. {_past(past, new, 'month')}"
+        return ("no limit", formats.dollars(new), told.replace("$", "\\$"))
     raised = state.limit_nano_usd - state.terms.limit_nano_usd
     left = new + raised - state.spent_nano_usd
     if left <= 0 and state.terms.mode != "soft":
@@ -57,15 +67,15 @@ def _difference(visit: Visit, tenant: Tenant, limit: float, state: BudgetState |
         follows = f":red-badge[:material/money_off: Stops] {spent} is spent already: every generation will be refused."
     else:
         follows = f"{formats.dollars(max(0, left))} is left in this period."
-    follows += " " + _past(visit, tenant, new, state.terms.period.value)
+    follows += " " + _past(past, new, state.terms.period.value)
     return (formats.dollars(state.terms.limit_nano_usd), formats.dollars(new), follows.replace("$", "\\$"))
 
 
-def _past(visit: Visit, tenant: Tenant, limit_nano_usd: int, period: str) -> str:
+def _past(past: SpendHistory | None, limit_nano_usd: int, period: str) -> str:
     """Say what a limit would have done in the last 30 days."""
-    if period == "span":
+    if past is None or period == "span":
         return ""
-    found = history(visit, tenant).against(limit_nano_usd, period)
+    found = past.against(limit_nano_usd, period)
     if not found.blocked:
         return f"It would have blocked none of the {found.calls:,} calls of the last 30 days."
     return (

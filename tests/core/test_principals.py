@@ -223,6 +223,7 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "backtests": (L, lambda on, who, of: on.backtests(who, of.tenant.id)),
     "backtests all": (L, lambda on, who, of: on.backtests(who)),
     "spend_history": (K, lambda on, who, of: on.spend_history(who, of.tenant.id)),
+    "spend_histories": (L, lambda on, who, of: on.spend_histories(who, [of.tenant.id])),
     "verified": (L, lambda on, who, of: on.verified(who)),
     "latest_call_at": (L, lambda on, who, of: on.latest_call_at(who, of.tenant.id)),
     "latest_call_at all": (L, lambda on, who, of: on.latest_call_at(who)),

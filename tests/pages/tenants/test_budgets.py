@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from core.runtime import Runtime
 from core.tables import Tenant
 from core.tenants import LOCAL_OPERATOR
 from tests import builders
+from tests.statements import Statements, counted
 
 OpenPage = Callable[..., AppTest]
 
@@ -96,14 +98,28 @@ def test_an_edit_says_what_it_would_have_done(proctor: Runtime, acme: Tenant) ->
     assert (state.limit_nano_usd, state.spent_nano_usd) == (1_500_000_000, 2 * NANO)
 
 
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    """What is sent to any database from now on."""
+    with counted() as found:
+        yield found
+
+
+def asked(statements: Statements, *tables: str) -> int:
+    """Return how many statements asked one of these tables since that was last counted."""
+    about = re.compile(rf"\b(?:FROM|JOIN) (?:{'|'.join(tables)})\b")
+    found = len([one for one in statements.sent if about.search(one)])
+    statements.clear()
+    return found
+
+
 def test_what_was_spent_is_read_once_while_the_dialog_is_open(
-    proctor: Runtime, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    statements: Statements, proctor: Runtime, acme: Tenant
 ) -> None:
     """Whatever limit and period are tried, the database is asked once; only a span that begins earlier asks again."""
-    asked: list[tuple[object, ...]] = []
-    history = proctor.reports.spend_history
-    monkeypatch.setattr(proctor.reports, "spend_history", lambda *of: asked.append(of) or history(*of))
+    statements.clear()
     dialog = _dialog("edit")
+    assert asked(statements, "generation") == 1
     for limit in (0.5, 1.5, 7.0):
         dialog.number_input(key="budget_usd").set_value(limit).run()
     for period in ("day", "week", "span"):
@@ -111,10 +127,32 @@ def test_what_was_spent_is_read_once_while_the_dialog_is_open(
     today = proctor.clock.now().date()
     dialog.date_input(key="budget_span").set_value((today - timedelta(days=9), today)).run()
     assert "would have blocked none of 2 calls" in dialog.info[0].value
-    assert len(asked) == 1
+    assert asked(statements, "generation") == 0
     for days in (200, 90):
         dialog.date_input(key="budget_span").set_value((today - timedelta(days=days), today)).run()
-    assert len(asked) == 2
+    assert asked(statements, "generation") == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "named"), [("model", "openai/gpt-4o-mini"), ("schema", "invoice"), ("route", "triage")]
+)
+def test_what_can_be_named_is_read_once_while_the_dialog_is_open(
+    scope: str, named: str, statements: Statements, proctor: Runtime, acme: Tenant
+) -> None:
+    """A budget for a model, a schema or a route asks once for the names and once for what the named one cost."""
+    del acme
+    proctor.schemas.add(LOCAL_OPERATOR, "invoice", {"type": "object", "properties": {"a": {"type": "string"}}})
+    proctor.routes.set(LOCAL_OPERATOR, "triage", [{"model": "openai/gpt-4o-mini"}])
+    dialog = _dialog("create")
+    statements.clear()
+    dialog.selectbox(key="budget_scope").set_value(scope).run()
+    assert asked(statements, "route", "schema", "schema_version") >= 1
+    dialog.selectbox(key=f"budget_{scope}").set_value(named).run()
+    assert asked(statements, "generation") == 1
+    for limit in (0.5, 1.5, 7.0):
+        dialog.number_input(key="budget_usd").set_value(limit).run()
+    dialog.selectbox(key="budget_period").set_value("day").run()
+    assert asked(statements, "generation", "route", "schema", "schema_version", "schema_label") == 0
 
 
 def test_a_budget_can_last_from_one_day_to_another(proctor: Runtime, acme: Tenant) -> None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import zlib
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import runtime as running
 from core.pricing import NANO
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.runtime import Runtime
+from core.settings import Settings
 from core.tables import Tenant
 from pages.kit import formats
 from pages.kit import page as kit
 from pages.kit.markup import plain
 from pages.tenants.budget_table import checked, listed, status
+from tests import builders
 from tests.pages.conftest import Open
+from tests.statements import counted
 
 
 @pytest.fixture
@@ -166,6 +172,32 @@ def _dialog(function: Any, *arguments: Any) -> AppTest:
     page = AppTest.from_function(function, args=arguments, default_timeout=60).run()
     assert not page.exception
     return page
+
+
+def test_one_look_says_what_all_the_new_limits_would_have_blocked(sqlite_url: str) -> None:
+    """However many budgets were edited, calls are asked for once, those of twenty tenants, and no rerun asks again."""
+    with (
+        counted() as statements,
+        closing(running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"))) as proctor,
+    ):
+        running.install(proctor)
+        try:
+            tenants = [proctor.tenants.create(LOCAL_OPERATOR, f"Tenant {number:02}") for number in range(23)]
+            calls = [
+                builders.generation(proctor.clock.now() - timedelta(minutes=2), one.id, cost_nano_usd=NANO)
+                for one in tenants
+            ]
+            builders.save(proctor.store, calls, [builders.attempt(one, id=f"{one.id}-1") for one in calls])
+            statements.clear()
+            page = _dialog(_confirming, {one.name: 0.5 for one in tenants})
+            page.run()
+        finally:
+            running.install(None)
+
+    assert len([one for one in statements.sent if "FROM generation" in one]) == 1
+    told = list(page.table[0].value["What follows"])
+    assert [one.count("would have blocked 1 of the 1 calls") for one in told] == [1] * 20 + [0] * 3
+    assert "worked out for the first 20" in " ".join(one.value for one in page.caption)
 
 
 def test_the_difference_names_what_follows(proctor: Runtime, acme: Tenant) -> None:
