@@ -143,8 +143,8 @@ def test_what_can_be_named_is_read_once_while_the_dialog_is_open(
     del acme
     proctor.schemas.add(LOCAL_OPERATOR, "invoice", {"type": "object", "properties": {"a": {"type": "string"}}})
     proctor.routes.set(LOCAL_OPERATOR, "triage", [{"model": "openai/gpt-4o-mini"}])
-    dialog = _dialog("create")
     statements.clear()
+    dialog = _dialog("create")
     dialog.selectbox(key="budget_scope").set_value(scope).run()
     assert asked(statements, "route", "schema", "schema_version") >= 1
     dialog.selectbox(key=f"budget_{scope}").set_value(named).run()
