@@ -68,7 +68,7 @@ from core.reports.reading import Reading, TenantFacts, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
 from core.reports.schema_figures import VersionFigures as VersionFigures
-from core.reports.schema_figures import schema_figures
+from core.reports.schema_figures import newest_of, schema_figures
 from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
@@ -265,6 +265,21 @@ class Reports:
         """
         with self._reading(principal, tenant_id) as now:
             return schema_figures(now, window, among if schema is None else [schema], is_timed=schema is not None)
+
+    def newest(
+        self,
+        principal: Principal,
+        window: Window,
+        most: int,
+        tenant_id: str | None = None,
+        among: Sequence[str] | None = None,
+    ) -> Window:
+        """Return the end of *window* that holds its *most* newest calls, of the schemas *among* some or of all.
+
+        Where there are no more it is all of it.
+        """
+        with self._reading(principal, tenant_id) as now:
+            return newest_of(now, window, most, among)
 
     def call(self, principal: Principal, call_id: str) -> Call:
         """Return one call, told whole.

@@ -56,6 +56,13 @@ FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
 GROUP BY 1, 2, 3
 """.replace("{sums}", SUMS).replace("{bucket}", BY_BUCKET)
+BEFORE_NEWEST = """
+SELECT g.started_at FROM generation g
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
+ORDER BY g.started_at DESC
+LIMIT 1 OFFSET :most
+"""
+"""When the newest call began that is not among so many newest; read from the index of calls by time alone."""
 BY_VERSION = """
 SELECT g.schema_name, g.schema_version, g.outcome,
     {sums}

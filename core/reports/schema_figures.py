@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.clock import micros
+from core.clock import from_micros, micros
 from core.reports.cube import CubeRow, Sums
 from core.reports.overview import Timing
-from core.reports.queries import BY_VERSION, PERCENTILES, VERSION_ROUTES
+from core.reports.queries import BEFORE_NEWEST, BY_VERSION, PERCENTILES, VERSION_ROUTES
 from core.reports.reading import Reading
 from core.reports.windows import Window
 
@@ -44,6 +44,17 @@ class VersionFigures:
     """Calls by the route that they took, most first; known where one schema was asked for."""
 
 
+def newest_of(reading: Reading, window: Window, most: int, names: Sequence[str] | None = None) -> Window:
+    """Return the end of *window* that holds its *most* newest calls, of all schemas or of those with these *names*.
+
+    What sums those has a bound. Calls that began in the same microsecond as the first that is left out are left out.
+    """
+    sql, bound = _among(BEFORE_NEWEST, names)
+    bound |= {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at), "most": most}
+    [(before,)] = reading.rows(sql, bound) or [(None,)]
+    return window if before is None else replace(window, starts_at=from_micros(before + 1))
+
+
 def schema_figures(
     reading: Reading, window: Window, names: Sequence[str] | None = None, *, is_timed: bool = False
 ) -> Sequence[VersionFigures]:
@@ -52,17 +63,13 @@ def schema_figures(
     Of every schema, or of those with these *names*, which are read by the index of calls by schema. *is_timed* adds
     latency and routes; there is one name then.
     """
-    bound: dict[str, Any] = {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
+    if names is not None and not names:
+        return []
+    sql, bound = _among(BY_VERSION, names)
+    bound |= {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
     found: defaultdict[tuple[str, int], Sums] = defaultdict(Sums)
     times: dict[int, Timing] = {}
     routes: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    sql = BY_VERSION
-    if names is not None:
-        if not names:
-            return []
-        bound |= {f"name_{number}": name for number, name in enumerate(names)}
-        among = ", ".join(f":name_{number}" for number in range(len(names)))
-        sql = BY_VERSION.replace("{tenant}", f"AND g.schema_name IN ({among}) {{tenant}}")
     if is_timed:
         times = {row[0]: Timing(*row[1:]) for row in reading.rows(_TIMES, bound)}
         for version, route, calls in reading.rows(VERSION_ROUTES, bound):
@@ -86,3 +93,12 @@ def schema_figures(
         )
         for (name, version), sums in sorted(found.items(), key=lambda pair: (pair[0][0], -pair[0][1]))
     ]
+
+
+def _among(sql: str, names: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
+    """Return *sql* limited to schemas with these *names*, if any, which an index finds; and what is bound in it."""
+    if not names:
+        return sql, {}
+    bound: dict[str, Any] = {f"name_{number}": name for number, name in enumerate(names)}
+    listed = ", ".join(f":{name}" for name in bound)
+    return sql.replace("{tenant}", f"AND g.schema_name IN ({listed}) {{tenant}}"), bound

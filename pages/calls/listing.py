@@ -175,16 +175,16 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
                 "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
             ),
             "outcome": COLUMNS.MultiselectColumn(
-                "Outcome", options=[badge.word for badge in badges], color=[badge.colour for badge in badges], width=140
+                "Outcome", options=[badge.word for badge in badges], color=[badge.colour for badge in badges], width=132
             ),
-            "tenant": COLUMNS.TextColumn("Tenant", width=132),
-            "schema": COLUMNS.TextColumn("Schema", width=134),
+            "tenant": COLUMNS.TextColumn("Tenant", width=124),
+            "schema": COLUMNS.TextColumn("Schema", width=124),
             "model": COLUMNS.TextColumn("Model", width=186, help="Who answered, or was asked last"),
             "attempts": COLUMNS.NumberColumn("Attempts", width=64),
-            "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=72),
+            "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=66),
             "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
             "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"),
-            "error": COLUMNS.TextColumn("Error code", width=108),
+            "error": COLUMNS.TextColumn("Error code", width=136),
             "request": COLUMNS.TextColumn("Request id", width=150),
         },
     )

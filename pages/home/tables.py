@@ -12,7 +12,15 @@ from pages.kit.frames import Frame, grid, pd
 
 FAILING = 0.1
 NEAR = 0.8
-STATUSES = {"Healthy": "green", "Failing": "red", "Over budget": "red", "Near budget": "orange", "Quiet": "gray"}
+STATUSES = {
+    "Healthy": "green",
+    "Failing": "red",
+    "Errors": "orange",
+    "Few calls": "gray",
+    "Over budget": "red",
+    "Near budget": "orange",
+    "Quiet": "gray",
+}
 _C = st.column_config
 
 
@@ -26,8 +34,8 @@ class Field(NamedTuple):
 def status(row: Any) -> list[str]:
     """Return what a tenant's row of the table is to be called, the gravest first."""
     found: list[str] = []
-    if row.error_rate >= FAILING and row.calls >= ENOUGH:
-        found.append("Failing")
+    if row.error_rate >= FAILING:  # too few to call it failing, and no reason to call it healthy
+        found += ["Failing"] if row.calls >= ENOUGH else ["Errors", "Few calls"]
     if row.used >= 1:
         found.append("Over budget")
     elif row.used >= NEAR:

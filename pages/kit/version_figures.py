@@ -33,6 +33,39 @@ def of_versions(
     return {(one.schema, one.version): one for one in found}
 
 
+MOST_SUMMED = 50_000
+"""How many calls, the newest, a list of schemas tells of: what a page waits for has a bound."""
+
+
+def of_newest(
+    visit: Visit, hours: int, tenant_id: str | None = None, among: tuple[str, ...] | None = None
+) -> tuple[Mapping[tuple[str, int], VersionFigures], datetime | None]:
+    """Return how each version fared among the newest calls of the *hours* until now, of all schemas or *among* some.
+
+    With them comes when the first of those calls began, ``None`` where they are all.
+    """
+    if not visit.may(Permission.GENERATIONS_READ):
+        return {}, None
+    found, since = _of_newest(visit, visit.now, visit.view, hours, tenant_id, among)
+    return {(one.schema, one.version): one for one in found}, since
+
+
+@st.cache_data(ttl="20s", max_entries=64, show_spinner="Counting calls…")
+def _of_newest(
+    _visit: Visit,
+    _now: datetime,
+    view: View,  # noqa: ARG001 as below
+    hours: int,
+    tenant_id: str | None,
+    among: tuple[str, ...] | None,
+) -> tuple[Sequence[VersionFigures], datetime | None]:
+    window = Window.last(timedelta(hours=hours), _now)
+    reports = _visit.runtime.reports
+    newest = reports.newest(_visit.principal, window, MOST_SUMMED, tenant_id, among)
+    since = newest.starts_at if newest.starts_at > window.starts_at else None
+    return reports.schemas(_visit.principal, newest, tenant_id, among=among), since
+
+
 @st.cache_data(ttl="20s", max_entries=64, show_spinner="Counting calls…")
 def _figures(
     _visit: Visit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -162,8 +163,17 @@ def draw(visit: Visit) -> None:
     if not passing:
         layout.empty("No such schema", "No name or description holds this text.", icon=":material/search_off:")
         return
-    found: Figures = {} if sort == BY_NAME else version_figures.of_versions(visit, hours, tenant_id)
+    found: Figures = {}
+    since: datetime | None = None
+    if sort != BY_NAME:
+        found, since = version_figures.of_newest(visit, hours, tenant_id)
     _table(visit, ordered(passing, found, sort), hours, tenant_id)
+    if since:
+        st.caption(f":material/sort: {sort}: by {_newest(since)}.")
+
+
+def _newest(since: datetime) -> str:
+    return f"the newest {formats.count(version_figures.MOST_SUMMED)} calls, since {formats.moment(since, 'UTC')} UTC"
 
 
 def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id: str | None) -> None:
@@ -175,10 +185,7 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id
         return formats.csv(frame(listed(schemas, found), found))
 
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.caption(
-            f"{formats.plural(len(schemas), 'schema')} · calls of the last {range_name(hours)} · versions that are the "
-            "newest, have a label or were called · click a row to open it"
-        )
+        said = st.container(width="content")
         pages = -(-len(schemas) // PER_PAGE)
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         st.download_button(
@@ -189,10 +196,15 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id
             icon=":material/download:",
             key="export",
             on_click="ignore",
-            help="All schemas of this list, a row for each version in use.",
+            help="All schemas of this list, a row for each version in use, by all calls of the range.",
         )
     on_page = schemas[(number - 1) * PER_PAGE : number * PER_PAGE]
-    found = version_figures.of_versions(visit, hours, tenant_id, among=tuple(one.name for one in on_page))
+    found, since = version_figures.of_newest(visit, hours, tenant_id, tuple(one.name for one in on_page))
+    calls = f"{_newest(since)}, of these schemas" if since else f"calls of the last {range_name(hours)}"
+    said.caption(
+        f"{formats.plural(len(schemas), 'schema')} · {calls} · versions that are the newest, have a label or were "
+        "called · click a row to open it"
+    )
     shown = frame(listed(on_page, found), found, MOST_VERSIONS)
     st.session_state["schemas_on_page"] = list(zip(shown["schema"], shown["version"], strict=True))
     with above:

@@ -162,9 +162,10 @@ def _used_by(visit: Visit, name: str, found: Mapping[tuple[str, int], VersionFig
 def _version(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSummary]) -> None:
     new = visit.runtime.schemas.find(visit.principal, f"{name}@{chosen}")
     with layout.card(f"Version {chosen}", key="version", stretch=False):
-        difference, shape, answer = st.tabs(["Difference", "Source and schema", "Check an answer"], key="shown")
+        others = [str(one.version) for one in versions if one.version != chosen]
+        names = ["Difference", "Source and schema", "Check an answer"]
+        difference, shape, answer = st.tabs(names, key="shown", default=names[0 if others else 1])
         with difference:
-            others = [str(one.version) for one in versions if one.version != chosen]
             if not others:
                 st.caption("There is one version only; with the next one, what differs stands here.")
             else:

@@ -241,6 +241,8 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "schemas": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id)),
     "schemas all": (L, lambda on, who, of: on.schemas(who, WINDOW)),
     "schemas one": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id, "invoice")),
+    "newest": (L, lambda on, who, of: on.newest(who, WINDOW, 1, of.tenant.id)),
+    "newest all": (L, lambda on, who, of: on.newest(who, WINDOW, 1)),
     "call": (K, lambda on, who, of: on.call(who, of.call_id)),
 }
 

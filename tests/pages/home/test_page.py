@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -261,3 +262,17 @@ class TestTrouble:
         assert "a guest lacks the permission generations.read" in page.error[0].value
         assert not page.metric
         assert not page.dataframe
+
+
+@pytest.mark.parametrize(
+    ("calls", "error_rate", "named"),
+    [
+        (14, 0.93, ["Errors", "Few calls"]),
+        (40, 0.93, ["Failing"]),
+        (14, 0.0, ["Healthy"]),
+        (0, 0.0, ["Quiet"]),
+    ],
+)
+def test_no_tenant_is_healthy_whose_calls_mostly_fail(calls: int, error_rate: float, named: list[str]) -> None:
+    """Of a few calls it is said that they are few, and that there are errors among them."""
+    assert tables.status(SimpleNamespace(calls=calls, error_rate=error_rate, used=0.0)) == named

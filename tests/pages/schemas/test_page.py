@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.runtime import Runtime
 from core.tables import Outcome
 from pages.kit import page as kit_page
+from pages.kit import version_figures
 from tests import builders
 from tests.pages.conftest import NOW, Open
 
@@ -71,6 +73,19 @@ def test_the_list_is_searched_and_pages(open_page: Open, proctor: Runtime) -> No
     assert len(open_page("schemas", page="3").dataframe[0].value) == 10
     assert list(open_page("schemas", text="_59").dataframe[0].value["schema"]) == ["schema_59"]
     assert "No such schema" in [one.value for one in open_page("schemas", text="zzz").header]
+
+
+@pytest.mark.usefixtures("price")
+def test_many_calls_are_sorted_by_the_newest(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of calls the newest are told of and decide the order, which is said; the export has them all."""
+    assert "Most calls: by" not in told(open_page("schemas", sort="Most calls"))
+    st.cache_data.clear()
+    monkeypatch.setattr(version_figures, "MOST_SUMMED", 3)
+    page = open_page("schemas", sort="Most calls")
+
+    assert "Most calls: by the newest 3 calls, since Mar 04, 08:07" in told(page).replace("\\", "")
+    assert "1 schema · the newest 3 calls, since Mar 04, 08:07 UTC, of these schemas" in told(page).replace("\\", "")
+    assert list(page.dataframe[0].value["calls"]) == [1, 2]
 
 
 def test_without_schemas_the_page_says_what_to_do(open_page: Open, proctor: Runtime) -> None:
