@@ -205,13 +205,14 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
+    claims = Claims(store, clock)
     journal, budgets = (
         JournalWriter(store),
-        Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds),
+        Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds, claims=claims),
     )
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
-    tenants = Tenants(store, clock, on_new_zone=budgets.new_zone)
+    tenants = Tenants(store, clock, on_new_zone=budgets.new_zone, tries=budgets.freezes.tries)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared, clock=clock)
     prices, guardrails = Prices(store, clock), Guardrails()
@@ -238,7 +239,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     providers = _Providers(makers)
     loop = Loop()
     stopping = threading.Event()
-    claims, drills = Claims(store, clock), Drills(store, clock)
+    drills = Drills(store, clock)
     answers = Answers(store, clock, claims)
     return Runtime(
         settings=settings,
@@ -270,7 +271,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         breakers=breakers,
         overrides=Overrides(store, clock),
         prices=prices,
-        repricings=Repricings(store, clock),
+        repricings=Repricings(store, clock, budgets.freezes),
         policies=policies,
         claims=claims,
         idempotency=Idempotency(store, clock, claims),

@@ -452,7 +452,9 @@ class Store:
             driver.execute(f"PRAGMA busy_timeout={wait}")
             try:
                 with self._scan:
-                    driver.execute("PRAGMA wal_checkpoint(PASSIVE)")  # what came while somebody scanned
+                    _, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # what came since
+                    if copied < pages < _MOST_JOURNAL_PAGES:
+                        return  # somebody reads from the middle of it, so nobody need be held up: it would be in vain
                     with self._in_turn():
                         driver.execute("PRAGMA wal_checkpoint(RESTART)")
                         self._shorten_journal(driver)

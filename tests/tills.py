@@ -63,7 +63,7 @@ class Till:
         self.journal = JournalWriter(store)
         self.metrics = Metrics()
         self.recovery = Recovery(store, clock, self.journal, self.metrics, owner=owner)
-        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone)
+        self.tenants = Tenants(store, clock, on_new_zone=self.budgets.new_zone, tries=self.budgets.freezes.tries)
         self.recorder = Recorder(store=store, clock=clock, budgets=self.budgets, metrics=self.metrics)
         self.tenant = tenant or self.tenants.create(LOCAL_OPERATOR, f"Acme {next(_numbers)}", timezone)
         for limit in limits:

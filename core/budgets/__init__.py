@@ -7,6 +7,7 @@ periods        a day, a week, a month in a time zone; a fixed span
 terms          one budget, as it governs a generation
 accounts       one per budget and period
 openings       what an account begins with
+freezes        for a moment nobody moves what is summed
 late_calls     calls that were out then, and have ended since
 thresholds     those that are passed, told once each
 reservations   the hot path: hold, charge, settle
@@ -25,6 +26,7 @@ from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.budgets import BudgetState as BudgetState
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
+from core.budgets.freezes import Freezes as Freezes
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
 from core.budgets.reservations import ReservationHandle as ReservationHandle

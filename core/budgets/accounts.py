@@ -9,10 +9,11 @@ for a while, catches up with what was spent meanwhile.
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any
 
+from core.budgets.freezes import Freezes
 from core.budgets.late_calls import LateCalls
 from core.budgets.openings import BooksMoved, Openings, governed_all_along
 from core.budgets.periods import Span
@@ -24,8 +25,6 @@ from core.statements import Cursor
 from core.store import Store
 
 _MOST_KNOWN = 4096
-TRIES = 8
-"""How often a balance is summed anew that has moved before it was written."""
 
 
 class AccountMissing(Exception):
@@ -40,13 +39,14 @@ class AccountMissing(Exception):
 class Accounts:
     """Finds and opens accounts."""
 
-    def __init__(self, store: Store, clock: Clock, journal: JournalWriter) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter, freezes: Freezes) -> None:
         self._store = store
         self._clock = clock
         self._known: dict[tuple[str, Span], str] = {}
         self._looking = threading.Lock()
         self.openings = Openings(store, clock, journal)
-        self.late_calls = LateCalls(store, clock, journal)
+        self.late_calls = LateCalls(store, clock, journal, freezes)
+        self._freezes = freezes
         self._find = store.prepare(
             "SELECT id, spent_nano_usd, held_nano_usd FROM account "
             "WHERE budget_id = :budget_id AND starts_at = :starts_at AND ends_at = :ends_at"
@@ -88,14 +88,27 @@ class Accounts:
         span = terms.span(at)
         if span is None:
             return
-        with nullcontext() if governed_all_along(terms, span) else self._looking:  # of many who need it one looks
-            for _ in range(TRIES):
-                if self._store.read_one(self._find, _key(terms, span)) is not None:
+        if governed_all_along(terms, span):  # there is nothing to sum
+            self._open(terms, span)
+            return
+        with self._looking, closing(self._freezes.tries(terms.tenant_id)) as tries:  # of many who need it one looks
+            for _ in tries:
+                with suppress(BooksMoved):
+                    self._open(terms, span)
                     return
-                balance = self.openings.look(terms, span)
-                with suppress(BooksMoved), self._store.transaction() as cursor:
-                    self.openings.open_in(cursor, [balance])
         raise Unavailable("The account of this period could not be opened. Try again.")
+
+    def _open(self, terms: BudgetTerms, span: Span) -> None:
+        """Open an account, unless it is open.
+
+        Raises:
+            BooksMoved: what it is to begin with has changed meanwhile.
+
+        """
+        if self._store.read_one(self._find, _key(terms, span)) is None:
+            balance = self.openings.look(terms, span)
+            with self._store.transaction() as cursor:
+                self.openings.open_in(cursor, [balance])
 
     def balance(self, terms: BudgetTerms, at: datetime) -> tuple[int, int]:
         """Return what is spent and held around *at*; of an account that is not open, what it will begin with."""

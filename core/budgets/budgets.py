@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from core import audit
-from core.budgets.accounts import TRIES, Accounts
+from core.budgets.accounts import Accounts
 from core.budgets.balances import BudgetPeriod, balances
 from core.budgets.checks import MOST_NANO_USD, checked_scope
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
+from core.budgets.freezes import Freezes
 from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
 from core.budgets.reservations import GRACE, Reservations
@@ -21,6 +22,7 @@ from core.budgets.rows import called, described, terms_of
 from core.budgets.shortages import Shortages
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verifier, last_verification
+from core.claims import Claims
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter
@@ -72,12 +74,20 @@ class Budgets:
     """The budgets, and everything that happens to them."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, owner: str, grace: timedelta = GRACE, wait_seconds: float = 0.0
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        owner: str,
+        grace: timedelta = GRACE,
+        wait_seconds: float = 0.0,
+        claims: Claims | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         journal = JournalWriter(store)
-        self.accounts = Accounts(store, clock, journal)
+        self.freezes = Freezes(claims or Claims(store, clock))
+        self.accounts = Accounts(store, clock, journal, self.freezes)
         self.reservations = Reservations(store, clock, self.accounts, journal, owner=owner, grace=grace)
         self.shortages = Shortages(clock, wait_seconds)
         self._verifier = Verifier(store, clock)
@@ -125,35 +135,47 @@ class Budgets:
             ends_at=ends_at,
         )
         now = self._clock.now()
-        for _ in range(TRIES):
-            with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
-                tenant = present(session, tenant)
-                draft = drafted(session, now, tenant, wanted, expected_version)
-            opening = self._opening(draft, tenant)
-            with suppress(BooksMoved), self._store.writing() as session:
-                changed = drafted(session, now, tenant, wanted, expected_version, is_kept=True)
-                if (changed.version, changed.governs_anew) != (draft.version, draft.governs_anew):
-                    raise BooksMoved
-                if present(session, tenant).timezone != tenant.timezone:
-                    raise BooksMoved
-                if changed.before == changed.after:
-                    return changed.budget
-                session.add(changed.budget)
-                audit.record(
-                    session,
-                    self._clock,
-                    actor=principal.name,
-                    action="budget.set",
-                    kind="budget",
-                    subject=tenant.name,
-                    summary=f"The {called(changed.budget)} of {tenant.name} was set to {dollars(limit_nano_usd)}.",
-                    tenant_id=tenant.id,
-                    before=changed.before,
-                    after=changed.after,
-                )
-                self._open(session, [opening])
-                return changed.budget
+        with closing(self.freezes.tries(tenant.id)) as tries:
+            for _ in tries:
+                with suppress(BooksMoved):
+                    return self._set(principal, tenant, wanted, now, expected_version)
         raise Conflict(f"The books of {tenant.name} moved meanwhile; nothing was saved. Try again.")
+
+    def _set(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        wanted: WantedBudget,
+        now: datetime,
+        expected_version: int | None,
+    ) -> Budget:
+        with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
+            tenant = present(session, tenant)
+            draft = drafted(session, now, tenant, wanted, expected_version)
+        opening = self._opening(draft, tenant)
+        with self._store.writing() as session:
+            changed = drafted(session, now, tenant, wanted, expected_version, is_kept=True)
+            if (changed.version, changed.governs_anew) != (draft.version, draft.governs_anew):
+                raise BooksMoved
+            if present(session, tenant).timezone != tenant.timezone:
+                raise BooksMoved
+            if changed.before == changed.after:
+                return changed.budget
+            session.add(changed.budget)
+            audit.record(
+                session,
+                self._clock,
+                actor=principal.name,
+                action="budget.set",
+                kind="budget",
+                subject=tenant.name,
+                summary=f"The {called(changed.budget)} of {tenant.name} was set to {dollars(wanted.limit_nano_usd)}.",
+                tenant_id=tenant.id,
+                before=changed.before,
+                after=changed.after,
+            )
+            self._open(session, [opening])
+            return changed.budget
 
     def _opening(self, draft: BudgetDraft, tenant: Tenant) -> OpeningBalance | None:
         """Return what the budget's account is to begin with; ``None`` where it goes on as it is, or does not begin."""

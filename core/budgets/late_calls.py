@@ -18,6 +18,7 @@ import sqlalchemy
 from sqlalchemy import Connection, String, bindparam, delete
 from sqlmodel import Session, col, select
 
+from core.budgets.freezes import Freezes
 from core.budgets.openings import LONGEST_CALL, SETTLES_AFTER, SKEW, opening_entry
 from core.budgets.terms import SUBJECT_OF_ANY_SQL
 from core.clock import Clock, last_id, micros
@@ -108,10 +109,11 @@ class _Look:
 class LateCalls:
     """Counts in every account that was opened late what has ended since of the calls that were out."""
 
-    def __init__(self, store: Store, clock: Clock, journal: JournalWriter) -> None:
+    def __init__(self, store: Store, clock: Clock, journal: JournalWriter, freezes: Freezes) -> None:
         self._store = store
         self._clock = clock
         self._journal = journal
+        self._freezes = freezes
 
     def count(self) -> None:
         """Count what has ended since the last time. Any process may do it, at any time; nothing is counted twice."""
@@ -134,12 +136,17 @@ class LateCalls:
 
     def _carry(self, looks: Mapping[str, _Look], attempts: Sequence[tuple[str, str]]) -> None:
         """Carry attempts to accounts, each as it is now: another process may have been here before."""
+        self._freezes.wait({looks[account_id].opening.tenant_id for account_id, _ in attempts})
         with self._store.writing() as session:
             accounts = sorted({account_id for account_id, _ in attempts})
             mine = select(Account.id).where(col(Account.id).in_(accounts))
             session.exec(mine.order_by(col(Account.id)).with_for_update(**FOR_CHANGE)).all()  # nobody else moves them
             connection = session.connection()
-            late = [one for one in _late(connection, _BY_ATTEMPT, attempts) if looks[one.account_id].lacks(one)]
+            # One that was opened anew meanwhile began with what has ended, and has other calls that may be late.
+            same = select(Opening.account_id, Opening.as_of).where(col(Opening.account_id).in_(accounts))
+            opened = dict(session.exec(same).all())
+            still = [one for one in attempts if opened.get(one[0]) == looks[one[0]].opening.as_of]
+            late = [one for one in _late(connection, _BY_ATTEMPT, still) if looks[one.account_id].lacks(one)]
             if not late:
                 return
             entries = [

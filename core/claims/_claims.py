@@ -14,7 +14,7 @@ from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.store import AT_ONCE, Disconnected, Store
 
-ANSWER, CHORE, IDEMPOTENCY = "answer", "chore", "idempotency"
+ANSWER, CHORE, FREEZE, IDEMPOTENCY = "answer", "chore", "freeze", "idempotency"
 """The kinds of claims that there are."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long a lease that was lost stays, of a kind that is remembered."""
@@ -201,6 +201,10 @@ class Claims:
         with self._store.snapshot() as connection:
             rows = connection.execute(text(_OF_KIND), {"kind": kind}).all()
         return {key: _found(*rest) for key, *rest in rows}
+
+    def is_current(self, found: Held | Done) -> bool:
+        """Whether what was found still holds by now."""
+        return found.until > self._clock.now()
 
     def finish(self, lease: Lease, result: Any, until: datetime) -> bool:
         """End a lease with a result: see :meth:`Lease.finish`."""

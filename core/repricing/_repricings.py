@@ -12,6 +12,8 @@ import sqlalchemy
 from sqlmodel import Session, col, select
 
 from core import audit
+from core.budgets import Freezes
+from core.claims import Claims
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter, NewPrice
@@ -61,8 +63,11 @@ class OldFigure:
 class Repricings:
     """Re-prices history, and remembers what it was."""
 
-    def __init__(self, store: Store, clock: Clock, *, most_attempts: int = MOST_ATTEMPTS) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, freezes: Freezes | None = None, *, most_attempts: int = MOST_ATTEMPTS
+    ) -> None:
         self._most = most_attempts
+        self._freezes = freezes or Freezes(Claims(store, clock))
         self._store = store
         self._clock = clock
         self._journal = JournalWriter(store)
@@ -122,6 +127,7 @@ class Repricings:
             starts_at=scope.starts_at,
             ends_at=scope.ends_at,
         )
+        self._freezes.wait()
         with self._store.writing() as session:
             session.add(done)
             session.flush()
@@ -148,6 +154,7 @@ class Repricings:
             )
         for some in others:
             self._store.rest()
+            self._freezes.wait()
             with self._store.writing() as session:
                 done = session.get_one(Repricing, done.id, with_for_update=FOR_CHANGE)
                 self._write(session, done, some)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -79,9 +80,8 @@ class NewKey:
 
 NewZone = Callable[[Tenant, str], Callable[[Session, Tenant], None]]
 """Prepares for a tenant's new time zone; what it returns runs in the transaction that moves the clock."""
-
-
-_TRIES = 8
+Tries = Callable[[str], Generator[None]]
+"""Yields for each try of what is summed over a tenant's calls first, and may have moved until it is written."""
 
 
 class _SumsMoved(Exception):
@@ -95,7 +95,11 @@ class _SumsMoved(Exception):
 class Tenants:
     """The tenants and their keys."""
 
-    def __init__(self, store: Store, clock: Clock, on_new_zone: NewZone | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, on_new_zone: NewZone | None = None, tries: Tries = lambda _: _once()
+    ) -> None:
+        """Name the tenants' store; *tries* says how often a move of a clock is tried, for a tenant's id."""
+        self._tries = tries
         self._store = store
         self._clock = clock
         self._on_new_zone = on_new_zone
@@ -196,13 +200,15 @@ class Tenants:
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
         wanted = {field: checked(field, value) for field, value in changes.items()}
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._edit(principal, tenant_id, expected_version, wanted)
-            except _SumsMoved as moved:
-                if not left:
-                    raise moved.conflict from None
-        raise AssertionError  # the last try returns or raises
+        conflict: Conflict | None = None
+        with closing(self._tries(tenant_id) if "timezone" in wanted else _once()) as tries:
+            for _ in tries:
+                try:
+                    return self._edit(principal, tenant_id, expected_version, wanted)
+                except _SumsMoved as moved:
+                    conflict = moved.conflict
+        assert conflict is not None  # noqa: S101 each try returned or raised
+        raise conflict
 
     def _edit(self, principal: Principal, tenant_id: str, expected_version: int, wanted: Mapping[str, Any]) -> Tenant:
         moves = self._moved(tenant_id, wanted.get("timezone"))
@@ -454,6 +460,10 @@ def _key(session: Session, principal: Principal, key_id: str) -> ApiKey:
     if len(rows) > 1:
         raise Conflict("Several keys begin like that; name the key by its id.")
     return rows[0]
+
+
+def _once() -> Generator[None]:
+    yield
 
 
 def _named(name: str) -> SelectOfScalar[Tenant]:
