@@ -27,13 +27,19 @@ class Drawn(NamedTuple):
     """Until the first of it came, the menu."""
     whole: float
     """Until the last of it had come."""
+    tells: bool
+    """Whether it said that requests wait or are turned away."""
+
+
+TOLD = (b"Requests wait for a place", b"Requests are turned away")
+"""What *Home* says of a crowd."""
 
 
 async def drawn(url: str) -> Drawn:
     """Open *Home* as a new visitor whose browser has the console's files, and wait for all of it."""
     asked: Any = BackMsg()
     asked.rerun_script.query_string = asked.rerun_script.page_script_hash = asked.rerun_script.page_name = ""
-    began, first = time.perf_counter(), 0.0
+    began, first, tells = time.perf_counter(), 0.0, False
     address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
     async with (
         aiohttp.ClientSession() as session,
@@ -45,8 +51,9 @@ async def drawn(url: str) -> Drawn:
             match came.WhichOneof("type"):
                 case "delta":
                     first = first or time.perf_counter() - began
+                    tells = tells or any(words in message.data for words in TOLD)
                 case "script_finished":
-                    return Drawn(first, time.perf_counter() - began)
+                    return Drawn(first, time.perf_counter() - began, tells)
                 case _:
                     pass
     raise RuntimeError("the console hung up before its page was whole")

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.bench.console import Drawn
 from tests.bench.measure import ROOT, free_port, serving, table
 from tests.rush import Told, rush, statuses
 
@@ -74,11 +75,17 @@ def run(wire_url: str, folder: Path) -> None:
                 ("all of it, in the rush", "whole", told.console),
             )
         ),
+        ("Home says in the rush that requests wait or are turned away", _how_many(told.console), "", "", ""),
+        ("the same, idle", _how_many(told.idle), "", "", ""),
         ("memory of a server that had drawn the console grew by", f"{told.grown_mb:.0f} MB", "", "", ""),
         ("memory of one that had served nobody grew by", f"{cold.grown_mb:.0f} MB", "", "", ""),
         ("counted as turned away", " ".join(counted), "", "", ""),
     ]
     table("The front door: every place taken", rows)
+
+
+def _how_many(draws: list[Drawn]) -> str:
+    return f"{sum(one.tells for one in draws)} of {len(draws)} visits"
 
 
 def _in_ms(seconds: list[float]) -> tuple[str, str, str]:

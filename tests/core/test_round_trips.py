@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core import postgres
 from core.claims import ANSWER, Done, Lease
 from core.principals import LOCAL_OPERATOR
 from core.store import Disconnected
@@ -64,6 +66,49 @@ def test_a_route_that_caches_answers_waits_twice_more(counted: tuple[Rig, Counti
     route = proctor.route(OPENAI, cache_seconds=3600)
 
     assert trips(proctor, proxy, tenant, route=route) <= ONE_LOOK + 2 * ONE_TRANSACTION + 2
+
+
+@pytest.mark.parametrize("scenario", ["ok", "invalid-once"])
+def test_accounts_are_moved_last_and_locked_for_two_trips(
+    scenario: str, counted: tuple[Rig, CountingProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no transaction of a generation anything stands between the first account that is moved and the COMMIT."""
+    proctor, proxy = counted
+    tenant = proctor.tenant(None)
+    for scope, name in [("tenant", ""), ("model", OPENAI), ("schema", "person")]:
+        proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**12, scope=scope, scope_name=name)
+    for _ in range(2):
+        proctor.ask(tenant, scenario, model=OPENAI)
+    sent: list[tuple[str, int]] = []
+    begin = postgres.pipeline
+
+    class Watched(postgres.PostgresCursor):
+        def execute(self, sql: str, *parameters: Any) -> postgres.PostgresCursor:
+            sent.append((sql, proxy.trips))
+            return super().execute(sql, *parameters)
+
+        def send(self, sql: str, parameters: Any, /) -> Any:
+            sent.append((sql, proxy.trips))
+            return super().send(sql, parameters)
+
+    @contextmanager
+    def watched(connection: Any) -> Generator[Any]:
+        with begin(connection) as cursor:
+            yield cursor
+        sent.append(("END", proxy.trips))
+
+    monkeypatch.setattr(postgres, "PostgresCursor", Watched)
+    monkeypatch.setattr(postgres, "pipeline", watched)
+    assert proctor.ask(tenant, scenario, model=OPENAI).error is None
+
+    transactions = [list(some) for is_end, some in itertools.groupby(sent, lambda one: one[0] == "END") if not is_end]
+    ends = [trips for sql, trips in sent if sql == "END"]
+    assert len(transactions) == len(ends) >= 2
+    for transaction, end in zip(transactions, ends, strict=True):
+        moved = [n for n, (sql, _) in enumerate(transaction) if sql.startswith("UPDATE account")]
+        assert moved, "each of them moves money"
+        assert [sql for sql, _ in transaction[moved[0] :] if not sql.startswith("UPDATE account")] == ["COMMIT"]
+        assert end - transaction[moved[0]][1] <= 2
 
 
 def test_a_claim_whose_connection_breaks_is_taken_and_finished(counted: tuple[Rig, CountingProxy]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlmodel import col, select
 
 from core.attempts import ProviderCall
+from core.budgets import verification
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
 from core.principals import LOCAL_OPERATOR, Principal, Role
@@ -368,3 +372,43 @@ def test_no_order_of_events_breaks_the_books(sqlite_store: Store) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+# ── Nobody waits for it ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_it_keeps_no_snapshot(till: Till, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, *, whole: bool) -> None:
+    """After each piece of some rows, PostgreSQL may clean up what is older, and SQLite's journal may begin anew."""
+    monkeypatch.setattr(verification, "_AT_ONCE", 5)
+    till.spend(1)
+    till.budgets.verify()
+    for _ in range(20):
+        till.spend(1)
+    clock.advance(7200)
+    store, looks, pieces = till.store, verification.Verifier._sum, list[bool]()
+
+    def watched(*what: Any) -> list[int]:
+        found = looks(*what)
+        with store.transaction() as cursor:
+            cursor.execute("UPDATE revision SET count = count + 1")
+        pieces.append(holds_nothing(store))
+        return found
+
+    monkeypatch.setattr(verification.Verifier, "_sum", watched)
+    assert till.budgets.verify(whole=whole).ok
+    assert len(pieces) >= 12
+    assert all(pieces)
+
+
+def holds_nothing(store: Store) -> bool:
+    """Whether no transaction of ours keeps the database from forgetting what is old."""
+    if store.is_sqlite:
+        with closing(sqlite3.connect(store.url.database or "", isolation_level=None)) as other:
+            return other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    with psycopg.connect(store.url.set(drivername="postgresql").render_as_string(hide_password=False)) as other:
+        held = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"
+        )
+        return other.execute(held).fetchone() == (0,)
