@@ -8,7 +8,7 @@ from typing import TypeVar
 
 _Part = TypeVar("_Part")
 
-MOST_SECONDS = 0.5
+MOST_SECONDS = 0.35
 """What may be spent on one answer, in however many texts its object may stand. What is begun is ended, so the last
 verdict may go beyond it; what that can cost is known before (``MOST_VISITS``)."""
 
