@@ -14,12 +14,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
-
 from core.clock import Clock
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Conversation, Failed, ProviderError, Throttled
-from core.validation import Effort
+from core.providers import Answer, Exchange, Failed, Garbled, ProviderError, Throttled
 
 _NO_OBJECT = "A fire drill took the place of this answer: it is no JSON, so no schema accepts it."
 
@@ -114,41 +111,42 @@ def met(drills: Sequence[Drill], provider: str, model: str, clock: Clock) -> Inj
     return None
 
 
-def with_fault(conversation: Conversation, injected: InjectedFault | None) -> Conversation:
-    """Return what to send for one call: *conversation*, or one that meets the fault first."""
-    return conversation if injected is None else _FaultyConversation(conversation, injected)
+def with_fault(exchange: Exchange, injected: InjectedFault | None, *, is_relayed: bool = False) -> Exchange:
+    """Return what to send for one call: *exchange*, or one that meets the fault first."""
+    return exchange if injected is None else _FaultyExchange(exchange, injected, is_relayed=is_relayed)
 
 
-class _FaultyConversation:
-    """A conversation whose next call meets a fault."""
+class _FaultyExchange:
+    """An exchange whose next call meets a fault."""
 
-    def __init__(self, conversation: Conversation, injected: InjectedFault) -> None:
-        self.mode, self.form = conversation.mode, conversation.form
-        self._conversation = conversation
+    def __init__(self, exchange: Exchange, injected: InjectedFault, *, is_relayed: bool) -> None:
+        self.mode = exchange.mode
+        self._exchange = exchange
+        self._is_relayed = is_relayed
         self._injected = injected
         self._waited = 0.0
 
     @property
     def so_far(self) -> Answer:
         """What the wire told, if it was asked at all: what it told of an earlier call is not of this one."""
-        return self._late(self._conversation.so_far) if self._injected.went_out else Answer()
+        return self._late(self._exchange.so_far) if self._injected.went_out else Answer()
 
     @property
     def size_bytes(self) -> int:
-        """The conversation's."""
-        return self._conversation.size_bytes
+        """The exchange's."""
+        return self._exchange.size_bytes
 
     @property
     def media_tokens(self) -> int:
-        """The conversation's."""
-        return self._conversation.media_tokens
+        """The exchange's."""
+        return self._exchange.media_tokens
 
     @property
     def possible_billing(self) -> PossibleBilling:
-        """The conversation's."""
-        return self._conversation.possible_billing
+        """The exchange's."""
+        return self._exchange.possible_billing
 
-    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
+    async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Meet the fault; after slowness, call the provider.
 
         Raises:
@@ -161,21 +159,23 @@ class _FaultyConversation:
                 raise Throttled(f"{_MARK} too many requests (429), on purpose.", answer=Answer(http_status=429))
             case Fault.SERVER_ERROR:
                 raise Failed(f"{_MARK} it failed on its side (500), on purpose.", answer=Answer(http_status=500))
+            case Fault.INVALID if self._is_relayed:  # there are no bytes of a vendor's to pass on
+                raise Garbled(f"{_MARK} an answer that is none, on purpose.", answer=Answer(http_status=200))
             case Fault.INVALID:
-                if on_text is not None:
-                    on_text(_NO_OBJECT)
+                if on_piece is not None:
+                    on_piece(_NO_OBJECT)
                 return Answer(text=_NO_OBJECT, http_status=200)
             case Fault.SLOW:
-                return await self._send_late(drill.seconds, on_text)
+                return await self._send_late(drill.seconds, on_piece)
 
-    async def _send_late(self, seconds: float, on_text: Callable[[str], None] | None) -> Answer:
+    async def _send_late(self, seconds: float, on_piece: Callable[[Any], Any] | None) -> Answer:
         clock = asyncio.get_running_loop()
         began = clock.time()
         await asyncio.sleep(seconds)
         self._waited = clock.time() - began
         self._injected.went_out = True
         try:
-            return self._late(await self._conversation.send(on_text))
+            return self._late(await self._exchange.send(on_piece))
         except ProviderError as error:
             error.answer = self._late(error.answer)
             raise
@@ -186,14 +186,6 @@ class _FaultyConversation:
             return answer
         return replace(answer, ttft_seconds=answer.ttft_seconds + self._waited)
 
-    def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
-        """Read as the conversation does."""
-        return self._conversation.read(answer, effort)
-
-    def ask_again(self, answer: Answer, error: Exception) -> Any:
-        """Go on as the conversation does."""
-        return self._conversation.ask_again(answer, error)
-
     def allow(self, max_tokens: int) -> None:
-        """Let the conversation's next answer be *max_tokens* long."""
-        self._conversation.allow(max_tokens)
+        """Let the exchange's next answer be *max_tokens* long."""
+        self._exchange.allow(max_tokens)

@@ -17,6 +17,7 @@ from core.attempts import (
     AnswerLengths,
     Candidate,
     Expectation,
+    FramedInquiry,
     Reply,
     RouteTerms,
     Walk,
@@ -196,7 +197,7 @@ class Corridor:
     ) -> Walk:
         return Walk(
             route,
-            _ask(request, policy, route, messages),
+            FramedInquiry(_ask(request, policy, route, messages)),
             clock=self._clock,
             providers=self._providers,
             breakers=self._breakers,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from core.attempts import AnswerLengths, Attempt, Candidate, ProviderCall, Reply, RouteTerms, Walk
+from core.attempts import AnswerLengths, Attempt, Candidate, FramedInquiry, ProviderCall, Reply, RouteTerms, Walk
 from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
@@ -169,12 +169,14 @@ class Walked:
         )
         walk = Walk(
             route,
-            Ask(
-                model="",
-                response_model=Number,
-                messages=as_messages({"role": "user", "content": "A number."}),
-                marks_cache=route.marks_cache,
-                example=example,
+            FramedInquiry(
+                Ask(
+                    model="",
+                    response_model=Number,
+                    messages=as_messages({"role": "user", "content": "A number."}),
+                    marks_cache=route.marks_cache,
+                    example=example,
+                )
             ),
             clock=self.clock,
             providers=providers,

@@ -6,13 +6,15 @@ cannot answer gives way to the next, unless its route has no fallback on that ca
 waits included, and a caller who leaves ends the call that is out. Whatever is decided stands in the decision trace.
 """
 
-from core.attempts._attempt import Attempt, Bookkeeper, Piece, ProviderCall, Reply
+from core.attempts._attempt import Attempt, Bookkeeper, ProviderCall, Reply
 from core.attempts._causes import context_window
 from core.attempts._degraded import degraded
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
 from core.attempts._expectation import Expectation, asked_of, expectation
+from core.attempts._inquiry import FramedInquiry, Inquiry, Judgement, Piece
+from core.attempts._pauses import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
 from core.attempts._terms import Candidate, Cause, RouteTerms
-from core.attempts._walk import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Walk
+from core.attempts._walk import Walk
 
 __all__ = [
     "BYTES_PER_TOKEN",
@@ -25,6 +27,9 @@ __all__ = [
     "Candidate",
     "Cause",
     "Expectation",
+    "FramedInquiry",
+    "Inquiry",
+    "Judgement",
     "Piece",
     "ProviderCall",
     "Reply",

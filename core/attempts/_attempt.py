@@ -11,7 +11,6 @@ from core.faults import InjectedFault
 from core.pricing import Cost, Usage
 from core.providers import Answer
 from core.response_models import FieldProblem
-from core.schema_forms import SchemaForm
 from core.tables import AttemptKind, Outcome
 
 
@@ -50,17 +49,6 @@ class Reply:
     value: Any
     outcome: Outcome
     candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What the text of an answer goes on with."""
-
-    text: str
-    n: int
-    """The attempt that is writing it."""
-    form: SchemaForm
-    """What it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from core.attempts._terms import Candidate, RouteTerms
 from core.breakers import Breakers
 from core.clock import Clock
 from core.pricing import PriceBook
-from core.providers import Answer, Conversation, ProviderError, TimedOut
+from core.providers import Answer, Exchange, ProviderError, TimedOut
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
 
@@ -35,8 +35,10 @@ class Calls:
         prices: PriceBook,
         lengths: AnswerLengths,
         clock: Clock,
+        is_relayed: bool = False,
     ) -> None:
         self._route = route
+        self._is_relayed = is_relayed
         self._bookkeeper = bookkeeper
         self._breakers = breakers
         self._prices = prices
@@ -57,7 +59,7 @@ class Calls:
         candidate = state.candidate
         started = self._clock.now()
         expected = expectation(
-            state.conversation,
+            state.exchange,
             candidate,
             schema=self._route.schema,
             prices=self._prices,
@@ -69,7 +71,7 @@ class Calls:
             n=self.count + 1,
             kind=kind,
             candidate=candidate,
-            mode=state.conversation.mode,
+            mode=state.exchange.mode,
             started=started,
             began=self._clock.monotonic(),
             asked=state.asked,
@@ -85,13 +87,13 @@ class Calls:
         state.was_asked_again |= kind is AttemptKind.REASK
         return call
 
-    def met(self, call: ProviderCall, conversation: Conversation) -> Conversation:
+    def met(self, call: ProviderCall, exchange: Exchange) -> Exchange:
         """Return what to send: where a fire drill injects a fault, what meets it."""
         if call.injected is not None:
             self._bookkeeper.note(
                 "drill", f"{call.candidate.name}: {call.injected.drill.fault.label}, by a fire drill."
             )
-        return faults.with_fault(conversation, call.injected)
+        return faults.with_fault(exchange, call.injected, is_relayed=self._is_relayed)
 
     def answered(
         self,

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from core.attempts._causes import context_window
 from core.attempts._terms import MORE_TOKENS_TIMES, Candidate, Cause, RouteTerms
-from core.providers import Answer, Conversation, ProviderError, Unjudged
-from core.providers.reading.objects import is_finished
+from core.providers import Exchange
 from core.tables import AttemptKind
-from core.validation import Effort
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,7 +18,7 @@ class CandidateState:
     place: int
     """0 for the route's first candidate."""
     candidate: Candidate
-    conversation: Conversation
+    exchange: Exchange
     admitted: float
     """When its breaker let it in, on the clock's monotonic time."""
     reasks: int
@@ -36,14 +32,14 @@ class CandidateState:
     calls: int = 0
     retried: int = 0
     was_asked_again: bool = False
+    has_shown: bool = False
+    """Whether the caller has been sent a beginning of its answer that cannot be taken back."""
     is_over: bool = False
     cause: Cause | None = None
     """Why it is over; ``None`` if the caller left."""
 
     @classmethod
-    def of(
-        cls, route: RouteTerms, place: int, candidate: Candidate, conversation: Conversation, now: float
-    ) -> CandidateState:
+    def of(cls, route: RouteTerms, place: int, candidate: Candidate, exchange: Exchange, now: float) -> CandidateState:
         """Return the state of a candidate that was let in *now*.
 
         Any candidate but the route's first is a fallback, even if those before it were only skipped.
@@ -51,7 +47,7 @@ class CandidateState:
         return cls(
             place=place,
             candidate=candidate,
-            conversation=conversation,
+            exchange=exchange,
             admitted=now,
             reasks=route.max_reasks if candidate.max_reasks is None else candidate.max_reasks,
             retries=route.max_retries if candidate.max_retries is None else candidate.max_retries,
@@ -62,26 +58,6 @@ class CandidateState:
     def name(self) -> str:
         """The candidate's."""
         return self.candidate.name
-
-    def whole(self, error: ProviderError, effort: Effort) -> Answer | None:
-        """Return the answer of *error*, if it was cut behind its valid object, and not within another one.
-
-        That is found out for *effort*, or not at all.
-        """
-        if not error.may_be_whole:
-            return None
-        likeliest = error.answer.text
-        around = (text for text in error.answer.others if likeliest in text)
-        if not is_finished(likeliest) or not all(map(is_finished, around)):
-            return None
-        answer = replace(error.answer, others=())
-        try:
-            self.conversation.read(answer, effort)
-        except (ValidationError, Unjudged):
-            return None
-        except Exception:  # noqa: BLE001 a fault of ours: it is met again, and written down, where the answer is taken
-            return answer
-        return answer
 
     def give_up(self, cause: Cause | None) -> None:
         """Ask it no more."""
@@ -109,4 +85,4 @@ class CandidateState:
         """Let the next answer be *max_tokens* long."""
         bound = self.candidate.most_tokens or self.candidate.max_tokens * MORE_TOKENS_TIMES
         self.candidate = replace(self.candidate, max_tokens=max_tokens, most_tokens=bound)
-        self.conversation.allow(max_tokens)
+        self.exchange.allow(max_tokens)

@@ -9,7 +9,7 @@ from core.attempts._causes import context_window
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
 from core.attempts._terms import Candidate
 from core.pricing import Cost, PriceBook, Usage
-from core.providers import Ask, Conversation
+from core.providers import Ask, Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Expectation:
 
 
 def expectation(
-    conversation: Conversation,
+    exchange: Exchange,
     candidate: Candidate,
     *,
     schema: str,
@@ -36,21 +36,21 @@ def expectation(
     lengths: AnswerLengths,
     at: datetime,
 ) -> Expectation:
-    """Return what *candidate*'s next call in *conversation* may use; its bytes hold every message so far.
+    """Return what *candidate*'s next call in *exchange* may use; its bytes hold every message so far.
 
     *schema* is what the lengths of answers are known under.
     """
-    who, size = (candidate.provider, candidate.model), conversation.size_bytes
-    if seen := conversation.media_tokens:  # what does not fit into the context is turned away, and costs nothing
+    who, size = (candidate.provider, candidate.model), exchange.size_bytes
+    if seen := exchange.media_tokens:  # what does not fit into the context is turned away, and costs nothing
         seen = min(seen, context_window(*who) or seen)
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
     usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
-    possible = conversation.possible_billing
+    possible = exchange.possible_billing
     if possible.most_written:  # what a vendor adds may stand before the mark
         possible = replace(possible, most_written=possible.most_written + UNSEEN_TOKENS)
     return Expectation(
         candidate=candidate,
-        mode=conversation.mode,
+        mode=exchange.mode,
         usage=usage,
         cost=prices.cost(*who, usage, at),
         worst_nano_usd=prices.worst_nano_usd(

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from core.attempts._attempt import ProviderCall, Reply
 from core.attempts._candidate_state import CandidateState
-from core.providers import Abandoned, Answer, Conversation, ProviderError
+from core.providers import Abandoned, Answer, Exchange, ProviderError
 from core.providers.loop import Cancellation, Loop, PendingCall
 
 
@@ -48,7 +48,7 @@ class Race:
         """In the order of their numbers."""
         self._winner = ""
 
-    def enter(self, state: CandidateState, call: ProviderCall, sent: Conversation, seconds: float) -> None:
+    def enter(self, state: CandidateState, call: ProviderCall, sent: Exchange, seconds: float) -> None:
         """Send one more, with *seconds* to live."""
         self._out.append(_Runner(state, call, self._loop.start(sent, seconds, self._cancellation)))
 

@@ -6,18 +6,21 @@ Whatever it decides it says in the decision trace: why it asks the same again, w
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
+from typing import Any
 
-from pydantic import ValidationError
-
-from core.attempts._attempt import Bookkeeper, Piece, ProviderCall, Reply
+from core.attempts._attempt import Bookkeeper, ProviderCall, Reply
 from core.attempts._calls import Calls
 from core.attempts._candidate_state import CandidateState
 from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
 from core.attempts._estimates import AnswerLengths
-from core.attempts._expectation import asked_of
+from core.attempts._inquiry import Inquiry
 from core.attempts._pace import Pace
+from core.attempts._pauses import pause
 from core.attempts._race import Race
+from core.attempts._showing import paced, relayed
 from core.attempts._terms import Candidate, Cause, RouteTerms
+from core.attempts._vain import exhausted, without_price
 from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
@@ -25,8 +28,6 @@ from core.pricing import PriceBook
 from core.providers import (
     Abandoned,
     Answer,
-    Ask,
-    Conversation,
     Misread,
     NotSent,
     Provider,
@@ -35,13 +36,9 @@ from core.providers import (
     Unreadable,
 )
 from core.providers.loop import Cancellation, Loop
-from core.response_models import field_errors
 from core.tables import AttemptKind, Outcome
 from core.validation import Effort
 
-LONGEST_WAIT_SECONDS = 2.0
-"""A retry that must wait longer gives way to the next candidate, where there is one."""
-FIRST_WAIT_SECONDS = 0.2
 _UNJUDGED = (
     "The answer came in time, but the deadline passed before it was found whether it satisfies the schema. "
     "Ask with a longer deadline, or for a smaller object."
@@ -56,7 +53,7 @@ class Walk:
     def __init__(
         self,
         route: RouteTerms,
-        ask: Ask,
+        inquiry: Inquiry,
         *,
         clock: Clock,
         providers: Mapping[str, Provider],
@@ -70,14 +67,13 @@ class Walk:
         unpayable: Mapping[str, str] = _NOBODY,
         is_thinned: bool = True,
     ) -> None:
-        """Make ready to ask *ask* of the route's candidates, until *ends* on the clock's monotonic time.
+        """Make ready to ask what *inquiry* asks of the route's candidates, until *ends* on the clock's monotonic time.
 
-        Each candidate is asked with its own model, mode, length and parameters in place of the ask's. *unpayable* are
-        those that may not be asked, by name, since they have no price; each with the reason. *is_thinned* says whether
-        what a stream has shown is read again each time that it goes on.
+        *unpayable* are those that may not be asked, by name, since they have no price; each with the reason.
+        *is_thinned* says whether what a stream has shown is read again each time that it goes on.
         """
         self._route = route
-        self._ask = ask
+        self._inquiry = inquiry
         self._clock = clock
         self._providers = providers
         self._breakers = breakers
@@ -86,7 +82,13 @@ class Walk:
         self._cancellation = cancellation
         self._ends = ends
         self._calls = Calls(
-            route, bookkeeper=bookkeeper, breakers=breakers, prices=prices, lengths=lengths, clock=clock
+            route,
+            bookkeeper=bookkeeper,
+            breakers=breakers,
+            prices=prices,
+            lengths=lengths,
+            clock=clock,
+            is_relayed=inquiry.is_relayed,
         )
         self._waiting = list(enumerate(route.candidates))
         """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
@@ -97,8 +99,8 @@ class Walk:
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
 
-    def reply(self) -> Generator[Piece, None, Reply]:
-        """Yield the answer as it grows, if it is to be streamed; return the valid object.
+    def reply(self) -> Generator[Any, None, Reply]:
+        """Yield the answer as it grows, if it is to be streamed; return the valid object, or what was relayed.
 
         Raises:
             Exhausted: no candidate gave a valid object; ``outcome`` is how the last attempt ended.
@@ -155,10 +157,10 @@ class Walk:
         return self._begun(place, candidate)
 
     def _begun(self, place: int, candidate: Candidate) -> CandidateState | None:
-        """Begin a conversation with a candidate that was let in; ``None`` if it cannot read what the messages hold."""
+        """Begin an exchange with a candidate that was let in; ``None`` if it cannot read what the messages hold."""
         admitted = self._clock.monotonic()
         try:
-            conversation = self._providers[candidate.provider].open(asked_of(self._ask, candidate))
+            exchange = self._inquiry.open(self._providers[candidate.provider], candidate)
         except Unreadable as why:
             self._release(candidate, admitted)
             self._unreadable.append(f"{candidate.name}: {why}.")
@@ -167,9 +169,9 @@ class Walk:
         except BaseException:
             self._release(candidate, admitted)
             raise
-        if conversation.form.is_worth_telling:
-            self._bookkeeper.note("sent", f"{candidate.name}: {conversation.form.summary}")
-        state = self._states[place] = CandidateState.of(self._route, place, candidate, conversation, admitted)
+        if remark := self._inquiry.remark(exchange):
+            self._bookkeeper.note("sent", f"{candidate.name}: {remark}")
+        state = self._states[place] = CandidateState.of(self._route, place, candidate, exchange, admitted)
         return state
 
     def _close(self, state: CandidateState) -> None:
@@ -213,7 +215,7 @@ class Walk:
 
     # ── One candidate ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _at(self, state: CandidateState) -> Generator[Piece, None, Reply | None]:
+    def _at(self, state: CandidateState) -> Generator[Any, None, Reply | None]:
         """Ask one candidate until it has answered or given up; ``None`` sends the walk on."""
         while not state.is_over:
             if state.wait_seconds:
@@ -231,10 +233,16 @@ class Walk:
                 return reply
         return None
 
-    def _alone(self, state: CandidateState, call: ProviderCall) -> Generator[Piece, None, Reply | None]:
-        sent = self._calls.met(call, state.conversation)
+    def _alone(self, state: CandidateState, call: ProviderCall) -> Generator[Any, None, Reply | None]:
+        sent = self._calls.met(call, state.exchange)
+        coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._inquiry.streams)
         try:
-            answer, rest = yield from self._send(call, sent)
+            if self._inquiry.is_relayed:
+                answer, rest = yield from relayed(coming, state)
+            else:
+                thinned = self._is_thinned or self._inquiry.is_read_whole(state.exchange)
+                piece = partial(self._inquiry.piece, n=call.n, exchange=state.exchange)
+                answer, rest = yield from paced(coming, piece, Pace(is_thinned=thinned), self._clock)
         except ProviderError as error:
             return self.failed(state, call, error)
         except GeneratorExit:
@@ -242,59 +250,41 @@ class Walk:
             raise
         reply = self.answered(state, call, answer)
         if reply is not None and rest and not self._is_thinned:  # what has changed is told to its end
-            yield Piece(rest, call.n, sent.form)
+            yield self._inquiry.piece(rest, n=call.n, exchange=state.exchange)
         return reply
-
-    def _send(self, call: ProviderCall, sent: Conversation) -> Generator[Piece, None, tuple[Answer, str]]:
-        coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._ask.stream)
-        pieces: list[str] = []
-        size, pace = 0, Pace(is_thinned=self._is_thinned or bool(sent.form.way_back))
-        try:
-            while True:
-                pieces.append(next(coming))
-                size += len(pieces[-1])
-                if pace.is_due(size, self._clock.monotonic()):
-                    yield Piece("".join(pieces), call.n, sent.form)
-                    pieces.clear()
-        except StopIteration as end:
-            return end.value, "".join(pieces)
-        finally:
-            coming.close()
 
     def _seconds(self, call: ProviderCall) -> float:
         """Return how long *call* may take."""
         return min(self._ends - self._clock.monotonic(), call.candidate.timeout_seconds)
 
     def answered(self, state: CandidateState, call: ProviderCall, answer: Answer) -> Reply | None:
-        """Take in an answer: a reply if it is valid, else the candidate is asked again or given up."""
+        """Take in an answer: a reply if it is valid, or the caller's as it is; else it is asked again."""
         try:
-            value = state.conversation.read(answer, self._effort())
+            judged = self._inquiry.judged(state.exchange, answer, self._effort())
         except Unjudged:
             self._calls.answered(call, answer, Outcome.TIMEOUT, code="unjudged", detail=_UNJUDGED)
             state.give_up(Cause.TIMEOUT)
             return None
-        except ValidationError as error:
-            problems = tuple(field_errors(error))
-            self._calls.answered(call, answer, Outcome.INVALID, valid=False, code="invalid", problems=problems)
-            if state.reasks:
-                state.ask_again(state.conversation.ask_again(answer, error))
-            else:
-                state.give_up(Cause.NEVER_VALID)
-            return None
         except Exception:  # a fault of ours must not make a paid call vanish
             self._calls.answered(call, answer, Outcome.INTERNAL_ERROR, code="internal_error")
             raise
-        outcome = Outcome.VALID_AFTER_REASK if state.was_asked_again else Outcome.VALID_FIRST_TRY
-        outcome = Outcome.VALID_AFTER_FALLBACK if state.place else outcome
-        self._calls.answered(call, answer, outcome, valid=True)
-        return Reply(getattr(value, "value", value), outcome, state.candidate)
+        outcome = judged.outcome or _outcome_of(state, valid=bool(judged.valid))
+        code = None if outcome.is_successful else outcome.value
+        self._calls.answered(call, answer, outcome, valid=judged.valid, code=code, problems=judged.problems)
+        if judged.ask_again is None:
+            return Reply(judged.value, outcome, state.candidate)
+        if state.reasks:
+            state.ask_again(judged.ask_again())
+        else:
+            state.give_up(Cause.NEVER_VALID)
+        return None
 
     def failed(self, state: CandidateState, call: ProviderCall, error: ProviderError) -> Reply | None:
         """Take in a call that gave no answer: the candidate is asked again or given up.
 
         An answer that was cut, but behind its object, is one: what is valid is not paid for again.
         """
-        if (whole := state.whole(error, self._effort())) is not None:
+        if (whole := self._inquiry.whole(state.exchange, error, self._effort())) is not None:
             return self.answered(state, call, whole)
         self._calls.failed(call, error)
         self._stop_if_left()
@@ -303,7 +293,10 @@ class Walk:
         if isinstance(error, Misread) and error.__cause__ is not None:  # as where an answer of ours is read
             raise error.__cause__
         cause = cause_of(error)
-        if cause is Cause.TRUNCATION and (more := state.more_tokens()):
+        if state.has_shown:
+            self._bookkeeper.note("stopped", f"{state.name} broke off, and nobody else can go on with what it began.")
+            state.give_up(None)
+        elif cause is Cause.TRUNCATION and (more := state.more_tokens()):
             self._bookkeeper.note(
                 "retried", f"{state.name} ran into {state.candidate.max_tokens} tokens; it is asked again with {more}."
             )
@@ -324,35 +317,27 @@ class Walk:
         self._calls.failed(call, gone)
 
     def _pause(self, state: CandidateState, cause: Cause, error: ProviderError) -> float | None:
-        """Return how long a retry must wait; ``None`` if that is too long. A wait that cannot end in time never begins.
-
-        The provider's own word is kept; without one the wait doubles each time and is never the same.
-        """
-        seconds = error.retry_after_seconds
-        by = "as it asks for" if seconds is not None else "as this may pass"
-        if seconds is None:
-            seconds = FIRST_WAIT_SECONDS * 2**state.retried * (1 + self._clock.chance())
+        """Return how long a retry must wait; ``None`` if that is too long. Either way the trace is told why."""
         left = self._ends - self._clock.monotonic()
-        if seconds >= left:
-            why = f"a retry would have to wait {seconds:.1f} s, and only {max(left, 0):.1f} s are left"
-        elif seconds > LONGEST_WAIT_SECONDS and self._may_go_on(cause):
-            why = f"a retry would have to wait {seconds:.1f} s; another can be asked sooner"
+        seconds, why = pause(
+            error, retried=state.retried, left=left, goes_on=self._may_go_on(cause), chance=self._clock.chance
+        )
+        if seconds is None:
+            self._bookkeeper.note("not retried", f"{state.name}: {why}.")
         else:
-            self._bookkeeper.note("retried", f"{state.name} is asked again after {seconds:.1f} s, {by}.")
-            return seconds
-        self._bookkeeper.note("not retried", f"{state.name}: {why}.")
-        return None
+            self._bookkeeper.note("retried", f"{state.name} is asked again after {seconds:.1f} s, {why}.")
+        return seconds
 
     # ── Hedging ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _is_hedged(self, call: ProviderCall) -> bool:
         """Whether another may be asked beside *call*: the first of the walk, whose answer is to come whole."""
-        is_wanted = self._route.hedge_after_ms is not None and not self._ask.stream
+        is_wanted = self._route.hedge_after_ms is not None and not self._inquiry.streams
         return is_wanted and call.n == 1 and bool(self._waiting) and self._loop.races
 
     def _race(self, state: CandidateState, call: ProviderCall) -> Reply | None:
         with Race(self, self._loop, self._cancellation) as race:
-            race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
+            race.enter(state, call, self._calls.met(call, state.exchange), self._seconds(call))
             if race.is_late((self._route.hedge_after_ms or 0) / 1000):
                 self._hedge(race, state)
             return race.reply()
@@ -375,7 +360,7 @@ class Walk:
             self._bookkeeper.note("not hedged", f"{state.name} is not asked beside {slow.name}: {error.message}")
             return
         self._bookkeeper.note("hedged", f"{late}, so {state.name} is asked beside it.")
-        race.enter(state, call, self._calls.met(call, state.conversation), self._seconds(call))
+        race.enter(state, call, self._calls.met(call, state.exchange), self._seconds(call))
 
     # ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -394,34 +379,21 @@ class Walk:
     def _in_vain(self) -> Exhausted | Invalid | Unpriced:
         """Return the sentence that says how the walk ended."""
         if self._unreadable and self._calls.last is None and len(self._unreadable) == len(self._route.candidates):
-            return Invalid(f"No model of this route reads what the messages hold: {' '.join(self._unreadable)}")
+            return Invalid(f"{self._inquiry.nobody}: {' '.join(self._unreadable)}")
         names = [one.name for one in self._route.candidates if one.provider in self._providers]
         unpriced = [name for name in names if name in self._unpayable]
         if unpriced and len(unpriced) == len(names):
-            return Unpriced(
-                f"No model of this route that could be asked has a price ({', '.join(unpriced)}), and "
-                f"{self._unpayable[unpriced[0]]}. An operator can set a price (proctor price set {unpriced[0]}), or "
-                "allow calls without one (proctor tenant edit --without-price allow).",
-                models=unpriced,
-            )
-        last, count = self._calls.last, self._calls.count
-        if last is None and self._clock.monotonic() >= self._ends:
-            return Exhausted(
-                f"The deadline of {self._route.deadline_seconds:g} s had passed before anybody could be asked.",
-                outcome=Outcome.TIMEOUT,
-            )
-        if last is None:
-            return Exhausted(
-                "No model of this route could be asked: see the decision trace. "
-                "Set a provider key, choose another model, or wait until a breaker closes.",
-                outcome=Outcome.PROVIDER_ERROR,
-            )
-        calls = "1 call" if count == 1 else f"{count} calls"
-        return Exhausted(
-            f"No valid object after {calls}; the last one, to {last.provider}/{last.model}, ended as "
-            f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}",
-            outcome=last.outcome,
-        )
+            return without_price(unpriced, self._unpayable[unpriced[0]])
+        return exhausted(self._route, self._calls, is_late=self._clock.monotonic() >= self._ends)
+
+
+def _outcome_of(state: CandidateState, *, valid: bool) -> Outcome:
+    """Return how a call ended whose answer was judged."""
+    if not valid:
+        return Outcome.INVALID
+    if state.place:
+        return Outcome.VALID_AFTER_FALLBACK
+    return Outcome.VALID_AFTER_REASK if state.was_asked_again else Outcome.VALID_FIRST_TRY
 
 
 def _words(cause: Cause) -> str:

@@ -23,9 +23,10 @@ from core.providers import (
     Answer,
     Ask,
     Broken,
-    Conversation,
+    Exchange,
     Failed,
     Filtered,
+    Framed,
     Provider,
     ProviderError,
     Refused,
@@ -142,7 +143,7 @@ class ScriptedProvider:
         self._adapter: Provider = OpenAI(name=name, api_key="unused")
         self.dialects = self._adapter.dialects
 
-    def open(self, ask: Ask) -> Conversation:
+    def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
         return ScriptedConversation(self.name, self._stage, ask, self._adapter.open(ask))
 
@@ -167,7 +168,7 @@ class _Take:
 class ScriptedConversation:
     """An exchange whose answers are scripted. Time passes on the stage's clock."""
 
-    def __init__(self, provider: str, stage: ScriptedStage, ask: Ask, adapter: Conversation) -> None:
+    def __init__(self, provider: str, stage: ScriptedStage, ask: Ask, adapter: Framed) -> None:
         self.mode = adapter.mode
         self.form = adapter.form
         self._provider = provider
@@ -351,12 +352,12 @@ class ScriptedLoop(Loop):
 
     @override
     def call(
-        self, conversation: Conversation, seconds: float, cancellation: Cancellation, *, stream: bool
+        self, exchange: Exchange, seconds: float, cancellation: Cancellation, *, stream: bool
     ) -> Generator[str, None, Answer]:
-        """Play *conversation* once."""
-        if not isinstance(conversation, ScriptedConversation):
+        """Play *exchange* once."""
+        if not isinstance(exchange, ScriptedConversation):
             raise TypeError("Only scripted conversations are played.")
-        return conversation.play(seconds, stream=stream)
+        return exchange.play(seconds, stream=stream)
 
 
 def _in_blocks(added: Any) -> list[dict[str, Any]]:

@@ -320,13 +320,11 @@ def misread(error: Exception, answer: Answer) -> Misread:
     return Misread(f"Proctor itself failed over this call ({type(error).__name__}).", answer=answer)
 
 
-class Conversation(Protocol):
-    """One schema, one model, one growing exchange."""
+class Exchange(Protocol):
+    """What a walk needs of whoever is called: the same messages, sent once or again."""
 
     mode: str
-    """The one that is taken: that of ``form``."""
-    form: SchemaForm
-    """The schema as it is sent, and who checks what."""
+    """The one that is taken."""
 
     @property
     def so_far(self) -> Answer:
@@ -348,14 +346,30 @@ class Conversation(Protocol):
         """How the vendor may bill the next call."""
         ...
 
-    async def send(self, on_text: Callable[[str], None] | None) -> Answer:
-        """Call the provider once. With *on_text*, stream: it is given each piece of the object's JSON text.
+    async def send(self, on_piece: Callable[[Any], Any] | None, /) -> Answer:
+        """Call the provider once. With *on_piece*, stream: it is given each piece.
+
+        Where it returns something to wait for, a relay waits for that before the next piece.
 
         Raises:
             ProviderError: there is no answer to read; ``answer`` on it holds what the wire told before.
 
         """
         ...
+
+    def allow(self, max_tokens: int) -> None:
+        """Let the next answer be *max_tokens* long: the same is sent again after one that was cut off."""
+        ...
+
+
+class Framed(Exchange, Protocol):
+    """One schema, one model, one growing exchange, in a frame of ours. Its pieces are those of the object's JSON text.
+
+    ``mode`` is that of ``form``.
+    """
+
+    form: SchemaForm
+    """The schema as it is sent, and who checks what."""
 
     def read(self, answer: Answer, effort: Effort | None = None) -> BaseModel:
         """Return the valid object, for no more than *effort*.
@@ -371,10 +385,6 @@ class Conversation(Protocol):
         """Take the invalid answer and its errors into the exchange; return the messages that were added."""
         ...
 
-    def allow(self, max_tokens: int) -> None:
-        """Let the next answer be *max_tokens* long: the same exchange is sent again after one that was cut off."""
-        ...
-
 
 class Provider(Protocol):
     """A vendor."""
@@ -386,7 +396,7 @@ class Provider(Protocol):
         """Which wires it speaks: a call in one of these needs no translation."""
         ...
 
-    def open(self, ask: Ask) -> Conversation:
+    def open(self, ask: Ask) -> Framed:
         """Begin a conversation. Does no I/O.
 
         Raises:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, ContextOverflow, Conversation, Refused, Truncated
+from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._identities import Identity, KeyHeader, identity_of
@@ -80,7 +80,7 @@ class Anthropic:
         """Those of its keys that it turned away, and that rest."""
         return self._wire.keys.resting
 
-    def open(self, ask: Ask) -> Conversation:
+    def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._recipe.modes[0])
         return _Conversation(self._wire, ask, form, is_anthropic=self._is_anthropic)
@@ -243,7 +243,7 @@ class _Conversation:
         return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
-        """Call once; see :class:`core.providers.Conversation`."""
+        """Call once; see :class:`core.providers.Framed`."""
         told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,

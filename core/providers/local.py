@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from core.errors import Unavailable
 from core.messages import Message, media_of, plain, text_bytes
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, Conversation, Unreachable, Unreadable
+from core.providers import Answer, Ask, Framed, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
@@ -50,7 +50,7 @@ class Local:
         self._model = model
         self._wire: tuple[str, OpenAI] | None = None
 
-    def open(self, ask: Ask) -> Conversation:
+    def open(self, ask: Ask) -> Framed:
         """Begin a conversation. A model of this size does far better with one example before it."""
         if any(media_of(ask.messages)):
             raise Unreadable("the local model reads text only")
@@ -95,7 +95,7 @@ class _LocalConversation:
         self.mode = self.form.mode
         self._provider = provider
         self._ask = ask
-        self._inner: Conversation | None = None
+        self._inner: Framed | None = None
         self.media_tokens = 0
         self.possible_billing = PossibleBilling()
 
@@ -110,7 +110,7 @@ class _LocalConversation:
         return self._inner.size_bytes if self._inner else text_bytes(self._ask.messages)
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
-        """Call once; see :class:`core.providers.Conversation`."""
+        """Call once; see :class:`core.providers.Framed`."""
         if self._inner is None:
             self._inner = (await self._provider.ready()).open(self._ask)
         return await self._inner.send(on_text)

@@ -7,7 +7,6 @@ which closes the connection. A read timeout does none of that. The caller's thre
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -15,7 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from core.errors import Cancelled, Stopped
-from core.providers import Abandoned, Answer, Conversation, ProviderError, TimedOut, misread
+from core.providers import Abandoned, Answer, Exchange, ProviderError, TimedOut, misread
+from core.providers._pieces import Pieces
 
 
 class Cancellation:
@@ -73,8 +73,8 @@ class Cancellation:
 class PendingCall:
     """A call that is out, for whoever waits for one of several."""
 
-    def __init__(self, conversation: Conversation, future: Future[Answer], cancellation: Cancellation) -> None:
-        self._conversation = conversation
+    def __init__(self, exchange: Exchange, future: Future[Answer], cancellation: Cancellation) -> None:
+        self._exchange = exchange
         self.future = future
         self._cancellation = cancellation
         cancellation.watch(future)
@@ -82,7 +82,7 @@ class PendingCall:
     @property
     def so_far(self) -> Answer:
         """What the wire has told."""
-        return self._conversation.so_far
+        return self._exchange.so_far
 
     def answer(self) -> Answer:
         """Wait for the answer and return it.
@@ -136,36 +136,35 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self._running()).result()
 
     def call(
-        self, conversation: Conversation, seconds: float, cancellation: Cancellation, *, stream: bool
-    ) -> Generator[str, None, Answer]:
-        """Send *conversation* with *seconds* to live; yield the pieces of its text, return its answer.
+        self, exchange: Exchange, seconds: float, cancellation: Cancellation, *, stream: bool
+    ) -> Generator[Any, None, Answer]:
+        """Send *exchange* with *seconds* to live; yield its pieces, return its answer.
 
         Raises:
             ProviderError: there is no answer to read.
 
         """
-        pieces: queue.SimpleQueue[str | None] | None = queue.SimpleQueue() if stream else None
-        future = asyncio.run_coroutine_threadsafe(
-            _bounded(conversation, seconds, pieces.put if pieces else None), self._running()
-        )
+        loop = self._running()
+        pieces = Pieces(loop) if stream else None
+        future = asyncio.run_coroutine_threadsafe(_bounded(exchange, seconds, pieces.put if pieces else None), loop)
         cancellation.watch(future)
         try:
             if pieces is not None:
-                future.add_done_callback(lambda _: pieces.put(None))
+                future.add_done_callback(lambda _: pieces.end())
                 while (piece := pieces.get()) is not None:
                     yield piece
             return future.result()
         except CancelledError:
-            raise Abandoned(cancellation.sentence, answer=conversation.so_far) from None
+            raise Abandoned(cancellation.sentence, answer=exchange.so_far) from None
         finally:
             cancellation.forget(future)
             if not future.done():
                 future.cancel()
 
-    def start(self, conversation: Conversation, seconds: float, cancellation: Cancellation) -> PendingCall:
-        """Send *conversation* with *seconds* to live and do not wait for its answer, which is to come whole."""
-        future = asyncio.run_coroutine_threadsafe(_bounded(conversation, seconds, None), self._running())
-        return PendingCall(conversation, future, cancellation)
+    def start(self, exchange: Exchange, seconds: float, cancellation: Cancellation) -> PendingCall:
+        """Send *exchange* with *seconds* to live and do not wait for its answer, which is to come whole."""
+        future = asyncio.run_coroutine_threadsafe(_bounded(exchange, seconds, None), self._running())
+        return PendingCall(exchange, future, cancellation)
 
     def close(self) -> None:
         """Stop the loop. Calls still out are cancelled."""
@@ -175,17 +174,17 @@ class Loop:
             loop.call_soon_threadsafe(loop.stop)
 
 
-async def _bounded(conversation: Conversation, seconds: float, on_text: Callable[[str], None] | None) -> Answer:
+async def _bounded(exchange: Exchange, seconds: float, on_piece: Callable[[Any], Any] | None) -> Answer:
     try:
         async with asyncio.timeout(seconds):
-            return await conversation.send(on_text)
+            return await exchange.send(on_piece)
     except TimeoutError:
-        raise TimedOut(f"No whole answer within {seconds:.3g} s.", answer=conversation.so_far) from None
+        raise TimedOut(f"No whole answer within {seconds:.3g} s.", answer=exchange.so_far) from None
     except ProviderError:
         raise
     except Exception as error:
         # A call that went out is an attempt and may have cost money, whatever becomes of reading its answer.
-        raise misread(error, conversation.so_far) from error
+        raise misread(error, exchange.so_far) from error
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

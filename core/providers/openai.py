@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Ask, Conversation, Filtered, Refused, Truncated
+from core.providers import Answer, Ask, Filtered, Framed, Refused, Truncated
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
@@ -86,7 +86,7 @@ class OpenAI:
         """Those of its keys that it turned away, and that rest."""
         return self._wire.keys.resting
 
-    def open(self, ask: Ask) -> Conversation:
+    def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
@@ -239,7 +239,7 @@ class _ChatConversation:
         return len(self._content) - self._unpaid
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
-        """Call once; see :class:`core.providers.Conversation`."""
+        """Call once; see :class:`core.providers.Framed`."""
         told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,

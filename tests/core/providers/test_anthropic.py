@@ -14,9 +14,9 @@ from core.providers import (
     Answer,
     Ask,
     ContextOverflow,
-    Conversation,
     Failed,
     Filtered,
+    Framed,
     ProviderError,
     Refused,
     Throttled,
@@ -68,7 +68,7 @@ def ask(text: str = "Make a person.", **more: Any) -> Ask:
     return Ask(**{"model": "claude-haiku-4-5", "response_model": MODEL, "messages": messages} | more)
 
 
-def send(loop: Loop, conversation: Conversation, *, stream: bool = False) -> tuple[Answer, list[str]]:
+def send(loop: Loop, conversation: Framed, *, stream: bool = False) -> tuple[Answer, list[str]]:
     """Send once; return the answer and the pieces."""
     call = loop.call(conversation, 10, Cancellation(), stream=stream)
     pieces: list[str] = []

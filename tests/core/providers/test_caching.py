@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.pricing import PriceBook, Usage
-from core.providers import Answer, Ask, Conversation, Provider
+from core.providers import Answer, Ask, Framed, Provider
 from core.providers._messages import in_chat, messages_of
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
@@ -85,7 +85,7 @@ def says(role: str, content: str, *, stable: bool | None = None) -> dict[str, An
     return {"role": role, "content": content} | ({} if stable is None else {"stable": stable})
 
 
-def send(loop: Loop, conversation: Conversation, *, stream: bool = False) -> Answer:
+def send(loop: Loop, conversation: Framed, *, stream: bool = False) -> Answer:
     """Send once."""
     call = loop.call(conversation, 10, Cancellation(), stream=stream)
     while True:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from core.providers import (
     Answer,
     Ask,
-    Conversation,
     Filtered,
+    Framed,
     Refused,
     Throttled,
     Truncated,
@@ -76,7 +76,7 @@ def ask(text: str = "Make a person.", *, model: type[BaseModel] = MODEL, **more:
     return Ask(**{"model": "gpt-4o-mini", "response_model": model, "messages": messages} | more)
 
 
-def send(loop: Loop, conversation: Conversation, *, stream: bool = False) -> tuple[Answer, list[str]]:
+def send(loop: Loop, conversation: Framed, *, stream: bool = False) -> tuple[Answer, list[str]]:
     """Send once; return the answer and the pieces."""
     call = loop.call(conversation, 10, Cancellation(), stream=stream)
     pieces: list[str] = []

@@ -15,7 +15,7 @@ from core.attempts._estimates import UNSEEN_TOKENS, AnswerLengths
 from core.attempts._expectation import asked_of, expectation
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, PriceBook, Usage
-from core.providers import Ask, Conversation
+from core.providers import Ask, Framed
 from core.providers.anthropic import Anthropic
 from core.providers.openai import OpenAI
 from tests.conftest import START
@@ -31,7 +31,7 @@ class Person(BaseModel):
     name: str
 
 
-def opened(vendor: str, messages: Sequence[Message], *, is_own: bool = True, **more: Any) -> Conversation:
+def opened(vendor: str, messages: Sequence[Message], *, is_own: bool = True, **more: Any) -> Framed:
     """Begin a conversation with a vendor, at its own address or behind another."""
     url = None if is_own else "http://localhost:9/v1"
     asked = Ask(model=HAIKU if vendor == "anthropic" else GPT, response_model=Person, messages=messages, **more)
@@ -40,7 +40,7 @@ def opened(vendor: str, messages: Sequence[Message], *, is_own: bool = True, **m
     return OpenAI(api_key="k", base_url=url, responses=vendor == "responses").open(asked)
 
 
-def held(conversation: Conversation, vendor: str, max_tokens: int = 100) -> int:
+def held(conversation: Framed, vendor: str, max_tokens: int = 100) -> int:
     """Return what is held for its next call, in nano-dollars."""
     provider, model = ("anthropic", HAIKU) if vendor == "anthropic" else ("openai", GPT)
     candidate = Candidate(provider=provider, model=model, max_tokens=max_tokens)

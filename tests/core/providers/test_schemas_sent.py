@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from core.providers import Answer, Ask, Conversation, Provider
+from core.providers import Answer, Ask, Framed, Provider
 from core.providers._families import wants_completion_tokens
 from core.providers.anthropic import Anthropic
 from core.providers.loop import Cancellation, Loop
@@ -51,7 +51,7 @@ def providers(wire: WireServer, loop: Loop) -> Iterator[dict[str, Provider]]:
         loop.run(one.close())
 
 
-def opened(provider: Provider, schema: dict[str, Any], answer: str, **more: Any) -> Conversation:
+def opened(provider: Provider, schema: dict[str, Any], answer: str, **more: Any) -> Framed:
     """Return a conversation about *schema* in which the model is to answer *answer*."""
     messages = as_messages({"role": "user", "content": f"<<{answer}>>"})
     more = {"model": "m", "mode": "json_schema", **more}
@@ -66,7 +66,7 @@ class Exchange(NamedTuple):
     mode: str
 
 
-def exchanged(loop: Loop, wire: WireServer, conversation: Conversation, *, stream: bool = False) -> Exchange:
+def exchanged(loop: Loop, wire: WireServer, conversation: Framed, *, stream: bool = False) -> Exchange:
     """Send once and read the answer."""
     call = loop.call(conversation, 10, Cancellation(), stream=stream)
     while True:
