@@ -10,6 +10,8 @@ import orjson
 from core.dialects._body import DEEPEST, has_halves, is_deep
 from core.dialects._refusals import outward_status, waiting
 from core.dialects._request import ErrorResponse
+from core.dialects._values import mapping, word
+from core.dialects._vendor_errors import parsed, said_in
 from core.errors import Invalid
 
 _CODES = {"unauthenticated": "invalid_api_key", "too_many_wrong_keys": "rate_limit_exceeded"}
@@ -37,6 +39,16 @@ def openai_refusal(
     headers = {"content-type": "application/json", "x-request-id": request_id}
     headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
     return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
+
+
+def openai_vendor_error(status: int, body: bytes) -> bytes:
+    """Return a vendor's error, in OpenAI's shape where it is not."""
+    told = parsed(body)
+    error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
+    if word(mapping(error), "message"):
+        return body
+    sentence, code = said_in(status, told)
+    return orjson.dumps({"error": {"message": sentence, "type": _kind(status), "param": None, "code": code}})
 
 
 def arguments_of(given: Any) -> Any:

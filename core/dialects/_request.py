@@ -209,6 +209,10 @@ class Dialect(Protocol):
         """Return one of our errors in this dialect; *retry* says whether asking again is of use."""
         ...
 
+    def vendor_error(self, status: int, body: bytes) -> bytes:
+        """Return a vendor's own error: byte for byte, unless its reader would find nothing in it."""
+        ...
+
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the texts in an answer that a format speaks about, for each choice."""
         ...

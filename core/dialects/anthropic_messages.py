@@ -24,6 +24,7 @@ from core.dialects._request import (
     checked_members,
 )
 from core.dialects._values import dicts, flag, mapping, number, objects, word
+from core.dialects._vendor_errors import parsed, said_in
 
 _KINDS = {
     401: "authentication_error",
@@ -115,6 +116,15 @@ class Messages:
         body = {**_error(status, code, sentence), "request_id": request_id}
         return ErrorResponse(status, headers, orjson.dumps(body))
 
+    def vendor_error(self, status: int, body: bytes) -> bytes:
+        """Return a vendor's error as this dialect has it."""
+        told = parsed(body)
+        error: Any = mapping(told).get("error")
+        if word(mapping(told), "type") == "error" and word(mapping(error), "type"):
+            return body
+        sentence, _ = said_in(status, told)
+        return orjson.dumps({"type": "error", "error": {"type": _kind(status), "message": sentence}})
+
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the input of each tool that is used, or else the text, unless it was refused."""
         blocks = dicts(body.get("content"))
@@ -131,8 +141,11 @@ class Messages:
 
 
 def _error(status: int, code: str, sentence: str) -> dict[str, Any]:
-    kind = _KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": sentence, "details": {"error_code": code}}}
+    return {"type": "error", "error": {"type": _kind(status), "message": sentence, "details": {"error_code": code}}}
+
+
+def _kind(status: int) -> str:
+    return _KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
 
 
 def _input(block: Mapping[str, Any]) -> str:

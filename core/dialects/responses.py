@@ -9,7 +9,7 @@ import orjson
 
 from core.dialects._body import Path, read_body
 from core.dialects._frames import Frame, Frames
-from core.dialects._openai import openai_error, openai_refusal
+from core.dialects._openai import openai_error, openai_refusal, openai_vendor_error
 from core.dialects._parts import files_in
 from core.dialects._request import (
     AnswerFormat,
@@ -127,6 +127,10 @@ class Responses:
         return openai_refusal(
             status, code, sentence, param=param, request_id=request_id, retry=retry, wait_seconds=wait_seconds
         )
+
+    def vendor_error(self, status: int, body: bytes) -> bytes:
+        """Return a vendor's error as this dialect has it."""
+        return openai_vendor_error(status, body)
 
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the arguments of each call, or else the text of the answer, unless it was refused."""

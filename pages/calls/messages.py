@@ -59,6 +59,18 @@ def _part(part: Any) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
+        case {"type": "tool_call", "name": str(name)}:
+            st.caption(f"Calls the tool {plain(name)}")
+            st.json(given.get("arguments"), expanded=2)
+        case {"type": "tool_result"}:
+            st.caption("What a tool gave back" + (", as an error" if given.get("is_error") else ""))
+            content = given.get("content")
+            for inner in content if is_list(content) else ():
+                _part(inner)
+        case {"type": "reasoning", "text": str(text)}:
+            st.caption("What the model thought" if text else "What the model thought, readable by its vendor alone")
+            if text:
+                st.code(text, language=None, wrap_lines=True)
         case _:  # pyright: ignore[reportUnknownVariableType] a pattern forgets what the mapping holds
             st.json(part, expanded=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from base64 import b64encode
 from typing import Any
 
@@ -11,9 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Invalid
-from core.messages import Media, Message, Text, mapped, media_of, plain, text_bytes, texts_of
-from core.messages.media import MOST_MEDIA, MOST_PAGES, pages_in
+from core.messages import (
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    leaves,
+    mapped,
+    media_of,
+    plain,
+    text_bytes,
+    texts_of,
+)
+from core.messages.media import MOST_MEDIA, MOST_PAGES, media_as_sent, pages_in
+from core.providers import Unreadable
 from core.providers._media import image_tokens, media_tokens
+from core.providers._messages import in_chat, in_dialect
 from core.requests import GenerationRequest, filled, messages_of
 from tests import files
 
@@ -46,6 +64,86 @@ def test_every_text_is_met_once_and_the_rest_stays(messages: list[Message], mark
     assert [one.data for one in media_of(changed)] == [one.data for one in media_of(messages)]
     assert text_bytes(messages) == sum(len(text.encode()) for text in texts_of(messages))
     assert all(new is old for new, old in zip(mapped(messages, lambda text: text), messages, strict=True))
+
+
+_values = st.recursive(
+    st.text(max_size=3) | st.integers() | st.none(),
+    lambda one: st.lists(one, max_size=2) | st.dictionaries(st.text(max_size=3), one, max_size=2),
+)
+_leaves = (
+    _texts
+    | _media
+    | st.builds(ToolCall, st.just("c1"), st.just("look"), _values)
+    | st.builds(Reasoning, st.text(max_size=3), st.text(max_size=3))
+    | st.builds(Opaque, st.just("odd"), _values)
+)
+_any_parts = st.lists(
+    _leaves | st.builds(ToolResult, st.just("c1"), st.lists(_leaves, max_size=2).map(tuple)), max_size=3
+)
+
+
+@given(
+    st.lists(st.builds(Message, st.just("user"), _any_parts.map(tuple)), max_size=3), st.text(min_size=1, max_size=3)
+)
+def test_calls_results_thoughts_and_unknown_parts_are_met_too(messages: list[Message], mark: str) -> None:
+    """No text of any part is passed over, in whatever it stands; what is the same is not copied; JSON can say it."""
+    met: list[str] = []
+    changed = mapped(messages, lambda text: met.append(text) or text)
+    marked = mapped(messages, lambda text: text + mark)
+
+    assert met == list(texts_of(messages))
+    assert all(new is old for new, old in zip(changed, messages, strict=True))
+    assert len(list(leaves(marked))) == len(list(leaves(messages)))
+    assert text_bytes(marked) >= text_bytes(messages)
+    if all(text for text in texts_of(messages)):  # two names of an object that is changed may become one
+        assert len(list(texts_of(marked))) <= len(met)
+    written = json.dumps([plain(one) for one in messages], ensure_ascii=False)
+    assert all(json.dumps(text, ensure_ascii=False)[1:-1] in written for text in met)
+    assert json.dumps([plain(one, whole=False) for one in messages])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [ToolCall("c", "f", {}), ToolResult("c", (Text("x"),)), Reasoning("x"), Opaque("odd", 1),
+     Media(kind="audio", media_type="audio/wav"), Media(kind="document", media_type="", file_id="f")],
+)  # fmt: skip
+def test_a_request_for_an_object_carries_no_conversation_with_tools(part: Part) -> None:
+    """It is refused before anything is sent, in one sentence."""
+    with pytest.raises(Unreadable, match="texts, images and documents"):
+        in_dialect(Message("user", (part, Text("x"))), in_chat)
+
+
+@pytest.mark.parametrize(
+    ("media", "tokens"),
+    [
+        (Media(kind="audio", media_type="audio/wav", seconds=10), 320),
+        (Media(kind="audio", media_type="audio/mp3", file_id="f"), 48_000),
+    ],
+)
+def test_a_sound_is_held_by_its_length(media: Media, tokens: int) -> None:
+    """Where that is not known, it is as long as may be."""
+    assert media_tokens([Message("user", (media,))], "openai", "gpt-x") == tokens
+
+
+def test_what_a_vendor_is_sent_as_it_is_is_measured_as_far_as_it_can_be() -> None:
+    """Data that nobody here knows is not refused: whether it is sound is the vendor's to say. Links inward are."""
+    wav = b"RIFF\0\0\0\0WAVEfmt " + bytes(12) + (32_000).to_bytes(4, "little") + bytes(64_000)
+    sound = media_as_sent("audio", "'x'", media_type="audio/wav", data=b64encode(wav).decode())
+    assert sound.seconds == 3
+    assert media_as_sent("image", "'x'", media_type="image/heic", data="AAAA").width == 0
+    assert media_as_sent("image", "'x'", media_type="image/png", data="A").size_bytes == 0
+    assert media_as_sent("image", "'x'", data=b64encode(files.image("webp", 30, 20)).decode()).width == 30
+    assert media_as_sent("image", "'x'", url="gs://bucket/a.png").url == "gs://bucket/a.png"
+    for inward in (
+        "http://10.0.0.1/a",
+        "https://localhost/a",
+        "file:///etc/passwd",
+        "https://[::1]/",
+        "ftp://x.org/a",
+        "//",
+    ):
+        with pytest.raises(Invalid, match="'x'"):
+            media_as_sent("image", "'x'", url=inward)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif"])

@@ -100,6 +100,60 @@ def test_every_kind_of_error_is_one_that_anthropic_has() -> None:
         assert body["error"]["type"] in get_args(ErrorType)
 
 
+OPENAIS = (DialectName.CHAT, DialectName.RESPONSES)
+
+
+@pytest.mark.parametrize("dialect", list(DIALECTS))
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (
+            400,
+            b'[{"error":{"code":400,"message":"A part is missing.","status":"INVALID_ARGUMENT"}}]',
+            "A part is missing",
+        ),
+        (400, b'{"object":"error","message":"Bad role.","type":"invalid","code":"3280"}', "Bad role"),
+        (403, b'{"message":"Not authorized."}', "Not authorized"),
+        (400, b'{"error":"No such model."}', "No such model"),
+        (422, b'{"detail":[{"loc":["body","n"],"msg":"too many"}]}', "body.n: too many"),
+        (404, b'{"detail":"Nothing here."}', "Nothing here"),
+        (502, b"<html>Bad gateway of s3cret</html>", "status 502"),
+        (500, b"", "status 500"),
+        (500, b"[]", "status 500"),
+    ],
+)
+def test_an_error_of_another_shape_is_told_in_the_dialects(
+    dialect: DialectName, status: int, body: bytes, says: str
+) -> None:
+    """The SDK finds the sentence; a page that some server between wrote is not repeated."""
+    told = DIALECTS[dialect].vendor_error(status, body)
+    served = Served(status, {"content-type": "application/json", "x-should-retry": "false"}, told)
+    with pytest.raises(SDKS[dialect].APIStatusError) as raised:
+        served.ask(dialect)
+    assert says in raised.value.message
+    assert "s3cret" not in raised.value.message
+    assert DIALECTS[dialect].vendor_error(status, told) == told
+    if dialect in OPENAIS:
+        assert raised.value.code is None or isinstance(raised.value.code, str)
+
+
+def test_an_error_in_its_own_shape_passes_byte_for_byte() -> None:
+    """Also what only that vendor has in it, by which its SDK picks a class."""
+    chat = b'{ "error": {"message":"m", "type":"t","param":null,"code":429,"innererror":{"x":1.0}} }'
+    messages = (
+        b'{"type":"error", "error":{"type":"rate_limit_error","message":"m",'
+        b'"details":{"error_code":"ramp_limit_exceeded"}},"request_id":"req_9"}'
+    )
+    for dialect in OPENAIS:
+        assert DIALECTS[dialect].vendor_error(429, chat) == chat
+    assert DIALECTS[DialectName.MESSAGES].vendor_error(429, messages) == messages
+    served = Served(429, {"content-type": "application/json", "request-id": "req_9"}, messages)
+    with pytest.raises(anthropic.RateLimitError) as raised:
+        served.ask(DialectName.MESSAGES, max_retries=0)
+    assert type(raised.value).__name__ == "RampLimitExceededError"
+    assert raised.value.request_id == "req_9"
+
+
 BEGUN = {
     DialectName.CHAT: b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
     b'"delta":{"content":"half"},"finish_reason":null}]}\n\n',
