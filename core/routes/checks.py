@@ -10,7 +10,7 @@ from typing import Any
 from core.attempts import Candidate, Cause
 from core.errors import Invalid
 from core.providers import parameters
-from core.servers import provider_of
+from core.servers import PROVIDERS, provider_of, recipe_of
 from core.settings import Settings
 
 MODES = ("tools", "json_schema", "json", "md_json")
@@ -98,6 +98,8 @@ def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[d
     if not 1 <= len(given) <= _MOST_CANDIDATES:
         raise Invalid(f"A route has 1 to {_MOST_CANDIDATES} candidates; this one has {len(given)}.")
     checked = [candidate(one, settings) for one in given]
+    for one in checked:
+        _require_possible(one, settings)
     if len({one.name for one in checked}) < len(checked):
         raise Invalid("A route names each model once; a second time would only repeat what has just failed.")
     stored: list[dict[str, Any]] = []
@@ -105,6 +107,29 @@ def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[d
         kept = {field: value for field, value in said.items() if value not in (None, "", {})}
         stored.append(kept | {"model": one.name} | ({"parameters": dict(one.parameters)} if one.parameters else {}))
     return stored
+
+
+def _require_possible(one: Candidate, settings: Settings) -> None:
+    """Refuse a candidate that its provider can never answer: what is known of a kind says so before anybody pays."""
+    recipe, server = recipe_of(one.provider), settings.providers.get(one.provider)
+    if recipe is None or one.provider in PROVIDERS:
+        return
+    if server is None:
+        raise Invalid(
+            f"{one.name} can be asked by nobody: {one.provider} is not set up here. Add it to PROVIDERS, and restart."
+        )
+    if server.models and one.model not in server.models:
+        raise Invalid(f"{one.provider} has no model {one.model!r} here; it has {', '.join(server.models[:20])}.")
+    if one.mode is not None and one.mode not in recipe.modes:
+        raise Invalid(
+            f"{recipe.title} does not know the mode {one.mode}, which {one.name} is to be asked in; "
+            f"it knows {', '.join(recipe.modes)}."
+        )
+    if lost := [name for name in one.parameters if name not in recipe.parameters]:
+        raise Invalid(
+            f"{recipe.title} takes no {lost[0]}, which {one.name} is to be asked with; "
+            f"it takes {', '.join(recipe.parameters)}."
+        )
 
 
 def causes(given: Iterable[str] | None) -> frozenset[Cause]:

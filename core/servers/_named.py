@@ -106,9 +106,13 @@ def _server(name: str, variable: Callable[[str], str | None]) -> Server:
     for what in recipe.needs:
         if getattr(server, what) is None:
             raise ValueError(f"{name} needs {prefix}_{what.upper()}: {_WHAT[what]}.")
-    extra = "azure" if recipe.authentication == "api-key" and not server.keys else recipe.extra
+    has_token = bool(server.keys) and recipe.authentication != "aws"  # whose streams need its library in any case
+    extra = "" if has_token else recipe.extra
     if extra and not _is_installed(_LIBRARIES[extra]):
-        raise ValueError(f"{name} needs {_LIBRARIES[extra]}, which is not installed: install proctor[{extra}].")
+        what = (
+            "boto3" if extra == "bedrock" else f"proctor[{extra}]"
+        )  # boto3 and pandas want other versions of dateutil
+        raise ValueError(f"{name} needs {_LIBRARIES[extra]}, which is not installed: install {what}.")
     if recipe.wants_key and not server.keys:
         raise ValueError(
             f"{name} needs {prefix}_API_KEY, or {prefix}_API_KEY_FILE with the path of a file that holds it."

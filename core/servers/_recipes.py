@@ -48,7 +48,7 @@ class Recipe:
     needs: tuple[str, ...] = ()
     """What must be said of a server of this kind: ``base_url``, ``region``, ``project``."""
     extra: str = ""
-    """The optional dependency of Proctor that it needs."""
+    """The optional dependency of Proctor that it needs, where no key says who we are."""
     modes: tuple[str, ...] = _EVERY_MODE
     """How it may be asked for an object, what suits it best first."""
     parameters: tuple[str, ...] = _OF_OPENAI

@@ -71,6 +71,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             other_dialects=("responses",),
             authentication="api-key",
             needs=("base_url",),
+            extra="azure",
             rules="openai",
             documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
             note="A model is the name of a deployment; one that is named as its model finds its price.",

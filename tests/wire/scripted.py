@@ -59,6 +59,8 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.heard: list[tuple[str, dict[str, str]]] = []
+        """Path with query, and headers by their names in small letters, of each request."""
         self._answers: list[Scripted] = []
         self.answers: Callable[[dict[str, Any]], Scripted] | None = None
         """What answers by what is asked, in the place of those that are played."""
@@ -81,6 +83,7 @@ class ScriptedServer:
     def plays(self, *answers: Scripted) -> None:
         """Answer with these from now on, and forget what was asked."""
         self.asked.clear()
+        self.heard.clear()
         self._answers = list(answers)
 
     def __enter__(self) -> Self:
@@ -118,6 +121,7 @@ class ScriptedServer:
         head = await reader.readuntil(b"\r\n\r\n")
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         named = {name.lower(): value.strip() for name, _, value in lines}
+        self.heard.append((head.decode("latin-1").split(" ")[1], named))
         self.asked.append(orjson.loads(await reader.readexactly(int(named["content-length"]))))
         answer = (
             self.answers(self.asked[-1])
