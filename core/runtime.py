@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from core.demo import Demo
     from core.principals import Principal
     from core.providers import Provider
+    from core.providers._keys import RestingKey
     from core.providers.llama import LocalModel
     from core.providers.loop import Loop
     from core.reports import Reports
@@ -149,6 +150,10 @@ class Runtime:
                 ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=_NO_QUESTION)
                 forms[one.name] = self.providers[one.provider].open(ask).form
         return forms
+
+    def resting_keys(self, name: str) -> Sequence[RestingKey]:
+        """Return the keys of the provider *name* that rest in this process, as it turned them away."""
+        return getattr(self.providers[name], "resting_keys", ())
 
     def start(self) -> None:
         """Migrate, load the sample schemas, then begin the chores in the background."""

@@ -277,6 +277,12 @@ class Settings(BaseSettings):
         given = keys_of(f"{name.upper()}_API_KEY", key.get_secret_value()) if key else ()
         return tuple(one.get_secret_value() for one in given) or ("unused",)
 
+    def key_count(self, name: str) -> int:
+        """Return how many keys a remote provider has; a made-up one is none."""
+        if name in self.providers:
+            return len(self.providers[name].keys)
+        return len(self.keys(name)) if getattr(self, f"{name}_api_key") is not None else 0
+
     def address(self, name: str) -> str:
         """Return where a remote provider is; empty where nobody has said it."""
         if name in self.providers:

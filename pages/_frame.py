@@ -39,6 +39,7 @@ MENU = (
     Entry("Configure", "tenants", "Tenants", "apartment", "Tenants, their keys and their budgets."),
     Entry("Configure", "flags", "Flags", "toggle_on", "What is switched on, for whom, and why."),
     Entry("Configure", "routes", "Routes", "alt_route", "Which models answer, in what order, and how they fare."),
+    Entry("Configure", "providers", "Providers", "dns", "Who can be called, who uses it, and how it fares."),
     Entry("Configure", "prices", "Prices", "sell", "What models cost, and what has no price yet."),
     Entry("Build", "schemas", "Schemas", "schema", "Every version, how it fares, and which one callers get."),
     Entry("Build", "playground", "Playground", "data_object", "Try a schema on an input and watch the object fill in."),

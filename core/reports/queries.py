@@ -132,6 +132,15 @@ WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({
 GROUP BY g.tenant_id
 """.replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | SUCCESSFUL))
 
+# Each provider's calls since a time; what a fire drill put in a provider's place says nothing of it.
+OF_PROVIDERS = """
+SELECT a.provider, COUNT(*) AS calls, SUM(CASE WHEN a.outcome IN ({failed}) THEN 1 ELSE 0 END) AS failed,
+    AVG(a.duration_ms) AS mean_ms, MAX(a.started_at) AS last_at
+FROM attempt a
+WHERE a.started_at >= :starts_at AND a.drill_id IS NULL {tenant}
+GROUP BY a.provider
+""".replace("{failed}", listed((Outcome.PROVIDER_ERROR, Outcome.TIMEOUT)))
+
 # What a provider turned away for our key or our account; the condition is that of the index, word for word.
 REJECTED = """
 SELECT a.provider, a.error_code, COUNT(*) AS calls, MIN(a.started_at) AS first_at, MAX(a.started_at) AS last_at

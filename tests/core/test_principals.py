@@ -214,6 +214,8 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "troubles all": (L, lambda on, who, of: on.troubles(who)),
     "rejections": (L, lambda on, who, of: on.rejections(who, of.tenant.id)),
     "rejections all": (L, lambda on, who, of: on.rejections(who)),
+    "providers": (L, lambda on, who, of: list(on.providers(who, of.tenant.id).items())),
+    "providers all": (L, lambda on, who, of: list(on.providers(who).items())),
     "spend": (L, lambda on, who, of: on.spend(who, WINDOW, of.tenant.id)),
     "spend all": (L, lambda on, who, of: on.spend(who, WINDOW)),
     "statement": (K, lambda on, who, of: on.statement(who, of.tenant.id)),

@@ -38,6 +38,7 @@ UPSTREAM = {"list", "listitem", "svg-img-alt"}
 LAST_DRAWN = {
     "/?live=false": ("Home", ".st-key-changes_card p"),
     "/calls": ("Calls", ".st-key-export button"),
+    "/providers": ("Providers", ".st-key-how li"),
     "/drills": ("Fire drills", ".st-key-what li"),
     "/spend": ("Spend", ".st-key-caches_card button"),
     "/statement": ("Statement", ".st-key-unprinted button"),

@@ -1,0 +1,86 @@
+"""Providers: who can be called, what each speaks, who uses it, and how it fared within a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.reports import ProviderFigures
+from core.servers import PROVIDERS, recipe_of
+from core.tenants import Permission
+from pages.kit import formats, layout
+from pages.kit.frames import pd, table
+from pages.kit.markup import code, plain
+from pages.kit.page import Visit, open_page, refusals
+
+UP = ":green-badge[:material/key: Set up]"
+DOWN = ":gray-badge[:material/key_off: Not set up]"
+RESTS = ":orange-badge[:material/bedtime: {}]"
+NOTHING = ":gray[-]"
+
+
+def used_by(visit: Visit) -> Mapping[str, list[str]]:
+    """Return the names of the routes that may ask each provider."""
+    found: dict[str, list[str]] = {}
+    for view in visit.runtime.routes.list(visit.principal):
+        for name in dict.fromkeys(one.provider for one in view.terms.candidates):
+            found.setdefault(name, []).append(view.terms.name)
+    return found
+
+
+def state(visit: Visit, name: str) -> str:
+    """Return whether a provider can be called, and which of its keys rest."""
+    if name not in visit.runtime.providers:
+        return DOWN
+    if name == "local":
+        return f"{UP} :gray[{plain(visit.runtime.local_model.status.sentence)}]"
+    resting = visit.runtime.resting_keys(name)
+    told = [RESTS.format(f"{one.label}: {one.reason}, {one.seconds:.0f} s more") for one in resting]
+    return " ".join((UP, *told))
+
+
+def row(visit: Visit, name: str, figures: ProviderFigures | None, routes: list[str]) -> dict[str, Any]:
+    """Return one provider's line."""
+    recipe, settings = recipe_of(name), visit.runtime.settings
+    server = settings.providers.get(name)
+    dialects = ", ".join(visit.runtime.providers[name].dialects) if name in visit.runtime.providers else ""
+    address = settings.address(name) if name != "local" else ""
+    return {
+        "Kind": plain(recipe.title) if recipe else NOTHING,
+        "State": state(visit, name),
+        "Speaks": dialects or NOTHING,
+        "Where": code(address) if address else NOTHING,
+        "Keys": NOTHING if name == "local" else formats.count(settings.key_count(name)),
+        "Models": ", ".join(map(code, server.models[:5])) if server and server.models else "any",
+        "Routes": ", ".join(map(code, routes)) or NOTHING,
+        "Calls": formats.count(figures.calls) if figures else NOTHING,
+        "Failed": formats.percent(figures.failing) if figures else NOTHING,
+        "Mean time": formats.millis(figures.mean_ms) if figures else NOTHING,
+    }
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = open_page("Providers", "Who can be called, who uses it, and how it fares.", needs=Permission.ROUTES_READ)
+    names = (*visit.runtime.settings.remote_providers, "local")
+    with refusals("The providers cannot be shown."):
+        figures = visit.runtime.reports.providers(visit.principal)
+        routes = used_by(visit)
+        with layout.card(
+            "Providers",
+            key="providers",
+            stretch=False,
+            help="Calls of the last 24 hours; failed is an error of the provider, or a call that ran out of time. "
+            "Keys come from the environment and are never stored or shown.",
+        ):
+            rows = {name: row(visit, name, figures.get(name), routes.get(name, [])) for name in names}
+            table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers, their state and their figures")
+    with layout.card("How one is set up", key="how", stretch=False):
+        lines = [f"- `{name}`: {code(listed.variable)}{listed.hint}" for name, listed in PROVIDERS.items()]
+        more = "- Any number of others: `PROVIDERS` lists their names, such as `groq` or `azure-eu`, and what each of "
+        st.markdown("\n".join((*lines, more + "them is stands in variables that begin with its name.")))
+
+
+main()
