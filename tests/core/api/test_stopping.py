@@ -116,7 +116,7 @@ def test_whoever_is_where_in_a_call_is_told_and_paid(seconds: str, signals: int,
     later = running.build(house.runtime.settings, SystemClock())
     try:
         assert later.recovery.run() == 0, "there is nothing left to be recovered"
-        assert later.budgets.verify().ok
+        assert later.budgets.verify(LOCAL_OPERATOR).ok
         with later.store.reading() as session:
             assert session.exec(select(Reservation)).all() == []
             ends = Counter((one.outcome, one.error_code) for one in session.exec(select(GenerationRow)))

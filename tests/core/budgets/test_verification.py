@@ -382,7 +382,7 @@ def test_it_keeps_no_snapshot(till: Till, clock: ManualClock, monkeypatch: pytes
     """After each piece of some rows, PostgreSQL may clean up what is older, and SQLite's journal may begin anew."""
     monkeypatch.setattr(verification, "_AT_ONCE", 5)
     till.spend(1)
-    till.budgets.verify()
+    till.budgets.verify(LOCAL_OPERATOR)
     for _ in range(20):
         till.spend(1)
     clock.advance(7200)
@@ -396,7 +396,7 @@ def test_it_keeps_no_snapshot(till: Till, clock: ManualClock, monkeypatch: pytes
         return found
 
     monkeypatch.setattr(verification.Verifier, "_sum", watched)
-    assert till.budgets.verify(whole=whole).ok
+    assert till.budgets.verify(LOCAL_OPERATOR, whole=whole).ok
     assert len(pieces) >= 12
     assert all(pieces)
 
