@@ -24,13 +24,13 @@ budgets        what operators decide
 from core.budgets.accounts import AccountMissing as AccountMissing
 from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import Budgets as Budgets
-from core.budgets.budgets import BudgetState as BudgetState
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.freezes import Freezes as Freezes
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
 from core.budgets.reservations import ReservationHandle as ReservationHandle
 from core.budgets.reservations import ReservationRecovered as ReservationRecovered
+from core.budgets.states import BudgetState as BudgetState
 from core.budgets.terms import BudgetTerms as BudgetTerms
 from core.budgets.terms import Mode as Mode
 from core.budgets.terms import Raise as Raise

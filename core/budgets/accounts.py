@@ -41,7 +41,6 @@ class Accounts:
 
     def __init__(self, store: Store, clock: Clock, journal: JournalWriter, freezes: Freezes) -> None:
         self._store = store
-        self._clock = clock
         self._known: dict[tuple[str, Span], str] = {}
         self._looking = threading.Lock()
         self.openings = Openings(store, clock, journal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -18,8 +18,9 @@ from core.budgets.freezes import Freezes
 from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
 from core.budgets.reservations import GRACE, Reservations
-from core.budgets.rows import called, described, terms_of
+from core.budgets.rows import budget_of, called, described, terms_of
 from core.budgets.shortages import Shortages
+from core.budgets.states import BudgetState, state_of
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verifier, last_verification
 from core.claims import Claims
@@ -32,42 +33,6 @@ from core.tables import Budget, BudgetRaise, Tenant, Verification
 from core.visibility import present, visible
 
 LONGEST_RAISE = timedelta(days=366)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetState:
-    """A budget and its current account."""
-
-    terms: BudgetTerms
-    limit_nano_usd: int
-    """As it is now, raises included."""
-    spent_nano_usd: int
-    held_nano_usd: int
-    starts_at: datetime
-    ends_at: datetime
-    is_current: bool
-    """Whether it governs now; a fixed span may lie ahead, or be over."""
-    version: int
-
-    @property
-    def budget_id(self) -> str:
-        """The id of the budget."""
-        return self.terms.budget_id
-
-    @property
-    def used_share(self) -> float | None:
-        """Spent over limit; ``None`` for a limit of 0."""
-        return self.spent_nano_usd / self.limit_nano_usd if self.limit_nano_usd else None
-
-    @property
-    def threshold(self) -> int | None:
-        """The highest threshold, in percent, that is passed; ``None`` below the first."""
-        passed = [
-            percent
-            for percent in (*self.terms.thresholds, 100)
-            if self.spent_nano_usd * 100 >= percent * self.limit_nano_usd
-        ]
-        return max(passed, default=None)
 
 
 class Budgets:
@@ -201,7 +166,7 @@ class Budgets:
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         with self._store.writing() as session:
             tenant = present(session, tenant)
-            budget = _of_tenant(session, tenant, budget_id)
+            budget = budget_of(session, tenant, budget_id)
             if expected_version is not None and budget.version != expected_version:
                 raise Conflict(
                     f"Someone else changed the budget of {tenant.name} meanwhile; nothing was removed. "
@@ -254,7 +219,7 @@ class Budgets:
             raise Invalid("A raise ends in the future, after its start, and at most a year after it.")
         with self._store.writing() as session:
             tenant = present(session, tenant)
-            budget = _of_tenant(session, tenant, budget_id)
+            budget = budget_of(session, tenant, budget_id)
             more = BudgetRaise(
                 id=self._clock.new_id(),
                 budget_id=budget.id,
@@ -392,9 +357,9 @@ class Budgets:
                 for one, _ in several
                 if (span := one.span(now)) is not None
             ]
-            stands = balances(self._store, session.connection(), periods)
+            sums = balances(self._store, session.connection(), periods)
         return {
-            tenant_id: [_state(one, version, now, *stands.get(one.budget_id, (0, 0))) for one, version in several]
+            tenant_id: [state_of(one, version, now, *sums.get(one.budget_id, (0, 0))) for one, version in several]
             for tenant_id, several in terms.items()
         }
 
@@ -429,8 +394,6 @@ class Budgets:
             f"Tenant {tenant.name} has no budget{scope_suffix(scope, scope_name)}. Set one with 'proctor budget set'."
         )
 
-    # ── Proof ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def verify(self, principal: Principal, *, whole: bool = True, anew: bool = False) -> Verification:
         """Recompute every balance from attempts, ledger and reservations.
 
@@ -457,25 +420,3 @@ class Budgets:
         if principal.scope.ids is not None:
             return None
         return last_verification(self._store)
-
-
-def _state(terms: BudgetTerms, version: int, now: datetime, spent: int, held: int) -> BudgetState:
-    span = terms.span(now)
-    starts_at, ends_at = span or (terms.starts_at or now, terms.ends_at or now)
-    return BudgetState(
-        terms=terms,
-        limit_nano_usd=terms.limit_at(now),
-        spent_nano_usd=spent,
-        held_nano_usd=held,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        is_current=span is not None,
-        version=version,
-    )
-
-
-def _of_tenant(session: Session, tenant: Tenant, budget_id: str) -> Budget:
-    budget = session.get(Budget, budget_id, with_for_update=FOR_CHANGE)
-    if budget is None or budget.tenant_id != tenant.id or budget.removed_at is not None:
-        raise NotFound(f"Tenant {tenant.name} has no such budget any more.")
-    return budget

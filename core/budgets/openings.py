@@ -90,7 +90,6 @@ class Openings:
         self._store = store
         self._journal = journal
         self._clock = clock
-        self._account = store.prepare(_ACCOUNT)
         self._insert_account = store.prepare(
             "INSERT INTO account (id, budget_id, tenant_id, starts_at, ends_at, spent_nano_usd, held_nano_usd, "
             "opening_moves) VALUES (:id, :budget_id, :tenant_id, :starts_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING"

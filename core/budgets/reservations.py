@@ -213,14 +213,14 @@ class Reservations:
         handle.out[attempt["id"]] = OutstandingCall(tuple(accounts), nano_usd or 0, kept, self._clock.now() + lasts)
         expires_at = max(call.ends_at for call in handle.out.values()) + self._grace  # of two, the later
         wanted, still_there = _wanted(handle), None
-        row = {"holds": wanted, "attempts": _lost_with(handle), "expires_at": expires_at}
+        row = {"holds": wanted, "attempts": [call.attempt for call in _held_for(handle)], "expires_at": expires_at}
         if handle.is_reserved:
             renewed = {"holds": json_text(wanted), "attempts": json_text(row["attempts"])}
             renewed |= {"expires_at": micros(expires_at), "id": handle.generation_id}
             still_there = cursor.send(self._renew, renewed)
             still_there = self._look(cursor, handle, still_there)
             wanted = _wanted(handle)
-            row |= {"holds": wanted, "attempts": _lost_with(handle)}
+            row |= {"holds": wanted, "attempts": [call.attempt for call in _held_for(handle)]}
         if not handle.is_reserved:
             row |= {"generation_id": handle.generation_id, "tenant_id": handle.tenant_id, "owner": self._owner}
             self._insert_reservation(cursor, [row | {"generation": generation}])
@@ -386,11 +386,6 @@ class Reservations:
 def _held_for(handle: ReservationHandle) -> list[OutstandingCall]:
     """Return the calls that are out, but for those that recovery charged as lost: these are paid already."""
     return [call for attempt_id, call in handle.out.items() if attempt_id not in handle.recovered]
-
-
-def _lost_with(handle: ReservationHandle) -> list[Mapping[str, Any]]:
-    """Return the attempts that would be lost if this process died now."""
-    return [call.attempt for call in _held_for(handle)]
 
 
 def _wanted(handle: ReservationHandle) -> dict[str, int]:

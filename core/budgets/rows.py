@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlmodel import Session
+
 from core.budgets.periods import Period
 from core.budgets.terms import BudgetTerms, Mode, Raise, Scope, scope_suffix
+from core.errors import NotFound
+from core.store import FOR_CHANGE
 from core.tables import Budget, BudgetRaise, Tenant
 
 
@@ -61,3 +65,16 @@ _ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "
 def called(budget: Budget) -> str:
     """Return what people call a budget, as in "monthly budget for the model openai/gpt-5"."""
     return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"
+
+
+def budget_of(session: Session, tenant: Tenant, budget_id: str) -> Budget:
+    """Return a budget of *tenant*, locked to be changed.
+
+    Raises:
+        NotFound: it has no such budget, or no longer.
+
+    """
+    budget = session.get(Budget, budget_id, with_for_update=FOR_CHANGE)
+    if budget is None or budget.tenant_id != tenant.id or budget.removed_at is not None:
+        raise NotFound(f"Tenant {tenant.name} has no such budget any more.")
+    return budget

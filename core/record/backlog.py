@@ -8,16 +8,15 @@ been: with its charges, in one transaction, once.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import re
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -26,6 +25,7 @@ from core.budgets.reservations import Reservations
 from core.clock import Clock
 from core.errors import Unavailable
 from core.journal import LOST, JournalWriter
+from core.record._files import add, opened, orphan, read_again, whole_lines
 from core.record._rows import read_back
 from core.record._telling import tell_thresholds
 from core.store import Cursor, Duplicate, Store
@@ -168,8 +168,8 @@ class Backlog:
             if self._file is None or not self._in_file:
                 return 0
             file, count = self._file, self._in_file
-        with _read_again(file) as lines:
-            for body in _lines(lines):
+        with read_again(file) as lines:
+            for body in whole_lines(lines):
                 self._write_one(body)
         with self._lock:
             if self._in_file > count:  # more came meanwhile; what is written is known as such the next time
@@ -190,8 +190,8 @@ class Backlog:
             if path == self._path:
                 continue
             try:
-                with _orphan(path) as left:
-                    for body in _lines(left or ()):
+                with orphan(path) as left:
+                    for body in whole_lines(left or ()):
                         self._write_one(body)
                         written += 1
                     if left is not None:
@@ -236,13 +236,13 @@ class Backlog:
         """Add *text*, whole lines, to the file, which is made where there is none, or where it was deleted."""
         lost = self._file if self._is_file_lost() else None
         if lost is not None:
-            with _read_again(lost) as lines:
+            with read_again(lost) as lines:
                 text = lines.read() + text
         if self._file is None or lost is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = _opened(self._path)
+            self._file = opened(self._path)
         try:
-            _add(self._file, text)
+            add(self._file, text)
         except OSError:
             self._file = lost or self._file
             raise
@@ -272,8 +272,8 @@ class Backlog:
         except Exception as error:  # noqa: BLE001 whatever it is, it must not keep the others
             log().error("record_refused", generation_id=generation_id, error=type(error).__name__)
             self._folder.mkdir(parents=True, exist_ok=True)
-            with _opened(self._folder / _REFUSED) as refused:
-                _add(refused, body + b"\n")
+            with opened(self._folder / _REFUSED) as refused:
+                add(refused, body + b"\n")
         else:
             log().info("record_written_late", generation_id=generation_id)
 
@@ -371,72 +371,6 @@ def _handle(kept: dict[str, Any]) -> ReservationHandle:
         estimates={(attempt_id, account_id): nano_usd for attempt_id, account_id, nano_usd in kept["estimates"]},
         recovered=set(kept["recovered"]),
     )
-
-
-def _opened(path: Path) -> BinaryIO:
-    """Open a file to append to that nobody else may read, and lock it for as long as it is open."""
-    while True:
-        file = cast(
-            "BinaryIO", os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
-        )
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                return file
-        file.close()  # another process took it for an orphan's in the moment before it was locked
-
-
-def _add(file: BinaryIO, text: bytes) -> None:
-    """Add *text* to a file: all of it, or nothing.
-
-    A disk that is full may have taken the half of it, in whose line the next would end.
-    """
-    end = os.fstat(file.fileno()).st_size
-    left = memoryview(text)
-    try:
-        while left:
-            left = left[file.write(left) :]
-        os.fsync(file.fileno())
-    except OSError:
-        with suppress(OSError):
-            file.truncate(end)
-        raise
-
-
-@contextmanager
-def _read_again(file: BinaryIO) -> Generator[BinaryIO]:
-    """Read a file of ours from its beginning, and not by its path, where it may not be any more."""
-    with os.fdopen(os.dup(file.fileno()), "rb") as again:
-        again.seek(0)
-        yield again
-
-
-def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
-    for line in file:
-        if line.endswith(b"\n"):  # else its process died while it wrote it, and recovery has what it knew
-            yield line[:-1]
-
-
-@contextmanager
-def _orphan(path: Path) -> Generator[BinaryIO | None]:
-    """Open and lock a file whose process is gone; ``None`` where that lives, or another has just taken it in.
-
-    Raises:
-        OSError: it cannot be opened, or not be locked for another reason.
-
-    """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        yield None
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield file if path.exists() else None  # another may have taken it in meanwhile
 
 
 def _unusable(error: OSError, folder: Path) -> Unavailable:
