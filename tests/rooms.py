@@ -64,6 +64,7 @@ WITHOUT: Mapping[str, str] = {
     "claims.lose": "the same",
     "claims.leave": "the same",
     "claims.look": "the same",
+    "claims.is_current": "the same",
     "claims.of_kind": "the same",
     "claims.forget": "the same",
     "claims.sweep": "a chore",
