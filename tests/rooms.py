@@ -96,6 +96,7 @@ WITHOUT: Mapping[str, str] = {
     "demo.status": "the same, and how far it is",
     "demo.start_in_background": "a process's own first act, which the setting DEMO decides",
     "demo.stop": "ends its thread",
+    "runtime.resting_keys": "the state of providers, which is the same for all",
     "runtime.start": "a process begins",
     "runtime.close": "a process ends",
 }
