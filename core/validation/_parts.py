@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
 from jsonschema_rs import Draft202012, Draft202012Validator, Registry, ValidationError
+from jsonschema_rs import ValidationErrorKind as Kind
 
 from core.validation._compile import compiled
 from core.validation._pointers import below, resolve
@@ -23,6 +24,16 @@ _WHOLE = ("const", "enum", "uniqueItems")
 """Keywords that compare whole values."""
 _INTO = ("contains", "not")
 """Keywords that look into a value, and tell of no place in it."""
+_COUNTS = ("minContains", "maxContains")
+"""Keywords that say how many items ``contains`` is to find."""
+_KINDS: Mapping[str, Callable[[Any], Kind]] = {
+    "const": cast("Callable[[Any], Kind]", Kind.Constant),
+    "enum": cast("Callable[[Any], Kind]", Kind.Enum),
+    "uniqueItems": lambda _: Kind.UniqueItems(),
+    "contains": lambda _: Kind.Contains(),
+    "not": cast("Callable[[Any], Kind]", Kind.Not),
+}
+"""What the library calls a violation of each of those, made of the keyword's value."""
 _UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 _APPLYING = frozenset(
     """
@@ -107,20 +118,23 @@ class Part:
         """Whether *value* satisfies at least one of the alternatives of *keyword*."""
         return self._alternatives[keyword].is_valid(value)
 
-    def own_violations(self, value: Any) -> Iterable[ValidationError]:
+    def own_violations(self, value: Any) -> Iterable[Kind]:
         """Return what its own keywords find wrong with *value* itself, apart from those of ``_APPLYING``."""
         if not isinstance(value, dict | list):
-            return self._own.iter_errors(value)
-        # A violation holds a copy of what it is about: what only counts parts gets none of them.
+            return [each.kind for each in self._own.iter_errors(value)]
+        # The library's violation holds a copy of what it is about, which for a megabyte takes longer than all else and
+        # cannot be stopped. So what only counts parts gets none of them, and what looks into them is asked for its
+        # verdict alone.
         bare = (
             dict.fromkeys(cast("dict[str, Any]", value))
             if isinstance(value, dict)
             else [None] * len(cast("list[Any]", value))
         )
-        found = list(self._bare.iter_errors(bare))
-        if not self._deep.is_valid(value):
-            found += self._deep.iter_errors(value)
-        return found
+        broken = (name for name, keyword in self._deep.items() if not keyword.is_valid(value))
+        return [
+            *(each.kind for each in self._bare.iter_errors(bare)),
+            *(_KINDS[name](self.keywords[name]) for name in broken),
+        ]
 
     def unevaluated(self, value: Any) -> Iterable[ValidationError]:
         """Return what is left over of *value*, if that is all that is wrong with it here."""
@@ -141,8 +155,13 @@ class Part:
         return self._parts.compiled(False if self._is_nothing else self._flat)
 
     @cached_property
-    def _deep(self) -> Draft202012Validator:
-        return self._parts.compiled(self._looking_in)
+    def _deep(self) -> dict[str, Draft202012Validator]:
+        looking = self._looking_in
+        counts = {name: looking.pop(name) for name in _COUNTS if name in looking}
+        return {
+            name: self._parts.compiled({name: part} | (counts if name == "contains" else {}))
+            for name, part in looking.items()
+        }
 
     @cached_property
     def _evaluating(self) -> Draft202012Validator:
@@ -167,7 +186,7 @@ class Part:
     def _looking_in(self) -> dict[str, Any]:
         looking: dict[str, Any] = {name: self.keywords[name] for name in _WHOLE if name in self.keywords}
         looking |= {name: self.inner(name).reference for name in _INTO if name in self.keywords}
-        return looking | {name: self.keywords[name] for name in ("minContains", "maxContains") if name in self.keywords}
+        return looking | {name: self.keywords[name] for name in _COUNTS if name in self.keywords}
 
 
 _ONE = frozenset(

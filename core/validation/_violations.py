@@ -113,8 +113,8 @@ def _found(branch: Branch) -> Iterator[Violation | Branch]:
     """Yield what is wrong at one place, and which parts are to be searched further."""
     part, value, loc = branch.part, branch.value, branch.loc
     keywords = part.keywords
-    for each in part.own_violations(value):
-        yield Violation(loc, each.kind, keywords)
+    for kind in part.own_violations(value):
+        yield Violation(loc, kind, keywords)
     if part.is_leaf:
         return
     yield from _beside(branch)

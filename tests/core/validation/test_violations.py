@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from jsonschema_rs import Draft202012Validator, ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
@@ -12,6 +14,7 @@ from jsonschema_rs import ValidationErrorKind as Kind
 from core.errors import Invalid
 from core.json_schemas import compiled
 from core.validation import Alternatives, Missing, Several, Unexpected, Violation, WrongName
+from core.validation._parts import Parts
 from tests.core.validation.schemas_and_values import roots, values
 
 
@@ -87,3 +90,35 @@ def test_finds_what_the_validator_finds(schema: dict[str, Any], value: Any) -> N
     assert form.validator.is_valid(answer) == library.is_valid(answer)
     mine, its = ours(form.validator.violations(answer), [2_000]), theirs(library.iter_errors(answer), [2_000])
     assert unique(mine) == unique(its)
+
+
+LARGE = [{"n": [n]} for n in range(20_000)] * 2
+BROKEN: list[dict[str, Any]] = [
+    {"const": [{"n": 1}, 2.5]},
+    {"enum": [[], {"n": None}]},
+    {"uniqueItems": True},
+    {"contains": {"required": ["q"]}},
+    {"contains": {"required": ["n"]}, "minContains": 0, "maxContains": 9},
+    {"contains": {"required": ["n"]}, "minContains": 40_001},
+    {"not": {"items": {"required": ["n"]}}},
+]
+
+
+@pytest.mark.parametrize("wire", BROKEN, ids=" ".join)
+@pytest.mark.parametrize("as_object", [False, True], ids=["list", "object"])
+def test_what_looks_into_a_value_tells_of_it_without_a_copy(wire: dict[str, Any], *, as_object: bool) -> None:
+    """What a keyword that looks into a large value finds wrong is told as the validator does, and nothing is copied."""
+    value: Any = {str(n): each for n, each in enumerate(LARGE)} if as_object else LARGE
+    part = Parts(wire).root
+    library = Draft202012Validator(wire)
+    assert [each.as_dict() for each in part.own_violations([0, 0])] == [
+        each.kind.as_dict() for each in library.iter_errors([0, 0])
+    ]  # compiles, which is not to be counted
+    tracemalloc.start()
+    found = part.own_violations(value)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [(each.name, each.as_dict()) for each in found] == [
+        (each.kind.name, each.kind.as_dict()) for each in library.iter_errors(value)
+    ]
+    assert peak < 70 * len(LARGE)  # an object without its values; a copy takes eight times as much
