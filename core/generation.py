@@ -38,7 +38,15 @@ from core.principals import Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
-from core.requests import CallSettings, GenerationRequest, PartialKind, messages_of, require_json, require_time
+from core.requests import (
+    CallSettings,
+    GenerationRequest,
+    PartialKind,
+    RelayCall,
+    messages_of,
+    require_json,
+    require_time,
+)
 from core.routes import adjusted
 from core.schemas import ResolvedSchema
 
@@ -112,7 +120,7 @@ class Corridor:
 
         """
         messages = messages_of(request)
-        snapshot = self._policies.snapshot(_tenant_id(request, principal))
+        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
         policy = snapshot.resolve(
             principal, schema=request.schema, route=request.route, model=request.model, stream=False
         )
@@ -137,7 +145,7 @@ class Corridor:
         messages = messages_of(request)  # 1 who asks is known; what they ask must be sound
         require_json(request.metadata)
         require_time(request.timeout_seconds)
-        snapshot = self._policies.snapshot(_tenant_id(request, principal))
+        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
         permit: Permit | None = None
@@ -163,7 +171,7 @@ class Corridor:
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
                 )
-                route = _affordable(policy, record)
+                route = affordable(policy, record)
                 lookup = self._look_up(policy, route, messages, record, cancellation)
                 if lookup.hit is not None:  # who asks the same is answered alike
                     record.answered_again(lookup.hit)
@@ -180,7 +188,7 @@ class Corridor:
                     lookup.end(_cached(made))
             finally:
                 if permit is not None:  # what it took of the limits in flight is given back
-                    permit.used(_tokens_used(record))
+                    permit.used(tokens_used(record))
                     permit.end()
         assert made is not None  # noqa: S101 the record's block has ended without an error
         return made
@@ -241,7 +249,7 @@ class Corridor:
     def _screened(self, messages: Sequence[Message], record: Record) -> Sequence[Message]:
         findings: list[Finding] = []
         screened = self._guardrails.screen_messages(messages, Stage.INPUT, findings)
-        _note(findings, record, "screen in")
+        note_findings(findings, record, "screen in")
         record.asking(screened)
         return screened
 
@@ -280,7 +288,7 @@ class Corridor:
     def _screened_value(self, value: Any, record: Record) -> Any:
         findings: list[Finding] = []
         screened = self._guardrails.screen_value(value, Stage.OUTPUT, findings)
-        _note(findings, record, "screen out")
+        note_findings(findings, record, "screen out")
         return screened
 
 
@@ -328,7 +336,7 @@ def _within(seconds: float | None, policy: Policy, record: Record) -> Policy:
     return replace(policy, route=replace(policy.route, deadline_seconds=seconds, is_hurried=True))
 
 
-def _affordable(policy: Policy, record: Record) -> RouteTerms:
+def affordable(policy: Policy, record: Record) -> RouteTerms:
     """Return the policy's route, or a cheaper one where a budget that degrades is past its first threshold."""
     pressed = record.pressed_by()
     if pressed is None:
@@ -357,7 +365,8 @@ def _cache_key(policy: Policy) -> str:
     return hashlib.sha256(f"{policy.tenant.id} {policy.schema.hash}".encode()).hexdigest()[:32]
 
 
-def _note(findings: Sequence[Finding], record: Record, room: str) -> None:
+def note_findings(findings: Sequence[Finding], record: Record, room: str) -> None:
+    """Tell the trace what guardrails found in a room."""
     for finding in findings:
         record.step(room, finding.ruling.value, finding.reason)
 
@@ -367,12 +376,14 @@ def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:
     return (schema.example_input, made) if schema.example_input and made is not None else None
 
 
-def _tokens_used(record: Record) -> int:
+def tokens_used(record: Record) -> int:
+    """Return how many tokens a generation has used in all."""
     usage = record.generation.usage if record.generation else None
     return usage.input_tokens + usage.output_tokens if usage else 0
 
 
-def _tenant_id(request: GenerationRequest, principal: Principal) -> str:
+def tenant_id_of(request: GenerationRequest | RelayCall, principal: Principal) -> str:
+    """Return the tenant that a request is for; raises Invalid where nobody said."""
     tenant_id = principal.tenant_id or request.tenant_id
     if tenant_id is None:
         raise Invalid("Name the tenant that this generation is for.")

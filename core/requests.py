@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
+from core.dialects import RelayRequest
 from core.errors import Invalid
 from core.messages import Media, Message, Part, Text, media_of
 from core.messages.media import MOST_MEDIA, media
@@ -25,6 +26,7 @@ MOST_MESSAGES = 200
 PartialKind = Literal["whole", "patch"]
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
 _SHOWN_NAME = 40
+_LONGEST_USER = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,25 @@ class GenerationRequest:
     """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
     tenant_id: str | None = None
     """For operators, who may act in any tenant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCall:
+    """A caller's own request in one of the vendors' dialects, and what is known of it beside its body."""
+
+    request: RelayRequest
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those of the caller's that go on to the vendor."""
+    id: str | None = None
+    request_id: str = ""
+    arrived: float | None = None
+    tenant_id: str | None = None
+
+    @property
+    def user(self) -> str | None:
+        """The caller's own user id, where the body names one."""
+        user = self.request.source.values.get("user")
+        return user if isinstance(user, str) and len(user) <= _LONGEST_USER else None
 
 
 def messages_of(request: GenerationRequest) -> Sequence[Message]:

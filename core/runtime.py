@@ -22,7 +22,6 @@ from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import ProctorError
 from core.flags import Flags
-from core.generation import Corridor
 from core.guardrails import Guardrails
 from core.idempotency import Idempotency
 from core.journal import JournalWriter
@@ -33,6 +32,7 @@ from core.pricing import Prices, Usage
 from core.principals import SYSTEM
 from core.providers import Ask
 from core.record import Backlog, Recorder, Recovery
+from core.relays import RelayCorridor
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
@@ -119,7 +119,7 @@ class Runtime:
     claims: Claims
     idempotency: Idempotency
     answers: Answers
-    generator: Corridor
+    generator: RelayCorridor
     demo: Demo
     local_model: LocalModel
     providers: _Providers
@@ -281,7 +281,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         claims=claims,
         idempotency=Idempotency(store, clock, claims),
         answers=answers,
-        generator=Corridor(
+        generator=RelayCorridor(
             policies=policies,
             limits=limits,
             guardrails=guardrails,

@@ -12,6 +12,7 @@ from core.api import bodies, problems, spend
 from core.api.middleware import Faults
 from core.api.native import Native
 from core.api.problems import internal_error
+from core.api.relay_doors import RelayDoors
 from core.runtime import Runtime
 
 _DESCRIPTION = (
@@ -41,7 +42,10 @@ def assemble(runtime: Runtime) -> FastAPI:
     )
     native = api.state.native = Native(runtime)
     api.include_router(native.router)
-    api.router.routes[:0] = native.routes  # these serve; FastAPI's own behind them are for the document
+    api.router.routes[:0] = [
+        *native.routes,
+        *RelayDoors(runtime, native).routes,
+    ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     api.add_middleware(Faults, answer=internal_error)
     api.openapi = lambda: _document(api)

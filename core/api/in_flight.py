@@ -8,6 +8,7 @@ recorded, with the reason.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,9 @@ from starlette.types import Receive
 
 from core.admission import Place, taken
 from core.generation import Cancellation
+
+_MOST_UNREAD_BYTES = 256_000
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class InFlightRequest:
         self._watch: asyncio.Task[None] | None = None
         self._asked: asyncio.Future[Place] | None = None
         self._place: Place | None = None
+        self._unread_bytes = 0
+        self._room = threading.Event()
 
     # What the thread says.
 
@@ -60,6 +66,15 @@ class InFlightRequest:
         One that *goes_on* from those before it follows them: what waits is never more than one answer's changes.
         """
         self._report(self._take_further if goes_on else self._take_partial, partial)
+
+    def pass_on(self, piece: bytes, seconds: float) -> None:
+        """Report bytes of which none may be left out; wait for a slow reader, but no longer than *seconds* in all."""
+        looks = int(seconds / _LOOK_SECONDS)
+        while looks and self._unread_bytes > _MOST_UNREAD_BYTES and not self.cancellation.requested.is_set():
+            self._room.clear()
+            looks -= not self._room.wait(_LOOK_SECONDS)
+        self._unread_bytes += len(piece)
+        self.show(piece, goes_on=True)
 
     def end(self, ending: Ending) -> None:
         """Report the end."""
@@ -117,6 +132,8 @@ class InFlightRequest:
                 return None
         partials = b"".join(self._partials)
         self._partials.clear()
+        self._unread_bytes = 0  # it is a bound for what waits, not an account
+        self._room.set()
         if self._ending is None:
             self._progress.clear()
         return partials or self._ending

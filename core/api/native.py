@@ -95,30 +95,45 @@ class Native:
 
     async def generate(self, request: Request) -> Response:
         """Answer with an object that satisfies the schema, or say exactly why not."""
-        caller = await self._door.caller(request)
-        request_id, arrived = _request_id(request, self._runtime), self._runtime.clock.monotonic()
         key = key_of(request)
-        call, has_begun = self._in_flight.open(), False
-        try:
-            body = await self._admitted(request, call, caller.tenant)
-            if isinstance(body, Problem):
-                problems.tell(body)
-                call.close(has_begun=False)
-                return body
-            secret, has_begun = secret_in(request), True
-            self._in_flight.begin(
-                call,
-                lambda call: self._generate(call, secret, body, key=key, request_id=request_id, arrived=arrived),
-            )
-            first = await call.next()
-        except BaseException:
-            call.close(has_begun=has_begun)
-            raise
+
+        def work(call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
+            return self._generate(call, secret, body, key=key, request_id=request_id, arrived=arrived)
+
+        call, first = await self.begun(request, work)
+        if isinstance(first, Problem):
+            problems.tell(first)
+            return first
         if isinstance(first, Ending) and (first.is_problem or not first.streamed):
             call.close()
             media_type = MEDIA_TYPE if first.is_problem else "application/json"
             return Response(first.body, first.status, first.headers, media_type)
         return EventStream(call, cast("bytes | Ending", first))
+
+    async def begun(
+        self, request: Request, work: Callable[[InFlightRequest, str, bytes, str, float], Ending]
+    ) -> tuple[InFlightRequest, bytes | Ending | Problem | None]:
+        """Let a request in, run *work* with its key and body in a thread; return the first that comes of it.
+
+        Raises:
+            ProctorError: it is not let in.
+            ClientDisconnect: the client has left.
+
+        """
+        caller = await self._door.caller(request)
+        request_id, arrived = _request_id(request, self._runtime), self._runtime.clock.monotonic()
+        call, has_begun = self._in_flight.open(), False
+        try:
+            body = await self._admitted(request, call, caller.tenant)
+            if isinstance(body, Problem):
+                call.close(has_begun=False)
+                return call, body
+            secret, has_begun = secret_in(request), True
+            self._in_flight.begin(call, lambda call: work(call, secret, body, request_id, arrived))
+            return call, await call.next()
+        except BaseException:
+            call.close(has_begun=has_begun)
+            raise
 
     async def generation(self, request: Request, generation_id: str) -> Response:
         """Return a generation of the key's own tenant, as far as it is kept."""

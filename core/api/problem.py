@@ -20,6 +20,7 @@ class Problem(Response):
         self, *, status: int, code: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **facts: Any
     ) -> None:
         self.code = code
+        self.detail = detail
         document: dict[str, Any] = {
             "type": f"urn:proctor:problem:{code}",
             "title": title,

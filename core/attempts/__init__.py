@@ -13,6 +13,7 @@ from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengt
 from core.attempts._expectation import Expectation, asked_of, expectation
 from core.attempts._inquiry import FramedInquiry, Inquiry, Judgement, Piece
 from core.attempts._pauses import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from core.attempts._relays import RelayInquiry, format_of, relay_candidates
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.attempts._walk import Walk
 
@@ -32,6 +33,7 @@ __all__ = [
     "Judgement",
     "Piece",
     "ProviderCall",
+    "RelayInquiry",
     "Reply",
     "RouteTerms",
     "Walk",
@@ -39,4 +41,6 @@ __all__ = [
     "context_window",
     "degraded",
     "expectation",
+    "format_of",
+    "relay_candidates",
 ]

@@ -6,7 +6,7 @@ doing. What comes back, how long it takes and what goes wrong is drawn from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from core.demo._chance import DemoClock, Dice
 from core.demo._seed import Model, Seed
-from core.messages import text_bytes
+from core.dialects import RelayRequest
+from core.messages import Message, text_bytes
 from core.pricing import PossibleBilling, Usage
 from core.providers import (
     Answer,
@@ -34,6 +35,7 @@ from core.providers import (
     TimedOut,
     Truncated,
     Unreachable,
+    Unreadable,
 )
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
@@ -146,6 +148,18 @@ class ScriptedProvider:
     def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
         return ScriptedConversation(self.name, self._stage, ask, self._adapter.open(ask))
+
+    def relay(
+        self,
+        request: RelayRequest,  # noqa: ARG002 it takes none
+        *,
+        model: str,  # noqa: ARG002
+        max_tokens: int,  # noqa: ARG002
+        messages: Sequence[Message],  # noqa: ARG002
+        headers: Mapping[str, str],  # noqa: ARG002
+    ) -> Exchange:
+        """Take none: there is nobody to relay to."""
+        raise Unreadable("this scripted provider takes no relays")
 
     async def close(self) -> None:
         """Nothing is open."""

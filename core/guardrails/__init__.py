@@ -116,6 +116,10 @@ class Guardrails:
         """
         return _each_text(value, lambda text: self._screen(text, Stage.OUTPUT, [], is_partial=True))
 
+    def screened(self, text: str) -> str:
+        """Return a text of an answer as it may be shown; raises GuardrailBlocked."""
+        return self._screen(text, Stage.OUTPUT, [])
+
     def screened_text(self) -> ScreenedText:
         """Return what screens a text of an answer while it is written."""
         return ScreenedText(self._by_stage[Stage.OUTPUT])

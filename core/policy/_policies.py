@@ -13,14 +13,16 @@ from core.attempts import RouteTerms
 from core.breakers import ModelOverrides
 from core.breakers import overrides as breaker_words
 from core.budgets import Budgets
+from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
-from core.errors import FeatureDisabled, Forbidden, NotFound, ProctorError, Unauthenticated
+from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
 from core.flags import Flag, Flags, evaluate_all
 from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
 from core.policy._cache import RevisionCache
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
 from core.principals import Permission, Principal
+from core.response_models import ResponseModel
 from core.routes import DEFAULT, Routes, RouteTable
 from core.schemas import ResolvedSchema, Schemas
 from core.settings import Settings
@@ -212,6 +214,43 @@ class TenantSnapshot:
             lambda: self._policy(tenant, sent, route, model),
         )
 
+    def resolve_relay(self, principal: Principal, request: RelayRequest, *, schema: str) -> Policy:
+        """Return what governs a relayed *request*, which names a route or a model; *schema* is its format's name.
+
+        A vendor's own name of a model is that of whoever some route names by it, or else of the dialect's own vendor.
+
+        Raises:
+            Forbidden: the principal may not generate in this tenant, or not ask this model.
+            FeatureDisabled: a flag is off.
+            NotFound: there is no such route or model.
+
+        """
+        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
+        tenant, route, model = self.tenant, DEFAULT, request.model
+        _require(tenant, Flag.GENERATION)
+        if request.streams:
+            _require(tenant, Flag.STREAMING)
+        if any(view.terms.name == model for view in self.routes.views):
+            route, model = model, ""
+        elif model not in self.routes.named:
+            own = "anthropic" if request.dialect.name is DialectName.MESSAGES else "openai"
+            routed = next((one for one in self.routes.models if one.partition("/")[2] == model), None)
+            model = routed or (model if "/" in model else f"{own}/{model}")
+        try:
+            if model:
+                self._policies.routes.candidate({"model": model})
+                self._require_model(principal, model)
+        except (Forbidden, Invalid):
+            raise NotFound(
+                f"There is no model {request.model[:80]!r} here, or not for this key.", param="model"
+            ) from None
+        named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
+        return self._policies.kept.get(
+            ("relay", tenant.id, schema, route, model),
+            self.revision,
+            lambda: self._governing(tenant, named, route, model, counted=""),
+        )
+
     def _registered(self, schema: str) -> ResolvedSchema:
         policies = self._policies
         return policies.kept.get(("schema", schema), self._shared, lambda: policies.schemas.resolved(schema))
@@ -231,6 +270,11 @@ class TenantSnapshot:
         counted = f"inline {int(schema.hash, 16) % _INLINE_BREAKERS:02}" if is_inline else schema.reference
         if not route:
             route = DEFAULT if is_inline else self.routes.for_schema(schema.name).terms.name
+        return self._governing(tenant, schema, route, model, counted=counted)
+
+    def _governing(
+        self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None, *, counted: str
+    ) -> Policy:
         terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides)
         return Policy(
             tenant=tenant,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from core.dialects import RelayRequest
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
 from core.schema_forms import SchemaForm
@@ -401,6 +402,25 @@ class Provider(Protocol):
 
         Raises:
             Unreadable: the wire cannot carry what the messages hold.
+
+        """
+        ...
+
+    def relay(
+        self,
+        request: RelayRequest,
+        *,
+        model: str,
+        max_tokens: int,
+        messages: Sequence[Message],
+        headers: Mapping[str, str],
+    ) -> Exchange:
+        """Begin to send a caller's own *request* on, with the texts of *messages*. Does no I/O.
+
+        *max_tokens* is set where the caller set none; *headers* go out beside ours.
+
+        Raises:
+            Unreadable: it speaks another dialect.
 
         """
         ...

@@ -31,6 +31,7 @@ LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, k
 are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/loop.py)."""
+_MOST_WORDED = 256
 _ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
 """What reading raises where JSON is not of the shape that a vendor documents."""
 
@@ -118,11 +119,9 @@ class Wire:
             ProviderError: there is no body to read.
 
         """
-        return await self._with_keys(partial(self._post, path, content, told, take), told)
+        return await self.with_keys(partial(self._post, path, content, told, take), told)
 
-    async def _with_keys(
-        self, call: Callable[[ProviderKey], Awaitable[dict[str, Any] | None]], told: Told
-    ) -> dict[str, Any] | None:
+    async def with_keys(self, call: Callable[[ProviderKey], Awaitable[Any]], told: Told) -> Any:
         """Call with the key whose turn it is; with another one where it is turned away before an answer began."""
         key, passed_over = self.keys.take(), list[str]()
         while True:
@@ -146,7 +145,7 @@ class Wire:
         except Exception as error:  # noqa: BLE001 whatever the SDK raises becomes a word of ours
             known = self.in_our_words(error, told)
             raise known from known.__cause__
-        self._note(response, told)
+        self.note(response, told)
         if not response.is_success:
             body = body_of(response.content)
             raise status_error(self.name, response, body, told.answer(), hidden=told.hidden)
@@ -182,6 +181,37 @@ class Wire:
         self._worded[path] = (first.url, first.headers)
         return response
 
+    async def opened(
+        self, path: str, content: bytes, extra: Mapping[str, str], key: ProviderKey, *, stream: bool
+    ) -> httpx2.Response:
+        """Return what *content* is answered with, whatever its status; with *stream* its head, to be read and closed.
+
+        *extra* are headers beside ours. As with :meth:`post`, the SDK words the first request with the same ones.
+        """
+        place = " ".join((path, *(f"{name}={extra[name]}" for name in sorted(extra))))
+        if place in self._worded:
+            url, headers = self._worded[place]
+            request = httpx2.Request("POST", url, headers=headers, stream=httpx2.ByteStream(content))
+            request.headers["content-length"] = str(len(content))
+            if self._identity is not None:
+                request.headers.update(await self._identity.headers(key.text))
+            request.read()
+            return await self._http.send(request, stream=stream)
+        options = {"headers": {**await self._headers(key), **extra}}
+        more: dict[str, Any] = {"cast_to": httpx2.Response}
+        if stream:
+            more = {"cast_to": object, "stream": True, "stream_cls": self._sdk.AsyncStream[object]}
+        try:
+            came = await self.client.post(path, **self._given(content), options=options, **more)
+            response: httpx2.Response = came.response if stream else came
+        except self._sdk.APIStatusError as error:
+            response = error.response
+        first = response.history[0].request if response.history else response.request
+        if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers
+            self._worded.clear()
+        self._worded[place] = (first.url, first.headers)
+        return response
+
     async def stream(
         self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any] | None:
@@ -191,7 +221,7 @@ class Wire:
             ProviderError: the stream could not be opened, or broke, or *take* raised it.
 
         """
-        return await self._with_keys(partial(self._stream, path, content, told, take), told)
+        return await self.with_keys(partial(self._stream, path, content, told, take), told)
 
     def _given(self, content: bytes) -> dict[str, Any]:
         return {"body": orjson.loads(content)} if self._sends_objects else {"content": content}
@@ -217,7 +247,7 @@ class Wire:
                 stream_cls=self._sdk.AsyncStream[object],
             )
             response: httpx2.Response = stream.response
-            self._note(response, told)
+            self.note(response, told)
             if _is_of_amazon(response):
                 async for event in stream._iter_events():  # noqa: SLF001 the one place that reads their frames
                     self._give(_parsed(event.data), told, take)
@@ -276,7 +306,8 @@ class Wire:
         if self._client is not None:
             await self._client.close()
 
-    def _note(self, response: httpx2.Response, told: Told) -> None:
+    def note(self, response: httpx2.Response, told: Told) -> None:
+        """Take in what the head of an answer tells."""
         told.http_status = response.status_code
         told.provider_request_id = word(response.headers, self._request_id)
 
@@ -285,7 +316,7 @@ class Wire:
         sdk = self._sdk
         if isinstance(error, sdk.APIStatusError):
             told_status: Any = error
-            self._note(told_status.response, told)
+            self.note(told_status.response, told)
             body = body_of(told_status.response.content)
             return status_error(self.name, told_status.response, body, told.answer(), hidden=told.hidden)
         root = _causes(error)[-1]

@@ -15,15 +15,17 @@ from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
+from core.dialects import DialectName, RelayRequest
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Truncated
+from core.providers import Answer, Ask, ContextOverflow, Exchange, Framed, Refused, Truncated, Unreadable
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._identities import Identity, KeyHeader, identity_of
 from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
 from core.providers._messages import framed, in_blocks, messages_of, sent_by, stable_of, unpaid_bytes, varying_of
+from core.providers._relay import Relay
 from core.providers._usage import anthropic_usage, most_told
 from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.growth import Contents
@@ -60,6 +62,7 @@ class Anthropic:
         self._is_anthropic = base_url is None
         """Only of Anthropic itself is it known that nothing is changed on the way, such as what is cached."""
         self._recipe = recipe
+        self._is_in_a_cloud = cloud is not None
         more: Mapping[str, Any] = {"default_headers": headers, "max_retries": 0, "timeout": NO_TIMEOUT}
         self._wire = Wire(
             name,
@@ -84,6 +87,28 @@ class Anthropic:
         """Begin a conversation."""
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._recipe.modes[0])
         return _Conversation(self._wire, ask, form, is_anthropic=self._is_anthropic)
+
+    def relay(
+        self,
+        request: RelayRequest,
+        *,
+        model: str,
+        max_tokens: int,
+        messages: Sequence[Message],
+        headers: Mapping[str, str],
+    ) -> Exchange:
+        """Begin a relay. What a cloud takes is another wire, which its SDK makes of objects."""
+        if request.dialect.name is not DialectName.MESSAGES or self._is_in_a_cloud:
+            raise Unreadable(f"{self.name} does not speak this door's dialect")
+        return Relay(
+            self._wire,
+            request,
+            model=model,
+            max_tokens=max_tokens,
+            messages=messages,
+            vendor="anthropic",
+            headers=headers,
+        )
 
     async def close(self) -> None:
         """Close its connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from core.dialects import RelayRequest
 from core.errors import Unavailable
 from core.messages import Message, media_of, plain, text_bytes
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, Framed, Unreachable, Unreadable
+from core.providers import Answer, Ask, Exchange, Framed, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
@@ -59,6 +60,18 @@ class Local:
             given, made = ask.example
             shown += [Message.of("user", given), Message.of("assistant", orjson.dumps(made).decode())]
         return _LocalConversation(self, replace(ask, mode="json_schema", messages=[*shown, *ask.messages]))
+
+    def relay(
+        self,
+        request: RelayRequest,  # noqa: ARG002 it takes none
+        *,
+        model: str,  # noqa: ARG002
+        max_tokens: int,  # noqa: ARG002
+        messages: Sequence[Message],  # noqa: ARG002
+        headers: Mapping[str, str],  # noqa: ARG002
+    ) -> Exchange:
+        """Take none: there is nobody to relay to."""
+        raise Unreadable("the local model takes no relays")
 
     async def ready(self) -> OpenAI:
         """Return the server, as soon as it answers.

@@ -16,8 +16,10 @@ from instructor.v2.core.providers import Provider as Vendor
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
+from core.dialects import DialectName, RelayRequest
+from core.messages import Message
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Ask, Filtered, Framed, Refused, Truncated
+from core.providers import Answer, Ask, Exchange, Filtered, Framed, Refused, Truncated, Unreadable
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
@@ -25,6 +27,7 @@ from core.providers._identities import Identity, KeyHeader, identity_of
 from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
 from core.providers._messages import in_chat, in_responses, messages_of, sent_by, unpaid_bytes
+from core.providers._relay import Relay
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
 from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
@@ -94,6 +97,33 @@ class OpenAI:
         if self._has_deployments:
             conversation.place(f"/deployments/{quote(ask.model, safe='')}")
         return conversation
+
+    def relay(
+        self,
+        request: RelayRequest,
+        *,
+        model: str,
+        max_tokens: int,
+        messages: Sequence[Message],
+        headers: Mapping[str, str],
+    ) -> Exchange:
+        """Begin a relay."""
+        if request.dialect.name.value not in self.dialects or self._has_deployments:
+            raise Unreadable(f"{self.name} does not speak this door's dialect")
+        is_known = self._recipe is RECIPES["openai"] or wants_completion_tokens(model)
+        limit = "max_tokens" if request.dialect.name is DialectName.CHAT and not is_known else ""
+        vendor = "openai" if self._recipe is RECIPES["openai"] else "compatible"
+        return Relay(
+            self._wire,
+            request,
+            model=model,
+            max_tokens=max_tokens,
+            messages=messages,
+            limit=limit,
+            vendor=vendor,
+            geo=self._geo,
+            headers=headers,
+        )
 
     async def close(self) -> None:
         """Close its connections."""

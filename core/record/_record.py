@@ -18,6 +18,7 @@ from core.journal import JournalWriter
 from core.messages import Message
 from core.policy import Policy, TenantTerms
 from core.principals import Principal
+from core.providers import Answer
 from core.record._ends import code_of, last_step
 from core.record._generation import Generation
 from core.record._rows import lost_row
@@ -287,6 +288,11 @@ class Record:
         age = (self._clock.now() - hit.made_at).total_seconds()
         saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."
         self.step("cache", "hit", f"Generation {hit.generation_id} asked the same {age:.0f} s ago.{saved}")
+
+    @property
+    def last_answer(self) -> Answer:
+        """What the call was answered with that ended last."""
+        return self._running.attempts[-1].answer
 
     def succeeded(self, value: Any) -> None:
         """Take in the valid object."""

@@ -22,12 +22,14 @@ from core import runtime as running
 from core.breakers import BreakerState
 from core.clock import ManualClock
 from core.demo import Demo
+from core.dialects import DIALECTS, DialectName
 from core.errors import Denied, Forbidden, NotFound, ProctorError
 from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.reports import CallFilter, Reports, Window
+from core.requests import RelayCall
 from core.runtime import Runtime
 from core.settings import Settings
 from tests import servers
@@ -75,6 +77,12 @@ EVERY = CallFilter(starts_at=WINDOW.starts_at, ends_at=WINDOW.ends_at)
 def request(of: Ground) -> GenerationRequest:
     """Return what to generate in a tenant."""
     return GenerationRequest(schema="shared", input="Read this.", tenant_id=of.tenant.id)
+
+
+def relayed(of: Ground) -> RelayCall:
+    """Return what to relay in a tenant."""
+    body = b'{"model": "shared", "messages": [{"role": "user", "content": "Read this."}]}'
+    return RelayCall(request=DIALECTS[DialectName.CHAT].read(body), tenant_id=of.tenant.id)
 
 
 P, L, K, S, C, A = Permission, Kind.LIST, Kind.LOOKUP, Kind.SHARED, Kind.COMMAND, Kind.OVER_ALL
@@ -205,6 +213,7 @@ CASES: dict[str, Case] = {
     "generator.expectations": Case(
         C, P.GENERATIONS_WRITE, lambda on, who, of: on.generator.expectations(request(of), who)
     ),
+    "generator.relay": Case(C, P.GENERATIONS_WRITE, lambda on, who, of: list(on.generator.relay(relayed(of), who))),
     "generator.stream": Case(C, P.GENERATIONS_WRITE, lambda on, who, of: list(on.generator.stream(request(of), who))),
 }
 READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {

@@ -1,0 +1,281 @@
+"""One call of a caller's own: its body goes out patched, and what comes back is passed on byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, cast
+
+import httpx2
+import orjson
+
+from core.dialects import DialectName, Frame, Frames, RelayRequest
+from core.messages import Message, texts_of
+from core.pricing import PossibleBilling, Usage
+from core.providers import Answer, Broken, Garbled, ProviderError
+from core.providers._failures import status_error
+from core.providers._keys import ProviderKey
+from core.providers._media import media_tokens
+from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
+from core.providers._wire import Told, Wire
+from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
+from core.providers.reading.growth import Growth
+from core.providers.reading.message_blocks import MessageBlocks
+from core.providers.reading.parts import part, word
+from core.providers.reading.reasons import body_of
+from core.providers.reading.response_output import ResponseOutput, usage_told
+
+_PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
+"""Headers of a vendor's that a caller gets: none that sets a cookie, or names the vendor's account."""
+_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
+_LONGEST_WAIT_SECONDS = 60
+_ERROR_KINDS = ("error", "response.failed")
+_MASK = b"[...]"
+
+
+@dataclass(frozen=True, slots=True)
+class VendorResponse:
+    """What a vendor answered, as far as the caller gets it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+    value: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the body, or the events of a stream together, say."""
+    frames: Frames | None = None
+    """The reader of a stream that has begun."""
+
+
+class Relay:
+    """An exchange in the caller's own words."""
+
+    mode = "relay"
+
+    def __init__(
+        self,
+        wire: Wire,
+        request: RelayRequest,
+        *,
+        model: str,
+        max_tokens: int,
+        messages: Sequence[Message],
+        limit: str = "",
+        vendor: str,
+        geo: str = "",
+        headers: Mapping[str, str],
+    ) -> None:
+        self._wire = wire
+        self._request = request
+        self._messages = messages
+        self._headers = headers
+        self._geo = geo
+        self._told = Told()
+        is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
+        texts = None if is_same else messages
+        self._content = request.patched(model=model, max_tokens=max_tokens, limit=limit, texts=texts)
+        self.size_bytes = request.weight_bytes
+        self.media_tokens = media_tokens(request.messages, vendor, model)
+        self.possible_billing = PossibleBilling()
+
+    @property
+    def so_far(self) -> Answer:
+        """What the wire told of the call that is out."""
+        return self._told.answer()
+
+    def allow(self, max_tokens: int) -> None:
+        """Change nothing: how long an answer may be is the caller's."""
+
+    async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
+        """Call once; of a stream *on_piece* is given the head, then the frames, as tuples."""
+        hidden = (*self._wire.keys.secrets, *texts_of(self._messages))
+        told = self._told = Told(hidden=hidden)
+        return await self._wire.with_keys(partial(self._sent, on_piece, told), told)
+
+    async def _sent(self, on_piece: Callable[[Any], Any] | None, told: Told, key: ProviderKey) -> Answer:
+        response: httpx2.Response | None = None
+        try:
+            response = await self._wire.opened(
+                self._path, self._content, self._headers, key, stream=on_piece is not None
+            )
+            self._wire.note(response, told)
+            if not response.is_success:
+                raise self._turned_away(response, await response.aread(), told)  # noqa: TRY301 as what the SDK raises
+            if on_piece is not None and "event-stream" in response.headers.get("content-type", ""):
+                return await self._streamed(response, on_piece, told)
+            answer = self._whole(response, await response.aread(), told)
+            if on_piece is not None:
+                on_piece(answer.raw)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever the SDK raises becomes a word of ours
+            known = self._wire.in_our_words(error, told)
+            raise known from known.__cause__
+        else:
+            return answer
+        finally:
+            if response is not None:
+                await response.aclose()
+
+    @property
+    def _path(self) -> str:
+        path = self._request.dialect.path
+        return f"/v1{path}" if self._request.dialect.name is DialectName.MESSAGES else path
+
+    def _masked(self, content: bytes) -> bytes:
+        for secret in self._wire.keys.secrets:
+            content = content.replace(secret.encode(), _MASK)
+        return content
+
+    def _passed(self, response: httpx2.Response) -> dict[str, str]:
+        told = response.headers.items()
+        passed = {name: value for name, value in told if name in _PASSED or name.startswith(_LIMITS)}
+        wait = passed.get("retry-after", "")
+        if wait.replace(".", "", 1).isdecimal() and float(wait) > _LONGEST_WAIT_SECONDS:
+            passed["x-should-retry"] = "false"
+        if self._told.provider_request_id:
+            name = "request-id" if self._request.dialect.name is DialectName.MESSAGES else "x-request-id"
+            passed[name] = self._told.provider_request_id
+        return passed
+
+    def _turned_away(self, response: httpx2.Response, content: bytes, told: Told) -> ProviderError:
+        raw = VendorResponse(response.status_code, self._passed(response), self._masked(content))
+        body = body_of(content)
+        return status_error(self._wire.name, response, body, told.answer(raw), hidden=told.hidden)
+
+    def _whole(self, response: httpx2.Response, content: bytes, told: Told) -> Answer:
+        try:
+            value: Any = orjson.loads(content)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            what = "a body that is no JSON object" if content.strip() else "an empty body"
+            raise Garbled(f"{self._wire.name} answered with {what}.", answer=told.answer(texts=("",)))
+        body = cast("dict[str, Any]", value)
+        told.model = word(body, "model")
+        told.usage = self._usage(self._usage_in(body))
+        told.finish_reason = self._finish_reason(body)
+        if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
+            raise self._wire.failed(body, told)
+        raw = VendorResponse(response.status_code, self._passed(response), self._masked(content), body)
+        return self._read(body, told, raw)
+
+    def _read(self, body: Mapping[str, Any], told: Told, raw: VendorResponse) -> Answer:
+        said = "\n".join(one.text for one in self._request.dialect.answer_objects(body))
+        return told.answer(raw, (said or "".join(told.pieces),))
+
+    async def _streamed(self, response: httpx2.Response, on_piece: Callable[[Any], Any], told: Told) -> Answer:
+        frames, growth = self._request.dialect.frames(), self._growth()
+        head = VendorResponse(response.status_code, self._passed(response), frames=frames)
+        clock, has_begun, is_over = asyncio.get_running_loop(), False, False
+        began = clock.time()
+        waiting: list[Frame] = []
+        try:
+            async for piece in response.aiter_bytes():
+                waiting += frames.feed(piece)
+                if not waiting:
+                    continue
+                if told.ttft_seconds is None:
+                    told.ttft_seconds = clock.time() - began
+                has_begun = await self._pass_on(waiting, head, on_piece, told, growth, has_begun=has_begun)
+                is_over = any(frame.kind == "done" for frame in waiting)
+                if has_begun:
+                    waiting = []
+                if is_over:
+                    break
+            waiting += frames.end()
+        except httpx2.HTTPError:
+            if not frames.has_ended:
+                raise
+        has_begun = await self._pass_on(waiting, head, on_piece, told, growth, has_begun=has_begun)
+        told.is_usage_final = growth.is_usage_final or not growth.usage
+        if not frames.has_ended or not has_begun:
+            raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
+        if closing := frames.closing():
+            on_piece((Frame(closing, None, "done"),))
+        body = growth.body()
+        return self._read(body, told, replace(head, value=body))
+
+    async def _pass_on(
+        self,
+        came: list[Frame],
+        head: VendorResponse,
+        on_piece: Callable[[Any], Any],
+        told: Told,
+        growth: Growth,
+        *,
+        has_begun: bool,
+    ) -> bool:
+        """Take in what came and give it to *on_piece*; return whether the caller has been sent anything.
+
+        An error in the place of an answer is none that has begun: another candidate can be asked.
+        """
+        failed: ProviderError | None = None
+        for frame in came:
+            if frame.event is None:
+                continue
+            if frame.kind in _ERROR_KINDS:
+                error = frame.event.get("error") or part(frame.event, "response").get("error") or frame.event
+                failed = self._wire.failed({"error": error}, told)
+                break
+            self._take(growth, frame.event, told)
+        if failed is not None and not has_begun:
+            raise failed
+        if not has_begun:
+            if all(frame.event is None for frame in came):
+                return False
+            on_piece(head)
+        if came:
+            wait = on_piece(tuple(came))
+            if wait is not None:
+                await wait
+        if failed is not None:
+            raise failed
+        return True
+
+    def _take(self, growth: Growth, event: Mapping[str, Any], told: Told) -> None:
+        before = dict(growth.usage)
+        grown = growth.take(event)
+        told.model = growth.model or told.model
+        told.finish_reason = growth.finish_reason or told.finish_reason
+        if growth.usage != before:
+            told.usage = most_told(told.usage, self._usage(growth.usage))
+        if grown.written:
+            told.pieces.append(grown.written)
+
+    def _growth(self) -> Growth:
+        match self._request.dialect.name:
+            case DialectName.CHAT:
+                return ChatMessage(in_calls=False)
+            case DialectName.RESPONSES:
+                return ResponseOutput(in_calls=False)
+            case DialectName.MESSAGES:
+                return MessageBlocks(in_calls=False)
+
+    def _usage(self, usage: Mapping[str, Any]) -> Usage | None:
+        match self._request.dialect.name:
+            case DialectName.CHAT:
+                return chat_usage(usage, self._geo)
+            case DialectName.RESPONSES:
+                return responses_usage(usage, self._geo)
+            case DialectName.MESSAGES:
+                return anthropic_usage(usage)
+
+    def _usage_in(self, body: dict[str, Any]) -> Mapping[str, Any]:
+        match self._request.dialect.name:
+            case DialectName.CHAT:
+                return usage_in(body)
+            case DialectName.RESPONSES:
+                return usage_told(body)
+            case DialectName.MESSAGES:
+                return part(body, "usage")
+
+    def _finish_reason(self, body: dict[str, Any]) -> str | None:
+        match self._request.dialect.name:
+            case DialectName.CHAT:
+                return word(choice_of(body), "finish_reason")
+            case DialectName.RESPONSES:
+                return word(body, "status")
+            case DialectName.MESSAGES:
+                return word(body, "stop_reason")

@@ -1,0 +1,90 @@
+"""The frames of a stream, each held back until it is clear that nothing forbidden is in the texts up to it.
+
+Frames are passed on byte for byte, so nothing can be taken out of one: what would have to be ends the stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from core.errors import GuardrailBlocked
+from core.guardrails import Guardrails, ScreenedText
+
+_TEXTS = frozenset(
+    {"content", "text", "delta", "arguments", "partial_json", "refusal", "reasoning_content", "reasoning", "thinking"}
+)
+"""Members of events that hold what a model writes."""
+Channel = tuple[Any, ...]
+
+
+class ScreenedFrames:
+    """Screens what a model writes, by the place in the answer that it is written to."""
+
+    def __init__(self, guardrails: Guardrails) -> None:
+        """Begin with nothing."""
+        self._guardrails = guardrails
+        self._channels: dict[Channel, tuple[ScreenedText, list[str]]] = {}
+        """What screens each text, and what was written of it and is not clear."""
+        self._held: deque[Any] = deque()
+
+    def of(self, frames: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Take in *frames*; return those that may be passed on, in order.
+
+        Raises:
+            GuardrailBlocked: what was written may not be shown.
+
+        """
+        for frame in frames:
+            for channel, text in _texts(frame.event, ()) if frame.event else ():
+                self._add(channel, text)
+        self._held += frames
+        return self._released() if all(not pending for _, pending in self._channels.values()) else ()
+
+    def rest(self) -> tuple[Any, ...]:
+        """Return what is held, now that nothing more comes; raises GuardrailBlocked."""
+        for screened, pending in self._channels.values():
+            if pending and "".join(pending) != screened.news(is_last=True)[0]:
+                text = "".join(pending)
+                if self._guardrails.screened(text) != text:
+                    raise _forbidden()
+        return self._released()
+
+    def _add(self, channel: Channel, text: str) -> None:
+        screened, pending = self._channels.setdefault(channel, (self._guardrails.screened_text(), []))
+        screened.add(text)
+        pending.append(text)
+        shown, goes_on = screened.news()
+        written = "".join(pending)
+        if not goes_on or not written.startswith(shown):
+            raise _forbidden()
+        pending[:] = [written[len(shown) :]] if len(shown) < len(written) else []
+
+    def _released(self) -> tuple[Any, ...]:
+        released = tuple(self._held)
+        self._held.clear()
+        return released
+
+
+def _forbidden() -> GuardrailBlocked:
+    return GuardrailBlocked(
+        "The answer holds what a guardrail takes out, which cannot be done in a stream. Ask for it in one piece.",
+        stage="output",
+    )
+
+
+def _texts(value: Any, channel: Channel) -> Iterator[tuple[Channel, str]]:
+    """Yield every text that a model writes in *value*, with the place that it is written to."""
+    if isinstance(value, dict):
+        members = cast("Mapping[str, Any]", value)
+        place = tuple(one for name, one in members.items() if name == "type" or name.endswith("index"))
+        for name, inner in members.items():
+            if isinstance(inner, str):
+                if name in _TEXTS and inner:
+                    yield (*channel, place, name), inner
+            elif isinstance(inner, dict | list):
+                yield from _texts(inner, (*channel, place, name))
+    elif isinstance(value, list):
+        for at, inner in enumerate(cast("list[Any]", value)):
+            yield from _texts(inner, (*channel, at))
