@@ -65,10 +65,15 @@ class Work(Protocol):
         ...
 
 
-# Streamlit draws a chosen segment in the primary colour, which cannot pass AA both as text and under white labels; and
-# the parts of a date as narrow as their digits, which is too little to be hit.
+# Streamlit draws a chosen segment or tab in the primary colour, which cannot pass AA both as text and under white
+# labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
+# hyphen; and the first cell beside a table's index further left than its head.
 _MENDED = """<style>
-button[data-variant][data-selected='true'] { color: inherit !important; font-weight: 600; }
+button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
+  color: inherit !important; font-weight: 600;
+}
+[data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
+[data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
 span[role='spinbutton'] { display: inline-block; min-width: 24px; text-align: center; }
 </style>"""
 

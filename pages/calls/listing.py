@@ -172,19 +172,19 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         alt="Calls, the newest first",
         columns={
             "started_at": COLUMNS.DatetimeColumn(
-                "Began", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True
+                "Began", format="MMM D, HH:mm:ss", timezone=zone, width=116, pinned=True
             ),
             "outcome": COLUMNS.MultiselectColumn(
                 "Outcome", options=[badge.word for badge in badges], color=[badge.colour for badge in badges], width=132
             ),
-            "tenant": COLUMNS.TextColumn("Tenant", width=124),
+            "tenant": COLUMNS.TextColumn("Tenant", width=130),
             "schema": COLUMNS.TextColumn("Schema", width=124),
             "model": COLUMNS.TextColumn("Model", width=186, help="Who answered, or was asked last"),
             "attempts": COLUMNS.NumberColumn("Attempts", width=64),
             "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=66),
             "tokens": COLUMNS.NumberColumn("Tokens", format="localized", width=58),
             "cost": COLUMNS.NumberColumn("Cost", format="$%.5f", width=74, help="As far as known. A dash: unpriced"),
-            "error": COLUMNS.TextColumn("Error code", width=136),
+            "error": COLUMNS.TextColumn("Error code", width=126),
             "request": COLUMNS.TextColumn("Request id", width=150),
         },
     )

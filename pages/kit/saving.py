@@ -83,10 +83,11 @@ def form(
     keeps = bool(example) and st.checkbox(
         "Keep the input as its example", key="save_example", help="Everybody who opens it sees it."
     )
+    version = _version(visit, schema, there)
     if wanted:
-        st.markdown(_consequence(wanted, label, there))
+        st.markdown(_consequence(wanted, label, there, version))
     current = there.labels.get(label, 0) if there and label else None
-    is_moved = bool(schema and there and label and current and _compare(visit, schema.body, there, label))
+    is_moved = bool(schema and there and label and current and _compare(visit, schema.body, there, label, version))
     named = f"Save, and move {plain(label or '')}" if is_moved else "Save"
     if not st.button(named, type="primary", key="confirm_save", disabled=not (wanted and schema)) or schema is None:
         return None
@@ -105,19 +106,29 @@ def form(
     return None
 
 
-def _compare(visit: Visit, body: dict[str, Any], there: SchemaSummary, label: str) -> bool:
+def _version(visit: Visit, schema: Pasted | None, there: SchemaSummary | None) -> int:
+    """Return the number that *schema* will have: that of the version which says the same, or the next."""
+    if there is None:
+        return 1
+    if schema is not None:
+        hashed = visit.runtime.schemas.inline(schema.body).hash
+        for one in visit.runtime.schemas.versions(visit.principal, there.name):
+            if one.hash == hashed:
+                return one.version
+    return there.latest + 1
+
+
+def _compare(visit: Visit, body: dict[str, Any], there: SchemaSummary, label: str, version: int) -> bool:
     """Hold the version that has the *label* beside the one that gets it, a further one or one that says the same.
 
     Return whether the label moves at all.
     """
-    hashed = visit.runtime.schemas.inline(body).hash
-    same = [one.version for one in visit.runtime.schemas.versions(visit.principal, there.name) if one.hash == hashed]
     current = there.labels[label]
-    if current in same:
+    if current == version:
         st.caption(f"That is version {current}, which has the label {plain(label)}: nothing moves.")
         return False
-    target = same[0] if same else there.latest + 1
-    label_moves.consequence(visit, there.name, label, current, target, body=None if same else body)
+    is_new = version > there.latest
+    label_moves.consequence(visit, there.name, label, current, version, body=body if is_new else None)
     return True
 
 
@@ -127,11 +138,19 @@ def suggested_name(body: Mapping[str, Any]) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).lstrip("_0123456789")[:63].rstrip("_")
 
 
-def _consequence(name: str, label: str | None, there: SchemaSummary | None) -> str:
+def _consequence(name: str, label: str | None, there: SchemaSummary | None, version: int) -> str:
     """Say what saving does."""
-    what = f"{code(name)} is there: this becomes its version {there.latest + 1}" if there else f"{code(name)} is new"
+    what = f"{code(name)} is new"
+    if there:
+        said = f"this becomes its version {version}"
+        if version <= there.latest:
+            said = f"this is its version {version} already, and no further one is made"
+        what = f"{code(name)} is there: {said}"
+    before = there.labels.get(label) if there and label else None
     if label is None:
-        return f":small[{what}; it is found by its number alone. The same content is kept once.]"
-    before = f", which is version {there.labels[label]} now" if there and label in there.labels else ""
-    warns = ":orange[Programs get it from the next call on.] " if label == PRODUCTION and there else ""
-    return f":small[{what}; the label {plain(label)}{before} moves to it. {warns}The same content is kept once.]"
+        return f":small[{what}; it is found by its number alone.]"
+    if before == version:
+        return f":small[{what}.]"
+    was = f", which is version {before} now," if before else ""
+    warns = " :orange[Programs get it from the next call on.]" if label == PRODUCTION and there else ""
+    return f":small[{what}; the label {plain(label)}{was} moves to it.{warns}]"

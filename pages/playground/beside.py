@@ -9,16 +9,17 @@ import streamlit as st
 
 from core.reports import Call
 from pages.kit import formats, layout
+from pages.kit.field_table import NBSP
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import answer
-from pages.playground.comparison import figures
+from pages.playground.comparison import figures, unchanged
 from pages.playground.differences import LEFT_OUT, Difference, differences
 from pages.playground.runs import Run
 
 THEN, NOW = "Recorded call", "This run"
-CHANGED = ":orange[:material/change_circle: changed]"
+CHANGED = f":orange[:material/change_circle:{NBSP}changed]"
 
 
 def draw(visit: Visit, call: Call, last: Run) -> None:
@@ -40,7 +41,7 @@ def draw(visit: Visit, call: Call, last: Run) -> None:
         if changed:
             st.markdown(f":orange[:material/change_circle:] **{changed} of {values}** changed.")
         else:
-            st.markdown(f":green[:material/check_circle: Nothing changed: all {values} are the same.]")
+            st.markdown(f":green[:material/check_circle: Nothing changed: {unchanged(len(found))}.]")
         wrong = _problems(call)
         table(
             pd.DataFrame(
@@ -69,11 +70,11 @@ def _change(one: Difference, wrong: Mapping[str, str]) -> str:
     """Return in a word and a sign how a value changed, and what was wrong with the recorded one."""
     before, after = one.values
     if one.is_same:
-        word = ":gray[:material/check: same]"
+        word = f":gray[:material/check:{NBSP}same]"
     elif before == LEFT_OUT:
-        word = ":blue[:material/add_circle: new]"
+        word = f":blue[:material/add_circle:{NBSP}new]"
     elif after == LEFT_OUT:
-        word = ":red[:material/do_not_disturb_on: gone]"
+        word = f":red[:material/do_not_disturb_on:{NBSP}gone]"
     else:
         word = CHANGED
     return f"{word} · was wrong: {plain(wrong[one.path])}" if one.path in wrong else word

@@ -53,14 +53,20 @@ def _side_by_side(trial: Trial, runs: Sequence[Run]) -> None:
         found = differences([value for _, value in answered])
         differing = [each for each in found if not each.is_same]
         if not differing:
-            st.markdown(f":green[:material/check_circle: All {len(found)} values are the same.]")
+            st.markdown(f":green[:material/check_circle: {unchanged(len(found)).capitalize()}.]")
             return
-        st.markdown(f"**{len(differing)} of {formats.plural(len(found), 'value')}** differ.")
+        verb = "differs" if len(differing) == 1 else "differ"
+        st.markdown(f"**{len(differing)} of {formats.plural(len(found), 'value')}** {verb}.")
         lines = {name: [plain(each.values[place]) for each in differing] for place, (name, _) in enumerate(answered)}
         table(
             pd.DataFrame({"Field": [plain(each.path) for each in differing], **lines}).set_index("Field"),
             alt="The fields on which the columns differ",
         )
+
+
+def unchanged(count: int) -> str:
+    """Return in words that so many values are the same."""
+    return "the one value is the same" if count == 1 else f"all {count} values are the same"
 
 
 def _figures(run: Run) -> dict[str, str]:

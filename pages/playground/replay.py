@@ -83,7 +83,7 @@ def tell() -> None:
         else:
             missing = "".join(f"  \n:orange[:material/info: {one}]" for one in found.missing)
             st.info(f"{found.title}{missing}", icon=":material/replay:")
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if found.title:
                 st.page_link(
                     "calls/page.py",

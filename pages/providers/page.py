@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -18,7 +18,9 @@ from pages.kit.page import Visit, open_page, refusals
 UP = ":green-badge[:material/key: Set up]"
 DOWN = ":gray-badge[:material/key_off: Not set up]"
 RESTS = ":orange-badge[:material/bedtime: {}]"
-NOTHING = ":gray[-]"
+NOTHING = f":gray[{formats.UNKNOWN}]"
+MOST_NAMED = 3
+"""Routes and models of one provider that are named; more are counted."""
 
 
 def used_by(visit: Visit) -> Mapping[str, list[str]]:
@@ -28,6 +30,12 @@ def used_by(visit: Visit) -> Mapping[str, list[str]]:
         for name in dict.fromkeys(one.provider for one in view.terms.candidates):
             found.setdefault(name, []).append(view.terms.name)
     return found
+
+
+def named(names: Sequence[str]) -> str:
+    """Return the first of *names*, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(map(code, names[:MOST_NAMED])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def state(visit: Visit, name: str) -> str:
@@ -53,8 +61,8 @@ def row(visit: Visit, name: str, figures: ProviderFigures | None, routes: list[s
         "Speaks": dialects or NOTHING,
         "Where": code(address) if address else NOTHING,
         "Keys": NOTHING if name == "local" else formats.count(settings.key_count(name)),
-        "Models": ", ".join(map(code, server.models[:5])) if server and server.models else "any",
-        "Routes": ", ".join(map(code, routes)) or NOTHING,
+        "Models": named(server.models) if server and server.models else "any",
+        "Routes": named(routes) or NOTHING,
         "Calls": formats.count(figures.calls) if figures else NOTHING,
         "Failed": formats.percent(figures.failing) if figures else NOTHING,
         "Mean time": formats.millis(figures.mean_ms) if figures else NOTHING,
@@ -76,6 +84,7 @@ def main() -> None:
             "Keys come from the environment and are never stored or shown.",
         ):
             rows = {name: row(visit, name, figures.get(name), routes.get(name, [])) for name in names}
+            st.html("<style>.st-key-providers table { min-width: 60rem; }</style>")  # on a phone it scrolls, readable
             table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers, their state and their figures")
     with layout.card("How one is set up", key="how", stretch=False):
         lines = [f"- `{name}`: {code(listed.variable)}{listed.hint}" for name, listed in PROVIDERS.items()]

@@ -137,7 +137,7 @@ def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
             )
     moved = [
         f"{plain(one.label)} names version {one.version}, was {one.version_before or 'none'}, "
-        f"since {formats.ago(one.moved_at, visit.now)} by {plain(one.moved_by)}"
+        f"moved {formats.ago(one.moved_at, visit.now)} by {plain(one.moved_by)}"
         for one in labels
         if one.moved_at
     ]

@@ -35,11 +35,17 @@ def said(visit: Visit, found: ResolvedSchema) -> None:
     source = visit.runtime.schemas.source(visit.principal, found.name, found.version or 0)
     if source:
         st.markdown("**Pydantic source**")
-        st.code(source, language="python", line_numbers=True, height=min(420, 60 + 21 * source.count("\n")))
+        st.code(source, language="python", line_numbers=True, height=_height(source, 420))
     else:
         st.caption("It came as JSON Schema; there is no other source.")
     st.markdown("**JSON Schema**")
-    st.code(text_of(found.body), language="json", line_numbers=True, height=420)
+    text = text_of(found.body)
+    st.code(text, language="json", line_numbers=True, height=_height(text, 420))
+
+
+def _height(text: str, most: int) -> int:
+    """Return how high a block of code is drawn, in pixels: as high as its lines, and then it scrolls."""
+    return min(most, 30 + 20 * len(text.splitlines()))
 
 
 def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
@@ -82,4 +88,4 @@ def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
     if max(len(before), len(after)) > MOST_LINES:
         st.caption(f"The texts have over {MOST_LINES:,} lines and are not compared word by word.")
     elif text := "\n".join(difflib.unified_diff(before, after, names[0], names[1], lineterm="")):
-        st.code(text, language="diff", height=360)
+        st.code(text, language="diff", height=_height(text, 360))

@@ -96,7 +96,10 @@ def paper(bill: Statement) -> str:
 def _tiers(bill: Statement) -> tuple[str, ...]:
     if not bill.tiers:
         return ()
-    said = "As the providers billed: what is standard is in no region."
+    said = (
+        "As the providers billed; a line without a region was billed in none. A call whose attempts were billed in "
+        "several ways counts for each."
+    )
     return ("<h3>By service tier and region</h3>", f"<p>{said}</p>", _table("Service", bill.tiers, bill.total))
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from core import runtime as running
 from core.clock import ManualClock
+from core.principals import LOCAL_OPERATOR
 from core.providers import KeyRejected
 from core.runtime import Runtime
 from core.servers import named_servers
@@ -60,3 +61,12 @@ def test_a_key_that_rests_is_told_by_its_place(open_page: Open, proctor: Runtime
 
     told = open_page("providers").table[0].value.loc["groq-eu"]["State"]
     assert re.search(r":orange-badge\[:material/bedtime: key 1 of 2: turned away, (300|29\d) s more\]", told)
+
+
+def test_a_provider_of_many_routes_names_the_first_few(open_page: Open, proctor: Runtime) -> None:
+    """Its line stays a line: the others are counted."""
+    for number in range(5):
+        proctor.routes.set(LOCAL_OPERATOR, f"route-{number}", [{"model": "openai/gpt-4o-mini"}])
+
+    told = open_page("providers").table[0].value.loc["openai"]["Routes"]
+    assert told == "`default`, `route-0`, `route-1` and 3 more"

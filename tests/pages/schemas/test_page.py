@@ -218,6 +218,8 @@ def test_saving_what_another_version_says_promotes_that_one(price: Runtime) -> N
     assert "That is version 2, which has the label production: nothing moves" in told(dialog)
     dialog.text_area(key="save_json_price").input(json.dumps(ONE)).run()
     assert "gets version 1 instead of 2" in told(dialog)
+    assert "this is its version 1 already, and no further one is made" in told(dialog)
+    assert "becomes its version" not in told(dialog)
     dialog.button(key="confirm_save").click().run()
     assert price.schemas.find(LOCAL_OPERATOR, "price").version == 1
 
