@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from core.attempts import RelayInquiry, Reply, Walk, format_of, relay_candidates
-from core.errors import Exhausted
+from core.errors import Exhausted, Invalid
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
@@ -33,12 +33,19 @@ class RelayCorridor(Corridor):
         A whole answer's body is on its head, which is yielded once all is written down.
 
         Raises:
+            Invalid: it builds upon something that the vendor keeps.
             ProctorError: as :meth:`generate`; ``facts`` hold ``relayed``, what the vendor itself answered last, if that
                 was an error.
 
         """
         cancellation = cancellation or Cancellation()
         asked = request.request
+        for kept in asked.state:  # of all that share the vendor's account, nobody knows whose it is
+            raise Invalid(
+                f"'{kept.where}' names a {kept.kind.replace('_', ' ')} that the vendor keeps, and whose that is cannot "
+                "be told here. Send what it holds instead.",
+                param=kept.where,
+            )
         snapshot = self._policies.snapshot(tenant_id_of(request, principal))
         named = format_of(asked)
         schema = (named.name or "inline") if named else ""
