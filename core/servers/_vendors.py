@@ -1,4 +1,8 @@
-"""The kinds of providers, and which of them a name means. What is published of each was read on 2026-11-28."""
+"""The kinds of providers, and which of them a name means.
+
+The base URLs of Groq, DeepSeek, OpenRouter and Ollama were compared with their makers' pages in November 2026; the rest
+is known, and was not looked up.
+"""
 
 from __future__ import annotations
 
