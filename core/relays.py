@@ -40,7 +40,8 @@ class RelayCorridor(Corridor):
         """
         cancellation = cancellation or Cancellation()
         asked = request.request
-        for kept in asked.state:  # of all that share the vendor's account, nobody knows whose it is
+        if asked.state:  # of all that share the vendor's account, nobody knows whose it is
+            kept = asked.state[0]
             raise Invalid(
                 f"'{kept.where}' names a {kept.kind.replace('_', ' ')} that the vendor keeps, and whose that is cannot "
                 "be told here. Send what it holds instead.",
@@ -93,7 +94,7 @@ class RelayCorridor(Corridor):
                     unpayable=policy.unpayable(record.started_at),
                 )
                 reply = yield from self._passed(walk)
-                head = _last_answer(record)
+                head = record.last_answer.raw  # as the vendor gave it
                 if not asked.streams:
                     head = self._screened_head(head, record)
                 record.succeeded(self._screened_value(reply.value, record))
@@ -139,8 +140,3 @@ class RelayCorridor(Corridor):
         note_findings(findings, record, "screen out")
         body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
         return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
-
-
-def _last_answer(record: Record) -> Any:
-    """Return the answer that is the caller's, as the vendor gave it."""
-    return record.last_answer.raw

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -55,6 +55,8 @@ class InFlightRequest:
         self._watch: asyncio.Task[None] | None = None
         self._asked: asyncio.Future[Place] | None = None
         self._place: Place | None = None
+        self.headers: Mapping[str, str] = {}
+        """Those that its stream begins with: there before the first of it is shown, which may be no bytes."""
         self._unread_bytes = 0
         self._room = threading.Event()
 
@@ -130,13 +132,13 @@ class InFlightRequest:
                     await self._progress.wait()
             except TimeoutError:
                 return None
-        partials = b"".join(self._partials)
+        partials = b"".join(self._partials) if self._partials else None
         self._partials.clear()
         self._unread_bytes = 0  # it is a bound for what waits, not an account
         self._room.set()
         if self._ending is None:
             self._progress.clear()
-        return partials or self._ending
+        return self._ending if partials is None else partials
 
     def watch(self, receive: Receive) -> None:
         """End the request when the client leaves."""

@@ -95,10 +95,9 @@ class Native:
 
     async def generate(self, request: Request) -> Response:
         """Answer with an object that satisfies the schema, or say exactly why not."""
-        key = key_of(request)
 
         def work(call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
-            return self._generate(call, secret, body, key=key, request_id=request_id, arrived=arrived)
+            return self._generate(call, secret, body, request, request_id=request_id, arrived=arrived)
 
         call, first = await self.begun(request, work)
         if isinstance(first, Problem):
@@ -200,7 +199,7 @@ class Native:
     # In threads.
 
     def _generate(
-        self, call: InFlightRequest, secret: str, body: bytes, *, key: str | None, request_id: str, arrived: float
+        self, call: InFlightRequest, secret: str, body: bytes, request: Request, *, request_id: str, arrived: float
     ) -> Ending:
         """Answer a request; whatever happens is an end."""
         streamed = False
@@ -211,7 +210,7 @@ class Native:
             return self._repeats.answer(
                 tenant_id=principal.tenant_id or "",
                 door="generate",
-                key=key,
+                key=key_of(request),
                 body=body,
                 once=lambda generation_id: self._walked(call, replace(asked, id=generation_id), principal),
             )

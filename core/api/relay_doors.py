@@ -19,14 +19,14 @@ from core.api.problems import internal_error, problem
 from core.api.response_headers import told_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
 from core.dialects import DIALECTS, Dialect, Frames, RelayRequest
-from core.errors import BudgetHeld, ProctorError, Stopped, Unavailable
+from core.errors import ProctorError, Stopped, Unavailable
 from core.record import Generation
 from core.requests import RelayCall
 from core.runtime import Runtime
 
 _SENT_ON = ("anthropic-version", "anthropic-beta", "openai-beta")
 """Headers of a caller's that go to the vendor. None of them says where or as whom we ask."""
-_WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held", "repeat_pending")
+_WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held")
 """Refusals after which the same request may well be answered a moment later."""
 
 
@@ -96,7 +96,8 @@ class RelayDoors:
                     if not isinstance(piece, tuple):
                         head, frames = piece, piece.frames
                         if frames is not None:
-                            call.pass_on(_head_of(head), seconds)
+                            call.headers = head.headers
+                            call.pass_on(b"", seconds)
                         continue
                     came = cast("tuple[Any, ...]", piece)
                     was_told = was_told or any(frame.kind in ("error", "response.failed") for frame in came)
@@ -118,8 +119,7 @@ class RelayDoors:
             ending = _refused(dialect, refusal, None, request_id)
         if frames is None:
             return ending
-        detail = _detail(refusal)
-        last = b"" if was_told else frames.failing(refusal.status_code, refusal.code, detail)
+        last = b"" if was_told else frames.failing(refusal.status_code, refusal.code, refusal.detail)
         return Ending(200, last, {}, streamed=True)
 
 
@@ -129,13 +129,10 @@ class RelayStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, call: InFlightRequest, dialect: Dialect, first: bytes) -> None:
-        told, _, rest = first.partition(b"\n\n")
-        pairs = (line.partition(b": ") for line in told.split(b"\n") if line)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, _, value in pairs}
-        super().__init__(headers=dict(HEADERS) | {n: v for n, v in headers.items() if n != "content-type"})
+        super().__init__(headers=dict(HEADERS) | {n: v for n, v in call.headers.items() if n != "content-type"})
         del self.headers["content-length"]
         self._call = call
-        self._first = rest
+        self._first = first
         self._keep_alive = dialect.keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 ASGI's signature
@@ -154,11 +151,6 @@ class RelayStream(Response):
 
 def _outward(dialect: Dialect, frames: tuple[Any, ...], asked: RelayRequest) -> bytes:
     return b"".join(dialect.outward(frame, asked) for frame in frames)
-
-
-def _head_of(head: Any) -> bytes:
-    """Return the headers of a stream, as the lines that its first piece begins with."""
-    return b"".join(f"{name}: {value}\n".encode("latin-1") for name, value in head.headers.items()) + b"\n\n"
 
 
 def _ending(head: Any, generation: Generation) -> Ending:
@@ -180,17 +172,13 @@ def _refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, req
     told = dialect.refusal(
         refusal.status_code,
         refusal.code,
-        _detail(refusal),
+        refusal.detail,
         param=param if isinstance(param, str) else None,
         request_id=request_id,
-        retry=refusal.code in _WORTHWHILE or isinstance(error, BudgetHeld),
+        retry=refusal.code in _WORTHWHILE,
         wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
     )
     return Ending(told.status, told.body, {**told.headers, **(_told(error) if error else {})}, streamed=False)
-
-
-def _detail(refusal: Problem) -> str:
-    return refusal.detail
 
 
 def _response(ending: Ending) -> Response:

@@ -24,31 +24,34 @@ def openai_error(status: int, code: str, sentence: str, param: str | None = None
     return {"message": sentence, "type": _kind(status), "param": param, "code": _CODES.get(code, code)}
 
 
-def openai_refusal(
-    status: int,
-    code: str,
-    sentence: str,
-    *,
-    param: str | None,
-    request_id: str,
-    retry: bool,
-    wait_seconds: float | None,
-) -> ErrorResponse:
-    """Return an error as both dialects have it."""
-    status = outward_status(status)
-    headers = {"content-type": "application/json", "x-request-id": request_id}
-    headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
-    return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
+class OpenAIErrors:
+    """How both dialects say no."""
 
+    def refusal(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        param: str | None = None,
+        request_id: str,
+        retry: bool = False,
+        wait_seconds: float | None = None,
+    ) -> ErrorResponse:
+        """Return one of our errors."""
+        status = outward_status(status)
+        headers = {"content-type": "application/json", "x-request-id": request_id}
+        headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
+        return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
 
-def openai_vendor_error(status: int, body: bytes) -> bytes:
-    """Return a vendor's error, in OpenAI's shape where it is not."""
-    told = parsed(body)
-    error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
-    if word(mapping(error), "message"):
-        return body
-    sentence, code = said_in(status, told)
-    return orjson.dumps({"error": {"message": sentence, "type": _kind(status), "param": None, "code": code}})
+    def vendor_error(self, status: int, body: bytes) -> bytes:
+        """Return a vendor's error, in OpenAI's shape where it is not."""
+        told = parsed(body)
+        error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
+        if word(mapping(error), "message"):
+            return body
+        sentence, code = said_in(status, told)
+        return orjson.dumps({"error": {"message": sentence, "type": _kind(status), "param": None, "code": code}})
 
 
 def arguments_of(given: Any) -> Any:

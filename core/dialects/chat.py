@@ -11,7 +11,7 @@ import orjson
 from core.dialects._body import Path, read_body
 from core.dialects._chat_messages import chat_messages
 from core.dialects._frames import Frame, Frames
-from core.dialects._openai import openai_error, openai_refusal, openai_vendor_error
+from core.dialects._openai import OpenAIErrors, openai_error
 from core.dialects._parts import files_in
 from core.dialects._request import (
     MOST_CHOICES,
@@ -19,7 +19,6 @@ from core.dialects._request import (
     AnswerObject,
     ChoiceEnd,
     DialectName,
-    ErrorResponse,
     RelayRequest,
     checked_members,
 )
@@ -71,7 +70,7 @@ class ChatFrames(Frames):
         return b"data: " + orjson.dumps({"error": openai_error(status, code, sentence)}) + b"\n\n"
 
 
-class Chat:
+class Chat(OpenAIErrors):
     """``POST /v1/chat/completions``."""
 
     name = DialectName.CHAT
@@ -132,26 +131,6 @@ class Chat:
         if frame.event["usage"] is not None:
             return raw if frame.event.get("choices") else b""
         return _without_usage(raw)
-
-    def refusal(
-        self,
-        status: int,
-        code: str,
-        sentence: str,
-        *,
-        param: str | None = None,
-        request_id: str,
-        retry: bool = False,
-        wait_seconds: float | None = None,
-    ) -> ErrorResponse:
-        """Return one of our errors."""
-        return openai_refusal(
-            status, code, sentence, param=param, request_id=request_id, retry=retry, wait_seconds=wait_seconds
-        )
-
-    def vendor_error(self, status: int, body: bytes) -> bytes:
-        """Return a vendor's error as this dialect has it."""
-        return openai_vendor_error(status, body)
 
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the arguments of each call, or else the text, of each choice that was not refused."""

@@ -9,14 +9,13 @@ import orjson
 
 from core.dialects._body import Path, read_body
 from core.dialects._frames import Frame, Frames
-from core.dialects._openai import openai_error, openai_refusal, openai_vendor_error
+from core.dialects._openai import OpenAIErrors, openai_error
 from core.dialects._parts import files_in
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
     ChoiceEnd,
     DialectName,
-    ErrorResponse,
     KeptState,
     RelayRequest,
     checked_members,
@@ -63,7 +62,7 @@ class ResponseFrames(Frames):
         return b"event: error\ndata: " + orjson.dumps({**flat, "param": None, "error": error}) + b"\n\n"
 
 
-class Responses:
+class Responses(OpenAIErrors):
     """``POST /v1/responses``."""
 
     name = DialectName.RESPONSES
@@ -111,26 +110,6 @@ class Responses:
     def outward(self, frame: Frame, request: RelayRequest) -> bytes:  # noqa: ARG002 nothing was asked for in his name
         """Return all of *frame*."""
         return frame.outward
-
-    def refusal(
-        self,
-        status: int,
-        code: str,
-        sentence: str,
-        *,
-        param: str | None = None,
-        request_id: str,
-        retry: bool = False,
-        wait_seconds: float | None = None,
-    ) -> ErrorResponse:
-        """Return one of our errors."""
-        return openai_refusal(
-            status, code, sentence, param=param, request_id=request_id, retry=retry, wait_seconds=wait_seconds
-        )
-
-    def vendor_error(self, status: int, body: bytes) -> bytes:
-        """Return a vendor's error as this dialect has it."""
-        return openai_vendor_error(status, body)
 
     def answer_objects(self, body: Mapping[str, Any]) -> Sequence[AnswerObject]:
         """Return the arguments of each call, or else the text of the answer, unless it was refused."""

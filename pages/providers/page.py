@@ -13,7 +13,7 @@ from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
-from pages.kit.page import Visit, open_page, refusals
+from pages.kit.page import View, Visit, open_page, refusals
 
 UP = ":green-badge[:material/key: Set up]"
 DOWN = ":gray-badge[:material/key_off: Not set up]"
@@ -30,6 +30,12 @@ def used_by(visit: Visit) -> Mapping[str, list[str]]:
         for name in dict.fromkeys(one.provider for one in view.terms.candidates):
             found.setdefault(name, []).append(view.terms.name)
     return found
+
+
+@st.cache_data(ttl="60s", max_entries=16, show_spinner=False)
+def figures_of(_visit: Visit, view: View) -> Mapping[str, ProviderFigures]:  # noqa: ARG001 as on Home
+    """Return how each provider fared: read once in a minute for all who may see the same, as it is a day of calls."""
+    return _visit.runtime.reports.providers(_visit.principal)
 
 
 def named(names: Sequence[str]) -> str:
@@ -74,14 +80,14 @@ def main() -> None:
     visit = open_page("Providers", "Who can be called, who uses it, and how it fares.", needs=Permission.ROUTES_READ)
     names = (*visit.runtime.settings.remote_providers, "local")
     with refusals("The providers cannot be shown."):
-        figures = visit.runtime.reports.providers(visit.principal)
+        figures = figures_of(visit, visit.view)
         routes = used_by(visit)
         with layout.card(
             "Providers",
             key="providers",
             stretch=False,
-            help="Calls of the last 24 hours; failed is an error of the provider, or a call that ran out of time. "
-            "Keys come from the environment and are never stored or shown.",
+            help="Calls of the last 24 hours, as of a minute ago at most; failed is an error of the provider, or a "
+            "call that ran out of time. Keys come from the environment and are never stored or shown.",
         ):
             rows = {name: row(visit, name, figures.get(name), routes.get(name, [])) for name in names}
             st.html("<style>.st-key-providers table { min-width: 60rem; }</style>")  # on a phone it scrolls, readable
