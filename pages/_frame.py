@@ -67,13 +67,21 @@ class Work(Protocol):
 
 # Streamlit draws a chosen segment or tab in the primary colour, which cannot pass AA both as text and under white
 # labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
-# hyphen; and the first cell beside a table's index further left than its head.
+# hyphen; the first cell beside a table's index further left than its head; and code in colours that are too pale on
+# white, which are mixed with the text's own here.
 _MENDED = """<style>
 button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
 }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
+[data-testid='stCode'] .token { color: color-mix(in srgb, currentcolor 50%, #808495) !important; }
+[data-testid='stCode'] .token.property { color: color-mix(in srgb, currentcolor 50%, #00A4D4) !important; }
+[data-testid='stCode'] .token.string { color: color-mix(in srgb, currentcolor 50%, #09AB3B) !important; }
+[data-testid='stCode'] :is(.token.number, .token.boolean) {
+  color: color-mix(in srgb, currentcolor 50%, #29B09D) !important;
+}
+[data-testid='stCode'] .linenumber { color: color-mix(in srgb, currentcolor 75%, transparent) !important; }
 span[role='spinbutton'] { display: inline-block; min-width: 24px; text-align: center; }
 </style>"""
 

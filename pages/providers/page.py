@@ -19,6 +19,8 @@ UP = ":green-badge[:material/key: Set up]"
 DOWN = ":gray-badge[:material/key_off: Not set up]"
 RESTS = ":orange-badge[:material/bedtime: {}]"
 NOTHING = f":gray[{formats.UNKNOWN}]"
+_READABLE = "<style>@media (max-width: 640px) { .st-key-providers table { min-width: 76rem; } }</style>"
+"""On a phone the table scrolls instead of breaking every word."""
 MOST_NAMED = 3
 """Routes and models of one provider that are named; more are counted."""
 
@@ -90,7 +92,7 @@ def main() -> None:
             "call that ran out of time. Keys come from the environment and are never stored or shown.",
         ):
             rows = {name: row(visit, name, figures.get(name), routes.get(name, [])) for name in names}
-            st.html("<style>.st-key-providers table { min-width: 60rem; }</style>")  # on a phone it scrolls, readable
+            st.html(_READABLE)
             table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers, their state and their figures")
     with layout.card("How one is set up", key="how", stretch=False):
         lines = [f"- `{name}`: {code(listed.variable)}{listed.hint}" for name, listed in PROVIDERS.items()]

@@ -35,17 +35,18 @@ def said(visit: Visit, found: ResolvedSchema) -> None:
     source = visit.runtime.schemas.source(visit.principal, found.name, found.version or 0)
     if source:
         st.markdown("**Pydantic source**")
-        st.code(source, language="python", line_numbers=True, height=_height(source, 420))
+        _code(source, "python", 420)
     else:
         st.caption("It came as JSON Schema; there is no other source.")
     st.markdown("**JSON Schema**")
-    text = text_of(found.body)
-    st.code(text, language="json", line_numbers=True, height=_height(text, 420))
+    _code(text_of(found.body), "json", 420)
 
 
-def _height(text: str, most: int) -> int:
-    """Return how high a block of code is drawn, in pixels: as high as its lines, and then it scrolls."""
-    return min(most, 30 + 20 * len(text.splitlines()))
+def _code(text: str, language: str, most: int) -> None:
+    """Draw code as high as its lines; from *most* pixels on it scrolls, in a part that keys reach, unlike its own."""
+    is_high = 30 + 20 * len(text.splitlines()) > most
+    with st.container(height=most if is_high else "content", border=False):
+        st.code(text, language=language, line_numbers=language != "diff")
 
 
 def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
@@ -88,4 +89,4 @@ def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
     if max(len(before), len(after)) > MOST_LINES:
         st.caption(f"The texts have over {MOST_LINES:,} lines and are not compared word by word.")
     elif text := "\n".join(difflib.unified_diff(before, after, names[0], names[1], lineterm="")):
-        st.code(text, language="diff", height=_height(text, 360))
+        _code(text, "diff", 360)
