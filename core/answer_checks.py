@@ -30,14 +30,15 @@ class AnswerCheck:
     """Why it was not checked: one sentence, without anything of the answer; empty where it was."""
 
 
-def check_answer(request: RelayRequest, body: Mapping[str, Any]) -> AnswerCheck:
+def check_answer(request: RelayRequest, body: Mapping[str, Any], effort: Effort) -> AnswerCheck:
     """Return what is to be said of an answer; of several choices, and calls in them, the worst.
+
+    All of them together take no more than *effort*.
 
     Nothing is invalid for a schema that cannot be used here: that is not checked, and the reason says so.
     """
     if not request.formats and request.must_call is None:
         return AnswerCheck(Outcome.UNCHECKED, reason="The request has no schema that its answer is to satisfy.")
-    effort = Effort()
     found = list(_checks(request, body, effort))
     for outcome in (Outcome.INVALID, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.UNCHECKED, Outcome.VALID_FIRST_TRY):
         if alike := [one for one in found if one.outcome is outcome]:

@@ -28,6 +28,8 @@ class Judgement:
     outcome: Outcome | None = None
     """How the call ended; ``None`` for what the walk has its own words for."""
     problems: tuple[FieldProblem, ...] = ()
+    remark: str = ""
+    """Why it could not be checked; empty where it was, or where nothing was to be."""
     ask_again: Callable[[], Any] | None = None
     """Takes the invalid answer into the exchange and returns what is added; ``None`` where it is the caller's as it is.
     """

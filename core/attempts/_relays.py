@@ -7,19 +7,15 @@ from dataclasses import replace
 from typing import Any, cast
 
 import orjson
-from pydantic import ValidationError
 
+from core.answer_checks import check_answer
 from core.attempts._inquiry import Judgement
 from core.attempts._terms import Candidate
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
-from core.errors import ProctorError
 from core.messages import Message
 from core.providers import Answer, Exchange, Provider, ProviderError
-from core.response_models import FieldProblem, field_errors, response_model, tool_name
 from core.tables import Outcome
 from core.validation import Effort
-
-_MISSING = FieldProblem("$", "missing", "The answer calls no tool, and one had to be called.")
 
 
 class RelayInquiry:
@@ -65,42 +61,19 @@ class RelayInquiry:
         """Return what *answer* is by the formats that the caller asked for."""
         body = cast("Mapping[str, Any]", getattr(answer.raw, "value", None) or {})
         dialect = self._request.dialect
-        objects = dialect.answer_objects(body)
-        value = _value(objects)
-        ends = dialect.ends(body)
-        if any(end.is_refused for end in ends):
+        value = _value(dialect.answer_objects(body))
+        if any(end.is_refused for end in dialect.ends(body)):
             return Judgement(valid=None, value=value, outcome=Outcome.REFUSED)
-        found = [self._problems(one, effort) for one in objects]
-        if self._request.must_call is not None and not any(one.name for one in objects):
-            found.append((_MISSING,))
-        checked = [one for one in found if one is not None]
-        problems = tuple(problem for one in checked for problem in one)
-        if not checked:
-            return Judgement(valid=None, value=value, outcome=Outcome.UNCHECKED)
-        if problems:
-            outcome = Outcome.TRUNCATED if any(end.is_cut for end in ends) else Outcome.INVALID
-            return Judgement(valid=False, value=value, outcome=outcome, problems=problems)
-        return Judgement(valid=True, value=value)
-
-    def _problems(self, one: AnswerObject, effort: Effort) -> tuple[FieldProblem, ...] | None:
-        """Return what is wrong with an object; ``None`` where it cannot be checked, or nothing speaks about it."""
-        kind = "tool" if one.name else "format"
-        asked = next(
-            (f for f in self._request.formats if f.kind == kind and (not one.name or f.name == one.name)), None
+        found = check_answer(self._request, body, effort)
+        if found.outcome.is_valid:
+            return Judgement(valid=True, value=value)
+        return Judgement(
+            valid=False if found.outcome is Outcome.INVALID else None,
+            value=value,
+            outcome=found.outcome,
+            problems=tuple(found.problems),
+            remark=found.reason if self._request.formats else "",
         )
-        given: Any = asked.schema if asked is not None else None
-        if asked is None or not isinstance(given, dict):
-            return None
-        try:
-            schema = cast("dict[str, Any]", given)
-            model = response_model(schema, tool_name(asked.name) if asked.name else "inline")
-        except (ProctorError, ValueError, RecursionError):  # what we cannot check never blocks
-            return None
-        try:
-            model.model_validate_json(one.text, context=effort)
-        except ValidationError as error:
-            return tuple(field_errors(error))
-        return ()
 
 
 def relay_candidates(candidates: Sequence[Candidate], request: RelayRequest) -> tuple[Candidate, ...]:

@@ -271,6 +271,8 @@ class Walk:
         outcome = judged.outcome or _outcome_of(state, valid=bool(judged.valid))
         code = None if outcome.is_successful else outcome.value
         self._calls.answered(call, answer, outcome, valid=judged.valid, code=code, problems=judged.problems)
+        if judged.remark:
+            self._bookkeeper.note("not checked", f"{state.name}: {judged.remark}")
         if judged.ask_again is None:
             return Reply(judged.value, outcome, state.candidate)
         if state.reasks:

@@ -10,6 +10,7 @@ import pytest
 from core.answer_checks import check_answer
 from core.dialects import DIALECTS, DialectName
 from core.tables import Outcome
+from core.validation import Effort
 
 USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["age"]}
 GOOD, BAD = '{"name":"Ann","age":7}', '{"name":"Ann","age":"x"}'
@@ -101,7 +102,7 @@ def test_what_was_asked_for_decides(
 ) -> None:
     """A text is as good as a call where nothing had to be called; and the same holds in every dialect."""
     request = DIALECTS[dialect].read(json.dumps(request_body(dialect, **asked)).encode())
-    check = check_answer(request, answer_body(dialect, *answered, end=end))
+    check = check_answer(request, answer_body(dialect, *answered, end=end), Effort())
     assert check.outcome is outcome
     assert [one.path for one in check.problems] == paths
     assert bool(check.reason) is (outcome is Outcome.UNCHECKED)
@@ -111,7 +112,7 @@ def check(schema: Any, text: str) -> tuple[Outcome, list[str]]:
     """Return what is said of a text under a schema."""
     body = request_body(DialectName.CHAT, format=schema)
     request = DIALECTS[DialectName.CHAT].read(json.dumps(body).encode())
-    found = check_answer(request, answer_body(DialectName.CHAT, text))
+    found = check_answer(request, answer_body(DialectName.CHAT, text), Effort())
     return found.outcome, [one.path for one in found.problems]
 
 
@@ -169,5 +170,5 @@ def test_of_several_choices_the_worst_is_told() -> None:
     body = request_body(DialectName.CHAT, format=USER)
     request = DIALECTS[DialectName.CHAT].read(json.dumps(body).encode())
     good, bad = (answer_body(DialectName.CHAT, text)["choices"] for text in (GOOD, BAD))
-    assert check_answer(request, {"choices": [*good, *good]}).outcome is Outcome.VALID_FIRST_TRY
-    assert check_answer(request, {"choices": [*good, *bad]}).outcome is Outcome.INVALID
+    assert check_answer(request, {"choices": [*good, *good]}, Effort()).outcome is Outcome.VALID_FIRST_TRY
+    assert check_answer(request, {"choices": [*good, *bad]}, Effort()).outcome is Outcome.INVALID

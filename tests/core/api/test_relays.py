@@ -191,3 +191,35 @@ def test_a_relayed_call_is_recorded_and_paid(house: House, url: str) -> None:
 def _generation_id(house: House, url: str) -> str:
     answer = httpx2.post(f"{url}/v1/chat/completions", json=CHAT, headers=house.headers)
     return answer.headers["x-proctor-generation-id"]
+
+
+def _asked(text: str, schema: Any) -> dict[str, Any]:
+    """Return a chat completion's request whose answer is to satisfy *schema*, if that is one."""
+    asked: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Bern. [[{text}]]"}]}
+    if schema is not None:
+        asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "outcome", "is_told"),
+    [
+        ("ok", None, Outcome.UNCHECKED, False),
+        ("ok", {"type": "array", "items": {"type": "integer"}}, Outcome.VALID_FIRST_TRY, False),
+        ("invalid-once", CITY, Outcome.INVALID, False),
+        ("ok", {"type": "object", "maxProperties": "three"}, Outcome.UNCHECKED, True),
+    ],
+    ids=["nothing to satisfy", "a root that is no object", "invalid", "a schema that cannot be used here"],
+)  # fmt: skip
+def test_whatever_an_answer_is_found_to_be_it_is_passed_on(
+    text: str, schema: Any, outcome: Outcome, *, is_told: bool, house: House, url: str
+) -> None:
+    """The caller gets the vendor's answer; the record says what it is by its own format, or why nobody can say."""
+    answer = httpx2.post(f"{url}/v1/chat/completions", json=_asked(text, schema), headers=house.headers, timeout=20)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"]
+    told = httpx2.get(
+        f"{url}/v1/generations/{answer.headers['x-proctor-generation-id']}", headers=house.headers, timeout=20
+    ).json()
+    assert told["outcome"] == outcome
+    assert any(step["verdict"] == "not checked" for step in told["trace"]) is is_told
