@@ -223,3 +223,15 @@ def test_whatever_an_answer_is_found_to_be_it_is_passed_on(
     ).json()
     assert told["outcome"] == outcome
     assert any(step["verdict"] == "not checked" for step in told["trace"]) is is_told
+
+
+def test_a_stream_begins_with_the_vendors_headers(house: House, url: str) -> None:
+    """They come before its first frame, and are no part of it."""
+    with httpx2.stream(
+        "POST", f"{url}/v1/chat/completions", json=CHAT | {"stream": True}, headers=house.headers, timeout=20
+    ) as answer:
+        first = next(answer.iter_bytes())
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        [call] = house.wire.ledger.calls()
+        assert call.request_id in answer.headers.get_list("x-request-id")
+    assert first.startswith(b"data: {")
