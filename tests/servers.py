@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psycopg
 
 NOBODY = 65534
@@ -195,6 +196,14 @@ def _folder(prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a Proctor that is served answers that it is ready."""
+    try:
+        return httpx2.get(f"{url}/ready", timeout=10).status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 @contextmanager

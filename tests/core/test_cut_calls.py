@@ -29,7 +29,7 @@ from core.settings import ROOT
 from core.tables import AttemptRow, Reservation, Tenant
 from tests.core.api.conftest import PROVIDER_KEY, House, api_settings, built, eventually
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
-from tests.servers import free_port
+from tests.servers import free_port, is_ready
 from tests.wire.ledger import Call
 from tests.wire.server import WireServer
 
@@ -84,14 +84,6 @@ def serving(house: House) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
             yield process, url
         finally:
             process.kill()
-
-
-def is_ready(url: str) -> bool:
-    """Whether a server answers that it is."""
-    try:
-        return httpx2.get(f"{url}/ready", timeout=10).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 @pytest.mark.parametrize(

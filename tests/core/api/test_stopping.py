@@ -24,7 +24,7 @@ from core.settings import ROOT
 from core.tables import AttemptRow, GenerationRow, Reservation
 from tests.core.api.conftest import PROVIDER_KEY, House, api_settings, built, eventually
 from tests.core.api.test_door import connected, head, status
-from tests.servers import free_port
+from tests.servers import free_port, is_ready
 from tests.wire.server import WireServer
 
 PLACES = 8
@@ -65,14 +65,6 @@ def server(house: House, **settings: str) -> Generator[tuple[subprocess.Popen[by
             yield process, url
         finally:
             process.kill()
-
-
-def is_ready(url: str) -> bool:
-    """Whether a server answers that it is."""
-    try:
-        return httpx2.get(f"{url}/ready", timeout=10).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 @pytest.mark.parametrize(("seconds", "signals"), [("0", 1), ("50", 2)])
