@@ -82,7 +82,7 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: color-mix(in srgb, currentcolor 50%, #29B09D) !important;
 }
 [data-testid='stCode'] .linenumber { color: color-mix(in srgb, currentcolor 75%, transparent) !important; }
-span[role='spinbutton'] { display: inline-block; min-width: 24px; text-align: center; }
+span[role='spinbutton'] { display: inline-block; min-width: 24px; line-height: 24px; text-align: center; }
 </style>"""
 
 _UNDER_WAY = ("fetching", "starting", "making", "removing")
