@@ -53,12 +53,11 @@ class Recorder:
         """Whether this process knows that *policy* is kept."""
         return policy.recorded[0] in self._policies
 
-    def keep(self, policy: Policy | None) -> None:
+    def keep(self, policy: Policy) -> None:
         """Remember that *policy* is kept."""
-        if policy is not None and not self.keeps(policy):
-            if len(self._policies) >= _MOST_POLICIES:
-                self._policies.clear()
-            self._policies.add(policy.recorded[0])
+        if len(self._policies) >= _MOST_POLICIES:
+            self._policies.clear()
+        self._policies.add(policy.recorded[0])
 
     def open(
         self,
@@ -339,8 +338,8 @@ class Record:
         while True:
             unwritten, reservation = self._unwritten, self._reservation.copy()
             try:
+                self._keep_policy(single=pipelined)
                 with self._recorder.store.transaction(pipelined=pipelined) as cursor:
-                    self._write_policy(cursor)
                     write(cursor)
             except BaseException as error:
                 self._unwritten, self._reservation = unwritten, reservation
@@ -353,15 +352,20 @@ class Record:
                 else:
                     raise
             else:
-                self._recorder.keep(self._running.policy)
                 self._tell_thresholds()
                 return
 
-    def _write_policy(self, cursor: Cursor) -> None:
-        """Keep the policy, unless this process did so before."""
+    def _keep_policy(self, *, single: bool) -> None:
+        """Keep the policy, unless this process did so before.
+
+        In a transaction of its own: whoever writes a new policy has its row to himself until he commits, and all who
+        come first with it would wait for the account of one of them.
+        """
         policy = self._running.policy
         if policy is not None and not self._recorder.keeps(policy):
-            self._recorder.journal.policy(cursor, policy.recorded[0], self._running.tenant.id, policy.recorded[1])
+            with self._recorder.store.transaction(single=single) as cursor:
+                self._recorder.journal.policy(cursor, policy.recorded[0], self._running.tenant.id, policy.recorded[1])
+            self._recorder.keep(policy)
 
     def _write_attempts(self, cursor: Cursor) -> None:
         attempts, field_errors, payloads = self._attempt_rows()

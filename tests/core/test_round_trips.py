@@ -37,7 +37,8 @@ def counted(wire: WireServer, pg_database_url: str) -> Iterator[tuple[Rig, Count
 
 
 def trips(proctor: Rig, proxy: CountingProxy, *more: Any, **asked: Any) -> int:
-    """Return the round trips of one generation, after two that found accounts and connections."""
+    """Return the round trips of one generation, after two that found accounts and connections and kept the policy."""
+    asked["corridor"] = proctor.corridor()
     for _ in range(2):
         proctor.ask(*more, **asked)
     before = proxy.trips
@@ -179,8 +180,8 @@ def test_a_connection_that_breaks_between_look_and_hold_is_replaced(
 ) -> None:
     """A hold or a settlement that meets a broken connection is run again on one that lives."""
     proctor, proxy = counted
-    tenant = proctor.tenant()
-    proctor.ask(tenant)
+    tenant, corridor = proctor.tenant(), proctor.corridor()
+    proctor.ask(tenant, corridor=corridor)
     store, seen = proctor.runtime.store, list[bool]()
     transaction = store.transaction
 
@@ -192,7 +193,31 @@ def test_a_connection_that_breaks_between_look_and_hold_is_replaced(
 
     monkeypatch.setattr(store, "transaction", breaking)
 
-    assert proctor.ask(tenant).error is None
+    assert proctor.ask(tenant, corridor=corridor).error is None
     assert seen == [True, False, True], "the next hold or settlement finds a new one"
+    monkeypatch.undo()
+    assert proctor.is_settled()
+
+
+def test_a_new_policy_whose_connection_breaks_is_kept(
+    counted: tuple[Rig, CountingProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first generation under a policy keeps it by a statement of its own, on a connection that lives."""
+    proctor, proxy = counted
+    tenant = proctor.tenant()
+    proctor.ask(tenant)
+    store, seen = proctor.runtime.store, list[bool]()
+    transaction = store.transaction
+
+    def breaking(**how: Any) -> Any:
+        if how.get("single"):
+            proxy.cut()
+            seen.append(True)
+        return transaction(**how)
+
+    monkeypatch.setattr(store, "transaction", breaking)
+
+    assert proctor.ask(tenant).error is None
+    assert seen == [True], "the second time it is a transaction like any other"
     monkeypatch.undo()
     assert proctor.is_settled()
