@@ -39,12 +39,13 @@ class KeptAnswer:
     """What a request was answered with."""
 
     status: int
-    body: str
+    body: str | None
+    """``None`` for bytes that are no text: they are not kept."""
     generation_id: str
     headers: dict[str, str]
     """Those that say something of the answer."""
     streamed: bool
-    """Whether it came as events, of which the last is kept."""
+    """Whether it came as events: of ours the last is kept, of a vendor's all."""
 
 
 class Turn:
@@ -65,7 +66,7 @@ class Turn:
             if generation is None or not (generation.outcome.is_successful or _may_have_cost(generation)):
                 self._lease.leave()
                 return
-            kept = asdict(reply) if generation.is_kept and len(reply.body) <= MOST_KEPT_BYTES else {}
+            kept = asdict(reply) if generation.is_kept and _is_short(reply.body) else {}
             self._lease.finish(kept or {"generation_id": generation.id}, self._clock.now() + WINDOW)
         except ProctorError as error:
             self._lease.lose()
@@ -151,6 +152,10 @@ def _not_kept(generation_id: str, why: str) -> NotRepeatable:
         "Look at the generation, and send another key to ask anew.",
         generation_id=generation_id,
     )
+
+
+def _is_short(body: str | None) -> bool:
+    return body is not None and len(body.encode()) <= MOST_KEPT_BYTES
 
 
 def _may_have_cost(generation: Generation) -> bool:

@@ -34,6 +34,8 @@ class Ending:
     headers: dict[str, str]
     streamed: bool
     """Whether the caller asked for events."""
+    again: Ending | None = None
+    """How who asks the same again is answered, where that is more than what is left to be sent."""
 
     @property
     def is_problem(self) -> bool:

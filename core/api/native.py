@@ -56,7 +56,8 @@ class Native:
         self._in_flight = InFlightRequests(runtime.settings.concurrency)
         self._admission = runtime.admission
         self._readers = Readers(runtime)
-        self._repeats = Repeats(runtime.idempotency, runtime.metrics)
+        self.repeats = Repeats(runtime.idempotency, runtime.metrics)
+        """What was answered under an ``Idempotency-Key``, at every door."""
         self.router = APIRouter()
         """The routes as they are documented."""
         add = self.router.add_api_route
@@ -207,7 +208,7 @@ class Native:
             principal = self._runtime.policies.authenticate(secret)
             asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
-            return self._repeats.answer(
+            return self.repeats.answer(
                 tenant_id=principal.tenant_id or "",
                 door="generate",
                 key=key_of(request),

@@ -16,6 +16,10 @@ from core.telemetry import Metrics, log
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 MOST_KEY_CHARACTERS = 255
+_OF_THE_MOMENT = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry")
+"""Headers that say when to come back and how much is left: true then, and not of the answer."""
+_SENT_AGAIN = (408, 409, 429)
+"""Beside all from 500 on: the SDKs ask again by themselves."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 Answered = tuple[Ending, Generation | None]
@@ -71,7 +75,7 @@ class Repeats:
         if isinstance(turn, KeptAnswer):
             self._metrics.repeats.labels("replayed").inc()
             log().info("request_replayed", generation_id=turn.generation_id, status=turn.status)
-            return Ending(turn.status, turn.body.encode(), turn.headers | {REPLAYED: "true"}, turn.streamed)
+            return Ending(turn.status, (turn.body or "").encode(), turn.headers | {REPLAYED: "true"}, turn.streamed)
         try:
             ending, generation = once(turn.generation_id)
         except BaseException:
@@ -82,10 +86,14 @@ class Repeats:
 
 
 def _reply(ending: Ending, generation_id: str) -> KeptAnswer:
+    kept = ending.again or ending
+    headers = {name: value for name, value in kept.headers.items() if not name.lower().startswith(_OF_THE_MOMENT)}
+    if kept.status in _SENT_AGAIN or kept.status >= 500:
+        headers["x-should-retry"] = "false"  # an SDK that asks for it again would be told the same again
+    try:
+        body = kept.body.decode()
+    except UnicodeDecodeError:
+        body = None
     return KeptAnswer(
-        status=ending.status,
-        body=ending.body.decode(),
-        generation_id=generation_id,
-        headers={name: value for name, value in ending.headers.items() if name.lower() != "retry-after"},
-        streamed=ending.streamed,
+        status=kept.status, body=body, generation_id=generation_id, headers=headers, streamed=kept.streamed
     )

@@ -39,7 +39,7 @@ class OpenAIErrors:
         wait_seconds: float | None = None,
     ) -> ErrorResponse:
         """Return one of our errors."""
-        status = outward_status(status)
+        status = outward_status(status, code)
         headers = {"content-type": "application/json", "x-request-id": request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
         return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))

@@ -110,7 +110,7 @@ class Messages:
         wait_seconds: float | None = None,
     ) -> ErrorResponse:
         """Return one of our errors."""
-        status = outward_status(status)
+        status = outward_status(status, code)
         headers = {"content-type": "application/json", "request-id": request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
         body = {**_error(status, code, sentence), "request_id": request_id}

@@ -1,0 +1,131 @@
+"""What a program gets that speaks a dialect: the vendor's answer as it comes, or how we say no in its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from core.api import problems
+from core.api.in_flight import Ending, InFlightRequest
+from core.api.problem import Problem
+from core.api.problems import internal_error, problem
+from core.api.repeats import Answered
+from core.api.response_headers import told_of
+from core.api.streams import HEADERS
+from core.dialects import Dialect, Frames, RelayRequest
+from core.errors import ProctorError, Stopped, Unavailable
+from core.idempotency import MOST_KEPT_BYTES
+from core.record import Generation
+
+_WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held", "idempotency_key_in_use")
+"""Refusals after which the same request may well be answered a moment later."""
+_FAILURES = ("error", "response.failed")
+
+
+class RelayAnswer:
+    """One answer, and what of it has been sent so far."""
+
+    def __init__(self, call: InFlightRequest, dialect: Dialect, request_id: str) -> None:
+        self._call = call
+        self._dialect = dialect
+        self._request_id = request_id
+        self._head: Any = None
+        self._frames: Frames | None = None
+        self._was_told = False
+        """Whether the vendor itself has said in the stream that it failed."""
+        self._kept: bytearray | None = None
+        """What has been sent of a stream, where it may be asked for again and is not too long."""
+
+    def passed(
+        self, passing: Generator[Any, None, Generation], asked: RelayRequest, seconds: float, *, keeps: bool
+    ) -> Answered:
+        """Send what the corridor yields, and return how it ended, with all of a stream if it *keeps* one."""
+        try:
+            while True:
+                piece = next(passing)
+                if not isinstance(piece, tuple):
+                    self._begin(piece, seconds, keeps=keeps)
+                    continue
+                frames = cast("tuple[Any, ...]", piece)
+                self._was_told = self._was_told or any(frame.kind in _FAILURES for frame in frames)
+                if out := b"".join(self._dialect.outward(frame, asked) for frame in frames):
+                    self._keep(out)
+                    self._call.pass_on(out, seconds)
+        except StopIteration as end:
+            return self._ending(end.value), end.value
+        except ProctorError as error:
+            return self.refused(error), error.facts.get("generation")
+
+    def refused(self, error: ProctorError) -> Ending:
+        """Return how a refusal ends it."""
+        said = Unavailable("The server is stopping.", **error.facts) if isinstance(error, Stopped) else error
+        refusal = problem(said)
+        if "generation_id" not in error.facts:
+            problems.tell(refusal)
+        if self._frames is not None:
+            return self._broken_off(refusal, told_by(error))
+        raw = error.facts.get("relayed")
+        if raw is not None and raw.status >= 400:
+            return Ending(raw.status, raw.body, {**raw.headers, **told_by(error)}, streamed=False)
+        return refused(self._dialect, refusal, said, self._request_id)
+
+    def broken(self, error: Exception) -> Ending:
+        """Return how a fault of ours ends it."""
+        refusal = internal_error(error)
+        if self._frames is not None:
+            return self._broken_off(refusal, {})
+        return refused(self._dialect, refusal, None, self._request_id)
+
+    def _begin(self, head: Any, seconds: float, *, keeps: bool) -> None:
+        self._head, self._frames = head, head.frames
+        if self._frames is not None:
+            self._kept = bytearray() if keeps else None
+            self._call.headers = head.headers
+            self._call.pass_on(b"", seconds)
+
+    def _keep(self, out: bytes) -> None:
+        if self._kept is not None and len(self._kept) <= MOST_KEPT_BYTES:
+            self._kept += out
+
+    def _ending(self, generation: Generation) -> Ending:
+        if self._frames is not None:
+            return self._streamed(b"", told_of(generation))
+        return Ending(self._head.status, self._head.body, {**self._head.headers, **told_of(generation)}, streamed=False)
+
+    def _broken_off(self, refusal: Problem, told: Mapping[str, str]) -> Ending:
+        frames = cast("Frames", self._frames)
+        last = b"" if self._was_told else frames.failing(refusal.status_code, refusal.code, refusal.detail)
+        return self._streamed(last, told)
+
+    def _streamed(self, last: bytes, told: Mapping[str, str]) -> Ending:
+        """Return the end of a stream, and what is given again of it: all that was sent, in one piece."""
+        ending = Ending(200, last, {}, streamed=True)
+        if self._kept is None:
+            return ending
+        headers = {**self._head.headers, **told, **HEADERS, "content-type": "text/event-stream"}
+        return replace(ending, again=Ending(200, bytes(self._kept) + last, headers, streamed=True))
+
+
+def told_by(error: ProctorError) -> dict[str, str]:
+    """Return the headers of the generation that a refusal tells of; none where it tells of none."""
+    made = error.facts.get("generation")
+    return told_of(made) if isinstance(made, Generation) else {}
+
+
+def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, request_id: str) -> Ending:
+    """Return a refusal of ours as the dialect has one."""
+    facts: Mapping[str, Any] = error.facts if error else {}
+    wait = facts.get("retry_after_seconds")
+    param = facts.get("param")
+    told = dialect.refusal(
+        refusal.status_code,
+        refusal.code,
+        refusal.detail,
+        param=param if isinstance(param, str) else None,
+        request_id=request_id,
+        retry=refusal.code in _WORTHWHILE,
+        wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
+    )
+    return Ending(told.status, told.body, {**told.headers, **(told_by(error) if error else {})}, streamed=False)
