@@ -46,6 +46,7 @@ def expectation(
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
     usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
     possible = exchange.possible_billing
+    added = min(possible.adds_tokens, context_window(*who) or possible.adds_tokens)
     if possible.most_written:  # what a vendor adds may stand before the mark
         possible = replace(possible, most_written=possible.most_written + UNSEEN_TOKENS)
     return Expectation(
@@ -54,7 +55,7 @@ def expectation(
         usage=usage,
         cost=prices.cost(*who, usage, at),
         worst_nano_usd=prices.worst_nano_usd(
-            *who, size + seen + UNSEEN_TOKENS, candidate.max_tokens, at, possible=possible
+            *who, size + seen + added + UNSEEN_TOKENS, candidate.max_tokens, at, possible=possible
         ),
     )
 

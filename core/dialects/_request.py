@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol
 
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
+from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
 from core.errors import Invalid
-from core.messages import Message, leaves, text_bytes
+from core.messages import Message, leaves, media_of, text_bytes
 from core.messages.parts import written
 
 STEERING = (
@@ -125,8 +126,20 @@ class RelayRequest:
 
     @property
     def weight_bytes(self) -> int:
-        """How many bytes are paid as text: the messages, and what says how the answer is to be; no media."""
-        return text_bytes(self.messages) + sum(len(self.source.source(name)) for name in self.dialect.weighed)
+        """How many bytes at most are paid as text: the texts, and all that stands around them; no data of media.
+
+        What JSON writes for a character that it escapes counts as the character.
+        """
+        texts = text_bytes(self.messages) + sum(len(self.source.source(name).encode()) for name in self.dialect.weighed)
+        escapes = self.body.count(b"\\") - self.body.count(b"\\\\") + 2 * self.body.count(b"\\u")
+        return max(texts, len(self.body) - escapes - sum(len(one.data) for one in media_of(self.messages)))
+
+    @property
+    def adds_tokens(self) -> int:
+        """How many tokens of input the vendor may add by itself: what its tools read, or what it keeps."""
+        if any(one.kind != "file" for one in self.state):
+            return WHOLE_CONTEXT
+        return READ_BY_TOOLS if runs_tools(self.source.values) else 0
 
     def patched(
         self,

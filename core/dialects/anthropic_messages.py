@@ -149,7 +149,8 @@ def _kind(status: int) -> str:
 
 
 def _input(block: Mapping[str, Any]) -> str:
-    given = block.get("input")
+    """Return the input of a tool as text; of a stream that was put together it stands beside the empty one."""
+    given = block.get("partial_json") or block.get("input")
     return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
 
 

@@ -64,6 +64,9 @@ class PossibleBilling:
     """How many tokens of its input may be written to the provider's cache; ``None`` for all."""
     for_an_hour: bool = True
     """Whether they may be written for an hour."""
+    adds_tokens: int = 0
+    """How many tokens of input the vendor may add to what was sent, beside its own words; more than the model's context
+    takes are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

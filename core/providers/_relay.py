@@ -64,6 +64,8 @@ class Relay:
         limit: str = "",
         vendor: str,
         geo: str = "",
+        billing: PossibleBilling,
+        takes_stream_options: bool = True,
         headers: Mapping[str, str],
     ) -> None:
         self._wire = wire
@@ -74,10 +76,12 @@ class Relay:
         self._told = Told()
         is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
         texts = None if is_same else messages
-        self._content = request.patched(model=model, max_tokens=max_tokens, limit=limit, texts=texts)
+        self._content = request.patched(
+            model=model, max_tokens=max_tokens, limit=limit, asks_usage=takes_stream_options, texts=texts
+        )
         self.size_bytes = request.weight_bytes
         self.media_tokens = media_tokens(request.messages, vendor, model)
-        self.possible_billing = PossibleBilling()
+        self.possible_billing = replace(billing, adds_tokens=request.adds_tokens)
 
     @property
     def so_far(self) -> Answer:

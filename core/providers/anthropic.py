@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -107,12 +108,29 @@ class Anthropic:
             max_tokens=max_tokens,
             messages=messages,
             vendor="anthropic",
+            billing=_relayed_billing(request) if self._is_anthropic else PossibleBilling(),
             headers=headers,
         )
 
     async def close(self) -> None:
         """Close its connections."""
         await self._wire.close()
+
+
+_MARKED = re.compile(rb"cache_control|\\u00[2-7]")
+"""What a body holds that marks something for the cache; or that may, with letters written as numbers."""
+
+
+def _relayed_billing(request: RelayRequest) -> PossibleBilling:
+    """Return how Anthropic may bill a caller's own *request*: what nothing marks is not written to the cache."""
+    values = request.source.values
+    speed, region, is_marked = values.get("speed"), values.get("inference_geo"), _MARKED.search(request.body)
+    return PossibleBilling(
+        tiers=frozenset() if speed in (None, "standard") else None,
+        regions=frozenset(() if region == "global" else (region,)) if isinstance(region, str) else None,
+        most_written=None if is_marked else 0,
+        for_an_hour=bool(is_marked) and b"1h" in request.body,
+    )
 
 
 def provider(settings: Settings) -> Anthropic:

@@ -122,8 +122,13 @@ class OpenAI:
             limit=limit,
             vendor=vendor,
             geo=self._geo,
+            billing=self._billing(request.source.values.get("service_tier")),
+            takes_stream_options=self._recipe.takes_stream_options,
             headers=headers,
         )
+
+    def _billing(self, tier: Any) -> PossibleBilling:
+        return possible_billing(tier if isinstance(tier, str) else None, self._recipe, self._geo)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -179,8 +184,18 @@ _TIERS: Mapping[Any, frozenset[str]] = {
     "default": frozenset(),
     "flex": frozenset({"flex"}),
     "priority": frozenset({"priority", "fast"}),
+    "fast": frozenset({"priority", "fast"}),
 }
 """Which service tiers may serve a call that asks for one; the standard one always may."""
+
+
+def possible_billing(tier: str | None, recipe: Recipe, geo: str) -> PossibleBilling:
+    """Return how a call may be billed that asks for *tier*; ``None``: without a word a project can have any by default.
+
+    A region is told by the address. Behind another address than OpenAI's somebody else may change the tier.
+    """
+    asked = tier if recipe.rules == "openai" else None
+    return PossibleBilling(tiers=_TIERS.get(asked), regions=frozenset(filter(None, (geo,))))
 
 
 class _ChatConversation:
@@ -222,13 +237,8 @@ class _ChatConversation:
 
     @property
     def possible_billing(self) -> PossibleBilling:
-        """In the tier that is asked for, or, without a word, in any: a project can have one by default.
-
-        A region is told by the address. Behind another address than OpenAI's somebody else may change the tier.
-        """
-        regions = frozenset(filter(None, (self._geo,)))
-        asked = self._ask.parameters.get("service_tier") if self._is_openai else None
-        return PossibleBilling(tiers=_TIERS.get(asked), regions=regions)
+        """In the tier that is asked for, or, without a word, in any."""
+        return possible_billing(self._ask.parameters.get("service_tier"), self._recipe, self._geo)
 
     def _settled(self) -> dict[str, Any]:
         """Return what has nothing to do with messages and schema: who is asked, how, and how much it may say."""
