@@ -120,4 +120,4 @@ def identity_of(server: Server) -> Identity | None:
         return GoogleToken()
     if recipe.authentication == "api-key" and not server.keys:
         return EntraToken()
-    return KeyHeader("bearer" if recipe.authentication == "google" else recipe.authentication)
+    return KeyHeader("bearer" if recipe.authentication == "google" else server.authentication)

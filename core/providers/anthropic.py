@@ -86,7 +86,9 @@ class Anthropic:
 
     def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
-        form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._recipe.modes[0])
+        # How others than Anthropic read a schema in this dialect they do not write; that they know tools they do.
+        usual = self._recipe.modes[0] if self._recipe.dialect == "messages" else "tools"
+        form = schema_form(ask.response_model, self._recipe.rules, ask.mode or usual)
         return _Conversation(self._wire, ask, form, is_anthropic=self._is_anthropic)
 
     def relay(

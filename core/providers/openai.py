@@ -56,9 +56,10 @@ class OpenAI:
         identity: Identity | None = None,
         recipe: Recipe | None = None,
         api_version: str | None = None,
+        also: tuple[Dialect, ...] = (),
     ) -> None:
         self.name = name
-        self.dialects: tuple[Dialect, ...] = ("responses" if responses else "chat",)
+        self.dialects: tuple[Dialect, ...] = ("responses" if responses else "chat", *also)
         if base_url is None and recipe is None:
             self.dialects = ("chat", "responses")  # whichever of them our own questions take
         self._responses = responses
@@ -162,6 +163,7 @@ def named(server: Server) -> OpenAI:
         identity=identity_of(server),
         recipe=server.recipe,
         api_version=server.api_version,
+        also=() if server.api_version else server.also,
     )
 
 

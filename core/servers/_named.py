@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from core.servers._recipes import Dialect, Recipe
+from core.servers._recipes import Authentication, Dialect, Recipe
 from core.servers._vendors import PROVIDERS, RECIPES, provider_word, recipe_of
 
 MOST_SERVERS = 200
@@ -34,6 +34,9 @@ class Server(BaseModel):
     base_url: str | None = None
     """Where it is; ``None``: where its recipe says."""
     dialect: Dialect = "chat"
+    """What it is asked in."""
+    also: tuple[Dialect, ...] = ()
+    """What callers may speak to it beside that."""
     keys: tuple[SecretStr, ...] = ()
     headers: Mapping[str, SecretStr] = {}
     """What every call says beside who we are. Values may be secret, so they are never shown."""
@@ -54,10 +57,19 @@ class Server(BaseModel):
     @property
     def address(self) -> str:
         """Where it is, as far as the settings and its recipe tell."""
-        there = self.recipe.address.format(region=self.region or "", project=self.project or "")
-        return self.base_url or there.replace(
+        usual, _ = self.recipe.elsewhere.get(self.dialect, (self.recipe.address, ""))
+        there = usual.format(region=self.region or "", project=self.project or "")
+        found = self.base_url or there.replace(
             "//global-", "//"
         )  # Google's region of all regions has no host of its own
+        if self.dialect == "messages" and self.recipe.dialect == "chat":
+            return found.removesuffix("/v1")  # Anthropic's paths begin with it; an address is often given with it
+        return found
+
+    @property
+    def authentication(self) -> Authentication:
+        """How a call says who we are."""
+        return self.recipe.elsewhere.get(self.dialect, ("", self.recipe.authentication))[1]
 
 
 def named_servers(names: str, variable: Callable[[str], str | None]) -> dict[str, Server]:
@@ -91,12 +103,14 @@ def _server(name: str, variable: Callable[[str], str | None]) -> Server:
         return (variable(f"{prefix}_{what}") or "").strip() or None
 
     short = {what: _plain(f"{prefix}_{what.upper()}", given(what.upper())) for what in _SHORT}
-    dialect = short.pop("dialect") or recipe.dialect
+    said = short.pop("dialect")
+    dialect = said or recipe.dialect
     if dialect not in recipe.dialects:
         raise ValueError(f"{prefix}_DIALECT is {dialect!r}; {recipe.title} speaks {' or '.join(recipe.dialects)}.")
     server = Server(
         name=name,
         dialect=dialect,
+        also=() if said else recipe.also,
         base_url=_url(f"{prefix}_BASE_URL", given("BASE_URL")),
         keys=keys_of(f"{prefix}_API_KEY", given("API_KEY")),
         headers=_headers(f"{prefix}_HEADERS", given("HEADERS")),

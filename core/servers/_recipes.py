@@ -42,7 +42,15 @@ class Recipe:
     dialect: Dialect = "chat"
     other_dialects: tuple[Dialect, ...] = ()
     """What else such a server may be said to speak."""
+    also: tuple[Dialect, ...] = ()
+    """Those of them that the usual address serves as well, so that nobody needs to say so."""
     authentication: Authentication = "bearer"
+    elsewhere: Mapping[Dialect, tuple[str, Authentication]] = field(
+        default_factory=dict[Dialect, tuple[str, Authentication]]
+    )
+    """The address of a dialect that is served at another one, and how a call says who we are there."""
+    lists_models: bool = True
+    """Whether it tells its models for nothing, which is how a server is checked."""
     wants_key: bool = False
     """Whether nothing works without a key."""
     needs: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The kinds of providers, and which of them a name means.
 
-The base URLs of Groq, DeepSeek, OpenRouter and Ollama were compared with their makers' pages in November 2026; the rest
-is known, and was not looked up.
+Compared on 2026-11-29 with what their makers publish: each comment names the page, or the release of the SDK. What has
+no comment is known, and was not looked up.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             has_makers_names=True,
             prices=("azure", "openai"),
             other_dialects=("responses",),
+            also=("responses",),
+            # Microsoft Learn, "API version lifecycle" of Azure OpenAI: from v1 on without a version, responses as well
             authentication="api-key",
             needs=("base_url",),
             extra="azure",
@@ -95,6 +97,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             prices=("google",),
             authentication="google",
             needs=("region", "project"),
+            lists_models=False,
             extra="vertex",
             parameters=("temperature", "top_p", "reasoning_effort"),
             parts=("image",),
@@ -108,10 +111,13 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             dialect="messages",
             authentication="google",
             needs=("region", "project"),
+            lists_models=False,
             extra="vertex",
             rules="anthropic",
-            modes=("tools", "json", "md_json"),
+            # Google Cloud, "Structured outputs with Anthropic Claude models": newer models, once a policy allows it
+            modes=("tools", "json", "md_json", "json_schema"),
             parameters=_CLAUDE,
+            note="json_schema is off until constraints/vertexai.allowedPartnerModelFeatures allows it.",
             documentation="https://platform.claude.com/docs/en/api/claude-on-vertex-ai",
         ),
         "bedrock": Recipe(
@@ -121,9 +127,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             dialect="messages",
             authentication="aws",
             needs=("region",),
+            lists_models=False,
             extra="bedrock",
             rules="anthropic",
-            modes=("tools", "json", "md_json"),
+            # Amazon Bedrock User Guide, "Get validated JSON results from models": output_config.format, by model
+            modes=("tools", "json", "md_json", "json_schema"),
             parameters=_CLAUDE,
             documentation="https://platform.claude.com/docs/en/api/claude-on-amazon-bedrock",
         ),
@@ -131,6 +139,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             title="OpenRouter",
             address="https://openrouter.ai/api/v1",
             prices=("openrouter",),
+            # OpenRouter, "API Reference": /api/v1/responses (beta) and /api/v1/messages, the key as a bearer's
+            other_dialects=("responses", "messages"),
+            also=("responses",),
             wants_key=True,
             parameters=(*_OPEN_MODELS, "verbosity"),
             documentation="https://openrouter.ai/docs/api-reference/overview",
@@ -139,9 +150,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             title="Groq",
             address="https://api.groq.com/openai/v1",
             prices=("groq",),
+            # GroqDocs, "OpenAI Compatibility": the Responses API at the same address; logprobs, logit_bias and names of
+            # messages are turned away, and so is n beside 1. groq 1.7.0 has no stream_options: x_groq tells usage.
+            other_dialects=("responses",),
+            also=("responses",),
             wants_key=True,
             parameters=_OPEN_MODELS,
             parts=("image",),
+            takes_stream_options=False,
             documentation="https://console.groq.com/docs/openai",
         ),
         "mistral": Recipe(
@@ -149,7 +165,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             address="https://api.mistral.ai/v1",
             prices=("mistral",),
             wants_key=True,
-            parameters=("temperature", "top_p", "seed"),
+            # mistralai 3.7.0, ChatCompletionRequest: random_seed and reasoning_effort, no stream_options, no seed
+            parameters=("temperature", "top_p", "seed", "reasoning_effort"),
             renamed=MappingProxyType({"seed": "random_seed"}),
             parts=("image",),
             takes_stream_options=False,
@@ -160,7 +177,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             address="https://api.x.ai/v1",
             prices=("x-ai",),
             wants_key=True,
+            # xAI, "REST API Reference": /v1/responses and /v1/chat/completions; /v1/messages is "fully deprecated"
             other_dialects=("responses",),
+            also=("responses",),
             parameters=_OPEN_MODELS,
             parts=("image",),
             documentation="https://docs.x.ai/docs/api-reference",
@@ -170,14 +189,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             address="https://api.deepseek.com",
             prices=("deepseek",),
             wants_key=True,
+            # DeepSeek API Docs, "Using the Anthropic API": the address, and x-api-key
+            other_dialects=("messages",),
+            elsewhere=MappingProxyType({"messages": ("https://api.deepseek.com/anthropic", "x-api-key")}),
             modes=("tools", "json", "md_json"),
-            parameters=("temperature", "top_p"),
+            # DeepSeek API Docs, "Thinking Mode": reasoning_effort; while it thinks temperature and top_p have no effect
+            parameters=("temperature", "top_p", "reasoning_effort"),
             parts=(),
             documentation="https://api-docs.deepseek.com",
         ),
         "vllm": Recipe(
             title="vLLM",
             needs=("base_url",),
+            # vLLM, "Online Serving": /v1/chat/completions, /v1/responses, /v1/messages; an older release has fewer
             other_dialects=("responses", "messages"),
             parameters=_OPEN_MODELS,
             parts=("image",),
@@ -186,6 +210,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "ollama": Recipe(
             title="Ollama",
             address="http://localhost:11434/v1",
+            # Ollama, "OpenAI compatibility" (responses from 0.13.3 on, without state) and "Anthropic compatibility"
+            other_dialects=("responses", "messages"),
             parameters=_OPEN_MODELS,
             parts=("image",),
             modes=("json_schema", "tools", "json", "md_json"),

@@ -12,9 +12,10 @@ import pytest
 from core.clock import SystemClock
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
-from core.providers import KeyRejected, QuotaExhausted, Throttled
+from core.providers import KeyRejected, QuotaExhausted, Throttled, load
 from core.providers._keys import Keyring
 from core.servers import named_servers
+from core.settings import Settings
 from tests.corridor import Rig, rig
 from tests.wire.scripted import Scripted, ScriptedServer, events
 from tests.wire.server import WireServer
@@ -158,7 +159,7 @@ def test_a_kind_is_asked_and_read_as_its_maker_documents(
         assert "authorization" not in headers
     else:
         assert headers["authorization"] == "Bearer sk-of-our-own"
-    assert ("stream_options" in body) is (stream and kind != "mistral")
+    assert ("stream_options" in body) is (stream and kind not in ("mistral", "groq"))
 
 
 def test_azure_s_deployments_may_stand_in_the_path(wire: WireServer, sqlite_url: str, server: ScriptedServer) -> None:
@@ -183,6 +184,48 @@ def test_a_server_may_speak_the_messages_dialect(wire: WireServer, sqlite_url: s
 
     [(path, headers)] = server.heard
     assert (path, headers["authorization"], headers["x-team"]) == ("/v1/messages", "Bearer k-own", "blue")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("openrouter", "bearer"), ("deepseek", "x-api-key"), ("vllm", "bearer"), ("ollama", "bearer")]
+)
+def test_who_speaks_messages_beside_chat_is_asked_where_its_maker_says(
+    kind: str, says: str, wire: WireServer, sqlite_url: str, server: ScriptedServer
+) -> None:
+    """At an address that may be given with its version or without, by tools, with the key in one header only."""
+    server.plays(Scripted.whole(block()))
+    given = {"DIALECT": "messages", "API_KEY": "k-of-our-own", "BASE_URL": server.openai_url}
+    with house(wire, sqlite_url, server, name=f"{kind}-eu", **given) as proctor:
+        assert asked(proctor, f"{kind}-eu/some/model").generation.value == PERSON
+        assert proctor.runtime.providers[f"{kind}-eu"].dialects == ("messages",)
+
+    [(path, headers)] = server.heard
+    [body] = server.asked
+    key = {name: headers[name] for name in ("authorization", "x-api-key") if name in headers}
+    assert (path, key) == (
+        "/v1/messages",
+        {"authorization": "Bearer k-of-our-own"} if says == "bearer" else {"x-api-key": "k-of-our-own"},
+    )
+    assert body["tool_choice"]["name"]
+
+
+def test_what_one_address_serves_callers_may_speak_to_it() -> None:
+    """Unless the settings say which dialect it is, or an address of its own serves one."""
+
+    def spoken(name: str, **given: str) -> tuple[str, ...]:
+        prefix = name.upper()
+        there = {f"{prefix}_{key}": text for key, text in ({"API_KEY": "k"} | given).items()}
+        found = load(name, Settings(providers=named_servers(name, there.get)))
+        return found.dialects
+
+    for name in ("groq", "xai", "openrouter"):
+        assert spoken(name) == ("chat", "responses")
+        assert spoken(name, DIALECT="chat") == ("chat",)
+    assert spoken("azure", BASE_URL="https://x.openai.azure.com") == ("chat", "responses")
+    assert spoken("azure", BASE_URL="https://x.openai.azure.com", API_VERSION="2024-10-21") == ("chat",)
+    assert spoken("mistral") == spoken("deepseek") == ("chat",)
+    deepseek = named_servers("deepseek", {"DEEPSEEK_API_KEY": "k", "DEEPSEEK_DIALECT": "messages"}.get)["deepseek"]
+    assert deepseek.address == "https://api.deepseek.com/anthropic"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
