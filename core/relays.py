@@ -81,7 +81,7 @@ class RelayCorridor(Corridor):
                 route = replace(route, candidates=relay_candidates(route.candidates, asked))
                 walk = Walk(
                     route,
-                    RelayInquiry(asked, messages, request.headers),
+                    RelayInquiry(asked, messages, request.headers, at=record.started_at),
                     clock=self._clock,
                     providers=self._providers,
                     breakers=self._breakers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from core.answer_checks import check_answer
 from core.attempts._inquiry import Judgement
 from core.attempts._terms import Candidate
+from core.attempts._translations import TranslatedExchange, translated_request
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
 from core.messages import Message
 from core.providers import Answer, Exchange, Provider, ProviderError
@@ -22,28 +24,37 @@ class RelayInquiry:
     """Sends on what a caller wrote himself."""
 
     is_relayed = True
-    nobody = "No model of this route speaks the dialect of this door"
+    nobody = "No model of this route can be asked this without a loss"
 
-    def __init__(self, request: RelayRequest, messages: Sequence[Message], headers: Mapping[str, str]) -> None:
-        """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's."""
+    def __init__(
+        self, request: RelayRequest, messages: Sequence[Message], headers: Mapping[str, str], *, at: datetime
+    ) -> None:
+        """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
+
+        It came *at* that time.
+        """
         self._request = request
         self._messages = messages
         self._headers = headers
+        self._at = at
         self.streams = request.streams
 
     def open(self, provider: Provider, candidate: Candidate) -> Exchange:
-        """Begin an exchange with *candidate*; raises Unreadable."""
-        return provider.relay(
-            self._request,
-            model=candidate.model,
-            max_tokens=max(1, candidate.max_tokens // self._request.choices),
-            messages=self._messages,
-            headers=self._headers,
+        """Begin an exchange with *candidate*, by translation where it speaks another dialect; raises Unreadable."""
+        most = max(1, candidate.max_tokens // self._request.choices)
+        if self._request.dialect.name in provider.dialects:
+            return provider.relay(
+                self._request, model=candidate.model, max_tokens=most, messages=self._messages, headers=self._headers
+            )
+        made = translated_request(self._request, self._messages, provider.dialects, max_tokens=most)
+        exchange = provider.relay(
+            made.request, model=candidate.model, max_tokens=most, messages=made.request.messages, headers={}
         )
+        return TranslatedExchange(exchange, self._request, made, at=self._at)
 
-    def remark(self, exchange: Exchange) -> str:  # noqa: ARG002 nothing of it is changed
-        """Return nothing."""
-        return ""
+    def remark(self, exchange: Exchange) -> str:
+        """Return that it is translated, and what is left out, where it is."""
+        return exchange.remark if isinstance(exchange, TranslatedExchange) else ""
 
     def piece(self, pieces: list[Any], *, n: int, exchange: Exchange) -> Any:  # noqa: ARG002 they are passed on as such
         """Return what came."""

@@ -18,6 +18,7 @@ from core.dialects._request import (
     KeptState,
     RelayRequest,
 )
+from core.dialects._vendor_response import VendorResponse
 from core.dialects.anthropic_messages import Messages
 from core.dialects.chat import Chat
 from core.dialects.responses import Responses
@@ -34,6 +35,7 @@ __all__ = [
     "Frames",
     "KeptState",
     "RelayRequest",
+    "VendorResponse",
 ]
 
 DIALECTS: Mapping[DialectName, Dialect] = {

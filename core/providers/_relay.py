@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import httpx2
 import orjson
 
-from core.dialects import DialectName, Frame, Frames, RelayRequest
+from core.dialects import DialectName, Frame, RelayRequest, VendorResponse
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError
@@ -22,7 +22,7 @@ from core.providers._usage import anthropic_usage, chat_usage, most_told, respon
 from core.providers._wire import Told, Wire
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
-from core.providers.reading.message_blocks import MessageBlocks
+from core.providers.reading.message_blocks import MessageBlocks, with_inputs
 from core.providers.reading.parts import part, word
 from core.providers.reading.reasons import body_of
 from core.providers.reading.response_output import ResponseOutput, usage_told
@@ -33,19 +33,6 @@ _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 _LONGEST_WAIT_SECONDS = 60
 _ERROR_KINDS = ("error", "response.failed")
 _MASK = b"[...]"
-
-
-@dataclass(frozen=True, slots=True)
-class VendorResponse:
-    """What a vendor answered, as far as the caller gets it."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(default=b"", repr=False)
-    value: Mapping[str, Any] | None = field(default=None, repr=False)
-    """What the body, or the events of a stream together, say."""
-    frames: Frames | None = None
-    """The reader of a stream that has begun."""
 
 
 class Relay:
@@ -199,6 +186,8 @@ class Relay:
         if closing := frames.closing():
             on_piece((Frame(closing, None, "done"),))
         body = growth.body()
+        if self._request.dialect.name is DialectName.MESSAGES:
+            body = with_inputs(body)
         return self._read(body, told, replace(head, value=body))
 
     async def _pass_on(

@@ -46,8 +46,10 @@ def finish_reason(stop_reason: Any) -> str:
     return _CHAT_OF.get(stop_reason, "content_filter")
 
 
-def stop_reason(reason: Any) -> str:
-    """Return the reason of a message.
+def stop_reason(reason: Any, *, calls: bool) -> str:
+    """Return the reason of a message, of which *calls* says whether it calls a tool.
+
+    A completion that calls the tool that it was told to has stopped; a message that waits for a result says so.
 
     Raises:
         Untranslatable: the completion has none, or one that nobody knows.
@@ -55,7 +57,7 @@ def stop_reason(reason: Any) -> str:
     """
     if reason not in _MESSAGES_OF:
         raise Untranslatable("The answer does not say why it ended.")
-    return _MESSAGES_OF[reason]
+    return "tool_use" if calls and reason == "stop" else _MESSAGES_OF[reason]
 
 
 def chat_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,8 +140,8 @@ def arguments_of(text: Any, where: str) -> dict[str, Any]:
 
 
 def arguments_text(value: Any) -> str:
-    """Return the arguments of a call as the text that they are in the other dialect."""
-    return json.dumps(value or {}, ensure_ascii=False, separators=(",", ":"))
+    """Return the arguments of a call as the text that they are in the other dialect; a text is that already."""
+    return value if isinstance(value, str) else json.dumps(value or {}, ensure_ascii=False, separators=(",", ":"))
 
 
 def named(names: Iterable[str]) -> str:

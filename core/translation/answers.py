@@ -83,7 +83,7 @@ def messages_answer(completion: Mapping[str, Any]) -> dict[str, Any]:
         given = arguments_of(function.get("arguments"), "A call of the answer")
         blocks.append({"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given})
     refusal = said.get("refusal")
-    reason = "refusal" if refusal else stop_reason(choices[0].get("finish_reason"))
+    reason = "refusal" if refusal else stop_reason(choices[0].get("finish_reason"), calls=bool(said.get("tool_calls")))
     message: dict[str, Any] = {
         "id": completion.get("id"),
         "type": "message",

@@ -26,6 +26,7 @@ class MessagesEvents:
         """Calls that came while another was under way: id, name, and the pieces of their arguments."""
         self._places: dict[Any, int] = {}
         """The index of a call by its id, for servers that send none."""
+        self._has_called = False
         self._late: list[str] = []
         """What was said once a call had begun."""
         self._reason: str | None = None
@@ -34,6 +35,8 @@ class MessagesEvents:
 
     def of(self, chunk: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the events that *chunk* is."""
+        if not self._has_begun and not (chunk.get("choices") or chunk.get("usage")):
+            return  # what stands before an answer, as a filter's word on the prompt, names no model yet
         if not self._has_begun:
             self._has_begun = True
             yield {"type": "message_start", "message": self._head(chunk)}
@@ -59,7 +62,7 @@ class MessagesEvents:
             Untranslatable: the completion never said why it ended.
 
         """
-        reason = "refusal" if self._refusal else stop_reason(self._reason)
+        reason = "refusal" if self._refusal else stop_reason(self._reason, calls=self._has_called)
         for place in sorted(self._waiting):
             waiting = self._waiting[place]
             yield from self._begin(place, _tool_use(waiting))
@@ -75,6 +78,7 @@ class MessagesEvents:
         yield {"type": "message_stop"}
 
     def _call(self, call: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        self._has_called = True
         function = mapping(call.get("function"))
         place, text = self._place(call), function.get("arguments") or ""
         if place in self._waiting or (isinstance(self._open, int) and self._open != place):

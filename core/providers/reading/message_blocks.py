@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -77,6 +78,24 @@ class MessageBlocks:
         self._texts.write_in()
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         return {**self._message, "content": blocks, "stop_reason": self.finish_reason, "usage": self.usage}
+
+
+def with_inputs(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a *message* of a stream as it would have come whole: what was written of a call is its input.
+
+    A text stands there that is no JSON, as where the answer was cut.
+    """
+    blocks = [_with_input(block) if WRITTEN in block else block for block in parts(message, "content")]
+    return {**message, "content": blocks}
+
+
+def _with_input(block: Mapping[str, Any]) -> dict[str, Any]:
+    written = text(block, WRITTEN)
+    try:
+        given = json.loads(written)  # keeps whole numbers of any length as they are
+    except (ValueError, RecursionError):
+        given = written
+    return {name: value for name, value in block.items() if name != WRITTEN} | {"input": given}
 
 
 def read_message(message: Mapping[str, Any], tool: str) -> Contents | None:

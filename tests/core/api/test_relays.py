@@ -10,8 +10,9 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from sqlmodel import select
 
-from core.tables import Outcome
+from core.tables import GenerationRow, Outcome
 from tests.core.api.conftest import CITY, House
 
 CHAT: dict[str, Any] = {
@@ -108,6 +109,16 @@ def test_a_message_of_anthropic_s_is_the_vendor_s_own(house: House, url: str, *,
     assert made[0].content[0].input == made[1].content[0].input
     assert made[0].usage.output_tokens == made[1].usage.output_tokens
     assert made[0].stop_reason == made[1].stop_reason
+
+
+@pytest.mark.parametrize(("text", "outcome"), [("ok", Outcome.VALID_FIRST_TRY), ("invalid", Outcome.INVALID)])
+def test_a_streamed_use_of_a_tool_is_checked(text: str, outcome: Outcome, house: House, url: str) -> None:
+    """What a stream wrote of a tool's input, piece by piece, is held against its schema as a whole answer's is."""
+    asked = MESSAGES | {"messages": [{"role": "user", "content": f"Bern. [[{text}]]"}]}
+    with anthropic_at(house, url).messages.stream(**asked) as events:
+        events.get_final_message()
+    with house.runtime.store.reading() as session:
+        assert [one.outcome for one in session.exec(select(GenerationRow))] == [outcome]
 
 
 def test_the_vendor_s_error_keeps_its_status_and_class(house: House, url: str) -> None:

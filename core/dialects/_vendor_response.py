@@ -1,0 +1,22 @@
+"""The head of what a vendor answered, and all of it where it came whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.dialects._frames import Frames
+
+
+@dataclass(frozen=True, slots=True)
+class VendorResponse:
+    """What a vendor answered, as far as the caller gets it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+    value: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the body, or the events of a stream together, say."""
+    frames: Frames | None = None
+    """The reader of a stream that has begun."""
