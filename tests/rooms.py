@@ -44,6 +44,7 @@ WITHOUT: Mapping[str, str] = {
     "budgets.terms": "read within the corridor's second room",
     "routes.candidate": "reads a candidate that somebody wrote, and no database",
     "routes.draft": "the same of a route",
+    "routes.asked": "the same of a model's name",
     "routes.table": "the corridor's; routes are the same for all",
     "schemas.inline": "reads a schema that somebody wrote, and no database",
     "schemas.resolved": "the corridor's; schemas are the same for all",

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from core.api import bodies, problems, spend
 from core.api.middleware import Faults
+from core.api.model_doors import ModelDoors
 from core.api.native import Native
 from core.api.problems import internal_error
 from core.api.relay_doors import RelayDoors
@@ -45,6 +46,7 @@ def assemble(runtime: Runtime) -> FastAPI:
     api.router.routes[:0] = [
         *native.routes,
         *RelayDoors(runtime, native).routes,
+        *ModelDoors(runtime, native).routes,
     ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     api.add_middleware(Faults, answer=internal_error)

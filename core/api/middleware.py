@@ -36,8 +36,10 @@ class RequestIds:
         scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode()}
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
-                message = {**message, "headers": [*message.get("headers", ()), (_HEADER, request_id)]}
+            if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+                headers = list(message.get("headers", ()))
+                if all(name.lower() != _HEADER for name, _ in headers):  # else the vendor's own is there
+                    message = {**message, "headers": [*headers, (_HEADER, request_id)]}
             await send(message)
 
         with bound_contextvars(request_id=request_id.decode()):

@@ -137,20 +137,21 @@ class Native:
 
     async def generation(self, request: Request, generation_id: str) -> Response:
         """Return a generation of the key's own tenant, as far as it is kept."""
-        return await self._read(request, partial(self._generation, generation_id=generation_id))
+        return await self.read(request, partial(self._generation, generation_id=generation_id))
 
     async def schemas(self, request: Request) -> Response:
         """Return every schema, its versions and labels."""
-        return await self._read(request, self._schemas)
+        return await self.read(request, self._schemas)
 
     async def spend(self, request: Request) -> Response:
         """Return what the key's tenant spent."""
-        return await self._read(request, partial(self._spend, asked=dict(request.query_params)))
+        return await self.read(request, partial(self._spend, asked=dict(request.query_params)))
 
     async def _generation_of_path(self, request: Request) -> Response:
         return await self.generation(request, request.path_params["generation_id"])
 
-    async def _read(self, request: Request, answer: Callable[[str], Response]) -> Response:
+    async def read(self, request: Request, answer: Callable[[str], Response]) -> Response:
+        """Return what *answer* makes of the key, in a thread of the reads; raises ProctorError."""
         caller = await self._door.caller(request)
         return await self._readers.run(caller.tenant, request.receive, partial(answer, secret_in(request)))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 from core.api import problems
+from core.api.dialect_answers import refused, told_by
 from core.api.in_flight import Ending, InFlightRequest
 from core.api.problem import Problem
 from core.api.problems import internal_error, problem
@@ -19,8 +19,6 @@ from core.errors import ProctorError, Stopped, Unavailable
 from core.idempotency import MOST_KEPT_BYTES
 from core.record import Generation
 
-_WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held", "idempotency_key_in_use")
-"""Refusals after which the same request may well be answered a moment later."""
 _FAILURES = ("error", "response.failed")
 
 
@@ -106,26 +104,3 @@ class RelayAnswer:
             return ending
         headers = {**self._head.headers, **told, **HEADERS, "content-type": "text/event-stream"}
         return replace(ending, again=Ending(200, bytes(self._kept) + last, headers, streamed=True))
-
-
-def told_by(error: ProctorError) -> dict[str, str]:
-    """Return the headers of the generation that a refusal tells of; none where it tells of none."""
-    made = error.facts.get("generation")
-    return told_of(made) if isinstance(made, Generation) else {}
-
-
-def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, request_id: str) -> Ending:
-    """Return a refusal of ours as the dialect has one."""
-    facts: Mapping[str, Any] = error.facts if error else {}
-    wait = facts.get("retry_after_seconds")
-    param = facts.get("param")
-    told = dialect.refusal(
-        refusal.status_code,
-        refusal.code,
-        refusal.detail,
-        param=param if isinstance(param, str) else None,
-        request_id=request_id,
-        retry=refusal.code in _WORTHWHILE,
-        wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
-    )
-    return Ending(told.status, told.body, {**told.headers, **(told_by(error) if error else {})}, streamed=False)

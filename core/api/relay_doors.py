@@ -11,11 +11,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from core.api import problems
+from core.api.dialect_answers import answered, in_dialect, named, refused, request_id_of
 from core.api.in_flight import Ending, InFlightRequest
 from core.api.native import Native
 from core.api.problem import Problem
-from core.api.problems import problem
-from core.api.relay_answer import RelayAnswer, refused
+from core.api.relay_answer import RelayAnswer
 from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
 from core.dialects import DIALECTS, Dialect
@@ -39,29 +39,24 @@ class RelayDoors:
 
     def _door(self, dialect: Dialect) -> Any:
         async def door(request: Request) -> Response:
-            return await self._answered(dialect, request)
+            return await in_dialect(dialect, request, self._answered(dialect, request))
 
         return door
 
     async def _answered(self, dialect: Dialect, request: Request) -> Response:
-        request_id: str = request.scope.get("state", {}).get("request_id", "")
+        request_id = request_id_of(request)
 
         def work(call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
             return self._relayed(call, dialect, secret, body, request, request_id=request_id, arrived=arrived)
 
-        try:
-            call, first = await self._native.begun(request, work)
-        except ProctorError as error:
-            refusal = problem(error)
-            problems.tell(refusal)
-            return _response(refused(dialect, refusal, error, request_id))
+        call, first = await self._native.begun(request, work)
         if isinstance(first, Problem):
             problems.tell(first)
-            return _response(refused(dialect, first, None, request_id))
+            return answered(dialect, refused(dialect, first, None, request_id), request_id)
         if isinstance(first, Ending):
             call.close()
-            return _response(first)
-        return RelayStream(call, dialect, cast("bytes", first))
+            return answered(dialect, first, request_id)
+        return RelayStream(call, dialect, cast("bytes", first), request_id)
 
     # In a thread.
 
@@ -105,8 +100,9 @@ class RelayStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, call: InFlightRequest, dialect: Dialect, first: bytes) -> None:
-        super().__init__(headers=dict(HEADERS) | {n: v for n, v in call.headers.items() if n != "content-type"})
+    def __init__(self, call: InFlightRequest, dialect: Dialect, first: bytes, request_id: str) -> None:
+        passed = {name: value for name, value in call.headers.items() if name != "content-type"}
+        super().__init__(headers=dict(HEADERS) | named(dialect, passed, request_id))
         del self.headers["content-length"]
         self._call = call
         self._first = first
@@ -124,11 +120,3 @@ class RelayStream(Response):
             await send({"type": "http.response.body", "body": progress.body, "more_body": False})
         finally:
             self._call.close()
-
-
-def _response(ending: Ending) -> Response:
-    headers = {name: value for name, value in ending.headers.items() if name.lower() != "x-request-id"}
-    media = headers.pop("content-type", "application/json")
-    if (vendor := ending.headers.get("x-request-id")) is not None:
-        headers["x-request-id"] = vendor
-    return Response(ending.body, ending.status, headers, media)

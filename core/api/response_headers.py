@@ -8,6 +8,8 @@ GENERATION = "X-Proctor-Generation-Id"
 COST = "X-Proctor-Cost-Usd"
 ATTEMPTS = "X-Proctor-Attempts"
 MODEL = "X-Proctor-Model"
+REQUEST = "X-Proctor-Request-Id"
+"""Our own name of a request, where the dialect's header of that kind holds the vendor's."""
 _NANO = 1_000_000_000
 
 

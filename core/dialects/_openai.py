@@ -27,6 +27,8 @@ def openai_error(status: int, code: str, sentence: str, param: str | None = None
 class OpenAIErrors:
     """How both dialects say no."""
 
+    request_id_header = "x-request-id"
+
     def refusal(
         self,
         status: int,
@@ -40,7 +42,7 @@ class OpenAIErrors:
     ) -> ErrorResponse:
         """Return one of our errors."""
         status = outward_status(status, code)
-        headers = {"content-type": "application/json", "x-request-id": request_id}
+        headers = {"content-type": "application/json", self.request_id_header: request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
         return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
 

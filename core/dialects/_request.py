@@ -184,6 +184,8 @@ class Dialect(Protocol):
     """The member that limits the tokens of an answer."""
     weighed: Sequence[str]
     """Members beside the messages that are paid as text."""
+    request_id_header: str
+    """Where its SDK looks for the name of an answer."""
     keep_alive: bytes
     """What may be sent between two frames while nothing comes: no event, so that nobody takes it for progress."""
 

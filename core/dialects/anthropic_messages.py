@@ -62,6 +62,7 @@ class Messages:
     path = "/messages"
     limit = "max_tokens"
     weighed: Sequence[str] = ("tools", "output_config", "output_format")
+    request_id_header = "request-id"
     keep_alive = b": keep-alive\n"
 
     def read(self, body: bytes) -> RelayRequest:
@@ -111,7 +112,7 @@ class Messages:
     ) -> ErrorResponse:
         """Return one of our errors."""
         status = outward_status(status, code)
-        headers = {"content-type": "application/json", "request-id": request_id}
+        headers = {"content-type": "application/json", self.request_id_header: request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
         body = {**_error(status, code, sentence), "request_id": request_id}
         return ErrorResponse(status, headers, orjson.dumps(body))

@@ -6,6 +6,6 @@ numbers in one statement.
 """
 
 from core.policy._policies import Policies, TenantSnapshot
-from core.policy._terms import Policy, TenantTerms
+from core.policy._terms import NamedModel, Policy, TenantTerms
 
-__all__ = ["Policies", "Policy", "TenantSnapshot", "TenantTerms"]
+__all__ = ["NamedModel", "Policies", "Policy", "TenantSnapshot", "TenantTerms"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorEr
 from core.flags import Flag, Flags, evaluate_all
 from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
 from core.policy._cache import RevisionCache
-from core.policy._terms import Policy, TenantTerms
+from core.policy._terms import NamedModel, Policy, TenantTerms
 from core.pricing import PriceBook, books
 from core.principals import Permission, Principal
 from core.response_models import ResponseModel
@@ -226,24 +226,16 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        tenant, route, model = self.tenant, DEFAULT, request.model
+        tenant = self.tenant
         _require(tenant, Flag.GENERATION)
         if request.streams:
             _require(tenant, Flag.STREAMING)
-        if any(view.terms.name == model for view in self.routes.views):
-            route, model = model, ""
-        elif model not in self.routes.named:
-            own = "anthropic" if request.dialect.name is DialectName.MESSAGES else "openai"
-            routed = next((one for one in self.routes.models if one.partition("/")[2] == model), None)
-            model = routed or (model if "/" in model else f"{own}/{model}")
+        route, model = self._meant(request.model, request.dialect.name)
         try:
             if model:
-                self._policies.routes.candidate({"model": model})
                 self._require_model(principal, model)
         except (Forbidden, Invalid):
-            raise NotFound(
-                f"There is no model {request.model[:80]!r} here, or not for this key.", param="model"
-            ) from None
+            raise _no_model(request.model) from None
         named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
         return self._policies.kept.get(
             ("relay", tenant.id, schema, route, model),
@@ -251,19 +243,65 @@ class TenantSnapshot:
             lambda: self._governing(tenant, named, route, model, counted=""),
         )
 
+    def models(self, principal: Principal) -> Sequence[NamedModel]:
+        """Return what a caller may name as a model: the routes, the models that they name, and those of named servers.
+
+        Where callers may name any model, a vendor may have more: who asks for one of these finds out.
+
+        Raises:
+            Forbidden: the principal may not generate in this tenant.
+
+        """
+        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
+        settings, has_local = self._policies.settings, self.tenant.flags[Flag.LOCAL_MODEL].value
+        names = list(self.routes.models)
+        if self._may_name_any(principal):
+            names += [f"{name}/{model}" for name, server in settings.providers.items() for model in server.models]
+        found = [NamedModel(view.terms.name, view.description or view.terms.name) for view in self.routes.views]
+        for name in dict.fromkeys(names):
+            provider, _, model = name.partition("/")
+            if settings.has_provider(provider) and (has_local or provider != "local"):
+                found.append(NamedModel(name, model, provider))
+        return found
+
+    def model(self, principal: Principal, name: str, dialect: DialectName) -> NamedModel:
+        """Return what *name* means of :meth:`models`, as in a request of *dialect*.
+
+        Raises:
+            Forbidden: the principal may not generate in this tenant.
+            NotFound: nothing of them.
+
+        """
+        route, model = self._meant(name, dialect)
+        found = {one.name: one for one in self.models(principal)}.get(model or route)
+        if found is None:
+            raise _no_model(name)
+        return found
+
+    def _meant(self, model: str, dialect: DialectName) -> tuple[str, str]:
+        """Return the route that *model* is the name of; else the default one, and ``provider/name``."""
+        if any(view.terms.name == model for view in self.routes.views):
+            return model, ""
+        if model in self.routes.named:
+            return DEFAULT, model
+        own = "anthropic" if dialect is DialectName.MESSAGES else "openai"
+        routed = next((one for one in self.routes.models if one.partition("/")[2] == model), None)
+        return DEFAULT, routed or (model if "/" in model else f"{own}/{model}")
+
     def _registered(self, schema: str) -> ResolvedSchema:
         policies = self._policies
         return policies.kept.get(("schema", schema), self._shared, lambda: policies.schemas.resolved(schema))
 
     def _require_model(self, principal: Principal, model: str) -> None:
         """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
-        if self._policies.settings.any_model == "allow" or principal.may(Permission.ROUTES_WRITE):
-            return
-        named = self.routes.models
-        if self._policies.routes.candidate({"model": model}).name not in named:
+        asked, named = self._policies.routes.asked(model).name, self.routes.models
+        if asked not in named and not self._may_name_any(principal):
             raise Forbidden(
                 f"No route names the model {model}, and only those that one names may be asked: {', '.join(named)}."
             )
+
+    def _may_name_any(self, principal: Principal) -> bool:
+        return self._policies.settings.any_model == "allow" or principal.may(Permission.ROUTES_WRITE)
 
     def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None) -> Policy:
         is_inline = schema.version is None
@@ -357,6 +395,13 @@ def _weight(policy: Policy) -> int:
 def _require(tenant: TenantTerms, flag: Flag) -> None:
     if not tenant.flags[flag].value:
         raise _disabled(tenant, flag)
+
+
+def _no_model(name: str) -> NotFound:
+    return NotFound(
+        f"There is no model {name[:80]!r} here, or not for this key. GET /v1/models lists those that there are.",
+        param="model",
+    )
 
 
 def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:

@@ -126,8 +126,7 @@ class Relay:
         if wait.replace(".", "", 1).isdecimal() and float(wait) > _LONGEST_WAIT_SECONDS:
             passed["x-should-retry"] = "false"
         if self._told.provider_request_id:
-            name = "request-id" if self._request.dialect.name is DialectName.MESSAGES else "x-request-id"
-            passed[name] = self._told.provider_request_id
+            passed[self._request.dialect.request_id_header] = self._told.provider_request_id
         return passed
 
     def _turned_away(self, response: httpx2.Response, content: bytes, told: Told) -> ProviderError:

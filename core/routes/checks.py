@@ -111,15 +111,10 @@ def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[d
 
 def _require_possible(one: Candidate, settings: Settings) -> None:
     """Refuse a candidate that its provider can never answer: what is known of a kind says so before anybody pays."""
-    recipe, server = recipe_of(one.provider), settings.providers.get(one.provider)
+    require_there(one, settings)
+    recipe = recipe_of(one.provider)
     if recipe is None or one.provider in PROVIDERS:
         return
-    if server is None:
-        raise Invalid(
-            f"{one.name} can be asked by nobody: {one.provider} is not set up here. Add it to PROVIDERS, and restart."
-        )
-    if server.models and one.model not in server.models:
-        raise Invalid(f"{one.provider} has no model {one.model!r} here; it has {', '.join(server.models[:20])}.")
     if one.mode is not None and one.mode not in recipe.modes:
         raise Invalid(
             f"{recipe.title} does not know the mode {one.mode}, which {one.name} is to be asked in; "
@@ -130,6 +125,24 @@ def _require_possible(one: Candidate, settings: Settings) -> None:
             f"{recipe.title} takes no {lost[0]}, which {one.name} is to be asked with; "
             f"it takes {', '.join(recipe.parameters)}."
         )
+
+
+def require_there(one: Candidate, settings: Settings) -> None:
+    """Go on only if a server beside those that are always named is there, and has the model as far as it is said.
+
+    Raises:
+        Invalid: it is not, or has not.
+
+    """
+    if one.provider in PROVIDERS:
+        return
+    server = settings.providers.get(one.provider)
+    if server is None:
+        raise Invalid(
+            f"{one.name} can be asked by nobody: {one.provider} is not set up here. Add it to PROVIDERS, and restart."
+        )
+    if server.models and one.model not in server.models:
+        raise Invalid(f"{one.provider} has no model {one.model!r} here; it has {', '.join(server.models[:20])}.")
 
 
 def causes(given: Iterable[str] | None) -> frozenset[Cause]:

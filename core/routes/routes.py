@@ -224,6 +224,17 @@ class Routes:
         """
         return checks.candidate(given, self._settings)
 
+    def asked(self, model: str) -> Candidate:
+        """Return the candidate that a caller means by ``provider/name``.
+
+        Raises:
+            Invalid: it is none, or none that anybody here can ask.
+
+        """
+        found = self.candidate({"model": model})
+        checks.require_there(found, self._settings)
+        return found
+
     def _view(self, row: Route) -> RouteView:
         terms = RouteTerms(
             name=row.name,

@@ -12,8 +12,11 @@ import openai
 import pytest
 from sqlmodel import select
 
+from core.servers import named_servers
+from core.settings import Settings
 from core.tables import GenerationRow, Outcome
-from tests.core.api.conftest import CITY, House
+from tests.core.api.conftest import CITY, House, api_settings
+from tests.wire.server import WireServer
 
 CHAT: dict[str, Any] = {
     "model": "gpt-4o-mini",
@@ -31,6 +34,14 @@ MESSAGES: dict[str, Any] = {
 
 
 CLIENTS: list[Any] = []
+
+
+@pytest.fixture
+def settings(sqlite_url: str, wire: WireServer) -> Settings:
+    """A second server speaks OpenAI's responses: behind an address the first one speaks one dialect only."""
+    there = {"COMPATIBLE_R_BASE_URL": wire.openai_url, "COMPATIBLE_R_DIALECT": "responses"}
+    servers = named_servers("compatible-r", there.get)
+    return api_settings(sqlite_url, wire).model_copy(update={"providers": servers})
 
 
 @pytest.fixture(autouse=True)
@@ -246,3 +257,37 @@ def test_a_stream_begins_with_the_vendors_headers(house: House, url: str) -> Non
         [call] = house.wire.ledger.calls()
         assert call.request_id in answer.headers.get_list("x-request-id")
     assert first.startswith(b"data: {")
+
+
+DOORS = {
+    "chat/completions": CHAT,
+    "responses": {"model": "compatible-r/gpt-4o-mini", "input": "Bern has many inhabitants. [[ok]]"},
+    "messages": MESSAGES,
+}
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("how", ["whole", "stream", "the vendor's error", "our refusal", "no key"])
+def test_one_request_id_for_the_sdk_and_one_of_ours(path: str, how: str, house: House, url: str) -> None:
+    """Where the SDK looks stands the vendor's name of the answer, once, if it has one; ours has a header of its own."""
+    body, headers = dict(DOORS[path]), house.headers | {"X-Request-ID": "ours-1"}
+    match how:
+        case "stream":
+            body["stream"] = True
+        case "the vendor's error":
+            text = "Bern. [[bad-request]]"
+            body |= {"input": text} if "input" in body else {"messages": [{"role": "user", "content": text}]}
+        case "our refusal":
+            body["model"] = "nope/x"
+        case "no key":
+            headers.pop("Authorization")
+        case _:
+            pass
+    answer = httpx2.post(f"{url}/v1/{path}", json=body, headers=headers, timeout=20)
+    told = {name: answer.headers.get_list(name) for name in ("x-request-id", "request-id", "x-proctor-request-id")}
+    calls = house.wire.ledger.calls()
+    assert bool(calls) is (how not in ("our refusal", "no key"))
+    theirs = [calls[-1].request_id if calls else "ours-1"]
+    assert told["x-proctor-request-id"] == ["ours-1"]
+    assert told["request-id" if path == "messages" else "x-request-id"] == theirs
+    assert len(told["x-request-id"]) == 1
