@@ -167,8 +167,9 @@ class Settings(BaseSettings):
     """Shares limits and breakers between processes. Empty: they are counted per process."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8501
     """Where console and API listen."""
-    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3.0
-    """How long a server that is told to stop waits for its generations before it ends them."""
+    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 20.0
+    """How long a server that is told to stop waits for its generations before it ends them. Most end by themselves in
+    it, and it is less than the 30 seconds after which Kubernetes ends the server."""
     host: str = "localhost"
     """The address to listen on. The console has no sign-in yet: keep it on a private address."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

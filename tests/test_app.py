@@ -99,7 +99,7 @@ def serving(world: World, log: Path, command: list[str] = SERVE) -> Generator[Se
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **world.environment, "PORT": str(port)},
+            env={**os.environ, **world.environment, "PORT": str(port), "DRAIN_SECONDS": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -179,15 +179,14 @@ def test_generate(served: Served, world: World) -> None:
 
 def test_events_come_as_they_are_made(served: Served, world: World) -> None:
     """Nothing between the API and its caller holds events back, not even for a caller who takes them compressed."""
-    body = {"schema": "support_ticket", "input": "My seat is charged twice. [[slow-stream]]", "stream": True}
-    came: list[float] = []
+    body = {"schema": "support_ticket", "input": "My seat is charged twice. [[stall]]", "stream": True}
     with httpx2.stream(
-        "POST", f"{served.url}/v1/generate", json=body, headers=world.headers | {"Accept-Encoding": "gzip"}, timeout=30
+        "POST", f"{served.url}/v1/generate", json=body, headers=world.headers | {"Accept-Encoding": "gzip"}, timeout=60
     ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        came.extend(time.monotonic() for line in response.iter_lines() if line.startswith("event: "))
-    assert len(came) > 3
-    assert came[-1] - came[0] > 0.2
+        assert next(line for line in response.iter_lines() if line.startswith("event: ")) == "event: partial"
+        assert world.wire.ledger.open_count == 1, "it came when the provider had ended"
+    assert world.wire.wait_idle(60)
 
 
 def test_stopping(world: World, tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ _ONLY_OURS: Mapping[str, tuple[str, ...]] = {
     "object": ("minProperties", "maxProperties", "propertyNames", "dependentRequired", "dependentSchemas"),
 }
 _ANY_TYPE = ("not", "if")
-_SAID = frozenset({*_ANY_TYPE, *(name for names in _ONLY_OURS.values() for name in names)})
 _BRANCHES = ("then", "else", "if")
 
 

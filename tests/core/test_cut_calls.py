@@ -74,6 +74,7 @@ def serving(house: House) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         "MAX_OUTPUT_TOKENS": "4096",
         "LOCAL_MODEL": "off",
         "DEMO": "false",
+        "DRAIN_SECONDS": "3",
         "LOG_LEVEL": "ERROR",
     }
     command = [sys.executable, "-m", "uvicorn", "core.api:app", "--port", str(port), "--log-level", "critical"]
