@@ -7,10 +7,9 @@ sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction ne
 from __future__ import annotations
 
 import math
-import sqlite3
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, PoolProxi
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from core import sqlite
 from core.clock import SystemClock
 from core.database_faults import Condition, DatabaseFault, DatabaseFile, fault_of
 from core.errors import Unavailable
@@ -34,7 +34,7 @@ AT_ONCE = 200
 REST_SECONDS = 0.02
 """For so long it lets others have their turn after each."""
 WAIT_SECONDS = 5
-"""How long a writer waits for its turn, a caller for a connection, and SQLite for another program's lock."""
+"""How long a writer waits for its turn, and a caller for a connection."""
 _MIGRATION_WAIT_SECONDS = 60
 """How long one waits for another process that migrates."""
 
@@ -42,16 +42,6 @@ _MIGRATION_WAIT_SECONDS = 60
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
-_JOURNAL_PAGES = 4_000
-"""How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
-_JOURNAL_WAIT_MILLISECONDS = 20
-"""For so long at most, if somebody still reads from it once it is twice as long; before, nobody is waited for."""
-_MOST_JOURNAL_PAGES = 16 * _JOURNAL_PAGES
-"""When whoever commits has to copy it, because nobody else did."""
-_KEPT_JOURNAL_BYTES = 64_000_000
-_CUT_JOURNAL_BYTES = 4_000_000
-"""What is left of a journal that was longer, and by how much it is shortened at once: that takes a file system a
-millisecond or two, and nobody can write meanwhile."""
 _MOST_READERS = 20
 """How many connections to an SQLite wait for the hot path's next look."""
 _SCANNING = (
@@ -100,7 +90,7 @@ class Store:
             for engine in (self.engine, self._hot):
                 event.listen(engine, "do_connect", self._find_file)
                 event.listen(engine, "connect", self._open_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "begin", sqlite.begin)
         else:
             event.listen(self.engine, "do_connect", self._postgres.LONG.connect)
             event.listen(self.engine, "checkout", self._postgres.LONG.out)
@@ -444,36 +434,9 @@ class Store:
         if not self.is_sqlite:
             return
         with self.engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            pages = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-            if pages < _JOURNAL_PAGES:
-                return
-            wait = _JOURNAL_WAIT_MILLISECONDS if pages >= 2 * _JOURNAL_PAGES else 0
-            driver.execute(f"PRAGMA busy_timeout={wait}")
-            try:
-                with self._scan:
-                    _, pages, copied = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # what came since
-                    if copied < pages < _MOST_JOURNAL_PAGES:
-                        return  # somebody reads from the middle of it, so nobody need be held up: it would be in vain
-                    with self._in_turn():
-                        driver.execute("PRAGMA wal_checkpoint(RESTART)")
-                        self._shorten_journal(driver)
-            finally:
-                driver.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
-
-    def _shorten_journal(self, driver: Any) -> None:
-        """Cut a part off a journal that begins anew and is longer than it need be, as after much was written at once.
-
-        SQLite cuts it, by all that is too much, in the commit of the first who writes then: of somebody who waits.
-        """
-        file = self.condition.file
-        size = Path(f"{file.path}-wal").stat().st_size if file is not None else 0
-        if size > _KEPT_JOURNAL_BYTES:
-            left = max(_KEPT_JOURNAL_BYTES, size - _CUT_JOURNAL_BYTES)
-            driver.execute(f"PRAGMA journal_size_limit={left}")
-            with suppress(sqlite3.OperationalError):  # another process writes: the next time, then
-                driver.execute("PRAGMA user_version=0")  # a page is written, and nothing is changed
-            driver.execute("PRAGMA journal_size_limit=-1")
+            sqlite.shorten_journal(
+                connection.connection.driver_connection, self.condition.file, self._scan, self._in_turn
+            )
 
     # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -540,7 +503,7 @@ class Store:
             raise Unavailable(told, reason=DatabaseFault.NO_FILE.value) from None
 
     def _open_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
-        _set_pragmas(dbapi_connection)
+        sqlite.set_pragmas(dbapi_connection)
         if self.condition.file is not None:
             self.condition.file.opened()
 
@@ -557,39 +520,3 @@ class Store:
 def _is_broken(connection: PoolProxiedConnection) -> bool:
     """Whether the connection to PostgreSQL is gone."""
     return bool(cast("Any", connection.driver_connection).closed)
-
-
-def _set_pragmas(dbapi_connection: Any) -> None:
-    dbapi_connection.isolation_level = None  # we begin transactions ourselves
-    _use_wal(dbapi_connection)
-    for pragma in (
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"busy_timeout={WAIT_SECONDS * 1000}",
-        f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
-        "cache_size=-4000",
-        "temp_store=MEMORY",
-    ):
-        dbapi_connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def _use_wal(dbapi_connection: Any) -> None:
-    """Keep the journal beside the file. Only the first to open a new file changes anything, and locks others out.
-
-    SQLite does not let those wait in its busy time-out; so they try again, as long as that would be.
-    """
-    for _ in range(WAIT_SECONDS * 20):
-        try:
-            dbapi_connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            threading.Event().wait(0.05)
-        else:
-            return
-    dbapi_connection.execute("PRAGMA journal_mode=WAL")

@@ -255,7 +255,7 @@ def test_long_readings_take_turns(store: Store) -> None:
 
 def test_a_checkpoint_lets_a_long_journal_begin_anew(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where long readings follow each other without a gap, so that some transaction always reads from it."""
-    monkeypatch.setattr("core.store._JOURNAL_PAGES", 1)
+    monkeypatch.setattr("core.sqlite._JOURNAL_PAGES", 1)
     journal, stopping = Path(f"{sqlite_store.url.database}-wal"), threading.Event()
 
     def scan() -> None:
@@ -282,9 +282,9 @@ def test_a_checkpoint_lets_a_long_journal_begin_anew(sqlite_store: Store, monkey
 
 def test_a_journal_that_was_long_is_shortened_by_parts(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a large write left is cut off by checkpoints, some of it each time, and never in a commit of somebody's."""
-    monkeypatch.setattr("core.store._JOURNAL_PAGES", 1)
-    monkeypatch.setattr("core.store._KEPT_JOURNAL_BYTES", 400_000)
-    monkeypatch.setattr("core.store._CUT_JOURNAL_BYTES", 300_000)
+    monkeypatch.setattr("core.sqlite._JOURNAL_PAGES", 1)
+    monkeypatch.setattr("core.sqlite._KEPT_JOURNAL_BYTES", 400_000)
+    monkeypatch.setattr("core.sqlite._CUT_JOURNAL_BYTES", 300_000)
     journal, sizes = Path(f"{sqlite_store.url.database}-wal"), list[int]()
     with sqlite_store.transaction() as cursor:
         cursor.execute("CREATE TABLE large (text TEXT)")
