@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +49,7 @@ TENANTS = 4
 """The last has a budget that runs out on the way."""
 DOLLAR = 1_000_000_000
 SMALL_BUDGET = DOLLAR // 400
+"""What some dozen of its generations cost."""
 THREADS = 16
 MANY = 5_000
 """Among so many questions is every fault, at every door and either way."""
@@ -488,7 +489,8 @@ def what_was_sent_again_was_paid_once(books: Books) -> None:
         assert {one.status for one in same} <= {200, 402, 409}, (number, [one.status for one in same])
 
 
-CLAIMS = (
+Claim = Callable[[Books], None]
+CLAIMS: Sequence[Claim] = (
     the_mix_holds_every_way_a_generation_can_go,
     every_question_is_one_generation,
     every_attempt_is_one_call,

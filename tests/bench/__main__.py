@@ -16,6 +16,8 @@ from tests.bench import (
     http,
     limits,
     money,
+    relay,
+    relayed,
     schemas,
     statements,
     stream,
@@ -35,9 +37,16 @@ BENCHES = {
     "walls": walls.run,
     "answers": answers.run,
     "stream": stream.run,
+    "relay": relay.run,
+    "relayed": relayed.run,
     "trips": trips.run,
     "statements": statements.run,
 }
+
+SIZED = ("walls", "relayed")
+"""Those that a number says how much to do."""
+SOAKING = ("relayed",)
+"""Those that ``make soak`` runs alone."""
 
 
 def main() -> None:
@@ -46,13 +55,13 @@ def main() -> None:
         schemas.run(Path(sys.argv[2]))
         return
     sizes = [int(one) for one in sys.argv[1:] if one.isdecimal()]
-    wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or list(BENCHES)
+    wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or [one for one in BENCHES if one not in SOAKING]
     with tempfile.TemporaryDirectory() as folder, wire(free_port()) as url:
         if wanted[0] == "against":
             against.run(url, Path(folder), *wanted[1:])
             return
         for name in wanted:
-            BENCHES[name](url, Path(folder), *(sizes if name == "walls" else ()))
+            BENCHES[name](url, Path(folder), *(sizes if name in SIZED else ()))
 
 
 main()

@@ -55,7 +55,7 @@ def run(_wire_url: str, folder: Path) -> None:
     """Measure and print."""
     _print_parts()
     rows = [("one streamed object", "CPU s", "events", "bytes shown", "x its size", "seconds")]
-    with _playing() as (wire_url, play):
+    with playing() as (wire_url, play):
         port = free_port()
         environment = {
             "OPENAI_API_KEY": "bench",
@@ -75,7 +75,7 @@ def run(_wire_url: str, folder: Path) -> None:
                 for kind in (None, "whole", "patch"):
                     before = 0.0
                     for size in SIZES:
-                        text = _object(size)
+                        text = object_of(size)
                         play((text, seconds))
                         if not before:
                             asyncio.run(_streamed(url, key, kind))  # the first of its kind imports and compiles
@@ -98,7 +98,8 @@ def run(_wire_url: str, folder: Path) -> None:
     table(f"POST /v1/generate, {DELTA} characters an event; in brackets: against the size before", rows)
 
 
-def _object(size: int) -> str:
+def object_of(size: int) -> str:
+    """Return an object of about *size* characters, as JSON."""
     row = {"name": "a name", "note": "It is as it was said to be, or nearly so.", "amount": 12.5}
     return json.dumps({"rows": [row] * (size // len(json.dumps(row)))})
 
@@ -132,7 +133,7 @@ def _chunks(text: str) -> list[bytes]:
 
 def _print_parts() -> None:
     rows = [("CPU ms in this process, by part", *(f"{size:,} B" for size in SIZES), "growth of the last")]
-    costs = [_parts(_object(size)) for size in SIZES]
+    costs = [_parts(object_of(size)) for size in SIZES]
     for name in costs[0]:
         found = [cost[name] * 1000 for cost in costs]
         rows.append((name, *(f"{one:.1f}" for one in found), f"x {found[2] / found[1]:.1f}" if found[1] else ""))
@@ -186,7 +187,7 @@ def _timed(work: Callable[[], list[Any]]) -> tuple[float, list[Any]]:
 
 
 @contextmanager
-def _playing() -> Generator[tuple[str, Callable[[tuple[str, float]], None]]]:
+def playing() -> Generator[tuple[str, Callable[[tuple[str, float]], None]]]:
     """Run a provider in a process of its own; yield its URL, and what tells it what to answer and how slowly."""
     ours, theirs = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=_provide, args=(theirs,), daemon=True)
