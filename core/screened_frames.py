@@ -6,7 +6,7 @@ Frames are passed on byte for byte, so nothing can be taken out of one: what wou
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from core.errors import GuardrailBlocked
@@ -36,9 +36,12 @@ class ScreenedFrames:
             GuardrailBlocked: what was written may not be shown.
 
         """
+        written: dict[Channel, list[str]] = {}
         for frame in frames:
-            for channel, text in _texts(frame.event, ()) if frame.event else ():
-                self._add(channel, text)
+            if frame.event:
+                _gather(frame.event, (), written)
+        for channel, texts in written.items():
+            self._add(channel, "".join(texts))
         self._held += frames
         return self._released() if all(not pending for _, pending in self._channels.values()) else ()
 
@@ -74,17 +77,33 @@ def _forbidden() -> GuardrailBlocked:
     )
 
 
-def _texts(value: Any, channel: Channel) -> Iterator[tuple[Channel, str]]:
-    """Yield every text that a model writes in *value*, with the place that it is written to."""
+def _gather(value: Mapping[str, Any], channel: Channel, written: dict[Channel, list[str]]) -> None:
+    """Add every text that a model writes in *value* to those *written* before it in the same place."""
+    place: Channel = channel
+    texts: list[tuple[str, str]] = []
+    within: list[tuple[str, Any]] = []
+    for name, inner in value.items():
+        if isinstance(inner, str):
+            if name in _TEXTS:
+                if inner:
+                    texts.append((name, inner))
+            elif name == "type":
+                place = (*place, inner)
+        elif isinstance(inner, dict | list):
+            if inner:
+                within.append((name, cast("Any", inner)))
+        elif name.endswith("index"):
+            place = (*place, inner)
+    for name, text in texts:
+        written.setdefault((*place, name), []).append(text)
+    for name, inner in within:
+        _gather_within(inner, (*place, name), written)
+
+
+def _gather_within(value: Any, channel: Channel, written: dict[Channel, list[str]]) -> None:
     if isinstance(value, dict):
-        members = cast("Mapping[str, Any]", value)
-        place = tuple(one for name, one in members.items() if name == "type" or name.endswith("index"))
-        for name, inner in members.items():
-            if isinstance(inner, str):
-                if name in _TEXTS and inner:
-                    yield (*channel, place, name), inner
-            elif isinstance(inner, dict | list):
-                yield from _texts(inner, (*channel, place, name))
-    elif isinstance(value, list):
-        for at, inner in enumerate(cast("list[Any]", value)):
-            yield from _texts(inner, (*channel, at))
+        _gather(cast("dict[str, Any]", value), channel, written)
+        return
+    for at, inner in enumerate(cast("list[Any]", value)):
+        if isinstance(inner, dict | list):
+            _gather_within(inner, (*channel, at), written)

@@ -83,6 +83,7 @@ class Guardrails:
     def __init__(self, members: Iterable[Guardrail] | None = None) -> None:
         self._members = tuple(_all() if members is None else members)
         self._by_stage = {stage: tuple(one for one in self._members if stage in one.stages) for stage in Stage}
+        self._growing = [(one, one if isinstance(one, Separable) else None) for one in self._by_stage[Stage.OUTPUT]]
 
     @property
     def names(self) -> str:
@@ -122,7 +123,7 @@ class Guardrails:
 
     def screened_text(self) -> ScreenedText:
         """Return what screens a text of an answer while it is written."""
-        return ScreenedText(self._by_stage[Stage.OUTPUT])
+        return ScreenedText(self._growing)
 
     def _screen(self, text: str, stage: Stage, findings: list[Finding], *, is_partial: bool = False) -> str:
         for guardrail in self._by_stage[stage]:
@@ -140,8 +141,11 @@ class ScreenedText:
     _OFTEN_UP_TO = 4_000
     _GROWTH = 8
 
-    def __init__(self, members: Sequence[Guardrail]) -> None:
-        """Begin with nothing; *members* judge it, each what the one before it lets through."""
+    def __init__(self, members: Sequence[tuple[Guardrail, Separable | None]]) -> None:
+        """Begin with nothing; *members* judge it, each what the one before it lets through, and piece by piece if able.
+
+        Whether one is able is found out beforehand: to ask that of a protocol takes longer than to judge a piece.
+        """
         self._members = members
         self._unsettled = [""] * len(members)
         """What each has not judged for good."""
@@ -187,15 +191,15 @@ class ScreenedText:
             return
         piece, self._waiting_size = "".join(self._waiting), 0
         self._waiting.clear()
-        for place, member in enumerate(self._members):
+        for place, (member, separable) in enumerate(self._members):
             text = self._unsettled[place] + piece
-            end = member.settled(text) if isinstance(member, Separable) else 0
+            end = separable.settled(text) if separable is not None else 0
             piece = _passed(member, Stage.OUTPUT, member.screen(text[:end])) if end else ""
             self._unsettled[place] = text[end:]
         self._settled.append(piece)
         self._news.append(piece)
         rest = ""
-        for place, member in enumerate(self._members):
+        for place, (member, _) in enumerate(self._members):
             rest = _passed(member, Stage.OUTPUT, member.screen_partial(self._unsettled[place] + rest))
         self._rest, self._looked_at = rest, sum(map(len, self._unsettled))
 

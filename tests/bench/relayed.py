@@ -51,7 +51,7 @@ def _asked(database: str, which: list[relayed.Question]) -> relayed.Books:
         wire = cast("WireServer", fake)
         settings = relayed.house_settings(api_settings(database, wire), wire.url)
         with built(settings, wire) as house:
-            keys = relayed.furnished(house.runtime)
+            keys = relayed.furnished(house.runtime, len(which))
             with served(house.app) as url:
                 told = relayed.asked(url, keys, which)
                 assert eventually(lambda: not relayed.open_reservations(house.runtime.store), 60)

@@ -20,8 +20,8 @@ def test_what_is_recorded_is_what_was_billed(database_url: str, subtests: pytest
         wire = cast("WireServer", fake)  # it has what is asked of one here: its addresses
         settings = relayed.house_settings(api_settings(database_url, wire), wire.url)
         with built(settings, wire) as house:
-            keys = relayed.furnished(house.runtime)
             which = list(relayed.questions(GENERATIONS))
+            keys = relayed.furnished(house.runtime, GENERATIONS)
             with served(house.app) as url:
                 told = relayed.asked(url, keys, which)
                 assert eventually(lambda: not relayed.open_reservations(house.runtime.store), 60)
