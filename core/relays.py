@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from core.attempts import RelayInquiry, Reply, Walk, format_of, relay_candidates
-from core.errors import Exhausted, Invalid
+from core.attempts import RelayInquiry, Reply, Walk, format_of, held_candidates, relay_candidates
+from core.dialects import KeptState, RelayRequest, StoredByAnswer
+from core.errors import Exhausted, Unavailable
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
@@ -17,6 +18,8 @@ from core.providers.loop import Cancellation
 from core.record import Generation, Record
 from core.requests import RelayCall
 from core.screened_frames import ScreenedFrames
+from core.stored_objects import Holder, StoredObjects
+from core.telemetry import log
 
 Passed = Any
 """The head of an answer, a ``VendorResponse``, and then tuples of frames."""
@@ -24,6 +27,11 @@ Passed = Any
 
 class RelayCorridor(Corridor):
     """Answers what is asked in a frame of ours, and relays what is not."""
+
+    def __init__(self, *, stored: StoredObjects, **rooms: Any) -> None:
+        """Join the parts, as :class:`Corridor` does; *stored* knows what vendors store, and for whom."""
+        super().__init__(**rooms)
+        self._stored = stored
 
     def relay(
         self, request: RelayCall, principal: Principal, cancellation: Cancellation | None = None
@@ -33,21 +41,16 @@ class RelayCorridor(Corridor):
         A whole answer's body is on its head, which is yielded once all is written down.
 
         Raises:
-            Invalid: it builds upon something that the vendor keeps.
+            NotFound: it names something that no vendor stores for this tenant.
             ProctorError: as :meth:`generate`; ``facts`` hold ``relayed``, what the vendor itself answered last, if that
                 was an error.
 
         """
         cancellation = cancellation or Cancellation()
         asked = request.request
-        if asked.state:  # of all that share the vendor's account, nobody knows whose it is
-            kept = asked.state[0]
-            raise Invalid(
-                f"'{kept.where}' names a {kept.kind.replace('_', ' ')} that the vendor keeps, and whose that is cannot "
-                "be told here. Send what it holds instead.",
-                param=kept.where,
-            )
-        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
+        tenant_id = tenant_id_of(request, principal)
+        holder = self._stored.holder(tenant_id, asked.state)
+        snapshot = self._policies.snapshot(tenant_id)
         named = format_of(asked)
         schema = (named.name or "inline") if named else ""
         record = self._recorder.open(
@@ -69,7 +72,7 @@ class RelayCorridor(Corridor):
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
                 seconds = policy.route.deadline_seconds
-                weight = estimated_tokens(asked.messages)
+                weight = estimated_tokens(asked.messages) + (holder.tokens if holder else 0)
                 permit = self._limits.admitted(snapshot.quotas(principal), weight, seconds)
                 messages = self._screened(asked.messages, record)
                 record.pays_from(
@@ -79,9 +82,14 @@ class RelayCorridor(Corridor):
                 )
                 route = affordable(policy, record)
                 route = replace(route, candidates=relay_candidates(route.candidates, asked))
+                if holder is not None:
+                    route = replace(route, candidates=held_candidates(route.candidates, holder))
+                    record.note(
+                        "bound", f"What '{holder.where}' names is stored by {holder.provider}: no other is asked."
+                    )
                 walk = Walk(
                     route,
-                    RelayInquiry(asked, messages, request.headers, at=record.started_at),
+                    RelayInquiry(asked, messages, request.headers, at=record.started_at, holder=holder),
                     clock=self._clock,
                     providers=self._providers,
                     breakers=self._breakers,
@@ -93,9 +101,11 @@ class RelayCorridor(Corridor):
                     ends=record.began + route.deadline_seconds,
                     unpayable=policy.unpayable(record.started_at),
                 )
-                reply = yield from self._passed(walk)
+                stored = asked.dialect.stored_by(asked)
+                reply = yield from self._passed(walk, stored, tenant_id, asked)
                 head = record.last_answer.raw  # as the vendor gave it
                 if not asked.streams:
+                    self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
                 record.succeeded(self._screened_value(reply.value, record))
         except Exhausted as error:
@@ -113,16 +123,49 @@ class RelayCorridor(Corridor):
             yield head
         return made
 
-    def _passed(self, walk: Walk) -> Generator[Passed, None, Reply]:
+    def _keep(
+        self,
+        tenant_id: str,
+        asked: RelayRequest,
+        collected: StoredByAnswer | None,
+        head: Any,
+        events: Iterable[Mapping[str, Any] | None],
+    ) -> None:
+        """Write down whose it is what the vendor stores of an answer, before anybody is told its ids.
+
+        Without the database it is nobody's: the answer was paid for and is given, and who goes on from it is refused.
+        """
+        if collected is None or not head.provider:
+            return
+        kept: Sequence[KeptState] = ()
+        for event in events:
+            if event:
+                kept = collected.take(event) or kept
+        if not kept:
+            return
+        holder = Holder(provider=head.provider, model=head.model, key_digest=head.key_digest, tokens=collected.tokens)
+        try:
+            self._stored.keep(tenant_id, asked.dialect.name, kept, holder)
+        except Unavailable as error:
+            log().warning("stored_objects_not_kept", provider=head.provider, count=len(kept), reason=error.message)
+
+    def _passed(
+        self, walk: Walk, collected: StoredByAnswer | None, tenant_id: str, asked: RelayRequest
+    ) -> Generator[Passed, None, Reply]:
         """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it."""
+        head: Any = None
         frames = ScreenedFrames(self._guardrails)
         pieces = walk.reply()
         try:
             while True:
                 piece = next(pieces)
                 if not isinstance(piece, tuple):
+                    head = piece
                     yield piece
-                elif passed := frames.of(cast("tuple[Any, ...]", piece)):
+                    continue
+                came = cast("tuple[Any, ...]", piece)
+                self._keep(tenant_id, asked, collected, head, (frame.event for frame in came))
+                if passed := frames.of(came):
                     yield passed
         except StopIteration as end:
             if passed := frames.rest():

@@ -39,6 +39,7 @@ from core.schemas import Schemas
 from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
+from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
 from core.tenants import Tenants
 
@@ -119,6 +120,7 @@ class Runtime:
     claims: Claims
     idempotency: Idempotency
     answers: Answers
+    stored: StoredObjects
     generator: RelayCorridor
     demo: Demo
     local_model: LocalModel
@@ -245,7 +247,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     loop = Loop()
     stopping = threading.Event()
     drills = Drills(store, clock)
-    answers = Answers(store, clock, claims)
+    answers, stored = Answers(store, clock, claims), StoredObjects(store, clock)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -281,7 +283,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         claims=claims,
         idempotency=Idempotency(store, clock, claims),
         answers=answers,
+        stored=stored,
         generator=RelayCorridor(
+            stored=stored,
             policies=policies,
             limits=limits,
             guardrails=guardrails,
@@ -305,6 +309,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 recovery=recovery,
                 backlog=backlog,
                 claims=claims,
+                stored=stored,
                 drills=drills,
                 shared=shared,
                 metrics=metrics,

@@ -14,8 +14,10 @@ from core.attempts._inquiry import Judgement
 from core.attempts._terms import Candidate
 from core.attempts._translations import TranslatedExchange, translated_request
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
+from core.errors import Invalid
 from core.messages import Message
-from core.providers import Answer, Exchange, Provider, ProviderError
+from core.providers import Answer, Bindable, Exchange, Provider, ProviderError, Unreadable
+from core.stored_objects import Holder
 from core.tables import Outcome
 from core.validation import Effort
 
@@ -27,12 +29,20 @@ class RelayInquiry:
     nobody = "No model of this route can be asked this without a loss"
 
     def __init__(
-        self, request: RelayRequest, messages: Sequence[Message], headers: Mapping[str, str], *, at: datetime
+        self,
+        request: RelayRequest,
+        messages: Sequence[Message],
+        headers: Mapping[str, str],
+        *,
+        at: datetime,
+        holder: Holder | None = None,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
-        It came *at* that time.
+        It came *at* that time. *holder* is who has what the request names: of that provider's keys only the one that
+        made it is asked with.
         """
+        self._holder = holder
         self._request = request
         self._messages = messages
         self._headers = headers
@@ -43,9 +53,14 @@ class RelayInquiry:
         """Begin an exchange with *candidate*, by translation where it speaks another dialect; raises Unreadable."""
         most = max(1, candidate.max_tokens // self._request.choices)
         if self._request.dialect.name in provider.dialects:
-            return provider.relay(
+            exchange = provider.relay(
                 self._request, model=candidate.model, max_tokens=most, messages=self._messages, headers=self._headers
             )
+            if self._holder is not None:
+                cast("Bindable", exchange).bind(self._holder.key_digest, self._holder.tokens)
+            return exchange
+        if self._holder is not None:
+            raise Unreadable("what the request names is stored for another dialect")
         made = translated_request(self._request, self._messages, provider.dialects, max_tokens=most)
         exchange = provider.relay(
             made.request, model=candidate.model, max_tokens=most, messages=made.request.messages, headers={}
@@ -91,6 +106,23 @@ def relay_candidates(candidates: Sequence[Candidate], request: RelayRequest) -> 
     """Return *candidates* with the most tokens that all choices of *request* may have, by its own word or theirs."""
     sized: Callable[[Candidate], int] = lambda one: (request.max_tokens or one.max_tokens) * request.choices  # noqa: E731
     return tuple(replace(one, max_tokens=sized(one), most_tokens=sized(one)) for one in candidates)
+
+
+def held_candidates(candidates: Sequence[Candidate], holder: Holder) -> tuple[Candidate, ...]:
+    """Return those of *candidates* that *holder*'s account can serve.
+
+    Raises:
+        Invalid: none is; the sentence says whom to name.
+
+    """
+    able = tuple(one for one in candidates if one.provider == holder.provider)
+    if not able:
+        raise Invalid(
+            f"What '{holder.where}' names is stored by {holder.provider}, which is not asked for this model. Name a "
+            f"model of {holder.provider}, such as {holder.provider}/{holder.model}, or send what it holds instead.",
+            param=holder.where,
+        )
+    return able
 
 
 def format_of(request: RelayRequest) -> AnswerFormat | None:

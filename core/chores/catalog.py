@@ -15,6 +15,7 @@ from core.principals import SYSTEM
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.shared import Shared
 from core.store import Store
+from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, log
 
 _OFTEN = timedelta(seconds=30)
@@ -29,6 +30,7 @@ def catalog(
     recovery: Recovery,
     backlog: Backlog,
     claims: Claims,
+    stored: StoredObjects,
     drills: Drills,
     shared: Shared,
     metrics: Metrics,
@@ -110,6 +112,14 @@ def catalog(
             does="Deletes cached answers, and other results of claims, that are too old.",
             otherwise="Cached answers past their time are still stored; no call is answered from them.",
             run=claims.sweep,
+        ),
+        Chore(
+            name="stored objects",
+            every=timedelta(hours=1),
+            one_process=True,
+            does="Forgets what vendors stored for tenants and have deleted by now.",
+            otherwise="Ids of what no vendor stores any more take room; nobody is answered by them.",
+            run=stored.sweep,
         ),
         Chore(
             name="drills",

@@ -40,6 +40,7 @@ from core.tables import (
     Schema,
     SchemaLabel,
     SchemaVersion,
+    StoredObject,
     Stretch,
     Tenant,
     TenantRevision,
@@ -125,6 +126,7 @@ def _deletions(session: Session, tenants: Sequence[str], marked: _Marked) -> lis
         delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
         delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
         delete(Claim).where(col(Claim.tenant_id).in_(tenants)),
+        delete(StoredObject).where(col(StoredObject.tenant_id).in_(tenants)),
         delete(PriceOverride).where(col(PriceOverride.tenant_id).in_(tenants)),
         delete(PriceOverride).where(col(PriceOverride.id).in_(marked.prices)),
         delete(FireDrill).where(col(FireDrill.tenant_id).in_(tenants)),
@@ -168,6 +170,7 @@ def _pieces(tenants: Sequence[str]) -> list[tuple[Select[*tuple[Any, ...]], Dele
 
     What bears the demo world's mark stays for the last: by it a half removed world is known for one.
     """
+    stored = (col(StoredObject.tenant_id), col(StoredObject.digest))
     event, entry, claim = col(ChangeEvent.id), col(AuditEntry.id), (col(Claim.kind), col(Claim.key))
     return [
         (
@@ -185,6 +188,12 @@ def _pieces(tenants: Sequence[str]) -> list[tuple[Select[*tuple[Any, ...]], Dele
                 claim[0].in_({kind for kind, _ in keys}),
                 claim[1].in_([key for _, key in keys]),
                 col(Claim.tenant_id).in_(tenants),
+            ),
+        ),
+        (
+            sql_select(*stored).where(col(StoredObject.tenant_id).in_(tenants)),
+            lambda keys: delete(StoredObject).where(
+                stored[0].in_({tenant for tenant, _ in keys}), stored[1].in_([digest for _, digest in keys])
             ),
         ),
         (journal.snapshots(tenants), lambda keys: journal.removal_of_snapshots([key for (key,) in keys])),

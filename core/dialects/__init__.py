@@ -15,9 +15,9 @@ from core.dialects._request import (
     Dialect,
     DialectName,
     ErrorResponse,
-    KeptState,
     RelayRequest,
 )
+from core.dialects._stored import KeptState, StoredByAnswer
 from core.dialects._vendor_response import VendorResponse
 from core.dialects.anthropic_messages import Messages
 from core.dialects.chat import Chat
@@ -35,6 +35,7 @@ __all__ = [
     "Frames",
     "KeptState",
     "RelayRequest",
+    "StoredByAnswer",
     "VendorResponse",
 ]
 

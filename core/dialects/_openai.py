@@ -15,12 +15,13 @@ from core.dialects._vendor_errors import parsed, said_in
 from core.errors import Invalid
 
 _CODES = {"unauthenticated": "invalid_api_key", "too_many_wrong_keys": "rate_limit_exceeded"}
+_NOT_FOUND = {"model": "model_not_found", "previous_response_id": "previous_response_not_found"}
 
 
 def openai_error(status: int, code: str, sentence: str, param: str | None = None) -> dict[str, Any]:
     """Return the error object."""
-    if code == "not_found" and param == "model":
-        code = "model_not_found"
+    if code == "not_found":
+        code = _NOT_FOUND.get(param or "", code)
     return {"message": sentence, "type": _kind(status), "param": param, "code": _CODES.get(code, code)}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 from core.dialects._body import Path, is_deep
-from core.dialects._request import KeptState
+from core.dialects._stored import KeptState, named_within
 from core.errors import Invalid
 from core.messages import Leaf, Media, Message, Opaque, leaves
 
@@ -27,21 +27,9 @@ def opaque(kind: str, value: Any) -> Opaque:
 
 
 def files_in(messages: Sequence[Message], where: str) -> Iterator[KeptState]:
-    """Yield each file at the vendor's that a part names, also one of a kind that is not known."""
+    """Yield what parts name of files, containers and the like at the vendor's, parts of unknown kinds included."""
     for leaf in leaves(messages):
         if isinstance(leaf, Media) and leaf.file_id:
             yield KeptState(where, "file", leaf.file_id)
         elif isinstance(leaf, Opaque):
-            yield from (KeptState(where, "file", name) for name in _file_ids(leaf.value))
-
-
-def _file_ids(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in cast("dict[str, Any]", value).items():
-            if name == "file_id" and isinstance(inner, str):
-                yield inner
-            else:
-                yield from _file_ids(inner)
-    elif isinstance(value, list):
-        for inner in cast("list[Any]", value):
-            yield from _file_ids(inner)
+            yield from named_within(leaf.value, where)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
+from core.dialects._stored import KeptState, StoredByAnswer
 from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
 from core.errors import Invalid
 from core.messages import Message, leaves, media_of, text_bytes
@@ -75,16 +76,6 @@ class ChoiceEnd:
     """At a limit of tokens."""
     is_refused: bool
     """By the model, or by the vendor's filter."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptState:
-    """Something that a vendor keeps, as a request names it."""
-
-    where: str
-    """The member that names it."""
-    kind: Literal["response", "item", "conversation", "prompt", "file", "container", "vector_store", "thread"]
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +225,10 @@ class Dialect(Protocol):
 
     def ends(self, body: Mapping[str, Any]) -> Sequence[ChoiceEnd]:
         """Return how each choice of an answer ended."""
+        ...
+
+    def stored_by(self, request: RelayRequest) -> StoredByAnswer | None:
+        """Return what collects what the vendor stores of an answer; ``None`` where it can store nothing."""
         ...
 
 

@@ -20,3 +20,9 @@ class VendorResponse:
     """What the body, or the events of a stream together, say."""
     frames: Frames | None = None
     """The reader of a stream that has begun."""
+    provider: str = ""
+    """Who answered."""
+    model: str = ""
+    """As it was asked for."""
+    key_digest: str = ""
+    """Which key it was asked with."""

@@ -19,10 +19,10 @@ from core.dialects._request import (
     ChoiceEnd,
     DialectName,
     ErrorResponse,
-    KeptState,
     RelayRequest,
     checked_members,
 )
+from core.dialects._stored import KeptState, StoredByMessage, named_by_tools, named_container
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.dialects._vendor_errors import parsed, said_in
 
@@ -105,7 +105,7 @@ class Messages:
         code: str,
         sentence: str,
         *,
-        param: str | None = None,  # noqa: ARG002 this dialect has no place for it
+        param: str | None = None,
         request_id: str,
         retry: bool = False,
         wait_seconds: float | None = None,
@@ -114,6 +114,8 @@ class Messages:
         status = outward_status(status, code)
         headers = {"content-type": "application/json", self.request_id_header: request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
+        if code == "not_found" and param == "thread":
+            code = "thread_not_found"  # of which the SDK has a class; for others this dialect has no place
         body = {**_error(status, code, sentence), "request_id": request_id}
         return ErrorResponse(status, headers, orjson.dumps(body))
 
@@ -139,6 +141,13 @@ class Messages:
         """Return how the message ended."""
         reason = body.get("stop_reason")
         return [ChoiceEnd(0, reason in ("max_tokens", "model_context_window_exceeded"), reason == "refusal")]
+
+    def stored_by(self, request: RelayRequest) -> StoredByMessage | None:
+        """Return what collects what is stored: a thread, or what code leaves behind that is run there."""
+        values = request.source.values
+        runs_code = any("code_execution" in word(tool, "type") for tool in dicts(values.get("tools")))
+        is_asked = request.keeps or runs_code or values.get("container") is not None
+        return StoredByMessage(is_kept=request.keeps) if is_asked else None
 
 
 def _error(status: int, code: str, sentence: str) -> dict[str, Any]:
@@ -179,10 +188,7 @@ def _must_call(values: Mapping[str, Any]) -> str | None:
 
 
 def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:
-    match values.get("container"):
-        case str(name) | {"id": str(name)}:
-            yield KeptState("container", "container", name)
-        case _:
-            pass
+    yield from named_container(values.get("container"), "container")
+    yield from named_by_tools(values.get("tools"))
     if before := word(mapping(values.get("thread")), "previous_message_id"):
         yield KeptState("thread", "thread", before)

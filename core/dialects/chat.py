@@ -22,6 +22,7 @@ from core.dialects._request import (
     RelayRequest,
     checked_members,
 )
+from core.dialects._stored import KeptState, StoredByChat, named_by_tools
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
 
@@ -107,7 +108,7 @@ class Chat(OpenAIErrors):
             formats=tuple(_formats(values)),
             must_call=_must_call(values),
             wants_usage=bool(cast("dict[str, Any]", options or {}).get("include_usage")),
-            state=tuple(files_in(messages, "messages")),
+            state=(*files_in(messages, "messages"), *_state(values)),
             keeps=values.get("store") is True,
         )
 
@@ -152,6 +153,18 @@ class Chat(OpenAIErrors):
             reason, refusal = choice.get("finish_reason"), mapping(choice.get("message")).get("refusal")
             found.append(ChoiceEnd(place, reason in _CUT, bool(refusal) or reason in _REFUSED))
         return found
+
+    def stored_by(self, request: RelayRequest) -> StoredByChat | None:
+        """Return what collects what is stored: what is spoken, where that was asked for."""
+        return StoredByChat(is_kept=request.keeps) if "audio" in request.source.values else None
+
+
+def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:
+    """Yield everything by which a body names what the vendor keeps, beside files."""
+    for place, message in enumerate(dicts(values.get("messages"))):
+        if isinstance(audio := message.get("audio"), dict) and (name := word(mapping(audio), "id")):
+            yield KeptState(f"messages[{place}].audio", "audio", name)
+    yield from named_by_tools(values.get("tools"))
 
 
 def _formats(values: Mapping[str, Any]) -> Iterator[AnswerFormat]:

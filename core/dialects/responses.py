@@ -16,11 +16,11 @@ from core.dialects._request import (
     AnswerObject,
     ChoiceEnd,
     DialectName,
-    KeptState,
     RelayRequest,
     checked_members,
 )
 from core.dialects._response_input import input_messages
+from core.dialects._stored import KeptState, StoredByResponse, named_by_input, named_by_tools
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
 
@@ -130,6 +130,12 @@ class Responses(OpenAIErrors):
         is_refused = reason == "content_filter" or any(part.get("type") == "refusal" for part in parts)
         return [ChoiceEnd(0, reason in ("max_output_tokens", "max_tokens"), is_refused)]
 
+    def stored_by(self, request: RelayRequest) -> StoredByResponse | None:
+        """Return what collects what is stored: nothing is where the caller forbids it and names no tool that stores."""
+        values = request.source.values
+        is_asked = any(tool.get("type") != "function" for tool in dicts(values.get("tools"))) or values.get("include")
+        return StoredByResponse(is_kept=request.keeps) if request.keeps or is_asked else None
+
 
 def _arguments(call: Mapping[str, Any]) -> str:
     arguments = call.get("arguments")
@@ -174,21 +180,5 @@ def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:
             pass
     if prompt := word(mapping(values.get("prompt")), "id"):
         yield KeptState("prompt", "prompt", prompt)
-    for item in dicts(values.get("input")):
-        if item.get("type") == "item_reference" or (set(item) == {"id"}):
-            yield KeptState("input", "item", word(item, "id"))
-    for tool in dicts(values.get("tools")):
-        for store in _names(tool.get("vector_store_ids")):
-            yield KeptState("tools", "vector_store", store)
-        match tool.get("container"):
-            case str(name):
-                yield KeptState("tools", "container", name)
-            case {"file_ids": file_ids}:
-                for name in _names(file_ids):
-                    yield KeptState("tools", "file", name)
-            case _:
-                pass
-
-
-def _names(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] JSON
+    yield from named_by_input(values.get("input"))
+    yield from named_by_tools(values.get("tools"))

@@ -363,6 +363,14 @@ class Exchange(Protocol):
         ...
 
 
+class Bindable(Exchange, Protocol):
+    """An exchange in the caller's own words, which may name what the vendor stores."""
+
+    def bind(self, key_digest: str, tokens: int) -> None:
+        """Ask with the key of this digest only, which has what the request names: *tokens* that are billed with it."""
+        ...
+
+
 class Framed(Exchange, Protocol):
     """One schema, one model, one growing exchange, in a frame of ours. Its pieces are those of the object's JSON text.
 

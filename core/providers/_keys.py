@@ -7,6 +7,7 @@ key nothing rests: the provider's own word is then what callers are told.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class ProviderKey:
     """Why it rests, or rested last; ``None`` since it was last taken."""
     rests: int = 0
     """How often in a row."""
+    digest: str = ""
+    """By which it is known again in any process, and which says nothing of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Keyring:
         self._clock = clock or SystemClock()
         count = len(texts)
         labels = (f"key {place} of {count}" if count > 1 else "" for place in range(1, count + 1))
-        self._keys = [ProviderKey(text, label) for text, label in zip(texts, labels, strict=True)]
+        self._keys = [ProviderKey(text, label, digest=_digest(text)) for text, label in zip(texts, labels, strict=True)]
         self._next = 0
         self._lock = threading.Lock()
 
@@ -104,6 +107,31 @@ class Keyring:
                 f"{first.label} is tried again in {first.rests_until - now:.0f} s. Check the keys, and their accounts."
             )
 
+    def holding(self, digest: str) -> ProviderKey:
+        """Return the key of this *digest*, for what only its account has; the only one there is stands for any.
+
+        Raises:
+            KeyRejected: it rests, unless it was only too fast; or it is not among them. So QuotaExhausted.
+
+        """
+        if len(self._keys) == 1:
+            return self._keys[0]
+        with self._lock:
+            key = next((one for one in self._keys if one.digest == digest), None)
+            if key is None:
+                raise KeyRejected(
+                    f"What the request names is stored under a key of {self._provider} that is not set here any more."
+                )
+            seconds = key.rests_until - self._clock.monotonic()
+            if seconds <= 0 or key.reason == "too fast":
+                return key
+            means = QuotaExhausted if key.reason == "out of quota" else KeyRejected
+            raise means(
+                f"What the request names is stored under {key.label} of {self._provider}, which rests since it was "
+                f"{key.reason}; it is tried again in {seconds:.0f} s. No other key has it.",
+                retry_after_seconds=seconds,
+            )
+
     def after(self, key: ProviderKey, error: ProviderError) -> ProviderKey | None:
         """Let *key* rest if *error* is about it; return another to send the same with, if one is well."""
         if len(self._keys) == 1 or (reason := _reason(error)) is None:
@@ -134,6 +162,10 @@ class Keyring:
                 self._next = (self._next + step + 1) % len(self._keys)
                 return key
         return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(f"provider key\n{text}".encode(errors="replace")).hexdigest()[:16]
 
 
 def _reason(error: ProviderError) -> Reason | None:

@@ -56,6 +56,9 @@ class Relay:
         headers: Mapping[str, str],
     ) -> None:
         self._wire = wire
+        self._model = model
+        self._held_by = ""
+        self._key_digest = ""
         self._request = request
         self._messages = messages
         self._headers = headers
@@ -78,14 +81,20 @@ class Relay:
     def allow(self, max_tokens: int) -> None:
         """Change nothing: how long an answer may be is the caller's."""
 
+    def bind(self, key_digest: str, tokens: int) -> None:
+        """Ask with the key of this digest only, which has what the request names: *tokens* that are billed with it."""
+        self._held_by = key_digest
+        self.media_tokens += tokens
+
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Call once; of a stream *on_piece* is given the head, then the frames, as tuples."""
         hidden = (*self._wire.keys.secrets, *texts_of(self._messages))
         told = self._told = Told(hidden=hidden)
-        return await self._wire.with_keys(partial(self._sent, on_piece, told), told)
+        return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 
     async def _sent(self, on_piece: Callable[[Any], Any] | None, told: Told, key: ProviderKey) -> Answer:
         response: httpx2.Response | None = None
+        self._key_digest = key.digest
         try:
             response = await self._wire.opened(
                 self._path, self._content, self._headers, key, stream=on_piece is not None
@@ -148,8 +157,18 @@ class Relay:
         told.finish_reason = self._finish_reason(body)
         if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
             raise self._wire.failed(body, told)
-        raw = VendorResponse(response.status_code, self._passed(response), self._masked(content), body)
+        raw = replace(self._head(response), body=self._masked(content), value=body)
         return self._read(body, told, raw)
+
+    def _head(self, response: httpx2.Response, frames: Frames | None = None) -> VendorResponse:
+        return VendorResponse(
+            response.status_code,
+            self._passed(response),
+            frames=frames,
+            provider=self._wire.name,
+            model=self._model,
+            key_digest=self._key_digest,
+        )
 
     def _read(self, body: Mapping[str, Any], told: Told, raw: VendorResponse) -> Answer:
         said = "\n".join(one.text for one in self._request.dialect.answer_objects(body))
@@ -157,7 +176,7 @@ class Relay:
 
     async def _streamed(self, response: httpx2.Response, on_piece: Callable[[Any], Any], told: Told) -> Answer:
         frames, growth = self._request.dialect.frames(), self._growth()
-        head = VendorResponse(response.status_code, self._passed(response), frames=frames)
+        head = self._head(response, frames)
         clock, has_begun, is_over = asyncio.get_running_loop(), False, False
         began = clock.time()
         waiting: list[Frame] = []

@@ -121,15 +121,18 @@ class Wire:
         """
         return await self.with_keys(partial(self._post, path, content, told, take), told)
 
-    async def with_keys(self, call: Callable[[ProviderKey], Awaitable[Any]], told: Told) -> Any:
-        """Call with the key whose turn it is; with another one where it is turned away before an answer began."""
-        key, passed_over = self.keys.take(), list[str]()
+    async def with_keys(self, call: Callable[[ProviderKey], Awaitable[Any]], told: Told, *, held_by: str = "") -> Any:
+        """Call with the key whose turn it is; with another one where it is turned away before an answer began.
+
+        *held_by* names the one key that has what is asked for: then it is that one or none.
+        """
+        key, passed_over = self.keys.holding(held_by) if held_by else self.keys.take(), list[str]()
         while True:
             told.remark = " ".join((*passed_over, f"{self.name} is asked with {key.label}.")) if key.label else ""
             try:
                 body = await call(key)
             except ProviderError as error:
-                if told.pieces or (following := self.keys.after(key, error)) is None:
+                if told.pieces or (following := self.keys.after(key, error)) is None or held_by:
                     raise
                 passed_over.append(f"{self.name} turned {key.label} away ({error.code}), which rests.")
                 key = following

@@ -25,6 +25,7 @@ from core.chores._reasons import reason
 from core.claims import CHORE, Claims, Done, Held
 from core.clock import ManualClock, SystemClock
 from core.database_faults import DatabaseFault
+from core.dialects import DialectName, KeptState
 from core.drills import Drills
 from core.errors import Unavailable
 from core.faults import Fault
@@ -32,7 +33,8 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
-from core.tables import Claim, Payload, Process, Reservation, Row, Tenant, Verification
+from core.stored_objects import Holder, StoredObjects
+from core.tables import Claim, Payload, Process, Reservation, Row, StoredObject, Tenant, Verification
 from core.telemetry import Metrics
 from tests import builders
 from tests.chore_process import EVERY_SECONDS
@@ -151,6 +153,14 @@ def an_old_answer(runtime: Runtime) -> Callable[[], bool]:
     return is_gone
 
 
+def an_old_response(runtime: Runtime) -> Callable[[], bool]:
+    """A vendor stored a response for a tenant, longer ago than it stores any."""
+    holder = Holder(provider="openai", model="gpt-4o-mini", key_digest="")
+    stored = StoredObjects(runtime.store, ManualClock(LONG_AGO))
+    stored.keep("acme", DialectName.RESPONSES, [KeptState("", "response", "resp_1")], holder)
+    return lambda: count(runtime.store, StoredObject) == 0
+
+
 def an_old_drill(runtime: Runtime) -> Callable[[], bool]:
     """A fire drill ended long ago, and nobody wrote it down."""
     past = Drills(runtime.store, ManualClock(LONG_AGO))
@@ -172,6 +182,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,
     "claims": an_old_answer,
+    "stored objects": an_old_response,
     "drills": an_old_drill,
     "redis": a_redis_that_is_away,
 }

@@ -17,6 +17,7 @@ from tests.wire.ledger import Call, Ledger, Tokens, token_count
 from tests.wire.objects import broken_text, invalid_text, valid_text
 from tests.wire.scenarios import Content, Reply
 from tests.wire.sending import Sending
+from tests.wire.stored_responses import StoredResponses
 
 _ALL: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
 DIALECTS = {dialect.PATH: dialect for dialect in _ALL}
@@ -48,12 +49,14 @@ class Vendors:
         self._keeps_requests = keeps_requests
         self._turns: dict[tuple[str, ...], int] = {}
         self._caches = Caches()
+        self._responses = StoredResponses()
         self._count = 0
 
     def reset(self) -> None:
         """Forget every call, every conversation and every prompt; identifiers go on counting."""
         self._ledger.clear()
         self._caches.clear()
+        self._responses.clear()
         self._turns = {}
 
     def receive(self, request: Request, connection: int) -> Sending:
@@ -61,6 +64,9 @@ class Vendors:
         dialect = DIALECTS.get(request.path)
         if dialect is not None and request.method == "POST":
             return self._call(dialect, request, connection)
+        account = key_hash(_key(request.headers))
+        if (stored := self._responses.served(request.method, request.path, account)) is not None:
+            return stored
         match request.method, request.path:
             case "GET", "/_ledger":
                 return sending.document(orjson.dumps({"calls": [call.as_dict() for call in self._ledger.calls()]}))
@@ -93,9 +99,16 @@ class Vendors:
         body = _parsed(request.body)
         if self._keeps_requests:
             call.request = body
+        size = len(request.body)
+        if dialect is openai_responses:
+            expanded = self._responses.expanded(body, call.key_hash)
+            if isinstance(expanded, Failure):
+                return sending.failure(dialect, expanded, call, scenarios.OK)
+            size += len(orjson.dumps(expanded)) - len(orjson.dumps(body))
+            body = expanded
         if problem := _problem(dialect, body):
             return sending.failure(dialect, replace(dialect.FAILURES[400], message=problem), call, scenarios.OK)
-        return self._played(dialect, body, call, key, len(request.body))
+        return self._played(dialect, body, call, key, size)
 
     def _played(self, dialect: Dialect, body: dict[str, Any], call: Call, key: str, size: int) -> Sending:
         asked = dialect.asked(body)
@@ -113,6 +126,8 @@ class Vendors:
         except (scenarios.UnknownScenarioError, ValueError) as error:
             message = f"The fake cannot play this: {type(error).__name__}: {error}"
             return sending.failure(dialect, Failure(400, "invalid_request_error", message), call, scenarios.OK)
+        if dialect is openai_responses:
+            self._responses.keep(body, said, call.key_hash)
         answered = sending.answer(dialect, said, call, reply)
         if answered.status == 200:
             call.usage = said.tokens if not asked.stream else replace(said.tokens, output_tokens=0, reasoning_tokens=0)

@@ -161,26 +161,6 @@ def test_our_own_refusals_have_the_dialect_s_shape(house: House, url: str, body:
     assert error["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("responses", {"model": "gpt-4o-mini", "input": "Go on.", "previous_response_id": "resp_other"}),
-        (
-            "chat/completions",
-            {
-                "model": "gpt-4o-mini",
-                "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-other"}}]}],
-            },
-        ),
-    ],
-)
-def test_what_a_vendor_keeps_is_nobody_s_to_name(house: House, url: str, path: str, body: dict[str, Any]) -> None:
-    """An id of something in the vendor's account, which all tenants share, is refused before anybody is asked."""
-    answer = httpx2.post(f"{url}/v1/{path}", json=body, headers=house.headers)
-    assert answer.status_code == 400
-    assert "the vendor keeps" in answer.json()["error"]["message"]
-
-
 @pytest.mark.parametrize("scenario", ["cut-stream", "short-stream"])
 def test_a_stream_that_ends_too_soon_is_an_error(house: House, url: str, scenario: str) -> None:
     """Where the vendor's stream lacks its end the SDKs, which take it for one, are told that it failed."""

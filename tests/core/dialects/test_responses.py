@@ -76,7 +76,11 @@ def test_a_conversation_is_seen_whole() -> None:
     assert answer == Message.of("assistant", "It is.")
     assert isinstance(shell.parts[0], Opaque)
     assert "ls" in list(texts_of([shell]))
-    assert {(one.kind, one.id) for one in request.state} == {("item", "msg_9"), ("file", "file-1")}
+    assert {(one.kind, one.id) for one in request.state} == {
+        ("item", "msg_9"),
+        ("file", "file-1"),
+        ("sealed", "gAAA"),
+    }
     assert request.patched(model="m", texts=request.messages) == request.body
 
 
@@ -174,11 +178,14 @@ def test_which_tool_has_to_be_called(choice: Any, called: str | None) -> None:
         ({"conversation": "conv_1"}, [KeptState("conversation", "conversation", "conv_1")]),
         ({"conversation": {"id": "conv_1"}}, [KeptState("conversation", "conversation", "conv_1")]),
         ({"prompt": {"id": "pmpt_1"}, "input": None}, [KeptState("prompt", "prompt", "pmpt_1")]),
-        ({"tools": [part("file_search", vector_store_ids=["vs_1"])]}, [KeptState("tools", "vector_store", "vs_1")]),
-        ({"tools": [part("code_interpreter", container="cntr_1")]}, [KeptState("tools", "container", "cntr_1")]),
+        ({"tools": [part("file_search", vector_store_ids=["vs_1"])]}, [KeptState("tools[0]", "vector_store", "vs_1")]),
+        (
+            {"tools": [part("code_interpreter", container="cntr_1")]},
+            [KeptState("tools[0].container", "container", "cntr_1")],
+        ),
         (
             {"tools": [part("code_interpreter", container=part("auto", file_ids=["file_1"]))]},
-            [KeptState("tools", "file", "file_1")],
+            [KeptState("tools[0]", "file", "file_1")],
         ),
     ],
 )
