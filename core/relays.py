@@ -72,7 +72,7 @@ class RelayCorridor(Corridor):
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
                 seconds = policy.route.deadline_seconds
-                weight = estimated_tokens(asked.messages) + (holder.tokens if holder else 0)
+                weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 permit = self._limits.admitted(snapshot.quotas(principal), weight, seconds)
                 messages = self._screened(asked.messages, record)
                 record.pays_from(

@@ -7,14 +7,14 @@ for which tenant each thing was made, and with which of the provider's keys; wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, text
 
 from core.clock import Clock, micros
-from core.dialects import DialectName, KeptState
+from core.dialects import BILLED_AGAIN, DialectName, KeptState
 from core.errors import Invalid, NotFound
 from core.store import AT_ONCE, Disconnected, Store
 
@@ -57,8 +57,8 @@ class Holder:
     """Whose answer it belongs to."""
     key_digest: str
     """The key that it was made with, as the provider's keyring knows it."""
-    tokens: int = 0
-    """How many tokens who goes on from it is billed for again."""
+    tokens: int | None = None
+    """How many tokens who goes on from it is billed for again at most; ``None`` where that is not known."""
     door: str = ""
     where: str = ""
     """The member of the request that names it."""
@@ -93,28 +93,25 @@ class StoredObjects:
             raise Invalid(f"A request names at most {MOST_NAMED} things that a vendor stores; this has {len(named)}.")
         known = {row[0]: row[1:] for row in self._rows(tenant_id, list({one.digest for one in named}))}
         found: Holder | None = None
+        tokens: int | None = 0
         for one in named:
             row = known.get(one.digest)
             if row is None:
                 if one.kind == "sealed":
                     continue
                 raise NotFound(one.not_found, param=one.where, kind=one.kind)
-            door, provider, model, key_digest, tokens = row
+            door, provider, model, key_digest, told = row
+            if one.kind in BILLED_AGAIN:
+                tokens = tokens + told if told and tokens is not None else None
             if found is None:
-                found = Holder(
-                    provider=provider, model=model, key_digest=key_digest, tokens=tokens, door=door, where=one.where
-                )
+                found = Holder(provider=provider, model=model, key_digest=key_digest, door=door, where=one.where)
             elif (found.provider, found.key_digest) != (provider, key_digest):
                 raise Invalid(
                     f"What '{found.where}' and '{one.where}' name is stored in different accounts, so that no call can "
                     "use both. Send the one that is not needed as what it holds.",
                     param=one.where,
                 )
-            elif tokens > found.tokens and one.kind in ("response", "thread"):
-                found = Holder(
-                    provider=provider, model=model, key_digest=key_digest, tokens=tokens, door=door, where=one.where
-                )
-        return found
+        return replace(found, tokens=tokens) if found else None
 
     def _rows(self, tenant_id: str, digests: Sequence[str]) -> Iterator[Any]:
         asked: dict[str, Any] = {"tenant_id": tenant_id, "now": micros(self._clock.now())}
@@ -146,7 +143,7 @@ class StoredObjects:
             some = all_of_them[begins : begins + AT_ONCE]
             row = dict(common)
             for n, (digest, one) in enumerate(some):
-                tokens = holder.tokens if one.kind in ("response", "thread") else 0
+                tokens = (holder.tokens or 0) if one.kind in BILLED_AGAIN else 0
                 row |= {f"digest{n}": digest, f"kind{n}": one.kind, f"tokens{n}": tokens}
             count = len(some)
             sql = self._keep_sql[count - 1] if count <= _USUALLY else self._store.prepare(_keeping(count))

@@ -17,13 +17,14 @@ from core.dialects._request import (
     ErrorResponse,
     RelayRequest,
 )
-from core.dialects._stored import KeptState, StoredByAnswer
+from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._vendor_response import VendorResponse
 from core.dialects.anthropic_messages import Messages
 from core.dialects.chat import Chat
 from core.dialects.responses import Responses
 
 __all__ = [
+    "BILLED_AGAIN",
     "DIALECTS",
     "AnswerFormat",
     "AnswerObject",

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
-from core.dialects._stored import KeptState, StoredByAnswer
+from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
 from core.errors import Invalid
 from core.messages import Message, leaves, media_of, text_bytes
@@ -127,9 +127,17 @@ class RelayRequest:
 
     @property
     def adds_tokens(self) -> int:
-        """How many tokens of input the vendor may add by itself: what its tools read, or what it keeps."""
-        if any(one.kind != "file" for one in self.state):
+        """How many tokens of input the vendor may add by itself: what its tools read, or what it keeps.
+
+        Of what it keeps that is as much as there can be, until it is known what that is.
+        """
+        if any(one.kind in BILLED_AGAIN for one in self.state):
             return WHOLE_CONTEXT
+        return self.added_by_tools
+
+    @property
+    def added_by_tools(self) -> int:
+        """How many tokens of input tools may read that the vendor runs."""
         return READ_BY_TOOLS if runs_tools(self.source.values) else 0
 
     def patched(

@@ -23,6 +23,8 @@ StoredKind = Literal[
     "sealed",
 ]
 """Kinds of what is stored. What is *sealed* the caller has himself, but only the account that made it can read it."""
+BILLED_AGAIN: frozenset[StoredKind] = frozenset({"response", "item", "thread", "conversation", "prompt", "audio"})
+"""What the vendor reads again, as input, for whoever names it."""
 _MEMBERS: Mapping[str, StoredKind] = {
     "file_id": "file",
     "file_ids": "file",

@@ -366,8 +366,11 @@ class Exchange(Protocol):
 class Bindable(Exchange, Protocol):
     """An exchange in the caller's own words, which may name what the vendor stores."""
 
-    def bind(self, key_digest: str, tokens: int) -> None:
-        """Ask with the key of this digest only, which has what the request names: *tokens* that are billed with it."""
+    def bind(self, key_digest: str, tokens: int | None) -> None:
+        """Ask with the key of this digest only, which has what the request names.
+
+        *tokens* of it are billed again at most; ``None``: as many as the model's context takes.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx2
 import orjson
 
-from core.dialects import DialectName, Frame, RelayRequest, VendorResponse
+from core.dialects import DialectName, Frame, Frames, RelayRequest, VendorResponse
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError
@@ -81,10 +81,12 @@ class Relay:
     def allow(self, max_tokens: int) -> None:
         """Change nothing: how long an answer may be is the caller's."""
 
-    def bind(self, key_digest: str, tokens: int) -> None:
-        """Ask with the key of this digest only, which has what the request names: *tokens* that are billed with it."""
+    def bind(self, key_digest: str, tokens: int | None) -> None:
+        """Ask with the key of this digest only, which has what the request names; *tokens* of it are billed again."""
         self._held_by = key_digest
-        self.media_tokens += tokens
+        if tokens is not None:
+            added = tokens + self._request.added_by_tools
+            self.possible_billing = replace(self.possible_billing, adds_tokens=added)
 
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Call once; of a stream *on_piece* is given the head, then the frames, as tuples."""
