@@ -15,9 +15,11 @@ from core.field_problems import FieldProblem, field_errors
 from core.response_models import TOO_LARGE, ResponseModel, response_model
 from core.tables import Outcome
 from core.validation import Effort
+from core.workers import Unjudged, validated
 
 _DATA = ("enum", "const", "default", "examples")
 """Keywords whose values are no schemas."""
+_TOO_LONG = "To check the answer against its schema takes too long."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,12 @@ def _check(answer_format: AnswerFormat | None, said: AnswerObject, effort: Effor
     text = said.text.strip() or ("{}" if said.name is not None else "")
     try:
         _validate(model, text, effort)
+    except Unjudged:
+        return AnswerCheck(Outcome.UNCHECKED, reason=_TOO_LONG)
     except ValidationError as error:
         problems = [_bare(one, model) for one in field_errors(error)]
         if any(one.message == TOO_LARGE[2] for one in problems):
-            return AnswerCheck(Outcome.UNCHECKED, reason="To check the answer against its schema takes too long.")
+            return AnswerCheck(Outcome.UNCHECKED, reason=_TOO_LONG)
         return AnswerCheck(Outcome.INVALID, problems)
     return AnswerCheck(Outcome.VALID_FIRST_TRY)
 
@@ -95,7 +99,7 @@ def _validate(model: type[ResponseModel], text: str, effort: Effort) -> None:
     """Go on only if *text* is valid. What is wrapped is the root that our own asking could not send as it is."""
     if model.form.is_wrapped and _is_json(text):
         text = f'{{"value":{text}}}'
-    model.model_validate_json(text, context=effort)
+    validated(model, text, effort)
 
 
 def _is_json(text: str) -> bool:

@@ -55,6 +55,12 @@ def field_errors(error: ValidationError) -> list[FieldProblem]:
     ]
 
 
+def field_places(error: ValidationError) -> list[Problem]:
+    """Return place, name and message of each problem of a validation error of ours."""
+    told = error.errors(include_url=False, include_context=False, include_input=False)
+    return [(one["loc"], one["type"], one["msg"]) for one in told]
+
+
 _TYPES = {
     "string": ("string_type", "a valid string"),
     "integer": ("int_type", "a valid integer"),

@@ -49,6 +49,7 @@ from core.requests import (
 )
 from core.routes import adjusted
 from core.schemas import ResolvedSchema
+from core.workers import Workers
 
 _TYPICAL_TOKENS = 1000
 """Input by which the prices of a route's candidates are compared."""
@@ -70,8 +71,12 @@ class Corridor:
         recorder: Recorder,
         clock: Clock,
         lengths: AnswerLengths | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        """Join the parts; *lengths* is what is known of the lengths of answers already, at first nothing."""
+        """Join the parts; *lengths* is what is known of the lengths of answers already, at first nothing.
+
+        Without *workers* all answers are read in this process.
+        """
         self._policies = policies
         self._limits = limits
         self._guardrails = guardrails
@@ -82,6 +87,7 @@ class Corridor:
         self._recorder = recorder
         self._clock = clock
         self._lengths = lengths or AnswerLengths()
+        self._workers = workers
 
     def generate(
         self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
@@ -217,6 +223,7 @@ class Corridor:
             ends=record.began + route.deadline_seconds,
             unpayable=policy.unpayable(record.started_at),
             is_thinned=request.partials == "whole",
+            workers=self._workers,
         )
 
     def _partials(self, walk: Walk, policy: Policy, kind: PartialKind) -> Generator[Partial, None, Reply]:

@@ -100,6 +100,7 @@ class RelayCorridor(Corridor):
                     cancellation=cancellation,
                     ends=record.began + route.deadline_seconds,
                     unpayable=policy.unpayable(record.started_at),
+                    workers=self._workers,
                 )
                 stored = asked.dialect.stored_by(asked)
                 reply = yield from self._passed(walk, stored, tenant_id, asked)

@@ -73,6 +73,11 @@ class ResponseModel(BaseModel):
         """The plain JSON value, not to be changed; ``model_dump`` gives a copy."""
         return (self.__pydantic_private__ or {})["_value"]
 
+    @property
+    def text(self) -> bytes:
+        """The value as compact JSON."""
+        return self._text
+
     @classmethod
     def model_json_schema(cls, *_args: Any, **_options: Any) -> dict[str, Any]:
         """Return a fresh copy of the wire form, whatever the options: the schema is the author's, not generated."""
@@ -92,7 +97,7 @@ class ResponseModel(BaseModel):
         try:
             value = from_json(text, allow_inf_nan=False)
         except ValueError as error:
-            raise cls._failure([((), "json_invalid", f"Invalid JSON: {error}")]) from None
+            raise cls.failure([((), "json_invalid", f"Invalid JSON: {error}")]) from None
         return cls._read(value, Extent.of_text(text), context if isinstance(context, Effort) else Effort())
 
     @classmethod
@@ -108,7 +113,15 @@ class ResponseModel(BaseModel):
 
     @classmethod
     def _read(cls, obj: Any, extent: Extent, effort: Effort) -> Self:
-        value, text = cls._checked(obj, extent, effort)
+        return cls._of(*cls._checked(obj, extent, effort))
+
+    @classmethod
+    def of_text(cls, text: bytes) -> Self:
+        """Return the instance whose :attr:`text` is *text*: it is known to be valid."""
+        return cls._of(from_json(text), text)
+
+    @classmethod
+    def _of(cls, value: Any, text: bytes) -> Self:
         self = cls.__new__(cls)
         # As pydantic's own validator fills an instance; to run it would only look for fields that are not there.
         fill = object.__setattr__
@@ -149,19 +162,19 @@ class ResponseModel(BaseModel):
         try:
             is_valid = cls.form.validator.is_valid(answer, extent, effort)
         except ValueError:
-            raise cls._failure([_NO_JSON]) from None
+            raise cls.failure([_NO_JSON]) from None
         except EffortSpent:
-            raise cls._failure([TOO_LARGE]) from None
+            raise cls.failure([TOO_LARGE]) from None
         if not is_valid:
-            raise cls._failure(problems(cls.form.validator.violations(answer, effort), cls.form.wire))
+            raise cls.failure(problems(cls.form.validator.violations(answer, effort), cls.form.wire))
         value = answer["value"] if cls.form.is_wrapped else answer
         text = _text_of(value)
         if text is None:
-            raise cls._failure(list(islice(unkept(answer, ()), MOST_PROBLEMS)) or [_NO_JSON])
+            raise cls.failure(list(islice(unkept(answer, ()), MOST_PROBLEMS)) or [_NO_JSON])
         return value, text
 
     @classmethod
-    def _failure(cls, found: Sequence[Problem]) -> ValidationError:
+    def failure(cls, found: Sequence[Problem]) -> ValidationError:
         """Return what pydantic would raise. Names that the schema does not know are shown if they look like names."""
 
         def shown(step: int | str) -> int | str:

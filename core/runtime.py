@@ -42,6 +42,7 @@ from core.store import Store
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
 from core.tenants import Tenants
+from core.workers import Workers
 
 if TYPE_CHECKING:
     from core.attempts import RouteTerms
@@ -127,6 +128,8 @@ class Runtime:
     providers: _Providers
     loop: Loop
     chores: Chores
+    workers: Workers
+    """Processes that read what is heavy to read."""
     stopping: threading.Event
 
     @cached_property
@@ -180,6 +183,7 @@ class Runtime:
         for provider in self.providers.made:
             self.loop.run(provider.close())
         self.loop.close()
+        self.workers.close()
         self.backlog.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.recovery.leave()
@@ -247,7 +251,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     loop = Loop()
     stopping = threading.Event()
     drills = Drills(store, clock)
-    answers, stored = Answers(store, clock, claims), StoredObjects(store, clock)
+    answers, stored, workers = Answers(store, clock, claims), StoredObjects(store, clock), Workers()
     return Runtime(
         settings=settings,
         clock=clock,
@@ -295,6 +299,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             loop=loop,
             recorder=Recorder(store=store, clock=clock, budgets=budgets, metrics=metrics, backlog=backlog),
             clock=clock,
+            workers=workers,
         ),
         demo=Demo(settings, store, clock),
         local_model=local_model,
@@ -319,6 +324,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             metrics=metrics,
             stopping=stopping,
         ),
+        workers=workers,
         stopping=stopping,
     )
 

@@ -138,6 +138,7 @@ class Rig:
             guardrails=guardrails or Guardrails(),
             answers=answers or runtime.answers,
             providers=providers or runtime.providers,
+            workers=runtime.workers,
             breakers=breakers or Breakers(self.clock),
             loop=runtime.loop,
             clock=self.clock,

@@ -26,6 +26,7 @@ NOBODYS: Mapping[str, str] = {
     "local_model": "a model on this machine",
     "providers": "the SDKs",
     "loop": "the thread of provider calls",
+    "workers": "processes that read texts which they are handed",
     "stopping": "an event",
 }
 """Rooms that know nothing of tenants, or only what they are handed."""

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from core.attempts._expectation import asked_of
 from core.attempts._terms import Candidate
+from core.object_texts import is_finished
 from core.providers import Answer, Ask, Exchange, Framed, Provider, ProviderError, Unjudged
-from core.providers.reading.objects import is_finished
 from core.response_models import FieldProblem, field_errors
 from core.schema_forms import SchemaForm
 from core.tables import Outcome

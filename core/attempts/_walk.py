@@ -37,7 +37,7 @@ from core.providers import (
 )
 from core.providers.loop import Cancellation, Loop
 from core.tables import AttemptKind, Outcome
-from core.validation import Effort
+from core.validation import Effort, OtherProcesses
 
 _UNJUDGED = (
     "The answer came in time, but the deadline passed before it was found whether it satisfies the schema. "
@@ -66,11 +66,13 @@ class Walk:
         ends: float,
         unpayable: Mapping[str, str] = _NOBODY,
         is_thinned: bool = True,
+        workers: OtherProcesses | None = None,
     ) -> None:
         """Make ready to ask what *inquiry* asks of the route's candidates, until *ends* on the clock's monotonic time.
 
         *unpayable* are those that may not be asked, by name, since they have no price; each with the reason.
-        *is_thinned* says whether what a stream has shown is read again each time that it goes on.
+        *is_thinned* says whether what a stream has shown is read again each time that it goes on. *workers* read what
+        is heavy to read.
         """
         self._route = route
         self._inquiry = inquiry
@@ -96,6 +98,7 @@ class Walk:
         self._unreadable: list[str] = []
         """Why candidates cannot read what the messages hold."""
         self._is_thinned = is_thinned
+        self._workers = workers
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
 
@@ -312,7 +315,7 @@ class Walk:
 
     def _effort(self) -> Effort:
         """Return what may be spent on reading one answer, until the deadline."""
-        return Effort(is_late=lambda: self._clock.monotonic() >= self._ends)
+        return Effort(is_late=lambda: self._clock.monotonic() >= self._ends, workers=self._workers)
 
     def lost(self, call: ProviderCall, gone: Abandoned) -> None:
         """Write down a call whose answer nobody waits for."""

@@ -23,6 +23,7 @@ from core.servers import Dialect
 from core.settings import Settings
 from core.tables import Outcome
 from core.validation import Effort
+from core.workers import Unjudged as Unjudged  # a read of an answer raises it
 
 PARAMETERS: Mapping[str, tuple[str, ...] | tuple[float, float] | None] = MappingProxyType(
     {
@@ -115,10 +116,6 @@ class Answer:
 
 class Unreadable(Exception):
     """A provider's wire cannot carry what the messages hold: no conversation begins. The message says what, and why."""
-
-
-class Unjudged(Exception):
-    """An answer came, and whether it holds a valid object was not found out before the deadline."""
 
 
 class ProviderError(Exception):

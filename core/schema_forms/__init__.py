@@ -9,6 +9,7 @@ take is left out, and stays Proctor's to check. Nothing here does I/O, knows an 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.schema_forms import anthropic, local, openai
@@ -29,5 +30,5 @@ def form_for(schema: Mapping[str, Any], vendor: str, mode: str) -> SchemaForm:
     known is sent all of it. The same schema gives the same form; it is for the caller to keep.
     """
     if vendor in _FORMS:
-        return _FORMS[vendor](schema, mode)
+        return replace(_FORMS[vendor](schema, mode), named_vendor=vendor)
     return openai.shown(schema, mode, vendor="The server")

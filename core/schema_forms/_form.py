@@ -32,6 +32,8 @@ class SchemaForm:
     """The mode that was asked for."""
     mode: str
     """The mode that is taken."""
+    named_vendor: str = ""
+    """Whose form it is, as ``form_for`` is told; so it can be worked out again elsewhere. Empty where nobody said."""
     body: Mapping[str, Any]
     """The schema as it is sent. Not to be changed."""
     is_enforced: bool = False

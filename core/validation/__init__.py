@@ -9,7 +9,7 @@ wrong is found by a walk of our own, which looks only where somebody asks.
 from __future__ import annotations
 
 from core.validation._cost import MOST_VISITS, Extent, PlaceCost
-from core.validation._effort import Effort, EffortSpent
+from core.validation._effort import Effort, EffortSpent, OtherProcesses
 from core.validation._patterns import TOO_SLOW, is_pattern, size_of, watched
 from core.validation._pointers import resolve, steps_of
 from core.validation._validator import Validator
@@ -34,6 +34,7 @@ __all__ = [
     "Extent",
     "Loc",
     "Missing",
+    "OtherProcesses",
     "PlaceCost",
     "Several",
     "Unexpected",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from time import thread_time
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 _Part = TypeVar("_Part")
 
@@ -19,6 +19,14 @@ class EffortSpent(Exception):
     """No more may be spent."""
 
 
+class OtherProcesses(Protocol):
+    """Where what is heavy to read is read, so that nobody here waits for it."""
+
+    def read(self, model: Any, order: Any, effort: Effort, /) -> Any:
+        """Return what is found in the texts of *order*; ``None`` where that is to be found out here."""
+        ...
+
+
 class Effort:
     """Seconds of this thread's own processor time: how long others keep it waiting changes no answer's fate.
 
@@ -31,21 +39,40 @@ class Effort:
         spent: Callable[[], float] = thread_time,
         *,
         is_late: Callable[[], bool] = lambda: False,
+        workers: OtherProcesses | None = None,
     ) -> None:
-        """Begin to spend; *is_late* says whether the deadline has passed."""
+        """Begin to spend; *is_late* says whether the deadline has passed, *workers* read what is heavy."""
         self._spent = spent
         self._end = spent() + seconds
-        self._is_late = is_late
+        self.is_late = is_late
+        self.workers = workers
         self.was_late = False
         """Whether the deadline ended it before all was done that was asked for."""
+        self.was_spent = False
+        """Whether somebody was told that nothing is left, though there was time."""
 
     @property
     def is_spent(self) -> bool:
         """Whether nothing is left; who asks does no more then."""
-        if self._is_late():
+        if self.is_late():
             self.was_late = True
             return True
-        return self._spent() > self._end
+        is_over = self._spent() > self._end
+        self.was_spent |= is_over
+        return is_over
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left."""
+        return max(0.0, self._end - self._spent())
+
+    def charge(self, seconds: float) -> None:
+        """Count what was spent elsewhere."""
+        self._end -= seconds
+
+    def brief(self, seconds: float) -> Effort:
+        """Return an effort of at most *seconds*, which are a part of this one."""
+        return Effort(min(seconds, self.left), self._spent, is_late=self.is_late)
 
     def check(self) -> None:
         """Raise ``EffortSpent`` where nothing is left."""

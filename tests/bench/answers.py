@@ -1,7 +1,8 @@
 """What the worst answers cost to be read: of a megabyte each, to schemas of every kind that multiplies.
 
 The claim is less than a second of CPU and less than 200 MB for each. What the other callers of the process notice is
-measured beside those that take longest, each read again and again by a thread of its own.
+measured beside those that take longest, each read again and again by a thread of its own: in this process, and as a
+running Proctor has it read, by a worker.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pydantic
 
 from core.errors import Invalid
 from core.response_models import ResponseModel, field_errors, response_model
+from core.validation import Effort
+from core.workers import Unjudged, Workers, first_valid
 from tests.bench.generation import governed
 from tests.bench.measure import ROOT, table
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
@@ -46,8 +49,9 @@ def run(wire_url: str, folder: Path) -> None:
 
 
 def _others(wire_url: str, folder: Path, worst: Sequence[str]) -> None:
-    """Print how long an ordinary call takes alone, and beside each of the *worst* answers."""
-    with governed(wire_url, folder / "beside.db") as generate:
+    """Print how long an ordinary call takes alone, and beside each of the *worst* answers, read here or by a worker."""
+    workers = Workers()
+    with governed(wire_url, folder / "beside.db") as generate, closing(workers):
         alone = _latencies(generate)
         rows: list[tuple[str, ...]] = [
             ("an ordinary call, ms", "calls", "half", "99 of 100", "x alone: half", "99 of 100"),
@@ -55,13 +59,14 @@ def _others(wire_url: str, folder: Path, worst: Sequence[str]) -> None:
         ]
         for kind in (each for each in (*KINDS, *random_kinds(BY_CHANCE)) if each.name in worst):
             model, text = response_model(kind.schema, "bench"), kind.answer(BYTES)
-            over = threading.Event()
-            reading = threading.Thread(target=_read_until, args=(over, model, text))
-            reading.start()
-            beside = _latencies(generate)
-            over.set()
-            reading.join()
-            rows.append(_row(f"beside {kind.name}", beside, alone))
+            for where, readers in (("here", None), ("by a worker", workers)):
+                over = threading.Event()
+                reading = threading.Thread(target=_read_until, args=(over, model, text, readers))
+                reading.start()
+                beside = _latencies(generate)
+                over.set()
+                reading.join()
+                rows.append(_row(f"beside {kind.name}, read {where}", beside, alone))
     table("Other callers while a worst answer is read without a pause", rows)
 
 
@@ -83,10 +88,10 @@ def _latencies(generate: Callable[[str], object]) -> list[float]:
     return sorted(took)
 
 
-def _read_until(over: threading.Event, model: type[ResponseModel], text: str) -> None:
+def _read_until(over: threading.Event, model: type[ResponseModel], text: str, workers: Workers | None) -> None:
     while not over.is_set():
-        with suppress(pydantic.ValidationError):
-            model.model_validate_json(text)
+        with suppress(pydantic.ValidationError, Unjudged):
+            first_valid(model, (text,), Effort(workers=workers))
 
 
 def _measure_each() -> None:

@@ -149,6 +149,7 @@ def test_others_go_on_beside_the_worst_answer(
     assert {one.generation.outcome for one in others} == {Outcome.VALID_FIRST_TRY}
     assert all(one.generation.value == {"e": {"value": 7}} for one in others)
     assert heard.generation.outcome is Outcome.VALID_AFTER_REASK
+    assert proctor.runtime.workers.pids  # that is who reads it
     problems = proctor.written(heard.generation.id).field_errors
     assert {problem.type for problem in problems} <= {"float_type", "value_error"}  # a busy machine may not find it
     assert problems

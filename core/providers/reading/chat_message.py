@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import orjson
 
+from core.object_texts import is_object
 from core.providers.reading.growth import Contents, GrowingText, Grown, called_first, of_blocks
-from core.providers.reading.objects import is_object
 from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
 CUT = ("length", "max_tokens", "max_output_tokens")

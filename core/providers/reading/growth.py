@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.providers.reading.objects import is_object, json_texts
+from core.object_texts import is_object, json_texts
 from core.providers.reading.parts import text
 
 

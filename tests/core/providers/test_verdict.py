@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.field_problems import field_errors
+from core.object_texts import MOST_TEXTS, is_finished, json_texts
 from core.providers import Answer, Unjudged
-from core.providers.reading.objects import MOST_TEXTS, is_finished, json_texts
 from core.providers.reading.verdict import read_as
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import form_for

@@ -1,0 +1,12 @@
+"""Answers that are heavy to read are read by processes beside this one, so that no other caller waits for that.
+
+Whoever validates holds Python's lock, the library in one piece and our own walk by turns. An ordinary answer is
+read in less than a millisecond where it came; what is known to be heavy, or turns out to be, goes to a worker.
+"""
+
+from __future__ import annotations
+
+from core.workers._first_valid import Unjudged, first_valid, validated
+from core.workers._pool import Workers
+
+__all__ = ["Unjudged", "Workers", "first_valid", "validated"]

@@ -1,0 +1,58 @@
+"""What goes to a worker and what comes back: JSON in front, then the bytes of the texts that it speaks of."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+_LENGTHS = struct.Struct(">II")
+HEAD_BYTES = _LENGTHS.size
+LATE = _LENGTHS.pack(0, 0)
+"""What a worker is sent while it reads, once the deadline has passed: there is nothing in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Texts to be read."""
+
+    texts: tuple[str, ...]
+    form: tuple[str, str] | None = None
+    """Vendor and mode whose form leads the answer back; ``None`` where nothing is to be led back."""
+    is_bare: bool = False
+    """Whether the only text is the object, and none is to be looked for in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReply:
+    """What a worker found."""
+
+    found: Literal["valid", "invalid", "unjudged", "unknown", "failed"]
+    """``unknown`` says that it has to be sent the schema, ``failed`` that a fault of ours was met."""
+    seconds: float = 0.0
+    """Processor time that it took."""
+    text: bytes = b""
+    """The valid object as JSON."""
+    problems: list[Any] = field(default_factory=list[Any])
+    """Place, kind and message of each."""
+
+
+def packed(head: dict[str, Any], body: bytes = b"") -> bytes:
+    """Return a frame of *head* and *body*."""
+    text = orjson.dumps(head)
+    return _LENGTHS.pack(len(text), len(body)) + text + body
+
+
+def lengths(head: bytes) -> tuple[int, int]:
+    """Return how long head and body of a frame are, which begins with *head*."""
+    one, other = _LENGTHS.unpack(head[:HEAD_BYTES])
+    return one, other
+
+
+def unpacked(frame: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return head and body of a whole *frame*."""
+    length, _ = lengths(frame)
+    end = HEAD_BYTES + length
+    return orjson.loads(frame[HEAD_BYTES:end]), frame[end:]
