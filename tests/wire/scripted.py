@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import orjson
 
+_LONGEST_GATE_SECONDS = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
@@ -27,6 +29,10 @@ class Scripted:
     """Before each piece, on the whole: pauses that are too short to be kept are saved up."""
     is_broken_off: bool = False
     """Whether the connection is closed before the end of the body is told."""
+    is_silent: bool = False
+    """Whether nothing is said at all, until the client leaves."""
+    gate: threading.Event | None = None
+    """What the last piece waits for."""
 
     @classmethod
     def whole(cls, body: Any, status: int = 200, **headers: str) -> Scripted:
@@ -61,6 +67,8 @@ class ScriptedServer:
         self.asked: list[dict[str, Any]] = []
         self.heard: list[tuple[str, dict[str, str]]] = []
         """Path with query, and headers by their names in small letters, of each request."""
+        self.bodies: list[bytes] = []
+        """What was asked, byte for byte."""
         self._answers: list[Scripted] = []
         self.answers: Callable[[dict[str, Any]], Scripted] | None = None
         """What answers by what is asked, in the place of those that are played."""
@@ -84,6 +92,7 @@ class ScriptedServer:
         """Answer with these from now on, and forget what was asked."""
         self.asked.clear()
         self.heard.clear()
+        self.bodies.clear()
         self._answers = list(answers)
 
     def __enter__(self) -> Self:
@@ -122,12 +131,16 @@ class ScriptedServer:
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         named = {name.lower(): value.strip() for name, _, value in lines}
         self.heard.append((head.decode("latin-1").split(" ")[1], named))
-        self.asked.append(orjson.loads(await reader.readexactly(int(named["content-length"]))))
+        self.bodies.append(await reader.readexactly(int(named["content-length"])))
+        self.asked.append(orjson.loads(self.bodies[-1]))
         answer = (
             self.answers(self.asked[-1])
             if self.answers
             else self._answers[min(len(self.asked), len(self._answers)) - 1]
         )
+        if answer.is_silent:
+            await reader.read()
+            return False
         told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
         head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]
         writer.write(("\r\n".join(head_lines) + "\r\n\r\n").encode())
@@ -136,6 +149,8 @@ class ScriptedServer:
             ahead = began + count * answer.pause_seconds - asyncio.get_running_loop().time()
             if ahead > 0.002:
                 await asyncio.sleep(ahead)
+            if answer.gate is not None and count == len(answer.pieces) - 1:
+                await asyncio.to_thread(answer.gate.wait, _LONGEST_GATE_SECONDS)
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await writer.drain()
             await asyncio.sleep(0)
