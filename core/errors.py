@@ -170,7 +170,10 @@ class NotRepeatable(Repeated):
 
 
 class Exhausted(ProctorError):
-    """Every candidate was tried and none gave a valid object; the outcome tells how the last one ended."""
+    """Every candidate was tried and none gave a valid object; the outcome tells how the last one ended.
+
+    ``retry_after_seconds`` is there where the last one's provider has no key that may be used before.
+    """
 
     code = "exhausted"
 

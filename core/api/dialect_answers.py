@@ -14,7 +14,7 @@ from core.api.in_flight import Ending
 from core.api.problem import Problem
 from core.api.response_headers import REQUEST, told_of
 from core.dialects import Dialect
-from core.errors import ProctorError
+from core.errors import Exhausted, ProctorError
 from core.record import Generation
 
 _WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held", "idempotency_key_in_use")
@@ -50,7 +50,7 @@ def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, requ
         refusal.detail,
         param=param if isinstance(param, str) else None,
         request_id=request_id,
-        retry=refusal.code in _WORTHWHILE,
+        retry=refusal.code in _WORTHWHILE or (refusal.code == Exhausted.code and wait is not None),
         wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
     )
     kept = {name: refusal.headers[name] for name in _KEPT if name in refusal.headers}

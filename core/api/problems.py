@@ -168,6 +168,8 @@ def tell(refusal: Problem) -> None:
 def _status(error: ProctorError) -> tuple[int, str]:
     if isinstance(error, Exhausted) and error.facts.get("outcome") == "timeout":
         return 504, "No answer in time"
+    if isinstance(error, Exhausted) and "retry_after_seconds" in error.facts:
+        return 503, "Not available"
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 

@@ -48,6 +48,8 @@ class Calls:
         """How many calls have gone out."""
         self.last: Attempt | None = None
         """The attempt that ended last."""
+        self.rest_seconds: float | None = None
+        """For how long all keys rest of whoever was asked last; ``None`` where they do not."""
 
     def cover(self, state: CandidateState, kind: AttemptKind) -> ProviderCall:
         """Return the candidate's next call, with the money for it held. Its bytes hold every message so far.
@@ -109,12 +111,14 @@ class Calls:
         """Take in a call that was answered; *valid* is ``None`` where the answer could not be judged."""
         self._note(answer)
         self._tell_breaker(call, answer, valid=valid)
+        self.rest_seconds = None
         self._write(call, answer, outcome, code=code, detail=detail or _named(problems), problems=problems)
 
     def failed(self, call: ProviderCall, error: ProviderError) -> None:
         """Take in a call that gave no answer to read."""
         self._note(error.answer)
         self._tell_breaker(call, error)
+        self.rest_seconds = error.retry_after_seconds if error.keys_rest else None
         self._write(call, error.answer, error.outcome, error=error, code=error.code, detail=error.message)
 
     def _note(self, answer: Answer) -> None:

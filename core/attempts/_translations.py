@@ -32,7 +32,6 @@ LEFT_OUT = "x-proctor-left-out"
 """The header that names what only tunes an answer and was not said in the other dialect."""
 _OTHER = {DialectName.CHAT: DialectName.MESSAGES, DialectName.MESSAGES: DialectName.CHAT}
 _TITLES = {DialectName.CHAT: "chat completions", DialectName.RESPONSES: "responses", DialectName.MESSAGES: "messages"}
-_REQUEST_IDS = {DialectName.CHAT: "x-request-id", DialectName.MESSAGES: "request-id"}
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 """Headers that mean the same in either dialect; a vendor's own limits do not."""
 
@@ -179,7 +178,7 @@ class TranslatedExchange:
         return VendorResponse(raw.status, self._headers(raw), self._request.dialect.vendor_error(raw.status, said))
 
     def _headers(self, raw: VendorResponse) -> dict[str, str]:
-        ours, theirs = (_REQUEST_IDS[one.dialect.name] for one in (self._request, self._made.request))
+        ours, theirs = (one.dialect.request_id_header for one in (self._request, self._made.request))
         headers = {name: value for name, value in raw.headers.items() if name in _PASSED}
         if theirs in raw.headers:
             headers[ours] = raw.headers[theirs]

@@ -35,8 +35,10 @@ def exhausted(route: RouteTerms, calls: Calls, *, is_late: bool) -> Exhausted:
             outcome=Outcome.PROVIDER_ERROR,
         )
     times = "1 call" if count == 1 else f"{count} calls"
+    rest = {} if calls.rest_seconds is None else {"retry_after_seconds": calls.rest_seconds}
     return Exhausted(
         f"No valid object after {times}; the last one, to {last.provider}/{last.model}, ended as "
         f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}",
         outcome=last.outcome,
+        **rest,
     )

@@ -139,6 +139,8 @@ class ProviderError(Exception):
     """Whether ``answer`` may hold the whole object although it was cut."""
     told_all: bool = True
     """Whether usage on ``answer`` is final; if not, it may be a beginning only, and the rest is estimated."""
+    keys_rest: bool = False
+    """Whether every key of the provider's rests now; ``retry_after_seconds`` says for how long."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -94,6 +94,18 @@ _OVERLOAD_CODES = frozenset(
     {"overloaded_error", "server_error", "api_error", "internal_server_error", "server_is_overloaded"}
 )
 
+_STATUSES: Mapping[type[ProviderError], int] = {
+    Throttled: 429,
+    QuotaExhausted: 429,
+    KeyRejected: 401,
+    ModelNotFound: 404,
+    TurnedAway: 400,
+    ContextOverflow: 400,
+    Filtered: 400,
+    Failed: 500,
+}
+"""The status with which the vendors tell each kind of error; the first that fits."""
+
 
 def broken_off(name: str, body: Any, answer: Answer, *, hidden: Iterable[str] = ()) -> ProviderError:
     """Return what an error in the middle of a stream that had begun well means."""
@@ -153,6 +165,16 @@ def status_error(
         return _by_status(429, told + reason.label, answer, wait, partial(reason.quoted, hidden))
     known = _known(name, told, reason, answer, hidden)
     return known or _by_status(status, told + reason.label, answer, wait, partial(reason.quoted, hidden))
+
+
+def status_meant(error: ProviderError, body: Any) -> int:
+    """Return the status that an error has which came with status 200: the one its *body* names, or what it means."""
+    reason = reason_in(body)
+    if reason.status is not None:
+        return reason.status
+    if "overloaded_error" in reason.words:
+        return 529
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 502)
 
 
 def _known(name: str, told: str, reason: ErrorReason, answer: Answer, hidden: Iterable[str]) -> ProviderError | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.clock import Clock, SystemClock
@@ -102,10 +102,12 @@ class Keyring:
                 return min(hasty, key=lambda key: key.rests_until)
             first = min(self._keys, key=lambda key: key.rests_until)
             means = QuotaExhausted if first.reason == "out of quota" else KeyRejected
-            raise means(
+            resting = means(
                 f"All {len(self._keys)} keys of {self._provider} rest, as it turned them away; "
                 f"{first.label} is tried again in {first.rests_until - now:.0f} s. Check the keys, and their accounts."
             )
+            _rest(resting, first.rests_until - now)
+            raise resting
 
     def holding(self, digest: str) -> ProviderKey:
         """Return the key of this *digest*, for what only its account has; the only one there is stands for any.
@@ -126,14 +128,18 @@ class Keyring:
             if seconds <= 0 or key.reason == "too fast":
                 return key
             means = QuotaExhausted if key.reason == "out of quota" else KeyRejected
-            raise means(
+            resting = means(
                 f"What the request names is stored under {key.label} of {self._provider}, which rests since it was "
-                f"{key.reason}; it is tried again in {seconds:.0f} s. No other key has it.",
-                retry_after_seconds=seconds,
+                f"{key.reason}; it is tried again in {seconds:.0f} s. No other key has it."
             )
+            _rest(resting, seconds)
+            raise resting
 
     def after(self, key: ProviderKey, error: ProviderError) -> ProviderKey | None:
-        """Let *key* rest if *error* is about it; return another to send the same with, if one is well."""
+        """Let *key* rest if *error* is about it; return another to send the same with, if one is well.
+
+        If none is, *error* says for how long, but for one that was only too fast, which says it by itself.
+        """
         if len(self._keys) == 1 or (reason := _reason(error)) is None:
             return None
         with self._lock:
@@ -144,6 +150,8 @@ class Keyring:
             seconds = min(error.retry_after_seconds or usual, LONGEST_REST_SECONDS)
             key.reason, key.rests_until = reason, now + seconds
             following = self._well(now)
+            if following is None and reason != "too fast":
+                _rest(error, min(one.rests_until for one in self._keys) - now)
         log().warning(
             "provider_key_rests", provider=self._provider, key=key.label, reason=reason, seconds=round(seconds, 1)
         )
@@ -166,6 +174,12 @@ class Keyring:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(f"provider key\n{text}".encode(errors="replace")).hexdigest()[:16]
+
+
+def _rest(error: ProviderError, seconds: float) -> None:
+    """Say by *error* that all keys rest that could be taken. It is our trouble: no caller is told a vendor's 401."""
+    error.keys_rest, error.retry_after_seconds = True, seconds
+    error.answer = replace(error.answer, raw=None)
 
 
 def _reason(error: ProviderError) -> Reason | None:

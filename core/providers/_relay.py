@@ -11,11 +11,12 @@ from typing import Any, cast
 import httpx2
 import orjson
 
+from core.clock import SystemClock
 from core.dialects import DialectName, Frame, Frames, RelayRequest, VendorResponse
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError
-from core.providers._failures import status_error
+from core.providers._failures import status_error, status_meant
 from core.providers._keys import ProviderKey
 from core.providers._media import media_tokens
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
@@ -23,9 +24,10 @@ from core.providers._wire import Told, Wire
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
-from core.providers.reading.parts import part, word
+from core.providers.reading.parts import part, parts, word
 from core.providers.reading.reasons import body_of
 from core.providers.reading.response_output import ResponseOutput, usage_told
+from core.providers.reading.waits import wait_in
 
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
 """Headers of a vendor's that a caller gets: none that sets a cookie, or names the vendor's account."""
@@ -133,17 +135,31 @@ class Relay:
     def _passed(self, response: httpx2.Response) -> dict[str, str]:
         told = response.headers.items()
         passed = {name: value for name, value in told if name in _PASSED or name.startswith(_LIMITS)}
-        wait = passed.get("retry-after", "")
-        if wait.replace(".", "", 1).isdecimal() and float(wait) > _LONGEST_WAIT_SECONDS:
+        if not response.is_success and (wait_in(response.headers, SystemClock().now()) or 0) > _LONGEST_WAIT_SECONDS:
             passed["x-should-retry"] = "false"
         if self._told.provider_request_id:
             passed[self._request.dialect.request_id_header] = self._told.provider_request_id
         return passed
 
     def _turned_away(self, response: httpx2.Response, content: bytes, told: Told) -> ProviderError:
-        raw = VendorResponse(response.status_code, self._passed(response), self._masked(content))
+        raw = self._error(response.status_code, self._passed(response), content)
         body = body_of(content)
         return status_error(self._wire.name, response, body, told.answer(raw), hidden=told.hidden)
+
+    def _error(self, status: int, headers: Mapping[str, str], content: bytes) -> VendorResponse:
+        """Return a vendor's error as the caller gets it: as it came, unless his SDK would find nothing in it."""
+        body = self._request.dialect.vendor_error(status, content)
+        headers = headers if body is content else {**headers, "content-type": "application/json"}
+        return VendorResponse(status, headers, self._masked(body))
+
+    def _failed(self, error: Any, whole: bytes, headers: Mapping[str, str], told: Told) -> ProviderError:
+        """Return what an *error* in the place of an answer means; who gets no other has it with the status it means."""
+        failed = self._wire.failed({"error": error}, told)
+        raw = self._error(
+            status_meant(failed, {"error": error}), {**headers, "content-type": "application/json"}, whole
+        )
+        failed.answer = replace(failed.answer, raw=raw)
+        return failed
 
     def _whole(self, response: httpx2.Response, content: bytes, told: Told) -> Answer:
         try:
@@ -158,7 +174,9 @@ class Relay:
         told.usage = self._usage(self._usage_in(body))
         told.finish_reason = self._finish_reason(body)
         if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
-            raise self._wire.failed(body, told)
+            raise self._failed(body["error"], content, self._passed(response), told)
+        if self._request.dialect.name is DialectName.CHAT and (error := _error_of_all(body)) is not None:
+            raise self._failed(error, orjson.dumps({"error": error}), self._passed(response), told)
         raw = replace(self._head(response), body=self._masked(content), value=body)
         return self._read(body, told, raw)
 
@@ -230,7 +248,9 @@ class Relay:
                 continue
             if frame.kind in _ERROR_KINDS:
                 error = frame.event.get("error") or part(frame.event, "response").get("error") or frame.event
-                failed = self._wire.failed({"error": error}, told)
+                whole = orjson.dumps(frame.event if "error" in frame.event else {"error": error})
+                failed = self._wire.failed({"error": error}, told) if has_begun else None
+                failed = failed or self._failed(error, whole, head.headers, told)
                 break
             self._take(growth, frame.event, told)
         if failed is not None and not has_begun:
@@ -292,3 +312,9 @@ class Relay:
                 return word(body, "status")
             case DialectName.MESSAGES:
                 return word(body, "stop_reason")
+
+
+def _error_of_all(body: Mapping[str, Any]) -> Any:
+    """Return the error of a completion whose choices all failed, as gateways tell it; ``None`` where one did not."""
+    errors = [choice.get("error") for choice in parts(body, "choices")]
+    return errors[0] if errors and all(errors) else None

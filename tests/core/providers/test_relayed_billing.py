@@ -58,7 +58,7 @@ def opened(door: DialectName, body: bytes, *, is_own: bool = True) -> tuple[Exch
     request = DIALECTS[door].read(body)
     who = ("anthropic", HAIKU) if is_messages else ("openai", GPT)
     [candidate] = relay_candidates([Candidate(provider=who[0], model=who[1], max_tokens=100)], request)
-    return RelayInquiry(request, request.messages, {}).open(provider, candidate), candidate
+    return RelayInquiry(request, request.messages, {}, at=START).open(provider, candidate), candidate
 
 
 def held(door: DialectName, body: bytes, *, is_own: bool = True) -> int:
