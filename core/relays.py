@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
-from core.attempts import RelayInquiry, Reply, Walk, format_of, held_candidates, relay_candidates
+from core.attempts import (
+    UNSEEN_TOKENS,
+    RelayInquiry,
+    Reply,
+    Walk,
+    expectation,
+    format_of,
+    held_candidates,
+    relay_candidates,
+)
 from core.dialects import KeptState, RelayRequest, StoredByAnswer
-from core.errors import Exhausted, Unavailable
+from core.errors import Exhausted, Invalid, Unavailable
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
 from core.principals import Principal
+from core.providers import Unreadable
 from core.providers.loop import Cancellation
 from core.record import Generation, Record
 from core.requests import RelayCall
@@ -123,6 +134,35 @@ class RelayCorridor(Corridor):
         if not asked.streams:
             yield head
         return made
+
+    def count_tokens(self, request: RelayCall, principal: Principal) -> int:
+        """Return about how many tokens *request* has for whichever candidate counts most of them; nobody is asked.
+
+        It is what is held for them: a token for three bytes, images and documents by the vendors' rules, and what a
+        vendor may add where there are tools. It counts as a request in the tenant's limits, and takes none of its
+        tokens; nothing is recorded, and nothing is paid.
+
+        Raises:
+            ProctorError: as :meth:`relay`, as far as can be known without asking.
+
+        """
+        asked = request.request
+        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
+        policy = snapshot.resolve_relay(principal, asked, schema="")
+        now, found = self._clock.now(), list[int]()
+        inquiry = RelayInquiry(asked, asked.messages, {}, at=now)
+        with self._limits.admitted(snapshot.quotas(principal), 1, policy.route.deadline_seconds) as permit:
+            permit.used(0)
+            for one in policy.route.candidates:
+                if one.provider not in self._providers:
+                    continue
+                with suppress(Unreadable):
+                    exchange = inquiry.open(self._providers[one.provider], one)
+                    likely = expectation(exchange, one, schema="", prices=policy.prices, lengths=self._lengths, at=now)
+                    found.append(likely.usage.input_tokens)
+        if not found:
+            raise Invalid(f"{inquiry.nobody}, so nobody can say what it is there.")
+        return max(found) + (UNSEEN_TOKENS if asked.source.values.get("tools") else 0)
 
     def _keep(
         self,

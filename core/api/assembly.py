@@ -8,12 +8,13 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from core.api import bodies, problems, spend
+from core.api import absent, bodies, problems, spend
 from core.api.middleware import Faults
 from core.api.model_doors import ModelDoors
 from core.api.native import Native
 from core.api.problems import internal_error
 from core.api.relay_doors import RelayDoors
+from core.api.token_counts import TokenCounts
 from core.runtime import Runtime
 
 _DESCRIPTION = (
@@ -47,8 +48,10 @@ def assemble(runtime: Runtime) -> FastAPI:
         *native.routes,
         *RelayDoors(runtime, native).routes,
         *ModelDoors(runtime, native).routes,
+        *TokenCounts(runtime, native).routes,
     ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
+    absent.install(api)
     api.add_middleware(Faults, answer=internal_error)
     api.openapi = lambda: _document(api)
     return api

@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from core.api import problems
@@ -73,7 +73,7 @@ def named(dialect: Dialect, headers: Mapping[str, str], request_id: str) -> dict
     return {dialect.request_id_header: request_id, **headers, REQUEST: request_id}
 
 
-def request_id_of(request: Request) -> str:
+def request_id_of(request: HTTPConnection) -> str:
     """Return our name of *request*."""
     state: Mapping[str, Any] = request.scope.get("state", {})
     return state.get("request_id", "")

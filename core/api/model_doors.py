@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -62,7 +62,7 @@ class ModelDoors:
         return answered(dialect, Ending(200, as_json(document), {}, streamed=False), request_id)
 
 
-def asking(request: Request) -> Dialect:
+def asking(request: HTTPConnection) -> Dialect:
     """Return the dialect of a request that any vendor's program may send: Anthropic's sends its version, or its key."""
     is_anthropic = "anthropic-version" in request.headers or "x-api-key" in request.headers
     return DIALECTS[DialectName.MESSAGES if is_anthropic else DialectName.CHAT]

@@ -126,7 +126,6 @@ def install(api: FastAPI) -> None:
     """Make *api* say no in this way, whatever the reason."""
     api.add_exception_handler(ProctorError, _proctor_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
-    api.add_exception_handler(HTTPException, _http_error)
 
 
 def _proctor_error(_request: Request, error: Exception) -> Response:
@@ -142,22 +141,44 @@ def _invalid_request(_request: Request, error: Exception) -> Response:
     return refusal
 
 
-def _http_error(request: Request, error: Exception) -> Response:
-    """Answer what the router found: no such path, or not with this method."""
-    failure = cast("HTTPException", error)
-    match failure.status_code:
-        case 404:
-            code, title = "not_found", "Not found"
-            detail = "There is nothing at this address. GET /v1/openapi.json says what there is."
-        case 405:
-            code, title = "method_not_allowed", "Method not allowed"
-            allowed = (failure.headers or {}).get("Allow", "another method")
-            detail = f"This address does not take {request.method}; it takes {allowed}."
-        case status:
-            code, title, detail = f"http_{status}", str(failure.detail), f"{failure.detail}."
-    refusal = Problem(status=failure.status_code, code=code, title=title, detail=detail, headers=failure.headers or {})
-    tell(refusal)
-    return refusal
+def nothing_here(served: str) -> Problem:
+    """Return the problem of an address where nothing is; *served* is a sentence of what there is."""
+    return Problem(
+        status=404,
+        code="not_found",
+        title="Not found",
+        detail=f"There is nothing at this address.{served} GET /v1/openapi.json says what there is.",
+    )
+
+
+def not_taken(method: str, allowed: str) -> Problem:
+    """Return the problem of an address that takes other methods than this one."""
+    return Problem(
+        status=405,
+        code="method_not_allowed",
+        title="Method not allowed",
+        detail=f"This address does not take {method}; it takes {allowed}.",
+        headers={"Allow": allowed},
+    )
+
+
+def no_websocket() -> Problem:
+    """Return the problem of a websocket at an address that takes requests."""
+    return Problem(
+        status=426,
+        code="upgrade_required",
+        title="No websockets",
+        detail="Websockets are not served here. Send an ordinary HTTP request; with 'stream' it is answered in events.",
+        headers={"Upgrade": "HTTP/1.1"},
+    )
+
+
+def http_problem(failure: HTTPException) -> Problem:
+    """Return the problem of anything else that the framework found."""
+    detail, code = str(failure.detail), f"http_{failure.status_code}"
+    return Problem(
+        status=failure.status_code, code=code, title=detail, detail=f"{detail}.", headers=failure.headers or {}
+    )
 
 
 def tell(refusal: Problem) -> None:

@@ -10,6 +10,8 @@ ATTEMPTS = "X-Proctor-Attempts"
 MODEL = "X-Proctor-Model"
 REQUEST = "X-Proctor-Request-Id"
 """Our own name of a request, where the dialect's header of that kind holds the vendor's."""
+ESTIMATED = "X-Proctor-Estimated"
+"""On a count of tokens that is ours: no vendor was asked."""
 _NANO = 1_000_000_000
 
 

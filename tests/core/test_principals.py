@@ -214,6 +214,9 @@ CASES: dict[str, Case] = {
         C, P.GENERATIONS_WRITE, lambda on, who, of: on.generator.expectations(request(of), who)
     ),
     "generator.relay": Case(C, P.GENERATIONS_WRITE, lambda on, who, of: list(on.generator.relay(relayed(of), who))),
+    "generator.count_tokens": Case(
+        C, P.GENERATIONS_WRITE, lambda on, who, of: on.generator.count_tokens(relayed(of), who)
+    ),
     "generator.stream": Case(C, P.GENERATIONS_WRITE, lambda on, who, of: list(on.generator.stream(request(of), who))),
 }
 READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
@@ -466,6 +469,7 @@ def test_a_command_with_ones_own_ids_is_done(own_world: World, name: str) -> Non
     changes_nothing = name in (
         "repricings.preview",
         "generator.expectations",
+        "generator.count_tokens",
         "answers.clear",
     )  # there are none to clear
     assert changes_nothing or after != before
