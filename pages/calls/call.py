@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import streamlit as st
 
@@ -13,10 +11,13 @@ from core.tenants import Permission
 from pages.calls import messages
 from pages.kit import charts, formats, layout, outcomes
 from pages.kit.frames import grid, pd
+from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit
 
+_AS_IT_CAME = ("invalid", "unchecked")
+"""Outcomes of calls that were relayed: their callers got the answer as it is."""
 DRILL = Badge("Fire drill", ":material/local_fire_department:", "red")
 
 
@@ -57,7 +58,7 @@ def _leave() -> None:
 def _head(call: Call) -> None:
     began = formats.moment(call.started_at, call.timezone, seconds=True)
     st.markdown(
-        f"{outcomes.badge(call.outcome)} **{plain(call.schema)}** "
+        f"{outcomes.badge(call.outcome)} **{plain(call.schema) or 'No schema'}** "
         f":gray[for {plain(call.tenant)} · {began} ({plain(call.timezone)}) ·] {code(call.id)}"
     )
     with st.grid(6, min_column_width=128, gap="small"):
@@ -215,15 +216,20 @@ def _payloads(call: Call) -> None:
             with st.expander("What was asked", icon=":material/chat:"):
                 messages.draw(call.asked)
         if call.value:
-            st.markdown("**Valid object**")
-            st.json(_object(call.value), expanded=2)
+            st.markdown("**Answer**" if call.outcome in _AS_IT_CAME else "**Valid object**")
+            _answer(call.value)
 
 
-def _object(text: str) -> Any:
+def _answer(text: str) -> None:
+    """Draw an answer: an object or a list as one, anything else as the text that it is."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {"text": text}
+        value = text
+    if is_object(value) or is_list(value):
+        st.json(value, expanded=2)
+    else:
+        st.code(text, language=None, wrap_lines=True)
 
 
 def _why(call: Call) -> None:

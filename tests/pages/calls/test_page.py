@@ -239,6 +239,27 @@ class TestOneCall:
         assert '"total": "7.00"' in str(payload.json[0].value)
         assert "Kept for 30 days by Acme, until Mar 13, 13:07" in payload.caption[0].value
 
+    @pytest.mark.parametrize(
+        ("outcome", "text", "shown"),
+        [
+            (Outcome.INVALID, '{"total": "seven"}', '{"total":"seven"}'),
+            (Outcome.UNCHECKED, "Bern it is.", "Bern it is."),
+            (Outcome.UNCHECKED, "7", "7"),
+        ],
+    )
+    def test_an_answer_as_it_came(
+        self, proctor: Runtime, open_page: Open, outcome: Outcome, text: str, shown: str
+    ) -> None:
+        """What was relayed is not called valid; text is drawn as text; that there is no schema is said."""
+        call = builders.generation(NOW - HOUR, id=REPAIRED, outcome=outcome, schema_name="")
+        kept = builders.payload(call, 0, [{"role": "user", "content": "Which?"}], text, NOW + DAY)
+        builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), call, builders.attempt(call), kept)
+        page = open_page("calls", call=REPAIRED)
+        assert "**No schema**" in said(page)
+        assert "**Answer**" in said(page)
+        assert "**Valid object**" not in said(page)
+        assert shown in [*(one.value.replace(" ", "") for one in page.json), *(one.value for one in page.code)]
+
     def test_what_strangers_wrote_is_not_markup(self, world: Runtime, open_page: Open) -> None:
         """A request id with markup in it is shown as it was sent."""
         page = open_page("calls", call=REPAIRED)
