@@ -39,6 +39,7 @@ from core.schemas import Schemas
 from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
+from core.stored_calls import StoredCalls
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
 from core.tenants import Tenants
@@ -122,6 +123,7 @@ class Runtime:
     idempotency: Idempotency
     answers: Answers
     stored: StoredObjects
+    stored_calls: StoredCalls
     generator: RelayCorridor
     demo: Demo
     local_model: LocalModel
@@ -288,6 +290,15 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         idempotency=Idempotency(store, clock, claims),
         answers=answers,
         stored=stored,
+        stored_calls=StoredCalls(
+            stored=stored,
+            providers=providers,
+            breakers=breakers,
+            guardrails=guardrails,
+            loop=loop,
+            clock=clock,
+            seconds=settings.attempt_timeout_seconds,
+        ),
         generator=RelayCorridor(
             stored=stored,
             policies=policies,

@@ -60,6 +60,7 @@ WITHOUT: Mapping[str, str] = {
     "answers.look_up": "the corridor's; the key of an answer holds its tenant",
     "answers.end": "the same, at its end",
     "idempotency.begin": "the front door's, behind the key: what it keeps is kept by the caller's own tenant",
+    "stored_calls.response": "the front door's, with the tenant of its key",
     "stored.holder": "the corridor's, with the tenant of its principal",
     "stored.keep": "the same, as an answer is passed on",
     "stored.forget": "the front door's, of what it has found for the key's tenant",

@@ -14,6 +14,7 @@ from core.api.model_doors import ModelDoors
 from core.api.native import Native
 from core.api.problems import internal_error
 from core.api.relay_doors import RelayDoors
+from core.api.stored_doors import StoredDoors
 from core.api.token_counts import TokenCounts
 from core.runtime import Runtime
 
@@ -49,6 +50,7 @@ def assemble(runtime: Runtime) -> FastAPI:
         *RelayDoors(runtime, native).routes,
         *ModelDoors(runtime, native).routes,
         *TokenCounts(runtime, native).routes,
+        *StoredDoors(runtime, native).routes,
     ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     absent.install(api)

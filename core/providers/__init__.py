@@ -7,7 +7,7 @@ event loop in the background, where a deadline is hard and a cancelled caller cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from core.dialects import RelayRequest
+from core.dialects import RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
 from core.schema_forms import SchemaForm
@@ -437,4 +437,19 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close its connections."""
+        ...
+
+
+class Storing(Protocol):
+    """A vendor that stores what it answered, and can be asked for it."""
+
+    def stored(
+        self, verb: str, path: str, query: Sequence[tuple[str, str]], *, key_digest: str, seconds: float
+    ) -> Coroutine[Any, Any, VendorResponse]:
+        """Ask about something that is stored, with the key that made it; to be run on the loop, within *seconds*.
+
+        Raises:
+            ProviderError: no success; ``answer.raw`` on it is what the vendor said, if it said anything.
+
+        """
         ...

@@ -37,6 +37,24 @@ _ERROR_KINDS = ("error", "response.failed")
 _MASK = b"[...]"
 
 
+def masked(content: bytes, secrets: Sequence[str]) -> bytes:
+    """Return a body without our keys, which some servers quote."""
+    for secret in secrets:
+        content = content.replace(secret.encode(), _MASK)
+    return content
+
+
+def passed_headers(response: httpx2.Response, request_id: str | None, request_id_header: str) -> dict[str, str]:
+    """Return those of a vendor's headers that a caller gets, with its name of the request."""
+    told = response.headers.items()
+    passed = {name: value for name, value in told if name in _PASSED or name.startswith(_LIMITS)}
+    if not response.is_success and (wait_in(response.headers, SystemClock().now()) or 0) > _LONGEST_WAIT_SECONDS:
+        passed["x-should-retry"] = "false"
+    if request_id:
+        passed[request_id_header] = request_id
+    return passed
+
+
 class Relay:
     """An exchange in the caller's own words."""
 
@@ -128,18 +146,10 @@ class Relay:
         return f"/v1{path}" if self._request.dialect.name is DialectName.MESSAGES else path
 
     def _masked(self, content: bytes) -> bytes:
-        for secret in self._wire.keys.secrets:
-            content = content.replace(secret.encode(), _MASK)
-        return content
+        return masked(content, self._wire.keys.secrets)
 
     def _passed(self, response: httpx2.Response) -> dict[str, str]:
-        told = response.headers.items()
-        passed = {name: value for name, value in told if name in _PASSED or name.startswith(_LIMITS)}
-        if not response.is_success and (wait_in(response.headers, SystemClock().now()) or 0) > _LONGEST_WAIT_SECONDS:
-            passed["x-should-retry"] = "false"
-        if self._told.provider_request_id:
-            passed[self._request.dialect.request_id_header] = self._told.provider_request_id
-        return passed
+        return passed_headers(response, self._told.provider_request_id, self._request.dialect.request_id_header)
 
     def _turned_away(self, response: httpx2.Response, content: bytes, told: Told) -> ProviderError:
         raw = self._error(response.status_code, self._passed(response), content)

@@ -215,6 +215,21 @@ class Wire:
         self._worded[place] = (first.url, first.headers)
         return response
 
+    async def asked(
+        self, verb: str, path: str, query: Mapping[str, Any], told: Told, key: ProviderKey
+    ) -> httpx2.Response:
+        """Return what a request without a body of ours is answered with, whatever its status; raises ProviderError."""
+        options = {"headers": await self._headers(key), "params": query}
+        try:
+            response: httpx2.Response = await getattr(self.client, verb)(path, cast_to=httpx2.Response, options=options)
+        except self._sdk.APIStatusError as error:
+            response = error.response
+        except Exception as error:  # noqa: BLE001 as above
+            known = self.in_our_words(error, told)
+            raise known from known.__cause__
+        self.note(response, told)
+        return response
+
     async def stream(
         self, path: str, content: bytes, told: Told, take: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any] | None:

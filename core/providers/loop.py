@@ -132,7 +132,7 @@ class Loop:
         return self._loop
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run *work* to its end and return what it returns. Not for provider calls, which have a deadline."""
+        """Run *work* to its end and return what it returns. Not for calls to models, which can be left."""
         return asyncio.run_coroutine_threadsafe(work, self._running()).result()
 
     def call(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
-from core.dialects import DialectName, RelayRequest
+from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Ask, Exchange, Filtered, Framed, Refused, Truncated, Unreadable
@@ -28,6 +28,7 @@ from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
 from core.providers._messages import in_chat, in_responses, messages_of, sent_by, unpaid_bytes
 from core.providers._relay import Relay
+from core.providers._stored_call import stored_call
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
 from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
@@ -130,6 +131,12 @@ class OpenAI:
 
     def _billing(self, tier: Any) -> PossibleBilling:
         return possible_billing(tier if isinstance(tier, str) else None, self._recipe, self._geo)
+
+    def stored(
+        self, verb: str, path: str, query: Sequence[tuple[str, str]], *, key_digest: str, seconds: float
+    ) -> Coroutine[Any, Any, VendorResponse]:
+        """Ask about something that is stored here under one of the keys; see :class:`core.providers.Storing`."""
+        return stored_call(self._wire, verb, path, query, key_digest=key_digest, seconds=seconds)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -246,3 +246,55 @@ def test_no_other_provider_can_go_on(house: House, url: str) -> None:
     answer = httpx2.post(f"{url}/v1/responses", json=body, headers=house.headers, timeout=30)
     assert answer.status_code == 400
     assert "stored by openai" in answer.json()["error"]["message"]
+
+
+def test_a_stored_response_is_read_and_deleted_by_its_owner(house: House, url: str) -> None:
+    """OpenAI's SDK reads it again, lists what was asked, is told that it cannot be cancelled, and deletes it."""
+    client = openai_at(house, url)
+    made = client.responses.create(**ASKED)
+    count = len(house.wire.ledger.calls())
+    again = client.responses.retrieve(made.id)
+    assert again.output_text == made.output_text
+    listed = client.responses.input_items.list(made.id, limit=5, order="asc")
+    assert [one.type for one in listed.data] == ["message"]
+    with pytest.raises(openai.BadRequestError, match="Cannot cancel"):
+        client.responses.cancel(made.id)
+    client.responses.delete(made.id)
+    for gone in (client.responses.retrieve, client.responses.delete):
+        with pytest.raises(openai.NotFoundError):
+            gone(made.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(**ASKED, previous_response_id=made.id)
+    assert len(house.wire.ledger.calls()) == count
+
+
+BELOW = [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]
+
+
+@pytest.mark.parametrize(("method", "part"), BELOW)
+def test_nobody_else_is_told_of_it(method: str, part: str, house: House, other: House, url: str) -> None:
+    """Another tenant is answered as if it were not there, and its owner still has it."""
+    made = openai_at(house, url).responses.create(**ASKED)
+    told: list[tuple[int, str]] = []
+    for name in (made.id, "resp_99999999"):
+        answer = httpx2.request(method, f"{url}/v1/responses/{name}{part}", headers=other.headers, timeout=30)
+        told.append((answer.status_code, answer.text.replace(name, "...")))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert openai_at(house, url).responses.retrieve(made.id).id == made.id
+
+
+def test_a_stored_response_does_not_come_as_a_stream(house: House, url: str) -> None:
+    """Only what runs in the background could, which is refused."""
+    made = openai_at(house, url).responses.create(**ASKED)
+    with pytest.raises(openai.BadRequestError, match="comes whole"):
+        list(openai_at(house, url).responses.retrieve(made.id, stream=True))
+    with pytest.raises(openai.BadRequestError, match="background"):
+        openai_at(house, url).responses.create(**ASKED, background=True)
+
+
+def test_a_name_that_leads_elsewhere_is_no_response(house: House, url: str) -> None:
+    """Whatever stands in the path is never a part of the vendor's address."""
+    for name in ("..%2Fmodels", "resp%3Fx", "a%2F..%2Fb", "%00", "x" * 300):
+        answer = httpx2.get(f"{url}/v1/responses/{name}", headers=house.headers, timeout=30)
+        assert answer.status_code == 404
