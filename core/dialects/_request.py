@@ -11,9 +11,11 @@ from typing import Any, Literal, Protocol
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
+from core.dialects._values import dicts
 from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
 from core.errors import Invalid
 from core.messages import Message, leaves, media_of, text_bytes
+from core.messages.masks import secrets_in
 from core.messages.parts import written
 
 STEERING = (
@@ -124,6 +126,13 @@ class RelayRequest:
         texts = text_bytes(self.messages) + sum(len(self.source.source(name).encode()) for name in self.dialect.weighed)
         escapes = self.body.count(b"\\") - self.body.count(b"\\\\") + 2 * self.body.count(b"\\u")
         return max(texts, len(self.body) - escapes - sum(len(one.data) for one in media_of(self.messages)))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What in it opens others' servers: it goes on to the vendor, and is kept and told nowhere."""
+        values = self.source.values
+        tools = [one for one in dicts(values.get("tools")) if one.get("type") not in ("function", "custom")]
+        return tuple(secrets_in([tools, values.get("mcp_servers")]))
 
     @property
     def adds_tokens(self) -> int:

@@ -110,7 +110,7 @@ class Relay:
 
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Call once; of a stream *on_piece* is given the head, then the frames, as tuples."""
-        hidden = (*self._wire.keys.secrets, *texts_of(self._messages))
+        hidden = (*self._wire.keys.secrets, *self._request.secrets, *texts_of(self._messages))
         told = self._told = Told(hidden=hidden)
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 

@@ -13,6 +13,7 @@ from core.answers import CacheHit
 from core.attempts import Attempt
 from core.errors import Exhausted, ProctorError
 from core.messages import Message, media_of, plain
+from core.messages.masks import masked
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
@@ -209,4 +210,4 @@ class RunningGeneration:
         if not self.messages or self._expires_at is None:
             return []
         answered = None if self.value is None else orjson.dumps(self.value).decode()
-        return [payload_row(self.id, 0, [plain(one) for one in self.messages], answered, self._expires_at)]
+        return [payload_row(self.id, 0, [masked(plain(one)) for one in self.messages], answered, self._expires_at)]

@@ -14,6 +14,7 @@ from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from tests.core.api.conftest import House, api_settings
 from tests.core.api.test_relays import openai_at
+from tests.grounds import rows_of
 from tests.wire.server import WireServer, key_hash
 
 ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "input": "Bern has many inhabitants. [[ok]]"}
@@ -298,3 +299,36 @@ def test_a_name_that_leads_elsewhere_is_no_response(house: House, url: str) -> N
     for name in ("..%2Fmodels", "resp%3Fx", "a%2F..%2Fb", "%00", "x" * 300):
         answer = httpx2.get(f"{url}/v1/responses/{name}", headers=house.headers, timeout=30)
         assert answer.status_code == 404
+
+
+def test_keys_for_other_servers_are_kept_nowhere(house: House, url: str) -> None:
+    """They go to the vendor as they came; no row of any table has them, prompts included."""
+    body = ASKED | {
+        "tools": [
+            {
+                "type": "mcp",
+                "server_label": "z",
+                "server_url": "https://actions.example/mcp/KEY-123456/sse",
+                "authorization": "Bearer T1-secret-word",
+                "headers": {"x-tenant": "T2-secret-word"},
+            }
+        ],
+        "input": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": "Bern. [[ok]]"},
+                    {"type": "input_file", "file_url": "https://files.example/a.pdf?sig=T4-secret-word"},
+                ],
+            },
+            {"type": "mcp_call", "id": "mcp_1", "output": "x", "authorization": "T3-secret-word"},
+        ],
+    }
+    answer = httpx2.post(f"{url}/v1/responses", json=body, headers=house.headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    [call] = house.wire.ledger.calls()
+    sent, secrets = str(call.request), ("T1-secret-word", "T2-secret-word", "T3-secret-word", "T4-secret-word")
+    assert all(one in sent for one in (*secrets, "KEY-123456"))
+    kept = str(rows_of(house.runtime.store))
+    assert "files.example" in kept
+    assert not [one for one in (*secrets, "KEY-123456") if one in kept]
