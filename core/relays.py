@@ -116,7 +116,7 @@ class RelayCorridor(Corridor):
                 stored = asked.dialect.stored_by(asked)
                 reply = yield from self._passed(walk, stored, tenant_id, asked)
                 head = record.last_answer.raw  # as the vendor gave it
-                if not asked.streams:
+                if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
                 record.succeeded(self._screened_value(reply.value, record))
@@ -131,7 +131,7 @@ class RelayCorridor(Corridor):
                 permit.end()
         made = record.generation
         assert made is not None  # noqa: S101 the record's block has ended without an error
-        if not asked.streams:
+        if head.frames is None:
             yield head
         return made
 
@@ -202,7 +202,8 @@ class RelayCorridor(Corridor):
                 piece = next(pieces)
                 if not isinstance(piece, tuple):
                     head = piece
-                    yield piece
+                    if piece.frames is not None:  # what came whole although a stream was asked for is screened whole
+                        yield piece
                     continue
                 came = cast("tuple[Any, ...]", piece)
                 self._keep(tenant_id, asked, collected, head, (frame.event for frame in came))

@@ -15,6 +15,7 @@ from core.api.problem import Problem
 from core.api.response_headers import REQUEST, told_of
 from core.dialects import Dialect
 from core.errors import Exhausted, ProctorError
+from core.limits import Limited
 from core.record import Generation
 
 _WORTHWHILE = ("overloaded", "unavailable", "rate_limited", "budget_held", "idempotency_key_in_use")
@@ -43,6 +44,7 @@ def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, requ
     """Return a refusal of ours as the dialect has one."""
     facts: Mapping[str, Any] = error.facts if error else {}
     wait = facts.get("retry_after_seconds")
+    is_in_vain = wait is None and facts.get("limit") == Limited.TOKENS.value  # it is larger than the whole limit
     param = facts.get("param")
     told = dialect.refusal(
         refusal.status_code,
@@ -50,7 +52,7 @@ def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, requ
         refusal.detail,
         param=param if isinstance(param, str) else None,
         request_id=request_id,
-        retry=refusal.code in _WORTHWHILE or (refusal.code == Exhausted.code and wait is not None),
+        retry=(refusal.code in _WORTHWHILE and not is_in_vain) or (refusal.code == Exhausted.code and wait is not None),
         wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
     )
     kept = {name: refusal.headers[name] for name in _KEPT if name in refusal.headers}
