@@ -57,7 +57,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def furnish(deployment: docs_runner.Deployment, path: Path) -> None:
+def furnish(deployment: docs_runner.Deployment, path: Path, wire: WireServer) -> None:
     """Give a page what it takes as given: a demo world to remove, a key to call with."""
     settings = Settings(database_url=deployment.environment["DATABASE_URL"])
     store = Store(settings.database_url)
@@ -67,7 +67,8 @@ def furnish(deployment: docs_runner.Deployment, path: Path) -> None:
     if path.stem == "api":
         tenants = Tenants(store, SystemClock())
         new = tenants.create_key(LOCAL_OPERATOR, tenants.create(LOCAL_OPERATOR, "Docs"))
-        deployment.environment["PROCTOR_KEY"] = new.secret
+        anthropic = {"ANTHROPIC_API_KEY": "sk-canary", "ANTHROPIC_BASE_URL": wire.anthropic_url}
+        deployment.environment |= {"PROCTOR_KEY": new.secret, **anthropic}
     store.close()
 
 
@@ -82,7 +83,7 @@ def test_commands_do_what_the_page_shows(path: Path, tmp_path: Path, programs: P
     }
     page = docs_runner.blocks(path)
     with docs_runner.deployment(tmp_path, programs, **providers) as deployment:
-        furnish(deployment, path)
+        furnish(deployment, path, wire)
         deployment.serve()
         ran = deployment.play(page)
     wrong: list[str] = []

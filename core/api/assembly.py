@@ -8,7 +8,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from core.api import absent, bodies, problems, spend
+from core.api import absent, bodies, dialect_documentation, problems, spend
 from core.api.middleware import Faults
 from core.api.model_doors import ModelDoors
 from core.api.native import Native
@@ -20,7 +20,8 @@ from core.runtime import Runtime
 
 _DESCRIPTION = (
     "Governed structured output: an object that satisfies a schema, with every provider call behind it on record. "
-    "Every error is `application/problem+json` with a stable `code`; every answer carries `X-Request-ID`."
+    "Every error is `application/problem+json` with a stable `code`, but at the doors that speak a vendor's dialect, "
+    "where it is that vendor's; every answer carries `X-Request-ID`."
 )
 _DOCUMENTED = (
     bodies.Generation,
@@ -44,6 +45,7 @@ def assemble(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     native = api.state.native = Native(runtime)
+    dialect_documentation.describe(native.router)
     api.include_router(native.router)
     api.router.routes[:0] = [
         *native.routes,
@@ -82,4 +84,4 @@ def _schemas() -> dict[str, Any]:
     template = "#/components/schemas/{model}"
     _, asked = models_json_schema([(bodies.Generate, "validation")], ref_template=template)
     _, told = models_json_schema([(model, "serialization") for model in _DOCUMENTED], ref_template=template)
-    return asked["$defs"] | told["$defs"]
+    return asked["$defs"] | told["$defs"] | dict(dialect_documentation.SCHEMAS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from core.record import Generation
 
 GENERATION = "X-Proctor-Generation-Id"
@@ -22,5 +24,10 @@ def told_of(generation: Generation) -> dict[str, str]:
         dollars, rest = divmod(generation.cost_nano_usd, _NANO)
         told[COST] = f"{dollars}.{rest:09}"
     if generation.model is not None:
-        told[MODEL] = f"{generation.provider}/{generation.model}"
+        told[MODEL] = plain(f"{generation.provider}/{generation.model}")
     return told
+
+
+def plain(text: str) -> str:
+    """Return *text*, which a caller may have written, as a header can carry it: what is no plain ASCII as in a URL."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe="/", errors="replace")

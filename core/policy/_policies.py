@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -37,6 +38,8 @@ _MOST_INLINE_BYTES = 8_000_000
 _INLINE_BREAKERS = 64
 """Schemas that come with a request share so many breakers per model: callers may send as many as they like."""
 
+_MODEL = re.compile(r"[!-~]{1,200}")
+"""What a caller may name: it is kept, and told in headers."""
 _GONE = "This tenant no longer exists."
 
 
@@ -230,6 +233,8 @@ class TenantSnapshot:
         _require(tenant, Flag.GENERATION)
         if request.streams:
             _require(tenant, Flag.STREAMING)
+        if not _MODEL.fullmatch(request.model):
+            raise _no_model(request.model)
         route, model = self._meant(request.model, request.dialect.name)
         try:
             if model:

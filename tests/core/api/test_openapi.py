@@ -23,6 +23,8 @@ from core.api import create_api
 from tests.core.api.conftest import House, api_settings, built, served
 from tests.wire.server import WireServer
 
+RELAYS = {"/chat/completions", "/responses", "/messages"}
+DOORS = RELAYS | {"/messages/count_tokens", "/models", "/models/{model}"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -32,12 +34,15 @@ def test_document(client: TestClient) -> None:
     assert document["security"] == [{"tenant_key": []}, {"tenant_key_header": []}]
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
-    assert set(document["paths"]) == {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}
-    for path in document["paths"].values():
+    ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}
+    assert set(document["paths"]) == ours | DOORS
+    for name, path in document["paths"].items():
+        kind = "application/problem+json" if name in ours else "application/json"
         for operation in path.values():
             refusals = {status: told for status, told in operation["responses"].items() if status != "200"}
             assert {"401", "403", "500", "503"} <= set(refusals)
-            assert all(list(told["content"]) == ["application/problem+json"] for told in refusals.values())
+            assert all(list(told["content"]) == [kind] for told in refusals.values())
+            assert (name in DOORS) is ("externalDocs" in operation)
     for reference in references(document):
         here: Any = document
         for step in reference.removeprefix("#/").split("/"):
@@ -91,7 +96,18 @@ def described(open_house: House) -> Iterator[Any]:
 
 @pytest.mark.parametrize(
     ("operation", "examples"),
-    [("POST /generate", 60), ("GET /generations/{generation_id}", 25), ("GET /schemas", 5), ("GET /spend", 40)],
+    [
+        ("POST /generate", 60),
+        ("GET /generations/{generation_id}", 25),
+        ("GET /schemas", 5),
+        ("GET /spend", 40),
+        ("GET /models", 25),
+        ("GET /models/{model}", 25),
+        ("POST /messages/count_tokens", 40),
+        ("POST /chat/completions", 25),
+        ("POST /responses", 25),
+        ("POST /messages", 25),
+    ],
 )
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_as_documented(operation: str, examples: int, mode: GenerationMode, described: Any, open_house: House) -> None:
