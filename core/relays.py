@@ -19,17 +19,19 @@ from core.attempts import (
     relay_candidates,
 )
 from core.dialects import KeptState, RelayRequest, StoredByAnswer
-from core.errors import Exhausted, Invalid, Unavailable
+from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
 from core.principals import Principal
 from core.providers import Unreadable
 from core.providers.loop import Cancellation
+from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
 from core.screened_frames import ScreenedFrames
 from core.stored_objects import Holder, StoredObjects
+from core.tables import Outcome
 from core.telemetry import log
 
 Passed = Any
@@ -39,10 +41,14 @@ Passed = Any
 class RelayCorridor(Corridor):
     """Answers what is asked in a frame of ours, and relays what is not."""
 
-    def __init__(self, *, stored: StoredObjects, **rooms: Any) -> None:
-        """Join the parts, as :class:`Corridor` does; *stored* knows what vendors store, and for whom."""
+    def __init__(self, *, stored: StoredObjects, reasks: Reasks, **rooms: Any) -> None:
+        """Join the parts, as :class:`Corridor` does.
+
+        *stored* knows what vendors store, and for whom; *reasks* which answers may be asked again for.
+        """
         super().__init__(**rooms)
         self._stored = stored
+        self._reasks = reasks
 
     def relay(
         self, request: RelayCall, principal: Principal, cancellation: Cancellation | None = None
@@ -62,8 +68,7 @@ class RelayCorridor(Corridor):
         tenant_id = tenant_id_of(request, principal)
         holder = self._stored.holder(tenant_id, asked.state)
         snapshot = self._policies.snapshot(tenant_id)
-        named = format_of(asked)
-        schema = (named.name or "inline") if named else ""
+        schema = _schema_named(asked)
         record = self._recorder.open(
             tenant=snapshot.tenant,
             principal=principal,
@@ -82,10 +87,10 @@ class RelayCorridor(Corridor):
             with record, cancellation.explained():
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
-                seconds = policy.route.deadline_seconds
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
-                permit = self._limits.admitted(snapshot.quotas(principal), weight, seconds)
+                permit = self._limits.admitted(snapshot.quotas(principal), weight, policy.route.deadline_seconds)
                 messages = self._screened(asked.messages, record)
+                conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,
                     must_be_covered=snapshot.tenant.refuses_unbudgeted,
@@ -100,7 +105,9 @@ class RelayCorridor(Corridor):
                     )
                 walk = Walk(
                     route,
-                    RelayInquiry(asked, messages, request.headers, at=record.started_at, holder=holder),
+                    RelayInquiry(
+                        asked, messages, request.headers, at=record.started_at, holder=holder, is_reask=is_reask
+                    ),
                     clock=self._clock,
                     providers=self._providers,
                     breakers=self._breakers,
@@ -114,11 +121,23 @@ class RelayCorridor(Corridor):
                     workers=self._workers,
                 )
                 stored = asked.dialect.stored_by(asked)
-                reply = yield from self._passed(walk, stored, tenant_id, asked)
+                reply, rest = yield from self._passed(
+                    walk, stored, tenant_id, asked, is_checked=conversation.is_checked
+                )
                 head = record.last_answer.raw  # as the vendor gave it
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
+                if reply.outcome is Outcome.INVALID:
+                    self._reasks.leave_open(
+                        conversation,
+                        asked.dialect,
+                        head.value or {},
+                        generation_id=record.id,
+                        tenant_id=policy.tenant.id,
+                    )
+                if rest:
+                    yield rest
                 record.succeeded(self._screened_value(reply.value, record))
         except Exhausted as error:
             made = error.facts.get("generation")
@@ -190,13 +209,36 @@ class RelayCorridor(Corridor):
         except Unavailable as error:
             log().warning("stored_objects_not_kept", provider=head.provider, count=len(kept), reason=error.message)
 
+    def _conversation(
+        self, request: RelayCall, principal: Principal, record: Record, tenant_id: str
+    ) -> tuple[Conversation, bool]:
+        """Return what is asked, and whether the caller asks again for what another generation did not give."""
+        conversation = Conversation(request.request, tenant_id=tenant_id, asker=principal.key_id or principal.name)
+        before = self._reasks.taken(
+            conversation, generation_id=record.id, tenant_id=tenant_id, is_resent=request.is_resent
+        )
+        if before is not None:
+            record.asks_again(before)
+        return conversation, before is not None
+
     def _passed(
-        self, walk: Walk, collected: StoredByAnswer | None, tenant_id: str, asked: RelayRequest
-    ) -> Generator[Passed, None, Reply]:
-        """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it."""
+        self,
+        walk: Walk,
+        collected: StoredByAnswer | None,
+        tenant_id: str,
+        asked: RelayRequest,
+        *,
+        is_checked: bool,
+    ) -> Generator[Passed, None, tuple[Reply, tuple[Any, ...]]]:
+        """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it.
+
+        Return with the reply what is yet to be yielded: the end of a stream that *is_checked*, so that nobody asks
+        again for an answer before it is known to be invalid.
+        """
         head: Any = None
         frames = ScreenedFrames(self._guardrails)
         pieces = walk.reply()
+        held: tuple[Any, ...] = ()
         try:
             while True:
                 piece = next(pieces)
@@ -207,12 +249,17 @@ class RelayCorridor(Corridor):
                     continue
                 came = cast("tuple[Any, ...]", piece)
                 self._keep(tenant_id, asked, collected, head, (frame.event for frame in came))
-                if passed := frames.of(came):
+                passed = frames.of(came)
+                if is_checked and head.frames is not None and head.frames.has_ended:
+                    held += passed
+                elif passed:
                     yield passed
         except StopIteration as end:
-            if passed := frames.rest():
-                yield passed
-            return end.value
+            return end.value, (*held, *frames.rest())
+        except ProctorError:
+            if held:
+                yield held
+            raise
         finally:
             pieces.close()
 
@@ -225,3 +272,9 @@ class RelayCorridor(Corridor):
         note_findings(findings, record, "screen out")
         body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
         return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
+
+
+def _schema_named(asked: RelayRequest) -> str:
+    """Return the name under which the record has what the answer is to satisfy; empty for nothing."""
+    named = format_of(asked)
+    return (named.name or "inline") if named else ""

@@ -89,6 +89,8 @@ class RelayCall:
     request: RelayRequest
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Those of the caller's that go on to the vendor."""
+    is_resent: bool = False
+    """Whether the client says that it sends it again, as it got no answer."""
     id: str | None = None
     request_id: str = ""
     arrived: float | None = None

@@ -31,6 +31,7 @@ from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
 from core.providers import Ask
+from core.reasks import Reasks
 from core.record import Backlog, Recorder, Recovery
 from core.relays import RelayCorridor
 from core.repricing import Repricings
@@ -301,6 +302,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         ),
         generator=RelayCorridor(
             stored=stored,
+            reasks=Reasks(store, clock),
             policies=policies,
             limits=limits,
             guardrails=guardrails,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from core.statements import Cursor, Insert, SqliteCursor
 from core.tables import Row
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0017"
+NEWEST = "0018"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
@@ -249,31 +249,39 @@ class Store:
             Unavailable: the database does not answer.
 
         """
+        return self._read(sql, parameters, lambda found: found.fetchone())
+
+    def read_all(self, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return all rows of a prepared SELECT that has a limit, as :meth:`read_one` the first."""
+        return self._read(sql, parameters, lambda found: found.fetchall())
+
+    def _read(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
+        look = self._read_sqlite if self.is_sqlite else self._read_postgres
         try:
-            return self._read_sqlite(sql, parameters) if self.is_sqlite else self._read_postgres(sql, parameters)
+            return look(sql, parameters, of)
         except (self._dbapi.Error, SQLAlchemyError) as error:
             if (unavailable := self._unavailable(error)) is None:
                 raise
             raise unavailable from error
 
-    def _read_sqlite(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+    def _read_sqlite(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
         try:
             connection = self._readers.pop()
         except IndexError:
             connection = self._hot.raw_connection()
         try:
-            return cast("Any", connection.driver_connection).execute(sql, parameters).fetchone()
+            return of(cast("Any", connection.driver_connection).execute(sql, parameters))
         finally:
             if len(self._readers) < _MOST_READERS:
                 self._readers.append(connection)
             else:
                 connection.close()
 
-    def _read_postgres(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+    def _read_postgres(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
         while True:
             connection = self._hot.raw_connection()
             try:
-                return cast("Any", connection.driver_connection).execute(sql, parameters).fetchone()
+                return of(cast("Any", connection.driver_connection).execute(sql, parameters))
             except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
                 if not _is_broken(connection):
                     raise

@@ -77,7 +77,9 @@ class RelayDoors:
             principal = self._runtime.policies.authenticate(secret)
             asked = dialect.read(body)
             sent_on = {name: request.headers[name] for name in _SENT_ON if name in request.headers}
-            relayed = RelayCall(request=asked, headers=sent_on, request_id=request_id, arrived=arrived)
+            relayed = RelayCall(
+                request=asked, headers=sent_on, is_resent=_is_resent(request), request_id=request_id, arrived=arrived
+            )
 
             def once(generation_id: str | None) -> Answered:
                 passing = self._runtime.generator.relay(
@@ -120,3 +122,7 @@ class RelayStream(Response):
             await send({"type": "http.response.body", "body": progress.body, "more_body": False})
         finally:
             self._call.close()
+
+
+def _is_resent(request: Request) -> bool:
+    return request.headers.get("x-stainless-retry-count", "0").strip("0").isdecimal()

@@ -42,6 +42,8 @@ class Inquiry(Protocol):
     is_relayed: bool
     """Whether the answer is the vendor's own, so that no other can follow once the caller has been sent its beginning.
     """
+    is_reask: bool
+    """Whether it asks again for what another generation did not give."""
     nobody: str
     """What is said where no candidate can be asked this."""
 
@@ -95,6 +97,7 @@ class FramedInquiry:
     """Asks for an object, in a frame of ours."""
 
     is_relayed = False
+    is_reask = False
     nobody = "No model of this route reads what the messages hold"
 
     def __init__(self, ask: Ask) -> None:

@@ -36,6 +36,7 @@ class RelayInquiry:
         *,
         at: datetime,
         holder: Holder | None = None,
+        is_reask: bool = False,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
@@ -43,6 +44,7 @@ class RelayInquiry:
         made it is asked with.
         """
         self._holder = holder
+        self.is_reask = is_reask
         self._request = request
         self._messages = messages
         self._headers = headers

@@ -175,6 +175,8 @@ class Walk:
         if remark := self._inquiry.remark(exchange):
             self._bookkeeper.note("sent", f"{candidate.name}: {remark}")
         state = self._states[place] = CandidateState.of(self._route, place, candidate, exchange, admitted)
+        if self._inquiry.is_reask and state.kind is AttemptKind.FIRST:
+            state.kind = AttemptKind.REASK
         return state
 
     def _close(self, state: CandidateState) -> None:

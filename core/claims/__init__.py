@@ -9,7 +9,19 @@ What may have cost money is not simply done again by the next one: of a kind tha
 stays for a day, and whoever finds it decides.
 """
 
-from core.claims._claims import ANSWER, CHORE, FREEZE, IDEMPOTENCY, REMEMBERED_FOR, Claims, Done, Held, Lease, Lost
+from core.claims._claims import (
+    ANSWER,
+    CHORE,
+    FREEZE,
+    IDEMPOTENCY,
+    REASK,
+    REMEMBERED_FOR,
+    Claims,
+    Done,
+    Held,
+    Lease,
+    Lost,
+)
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
 
 __all__ = [
@@ -18,6 +30,7 @@ __all__ = [
     "FREEZE",
     "IDEMPOTENCY",
     "LEASE_SECONDS",
+    "REASK",
     "REMEMBERED_FOR",
     "RENEW_SECONDS",
     "Claims",

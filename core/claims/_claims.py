@@ -14,7 +14,7 @@ from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.store import AT_ONCE, Disconnected, Store
 
-ANSWER, CHORE, FREEZE, IDEMPOTENCY = "answer", "chore", "freeze", "idempotency"
+ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
 """The kinds of claims that there are."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long a lease that was lost stays, of a kind that is remembered."""

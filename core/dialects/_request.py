@@ -248,6 +248,10 @@ class Dialect(Protocol):
         """Return what collects what the vendor stores of an answer; ``None`` where it can store nothing."""
         ...
 
+    def turns(self, body: Mapping[str, Any]) -> Sequence[Sequence[Message]]:
+        """Return each choice of an answer as the messages by which a caller sends it back; raises Invalid."""
+        ...
+
 
 def checked_members(values: Mapping[str, Any]) -> None:
     """Go on only if a body names a model, and nothing by which it would choose where we ask, or as whom.

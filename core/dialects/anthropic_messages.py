@@ -25,6 +25,7 @@ from core.dialects._request import (
 from core.dialects._stored import KeptState, StoredByMessage, named_by_tools, named_container
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.dialects._vendor_errors import parsed, said_in
+from core.messages import Message
 
 _KINDS = {
     401: "authentication_error",
@@ -148,6 +149,11 @@ class Messages:
         runs_code = any("code_execution" in word(tool, "type") for tool in dicts(values.get("tools")))
         is_asked = request.keeps or runs_code or values.get("container") is not None
         return StoredByMessage(is_kept=request.keeps) if is_asked else None
+
+    def turns(self, body: Mapping[str, Any]) -> Sequence[Sequence[Message]]:
+        """Return the message; raises Invalid."""
+        said = [{"role": "assistant", "content": body.get("content")}]
+        return [[message for message, _ in block_messages({"messages": said})]]
 
 
 def _error(status: int, code: str, sentence: str) -> dict[str, Any]:

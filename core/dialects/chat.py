@@ -25,6 +25,7 @@ from core.dialects._request import (
 from core.dialects._stored import KeptState, StoredByChat, named_by_tools
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
+from core.messages import Message
 
 _CUT = ("length", "max_tokens")
 _REFUSED = ("content_filter", "refusal")
@@ -157,6 +158,11 @@ class Chat(OpenAIErrors):
     def stored_by(self, request: RelayRequest) -> StoredByChat | None:
         """Return what collects what is stored: what is spoken, where that was asked for."""
         return StoredByChat(is_kept=request.keeps) if "audio" in request.source.values else None
+
+    def turns(self, body: Mapping[str, Any]) -> Sequence[Sequence[Message]]:
+        """Return the message of each choice; raises Invalid."""
+        said = [{**mapping(choice.get("message")), "role": "assistant"} for choice in dicts(body.get("choices"))]
+        return [[message for message, _ in chat_messages({"messages": [one]})] for one in said]
 
 
 def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:

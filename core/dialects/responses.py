@@ -23,6 +23,7 @@ from core.dialects._response_input import input_messages
 from core.dialects._stored import KeptState, StoredByResponse, named_by_input, named_by_tools
 from core.dialects._values import dicts, flag, mapping, number, objects, word
 from core.errors import Invalid
+from core.messages import Message
 
 
 class ResponseFrames(Frames):
@@ -135,6 +136,11 @@ class Responses(OpenAIErrors):
         values = request.source.values
         is_asked = any(tool.get("type") != "function" for tool in dicts(values.get("tools"))) or values.get("include")
         return StoredByResponse(is_kept=request.keeps) if request.keeps or is_asked else None
+
+    def turns(self, body: Mapping[str, Any]) -> Sequence[Sequence[Message]]:
+        """Return the items of the answer; raises Invalid."""
+        output = dicts(body.get("output"))
+        return [[message for message, _ in input_messages({"input": output})]] if output else []
 
 
 def _arguments(call: Mapping[str, Any]) -> str:

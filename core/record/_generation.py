@@ -42,5 +42,7 @@ class Generation:
     """What that answer had cost."""
     is_kept: bool = False
     """Whether its prompts and answers are kept for a while."""
+    reask_of: str | None = None
+    """The generation whose invalid answer its caller asks again for."""
     media: Sequence[Mapping[str, Any]] = ()
     """What its messages held beside text: kind, type, size and hash of each image and document."""

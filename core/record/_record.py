@@ -176,6 +176,11 @@ class Record:
         """Take in the messages as they were screened."""
         self._running.messages = messages
 
+    def asks_again(self, generation_id: str) -> None:
+        """Take in that the caller asks again for what another generation did not give."""
+        self._running.reask_of = generation_id
+        self.step("attempt", "re-ask", f"The caller asks again: generation {generation_id} gave no valid object.")
+
     def pays_from(
         self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False, left: threading.Event | None = None
     ) -> None:

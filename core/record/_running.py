@@ -50,6 +50,8 @@ class RunningGeneration:
     trace: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     value: Any = None
     hit: CacheHit | None = None
+    reask_of: str | None = None
+    """The generation that its caller asks again for."""
 
     def outcome(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended; ``None`` for a request that never was a generation."""
@@ -101,6 +103,7 @@ class RunningGeneration:
             answered_from=again.generation_id if again else None,
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
             is_kept=bool(self.retention),
+            reask_of=self.reask_of,
             media=self._media,
         )
 
@@ -133,6 +136,7 @@ class RunningGeneration:
             "policy_hash": policy.recorded[0] if policy else None,
             "policy_revision": policy.revision if policy else None,
             "media": self._media or None,
+            "reask_of": self.reask_of,
         }
 
     @property

@@ -61,8 +61,8 @@ class CallPage:
 
     calls: Frame
     """``id started_at tenant outcome error_code schema version route model attempts duration_ms ttft_ms input_tokens
-    output_tokens cost_usd unpriced estimated streamed request_id``. The cost is what is known of it, and missing where
-    nothing is; ``unpriced`` says that a part of it is not known."""
+    output_tokens cost_usd unpriced estimated streamed request_id reask_of``. The cost is what is known of it, and
+    missing where nothing is; ``unpriced`` says that a part of it is not known."""
     total: int
     """Calls that pass the filter."""
     page: int
@@ -128,6 +128,7 @@ _LINE: tuple[Any, ...] = (
     GenerationRow.estimated,
     GenerationRow.streamed,
     GenerationRow.request_id,
+    GenerationRow.reask_of,
 )
 _EXPORT: tuple[Any, ...] = (
     *_LINE,

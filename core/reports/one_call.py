@@ -15,8 +15,10 @@ from sqlmodel import col, select
 
 from core.errors import NotFound
 from core.reports.reading import Reading
-from core.tables import AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Tenant
+from core.tables import AttemptRow, FieldError, GenerationRow, Outcome, Payload, PolicySnapshot, Tenant
 from core.visibility import visible
+
+_MOST_LATER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Call:
     estimated: bool
     answered_from: str | None
     """The generation that left the answer in the cache."""
+    reask_of: str | None
+    """The generation whose invalid answer its caller asked again for."""
+    asked_again_as: Sequence[str]
+    """The generations that asked again for its own: one, but for what a client sent twice."""
     saved_nano_usd: int
     media: Sequence[Mapping[str, Any]]
     """What its messages held beside text: kind, type, size and hash of each image and document."""
@@ -147,7 +153,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
-        "wasted_nano_usd", "estimated", "answered_from", "saved_nano_usd", "user_hash", "caller_metadata",
+        "wasted_nano_usd", "estimated", "answered_from", "reask_of", "saved_nano_usd", "user_hash", "caller_metadata",
     )  # fmt: skip
     return Call(
         **{name: getattr(generation, name) for name in same_names},
@@ -158,11 +164,18 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         trace=generation.trace or [],
         media=generation.media or [],
         policy=_policy(reading, generation),
+        asked_again_as=_asked_again(reading, call_id) if generation.outcome == Outcome.INVALID else (),
         rungs=_rungs(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,
         payload_expires_at=min((payload.expires_at for payload in kept.values()), default=None),
     )
+
+
+def _asked_again(reading: Reading, call_id: str) -> Sequence[str]:
+    mine = visible(reading.scope, GenerationRow.tenant_id)
+    later = select(GenerationRow.id).where(col(GenerationRow.reask_of) == call_id, mine)
+    return list(reading.session.exec(later.order_by(col(GenerationRow.started_at)).limit(_MOST_LATER)))
 
 
 def _policy(reading: Reading, generation: GenerationRow) -> Mapping[str, Any] | None:

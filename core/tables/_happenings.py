@@ -99,6 +99,10 @@ class LedgerEntry(Row, table=True):
     estimated: bool = False
 
 
+_IS_REASK = sql_text("reask_of IS NOT NULL")
+"""Few are: their index costs the others nothing."""
+
+
 class GenerationRow(Row, table=True):
     """One request and everything that came of it; refusals too."""
 
@@ -107,6 +111,7 @@ class GenerationRow(Row, table=True):
         Index("ix_generation_tenant_started", "tenant_id", "started_at"),
         Index("ix_generation_request", "request_id"),
         Index("ix_generation_schema_started", "schema_name", "started_at"),
+        Index("ix_generation_reask_of", "reask_of", sqlite_where=_IS_REASK, postgresql_where=_IS_REASK),
     )
 
     id: str = Field(primary_key=True)
@@ -158,6 +163,9 @@ class GenerationRow(Row, table=True):
     """How many decisions of operators there were then."""
     media: list[dict[str, Any]] | None = json(default=None)
     """Kind, type, size and hash of each image and document of its messages; ``None`` where there was none."""
+    reask_of: str | None = None
+    """The generation whose invalid answer its caller, who asks again by himself, asks again for. Each has one such
+    successor, but for those that a client sent twice as it got no answer."""
 
 
 class PolicySnapshot(Row, table=True):

@@ -42,6 +42,7 @@ def draw(visit: Visit, call_id: str) -> None:
             st.button("See all calls", key="leave", on_click=_leave)
         return
     _head(call)
+    _chain(call)
     left, right = st.columns([8, 5], gap="small")
     with left:
         _ladder(call)
@@ -68,6 +69,18 @@ def _head(call: Call) -> None:
         title = outcomes.word(call.outcome)
         alert = st.warning if call.outcome.startswith("blocked_") or call.outcome == "cancelled" else st.error
         alert(plain(call.error_detail), title=title, icon=outcomes.OUTCOMES[call.outcome].icon)
+
+
+def _chain(call: Call) -> None:
+    """Link to the calls that a client which asks again by itself made of one question."""
+    links = [("Re-ask of", call.reask_of)] if call.reask_of else []
+    links += [("Asked again as", one) for one in call.asked_again_as]
+    if not links:
+        return
+    with st.container(horizontal=True, gap="small", key="chain"):
+        for said, one in links:
+            icon = outcomes.KINDS["re-ask"].icon
+            st.page_link("calls/page.py", label=f"{said} {plain(one)}", icon=icon, query_params={"call": one})
 
 
 def _figures(call: Call) -> list[tuple[str, str, str]]:

@@ -17,6 +17,9 @@ from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 
 GROUPS = {"Any valid": "any_valid", "Any error": "any_error", "Any blocked": "any_blocked"}
+_REASK = outcomes.KINDS["re-ask"]
+_UNTOLD = set(outcomes.OUTCOMES) - {"valid_after_reask"}
+"""Outcomes that do not say it themselves."""
 OUTCOMES = GROUPS | {badge.word: outcome for outcome, badge in outcomes.OUTCOMES.items()}
 COLUMNS = st.column_config
 
@@ -150,7 +153,10 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
     shown = pd.DataFrame(
         {
             "started_at": calls["started_at"],
-            "outcome": [[outcomes.word(outcome)] for outcome in calls["outcome"]],
+            "outcome": [
+                [outcomes.word(outcome), *([_REASK.word] if isinstance(reask_of, str) and outcome in _UNTOLD else [])]
+                for outcome, reask_of in zip(calls["outcome"], calls["reask_of"], strict=True)
+            ],
             "tenant": calls["tenant"],
             "schema": calls["schema"] + versions,
             "model": calls["model"],
@@ -162,7 +168,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "request": calls["request_id"],
         }
     )
-    badges = outcomes.OUTCOMES.values()
+    badges = [*outcomes.OUTCOMES.values(), _REASK]
     grid(
         shown.drop(columns="tenant") if one_tenant else shown,
         most_rows=PAGE_SIZE,
