@@ -266,8 +266,8 @@ class Walk:
         """Take in an answer: a reply if it is valid, or the caller's as it is; else it is asked again."""
         try:
             judged = self._inquiry.judged(state.exchange, answer, self._effort())
-        except Unjudged:
-            self._calls.answered(call, answer, Outcome.TIMEOUT, code="unjudged", detail=_UNJUDGED)
+        except Unjudged as why:
+            self._calls.answered(call, answer, Outcome.TIMEOUT, code="unjudged", detail=str(why) or _UNJUDGED)
             state.give_up(Cause.TIMEOUT)
             return None
         except Exception:  # a fault of ours must not make a paid call vanish

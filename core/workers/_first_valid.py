@@ -25,11 +25,16 @@ MOST_TRIES = 10
 BRIEFLY = 0.01
 """Seconds of this thread's processor time for which it is tried here to find what is wrong with a small answer."""
 
+LOST = (
+    "The answer came, but no worker process found out whether it satisfies the schema: those that read it ended, or "
+    "none was free. The log tells of it as worker_lost. Ask for a smaller object."
+)
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Unjudged(Exception):
-    """A worker was lost, or the deadline passed, before it was known whether an answer satisfies its schema."""
+    """Whether an answer satisfies its schema was not found out: the deadline passed, or, where it says so, why else."""
 
 
 def first_valid(
@@ -134,4 +139,4 @@ def _taken(model: type[ResponseModel], reply: WorkerReply, effort: Effort) -> Re
         return model.of_text(reply.text)
     if reply.found == "invalid":
         raise model.failure([(tuple(loc), kind, message) for loc, kind, message in reply.problems])
-    raise Unjudged
+    raise Unjudged(LOST if reply.found == "lost" else "")

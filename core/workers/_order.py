@@ -29,8 +29,9 @@ class Order:
 class WorkerReply:
     """What a worker found."""
 
-    found: Literal["valid", "invalid", "unjudged", "unknown", "failed"]
-    """``unknown`` says that it has to be sent the schema, ``failed`` that a fault of ours was met."""
+    found: Literal["valid", "invalid", "unjudged", "unknown", "failed", "lost"]
+    """``unknown`` says that it has to be sent the schema, ``failed`` that a fault of ours was met; ``lost`` is said for
+    those that did not reply."""
     seconds: float = 0.0
     """Processor time that it took."""
     text: bytes = b""

@@ -12,11 +12,11 @@ from core.validation import Effort
 from core.workers._order import Order, WorkerReply
 from core.workers._worker import Worker, WorkerLost, WorkerSilent
 
-MOST_WAITING_SECONDS = 30.0
+MOST_WAITING_SECONDS = 120.0
 """How long an answer waits for a worker that has others to read."""
 _TRIES = 2
 """So many workers may be lost over one answer: what ends two of them would end a third, or this process."""
-_UNJUDGED = WorkerReply("unjudged")
+_LOST = WorkerReply("lost")
 
 
 class Workers:
@@ -37,6 +37,12 @@ class Workers:
         with self._changed:
             return [one.pid for one in self._all]
 
+    @property
+    def busy(self) -> int:
+        """How many of them read now."""
+        with self._changed:
+            return len(self._all) - len(self._idle)
+
     def read(self, model: Any, order: Order, effort: Effort) -> WorkerReply | None:
         """Return what a worker finds in the texts of *order*; ``None`` where it is to be found out here.
 
@@ -50,7 +56,7 @@ class Workers:
                 reply = worker.read(model, order, effort)
             except WorkerSilent:
                 self._lost(worker, "silent")
-                return _UNJUDGED
+                return _LOST
             except WorkerLost:
                 self._lost(worker, "ended")
                 if not worker.is_ready:  # it cannot be started
@@ -61,7 +67,7 @@ class Workers:
                 raise
             self._give_back(worker)
             return None if reply.found == "failed" else reply
-        return _UNJUDGED
+        return _LOST
 
     def close(self) -> None:
         """End all of them; what they read is read here."""
@@ -79,7 +85,7 @@ class Workers:
         """Return one that is free; else what is to be said without one."""
         with self._changed:
             if not self._changed.wait_for(self._is_free, MOST_WAITING_SECONDS):
-                return _UNJUDGED
+                return _LOST
             if self._is_closed or not self._most:
                 return None
             if self._idle:

@@ -24,7 +24,7 @@ from core.field_problems import field_errors
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import MODES, VENDORS, form_for
 from core.validation import Effort
-from core.workers import Unjudged, Workers, _first_valid, _worker, first_valid, validated
+from core.workers import Unjudged, Workers, _first_valid, _pool, _worker, first_valid, validated
 from core.workers._worker import Worker
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
 from tests.core.validation.schemas_and_values import roots, values
@@ -185,7 +185,7 @@ def test_an_answer_that_ends_two_workers_ends_no_third(monkeypatch: pytest.Monke
         return read(self, *given)
 
     monkeypatch.setattr(Worker, "read", dying)
-    with pytest.raises(Unjudged):
+    with pytest.raises(Unjudged, match="those that read it ended, or none was free"):
         first_valid(MODEL, (HEAVY,), Effort(workers=workers))
     assert len(set(ended)) == 2
     assert workers.pids == []
@@ -292,6 +292,25 @@ def test_a_worker_holds_nothing_of_its_parent(monkeypatch: pytest.MonkeyPatch) -
     opened = {str(one.readlink()).split(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()}
     assert opened <= {"pipe", "/dev/null"}
     assert "streamlit" not in Path(f"/proc/{pid}/maps").read_text()
+    workers.close()
+
+
+def test_who_waits_too_long_for_a_worker_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line has an end, and what stands at it says that nobody was free."""
+    monkeypatch.setattr(_pool, "MOST_WAITING_SECONDS", 0.05)
+    workers = Workers(1)
+    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    [pid] = workers.pids
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(first_valid, MODEL, (HEAVY,), Effort(workers=workers))
+        while not (is_busy := workers.busy):
+            time.sleep(0.01)
+        assert is_busy
+        with pytest.raises(Unjudged, match="none was free"):
+            first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+        os.kill(pid, signal.SIGCONT)
+        assert first.result()
     workers.close()
 
 
