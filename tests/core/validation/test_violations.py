@@ -62,7 +62,7 @@ def theirs(errors: Iterable[ValidationError], budget: list[int]) -> list[Any]:
                 told = ("additionalProperties", sorted(kind.unexpected))
             case Kind.PropertyNames():
                 told = ("propertyNames", kind.error.instance)
-            case Kind.FalseSchema() if list(each.schema_path)[-1:] == ["additionalProperties"]:
+            case Kind.FalseSchema() if list(each.schema_path)[-1:] in (["additionalProperties"], ["propertyNames"]):
                 assume(False)  # of an object that may have no property at all it names none of those that it has
                 continue
             case _:
