@@ -30,10 +30,12 @@ from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
 from core.screened_frames import ScreenedFrames
+from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
 
+_LONGEST_NAME = 100
 Passed = Any
 """The head of an answer, a ``VendorResponse``, and then tuples of frames."""
 
@@ -275,6 +277,10 @@ class RelayCorridor(Corridor):
 
 
 def _schema_named(asked: RelayRequest) -> str:
-    """Return the name under which the record has what the answer is to satisfy; empty for nothing."""
+    """Return the name under which the record has what the answer is to satisfy; empty for nothing.
+
+    What a caller calls his format or tool goes on to the vendor as it is. Here it is a short plain word.
+    """
     named = format_of(asked)
-    return (named.name or "inline") if named else ""
+    plain = "".join(mark if mark.isprintable() else REPLACEMENT for mark in named.name[:_LONGEST_NAME]) if named else ""
+    return (plain or "inline") if named else ""

@@ -9,11 +9,13 @@ from operator import itemgetter
 from typing import Any, Protocol, cast
 
 import orjson
-from sqlalchemy import Dialect
+from sqlalchemy import Column, Dialect, String
 
 from core.clock import micros
 from core.tables import Json, Row, UtcTime
 
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a character that cannot be kept."""
 Parameters = Mapping[str, Any] | Sequence[Any]
 Sent = Callable[[], Any]
 """Returns the first row of a statement that was sent, as a tuple, or ``None``."""
@@ -64,9 +66,7 @@ class Insert:
         self._text = f"INSERT INTO {quote(made.name)} ({columns}) VALUES ({marks})"  # noqa: S608 the tables' own names
         self._pick = itemgetter(*names)
         self._convert = [
-            (place, _STORED[type(column.type)])
-            for place, column in enumerate(made.columns)
-            if type(column.type) in _STORED
+            (place, convert) for place, column in enumerate(made.columns) if (convert := _converter(column)) is not None
         ]
 
     def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -90,6 +90,18 @@ def _micros(moment: datetime | None) -> int | None:
 def json_text(value: Any) -> str | None:
     """Return a value as a JSON column stores it."""
     return None if value is None else orjson.dumps(value).decode()
+
+
+def _text(value: str | None) -> str | None:
+    """Return a text as both databases take it: a NUL in it is one that PostgreSQL refuses, with all else of the row."""
+    return value if value is None or "\0" not in value else value.replace("\0", REPLACEMENT)
+
+
+def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
+    """Return what makes of a value what the column stores, if it is not the value itself. Keys are our own words."""
+    if isinstance(column.type, String) and not column.primary_key and not column.foreign_keys:
+        return _text
+    return _STORED.get(type(column.type))
 
 
 _STORED: Mapping[type, Callable[[Any], Any]] = {UtcTime: _micros, Json: json_text}

@@ -59,8 +59,6 @@ def _family(provider: str, model: str) -> str | None:
 
 def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
     """Return the row of what was asked and answered: of the generation (``n`` = 0) or of one attempt."""
-    if answered is not None:  # PostgreSQL takes no NUL, and would take nothing else of this generation with it
-        answered = answered.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return {"generation_id": generation_id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
 
 

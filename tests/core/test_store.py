@@ -305,7 +305,7 @@ def test_a_journal_that_was_long_is_shortened_by_parts(sqlite_store: Store, monk
 
 
 def test_prepared_inserts_write_what_a_session_reads(store: Store) -> None:
-    """Times, JSON, money and missing values cross the driver as the columns' types mean them."""
+    """Times, JSON, money and missing values cross the driver as the columns' types mean them; a NUL as it can."""
     values = {
         "generation_id": "g",
         "n": 1,
@@ -317,12 +317,12 @@ def test_prepared_inserts_write_what_a_session_reads(store: Store) -> None:
     with store.transaction() as cursor:
         insert(cursor, [])
         insert(cursor, [values])
-        insert(cursor, [values | {"n": n, "asked": None, "answered": "a"} for n in (2, 3)])
+        insert(cursor, [values | {"n": n, "asked": None, "answered": "a\0"} for n in (2, 3)])
 
     with store.reading() as session:
         first, second, _ = session.exec(select(Payload).order_by(Payload.n)).all()
     assert first.model_dump() == values
-    assert (second.asked, second.answered, second.expires_at) == (None, "a", START)
+    assert (second.asked, second.answered, second.expires_at) == (None, "a\N{REPLACEMENT CHARACTER}", START)
     assert second.expires_at.utcoffset() == timedelta(0)
 
 
