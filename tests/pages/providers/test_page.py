@@ -47,7 +47,12 @@ def test_each_provider_has_its_line(open_page: Open, proctor: Runtime) -> None:
     lines = page.table[0].value
     assert list(lines.index) == ["openai", "anthropic", "compatible", "groq-eu", "local"]
     groq = lines.loc["groq-eu"]
-    assert (groq["Kind"], groq["Speaks"], groq["Keys"], groq["Models"]) == ("Groq", "chat", "2", "`llama`")
+    assert (groq["Kind"], groq["Speaks"], groq["Keys"], groq["Models"]) == (
+        "Groq",
+        "chat, responses",
+        "2",
+        "`llama`",
+    )
     assert groq["Where"] == "`https://api.groq.com/openai/v1`"
     assert ["Set up" in cell for cell in lines["State"]] == [True, False, False, True, False]
     assert lines.loc["openai"]["Routes"] == "`default`"
