@@ -15,6 +15,7 @@ from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
 from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
+from core.capabilities import Cards
 from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
@@ -113,6 +114,7 @@ class Runtime:
     journal: JournalWriter
     recovery: Recovery
     backlog: Backlog
+    cards: Cards
     routes: Routes
     schemas: Schemas
     breakers: Breakers
@@ -216,7 +218,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     store.condition.on_change = partial(_tell_fault, clock, [])
     metrics = Metrics()
     flags = Flags(store, clock)
-    routes, schemas = Routes(store, clock, settings), Schemas(store, clock)
+    cards = Cards(settings)
+    routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
     claims = Claims(store, clock)
@@ -244,7 +247,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     breakers = Breakers(clock, partial(_write_breaker_event, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
-        name: partial(load_provider, name, settings)
+        name: partial(load_provider, name, settings, cards)
         for name in settings.remote_providers
         if settings.has_provider(name)
     }
@@ -280,6 +283,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         journal=journal,
         recovery=recovery,
         backlog=backlog,
+        cards=cards,
         routes=routes,
         schemas=schemas,
         breakers=breakers,

@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     """Who answers when the primary cannot."""
     any_model: Literal["allow", "routes"] = "allow"
     """``routes``: a caller may ask only those models by name that some route names."""
+    models_file: Path | None = None
+    """What an operator knows better of models than the package's list and their vendors tell: TOML."""
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often an invalid answer is asked again, per candidate; 2 means at most three paid calls."""
     max_output_tokens: PositiveInt = 1024

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from genai_prices.data_snapshot import get_snapshot
-
 from core.attempts._terms import Candidate, Cause
 from core.breakers import TripReason
+from core.pricing import known_context
 from core.providers import (
     ContextOverflow,
     Failed,
@@ -52,10 +51,7 @@ def cause_of_breaker(reason: TripReason | None) -> Cause:
 @lru_cache(maxsize=512)
 def context_window(provider: str, model: str) -> int | None:
     """Return how many tokens *model* takes in all, as far as the price list knows."""
-    try:
-        return get_snapshot().find_provider_model(model, None, provider, None)[1].context_window
-    except LookupError:
-        return None
+    return known_context(provider, model)
 
 
 def roomier_first(waiting: list[tuple[int, Candidate]], full: Candidate) -> list[tuple[int, Candidate]]:

@@ -18,6 +18,7 @@ import orjson
 from typing_extensions import override
 
 from core.budgets import Budgets
+from core.capabilities import Cards
 from core.clock import SystemClock
 from core.demo._chance import DemoClock
 from core.demo._provider import Spell
@@ -106,7 +107,7 @@ class History:
         self._clock = clock = DemoClock(self.starts_at, f"{seed.seed}/decisions")
         self._tenants = Tenants(store, clock)
         self._flags = Flags(store, clock)
-        self._routes = Routes(store, clock, settings)
+        self._routes = Routes(store, clock, settings, Cards(settings, knows_lists=False))  # its past is invented
         self._schemas = Schemas(store, clock)
         self._budgets = Budgets(store, clock, owner="demo", grace=GRACE)
         self._regimes: list[Regime] = []

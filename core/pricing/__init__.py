@@ -5,10 +5,10 @@ knows is unpriced: ``None``, never 0.
 """
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
-from core.pricing._families import canonical_name, family_name, family_of, has_list
+from core.pricing._families import canonical_name, family_name, family_of, has_list, known_context
 from core.pricing._listed import SOURCE, listed
 from core.pricing._money import NANO, Cost, PossibleBilling, Price, Usage, as_dollars, billing, nano_usd, usd
-from core.pricing._names import MOST_NAMES, bare_name, other_names
+from core.pricing._names import MOST_NAMES, bare_name, other_names, undated_name
 from core.pricing._overrides import Prices, books, states
 from core.pricing._terms import PriceTerms, Rates
 from core.pricing._work import UNPRICED_DAYS, PricedModel, UnpricedModel
@@ -39,9 +39,11 @@ __all__ = [
     "family_name",
     "family_of",
     "has_list",
+    "known_context",
     "listed",
     "nano_usd",
     "other_names",
     "states",
+    "undated_name",
     "usd",
 ]

@@ -31,6 +31,12 @@ def known_model(provider: str, model: str) -> ModelInfo | None:
     return _listed_as(provider, bare) or _listed_as(provider, undated_name(provider, bare))
 
 
+def known_context(provider: str, model: str) -> int | None:
+    """Return how many tokens *model* takes in all, as far as the price list knows."""
+    found = known_model(provider, model)
+    return None if found is None else found.context_window
+
+
 @lru_cache(maxsize=8192)
 def family_name(provider: str, model: str) -> str:
     """Return the one name of *model*: of all its dates, spellings and aliases. A fine-tuned model is its own."""

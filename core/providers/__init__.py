@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from core.capabilities import Cards
 from core.dialects import RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
@@ -169,12 +170,18 @@ class ProviderError(Exception):
         return self._message
 
 
-def load(name: str, settings: Settings) -> Provider:
-    """Return the provider *name*: the file of this name in this folder builds it, or what its dialect says."""
+def load(name: str, settings: Settings, cards: Cards | None = None) -> Provider:
+    """Return the provider *name*: the file of this name in this folder builds it, or what its dialect says.
+
+    *cards* tell it what its models can; without, they can everything.
+    """
     if (server := settings.providers.get(name)) is not None:
         file = "anthropic" if server.dialect == "messages" else "openai"
-        return import_module(f"core.providers.{file}").named(server)
-    return import_module(f"core.providers.{name}").provider(settings)
+        found = import_module(f"core.providers.{file}").named(server)
+    else:
+        found = import_module(f"core.providers.{name}").provider(settings)
+    found.cards = cards
+    return found
 
 
 class Throttled(ProviderError):

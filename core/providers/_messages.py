@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from core.capabilities import Cards
 from core.messages import Media, Message, Part, Text, media_of, texts_of
 from core.providers import Ask, Unreadable
 
@@ -54,6 +55,19 @@ def framed(part: Part) -> Text | Media:
     if isinstance(part, Text) or (isinstance(part, Media) and part.kind in ("image", "document") and not part.file_id):
         return part
     raise Unreadable("a request for an object holds texts, images and documents")
+
+
+def require_readable(ask: Ask, provider: str, cards: Cards | None) -> None:
+    """Go on only if the model that *ask* names is not known to read no images, or there are none.
+
+    Raises:
+        Unreadable: so it is; the text says who tells it.
+
+    """
+    if cards is not None and any(one.kind == "image" for one in media_of(ask.messages)):
+        card = cards.of(provider, ask.model)
+        if card.parts is not None and "image" not in card.parts:
+            raise Unreadable(f"{provider}/{ask.model} reads no images{card.says('parts')}")
 
 
 def sent_by(ask: Ask) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from instructor.v2.core.mode import Mode
 from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
+from core.capabilities import Cards
 from core.dialects import DialectName, RelayRequest
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
@@ -25,7 +26,16 @@ from core.providers._dialect import MODES, ask_again, frame, in_messages, schema
 from core.providers._identities import Identity, KeyHeader, identity_of
 from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
-from core.providers._messages import framed, in_blocks, messages_of, sent_by, stable_of, unpaid_bytes, varying_of
+from core.providers._messages import (
+    framed,
+    in_blocks,
+    messages_of,
+    require_readable,
+    sent_by,
+    stable_of,
+    unpaid_bytes,
+    varying_of,
+)
 from core.providers._relay import Relay
 from core.providers._usage import anthropic_usage, most_told
 from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
@@ -60,6 +70,8 @@ class Anthropic:
         recipe: Recipe = RECIPES["anthropic"],
     ) -> None:
         self.name = name
+        self.cards: Cards | None = None
+        """What its models can."""
         self._is_anthropic = base_url is None
         """Only of Anthropic itself is it known that nothing is changed on the way, such as what is cached."""
         self._recipe = recipe
@@ -86,6 +98,7 @@ class Anthropic:
 
     def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
+        require_readable(ask, self.name, self.cards)
         # How others than Anthropic read a schema in this dialect they do not write; that they know tools they do.
         usual = self._recipe.modes[0] if self._recipe.dialect == "messages" else "tools"
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or usual)

@@ -16,6 +16,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
+from core.capabilities import Cards
 from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
@@ -26,7 +27,7 @@ from core.providers._families import wants_completion_tokens
 from core.providers._identities import Identity, KeyHeader, identity_of
 from core.providers._keys import Keyring, RestingKey
 from core.providers._media import media_tokens
-from core.providers._messages import in_chat, in_responses, messages_of, sent_by, unpaid_bytes
+from core.providers._messages import in_chat, in_responses, messages_of, require_readable, sent_by, unpaid_bytes
 from core.providers._relay import Relay
 from core.providers._stored_call import stored_call
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
@@ -60,6 +61,8 @@ class OpenAI:
         also: tuple[Dialect, ...] = (),
     ) -> None:
         self.name = name
+        self.cards: Cards | None = None
+        """What its models can."""
         self.dialects: tuple[Dialect, ...] = ("responses" if responses else "chat", *also)
         if base_url is None and recipe is None:
             self.dialects = ("chat", "responses")  # whichever of them our own questions take
@@ -93,6 +96,7 @@ class OpenAI:
 
     def open(self, ask: Ask) -> Framed:
         """Begin a conversation."""
+        require_readable(ask, self.name, self.cards)
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
         conversation = kind(self._wire, ask, form, recipe=self._recipe, geo=self._geo)

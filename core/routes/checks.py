@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from core.attempts import Candidate, Cause
+from core.capabilities import Cards, ModelCard
 from core.errors import Invalid
 from core.providers import parameters
 from core.servers import PROVIDERS, provider_of, recipe_of
@@ -88,7 +90,9 @@ def adjusted(
     return replace(one, mode=mode or one.mode, max_tokens=limit, most_tokens=most, parameters={**one.parameters, **own})
 
 
-def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[dict[str, Any]]:
+def candidates(
+    given: Sequence[Mapping[str, Any]], settings: Settings, cards: Cards, today: date
+) -> list[dict[str, Any]]:
     """Return a route's candidates as they are stored: what they say of themselves, and nothing they leave out.
 
     Raises:
@@ -100,6 +104,7 @@ def candidates(given: Sequence[Mapping[str, Any]], settings: Settings) -> list[d
     checked = [candidate(one, settings) for one in given]
     for one in checked:
         _require_possible(one, settings)
+        _require_able(one, cards.of(one.provider, one.model), today)
     if len({one.name for one in checked}) < len(checked):
         raise Invalid("A route names each model once; a second time would only repeat what has just failed.")
     stored: list[dict[str, Any]] = []
@@ -143,6 +148,29 @@ def require_there(one: Candidate, settings: Settings) -> None:
         )
     if server.models and one.model not in server.models:
         raise Invalid(f"{one.provider} has no model {one.model!r} here; it has {', '.join(server.models[:20])}.")
+
+
+def _require_able(one: Candidate, card: ModelCard, today: date) -> None:
+    """Refuse a candidate whose model cannot do what it is to be asked for, as far as somebody tells what it can."""
+    if card.is_retired(today):
+        raise Invalid(card.retiring(one.name, today))
+    most = max(one.max_tokens, one.most_tokens or 0)
+    if card.output is not None and most > card.output:
+        told = card.says("output")
+        raise Invalid(
+            f"{one.name} writes {card.output:,} tokens at most{told}; it is to write {most:,}. Ask for fewer."
+        )
+    if card.context is not None and most >= card.context:
+        raise Invalid(
+            f"{one.name} takes {card.context:,} tokens in all, with the question{card.says('context')}; "
+            f"it is to write {most:,}. Ask for fewer."
+        )
+    if card.modes is not None and one.mode is not None and one.mode not in card.modes:
+        raise Invalid(
+            f"{one.name} cannot be asked by {one.mode}{card.says('modes')}; it can by {', '.join(card.modes)}."
+        )
+    if lost := [name for name in one.parameters if name in (card.refuses or ())]:
+        raise Invalid(f"{one.name} takes no {lost[0]}{card.says('refuses')}. Leave it out.")
 
 
 def causes(given: Iterable[str] | None) -> frozenset[Cause]:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from core import audit
 from core.attempts import Candidate, Cause, RouteTerms
+from core.capabilities import Cards
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
@@ -44,10 +45,11 @@ class RouteLimits(TypedDict, total=False):
 class Routes:
     """The routes of this deployment."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings, cards: Cards | None = None) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._cards = cards or Cards(settings)
 
     def table(self) -> RouteTable:
         """Return the routes as they are now, for the policies: one read."""
@@ -178,7 +180,7 @@ class Routes:
         if hedge_after_ms and len(candidates) == 1:
             raise Invalid("hedge_after_ms needs a second candidate, to be asked beside the first.")
         return {
-            "candidates": checks.candidates(candidates, self._settings),
+            "candidates": checks.candidates(candidates, self._settings, self._cards, self._clock.now().date()),
             "description": checks.description(limits.get("description", "")),
             "schemas": list(dict.fromkeys(limits.get("schemas", ()))),
             "fallback_on": None if causes == frozenset(Cause) else [cause.value for cause in Cause if cause in causes],

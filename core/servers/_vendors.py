@@ -225,14 +225,20 @@ REMOTE = tuple(name for name, recipe in PROVIDERS.items() if recipe.is_remote)
 
 
 @lru_cache(maxsize=4096)
-def recipe_of(name: str) -> Recipe | None:
-    """Return the kind that a provider's *name* says: of ``vertex-claude-eu`` that is ``vertex-claude``."""
+def kind_of(name: str) -> str | None:
+    """Return the name of the kind that a provider's *name* says: of ``vertex-claude-eu`` that is ``vertex-claude``."""
     kind = name
     while kind not in RECIPES:
         kind, dash, _ = kind.rpartition("-")
         if not dash:
             return None
-    return RECIPES[kind] if name == kind or provider_word(name) else None
+    return kind if name == kind or provider_word(name) else None
+
+
+def recipe_of(name: str) -> Recipe | None:
+    """Return the kind that a provider's *name* says."""
+    kind = kind_of(name)
+    return None if kind is None else RECIPES[kind]
 
 
 def provider_word(name: str) -> bool:

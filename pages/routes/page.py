@@ -43,6 +43,10 @@ def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], Br
             for place, one in enumerate(terms.candidates, 1)
         ]
         table(pd.DataFrame(rows), alt=f"Candidates of {terms.name}", hides_index=True)
+        today = visit.runtime.clock.now().date()
+        for one in terms.candidates:
+            if told := visit.runtime.cards.of(one.provider, one.model).retiring(one.name, today):
+                st.warning(plain(told), icon=":material/event_busy:")
         st.caption(" ".join(words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")

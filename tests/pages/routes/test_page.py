@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
+from core.capabilities import ModelCard
 from core.clock import ManualClock
 from core.errors import Conflict
 from core.principals import LOCAL_OPERATOR
@@ -70,6 +72,17 @@ def test_a_route_of_an_operator_says_so_and_can_be_removed(open_page: Open, proc
     assert "There is no fallback" in _told(page)
     assert page.table[1].value["Mode"].item() == "tools"
     assert [button.key for button in page.button if button.label == "Remove…"] == ["reset_cheap"]
+
+
+def test_a_model_that_retires_soon_is_warned_of(open_page: Open, proctor: Runtime, page_clock: ManualClock) -> None:
+    """With its day, and who says so; not one that nobody tells of."""
+    soon = page_clock.now().date() + timedelta(days=29)
+    proctor.routes.set(LOCAL_OPERATOR, "old", [{"model": "openai/old-model"}, {"model": "openai/new-model"}])
+    proctor.cards.learn("openai", {"old-model": ModelCard.told("OpenAI", retires=soon)})
+
+    [told] = [one.value for one in open_page("routes").warning if "retires" in one.value]
+    assert "old-model retires on" in told.replace("\\", "")
+    assert "says OpenAI" in told
 
 
 def test_no_provider_key_is_on_the_page(open_page: Open) -> None:

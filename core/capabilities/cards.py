@@ -1,0 +1,100 @@
+"""The cards of all models, whoever tells them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from core.capabilities._cards import ModelCard
+from core.errors import Misconfigured
+from core.pricing import known_context, undated_name
+from core.servers import RECIPES, REMOTE, kind_of
+from core.settings import Settings
+
+_LIST = Path(__file__).with_name("models.toml")
+
+
+class Cards:
+    """What each model can, as this deployment knows it."""
+
+    def __init__(self, settings: Settings, *, knows_lists: bool = True) -> None:
+        """Read the operator's own file, if the settings name one.
+
+        Without *knows_lists* every model can everything, until somebody tells of it.
+
+        Raises:
+            Misconfigured: it cannot be used; the message says why.
+
+        """
+        self._settings = settings
+        self._knows_lists = knows_lists
+        self._own: Mapping[str, ModelCard] = own_cards(settings.models_file) if settings.models_file else {}
+        self._told: dict[str, Mapping[str, ModelCard]] = {}
+
+    def learn(self, provider: str, told: Mapping[str, ModelCard]) -> None:
+        """Take what a vendor tells of its models in the place of what was told before."""
+        self._told[provider] = told
+
+    def of(self, provider: str, model: str) -> ModelCard:
+        """Return what is known of a model: the list, under what its vendor told, under what the operator says."""
+        card = self._listed(provider, model)
+        for told in (self._told.get(provider, {}).get(model), self._own.get(f"{provider}/{model}")):
+            card = card.under(told) if told else card
+        return card
+
+    def _listed(self, provider: str, model: str) -> ModelCard:
+        """Return what the lists know, which is about a kind's own address: another has anybody's models."""
+        kind = kind_of(provider)
+        is_set_up = provider in REMOTE or provider in self._settings.providers
+        if not self._knows_lists or kind is None or not is_set_up or not RECIPES[kind].address:
+            return ModelCard()
+        is_own = self._settings.address(provider) == RECIPES[kind].address
+        return listed(kind, model.lower()) if is_own else ModelCard()
+
+
+@lru_cache(maxsize=4096)
+def listed(kind: str, model: str) -> ModelCard:
+    """Return what the package's lists know of a *kind*'s model, by this very name or else without its date."""
+    known = _list().get(kind, {})
+    card = known.get(model)
+    if card is None:
+        found = known.get(undated_name(kind, model), ModelCard())
+        card = replace(found, retires=None)  # of each date that is told by itself
+    return card if card.context else ModelCard.told("the price list", context=known_context(kind, model)).under(card)
+
+
+@lru_cache(maxsize=1)
+def _list() -> Mapping[str, Mapping[str, ModelCard]]:
+    content: dict[str, Any] = tomllib.loads(_LIST.read_text(encoding="utf-8"))
+    sources: dict[str, str] = content.pop("sources")
+    return {
+        kind: {name: ModelCard.read(one, sources) for name, one in models.items()} for kind, models in content.items()
+    }
+
+
+def own_cards(path: Path) -> Mapping[str, ModelCard]:
+    """Return the cards of an operator's file: a table of the name ``provider/model`` for each.
+
+    Raises:
+        Misconfigured: it cannot be read, or says what no card says.
+
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"MODELS_FILE names {str(path)!r}, which cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise Misconfigured(f"MODELS_FILE is no TOML: {error}.") from None
+    cards: dict[str, ModelCard] = {}
+    for name, one in content.items():
+        try:
+            if "/" not in name or not isinstance(one, dict):
+                raise ValueError("a table is named after a model, as provider/name")  # noqa: TRY301 told like the others
+            cards[name] = ModelCard.read({**cast("dict[str, Any]", one), "sources": ["own"]}, {"own": "MODELS_FILE"})
+        except ValueError as error:
+            raise Misconfigured(f"MODELS_FILE, {name[:80]!r}: {error}.") from None
+    return cards

@@ -1,0 +1,219 @@
+"""What each model can: the package's list, what vendors tell, what an operator knows, and what follows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import anthropic.resources.messages.messages as anthropic_messages
+import pytest
+
+from core.capabilities import Cards, ModelCard, cards_told
+from core.capabilities.cards import listed
+from core.clock import ManualClock
+from core.errors import Invalid, Misconfigured
+from core.messages import Media, Message, Text
+from core.principals import LOCAL_OPERATOR
+from core.providers import Ask, Unreadable, load
+from core.response_models import response_model
+from core.routes import Routes
+from core.servers import named_servers
+from core.settings import Settings
+from core.store import Store
+
+TODAY = datetime(2026, 11, 29, 12, tzinfo=UTC)
+GIVEN = {"GROQ_API_KEY": "k", "VLLM_LAB_BASE_URL": "http://vllm.example/v1", "DEEPSEEK_API_KEY": "k"}
+SETTINGS = Settings(providers=named_servers("groq,vllm-lab,deepseek", GIVEN.get))
+
+
+@pytest.fixture
+def routes(sqlite_store: Store) -> Iterator[Routes]:
+    """The routes of a deployment on the last Sunday of November 2026."""
+    return Routes(sqlite_store, ManualClock(TODAY), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "sentence"),
+    [
+        ({"model": "openai/gpt-4"}, "openai/gpt-4 was retired on 2026-10-23, says OpenAI's own list, in its SDK"),
+        ({"model": "anthropic/claude-3-opus-20240229"}, "anthropic/claude-3-opus-20240229 was retired on 2026-01-05"),
+        (
+            {"model": "openai/gpt-4o", "max_tokens": 20_000},
+            "openai/gpt-4o writes 16,384 tokens at most, says models.dev",
+        ),
+        ({"model": "openai/gpt-4o", "most_tokens": 20_000}, "openai/gpt-4o writes 16,384 tokens at most"),
+        (
+            {"model": "anthropic/claude-opus-4-7", "parameters": {"temperature": 0.2}},
+            "anthropic/claude-opus-4-7 takes no temperature, says models.dev",
+        ),
+        ({"model": "openai/o3", "parameters": {"top_p": 0.5}}, "openai/o3 takes no top_p"),
+    ],
+)
+def test_a_route_whose_model_cannot_do_it_is_refused_when_it_is_saved(
+    candidate: dict[str, Any], sentence: str, routes: Routes
+) -> None:
+    """In a sentence that names the model, what is wrong, who says so, and what to do; nothing is written."""
+    with pytest.raises(Invalid) as refused:
+        routes.set(LOCAL_OPERATOR, "mine", [candidate])
+
+    assert refused.value.message.startswith(sentence)
+    assert re.search(r"(Name another model|Ask for fewer|Leave it out)\.$", refused.value.message)
+    assert [view.terms.name for view in routes.list(LOCAL_OPERATOR)] == ["default"]
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"model": "openai/gpt-4o", "max_tokens": 16_384, "parameters": {"temperature": 0.2}},
+        {"model": "openai/gpt-4o"},
+        {"model": "openai/gpt-77-new", "max_tokens": 200_000, "mode": "json_schema", "parameters": {"top_p": 0.1}},
+        {"model": "openai/gpt-5.2", "parameters": {"temperature": 0.2, "reasoning_effort": "none"}},
+        {"model": "vllm-lab/openai/gpt-4", "max_tokens": 200_000},
+        {"model": "groq/some/model", "max_tokens": 200_000},
+    ],
+)
+def test_what_nobody_tells_is_allowed(candidate: dict[str, Any], routes: Routes) -> None:
+    """A model that is unknown, one at a server of one's own, and one that retires later."""
+    assert routes.set(LOCAL_OPERATOR, "mine", [candidate]).terms.candidates
+
+
+def test_another_address_may_have_anybody_s_model(sqlite_store: Store) -> None:
+    """Whatever its name is at its maker's."""
+    settings = Settings(openai_base_url="http://gateway.example/v1")
+    routes = Routes(sqlite_store, ManualClock(TODAY), settings)
+
+    assert routes.set(LOCAL_OPERATOR, "mine", [{"model": "openai/gpt-4", "max_tokens": 100_000}])
+    assert Cards(settings).of("openai", "gpt-4") == ModelCard()
+
+
+def test_who_retires_within_a_month_is_warned_of() -> None:
+    """Not before; from the day itself on it is retired."""
+    card = Cards(SETTINGS).of("openai", "gpt-5")
+
+    assert card.retires == date(2026, 12, 11)
+    assert card.retiring("openai/gpt-5", date(2026, 11, 10)) == ""
+    assert card.retiring("openai/gpt-5", date(2026, 11, 11)).startswith(
+        "openai/gpt-5 retires on 2026-12-11, says OpenAI"
+    )
+    assert not card.is_retired(date(2026, 12, 10))
+    assert card.retiring("openai/gpt-5", date(2026, 12, 11)).startswith("openai/gpt-5 was retired on 2026-12-11")
+
+
+def test_a_date_that_is_not_told_is_known_as_its_model_but_for_its_end() -> None:
+    """Limits are a model's, a retirement is that of one date of it."""
+    dated = listed("openai", "gpt-4o-2031-01-01")
+
+    assert (dated.output, dated.context, dated.retires) == (16_384, 128_000, None)
+    assert listed("openai", "gpt-4o-2024-11-20").retires == date(2027, 1, 14)
+
+
+def test_the_list_agrees_with_what_the_sdk_says_of_its_models() -> None:
+    """Anthropic's own dates, of all models that both know."""
+    said: dict[str, str] = anthropic_messages.DEPRECATED_MODELS
+    assert said
+    for name, day in said.items():
+        found = datetime.strptime(re.sub(r"(\d)(st|nd|rd|th)", r"\1", day), "%B %d, %Y").replace(tzinfo=UTC).date()
+        assert listed("anthropic", name).retires in (found, None), name
+
+
+def test_what_vendors_tell_is_read_by_their_own_names() -> None:
+    """OpenAI, Anthropic, OpenRouter, Groq, Mistral and vLLM; what is of another shape is not told."""
+    told = cards_told(
+        {
+            "data": [
+                {"id": "gpt", "object": "model", "shutdown_date": "2026-12-11"},
+                {
+                    "id": "claude",
+                    "max_input_tokens": 200_000,
+                    "max_tokens": 64_000,
+                    "retires_at": "2027-01-02T00:00:00Z",
+                    "capabilities": {"image_input": {"supported": False}, "pdf_input": {"supported": False}},
+                },
+                {
+                    "id": "meta/llama",
+                    "context_length": 131_072,
+                    "architecture": {"input_modalities": ["text", "image"]},
+                    "top_provider": {"max_completion_tokens": 4_096},
+                    "supported_parameters": ["temperature", "max_tokens"],
+                },
+                {"id": "groq", "context_window": 8_192, "max_completion_tokens": 1_024},
+                {"id": "mistral", "max_context_length": 32_768, "capabilities": {"vision": False}},
+                {"id": "vllm", "max_model_len": 4_096},
+                {"id": "odd", "context_window": "many", "shutdown_date": "soon", "capabilities": ["vision"]},
+                {"name": "nameless"},
+                "nonsense",
+            ]
+        },
+        "them",
+    )
+
+    assert told == {
+        "gpt": ModelCard.told("them", retires=date(2026, 12, 11)),
+        "claude": ModelCard.told("them", context=200_000, output=64_000, retires=date(2027, 1, 2), parts=()),
+        "meta/llama": ModelCard.told(
+            "them", context=131_072, output=4_096, parts=("image",), refuses=("top_p", "top_k", "seed")
+        ),
+        "groq": ModelCard.told("them", context=8_192, output=1_024),
+        "mistral": ModelCard.told("them", context=32_768, parts=()),
+        "vllm": ModelCard.told("them", context=4_096),
+        "odd": ModelCard(),
+    }
+    assert cards_told("nonsense", "them") == cards_told({"data": 3}, "them") == {}
+
+
+def test_a_vendor_goes_before_the_list_and_an_operator_before_both(tmp_path: Path, sqlite_store: Store) -> None:
+    """Each for what it tells; so a list that is wrong keeps nobody from anything."""
+    path = tmp_path / "models.toml"
+    path.write_text('["openai/gpt-4"]\nretires = 2031-01-01\n["vllm-lab/qwen"]\noutput = 99\n')
+    settings = SETTINGS.model_copy(update={"models_file": path})
+    cards = Cards(settings)
+    cards.learn("vllm-lab", {"qwen": ModelCard.told("vllm-lab", context=4_096, output=500)})
+
+    assert cards.of("openai", "gpt-4").retires == date(2031, 1, 1)
+    qwen = cards.of("vllm-lab", "qwen")
+    assert (qwen.context, qwen.output, qwen.sources) == (
+        4_096,
+        99,
+        {"context": "vllm-lab", "output": "MODELS_FILE"},
+    )
+    routes = Routes(sqlite_store, ManualClock(TODAY), settings, cards)
+    assert routes.set(LOCAL_OPERATOR, "old", [{"model": "openai/gpt-4"}])
+    with pytest.raises(
+        Invalid, match=r"^vllm-lab/qwen writes 99 tokens at most, says MODELS_FILE; it is to write 1,024"
+    ):
+        routes.set(LOCAL_OPERATOR, "new", [{"model": "vllm-lab/qwen"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("nonsense", "MODELS_FILE is no TOML"),
+        ("[gpt]\noutput = 1\n", "MODELS_FILE, 'gpt': a table is named after a model, as provider/name"),
+        ('["openai/gpt"]\nsize = 1\n', "MODELS_FILE, 'openai/gpt': size = 1 is nothing that is known of a model"),
+        ('["openai/gpt"]\noutput = -1\n', "MODELS_FILE, 'openai/gpt': output = -1 is nothing"),
+        (None, "MODELS_FILE names "),
+    ],
+)
+def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, text: str | None, sentence: str) -> None:
+    """In a sentence that says where."""
+    path = tmp_path / "models.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Misconfigured) as refused:
+        Cards(SETTINGS.model_copy(update={"models_file": path}))
+    assert refused.value.message.startswith(sentence)
+
+
+def test_who_reads_no_images_is_not_sent_any() -> None:
+    """It is passed over before anything goes out, with who says so; one that is unknown is asked."""
+    shape = response_model({"type": "object", "properties": {"a": {"type": "string"}}}, "A")
+    image = Media(kind="image", media_type="image/png", data="iVBORw0KGgo=")
+    messages = (Message(role="user", parts=(Text(text="What is it?"), image)),)
+    groq = load("groq", SETTINGS, Cards(SETTINGS))
+
+    with pytest.raises(Unreadable, match=r"^groq/openai/gpt-oss-20b reads no images, says models\.dev"):
+        groq.open(Ask(model="openai/gpt-oss-20b", response_model=shape, messages=messages))
+    assert groq.open(Ask(model="new", response_model=shape, messages=messages))

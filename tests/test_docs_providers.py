@@ -1,0 +1,54 @@
+"""docs/providers.md: every recipe makes the server that it promises, and the file of models is one that can be used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.capabilities.cards import own_cards
+from core.servers import RECIPES, kind_of, named_servers, provider_of
+
+TEXT = Path("docs/providers.md").read_text(encoding="utf-8")
+ROWS = [line.split("|")[1:-1] for line in TEXT.splitlines() if line.startswith("| ") and "`" in line]
+ALONE = {"bedrock", "compatible", "local"}
+"""Described in words, or elsewhere."""
+
+
+def given(row: list[str]) -> dict[str, str]:
+    """Return the variables of a row, with those of the row before it where it says so."""
+    own = dict(one.split("=", 1) for one in re.findall(r"`([A-Z_]+=[^`]*)`", row[1]))
+    return (given(ROWS[ROWS.index(row) - 1]) if "the same" in row[1] else {}) | {
+        name: value.replace("…", "x") for name, value in own.items()
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0].strip() for row in ROWS])
+def test_a_recipe_is_enough(row: list[str]) -> None:
+    """With these variables alone a server of that kind is set up, and its model is named so."""
+    [model] = re.findall(r"`([^`]+)`", row[2])
+    name, _ = provider_of(model)
+    there = given(row)
+    if name in ("openai", "anthropic"):
+        assert there == {f"{name.upper()}_API_KEY": there[f"{name.upper()}_API_KEY"]}
+        return
+    server = named_servers(there["PROVIDERS"], there.get)[name]
+    assert server.address.startswith("http")
+    assert (kind_of(name), server.recipe) == (name, RECIPES[name])
+
+
+def test_every_kind_has_a_recipe() -> None:
+    """But for those that are described in words."""
+    named = {provider_of(re.findall(r"`([^`]+)`", row[2])[0])[0] for row in ROWS}
+    assert named == set(RECIPES) - ALONE
+
+
+def test_the_file_of_models_can_be_used(tmp_path: Path) -> None:
+    """As it stands there."""
+    [block] = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    path = tmp_path / "models.toml"
+    path.write_text(block)
+    cards = own_cards(path)
+    assert cards["vllm/Qwen/Qwen3-8B"].parts == ()
+    assert cards["openai/gpt-4o"].retires
