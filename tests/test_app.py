@@ -99,7 +99,7 @@ def serving(world: World, log: Path, command: list[str] = SERVE) -> Generator[Se
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **world.environment, "PORT": str(port), "DRAIN_SECONDS": "1"},
+            env={**os.environ, **world.environment, "PORT": str(port), "DRAIN_SECONDS": "3"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

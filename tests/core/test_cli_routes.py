@@ -31,7 +31,9 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def route(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sqlite_url: str) -> Run:
     """Run ``proctor route`` on a migrated database of the test's own."""
-    for name, value in {"DATABASE_URL": sqlite_url, "LOCAL_MODEL": "off", "MODEL_PRIMARY": "gpt-4o-mini"}.items():
+    settings = {"DATABASE_URL": sqlite_url, "LOCAL_MODEL": "off", "MODEL_PRIMARY": "gpt-4o-mini"}
+    settings |= {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}  # a server whose models no vendor retires
+    for name, value in settings.items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> Ended:
