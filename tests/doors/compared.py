@@ -29,24 +29,24 @@ class Clients:
         """What the program has seen so far, should it fail later."""
         self.has_seen = threading.Event()
         """Set once it has seen something: what the vendor says then waits for that."""
-        self._key = key
-        self._openai_url = openai_url
-        self._anthropic_url = anthropic_url
+        self.key = key
+        self.openai_url = openai_url
+        self.anthropic_url = anthropic_url
         self._open: list[Any] = []
 
     def openai(self, *, max_retries: int = 0, **settings: Any) -> openai.OpenAI:
         """Return OpenAI's client."""
-        return self._kept(openai.OpenAI, self._openai_url, max_retries=max_retries, **settings)
+        return self._kept(openai.OpenAI, self.openai_url, max_retries=max_retries, **settings)
 
     def anthropic(self, *, max_retries: int = 0, **settings: Any) -> anthropic.Anthropic:
         """Return Anthropic's client."""
-        return self._kept(anthropic.Anthropic, self._anthropic_url, max_retries=max_retries, **settings)
+        return self._kept(anthropic.Anthropic, self.anthropic_url, max_retries=max_retries, **settings)
 
     def openai_async(self, work: Callable[[openai.AsyncOpenAI], Coroutine[Any, Any, Any]]) -> Any:
         """Return what *work* makes of OpenAI's other client."""
 
         async def run() -> Any:
-            async with openai.AsyncOpenAI(api_key=self._key, base_url=self._openai_url, max_retries=0) as client:
+            async with openai.AsyncOpenAI(api_key=self.key, base_url=self.openai_url, max_retries=0) as client:
                 return await work(client)
 
         return asyncio.run(run())
@@ -55,9 +55,7 @@ class Clients:
         """Return what *work* makes of Anthropic's other client."""
 
         async def run() -> Any:
-            async with anthropic.AsyncAnthropic(
-                api_key=self._key, base_url=self._anthropic_url, max_retries=0
-            ) as client:
+            async with anthropic.AsyncAnthropic(api_key=self.key, base_url=self.anthropic_url, max_retries=0) as client:
                 return await work(client)
 
         return asyncio.run(run())
@@ -74,7 +72,7 @@ class Clients:
             self._open.pop().close()
 
     def _kept(self, kind: Any, url: str, **settings: Any) -> Any:
-        client = kind(api_key=self._key, base_url=url, **settings)
+        client = kind(api_key=self.key, base_url=url, **settings)
         self._open.append(client)
         return client
 
@@ -116,8 +114,12 @@ class Row:
         return [one for one in ASPECTS if getattr(self.straight, one) != getattr(self.through, one)]
 
     def unnamed(self) -> list[str]:
-        """Return the aspects that differ without a reason, or do not though one is named."""
-        return sorted(set(self.differing()) ^ set(self.program.differs))
+        """Return the aspects that differ without a reason, or do not though one is named.
+
+        Two runs in which nobody was asked are no proof: their calls count as differing.
+        """
+        nobody = set[str]() if self.straight.calls else {"calls"}
+        return sorted(set(self.differing()) ^ set(self.program.differs) | nobody)
 
 
 def compared(program: Program, vendor: ScriptedServer, proctor: Clients) -> Row:
@@ -197,16 +199,17 @@ def plain(value: Any) -> Any:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a line for each program: how many calls it made, what is the same, and why what is not is not."""
+    """Return a line for each program: its calls, what it raises straight, what is the same, and why what is not."""
     width = max(len(row.program.name) for row in rows)
-    lines = [f"{'program':{width}}  calls  {'  '.join(ASPECTS)}  differs because"]
+    lines = [f"{'program':{width}}  asked  {'raises':28}  {'  '.join(ASPECTS)}  differs because"]
     for row in rows:
         differing, unnamed = row.differing(), row.unnamed()
         marks = ["DEFECT" if one in unnamed else "named" if one in differing else "same" for one in ASPECTS]
         cells = "  ".join(f"{mark:{len(one)}}" for mark, one in zip(marks, ASPECTS, strict=True))
         calls = f"{len(row.straight.calls)}/{len(row.through.calls)}"
+        raises = (row.straight.error or {}).get("class", "-")
         why = "; ".join(dict.fromkeys(row.program.differs.values()))
-        lines.append(f"{row.program.name:{width}}  {calls:5}  {cells}  {why}".rstrip())
+        lines.append(f"{row.program.name:{width}}  {calls:5}  {raises:28}  {cells}  {why}".rstrip())
     named = sum(bool(row.program.differs) for row in rows)
     bad = sum(bool(row.unnamed()) for row in rows)
     lines.append(
