@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -172,10 +173,7 @@ class Relay:
         return failed
 
     def _whole(self, response: httpx2.Response, content: bytes, told: Told) -> Answer:
-        try:
-            value: Any = orjson.loads(content)
-        except ValueError:
-            value = None
+        value = _parsed(content)
         if not isinstance(value, dict):
             what = "a body that is no JSON object" if content.strip() else "an empty body"
             raise Garbled(f"{self._wire.name} answered with {what}.", answer=told.answer(texts=("",)))
@@ -328,3 +326,17 @@ def _error_of_all(body: Mapping[str, Any]) -> Any:
     """Return the error of a completion whose choices all failed, as gateways tell it; ``None`` where one did not."""
     errors = [choice.get("error") for choice in parts(body, "choices")]
     return errors[0] if errors and all(errors) else None
+
+
+def _parsed(content: bytes) -> Any:
+    """Return a body as JSON, also one with figures that only Python's reader takes, as the SDKs do; else ``None``."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        pass
+    try:
+        value = json.loads(content)
+        json.dumps(value, ensure_ascii=False).encode()  # halves of pairs are nothing that can be kept
+    except (ValueError, RecursionError):
+        return None
+    return value

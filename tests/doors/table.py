@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.doors import anthropic_programs, fault_programs, framework_programs, instructor_programs, openai_programs
+from tests.doors import (
+    anthropic_programs,
+    fault_programs,
+    framework_programs,
+    instructor_programs,
+    odd_programs,
+    openai_programs,
+)
 from tests.doors.compared import Program, Row, compared, table
 from tests.doors.conftest import proctor_before
 from tests.wire.scripted import ScriptedServer
@@ -20,6 +27,7 @@ PROGRAMS: Sequence[Program] = (
     *instructor_programs.PROGRAMS,
     *framework_programs.PROGRAMS,
     *fault_programs.PROGRAMS,
+    *odd_programs.PROGRAMS,
 )
 
 
