@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -39,19 +40,16 @@ def whole(body: Any, status: int = 200, **headers: str) -> Answer:
     return lambda _: Scripted(orjson.dumps(body), status=status, headers=told)
 
 
-def streamed(body: bytes, *, is_broken_off: bool = False) -> Answer:
+def streamed(body: bytes) -> Answer:
     """Return an answer as events, in pieces that end where no event does."""
     cuts = range(0, len(body), 37)
-    return lambda _: Scripted(
-        body, "text/event-stream; charset=utf-8", headers=_HEADERS, cuts=cuts, is_broken_off=is_broken_off
-    )
+    return lambda _: Scripted(body, "text/event-stream; charset=utf-8", headers=_HEADERS, cuts=cuts)
 
 
-def gated(body: bytes, rest: bytes) -> Answer:
-    """Return an answer whose *rest* comes once the program has seen something of it."""
-    return lambda _: Scripted(
-        body + rest, "text/event-stream", headers=_HEADERS, cuts=(len(body),), gate=threading.Event()
-    )
+def gated(body: bytes, rest: bytes, *, is_broken_off: bool = False) -> Answer:
+    """Return an answer whose *rest*, and whose end, come once the program has seen something of it."""
+    answer = Scripted(body + rest, "text/event-stream", headers=_HEADERS, cuts=(len(body),))
+    return lambda _: replace(answer, gate=threading.Event(), is_broken_off=is_broken_off)
 
 
 def silence() -> Answer:
