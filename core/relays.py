@@ -18,7 +18,7 @@ from core.attempts import (
     held_candidates,
     relay_candidates,
 )
-from core.dialects import KeptState, RelayRequest, StoredByAnswer
+from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
@@ -36,8 +36,10 @@ from core.tables import Outcome
 from core.telemetry import log
 
 _LONGEST_NAME = 100
-Passed = Any
-"""The head of an answer, a ``VendorResponse``, and then tuples of frames."""
+_FAILURES = ("error", "response.failed")
+"""Kinds of frames that tell an end in vain: they are passed on at once, and the stream ends with them."""
+Passed = VendorResponse | tuple[Frame, ...]
+"""The head of an answer, and then frames."""
 
 
 class RelayCorridor(Corridor):
@@ -124,9 +126,9 @@ class RelayCorridor(Corridor):
                 )
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(
-                    walk, stored, tenant_id, asked, is_checked=conversation.is_checked
+                    walk, stored, tenant_id, asked, generation_id=record.id, is_checked=conversation.is_checked
                 )
-                head = record.last_answer.raw  # as the vendor gave it
+                head = cast("VendorResponse", record.last_answer.raw)  # as the vendor gave it
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
@@ -138,8 +140,6 @@ class RelayCorridor(Corridor):
                         generation_id=record.id,
                         tenant_id=policy.tenant.id,
                     )
-                if rest:
-                    yield rest
                 record.succeeded(self._screened_value(reply.value, record))
         except Exhausted as error:
             made = error.facts.get("generation")
@@ -154,6 +154,8 @@ class RelayCorridor(Corridor):
         assert made is not None  # noqa: S101 the record's block has ended without an error
         if head.frames is None:
             yield head
+        elif rest:
+            yield rest
         return made
 
     def count_tokens(self, request: RelayCall, principal: Principal) -> int:
@@ -230,32 +232,37 @@ class RelayCorridor(Corridor):
         tenant_id: str,
         asked: RelayRequest,
         *,
+        generation_id: str,
         is_checked: bool,
-    ) -> Generator[Passed, None, tuple[Reply, tuple[Any, ...]]]:
+    ) -> Generator[Passed, None, tuple[Reply, tuple[Frame, ...]]]:
         """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it.
 
-        Return with the reply what is yet to be yielded: the end of a stream that *is_checked*, so that nobody asks
-        again for an answer before it is known to be invalid.
+        Return with the reply what is yet to be yielded, once all is written down. That is what tells the end: programs
+        leave when they have read it, and who leaves before has left his call. Of a stream that *is_checked* it is all
+        from where its answer is whole, so that nobody asks again for one before it is known to be invalid.
         """
-        head: Any = None
+        head: VendorResponse | None = None
         frames = ScreenedFrames(self._guardrails)
         pieces = walk.reply()
-        held: tuple[Any, ...] = ()
+        held: tuple[Frame, ...] = ()
         try:
             while True:
                 piece = next(pieces)
-                if not isinstance(piece, tuple):
-                    head = piece
+                if isinstance(piece, VendorResponse):
+                    head = replace(piece, generation_id=generation_id)
                     if piece.frames is not None:  # what came whole although a stream was asked for is screened whole
-                        yield piece
+                        yield head
                     continue
-                came = cast("tuple[Any, ...]", piece)
+                came = cast("tuple[Frame, ...]", piece)
+                assert head is not None  # noqa: S101 it comes first
+                assert head.frames is not None  # noqa: S101 it streams
                 self._keep(tenant_id, asked, collected, head, (frame.event for frame in came))
                 passed = frames.of(came)
-                if is_checked and head.frames is not None and head.frames.has_ended:
-                    held += passed
-                elif passed:
-                    yield passed
+                is_held = held or (is_checked and head.frames.has_ended)
+                place = 0 if is_held else _end_in(passed, head.frames.ends)
+                held += passed[place:]
+                if passed[:place]:
+                    yield passed[:place]
         except StopIteration as end:
             return end.value, (*held, *frames.rest())
         except ProctorError:
@@ -265,7 +272,7 @@ class RelayCorridor(Corridor):
         finally:
             pieces.close()
 
-    def _screened_head(self, head: Any, record: Record) -> Any:
+    def _screened_head(self, head: VendorResponse, record: Record) -> VendorResponse:
         """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
         findings: list[Finding] = []
         screened = self._guardrails.screen_value(head.value, Stage.OUTPUT, findings)
@@ -274,6 +281,12 @@ class RelayCorridor(Corridor):
         note_findings(findings, record, "screen out")
         body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
         return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
+
+
+def _end_in(frames: tuple[Frame, ...], ends: frozenset[str]) -> int:
+    """Return the place of the frame that tells the end of an answer, or how many there are."""
+    kinds = (ends | {"done"}).difference(_FAILURES)
+    return next((place for place, frame in enumerate(frames) if frame.kind in kinds), len(frames))
 
 
 def _schema_named(asked: RelayRequest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from core.api import problems
 from core.api.dialect_answers import refused, told_by
@@ -12,12 +12,13 @@ from core.api.in_flight import Ending, InFlightRequest
 from core.api.problem import Problem
 from core.api.problems import internal_error, problem
 from core.api.repeats import Answered
-from core.api.response_headers import told_of
+from core.api.response_headers import GENERATION, MODEL, told_of
 from core.api.streams import HEADERS
-from core.dialects import Dialect, Frames, RelayRequest
+from core.dialects import Dialect, Frames, RelayRequest, VendorResponse
 from core.errors import ProctorError, Stopped, Unavailable
 from core.idempotency import MOST_KEPT_BYTES
 from core.record import Generation
+from core.relays import Passed
 
 _FAILURES = ("error", "response.failed")
 
@@ -29,7 +30,7 @@ class RelayAnswer:
         self._call = call
         self._dialect = dialect
         self._request_id = request_id
-        self._head: Any = None
+        self._head: VendorResponse | None = None
         self._frames: Frames | None = None
         self._was_told = False
         """Whether the vendor itself has said in the stream that it failed."""
@@ -37,18 +38,17 @@ class RelayAnswer:
         """What has been sent of a stream, where it may be asked for again and is not too long."""
 
     def passed(
-        self, passing: Generator[Any, None, Generation], asked: RelayRequest, seconds: float, *, keeps: bool
+        self, passing: Generator[Passed, None, Generation], asked: RelayRequest, seconds: float, *, keeps: bool
     ) -> Answered:
         """Send what the corridor yields, and return how it ended, with all of a stream if it *keeps* one."""
         try:
             while True:
                 piece = next(passing)
-                if not isinstance(piece, tuple):
+                if isinstance(piece, VendorResponse):
                     self._begin(piece, seconds, keeps=keeps)
                     continue
-                frames = cast("tuple[Any, ...]", piece)
-                self._was_told = self._was_told or any(frame.kind in _FAILURES for frame in frames)
-                if out := b"".join(self._dialect.outward(frame, asked) for frame in frames):
+                self._was_told = self._was_told or any(frame.kind in _FAILURES for frame in piece)
+                if out := b"".join(self._dialect.outward(frame, asked) for frame in piece):
                     self._keep(out)
                     self._call.pass_on(out, seconds)
         except StopIteration as end:
@@ -76,11 +76,11 @@ class RelayAnswer:
             return self._broken_off(refusal, {})
         return refused(self._dialect, refusal, None, self._request_id)
 
-    def _begin(self, head: Any, seconds: float, *, keeps: bool) -> None:
+    def _begin(self, head: VendorResponse, seconds: float, *, keeps: bool) -> None:
         self._head, self._frames = head, head.frames
         if self._frames is not None:
             self._kept = bytearray() if keeps else None
-            self._call.headers = head.headers
+            self._call.headers = {**head.headers, GENERATION: head.generation_id, MODEL: head.answered_by}
             self._call.pass_on(b"", seconds)
 
     def _keep(self, out: bytes) -> None:
@@ -90,7 +90,8 @@ class RelayAnswer:
     def _ending(self, generation: Generation) -> Ending:
         if self._frames is not None:
             return self._streamed(b"", told_of(generation))
-        return Ending(self._head.status, self._head.body, {**self._head.headers, **told_of(generation)}, streamed=False)
+        head = cast("VendorResponse", self._head)
+        return Ending(head.status, head.body, {**head.headers, **told_of(generation)}, streamed=False)
 
     def _broken_off(self, refusal: Problem, told: Mapping[str, str]) -> Ending:
         frames = cast("Frames", self._frames)
@@ -102,5 +103,5 @@ class RelayAnswer:
         ending = Ending(200, last, {}, streamed=True)
         if self._kept is None:
             return ending
-        headers = {**self._head.headers, **told, **HEADERS, "content-type": "text/event-stream"}
+        headers = {**cast("VendorResponse", self._head).headers, **told, **HEADERS, "content-type": "text/event-stream"}
         return replace(ending, again=Ending(200, bytes(self._kept) + last, headers, streamed=True))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 from core.attempts._candidate_state import CandidateState
 from core.attempts._pace import Pace
 from core.clock import Clock
+from core.dialects import VendorResponse
 from core.providers import Answer
 
 
@@ -17,7 +19,7 @@ def relayed(coming: Generator[Any, None, Answer], state: CandidateState) -> Gene
         while True:
             piece = next(coming)
             state.has_shown = True
-            yield piece
+            yield replace(piece, answered_by=state.name) if isinstance(piece, VendorResponse) else piece
     except StopIteration as end:
         return end.value, None
     finally:

@@ -26,3 +26,7 @@ class VendorResponse:
     """As it was asked for."""
     key_digest: str = ""
     """Which key it was asked with."""
+    answered_by: str = ""
+    """``provider/model`` of the candidate that is streaming, also where what it says is translated."""
+    generation_id: str = ""
+    """Under which a stream is recorded."""

@@ -216,7 +216,7 @@ class Relay:
                 if told.ttft_seconds is None:
                     told.ttft_seconds = clock.time() - began
                 has_begun = await self._pass_on(waiting, head, on_piece, told, growth, has_begun=has_begun)
-                is_over = any(frame.kind == "done" for frame in waiting)
+                is_over = any(frame.kind == "done" or frame.kind in frames.ends for frame in waiting)
                 if has_begun:
                     waiting = []
                 if is_over:

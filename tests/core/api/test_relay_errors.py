@@ -17,6 +17,7 @@ from tests.wire.server import WireServer
 
 ASKED: list[Any] = [{"role": "user", "content": "Bern."}]
 BUSY = {"message": "Slower.", "type": "tokens", "param": None, "code": "rate_limit_exceeded"}
+SECRET = "sk-proj-" + "aB3dE5" * 8
 FULL = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded."}, "request_id": "req_9"}
 
 
@@ -146,3 +147,15 @@ def test_where_all_keys_rest_the_caller_is_told_when_to_come_back(chat: Any, ven
         waits.append(int(away.value.response.headers["retry-after"]))
     assert len(vendor.asked) == 2, "the second call goes out with no key"
     assert 0 < waits[1] <= waits[0] <= 60
+
+
+def test_a_whole_answer_in_the_place_of_a_stream_is_screened(chat: Any, house: House, vendor: ScriptedServer) -> None:
+    """A server that does not stream is no way around what guardrails take out."""
+    said = {"role": "assistant", "content": f"Take {SECRET}."}
+    choice = {"index": 0, "message": said, "finish_reason": "stop"}
+    vendor.plays(
+        Scripted.whole({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+    )
+    answer = chat(**asked("compatible-chat/m", stream=True)).response.read()
+    assert b"Take [redacted" in answer
+    assert SECRET.encode() not in answer

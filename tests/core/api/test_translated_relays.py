@@ -100,6 +100,7 @@ def test_anthropic_answers_who_asked_openai(
         assert choice.finish_reason == "stop"
     assert told.model == "claude-haiku-4-5"
     generation = recorded(house, url)
+    assert generation["model"] == ANTHROPIC
     assert generation["outcome"] == (Outcome.UNCHECKED if way == "text" else Outcome.VALID_AFTER_FALLBACK)
     billed = house.wire.ledger.calls()[-1].usage
     assert told.usage is not None
@@ -287,3 +288,14 @@ def test_a_translated_stream_that_breaks_is_an_error(
         messages.messages.stream(**asked_of_anthropic() | {"messages": said}) as events,
     ):
         events.get_final_message()
+
+
+def test_a_streams_headers_say_who_answers_and_where_it_is_recorded(house: House, url: str) -> None:
+    """They come before the end of the answer does, so what it cost is not among them."""
+    asked = asked_of_openai(stream=True, seed=7)
+    answer = httpx2.post(f"{url}/v1/chat/completions", json=asked, headers=house.headers, timeout=20)
+    assert answer.headers["x-proctor-model"] == ANTHROPIC
+    assert answer.headers["x-proctor-generation-id"] == recorded(house, url)["id"]
+    assert answer.headers["x-proctor-left-out"] == "seed"
+    assert answer.headers["x-request-id"] == house.wire.ledger.calls()[-1].request_id
+    assert answer.text.endswith("data: [DONE]\n\n")
