@@ -299,3 +299,12 @@ def test_a_streams_headers_say_who_answers_and_where_it_is_recorded(house: House
     assert answer.headers["x-proctor-left-out"] == "seed"
     assert answer.headers["x-request-id"] == house.wire.ledger.calls()[-1].request_id
     assert answer.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("scenario", ["ok", "failed@openai"], ids=["relayed", "translated"])
+def test_what_tells_a_streams_end_comes_once_all_is_written_down(scenario: str, house: House, url: str) -> None:
+    """Programs leave when they have read it: whoever does so has had an answer, and has not left his call."""
+    asked = asked_of_openai(stream=True) | {"messages": [{"role": "user", "content": f"Bern. [[{scenario}]]"}]}
+    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=asked, headers=house.headers, timeout=20) as answer:
+        next(line for line in answer.iter_lines() if line == "data: [DONE]")
+        assert recorded(house, url)["outcome"] == Outcome.UNCHECKED
