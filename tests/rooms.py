@@ -27,6 +27,7 @@ NOBODYS: Mapping[str, str] = {
     "providers": "the SDKs",
     "loop": "the thread of provider calls",
     "workers": "processes that read texts which they are handed",
+    "cards": "what vendors publish of their models",
     "stopping": "an event",
 }
 """Rooms that know nothing of tenants, or only what they are handed."""
