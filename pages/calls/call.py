@@ -242,7 +242,7 @@ def _answer(text: str) -> None:
     if is_object(value) or is_list(value):
         st.json(value, expanded=2)
     else:
-        st.code(text, language=None, wrap_lines=True)
+        st.code(value if isinstance(value, str) else text, language=None, wrap_lines=True)
 
 
 def _why(call: Call) -> None:

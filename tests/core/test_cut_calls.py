@@ -226,3 +226,56 @@ def reservations(proctor: Rig, tenant: Tenant) -> Sequence[Reservation]:
     """Return what *tenant* holds."""
     with proctor.runtime.store.reading() as session:
         return session.exec(select(Reservation).where(Reservation.tenant_id == tenant.id)).all()
+
+
+RELAYED_OUT = 12
+DOORS = {
+    "/v1/chat/completions": {"model": "gpt-4o-mini", "max_completion_tokens": 4000},
+    "/v1/messages": {"model": "claude-haiku-4-5", "max_tokens": 4000},
+}
+
+
+def test_relayed_streams_of_a_killed_server_are_charged(pg_database_url: str, wire: WireServer) -> None:
+    """A server that is killed in the middle of relayed streams leaves nothing held once it is taken for dead.
+
+    Each of its calls is charged an estimate: all that was sent, and something for the answer, which nobody saw end.
+    """
+    wire.reset()
+    with built(api_settings(pg_database_url, wire), wire) as house:
+        with serving(house) as (process, url), ThreadPoolExecutor(RELAYED_OUT) as threads:
+
+            def ask(number: int) -> int:
+                path, more = list(DOORS.items())[number % len(DOORS)]
+                said = [{"role": "user", "content": f"Say {number}. <<{'It goes on. ' * 40}>> [[stall]]"}]
+                try:
+                    with httpx2.stream(
+                        "POST",
+                        f"{url}{path}",
+                        json={"messages": said, "stream": True, **more},
+                        headers=house.headers,
+                        timeout=120,
+                    ) as answer:
+                        answer.read()
+                        return answer.status_code
+                except httpx2.TransportError:
+                    return 0
+
+            out = [threads.submit(ask, number) for number in range(RELAYED_OUT)]
+            assert eventually(lambda: len(streaming(wire)) == RELAYED_OUT, 60), wire.ledger.calls()
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
+            for one in out:
+                one.result()
+
+        recovered(house)
+        wire.wait_idle(10)
+        with house.runtime.store.reading() as session:
+            rows = session.exec(select(AttemptRow)).all()
+    assert len(rows) == len(wire.ledger.calls()) == RELAYED_OUT
+    assert all(row.estimated and row.mode == "relay" and row.input_tokens and row.output_tokens for row in rows)
+    assert all(row.cost_nano_usd for row in rows)
+
+
+def streaming(wire: WireServer) -> Sequence[Call]:
+    """Return the calls of which something has been said."""
+    return [call for call in wire.ledger.calls() if call.usage.output_tokens]

@@ -244,6 +244,7 @@ class TestOneCall:
         [
             (Outcome.INVALID, '{"total": "seven"}', '{"total":"seven"}'),
             (Outcome.UNCHECKED, "Bern it is.", "Bern it is."),
+            (Outcome.UNCHECKED, '"Bern it is."', "Bern it is."),
             (Outcome.UNCHECKED, "7", "7"),
         ],
     )
