@@ -199,6 +199,30 @@ class TestKeys:
 
         asyncio.run(come())
 
+    def test_who_comes_during_a_look_that_knows_his_key_waits_for_no_other(
+        self, door: Door, looks: Looks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Many who come at once to a server that has just started all pass by one look."""
+        begun, go, read = threading.Event(), threading.Event(), door._read_revision
+
+        def slow() -> object:
+            begun.set()
+            go.wait(60)
+            return read()
+
+        monkeypatch.setattr(door, "_read_revision", slow)
+
+        async def come() -> list[Caller]:
+            first = asyncio.create_task(door.caller(arriving(GOOD)))
+            await asyncio.to_thread(begun.wait, 60)
+            later = asyncio.create_task(door.caller(arriving(GOOD)))
+            await asyncio.sleep(0)
+            go.set()
+            return await asyncio.gather(first, later)
+
+        assert asyncio.run(come()) == [ACME, ACME]
+        assert looks.looks == 1
+
     def test_a_database_that_hangs_holds_nobody_for_long(
         self, door: Door, looks: Looks, monkeypatch: pytest.MonkeyPatch
     ) -> None:
