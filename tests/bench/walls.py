@@ -94,6 +94,37 @@ class _Waits:
         return timed
 
 
+class _Turns:
+    """On SQLite, who kept the turn to write, and for how long; each is known by the name of its thread."""
+
+    def __init__(self, store: Store) -> None:
+        self.seen: list[tuple[str, float, float]] = []
+        """Of each turn: whose it was, when it began, and the seconds."""
+        self._in_turn = store._in_turn
+        store._in_turn = self._watched
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        with self._in_turn():
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                self.seen.append((threading.current_thread().name, began, time.perf_counter() - began))
+
+    def rows(self, began: float, ended: float) -> Generator[tuple[str, ...]]:
+        """Yield, by whose turns they were, how many began between *began* and *ended*, their p99 and the longest."""
+        kept: dict[str, list[float]] = {}
+        for name, at, seconds in self.seen:
+            if began <= at < ended:
+                kept.setdefault(name, []).append(seconds)
+        for name, several in sorted(kept.items(), key=lambda one: -max(one[1])):
+            several.sort()
+            share = sum(several) / (ended - began)
+            p99 = several[len(several) * 99 // 100]
+            yield name, f"{len(several):,}", f"{share:.1%}", f"{p99 * 1000:.1f}", f"{several[-1] * 1000:.1f}"
+
+
 class _Controls:
     """What this machine makes anybody wait who does nothing but sleep for a millisecond, or let a page reach the disk.
 
@@ -185,7 +216,7 @@ def _walls(wire_url: str, database: str, url: str, size: int, folder: Path) -> N
         print(f"\n{database}: {sum(rows.values()):,} rows in {time.perf_counter() - began:.0f} s, {dict(rows)}")
         gc.collect()
         gc.freeze()  # as a server does once it has started
-        waits, controls = _Waits(proctor.store), _Controls(folder)
+        waits, turns, controls = _Waits(proctor.store), _Turns(proctor.store), _Controls(folder)
         with controls.running(), _traffic(proctor, waits) as tenants:
             time.sleep(5)  # connections, SDK, policies
             began = time.perf_counter()
@@ -203,6 +234,9 @@ def _walls(wire_url: str, database: str, url: str, size: int, folder: Path) -> N
         rows_of.append(("longest, together : alone", "", "", "", f"{longest:.1f} x", ""))
         table(f"{database}, {size:,} calls, {THREADS} threads of traffic", rows_of)
         table("Meanwhile", [("what", "seconds", "times", "refused"), *took])
+        if proctor.store.is_sqlite:
+            heads = ("who kept the turn to write", "turns", "share", "p99 ms", "longest ms")
+            table("SQLite lets one thread write at a time", [heads, *turns.rows(middle, ended)])
     finally:
         proctor.close()
 
@@ -256,7 +290,7 @@ def _all_together(proctor: runtime.Runtime, tenants: list[Tenant]) -> list[tuple
             time.sleep(CHECKPOINT_SECONDS if name == "checkpoint" else 0.5)
 
     whole = threading.Event()
-    threads = [threading.Thread(target=do, args=(name,)) for name in work]
+    threads = [threading.Thread(target=do, args=(name,), name=name) for name in work]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -314,7 +348,7 @@ def _traffic(proctor: runtime.Runtime, waits: _Waits) -> Generator[list[Tenant]]
             except Exception as error:  # noqa: BLE001 told at the end
                 failures.append(error)
 
-    threads = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(THREADS)]
+    threads = [threading.Thread(target=call, args=(number,), name="traffic", daemon=True) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     try:
