@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from core.attempts import Attempt
     from core.pricing import Usage
     from core.record import Generation
-    from core.reports import Call, Rung
+    from core.reports import Call, RecordedAttempt
 
 _NANO = 1_000_000_000
 _KINDS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -62,7 +62,7 @@ def stored(call: Call) -> dict[str, Any]:
         "schema": call.schema,
         "schema_version": call.schema_version,
         "model": _model(call),
-        "attempts": [_stored_attempt(rung) for rung in call.rungs],
+        "attempts": [_stored_attempt(attempt) for attempt in call.attempts],
         "usage": _tokens(call),
         "cost_usd": _usd(call.cost_nano_usd),
         "cost_nano_usd": call.cost_nano_usd,
@@ -105,32 +105,32 @@ def _fresh_attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _stored_attempt(rung: Rung) -> dict[str, Any]:
+def _stored_attempt(attempt: RecordedAttempt) -> dict[str, Any]:
     return {
-        "n": rung.n,
-        "kind": rung.kind,
-        "provider": rung.provider,
-        "model": rung.model,
-        "mode": rung.mode,
-        "started_at": rung.started_at,
-        "duration_ms": rung.duration_ms,
-        "ttft_ms": rung.ttft_ms,
-        "http_status": rung.http_status,
-        "provider_request_id": rung.provider_request_id,
-        "finish_reason": rung.finish_reason,
-        "outcome": rung.outcome,
-        "usage": None if rung.input_tokens is None else _tokens(rung),
-        "estimated": rung.estimated,
-        "cost_nano_usd": rung.cost_nano_usd,
-        "price": rung.price,
-        "answered_model": rung.answered_model,
-        "billing": rung.billing,
-        "drill_id": rung.drill_id,
-        "field_errors": _field_errors(rung.field_errors),
+        "n": attempt.n,
+        "kind": attempt.kind,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "mode": attempt.mode,
+        "started_at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "ttft_ms": attempt.ttft_ms,
+        "http_status": attempt.http_status,
+        "provider_request_id": attempt.provider_request_id,
+        "finish_reason": attempt.finish_reason,
+        "outcome": attempt.outcome,
+        "usage": None if attempt.input_tokens is None else _tokens(attempt),
+        "estimated": attempt.estimated,
+        "cost_nano_usd": attempt.cost_nano_usd,
+        "price": attempt.price,
+        "answered_model": attempt.answered_model,
+        "billing": attempt.billing,
+        "drill_id": attempt.drill_id,
+        "field_errors": _field_errors(attempt.field_errors),
     }
 
 
-def _tokens(counted: Usage | Call | Rung) -> dict[str, int]:
+def _tokens(counted: Usage | Call | RecordedAttempt) -> dict[str, int]:
     return {kind: getattr(counted, kind) for kind in _KINDS}
 
 

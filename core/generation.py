@@ -345,8 +345,8 @@ def _within(seconds: float | None, policy: Policy, record: Record) -> Policy:
 
 def affordable(policy: Policy, record: Record) -> RouteTerms:
     """Return the policy's route, or a cheaper one where a budget that degrades is past its first threshold."""
-    pressed = record.pressed_by()
-    if pressed is None:
+    tight = record.degraded_by()
+    if tight is None:
         return policy.route
     at = record.started_at
 
@@ -356,7 +356,7 @@ def affordable(policy: Policy, record: Record) -> RouteTerms:
         )
 
     route = degraded(policy.route, price_of)
-    record.step("reserve", "degraded", f"{pressed} {route.remark}")
+    record.step("reserve", "degraded", f"{tight} {route.remark}")
     return route
 
 

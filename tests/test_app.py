@@ -223,7 +223,7 @@ def test_stopping(world: World, tmp_path: Path) -> None:
     runtime.store.close()
     assert (recorded.outcome, recorded.error_code) == ("cancelled", "stopped")
     assert recorded.error_detail == "The server was stopped before the answer came."
-    assert [rung.error_detail for rung in recorded.rungs] == ["The server was stopped."]
+    assert [attempt.error_detail for attempt in recorded.attempts] == ["The server was stopped."]
 
 
 def test_stopping_at_once(world: World, tmp_path: Path) -> None:

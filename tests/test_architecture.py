@@ -67,9 +67,9 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
 
 
 def class_names() -> dict[str, list[str]]:
-    """Return where each class of the core is defined, but for the bodies of the API: those are the wire's own names."""
+    """Return where each class is defined, but for the bodies of the API: those are the wire's own names."""
     found: dict[str, list[str]] = {}
-    for path in sorted(ROOT.glob("core/**/*.py")):
+    for path in SOURCES:
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and not is_body(path, node):
@@ -87,7 +87,7 @@ STILL_SHARED: set[str] = set()
 
 
 def test_a_class_name_means_one_thing() -> None:
-    """No two classes of the core share a name, whichever rooms they live in."""
+    """No two classes share a name, whichever rooms or pages they live in."""
     shared = {name: places for name, places in class_names().items() if len(places) > 1}
     assert shared.keys() == STILL_SHARED, shared
 

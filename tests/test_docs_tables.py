@@ -231,7 +231,7 @@ def test_every_endpoint_stands_in_its_table(tmp_path: Path) -> None:
         ("### The answer", bodies.Generation),
         ("An attempt has these fields", bodies.Attempt),
         ("## When there is no object", bodies.Problem),
-        ("## What it cost", spend.Bought),
+        ("## What it cost", spend.SpendFigures),
     ],
 )
 def test_every_field_stands_in_its_table(after: str, model: Any) -> None:

@@ -169,7 +169,7 @@ class Till:
             found = session.exec(mine.order_by(col(Account.starts_at), col(Account.id)))
             return [(row.spent_nano_usd, row.held_nano_usd) for row in found]
 
-    def crossings(self) -> list[int]:
+    def threshold_events(self) -> list[int]:
         """Return the thresholds of which people were told, in the order of time."""
         events = [
             one for one in self.rows(ChangeEvent) if one.kind == "budget" and one.after and "percent" in one.after

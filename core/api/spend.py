@@ -20,7 +20,7 @@ LONGEST = timedelta(days=400)
 PARAMETERS = ("month", "starts_at", "ends_at")
 
 
-class Bought(BaseModel):
+class SpendFigures(BaseModel):
     """What some money bought; amounts in nano-dollars, billionths of a dollar."""
 
     calls: int = Field(description="Generations that began in the window, refused ones included.")
@@ -48,13 +48,13 @@ class Bought(BaseModel):
     answers_saved_nano_usd: int = Field(description="What those answers would have cost.")
 
 
-class ModelBought(Bought):
+class ModelSpend(SpendFigures):
     """What the money for one model bought. A call that asked two models counts for both."""
 
     model: str = Field(description="`provider/name` of who was asked.")
 
 
-class SchemaBought(Bought):
+class SchemaSpend(SpendFigures):
     """What the money for one schema version bought."""
 
     schema_: str = Field(alias="schema")
@@ -71,7 +71,7 @@ class Discarded(BaseModel):
     unpriced_attempts: int
 
 
-class Spend(Bought):
+class Spend(SpendFigures):
     """What the key's tenant spent on the calls that began in a window."""
 
     tenant: str
@@ -79,8 +79,8 @@ class Spend(Bought):
     starts_at: datetime
     ends_at: datetime = Field(description="The first moment after the window.")
     as_of: datetime = Field(description="Calls that end later are not in these figures yet.")
-    by_model: list[ModelBought]
-    by_schema: list[SchemaBought]
+    by_model: list[ModelSpend]
+    by_schema: list[SchemaSpend]
     discarded_by: list[Discarded]
 
 

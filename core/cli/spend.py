@@ -15,7 +15,7 @@ from core.principals import LOCAL_OPERATOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.reports import Backtest, Bought, Forecast, Line, Statement
+    from core.reports import Backtest, Forecast, Line, SpendFigures, Statement
     from core.runtime import Runtime
 
 _HOURS = {"h": 1, "d": 24}
@@ -108,21 +108,22 @@ def _told(bill: Statement) -> str:
     if bill.difference_nano_usd:
         parts.append(f"{usd(bill.difference_nano_usd)} are unexplained: run 'proctor verify'.")
     if bill.unpriced:
-        named = ", ".join(f"{line.key} ({_many(line.bought.unpriced_attempts, 'attempt')})" for line in bill.unpriced)
+        named = ", ".join(f"{line.key} ({_many(line.figures.unpriced_attempts, 'attempt')})" for line in bill.unpriced)
         parts.append(f"Without a price, and not in these sums: {named}.")
     return "\n\n".join(parts)
 
 
-def _summed_up(bought: Bought) -> str:
+def _summed_up(figures: SpendFigures) -> str:
     beside = [
-        f"{_many(bought.unpriced_calls, 'call')} unpriced" if bought.unpriced_calls else "",
-        f"{usd(bought.estimated)} of it estimated" if bought.estimated_attempts else "",
+        f"{_many(figures.unpriced_calls, 'call')} unpriced" if figures.unpriced_calls else "",
+        f"{usd(figures.estimated)} of it estimated" if figures.estimated_attempts else "",
     ]
     named = "".join(f", {words}" for words in beside if words)
-    each = "" if bought.cost_per_valid is None else f", {usd(bought.cost_per_valid)} each"
+    valid = _many(figures.valid, "valid object")
+    each = "" if figures.cost_per_valid is None else f", {usd(figures.cost_per_valid)} each"
     return (
-        f"{usd(bought.spend)} for {_many(bought.calls, 'call')}{named}. {_many(bought.valid, 'valid object')}{each}; "
-        f"{usd(bought.discarded)} went to attempts that were thrown away: {bought.discarded_attempts:,}."
+        f"{usd(figures.spend)} for {_many(figures.calls, 'call')}{named}. {valid}{each}; "
+        f"{usd(figures.discarded)} went to attempts that were thrown away: {figures.discarded_attempts:,}."
     )
 
 
@@ -130,12 +131,12 @@ def _lines(head: str, lines: Sequence[Line]) -> str:
     rows = [
         (
             line.key,
-            f"{line.bought.calls:,}",
-            f"{line.bought.valid:,}",
-            f"{line.bought.attempts:,}",
-            usd(line.bought.spend),
-            usd(line.bought.discarded),
-            "-" if line.bought.cost_per_valid is None else usd(line.bought.cost_per_valid),
+            f"{line.figures.calls:,}",
+            f"{line.figures.valid:,}",
+            f"{line.figures.attempts:,}",
+            usd(line.figures.spend),
+            usd(line.figures.discarded),
+            "-" if line.figures.cost_per_valid is None else usd(line.figures.cost_per_valid),
         )
         for line in lines
     ]

@@ -196,7 +196,7 @@ class Record:
             terms, self.id, self._running.tenant.id, self._running.started_at, must_be_covered=must_be_covered
         )
 
-    def pressed_by(self) -> str | None:
+    def degraded_by(self) -> str | None:
         """Return which degrading budget is past its first threshold, as a sentence; ``None`` while none is."""
         for terms in self._reservation.terms:
             if terms.mode is Mode.DEGRADE:

@@ -24,7 +24,6 @@ from datetime import datetime
 
 from core.clock import Clock
 from core.principals import Permission, Principal, TenantScope
-from core.reports.bought import Bought as Bought
 from core.reports.budget_lines import BudgetLine as BudgetLine
 from core.reports.budget_lines import budget_lines
 from core.reports.calls import MOST_CHOICES as MOST_CHOICES
@@ -50,8 +49,8 @@ from core.reports.forecast import backtest, forecast
 from core.reports.frames import Frame as Frame
 from core.reports.frames import csv as csv
 from core.reports.one_call import Call as Call
-from core.reports.one_call import FieldTrouble as FieldTrouble
-from core.reports.one_call import Rung as Rung
+from core.reports.one_call import RecordedAttempt as RecordedAttempt
+from core.reports.one_call import RecordedFieldError as RecordedFieldError
 from core.reports.one_call import one_call
 from core.reports.overview import MOST_HEATED as MOST_HEATED
 from core.reports.overview import Change as Change
@@ -76,6 +75,7 @@ from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
 from core.reports.spend import Verified as Verified
 from core.reports.spend import spend, verified
+from core.reports.spend_figures import SpendFigures as SpendFigures
 from core.reports.statement import Statement as Statement
 from core.reports.statement import month_around as month_around
 from core.reports.statement import statement

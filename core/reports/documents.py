@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core.pricing import usd
-from core.reports.bought import Bought
 from core.reports.forecast import INTERVAL, Backtest, Forecast
 from core.reports.spend import Line, Spend
+from core.reports.spend_figures import SpendFigures
 from core.reports.statement import Statement
 
 
@@ -19,9 +19,9 @@ def spend_document(found: Spend, tenant: str) -> dict[str, Any]:
         "starts_at": found.window.starts_at,
         "ends_at": found.window.ends_at,
         "as_of": found.as_of,
-        **bought_document(found.total),
-        "by_model": [{"model": line.key} | bought_document(line.bought) for line in found.models],
-        "by_schema": [_schema(line) | bought_document(line.bought) for line in found.schemas],
+        **figures_document(found.total),
+        "by_model": [{"model": line.key} | figures_document(line.figures) for line in found.models],
+        "by_schema": [_schema(line) | figures_document(line.figures) for line in found.schemas],
         "discarded_by": [
             {
                 "reason": one.reason,
@@ -45,14 +45,14 @@ def statement_document(bill: Statement) -> dict[str, Any]:
         "ends_at": bill.ends_at,
         "as_of": bill.as_of,
         "is_open": bill.is_open,
-        **bought_document(bill.total),
+        **figures_document(bill.total),
         "charged_nano_usd": bill.charged_nano_usd,
         "outside_nano_usd": bill.outside_nano_usd,
         "difference_nano_usd": bill.difference_nano_usd,
-        "by_model": [{"model": line.key} | bought_document(line.bought) for line in bill.models],
-        "by_schema": [_schema(line) | bought_document(line.bought) for line in bill.schemas],
+        "by_model": [{"model": line.key} | figures_document(line.figures) for line in bill.models],
+        "by_schema": [_schema(line) | figures_document(line.figures) for line in bill.schemas],
         "by_tier": [
-            {"tier": tier or "standard", "region": region or None} | bought_document(line.bought)
+            {"tier": tier or "standard", "region": region or None} | figures_document(line.figures)
             for line in bill.tiers
             for tier, region in [line.names]
         ],
@@ -91,32 +91,32 @@ def backtest_document(test: Backtest) -> dict[str, Any]:
     }
 
 
-def bought_document(bought: Bought) -> dict[str, Any]:
+def figures_document(figures: SpendFigures) -> dict[str, Any]:
     """Return sums of calls and attempts; money in nano-dollars, the spend in dollars as well."""
     return {
-        "calls": bought.calls,
-        "valid_objects": bought.valid,
-        "attempts": bought.attempts,
-        "discarded_attempts": bought.discarded_attempts,
-        "spend_usd": usd(bought.spend),
-        "spend_nano_usd": bought.spend,
-        "useful_nano_usd": bought.useful,
-        "discarded_nano_usd": bought.discarded,
-        "cost_per_valid_nano_usd": bought.cost_per_valid,
-        "unpriced_calls": bought.unpriced_calls,
-        "unpriced_attempts": bought.unpriced_attempts,
-        "estimated_attempts": bought.estimated_attempts,
-        "estimated_nano_usd": bought.estimated,
+        "calls": figures.calls,
+        "valid_objects": figures.valid,
+        "attempts": figures.attempts,
+        "discarded_attempts": figures.discarded_attempts,
+        "spend_usd": usd(figures.spend),
+        "spend_nano_usd": figures.spend,
+        "useful_nano_usd": figures.useful,
+        "discarded_nano_usd": figures.discarded,
+        "cost_per_valid_nano_usd": figures.cost_per_valid,
+        "unpriced_calls": figures.unpriced_calls,
+        "unpriced_attempts": figures.unpriced_attempts,
+        "estimated_attempts": figures.estimated_attempts,
+        "estimated_nano_usd": figures.estimated,
         "usage": {
-            "input_tokens": bought.input_tokens,
-            "cached_tokens": bought.cached_tokens,
-            "cache_write_tokens": bought.cache_write_tokens,
-            "output_tokens": bought.output_tokens,
-            "reasoning_tokens": bought.reasoning_tokens,
+            "input_tokens": figures.input_tokens,
+            "cached_tokens": figures.cached_tokens,
+            "cache_write_tokens": figures.cache_write_tokens,
+            "output_tokens": figures.output_tokens,
+            "reasoning_tokens": figures.reasoning_tokens,
         },
-        "cache_saved_nano_usd": bought.cache_saved,
-        "answers_given_again": bought.answers,
-        "answers_saved_nano_usd": bought.answers_saved,
+        "cache_saved_nano_usd": figures.cache_saved,
+        "answers_given_again": figures.answers,
+        "answers_saved_nano_usd": figures.answers_saved,
     }
 
 

@@ -1,4 +1,4 @@
-"""One call told whole: its attempts as a ladder, what was asked and answered on each, what it cost, why it went so.
+"""One call told whole: its attempts in order, what was asked and answered on each, what it cost, why it went so.
 
 A payload past its retention is not shown, even where it was not deleted yet.
 """
@@ -22,7 +22,7 @@ _MOST_LATER = 10
 
 
 @dataclass(frozen=True, slots=True)
-class FieldTrouble:
+class RecordedFieldError:
     """One field of one invalid answer: where, and which rule."""
 
     path: str
@@ -31,7 +31,7 @@ class FieldTrouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class RecordedAttempt:
     """One attempt: one provider call."""
 
     n: int
@@ -65,7 +65,7 @@ class Rung:
     """How it was billed beside its tokens, where that is not the usual: tier, region, one-hour writes, a remark."""
     drill_id: str | None
     """The fire drill that it met."""
-    field_errors: Sequence[FieldTrouble]
+    field_errors: Sequence[RecordedFieldError]
     asked: Any
     """What this attempt added to the conversation, such as the correction of a re-ask; ``None`` if not kept."""
     answered: str | None
@@ -121,7 +121,7 @@ class Call:
     """The decision trace: ``{"room", "verdict", "reason"}``, in the order walked."""
     policy: Mapping[str, Any] | None
     """The policy it ran under, with the revision of operators' decisions that it was."""
-    rungs: Sequence[Rung]
+    attempts: Sequence[RecordedAttempt]
     asked: Any
     """The messages that the caller sent; ``None`` if not kept."""
     value: str | None
@@ -165,7 +165,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         media=generation.media or [],
         policy=_policy(reading, generation),
         asked_again_as=_asked_again(reading, call_id) if generation.outcome == Outcome.INVALID else (),
-        rungs=_rungs(reading, generation, kept),
+        attempts=_attempts(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,
         payload_expires_at=min((payload.expires_at for payload in kept.values()), default=None),
@@ -183,12 +183,12 @@ def _policy(reading: Reading, generation: GenerationRow) -> Mapping[str, Any] | 
     return {"revision": generation.policy_revision, **kept.body} if kept else None
 
 
-def _rungs(reading: Reading, generation: GenerationRow, kept: Mapping[int, Payload]) -> Sequence[Rung]:
-    troubles: dict[str, list[FieldTrouble]] = defaultdict(list)
+def _attempts(reading: Reading, generation: GenerationRow, kept: Mapping[int, Payload]) -> Sequence[RecordedAttempt]:
+    errors: dict[str, list[RecordedFieldError]] = defaultdict(list)
     failed = select(FieldError).where(col(FieldError.generation_id) == generation.id).order_by(col(FieldError.id))
     for error in reading.session.exec(failed):
-        troubles[error.attempt_id].append(FieldTrouble(error.path, error.type, error.message))
-    attempts = select(AttemptRow).where(col(AttemptRow.generation_id) == generation.id).order_by(col(AttemptRow.n))
+        errors[error.attempt_id].append(RecordedFieldError(error.path, error.type, error.message))
+    rows = select(AttemptRow).where(col(AttemptRow.generation_id) == generation.id).order_by(col(AttemptRow.n))
     same_names = (
         "n", "kind", "provider", "model", "answered_model", "mode", "started_at", "duration_ms", "ttft_ms",
         "http_status", "provider_request_id", "finish_reason", "outcome", "error_code", "error_detail",
@@ -196,12 +196,12 @@ def _rungs(reading: Reading, generation: GenerationRow, kept: Mapping[int, Paylo
         "cost_nano_usd", "price", "billing", "drill_id",
     )  # fmt: skip
     return [
-        Rung(
+        RecordedAttempt(
             **{name: getattr(attempt, name) for name in same_names},
             after_ms=max(0.0, (attempt.started_at - generation.started_at).total_seconds() * 1000),
-            field_errors=troubles[attempt.id],
+            field_errors=errors[attempt.id],
             asked=kept[attempt.n].asked if attempt.n in kept else None,
             answered=kept[attempt.n].answered if attempt.n in kept else None,
         )
-        for attempt in reading.session.exec(attempts)
+        for attempt in reading.session.exec(rows)
     ]

@@ -14,9 +14,9 @@ from typing import Any
 
 from core.clock import from_micros, micros
 from core.pricing import MOST_NAMES, other_names, usd
-from core.reports.bought import AttemptCell, Bought, CallCell, by, by_model, total
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
+from core.reports.spend_figures import AttemptCell, CallCell, SpendFigures, by, by_model, total
 from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls, served
 from core.reports.windows import Window
 
@@ -37,7 +37,7 @@ class Line:
     """Identifies the row: a tenant's id, ``provider/model``, or ``schema v3``."""
     names: tuple[Any, ...]
     """What the table calls it, in the columns of its kind."""
-    bought: Bought
+    figures: SpendFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Spend:
 
     window: Window
     as_of: datetime
-    total: Bought
+    total: SpendFigures
     tenants: Sequence[Line]
     """The biggest spender first; so are the next two."""
     models: Sequence[Line]
@@ -118,16 +118,18 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
         as_of=as_of,
         total=total(called, attempted),
         tenants=_sorted(
-            Line(key=key, names=(reading.name_of(key),), bought=bought)
-            for key, bought in by(called, attempted, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
+            Line(key=key, names=(reading.name_of(key),), figures=figures)
+            for key, figures in by(called, attempted, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
         ),
         models=sorted(
-            _sorted(Line(key=key, names=(key,), bought=bought) for key, bought in by_model(called, attempted).items()),
+            _sorted(
+                Line(key=key, names=(key,), figures=figures) for key, figures in by_model(called, attempted).items()
+            ),
             key=lambda line: line.key == names,
         ),
         schemas=_sorted(
-            Line(key=schema_key(name, version), names=(name, version), bought=bought)
-            for (name, version), bought in schemas.items()
+            Line(key=schema_key(name, version), names=(name, version), figures=figures)
+            for (name, version), figures in schemas.items()
         ),
         reasons=_reasons(reading, window, [row.model for row in attempted], names),
         over_time=_over_time(window, attempted, reading.name_of),
@@ -141,7 +143,7 @@ def tier_lines(reading: Reading, window: Window) -> list[Line]:
     if found.keys() <= {" "}:
         return []
     names = {key: (key.partition(" ")[0], key.partition(" ")[2]) for key in found}
-    return _sorted(Line(key=_served(*names[key]), names=names[key], bought=bought) for key, bought in found.items())
+    return _sorted(Line(key=_served(*names[key]), names=names[key], figures=figures) for key, figures in found.items())
 
 
 def _served(tier: str, geo: str) -> str:
@@ -169,7 +171,7 @@ def verified(reading: Reading) -> Verified | None:
 
 def lines_frame(kind: str, lines: Sequence[Line]) -> Frame:
     """Return *lines* as a table: the columns of :data:`HEADS`, then :data:`COLUMNS`."""
-    return frame((*HEADS[kind], *COLUMNS), ((*line.names, *_figures(line.bought)) for line in lines))
+    return frame((*HEADS[kind], *COLUMNS), ((*line.names, *_figures(line.figures)) for line in lines))
 
 
 def schema_key(name: str, version: int | None) -> str:
@@ -242,18 +244,18 @@ def _over_time(window: Window, attempts: Sequence[AttemptCell], name_of: Callabl
     )
 
 
-def _figures(bought: Bought) -> tuple[Any, ...]:
+def _figures(figures: SpendFigures) -> tuple[Any, ...]:
     return (
-        *(bought.calls, bought.valid, bought.attempts, bought.discarded_attempts),
-        *(usd(bought.spend), usd(bought.useful), usd(bought.discarded), bought.discarded_share),
-        *(usd(bought.cost_per_valid), bought.unpriced_calls, bought.unpriced_attempts),
-        *(bought.estimated_calls, usd(bought.estimated)),
-        *(bought.input_tokens, bought.cached_tokens, bought.cache_write_tokens),
-        *(bought.output_tokens, bought.reasoning_tokens, bought.hit_rate, usd(bought.cache_saved)),
-        *(bought.answers, bought.answer_rate, usd(bought.answers_saved), bought.spend, bought.discarded),
+        *(figures.calls, figures.valid, figures.attempts, figures.discarded_attempts),
+        *(usd(figures.spend), usd(figures.useful), usd(figures.discarded), figures.discarded_share),
+        *(usd(figures.cost_per_valid), figures.unpriced_calls, figures.unpriced_attempts),
+        *(figures.estimated_calls, usd(figures.estimated)),
+        *(figures.input_tokens, figures.cached_tokens, figures.cache_write_tokens),
+        *(figures.output_tokens, figures.reasoning_tokens, figures.hit_rate, usd(figures.cache_saved)),
+        *(figures.answers, figures.answer_rate, usd(figures.answers_saved), figures.spend, figures.discarded),
     )
 
 
 def _sorted(lines: Any) -> list[Line]:
     found: list[Line] = list(lines)
-    return sorted(found, key=lambda line: (-line.bought.spent, -line.bought.calls, line.key))
+    return sorted(found, key=lambda line: (-line.figures.spent, -line.figures.calls, line.key))

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from core.budgets.periods import Period, period_around
 from core.errors import Invalid
 from core.pricing import usd
-from core.reports.bought import Bought
 from core.reports.frames import Frame, frame
 from core.reports.reading import Reading
 from core.reports.spend import COLUMNS, Line, bounds, spend, tier_lines
+from core.reports.spend_figures import SpendFigures
 from core.reports.spend_queries import LEDGER, OUTSIDE
 from core.reports.windows import Window
 
@@ -38,7 +38,7 @@ class Statement:
     starts_at: datetime
     ends_at: datetime
     as_of: datetime
-    total: Bought
+    total: SpendFigures
     models: Sequence[Line]
     schemas: Sequence[Line]
     tiers: Sequence[Line]
@@ -61,7 +61,7 @@ class Statement:
     @property
     def unpriced(self) -> Sequence[Line]:
         """The models without a known price that answered in this month."""
-        return [line for line in self.models if line.bought.unpriced_attempts]
+        return [line for line in self.models if line.figures.unpriced_attempts]
 
     def frame(self) -> Frame:
         """Return every line: ``tenant month timezone part model schema version tier region``, figures, exact money.
@@ -72,10 +72,10 @@ class Statement:
         """
         who = (self.tenant, self.month, self.timezone)
         rows = [(*who, "total", *[None] * 5, *_row(self.total))]
-        rows += [(*who, "model", line.names[0], *[None] * 4, *_row(line.bought)) for line in self.models]
-        rows += [(*who, "schema", None, *line.names, None, None, *_row(line.bought)) for line in self.schemas]
+        rows += [(*who, "model", line.names[0], *[None] * 4, *_row(line.figures)) for line in self.models]
+        rows += [(*who, "schema", None, *line.names, None, None, *_row(line.figures)) for line in self.schemas]
         rows += [
-            (*who, "tier", None, None, None, line.names[0] or "standard", line.names[1] or None, *_row(line.bought))
+            (*who, "tier", None, None, None, line.names[0] or "standard", line.names[1] or None, *_row(line.figures))
             for line in self.tiers
         ]
         heads = ("tenant", "month", "timezone", "part", "model", "schema", "version", "tier", "region")
@@ -105,7 +105,7 @@ def statement(
     tenant = reading.tenant(tenant_id)
     starts_at, ends_at = month_around(tenant.timezone, month, as_of)
     window = Window.of(starts_at, ends_at, tenant.timezone)
-    bought = spend(reading, window, as_of, routed)
+    found = spend(reading, window, as_of, routed)
     charged = reading.rows(LEDGER, bounds(window))[0].charged
     outside = reading.rows(OUTSIDE, bounds(window))[0].spent
     return Statement(
@@ -116,9 +116,9 @@ def statement(
         starts_at=starts_at,
         ends_at=ends_at,
         as_of=as_of,
-        total=bought.total,
-        models=bought.models,
-        schemas=bought.schemas,
+        total=found.total,
+        models=found.models,
+        schemas=found.schemas,
         tiers=tier_lines(reading, window),
         charged_nano_usd=charged,
         outside_nano_usd=outside,
@@ -149,16 +149,16 @@ def month_name(at: datetime, timezone: str) -> str:
     return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m}"
 
 
-def _row(bought: Bought) -> tuple[object, ...]:
+def _row(figures: SpendFigures) -> tuple[object, ...]:
     money = {
-        "spend_usd": usd(bought.spend),
-        "useful_usd": usd(bought.useful),
-        "discarded_usd": usd(bought.discarded),
-        "cost_per_valid_usd": usd(bought.cost_per_valid),
-        "estimated_usd": usd(bought.estimated),
-        "cache_saved_usd": usd(bought.cache_saved),
-        "answers_saved_usd": usd(bought.answers_saved),
+        "spend_usd": usd(figures.spend),
+        "useful_usd": usd(figures.useful),
+        "discarded_usd": usd(figures.discarded),
+        "cost_per_valid_usd": usd(figures.cost_per_valid),
+        "estimated_usd": usd(figures.estimated),
+        "cache_saved_usd": usd(figures.cache_saved),
+        "answers_saved_usd": usd(figures.answers_saved),
     }
-    figures = (money[name] if name in money else getattr(bought, name) for name in _FIGURES)
-    exact = (bought.useful, bought.discarded, bought.estimated, bought.cache_saved, bought.answers_saved)
-    return (*figures, bought.spend, *exact)
+    row = (money[name] if name in money else getattr(figures, name) for name in _FIGURES)
+    exact = (figures.useful, figures.discarded, figures.estimated, figures.cache_saved, figures.answers_saved)
+    return (*row, figures.spend, *exact)

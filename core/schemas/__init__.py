@@ -1,7 +1,7 @@
 """The registry of schemas: named response models, their immutable versions, and the labels that move between them."""
 
 from core.schemas._checks import CheckedAnswer, checked
-from core.schemas._differences import Difference, Effect, altogether, differences
+from core.schemas._differences import Effect, SchemaDifference, altogether, differences
 from core.schemas._labels import LabelView
 from core.schemas._names import PRODUCTION
 from core.schemas._registry import SAMPLES, Schemas
@@ -11,10 +11,10 @@ __all__ = [
     "PRODUCTION",
     "SAMPLES",
     "CheckedAnswer",
-    "Difference",
     "Effect",
     "LabelView",
     "ResolvedSchema",
+    "SchemaDifference",
     "SchemaEntry",
     "SchemaSummary",
     "Schemas",

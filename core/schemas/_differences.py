@@ -66,7 +66,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class SchemaDifference:
     """One thing that differs."""
 
     path: str
@@ -79,7 +79,7 @@ class Difference:
     effect: Effect
 
 
-def differences(before: Node, after: Node) -> list[Difference]:
+def differences(before: Node, after: Node) -> list[SchemaDifference]:
     """Return what differs between two JSON Schemas, in the order of the fields.
 
     At most ``MOST_DIFFERENCES`` are told. Where there are more, one says so, whose effect is open: nobody looked.
@@ -92,7 +92,7 @@ def differences(before: Node, after: Node) -> list[Difference]:
     return found
 
 
-def altogether(found: Sequence[Difference]) -> Effect:
+def altogether(found: Sequence[SchemaDifference]) -> Effect:
     """Return what differences mean together."""
     effects = {one.effect for one in found} - {Effect.WORDING}
     if not effects:
@@ -126,7 +126,7 @@ class _Walk:
         self._seen: dict[tuple[Any, ...], _Pair] = {}
         """With the pair itself, so that no other thing gets its identity."""
 
-    def all(self) -> Iterator[Difference]:
+    def all(self) -> Iterator[SchemaDifference]:
         """Yield everything that differs. It needs no stack of calls: schemas refer to each other without end."""
         waiting = [self._at(_Pair(self._before.root, self._after.root, "$"))]
         while waiting:
@@ -138,7 +138,7 @@ class _Walk:
             else:
                 yield found
 
-    def _at(self, pair: _Pair) -> Iterator[Difference | _Pair]:
+    def _at(self, pair: _Pair) -> Iterator[SchemaDifference | _Pair]:
         """Yield what differs between two subschemas, and the pairs below them to go into."""
         if (key := pair.key) in self._seen:
             return
@@ -153,7 +153,7 @@ class _Walk:
             else:
                 yield one if one.effect is Effect.WORDING else replace(one, effect=Effect.CHANGES)
 
-    def _parts(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+    def _parts(self, old: Node, new: Node, path: str) -> Iterator[SchemaDifference | _Pair]:
         (old, was_nullable), (new, is_nullable) = self._before.without_null(old), self._after.without_null(new)
         yield from _wording(old, new, path)
         if was_nullable != is_nullable:
@@ -182,12 +182,12 @@ class _Walk:
             return old, {ALTERNATIVES: [_only(new, sorted(asked(new)))]}
         return old, new
 
-    def _unit(self, old: Node, new: Node, path: str, unit: Sequence[str]) -> Iterator[Difference | _Pair]:
+    def _unit(self, old: Node, new: Node, path: str, unit: Sequence[str]) -> Iterator[SchemaDifference | _Pair]:
         was, now = _only(old, unit), _only(new, unit)
         if not self._same.holds(was, now):
             yield _one(path, unit[0], _told(was, unit), _told(now, unit), _coming(bool(was), bool(now)))
 
-    def _lists(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+    def _lists(self, old: Node, new: Node, path: str) -> Iterator[SchemaDifference | _Pair]:
         was, now = bool(old.get("uniqueItems")), bool(new.get("uniqueItems"))
         if was != now:
             yield _one(path, "unique", "yes" if was else "", "yes" if now else "", _coming(was, now))
@@ -196,7 +196,7 @@ class _Walk:
         elif "items" in old or "items" in new:
             yield _Pair(old.get("items", True), new.get("items", True), f"{path}[*]")
 
-    def _fields(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+    def _fields(self, old: Node, new: Node, path: str) -> Iterator[SchemaDifference | _Pair]:
         was: Node = old.get("properties", {})
         now: Node = new.get("properties", {})
         needed = set(old.get("required", ())), set(new.get("required", ()))
@@ -227,7 +227,7 @@ class _Walk:
             yield _one(path, "order of fields", ", ".join(kept[0]), ", ".join(kept[1]), Effect.WORDING)
         yield from self._other_names(old, new, path, patterns=has_patterns)
 
-    def _other_names(self, old: Node, new: Node, path: str, *, patterns: bool) -> Iterator[Difference | _Pair]:
+    def _other_names(self, old: Node, new: Node, path: str, *, patterns: bool) -> Iterator[SchemaDifference | _Pair]:
         was, now = old.get("additionalProperties", True), new.get("additionalProperties", True)
         if patterns:
             unit = ("patternProperties", "additionalProperties")
@@ -242,7 +242,7 @@ class _Walk:
             effect = Effect.LOOSENS if _rank(now) > _rank(was) else Effect.TIGHTENS
             yield _one(path, "other fields", _RANKS[_rank(was)], _RANKS[_rank(now)], effect)
 
-    def _alternatives(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+    def _alternatives(self, old: Node, new: Node, path: str) -> Iterator[SchemaDifference | _Pair]:
         if ALTERNATIVES not in old or ALTERNATIVES not in new:
             yield from self._unit(old, new, path, (ALTERNATIVES,))
             return
@@ -259,7 +259,7 @@ class _Walk:
             else:
                 yield _Pair(was[name], now[name], f"{path}({name})")
 
-    def _together(self, old: Node, new: Node, path: str) -> Iterator[Difference | _Pair]:
+    def _together(self, old: Node, new: Node, path: str) -> Iterator[SchemaDifference | _Pair]:
         was, now = old.get("allOf", []), new.get("allOf", [])
         if len(was) == len(now):
             for before, after in zip(was, now, strict=True):
@@ -268,14 +268,14 @@ class _Walk:
             yield from self._unit(old, new, path, ("allOf",))
 
 
-def _wording(old: Node, new: Node, path: str) -> Iterator[Difference]:
+def _wording(old: Node, new: Node, path: str) -> Iterator[SchemaDifference]:
     others = sorted((old.keys() | new.keys()) - ASKED - set(WORDING) - {"$defs", "definitions", "$schema", "$id"})
     for name in (*WORDING, *others):
         if old.get(name) != new.get(name):
             yield _one(path, name, _text(old.get(name, "")), _text(new.get(name, "")), Effect.WORDING)
 
 
-def _type(old: Node, new: Node, path: str) -> Iterator[Difference]:
+def _type(old: Node, new: Node, path: str) -> Iterator[SchemaDifference]:
     if "type" not in old and "type" not in new:
         return
     was, now = named_types(old), named_types(new)
@@ -287,7 +287,7 @@ def _type(old: Node, new: Node, path: str) -> Iterator[Difference]:
     yield _one(path, "type", _listed(was), _listed(now), effect)
 
 
-def _values(old: Node, new: Node, path: str) -> Iterator[Difference]:
+def _values(old: Node, new: Node, path: str) -> Iterator[SchemaDifference]:
     was, now = values_of(old), values_of(new)
     if was is None and now is None:
         return
@@ -308,7 +308,7 @@ def _values(old: Node, new: Node, path: str) -> Iterator[Difference]:
         yield _one(path, "allowed values", _text(_only(old, both)), _text(_only(new, both)), Effect.CHANGES)
 
 
-def _bounds(old: Node, new: Node, path: str) -> Iterator[Difference]:
+def _bounds(old: Node, new: Node, path: str) -> Iterator[SchemaDifference]:
     for name in sorted((_LOWER | _UPPER) & (old.keys() | new.keys())):
         was, now = old.get(name), new.get(name)
         if was == now:
@@ -390,8 +390,8 @@ def _identity(raw: Any) -> Any:
     return tuple((name, id(part)) for name, part in cast("Node", raw).items())
 
 
-def _one(path: str, change: str, before: str, after: str, effect: Effect) -> Difference:
-    return Difference(path=path, change=change, before=_cut(before), after=_cut(after), effect=effect)
+def _one(path: str, change: str, before: str, after: str, effect: Effect) -> SchemaDifference:
+    return SchemaDifference(path=path, change=change, before=_cut(before), after=_cut(after), effect=effect)
 
 
 def _cut(text: str) -> str:

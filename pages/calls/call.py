@@ -1,4 +1,4 @@
-"""One call, told as a ladder of its attempts."""
+"""One call: its figures, its attempts, and why it went so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import orjson
 import streamlit as st
 
 from core.errors import NotFound
-from core.reports import Call, Rung
+from core.reports import Call, RecordedAttempt
 from core.tenants import Permission
 from pages.calls import messages
 from pages.kit import charts, formats, layout, outcomes
@@ -45,7 +45,7 @@ def draw(visit: Visit, call_id: str) -> None:
     _chain(call)
     left, right = st.columns([8, 5], gap="small")
     with left:
-        _ladder(call)
+        _attempts(call)
         _payloads(call)
     with right:
         _why(call)
@@ -89,7 +89,7 @@ def _figures(call: Call) -> list[tuple[str, str, str]]:
     return [
         ("Duration", formats.millis(call.duration_ms), "From the door to the record."),
         ("First token", formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
-        ("Attempts", formats.count(len(call.rungs)), "Calls to a provider, whatever for: first, re-ask, fallback …"),
+        ("Attempts", formats.count(len(call.attempts)), "Calls to a provider, whatever for: first, re-ask, fallback …"),
         (
             "Tokens in",
             formats.count(call.input_tokens),
@@ -107,72 +107,72 @@ def _figures(call: Call) -> list[tuple[str, str, str]]:
     ]
 
 
-def _ladder(call: Call) -> None:
-    with layout.card("Attempts", key="ladder", help="One rung per provider call, in order.", stretch=False):
-        if not call.rungs:
+def _attempts(call: Call) -> None:
+    with layout.card("Attempts", key="attempts", help="One row per provider call, in order.", stretch=False):
+        if not call.attempts:
             st.caption("No provider was called.")
             return
-        charts.draw_ladder(call)
-        for rung in call.rungs:
-            _rung(rung)
+        charts.draw_timeline(call)
+        for attempt in call.attempts:
+            _attempt(attempt)
 
 
-def _rung(rung: Rung) -> None:
-    kind = outcomes.KINDS.get(rung.kind, Badge(rung.kind, ":material/arrow_forward:", "gray"))
-    with st.container(border=True, gap="xsmall", key=f"rung_{rung.n}"):
+def _attempt(attempt: RecordedAttempt) -> None:
+    kind = outcomes.KINDS.get(attempt.kind, Badge(attempt.kind, ":material/arrow_forward:", "gray"))
+    with st.container(border=True, gap="xsmall", key=f"attempt_{attempt.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            name = f"**{rung.n}** {kind.markdown} **{plain(rung.provider)}/{plain(rung.model)}**"
-            drill = f" {DRILL.markdown}" if rung.drill_id else ""
-            st.markdown(f"{name} :gray[{plain(rung.mode)}]{drill}", width="content")
-            st.markdown(outcomes.badge(rung.outcome), width="content")
+            name = f"**{attempt.n}** {kind.markdown} **{plain(attempt.provider)}/{plain(attempt.model)}**"
+            drill = f" {DRILL.markdown}" if attempt.drill_id else ""
+            st.markdown(f"{name} :gray[{plain(attempt.mode)}]{drill}", width="content")
+            st.markdown(outcomes.badge(attempt.outcome), width="content")
         with st.grid(4, min_column_width=108, gap="xsmall"):
-            for label, value in _rung_facts(rung).items():
+            for label, value in _attempt_facts(attempt).items():
                 st.markdown(f":small[:gray[{label}]]  \n{value}")
-        if paid := _paid(rung):
+        if paid := _paid(attempt):
             st.markdown(f":small[{paid}]")
-        if rung.billing and (remark := rung.billing.get("remark")):
+        if attempt.billing and (remark := attempt.billing.get("remark")):
             st.markdown(f":small[:orange[:material/flag: {plain(remark)}]]")
-        if rung.error_detail and not rung.field_errors:
-            st.markdown(f":red[:material/error:] {plain(rung.error_detail)}")
-        if rung.field_errors:
-            _field_errors(rung)
-        if rung.asked:
-            with st.expander("What was asked again" if rung.kind == "re-ask" else "What this attempt added"):
-                messages.draw(rung.asked)
-        if rung.answered:
+        if attempt.error_detail and not attempt.field_errors:
+            st.markdown(f":red[:material/error:] {plain(attempt.error_detail)}")
+        if attempt.field_errors:
+            _field_errors(attempt)
+        if attempt.asked:
+            with st.expander("What was asked again" if attempt.kind == "re-ask" else "What this attempt added"):
+                messages.draw(attempt.asked)
+        if attempt.answered:
             with st.expander("Raw answer"):
-                st.code(rung.answered, language="json", wrap_lines=True)
+                st.code(attempt.answered, language="json", wrap_lines=True)
 
 
-def _rung_facts(rung: Rung) -> dict[str, str]:
+def _attempt_facts(attempt: RecordedAttempt) -> dict[str, str]:
     """Return what is shown of an attempt; what is not known is a dash."""
     return {
-        "Duration": formats.millis(rung.duration_ms),
-        "First token": formats.millis(rung.ttft_ms),
-        "HTTP status": str(rung.http_status or formats.UNKNOWN),
-        "Finish reason": plain(rung.finish_reason or formats.UNKNOWN),
+        "Duration": formats.millis(attempt.duration_ms),
+        "First token": formats.millis(attempt.ttft_ms),
+        "HTTP status": str(attempt.http_status or formats.UNKNOWN),
+        "Finish reason": plain(attempt.finish_reason or formats.UNKNOWN),
         "Tokens in": _tokens(
-            rung.input_tokens, cached=rung.cached_tokens, written=rung.cache_write_tokens, **_hours(rung)
+            attempt.input_tokens, cached=attempt.cached_tokens, written=attempt.cache_write_tokens, **_hours(attempt)
         ),
-        "Tokens out": _tokens(rung.output_tokens, reasoning=rung.reasoning_tokens),
-        "Cost": plain(_cost(rung)),
-        "Usage": _reported(rung),
+        "Tokens out": _tokens(attempt.output_tokens, reasoning=attempt.reasoning_tokens),
+        "Cost": plain(_cost(attempt)),
+        "Usage": _reported(attempt),
     }
 
 
-def _reported(rung: Rung) -> str:
+def _reported(attempt: RecordedAttempt) -> str:
     """Return where the counts come from, how the call was served, and whether there is something to look at."""
-    billing = rung.billing or {}
-    said = "estimated" if rung.estimated else formats.UNKNOWN if rung.input_tokens is None else "reported"
+    billing = attempt.billing or {}
+    said = "estimated" if attempt.estimated else formats.UNKNOWN if attempt.input_tokens is None else "reported"
     served = [billing["tier"]] if billing.get("tier") else []
     served += [f"in {billing['geo']}"] if billing.get("geo") else []
     shown = f"{said} :small[:gray[({plain(', '.join(served))})]]" if served else said
     return f"{shown} :orange[:material/flag:]" if billing.get("remark") else shown
 
 
-def _hours(rung: Rung) -> dict[str, int | None]:
+def _hours(attempt: RecordedAttempt) -> dict[str, int | None]:
     """Return how much of what was written to the cache is kept for an hour, under its name."""
-    return {"of it for an hour": (rung.billing or {}).get("cache_write_1h_tokens")}
+    return {"of it for an hour": (attempt.billing or {}).get("cache_write_1h_tokens")}
 
 
 def _tokens(count: int | None, **parts: int | None) -> str:
@@ -180,33 +180,33 @@ def _tokens(count: int | None, **parts: int | None) -> str:
     return formats.count(count) + (f" :small[:gray[({shown})]]" if shown else "")
 
 
-def _cost(rung: Rung) -> str:
-    if rung.cost_nano_usd is None and rung.input_tokens is None:
+def _cost(attempt: RecordedAttempt) -> str:
+    if attempt.cost_nano_usd is None and attempt.input_tokens is None:
         return "not billed"
-    return formats.dollars(rung.cost_nano_usd)
+    return formats.dollars(attempt.cost_nano_usd)
 
 
-def _paid(rung: Rung) -> str:
+def _paid(attempt: RecordedAttempt) -> str:
     """Return a line of who answered, at which price, and under which id."""
     said: list[str] = []
-    if rung.answered_model and rung.answered_model != rung.model:
-        said.append(f"Answered by {plain(rung.answered_model)}")
-    if rung.price:
-        cached = rung.price.get("cached_usd_per_mtok")
-        price = f"${rung.price.get('input_usd_per_mtok')} in" + (f", ${cached} cached" if cached else "")
-        price += f", ${rung.price.get('output_usd_per_mtok')} out per million tokens ({rung.price.get('source')})"
+    if attempt.answered_model and attempt.answered_model != attempt.model:
+        said.append(f"Answered by {plain(attempt.answered_model)}")
+    if attempt.price:
+        cached = attempt.price.get("cached_usd_per_mtok")
+        price = f"${attempt.price.get('input_usd_per_mtok')} in" + (f", ${cached} cached" if cached else "")
+        price += f", ${attempt.price.get('output_usd_per_mtok')} out per million tokens ({attempt.price.get('source')})"
         said.append(plain(price))
     line = f":gray[{' · '.join(said)}]" if said else ""
-    return f"{line} {code(rung.provider_request_id)}" if rung.provider_request_id else line
+    return f"{line} {code(attempt.provider_request_id)}" if attempt.provider_request_id else line
 
 
-def _field_errors(rung: Rung) -> None:
-    shown = pd.DataFrame([(error.path, error.type, error.message) for error in rung.field_errors])
+def _field_errors(attempt: RecordedAttempt) -> None:
+    shown = pd.DataFrame([(error.path, error.type, error.message) for error in attempt.field_errors])
     shown.columns = ["Field", "Rule", "What was wrong"]
     grid(
         shown,
-        key=f"errors_{rung.n}",
-        alt=f"Fields of attempt {rung.n} that broke the schema",
+        key=f"errors_{attempt.n}",
+        alt=f"Fields of attempt {attempt.n} that broke the schema",
         columns={"Field": st.column_config.TextColumn(width=170), "Rule": st.column_config.TextColumn(width=170)},
     )
 

@@ -348,21 +348,21 @@ def shown_days(window: Window) -> int:
 
 
 @lru_cache(maxsize=2)
-def _ladder_spec() -> dict[str, Any]:
+def _timeline_spec() -> dict[str, Any]:
     base = alt.Chart(pd.DataFrame())
     x = alt.X(
         "begins:Q",
         axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **RULED),
         scale=alt.Scale(zero=True, nice=False),
     )
-    y = alt.Y("rung:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))
+    y = alt.Y("attempt:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))
     bars = base.mark_bar(cornerRadius=3).encode(
         x=x,
         x2="ends:Q",
         y=y,
         color=alt.Color("colour:N", scale=None),
         tooltip=[
-            alt.Tooltip("rung:N", title="Attempt"),
+            alt.Tooltip("attempt:N", title="Attempt"),
             alt.Tooltip("outcome:N", title="Outcome"),
             alt.Tooltip("took:N", title="Took"),
             alt.Tooltip("first:N", title="First token"),
@@ -376,22 +376,23 @@ def _ladder_spec() -> dict[str, Any]:
     return spec(alt.layer(bars, first))
 
 
-def draw_ladder(call: Call) -> None:
+def draw_timeline(call: Call) -> None:
     """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
     frame: Frame = pd.DataFrame(
         [
             {
-                "rung": f"{rung.n} {rung.kind}",
-                "begins": rung.after_ms,
-                "ends": rung.after_ms + rung.duration_ms,
-                "token": None if rung.ttft_ms is None else rung.after_ms + rung.ttft_ms,
-                "colour": FAMILIES[_FAMILY_OF[rung.outcome]][0] if rung.outcome in _FAMILY_OF else NEUTRAL,
-                "outcome": rung.outcome.replace("_", " "),
-                "took": formats.millis(rung.duration_ms),
-                "first": formats.millis(rung.ttft_ms),
+                "attempt": f"{attempt.n} {attempt.kind}",
+                "begins": attempt.after_ms,
+                "ends": attempt.after_ms + attempt.duration_ms,
+                "token": None if attempt.ttft_ms is None else attempt.after_ms + attempt.ttft_ms,
+                "colour": FAMILIES[_FAMILY_OF[attempt.outcome]][0] if attempt.outcome in _FAMILY_OF else NEUTRAL,
+                "outcome": attempt.outcome.replace("_", " "),
+                "took": formats.millis(attempt.duration_ms),
+                "first": formats.millis(attempt.ttft_ms),
             }
-            for rung in call.rungs
+            for attempt in call.attempts
         ]
     ).astype({"token": float})
-    took = ", ".join(f"{rung.kind} {formats.millis(rung.duration_ms)}" for rung in call.rungs)
-    chart(frame, _ladder_spec(), height=36 + 26 * len(call.rungs), alt=f"Attempts along the time of the call: {took}")
+    took = ", ".join(f"{attempt.kind} {formats.millis(attempt.duration_ms)}" for attempt in call.attempts)
+    along = f"Attempts along the time of the call: {took}"
+    chart(frame, _timeline_spec(), height=36 + 26 * len(call.attempts), alt=along)

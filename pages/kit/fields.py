@@ -22,7 +22,7 @@ _Part = tuple[Steps, Mapping[str, Any], Any, bool]
 """Where it stands, what the schema says of it, its value or that it is absent, and whether it is required."""
 
 
-class Problem(Protocol):
+class WrongField(Protocol):
     """What is wrong with one field, and where that stands as a JSON path."""
 
     @property
@@ -94,7 +94,7 @@ def rows(schema: Mapping[str, Any], value: Any, phase: Phase = Phase.STREAMING) 
 
 
 def marked(
-    found: Sequence[FieldRow], problems: Iterable[Problem], *, repaired: bool
+    found: Sequence[FieldRow], problems: Iterable[WrongField], *, repaired: bool
 ) -> tuple[list[FieldRow], list[str]]:
     """Put each problem beside its field, and return those that belong to no field shown.
 

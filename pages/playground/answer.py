@@ -104,7 +104,7 @@ def draw(visit: Visit, last: Run, changed: Sequence[str] = ()) -> None:
     if call:
         with layout.card("What it took", key="took", stretch=False):
             _figures(call)
-            _ladder(call)
+            _attempts(call)
 
 
 def draw_column(visit: Visit, last: Run, place: int, title: str, *, is_old: bool) -> None:
@@ -115,22 +115,25 @@ def draw_column(visit: Visit, last: Run, place: int, title: str, *, is_old: bool
         _object(visit, last, is_old=is_old)
         _take_away(visit, last, f"_{place}")
         if last.call:
-            _ladder(last.call)
+            _attempts(last.call)
 
 
 def last_said(visit: Visit, body: dict[str, Any], call: Call | None) -> Any:
     """Return what the last attempt of a call for *body* said, where answers are kept; else None."""
-    rungs = call.rungs if call else ()
-    if rungs and rungs[-1].answered:
-        return visit.runtime.schemas.inline(body).response_model.partial_value(rungs[-1].answered)
+    attempts = call.attempts if call else ()
+    if attempts and attempts[-1].answered:
+        return visit.runtime.schemas.inline(body).response_model.partial_value(attempts[-1].answered)
     return None
 
 
 def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
-    rungs = last.call.rungs if last.call else ()
+    attempts = last.call.attempts if last.call else ()
     if last.is_valid:  # what an earlier attempt had wrong is told beside the field that is right now
         rows = fields.rows(last.body, last.value, fields.Phase.VALID)
-        rows, homeless = fields.marked(rows, [e for rung in rungs for e in rung.field_errors], repaired=True)[0], []
+        rows, homeless = (
+            fields.marked(rows, [e for attempt in attempts for e in attempt.field_errors], repaired=True)[0],
+            [],
+        )
     else:
         said = last_said(visit, last.body, last.call)
         said = last.value if said is None else said
@@ -138,7 +141,7 @@ def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
             st.caption("Nothing of an object came.")
             return
         rows = fields.rows(last.body, said, fields.Phase.FAILED)
-        rows, homeless = fields.marked(rows, rungs[-1].field_errors if rungs else (), repaired=False)
+        rows, homeless = fields.marked(rows, attempts[-1].field_errors if attempts else (), repaired=False)
     for sentence in homeless:
         st.error(plain(sentence), icon=":material/error:")
     table(frame(rows, is_old=is_old), alt="The object, field by field")
@@ -146,8 +149,8 @@ def _object(visit: Visit, last: Run, *, is_old: bool) -> None:
 
 def _figures(call: Call) -> None:
     with st.grid(4, min_column_width=132, gap="small"):
-        attempts, tokens, cost, latency = (st.container() for _ in range(4))
-    attempts.metric("Attempts", len(call.rungs))
+        asked, tokens, cost, latency = (st.container() for _ in range(4))
+    asked.metric("Attempts", len(call.attempts))
     said = f"{formats.count(call.input_tokens)} in, {formats.count(call.output_tokens)} out, over all attempts."
     tokens.metric("Tokens", formats.count(call.input_tokens + call.output_tokens), help=said)
     cost.metric("Cost", plain(formats.dollars(call.cost_nano_usd)))
@@ -155,23 +158,23 @@ def _figures(call: Call) -> None:
     latency.metric("Latency", formats.millis(call.duration_ms), help=first)
 
 
-def _ladder(call: Call) -> None:
-    if not call.rungs:
+def _attempts(call: Call) -> None:
+    if not call.attempts:
         st.caption("No provider was asked.")
-    for rung in call.rungs:
+    for attempt in call.attempts:
         paid = "nothing charged"
-        if rung.input_tokens is not None:
-            tokens = f"{formats.count(rung.input_tokens)} + {formats.count(rung.output_tokens)} tokens"
-            paid = f"{tokens} · {plain(formats.dollars(rung.cost_nano_usd))}"
+        if attempt.input_tokens is not None:
+            tokens = f"{formats.count(attempt.input_tokens)} + {formats.count(attempt.output_tokens)} tokens"
+            paid = f"{tokens} · {plain(formats.dollars(attempt.cost_nano_usd))}"
         st.markdown(
-            f"**{rung.n}** {outcomes.KINDS[rung.kind].markdown} `{rung.provider}/{rung.model}` "
-            f"{outcomes.badge(rung.outcome)} "
-            f":small[:gray[{formats.millis(rung.duration_ms)} · {paid}]]"
+            f"**{attempt.n}** {outcomes.KINDS[attempt.kind].markdown} `{attempt.provider}/{attempt.model}` "
+            f"{outcomes.badge(attempt.outcome)} "
+            f":small[:gray[{formats.millis(attempt.duration_ms)} · {paid}]]"
         )
-        for problem in rung.field_errors:
+        for problem in attempt.field_errors:
             st.markdown(f":small[:material/subdirectory_arrow_right: `{problem.path}` {plain(problem.message)}]")
-        if rung.error_detail and not rung.field_errors:
-            st.caption(f":material/subdirectory_arrow_right: {plain(rung.error_detail)}")
+        if attempt.error_detail and not attempt.field_errors:
+            st.caption(f":material/subdirectory_arrow_right: {plain(attempt.error_detail)}")
     st.page_link("calls/page.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})
 
 

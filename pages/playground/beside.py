@@ -14,8 +14,8 @@ from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import answer
+from pages.playground.compared_fields import LEFT_OUT, ComparedField, compared_fields
 from pages.playground.comparison import figures, unchanged
-from pages.playground.differences import LEFT_OUT, Difference, differences
 from pages.playground.runs import Run
 
 THEN, NOW = "Recorded call", "This run"
@@ -35,7 +35,7 @@ def draw(visit: Visit, call: Call, last: Run) -> None:
         if now is None:
             st.caption("Nothing of an object came this time, so there is nothing to compare field by field.")
             return
-        found = differences([then, now])
+        found = compared_fields([then, now])
         changed = sum(not one.is_same for one in found)
         values = formats.plural(len(found), "value")
         if changed:
@@ -62,11 +62,11 @@ def _figures(call: Call, last: Run) -> None:
     table(shown, alt="Outcome, latency, attempts, tokens and cost of both")
 
 
-def _now(one: Difference) -> str:
+def _now(one: ComparedField) -> str:
     return plain(one.values[1]) if one.is_same else f"**{plain(one.values[1])}**"
 
 
-def _change(one: Difference, wrong: Mapping[str, str]) -> str:
+def _change(one: ComparedField, wrong: Mapping[str, str]) -> str:
     """Return in a word and a sign how a value changed, and what was wrong with the recorded one."""
     before, after = one.values
     if one.is_same:
@@ -82,5 +82,5 @@ def _change(one: Difference, wrong: Mapping[str, str]) -> str:
 
 def _problems(call: Call) -> Mapping[str, str]:
     """Return what was wrong with the answer of a call that ended without a valid one, by path."""
-    last = () if call.value or not call.rungs else call.rungs[-1].field_errors
+    last = () if call.value or not call.attempts else call.attempts[-1].field_errors
     return {one.path: one.message for one in last}

@@ -14,7 +14,7 @@ from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground import answer
 from pages.playground.columns import Column
-from pages.playground.differences import Agreement, agreements, differences
+from pages.playground.compared_fields import Agreement, agreements, compared_fields
 from pages.playground.runs import Run, Trial
 
 MOST_VALUES = 4
@@ -50,7 +50,7 @@ def _side_by_side(trial: Trial, runs: Sequence[Run]) -> None:
         if len(answered) < 2:
             st.caption("Fewer than two columns gave a valid object, so there is nothing to compare field by field.")
             return
-        found = differences([value for _, value in answered])
+        found = compared_fields([value for _, value in answered])
         differing = [each for each in found if not each.is_same]
         if not differing:
             st.markdown(f":green[:material/check_circle: {unchanged(len(found)).capitalize()}.]")
@@ -78,7 +78,7 @@ def figures(call: Call | None) -> dict[str, str]:
     """Return outcome, latency, attempts, tokens and cost of a call in words; no outcome where there is no call."""
     return ({"Outcome": outcomes.badge(call.outcome)} if call else {}) | {
         "Latency": formats.millis(call.duration_ms if call else None),
-        "Attempts": formats.count(len(call.rungs) if call else None),
+        "Attempts": formats.count(len(call.attempts) if call else None),
         "Tokens": formats.count(call.input_tokens + call.output_tokens if call else None),
         "Cost": plain(formats.dollars(call.cost_nano_usd)) if call else formats.UNKNOWN,
     }

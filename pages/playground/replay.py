@@ -200,7 +200,7 @@ def _set(call: Call, missing: list[str]) -> dict[str, Any]:
         elif values and values[0] is not None:
             state[key] = values[0]
 
-    asked_in = [rung.mode for rung in call.rungs if rung.mode in MODES]
+    asked_in = [attempt.mode for attempt in call.attempts if attempt.mode in MODES]
     fill(settings.MODE, "mode", asked_in or _each(terms.get("modes"), names))
     fill(settings.LENGTH, "length", _each(terms.get("max_tokens"), names))
     given = _each(terms.get("parameters"), names)

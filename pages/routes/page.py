@@ -17,7 +17,7 @@ from pages.kit.page import Visit, open_page, refusals
 from pages.routes import breakers, edit, words
 
 
-def ladder(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
+def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
     """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
     terms = view.terms
     source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
@@ -82,7 +82,7 @@ def main() -> None:
             edit.edit(visit, None)
     with refusals("The routes cannot be shown."):
         for view in visit.runtime.routes.list(visit.principal):
-            ladder(visit, view, of_models)
+            draw_route(visit, view, of_models)
     breakers.card(visit)
     providers(visit)
 

@@ -64,12 +64,12 @@ def thrown_away(found: Figures) -> None:
         tables.download(found.spend.reasons_frame(), "thrown-away", "reasons_csv")
 
 
-def bought(found: Figures, hours: int) -> None:
+def breakdown(found: Figures, hours: int) -> None:
     """Draw what the money bought."""
     name = None
     with layout.card(
         "What the money bought",
-        key="bought_card",
+        key="breakdown_card",
         help="A model's calls are those that asked it, so a call that fell back stands in two rows. Click a row to "
         "see the calls.",
     ):
@@ -79,8 +79,8 @@ def bought(found: Figures, hours: int) -> None:
                 "Cut", kinds, default=kinds[0], required=True, key="cut", label_visibility="collapsed"
             )
             kind = tables.KINDS[chosen or kinds[0]]
-            tables.download(found.spend.frame(kind), f"spend-by-{kind.rstrip('s')}", "bought_csv")
-        name = tables.draw_bought(found.spend, kind)
+            tables.download(found.spend.frame(kind), f"spend-by-{kind.rstrip('s')}", "breakdown_csv")
+        name = tables.draw_breakdown(found.spend, kind)
         total = found.spend.total
         missing = tiles.missing(total)
         st.caption(f"In all {plain(formats.dollars(total.spend))}" + (f" · {plain(missing)}" if missing else ""))
@@ -180,7 +180,7 @@ def books(found: Figures) -> None:
 
 def draw(found: Figures, hours: int) -> None:
     """Draw every panel in its place."""
-    rows = (([8, 5], (over_time, thrown_away)), ([1], (partial(bought, hours=hours),)), ([9, 4], (forecast, books)))
+    rows = (([8, 5], (over_time, thrown_away)), ([1], (partial(breakdown, hours=hours),)), ([9, 4], (forecast, books)))
     for widths, panels in (*rows, ([1], (caches,))):
         for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
             with column:

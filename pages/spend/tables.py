@@ -32,7 +32,7 @@ def download(frame: Frame, name: str, key: str) -> None:
     )
 
 
-def draw_bought(found: Spend, kind: str) -> str | None:
+def draw_breakdown(found: Spend, kind: str) -> str | None:
     """Draw what the money bought, by *kind*; return the name in the row that was clicked."""
     frame: Frame = found.frame(kind)
     shown = pd.DataFrame(
@@ -52,7 +52,7 @@ def draw_bought(found: Spend, kind: str) -> str | None:
     row = grid(
         shown,
         picks=True,
-        key=f"bought_{kind}",
+        key=f"breakdown_{kind}",
         placeholder=formats.UNKNOWN,
         alt=f"What was spent {kind.rstrip('s')} by {kind.rstrip('s')}, what it bought and what was thrown away",
         columns={

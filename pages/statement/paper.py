@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from zoneinfo import ZoneInfo
 
-from core.reports import Bought, Line, Statement
+from core.reports import Line, SpendFigures, Statement
 from pages.kit import formats
 
 STYLE = """
@@ -103,7 +103,7 @@ def _tiers(bill: Statement) -> tuple[str, ...]:
     return ("<h3>By service tier and region</h3>", f"<p>{said}</p>", _table("Service", bill.tiers, bill.total))
 
 
-def _due(total: Bought) -> str:
+def _due(total: SpendFigures) -> str:
     figures = (
         ("Spend", formats.dollars(total.spend)),
         ("of it useful", formats.dollars(total.useful)),
@@ -115,10 +115,10 @@ def _due(total: Bought) -> str:
     return f'<div class="due">{shown}</div>'
 
 
-def _table(what: str, lines: Sequence[Line], total: Bought) -> str:
+def _table(what: str, lines: Sequence[Line], total: SpendFigures) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in (what, *_HEADS))
     rows = (
-        "".join(f'<tr><td class="long">{escape(line.key)}</td>{_cells(line.bought)}</tr>' for line in lines)
+        "".join(f'<tr><td class="long">{escape(line.key)}</td>{_cells(line.figures)}</tr>' for line in lines)
         or f'<tr><td colspan="{len(_HEADS) + 1}">No calls.</td></tr>'
     )
     foot = f"<tr><td>Total</td>{_cells(total)}</tr>"
@@ -128,12 +128,12 @@ def _table(what: str, lines: Sequence[Line], total: Bought) -> str:
     )
 
 
-def _cells(bought: Bought) -> str:
-    each = formats.UNKNOWN if bought.cost_per_valid is None else _micro(bought.cost_per_valid)
-    counts = (bought.calls, bought.valid, bought.attempts, bought.input_tokens, bought.cached_tokens)
+def _cells(figures: SpendFigures) -> str:
+    each = formats.UNKNOWN if figures.cost_per_valid is None else _micro(figures.cost_per_valid)
+    counts = (figures.calls, figures.valid, figures.attempts, figures.input_tokens, figures.cached_tokens)
     cells = (
-        *map(formats.count, (*counts, bought.output_tokens)),
-        *(_micro(bought.useful), _micro(bought.discarded), _micro(bought.spend), each),
+        *map(formats.count, (*counts, figures.output_tokens)),
+        *(_micro(figures.useful), _micro(figures.discarded), _micro(figures.spend), each),
     )
     return "".join(f"<td>{cell}</td>" for cell in cells)
 
@@ -159,7 +159,8 @@ def _said(bill: Statement) -> list[str]:
         )
     if bill.unpriced:
         counts = [
-            f"{escape(line.key)} ({formats.plural(line.bought.unpriced_attempts, 'attempt')})" for line in bill.unpriced
+            f"{escape(line.key)} ({formats.plural(line.figures.unpriced_attempts, 'attempt')})"
+            for line in bill.unpriced
         ]
         sentences.append(
             f"Not in these sums, because the models have no known price: {', '.join(counts)}, in "

@@ -94,7 +94,7 @@ def test_the_statement_says_how_it_was_billed(proctor: Rig) -> None:
         assert proctor.ask(tenant_of(proctor), route=proctor.route(model, mode="json_schema")).error is None, what
     bill = proctor.runtime.reports.statement(LOCAL_OPERATOR, tenant_of(proctor).id)
     assert {line.key for line in bill.tiers} == {"priority", "standard, in us", "standard"}
-    assert sum(line.bought.spent for line in bill.tiers) == bill.total.spent
+    assert sum(line.figures.spent for line in bill.tiers) == bill.total.spent
     assert bill.difference_nano_usd == 0
     told = proctor.runtime.metrics.registry.get_sample_value
     by_tier = {

@@ -181,7 +181,7 @@ def test_calls_can_be_read(world: World) -> None:
     call = world.reports.call(LOCAL_OPERATOR, repaired["id"])
     assert [message["role"] for message in call.asked] == ["system", "user"]
     assert orjson.loads(call.value or "")
-    first, second = call.rungs[:2]
+    first, second = call.attempts[:2]
     assert first.answered
     assert first.field_errors
     assert first.field_errors[0].path.rpartition(".")[2].partition("[")[0] in str(second.asked)

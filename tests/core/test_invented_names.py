@@ -81,7 +81,7 @@ def test_spend_has_few_lines_and_every_call(flooded: Store) -> None:
     [others] = [line for line in found.models if "/" not in line.key]
     assert others.key == f"other names ({names - MOST_NAMES})"
     for figure in ("spent", "attempts", "unpriced_attempts", "input_tokens", "output_tokens", "calls"):
-        assert sum(getattr(line.bought, figure) for line in found.models) == getattr(found.total, figure), figure
+        assert sum(getattr(line.figures, figure) for line in found.models) == getattr(found.total, figure), figure
     assert found.total.calls == INVENTED + 2 + 7 + 4 + 3 + 1 + 50
     assert {one.model for one in found.reasons} <= {*keys}
     assert sum(one.attempts for one in found.reasons) == found.total.discarded_attempts == 50
@@ -92,7 +92,7 @@ def test_spend_has_few_lines_and_every_call(flooded: Store) -> None:
 def test_it_is_the_same_each_time(flooded: Store) -> None:
     """Which names have a line follows from the calls alone: from cost, number and name."""
     first, second = (reports(flooded).spend(LOCAL_OPERATOR, WEEK) for _ in range(2))
-    assert [(line.key, line.bought) for line in first.models] == [(line.key, line.bought) for line in second.models]
+    assert [(line.key, line.figures) for line in first.models] == [(line.key, line.figures) for line in second.models]
     shown = sorted(key for line in first.models if (key := line.key).startswith("compatible/m-"))
     others = 3  # of those that have a line and are not routed: often, gpt-4.1, and m-0100, called three times
     assert shown == [*(f"compatible/m-{n:04}" for n in range(MOST_NAMES - others)), "compatible/m-0100"]
@@ -114,7 +114,7 @@ def test_answers_from_the_cache_are_folded_too(store: Store) -> None:
     found = reports(store).spend(LOCAL_OPERATOR, WEEK)
     assert found.models[-1].key == "other names (5)"
     assert len(found.models) == MOST_NAMES + 1
-    assert sum(line.bought.answers_saved for line in found.models) == found.total.answers_saved == 10 * len(calls)
+    assert sum(line.figures.answers_saved for line in found.models) == found.total.answers_saved == 10 * len(calls)
 
 
 def test_a_statement_is_short_and_exact(flooded: Store) -> None:

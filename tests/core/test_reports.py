@@ -458,7 +458,7 @@ class TestCalls:
 class TestOneCall:
     """One call told whole."""
 
-    def test_the_ladder(self, reports: Reports, store: Store) -> None:
+    def test_the_attempts(self, reports: Reports, store: Store) -> None:
         """A call shows its attempts in order, each with its field errors, what it added and what was answered."""
         at = NOW - HOUR
         call = builders.generation(at, id="c" * 32, outcome=Outcome.VALID_AFTER_REASK, attempts=2, duration_ms=2000.0)
@@ -480,11 +480,11 @@ class TestOneCall:
         assert (told.tenant, told.timezone, told.schema) == ("Acme", "UTC", "invoice")
         assert told.asked == [{"role": "user", "content": "Invoice 7"}]
         assert told.value == '{"total": "7.00"}'
-        assert [rung.kind for rung in told.rungs] == [AttemptKind.FIRST, AttemptKind.REASK]
-        assert [rung.after_ms for rung in told.rungs] == [0.0, 950.0]
-        assert [trouble.path for trouble in told.rungs[0].field_errors] == ["$.total"]
-        assert told.rungs[1].asked == [{"role": "user", "content": "Fix total"}]
-        assert told.rungs[0].answered == '{"total": "seven"}'
+        assert [attempt.kind for attempt in told.attempts] == [AttemptKind.FIRST, AttemptKind.REASK]
+        assert [attempt.after_ms for attempt in told.attempts] == [0.0, 950.0]
+        assert [error.path for error in told.attempts[0].field_errors] == ["$.total"]
+        assert told.attempts[1].asked == [{"role": "user", "content": "Fix total"}]
+        assert told.attempts[0].answered == '{"total": "seven"}'
         assert told.payload_expires_at == later
 
     def test_a_lapsed_payload_is_not_shown(self, reports: Reports, store: Store) -> None:

@@ -203,9 +203,9 @@ def _chain(last: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ladder(width: int) -> dict[str, Any]:
-    """Return unions of unions, each rung of which refers to the next so often."""
-    rungs = {f"U{n}": {"anyOf": [{**ref(f"U{n + 1}"), "title": f"{one}"} for one in range(width)]} for n in range(5)}
-    return {**ref("U0"), "$defs": {**rungs, "U5": TEXT}}
+    """Return unions of unions, each step of which refers to the next so often."""
+    steps = {f"U{n}": {"anyOf": [{**ref(f"U{n + 1}"), "title": f"{one}"} for one in range(width)]} for n in range(5)}
+    return {**ref("U0"), "$defs": {**steps, "U5": TEXT}}
 
 
 def _all_over(part: dict[str, Any]) -> dict[str, Any]:

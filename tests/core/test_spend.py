@@ -95,7 +95,7 @@ class TestUsefulAndDiscarded:
     def test_whose_attempts_were_thrown_away(self, reports: Reports, store: Store) -> None:
         """A fallback's money is each model's own: the first one's was thrown away, the second one's gave the object."""
         builders.save(store, *call(Outcome.VALID_AFTER_FALLBACK, INVALID, INVALID, ELSEWHERE | {"cost_nano_usd": 400}))
-        lines = {line.key: line.bought for line in reports.spend(LOCAL_OPERATOR, today()).models}
+        lines = {line.key: line.figures for line in reports.spend(LOCAL_OPERATOR, today()).models}
         first, second = lines["openai/gpt-4o-mini"], lines["anthropic/claude-haiku-4-5"]
         assert (first.calls, first.attempts, first.valid, first.spend, first.discarded) == (1, 2, 0, 200, 200)
         assert (second.calls, second.attempts, second.valid, second.spend, second.discarded) == (1, 1, 1, 400, 0)
@@ -110,7 +110,7 @@ class TestUsefulAndDiscarded:
             *call(Outcome.VALID_FIRST_TRY, {}, schema_name="", schema_version=None),
         )
         lines = {
-            line.key: (line.bought.spend, line.bought.discarded)
+            line.key: (line.figures.spend, line.figures.discarded)
             for line in reports.spend(LOCAL_OPERATOR, today()).schemas
         }
         assert lines == {"invoice v2": (200, 200), "invoice v1": (100, 0), "inline": (100, 0)}
@@ -122,7 +122,7 @@ class TestUsefulAndDiscarded:
             *call(Outcome.VALID_FIRST_TRY, {}),
             *call(Outcome.TIMEOUT, {"outcome": Outcome.TIMEOUT, "cost_nano_usd": 900}, tenant_id="borealis"),
         )
-        assert [(line.names, line.bought.spend) for line in reports.spend(LOCAL_OPERATOR, today()).tenants] == [
+        assert [(line.names, line.figures.spend) for line in reports.spend(LOCAL_OPERATOR, today()).tenants] == [
             (("Borealis",), 900),
             (("Acme",), 100),
         ]
@@ -140,7 +140,7 @@ class TestWhatIsNotKnown:
         found = reports.spend(LOCAL_OPERATOR, today())
         total = found.total
         assert (total.spend, total.unpriced_calls, total.unpriced_attempts, total.cost_per_valid) == (200, 1, 1, 100)
-        [line] = [line.bought for line in found.models if line.key.startswith("anthropic/")]
+        [line] = [line.figures for line in found.models if line.key.startswith("anthropic/")]
         assert (line.spend, line.unpriced_calls, line.unpriced_attempts, line.valid) == (None, 1, 1, 1)
 
     def test_a_call_that_never_went_out_is_not_unpriced(self, reports: Reports, store: Store) -> None:
@@ -189,9 +189,9 @@ class TestCaches:
         again = builders.generation(NOW - HOUR, outcome=Outcome.CACHE_HIT, saved_nano_usd=100)
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, {}), again)
         found = reports.spend(LOCAL_OPERATOR, today())
-        for bought in (found.total, found.models[0].bought, found.schemas[0].bought, found.tenants[0].bought):
-            assert (bought.calls, bought.valid, bought.answers, bought.answers_saved) == (2, 2, 1, 100)
-            assert (bought.spend, bought.cost_per_valid, bought.answer_rate, bought.saved) == (100, 50, 0.5, 100)
+        for figures in (found.total, found.models[0].figures, found.schemas[0].figures, found.tenants[0].figures):
+            assert (figures.calls, figures.valid, figures.answers, figures.answers_saved) == (2, 2, 1, 100)
+            assert (figures.spend, figures.cost_per_valid, figures.answer_rate, figures.saved) == (100, 50, 0.5, 100)
 
 
 class TestForm:

@@ -112,7 +112,7 @@ class TestParts:
         for billing in (*billed, remarked, billed[1]):
             builders.save(store, *call(Outcome.VALID_FIRST_TRY, billing, at=NOW - DAY))
         bill = reports.statement(LOCAL_OPERATOR, "acme")
-        assert [(line.key, line.bought.attempts, line.bought.spent) for line in bill.tiers] == [
+        assert [(line.key, line.figures.attempts, line.figures.spent) for line in bill.tiers] == [
             ("priority", 2, 200),
             ("standard", 2, 200),
             ("priority, in us", 1, 100),
@@ -130,7 +130,7 @@ class TestParts:
         builders.save(store, *call(Outcome.VALID_FIRST_TRY, ELSEWHERE | {"cost_nano_usd": None}, at=NOW - DAY))
         bill = reports.statement(LOCAL_OPERATOR, "acme")
         [line] = bill.unpriced
-        assert (line.key, line.bought.unpriced_attempts) == ("anthropic/claude-haiku-4-5", 1)
+        assert (line.key, line.figures.unpriced_attempts) == ("anthropic/claude-haiku-4-5", 1)
         assert bill.total.spend is None
         assert statement_document(bill)["spend_nano_usd"] is None
 

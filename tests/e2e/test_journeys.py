@@ -184,9 +184,9 @@ def test_a_run_is_watched_and_then_opened_in_calls(page: Page) -> None:
 
     expect(page.get_by_role("heading", level=1, name="Call", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
-    ladder = page.locator(".st-key-ladder")
-    expect(ladder.get_by_text("First ask")).to_have_count(1)
-    expect(ladder).to_contain_text("openai/gpt-4o-mini")
+    attempts = page.locator(".st-key-attempts")
+    expect(attempts.get_by_text("First ask")).to_have_count(1)
+    expect(attempts).to_contain_text("openai/gpt-4o-mini")
     expect(page.get_by_test_id("stMain")).to_contain_text(f"for {PLAYER}")
 
 

@@ -130,7 +130,7 @@ def test_reports(on: Rig, tenant: Tenant, paid: int) -> None:
     sums = reports.sums(LOCAL_OPERATOR, wanted)
     assert overview.totals.spend_nano_usd == spend.total.spend == sums.spend_nano_usd == paid
     for cut in (spend.tenants, spend.models, spend.schemas):
-        assert sum(line.bought.spent for line in cut) == paid
+        assert sum(line.figures.spent for line in cut) == paid
     assert (bill.total.spent, bill.charged_nano_usd, bill.outside_nano_usd, bill.difference_nano_usd) == (
         paid,
         paid,

@@ -88,8 +88,8 @@ def test_client_leaves(scenario: str, after: bytes, model: str, *, stream: bool,
     recorded = only_call(house)
     assert recorded is not None
     assert (recorded.outcome, recorded.error_code) == ("cancelled", "cancelled")
-    [rung] = recorded.rungs
-    assert (rung.outcome, rung.estimated) == ("cancelled", True)
+    [attempt] = recorded.attempts
+    assert (attempt.outcome, attempt.estimated) == ("cancelled", True)
     assert recorded.cost_nano_usd
 
 

@@ -120,7 +120,7 @@ def test_a_lost_call_that_passes_a_threshold_tells_so(till: Till) -> None:
     other = till.beside("other")
     assert other.recovery.run() == 2
     assert till.account() == (960, 0)
-    assert till.crossings() == [80]
+    assert till.threshold_events() == [80]
     told = [line for line in other.metrics.text().splitlines() if line.startswith(b"proctor_budget_thresholds_total{")]
     assert [line.split()[-1] for line in told] == [b"1.0"]
 

@@ -261,11 +261,11 @@ def test_thresholds_are_told_once_each(till: Till) -> None:
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(spend, range(78)))
-    assert till.crossings() == []
+    assert till.threshold_events() == []
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(spend, range(22)))
 
-    assert sorted(till.crossings()) == [80, 95, 100]
+    assert sorted(till.threshold_events()) == [80, 95, 100]
     assert till.account() == (1000, 0)
     told = till.metrics.thresholds
     assert [told.labels(till.tenant.name, "tenant", percent)._value.get() for percent in ("80", "95", "100")] == [1] * 3
@@ -276,7 +276,7 @@ def test_one_charge_may_pass_several_thresholds(till: Till) -> None:
     till.set(1000, thresholds=[10, 50])
     till.spend(990)
 
-    assert sorted(till.crossings()) == [10, 50]
+    assert sorted(till.threshold_events()) == [10, 50]
 
 
 # ── Raises ────────────────────────────────────────────────────────────────────────────────────────────────────────────

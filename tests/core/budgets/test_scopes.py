@@ -137,17 +137,17 @@ def test_a_soft_budget_never_refuses(till: Till) -> None:
     with pytest.raises(BudgetExceeded) as refused:
         till.begin().cover(201)
     assert refused.value.facts["scope"] == "tenant"
-    assert till.crossings().count(100) == 1
+    assert till.threshold_events().count(100) == 1
 
 
 def test_a_degrading_budget_is_hard_at_its_limit(till: Till) -> None:
     """Degrading asks cheaper before the limit, and stops at it."""
     till.set(1000, mode="degrade")
-    assert till.begin().record.pressed_by() is None
+    assert till.begin().record.degraded_by() is None
     till.spend(800)
 
-    pressed = till.begin().record.pressed_by()
-    assert pressed == f"80% of this month's budget of {till.tenant.name} is used, and it degrades from 80 % on."
+    tight = till.begin().record.degraded_by()
+    assert tight == f"80% of this month's budget of {till.tenant.name} is used, and it degrades from 80 % on."
     with pytest.raises(BudgetExceeded):
         till.begin().cover(201)
 

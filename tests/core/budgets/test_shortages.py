@@ -29,7 +29,7 @@ def budget(name: str = "b", **more: Any) -> BudgetTerms:
     return BudgetTerms(budget_id=name, **(facts | more))
 
 
-class Purse:
+class Balance:
     """Money that some may hold at once, as a database would have it."""
 
     def __init__(self, terms: BudgetTerms, free: int = 0) -> None:
@@ -76,12 +76,16 @@ def line_of(shortages: Shortages) -> int:
     return sum(map(len, shortages._lines.values()))
 
 
-def queued(shortages: Shortages, purse: Purse, pool: ThreadPoolExecutor, count: int, seconds: float = 10) -> list[Any]:
+def queued(
+    shortages: Shortages, balance: Balance, pool: ThreadPoolExecutor, count: int, seconds: float = 10
+) -> list[Any]:
     """Let *count* wait, one after the other."""
     found: list[Any] = []
     for who in range(count):
         left = threading.Event()
-        waits = pool.submit(shortages.wait, purse.terms, lambda who=who: purse.hold(who), seconds=seconds, left=left)
+        waits = pool.submit(
+            shortages.wait, balance.terms, lambda who=who: balance.hold(who), seconds=seconds, left=left
+        )
         found.append((waits, left))
         until(lambda who=who: line_of(shortages) == who + 1)
     return found
@@ -89,25 +93,25 @@ def queued(shortages: Shortages, purse: Purse, pool: ThreadPoolExecutor, count: 
 
 def test_the_first_who_came_is_the_first_who_gets_it(pool: ThreadPoolExecutor) -> None:
     """Money that comes back goes down the line; only who is first asks for it, and each passes the turn on."""
-    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
-    waits = queued(shortages, purse, pool, 6)
-    purse.give(2)
-    shortages.returned([purse.terms])
-    until(lambda: len(purse.got) == 2)
-    purse.give(4)
-    shortages.returned([purse.terms])
+    shortages, balance = Shortages(SystemClock(), 10), Balance(budget())
+    waits = queued(shortages, balance, pool, 6)
+    balance.give(2)
+    shortages.returned([balance.terms])
+    until(lambda: len(balance.got) == 2)
+    balance.give(4)
+    shortages.returned([balance.terms])
     assert all(one.result(10) is not None for one, _ in waits)
-    assert purse.got == sorted(purse.got) == list(range(6))
+    assert balance.got == sorted(balance.got) == list(range(6))
     assert not shortages._lines
 
 
 def test_of_many_who_wait_one_asks(pool: ThreadPoolExecutor) -> None:
     """However long the line, the database is asked by its first alone, some times a second."""
-    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
-    waits = queued(shortages, purse, pool, 30)
+    shortages, balance = Shortages(SystemClock(), 10), Balance(budget())
+    waits = queued(shortages, balance, pool, 30)
     time.sleep(3 * LOOK_SECONDS)
-    assert set(purse.tried) == {0}
-    assert len(purse.tried) <= 6
+    assert set(balance.tried) == {0}
+    assert len(balance.tried) <= 6
     for _, left in waits:
         left.set()
     assert all(one.result(10) is None for one, _ in waits)
@@ -116,37 +120,37 @@ def test_of_many_who_wait_one_asks(pool: ThreadPoolExecutor) -> None:
 
 def test_the_wait_ends(pool: ThreadPoolExecutor) -> None:
     """Who waited in vain is told what holds the money, in time; what comes from elsewhere is found."""
-    shortages, purse = Shortages(SystemClock(), 1), Purse(budget())
+    shortages, balance = Shortages(SystemClock(), 1), Balance(budget())
     began = time.monotonic()
-    in_vain = queued(shortages, purse, pool, 3, seconds=0.4)
+    in_vain = queued(shortages, balance, pool, 3, seconds=0.4)
     for one, _ in in_vain:
         with pytest.raises(BudgetHeld):
             one.result(10)
     assert 0.35 <= time.monotonic() - began < 5
-    [(elsewhere, _)] = queued(shortages, purse, pool, 1)
-    purse.give()  # and nobody is told
+    [(elsewhere, _)] = queued(shortages, balance, pool, 1)
+    balance.give()  # and nobody is told
     assert elsewhere.result(10) is not None
 
 
 def test_the_line_has_an_end(pool: ThreadPoolExecutor) -> None:
     """Who finds it full is told at once."""
-    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
-    waits = queued(shortages, purse, pool, LONGEST_LINE)
+    shortages, balance = Shortages(SystemClock(), 10), Balance(budget())
+    waits = queued(shortages, balance, pool, LONGEST_LINE)
     with pytest.raises(BudgetHeld):
-        shortages.wait(purse.terms, lambda: purse.hold(999), seconds=10, left=threading.Event())
+        shortages.wait(balance.terms, lambda: balance.hold(999), seconds=10, left=threading.Event())
     for _, left in waits:
         left.set()
 
 
 def test_who_spent_it_is_not_waited_for(pool: ThreadPoolExecutor) -> None:
     """Money that is gone for good ends the wait at once."""
-    shortages, purse = Shortages(SystemClock(), 10), Purse(budget())
+    shortages, balance = Shortages(SystemClock(), 10), Balance(budget())
 
     def gone() -> None:
         raise BudgetExceeded("spent")
 
     with pytest.raises(BudgetExceeded, match="spent"):
-        shortages.wait(purse.terms, gone, seconds=10, left=threading.Event())
+        shortages.wait(balance.terms, gone, seconds=10, left=threading.Event())
     assert not shortages._lines
 
 
@@ -154,7 +158,7 @@ def test_a_newcomer_goes_to_the_line_of_his_budget(pool: ThreadPoolExecutor) -> 
     """Nobody overtakes those who wait for the same budget, and nobody waits behind those who wait for another."""
     shortages, terms = Shortages(SystemClock(), 10), budget(scope=Scope.MODEL, scope_name=OPENAI)
     assert shortages.line_for([terms], OPENAI) is None
-    [(waits, left)] = queued(shortages, Purse(terms), pool, 1)
+    [(waits, left)] = queued(shortages, Balance(terms), pool, 1)
     assert shortages.line_for([terms], OPENAI) is terms
     assert shortages.line_for([terms], "anthropic/other") is None
     assert shortages.line_for([budget("c")], OPENAI) is None

@@ -1,4 +1,4 @@
-"""Calls: the list with its filters, and one call as a ladder."""
+"""Calls: the list with its filters, and one call with its attempts."""
 
 from __future__ import annotations
 
@@ -180,12 +180,12 @@ class TestList:
 class TestOneCall:
     """``?call=<id>``."""
 
-    def test_the_ladder(self, world: Runtime, open_page: Open) -> None:
-        """Each attempt has a rung: kind, model, tokens, price, outcome, and the first its field's error."""
+    def test_the_attempts(self, world: Runtime, open_page: Open) -> None:
+        """Each attempt has a row: kind, model, tokens, price, outcome, and the first its field's error."""
         page = open_page("calls", call=REPAIRED)
         assert not page.exception
         assert [tile.value for tile in page.metric] == ["2.10 s", "\N{EN DASH}", "2", "400", "90", "$0.00023"]
-        first, second = page.container(key="rung_1"), page.container(key="rung_2")
+        first, second = page.container(key="attempt_1"), page.container(key="attempt_2")
         assert "First ask" in first.markdown[0].value
         assert "Invalid" in first.markdown[1].value
         assert "Re-ask" in second.markdown[0].value
@@ -224,9 +224,9 @@ class TestOneCall:
     def test_what_was_asked_again(self, world: Runtime, open_page: Open) -> None:
         """The re-ask shows the correction that was added, and each attempt its raw answer."""
         page = open_page("calls", call=REPAIRED)
-        assert [part.value for part in page.container(key="rung_1").code] == ['{"total": "seven"}']
-        assert page.container(key="rung_2").code[0].value == "$.total is not a decimal. Answer again."
-        assert [expander.label for expander in page.container(key="rung_2").expander] == [
+        assert [part.value for part in page.container(key="attempt_1").code] == ['{"total": "seven"}']
+        assert page.container(key="attempt_2").code[0].value == "$.total is not a decimal. Answer again."
+        assert [expander.label for expander in page.container(key="attempt_2").expander] == [
             "What was asked again",
             "Raw answer",
         ]
@@ -277,7 +277,7 @@ class TestOneCall:
         page = open_page("calls", call=BLOCKED)
         assert page.warning[0].proto.title == "Blocked: budget"
         assert "40\\.00 is used up" in page.warning[0].value
-        assert page.container(key="ladder").caption[0].value == "No provider was called."
+        assert page.container(key="attempts").caption[0].value == "No provider was called."
 
     def test_a_lapsed_payload(self, world: Runtime, open_page: Open) -> None:
         """Past its retention a prompt is nowhere on the page, and the page says why."""
@@ -301,14 +301,14 @@ class TestOneCall:
 
     @pytest.mark.parametrize("kind", list(AttemptKind))
     def test_every_kind_and_outcome_has_a_look(self, proctor: Runtime, open_page: Open, kind: AttemptKind) -> None:
-        """Whatever way an attempt went, its rung has an icon and a word for it."""
+        """Whatever way an attempt went, it has an icon and a word for it."""
         call = builders.generation(NOW - HOUR, attempts=len(Outcome))
-        rungs = [builders.attempt(call, n, outcome, kind=kind) for n, outcome in enumerate(Outcome, 1)]
-        builders.save(proctor.store, builders.tenant("Acme", NOW), call, rungs)
+        attempts = [builders.attempt(call, n, outcome, kind=kind) for n, outcome in enumerate(Outcome, 1)]
+        builders.save(proctor.store, builders.tenant("Acme", NOW), call, attempts)
         page = open_page("calls", call=call.id)
         assert not page.exception
         for n in range(1, len(Outcome) + 1):
-            badges: list[Any] = [part.value for part in page.container(key=f"rung_{n}").markdown[:2]]
+            badges: list[Any] = [part.value for part in page.container(key=f"attempt_{n}").markdown[:2]]
             assert all("badge[:material/" in badge for badge in badges)
 
 

@@ -183,6 +183,6 @@ def test_attempts_of_a_drill_are_marked(proctor: Runtime, open_page: Open) -> No
     faulty = builders.attempt(call, 1, outcome="provider_error", error_detail="fire drill: it failed.", drill_id="d")
     builders.save(proctor.store, tenant, call, faulty, builders.attempt(call, 2, kind="retry"))
 
-    rungs = [line.value for line in open_page("calls", call=call.id).markdown if "openai/" in line.value]
+    attempts = [line.value for line in open_page("calls", call=call.id).markdown if "openai/" in line.value]
 
-    assert ["Fire drill" in rung for rung in rungs[:2]] == [True, False]
+    assert ["Fire drill" in attempt for attempt in attempts[:2]] == [True, False]

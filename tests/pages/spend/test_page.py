@@ -90,9 +90,9 @@ class TestSpend:
         page = open_page("spend")
         assert page.dataframe[0].value["name"].tolist() == ["Acme", "Borealis"]
         page.segmented_control(key="cut").set_value("By model").run()
-        bought = page.dataframe[0].value.set_index("name")
-        assert bought.loc["anthropic/claude-haiku-4-5", "unpriced"] == 1
-        assert bought.loc["anthropic/claude-haiku-4-5", ["spend"]].isna().all()
+        figures = page.dataframe[0].value.set_index("name")
+        assert figures.loc["anthropic/claude-haiku-4-5", "unpriced"] == 1
+        assert figures.loc["anthropic/claude-haiku-4-5", ["spend"]].isna().all()
         page.segmented_control(key="cut").set_value("By schema").run()
         assert page.dataframe[0].value["name"].tolist() == ["invoice v1"]
         for kind in ("Model", "Schema", "Use"):

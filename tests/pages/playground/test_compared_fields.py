@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.playground.differences import LEFT_OUT, MOST_LEAVES, agreements, differences
+from pages.playground.compared_fields import LEFT_OUT, MOST_LEAVES, agreements, compared_fields
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
@@ -20,7 +20,7 @@ _json = st.recursive(
 
 def test_what_differs_is_told_by_its_path() -> None:
     """Each leaf stands under its path with the value of every object, one that lacks it says so."""
-    found = differences([{"a": 1, "b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1]}, "d": None}])
+    found = compared_fields([{"a": 1, "b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1]}, "d": None}])
 
     assert [(one.path, one.values, one.is_same) for one in found] == [
         ("$.a", ("1", "1"), True),
@@ -32,7 +32,7 @@ def test_what_differs_is_told_by_its_path() -> None:
 
 def test_a_difference_behind_the_end_of_what_is_shown_is_one() -> None:
     """Long texts are cut when they are shown, not when they are compared."""
-    (found,) = differences([{"a": "x" * 500 + "y"}, {"a": "x" * 500 + "z"}])
+    (found,) = compared_fields([{"a": "x" * 500 + "y"}, {"a": "x" * 500 + "z"}])
 
     assert found.values[0] == found.values[1]
     assert not found.is_same
@@ -41,7 +41,7 @@ def test_a_difference_behind_the_end_of_what_is_shown_is_one() -> None:
 @pytest.mark.parametrize("kinds", [(1, "1"), (1, 1.5), (True, 1), (None, "null"), ({}, [])])
 def test_values_of_different_kinds_differ(kinds: tuple[Any, Any]) -> None:
     """A number is no text that looks like it, and nothing is not an empty thing."""
-    assert [one.is_same for one in differences([{"a": kind} for kind in kinds])] == [False]
+    assert [one.is_same for one in compared_fields([{"a": kind} for kind in kinds])] == [False]
 
 
 def test_agreement_is_the_share_of_runs_with_the_commonest_value() -> None:
@@ -56,7 +56,7 @@ def test_agreement_is_the_share_of_runs_with_the_commonest_value() -> None:
 @given(_json)
 def test_an_object_never_differs_from_itself(value: Any) -> None:
     """Whatever it is; and there is at least one row to say so."""
-    found = differences([value, value, value])
+    found = compared_fields([value, value, value])
 
     assert found
     assert all(one.is_same for one in found)
@@ -66,9 +66,9 @@ def test_an_object_never_differs_from_itself(value: Any) -> None:
 def test_different_objects_differ_somewhere(first: Any, second: Any) -> None:
     """Two objects that are not the same JSON have a row that says so."""
     is_same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
-    assert all(one.is_same for one in differences([first, second])) == is_same
+    assert all(one.is_same for one in compared_fields([first, second])) == is_same
 
 
 def test_a_huge_answer_is_compared_as_far_as_anybody_reads() -> None:
     """The rows have an end."""
-    assert len(differences([{"a": list(range(5000))}] * 2)) == MOST_LEAVES
+    assert len(compared_fields([{"a": list(range(5000))}] * 2)) == MOST_LEAVES

@@ -21,7 +21,7 @@ _ABSENT = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ComparedField:
     """One field of several objects."""
 
     path: str
@@ -47,10 +47,11 @@ class Agreement:
         return self.agreeing / self.runs
 
 
-def differences(objects: Sequence[Any]) -> list[Difference]:
+def compared_fields(objects: Sequence[Any]) -> list[ComparedField]:
     """Return every field that any of *objects* has, in the order of the first that has it."""
     return [
-        Difference(path, tuple(_shown(text) for text in texts), len(set(texts)) == 1) for path, texts in _rows(objects)
+        ComparedField(path, tuple(_shown(text) for text in texts), len(set(texts)) == 1)
+        for path, texts in _rows(objects)
     ]
 
 

@@ -68,7 +68,7 @@ class AttemptCell(NamedTuple):
 
 
 @dataclass(slots=True)
-class Bought:
+class SpendFigures:
     """What some calls and attempts add up to; money in nano-dollars."""
 
     calls: int = 0
@@ -198,10 +198,10 @@ class Bought:
             self.answers_saved += row.saved
 
 
-def total(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> Bought:
+def total(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> SpendFigures:
     """Add everything up."""
     found = by(calls, attempts, lambda _: 0, lambda _: 0)
-    return found.get(0, Bought())
+    return found.get(0, SpendFigures())
 
 
 def by(
@@ -209,22 +209,22 @@ def by(
     attempts: Iterable[AttemptCell],
     call_key: Callable[[CallCell], _Key],
     attempt_key: Callable[[AttemptCell], _Key],
-) -> dict[_Key, Bought]:
+) -> dict[_Key, SpendFigures]:
     """Add up by tenant, by schema or by time: by what a call and its attempts have in common."""
-    groups: dict[_Key, Bought] = {}
+    groups: dict[_Key, SpendFigures] = {}
     for call in calls:
-        groups.setdefault(call_key(call), Bought()).add_calls(call)
+        groups.setdefault(call_key(call), SpendFigures()).add_calls(call)
     for attempt in attempts:
-        groups.setdefault(attempt_key(attempt), Bought()).add_attempts(attempt)
+        groups.setdefault(attempt_key(attempt), SpendFigures()).add_attempts(attempt)
     return groups
 
 
-def by_model(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> dict[str, Bought]:
+def by_model(calls: Iterable[CallCell], attempts: Iterable[AttemptCell]) -> dict[str, SpendFigures]:
     """Add up by the model that was asked; a call that fell back counts for both models that it asked."""
-    groups: dict[str, Bought] = {}
+    groups: dict[str, SpendFigures] = {}
     for attempt in attempts:
-        groups.setdefault(attempt.model, Bought()).add_model(attempt)
+        groups.setdefault(attempt.model, SpendFigures()).add_model(attempt)
     for call in calls:
         if call.given_by is not None:
-            groups.setdefault(call.given_by, Bought()).add_given(call)
+            groups.setdefault(call.given_by, SpendFigures()).add_given(call)
     return groups
