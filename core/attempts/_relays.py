@@ -16,7 +16,7 @@ from core.attempts._translations import TranslatedExchange, translated_request
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
 from core.errors import Invalid
 from core.messages import Message
-from core.providers import Answer, Bindable, Exchange, Provider, ProviderError, Unreadable
+from core.providers import Answer, Exchange, Provider, ProviderError, Relayed, Unreadable
 from core.stored_objects import Holder
 from core.tables import Outcome
 from core.validation import Effort
@@ -59,7 +59,7 @@ class RelayInquiry:
                 self._request, model=candidate.model, max_tokens=most, messages=self._messages, headers=self._headers
             )
             if self._holder is not None:
-                cast("Bindable", exchange).bind(self._holder.key_digest, self._holder.tokens)
+                exchange.bind(self._holder.key_digest, self._holder.tokens)
             return exchange
         if self._holder is not None:
             raise Unreadable("what the request names is stored for another dialect")
@@ -70,8 +70,8 @@ class RelayInquiry:
         return TranslatedExchange(exchange, self._request, made, at=self._at)
 
     def remark(self, exchange: Exchange) -> str:
-        """Return that it is translated, and what is left out, where it is."""
-        return exchange.remark if isinstance(exchange, TranslatedExchange) else ""
+        """Return that it is translated, where it is, and what is left out."""
+        return cast("Relayed | TranslatedExchange", exchange).remark
 
     def piece(self, pieces: list[Any], *, n: int, exchange: Exchange) -> Any:  # noqa: ARG002 they are passed on as such
         """Return what came."""

@@ -17,7 +17,7 @@ from core.dialects import DIALECTS, DialectName, Frame, RelayRequest, VendorResp
 from core.errors import Invalid
 from core.messages import Message
 from core.pricing import PossibleBilling
-from core.providers import Answer, Broken, Exchange, Garbled, ProviderError, Unreadable
+from core.providers import Answer, Broken, Garbled, ProviderError, Relayed, Unreadable
 from core.translation import (
     ChatEvents,
     MessagesEvents,
@@ -87,7 +87,7 @@ class TranslatedExchange:
 
     mode = "relay"
 
-    def __init__(self, exchange: Exchange, request: RelayRequest, made: TranslatedRequest, *, at: datetime) -> None:
+    def __init__(self, exchange: Relayed, request: RelayRequest, made: TranslatedRequest, *, at: datetime) -> None:
         """Put *exchange*, which sends *made*, in the place of one that sends *request*, which came *at* that time."""
         self._exchange = exchange
         self._request = request
@@ -95,7 +95,8 @@ class TranslatedExchange:
         self._created = int(at.timestamp())
         other = _TITLES[made.request.dialect.name]
         left_out = f" Left out, as it only tunes the answer: {', '.join(made.notices)}." if made.notices else ""
-        self.remark = f"It is asked for {other}, and what it answers is translated back.{left_out}"
+        own = f" {exchange.remark}" if exchange.remark else ""
+        self.remark = f"It is asked for {other}, and what it answers is translated back.{left_out}{own}"
         """What the trace is told of it."""
 
     @property

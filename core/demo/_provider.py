@@ -31,6 +31,7 @@ from core.providers import (
     Provider,
     ProviderError,
     Refused,
+    Relayed,
     Throttled,
     TimedOut,
     Truncated,
@@ -157,7 +158,7 @@ class ScriptedProvider:
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
         headers: Mapping[str, str],  # noqa: ARG002
-    ) -> Exchange:
+    ) -> Relayed:
         """Take none: there is nobody to relay to."""
         raise Unreadable("this scripted provider takes no relays")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -36,9 +36,12 @@ class Body:
         begins, ends = self.spans.get(name, (0, 0))
         return self.text[begins:ends]
 
-    def patched(self, changes: Iterable[tuple[Path, str]]) -> bytes:
-        """Return the body with the JSON text of each change at its path; a last name that is not there is added."""
-        cuts = sorted(self._cuts(_tree(changes)))
+    def patched(self, changes: Iterable[tuple[Path, str]], dropped: Collection[str] = ()) -> bytes:
+        """Return the body with the JSON text of each change at its path, and without the members that are *dropped*.
+
+        A last name that is not there is added.
+        """
+        cuts = sorted((*self._cuts(_tree(changes), dropped), *self._gaps(dropped)))
         pieces: list[str] = []
         end = 0
         for begins, ends, source in cuts:
@@ -47,25 +50,39 @@ class Body:
         pieces.append(self.text[end:])
         return "".join(pieces).encode()
 
-    def without(self, name: str) -> bytes:
-        """Return the body without a member, and every other byte as it came."""
-        places = [(begins, value) for _, begins, value in entries(self.text, blank(self.text, 0))]
-        at = list(self.spans).index(name)
-        begins, ends = places[at][0], self.spans[name][1]
-        if at + 1 < len(places):
-            ends = places[at + 1][0]
-        elif at:
-            begins = self.spans[list(self.spans)[at - 1]][1]
-        return (self.text[:begins] + self.text[ends:]).encode()
+    def _gaps(self, dropped: Collection[str]) -> Iterator[_Cut]:
+        """Yield where the text is cut for members that are dropped: each goes with the comma that it needs no more."""
+        if self.spans.keys().isdisjoint(dropped):
+            return
+        begins = [begin for _, begin, _ in entries(self.text, blank(self.text, 0))]
+        ends = [end for _, end in self.spans.values()]
+        kept = -1
+        for at, name in enumerate(self.spans):
+            if name not in dropped:
+                kept = at
+            elif at + 1 < len(begins):
+                yield begins[at], begins[at + 1], ""
+            else:
+                if kept >= 0:  # the last that is kept needs no comma then
+                    yield ends[kept], begins[kept + 1], ""
+                yield begins[at], ends[at], ""
 
-    def _cuts(self, tree: _Tree) -> Iterator[_Cut]:
+    def _cuts(self, tree: _Tree, dropped: Collection[str]) -> Iterator[_Cut]:
         """Yield where the text is cut, and what is put there; members whose place is known are not looked for."""
+        added: dict[str | int, str] = {}
         for name, new in tree.items():
             begins, ends = self.spans.get(cast("str", name), (0, 0))
+            if name in dropped:
+                continue
             if isinstance(new, str):
-                yield (begins, ends, new) if ends else self._added(blank(self.text, 0), name, new)
+                if ends:
+                    yield begins, ends, new
+                else:
+                    added[name] = new
             else:
                 yield from self._cuts_within(begins, new)
+        if added:
+            yield self._added(blank(self.text, 0), added, is_last=self.spans.keys() <= set(dropped))
 
     def _cuts_within(self, place: int, tree: _Tree) -> Iterator[_Cut]:
         """Yield the cuts in the object or list at *place*, in one pass over it, however many they are."""
@@ -78,12 +95,13 @@ class Body:
                 yield from self._cuts_within(value, new)
             if not left:
                 return
-        for name, new in left.items():
-            yield self._added(place, name, cast("str", new))
+        if left:
+            is_empty = self.text[blank(self.text, place + 1)] == "}"
+            yield self._added(place, cast("dict[str | int, str]", left), is_last=is_empty)
 
-    def _added(self, place: int, name: str | int, source: str) -> _Cut:
-        is_empty = self.text[blank(self.text, place + 1)] == "}"
-        return place + 1, place + 1, f"{json.dumps(name)}:{source}{'' if is_empty else ','}"
+    def _added(self, place: int, members: Mapping[str | int, str], *, is_last: bool) -> _Cut:
+        source = ",".join(f"{json.dumps(name)}:{text}" for name, text in members.items())
+        return place + 1, place + 1, source if is_last else f"{source},"
 
 
 def _tree(changes: Iterable[tuple[Path, str]]) -> _Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -38,6 +38,7 @@ STEERING = (
 )
 """Members by which gateways are told where to ask, whom, and as whom. That is the tenant's policy."""
 MOST_CHOICES = 128
+_NOTHING: Mapping[str, Any] = {}
 
 
 class DialectName(StrEnum):
@@ -157,11 +158,14 @@ class RelayRequest:
         limit: str = "",
         asks_usage: bool = True,
         texts: Sequence[Message] | None = None,
+        added: Mapping[str, Any] = _NOTHING,
+        dropped: Collection[str] = (),
     ) -> bytes:
         """Return the body with these members replaced, and every other byte as it came.
 
         *max_tokens* is set only where the caller set none, under the name *limit* (else the dialect's own); *texts*
-        are the messages as guardrails left them, of which only what changed is written anew.
+        are the messages as guardrails left them, of which only what changed is written anew. *added* are members that
+        the caller may have said himself; those that are *dropped* are left out.
         """
         changes: list[tuple[Path, str]] = [(("model",), _source(model))]
         if max_tokens is not None and self.max_tokens is None:
@@ -170,7 +174,8 @@ class RelayRequest:
             changes += self.dialect.asking_usage(self)
         if texts is not None:
             changes += self._rewritten(texts)
-        return self.source.patched(changes)
+        changes += [((name,), _source(value)) for name, value in added.items() if name not in self.source.values]
+        return self.source.patched(changes, dropped)
 
     def _rewritten(self, texts: Sequence[Message]) -> list[tuple[Path, str]]:
         changes: list[tuple[Path, str]] = []

@@ -215,7 +215,7 @@ def _without_usage(raw: bytes) -> bytes:
         body = read_body(raw[begins:ends])
     except Invalid:
         return raw
-    return raw[:begins] + body.without("usage") + raw[ends:]
+    return raw[:begins] + body.patched((), ("usage",)) + raw[ends:]
 
 
 def _content(message: Mapping[str, Any]) -> str:

@@ -369,8 +369,11 @@ class Exchange(Protocol):
         ...
 
 
-class Bindable(Exchange, Protocol):
+class Relayed(Exchange, Protocol):
     """An exchange in the caller's own words, which may name what the vendor stores."""
+
+    remark: str
+    """What the decision trace is told of how it is sent; empty for nothing."""
 
     def bind(self, key_digest: str, tokens: int | None) -> None:
         """Ask with the key of this digest only, which has what the request names.
@@ -431,7 +434,7 @@ class Provider(Protocol):
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
-    ) -> Exchange:
+    ) -> Relayed:
         """Begin to send a caller's own *request* on, with the texts of *messages*. Does no I/O.
 
         *max_tokens* is set where the caller set none; *headers* go out beside ours.

@@ -17,11 +17,12 @@ from core.dialects import DialectName, Frame, Frames, RelayRequest, VendorRespon
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError
+from core.providers._clouds import UNTAKEN, CloudWording
 from core.providers._failures import status_error, status_meant
 from core.providers._keys import ProviderKey
 from core.providers._media import media_tokens
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
-from core.providers._wire import Told, Wire
+from core.providers._wire import Told, Wire, is_stream
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
@@ -36,6 +37,8 @@ _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 _LONGEST_WAIT_SECONDS = 60
 _ERROR_KINDS = ("error", "response.failed")
 _MASK = b"[...]"
+_Sent = tuple[str, bytes, Mapping[str, str]]
+"""Path, body, and headers beside ours."""
 
 
 def masked(content: bytes, secrets: Sequence[str]) -> bytes:
@@ -66,6 +69,7 @@ class Relay:
         wire: Wire,
         request: RelayRequest,
         *,
+        path: str,
         model: str,
         max_tokens: int,
         messages: Sequence[Message],
@@ -75,8 +79,12 @@ class Relay:
         billing: PossibleBilling,
         takes_stream_options: bool = True,
         headers: Mapping[str, str],
+        cloud: CloudWording | None = None,
     ) -> None:
+        """Make ready to send *request* to *path*, or where *cloud* says."""
         self._wire = wire
+        self._path = path
+        self._cloud = cloud
         self._model = model
         self._held_by = ""
         self._key_digest = ""
@@ -86,10 +94,19 @@ class Relay:
         self._geo = geo
         self._told = Told()
         is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
-        texts = None if is_same else messages
-        self._content = request.patched(
-            model=model, max_tokens=max_tokens, limit=limit, asks_usage=takes_stream_options, texts=texts
+        self._patched = partial(
+            request.patched,
+            model=model,
+            max_tokens=max_tokens,
+            limit=limit,
+            asks_usage=takes_stream_options,
+            texts=None if is_same else messages,
         )
+        self._content = b"" if cloud else self._patched()
+        untaken = [name for name in UNTAKEN if name in request.source.values] if cloud else []
+        self._untaken = frozenset(untaken)
+        self.remark = f"{wire.name} does not take {', '.join(untaken)} at the top; it is left out." if untaken else ""
+        """What the trace is told of how it is sent."""
         self.size_bytes = request.weight_bytes
         self.media_tokens = media_tokens(request.messages, vendor, model)
         self.possible_billing = replace(billing, adds_tokens=request.adds_tokens)
@@ -119,13 +136,12 @@ class Relay:
         response: httpx2.Response | None = None
         self._key_digest = key.digest
         try:
-            response = await self._wire.opened(
-                self._path, self._content, self._headers, key, stream=on_piece is not None
-            )
+            path, content, headers = await self._in_cloud(self._cloud) if self._cloud else self._as_it_is
+            response = await self._wire.opened(path, content, headers, key, stream=on_piece is not None)
             self._wire.note(response, told)
             if not response.is_success:
                 raise self._turned_away(response, await response.aread(), told)  # noqa: TRY301 as what the SDK raises
-            if on_piece is not None and "event-stream" in response.headers.get("content-type", ""):
+            if on_piece is not None and is_stream(response):
                 return await self._streamed(response, on_piece, told)
             answer = self._whole(response, await response.aread(), told)
             if on_piece is not None:
@@ -142,9 +158,15 @@ class Relay:
                 await response.aclose()
 
     @property
-    def _path(self) -> str:
-        path = self._request.dialect.path
-        return f"/v1{path}" if self._request.dialect.name is DialectName.MESSAGES else path
+    def _as_it_is(self) -> _Sent:
+        return self._path, self._content, self._headers
+
+    async def _in_cloud(self, cloud: CloudWording) -> _Sent:
+        """Return the request as the cloud takes it, every other byte as it came."""
+        headers = {name: value for name, value in self._headers.items() if name != "anthropic-version"}
+        streams, betas = self._request.streams, headers.get("anthropic-beta", "")
+        call = await cloud.of(self._wire.client, self._model, streams=streams, betas=betas)
+        return call.path, self._patched(added=call.added, dropped=call.dropped | self._untaken), headers
 
     def _masked(self, content: bytes) -> bytes:
         return masked(content, self._wire.keys.secrets)
@@ -209,7 +231,7 @@ class Relay:
         began = clock.time()
         waiting: list[Frame] = []
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in self._wire.pieces(response):
                 waiting += frames.feed(piece)
                 if not waiting:
                     continue

@@ -7,7 +7,7 @@ again, are never built.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -19,8 +19,9 @@ import orjson
 from core.own_limits import lack_in
 from core.pricing import Usage
 from core.providers import Answer, Garbled, NotSent, ProviderError, Unreachable, misread
+from core.providers._clouds import as_server_sent, is_of_amazon
 from core.providers._failures import broken_off, error_in_answer, status_error
-from core.providers._identities import Identity
+from core.providers._identities import Identity, nobody_in
 from core.providers._keys import Keyring, ProviderKey
 from core.providers.reading.events import EndOfStream, Events, NoEvent
 from core.providers.reading.parts import word
@@ -87,13 +88,16 @@ class Wire:
         keys: Keyring | None = None,
         identity: Identity | None = None,
         sends_objects: bool = False,
+        signs: bool = False,
     ) -> None:
         self.name = name
         self.keys = keys or Keyring(name, ("",))
         self._identity = identity
         """What says who we are, in each call anew; ``None``: the SDK, by itself."""
         self._sends_objects = sends_objects
-        """Whether the SDK looks into each body, to make of it what a cloud wants, and words each request by itself."""
+        """Whether the SDK looks into each body of ours, to make of it what a cloud wants, and words each request."""
+        self._signs = signs
+        """Whether the SDK signs each request, so that none is like another."""
         self._sdk = sdk
         self._make = make
         self._request_id = request_id
@@ -128,10 +132,13 @@ class Wire:
         """
         key, passed_over = self.keys.holding(held_by) if held_by else self.keys.take(), list[str]()
         while True:
-            told.remark = " ".join((*passed_over, f"{self.name} is asked with {key.label}.")) if key.label else ""
+            told.remark = " ".join((*passed_over, *((f"{self.name} is asked with {key.label}.",) if key.label else ())))
             try:
                 body = await call(key)
             except ProviderError as error:
+                if told.http_status == 401 and not passed_over and self._identity and self._identity.turned_away():
+                    passed_over.append(f"{self.name} did not accept the token, so it is asked with a new one.")
+                    continue
                 if told.pieces or (following := self.keys.after(key, error)) is None or held_by:
                     raise
                 passed_over.append(f"{self.name} turned {key.label} away ({error.code}), which rests.")
@@ -152,7 +159,7 @@ class Wire:
         if not response.is_success:
             body = body_of(response.content)
             raise status_error(self.name, response, body, told.answer(), hidden=told.hidden)
-        if _is_stream(response):
+        if is_stream(response):
             events = Events()
             for event in (*events.feed(response.content), *events.end()):
                 self._give(event, told, take)
@@ -178,7 +185,7 @@ class Wire:
         response: httpx2.Response = await self.client.post(
             path, cast_to=httpx2.Response, **self._given(content), options={"headers": await self._headers(key)}
         )
-        if self._sends_objects:
+        if self._sends_objects or self._signs:
             return response
         first = response.history[0].request if response.history else response.request
         self._worded[path] = (first.url, first.headers)
@@ -205,15 +212,22 @@ class Wire:
         if stream:
             more = {"cast_to": object, "stream": True, "stream_cls": self._sdk.AsyncStream[object]}
         try:
-            came = await self.client.post(path, **self._given(content), options=options, **more)
+            came = await self.client.post(path, content=content, options=options, **more)
             response: httpx2.Response = came.response if stream else came
         except self._sdk.APIStatusError as error:
             response = error.response
         first = response.history[0].request if response.history else response.request
         if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers
             self._worded.clear()
-        self._worded[place] = (first.url, first.headers)
+        if not self._signs:
+            self._worded[place] = (first.url, first.headers)
         return response
+
+    def pieces(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        """Return the bytes of a stream of server-sent events, as they come; of Amazon's frames they are made."""
+        if is_of_amazon(response):
+            return as_server_sent(self.client, self.name, response)
+        return response.aiter_bytes()
 
     async def asked(
         self, verb: str, path: str, query: Mapping[str, Any], told: Told, key: ProviderKey
@@ -266,14 +280,10 @@ class Wire:
             )
             response: httpx2.Response = stream.response
             self.note(response, told)
-            if _is_of_amazon(response):
-                async for event in stream._iter_events():  # noqa: SLF001 the one place that reads their frames
-                    self._give(_parsed(event.data), told, take)
-                return None
-            if not _is_stream(response):
+            if not is_stream(response):
                 return self._body(await response.aread(), told, "something that is no stream")
             events = Events()
-            async for piece in response.aiter_bytes():
+            async for piece in self.pieces(response):
                 for event in events.feed(piece):
                     self._give(event, told, take)
                 if told.is_done:
@@ -337,6 +347,8 @@ class Wire:
             self.note(told_status.response, told)
             body = body_of(told_status.response.content)
             return status_error(self.name, told_status.response, body, told.answer(), hidden=told.hidden)
+        if self._signs and (nobody := nobody_in(error)) is not None:
+            return nobody
         root = _causes(error)[-1]
         if (lack := lack_in(root)) is not None and not told.http_status:
             not_sent = NotSent(lack, answer=told.answer())
@@ -385,19 +397,9 @@ def _causes(error: BaseException) -> list[BaseException]:
 _JSON = {"Content-Type": "application/json"}
 
 
-def _is_stream(response: httpx2.Response) -> bool:
-    return "event-stream" in response.headers.get("content-type", "")
-
-
-def _is_of_amazon(response: httpx2.Response) -> bool:
-    return "amazon.eventstream" in response.headers.get("content-type", "")
-
-
-def _parsed(data: str) -> Any:
-    try:
-        return orjson.loads(data)
-    except ValueError:
-        return None
+def is_stream(response: httpx2.Response) -> bool:
+    """Whether events are coming, and no whole answer."""
+    return "event-stream" in response.headers.get("content-type", "") or is_of_amazon(response)
 
 
 def without_answer(sentence: str, told: Told) -> Garbled:

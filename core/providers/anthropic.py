@@ -20,8 +20,9 @@ from core.capabilities import Cards
 from core.dialects import DialectName, RelayRequest
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, ContextOverflow, Exchange, Framed, Refused, Truncated, Unreadable
+from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Relayed, Truncated, Unreadable
 from core.providers._calling import body_told
+from core.providers._clouds import CloudWording
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._identities import Identity, KeyHeader, identity_of
 from core.providers._keys import Keyring, RestingKey
@@ -48,6 +49,7 @@ from core.servers import RECIPES, Dialect, Recipe, Server
 from core.settings import Settings
 from core.validation import Effort
 
+_PATH = "/v1/messages"
 _MARK: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
 """For five minutes, again from each time that it is read. Too short a beginning is not kept, mark or no mark."""
 
@@ -75,7 +77,7 @@ class Anthropic:
         self._is_anthropic = base_url is None
         """Only of Anthropic itself is it known that nothing is changed on the way, such as what is cached."""
         self._recipe = recipe
-        self._is_in_a_cloud = cloud is not None
+        self._cloud = CloudWording(name) if cloud is not None else None
         more: Mapping[str, Any] = {"default_headers": headers, "max_retries": 0, "timeout": NO_TIMEOUT}
         self._wire = Wire(
             name,
@@ -89,6 +91,7 @@ class Anthropic:
             keys=Keyring(name, keys or (api_key,)),
             identity=identity or (KeyHeader("bearer") if len(keys) > 1 else None),
             sends_objects=cloud is not None,
+            signs=recipe.authentication == "aws",
         )
 
     @property
@@ -112,19 +115,21 @@ class Anthropic:
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
-    ) -> Exchange:
-        """Begin a relay. What a cloud takes is another wire, which its SDK makes of objects."""
-        if request.dialect.name is not DialectName.MESSAGES or self._is_in_a_cloud:
+    ) -> Relayed:
+        """Begin a relay."""
+        if request.dialect.name is not DialectName.MESSAGES:
             raise Unreadable(f"{self.name} does not speak this door's dialect")
         return Relay(
             self._wire,
             request,
+            path=_PATH,
             model=model,
             max_tokens=max_tokens,
             messages=messages,
             vendor="anthropic",
             billing=_relayed_billing(request) if self._is_anthropic else PossibleBilling(),
             headers=headers,
+            cloud=self._cloud,
         )
 
     async def close(self) -> None:
@@ -157,15 +162,14 @@ def provider(settings: Settings) -> Anthropic:
 def named(server: Server) -> Anthropic:
     """Return a server that speaks Anthropic's dialect, as the settings name it; a cloud's by the SDK's own client."""
     keys = [key.get_secret_value() for key in server.keys]
-    cloud = _cloud(server, keys[0] if keys else None)
     return Anthropic(
         name=server.name,
         api_key=keys[0] if keys else "unused",
-        keys=keys if cloud is None else keys[:1],
+        keys=keys,
         base_url=server.address or None,
         headers={name: text.get_secret_value() for name, text in server.headers.items()},
-        identity=identity_of(server) if cloud is None and server.recipe is not RECIPES["anthropic"] else None,
-        cloud=cloud,
+        identity=identity_of(server) if server.recipe is not RECIPES["anthropic"] else None,
+        cloud=_cloud(server, keys[0] if keys else None),
         recipe=server.recipe,
     )
 
@@ -178,7 +182,7 @@ def _cloud(server: Server, key: str | None) -> Callable[..., Any] | None:
             return partial(bedrock, aws_region=server.region, api_key=key)
         case "google":
             vertex = import_module("anthropic.lib.vertex").AsyncAnthropicVertex
-            return partial(vertex, region=server.region, project_id=server.project, access_token=key)
+            return partial(vertex, region=server.region, project_id=server.project, access_token="ours")  # noqa: S106 the identity says it
         case _:
             return None
 
@@ -305,7 +309,7 @@ class _Conversation:
         told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,
-            "/v1/messages",
+            _PATH,
             self._content,
             told,
             growth=MessageBlocks(in_calls=self._instructor_mode is Mode.TOOLS),

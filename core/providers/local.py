@@ -15,7 +15,7 @@ from core.dialects import RelayRequest
 from core.errors import Unavailable
 from core.messages import Message, media_of, plain, text_bytes
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, Exchange, Framed, Unreachable, Unreadable
+from core.providers import Answer, Ask, Framed, Relayed, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
@@ -69,7 +69,7 @@ class Local:
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
         headers: Mapping[str, str],  # noqa: ARG002
-    ) -> Exchange:
+    ) -> Relayed:
         """Take none: there is nobody to relay to."""
         raise Unreadable("the local model takes no relays")
 

@@ -20,7 +20,7 @@ from core.capabilities import Cards
 from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Ask, Exchange, Filtered, Framed, Refused, Truncated, Unreadable
+from core.providers import Answer, Ask, Filtered, Framed, Refused, Relayed, Truncated, Unreadable
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
@@ -99,10 +99,13 @@ class OpenAI:
         require_readable(ask, self.name, self.cards)
         form = schema_form(ask.response_model, self._recipe.rules, ask.mode or self._mode)
         kind = _ResponsesConversation if self._responses else _ChatConversation
-        conversation = kind(self._wire, ask, form, recipe=self._recipe, geo=self._geo)
-        if self._has_deployments:
-            conversation.place(f"/deployments/{quote(ask.model, safe='')}")
-        return conversation
+        path = self._path("/responses" if self._responses else "/chat/completions", ask.model)
+        return kind(self._wire, ask, form, path=path, recipe=self._recipe, geo=self._geo)
+
+    def _path(self, path: str, model: str) -> str:
+        """Return where *model* is asked: where deployments stand in the path, chat completions have one for each."""
+        is_placed = self._has_deployments and path == "/chat/completions"
+        return f"/deployments/{quote(model, safe='')}{path}" if is_placed else path
 
     def relay(
         self,
@@ -112,16 +115,17 @@ class OpenAI:
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
-    ) -> Exchange:
+    ) -> Relayed:
         """Begin a relay."""
-        if request.dialect.name.value not in self.dialects or self._has_deployments:
+        if request.dialect.name.value not in self.dialects:
             raise Unreadable(f"{self.name} does not speak this door's dialect")
-        is_known = self._recipe is RECIPES["openai"] or wants_completion_tokens(model)
+        is_known = self._recipe.rules == "openai" or wants_completion_tokens(model)
         limit = "max_tokens" if request.dialect.name is DialectName.CHAT and not is_known else ""
         vendor = "openai" if self._recipe is RECIPES["openai"] else "compatible"
         return Relay(
             self._wire,
             request,
+            path=self._path(request.dialect.path, model),
             model=model,
             max_tokens=max_tokens,
             messages=messages,
@@ -214,7 +218,6 @@ def possible_billing(tier: str | None, recipe: Recipe, geo: str) -> PossibleBill
 class _ChatConversation:
     """An exchange over ``/chat/completions``."""
 
-    _path = "/chat/completions"
     _written = staticmethod(in_chat)
     _parameters = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity", "service_tier")
 
@@ -224,8 +227,9 @@ class _ChatConversation:
         is_known = self._is_openai or wants_completion_tokens(self._ask.model)
         return "max_completion_tokens" if is_known else "max_tokens"
 
-    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, recipe: Recipe, geo: str = "") -> None:
+    def __init__(self, wire: Wire, ask: Ask, form: SchemaForm, *, path: str, recipe: Recipe, geo: str = "") -> None:
         self.form = form
+        self._path = path
         self.mode = form.mode
         self._wire = wire
         self._ask = ask
@@ -243,10 +247,6 @@ class _ChatConversation:
         wish = {name: self._body[name] for name in ("stream", "stream_options") if name in self._body}
         self._unpaid = (len(orjson.dumps(wish)) - 1 if wish else 0) + unpaid_bytes(ask)
         self.media_tokens = media_tokens(ask.messages, "openai" if self._is_openai else "compatible", ask.model)
-
-    def place(self, before: str) -> None:
-        """Put *before* in front of the path, where a server has one for each of its models."""
-        self._path = before + self._path
 
     @property
     def possible_billing(self) -> PossibleBilling:
@@ -362,7 +362,6 @@ class _ChatConversation:
 class _ResponsesConversation(_ChatConversation):
     """An exchange over ``/responses``."""
 
-    _path = "/responses"
     _written = staticmethod(in_responses)
     _parameters = ("temperature", "top_p", "service_tier")
 

@@ -59,9 +59,7 @@ class Server(BaseModel):
         """Where it is, as far as the settings and its recipe tell."""
         usual, _ = self.recipe.elsewhere.get(self.dialect, (self.recipe.address, ""))
         there = usual.format(region=self.region or "", project=self.project or "")
-        found = self.base_url or there.replace(
-            "//global-", "//"
-        )  # Google's region of all regions has no host of its own
+        found = self.base_url or _google_host(there)
         if self.dialect == "messages" and self.recipe.dialect == "chat":
             return found.removesuffix("/v1")  # Anthropic's paths begin with it; an address is often given with it
         return found
@@ -70,6 +68,12 @@ class Server(BaseModel):
     def authentication(self) -> Authentication:
         """How a call says who we are."""
         return self.recipe.elsewhere.get(self.dialect, ("", self.recipe.authentication))[1]
+
+
+def _google_host(address: str) -> str:
+    """Return an address with the host that Google has for a region of many regions, as its SDKs know it."""
+    address = address.replace("//global-", "//")
+    return re.sub(r"//(us|eu)-aiplatform\.", r"//aiplatform.\1.rep.", address)
 
 
 def named_servers(names: str, variable: Callable[[str], str | None]) -> dict[str, Server]:
@@ -120,13 +124,12 @@ def _server(name: str, variable: Callable[[str], str | None]) -> Server:
     for what in recipe.needs:
         if getattr(server, what) is None:
             raise ValueError(f"{name} needs {prefix}_{what.upper()}: {_WHAT[what]}.")
-    has_token = bool(server.keys) and recipe.authentication != "aws"  # whose streams need its library in any case
-    extra = "" if has_token else recipe.extra
+    is_aws = recipe.authentication == "aws"
+    extra = recipe.extra if is_aws or not server.keys else ""  # Amazon's streams need its library in any case
     if extra and not _is_installed(_LIBRARIES[extra]):
-        what = (
-            "boto3" if extra == "bedrock" else f"proctor[{extra}]"
-        )  # boto3 and pandas want other versions of dateutil
-        raise ValueError(f"{name} needs {_LIBRARIES[extra]}, which is not installed: install {what}.")
+        raise ValueError(f"{name} needs {_LIBRARIES[extra]}, which is not installed: install proctor[{extra}].")
+    if is_aws and len(server.keys) > 1:
+        raise ValueError(f"{prefix}_API_KEY holds {len(server.keys)} keys; {recipe.title} is asked with one.")
     if recipe.wants_key and not server.keys:
         raise ValueError(
             f"{name} needs {prefix}_API_KEY, or {prefix}_API_KEY_FILE with the path of a file that holds it."
