@@ -31,6 +31,7 @@ from core.messages import Message
 from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
+from core.provider_checks import ProviderChecks
 from core.providers import Ask
 from core.reasks import Reasks
 from core.record import Backlog, Recorder, Recovery
@@ -131,6 +132,7 @@ class Runtime:
     demo: Demo
     local_model: LocalModel
     providers: _Providers
+    checks: ProviderChecks
     loop: Loop
     chores: Chores
     workers: Workers
@@ -321,6 +323,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         demo=Demo(settings, store, clock),
         local_model=local_model,
         providers=providers,
+        checks=ProviderChecks(settings=settings, providers=providers, cards=cards, loop=loop, clock=clock),
         loop=loop,
         chores=Chores(
             catalog(

@@ -96,6 +96,8 @@ WITHOUT: Mapping[str, str] = {
     "backlog.keep": "the record's own",
     "backlog.write": "a chore",
     "backlog.close": "ends its file",
+    "checks.check": "the state of providers, which is the same for all",
+    "checks.last": "the same",
     "chores.do": "the state of the machine",
     "chores.status": "the state of the machine",
     "chores.start": "begins their threads",

@@ -10,15 +10,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from core.clock import Clock
+from core.provider_checks import connects, host_of
 from core.settings import Settings
 
 EVERY_SECONDS = 30.0
 HOLDS_SECONDS = 60.0
 """What was found longer ago is not called known."""
-_CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,10 @@ class Reachability:
             await self._probing
 
     async def _probe(self) -> None:
-        found = await asyncio.gather(*(_connects(*address) for address in self._addresses.values()))
+        found = await asyncio.gather(*(connects(*address) for address in self._addresses.values()))
         for name, is_reachable in zip(self._addresses, found, strict=True):
             self._found[name] = Reached("reachable" if is_reachable else "unreachable", self._clock.now())
 
 
 def _addresses(settings: Settings) -> Mapping[str, tuple[str, int]]:
-    found: dict[str, tuple[str, int]] = {}
-    for name in settings.remote_providers:
-        if settings.has_provider(name):
-            parts = urlsplit(settings.address(name))
-            found[name] = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    return found
-
-
-async def _connects(host: str, port: int) -> bool:
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
+    return {name: host_of(settings.address(name)) for name in settings.remote_providers if settings.has_provider(name)}

@@ -450,6 +450,19 @@ class Provider(Protocol):
         ...
 
 
+class Listing(Protocol):
+    """A vendor that tells its models for nothing."""
+
+    def models(self, seconds: float) -> Coroutine[Any, Any, VendorResponse]:
+        """Ask which models it has, with one of our keys; to be run on the loop, within *seconds*.
+
+        Raises:
+            ProviderError: no success.
+
+        """
+        ...
+
+
 class Storing(Protocol):
     """A vendor that stores what it answered, and can be asked for it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib import import_module
@@ -17,7 +17,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.capabilities import Cards
-from core.dialects import DialectName, RelayRequest
+from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Relayed, Truncated, Unreadable
@@ -38,6 +38,7 @@ from core.providers._messages import (
     varying_of,
 )
 from core.providers._relay import Relay
+from core.providers._stored_call import stored_call
 from core.providers._usage import anthropic_usage, most_told
 from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
 from core.providers.reading.growth import Contents
@@ -131,6 +132,10 @@ class Anthropic:
             headers=headers,
             cloud=self._cloud,
         )
+
+    def models(self, seconds: float) -> Coroutine[Any, Any, VendorResponse]:
+        """Ask which models it has; see :class:`core.providers.Listing`."""
+        return stored_call(self._wire, "get", "/v1/models", (("limit", "1000"),), key_digest="", seconds=seconds)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -146,6 +146,10 @@ class OpenAI:
         """Ask about something that is stored here under one of the keys; see :class:`core.providers.Storing`."""
         return stored_call(self._wire, verb, path, query, key_digest=key_digest, seconds=seconds)
 
+    def models(self, seconds: float) -> Coroutine[Any, Any, VendorResponse]:
+        """Ask which models it has; see :class:`core.providers.Listing`."""
+        return stored_call(self._wire, "get", "/models", (), key_digest="", seconds=seconds)
+
     async def close(self) -> None:
         """Close its connections."""
         await self._wire.close()

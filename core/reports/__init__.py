@@ -63,8 +63,9 @@ from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_histories
+from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
-from core.reports.providers import provider_figures
+from core.reports.providers import provider_day
 from core.reports.reading import Reading, TenantFacts, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
@@ -118,10 +119,10 @@ class Reports:
         with self._reading(principal, tenant_id) as now:
             return rejections(now, self._clock.now())
 
-    def providers(self, principal: Principal, tenant_id: str | None = None) -> Mapping[str, ProviderFigures]:
-        """Return how each provider that was called within a day fared, by its name."""
+    def providers(self, principal: Principal, tenant_id: str | None = None) -> ProviderDay:
+        """Return how each provider that was called within a day fared."""
         with self._reading(principal, tenant_id) as now:
-            return provider_figures(now, self._clock.now())
+            return provider_day(now, self._clock.now())
 
     def spend(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Spend:
         """Return what the money of *window* bought, for one tenant or for all."""

@@ -44,6 +44,8 @@ class CallFilter:
     """An outcome, or a name in :data:`OUTCOME_GROUPS`."""
     model: str | None = None
     """``provider/name`` of who answered or was asked last."""
+    provider: str | None = None
+    """Who was asked, in any attempt."""
     schema: str | None = None
     version: int | None = None
     """The version of the schema."""
@@ -218,6 +220,8 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     if wanted.model:
         provider, _, name = wanted.model.partition("/")
         conditions += [col(GenerationRow.provider) == provider, col(GenerationRow.model) == name]
+    if wanted.provider:
+        conditions.append(_asked(wanted.provider))
     for column, value in (
         (GenerationRow.schema_name, wanted.schema),
         (GenerationRow.schema_version, wanted.version),
@@ -238,6 +242,15 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     else:
         every = and_(*conditions)
     return every
+
+
+def _asked(provider: str) -> ColumnElement[bool]:
+    """Return the condition that it was asked; who was asked once only is told by the call itself."""
+    attempt = select(col(AttemptRow.id)).where(
+        col(AttemptRow.generation_id) == col(GenerationRow.id), col(AttemptRow.provider) == provider
+    )
+    several = and_(col(GenerationRow.attempts) > 1, attempt.exists())
+    return or_(col(GenerationRow.provider) == provider, several)
 
 
 def _failed_at(path: str) -> ColumnElement[bool]:

@@ -132,13 +132,31 @@ WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({
 GROUP BY g.tenant_id
 """.replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | SUCCESSFUL))
 
-# Each provider's calls since a time; what a fire drill put in a provider's place says nothing of it.
+# Each provider's newest calls since a time; what a fire drill put in a provider's place says nothing of it.
 OF_PROVIDERS = """
-SELECT a.provider, COUNT(*) AS calls, SUM(CASE WHEN a.outcome IN ({failed}) THEN 1 ELSE 0 END) AS failed,
-    AVG(a.duration_ms) AS mean_ms, MAX(a.started_at) AS last_at
-FROM attempt a
-WHERE a.started_at >= :starts_at AND a.drill_id IS NULL {tenant}
-GROUP BY a.provider
+SELECT provider, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(failed * calls) AS BIGINT) AS failed,
+    MIN(first_at) AS first_at, MAX(last_at) AS last_at,
+    MAX(CASE WHEN failed = 0 THEN p50 END) AS p50, MAX(CASE WHEN failed = 0 THEN p95 END) AS p95
+FROM (
+    SELECT provider, failed, calls, MIN(started_at) AS first_at, MAX(started_at) AS last_at,
+        MAX(CASE WHEN place = (calls * 50 + 99) / 100 THEN duration_ms END) AS p50,
+        MAX(CASE WHEN place = (calls * 95 + 99) / 100 THEN duration_ms END) AS p95
+    FROM (
+        SELECT provider, failed, duration_ms, started_at,
+            ROW_NUMBER() OVER (PARTITION BY provider, failed ORDER BY duration_ms) AS place,
+            COUNT(*) OVER (PARTITION BY provider, failed) AS calls
+        FROM (
+            SELECT a.provider, a.duration_ms, a.started_at,
+                CASE WHEN a.outcome IN ({failed}) THEN 1 ELSE 0 END AS failed
+            FROM attempt a
+            WHERE a.started_at >= :starts_at AND a.drill_id IS NULL {tenant}
+            ORDER BY a.started_at DESC
+            LIMIT :most
+        ) AS newest
+    ) AS ranked
+    GROUP BY provider, failed, calls
+) AS halves
+GROUP BY provider
 """.replace("{failed}", listed((Outcome.PROVIDER_ERROR, Outcome.TIMEOUT)))
 
 # What a provider turned away for our key or our account; the condition is that of the index, word for word.

@@ -65,7 +65,7 @@ def clear() -> None:
     for key, everything in figures.CALL_FILTERS.items():
         if key in st.session_state:
             st.session_state[key] = everything
-    for key in ("between", "field", "version"):
+    for key in ("between", "field", "version", "provider"):
         st.query_params.pop(key, None)
 
 
@@ -95,6 +95,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         route = choice("route", offered.routes, 120)
         error = choice("error", offered.error_codes, 144)
         field, stretch, version = st.query_params.get("field"), between(), version_in_url()
+        provider = st.query_params.get("provider")
         if stretch:
             begins, ends = (formats.moment(at, zone) for at in stretch)
             st.button(
@@ -112,7 +113,12 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
                 on_click=drop,
                 args=("field",),
             )
-        narrowed = any((text, outcome, model, schema, route, error, field, stretch, version is not None))
+        if provider:
+            st.button(
+                f"Asked {code(provider)}", icon=":material/close:", key="drop_provider", on_click=drop,
+                args=("provider",),
+            )  # fmt: skip
+        narrowed = any((text, outcome, model, schema, route, error, field, stretch, provider, version is not None))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
     begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
@@ -122,6 +128,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         tenant_id=tenant_id,
         outcome=OUTCOMES.get(outcome or "", outcome),
         model=model,
+        provider=provider,
         schema=schema,
         version=version,
         route=route,

@@ -14,10 +14,10 @@ from core.reports import Call
 from pages.kit import fields, formats, layout, outcomes
 from pages.kit.field_table import frame
 from pages.kit.frames import table
+from pages.kit.in_flight import InFlight, InFlights
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.playground.columns import Column
-from pages.playground.in_flight import InFlight, InFlights
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from pages.kit import formats, layout
 from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page, refusals
+from pages.kit.retirements import retirements
 from pages.routes import breakers, edit, words
 
 
@@ -43,10 +44,7 @@ def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str]
             for place, one in enumerate(terms.candidates, 1)
         ]
         table(pd.DataFrame(rows), alt=f"Candidates of {terms.name}", hides_index=True)
-        today = visit.runtime.clock.now().date()
-        for one in terms.candidates:
-            if told := visit.runtime.cards.of(one.provider, one.model).retiring(one.name, today):
-                st.warning(plain(told), icon=":material/event_busy:")
+        _tell_retiring(visit, view)
         st.caption(" ".join(words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
@@ -56,6 +54,42 @@ def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str]
                     edit.edit(visit, view)
                 if not view.is_from_environment and st.button("Remove…", key=f"reset_{terms.name}"):
                     edit.reset(visit, view)
+
+
+def _tell_retiring(visit: Visit, view: RouteView) -> None:
+    for one in retirements(visit.runtime.cards, [view], visit.now.date()):
+        [(_, left)] = one.routes
+        st.warning(plain(f"{one.sentence} Then {left}."), icon=":material/event_busy:")
+
+
+def chosen(views: Sequence[RouteView]) -> Sequence[RouteView]:
+    """Return the route that the URL names (``?route=cheap``), with a way back to all of them; else all."""
+    name = st.query_params.get("route")
+    found = [view for view in views if view.terms.name == name]
+    if not found:
+        return views
+    st.button(f"Only route {name}", icon=":material/close:", key="drop_route", on_click=_all_routes)
+    return found
+
+
+def _all_routes() -> None:
+    st.query_params.pop("route", None)
+
+
+def retiring(visit: Visit, views: Sequence[RouteView]) -> None:
+    """Say above all cards which routes a retirement hits, where there are several; each card tells its own."""
+    hit: dict[str, list[str]] = {}
+    for one in retirements(visit.runtime.cards, views, visit.now.date()):
+        hit[f"{one.provider}/{one.model} ({one.day})"] = [route for route, _ in one.routes]
+    routes = {route for several in hit.values() for route in several}
+    if len(routes) < 2:
+        return
+    with st.container(key="retiring"):
+        st.warning(
+            "\n".join(f"- {code(model)}: {', '.join(map(plain, several))}" for model, several in hit.items()),
+            title=f"Routes that name a model which vendors take away soon: {len(routes):,}",
+            icon=":material/event_busy:",
+        )
 
 
 def providers(visit: Visit) -> None:
@@ -81,7 +115,9 @@ def main() -> None:
         if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
             edit.edit(visit, None)
     with refusals("The routes cannot be shown."):
-        for view in visit.runtime.routes.list(visit.principal):
+        views = visit.runtime.routes.list(visit.principal)
+        retiring(visit, views)
+        for view in chosen(views):
             draw_route(visit, view, of_models)
     breakers.card(visit)
     providers(visit)

@@ -131,8 +131,8 @@ class ScriptedServer:
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         named = {name.lower(): value.strip() for name, _, value in lines}
         self.heard.append((head.decode("latin-1").split(" ")[1], named))
-        self.bodies.append(await reader.readexactly(int(named["content-length"])))
-        self.asked.append(orjson.loads(self.bodies[-1]))
+        self.bodies.append(await reader.readexactly(int(named.get("content-length", 0))))
+        self.asked.append(orjson.loads(self.bodies[-1] or b"{}"))
         answer = (
             self.answers(self.asked[-1])
             if self.answers

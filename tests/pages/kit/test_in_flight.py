@@ -13,8 +13,8 @@ import pytest
 from core.errors import ProctorError, RateLimited
 from core.generation import Cancellation, GenerationRequest, Partial
 from core.tenants import LOCAL_OPERATOR
-from pages.playground import in_flight
-from pages.playground.in_flight import InFlight, InFlights
+from pages.kit import in_flight
+from pages.kit.in_flight import InFlight, InFlights
 
 STREAM, WHOLE = (GenerationRequest(schema={}, input="x", stream=stream) for stream in (True, False))
 

@@ -1,0 +1,151 @@
+"""A check of a provider: what it asks, what it finds, and that it costs nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from core import runtime as running
+from core.clock import ManualClock
+from core.errors import NotFound
+from core.provider_checks import HOLDS_SECONDS
+from core.runtime import Runtime
+from core.servers import named_servers
+from core.settings import Settings
+from tests.wire.scripted import Scripted, ScriptedServer
+from tests.wire.server import WireServer
+
+KEY = "sk-canary-of-the-check"
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def wire() -> Iterator[WireServer]:
+    """The fake vendors."""
+    with WireServer() as found:
+        yield found
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server that answers what a test says."""
+    with ScriptedServer() as found:
+        yield found
+
+
+def built(url: str, **more: Any) -> Runtime:
+    """Return a Proctor that asks nobody else."""
+    values: dict[str, Any] = {"database_url": url, "demo": False, "local_model": "off", "openai_api_key": KEY}
+    return running.build(Settings(**values | more), ManualClock(NOW))
+
+
+def test_both_vendors_are_asked_for_their_models(sqlite_url: str, wire: WireServer) -> None:
+    """Each by its own SDK, with our key; no call of a model is made, and what they tell is remembered with its time."""
+    more = {"anthropic_api_key": SecretStr(KEY), "anthropic_base_url": wire.anthropic_url}
+    with closing(built(sqlite_url, openai_base_url=wire.openai_url, **more)) as proctor:
+        assert proctor.checks.last("openai") is None
+        found = {name: proctor.checks.check(name) for name in ("openai", "anthropic")}
+        assert found["openai"] is proctor.checks.last("openai")
+
+    assert all(one.is_well and one.at == NOW and "lists" in one.sentence for one in found.values())
+    assert not wire.ledger.calls()
+
+
+def test_what_is_listed_is_learned(sqlite_url: str, server: ScriptedServer) -> None:
+    """When a model retires is known from the check on."""
+    server.plays(Scripted.whole({"data": [{"id": "old", "shutdown_date": "2026-12-11"}]}))
+    with closing(built(sqlite_url, openai_base_url=server.openai_url)) as proctor:
+        told = proctor.checks.check("openai")
+        assert proctor.cards.of("openai", "old").retires == date(2026, 12, 11)
+
+    [(path, headers)] = server.heard
+    assert path == "/v1/models"
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert "lists 1 model;" in told.sentence
+
+
+NOT_WELL: dict[str, tuple[Scripted, bool, str]] = {
+    "key": (Scripted.whole({"error": {"message": f"Bad key {KEY}", "code": "invalid_api_key"}}, 401), False, "key"),
+    "down": (Scripted.whole({"error": {"message": "Sorry"}}, 500), False, "500"),
+    "garbled": (Scripted(b"<html>hello</html>", "text/html"), False, "no JSON"),
+    "no list": (Scripted.whole({"error": {"message": "Unknown path"}}, 404), True, "no list of models"),
+}
+
+
+@pytest.mark.parametrize("how", NOT_WELL)
+def test_what_is_wrong_is_said(how: str, sqlite_url: str, server: ScriptedServer) -> None:
+    """In a sentence, without our key; who has no list of models is well all the same."""
+    answer, is_well, said = NOT_WELL[how]
+    server.plays(answer)
+    with closing(built(sqlite_url, openai_base_url=server.openai_url)) as proctor:
+        found = proctor.checks.check("openai")
+
+    assert found.is_well is is_well
+    assert said in found.sentence
+    assert KEY not in found.sentence
+
+
+def test_nobody_there(sqlite_url: str) -> None:
+    """A closed door is told as one."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+    with closing(built(sqlite_url, openai_base_url=url)) as proctor:
+        found = proctor.checks.check("openai")
+
+    assert not found.is_well
+    assert "connection" in found.sentence
+
+
+def test_silence_ends(sqlite_url: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who accepts a connection and says nothing is waited for no longer than a check may take."""
+    monkeypatch.setattr("core.provider_checks.MOST_SECONDS", 0.05)
+    server.plays(Scripted(is_silent=True))
+    with closing(built(sqlite_url, openai_base_url=server.openai_url)) as proctor:
+        found = proctor.checks.check("openai")
+
+    assert not found.is_well
+    assert "no whole answer within 0.05 s" in found.sentence
+
+
+def test_who_lists_nothing_for_free_is_only_connected_to(sqlite_url: str, server: ScriptedServer) -> None:
+    """So no call goes out to a kind whose list costs, or needs more than a key."""
+    given = {
+        "VERTEX_BASE_URL": server.openai_url,
+        "VERTEX_REGION": "eu",
+        "VERTEX_PROJECT": "p",
+        "VERTEX_API_KEY": KEY,
+    }
+    with closing(built(sqlite_url, providers=named_servers("vertex", given.get))) as proctor:
+        found = proctor.checks.check("vertex")
+
+    assert found.is_well
+    assert not server.heard
+
+
+def test_many_who_press_at_once_are_one_check(sqlite_url: str, server: ScriptedServer) -> None:
+    """Within two seconds the same is told, without asking."""
+    server.plays(Scripted.whole({"data": []}))
+    with closing(built(sqlite_url, openai_base_url=server.openai_url)) as proctor:
+        clock = proctor.clock
+        assert isinstance(clock, ManualClock)
+        first = proctor.checks.check("openai")
+        assert proctor.checks.check("openai") is first
+        clock.advance(HOLDS_SECONDS)
+        assert proctor.checks.check("openai") is not first
+
+    assert len(server.heard) == 2
+
+
+def test_who_is_not_set_up_cannot_be_checked(sqlite_url: str) -> None:
+    """Nor can the local model, which tells by itself how it is."""
+    with closing(built(sqlite_url)) as proctor:
+        for name in ("anthropic", "local", "nobody"):
+            with pytest.raises(NotFound):
+                proctor.checks.check(name)
