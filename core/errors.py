@@ -176,6 +176,8 @@ class Exhausted(ProctorError):
     """
 
     code = "exhausted"
+    is_left_to_caller: bool = False
+    """Whether the last failure may pass and was not tried again here, since the caller's program does so by itself."""
 
 
 class Cancelled(ProctorError):

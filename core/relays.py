@@ -110,7 +110,13 @@ class RelayCorridor(Corridor):
                 walk = Walk(
                     route,
                     RelayInquiry(
-                        asked, messages, request.headers, at=record.started_at, holder=holder, is_reask=is_reask
+                        asked,
+                        messages,
+                        request.headers,
+                        at=record.started_at,
+                        holder=holder,
+                        is_reask=is_reask,
+                        is_retried_by_caller=request.retries_itself,
                     ),
                     clock=self._clock,
                     providers=self._providers,

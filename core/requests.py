@@ -91,6 +91,8 @@ class RelayCall:
     """Those of the caller's that go on to the vendor."""
     is_resent: bool = False
     """Whether the client says that it sends it again, as it got no answer."""
+    retries_itself: bool = False
+    """Whether the client says that it sends again by itself what failed, as the vendors' SDKs do."""
     id: str | None = None
     request_id: str = ""
     arrived: float | None = None

@@ -46,13 +46,14 @@ def refused(dialect: Dialect, refusal: Problem, error: ProctorError | None, requ
     wait = facts.get("retry_after_seconds")
     is_in_vain = wait is None and facts.get("limit") == Limited.TOKENS.value  # it is larger than the whole limit
     param = facts.get("param")
+    is_exhausted = isinstance(error, Exhausted) and (error.is_left_to_caller or wait is not None)
     told = dialect.refusal(
         refusal.status_code,
         refusal.code,
         refusal.detail,
         param=param if isinstance(param, str) else None,
         request_id=request_id,
-        retry=(refusal.code in _WORTHWHILE and not is_in_vain) or (refusal.code == Exhausted.code and wait is not None),
+        retry=(refusal.code in _WORTHWHILE and not is_in_vain) or is_exhausted,
         wait_seconds=wait if isinstance(wait, int | float) and math.isfinite(wait) else None,
     )
     kept = {name: refusal.headers[name] for name in _KEPT if name in refusal.headers}

@@ -70,7 +70,7 @@ _SAID: Mapping[int, str] = {
     401: "No key was sent, or one that is not known here.",
     402: "The tenant's budget does not cover what this could cost.",
     403: "The key may not do this, or a flag is off for its tenant.",
-    404: "There is no such model, or not for this key.",
+    404: "There is no such model or stored response, or not for this key.",
     408: "The body did not come in time.",
     409: "The first request under this `Idempotency-Key` is not answered yet, or its answer is not kept.",
     413: "The body is too large.",
@@ -117,6 +117,25 @@ def describe(router: APIRouter) -> None:
         body={"model": _MODEL, "messages": _MESSAGES},
         required=["model", "messages"],
     )
+    for operation, summary, told, parameters in (
+        ("GET /responses/{response_id}", "Read a stored response again", "The vendor's answer.", _READ),
+        ("DELETE /responses/{response_id}", "Delete a stored response", "The vendor's answer.", ()),
+        ("GET /responses/{response_id}/input_items", "List what a stored response was asked", "A page of it.", _LISTED),
+        ("POST /responses/{response_id}/cancel", "Cancel a stored response", "The vendor's answer.", ()),
+    ):
+        add(
+            router,
+            operation,
+            summary=summary,
+            description=_STORED,
+            vendor=f"{_OPENAI}/responses",
+            answers={
+                200: {"description": told, "content": {"application/json": {"schema": {"type": "object"}}}},
+                **_errors("OpenAIError", *_READS),
+                **_vendors("OpenAIError"),
+            },
+            parameters=[_parameter("response_id", "path"), *parameters],
+        )
     both = "In OpenAI's shape; in Anthropic's where `anthropic-version` or `x-api-key` is sent."
     for path, name, summary, parameters in (
         ("/models", "NamedModels", "List what a key may name as a model", _PAGED),
@@ -136,6 +155,11 @@ def describe(router: APIRouter) -> None:
 _PASSES = (
     "The body goes to the vendor as it came, but for model, limit and the wish for usage; its answer and its events "
     "come back as they are. The vendor's own document says what both hold; an error of the vendor's keeps its status."
+)
+
+_STORED = (
+    "Asked of the vendor that stores it, with the key that made it; what is not the tenant's own is not found, whether "
+    "it is there or not. It costs nothing and is no generation."
 )
 
 
@@ -183,8 +207,11 @@ def _relayed(error: str) -> dict[int | str, dict[str, Any]]:
         "description": "The vendor's answer; with `stream`, its events.",
         "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
     }
-    vendors = {"default": {"description": "The vendor's error.", "content": _content(error)}}
-    return {200: answer, **_errors(error, *_SAID), **vendors}
+    return {200: answer, **_errors(error, *_SAID), **_vendors(error)}
+
+
+def _vendors(error: str) -> dict[int | str, dict[str, Any]]:
+    return {"default": {"description": "The vendor's error.", "content": _content(error)}}
 
 
 def _told(name: str, what: str) -> dict[str, Any]:
@@ -205,4 +232,6 @@ def _parameter(name: str, place: str) -> Mapping[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
 
 
+_READ = [_parameter("include", "query")]
+_LISTED = [_parameter(name, "query") for name in ("after", "before", "include", "limit", "order")]
 _PAGED = [_parameter(name, "query") for name in ("limit", "after_id", "before_id")]

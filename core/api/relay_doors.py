@@ -25,6 +25,8 @@ from core.runtime import Runtime
 
 _SENT_ON = ("anthropic-version", "anthropic-beta", "openai-beta")
 """Headers of a caller's that go to the vendor. None of them says where or as whom we ask."""
+_RETRIES = "x-stainless-retry-count"
+"""In which the vendors' SDKs say how often they have sent it before."""
 
 
 class RelayDoors:
@@ -78,7 +80,12 @@ class RelayDoors:
             asked = dialect.read(body)
             sent_on = {name: request.headers[name] for name in _SENT_ON if name in request.headers}
             relayed = RelayCall(
-                request=asked, headers=sent_on, is_resent=_is_resent(request), request_id=request_id, arrived=arrived
+                request=asked,
+                headers=sent_on,
+                is_resent=_is_resent(request),
+                retries_itself=_RETRIES in request.headers,
+                request_id=request_id,
+                arrived=arrived,
             )
 
             def once(generation_id: str | None) -> Answered:
@@ -125,4 +132,4 @@ class RelayStream(Response):
 
 
 def _is_resent(request: Request) -> bool:
-    return request.headers.get("x-stainless-retry-count", "0").strip("0").isdecimal()
+    return request.headers.get(_RETRIES, "0").strip("0").isdecimal()

@@ -50,6 +50,8 @@ class Calls:
         """The attempt that ended last."""
         self.rest_seconds: float | None = None
         """For how long all keys rest of whoever was asked last; ``None`` where they do not."""
+        self.may_pass = False
+        """Whether the last call might succeed a moment later."""
 
     def cover(self, state: CandidateState, kind: AttemptKind) -> ProviderCall:
         """Return the candidate's next call, with the money for it held. Its bytes hold every message so far.
@@ -111,7 +113,7 @@ class Calls:
         """Take in a call that was answered; *valid* is ``None`` where the answer could not be judged."""
         self._note(answer)
         self._tell_breaker(call, answer, valid=valid)
-        self.rest_seconds = None
+        self.rest_seconds, self.may_pass = None, False
         self._write(call, answer, outcome, code=code, detail=detail or _named(problems), problems=problems)
 
     def failed(self, call: ProviderCall, error: ProviderError) -> None:
@@ -119,6 +121,7 @@ class Calls:
         self._note(error.answer)
         self._tell_breaker(call, error)
         self.rest_seconds = error.retry_after_seconds if error.keys_rest else None
+        self.may_pass = error.try_again
         self._write(call, error.answer, error.outcome, error=error, code=error.code, detail=error.message)
 
     def _note(self, answer: Answer) -> None:

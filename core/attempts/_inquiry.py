@@ -44,6 +44,8 @@ class Inquiry(Protocol):
     """
     is_reask: bool
     """Whether it asks again for what another generation did not give."""
+    is_retried_by_caller: bool
+    """Whether its caller sends again by himself what failed: then nobody is asked twice, or tries would multiply."""
     nobody: str
     """What is said where no candidate can be asked this."""
 
@@ -98,6 +100,7 @@ class FramedInquiry:
 
     is_relayed = False
     is_reask = False
+    is_retried_by_caller = False
     nobody = "No model of this route reads what the messages hold"
 
     def __init__(self, ask: Ask) -> None:

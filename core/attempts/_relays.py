@@ -37,6 +37,7 @@ class RelayInquiry:
         at: datetime,
         holder: Holder | None = None,
         is_reask: bool = False,
+        is_retried_by_caller: bool = False,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
@@ -45,6 +46,7 @@ class RelayInquiry:
         """
         self._holder = holder
         self.is_reask = is_reask
+        self.is_retried_by_caller = is_retried_by_caller
         self._request = request
         self._messages = messages
         self._headers = headers

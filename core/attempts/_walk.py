@@ -177,6 +177,8 @@ class Walk:
         state = self._states[place] = CandidateState.of(self._route, place, candidate, exchange, admitted)
         if self._inquiry.is_reask and state.kind is AttemptKind.FIRST:
             state.kind = AttemptKind.REASK
+        if self._inquiry.is_retried_by_caller:
+            state.retries = 0
         return state
 
     def _close(self, state: CandidateState) -> None:
@@ -312,6 +314,8 @@ class Walk:
         elif cause and error.try_again and state.retries and (seconds := self._pause(state, cause, error)) is not None:
             state.retry(seconds)
         else:
+            if error.try_again and self._inquiry.is_retried_by_caller:
+                self._bookkeeper.note("not retried", f"{state.name}: the caller's program asks again by itself.")
             state.give_up(cause)
         return None
 
@@ -391,7 +395,9 @@ class Walk:
         unpriced = [name for name in names if name in self._unpayable]
         if unpriced and len(unpriced) == len(names):
             return without_price(unpriced, self._unpayable[unpriced[0]])
-        return exhausted(self._route, self._calls, is_late=self._clock.monotonic() >= self._ends)
+        error = exhausted(self._route, self._calls, is_late=self._clock.monotonic() >= self._ends)
+        error.is_left_to_caller = self._inquiry.is_retried_by_caller and self._calls.may_pass
+        return error
 
 
 def _outcome_of(state: CandidateState, *, valid: bool) -> Outcome:

@@ -57,6 +57,11 @@ def silence() -> Answer:
     return lambda _: Scripted(is_silent=True)
 
 
+def hung_up() -> Answer:
+    """Return an answer that is none: the connection is closed."""
+    return lambda _: Scripted(hangs_up=True)
+
+
 def either(one: Answer, stream: Answer) -> Answer:
     """Return *stream* to who asks for one, else *one*."""
     return lambda body: (stream if body.get("stream") else one)(body)

@@ -13,7 +13,6 @@ from tests.doors.openai_programs import ASKED as CHAT
 from tests.doors.openai_programs import INPUT
 from tests.wire.scripted import events
 
-ASKS_AGAIN = "Proctor asks again before the caller need"
 ENDS_EARLY = "the SDK takes a stream that just ends for a whole one; Proctor tells it as an error"
 BROKEN_OFF = "the SDK alone raises what its transport does; Proctor tells it as an error of the dialect"
 
@@ -60,10 +59,10 @@ _ANTHROPIC_NO: Any = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 3.0
 """Long enough for a call to be out at the vendor, on a machine that is busy too."""
-_AGAIN = (408, 409, 429, 500, 503, 504, 529)
 _WAIT = {"retry_after": "1"}
+_SOON = {"retry_after_ms": "1"}
 _DAY = {"retry_after": "86400"}
 
 
@@ -71,31 +70,38 @@ def _listening(ask: Any) -> Any:
     return lambda clients: clients.watch(ask(clients))
 
 
-def _noes(door: str) -> Iterator[tuple[str, int, Answer]]:
+def _noes(door: str) -> Iterator[tuple[str, Answer]]:
     if door == "anthropic messages":
         for status, kind in _ANTHROPIC_NO.items():
             wait = _WAIT if status == 429 else {}
-            yield f"{status} {kind}", status, said.anthropic_no(status, kind, **wait)
-        yield "429 for a day", 429, said.anthropic_no(429, "rate_limit_error", **_DAY)
+            yield f"{status} {kind}", said.anthropic_no(status, kind, **wait)
+        yield "429 for a day", said.anthropic_no(429, "rate_limit_error", **_DAY)
         return
     for status, (kind, code) in _OPENAI_NO.items():
-        yield f"{status} {code or kind}", status, said.openai_no(status, kind, code, **(_WAIT if status == 429 else {}))
-    yield "429 for a day", 429, said.openai_no(429, "requests", "rate_limit_exceeded", **_DAY)
-    yield "429 without money", 0, said.openai_no(429, "insufficient_quota", "insufficient_quota")
+        yield f"{status} {code or kind}", said.openai_no(status, kind, code, **(_WAIT if status == 429 else {}))
+    yield "429 for a day", said.openai_no(429, "requests", "rate_limit_exceeded", **_DAY)
+    yield "429 without money", said.openai_no(429, "insufficient_quota", "insufficient_quota")
 
 
 def _statuses() -> Iterator[Program]:
     for door, (whole, stream) in _DOORS.items():
-        for name, status, answer in _noes(door):
-            differs = {"calls": ASKS_AGAIN} if status in _AGAIN and "day" not in name else {}
-            yield Program(f"{door}/{name}", whole, [answer], differs)
-            yield Program(f"{door}/{name}, asked for a stream", _listening(stream), [answer], differs)
+        for name, answer in _noes(door):
+            yield Program(f"{door}/{name}", whole, [answer])
+            yield Program(f"{door}/{name}, asked for a stream", _listening(stream), [answer])
 
 
-def _again(door: str, answer: Answer) -> Any:
+def _again(door: str, answer: Answer) -> Iterator[Program]:
+    """Yield what an SDK asks again by itself: as often as straight, for Proctor leaves that to it."""
     ask = _DOORS[door][0]
-    no = said.anthropic_no(500, "api_error") if "anthropic" in door else said.openai_no(500, "server_error", None)
-    return Program(f"{door}/500 once, with the SDK's own retries", lambda c: ask(c, max_retries=2), [no, answer])
+    if "anthropic" in door:
+        no, busy = said.anthropic_no(500, "api_error", **_SOON), said.anthropic_no(529, "overloaded_error", **_SOON)
+    else:
+        no = said.openai_no(500, "server_error", None, **_SOON)
+        busy = said.openai_no(429, "requests", "rate_limit_exceeded", **_SOON)
+    retries, twice = "with the SDK's own retries", lambda c: ask(c, max_retries=2)
+    yield Program(f"{door}/500 once, {retries}", twice, [no, answer])
+    yield Program(f"{door}/500 always, {retries}", twice, [no])
+    yield Program(f"{door}/one that is busy always, {retries}", twice, [busy])
 
 
 _CUTS: Any = {
@@ -123,7 +129,7 @@ def _breaks() -> Iterator[Program]:
             answers = said.response("Hi.")
         else:
             answers = said.message(said.text_block("Hi."))
-        yield _again(door, answers)
+        yield from _again(door, answers)
         yield Program(f"{door}/stream that just ends", _listening(stream), [said.streamed(_CUTS[door])], early)
         first = _CUTS[door][: _CUTS[door].index(b"\n\n") + 2]  # a reset may overtake what has not been read yet
         broken = said.gated(first, b": going on\n", is_broken_off=True)
@@ -167,6 +173,15 @@ _CALLS = said.chat_deltas([None], [("Person", '{"name":"A","age":1}'), ("Other",
 PROGRAMS: Sequence[Program] = (
     *_statuses(),
     *_breaks(),
+    *(
+        Program(
+            f"{door}/a connection that is closed without a word, with the SDK's own retries",
+            lambda c, ask=_DOORS[door][0]: ask(c, max_retries=1),
+            [said.hung_up()],
+            {"error": BROKEN_OFF},
+        )
+        for door in ("openai chat", "anthropic messages")
+    ),
     _chat_case("finished, without [DONE]", _FINISHED),
     _chat_case("[DONE], without a reason", events(*said.chat_deltas(["Hi."], finish=None))),
     _chat_case("a filter's chunks without choices or delta", events(*_ODD_DELTAS)),

@@ -31,6 +31,8 @@ class Scripted:
     """Whether the connection is closed before the end of the body is told."""
     is_silent: bool = False
     """Whether nothing is said at all, until the client leaves."""
+    hangs_up: bool = False
+    """Whether the connection is closed without a word."""
     gate: threading.Event | None = None
     """What the last piece waits for."""
 
@@ -140,6 +142,8 @@ class ScriptedServer:
         )
         if answer.is_silent:
             await reader.read()
+            return False
+        if answer.hangs_up:
             return False
         told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
         head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]

@@ -24,7 +24,9 @@ from tests.core.api.conftest import House, api_settings, built, served
 from tests.wire.server import WireServer
 
 RELAYS = {"/chat/completions", "/responses", "/messages"}
+STORED = "/responses/{response_id}"
 DOORS = RELAYS | {"/messages/count_tokens", "/models", "/models/{model}"}
+DOORS |= {STORED, f"{STORED}/input_items", f"{STORED}/cancel"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -107,6 +109,10 @@ def described(open_house: House) -> Iterator[Any]:
         ("POST /chat/completions", 25),
         ("POST /responses", 25),
         ("POST /messages", 25),
+        (f"GET {STORED}", 10),
+        (f"DELETE {STORED}", 5),
+        (f"GET {STORED}/input_items", 10),
+        (f"POST {STORED}/cancel", 5),
     ],
 )
 @pytest.mark.parametrize("mode", list(GenerationMode))

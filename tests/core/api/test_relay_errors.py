@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
@@ -132,6 +133,27 @@ def test_no_sdk_sleeps_for_a_day(wait: dict[str, str], messages: Any, vendor: Sc
     assert headers["x-should-retry"] == "false"
     [(name, text)] = wait.items()
     assert headers[name.replace("_", "-")] == text
+
+
+@pytest.mark.parametrize(("retries", "calls"), [({}, 2), ({"x-stainless-retry-count": "0"}, 1)], ids=["no SDK", "SDK"])
+@pytest.mark.parametrize("hangs_up", [False, True], ids=["503", "no answer"])
+def test_no_retries_multiply_others(
+    retries: dict[str, str], calls: int, house: House, url: str, vendor: ScriptedServer, *, hangs_up: bool
+) -> None:
+    """Who says that he sends again by himself what fails is told at once, may do so, and is told why in the trace.
+
+    For whoever does not, the route's retries are made here, and more would be in vain.
+    """
+    vendor.plays(Scripted(hangs_up=True) if hangs_up else Scripted.whole({"error": BUSY}, 503))
+    headers = house.headers | retries
+    answer = httpx2.post(f"{url}/v1/chat/completions", json=asked("compatible-chat/m"), headers=headers, timeout=30)
+    assert (answer.status_code, len(vendor.asked)) == (502 if hangs_up else 503, calls)
+    is_in_vain = answer.headers.get("x-should-retry") == "false"
+    assert is_in_vain is (hangs_up and not retries)
+    made = httpx2.get(
+        f"{url}/v1/generations/{answer.headers['x-proctor-generation-id']}", headers=house.headers, timeout=30
+    ).json()
+    assert ("not retried" in [step["verdict"] for step in made["trace"]]) is bool(retries)
 
 
 def test_where_all_keys_rest_the_caller_is_told_when_to_come_back(chat: Any, vendor: ScriptedServer) -> None:
