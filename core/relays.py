@@ -148,9 +148,7 @@ class RelayCorridor(Corridor):
                     )
                 record.succeeded(self._screened_value(reply.value, record))
         except Exhausted as error:
-            made = error.facts.get("generation")
-            if isinstance(made, Generation) and made.attempts:
-                error.facts["relayed"] = made.attempts[-1].answer.raw
+            _take_in_the_vendors(error)
             raise
         finally:
             if permit is not None:
@@ -287,6 +285,15 @@ class RelayCorridor(Corridor):
         note_findings(findings, record, "screen out")
         body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
         return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
+
+
+def _take_in_the_vendors(error: Exhausted) -> None:
+    """Take in what the vendor itself answered last, if that was an error."""
+    made = error.facts.get("generation")
+    if isinstance(made, Generation) and made.attempts:
+        last = made.attempts[-1].answer
+        error.facts["relayed"] = last.raw
+        error.vendor_status = last.http_status if (last.http_status or 0) >= 400 else None
 
 
 def _end_in(frames: tuple[Frame, ...], ends: frozenset[str]) -> int:

@@ -7,12 +7,14 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.requests import HTTPConnection
 
 from core.api import absent, bodies, dialect_documentation, problems, spend
 from core.api.middleware import Faults
 from core.api.model_doors import ModelDoors
 from core.api.native import Native
 from core.api.problems import internal_error
+from core.api.refusals import as_asked
 from core.api.relay_doors import RelayDoors
 from core.api.stored_doors import StoredDoors
 from core.api.token_counts import TokenCounts
@@ -56,7 +58,7 @@ def assemble(runtime: Runtime) -> FastAPI:
     ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     absent.install(api)
-    api.add_middleware(Faults, answer=internal_error)
+    api.add_middleware(Faults, answer=lambda scope, error: as_asked(HTTPConnection(scope), internal_error(error)))
     api.openapi = lambda: _document(api)
     return api
 

@@ -64,7 +64,7 @@ class Uncompressed:
 class Faults:
     """Nothing that goes wrong inside reaches the server's own log, which would print the error's words."""
 
-    def __init__(self, app: ASGIApp, answer: Callable[[Exception], Response]) -> None:
+    def __init__(self, app: ASGIApp, answer: Callable[[Scope, Exception], Response]) -> None:
         self._app = app
         self._answer = answer
 
@@ -82,6 +82,6 @@ class Faults:
         except ClientDisconnect:
             return  # nobody is left to be told
         except Exception as error:  # noqa: BLE001 whatever it is
-            answer = self._answer(error)
+            answer = self._answer(scope, error)
             if not is_answered:
                 await answer(scope, receive, send)

@@ -7,14 +7,16 @@ from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.api.dialect_answers import answered, in_dialect, request_id_of
+from core.api.asked_dialect import asking
+from core.api.dialect_answers import answered, in_dialect
 from core.api.in_flight import Ending
 from core.api.native import Native
-from core.dialects import DIALECTS, Dialect, DialectName
+from core.api.refusals import request_id_of
+from core.dialects import Dialect, DialectName
 from core.documents import as_json
 from core.errors import Invalid
 from core.policy import NamedModel, TenantSnapshot
@@ -60,12 +62,6 @@ class ModelDoors:
         principal = self._runtime.policies.authenticate(secret)
         document = answer(self._runtime.policies.snapshot(principal.tenant_id or ""), principal)
         return answered(dialect, Ending(200, as_json(document), {}, streamed=False), request_id)
-
-
-def asking(request: HTTPConnection) -> Dialect:
-    """Return the dialect of a request that any vendor's program may send: Anthropic's sends its version, or its key."""
-    is_anthropic = "anthropic-version" in request.headers or "x-api-key" in request.headers
-    return DIALECTS[DialectName.MESSAGES if is_anthropic else DialectName.CHAT]
 
 
 def _everything(models: Sequence[NamedModel], asked: QueryParams) -> dict[str, Any]:  # noqa: ARG001 it has no pages

@@ -21,6 +21,7 @@ class Problem(Response):
     ) -> None:
         self.code = code
         self.detail = detail
+        self.facts: Mapping[str, Any] = facts
         document: dict[str, Any] = {
             "type": f"urn:proctor:problem:{code}",
             "title": title,

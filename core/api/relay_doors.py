@@ -11,10 +11,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from core.api import problems
-from core.api.dialect_answers import answered, in_dialect, named, refused, request_id_of
+from core.api.dialect_answers import answered, in_dialect, refused
 from core.api.in_flight import Ending, InFlightRequest
 from core.api.native import Native
 from core.api.problem import Problem
+from core.api.refusals import named, request_id_of
 from core.api.relay_answer import RelayAnswer
 from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS

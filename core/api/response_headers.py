@@ -1,10 +1,15 @@
-"""What the headers of an answer say of its generation, for programs whose dialect has no place for it."""
+"""What the headers of an answer say of its generation, for programs whose dialect has no place for it.
+
+It imports nothing heavy: some of it is told during the start.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from core.record import Generation
+if TYPE_CHECKING:
+    from core.record import Generation
 
 GENERATION = "X-Proctor-Generation-Id"
 COST = "X-Proctor-Cost-Usd"

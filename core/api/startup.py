@@ -13,10 +13,13 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from core.api.connections import bounded_heads
 from core.api.problem import Problem
+from core.api.refusals import as_asked, deny
 from core.errors import Misconfigured, ProctorError
 from core.own_limits import raise_descriptor_limit
 from core.settings import load
@@ -81,8 +84,12 @@ class Startup:
             await self._begun()
         if self._api is not None:
             await self._api(scope, receive, send)
-        elif scope["type"] == "http":
-            await _not_now("stopping" if self._is_stopping else "starting")(scope, receive, send)
+            return
+        refusal = _not_now("stopping" if self._is_stopping else "starting")
+        if scope["type"] == "http":
+            await as_asked(HTTPConnection(scope), refusal)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await deny(WebSocket(scope, receive, send), refusal)
 
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None, None]:

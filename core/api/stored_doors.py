@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.api.dialect_answers import answered, in_dialect, request_id_of
+from core.api.dialect_answers import answered, in_dialect
 from core.api.in_flight import Ending
 from core.api.native import Native
+from core.api.refusals import request_id_of
 from core.dialects import DIALECTS, DialectName
 from core.errors import Invalid, NotFound
 from core.runtime import Runtime

@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.api import problems
-from core.api.dialect_answers import answered, in_dialect, refused, request_id_of
+from core.api.dialect_answers import answered, in_dialect, refused
 from core.api.in_flight import Ending, InFlightRequest
 from core.api.native import Native
 from core.api.problem import Problem
+from core.api.refusals import request_id_of
 from core.api.relay_answer import RelayAnswer
 from core.api.response_headers import ESTIMATED
 from core.dialects import DIALECTS, DialectName

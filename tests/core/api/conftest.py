@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx2
+import openai
 import pytest
 import structlog
 import uvicorn
@@ -26,6 +28,7 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
+from tests.core.api.sdk_programs import Program
 from tests.wire.server import WireServer
 
 PROVIDER_KEY = "sk-provider-canary-4711"
@@ -135,6 +138,21 @@ def url(house: House) -> Iterator[str]:
     """The URL of the API, served on a real socket."""
     with served(house.app) as url:
         yield url
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that SDKs would have slept, which nobody does."""
+    sleeps: list[float] = []
+    for sdk in (openai, anthropic):
+        monkeypatch.setattr(f"{sdk.__name__}._base_client.time.sleep", sleeps.append)
+    return sleeps
+
+
+@pytest.fixture(params=["chat", "responses", "messages"])
+def program(request: pytest.FixtureRequest, house: House, url: str) -> Program:
+    """A program at each door in turn."""
+    return Program(request.param, url, house.key)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
@@ -17,69 +16,18 @@ from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.tables import Reservation
 from tests.core.api.conftest import House, api_settings, built
-from tests.relayed import DOORS, house_settings
+from tests.core.api.sdk_programs import RETRIES, Program
+from tests.relayed import house_settings
 from tests.wire.scripted import Scripted, ScriptedServer
 from tests.wire.server import WireServer
 
 SECRET = "sk-live_" + "Ab3dEf6hIj9kLm2nOp5q"
-RETRIES = 2
-"""Of both SDKs, by themselves."""
 
 
 @pytest.fixture
 def settings(sqlite_url: str, wire: WireServer) -> Settings:
     """All three doors have somebody behind them."""
     return house_settings(api_settings(sqlite_url, wire), wire.url)
-
-
-@dataclass
-class Program:
-    """A program that speaks one dialect by its SDK, as it comes; how often it called, and how long it slept."""
-
-    door: str
-    url: str
-    key: str
-    calls: list[httpx2.Response] = field(default_factory=list[httpx2.Response])
-
-    def ask(self, text: str = "Bern. [[ok]]", *, stream: bool = False, **more: Any) -> Any:
-        """Ask; raise what the SDK raises."""
-        http: Any = httpx2.Client(event_hooks={"response": [self.calls.append]})
-        messages = [{"role": "user", "content": text}]
-        with http:
-            if self.door == "messages":
-                messenger: Any = anthropic.Anthropic(api_key=self.key, base_url=self.url, http_client=http)
-                asked = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": messages, **more}
-                found = messenger.messages.create(**asked, stream=stream)
-            else:
-                client: Any = openai.OpenAI(api_key=self.key, base_url=f"{self.url}/v1", http_client=http)
-                if self.door == "chat":
-                    asked = {"model": "gpt-4o-mini", "messages": messages, **more}
-                    found = client.chat.completions.create(**asked, stream=stream)
-                else:
-                    asked = {"model": "openai-responses/gpt-4o-mini", "input": text, "store": False, **more}
-                    found = client.responses.create(**asked, stream=stream)
-            return list(found) if stream else found
-
-    def refused(self, text: str = "Bern. [[ok]]", **more: Any) -> Any:
-        """Return the error that the SDK raises."""
-        with pytest.raises((openai.APIError, anthropic.APIError)) as raised:
-            self.ask(text, **more)
-        return raised.value
-
-
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that SDKs would have slept, which nobody does."""
-    sleeps: list[float] = []
-    for sdk in (openai, anthropic):
-        monkeypatch.setattr(f"{sdk.__name__}._base_client.time.sleep", sleeps.append)
-    return sleeps
-
-
-@pytest.fixture(params=list(DOORS))
-def program(request: pytest.FixtureRequest, house: House, url: str) -> Program:
-    """A program at each door in turn."""
-    return Program(request.param, url, house.key)
 
 
 def limited(house: House, **limits: int) -> None:
@@ -126,10 +74,7 @@ def test_what_never_fits_a_limit_of_tokens_is_asked_once(program: Program, house
 
 def test_a_deadline_that_has_passed_is_asked_once(program: Program, house: House, slept: list[float]) -> None:
     """504: what has been waited for in vain, and paid, is not asked for again behind the caller's back."""
-    model = {"messages": "anthropic/claude-haiku-4-5", "responses": "openai-responses/gpt-4o-mini"}.get(
-        program.door, "openai/gpt-4o-mini"
-    )
-    candidates = [{"model": model, "timeout_seconds": 0.3}]
+    candidates = [{"model": program.model, "timeout_seconds": 0.3}]
     house.runtime.routes.set(LOCAL_OPERATOR, "quick", candidates, deadline_seconds=1, max_retries=0)
     error = program.refused("[[hang]]", model="quick")
     assert (error.status_code, len(program.calls), slept) == (504, 1, [])
