@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
 
-from core.api.middleware import RequestIds, Uncompressed
+from core.api.middleware import Apart, RequestIds
 from core.api.operations import operations
 from core.api.startup import Startup, check_settings
 from core.api.unserved import unserved
@@ -41,7 +40,7 @@ check_settings()
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=[*operations(startup), *unserved(), Route("/v1", startup), Mount("/v1", startup)],
-    middleware=[Middleware(RequestIds), Middleware(Uncompressed, prefix="/v1/")],
+    routes=[*operations(startup), *unserved()],
+    middleware=[Middleware(RequestIds), Middleware(Apart, path="/v1", to=startup)],
     lifespan=startup.lifespan,
 )

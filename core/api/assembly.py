@@ -7,7 +7,10 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
 
 from core.api import absent, bodies, dialect_documentation, problems, spend
 from core.api.middleware import Faults
@@ -36,9 +39,18 @@ _DOCUMENTED = (
 )
 
 
+class _Api(FastAPI):
+    """The API, without what FastAPI does around each request for routes of its own kind."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the routes, with how a refusal and a fault are answered."""
+        handlers: Any = self.exception_handlers
+        return Faults(ExceptionMiddleware(self.router, handlers=handlers), answer=_fault)
+
+
 def assemble(runtime: Runtime) -> FastAPI:
     """Return the API over *runtime*."""
-    api = FastAPI(
+    api = _Api(
         title="Proctor",
         version=version("proctor"),
         description=_DESCRIPTION,
@@ -58,9 +70,12 @@ def assemble(runtime: Runtime) -> FastAPI:
     ]  # these serve; FastAPI's own behind them are for the document
     problems.install(api)
     absent.install(api)
-    api.add_middleware(Faults, answer=lambda scope, error: as_asked(HTTPConnection(scope), internal_error(error)))
     api.openapi = lambda: _document(api)
     return api
+
+
+def _fault(scope: Scope, error: Exception) -> Response:
+    return as_asked(HTTPConnection(scope), internal_error(error))
 
 
 def _document(api: FastAPI) -> dict[str, Any]:

@@ -244,14 +244,13 @@ def serve(startup: Startup) -> Starlette:
     """Return the API as a server of its own: ``/v1`` and the operations, without the console."""
     from starlette.applications import Starlette  # noqa: PLC0415 app.py does without all of these
     from starlette.middleware import Middleware  # noqa: PLC0415
-    from starlette.routing import Mount, Route  # noqa: PLC0415
 
-    from core.api.middleware import RequestIds  # noqa: PLC0415
+    from core.api.middleware import Apart, RequestIds  # noqa: PLC0415
     from core.api.operations import operations  # noqa: PLC0415
 
     return Starlette(
-        routes=[*operations(startup), Route("/v1", startup), Mount("/v1", startup)],
-        middleware=[Middleware(RequestIds)],
+        routes=operations(startup),
+        middleware=[Middleware(RequestIds), Middleware(Apart, path="/v1", to=startup)],
         lifespan=startup.lifespan,
     )
 
