@@ -2,6 +2,11 @@
 
 PYTEST = .venv/bin/python -m pytest
 
+# Bytecode is kept, whatever the environment says, and out of the tree: the tests alone start some hundred processes, each
+# of which would compile what it imports anew, for a second or more.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test check bench soak browser clean
 .DEFAULT_GOAL := help
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,12 +31,32 @@ examples.load_profile("any machine")
 
 
 def pytest_configure() -> None:
-    """Take the developer's own settings out of the environment and close the network."""
+    """Take the developer's own settings out of the environment, close the network, keep temporary files in memory.
+
+    A disk takes milliseconds to promise that it has kept something, and nothing here is worth a promise.
+    """
     for field in Settings.model_fields:
         for name in (field.upper(), f"{field.upper()}_FILE"):
             os.environ.pop(name, None)
+    if folder := servers.memory():
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     offline.watch()
     one_writer.watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what is collected here: a million objects that live to the end, and no garbage.
+
+    What is loaded later it would look through as often as a little has been made; so it waits for more.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

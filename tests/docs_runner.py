@@ -298,7 +298,8 @@ def deployment(folder: Path, programs: Path, **settings: str) -> Iterator[Deploy
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPYCACHEPREFIX")
+    return {name: value for name, value in os.environ.items() if name in kept}
 
 
 # ── Comparing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

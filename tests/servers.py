@@ -185,15 +185,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def memory() -> Path | None:
+    """Return the folder of this machine that lies in memory; ``None`` if there is none, or little room in it."""
+    folder = Path("/dev/shm")  # noqa: S108 what is made in it is our own
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM_BYTES else None
+
+
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
     """Make a folder near the root: the path of a unix socket may have 107 bytes at most.
 
     In memory, if there is room: a fresh database per test is three hundred new files, 12 ms there and 300 ms on a disk.
     """
-    memory = Path("/dev/shm")  # noqa: S108 the folder in it is our own
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if roomy else "/tmp"))  # noqa: S108 as above
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory() or "/tmp"))  # noqa: S108 as above
     try:
         yield folder
     finally:
