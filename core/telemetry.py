@@ -153,6 +153,12 @@ class Metrics:
             ["tenant"],
             registry=self.registry,
         )
+        self.client_reasks = Counter(
+            "proctor_client_reasks",
+            "Generations by which a client asked again for what another one had not given.",
+            ["tenant", "route"],
+            registry=self.registry,
+        )
         self.repeats = Counter(
             "proctor_repeats",
             "Requests under the Idempotency-Key of an earlier one: answered as that was, or refused.",

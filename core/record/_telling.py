@@ -74,6 +74,8 @@ def tell(
     """
     of = metrics.of
     of(metrics.generations, tenant, route, generation.outcome.value).inc()
+    if generation.reask_of is not None:
+        of(metrics.client_reasks, tenant, route).inc()
     of(metrics.generation_seconds, tenant, route).observe(generation.duration_ms / 1000)
     for attempt in generation.attempts:
         who = metrics.who(attempt.provider, attempt.model, is_routed=f"{attempt.provider}/{attempt.model}" in routed)

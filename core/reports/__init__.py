@@ -30,6 +30,7 @@ from core.reports.calls import MOST_CHOICES as MOST_CHOICES
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
 from core.reports.calls import PAGE_SIZE as PAGE_SIZE
+from core.reports.calls import SUPERSEDED_CALLS as SUPERSEDED_CALLS
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
 from core.reports.calls import CallSums as CallSums

@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 from sqlmodel import col
 
 from core.pricing import usd
 from core.reports.frames import Frame, frame
 from core.reports.queries import BLOCKED, ERRORS
 from core.reports.reading import Reading
+from core.reports.reask_chains import superseded
 from core.tables import VALID, AttemptRow, FieldError, GenerationRow, Tenant
 from core.visibility import visible
 
@@ -28,7 +42,9 @@ OUTCOME_GROUPS = {
     "any_error": tuple(outcome.value for outcome in sorted(ERRORS)),
     "any_blocked": tuple(outcome.value for outcome in sorted(BLOCKED)),
 }
-"""Names for several outcomes at once; a filter takes them beside single ones."""
+"""Names for several outcomes at once; a filter takes them beside single ones. Who was asked again for is no error."""
+SUPERSEDED_CALLS = "superseded"
+"""Beside them: calls that their client asked again for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +57,7 @@ class CallFilter:
     """… and before this one."""
     tenant_id: str | None = None
     outcome: str | None = None
-    """An outcome, or a name in :data:`OUTCOME_GROUPS`."""
+    """An outcome, a name in :data:`OUTCOME_GROUPS`, or :data:`SUPERSEDED_CALLS`."""
     model: str | None = None
     """``provider/name`` of who answered or was asked last."""
     provider: str | None = None
@@ -63,8 +79,9 @@ class CallPage:
 
     calls: Frame
     """``id started_at tenant outcome error_code schema version route model attempts duration_ms ttft_ms input_tokens
-    output_tokens cost_usd unpriced estimated streamed request_id reask_of``. The cost is what is known of it, and
-    missing where nothing is; ``unpriced`` says that a part of it is not known."""
+    output_tokens cost_usd unpriced estimated streamed request_id reask_of superseded``. The cost is what is known of
+    it, and missing where nothing is; ``unpriced`` says that a part of it is not known; ``superseded`` that the client
+    asked again for it, so that it is counted with the one that did."""
     total: int
     """Calls that pass the filter."""
     page: int
@@ -109,6 +126,7 @@ _PRICED_PART = (
 )
 _COST = case((_IS_UNPRICED, _PRICED_PART), else_=col(GenerationRow.cost_nano_usd))
 """What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
+_IS_SUPERSEDED: ColumnElement[bool] = literal_column(superseded("generation"), Boolean)
 _FULL_MODEL: ColumnElement[Any] = (col(GenerationRow.provider) + "/" + col(GenerationRow.model)).label("model")
 _LINE: tuple[Any, ...] = (
     GenerationRow.id,
@@ -131,6 +149,7 @@ _LINE: tuple[Any, ...] = (
     GenerationRow.streamed,
     GenerationRow.request_id,
     GenerationRow.reask_of,
+    _named(_IS_SUPERSEDED, "superseded"),
 )
 _EXPORT: tuple[Any, ...] = (
     *_LINE,
@@ -215,8 +234,12 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
         col(GenerationRow.started_at) >= wanted.starts_at,
         col(GenerationRow.started_at) < wanted.ends_at,
     ]
-    if wanted.outcome:
+    if wanted.outcome == SUPERSEDED_CALLS:
+        conditions.append(_IS_SUPERSEDED)
+    elif wanted.outcome:
         conditions.append(col(GenerationRow.outcome).in_(OUTCOME_GROUPS.get(wanted.outcome, (wanted.outcome,))))
+        if wanted.outcome == "any_error":
+            conditions.append(not_(_IS_SUPERSEDED))
     if wanted.model:
         provider, _, name = wanted.model.partition("/")
         conditions += [col(GenerationRow.provider) == provider, col(GenerationRow.model) == name]

@@ -15,7 +15,8 @@ from sqlmodel import col, select
 
 from core.errors import NotFound
 from core.reports.reading import Reading
-from core.tables import AttemptRow, FieldError, GenerationRow, Outcome, Payload, PolicySnapshot, Tenant
+from core.reports.reask_chains import ReaskChain, reask_chain
+from core.tables import REASKABLE, AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Tenant
 from core.visibility import visible
 
 _MOST_LATER = 10
@@ -112,6 +113,8 @@ class Call:
     """The generation whose invalid answer its caller asked again for."""
     asked_again_as: Sequence[str]
     """The generations that asked again for its own: one, but for what a client sent twice."""
+    chain: ReaskChain | None
+    """What the object took in all that it is one attempt at; ``None`` where its client asked once."""
     saved_nano_usd: int
     media: Sequence[Mapping[str, Any]]
     """What its messages held beside text: kind, type, size and hash of each image and document."""
@@ -149,6 +152,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         if payload.expires_at > now
     }
     whole = kept.get(0)
+    later = _asked_again(reading, call_id) if generation.outcome in REASKABLE else ()
     same_names = (
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
@@ -164,7 +168,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         trace=generation.trace or [],
         media=generation.media or [],
         policy=_policy(reading, generation),
-        asked_again_as=_asked_again(reading, call_id) if generation.outcome == Outcome.INVALID else (),
+        asked_again_as=later,
+        chain=reask_chain(reading, call_id) if later or generation.reask_of else None,
         attempts=_attempts(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,

@@ -142,6 +142,7 @@ def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
             (
                 (_cell(window, cell), outcome, sums.calls)
                 for (cell, outcome), sums in grouped(cube, lambda row: (row.bucket // per_cell, row.outcome)).items()
+                if sums.calls
             ),
         ),
         spend=frame(

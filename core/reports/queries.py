@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.tables import OF_REJECTED, SUCCESSFUL, VALID, Outcome
+from core.reports.reask_chains import ENDED_VALID, SUPERSEDED
+from core.tables import OF_REJECTED, SUCCESSFUL, Outcome
 
 ERRORS = frozenset(
     {
@@ -37,18 +38,21 @@ KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
     ) END"""
 """What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
 
-SUMS = """COUNT(*) AS calls,
-    SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
+COUNTED = f"SUM(CASE WHEN {SUPERSEDED} THEN 0 ELSE 1 END)"
+REACHED = f"SUM(CASE WHEN g.attempts > 0 AND NOT {SUPERSEDED} THEN 1 ELSE 0 END)"
+SUMS = f"""{COUNTED} AS calls,
+    {REACHED} AS reached,
     SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
-    COUNT({known}) AS known,
-    CAST(COALESCE(SUM({known}), 0) AS BIGINT) AS spent,
+    COUNT({KNOWN}) AS known,
+    CAST(COALESCE(SUM({KNOWN}), 0) AS BIGINT) AS spent,
     CAST(SUM(g.wasted_nano_usd) AS BIGINT) AS wasted,
     SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
     CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS priced_spent,
     SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
     CAST(SUM(g.input_tokens) AS BIGINT) AS input_tokens,
     CAST(SUM(g.cached_tokens) AS BIGINT) AS cached_tokens,
-    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens""".replace("{known}", KNOWN)
+    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens"""
+"""Calls are counted once, as the last of their chain; money and tokens are those of every generation."""
 CUBE = """
 SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
     {sums}
@@ -71,13 +75,13 @@ WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.schema_versio
 GROUP BY 1, 2, 3
 """.replace("{sums}", SUMS)
 VERSION_ROUTES = """
-SELECT g.schema_version, g.route, COUNT(*) AS calls
+SELECT g.schema_version, g.route, {counted} AS calls
 FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at
     AND g.schema_version IS NOT NULL AND g.schema_name = :name_0 {tenant}
 GROUP BY 1, 2
 ORDER BY 1, 3 DESC, 2
-"""
+""".replace("{counted}", COUNTED)
 # Exact, by nearest rank: the rank of q percent among n is the smallest whole number not below n * q / 100.
 PERCENTILES = """
 SELECT part, timed,
@@ -117,20 +121,21 @@ LIMIT :most
 
 FIELDS = """
 SELECT f.schema_name, g.schema_version, f.path, f.type, COUNT(*) AS errors,
-    SUM(CASE WHEN g.outcome IN ({valid}) THEN 1 ELSE 0 END) AS repaired
+    SUM(CASE WHEN {valid} THEN 1 ELSE 0 END) AS repaired
 FROM generation g JOIN field_error f ON f.generation_id = g.id
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
 GROUP BY f.schema_name, g.schema_version, f.path, f.type
-""".replace("{valid}", listed(VALID))
+""".replace("{valid}", ENDED_VALID)
 
-FAILING = """
+FAILING = f"""
 SELECT g.tenant_id,
-    SUM(CASE WHEN g.outcome IN ({errors}) THEN 1 ELSE 0 END) AS errors,
+    SUM(CASE WHEN g.outcome IN ({listed(ERRORS)}) THEN 1 ELSE 0 END) AS errors,
     COUNT(*) AS ended
 FROM generation g
-WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({ended}) {tenant}
+WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.outcome IN ({listed(ERRORS | SUCCESSFUL)})
+    AND NOT {SUPERSEDED} {{tenant}}
 GROUP BY g.tenant_id
-""".replace("{errors}", listed(ERRORS)).replace("{ended}", listed(ERRORS | SUCCESSFUL))
+"""  # noqa: S608 our own words
 
 # Each provider's newest calls since a time; what a fire drill put in a provider's place says nothing of it.
 OF_PROVIDERS = """

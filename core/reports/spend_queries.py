@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.budgets import Scope
-from core.reports.queries import KNOWN, listed
+from core.reports.queries import COUNTED, KNOWN, REACHED, listed
+from core.reports.reask_chains import SUPERSEDED_AT_THE_SAME
 from core.tables import SUCCESSFUL, VALID, Outcome
 
 _USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
@@ -20,8 +21,8 @@ _CALL_FIGURES = ("calls", "reached", "unpriced", "known", "priced", "priced_spen
 _CALL_CELLS = f"""
 SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, g.outcome,
     CASE WHEN g.outcome = '{Outcome.CACHE_HIT.value}' THEN g.provider || '/' || g.model END AS model,
-    COUNT(*) AS calls,
-    SUM(CASE WHEN g.attempts > 0 THEN 1 ELSE 0 END) AS reached,
+    {COUNTED} AS calls,
+    {REACHED} AS reached,
     SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
     COUNT({KNOWN}) AS known,
     SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
@@ -40,7 +41,7 @@ _ATTEMPT_FIGURES = (
 )  # fmt: skip
 _ATTEMPT_CELLS = f"""
 SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider || '/' || a.model AS model,
-    COUNT(DISTINCT a.generation_id) AS calls,
+    COUNT(DISTINCT CASE WHEN {SUPERSEDED_AT_THE_SAME} THEN NULL ELSE a.generation_id END) AS calls,
     COUNT(*) AS attempts,
     SUM(CASE WHEN {_USEFUL} THEN 1 ELSE 0 END) AS useful,
     SUM(CASE WHEN {_VALID} THEN 1 ELSE 0 END) AS valid,

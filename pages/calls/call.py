@@ -81,6 +81,12 @@ def _chain(call: Call) -> None:
         for said, one in links:
             icon = outcomes.KINDS["re-ask"].icon
             st.page_link("calls/page.py", label=f"{said} {plain(one)}", icon=icon, query_params={"call": one})
+    if call.chain is not None:
+        cost = "unpriced in part" if call.chain.cost_nano_usd is None else formats.dollars(call.chain.cost_nano_usd)
+        st.caption(
+            f"One object, counted as one call: {call.chain.generations} requests, "
+            f"{formats.plural(call.chain.attempts, 'attempt')}, {call.chain.tokens:,} tokens, {plain(cost)}."
+        )
 
 
 def _figures(call: Call) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.clock import EPOCH
-from core.reports import MOST_EXPORTED, PAGE_SIZE, CallFilter, CallPage, CallSums, Window
+from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from pages.kit import figures, formats, layout, outcomes
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.frames import Frame, grid, pd
@@ -20,7 +20,11 @@ GROUPS = {"Any valid": "any_valid", "Any error": "any_error", "Any blocked": "an
 _REASK = outcomes.KINDS["re-ask"]
 _UNTOLD = set(outcomes.OUTCOMES) - {"valid_after_reask"}
 """Outcomes that do not say it themselves."""
-OUTCOMES = GROUPS | {badge.word: outcome for outcome, badge in outcomes.OUTCOMES.items()}
+OUTCOMES = (
+    GROUPS
+    | {badge.word: outcome for outcome, badge in outcomes.OUTCOMES.items()}
+    | {outcomes.ASKED_AGAIN.word: SUPERSEDED_CALLS}
+)
 COLUMNS = st.column_config
 
 
@@ -161,8 +165,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         {
             "started_at": calls["started_at"],
             "outcome": [
-                [outcomes.word(outcome), *([_REASK.word] if isinstance(reask_of, str) and outcome in _UNTOLD else [])]
-                for outcome, reask_of in zip(calls["outcome"], calls["reask_of"], strict=True)
+                _words(*row) for row in zip(calls["outcome"], calls["reask_of"], calls["superseded"], strict=True)
             ],
             "tenant": calls["tenant"],
             "schema": calls["schema"] + versions,
@@ -175,7 +178,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "request": calls["request_id"],
         }
     )
-    badges = [*outcomes.OUTCOMES.values(), _REASK]
+    badges = [*outcomes.OUTCOMES.values(), _REASK, outcomes.ASKED_AGAIN]
     grid(
         shown.drop(columns="tenant") if one_tenant else shown,
         most_rows=PAGE_SIZE,
@@ -201,6 +204,14 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "request": COLUMNS.TextColumn("Request id", width=150),
         },
     )
+
+
+def _words(outcome: str, reask_of: object, superseded: object) -> list[str]:
+    """Return how a call ended, and what it is of those that one client made for one object."""
+    said = [outcomes.word(outcome)]
+    if isinstance(reask_of, str) and outcome in _UNTOLD:
+        said.append(_REASK.word)
+    return [*said, outcomes.ASKED_AGAIN.word] if superseded else said
 
 
 def spent(sums: CallSums) -> str:

@@ -52,6 +52,8 @@ KINDS = {
     "hedge": Badge("Hedge", ":material/call_split:", "orange"),
 }
 """The badge of every kind of attempt, by its value."""
+ASKED_AGAIN = Badge("Asked again", ":material/forward:", "gray")
+"""Of a call whose client asked again for its answer: it is counted with the one that did."""
 
 
 def badge(outcome: str) -> str:

@@ -261,6 +261,19 @@ class TestOneCall:
         assert "**Valid object**" not in said(page)
         assert shown in [*(one.value.replace(" ", "") for one in page.json), *(one.value for one in page.code)]
 
+    def test_what_a_client_asked_again_for_is_one_object(self, proctor: Runtime, open_page: Open) -> None:
+        """The list marks it and finds it by that, no error does; each of the two says what both took."""
+        first = builders.generation(NOW - HOUR, id=REPAIRED, outcome=Outcome.INVALID)
+        second = builders.generation(NOW - HOUR / 2, id=LAPSED, outcome=Outcome.VALID_AFTER_REASK, reask_of=REPAIRED)
+        builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), first, second)
+        shown = open_page("calls").dataframe[0].value["outcome"]
+        assert [list(one) for one in shown] == [["Valid after re-ask"], ["Invalid", "Asked again"]]
+        assert summary(open_page("calls", outcome="Asked again")).startswith("1 call ")
+        assert open_page("calls", outcome="Any error").header[0].value == "No calls"
+        for one in (REPAIRED, LAPSED):
+            told = said(open_page("calls", call=one))
+            assert "One object, counted as one call: 2 requests, 2 attempts, 980 tokens" in told
+
     def test_what_strangers_wrote_is_not_markup(self, world: Runtime, open_page: Open) -> None:
         """A request id with markup in it is shown as it was sent."""
         page = open_page("calls", call=REPAIRED)

@@ -1,0 +1,97 @@
+"""Clients that ask again by themselves: what they ask of one object is one call, however many generations it took.
+
+A generation whose answer its client asked again for is *superseded*. What it cost and used stays its own, in the window
+in which it began, as in the ledger; but it is no call of its own, and no failure: it is counted as the last of its
+chain. Who asks again does so later, so a figure of the past may change by it.
+"""
+
+# ruff: noqa: S608 written here: no value ever stands in the text
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.reports.reading import Reading
+from core.tables import REASKABLE, VALID
+
+_MOST_LINKS = 64
+"""A chain is followed no further, either way."""
+_REASKABLE, _VALID = (", ".join(f"'{one.value}'" for one in sorted(words)) for words in (REASKABLE, VALID))
+
+
+def superseded(alias: str = "g") -> str:
+    """Return the condition in SQL that the generation *alias* was asked again for: a look by index, at few of them.
+
+    That it is not null says nothing new to us: by it PostgreSQL may read all of that small index at once instead.
+    """
+    return (
+        f"({alias}.outcome IN ({_REASKABLE}) "
+        "AND EXISTS (SELECT 1 FROM generation later "
+        f"WHERE later.reask_of IS NOT NULL AND later.reask_of = {alias}.id))"
+    )
+
+
+SUPERSEDED = superseded()
+SUPERSEDED_AT_THE_SAME = f"""(g.outcome IN ({_REASKABLE}) AND EXISTS (
+        SELECT 1 FROM generation later JOIN attempt b ON b.generation_id = later.id
+        WHERE later.reask_of IS NOT NULL AND later.reask_of = g.id AND b.provider = a.provider AND b.model = a.model
+    ))"""
+"""Whether the generation of the attempt ``a`` was asked again for, of the same model."""
+ENDED_VALID = f"""(g.outcome IN ({_VALID}) OR g.outcome IN ({_REASKABLE}) AND EXISTS (
+        WITH RECURSIVE chain(id, outcome, links) AS (
+            SELECT later.id, later.outcome, 1 FROM generation later WHERE later.reask_of = g.id
+            UNION ALL
+            SELECT later.id, later.outcome, chain.links + 1
+            FROM chain JOIN generation later ON later.reask_of = chain.id
+            WHERE chain.links < {_MOST_LINKS}
+        )
+        SELECT 1 FROM chain WHERE chain.outcome IN ({_VALID})
+    ))"""
+"""Whether the generation ``g``, or one that asked again for it, gave a valid object."""
+
+_CHAIN = f"""
+WITH RECURSIVE earlier(id, reask_of, links) AS (
+    SELECT g.id, g.reask_of, 0 FROM generation g WHERE g.id = :id {{tenant}}
+    UNION ALL
+    SELECT g.id, g.reask_of, earlier.links + 1
+    FROM earlier JOIN generation g ON g.id = earlier.reask_of
+    WHERE earlier.links < {_MOST_LINKS} {{tenant}}
+),
+chain(id, links) AS (
+    SELECT e.id, 0 FROM earlier e WHERE e.links = (SELECT MAX(links) FROM earlier)
+    UNION ALL
+    SELECT g.id, chain.links + 1
+    FROM chain JOIN generation g ON g.reask_of = chain.id
+    WHERE chain.links < {_MOST_LINKS} {{tenant}}
+)
+SELECT COUNT(*) AS generations,
+    CAST(SUM(g.attempts) AS BIGINT) AS attempts,
+    CAST(SUM(g.input_tokens + g.output_tokens) AS BIGINT) AS tokens,
+    SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
+    CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS spent
+FROM chain JOIN generation g ON g.id = chain.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaskChain:
+    """What one object took in all, where its client asked again by itself."""
+
+    generations: int
+    attempts: int
+    tokens: int
+    """Input and output."""
+    cost_nano_usd: int | None
+    """``None`` where a part of it has no price."""
+
+
+def reask_chain(reading: Reading, call_id: str) -> ReaskChain | None:
+    """Return what the chain took that a generation is in; ``None`` where it is alone."""
+    [row] = reading.rows(_CHAIN, {"id": call_id})
+    found: Mapping[str, Any] = row._mapping  # noqa: SLF001 SQLAlchemy's public name of it
+    if found["generations"] < 2:
+        return None
+    cost = None if found["unpriced"] else found["spent"]
+    return ReaskChain(found["generations"], found["attempts"], found["tokens"], cost)
