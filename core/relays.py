@@ -12,10 +12,12 @@ from core.attempts import (
     UNSEEN_TOKENS,
     RelayInquiry,
     Reply,
+    RouteTerms,
     Walk,
     expectation,
     format_of,
     held_candidates,
+    reasks_of,
     relay_candidates,
 )
 from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
@@ -117,6 +119,7 @@ class RelayCorridor(Corridor):
                         holder=holder,
                         is_reask=is_reask,
                         is_retried_by_caller=request.retries_itself,
+                        reasks=_reasks(request, route, record, is_reask=is_reask),
                     ),
                     clock=self._clock,
                     providers=self._providers,
@@ -134,7 +137,7 @@ class RelayCorridor(Corridor):
                 reply, rest = yield from self._passed(
                     walk, stored, tenant_id, asked, generation_id=record.id, is_checked=conversation.is_checked
                 )
-                head = cast("VendorResponse", record.last_answer.raw)  # as the vendor gave it
+                head = cast("VendorResponse", reply.answer.raw)  # as the vendor gave it
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
@@ -146,7 +149,7 @@ class RelayCorridor(Corridor):
                         generation_id=record.id,
                         tenant_id=policy.tenant.id,
                     )
-                record.succeeded(self._screened_value(reply.value, record))
+                record.succeeded(self._screened_value(reply.value, record), reply.n)
         except Exhausted as error:
             _take_in_the_vendors(error)
             raise
@@ -294,6 +297,16 @@ def _take_in_the_vendors(error: Exhausted) -> None:
         last = made.attempts[-1].answer
         error.facts["relayed"] = last.raw
         error.vendor_status = last.http_status if (last.http_status or 0) >= 400 else None
+
+
+def _reasks(request: RelayCall, route: RouteTerms, record: Record, *, is_reask: bool) -> int:
+    """Return how often an invalid answer is asked again for; the trace says why not as often as the caller wanted."""
+    if not request.reasks:
+        return 0
+    count, why = reasks_of(request.request, request.reasks, route, is_reask=is_reask)
+    if why:
+        record.note("bounded", f"It is asked again {count} times at most, not {request.reasks}: {why}.")
+    return count
 
 
 def _end_in(frames: tuple[Frame, ...], ends: frozenset[str]) -> int:

@@ -93,6 +93,8 @@ class RelayCall:
     """Whether the client says that it sends it again, as it got no answer."""
     retries_itself: bool = False
     """Whether the client says that it sends again by itself what failed, as the vendors' SDKs do."""
+    reasks: int = 0
+    """How often an invalid answer is to be asked again for, before he gets one."""
     id: str | None = None
     request_id: str = ""
     arrived: float | None = None

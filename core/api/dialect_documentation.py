@@ -103,6 +103,7 @@ def describe(router: APIRouter) -> None:
             answers=_relayed(error),
             body={"model": _MODEL, member: value, "stream": {"type": "boolean"}},
             required=["model", member],
+            parameters=[_REASK],
         )
     add(
         router,
@@ -234,4 +235,11 @@ def _parameter(name: str, place: str) -> Mapping[str, Any]:
 
 _READ = [_parameter("include", "query")]
 _LISTED = [_parameter(name, "query") for name in ("after", "before", "include", "limit", "order")]
+_REASK = {
+    "name": "X-Proctor-Reask",
+    "in": "header",
+    "required": False,
+    "description": "How often Proctor asks again by itself for an invalid answer.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10},
+}
 _PAGED = [_parameter(name, "query") for name in ("limit", "after_id", "before_id")]

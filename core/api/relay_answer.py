@@ -12,7 +12,7 @@ from core.api.in_flight import Ending, InFlightRequest
 from core.api.problem import Problem
 from core.api.problems import internal_error, problem
 from core.api.repeats import Answered
-from core.api.response_headers import GENERATION, MODEL, told_of
+from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, told_of
 from core.api.streams import HEADERS
 from core.dialects import Dialect, Frames, RelayRequest, VendorResponse
 from core.errors import ProctorError, Stopped, Unavailable
@@ -80,7 +80,10 @@ class RelayAnswer:
         self._head, self._frames = head, head.frames
         if self._frames is not None:
             self._kept = bytearray() if keeps else None
-            self._call.headers = {**head.headers, GENERATION: head.generation_id, MODEL: head.answered_by}
+            told = {GENERATION: head.generation_id, MODEL: head.answered_by}
+            if head.attempts:
+                told[ATTEMPTS] = str(head.attempts)
+            self._call.headers = {**head.headers, **told}
             self._call.pass_on(b"", seconds)
 
     def _keep(self, out: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from core.api.relay_answer import RelayAnswer
 from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
 from core.dialects import DIALECTS, Dialect
-from core.errors import ProctorError
+from core.errors import BadHeader, ProctorError
 from core.requests import RelayCall
 from core.runtime import Runtime
 
@@ -28,6 +29,9 @@ _SENT_ON = ("anthropic-version", "anthropic-beta", "openai-beta")
 """Headers of a caller's that go to the vendor. None of them says where or as whom we ask."""
 _RETRIES = "x-stainless-retry-count"
 """In which the vendors' SDKs say how often they have sent it before."""
+REASK = "X-Proctor-Reask"
+MOST_REASKS = 10
+_NUMBER = re.compile(r"[0-9]{1,3}")
 
 
 class RelayDoors:
@@ -85,6 +89,7 @@ class RelayDoors:
                 headers=sent_on,
                 is_resent=_is_resent(request),
                 retries_itself=_RETRIES in request.headers,
+                reasks=_reasks(request),
                 request_id=request_id,
                 arrived=arrived,
             )
@@ -130,6 +135,16 @@ class RelayStream(Response):
             await send({"type": "http.response.body", "body": progress.body, "more_body": False})
         finally:
             self._call.close()
+
+
+def _reasks(request: Request) -> int:
+    """Return how often an invalid answer is to be asked again for; raises BadHeader."""
+    given = request.headers.getlist(REASK)
+    if not given:
+        return 0
+    if len(given) > 1 or not _NUMBER.fullmatch(given[0]) or int(given[0]) > MOST_REASKS:
+        raise BadHeader(f"'{REASK}' is a whole number from 0 to {MOST_REASKS}, sent once.")
+    return int(given[0])
 
 
 def _is_resent(request: Request) -> bool:

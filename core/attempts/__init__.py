@@ -13,7 +13,7 @@ from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengt
 from core.attempts._expectation import Expectation, asked_of, expectation
 from core.attempts._inquiry import FramedInquiry, Inquiry, Judgement, Piece
 from core.attempts._pauses import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
-from core.attempts._relays import RelayInquiry, format_of, held_candidates, relay_candidates
+from core.attempts._relays import RelayInquiry, format_of, held_candidates, reasks_of, relay_candidates
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.attempts._walk import Walk
 
@@ -43,5 +43,6 @@ __all__ = [
     "expectation",
     "format_of",
     "held_candidates",
+    "reasks_of",
     "relay_candidates",
 ]

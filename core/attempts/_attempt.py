@@ -49,6 +49,9 @@ class Reply:
     value: Any
     outcome: Outcome
     candidate: Candidate
+    n: int
+    """The attempt that gave it."""
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

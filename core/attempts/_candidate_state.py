@@ -63,9 +63,10 @@ class CandidateState:
         """Ask it no more."""
         self.is_over, self.cause = True, cause
 
-    def ask_again(self, added: Any) -> None:
-        """Use up a re-ask, which adds the messages *added*."""
+    def ask_again(self, exchange: Exchange, added: Any) -> None:
+        """Use up a re-ask, which goes on in *exchange* and adds the messages *added*."""
         self.reasks -= 1
+        self.exchange = exchange
         self.kind, self.asked, self.wait_seconds = AttemptKind.REASK, added, 0.0
 
     def retry(self, wait_seconds: float = 0.0) -> None:

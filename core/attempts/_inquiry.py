@@ -30,9 +30,9 @@ class Judgement:
     problems: tuple[FieldProblem, ...] = ()
     remark: str = ""
     """Why it could not be checked; empty where it was, or where nothing was to be."""
-    ask_again: Callable[[], Any] | None = None
-    """Takes the invalid answer into the exchange and returns what is added; ``None`` where it is the caller's as it is.
-    """
+    ask_again: Callable[[], tuple[Exchange, Any]] | None = None
+    """Takes in the invalid answer; returns the exchange that goes on from it, and what is added. ``None`` where the
+    answer is the caller's as it is."""
 
 
 class Inquiry(Protocol):
@@ -46,6 +46,8 @@ class Inquiry(Protocol):
     """Whether it asks again for what another generation did not give."""
     is_retried_by_caller: bool
     """Whether its caller sends again by himself what failed: then nobody is asked twice, or tries would multiply."""
+    is_judged_first: bool
+    """Whether nothing of a relayed answer is passed on before it was judged."""
     nobody: str
     """What is said where no candidate can be asked this."""
 
@@ -101,6 +103,7 @@ class FramedInquiry:
     is_relayed = False
     is_reask = False
     is_retried_by_caller = False
+    is_judged_first = False
     nobody = "No model of this route reads what the messages hold"
 
     def __init__(self, ask: Ask) -> None:
@@ -132,7 +135,9 @@ class FramedInquiry:
             value = framed.read(answer, effort)
         except ValidationError as error:
             invalid, problems = error, tuple(field_errors(error))
-            return Judgement(valid=False, problems=problems, ask_again=lambda: framed.ask_again(answer, invalid))
+            return Judgement(
+                valid=False, problems=problems, ask_again=lambda: (framed, framed.ask_again(answer, invalid))
+            )
         return Judgement(valid=True, value=getattr(value, "value", value))
 
     def whole(self, exchange: Exchange, error: ProviderError, effort: Effort) -> Answer | None:

@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from core.answer_checks import check_answer
 from core.attempts._inquiry import Judgement
-from core.attempts._terms import Candidate
+from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._translations import TranslatedExchange, translated_request
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
 from core.errors import Invalid
+from core.field_problems import FieldProblem
 from core.messages import Message
 from core.providers import Answer, Exchange, Provider, ProviderError, Relayed, Unreadable
 from core.stored_objects import Holder
 from core.tables import Outcome
 from core.validation import Effort
+
+_MOST_TOLD = 30
+"""Of what is wrong with an answer the model is told so much."""
+
+
+class _Opened(NamedTuple):
+    """What an exchange sends, and to whom."""
+
+    provider: Provider
+    candidate: Candidate
+    request: RelayRequest
+    messages: Sequence[Message]
 
 
 class RelayInquiry:
@@ -38,15 +52,20 @@ class RelayInquiry:
         holder: Holder | None = None,
         is_reask: bool = False,
         is_retried_by_caller: bool = False,
+        reasks: int = 0,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
         It came *at* that time. *holder* is who has what the request names: of that provider's keys only the one that
-        made it is asked with.
+        made it is asked with. An invalid answer is asked again for so many times, *reasks*, whoever gave it.
         """
         self._holder = holder
         self.is_reask = is_reask
         self.is_retried_by_caller = is_retried_by_caller
+        self.is_judged_first = bool(reasks) and request.streams
+        self._reasks = reasks
+        self._opened: dict[int, _Opened] = {}
+        """By the ids of exchanges: what each goes on from. An exchange lives as long as its candidate's state."""
         self._request = request
         self._messages = messages
         self._headers = headers
@@ -55,21 +74,31 @@ class RelayInquiry:
 
     def open(self, provider: Provider, candidate: Candidate) -> Exchange:
         """Begin an exchange with *candidate*, by translation where it speaks another dialect; raises Unreadable."""
-        most = max(1, candidate.max_tokens // self._request.choices)
-        if self._request.dialect.name in provider.dialects:
-            exchange = provider.relay(
-                self._request, model=candidate.model, max_tokens=most, messages=self._messages, headers=self._headers
+        return self._sending(_Opened(provider, candidate, self._request, self._messages))
+
+    def _sending(self, opened: _Opened) -> Exchange:
+        """Return an exchange that sends what *opened* says; raises Unreadable."""
+        provider, candidate, request, messages = opened
+        most = max(1, candidate.max_tokens // request.choices)
+        exchange: Exchange
+        if request.dialect.name in provider.dialects:
+            relayed = provider.relay(
+                request, model=candidate.model, max_tokens=most, messages=messages, headers=self._headers
             )
             if self._holder is not None:
-                exchange.bind(self._holder.key_digest, self._holder.tokens)
-            return exchange
-        if self._holder is not None:
+                relayed.bind(self._holder.key_digest, self._holder.tokens)
+            exchange = relayed
+        elif self._holder is not None:
             raise Unreadable("what the request names is stored for another dialect")
-        made = translated_request(self._request, self._messages, provider.dialects, max_tokens=most)
-        exchange = provider.relay(
-            made.request, model=candidate.model, max_tokens=most, messages=made.request.messages, headers={}
-        )
-        return TranslatedExchange(exchange, self._request, made, at=self._at)
+        else:
+            made = translated_request(request, messages, provider.dialects, max_tokens=most)
+            inner = provider.relay(
+                made.request, model=candidate.model, max_tokens=most, messages=made.request.messages, headers={}
+            )
+            exchange = TranslatedExchange(inner, request, made, at=self._at)
+        if self._reasks:
+            self._opened[id(exchange)] = opened
+        return exchange
 
     def remark(self, exchange: Exchange) -> str:
         """Return that it is translated, where it is, and what is left out."""
@@ -87,7 +116,7 @@ class RelayInquiry:
         """Return nothing: what was cut is told as it is."""
         return None
 
-    def judged(self, exchange: Exchange, answer: Answer, effort: Effort) -> Judgement:  # noqa: ARG002
+    def judged(self, exchange: Exchange, answer: Answer, effort: Effort) -> Judgement:
         """Return what *answer* is by the formats that the caller asked for."""
         body = cast("Mapping[str, Any]", getattr(answer.raw, "value", None) or {})
         dialect = self._request.dialect
@@ -97,13 +126,58 @@ class RelayInquiry:
         found = check_answer(self._request, body, effort)
         if found.outcome.is_valid:
             return Judgement(valid=True, value=value)
+        again = found.outcome is Outcome.INVALID and self._reasks > 0
         return Judgement(
             valid=False if found.outcome is Outcome.INVALID else None,
             value=value,
             outcome=found.outcome,
             problems=tuple(found.problems),
             remark=found.reason if self._request.formats else "",
+            ask_again=partial(self._asking_again, self._opened[id(exchange)], body, found.problems) if again else None,
         )
+
+    def _asking_again(
+        self, opened: _Opened, body: Mapping[str, Any], problems: Sequence[FieldProblem]
+    ) -> tuple[Exchange, Any]:
+        """Return an exchange that goes on from the invalid answer *body*, and what it adds to the one before.
+
+        Raises:
+            Invalid: the answer cannot be sent back.
+
+        """
+        self._reasks -= 1
+        added = opened.request.dialect.asking_again(body, _wrong(problems))
+        request = opened.request.going_on(added, opened.messages)
+        try:
+            exchange = self._sending(opened._replace(request=request, messages=request.messages))
+        except Unreadable as why:
+            raise Invalid(f"What was answered cannot be sent back: {why}.") from None
+        return exchange, added
+
+
+def reasks_of(request: RelayRequest, wanted: int, terms: RouteTerms, *, is_reask: bool) -> tuple[int, str]:
+    """Return how often an invalid answer to *request* is asked again for, of *wanted* times; and why not so often."""
+    allowed = max((terms.max_reasks if one.max_reasks is None else one.max_reasks) for one in terms.candidates)
+    mutable = next((one.where for one in request.state if one.kind in ("conversation", "thread")), None)
+    if not request.formats and request.must_call is None:
+        return 0, "it has neither tools nor a format, so nothing can be found wrong"
+    if is_reask:
+        return 0, "the client asks again by itself"
+    if request.choices > 1:
+        return 0, "it asks for several choices"
+    if request.messages and request.messages[-1].role == "assistant":
+        return 0, "it ends with words of the assistant's, which are to be gone on with"
+    if mutable or (request.keeps and "thread" in request.source.values):
+        return 0, f"what '{mutable or 'thread'}' names would hold the invalid answer"
+    return min(wanted, allowed), f"the route allows {allowed}" if wanted > allowed else ""
+
+
+def _wrong(problems: Sequence[FieldProblem]) -> str:
+    """Return what the model is told of its answer: never a value of it."""
+    lines = [f"{one.path}: {one.message}" for one in problems[:_MOST_TOLD]]
+    if more := len(problems) - len(lines):
+        lines.append(f"and {more} more")
+    return "\n".join(["The answer does not satisfy its schema:", *lines, "Answer again, with all of this corrected."])
 
 
 def relay_candidates(candidates: Sequence[Candidate], request: RelayRequest) -> tuple[Candidate, ...]:

@@ -26,6 +26,18 @@ def relayed(coming: Generator[Any, None, Answer], state: CandidateState) -> Gene
         coming.close()
 
 
+def collected(coming: Generator[Any, None, Answer]) -> tuple[Answer, list[Any]]:
+    """Return the answer, and every piece of it."""
+    pieces: list[Any] = []
+    try:
+        while True:
+            pieces.append(next(coming))
+    except StopIteration as end:
+        return end.value, pieces
+    finally:
+        coming.close()
+
+
 def paced(
     coming: Generator[Any, None, Answer], piece: Callable[[list[Any]], Any], pace: Pace, clock: Clock
 ) -> Generator[Any, None, tuple[Answer, list[Any]]]:

@@ -5,7 +5,8 @@ Whatever it decides it says in the decision trace: why it asks the same again, w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,11 +19,12 @@ from core.attempts._inquiry import Inquiry
 from core.attempts._pace import Pace
 from core.attempts._pauses import pause
 from core.attempts._race import Race
-from core.attempts._showing import paced, relayed
+from core.attempts._showing import collected, paced, relayed
 from core.attempts._terms import Candidate, Cause, RouteTerms
 from core.attempts._vain import exhausted, without_price
 from core.breakers import BreakerRefusal, Breakers
 from core.clock import Clock
+from core.dialects import VendorResponse
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
 from core.providers import (
@@ -101,9 +103,17 @@ class Walk:
         self._workers = workers
         self._states: dict[int, CandidateState] = {}
         """Those who were let in and not given up, by place."""
+        self._unsent: Sequence[Any] = ()
+        """What is yet to be passed on of the relayed answer that came last."""
+        self._invalid: tuple[Reply, Sequence[Any]] | None = None
+        """The last answer that was relayed, is invalid and is asked again for, and all that is yet to be passed on of
+        it: the caller gets it if none follows."""
 
     def reply(self) -> Generator[Any, None, Reply]:
         """Yield the answer as it grows, if it is to be streamed; return the valid object, or what was relayed.
+
+        Of what is relayed and asked again for the last invalid answer is returned where no valid one came, whatever was
+        in the way: it is paid for.
 
         Raises:
             Exhausted: no candidate gave a valid object; ``outcome`` is how the last attempt ended.
@@ -121,10 +131,18 @@ class Walk:
                 self._close(state)
                 if not self._goes_on(state):
                     break
+        except ProctorError as error:
+            if self._invalid is None or isinstance(error, Cancelled):
+                raise
+            self._bookkeeper.note("stopped", f"It is not asked again: {error.message}")
         finally:
             for state in list(self._states.values()):
                 self._close(state)
-        raise self._in_vain()
+        if self._invalid is None:
+            raise self._in_vain()
+        reply, self._unsent = self._invalid
+        yield from self._rest_of(reply)
+        return reply
 
     # ── Who is asked next ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -237,14 +255,24 @@ class Walk:
             else:
                 reply = yield from self._alone(state, call)
             if reply is not None:
+                yield from self._rest_of(reply)
                 return reply
         return None
+
+    def _rest_of(self, reply: Reply) -> Generator[Any]:
+        """Yield what is yet to be passed on of a relayed answer that has been judged."""
+        for piece in self._unsent:
+            is_head = isinstance(piece, VendorResponse)
+            yield replace(piece, answered_by=reply.candidate.name, attempts=self._calls.count) if is_head else piece
 
     def _alone(self, state: CandidateState, call: ProviderCall) -> Generator[Any, None, Reply | None]:
         sent = self._calls.met(call, state.exchange)
         coming = self._loop.call(sent, self._seconds(call), self._cancellation, stream=self._inquiry.streams)
         try:
-            if self._inquiry.is_relayed:
+            if self._inquiry.is_judged_first:
+                answer, self._unsent = collected(coming)
+                rest = None
+            elif self._inquiry.is_relayed:
                 answer, rest = yield from relayed(coming, state)
             else:
                 thinned = self._is_thinned or self._inquiry.is_read_whole(state.exchange)
@@ -280,10 +308,13 @@ class Walk:
         self._calls.answered(call, answer, outcome, valid=judged.valid, code=code, problems=judged.problems)
         if judged.remark:
             self._bookkeeper.note("not checked", f"{state.name}: {judged.remark}")
-        if judged.ask_again is None:
-            return Reply(judged.value, outcome, state.candidate)
+        reply = Reply(judged.value, outcome, state.candidate, call.n, answer)
+        if judged.ask_again is None or (self._inquiry.is_relayed and not state.reasks):
+            return reply
+        if self._inquiry.is_relayed:
+            self._invalid = reply, self._unsent
         if state.reasks:
-            state.ask_again(judged.ask_again())
+            state.ask_again(*judged.ask_again())
         else:
             state.give_up(Cause.NEVER_VALID)
         return None

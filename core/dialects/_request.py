@@ -177,6 +177,24 @@ class RelayRequest:
         changes += [((name,), _source(value)) for name, value in added.items() if name not in self.source.values]
         return self.source.patched(changes, dropped)
 
+    def going_on(self, added: Sequence[Mapping[str, Any]], texts: Sequence[Message]) -> RelayRequest:
+        """Return the request with *added* behind its messages, as *texts* have these, and every other byte as it was.
+
+        Raises:
+            Invalid: what was added is none of this dialect's messages.
+
+        """
+        asked = self
+        if any(new is not old for new, old in zip(texts, self.messages, strict=True)):
+            asked = self.dialect.read(self.source.patched(self._rewritten(texts)))
+        name, more = self.dialect.turns_member, ",".join(map(_source, added))
+        given, source = asked.source.values.get(name), asked.source.source(name)
+        if isinstance(given, str):
+            source = f'[{{"role":"user","content":{source}}}]'
+        before = source.rstrip().removesuffix("]").rstrip() if given is not None else "["
+        comma = "" if before.endswith("[") else ","
+        return self.dialect.read(asked.source.patched([((name,), f"{before}{comma}{more}]")]))
+
     def _rewritten(self, texts: Sequence[Message]) -> list[tuple[Path, str]]:
         changes: list[tuple[Path, str]] = []
         for old, new, path in zip(leaves(self.messages), leaves(texts), self.places, strict=True):
@@ -199,6 +217,8 @@ class Dialect(Protocol):
     """Members beside the messages that are paid as text."""
     request_id_header: str
     """Where its SDK looks for the name of an answer."""
+    turns_member: str
+    """The member that holds what was said, in order."""
     keep_alive: bytes
     """What may be sent between two frames while nothing comes: no event, so that nobody takes it for progress."""
 
@@ -255,6 +275,13 @@ class Dialect(Protocol):
 
     def turns(self, body: Mapping[str, Any]) -> Sequence[Sequence[Message]]:
         """Return each choice of an answer as the messages by which a caller sends it back; raises Invalid."""
+        ...
+
+    def asking_again(self, body: Mapping[str, Any], said: str) -> Sequence[Mapping[str, Any]]:
+        """Return what stands behind the messages of a request that asks again for the first choice of an answer.
+
+        That is the answer, where this dialect takes it back, and *said*, what is wrong with it.
+        """
         ...
 
 

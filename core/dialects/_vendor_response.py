@@ -30,3 +30,5 @@ class VendorResponse:
     """``provider/model`` of the candidate that is streaming, also where what it says is translated."""
     generation_id: str = ""
     """Under which a stream is recorded."""
+    attempts: int = 0
+    """How many calls it took, of a stream of which nothing was passed on before it was judged; else 0."""

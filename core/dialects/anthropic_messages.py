@@ -64,6 +64,7 @@ class Messages:
     limit = "max_tokens"
     weighed: Sequence[str] = ("tools", "output_config", "output_format")
     request_id_header = "request-id"
+    turns_member = "messages"
     keep_alive = b": keep-alive\n"
 
     def read(self, body: bytes) -> RelayRequest:
@@ -154,6 +155,27 @@ class Messages:
         """Return the message; raises Invalid."""
         said = [{"role": "assistant", "content": body.get("content")}]
         return [[message for message, _ in block_messages({"messages": said})]]
+
+    def asking_again(self, body: Mapping[str, Any], said: str) -> Sequence[Mapping[str, Any]]:
+        """Return the message's blocks, thoughts and their signatures included, and a result for each tool that is used.
+
+        An input that is no object is not taken back, nor is an empty text: such an answer is quoted.
+        """
+        blocks = [
+            _block_again(one) for one in dicts(body.get("content")) if one.get("type") != "text" or one.get("text")
+        ]
+        used = [one for one in blocks if one.get("type") == "tool_use"]
+        if not blocks or any(not isinstance(one.get("input"), dict) for one in used):
+            quoted = "\n".join(one.text for one in self.answer_objects(body))
+            return [{"role": "user", "content": f"{said}\n\n{quoted}".rstrip()}]
+        results = [
+            {"type": "tool_result", "tool_use_id": word(one, "id"), "content": said, "is_error": True} for one in used
+        ]
+        return [{"role": "assistant", "content": blocks}, {"role": "user", "content": results or said}]
+
+
+def _block_again(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in block.items() if value is not None}
 
 
 def _error(status: int, code: str, sentence: str) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Chat(OpenAIErrors):
     path = "/chat/completions"
     limit = "max_completion_tokens"
     weighed: Sequence[str] = ("tools", "functions", "response_format", "prediction")
+    turns_member = "messages"
     keep_alive = b": keep-alive\n"  # one line's end: with an empty line OpenAI's SDK takes it for an event
 
     def read(self, body: bytes) -> RelayRequest:
@@ -163,6 +164,28 @@ class Chat(OpenAIErrors):
         """Return the message of each choice; raises Invalid."""
         said = [{**mapping(choice.get("message")), "role": "assistant"} for choice in dicts(body.get("choices"))]
         return [[message for message, _ in chat_messages({"messages": [one]})] for one in said]
+
+    def asking_again(self, body: Mapping[str, Any], said: str) -> Sequence[Mapping[str, Any]]:
+        """Return the assistant's message, without what is not taken back, and a result of each call, or a message."""
+        message = mapping(mapping(next(iter(dicts(body.get("choices"))), None)).get("message"))
+        calls = [_call_again(call, place) for place, call in enumerate(dicts(message.get("tool_calls")))]
+        echo: dict[str, Any] = {"role": "assistant", "content": _content(message) or None}
+        results: list[dict[str, Any]] = []
+        if calls:
+            echo["tool_calls"] = calls
+            results = [{"role": "tool", "tool_call_id": call["id"], "content": said} for call in calls]
+        elif older := mapping(message.get("function_call")):
+            echo["function_call"] = older
+            results = [{"role": "function", "name": word(older, "name"), "content": said}]
+        elif echo["content"] is None:
+            return [{"role": "user", "content": said}]
+        return [echo, *(results or [{"role": "user", "content": said}])]
+
+
+def _call_again(call: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """Return a call as it is sent back: with an id, and without its place in a stream."""
+    kept = {name: value for name, value in call.items() if name != "index"}
+    return {"type": "function", **kept, "id": word(call, "id") or f"call_{place + 1}"}
 
 
 def _state(values: Mapping[str, Any]) -> Iterator[KeptState]:

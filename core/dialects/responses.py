@@ -70,6 +70,7 @@ class Responses(OpenAIErrors):
     path = "/responses"
     limit = "max_output_tokens"
     weighed: Sequence[str] = ("tools", "text")
+    turns_member = "input"
     keep_alive = b": keep-alive\n"
 
     def read(self, body: bytes) -> RelayRequest:
@@ -141,6 +142,11 @@ class Responses(OpenAIErrors):
         """Return the items of the answer; raises Invalid."""
         output = dicts(body.get("output"))
         return [[message for message, _ in input_messages({"input": output})]] if output else []
+
+    def asking_again(self, body: Mapping[str, Any], said: str) -> Sequence[Mapping[str, Any]]:
+        """Return a message that quotes the answer: items of it name thoughts that only the vendor may have kept."""
+        quoted = "\n".join(one.text for one in self.answer_objects(body))
+        return [{"role": "user", "content": f"{said}\n\n{quoted}".rstrip()}]
 
 
 def _arguments(call: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from core.journal import JournalWriter
 from core.messages import Message
 from core.policy import Policy, TenantTerms
 from core.principals import Principal
-from core.providers import Answer
 from core.record._ends import code_of, last_step
 from core.record._generation import Generation
 from core.record._rows import lost_row
@@ -293,14 +292,9 @@ class Record:
         saved = "" if hit.cost_nano_usd is None else f" It cost ${hit.cost_nano_usd / 1e9:.6f} then, and nothing now."
         self.step("cache", "hit", f"Generation {hit.generation_id} asked the same {age:.0f} s ago.{saved}")
 
-    @property
-    def last_answer(self) -> Answer:
-        """What the call was answered with that ended last."""
-        return self._running.attempts[-1].answer
-
-    def succeeded(self, value: Any) -> None:
-        """Take in the valid object."""
-        self._running.value = value
+    def succeeded(self, value: Any, n: int | None = None) -> None:
+        """Take in the valid object; or what was relayed of attempt *n*, however it was found to be."""
+        self._running.value, self._running.relayed_of = value, n
 
     # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -50,6 +50,8 @@ class RunningGeneration:
     trace: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     value: Any = None
     hit: CacheHit | None = None
+    relayed_of: int | None = None
+    """The attempt whose answer was relayed to the caller."""
     reask_of: str | None = None
     """The generation that its caller asks again for."""
 
@@ -71,7 +73,8 @@ class RunningGeneration:
     @property
     def _deciding(self) -> Attempt:
         """The attempt that answered, or the last one."""
-        return next((one for one in self.attempts if one.outcome.is_successful), self.attempts[-1])
+        answered = (one for one in self.attempts if one.n == self.relayed_of or one.outcome.is_successful)
+        return next(answered, self.attempts[-1])
 
     def summed_up(self, outcome: Outcome, duration_ms: float) -> Generation:
         """Return it as its caller reads it, now that it has ended."""
