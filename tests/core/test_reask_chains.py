@@ -65,7 +65,7 @@ def test_a_chain_is_one_call_and_its_last_says_how_it_ended(reports: Reports, st
     assert (totals.spend_nano_usd, totals.wasted_nano_usd, totals.input_tokens) == (6 * COST, 4 * COST, 2400)
     assert totals.cost_per_valid_nano_usd == 3 * COST
     spend = reports.spend(LOCAL_OPERATOR, hour())
-    for bought in (spend.total, spend.tenants[0].bought, spend.schemas[0].bought, spend.models[0].bought):
+    for bought in (spend.total, spend.tenants[0].figures, spend.schemas[0].figures, spend.models[0].figures):
         assert (bought.calls, bought.valid, bought.attempts, bought.discarded_attempts) == (3, 2, 6, 4)
         assert (bought.spend, bought.cost_per_valid) == (6 * COST, 3 * COST)
     document = spend_document(spend, "Acme")
@@ -99,7 +99,7 @@ def test_a_chain_stands_where_its_last_began_and_money_where_it_was_spent(report
 def test_a_chain_that_changed_its_model_counts_for_both(reports: Reports, store: Store) -> None:
     """As a call does that fell back; of the model that was asked twice it is one."""
     builders.save(store, *chain(INVALID, INVALID, VALID, models=["gpt-4o-mini", "gpt-4o-mini", "gpt-4o"]))
-    lines = {one.key: one.bought for one in reports.spend(LOCAL_OPERATOR, hour()).models}
+    lines = {one.key: one.figures for one in reports.spend(LOCAL_OPERATOR, hour()).models}
     assert {key: (one.calls, one.attempts, one.valid) for key, one in lines.items()} == {
         "openai/gpt-4o-mini": (1, 2, 0),
         "openai/gpt-4o": (1, 1, 1),
