@@ -75,7 +75,7 @@ class Store:
             # At most 20 in all. The hot path's are in autocommit, and not asked whether they live before each use.
             most: dict[str, Any] = {"max_overflow": 4, "pool_timeout": WAIT_SECONDS}
             ours = most | {"pool_size": pool_size // 2, "pool_pre_ping": True}
-            hot = most | {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT"}
+            hot = most | {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
             ours["connect_args"] = self._postgres.LONG.arguments(self.url.query)
             hot["connect_args"] = self._postgres.HOT.arguments(self.url.query)
         self.engine: Engine = sqlalchemy.create_engine(url, **options, **ours)
@@ -230,7 +230,9 @@ class Store:
     def _single_statement(self) -> Generator[Cursor]:
         connection = self._hot.raw_connection()
         try:
-            yield self._cursor_on(connection.driver_connection)
+            cursor = self._postgres.PipelineCursor(connection.driver_connection)
+            yield cursor
+            cursor.flush()
         except self._dbapi.Error as error:
             if not _is_broken(connection):
                 raise
@@ -281,7 +283,7 @@ class Store:
         while True:
             connection = self._hot.raw_connection()
             try:
-                return of(cast("Any", connection.driver_connection).execute(sql, parameters))
+                return of(self._postgres.PipelineCursor(connection.driver_connection).execute(sql, parameters))
             except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
                 if not _is_broken(connection):
                     raise

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from core import postgres
 from core.claims import ANSWER, Done, Lease
 from core.principals import LOCAL_OPERATOR
-from core.store import Disconnected
+from core.store import Disconnected, Store
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.counting_proxy import CountingProxy, counting
 from tests.wire.server import WireServer
@@ -83,14 +84,10 @@ def test_accounts_are_moved_last_and_locked_for_two_trips(
     sent: list[tuple[str, int]] = []
     begin = postgres.pipeline
 
-    class Watched(postgres.PostgresCursor):
-        def execute(self, sql: str, *parameters: Any) -> postgres.PostgresCursor:
+    class Watched(postgres.PipelineCursor):
+        def execute(self, sql: str, *parameters: Any) -> postgres.PipelineCursor:
             sent.append((sql, proxy.trips))
             return super().execute(sql, *parameters)
-
-        def send(self, sql: str, parameters: Any, /) -> Any:
-            sent.append((sql, proxy.trips))
-            return super().send(sql, parameters)
 
     @contextmanager
     def watched(connection: Any) -> Generator[Any]:
@@ -98,7 +95,7 @@ def test_accounts_are_moved_last_and_locked_for_two_trips(
             yield cursor
         sent.append(("END", proxy.trips))
 
-    monkeypatch.setattr(postgres, "PostgresCursor", Watched)
+    monkeypatch.setattr(postgres, "PipelineCursor", Watched)
     monkeypatch.setattr(postgres, "pipeline", watched)
     assert proctor.ask(tenant, scenario, model=OPENAI).error is None
 
@@ -221,3 +218,43 @@ def test_a_new_policy_whose_connection_breaks_is_kept(
     assert seen == [True], "the second time it is a transaction like any other"
     monkeypatch.undo()
     assert proctor.is_settled()
+
+
+def test_what_is_sent_comes_back(pg_database_url: str) -> None:
+    """Values cross as they are, under names that may stand in several places; a text with a NUL does not."""
+    store = Store(pg_database_url)
+    look = store.prepare(
+        "SELECT CAST(:n AS BIGINT), CAST(:n AS BIGINT) + 1, CAST(:t AS TEXT), CAST(:b AS BOOLEAN), "
+        "CAST(:f AS DOUBLE PRECISION), CAST(:nothing AS TEXT), 7 % 4"
+    )
+    for n, text, flag, figure in ((0, "", True, 0.1), (2**62, "%s 'ü' $1 \N{GRINNING FACE}", False, 1e300)):
+        row = store.read_one(look, {"n": n, "t": text, "b": flag, "f": figure, "nothing": None})
+        assert row == (n, n + 1, text, flag, figure, None, 3)
+    with pytest.raises(psycopg.DataError):
+        store.read_one(look, {"n": 0, "t": "\0", "b": True, "f": 0.0, "nothing": None})
+    assert store.read_one("SELECT 1", {}) == (1,)
+    store.close()
+
+
+def test_a_statement_that_fails_takes_all_with_it_and_leaves_the_connection(pg_database_url: str) -> None:
+    """Its own error is told, not that of those behind it; what stood before it is undone, and the next one goes on."""
+    store = Store(pg_database_url, pool_size=1)
+    count = store.prepare("UPDATE revision SET count = count + :more RETURNING count")
+    look = "SELECT SUM(count) FROM revision"
+    before = store.read_one(look, {})
+    connection = store.read_one("SELECT pg_backend_pid()", {})
+
+    def fail(*, asks: bool) -> None:
+        with store.transaction(pipelined=True) as cursor:
+            told = cursor.send(count, {"more": 1})
+            cursor.execute("SELECT nothing")
+            cursor.execute(count, {"more": 70_000})
+            if asks:
+                told()
+
+    for asks in (True, False):
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            fail(asks=asks)
+    assert store.read_one(look, {}) == before
+    assert store.read_one("SELECT pg_backend_pid()", {}) == connection
+    store.close()
