@@ -10,20 +10,19 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
 
-from core.capabilities import Cards, cards_told
+from core.capabilities import Listings, ProviderCheck, cards_told
 from core.clock import Clock
 from core.errors import NotFound
 from core.providers import Listing, Provider, ProviderError
 from core.providers.loop import Loop
 from core.servers import REMOTE, kind_of, recipe_of
 from core.settings import Settings
+from core.telemetry import log
 
 MOST_SECONDS = 5.0
 """How long one may take."""
@@ -34,40 +33,45 @@ _NO_LIST = (404, 405, 501)
 _LISTS_TO_ALL = ("openrouter",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderCheck:
-    """What one check found."""
-
-    at: datetime
-    is_well: bool
-    """Whether it answered and, where that can be told for nothing, accepts our key."""
-    sentence: str
-    """What it found; no text of ours and no key is in it."""
-
-
 class ProviderChecks:
-    """The providers of this process, as they were last checked."""
+    """The providers, as they were last checked, by a person or the chore, in whatever process."""
 
     def __init__(
-        self, *, settings: Settings, providers: Mapping[str, Provider], cards: Cards, loop: Loop, clock: Clock
+        self, *, settings: Settings, providers: Mapping[str, Provider], listings: Listings, loop: Loop, clock: Clock
     ) -> None:
         self._settings = settings
         self._providers = providers
-        self._cards = cards
+        self._listings = listings
         self._loop = loop
         self._clock = clock
         self._found: dict[str, tuple[float, ProviderCheck]] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def last(self, name: str) -> ProviderCheck | None:
-        """Return what the last check of the provider *name* found; ``None`` if this process made none."""
-        return self._found[name][1] if name in self._found else None
+        """Return what the last check of the provider *name* found; ``None`` if none is known of."""
+        own, kept = self._found[name][1] if name in self._found else None, self._listings.last(name)
+        return kept if own is None or (kept is not None and kept.at > own.at) else own
+
+    def check_all(self) -> None:
+        """Check every provider that is set up, one after the other: each has its seconds. Who fails is written down.
+
+        Raises:
+            Unavailable: the database does not answer.
+
+        """
+        for name in self._providers:
+            if name != "local":
+                before = self.last(name)
+                found = self.check(name)
+                if not found.is_well and (before is None or before.sentence != found.sentence):
+                    log().warning("provider_check_failed", provider=name, reason=found.sentence)
 
     def check(self, name: str) -> ProviderCheck:
         """Look how the provider *name* is, for at most five seconds; what it tells of its models is learned.
 
         Raises:
             NotFound: no provider of that name is set up, or it is the local model, which tells by itself how it is.
+            Unavailable: the database does not answer.
 
         """
         if name not in self._providers or name == "local":
@@ -76,31 +80,38 @@ class ProviderChecks:
             began = self._clock.monotonic()
             if name in self._found and began - self._found[name][0] < HOLDS_SECONDS:
                 return self._found[name][1]
-            is_well, sentence = self._looked(name, began)
+            is_well, sentence, body = self._looked(name, began)
             found = ProviderCheck(at=self._clock.now(), is_well=is_well, sentence=sentence)
             self._found[name] = (self._clock.monotonic(), found)
+            told = None if body is None else cards_told(body, name)
+            self._listings.keep(name, found, told, is_whole=body is not None and not body.get("has_more"))
             return found
 
-    def _looked(self, name: str, began: float) -> tuple[bool, str]:
+    def _looked(self, name: str, began: float) -> tuple[bool, str, Mapping[str, Any] | None]:
+        """Return whether it is well, what was found, and its list of models, if it told one."""
         provider, recipe = self._providers[name], recipe_of(name)
         if not hasattr(provider, "models") or (recipe is not None and not recipe.lists_models):
-            return self._connected(name)
+            return *self._connected(name), None
         try:
             answered = self._loop.run(cast("Listing", provider).models(MOST_SECONDS))
         except ProviderError as error:
             if error.answer.http_status in _NO_LIST:
-                return True, "It answers, but has no list of models: whether it accepts our key is not known."
-            return False, error.message
+                return True, "It answers, but has no list of models: whether it accepts our key is not known.", None
+            return False, error.message, None
         took = f"It answered in {(self._clock.monotonic() - began) * 1000:.0f} ms"
         try:
-            told = cards_told(orjson.loads(answered.body), name)
+            body: Any = orjson.loads(answered.body)
         except ValueError:
-            return False, f"{took}, but with no JSON: another server may stand at its address."
-        self._cards.learn(name, told)
-        lists = f"lists {len(told):,} {'model' if len(told) == 1 else 'models'}"
+            return False, f"{took}, but with no JSON: another server may stand at its address.", None
+        listed: Any = cast("dict[str, Any]", body).get("data") if isinstance(body, dict) else None
+        if not isinstance(listed, list):
+            return False, f"{took}, but with no list of models: another server may stand at its address.", None
+        count = len(cast("list[Any]", listed))
+        lists = f"lists {count:,} {'model' if count == 1 else 'models'}"
         if self._asks_for_key(name):
-            return True, f"{took}, accepts our key and {lists}."
-        return True, f"{took} and {lists}; whether it looks at a key for that is not known."
+            return True, f"{took}, accepts our key and {lists}.", cast("dict[str, Any]", body)
+        sentence = f"{took} and {lists}; whether it looks at a key for that is not known."
+        return True, sentence, cast("dict[str, Any]", body)
 
     def _asks_for_key(self, name: str) -> bool:
         """Whether it is known to list its models to none but its customers: at their own address most vendors do."""

@@ -15,7 +15,7 @@ from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
 from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
-from core.capabilities import Cards
+from core.capabilities import Cards, Listings
 from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
@@ -132,6 +132,8 @@ class Runtime:
     demo: Demo
     local_model: LocalModel
     providers: _Providers
+    listings: Listings
+    """What the providers' own lists of models told, in whatever process."""
     checks: ProviderChecks
     loop: Loop
     chores: Chores
@@ -257,6 +259,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         makers["local"] = partial(_local, local_model)
     providers = _Providers(makers)
     loop = Loop()
+    listings = Listings(store, clock, cards)
+    checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     stopping = threading.Event()
     drills = Drills(store, clock)
     answers, stored, workers = Answers(store, clock, claims), StoredObjects(store, clock), Workers()
@@ -323,7 +327,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         demo=Demo(settings, store, clock),
         local_model=local_model,
         providers=providers,
-        checks=ProviderChecks(settings=settings, providers=providers, cards=cards, loop=loop, clock=clock),
+        listings=listings,
+        checks=checks,
         loop=loop,
         chores=Chores(
             catalog(
@@ -338,6 +343,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 drills=drills,
                 shared=shared,
                 metrics=metrics,
+                listings=listings,
+                checks=checks,
             ),
             clock=clock,
             claims=claims,

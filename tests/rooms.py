@@ -28,6 +28,7 @@ NOBODYS: Mapping[str, str] = {
     "loop": "the thread of provider calls",
     "workers": "processes that read texts which they are handed",
     "cards": "what vendors publish of their models",
+    "listings": "the same, as their lists told it last",
     "stopping": "an event",
 }
 """Rooms that know nothing of tenants, or only what they are handed."""
@@ -98,6 +99,7 @@ WITHOUT: Mapping[str, str] = {
     "backlog.close": "ends its file",
     "checks.check": "the state of providers, which is the same for all",
     "checks.last": "the same",
+    "checks.check_all": "a chore",
     "chores.do": "the state of the machine",
     "chores.status": "the state of the machine",
     "chores.start": "begins their threads",

@@ -6,5 +6,6 @@ What nobody tells is allowed: a model that is unknown can do everything until it
 from core.capabilities._cards import SOON, ModelCard
 from core.capabilities._told import MOST_TOLD, cards_told
 from core.capabilities.cards import Cards
+from core.capabilities.listings import Listings, ProviderCheck
 
-__all__ = ["MOST_TOLD", "SOON", "Cards", "ModelCard", "cards_told"]
+__all__ = ["MOST_TOLD", "SOON", "Cards", "Listings", "ModelCard", "ProviderCheck", "cards_told"]

@@ -27,6 +27,8 @@ class ModelCard:
     """Parameters that it turns away."""
     retires: date | None = None
     """The day from which on its vendor refuses every call."""
+    unlisted: date | None = None
+    """The day on which its vendor's list first lacked it, though it had been there."""
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     """Who tells each of these, for people, by its name."""
 
@@ -52,6 +54,22 @@ class ModelCard:
         """Return what *source* tells, but for what is ``None``."""
         return cls(**known, sources={name: source for name, value in known.items() if value is not None})
 
+    @classmethod
+    def kept(cls, written: Mapping[str, Any], source: str) -> Self:
+        """Return the card that :meth:`written` wrote, as *source* tells it; what no card says is left out."""
+        given = {name: date.fromisoformat(text) if name in _DAYS else text for name, text in written.items()}
+        sound = {name: value for name, value in given.items() if _is_sound(name, value)}
+        return cls.told(source, **{n: tuple(one) if isinstance(one, list) else one for n, one in sound.items()})
+
+    def written(self) -> dict[str, Any]:
+        """Return what it tells, as JSON."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "sources"}
+        return {
+            name: value.isoformat() if isinstance(value, date) else list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType] of words
+            for name, value in told.items()
+            if value is not None
+        }
+
     def under(self, over: ModelCard) -> ModelCard:
         """Return this card, with whatever *over* tells in its place."""
         told = {one.name: getattr(over, one.name) for one in fields(over) if one.name != "sources"}
@@ -67,15 +85,19 @@ class ModelCard:
         return self.retires is not None and self.retires <= today
 
     def retiring(self, name: str, today: date) -> str:
-        """Return a sentence if *name* is retired, or will be soon; else an empty text."""
+        """Return a sentence if *name* is retired, will be soon, or has left its vendor's list; else an empty text."""
         if self.retires is None or self.retires > today + SOON:
-            return ""
+            if self.unlisted is None:
+                return ""
+            told = self.says("unlisted")
+            return f"{name} has not been listed since {self.unlisted}{told}: it may be gone, or not for this key."
         told = self.says("retires")
         if self.is_retired(today):
             return f"{name} was retired on {self.retires}{told}: every call of it fails. Name another model."
         return f"{name} retires on {self.retires}{told}: from then on every call of it fails. Name another model."
 
 
+_DAYS = ("retires",)
 _WORDS = ("parts", "modes", "refuses", "sources")
 
 

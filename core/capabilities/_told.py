@@ -10,6 +10,7 @@ from core.capabilities._cards import ModelCard
 
 MOST_TOLD = 2000
 """Models of one list that are read."""
+LONGEST_NAME = 200
 _CONTEXT = ("context_length", "context_window", "max_context_length", "max_model_len", "max_input_tokens")
 """OpenRouter, Groq, Mistral, vLLM, Anthropic."""
 _OUTPUT = ("max_completion_tokens", "max_tokens")
@@ -20,13 +21,18 @@ _SAMPLING = ("temperature", "top_p", "top_k", "seed")
 
 
 def cards_told(body: Any, source: str) -> dict[str, ModelCard]:
-    """Return what *body*, the answer of a vendor's ``/models``, tells of each model; of some the name alone."""
+    """Return what *body*, the answer of a vendor's ``/models``, tells of each model; of some the name alone.
+
+    Gemini's compatible endpoint writes a path before each name; Mistral names aliases beside a model.
+    """
     listed = _of(body).get("data")
     cards: dict[str, ModelCard] = {}
     for one in cast("list[Any]", listed)[:MOST_TOLD] if isinstance(listed, list) else ():
         model = _of(one)
-        if isinstance(name := model.get("id"), str) and name:
-            cards[name] = _card(model, source)
+        aliases = model.get("aliases")
+        for name in (model.get("id"), *(cast("list[Any]", aliases) if isinstance(aliases, list) else ())):
+            if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable():
+                cards.setdefault(name.removeprefix("models/"), _card(model, source))
     return cards
 
 

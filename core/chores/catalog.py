@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from core.budgets import Budgets
+from core.capabilities import Listings
 from core.chores._chore import Chore
 from core.claims import Claims
 from core.clock import Clock
 from core.drills import Drills
 from core.journal import JournalWriter
 from core.principals import SYSTEM
+from core.provider_checks import ProviderChecks
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.shared import Shared
 from core.store import Store
@@ -34,6 +36,8 @@ def catalog(
     drills: Drills,
     shared: Shared,
     metrics: Metrics,
+    listings: Listings,
+    checks: ProviderChecks,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
@@ -128,6 +132,22 @@ def catalog(
             does="Writes down the end of fire drills whose time is over.",
             otherwise="Charts and the audit log do not show yet that a fire drill is over; its faults have ended.",
             run=drills.end_expired,
+        ),
+        Chore(
+            name="providers",
+            every=timedelta(hours=1),
+            one_process=True,
+            does="Asks each provider which models it has, which costs nothing; what it tells of them is kept.",
+            otherwise="A provider that turns our key away, or a model that is to go, may be found out by a call only.",
+            run=checks.check_all,
+        ),
+        Chore(
+            name="model lists",
+            every=timedelta(minutes=1),
+            first_after=timedelta(),
+            does="Takes in what the providers last told of their models.",
+            otherwise="This process knows models as the lists were before.",
+            run=listings.take_in,
         ),
         Chore(
             name="redis",

@@ -21,7 +21,10 @@ from core.providers.reading.reasons import body_of
 async def stored_call(
     wire: Wire, verb: str, path: str, query: Sequence[tuple[str, str]], *, key_digest: str, seconds: float
 ) -> VendorResponse:
-    """Return what the vendor answers within *seconds*.
+    """Return what the vendor answers within *seconds*, asked with the key of this digest.
+
+    Without one it is a question about none of what is stored: any key will do, and none rests for its answer, as a key
+    may be good for calls and not for this.
 
     Raises:
         ProviderError: no success; ``answer.raw`` on it is what the vendor said, if it said anything.
@@ -32,7 +35,8 @@ async def stored_call(
         named.setdefault(name.removesuffix("[]"), []).append(value)
     try:
         async with asyncio.timeout(seconds):
-            return await wire.with_keys(partial(_answered, wire, (verb, path, named), told), told, held_by=key_digest)
+            ask = partial(_answered, wire, (verb, path, named), told)
+            return await (wire.with_keys(ask, told, held_by=key_digest) if key_digest else ask(wire.keys.take()))
     except TimeoutError:
         raise TimedOut(f"{wire.name} gave no whole answer within {seconds:.3g} s.", answer=told.answer()) from None
 

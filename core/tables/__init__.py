@@ -44,6 +44,7 @@ from core.tables._happenings import RepricedAttempt as RepricedAttempt
 from core.tables._happenings import Repricing as Repricing
 from core.tables._happenings import Reservation as Reservation
 from core.tables._happenings import Verification as Verification
+from core.tables._stored import ModelListing as ModelListing
 from core.tables._stored import StoredObject as StoredObject
 from core.tables._words import REASKABLE as REASKABLE
 from core.tables._words import SUCCESSFUL as SUCCESSFUL

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.breakers import BreakerView
-from core.provider_checks import ProviderCheck
+from core.capabilities import ProviderCheck
 from core.reports import ProviderDay, ProviderFigures, Rejection
 from core.routes import RouteView
 from core.servers import PROVIDERS, Recipe, recipe_of

@@ -20,6 +20,7 @@ from sqlmodel import select
 from structlog.testing import capture_logs
 
 from core import runtime as running
+from core.capabilities import Cards, Listings, ModelCard, ProviderCheck
 from core.chores import Chore, Chores, ChoreStatus
 from core.chores._reasons import reason
 from core.claims import CHORE, Claims, Done, Held
@@ -34,7 +35,7 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
 from core.stored_objects import Holder, StoredObjects
-from core.tables import Claim, Payload, Process, Reservation, Row, StoredObject, Tenant, Verification
+from core.tables import Claim, ModelListing, Payload, Process, Reservation, Row, StoredObject, Tenant, Verification
 from core.telemetry import Metrics
 from tests import builders
 from tests.chore_process import EVERY_SECONDS
@@ -173,6 +174,19 @@ def a_redis_that_is_away(runtime: Runtime) -> Callable[[], bool]:
     return lambda: not runtime.shared.is_up
 
 
+def no_check(runtime: Runtime) -> Callable[[], bool]:
+    """Nobody has looked whether the provider answers. It does not, which is written down."""
+    return lambda: count(runtime.store, ModelListing) == 1
+
+
+def a_check_of_another_process(runtime: Runtime) -> Callable[[], bool]:
+    """Another process was told of a model."""
+    other = Listings(runtime.store, SystemClock(), Cards(runtime.settings))
+    check = ProviderCheck(at=LONG_AGO, is_well=True, sentence="It answers.")
+    other.keep("vllm-lab", check, {"qwen": ModelCard.told("vllm-lab", context=4_096)})
+    return lambda: runtime.cards.of("vllm-lab", "qwen").context == 4_096
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -184,6 +198,8 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "drills": an_old_drill,
+    "providers": no_check,
+    "model lists": a_check_of_another_process,
     "redis": a_redis_that_is_away,
 }
 """What each chore finds undone; and how it is seen that it did it."""
@@ -192,7 +208,12 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
 @pytest.fixture
 def proctor(sqlite_url: str) -> Iterator[Runtime]:
     """A Proctor whose chores' threads hardly wait; its Redis is away."""
-    settings = Settings(database_url=sqlite_url, local_model="off", redis_url="unix:///nowhere/redis.sock")
+    settings = Settings(
+        database_url=sqlite_url,
+        local_model="off",
+        redis_url="unix:///nowhere/redis.sock",
+        openai_base_url="http://127.0.0.1:1/v1",
+    )
     runtime = running.build(settings, QuickClock())
     yield runtime
     runtime.close()

@@ -70,6 +70,49 @@ def test_what_is_listed_is_learned(sqlite_url: str, server: ScriptedServer) -> N
     assert "lists 1 model;" in told.sentence
 
 
+def test_what_was_told_is_known_to_all_processes_and_after_a_restart(database_url: str, server: ScriptedServer) -> None:
+    """Cards, and how the check ended: another process takes them in with its next look, without asking anybody.
+
+    A model that leaves the list is told of, until it is back; a part of a list takes none away.
+    """
+    first = {"id": "models/one", "context_window": 9}, {"id": "two", "max_context_length": 8, "aliases": ["second"]}
+    partial = {"data": [first[0]], "has_more": True}
+    server.plays(
+        Scripted.whole({"data": first}), Scripted.whole(partial), Scripted.whole({"data": first[:1]}),
+        Scripted.whole({"error": {"message": "Sorry"}}, 500), Scripted.whole({"data": first}),
+    )  # fmt: skip
+    with (
+        closing(built(database_url, openai_base_url=server.openai_url)) as one,
+        closing(built(database_url, openai_base_url=server.openai_url)) as other,
+    ):
+
+        def sentences() -> list[str]:
+            other.listings.take_in()
+            names = ("one", "two", "second")
+            return [other.cards.of("openai", name).retiring(name, NOW.date()) for name in names]
+
+        told = list[list[str]]()
+        for _ in range(5):
+            one.checks.check_all()
+            one.clock.advance(HOLDS_SECONDS)  # pyright: ignore[reportAttributeAccessIssue] a ManualClock
+            told.append(sentences())
+            assert other.checks.last("openai") == one.checks.last("openai")
+        assert (other.cards.of("openai", "one").context, other.cards.of("openai", "second").context) == (9, 8)
+    left = "has not been listed since 2026-11-29, says openai's own list of 2026-11-29: it may be gone, or not for this"
+    gone = ["", f"two {left} key.", f"second {left} key."]
+    assert told == [[""] * 3, [""] * 3, gone, gone, [""] * 3]
+    assert len(server.heard) == 5
+
+
+def test_a_key_that_may_not_list_models_does_not_rest(sqlite_url: str, server: ScriptedServer) -> None:
+    """It may be good for calls all the same, so the check tells of it and no more."""
+    server.plays(Scripted.whole({"error": {"message": "no", "code": "missing_scope"}}, 403))
+    there = {"GROQ_API_KEY": "gsk-first gsk-second", "GROQ_BASE_URL": server.openai_url}
+    with closing(built(sqlite_url, openai_api_key=None, providers=named_servers("groq", there.get))) as proctor:
+        assert not proctor.checks.check("groq").is_well
+        assert not proctor.resting_keys("groq")
+
+
 NOT_WELL: dict[str, tuple[Scripted, bool, str]] = {
     "key": (Scripted.whole({"error": {"message": f"Bad key {KEY}", "code": "invalid_api_key"}}, 401), False, "key"),
     "down": (Scripted.whole({"error": {"message": "Sorry"}}, 500), False, "500"),
