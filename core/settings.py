@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from core.errors import Misconfigured
-from core.servers import PROVIDERS, REMOTE, Server, keys_of, named_servers, provider_of
+from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, named_servers, provider_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -231,9 +231,12 @@ class Settings(BaseSettings):
 
     @field_validator(*(f"{name}_base_url" for name in REMOTE))
     @classmethod
-    def _is_url(cls, value: str | None) -> str | None:
-        if value and not value.startswith(("http://", "https://")):
+    def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not value.lower().startswith(("http://", "https://")):
             raise ValueError("it must start with http:// or https://")
+        usual = PROVIDERS[(info.field_name or "").removesuffix("_base_url")].address
+        if value and usual and is_same_address(value, usual):
+            return None  # written out, it is no other server
         return value.rstrip("/") if value else value
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Any, Self, cast
 
 SOON = timedelta(days=30)
 """Who retires within this time is warned of."""
@@ -59,7 +59,7 @@ class ModelCard:
         """Return the card that :meth:`written` wrote, as *source* tells it; what no card says is left out."""
         given = {name: date.fromisoformat(text) if name in _DAYS else text for name, text in written.items()}
         sound = {name: value for name, value in given.items() if _is_sound(name, value)}
-        return cls.told(source, **{n: tuple(one) if isinstance(one, list) else one for n, one in sound.items()})
+        return cls.told(source, **{name: _held(value) for name, value in sound.items()})
 
     def written(self) -> dict[str, Any]:
         """Return what it tells, as JSON."""
@@ -95,6 +95,10 @@ class ModelCard:
         if self.is_retired(today):
             return f"{name} was retired on {self.retires}{told}: every call of it fails. Name another model."
         return f"{name} retires on {self.retires}{told}: from then on every call of it fails. Name another model."
+
+
+def _held(value: Any) -> Any:
+    return tuple(cast("list[str]", value)) if isinstance(value, list) else value
 
 
 _DAYS = ("retires",)

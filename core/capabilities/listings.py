@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import Boolean, text
+from sqlmodel import Session
 
 from core.capabilities._cards import ModelCard
 from core.capabilities.cards import Cards
 from core.clock import Clock
 from core.store import Store
-from core.tables import ModelListing
+from core.tables import ModelListing, UtcTime
 
-_HEADS: Any = select(
-    *map(col, (ModelListing.provider, ModelListing.asked_at, ModelListing.is_well)),
-    *map(col, (ModelListing.sentence, ModelListing.told_at)),
+_HEADS = text("SELECT provider, asked_at, is_well, sentence, told_at FROM model_listing").columns(
+    asked_at=UtcTime, told_at=UtcTime, is_well=Boolean
 )
 MOST_GONE = 500
 """Models of one provider that are known to be listed no more: the newest."""

@@ -127,8 +127,8 @@ class ProviderError(Exception):
 
     outcome: ClassVar[Outcome] = Outcome.PROVIDER_ERROR
     code: ClassVar[str] = "provider_error"
-    try_again: ClassVar[bool] = False
-    """Whether the same call may succeed a moment later."""
+    try_again: bool = False
+    """Whether the same call may succeed a moment later: so each kind is, unless the vendor says that it cannot."""
     trips_breaker: ClassVar[bool] = True
     """Whether it speaks against the provider's health."""
     tells_health: bool = True

@@ -147,18 +147,24 @@ def status_error(
 ) -> ProviderError:
     """Return what an answer means that has the status of an error, or whose *body* is one.
 
-    *hidden* is what the call sent that its error must not repeat: the texts of its messages, and the key.
+    *hidden* is what the call sent that its error must not repeat: the texts of its messages, and the key. What the
+    vendor says is not worth asking again (``x-should-retry: false``) is not.
     """
-    status = response.status_code
-    if status < 400:
+    if response.status_code < 400:
         return broken_off(name, body, answer, hidden=hidden)
+    error = _status_error(name, response, body, answer, hidden=hidden, clock=clock or SystemClock())
+    if response.headers.get("x-should-retry") == "false":
+        error.try_again = False
+    return error
+
+
+def _status_error(
+    name: str, response: httpx2.Response, body: Any, answer: Answer, *, hidden: Iterable[str], clock: Clock
+) -> ProviderError:
+    status = response.status_code
     reason = reason_in(body)
     told = f"{name} answered {status}"
-    wait = (
-        wait_in(response.headers, (clock or SystemClock()).now())
-        if status in (408, 409, 429) or status >= 500
-        else None
-    )
+    wait = wait_in(response.headers, clock.now()) if status in (408, 409, 429) or status >= 500 else None
     if status == 413:
         return _overflow(name, answer, reason, hidden)
     if status == 429 and not _is_out_of_money(reason):

@@ -16,13 +16,13 @@ from core.clock import SystemClock
 from core.dialects import DialectName, Frame, Frames, RelayRequest, VendorResponse
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Broken, Garbled, ProviderError
+from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
 from core.providers._clouds import UNTAKEN, CloudWording
 from core.providers._failures import status_error, status_meant
 from core.providers._keys import ProviderKey
 from core.providers._media import media_tokens
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
-from core.providers._wire import Told, Wire, is_stream
+from core.providers._wire import Told, Wire, is_stream, turns_away_options
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
@@ -99,10 +99,11 @@ class Relay:
             model=model,
             max_tokens=max_tokens,
             limit=limit,
-            asks_usage=takes_stream_options,
             texts=None if is_same else messages,
         )
-        self._content = b"" if cloud else self._patched()
+        takes = takes_stream_options and wire.takes_stream_options(model)
+        self._adds_options = takes and request.streams and bool(request.dialect.asking_usage(request))
+        self._content = b"" if cloud else self._patched(asks_usage=takes)
         untaken = [name for name in UNTAKEN if name in request.source.values] if cloud else []
         self._untaken = frozenset(untaken)
         self.remark = f"{wire.name} does not take {', '.join(untaken)} at the top; it is left out." if untaken else ""
@@ -129,6 +130,16 @@ class Relay:
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Call once; of a stream *on_piece* is given the head, then the frames, as tuples."""
         hidden = (*self._wire.keys.secrets, *self._request.secrets, *texts_of(self._messages))
+        try:
+            return await self._sent_with_keys(on_piece, hidden)
+        except TurnedAway as error:
+            if not self._adds_options or not turns_away_options(error):
+                raise
+        self._adds_options, self._content = False, self._patched(asks_usage=False)
+        answer = await self._sent_with_keys(on_piece, hidden)
+        return replace(answer, remark=f"{answer.remark} {self._wire.turned_away_options(self._model)}".strip())
+
+    async def _sent_with_keys(self, on_piece: Callable[[Any], Any] | None, hidden: tuple[str, ...]) -> Answer:
         told = self._told = Told(hidden=hidden)
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 

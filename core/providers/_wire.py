@@ -18,7 +18,7 @@ import orjson
 
 from core.own_limits import lack_in
 from core.pricing import Usage
-from core.providers import Answer, Garbled, NotSent, ProviderError, Unreachable, misread
+from core.providers import Answer, Garbled, NotSent, ProviderError, TurnedAway, Unreachable, misread
 from core.providers._clouds import as_server_sent, is_of_amazon
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers._identities import Identity, nobody_in
@@ -103,8 +103,20 @@ class Wire:
         self._request_id = request_id
         self._connect = connect or (lambda: sdk.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT))
         self._client: Any = None
+        self._without_options: set[str] = set()
         self._worded: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
         """Address and headers of a request, by path, as the SDK made them for the first one."""
+
+    def takes_stream_options(self, model: str) -> bool:
+        """Whether *model*'s server may be asked for a stream's usage, as far as it has not turned that away."""
+        return model not in self._without_options
+
+    def turned_away_options(self, model: str) -> str:
+        """Remember that *model*'s server takes no ``stream_options``; return it as a sentence."""
+        if len(self._without_options) >= _MOST_WORDED:  # callers choose the models
+            self._without_options.clear()
+        self._without_options.add(model)
+        return f"{self.name} takes no stream_options for this model: it is asked without, and tells its usage or not."
 
     @property
     def client(self) -> Any:
@@ -400,6 +412,11 @@ _JSON = {"Content-Type": "application/json"}
 def is_stream(response: httpx2.Response) -> bool:
     """Whether events are coming, and no whole answer."""
     return "event-stream" in response.headers.get("content-type", "") or is_of_amazon(response)
+
+
+def turns_away_options(error: TurnedAway) -> bool:
+    """Whether a request was turned away for its ``stream_options``, which this server does not know."""
+    return error.answer.http_status in (400, 422) and "stream_options" in error.message
 
 
 def without_answer(sentence: str, told: Told) -> Garbled:

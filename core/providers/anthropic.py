@@ -171,7 +171,7 @@ def named(server: Server) -> Anthropic:
         name=server.name,
         api_key=keys[0] if keys else "unused",
         keys=keys,
-        base_url=server.address or None,
+        base_url=None if server.recipe is RECIPES["anthropic"] and not server.base_url else server.address or None,
         headers={name: text.get_secret_value() for name, text in server.headers.items()},
         identity=identity_of(server) if server.recipe is not RECIPES["anthropic"] else None,
         cloud=_cloud(server, keys[0] if keys else None),

@@ -20,7 +20,7 @@ from core.capabilities import Cards
 from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
-from core.providers import Answer, Ask, Filtered, Framed, Refused, Relayed, Truncated, Unreadable
+from core.providers import Answer, Ask, Filtered, Framed, Refused, Relayed, Truncated, TurnedAway, Unreadable
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
@@ -31,7 +31,7 @@ from core.providers._messages import in_chat, in_responses, messages_of, require
 from core.providers._relay import Relay
 from core.providers._stored_call import stored_call
 from core.providers._usage import chat_usage, most_told, region_of, responses_usage
-from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
+from core.providers._wire import NO_TIMEOUT, Told, Wire, turns_away_options, without_answer
 from core.providers.reading.chat_message import CUT, ChatMessage, choice_of, read_choice, usage_in
 from core.providers.reading.growth import Contents, Growth
 from core.providers.reading.parts import word
@@ -64,10 +64,11 @@ class OpenAI:
         self.cards: Cards | None = None
         """What its models can."""
         self.dialects: tuple[Dialect, ...] = ("responses" if responses else "chat", *also)
-        if base_url is None and recipe is None:
+        is_openai = base_url is None or bool(region_of(base_url))
+        if is_openai and recipe is None:
             self.dialects = ("chat", "responses")  # whichever of them our own questions take
         self._responses = responses
-        self._recipe = recipe or RECIPES["openai" if base_url is None else "local" if name == "local" else "compatible"]
+        self._recipe = recipe or RECIPES["openai" if is_openai else "local" if name == "local" else "compatible"]
         """What it takes, and whose rules for schemas hold: behind an address may be anybody's models."""
         self._mode = self._recipe.modes[0] if recipe else "tools"
         self._geo = region_of(base_url)
@@ -170,6 +171,8 @@ def named(server: Server) -> OpenAI:
     """Return a server that speaks OpenAI's dialect, as the settings name it."""
     keys = [key.get_secret_value() for key in server.keys]
     address = server.address or None
+    if server.recipe is RECIPES["openai"] and server.base_url is None:
+        address = None  # the SDK knows it
     if server.recipe is RECIPES["azure"] and address is not None:
         address += "/openai" if server.api_version else "" if address.endswith("/openai/v1") else "/openai/v1"
     return OpenAI(
@@ -180,7 +183,7 @@ def named(server: Server) -> OpenAI:
         responses=server.dialect == "responses",
         headers={name: text.get_secret_value() for name, text in server.headers.items()},
         identity=identity_of(server),
-        recipe=server.recipe,
+        recipe=None if server.recipe is RECIPES["openai"] else server.recipe,
         api_version=server.api_version,
         also=() if server.api_version else server.also,
     )
@@ -278,7 +281,7 @@ class _ChatConversation:
             body |= _tool(model, self.form)
         if self._ask.stream:
             body["stream"] = True
-            if self._recipe.takes_stream_options:
+            if self._recipe.takes_stream_options and self._wire.takes_stream_options(self._ask.model):
                 body["stream_options"] = {"include_usage": True}
         return body
 
@@ -297,6 +300,17 @@ class _ChatConversation:
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Framed`."""
+        try:
+            return await self._sent(on_text)
+        except TurnedAway as error:
+            if "stream_options" not in self._body or not turns_away_options(error):
+                raise
+        del self._body["stream_options"]
+        self._content = self._encode()
+        answer = await self._sent(on_text)
+        return replace(answer, remark=f"{answer.remark} {self._wire.turned_away_options(self._ask.model)}".strip())
+
+    async def _sent(self, on_text: Callable[[str], None] | None) -> Answer:
         told = self._told = Told(hidden=(*self._wire.keys.secrets, *self._quoted))
         raw = await body_told(
             self._wire,

@@ -4,6 +4,7 @@ A provider's name says its kind: ``groq``, or ``groq-eu`` for a second one. So p
 the name alone, in every process, and go on holding for calls whose server is no longer set up.
 """
 
+from core.servers._addresses import is_same_address
 from core.servers._named import Server, keys_of, named_servers
 from core.servers._recipes import Authentication, Dialect, Recipe
 from core.servers._vendors import (
@@ -26,6 +27,7 @@ __all__ = [
     "Recipe",
     "Server",
     "is_provider",
+    "is_same_address",
     "keys_of",
     "kind_of",
     "named_servers",

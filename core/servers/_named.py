@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from core.servers._addresses import is_same_address
 from core.servers._recipes import Authentication, Dialect, Recipe
 from core.servers._vendors import PROVIDERS, RECIPES, provider_word, recipe_of
 
@@ -111,11 +112,12 @@ def _server(name: str, variable: Callable[[str], str | None]) -> Server:
     dialect = said or recipe.dialect
     if dialect not in recipe.dialects:
         raise ValueError(f"{prefix}_DIALECT is {dialect!r}; {recipe.title} speaks {' or '.join(recipe.dialects)}.")
+    url = _url(f"{prefix}_BASE_URL", given("BASE_URL"))
     server = Server(
         name=name,
         dialect=dialect,
         also=() if said else recipe.also,
-        base_url=_url(f"{prefix}_BASE_URL", given("BASE_URL")),
+        base_url=None if url and recipe.address and is_same_address(url, recipe.address) else url,
         keys=keys_of(f"{prefix}_API_KEY", given("API_KEY")),
         headers=_headers(f"{prefix}_HEADERS", given("HEADERS")),
         models=tuple(re.split(r"[,\s]+", found)) if (found := given("MODELS")) else (),
@@ -164,7 +166,7 @@ def _plain(variable: str, value: str | None) -> str | None:
 def _url(variable: str, value: str | None) -> str | None:
     if value is None:
         return None
-    if not value.startswith(("http://", "https://")):
+    if not value.lower().startswith(("http://", "https://")):
         raise ValueError(f"{variable} is not usable: it must start with http:// or https://.")
     if "@" in value.partition("//")[2].partition("/")[0] or "?" in value:
         raise ValueError(

@@ -1,0 +1,107 @@
+"""Servers that do not take what we add, ask not to be asked again, or are only written differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from core.principals import LOCAL_OPERATOR
+from core.providers import load
+from core.servers import named_servers
+from core.settings import Settings
+from tests.core.api.conftest import CITY, House, api_settings, built
+from tests.wire.scripted import Scripted, ScriptedServer, events
+from tests.wire.server import WireServer
+
+HELLO = [{"role": "user", "content": "Hello"}]
+TEXT = '{"name": "Bern", "people": 1}'
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    """Return one chunk of a chat stream."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+
+
+STREAM = Scripted.streamed(events(chunk({"role": "assistant", "content": TEXT}), chunk({}, "stop")))
+UNKNOWN = Scripted.whole({"error": {"message": "Unrecognized request argument supplied: stream_options"}}, 400)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """A server that speaks OpenAI's dialect."""
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def house(sqlite_url: str, server: ScriptedServer) -> Iterator[House]:
+    """A Proctor that asks it."""
+    server.answers = None
+    with WireServer() as wire:
+        more = {"openai_base_url": server.openai_url, "deadline_seconds": 60.0, "attempt_timeout_seconds": 30.0}
+        with built(api_settings(sqlite_url, wire).model_copy(update=more), wire) as house:
+            yield house
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[TestClient]:
+    """The API, called as the tenant."""
+    with TestClient(house.app, headers=house.headers) as client:
+        client.get("/v1/openapi.json")
+        yield client
+
+
+def test_who_takes_no_stream_options_is_asked_without_from_then_on(client: TestClient, server: ScriptedServer) -> None:
+    """No caller sees the refusal of what we added; usage is estimated; of each model it is found out once."""
+    server.plays()
+    server.answers = lambda asked: UNKNOWN if "stream_options" in asked else STREAM
+    relayed = {"model": "openai/mine", "messages": HELLO, "stream": True}
+    for _ in range(2):
+        answer = client.post("/v1/chat/completions", json=relayed)
+        assert (answer.status_code, answer.text.encode()) == (200, STREAM.body)
+    assert ["stream_options" in asked for asked in server.asked] == [True, False, False]
+    told = client.get(f"/v1/generations/{answer.headers['x-proctor-generation-id']}").json()
+    assert told["usage"]["output_tokens"] > 0
+    assert told["attempts"][0]["estimated"]
+
+    framed = {"schema": CITY, "input": "Bern", "model": "openai/other"}
+    for _ in range(2):
+        answer = client.post("/v1/generate", json=framed | {"stream": True})
+        assert (answer.status_code, "Bern" in answer.text) == (200, True), answer.text
+    assert ["stream_options" in asked for asked in server.asked[3:]] == [True, False, False]
+
+    own = client.post("/v1/chat/completions", json=relayed | {"stream_options": {"include_usage": True}})
+    assert own.status_code == 400
+    assert "stream_options" in own.text
+
+
+def test_who_asks_not_to_be_asked_again_is_not(client: TestClient, house: House, server: ScriptedServer) -> None:
+    """A vendor says so by a header, whatever the status: the next candidate is asked at once."""
+    server.plays(Scripted.whole({"error": {"message": "no"}}, 500, x_should_retry="false"), STREAM)
+    candidates = [{"model": "openai/first"}, {"model": "openai/second"}]
+    house.runtime.routes.set(LOCAL_OPERATOR, "both", candidates, max_retries=3)
+    answer = client.post("/v1/generate", json={"schema": CITY, "input": "Bern", "route": "both", "stream": True})
+    assert answer.status_code == 200
+    assert [asked["model"] for asked in server.asked] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.openai.com/v1", "HTTPS://API.OpenAI.com:443/v1/", "https://api.openai.com./v1"]
+)
+def test_the_usual_address_is_the_usual_one_however_it_is_written(url: str) -> None:
+    """OpenAI's own wires, rules, prices and list of models hold there; a name for a second account has it as well."""
+    settings = Settings(openai_api_key="k", openai_base_url=url)
+    there = {"OPENAI_EU_API_KEY": "k", "OPENAI_EU_BASE_URL": url}
+    named = Settings(providers=named_servers("openai-eu", there.get))
+    assert settings.openai_base_url is None
+    for found, provider in ((settings, "openai"), (named, "openai-eu")):
+        assert found.address(provider) == "https://api.openai.com"
+        made = load(provider, found)
+        assert made.dialects == ("chat", "responses")
+        assert str(made._wire.client.base_url) == "https://api.openai.com/v1/"
+    assert Settings(anthropic_base_url="https://api.anthropic.com/").anthropic_base_url is None
+    assert Settings(openai_base_url="https://api.openai.example/v1").openai_base_url
