@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -18,16 +19,21 @@ import openai
 import pytest
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core import runtime as running
+from core.api import assembly
 from core.api.startup import Startup, serve
 from core.clock import SystemClock
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, SYSTEM
 from core.runtime import Runtime
+from core.schemas import Schemas
 from core.settings import Settings
+from core.store import Store
 from core.tables import Tenant
+from tests import servers
 from tests.core.api.sdk_programs import Program
 from tests.wire.server import WireServer
 
@@ -65,6 +71,43 @@ def wire() -> Iterator[WireServer]:
     """The fake providers."""
     with WireServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database as every start but the first finds it: the sample schemas are there."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("furnished") / "proctor.db")
+    _furnish(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def pg_template(pg_url: str, pg_template: str) -> Iterator[str]:
+    """The name of a PostgreSQL database as every start but the first finds it."""
+    with servers.database(pg_url, "template_furnished", pg_template) as url:
+        _furnish(url)
+        yield "template_furnished"
+
+
+def _furnish(url: str) -> None:
+    store = Store(url)
+    Schemas(store, SystemClock()).load_samples(SYSTEM)
+    store.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_document() -> Iterator[None]:
+    """Let what describes the API be made once, for the first of these houses: it is the same for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        made, documents = assembly._document, list[dict[str, Any]]()
+
+        def document(api: FastAPI) -> dict[str, Any]:
+            if not documents:
+                documents.append(made(api))
+            return documents[0]
+
+        patch.setattr(assembly, "_document", document)
+        yield
 
 
 def api_settings(database_url: str, wire: WireServer) -> Settings:
