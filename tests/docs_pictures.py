@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def _home(page: Page, scheme: str) -> None:
-    visit(page, "/?last=7d&live=false")
+    visit(page, "/?range=7d&live=false")
     _keep(page, f"home-{scheme}")
 
 

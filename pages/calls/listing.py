@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.clock import EPOCH
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
-from pages.kit import figures, formats, layout, outcomes
+from pages.kit import address, figures, formats, layout, outcomes
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
@@ -26,6 +26,23 @@ OUTCOMES = (
     | {outcomes.ASKED_AGAIN.word: SUPERSEDED_CALLS}
 )
 COLUMNS = st.column_config
+TAKES = {
+    "call": address.ANY,
+    "tenant": address.TENANT,
+    "range": address.RANGE,
+    "text": address.ANY,
+    "outcome": address.one_of(OUTCOMES, "an outcome, such as `Valid`, or `Any error`"),
+    "model": address.ANY,
+    "provider": address.ANY,
+    "schema": address.ANY,
+    "version": address.NUMBER,
+    "route": address.ANY,
+    "error": address.ANY,
+    "field": address.ANY,
+    "between": address.STRETCH,
+    "page": address.NUMBER,
+}
+"""What may stand in the address; what is any text narrows the list down, to nothing where it does not occur."""
 
 
 def choice(key: str, offered: Sequence[str], width: int = 136) -> str | None:
@@ -77,7 +94,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
     """Draw the filters; return them, the zone times are shown in, and whether any but time and tenant is set."""
     with visit.controls:
         tenant = tenant_choice(visit, on_change=first_page)
-        hours = range_choice(on_change=first_page)
+        hours = range_choice(visit, on_change=first_page)
     zone = tenant.timezone if tenant else "UTC"
     tenant_id = tenant.id if tenant else None
     now = visit.now

@@ -15,6 +15,7 @@ visit = open_page(
     if chosen
     else "Every generation, and every attempt behind it.",
     needs=Permission.GENERATIONS_READ,
+    takes=listing.TAKES,
 )
 with refusals("The calls cannot be read."):
     if chosen:

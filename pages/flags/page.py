@@ -9,13 +9,19 @@ import streamlit as st
 from core.flags import Evaluation, Flag, FlagRule, evaluate_all
 from core.tenants import Permission, Tenant
 from pages.flags import dialogs
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
+from pages.kit.address import EVERYONE
+from pages.kit.choices import tenant_choice
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
 
-EVERYONE = "All tenants"
 PER_PAGE = 25
+TAKES = {
+    "tenant": address.TENANT,
+    "flag": address.one_of([flag.meaning.title for flag in Flag]),
+    "page": address.NUMBER,
+}
 REASONS = {"TARGETING_MATCH": "own rule", "STATIC": "rule for all", "DEFAULT": "default"}
 
 
@@ -45,13 +51,11 @@ def matrix(tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> None:
 
 def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> None:
     """Draw one flag for one tenant or for all: its value, its reason, and what can be done about it."""
-    by_name = {tenant.name: tenant for tenant in tenants}
     with layout.card("Switch", key="switch"):
         flag = st.selectbox(
             "Flag", list(Flag), format_func=lambda flag: flag.meaning.title, key="flag", bind="query-params"
         )
-        whose = st.selectbox("For", [EVERYONE, *by_name], key="for", bind="query-params")
-        tenant = by_name.get(whose)
+        tenant = tenant_choice(visit, label="For")
         scope = tenant.id if tenant else ""
         now = evaluate_all(rules, scope)[flag]
         rule = next((rule for rule in rules if (rule.name, rule.tenant_id) == (flag, scope)), None)
@@ -70,7 +74,7 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
 
 def main() -> None:
     """Draw the page."""
-    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ)
+    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ, takes=TAKES)
     tenants, rules = list(visit.runtime.tenants.list(visit.principal)), list(visit.runtime.flags.rules(visit.principal))
     wide, narrow = st.columns([7, 3], gap="small")
     with wide:

@@ -10,7 +10,7 @@ from core.tenants import Permission
 from pages.home import panels, tiles
 from pages.home.board import board
 from pages.home.troubles import troubles
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
@@ -18,10 +18,15 @@ from pages.kit.tiles import draw
 
 REFRESH_SECONDS = 15
 
-visit = open_page("Home", "How structured calls fare, at a glance.", needs=Permission.GENERATIONS_READ)
+visit = open_page(
+    "Home",
+    "How structured calls fare, at a glance.",
+    needs=Permission.GENERATIONS_READ,
+    takes={"tenant": address.TENANT, "range": address.RANGE, "live": address.SWITCH},
+)
 with visit.controls:
-    tenant = tenant_choice(visit, key="of")
-    hours = range_choice(key="last")
+    tenant = tenant_choice(visit)
+    hours = range_choice(visit)
     live = st.toggle("Live", value=True, key="live", bind="query-params", help=f"Refreshes every {REFRESH_SECONDS} s")
 
 

@@ -1,43 +1,66 @@
-"""Choices that several pages offer, each bound to the URL: a tenant, a range of time."""
+"""Choices that several pages offer, each of which stands in the address: a tenant, a range of time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from core.tenants import Tenant
-from pages.kit import layout
+from pages.kit import address, layout
+from pages.kit.address import EVERYONE, RANGES
 from pages.kit.page import Visit
 
-EVERYONE = "All tenants"
-RANGES = {"1h": 1, "6h": 6, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""What a range control offers, and the hours it means."""
+TENANT, RANGE = "tenant", "range"
+USUAL_RANGE = "24h"
 _NAMES = {1: "hour", 6: "6 hours", 24: "24 hours", 168: "7 days", 720: "30 days"}
 
 
 def tenant_choice(
-    visit: Visit, *, everyone: str | None = EVERYONE, key: str = "tenant", on_change: Callable[[], None] | None = None
+    visit: Visit,
+    *,
+    everyone: str | None = EVERYONE,
+    label: str | None = None,
+    on_change: Callable[[], None] | None = None,
 ) -> Tenant | None:
-    """Draw a choice of tenants bound to the URL (``?tenant=name``); return the tenant, or ``None`` for all of them.
+    """Draw a choice of tenants that stands in the address (``?tenant=name``); return it, or ``None`` for all of them.
 
     With *everyone* ``None`` one tenant must be chosen, and the first is the default; ``None`` then means there is none.
+    It has a *label* that is seen only where one is given.
     """
     tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
     options = ([everyone] if everyone else []) + list(tenants)
     if not options:
         return None
+    _kept_apart("all" if everyone else "one", options)
+    address.follow(visit, TENANT, options[0])
     chosen = st.selectbox(
-        "Tenant",
+        label or "Tenant",
         options,
-        key=key,
-        bind="query-params",
-        label_visibility="collapsed",
-        width=168,
+        key=TENANT,
+        label_visibility="visible" if label else "collapsed",
+        width="stretch" if label else 168,
         persist_state="session",
         on_change=on_change or "rerun",
     )
+    address.write(visit, TENANT, chosen, options[0])
     return tenants.get(chosen)
+
+
+def _kept_apart(kind: str, options: Sequence[str]) -> None:
+    """Keep whose figures somebody looks at apart from whom he acts for: the one must not follow from the other.
+
+    Pages of one kind share the choice; a page of the other kind, opened without a tenant in its address, goes on with
+    what was chosen on such pages last.
+    """
+    state, before = st.session_state, st.session_state.get("_tenant_kind")
+    if before not in (None, kind):
+        state[f"_tenant_{before}"] = state.get(TENANT)
+        last = state.get(f"_tenant_{kind}")
+        state[TENANT] = last if last in options else options[0]
+    elif state.get(TENANT, options[0]) not in options:  # it is gone, or another's
+        state[TENANT] = options[0]
+    state["_tenant_kind"] = kind
 
 
 def without_tenants(visit: Visit, advise: Callable[[], None]) -> None:
@@ -74,17 +97,17 @@ def range_label(hours: int) -> str:
     return next(label for label, length in RANGES.items() if length == hours)
 
 
-def range_choice(key: str = "range", on_change: Callable[[], None] | None = None) -> int:
-    """Draw a choice of ranges bound to the URL (``?range=24h``); return its hours."""
+def range_choice(visit: Visit, on_change: Callable[[], None] | None = None) -> int:
+    """Draw a choice of ranges that stands in the address (``?range=7d``); return its hours."""
+    address.follow(visit, RANGE, USUAL_RANGE)
     chosen = st.segmented_control(
         "Time range",
         list(RANGES),
-        default="24h",
         required=True,
-        key=key,
-        bind="query-params",
+        key=RANGE,
         persist_state="session",
         label_visibility="collapsed",
         on_change=on_change or "rerun",
     )
-    return RANGES[chosen or "24h"]
+    address.write(visit, RANGE, chosen or USUAL_RANGE, USUAL_RANGE)
+    return RANGES[chosen or USUAL_RANGE]

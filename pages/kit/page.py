@@ -2,7 +2,8 @@
 
 ::
 
-    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ)
+    takes = {"tenant": address.TENANT}        # what may stand in its address
+    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ, takes=takes)
     with visit.controls:                      # the row beside the title, aligned right
         tenant = tenant_choice(visit)         # bound to ?tenant=
     with layout.card("Switches", key="switches", help="…"), refusals("The flag was not changed."):
@@ -13,7 +14,7 @@ Who looks is ``visit.principal``; what must outlive a rerun is said through :fun
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ import streamlit as st
 from core import runtime as running
 from core.errors import Conflict, Denied, ProctorError, Unavailable
 from core.tenants import LOCAL_OPERATOR, Permission, Principal
+from pages.kit import address
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -39,6 +41,8 @@ View = tuple[str, tuple[str, ...] | None, int]
 class Visit:
     """One run of one page by one principal."""
 
+    page: str
+    """Its title."""
     runtime: Runtime
     principal: Principal
     now: datetime
@@ -62,8 +66,13 @@ def current_principal() -> Principal:
     return LOCAL_OPERATOR
 
 
-def open_page(title: str, caption: str, *, needs: Permission) -> Visit:
-    """Begin a page: guard it, draw its head, show what was flashed. Stops the run if the page may not be seen."""
+def open_page(
+    title: str, caption: str, *, needs: Permission, takes: Mapping[str, address.Parameter] | None = None
+) -> Visit:
+    """Begin a page: guard it, draw its head, show what was flashed, read its address, of which it *takes* these.
+
+    Stops the run if the page may not be seen.
+    """
     principal = current_principal()
     head, side = st.columns([5, 7], vertical_alignment="bottom", gap="small")
     with head:
@@ -83,7 +92,9 @@ def open_page(title: str, caption: str, *, needs: Permission) -> Visit:
     for sentence, icon in st.session_state.pop(_FLASH, ()):
         st.toast(sentence, icon=icon)
     controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
-    return Visit(runtime, principal, runtime.clock.now(), controls)
+    visit = Visit(title, runtime, principal, runtime.clock.now(), controls)
+    address.read(visit, takes or {})
+    return visit
 
 
 def refuse(sentence: str) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.flags import Flag
 from core.generation import CallSettings
 from core.tenants import Permission, Tenant
-from pages.kit import checking, layout, saving
+from pages.kit import address, checking, layout, saving
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
@@ -20,6 +20,16 @@ from pages.playground.columns import Column
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+
+TAKES = {
+    "tenant": address.ONE_TENANT,
+    "call": address.ANY,
+    "schema": address.ANY,
+    "version": address.ANY,
+    "source": address.one_of(ask.SOURCES.values()),
+    "model": address.ANY,
+}
 
 
 def advise() -> None:
@@ -144,7 +154,10 @@ def result(visit: Visit, trial: runs.Trial | None, chosen: Sequence[Column]) -> 
 def main() -> None:
     """Draw the page."""
     visit = open_page(
-        "Playground", "Try a schema on an input and watch the object fill in.", needs=Permission.GENERATIONS_WRITE
+        "Playground",
+        "Try a schema on an input and watch the object fill in.",
+        needs=Permission.GENERATIONS_WRITE,
+        takes=TAKES,
     )
     replay.fill_in(visit)
     with visit.controls:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.choices import tenant_choice
 from pages.kit.frames import Frame, grid
 from pages.kit.markup import plain
@@ -116,7 +116,10 @@ def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None
 def main() -> None:
     """Draw the page."""
     visit = open_page(
-        "Prices", "What models cost, by whose word, and what has no price yet.", needs=Permission.PRICES_READ
+        "Prices",
+        "What models cost, by whose word, and what has no price yet.",
+        needs=Permission.PRICES_READ,
+        takes={"tenant": address.TENANT},
     )
     with visit.controls:
         tenant = tenant_choice(visit)

@@ -29,6 +29,12 @@ def choose(lines: Sequence[ProviderLine]) -> ProviderLine:
     """Draw the choice of a provider, which a click on a row sets as well; the first that is set up is the usual one."""
     names = [line.name for line in lines]
     usual = next((place for place, line in enumerate(lines) if line.is_up), 0)
+    named = st.query_params.get("provider")
+    if named and named not in names and "provider" not in st.session_state:
+        st.warning(
+            f"There is no provider {code(named[:60])} here; shown is {code(names[usual])}.",
+            icon=":material/search_off:",
+        )
     name = st.selectbox("Provider", names, usual, key="provider", bind="query-params", width=220)
     return next((line for line in lines if line.name == name), lines[usual])
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.servers import PROVIDERS
 from core.tenants import Permission
-from pages.kit import layout
+from pages.kit import address, layout
 from pages.kit.markup import code
 from pages.kit.page import open_page, refusals
 from pages.providers import listing, one
@@ -24,7 +24,12 @@ def how_to() -> None:
 
 def main() -> None:
     """Draw the page."""
-    visit = open_page("Providers", "Who can be called, who uses it, and how it fares.", needs=Permission.ROUTES_READ)
+    visit = open_page(
+        "Providers",
+        "Who can be called, who uses it, and how it fares.",
+        needs=Permission.ROUTES_READ,
+        takes={"provider": address.ANY, "tenant": address.ONE_TENANT},
+    )
     with refusals("The providers cannot be shown."):
         day, rejected = listing.day_of(visit)
         found = lines(visit, day, rejected, visit.runtime.routes.list(visit.principal))

@@ -10,12 +10,17 @@ from core.breakers import BreakerView
 from core.routes import RouteView
 from core.servers import PROVIDERS
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.kit.retirements import retirements
 from pages.routes import breakers, edit, words
+
+ROUTE = address.Parameter(
+    "the name of a route",
+    lambda visit, name: any(view.terms.name == name for view in visit.runtime.routes.list(visit.principal)),
+)
 
 
 def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
@@ -109,7 +114,12 @@ def providers(visit: Visit) -> None:
 
 def main() -> None:
     """Draw the page."""
-    visit = open_page("Routes", "Which models answer, in what order, and how they fare.", needs=Permission.ROUTES_READ)
+    visit = open_page(
+        "Routes",
+        "Which models answer, in what order, and how they fare.",
+        needs=Permission.ROUTES_READ,
+        takes={"route": ROUTE},
+    )
     of_models = breakers.of_models(visit)
     with visit.controls:
         if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):

@@ -45,7 +45,7 @@ def scope(visit: Visit) -> tuple[int, str | None]:
     """Ask for which time and whose calls; return the hours and the tenant's id."""
     with visit.controls:
         tenant = tenant_choice(visit, on_change=first_page) if visit.may(Permission.TENANTS_READ) else None
-        hours = range_choice(on_change=first_page)
+        hours = range_choice(visit, on_change=first_page)
     return hours, tenant.id if tenant else None
 
 

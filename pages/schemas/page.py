@@ -5,9 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from core.tenants import Permission
+from pages.kit import address
 from pages.kit.page import open_page, refusals
 from pages.schemas import listing, one
 
+TAKES = {
+    "schema": address.ANY,
+    "version": address.ANY,
+    "against": address.NUMBER,
+    "tenant": address.TENANT,
+    "range": address.RANGE,
+    "text": address.ANY,
+    "sort": address.one_of(listing.SORTS),
+    "page": address.NUMBER,
+}
 chosen = st.query_params.get("schema")
 visit = open_page(
     "Schema" if chosen else "Schemas",
@@ -15,6 +26,7 @@ visit = open_page(
     if chosen
     else "What answers must look like: every version, and how it fares.",
     needs=Permission.SCHEMAS_READ,
+    takes=TAKES,
 )
 with refusals("The schemas cannot be read."):
     if chosen:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
 from pages.kit.tiles import draw
 from pages.spend import figures, panels, tiles
 
-visit = open_page("Spend", "What the money bought, and what is to come.", needs=Permission.BUDGETS_READ)
+visit = open_page(
+    "Spend",
+    "What the money bought, and what is to come.",
+    needs=Permission.BUDGETS_READ,
+    takes={"tenant": address.TENANT, "range": address.RANGE},
+)
 with visit.controls:
-    tenant = tenant_choice(visit, key="of")
-    hours = range_choice(key="last")
+    tenant = tenant_choice(visit)
+    hours = range_choice(visit)
 
 
 def start() -> None:

@@ -174,7 +174,7 @@ def books(found: Figures) -> None:
             )
         if last is not None:
             st.caption(f"{_money(last.held_nano_usd)} was reserved for calls in flight. Run by {plain(last.by)}.")
-        query = {"for": found.tenant.name} if found.tenant else {}
+        query = {"tenant": found.tenant.name} if found.tenant else {}
         st.page_link("statement/page.py", label="Monthly statements", icon=":material/description:", query_params=query)
 
 

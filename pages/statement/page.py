@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.reports import month_around
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.page import open_page, refusals
 from pages.statement import paper
@@ -39,9 +39,10 @@ def advise() -> None:
 def main() -> None:
     """Draw the page."""
     with st.container(key="unprinted_head"):
-        visit = open_page("Statement", "A tenant's bill of one month.", needs=Permission.BUDGETS_READ)
+        takes = {"tenant": address.ONE_TENANT, "month": address.ANY}
+        visit = open_page("Statement", "A tenant's bill of one month.", needs=Permission.BUDGETS_READ, takes=takes)
     with visit.controls:
-        tenant = tenant_choice(visit, everyone=None, key="for")
+        tenant = tenant_choice(visit, everyone=None)
     if tenant is None:
         without_tenants(visit, advise)
         return
@@ -68,7 +69,9 @@ def main() -> None:
                 on_click="ignore",
                 help="Every line; amounts in whole nano-dollars are exact.",
             )
-            st.page_link("spend/page.py", label="Spend", icon=":material/payments:", query_params={"of": tenant.name})
+            st.page_link(
+                "spend/page.py", label="Spend", icon=":material/payments:", query_params={"tenant": tenant.name}
+            )
             st.caption("To print it, or to save it as PDF, use the browser's own Print: only the sheet is printed.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout
+from pages.kit import address, formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.frames import editor
 from pages.kit.markup import plain
@@ -17,6 +17,7 @@ from pages.tenants import budget_dialogs, budget_review, budgets, keys, limits, 
 from pages.tenants.budget_table import MOST_USD, STATUSES, checked, listed
 
 COLUMNS = st.column_config
+TAKES = {"tenant": address.ONE_TENANT}
 
 
 def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
@@ -118,7 +119,9 @@ def advise() -> None:
 
 def main() -> None:
     """Draw the page."""
-    visit = open_page("Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ)
+    visit = open_page(
+        "Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ, takes=TAKES
+    )
     budget_dialogs.forget_history()
     tenants = list(visit.runtime.tenants.list(visit.principal))
     with visit.controls:

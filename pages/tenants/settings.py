@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.pricing import nano_usd
 from core.tenants import Tenant
+from pages.kit import address
 from pages.kit.page import Visit, flash, refusals
 from pages.tenants import limits
 
@@ -57,7 +58,7 @@ def create(visit: Visit) -> None:
             if budget is not None:
                 visit.runtime.budgets.set(visit.principal, tenant, nano_usd(str(budget)), expected_version=0)
             flash(f"Tenant {tenant.name} is there. It can call as soon as it has a key.")
-            st.query_params["tenant"] = tenant.name
+            address.choose("tenant", tenant.name)
             st.rerun()
 
 

@@ -256,7 +256,7 @@ def test_a_budget_is_edited_reviewed_and_saved(page: Page) -> None:
     expect(dialog).to_have_count(0)
     visit(page, "/tenants")
     expect(grid.cell(SPENDER, "Budget")).to_have_text("12.5")
-    visit(page, "/?last=30d&live=false")
+    visit(page, "/?range=30d&live=false")
     expect(page.locator(".st-key-changes_card")).to_contain_text(SPENDER, timeout=PATIENCE_MS)
 
 
@@ -293,7 +293,7 @@ def test_generation_is_turned_off_for_one_tenant_and_on_again(page: Page, wire: 
 
 def test_a_tenant_on_home_leads_to_its_calls_and_their_export(page: Page) -> None:
     """The list is filtered as Home was, and the CSV holds just the calls that it counts."""
-    visit(page, "/?last=7d&live=false")
+    visit(page, "/?range=7d&live=false")
     expect(page.locator(LAST_DRAWN["/?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
     Grid(page, "tenants_card").click("Example Freight")

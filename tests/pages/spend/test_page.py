@@ -108,7 +108,7 @@ class TestSpend:
     def test_one_tenants_forecast(self, world: Runtime, open_page: Open) -> None:
         """One tenant's month is foreseen in a sentence and drawn; how good that is stands under it."""
         page = open_page("spend")
-        page.selectbox(key="of").select("Acme").run()
+        page.selectbox(key="tenant").select("Acme").run()
         assert not page.exception
         told = next(line.value for line in page.markdown if "Probably" in line.value)
         assert "2026-03 so far" in told
@@ -119,7 +119,7 @@ class TestSpend:
     def test_too_little_to_foresee(self, world: Runtime, open_page: Open) -> None:
         """A tenant of one call is told what a forecast needs, and its tile is a dash."""
         page = open_page("spend")
-        page.selectbox(key="of").select("Borealis").run()
+        page.selectbox(key="tenant").select("Borealis").run()
         assert not page.exception
         assert any("A forecast needs 5 whole days of calls; there are 0." in line.value for line in page.markdown)
         assert figures(page)["Month-end"] == "\N{EN DASH}"

@@ -1,0 +1,153 @@
+"""What stands in a page's address: each parameter has one name on all pages, and what cannot be used is told.
+
+A page says what it takes::
+
+    visit = open_page("Spend", "…", needs=…, takes={"tenant": address.TENANT, "range": address.RANGE})
+
+What it does not take, or cannot read, is left out and named in a sentence, so that nobody takes everybody's figures for
+those of the one tenant that a link misspelt. Old names go on working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.kit.markup import code
+
+if TYPE_CHECKING:
+    from pages.kit.page import Visit
+
+EVERYONE = "All tenants"
+RANGES = {"1h": 1, "6h": 6, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+"""What a range control offers, and the hours it means."""
+OLD_NAMES = {"of": "tenant", "for": "tenant", "last": "range"}
+"""What links of earlier releases call a parameter."""
+_KEPT = "_address"
+_PAGE = "_page_of_{}"
+"""Where the state keeps the page on which a parameter was written last."""
+_CHOSEN = "_next_{}"
+"""Where it keeps what a widget is to be next."""
+_LONGEST_TOLD = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an address."""
+
+    wants: str
+    """What it must be, to follow "it is"."""
+    is_sound: Callable[[Visit, str], bool]
+
+
+def _is_tenant(visit: Visit, value: str) -> bool:
+    return any(tenant.name == value for tenant in visit.runtime.tenants.list(visit.principal))
+
+
+def _is_stretch(value: str) -> bool:
+    begins, _, ends = value.partition("-")
+    return all(one.isdecimal() and len(one) < 12 for one in (begins, ends)) and int(begins) < int(ends)
+
+
+def one_of(names: Collection[str], what: str = "") -> Parameter:
+    """Return a parameter that is one of *names*; *what* they are, where they are too many to be listed."""
+    return Parameter(what or f"one of {', '.join(map(code, names))}", lambda _, value: value in names)
+
+
+ANY = Parameter("any text", lambda _, __: True)
+"""Of which the page says by itself that it finds nothing by it."""
+ONE_TENANT = Parameter("the name of a tenant that you may see", _is_tenant)
+TENANT = Parameter(ONE_TENANT.wants, lambda visit, value: value == EVERYONE or _is_tenant(visit, value))
+RANGE = one_of(RANGES)
+SWITCH = Parameter("`true` or `false`", lambda _, value: value.lower() in ("true", "false"))
+NUMBER = Parameter("a whole number from 1 on", lambda _, value: value.isdecimal() and 0 < int(value[:10]) < 10**9)
+STRETCH = Parameter("two times in seconds since 1970, such as `1795478400-1795564800`", lambda _, v: _is_stretch(v))
+
+
+def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
+    """Give old names their new ones, take out what the page cannot use and tell of it; before anything is drawn."""
+    wrong: list[str] = []
+    for name in list(st.query_params):
+        now = name if name in takes else OLD_NAMES.get(name, name)
+        value = st.query_params[name]
+        if now in takes and takes[now].is_sound(visit, value):
+            if now != name:
+                _renamed(name, now, value)
+            continue
+        wrong.append(_sentence(name, value, takes.get(now)))
+        _taken_out(name)
+    if wrong:
+        st.session_state[_KEPT] = (visit.page, wrong)
+    _tell(visit.page)
+
+
+def _sentence(name: str, value: str, parameter: Parameter | None) -> str:
+    if parameter is None:
+        return f"{code(name[:_LONGEST_TOLD])} is nothing that this page takes."
+    return f"{code(f'{name}={value}'[:_LONGEST_TOLD])} is left out: it is not {parameter.wants}."
+
+
+def follow(visit: Visit, name: str, usual: str) -> None:
+    """Let the widget whose key is *name* be as the address says, where that is new; to be called before it is drawn.
+
+    Pages share a parameter, and link to each other with it. Streamlit's own binding cannot do that: of a link it drops
+    what is bound on the page that one comes from.
+    """
+    said, context = st.query_params.get(name), get_script_run_ctx()
+    goes_back = context is not None and context.is_history_navigation
+    # Else it is what was written here, or older than that: a browser may tell its address a moment late.
+    if (chosen := st.session_state.pop(_CHOSEN.format(name), None)) is not None:
+        st.session_state[name] = chosen
+        return
+    is_new = goes_back or st.session_state.get(_PAGE.format(name)) != visit.page
+    if goes_back:
+        st.session_state[name] = said or usual
+    elif is_new:  # said to a browser even where it is what it was: it draws the widget of another page anew
+        st.session_state[name] = said or st.session_state.get(name, usual)
+
+
+def write(visit: Visit, name: str, value: str, usual: str) -> None:
+    """Let the address say what was chosen; the *usual* needs no word."""
+    wanted = None if value == usual else value
+    if wanted is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != wanted:
+        st.query_params[name] = wanted
+    st.session_state[_PAGE.format(name)] = visit.page
+
+
+def choose(name: str, value: str) -> None:
+    """Let the widget whose key is *name* have this value once the page is drawn anew, wherever it has been drawn."""
+    st.session_state[_CHOSEN.format(name)] = value
+
+
+def _renamed(old: str, new: str, value: str) -> None:
+    if new not in st.query_params:
+        st.query_params[new] = value
+    _taken_out(old)
+
+
+def _taken_out(name: str) -> None:
+    with suppress(StreamlitAPIException, KeyError):  # as above: the widget takes out by itself what it cannot use
+        del st.query_params[name]
+
+
+def _tell(page: str) -> None:
+    """Say what was wrong in the address, until it is dismissed or another page is opened."""
+    of, wrong = st.session_state.get(_KEPT, ("", ()))
+    if of != page:
+        st.session_state.pop(_KEPT, None)
+        return
+    with st.container(key="address", horizontal=True, vertical_alignment="center", gap="small"):
+        st.warning("  \n".join(wrong), title="The address cannot be read as it is", icon=":material/link_off:")
+        st.button("Dismiss", icon=":material/close:", type="tertiary", key="address_read", on_click=_dismissed)
+
+
+def _dismissed() -> None:
+    st.session_state.pop(_KEPT, None)

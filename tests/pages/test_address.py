@@ -1,0 +1,108 @@
+"""What stands in the address of a page: one form on all of them, and what cannot be used is said."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
+from tests.pages.conftest import FRAME, Open
+
+PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {"kit"})
+KNOWN: dict[str, tuple[str, ...]] = {
+    "home": ("tenant", "range", "live"),
+    "calls": ("tenant", "range", "outcome", "version", "between", "page"),
+    "spend": ("tenant", "range"),
+    "statement": ("tenant", "month"),
+    "drills": (),
+    "tenants": ("tenant",),
+    "flags": ("tenant", "flag", "page"),
+    "routes": ("route",),
+    "providers": ("provider", "tenant"),
+    "prices": ("tenant",),
+    "schemas": ("tenant", "range", "sort", "page"),
+    "playground": ("tenant", "schema", "source"),
+}
+"""What each page takes that cannot be any text."""
+BAD = "%99 `x`\u0000<b>"
+
+
+def told(page: AppTest) -> str:
+    """Return what a page complains of."""
+    return " ".join(one.value for one in (*page.warning, *page.error)).replace("\\", "")
+
+
+@pytest.fixture(autouse=True)
+def world(proctor: Runtime) -> None:
+    """Two tenants, and the sample schemas."""
+    proctor.schemas.load_samples(LOCAL_OPERATOR)
+    for name in ("Acme", "Borealis"):
+        proctor.tenants.create(LOCAL_OPERATOR, name)
+
+
+def test_every_page_is_looked_at() -> None:
+    """A new page says what it takes."""
+    assert sorted(KNOWN) == PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_cannot_be_used_is_said(open_page: Open, name: str) -> None:
+    """By its name, whether it is unknown or ill-formed; the page is drawn all the same, and says it until dismissed."""
+    page = open_page(name, colour="red", **dict.fromkeys(KNOWN[name], BAD))
+
+    assert not page.exception
+    for parameter in ("colour", *KNOWN[name]):
+        assert f"`{parameter}" in told(page) or BAD.replace("`", "'") in told(page) or parameter == "month", parameter
+    assert "`colour` is nothing that this page takes." in told(page)
+    page.button(key="address_read").click().run()
+    assert "colour" not in told(page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_right_is_not_complained_of(open_page: Open, name: str) -> None:
+    """Nor is an address without anything."""
+    sound = {"tenant": "Borealis", "range": "7d", "live": "false", "page": "1", "outcome": "Valid"}
+    page = open_page(name, **{parameter: value for parameter, value in sound.items() if parameter in KNOWN[name]})
+
+    assert not page.exception
+    assert "address" not in {one.key for one in page.button}
+    assert "is left out" not in told(page) + told(open_page(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("home", {"of": "Borealis", "last": "7d"}, {"tenant": "Borealis", "range": "7d"}),
+        ("spend", {"of": "Borealis", "last": "30d"}, {"tenant": "Borealis", "range": "30d"}),
+        ("statement", {"for": "Borealis"}, {"tenant": "Borealis"}),
+        ("flags", {"for": "Borealis"}, {"tenant": "Borealis"}),
+    ],
+)
+def test_old_links_go_on_working(open_page: Open, name: str, old: dict[str, str], new: dict[str, str]) -> None:
+    """What earlier releases called a parameter is read, and has its new name in the address from then on."""
+    page = open_page(name, **old)
+
+    assert not told(page)
+    assert {one.key: one.value for one in page.selectbox if one.key == "tenant"} == {"tenant": "Borealis"}
+    assert {parameter: page.query_params.get(parameter) for parameter in new} == new
+    assert not set(old) & set(page.query_params)
+
+
+def test_whom_one_acts_for_does_not_follow_from_whose_figures_one_looks_at(open_page: Open) -> None:
+    """Nor the other way round; pages of one kind share the choice."""
+    page = open_page("spend")
+    page.selectbox(key="tenant").select("Borealis").run()
+    assert page.query_params["tenant"] == "Borealis"
+
+    def moved(name: str) -> str:
+        page.query_params.clear()  # as the menu's links have none
+        page.switch_page(f"{name}/page.py").run()
+        return str(page.selectbox(key="tenant").value)
+
+    assert moved("prices") == "Borealis"
+    assert moved("statement") == "Acme"
+    assert moved("home") == "Borealis"
+    page.selectbox(key="tenant").select("All tenants").run()
+    assert "tenant" not in page.query_params
+    assert moved("statement") == "Acme"
