@@ -34,6 +34,7 @@ def settle(runtime: Runtime) -> None:
     # Every thread waits while all garbage is collected. What is there now stays, so it need not be looked at again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # what a call leaves in circles is little, and to look for it was a part in thirty
 
 
 check_settings()

@@ -33,7 +33,7 @@ from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
 from core.partials import Partial, partials
-from core.policy import Policies, Policy, TenantTerms
+from core.policy import Policies, Policy, TenantSnapshot, TenantTerms
 from core.principals import Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
@@ -90,16 +90,20 @@ class Corridor:
         self._workers = workers
 
     def generate(
-        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        cancellation: Cancellation | None = None,
+        snapshot: TenantSnapshot | None = None,
     ) -> Generation:
-        """Answer *request*.
+        """Answer *request*. *snapshot* is what holds for its tenant, where a look at that was just made.
 
         Raises:
             ProctorError: there is no valid object; the class says why, ``facts`` hold ``generation_id``, ``outcome``
                 and ``trace`` wherever a generation was recorded.
 
         """
-        rooms = self._rooms(replace(request, stream=False), principal, cancellation or Cancellation())
+        rooms = self._rooms(replace(request, stream=False), principal, cancellation or Cancellation(), snapshot)
         while True:
             try:
                 next(rooms)
@@ -107,7 +111,11 @@ class Corridor:
                 return end.value
 
     def stream(
-        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation | None = None
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        cancellation: Cancellation | None = None,
+        snapshot: TenantSnapshot | None = None,
     ) -> Generator[Partial | Generation, None, None]:
         """Yield the object as it grows, then the generation. Closing the iterator closes the provider's connection.
 
@@ -115,7 +123,8 @@ class Corridor:
             ProctorError: as :meth:`generate`.
 
         """
-        generation = yield from self._rooms(replace(request, stream=True), principal, cancellation or Cancellation())
+        cancellation = cancellation or Cancellation()
+        generation = yield from self._rooms(replace(request, stream=True), principal, cancellation, snapshot)
         yield generation
 
     def expectations(self, request: GenerationRequest, principal: Principal) -> Sequence[Expectation]:
@@ -146,12 +155,16 @@ class Corridor:
         return expected
 
     def _rooms(
-        self, request: GenerationRequest, principal: Principal, cancellation: Cancellation
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        cancellation: Cancellation,
+        snapshot: TenantSnapshot | None,
     ) -> Generator[Partial, None, Generation]:
         messages = messages_of(request)  # 1 who asks is known; what they ask must be sound
         require_json(request.metadata)
         require_time(request.timeout_seconds)
-        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
+        snapshot = snapshot or self._policies.snapshot(tenant_id_of(request, principal))
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
         permit: Permit | None = None

@@ -25,6 +25,7 @@ from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
+from core.policy import TenantSnapshot
 from core.principals import Principal
 from core.providers import Unreadable
 from core.providers.loop import Cancellation
@@ -57,11 +58,16 @@ class RelayCorridor(Corridor):
         self._reasks = reasks
 
     def relay(
-        self, request: RelayCall, principal: Principal, cancellation: Cancellation | None = None
+        self,
+        request: RelayCall,
+        principal: Principal,
+        cancellation: Cancellation | None = None,
+        snapshot: TenantSnapshot | None = None,
     ) -> Generator[Passed, None, Generation]:
         """Yield the head of the vendor's answer, then of a stream its frames; return what came of it.
 
-        A whole answer's body is on its head, which is yielded once all is written down.
+        A whole answer's body is on its head, which is yielded once all is written down. *snapshot* is as for
+        :meth:`generate`.
 
         Raises:
             NotFound: it names something that no vendor stores for this tenant.
@@ -73,7 +79,7 @@ class RelayCorridor(Corridor):
         asked = request.request
         tenant_id = tenant_id_of(request, principal)
         holder = self._stored.holder(tenant_id, asked.state)
-        snapshot = self._policies.snapshot(tenant_id)
+        snapshot = snapshot or self._policies.snapshot(tenant_id)
         schema = _schema_named(asked)
         record = self._recorder.open(
             tenant=snapshot.tenant,

@@ -57,6 +57,7 @@ WITHOUT: Mapping[str, str] = {
     "breakers.is_shared": "whether there is a Redis",
     "breakers.views": "the state of providers, which is the same for all",
     "policies.authenticate": "makes a principal of a key",
+    "policies.admitted": "makes a principal of a key",
     "policies.known": "the same, of what is remembered",
     "policies.snapshot": "the corridor's second room: its `resolve` and `quotas` take the principal",
     "answers.look_up": "the corridor's; the key of an answer holds its tenant",

@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, event
 
+from core import postgres
+
 _BOUNDS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SET ", "SHOW ", "--")
 """How what asks nothing begins: the ends of transactions, settings, and what SQLite remarks of triggers."""
 _PINGS = ("SELECT 1", ";")
@@ -49,10 +51,16 @@ def counted() -> Generator[Statements]:
         else:
             connection.set_trace_callback(statements.note)
 
+    def heard(cursor: postgres.PipelineCursor, sql: str, *parameters: Any) -> postgres.PipelineCursor:
+        statements.note(sql)
+        return execute(cursor, sql, *parameters)
+
+    execute, postgres.PipelineCursor.execute = postgres.PipelineCursor.execute, heard
     event.listen(Engine, "connect", listen)
     try:
         yield statements
     finally:
+        postgres.PipelineCursor.execute = execute
         event.remove(Engine, "connect", listen)
 
 

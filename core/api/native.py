@@ -31,6 +31,7 @@ from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
 from core.generation import Partial
+from core.policy import TenantSnapshot
 from core.principals import Principal
 from core.record import Generation
 from core.requests import GenerationRequest
@@ -206,7 +207,7 @@ class Native:
         """Answer a request; whatever happens is an end."""
         streamed = False
         try:
-            principal = self._runtime.policies.authenticate(secret)
+            principal, snapshot = self._runtime.policies.admitted(secret)
             asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
             return self.repeats.answer(
@@ -214,7 +215,7 @@ class Native:
                 door="generate",
                 key=key_of(request),
                 body=body,
-                once=lambda generation_id: self._walked(call, replace(asked, id=generation_id), principal),
+                once=lambda generation_id: self._walked(call, replace(asked, id=generation_id), principal, snapshot),
             )
         except ProctorError as error:
             refusal = _refusal(error)
@@ -222,13 +223,16 @@ class Native:
             refusal = internal_error(error)
         return _refused(refusal, streamed=streamed)
 
-    def _walked(self, call: InFlightRequest, asked: GenerationRequest, principal: Principal) -> Answered:
+    def _walked(
+        self, call: InFlightRequest, asked: GenerationRequest, principal: Principal, snapshot: TenantSnapshot
+    ) -> Answered:
         """Walk the corridor."""
         try:
+            generator = self._runtime.generator
             if not asked.stream:
-                generation = self._runtime.generator.generate(asked, principal, call.cancellation)
+                generation = generator.generate(asked, principal, call.cancellation, snapshot)
                 return _ending(generation, streamed=False), generation
-            for progress in self._runtime.generator.stream(asked, principal, call.cancellation):
+            for progress in generator.stream(asked, principal, call.cancellation, snapshot):
                 if not isinstance(progress, Partial):
                     return _ending(progress, streamed=True), progress
                 call.show(partial_event(progress), goes_on=progress.goes_on)

@@ -81,7 +81,7 @@ class RelayDoors:
         """Answer a request, or give again what it was answered with before; whatever happens is an end."""
         sent = RelayAnswer(call, dialect, request_id)
         try:
-            principal = self._runtime.policies.authenticate(secret)
+            principal, snapshot = self._runtime.policies.admitted(secret)
             asked = dialect.read(body)
             sent_on = {name: request.headers[name] for name in _SENT_ON if name in request.headers}
             relayed = RelayCall(
@@ -96,7 +96,7 @@ class RelayDoors:
 
             def once(generation_id: str | None) -> Answered:
                 passing = self._runtime.generator.relay(
-                    replace(relayed, id=generation_id), principal, call.cancellation
+                    replace(relayed, id=generation_id), principal, call.cancellation, snapshot
                 )
                 seconds = self._runtime.settings.deadline_seconds
                 return sent.passed(passing, asked, seconds, keeps=generation_id is not None)

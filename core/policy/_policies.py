@@ -72,17 +72,22 @@ class Policies:
 
     def authenticate(self, secret: str) -> Principal:
         """Return who holds *secret*, or raise Unauthenticated. One small statement where it was asked before."""
+        return self.admitted(secret)[0]
+
+    def admitted(self, secret: str) -> tuple[Principal, TenantSnapshot]:
+        """Return who holds *secret*, and what holds for his tenant now, by the same look; raises Unauthenticated."""
         key = _principal_key(secret)
         holder = self.known(secret) or self.tenants.authenticate(secret)
         try:
-            revision = self.snapshot(holder.tenant_id or "").revision  # before the key: a later revocation makes it old
-            return self.kept.get(key, revision, lambda: self.tenants.authenticate(secret))
+            snapshot = self.snapshot(holder.tenant_id or "")  # before the key: a later revocation makes it old
+            return self.kept.get(key, snapshot.revision, lambda: self.tenants.authenticate(secret)), snapshot
         except Unauthenticated:
             self.kept.drop(key)
             raise
         except NotFound:  # the tenant was removed, and its keys with it
             self.kept.drop(key)
-            return self.tenants.authenticate(secret)
+            principal = self.tenants.authenticate(secret)
+            return principal, self.snapshot(principal.tenant_id or "")
 
     def quota_use(
         self, principal: Principal, tenant: Tenant, *, recorded_until: datetime | None = None

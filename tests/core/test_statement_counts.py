@@ -144,6 +144,8 @@ def answered(runtime: Runtime, statements: Statements, tenant: Tenant, _clock: M
                 response = ask(client, generation_id)
                 assert response.status_code == 200, (name, response.text)
                 counts.setdefault(name, []).append(len(statements))
+                looks = sum("LEFT JOIN tenant_revision o" in one for one in statements.sent)
+                assert name != "generate" or looks == 1, "what holds for the key holds for the call"
     return counts
 
 
