@@ -12,6 +12,8 @@ from pydantic_core import from_json
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
 from core.errors import Invalid
 from core.field_problems import FieldProblem, field_errors
+from core.messages import texts_of
+from core.object_texts import json_texts
 from core.response_models import TOO_LARGE, ResponseModel, response_model
 from core.tables import Outcome
 from core.validation import Effort
@@ -46,6 +48,51 @@ def check_answer(request: RelayRequest, body: Mapping[str, Any], effort: Effort)
         if alike := [one for one in found if one.outcome is outcome]:
             return AnswerCheck(outcome, [one for check in alike for one in check.problems], alike[0].reason)
     return AnswerCheck(Outcome.UNCHECKED, reason="The answer calls no tool, and none had to be called.")
+
+
+def shown_schema(request: RelayRequest) -> Mapping[str, Any] | None:
+    """Return the JSON Schema that *request* shows the model in a system text, where it sends none; ``None`` for none.
+
+    So does who asks for JSON in words. Nothing is found invalid by it: it says only which answers a client may ask
+    again for.
+    """
+    if request.formats or request.must_call is not None:
+        return None
+    shown = [one for one in request.messages if one.role in ("system", "developer")]
+    for text in texts_of(shown):
+        for found in json_texts(text) if '"properties"' in text else ():
+            value = _parsed(found)
+            if isinstance(value, dict) and _is_schema(cast("dict[str, Any]", value)):
+                return cast("dict[str, Any]", value)
+    return None
+
+
+def breaks_shown(request: RelayRequest, schema: Mapping[str, Any], body: Mapping[str, Any], effort: Effort) -> bool:
+    """Whether an answer holds JSON, and none of it satisfies the *schema* that its request shows.
+
+    An answer without any is broken where JSON was asked for; elsewhere it may be one in words, as a chat has them.
+    """
+    if any(end.is_refused or end.is_cut for end in request.dialect.ends(body)):
+        return False
+    said = "".join(one.text for one in request.dialect.answer_objects(body) if one.choice == 0)
+    found = [text for text in json_texts(said) if isinstance(_parsed(text), dict | list)]
+    if not found:
+        asked: Any = request.source.values.get("response_format")
+        return isinstance(asked, dict) and cast("dict[str, Any]", asked).get("type") == "json_object"
+    checks = [_check(AnswerFormat("shown", schema, "format", None), AnswerObject(None, one), effort) for one in found]
+    return all(one.outcome is Outcome.INVALID for one in checks)
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    is_object = value.get("type", "object") == "object" and isinstance(value.get("properties"), dict)
+    return is_object or (isinstance(value.get("$ref"), str) and isinstance(value.get("$defs"), dict))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return from_json(text.encode(errors="replace"), allow_inf_nan=False)
+    except ValueError:
+        return None
 
 
 def _checks(request: RelayRequest, body: Mapping[str, Any], effort: Effort) -> Iterator[AnswerCheck]:

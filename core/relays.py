@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
+from core.answer_checks import breaks_shown
 from core.attempts import (
     UNSEEN_TOKENS,
     RelayInquiry,
@@ -37,6 +38,7 @@ from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
+from core.validation import Effort
 
 _LONGEST_NAME = 100
 _FAILURES = ("error", "response.failed")
@@ -147,7 +149,7 @@ class RelayCorridor(Corridor):
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
-                if reply.outcome is Outcome.INVALID:
+                if self._may_be_asked_again(reply.outcome, conversation, asked, head):
                     self._reasks.leave_open(
                         conversation,
                         asked.dialect,
@@ -225,6 +227,14 @@ class RelayCorridor(Corridor):
             self._stored.keep(tenant_id, asked.dialect.name, kept, holder)
         except Unavailable as error:
             log().warning("stored_objects_not_kept", provider=head.provider, count=len(kept), reason=error.message)
+
+    def _may_be_asked_again(
+        self, outcome: Outcome, conversation: Conversation, asked: RelayRequest, head: VendorResponse
+    ) -> bool:
+        """Whether an answer was found invalid; or breaks the schema that its request only shows."""
+        if outcome is not Outcome.UNCHECKED or conversation.shown is None:
+            return outcome is Outcome.INVALID
+        return breaks_shown(asked, conversation.shown, head.value or {}, Effort(workers=self._workers))
 
     def _conversation(
         self, request: RelayCall, principal: Principal, record: Record, tenant_id: str

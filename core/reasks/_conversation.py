@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from core.answer_checks import shown_schema
 from core.dialects import RelayRequest
 from core.messages import Message, Part, Text, ToolResult
 from core.messages.parts import plain_part
@@ -75,8 +76,10 @@ class Conversation:
         self.messages = request.messages
         self._asker = f"{tenant_id}\n{asker}\n{request.dialect.name}".encode()
         self._request = request
-        self.is_checked = bool(request.formats) or request.must_call is not None
-        """Whether its answer can be found invalid."""
+        self.shown = shown_schema(request)
+        """The schema that it shows the model in words, where it sends none."""
+        self.is_checked = bool(request.formats) or request.must_call is not None or self.shown is not None
+        """Whether its answer can be found wrong."""
         self.splits = splits(request.messages) if self.is_checked else ()
 
     @property

@@ -24,10 +24,11 @@ _MOST_ALIKE = 64
 _MOST_TRIES = 3
 _PLACES = MOST_SPLITS + 2
 _FIRST, _LAST = "0" * 32, "f" * 32
+_WITHIN = f"kind = '{REASK}' AND key BETWEEN :first_{{0}} AND :last_{{0}}"
+"""One range. Each names the kind as well, or SQLite reads all that is open in search of any of them."""
 _LOOK = f"""
     SELECT key, holder, result FROM claim
-    WHERE kind = '{REASK}' AND expires_at > :now
-        AND ({" OR ".join(f"key BETWEEN :first_{place} AND :last_{place}" for place in range(_PLACES))})
+    WHERE expires_at > :now AND ({" OR ".join(f"({_WITHIN.format(place)})" for place in range(_PLACES))})
     ORDER BY since, key LIMIT {_MOST_ALIKE}
 """  # noqa: S608 written here
 _PUT = """

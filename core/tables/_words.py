@@ -47,8 +47,8 @@ class Outcome(StrEnum):
 VALID = frozenset({Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT})
 SUCCESSFUL = VALID | {Outcome.UNCHECKED}
 """What is paid for an answer that ended so was not paid in vain."""
-REASKABLE = frozenset({Outcome.INVALID})
-"""What clients that ask again by themselves ask again for."""
+REASKABLE = frozenset({Outcome.INVALID, Outcome.UNCHECKED})
+"""What clients that ask again by themselves ask again for: what nobody checked as well, where they ask in words."""
 
 
 class AttemptKind(StrEnum):

@@ -16,6 +16,7 @@ from tests.bench import (
     http,
     limits,
     money,
+    reasks,
     relay,
     relayed,
     schemas,
@@ -39,6 +40,7 @@ BENCHES = {
     "stream": stream.run,
     "relay": relay.run,
     "relayed": relayed.run,
+    "reasks": reasks.run,
     "trips": trips.run,
     "statements": statements.run,
 }

@@ -14,11 +14,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from core.answer_checks import breaks_shown
 from core.claims import Claims
 from core.clock import ManualClock, SystemClock
 from core.dialects import DIALECTS, DialectName, RelayRequest
-from core.reasks import LASTS, MOST_SPLITS, Conversation, Reasks
+from core.errors import Unavailable
+from core.reasks import LASTS, MOST_SPLITS, AnswerMarks, Conversation, Reasks
 from core.store import Store
+from core.validation import Effort
 
 CHAT, RESPONSES, MESSAGES = DialectName.CHAT, DialectName.RESPONSES, DialectName.MESSAGES
 USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
@@ -245,6 +248,9 @@ _AGAIN = [FIRST, ECHO, tool()]
         ([FIRST, ECHO], {}, "k1", "t1"),
         ([*_AGAIN, {"role": "assistant", "content": "yes"}, user("And Bob?")], {}, "k1", "t1"),
         ([FIRST, *[user()] * (MOST_SPLITS + 1)], {}, "k1", "t1"),
+        ([FIRST, {"role": "system", "content": "Be kind."}], {}, "k1", "t1"),
+        ([FIRST, tool()], {}, "k1", "t1"),
+        ([FIRST, {"role": "assistant", "tool_calls": [call("call_2")]}, user()], {}, "k1", "t1"),
     ],
     ids=[
         "another key",
@@ -260,6 +266,9 @@ _AGAIN = [FIRST, ECHO, tool()]
         "no feedback",
         "a later turn",
         "more feedback than is looked through",
+        "a text of the system's",
+        "a result, and no call",
+        "another's call, and a text",
     ],
 )  # fmt: skip
 def test_what_does_not_go_on_from_it_is_its_own(
@@ -270,8 +279,68 @@ def test_what_does_not_go_on_from_it_is_its_own(
     assert table.asks_again_for(request(CHAT, messages, **more), asker, tenant) is None
 
 
+REWRITTEN: dict[str, tuple[DialectName, list[Any], list[Any], dict[str, Any], dict[str, Any]]] = {
+    "an empty content, and none": (CHAT, [ECHO, tool()], [SHUFFLED, tool()], {}, {}),
+    "arguments by other spaces, and nulls": (
+        CHAT,
+        [{"role": "assistant", "tool_calls": [call(arguments='{"a": 1, "b": null}')]}, tool()],
+        [{"role": "assistant", "tool_calls": [call(arguments='{"a":1}')]}, tool()],
+        {},
+        {},
+    ),
+    "an empty text in a result": (
+        MESSAGES,
+        [
+            {"role": "assistant", "content": [used()]},
+            user([{**result(), "content": [{"type": "text", "text": WRONG}]}]),
+        ],
+        [
+            {"role": "assistant", "content": [used()]},
+            user([{**result(), "content": [{"type": "text", "text": ""}, {"type": "text", "text": WRONG}]}]),
+        ],
+        {},
+        {},
+    ),
+    "a tool's members": (
+        CHAT,
+        [ECHO, tool()],
+        [ECHO, tool()],
+        {"tools": [{"type": "function", "function": {"name": "User", "description": None, "parameters": USER}}]},
+        {"tools": [{"function": {"parameters": USER, "name": "User"}, "type": "function"}], "tool_choice": None},
+    ),
+}
+"""The same as a client may write it in two attempts: door, what stands behind the question, and the format, twice."""
+
+
+@pytest.mark.parametrize("case", REWRITTEN)
+def test_what_is_written_otherwise_is_the_same(case: str, table: Table) -> None:
+    """Null, empty and missing are alike, and members have no order: in what was said before, and in the format."""
+    door, said, again, form, other = REWRITTEN[case]
+    forms = ({**FORMS[door], **form}, {**FORMS[door], **other})
+    body = message(used()) if door is MESSAGES else chat_answer(call())
+    first = table.answered(request(door, [FIRST, *said], **forms[0]), body)
+    assert table.asks_again_for(request(door, [FIRST, *again, *again], **forms[1])) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("text", {"format": {"type": "text"}}), ("previous_response_id", "resp_2"), ("prompt", {"id": "p"})],
+)
+def test_what_stands_before_the_messages_belongs_to_them(name: str, value: Any, table: Table) -> None:
+    """A format, or what the vendor has stored, that is another makes another conversation."""
+    form = {**FORMS[RESPONSES], "previous_response_id": "resp_1"}
+    first = table.answered(request(RESPONSES, [FIRST], **form), response(called()))
+    again = [FIRST, user("… id=fc_1")]
+    assert table.asks_again_for(request(RESPONSES, again, **{**form, name: value})) is None
+    assert table.asks_again_for(request(RESPONSES, again, **form)) == first
+
+
 def test_another_door_is_another_conversation(table: Table) -> None:
-    """The same words at another door ask again for nothing."""
+    """The same words at another door ask again for nothing, though its dialect reads them as well."""
+    both = {"tools": [{**FORMS[CHAT]["tools"][0], "name": "User", "input_schema": USER}], "max_tokens": 100}
+    first = table.answered(request(CHAT, [FIRST], **both), chat_answer(content=SAID))
+    assert table.asks_again_for(request(MESSAGES, [FIRST, user()], **both)) is None
+    assert table.asks_again_for(request(CHAT, [FIRST, user()], **both)) == first
     table.answered(request(CHAT, [FIRST], **JSON_FORM), chat_answer(content=SAID))
     again = [FIRST, {"role": "assistant", "content": SAID}, user()]
     assert table.asks_again_for(request(RESPONSES, again, **JSON_FORM)) is None
@@ -312,6 +381,94 @@ def test_a_request_that_is_sent_again_asks_for_the_same(table: Table) -> None:
     assert table.asks_again_for(again, is_resent=True) == first
     assert table.asks_again_for(again) is None
     assert table.asks_again_for(request(CHAT, [*_AGAIN, user("x")]), is_resent=True) is None
+
+
+def test_the_oldest_of_those_alike_is_taken_first(table: Table, clock: ManualClock) -> None:
+    """Where nothing else tells them apart."""
+    told: list[str] = []
+    for _ in range(3):
+        told.append(table.answered(request(CHAT, [FIRST]), chat_answer(call())))
+        clock.advance(1)
+    assert [table.asks_again_for(request(CHAT, [FIRST, user()])) for _ in range(3)] == told
+
+
+def test_who_sends_the_same_under_another_key_has_no_part_in_it(table: Table) -> None:
+    """That a request is sent again is believed of the key alone that sent it before."""
+    table.answered(request(CHAT, [FIRST]), chat_answer(call()))
+    assert table.asks_again_for(request(CHAT, _AGAIN)) is not None
+    assert table.asks_again_for(request(CHAT, _AGAIN), "k2", is_resent=True) is None
+
+
+def test_who_was_slower_takes_the_next_one_alike(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may take an answer between the look and the try."""
+    told = [table.answered(request(CHAT, [FIRST]), chat_answer(call())) for _ in range(2)]
+    take, tries = table.reasks._take, iter([False])
+    monkeypatch.setattr(table.reasks, "_take", lambda *given: next(tries, True) and take(*given))
+    assert table.asks_again_for(request(CHAT, [FIRST, user()])) == told[1]
+
+
+def test_without_the_database_a_call_goes_on(sqlite_store: Store, clock: ManualClock) -> None:
+    """What cannot be left open, or looked for, is joined to nothing."""
+    table = Table(Reasks(sqlite_store, clock))
+    first = table.answered(request(CHAT, [FIRST]), chat_answer(call()))
+    with pytest.MonkeyPatch.context() as broken:
+        for name in ("write_one", "read_all"):
+            broken.setattr(sqlite_store, name, _down)
+        table.answered(request(CHAT, [FIRST]), chat_answer(call()))
+        assert table.asks_again_for(request(CHAT, _AGAIN)) is None
+    assert table.asks_again_for(request(CHAT, _AGAIN)) == first
+
+
+def _down(*_: Any) -> Any:
+    raise Unavailable("The database does not answer.")
+
+
+def test_marks_are_few_and_name_nothing_of_the_model_s() -> None:
+    """Of a strange answer some are kept: no id that the model wrote itself, and halves of characters do no harm."""
+    block = {**used(), "input": {"id": "z9"}}
+    assert AnswerMarks.of(DIALECTS[MESSAGES], message(block)).ids == ["msg_1", "toolu_1"]
+    many = AnswerMarks.of(DIALECTS[CHAT], chat_answer(*(call(f"call_{number}") for number in range(500))))
+    assert max(map(len, (many.calls, many.ids))) <= 64
+    [(length, _)] = AnswerMarks.of(DIALECTS[CHAT], chat_answer(content="half \ud83d")).texts
+    assert length == 6
+
+
+SYSTEM = {"role": "system", "content": f"Answer with JSON, please:\n{json.dumps(USER, indent=2)}\nThank you."}
+AS_JSON: dict[str, Any] = {"response_format": {"type": "json_object"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "form", "broken"),
+    [
+        (SAID, AS_JSON, True),
+        (f"Here:\n```json\n{SAID}\n```", {"temperature": 1}, True),
+        ('{"name": "Ann", "age": 7}', AS_JSON, False),
+        (f"First {SAID}, then {{}}.", AS_JSON, False),
+        ("No.", AS_JSON, True),
+        ("Which Ann do you mean?", {"temperature": 1}, False),
+        ("", {"temperature": 1}, False),
+    ],
+)
+def test_a_schema_in_the_system_s_text_says_what_may_be_asked_again(said: str, form: Any, *, broken: bool) -> None:
+    """An answer that breaks it; one in words only where JSON was asked for, as chats have such."""
+    asked = request(CHAT, [SYSTEM, FIRST], **form)
+    shown = Conversation(asked, tenant_id="t", asker="k").shown
+    assert shown == USER
+    assert breaks_shown(asked, shown, chat_answer(content=said), Effort()) is broken
+
+
+@pytest.mark.parametrize(
+    ("messages", "form"),
+    [
+        ([FIRST], AS_JSON),
+        ([{"role": "user", "content": SYSTEM["content"]}], AS_JSON),
+        ([{"role": "system", "content": 'An object has "properties": {"a": 1} and more.'}, FIRST], AS_JSON),
+        ([SYSTEM, FIRST], FORMS[CHAT]),
+    ],
+)
+def test_what_is_no_schema_of_the_system_s_is_none(messages: list[Any], form: Any) -> None:
+    """A user's own text tells the model nothing of its answer, and a format that is sent goes before."""
+    assert Conversation(request(CHAT, messages, **form), tenant_id="t", asker="k").shown is None
 
 
 def test_a_first_try_that_never_came_does_not_keep_the_second_out(table: Table) -> None:
@@ -366,6 +523,19 @@ def test_what_nobody_could_ask_again_for_is_not_looked_for(
     assert not asked
     table.asks_again_for(request(CHAT, _AGAIN))
     assert len(asked) == 1
+
+
+def test_a_look_reads_what_it_asks_for_alone(sqlite_store: Store, clock: ManualClock) -> None:
+    """However many answers of others are open: each beginning is a range of the index."""
+    asked: list[Any] = []
+    table = Table(Reasks(sqlite_store, clock))
+    with pytest.MonkeyPatch.context() as heard:
+        heard.setattr(sqlite_store, "read_all", lambda sql, bound: asked.append((sql, bound)) or [])
+        table.asks_again_for(request(CHAT, _AGAIN))
+    [(sql, bound)] = asked
+    with sqlite_store.engine.connect() as connection:
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", bound).all())
+    assert plan.count("key>? AND key<?") == MOST_SPLITS + 2
 
 
 @dataclass

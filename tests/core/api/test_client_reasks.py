@@ -97,6 +97,24 @@ def test_what_instructor_asks_again_knows_what_it_asks_again_for(mode: str, sdks
     assert sum(one.output_tokens for one in made) == billed.output_tokens
 
 
+def test_a_schema_in_words_makes_a_chain_as_well(sdks: dict[str, Any], house: House) -> None:
+    """Instructor's modes that show the schema in the system's text: nothing is checked, and yet it is one chain."""
+    for door, mode, more in (
+        ("chat", instructor.Mode.JSON, {}),
+        ("chat", instructor.Mode.MD_JSON, {}),
+        ("messages", instructor.Mode.JSON, {"max_tokens": 300}),
+    ):
+        before = len(generations(house))
+        make = instructor.from_anthropic if door == "messages" else instructor.from_openai
+        client: Any = make(sdks[door], mode=mode)
+        said = [{"role": "user", "content": f"Bern, {mode.name} at {door}. [[invalid-twice]]"}]
+        city = client.chat.completions.create(model=MODELS[door], response_model=City, messages=said, **more)
+        made = generations(house)[before:]
+        assert city.people
+        assert [one.reask_of for one in made] == [None, made[0].id, made[1].id], (door, mode)
+        assert {one.outcome for one in made} == {"unchecked"}
+
+
 def test_the_same_asked_anew_begins_anew(sdks: dict[str, Any], house: House) -> None:
     """A program that gave up and asks the same once more makes another row of generations."""
     with pytest.raises(InstructorRetryException):
