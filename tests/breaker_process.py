@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,22 +13,16 @@ from typing_extensions import override
 
 from core.breakers import BreakerChange, Breakers, Rule
 from core.clock import SystemClock
-from core.settings import ROOT
 from core.shared import Shared
 from core.telemetry import Metrics, configure_logging
+from tests.forks import Forked
 
 
 class Process(AbstractContextManager["Process"]):
     """A process, as the test that started it sees it."""
 
     def __init__(self, redis_url: str, **rule: float) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "tests.breaker_process", redis_url, json.dumps(rule)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._child = Forked("-m", "tests.breaker_process", redis_url, json.dumps(rule))
 
     def __call__(self, order: str, **facts: Any) -> Any:
         """Give an order, and wait for the answer."""
@@ -38,13 +31,11 @@ class Process(AbstractContextManager["Process"]):
 
     def send(self, order: str, **facts: Any) -> None:
         """Give an order."""
-        assert self._child.stdin
         self._child.stdin.write(json.dumps({"order": order, **facts}) + "\n")
         self._child.stdin.flush()
 
     def answer(self) -> Any:
         """Wait for an answer."""
-        assert self._child.stdout
         return json.loads(self._child.stdout.readline())
 
     @override
@@ -54,11 +45,9 @@ class Process(AbstractContextManager["Process"]):
 
     @override
     def __exit__(self, *_: object) -> None:
-        assert self._child.stdin
-        assert self._child.stdout
         self._child.stdin.close()
         self._child.wait(10)
-        self._child.stdout.close()
+        self._child.close()
 
 
 def main(redis_url: str, rule: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,42 +11,32 @@ from typing import Any
 
 from core import runtime
 from core.errors import ProctorError
-from core.settings import ROOT, Settings
+from core.settings import Settings
 from core.tables import Tenant
 from tests.corridor import program, question
+from tests.forks import Forked
 
 
 class Process:
     """A process, as the test that started it sees it."""
 
-    def __init__(self, child: subprocess.Popen[str]) -> None:
+    def __init__(self, child: Forked) -> None:
         self._child = child
 
     def send(self, **order: Any) -> None:
         """Let it ask: ``tenant route scenario count``."""
-        assert self._child.stdin
         self._child.stdin.write(json.dumps(order) + "\n")
         self._child.stdin.flush()
 
     def answer(self) -> list[dict[str, Any]]:
         """Wait until all that it asked has ended; return ``outcome code attempts waited`` of each."""
-        assert self._child.stdout
         return json.loads(self._child.stdout.readline())
 
 
 @contextmanager
 def processes(count: int, settings: Mapping[str, Any]) -> Generator[Sequence[Process]]:
     """Start so many with the same settings, and wait until they are ready."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.shortage_process", json.dumps(settings)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(count)
-    ]
+    children = [Forked("-m", "tests.shortage_process", json.dumps(settings)) for _ in range(count)]
     try:
         started = [Process(child) for child in children]
         for one in started:
@@ -55,8 +44,8 @@ def processes(count: int, settings: Mapping[str, Any]) -> Generator[Sequence[Pro
         yield started
     finally:
         for child in children:
-            with child:
-                child.kill()
+            child.kill()
+            child.close()
 
 
 def main() -> None:

@@ -6,8 +6,6 @@ import copy
 import json
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +37,7 @@ from core.store import Store
 from core.tables import AuditEntry, Outcome, Tenant
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Heard, Rig, program, rig_on
 from tests.corridor import question as request_for
+from tests.forks import Forked
 from tests.wire.server import WireServer
 
 NEVER = threading.Event()
@@ -659,11 +657,11 @@ def test_never_two_at_once(database_url: str) -> None:
 
 
 @pytest.fixture
-def processes(proctor: Rig, wire: WireServer) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def processes(proctor: Rig, wire: WireServer) -> Iterator[Callable[..., Forked]]:
     """Start a process that asks; each has a Proctor of its own, on the same database."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[Forked] = []
 
-    def start(tenant: Tenant, asked: str, route: str, threads: int) -> subprocess.Popen[str]:
+    def start(tenant: Tenant, asked: str, route: str, threads: int) -> Forked:
         order = {
             "database_url": proctor.runtime.store.url.render_as_string(hide_password=False),
             "openai_url": wire.openai_url,
@@ -673,43 +671,29 @@ def processes(proctor: Rig, wire: WireServer) -> Iterator[Callable[..., subproce
             "route": route,
             "threads": threads,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.asking", json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
+        process = Forked("-m", "tests.asking", json.dumps(order))
         running.append(process)
-        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
 
     yield start
     for process in running:
         process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
+        process.close()
 
 
-def go(process: subprocess.Popen[str]) -> None:
+def go(process: Forked) -> None:
     """Let a process ask."""
-    assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
-def told(process: subprocess.Popen[str]) -> list[list[str]]:
+def told(process: Forked) -> list[list[str]]:
     """Return outcome and ``answered_from`` of each of a process's calls."""
-    assert process.stdout is not None
     return json.loads(process.stdout.readline())
 
 
-def test_processes_ask_once(
-    proctor: Rig, route: str, wire: WireServer, processes: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_processes_ask_once(proctor: Rig, route: str, wire: WireServer, processes: Callable[..., Forked]) -> None:
     """Of two processes with four threads each that ask the same at once, one thread of one calls a provider."""
     tenant, asked = proctor.tenant(), text("slow-1s")
     two = [processes(tenant, asked, route, 4) for _ in range(2)]
@@ -723,7 +707,7 @@ def test_processes_ask_once(
 
 
 def test_a_killed_process_is_given_up(
-    proctor: Rig, route: str, wire: WireServer, processes: Callable[..., subprocess.Popen[str]]
+    proctor: Rig, route: str, wire: WireServer, processes: Callable[..., Forked]
 ) -> None:
     """A process that is killed while it asks is given up when its lease is over; who waits then asks."""
     tenant, asked = proctor.tenant(), text("hang-once")

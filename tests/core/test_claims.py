@@ -5,16 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -28,6 +24,7 @@ from core.clock import ManualClock, SystemClock
 from core.store import AT_ONCE, Store
 from core.tables import Claim
 from tests.conftest import START
+from tests.forks import Forked
 
 HOUR = timedelta(hours=1)
 
@@ -288,18 +285,14 @@ class Process:
     """A process that takes claims as it is told."""
 
     def __init__(self, url: str) -> None:
-        command = [sys.executable, "-m", "tests.claiming", url, str(LEASE)]
-        root = Path(__file__).parents[2]
-        self.popen = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=root)
+        self.popen = Forked("-m", "tests.claiming", url, str(LEASE))
         assert self.hear() == "ready"
 
     def say(self, line: str) -> None:
-        assert self.popen.stdin is not None
         self.popen.stdin.write(f"{line}\n")
         self.popen.stdin.flush()
 
     def hear(self) -> Any:
-        assert self.popen.stdout is not None
         return json.loads(self.popen.stdout.readline())
 
     def ask(self, line: str) -> Any:
@@ -308,11 +301,8 @@ class Process:
         return self.hear()
 
     def end(self) -> None:
-        self.popen.kill()
-        self.popen.wait()
-        for pipe in (self.popen.stdin, self.popen.stdout):
-            assert pipe is not None
-            pipe.close()
+        with self.popen:
+            self.popen.kill()
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +16,10 @@ from redis import Redis
 from core.clock import SystemClock
 from core.errors import RateLimited
 from core.limits import Limits, Quota, QuotaScope
-from core.settings import ROOT
 from core.shared import Shared
 from core.telemetry import Metrics
 from tests import servers
+from tests.forks import Forked
 
 PROCESS = """
 import json, sys, threading, time
@@ -74,7 +72,7 @@ print(json.dumps({"through": through, "most": most, "crashed": crashed, "lost": 
 
 
 @contextmanager
-def process(url: str, *quotas: Quota, **more: Any) -> Iterator[subprocess.Popen[str]]:
+def process(url: str, *quotas: Quota, **more: Any) -> Iterator[Forked]:
     """Start a process that takes what it can get; it begins with a line on its standard input."""
     given = {
         "url": url,
@@ -88,14 +86,7 @@ def process(url: str, *quotas: Quota, **more: Any) -> Iterator[subprocess.Popen[
         "at_most": 10**9,
         "watched": "",
     } | more
-    with subprocess.Popen(
-        [sys.executable, "-c", PROCESS, json.dumps(given)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    ) as running:
-        assert running.stdout
+    with Forked("-c", PROCESS, json.dumps(given)) as running:
         assert running.stdout.readline() == "ready\n"
         try:
             yield running
@@ -103,17 +94,15 @@ def process(url: str, *quotas: Quota, **more: Any) -> Iterator[subprocess.Popen[
             running.kill()
 
 
-def begin(*processes: subprocess.Popen[str]) -> None:
+def begin(*processes: Forked) -> None:
     """Let them all go."""
     for one in processes:
-        assert one.stdin
         one.stdin.write("go\n")
         one.stdin.flush()
 
 
-def ended(one: subprocess.Popen[str]) -> dict[str, Any]:
+def ended(one: Forked) -> dict[str, Any]:
     """Return what a process has found."""
-    assert one.stdout
     found: dict[str, Any] = json.loads(one.stdout.readline())
     assert found["crashed"] == 0
     return found
