@@ -5,16 +5,20 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from core.capabilities._cards import ModelCard
 from core.errors import Misconfigured
-from core.pricing import known_context, undated_name
+from core.pricing import PriceBook, Usage, known_context, undated_name
 from core.servers import RECIPES, REMOTE, kind_of
 from core.settings import Settings
 
+STAYS_FOR = timedelta(days=90)
+"""A model that nobody has chosen is not asked in the last of its days."""
+_TYPICAL = Usage(input_tokens=3000, output_tokens=1000)
 _LIST = Path(__file__).with_name("models.toml")
 
 
@@ -45,6 +49,24 @@ class Cards:
         for told in (self._told.get(provider, {}).get(model), self._own.get(f"{provider}/{model}")):
             card = card.under(told) if told else card
         return card
+
+    def staying(self, provider: str, usual: str, at: datetime) -> str:
+        """Return *usual*, or where it retires within 90 days the cheapest listed one that does everything and stays.
+
+        Where the list has none, it is *usual* all the same.
+        """
+        stays_until = at.date() + STAYS_FOR
+        retires = self.of(provider, usual).retires
+        kind = kind_of(provider)
+        if kind is None or retires is None or retires > stays_until:
+            return usual
+        costs: dict[str, int] = {}
+        for name in _list().get(kind, {}):
+            card, terms = self.of(provider, name), PriceBook().terms(kind, name, at)
+            has_left = card.unlisted is not None or (card.retires is not None and card.retires <= stays_until)
+            if card.context and card.modes is None and card.parts is None and terms is not None and not has_left:
+                costs[name] = terms.cost(_TYPICAL).nano_usd
+        return min(costs, key=lambda name: (costs[name], name), default=usual)
 
     def _listed(self, provider: str, model: str) -> ModelCard:
         """Return what the lists know, which is about a kind's own address: another has anybody's models."""

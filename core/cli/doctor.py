@@ -83,6 +83,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield Check("migrations", Health.OK, f"The tables are at revision {NEWEST}.")
             yield from _routes(settings, store)
             yield from _chores(store)
+            yield from _checks(settings, store)
         else:
             yield Check("migrations", Health.FAILED, shape.sentence)
     except ProctorError as error:
@@ -124,6 +125,19 @@ def _chores(store: Store) -> Iterator[Check]:
         yield Check("chores", Health.OK, f"Last done, in UTC: {', '.join(done)}.")
     elif not left:
         yield Check("chores", Health.OK, "None was done lately: a Proctor does them while it runs.")
+
+
+def _checks(settings: Settings, store: Store) -> Iterator[Check]:
+    """Tell how each provider was found when a running process checked it last: doctor itself asks none."""
+    from core.capabilities import Cards, Listings  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+
+    listings = Listings(store, SystemClock(), Cards(settings))
+    listings.take_in()
+    for name in settings.remote_providers:
+        if settings.has_provider(name) and (found := listings.last(name)) is not None:
+            health = Health.OK if found.is_well else Health.WARNING
+            yield Check(f"{name}, last check", health, f"{found.at:%Y-%m-%d %H:%M} UTC: {found.sentence}")
 
 
 def _providers(settings: Settings) -> Iterator[Check]:

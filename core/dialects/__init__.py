@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.dialects._body import Path
 from core.dialects._frames import Frame, Frames
 from core.dialects._request import (
     AnswerFormat,
@@ -35,6 +36,7 @@ __all__ = [
     "Frame",
     "Frames",
     "KeptState",
+    "Path",
     "RelayRequest",
     "StoredByAnswer",
     "VendorResponse",

@@ -160,14 +160,15 @@ class RelayRequest:
         texts: Sequence[Message] | None = None,
         added: Mapping[str, Any] = _NOTHING,
         dropped: Collection[str] = (),
+        changes: Sequence[tuple[Path, str]] = (),
     ) -> bytes:
         """Return the body with these members replaced, and every other byte as it came.
 
         *max_tokens* is set only where the caller set none, under the name *limit* (else the dialect's own); *texts*
         are the messages as guardrails left them, of which only what changed is written anew. *added* are members that
-        the caller may have said himself; those that are *dropped* are left out.
+        the caller may have said himself; those that are *dropped* are left out; *changes* are the vendor's own.
         """
-        changes: list[tuple[Path, str]] = [(("model",), _source(model))]
+        changes = [(("model",), _source(model)), *changes]
         if max_tokens is not None and self.max_tokens is None:
             changes.append(((limit or self.dialect.limit,), str(max_tokens)))
         if asks_usage and self.streams:

@@ -13,7 +13,7 @@ import httpx2
 import orjson
 
 from core.clock import SystemClock
-from core.dialects import DialectName, Frame, Frames, RelayRequest, VendorResponse
+from core.dialects import DialectName, Frame, Frames, Path, RelayRequest, VendorResponse
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
@@ -80,6 +80,7 @@ class Relay:
         takes_stream_options: bool = True,
         headers: Mapping[str, str],
         cloud: CloudWording | None = None,
+        changes: Sequence[tuple[Path, str]] = (),
     ) -> None:
         """Make ready to send *request* to *path*, or where *cloud* says."""
         self._wire = wire
@@ -100,6 +101,7 @@ class Relay:
             max_tokens=max_tokens,
             limit=limit,
             texts=None if is_same else messages,
+            changes=changes,
         )
         takes = takes_stream_options and wire.takes_stream_options(model)
         self._adds_options = takes and request.streams and bool(request.dialect.asking_usage(request))

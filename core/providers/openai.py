@@ -21,6 +21,7 @@ from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Ask, Filtered, Framed, Refused, Relayed, Truncated, TurnedAway, Unreadable
+from core.providers._call_ids import call_id_changes
 from core.providers._calling import body_told
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._families import wants_completion_tokens
@@ -136,6 +137,7 @@ class OpenAI:
             billing=self._billing(request.source.values.get("service_tier")),
             takes_stream_options=self._recipe.takes_stream_options,
             headers=headers,
+            changes=() if self._recipe.takes_any_call_id else call_id_changes(request),
         )
 
     def _billing(self, tier: Any) -> PossibleBilling:

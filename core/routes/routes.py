@@ -15,6 +15,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
 from core.routes import checks
 from core.routes.table import DEFAULT, RouteTable, RouteView
+from core.servers import recipe_of
 from core.settings import Settings
 from core.store import FOR_CHANGE, Store
 from core.tables import Route, Schema
@@ -257,10 +258,18 @@ class Routes:
             schemas=tuple(row.schemas),
         )
 
+    def _usual_candidates(self) -> Iterable[str]:
+        """Yield who is asked by the environment; where it names nobody first, one that does not retire soon."""
+        first, *others = self._settings.candidates
+        provider, _, model = first.partition("/")
+        if self._settings.model_primary is None and model == getattr(recipe_of(provider), "first_model", ""):
+            first = f"{provider}/{self._cards.staying(provider, model, self._clock.now())}"
+        yield from dict.fromkeys((first, *others))
+
     def _from_environment(self) -> RouteView:
         terms = RouteTerms(
             name=DEFAULT,
-            candidates=tuple(self.candidate({"model": model}) for model in self._settings.candidates),
+            candidates=tuple(self.candidate({"model": model}) for model in self._usual_candidates()),
             max_reasks=self._settings.max_retries,
             max_retries=1,
             deadline_seconds=self._settings.deadline_seconds,

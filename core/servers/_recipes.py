@@ -69,6 +69,8 @@ class Recipe:
     """Whose rules for schemas hold, and whose words: only who decodes to OpenAI's is told ``strict``."""
     takes_stream_options: bool = True
     """Whether a stream may be asked to tell its usage; a server that turns such a request away tells it unasked."""
+    takes_any_call_id: bool = True
+    """Whether ids of calls may be anything; else nine letters and digits."""
     documentation: str = ""
     """Where its maker writes how it is called."""
     note: str = ""

@@ -170,6 +170,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             renamed=MappingProxyType({"seed": "random_seed"}),
             parts=("image",),
             takes_stream_options=False,
+            takes_any_call_id=False,
             documentation="https://docs.mistral.ai/api",
         ),
         "xai": Recipe(

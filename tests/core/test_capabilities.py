@@ -12,7 +12,7 @@ import anthropic.resources.messages.messages as anthropic_messages
 import pytest
 
 from core.capabilities import Cards, ModelCard, cards_told
-from core.capabilities.cards import listed
+from core.capabilities.cards import STAYS_FOR, listed
 from core.clock import ManualClock
 from core.errors import Invalid, Misconfigured
 from core.messages import Media, Message, Text
@@ -20,7 +20,7 @@ from core.principals import LOCAL_OPERATOR
 from core.providers import Ask, Unreadable, load
 from core.response_models import response_model
 from core.routes import Routes
-from core.servers import named_servers
+from core.servers import PROVIDERS, named_servers
 from core.settings import Settings
 from core.store import Store
 
@@ -217,3 +217,23 @@ def test_who_reads_no_images_is_not_sent_any() -> None:
     with pytest.raises(Unreadable, match=r"^groq/openai/gpt-oss-20b reads no images, says models\.dev"):
         groq.open(Ask(model="openai/gpt-oss-20b", response_model=shape, messages=messages))
     assert groq.open(Ask(model="new", response_model=shape, messages=messages))
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_who_is_asked_by_default_does_not_retire_soon(provider: str) -> None:
+    """The usual model while it stays for 90 days, then the cheapest that does everything and stays.
+
+    Behind another address, of which no list tells, it is the usual one.
+    """
+    usual = PROVIDERS[provider].first_model
+    settings = SETTINGS.model_copy(update={f"{provider}_base_url": None})
+    cards = Cards(settings)
+    last = date(2027, 1, 14)
+    for at in (datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC), datetime(2027, 2, 1, tzinfo=UTC)):
+        asked = cards.staying(provider, usual, at)
+        card = cards.of(provider, asked)
+        assert (asked == usual) is (provider == "anthropic" or at.date() + STAYS_FOR < last)
+        assert card.retires is None or card.retires > at.date() + STAYS_FOR
+        assert card.modes is None
+    elsewhere = Cards(SETTINGS.model_copy(update={f"{provider}_base_url": "http://gateway.example/v1"}))
+    assert elsewhere.staying(provider, usual, datetime(2027, 2, 1, tzinfo=UTC)) == usual

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from core import runtime as running
+from core.cli import doctor
 from core.clock import ManualClock
 from core.errors import NotFound
 from core.provider_checks import HOLDS_SECONDS
@@ -102,6 +103,18 @@ def test_what_was_told_is_known_to_all_processes_and_after_a_restart(database_ur
     gone = ["", f"two {left} key.", f"second {left} key."]
     assert told == [[""] * 3, [""] * 3, gone, gone, [""] * 3]
     assert len(server.heard) == 5
+
+
+def test_doctor_tells_the_last_check(sqlite_url: str, server: ScriptedServer) -> None:
+    """By the one that a running process made; it asks nobody itself."""
+    server.plays(Scripted.whole({"error": {"message": "Sorry"}}, 500))
+    with closing(built(sqlite_url, openai_base_url=server.openai_url)) as proctor:
+        assert not list(doctor._checks(proctor.settings, proctor.store))
+        proctor.checks.check("openai")
+        [found] = doctor._checks(proctor.settings, proctor.store)
+    assert (found.part, found.health) == ("openai, last check", doctor.Health.WARNING)
+    assert found.sentence.startswith("2026-11-29 12:00 UTC: openai answered 500")
+    assert len(server.heard) == 1
 
 
 def test_a_key_that_may_not_list_models_does_not_rest(sqlite_url: str, server: ScriptedServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,9 @@ def house(sqlite_url: str, server: ScriptedServer) -> Iterator[House]:
     """A Proctor that asks it."""
     server.answers = None
     with WireServer() as wire:
-        more = {"openai_base_url": server.openai_url, "deadline_seconds": 60.0, "attempt_timeout_seconds": 30.0}
+        there = {"MISTRAL_API_KEY": "k", "MISTRAL_BASE_URL": server.openai_url}
+        named: dict[str, Any] = {"providers": named_servers("mistral", there.get)}
+        more = named | {"openai_base_url": server.openai_url, "deadline_seconds": 60.0, "attempt_timeout_seconds": 30.0}
         with built(api_settings(sqlite_url, wire).model_copy(update=more), wire) as house:
             yield house
 
@@ -77,6 +80,37 @@ def test_who_takes_no_stream_options_is_asked_without_from_then_on(client: TestC
     own = client.post("/v1/chat/completions", json=relayed | {"stream_options": {"include_usage": True}})
     assert own.status_code == 400
     assert "stream_options" in own.text
+
+
+def test_mistral_is_sent_ids_of_calls_that_it_takes(client: TestClient, server: ScriptedServer) -> None:
+    """Nine letters and digits, the same in a call and its result and from request to request; its own stay."""
+    server.answers = None
+    told = {"role": "assistant", "content": None, "tool_calls": [{"id": "aB3dE6gH9", "type": "function"}]}
+    answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"} | {
+        "choices": [{"index": 0, "message": told, "finish_reason": "tool_calls"}]
+    }
+    server.plays(Scripted.whole(answer))
+
+    def call(name: str) -> dict[str, Any]:
+        return {"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+    calls = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [call("call_PTLP8xhu3uwZk4l3nlnrrJha"), call("aB3dE6gH9")],
+    }
+    results = [{"role": "tool", "tool_call_id": one["id"], "content": "1"} for one in calls["tool_calls"]]
+    body = {"model": "mistral/mistral-large-latest", "messages": [*HELLO, calls, *results]}
+    for _ in range(2):
+        passed = client.post("/v1/chat/completions", json=body)
+        assert passed.json() == answer, passed.text
+    for asked in server.asked:
+        _, said, first, second = asked["messages"]
+        ids = [one["id"] for one in said["tool_calls"]]
+        assert ids == [first["tool_call_id"], second["tool_call_id"]]
+        assert re.fullmatch("[a-zA-Z0-9]{9}", ids[0])
+        assert ids[1] == "aB3dE6gH9"
+    assert server.asked[0] == server.asked[1]
 
 
 def test_who_asks_not_to_be_asked_again_is_not(client: TestClient, house: House, server: ScriptedServer) -> None:
