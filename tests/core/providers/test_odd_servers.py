@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -111,6 +112,36 @@ def test_mistral_is_sent_ids_of_calls_that_it_takes(client: TestClient, server: 
         assert re.fullmatch("[a-zA-Z0-9]{9}", ids[0])
         assert ids[1] == "aB3dE6gH9"
     assert server.asked[0] == server.asked[1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_tells_no_usage_is_charged_an_estimate_of_every_choice(
+    client: TestClient, server: ScriptedServer, *, stream: bool
+) -> None:
+    """Of all texts and arguments that came, and of all that was sent; it is marked, and no usage is invented."""
+    said = {"role": "assistant", "content": "word " * 60}
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": "word " * 60})}}
+    called = {"role": "assistant", "content": None, "tool_calls": [{"index": 0, **call}]}
+    choices = [{"index": n, "finish_reason": "stop"} for n in range(2)]
+    server.answers = None
+    if stream:
+        pieces = [
+            {**chunk({}), "choices": [{**one, "delta": d}]} for one, d in zip(choices, (said, called), strict=True)
+        ]
+        server.plays(Scripted.streamed(events(*pieces)))
+    else:
+        both = [{**one, "message": message} for one, message in zip(choices, (said, called), strict=True)]
+        server.plays(
+            Scripted.whole({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": both})
+        )
+    body = {"model": "openai/mine", "messages": HELLO, "n": 2, "stream": stream}
+    answer = client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200
+    assert "usage" not in answer.text
+    [attempt] = client.get(f"/v1/generations/{answer.headers['x-proctor-generation-id']}").json()["attempts"]
+    assert attempt["estimated"]
+    assert 150 <= attempt["usage"]["output_tokens"] <= 300
+    assert attempt["usage"]["input_tokens"] >= len("Hello") // 3
 
 
 def test_who_asks_not_to_be_asked_again_is_not(client: TestClient, house: House, server: ScriptedServer) -> None:
