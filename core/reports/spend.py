@@ -19,6 +19,7 @@ from core.reports.reading import Reading
 from core.reports.spend_figures import AttemptCell, CallCell, SpendFigures, by, by_model, total
 from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls, served
 from core.reports.windows import Window
+from core.schemas import version_name, version_of
 
 COLUMNS = (
     "calls", "valid", "attempts", "discarded_attempts", "spend_usd", "useful_usd", "discarded_usd", "discarded_share",
@@ -112,7 +113,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[str] = ()) -> Spend:
     """Answer *window* for the tenants that *reading* sees. The models *routed* have lines of their own in any case."""
     called, attempted, names = _cells(reading, window, routed)
-    schemas = by(called, attempted, lambda row: (row.schema, row.version), lambda row: (row.schema, row.version))
+    schemas = by(called, attempted, _schema_of, _schema_of)
     return Spend(
         window=window,
         as_of=as_of,
@@ -128,7 +129,7 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
             key=lambda line: line.key == names,
         ),
         schemas=_sorted(
-            Line(key=schema_key(name, version), names=(name, version), figures=figures)
+            Line(key=version_name(name or "inline", version), names=(name, version), figures=figures)
             for (name, version), figures in schemas.items()
         ),
         reasons=_reasons(reading, window, [row.model for row in attempted], names),
@@ -174,9 +175,8 @@ def lines_frame(kind: str, lines: Sequence[Line]) -> Frame:
     return frame((*HEADS[kind], *COLUMNS), ((*line.names, *_figures(line.figures)) for line in lines))
 
 
-def schema_key(name: str, version: int | None) -> str:
-    """Return what a schema version is called: ``invoice v3``; one that came with its request has no version."""
-    return (name or "inline") if version is None else f"{name} v{version}"
+def _schema_of(row: CallCell | AttemptCell) -> tuple[str, int | None]:
+    return version_of(row.schema, row.version)
 
 
 def bounds(window: Window) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _reasons(reading: Reading, window: Window, models: Sequence[str], others: st
 def _over_time(window: Window, attempts: Sequence[AttemptCell], name_of: Callable[[str], str]) -> Frame:
     cells: defaultdict[tuple[int, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in attempts:
-        sums = cells[row.cell, row.tenant_id, schema_key(row.schema, row.version), row.model]
+        sums = cells[row.cell, row.tenant_id, version_name(*_schema_of(row)) or "inline", row.model]
         sums[0] += row.spent - row.discarded
         sums[1] += row.discarded
     return frame(

@@ -5,6 +5,7 @@ from core.schemas._differences import Effect, SchemaDifference, altogether, diff
 from core.schemas._labels import LabelView
 from core.schemas._names import PRODUCTION
 from core.schemas._registry import SAMPLES, Schemas
+from core.schemas._versions import version_name, version_of
 from core.schemas._views import ResolvedSchema, SchemaEntry, SchemaSummary, VersionSummary
 
 __all__ = [
@@ -22,4 +23,6 @@ __all__ = [
     "altogether",
     "checked",
     "differences",
+    "version_name",
+    "version_of",
 ]

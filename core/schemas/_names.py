@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 from core.errors import Invalid, NotFound
 from core.response_models import ResponseModel, field_errors
+from core.schemas._versions import NAME, NUMBER
 from core.schemas._views import SchemaSummary
 
 PRODUCTION = "production"
 """The label that a bare name means."""
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def parts_of(reference: str) -> tuple[str, str]:
@@ -28,7 +27,7 @@ def parts_of(reference: str) -> tuple[str, str]:
     """
     name, at, which = reference.partition("@")
     label = which if at else PRODUCTION
-    if not (_NAME.fullmatch(name) and (_NUMBER.fullmatch(label) or _LABEL.fullmatch(label))):
+    if not (NAME.fullmatch(name) and (NUMBER.fullmatch(label) or _LABEL.fullmatch(label))):
         raise Invalid(f"{reference[:80]!r} is no schema; write name, name@label or name@3.")
     return name, label
 
@@ -52,7 +51,7 @@ def check_name(name: str) -> None:
         Invalid: it cannot.
 
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Invalid(
             f"{name[:80]!r} cannot name a schema; use up to 63 lower-case letters, digits and _, a letter first."
         )

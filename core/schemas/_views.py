@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 
 from core.given_schemas import SchemaNote
 from core.response_models import ResponseModel
+from core.schemas._versions import version_name
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
 
@@ -37,7 +38,7 @@ class ResolvedSchema:
     @property
     def reference(self) -> str:
         """The name that finds just this version; the bare name where there is none."""
-        return self.name if self.version is None else f"{self.name}@{self.version}"
+        return version_name(self.name, self.version)
 
     @property
     def wire_example(self) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.reports import Call, RecordedAttempt
+from core.schemas import version_name
 from core.tenants import Permission
 from pages.calls import messages
 from pages.kit import charts, formats, layout, outcomes
@@ -262,7 +263,6 @@ def _why(call: Call) -> None:
 
 
 def _facts(call: Call) -> None:
-    version = f" v{call.schema_version}" if call.schema_version is not None else ""
     with layout.card("Facts", key="facts_card", stretch=False):
         layout.facts(
             {
@@ -270,7 +270,7 @@ def _facts(call: Call) -> None:
                 "Asked by": plain(call.principal),
                 "Request id": code(call.request_id) if call.request_id else None,
                 "Route": plain(call.route),
-                "Schema": plain(call.schema + version),
+                "Schema": plain(version_name(call.schema, call.schema_version)) or "none",
                 "Schema hash": code(call.schema_hash[:12]) if call.schema_hash else None,
                 "Streamed": "yes" if call.streamed else "no",
                 "Error code": code(call.error_code) if call.error_code else None,

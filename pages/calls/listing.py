@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.clock import EPOCH
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
+from core.schemas import version_name
 from pages.kit import address, figures, formats, layout, outcomes
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.frames import Frame, grid, pd
@@ -177,7 +178,6 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
     """Draw one page of calls; a click on a row opens it."""
     calls: Frame = page.calls
     st.session_state["calls_on_page"] = calls["id"].tolist()
-    versions = [f" v{version}" if not pd.isna(version) else "" for version in calls["version"]]
     shown = pd.DataFrame(
         {
             "started_at": calls["started_at"],
@@ -185,7 +185,10 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
                 _words(*row) for row in zip(calls["outcome"], calls["reask_of"], calls["superseded"], strict=True)
             ],
             "tenant": calls["tenant"],
-            "schema": calls["schema"] + versions,
+            "schema": [
+                version_name(name, None if pd.isna(version) else int(version)) or None
+                for name, version in zip(calls["schema"], calls["version"], strict=True)
+            ],
             "model": calls["model"],
             "attempts": calls["attempts"],
             "seconds": calls["duration_ms"] / 1000,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from core.reports import ENOUGH, Overview
+from core.schemas import version_name
 from pages.kit import formats
 from pages.kit.frames import Frame, grid, pd
 
@@ -86,7 +87,7 @@ def fields(overview: Overview) -> Frame:
     return pd.DataFrame(
         {
             "schema": [
-                name if pd.isna(version) else f"{name} v{version}"
+                version_name(name, None if pd.isna(version) else int(version))
                 for name, version in zip(frame["schema"], frame["version"], strict=True)
             ],
             "path": frame["path"],

@@ -113,7 +113,14 @@ class TestUsefulAndDiscarded:
             line.key: (line.figures.spend, line.figures.discarded)
             for line in reports.spend(LOCAL_OPERATOR, today()).schemas
         }
-        assert lines == {"invoice v2": (200, 200), "invoice v1": (100, 0), "inline": (100, 0)}
+        assert lines == {"invoice@2": (200, 200), "invoice@1": (100, 0), "inline": (100, 0)}
+
+    def test_one_version_has_one_line(self, reports: Reports, store: Store) -> None:
+        """A call that was refused before its schema was looked up is recorded under what it asked for."""
+        refused = {"schema_name": "invoice@1", "schema_version": None}
+        builders.save(store, *call(Outcome.VALID_FIRST_TRY, {}), *call(Outcome.BLOCKED_RATE, **refused))
+        [line] = reports.spend(LOCAL_OPERATOR, today()).schemas
+        assert (line.key, line.names, line.figures.calls) == ("invoice@1", ("invoice", 1), 2)
 
     def test_by_tenant(self, reports: Reports, store: Store) -> None:
         """Tenants stand apart, the dearest first; one tenant's report holds nothing of another's."""

@@ -98,7 +98,7 @@ class TestList:
         assert len(calls) == 25
         newest = calls.iloc[0]
         assert (list(newest["outcome"]), newest["tenant"], newest["attempts"]) == (["Valid after re-ask"], "Acme", 2)
-        assert (newest["schema"], newest["model"]) == ("invoice v1", "openai/gpt-4o-mini")
+        assert (newest["schema"], newest["model"]) == ("invoice@1", "openai/gpt-4o-mini")
         assert newest["cost"] == pytest.approx(0.000228)
 
     @pytest.mark.parametrize(
@@ -273,6 +273,17 @@ class TestOneCall:
         for one in (REPAIRED, LAPSED):
             told = said(open_page("calls", call=one))
             assert "One object, counted as one call: 2 requests, 2 attempts, 980 tokens" in told
+        for one, said_of, other in ((REPAIRED, "Asked again as", LAPSED), (LAPSED, "Re-ask of", REPAIRED)):
+            links = [
+                (link.proto.label, link.proto.query_string) for link in open_page("calls", call=one).get("page_link")
+            ]
+            assert (f"{said_of} {other}", f"call={other}") in links
+
+    def test_a_call_without_a_schema_says_so(self, proctor: Runtime, open_page: Open) -> None:
+        """Its cell has the sign of what is not there, and no blank."""
+        call = builders.generation(NOW - HOUR, schema_name="", schema_version=None)
+        builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), call)
+        assert open_page("calls").dataframe[0].value["schema"].tolist() == [None]
 
     def test_what_strangers_wrote_is_not_markup(self, world: Runtime, open_page: Open) -> None:
         """A request id with markup in it is shown as it was sent."""

@@ -200,7 +200,7 @@ class TestPanels:
         )
         page = open_page("home")
         assert page.dataframe[1].value[["schema", "path", "type", "errors"]].to_numpy().tolist() == [
-            ["invoice v1", "$.total", "decimal_parsing", 1]
+            ["invoice@1", "$.total", "decimal_parsing", 1]
         ]
         assert any("Flag \\*cache\\* is on for all" in line.value for line in page.markdown)
 

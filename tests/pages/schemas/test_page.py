@@ -281,6 +281,6 @@ def test_calls_are_found_by_version(open_page: Open) -> None:
     """The link to Calls keeps schema and version, and the chip takes the version away."""
     page = open_page("calls", schema="price", version="1")
     assert not page.exception
-    assert list(page.dataframe[0].value["schema"]) == ["price v1", "price v1"]
+    assert list(page.dataframe[0].value["schema"]) == ["price@1", "price@1"]
     page.button(key="drop_version").click().run()
     assert len(page.dataframe[0].value) == 4

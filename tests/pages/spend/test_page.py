@@ -94,7 +94,7 @@ class TestSpend:
         assert figures.loc["anthropic/claude-haiku-4-5", "unpriced"] == 1
         assert figures.loc["anthropic/claude-haiku-4-5", ["spend"]].isna().all()
         page.segmented_control(key="cut").set_value("By schema").run()
-        assert page.dataframe[0].value["name"].tolist() == ["invoice v1"]
+        assert page.dataframe[0].value["name"].tolist() == ["invoice@1"]
         for kind in ("Model", "Schema", "Use"):
             page.segmented_control(key="stacked").set_value(kind).run()
             assert not page.exception
