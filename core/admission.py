@@ -25,7 +25,9 @@ SHARE = 4
 LARGE_BYTES = 64_000
 """From this size on a body is counted. Smaller ones the server has read by the time that anybody may decide."""
 LATELY_SECONDS = 300.0
-"""How long it is remembered whose requests were turned away."""
+"""How long it is remembered whose requests were turned away, or waited so long that they noticed."""
+NOTICED_SECONDS = 1.0
+"""From here on a wait is remembered: a page is drawn four times a minute at most, and would seldom see one go by."""
 LONGEST_RETRY_SECONDS = 30.0
 READS_AT_ONCE = 16
 """Places of reads over the API. Each has a thread of its own."""
@@ -45,11 +47,27 @@ class Crowd:
     """How many requests of which tenant wait for one."""
     shed: Mapping[str, int]
     """How many requests of which tenant were turned away lately."""
+    waited: Mapping[str, int]
+    """How many requests of which tenant waited for :data:`NOTICED_SECONDS` or more lately."""
 
     @property
     def waiting(self) -> int:
         """Requests that wait for a place."""
         return sum(self.waits.values())
+
+
+class _Lately:
+    """Of which tenants something was counted lately, and how often since it began."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def count(self, tenant: str, now: float) -> None:
+        count, at = self._seen.get(tenant, (0, now))
+        self._seen[tenant] = (count + 1 if now - at < LATELY_SECONDS else 1, now)
+
+    def at(self, now: float) -> Mapping[str, int]:
+        return {tenant: count for tenant, (count, at) in self._seen.copy().items() if now - at < LATELY_SECONDS}
 
 
 class _Room:
@@ -136,7 +154,8 @@ class Admission:
         self._large_waiting = 0
         self._last_wait = 0.0
         self._is_closed = False
-        self._shed: dict[str, tuple[int, float]] = {}
+        self._shed = _Lately()
+        self._waited = _Lately()
         self._untold = 0
         self._told_at = float("-inf")
         metrics.waiting.labels(kind).set_function(lambda: self._waiting)
@@ -210,8 +229,7 @@ class Admission:
     def turned_away(self, tenant: str) -> Overloaded:
         """Count that a request of *tenant* is not served; return what it is told."""
         now = self._clock.monotonic()
-        count, at = self._shed.get(tenant, (0, now))
-        self._shed[tenant] = (count + 1 if now - at < LATELY_SECONDS else 1, now)
+        self._shed.count(tenant, now)
         self._metrics.shed.labels(tenant).inc()
         self._untold += 1
         if now - self._told_at >= _TOLD_EVERY_SECONDS:
@@ -236,9 +254,8 @@ class Admission:
     def seen(self) -> Crowd:
         """Return how full it is. May be called from any thread."""
         now = self._clock.monotonic()
-        shed = {tenant: count for tenant, (count, at) in self._shed.copy().items() if now - at < LATELY_SECONDS}
         waits = {tenant: len(queue) for tenant, queue in self._queues.copy().items()}
-        return Crowd(self._most - self._places.free, self._most, waits, shed)
+        return Crowd(self._most - self._places.free, self._most, waits, self._shed.at(now), self._waited.at(now))
 
     def given_back(self, tenant: str, size: int, places: int = 1) -> None:
         """Take back a place and what was set aside for a body of *size* bytes, for whoever is next."""
@@ -300,6 +317,8 @@ class Admission:
             del self._queues[waiting.tenant]
         self._room.give_back(waiting.tenant, 1)
         self._count(waiting, -1)
+        if (now := self._clock.monotonic()) - waiting.since >= NOTICED_SECONDS:
+            self._waited.count(waiting.tenant, now)
 
     def _count(self, waiting: _Waiting, by: int) -> None:
         self._waiting += by

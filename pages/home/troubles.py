@@ -100,7 +100,7 @@ def of_chores(visit: Visit) -> list[Notice]:
 
 
 def of_crowds(visit: Visit, tenant_id: str | None) -> list[Notice]:
-    """Say whose generations and whose reads wait for a place in this process, or were turned away lately."""
+    """Say whose generations and whose reads wait for a place in this process, waited or were turned away lately."""
     runtime = visit.runtime
     return [
         *_of_crowd(visit, tenant_id, runtime.admission.seen(), "Requests", _GENERATIONS_ADVICE),
@@ -115,21 +115,25 @@ _READS_ADVICE = (
 
 
 def _of_crowd(visit: Visit, tenant_id: str | None, crowd: Crowd, what: str, advice: str) -> list[Notice]:
-    waits, shed = crowd.waits, crowd.shed
-    if tenant_id is not None and (waits or shed):
+    told = crowd.waits, crowd.waited, crowd.shed
+    if tenant_id is not None and any(told):
         name = visit.runtime.tenants.find(visit.principal, tenant_id).name
-        waits, shed = ({name: found[name]} if name in found else {} for found in (waits, shed))
-    elif visit.principal.scope.ids is not None and (waits or shed):
+        told = tuple({name: found[name]} if name in found else {} for found in told)
+    elif visit.principal.scope.ids is not None and any(told):
         names = {tenant.name for tenant in visit.runtime.tenants.list(visit.principal)}
-        waits, shed = (_known(found, names) for found in (waits, shed))
-    if not waits and not shed:
+        told = tuple(_known(found, names) for found in told)
+    waits, waited, shed = told
+    if not any(told):
         return []
     said = f"Places taken: {crowd.running} of {crowd.places}."
     if waits:
         said += f" Waiting: {_by_tenant(waits)}."
+    if waited:
+        said += f" Waited for a second or more in the last minutes: {_by_tenant(waited)}."
     if shed:
         said += f" Turned away in the last minutes: {_by_tenant(shed)}."
-    return [Notice(f"{what} {'are turned away' if shed else 'wait for a place'}", f"{said} {advice}")]
+    happens = "are turned away" if shed else "wait for a place" if waits else "waited for a place"
+    return [Notice(f"{what} {happens}", f"{said} {advice}")]
 
 
 def _known(counts: Mapping[str, int], names: set[str]) -> Mapping[str, int]:

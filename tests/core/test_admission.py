@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from core.admission import LARGE_BYTES, LATELY_SECONDS, LONGEST_RETRY_SECONDS, SHARE, Admission, Place, taken
+from core.admission import (
+    LARGE_BYTES,
+    LATELY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    NOTICED_SECONDS,
+    SHARE,
+    Admission,
+    Place,
+    taken,
+)
 from core.clock import ManualClock
 from core.errors import Overloaded, Unavailable
 from core.telemetry import Metrics
@@ -106,6 +115,28 @@ async def test_the_waiting_room_ends() -> None:
     assert not placed(places.ask("b", 0)), "another tenant may still wait"
     seen = places.seen()
     assert (seen.running, seen.waiting, seen.shed) == (1, len(waiting) + 1, {"a": 2})
+
+
+@on_a_loop
+async def test_a_wait_that_was_noticed_is_remembered_for_a_while() -> None:
+    """Who waited a second, for a place or in vain, is known for minutes; who waited less is not."""
+    clock = ManualClock(START)
+    places = Admission(clock, Metrics(), kind="read", places=1, waiting=3, large_bytes=LARGE_BYTES)
+    held, short = places.ask("a", 0), places.ask("a", 0)
+    clock.advance(NOTICED_SECONDS / 2)
+    held.result().give_back()
+    assert placed(short)
+    assert places.seen().waited == {}
+
+    served, leaving = places.ask("b", 0), places.ask("c", 0)
+    clock.advance(NOTICED_SECONDS)
+    short.result().give_back()
+    leaving.cancel()
+    await asyncio.sleep(0)
+    assert placed(served)
+    assert (places.seen().waits, places.seen().waited) == ({}, {"b": 1, "c": 1})
+    clock.advance(LATELY_SECONDS)
+    assert places.seen().waited == {}
 
 
 @on_a_loop

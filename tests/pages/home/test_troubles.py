@@ -123,7 +123,7 @@ def test_who_is_limited_to_one_tenant_reads_no_other_name(
 
 
 def test_home_says_whose_reads_wait(proctor: Runtime, open_page: Open) -> None:
-    """Reads have places of their own; those that wait or were turned away are said apart from generations."""
+    """Reads have places of their own; those that wait, waited or were turned away are said apart from generations."""
     proctor.tenants.create(LOCAL_OPERATOR, "Acme")
     places = Admission(proctor.clock, Metrics(), kind="read", places=1, waiting=3, large_bytes=0)
     running.install(dataclasses.replace(proctor, read_admission=places))
@@ -135,15 +135,19 @@ def test_home_says_whose_reads_wait(proctor: Runtime, open_page: Open) -> None:
         pages = [open_page("home")]
         places.turned_away("Acme")
         pages.append(open_page("home"))
+        proctor.clock.advance(1.0)
         held.result().give_back()
         waits.result().give_back()
+        pages.append(open_page("home"))
         return pages
 
-    waiting, shed = (page.warning[0] for page in asyncio.run(crowd()))
+    waiting, shed, later = (page.warning[0] for page in asyncio.run(crowd()))
     assert waiting.proto.title == "Reads over the API wait for a place"
     assert words(waiting).startswith("Places taken: 1 of 1. Waiting: 1 of Acme. Generations have")
     assert shed.proto.title == "Reads over the API are turned away"
     assert "Turned away in the last minutes: 1 of Acme." in words(shed)
+    told = "Places taken: 0 of 1. Waited for a second or more in the last minutes: 1 of Acme. Turned away"
+    assert words(later).startswith(told)
 
 
 def test_home_says_when_the_books_do_not_add_up(proctor: Runtime, open_page: Open) -> None:
