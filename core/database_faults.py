@@ -191,6 +191,10 @@ def fault_of(error: BaseException) -> DatabaseFault | None:
     return next((fault for words, fault in _BY_WORDS if words in said), DatabaseFault.DOWN)
 
 
+class Disconnected(Unavailable):
+    """A kept connection turned out to be broken before anything could be kept: run the transaction again."""
+
+
 class DatabaseFile:
     """The file of an SQLite database, as it was when it was opened."""
 

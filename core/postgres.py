@@ -130,9 +130,7 @@ class PostgresCursor:
         self._last = self._connection.execute(sql.encode(), parameters)
         return self
 
-    def executemany(
-        self, sql: str, parameters: Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]], /
-    ) -> PostgresCursor:
+    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any] | Sequence[Any]], /) -> PostgresCursor:
         """Run one statement once per row."""
         self._last = self._connection.cursor()
         self._last.executemany(sql.encode(), parameters)
@@ -175,7 +173,7 @@ class PipelineCursor:
         self._waiting.append((sql, [_sent(value) for value in values]))
         return self
 
-    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]], /) -> Any:
+    def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any] | Sequence[Any]], /) -> Any:
         """Run one statement once per row."""
         for row in parameters:
             self.execute(sql, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
-from core.breakers import BreakerChange, Breakers, Overrides, Rule, changes
+from core.breakers import Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
 from core.capabilities import Cards, Listings
 from core.chores import Chores, catalog
@@ -32,7 +32,7 @@ from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
-from core.providers import Ask
+from core.providers import Ask, LazyProviders
 from core.reasks import Reasks
 from core.record import Backlog, Recorder, Recovery
 from core.relays import RelayCorridor
@@ -62,36 +62,6 @@ if TYPE_CHECKING:
 _PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 _NO_QUESTION = (Message.of("user", "."),)
 FAULT_TOLD_SECONDS = 10.0
-
-
-class _Providers(Mapping[str, "Provider"]):
-    """The providers that are set up, each made when it is first asked: its SDK takes a second to load."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Provider]]) -> None:
-        self._makers = makers
-        self._made: dict[str, Provider] = {}
-        self._lock = threading.Lock()
-
-    def __getitem__(self, name: str) -> Provider:
-        if name not in self._made:
-            with self._lock:
-                if name not in self._made:
-                    self._made[name] = self._makers[name]()
-        return self._made[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._makers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
-
-    @property
-    def made(self) -> Sequence[Provider]:
-        """Those that were asked for so far."""
-        return list(self._made.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +101,7 @@ class Runtime:
     generator: RelayCorridor
     demo: Demo
     local_model: LocalModel
-    providers: _Providers
+    providers: LazyProviders
     listings: Listings
     """What the providers' own lists of models told, in whatever process."""
     checks: ProviderChecks
@@ -248,7 +218,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         limits=limits,
     )
     rule = _breaker_rule(settings)
-    breakers = Breakers(clock, partial(_write_breaker_event, store, clock, rule), rule=rule, shared=shared)
+    breakers = Breakers(clock, partial(changes.tell, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
         name: partial(load_provider, name, settings, cards)
@@ -257,7 +227,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     }
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)
-    providers = _Providers(makers)
+    providers = LazyProviders(makers)
     loop = Loop()
     listings = Listings(store, clock, cards)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
@@ -385,24 +355,6 @@ def _breaker_rule(settings: Settings) -> Rule:
         least_calls=settings.breaker_least_calls,
         pause_seconds=settings.breaker_pause_seconds,
     )
-
-
-def _write_breaker_event(store: Store, clock: Clock, rule: Rule, change: BreakerChange) -> None:
-    """Log a breaker's change and annotate the time axis. The breaker itself catches what a database may raise."""
-    name = change.name
-    log().info(
-        "breaker_changed",
-        provider=name.provider,
-        model=name.model,
-        schema=name.schema,
-        before=change.before.value,
-        after=change.after.value,
-        cause=change.trip.reason.value,
-        count=change.trip.count,
-        ended=change.trip.ended,
-        pause_seconds=change.pause_seconds,
-    )
-    changes.write(store, clock, rule, change)
 
 
 _lock = threading.Lock()

@@ -1,20 +1,30 @@
-"""What an SQLite asks of us: how its connections and transactions begin, and that its journal never grows too long."""
+"""What an SQLite asks of us: whose turn it is to write, how its transactions begin, that its journal stays short.
+
+One writer at a time is SQLite's law; threads of this process queue for it at a lock of ours, in order, instead of
+sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction never fails half way for want of the lock.
+"""
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from core.database_faults import DatabaseFile
+from core.clock import SystemClock
+from core.database_faults import Condition, DatabaseFault, DatabaseFile
+from core.errors import Unavailable
 
 WAIT_SECONDS = 5
-"""How long it waits for another program's lock."""
+"""How long a writer waits for its turn and for another program's lock, and a caller for a connection."""
+_MOST_READERS = 20
+"""How many connections wait for the hot path's next look."""
 _JOURNAL_PAGES = 4_000
 """How long SQLite's journal may grow, 16 MB, before those who write are held up for a moment so that it begins anew."""
 _JOURNAL_WAIT_MILLISECONDS = 20
@@ -25,6 +35,111 @@ _KEPT_JOURNAL_BYTES = 64_000_000
 _CUT_JOURNAL_BYTES = 4_000_000
 """What is left of a journal that was longer, and by how much it is shortened at once: that takes a file system a
 millisecond or two, and nobody can write meanwhile."""
+
+
+class SqliteCursor(sqlite3.Cursor):
+    """A cursor that looks at once: SQLite is no round trip away."""
+
+    def send(self, sql: str, parameters: Any, /) -> Callable[[], Any]:
+        """Run one statement that returns rows, and return what tells the first of them."""
+        row = self.execute(sql, parameters).fetchone()
+        return lambda: row
+
+
+class WriterTurns:
+    """Whose turn it is to write: one thread's of this process at a time, and nobody waits for it for ever."""
+
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
+        self._lock = threading.Lock()
+        self._writing: tuple[str, float] | None = None
+        """Which thread has a transaction open that writes, and since when."""
+
+    @contextmanager
+    def take(self) -> Generator[WriterTurns]:
+        """Queue for the turn, and have it.
+
+        Raises:
+            Unavailable: it did not come in time; ``reason`` says why.
+
+        """
+        if self._condition.fault is DatabaseFault.GONE:  # what would be written has no name in any folder
+            raise DatabaseFault.GONE.told("Nothing was written.")
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            raise self._none()
+        try:
+            yield self
+        finally:
+            self._writing = None
+            self._lock.release()
+
+    def begin(self) -> None:
+        """Take in that this thread's transaction is open: from here on it keeps the others from writing."""
+        self._writing = threading.current_thread().name, SystemClock().monotonic()
+
+    def _none(self) -> Unavailable:
+        """Return why nobody else can write: one of ours does not end, something is wrong, or all is slow."""
+        name, since = self._writing or ("", math.inf)
+        if (seconds := SystemClock().monotonic() - since) >= WAIT_SECONDS:
+            self._condition.become(DatabaseFault.HELD)
+            return DatabaseFault.HELD.told(f"'{name}' has not ended for {seconds:.0f} s. Nothing was written.")
+        return (self._condition.fault or DatabaseFault.SLOW).told("Nothing was written.")
+
+
+class SqliteDriver:
+    """The hot path's way to an SQLite: one connection that writes, and a few that look."""
+
+    def __init__(self, pooled: Engine, hot: Engine, turns: WriterTurns) -> None:
+        self._pooled = pooled
+        self._hot = hot
+        self._turns = turns
+        self._readers: list[Any] = []
+
+    @cached_property
+    def writer(self) -> Any:
+        """The connection that every transaction of the hot path uses, one at a time."""
+        return self._pooled.raw_connection()
+
+    def cursor(self, driver_connection: Any) -> SqliteCursor:
+        """Return a cursor on a connection."""
+        return driver_connection.cursor(SqliteCursor)
+
+    @contextmanager
+    def transaction(self, *, pipelined: bool, single: bool) -> Generator[SqliteCursor]:  # noqa: ARG002 all are alike here
+        """Open a transaction that writes."""
+        with self._turns.take():
+            cursor = self.cursor(self.writer.driver_connection)
+            cursor.execute("BEGIN IMMEDIATE")
+            self._turns.begin()
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def read(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
+        """Return what *of* takes from the rows of a SELECT."""
+        connection: Any
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._hot.raw_connection()
+        try:
+            return of(connection.driver_connection.execute(sql, parameters))
+        finally:
+            if len(self._readers) < _MOST_READERS:
+                self._readers.append(connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if (writer := self.__dict__.pop("writer", None)) is not None:
+            writer.close()
+        while self._readers:
+            self._readers.pop().close()
 
 
 def set_pragmas(dbapi_connection: Any) -> None:
@@ -66,7 +181,7 @@ def _use_wal(dbapi_connection: Any) -> None:
 
 
 def shorten_journal(
-    driver: Any, file: DatabaseFile | None, scans: threading.Lock, in_turn: Callable[[], AbstractContextManager[None]]
+    driver: Any, file: DatabaseFile | None, scans: threading.Lock, in_turn: Callable[[], AbstractContextManager[Any]]
 ) -> None:
     """Copy what the journal holds into the file over *driver*, a connection, and let it reach the disk.
 

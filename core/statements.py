@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
@@ -44,15 +43,6 @@ class Cursor(Protocol):
     def send(self, sql: str, parameters: Parameters, /) -> Sent:
         """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
         ...
-
-
-class SqliteCursor(sqlite3.Cursor):
-    """A cursor that looks at once: SQLite is no round trip away."""
-
-    def send(self, sql: str, parameters: Any, /) -> Sent:
-        """Run one statement that returns rows, and return what tells the first of them."""
-        row = self.execute(sql, parameters).fetchone()
-        return lambda: row
 
 
 class Insert:

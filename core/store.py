@@ -1,30 +1,32 @@
 """The database: connections, transactions, prepared statements, migrations.
 
-One writer at a time is SQLite's law; threads of this process queue for it at a lock of ours, in order, instead of
-sleeping in SQLite's busy loop. Writes begin IMMEDIATE, so that a transaction never fails half way for want of the lock.
+What only one of the two databases needs stands in ``sqlite.py`` and ``postgres.py``, the hot path's driver of each too.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, PoolProxiedConnection, event
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from core import sqlite
 from core.clock import SystemClock
-from core.database_faults import Condition, DatabaseFault, DatabaseFile, fault_of
+from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
-from core.statements import Cursor, Insert, SqliteCursor
+from core.sqlite import WAIT_SECONDS, SqliteDriver
+from core.statements import Cursor, Insert
 from core.tables import Row
+
+if TYPE_CHECKING:
+    from core.postgres_driver import PostgresDriver
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 NEWEST = "0019"
@@ -33,8 +35,6 @@ AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
 REST_SECONDS = 0.02
 """For so long it lets others have their turn after each."""
-WAIT_SECONDS = 5
-"""How long a writer waits for its turn, and a caller for a connection."""
 _MIGRATION_WAIT_SECONDS = 60
 """How long one waits for another process that migrates."""
 
@@ -42,8 +42,6 @@ _MIGRATION_WAIT_SECONDS = 60
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
-_MOST_READERS = 20
-"""How many connections to an SQLite wait for the hot path's next look."""
 _SCANNING = (
     "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('random_page_cost', '1.1', true)"
 )
@@ -51,10 +49,6 @@ _SCANNING = (
 
 class Duplicate(Exception):
     """A row is there already, or another constraint was broken; nothing was kept."""
-
-
-class Disconnected(Unavailable):
-    """A kept connection turned out to be broken before anything could be kept: run the transaction again."""
 
 
 class Store:
@@ -70,7 +64,7 @@ class Store:
             arguments: dict[str, Any] = {"timeout": WAIT_SECONDS, "check_same_thread": False}
             options |= {"paramstyle": "named", "connect_args": arguments}
             ours: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
-            hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see _readers
+            hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see SqliteDriver
         else:
             # At most 20 in all. The hot path's are in autocommit, and not asked whether they live before each use.
             most: dict[str, Any] = {"max_overflow": 4, "pool_timeout": WAIT_SECONDS}
@@ -80,7 +74,6 @@ class Store:
             hot["connect_args"] = self._postgres.HOT.arguments(self.url.query)
         self.engine: Engine = sqlalchemy.create_engine(url, **options, **ours)
         self._hot: Engine = sqlalchemy.create_engine(url, **options, **hot)
-        self._readers: list[Any] = []
         place = self.url.database or ""
         is_file = self.is_sqlite and place and not place.startswith("file:")
         self.condition = Condition(DatabaseFile(Path(place)) if is_file else None)
@@ -101,10 +94,14 @@ class Store:
         self._reader = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
-        self._turn = threading.Lock()
-        self._writing: tuple[str, float] | None = None
-        """On SQLite: which thread has a transaction open that writes, and since when."""
+        self.turns = sqlite.WriterTurns(self.condition) if self.is_sqlite else None
+        """Who may write, on SQLite."""
         self._scan = threading.Lock()
+        self._driver: SqliteDriver | PostgresDriver = (
+            sqlite.SqliteDriver(self.engine, self._hot, self.turns)
+            if self.turns
+            else _postgres_driver(self.engine, self._hot)
+        )
 
     @contextmanager
     def reading(self) -> Generator[Session]:
@@ -128,11 +125,12 @@ class Store:
     def writing(self) -> Generator[Session]:
         """Open a session on one transaction: all of it is kept, or nothing."""
         with (
-            self._in_turn(),
+            self._in_turn() as turn,
             self._writer.begin() as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
-            self._has_begun()
+            if turn is not None:
+                turn.begin()
             yield session
             session.flush()
         self._kept()
@@ -152,13 +150,7 @@ class Store:
 
         """
         try:
-            if self.is_sqlite:
-                opened = self._sqlite_transaction()
-            elif single:
-                opened = self._single_statement()
-            else:
-                opened = self._pipelined_transaction() if pipelined else self._pooled_transaction()
-            with opened as cursor:
+            with self._driver.transaction(pipelined=pipelined, single=single) as cursor:
                 yield cursor
         except self._dbapi.IntegrityError as error:
             raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
@@ -167,51 +159,6 @@ class Store:
                 raise
             raise unavailable from error
         self._kept()
-
-    @contextmanager
-    def _sqlite_transaction(self) -> Generator[Cursor]:
-        with self._in_turn():
-            cursor: Any = self._cursor_on(self._own.driver_connection)
-            cursor.execute("BEGIN IMMEDIATE")
-            self._has_begun()
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
-                    cursor.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _pooled_transaction(self) -> Generator[Cursor]:
-        connection = self.engine.raw_connection()
-        try:
-            yield self._cursor_on(connection.driver_connection)
-            connection.commit()
-        except self._dbapi.Error as error:
-            if _is_broken(connection):  # there is nothing to undo on it
-                connection.invalidate(error)
-            raise
-        finally:
-            connection.close()  # back to the pool, which rolls back what was not committed
-
-    @contextmanager
-    def _pipelined_transaction(self) -> Generator[Cursor]:
-        connection, is_whole = self._hot.raw_connection(), False
-        try:
-            with self._postgres.pipeline(cast("Any", connection.driver_connection)) as cursor:
-                yield cursor
-                is_whole = True
-        except self._dbapi.Error as error:
-            if not _is_broken(connection):
-                raise
-            connection.invalidate(error)
-            if is_whole or isinstance(error, self._postgres.Unanswered):  # kept, perhaps
-                raise
-            fault = fault_of(error) or DatabaseFault.RESTARTING
-            raise Disconnected(f"{fault.sentence} Nothing was written.", reason=fault.value) from error
-        finally:
-            connection.close()
 
     def write_one(self, sql: str, parameters: Mapping[str, Any]) -> int:
         """Run one prepared statement that is a transaction of its own, in one round trip; return how many rows it met.
@@ -225,24 +172,6 @@ class Store:
         with self.transaction(single=True) as cursor:
             cursor.execute(sql, parameters)
             return cursor.rowcount
-
-    @contextmanager
-    def _single_statement(self) -> Generator[Cursor]:
-        connection = self._hot.raw_connection()
-        try:
-            cursor = self._postgres.PipelineCursor(connection.driver_connection)
-            yield cursor
-            cursor.flush()
-        except self._dbapi.Error as error:
-            if not _is_broken(connection):
-                raise
-            connection.invalidate(error)
-            if isinstance(error, self._postgres.Unanswered):
-                raise
-            fault = fault_of(error) or DatabaseFault.RESTARTING
-            raise Disconnected(fault.sentence, reason=fault.value) from error
-        finally:
-            connection.close()
 
     def read_one(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         """Return the first row of a prepared SELECT as a tuple, or ``None``: the hot path's look, one round trip.
@@ -258,50 +187,17 @@ class Store:
         return self._read(sql, parameters, lambda found: found.fetchall())
 
     def _read(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
-        look = self._read_sqlite if self.is_sqlite else self._read_postgres
         try:
-            return look(sql, parameters, of)
+            return self._driver.read(sql, parameters, of)
         except (self._dbapi.Error, SQLAlchemyError) as error:
             if (unavailable := self._unavailable(error)) is None:
                 raise
             raise unavailable from error
 
-    def _read_sqlite(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
-        try:
-            connection = self._readers.pop()
-        except IndexError:
-            connection = self._hot.raw_connection()
-        try:
-            return of(cast("Any", connection.driver_connection).execute(sql, parameters))
-        finally:
-            if len(self._readers) < _MOST_READERS:
-                self._readers.append(connection)
-            else:
-                connection.close()
-
-    def _read_postgres(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
-        while True:
-            connection = self._hot.raw_connection()
-            try:
-                return of(self._postgres.PipelineCursor(connection.driver_connection).execute(sql, parameters))
-            except (self._dbapi.OperationalError, self._dbapi.InterfaceError) as error:
-                if not _is_broken(connection):
-                    raise
-                connection.invalidate(error)  # and try the next, until one lives or none can be made
-                if isinstance(error, self._postgres.Unanswered):
-                    raise
-            finally:
-                connection.close()
-
     @property
     def _dbapi(self) -> Any:
         """The driver's module, for its exceptions."""
         return self.engine.dialect.loaded_dbapi
-
-    @cached_property
-    def _own(self) -> Any:
-        """The SQLite connection that every transaction of the hot path uses, one at a time."""
-        return self.engine.raw_connection()
 
     @contextmanager
     def snapshot(self) -> Generator[Connection]:
@@ -311,14 +207,7 @@ class Store:
 
     def cursor(self, session: Session) -> Cursor:
         """Return a cursor in the transaction of *session*, for prepared statements."""
-        return self._cursor_on(session.connection().connection.driver_connection)
-
-    def _cursor_on(self, driver_connection: Any) -> Cursor:
-        return (
-            driver_connection.cursor(SqliteCursor)
-            if self.is_sqlite
-            else self._postgres.PostgresCursor(driver_connection)
-        )
+        return self._driver.cursor(session.connection().connection.driver_connection)
 
     @cached_property
     def _postgres(self) -> Any:
@@ -441,43 +330,18 @@ class Store:
             Unavailable: the database is of no use.
 
         """
-        if not self.is_sqlite:
+        if self.turns is None:
             return
         with self.engine.connect() as connection:
             sqlite.shorten_journal(
-                connection.connection.driver_connection, self.condition.file, self._scan, self._in_turn
+                connection.connection.driver_connection, self.condition.file, self._scan, self.turns.take
             )
 
+    def _in_turn(self) -> AbstractContextManager[sqlite.WriterTurns | None]:
+        """Queue for the right to write, which one thread of a process has on SQLite."""
+        return nullcontext() if self.turns is None else self.turns.take()
+
     # ── When something is wrong ───────────────────────────────────────────────────────────────────────────────────────
-
-    @contextmanager
-    def _in_turn(self) -> Generator[None]:
-        """Queue for the right to write, which one thread of a process has on SQLite, and not for ever."""
-        if not self.is_sqlite:
-            yield
-            return
-        if self.condition.fault is DatabaseFault.GONE:  # what would be written has no name in any folder
-            raise DatabaseFault.GONE.told("Nothing was written.")
-        if not self._turn.acquire(timeout=WAIT_SECONDS):
-            raise self._no_turn()
-        try:
-            yield
-        finally:
-            self._writing = None
-            self._turn.release()
-
-    def _has_begun(self) -> None:
-        """Take in that this thread's transaction is open: from here on it keeps the others from writing."""
-        if self.is_sqlite:
-            self._writing = threading.current_thread().name, SystemClock().monotonic()
-
-    def _no_turn(self) -> Unavailable:
-        """Return why nobody else can write: one of ours does not end, something is wrong, or all is slow."""
-        name, since = self._writing or ("", math.inf)
-        if (seconds := SystemClock().monotonic() - since) >= WAIT_SECONDS:
-            self.condition.become(DatabaseFault.HELD)
-            return DatabaseFault.HELD.told(f"'{name}' has not ended for {seconds:.0f} s. Nothing was written.")
-        return (self.condition.fault or DatabaseFault.SLOW).told("Nothing was written.")
 
     def _kept(self) -> None:
         """Take in that a transaction was kept."""
@@ -519,14 +383,12 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
-        if "_own" in self.__dict__:
-            self._own.close()
-        while self._readers:
-            self._readers.pop().close()
+        self._driver.close()
         self.engine.dispose()
         self._hot.dispose()
 
 
-def _is_broken(connection: PoolProxiedConnection) -> bool:
-    """Whether the connection to PostgreSQL is gone."""
-    return bool(cast("Any", connection.driver_connection).closed)
+def _postgres_driver(pooled: Engine, hot: Engine) -> PostgresDriver:
+    from core.postgres_driver import PostgresDriver  # noqa: PLC0415 an SQLite needs no psycopg
+
+    return PostgresDriver(pooled, hot)

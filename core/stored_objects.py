@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import bindparam, text
 
 from core.clock import Clock, micros
+from core.database_faults import Disconnected
 from core.dialects import BILLED_AGAIN, DialectName, KeptState
 from core.errors import Invalid, NotFound
-from core.store import AT_ONCE, Disconnected, Store
+from core.store import AT_ONCE, Store
 
 KEPT_FOR = timedelta(days=30)
 """How long OpenAI stores a response; nothing else here is stored longer."""

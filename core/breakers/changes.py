@@ -8,6 +8,7 @@ from core.breakers.rule import LONGEST_PAUSE, BreakerState, Name, Rule, Trip
 from core.clock import Clock
 from core.store import Store
 from core.tables import ChangeEvent
+from core.telemetry import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,24 @@ class BreakerChange:
     @property
     def _lengthened(self) -> bool:
         return 2**self.trip.failed_probes <= LONGEST_PAUSE
+
+
+def tell(store: Store, clock: Clock, rule: Rule, change: BreakerChange) -> None:
+    """Log a change and annotate the time axis. The breaker itself catches what a database may raise."""
+    name = change.name
+    log().info(
+        "breaker_changed",
+        provider=name.provider,
+        model=name.model,
+        schema=name.schema,
+        before=change.before.value,
+        after=change.after.value,
+        cause=change.trip.reason.value,
+        count=change.trip.count,
+        ended=change.trip.ended,
+        pause_seconds=change.pause_seconds,
+    )
+    write(store, clock, rule, change)
 
 
 def write(store: Store, clock: Clock, rule: Rule, change: BreakerChange) -> None:

@@ -18,16 +18,17 @@ proofs         what was found to add up, and need not be read again
 checks         what a budget can be
 drafts         a budget as an edit would have it
 rows           a budget's row, as terms and in words
+raises         more money for a while
 budgets        what operators decide
 """
 
 from core.budgets.accounts import AccountMissing as AccountMissing
-from core.budgets.budgets import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.freezes import Freezes as Freezes
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
+from core.budgets.raises import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.reservations import ReservationHandle as ReservationHandle
 from core.budgets.reservations import ReservationRecovered as ReservationRecovered
 from core.budgets.states import BudgetState as BudgetState

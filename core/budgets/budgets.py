@@ -12,11 +12,12 @@ from sqlmodel import Session, col, select
 from core import audit
 from core.budgets.accounts import Accounts
 from core.budgets.balances import BudgetPeriod, balances
-from core.budgets.checks import MOST_NANO_USD, checked_scope
+from core.budgets.checks import checked_scope
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
 from core.budgets.freezes import Freezes
 from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
+from core.budgets.raises import Raises
 from core.budgets.reservations import GRACE, Reservations
 from core.budgets.rows import budget_of, called, described, terms_of
 from core.budgets.shortages import Shortages
@@ -25,17 +26,15 @@ from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
 from core.budgets.verification import Verifier, last_verification
 from core.claims import Claims
 from core.clock import Clock
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Budget, BudgetRaise, Tenant, Verification
 from core.visibility import present, visible
 
-LONGEST_RAISE = timedelta(days=366)
 
-
-class Budgets:
+class Budgets(Raises):
     """The budgets, and everything that happens to them."""
 
     def __init__(
@@ -48,8 +47,7 @@ class Budgets:
         wait_seconds: float = 0.0,
         claims: Claims | None = None,
     ) -> None:
-        self._store = store
-        self._clock = clock
+        super().__init__(store, clock)
         journal = JournalWriter(store)
         self.freezes = Freezes(claims or Claims(store, clock))
         self.accounts = Accounts(store, clock, journal, self.freezes)
@@ -187,99 +185,6 @@ class Budgets:
                 summary=f"The {called(budget)} of {tenant.name} was removed.",
                 tenant_id=tenant.id,
                 before=before,
-            )
-
-    def raise_limit(
-        self,
-        principal: Principal,
-        tenant: Tenant,
-        budget_id: str,
-        extra_nano_usd: int,
-        *,
-        ends_at: datetime,
-        reason: str,
-        starts_at: datetime | None = None,
-    ) -> BudgetRaise:
-        """Add money to a budget until *ends_at*, from now or from *starts_at* on.
-
-        Raises:
-            Forbidden: without ``budgets.write``.
-            NotFound: the tenant is gone, or has no such budget.
-            Invalid: without a reason, without more money, or with an end that lies behind its start.
-
-        """
-        principal.require(Permission.BUDGETS_WRITE, tenant.id)
-        now = self._clock.now()
-        begins = starts_at or now
-        if not reason.strip():
-            raise Invalid("Say why the budget is raised; people will ask.")
-        if not 0 < extra_nano_usd <= MOST_NANO_USD:
-            raise Invalid(f"A raise lies above $0 and at most at {dollars(MOST_NANO_USD)}.")
-        if not max(begins, now) < ends_at <= begins + LONGEST_RAISE:
-            raise Invalid("A raise ends in the future, after its start, and at most a year after it.")
-        with self._store.writing() as session:
-            tenant = present(session, tenant)
-            budget = budget_of(session, tenant, budget_id)
-            more = BudgetRaise(
-                id=self._clock.new_id(),
-                budget_id=budget.id,
-                extra_nano_usd=extra_nano_usd,
-                starts_at=begins,
-                ends_at=ends_at,
-                reason=reason.strip(),
-                actor=principal.name,
-                created_at=now,
-            )
-            session.add(more)
-            audit.record(
-                session,
-                self._clock,
-                actor=principal.name,
-                action="budget.raise",
-                kind="budget",
-                subject=tenant.name,
-                summary=(
-                    f"The {called(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
-                    f"{ends_at:%Y-%m-%d %H:%M} UTC: {more.reason}"
-                ),
-                tenant_id=tenant.id,
-                after={
-                    "extra_nano_usd": extra_nano_usd,
-                    "starts_at": begins.isoformat(),
-                    "ends_at": ends_at.isoformat(),
-                    "reason": more.reason,
-                },
-            )
-        return more
-
-    def withdraw_raise(self, principal: Principal, tenant: Tenant, raise_id: str) -> None:
-        """End a raise now.
-
-        Raises:
-            Forbidden: without ``budgets.write``.
-            NotFound: the tenant is gone, has no such raise, or it was withdrawn before.
-
-        """
-        principal.require(Permission.BUDGETS_WRITE, tenant.id)
-        with self._store.writing() as session:
-            tenant = present(session, tenant)
-            more = session.get(BudgetRaise, raise_id, with_for_update=FOR_CHANGE)
-            budget = session.get(Budget, more.budget_id, with_for_update=FOR_CHANGE) if more else None
-            is_of_tenant = budget is not None and budget.tenant_id == tenant.id and budget.removed_at is None
-            if more is None or budget is None or not is_of_tenant or more.withdrawn_at is not None:
-                raise NotFound(f"Tenant {tenant.name} has no such raise any more.")
-            more.withdrawn_at = self._clock.now()
-            session.add(more)
-            audit.record(
-                session,
-                self._clock,
-                actor=principal.name,
-                action="budget.withdraw_raise",
-                kind="budget",
-                subject=tenant.name,
-                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {called(budget)} was withdrawn.",
-                tenant_id=tenant.id,
-                before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
             )
 
     def new_zone(self, tenant: Tenant, timezone: str) -> Callable[[Session, Tenant], None]:

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
-from core.store import AT_ONCE, Disconnected, Store
+from core.database_faults import Disconnected
+from core.store import AT_ONCE, Store
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
 """The kinds of claims that there are."""

@@ -5,7 +5,8 @@ the one for all. So what was read at the present revisions is still true, in eve
 numbers in one statement.
 """
 
+from core.policy._named_models import NamedModel
 from core.policy._policies import Policies, TenantSnapshot
-from core.policy._terms import NamedModel, Policy, TenantTerms
+from core.policy._terms import Policy, TenantTerms
 
 __all__ = ["NamedModel", "Policies", "Policy", "TenantSnapshot", "TenantTerms"]

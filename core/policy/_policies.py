@@ -20,7 +20,8 @@ from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorEr
 from core.flags import Flag, Flags, evaluate_all
 from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
 from core.policy._cache import RevisionCache
-from core.policy._terms import NamedModel, Policy, TenantTerms
+from core.policy._named_models import NamedModel, NamedModels, no_model
+from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
 from core.principals import Permission, Principal
 from core.response_models import ResponseModel
@@ -239,13 +240,13 @@ class TenantSnapshot:
         if request.streams:
             _require(tenant, Flag.STREAMING)
         if not _MODEL.fullmatch(request.model):
-            raise _no_model(request.model)
-        route, model = self._meant(request.model, request.dialect.name)
+            raise no_model(request.model)
+        route, model = self._named.meant(request.model, request.dialect.name)
         try:
             if model:
                 self._require_model(principal, model)
         except (Forbidden, Invalid):
-            raise _no_model(request.model) from None
+            raise no_model(request.model) from None
         named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
         return self._policies.kept.get(
             ("relay", tenant.id, schema, route, model),
@@ -263,16 +264,7 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        settings, has_local = self._policies.settings, self.tenant.flags[Flag.LOCAL_MODEL].value
-        names = list(self.routes.models)
-        if self._may_name_any(principal):
-            names += [f"{name}/{model}" for name, server in settings.providers.items() for model in server.models]
-        found = [NamedModel(view.terms.name, view.description or view.terms.name) for view in self.routes.views]
-        for name in dict.fromkeys(names):
-            provider, _, model = name.partition("/")
-            if settings.has_provider(provider) and (has_local or provider != "local"):
-                found.append(NamedModel(name, model, provider))
-        return found
+        return self._named.all(any_model=self._may_name_any(principal))
 
     def model(self, principal: Principal, name: str, dialect: DialectName) -> NamedModel:
         """Return what *name* means of :meth:`models`, as in a request of *dialect*.
@@ -282,21 +274,16 @@ class TenantSnapshot:
             NotFound: nothing of them.
 
         """
-        route, model = self._meant(name, dialect)
+        route, model = self._named.meant(name, dialect)
         found = {one.name: one for one in self.models(principal)}.get(model or route)
         if found is None:
-            raise _no_model(name)
+            raise no_model(name)
         return found
 
-    def _meant(self, model: str, dialect: DialectName) -> tuple[str, str]:
-        """Return the route that *model* is the name of; else the default one, and ``provider/name``."""
-        if any(view.terms.name == model for view in self.routes.views):
-            return model, ""
-        if model in self.routes.named:
-            return DEFAULT, model
-        own = "anthropic" if dialect is DialectName.MESSAGES else "openai"
-        routed = next((one for one in self.routes.models if one.partition("/")[2] == model), None)
-        return DEFAULT, routed or (model if "/" in model else f"{own}/{model}")
+    @property
+    def _named(self) -> NamedModels:
+        has_local = self.tenant.flags[Flag.LOCAL_MODEL].value
+        return NamedModels(self.routes, self._policies.settings, has_local=has_local)
 
     def _registered(self, schema: str) -> ResolvedSchema:
         policies = self._policies
@@ -405,13 +392,6 @@ def _weight(policy: Policy) -> int:
 def _require(tenant: TenantTerms, flag: Flag) -> None:
     if not tenant.flags[flag].value:
         raise _disabled(tenant, flag)
-
-
-def _no_model(name: str) -> NotFound:
-    return NotFound(
-        f"There is no model {name[:80]!r} here, or not for this key. GET /v1/models lists those that there are.",
-        param="model",
-    )
 
 
 def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:

@@ -43,18 +43,6 @@ class TenantTerms:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class NamedModel:
-    """What a caller may name as a model."""
-
-    name: str
-    """As a request says it: a route's name, or ``provider/name``."""
-    title: str
-    """For people."""
-    provider: str = ""
-    """Whose it is; empty for a route."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """The frozen snapshot that governs one generation."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from core.pricing import Usage
 from core.providers import Broken, Garbled, ProviderError, Unreachable
+from core.providers._told import Told
 from core.providers._usage import most_told
-from core.providers._wire import Told, Wire
+from core.providers._wire import Wire
 from core.providers.reading.growth import Contents, Growth
 
 Reader = Callable[[dict[str, Any]], Contents | None]

@@ -21,8 +21,9 @@ from core.providers._clouds import UNTAKEN, CloudWording
 from core.providers._failures import status_error, status_meant
 from core.providers._keys import ProviderKey
 from core.providers._media import media_tokens
+from core.providers._told import Told
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
-from core.providers._wire import Told, Wire, is_stream, turns_away_options
+from core.providers._wire import Wire, is_stream, turns_away_options
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs

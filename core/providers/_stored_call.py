@@ -14,7 +14,8 @@ from core.providers import TimedOut
 from core.providers._failures import status_error
 from core.providers._keys import ProviderKey
 from core.providers._relay import masked, passed_headers
-from core.providers._wire import Told, Wire
+from core.providers._told import Told
+from core.providers._wire import Wire
 from core.providers.reading.reasons import body_of
 
 

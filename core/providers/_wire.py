@@ -7,8 +7,7 @@ again, are never built.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -17,12 +16,12 @@ import httpx2
 import orjson
 
 from core.own_limits import lack_in
-from core.pricing import Usage
-from core.providers import Answer, Garbled, NotSent, ProviderError, TurnedAway, Unreachable, misread
+from core.providers import Garbled, NotSent, ProviderError, TurnedAway, Unreachable, misread
 from core.providers._clouds import as_server_sent, is_of_amazon
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers._identities import Identity, nobody_in
 from core.providers._keys import Keyring, ProviderKey
+from core.providers._told import Told
 from core.providers.reading.events import EndOfStream, Events, NoEvent
 from core.providers.reading.parts import word
 from core.providers.reading.reasons import body_of
@@ -35,43 +34,6 @@ NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 _MOST_WORDED = 256
 _ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
 """What reading raises where JSON is not of the shape that a vendor documents."""
-
-
-@dataclass(slots=True)
-class Told:
-    """What the wire has told of the call that is out."""
-
-    http_status: int | None = None
-    provider_request_id: str | None = None
-    model: str | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    is_usage_final: bool = True
-    ttft_seconds: float | None = None
-    pieces: list[str] = field(default_factory=list[str])
-    is_done: bool = False
-    """Whether a stream told its end by ``[DONE]``."""
-    remark: str = ""
-    """For the decision trace: which of several keys was taken, and why not another."""
-    hidden: tuple[str, ...] = ()
-    """What was sent, and is not repeated where a vendor's error quotes it."""
-
-    def answer(self, raw: Any = None, texts: Sequence[str] | None = None) -> Answer:
-        """Return it as an answer whose object stands in one of *texts*."""
-        first, *others = ["".join(self.pieces)] if texts is None else map(_encodable, texts)
-        return Answer(
-            text=_encodable(first),
-            others=tuple(others),
-            http_status=self.http_status,
-            provider_request_id=self.provider_request_id,
-            model=self.model,
-            finish_reason=self.finish_reason,
-            usage=self.usage,
-            is_usage_final=self.is_usage_final,
-            ttft_seconds=self.ttft_seconds,
-            remark=self.remark,
-            raw=raw,
-        )
 
 
 class Wire:
@@ -417,17 +379,3 @@ def is_stream(response: httpx2.Response) -> bool:
 def turns_away_options(error: TurnedAway) -> bool:
     """Whether a request was turned away for its ``stream_options``, which this server does not know."""
     return error.answer.http_status in (400, 422) and "stream_options" in error.message
-
-
-def without_answer(sentence: str, told: Told) -> Garbled:
-    """Return what a body is that holds no answer: what it told of its usage is what it costs."""
-    empty = Garbled(sentence, answer=told.answer(texts=("",)))
-    empty.told_all = told.usage is not None
-    return empty
-
-
-def _encodable(text: str) -> str:
-    """Return *text* without halves of surrogate pairs, which no database and no wire takes."""
-    if text.isascii():
-        return text
-    return text.encode(errors="replace").decode()

@@ -39,8 +39,9 @@ from core.providers._messages import (
 )
 from core.providers._relay import Relay
 from core.providers._stored_call import stored_call
+from core.providers._told import Told, without_answer
 from core.providers._usage import anthropic_usage, most_told
-from core.providers._wire import NO_TIMEOUT, Told, Wire, without_answer
+from core.providers._wire import NO_TIMEOUT, Wire
 from core.providers.reading.growth import Contents
 from core.providers.reading.message_blocks import MessageBlocks, read_message
 from core.providers.reading.parts import part, word

@@ -100,15 +100,16 @@ class _Turns:
     def __init__(self, store: Store) -> None:
         self.seen: list[tuple[str, float, float]] = []
         """Of each turn: whose it was, when it began, and the seconds."""
-        self._in_turn = store._in_turn
-        store._in_turn = self._watched
+        assert store.turns is not None
+        self._take = store.turns.take
+        store.turns.take = self._watched
 
     @contextmanager
-    def _watched(self) -> Generator[None]:
-        with self._in_turn():
+    def _watched(self) -> Generator[Any]:
+        with self._take() as turn:
             began = time.perf_counter()
             try:
-                yield
+                yield turn
             finally:
                 self.seen.append((threading.current_thread().name, began, time.perf_counter() - began))
 

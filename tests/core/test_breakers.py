@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlmodel import col, select
 
-from core.breakers import MOST_BREAKERS, WINDOW_SECONDS, Breakers, BreakerState, Override, Rule
+from core.breakers import MOST_BREAKERS, WINDOW_SECONDS, Breakers, BreakerState, Override, Rule, changes
 from core.clock import ManualClock
 from core.providers.loop import Cancellation
-from core.runtime import _breaker_rule, _write_breaker_event
+from core.runtime import _breaker_rule
 from core.settings import Settings
 from core.tables import ChangeEvent, Outcome
 from tests import breaker_rig
@@ -627,7 +627,7 @@ def test_a_probe_that_never_went_out_blocks_nobody(why: str, proctor: Rig) -> No
 def test_what_a_breaker_does_stands_on_the_time_axis(proctor: Rig) -> None:
     """Opening and closing are change events, with cause and figures; so is a failed probe that lengthens the pause."""
     clock, store = ManualClock(START), proctor.runtime.store
-    breakers = Breakers(clock, partial(_write_breaker_event, store, clock, RULE))
+    breakers = Breakers(clock, partial(changes.tell, store, clock, RULE))
     for _ in range(LEAST_CALLS):
         breakers.note("openai", "gpt-4o", healthy=False)
     for healthy in (False, False, False, False, True):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,11 +17,12 @@ from sqlalchemy.exc import IntegrityError
 from starlette.testclient import TestClient
 
 from core.cli import main
-from core.database_faults import DatabaseFault, fault_of
+from core.database_faults import DatabaseFault, Disconnected, fault_of
 from core.errors import Unavailable
 from core.principals import LOCAL_OPERATOR
 from core.settings import ROOT
-from core.store import NEWEST, WAIT_SECONDS, Disconnected, Store
+from core.sqlite import WAIT_SECONDS, SqliteDriver
+from core.store import NEWEST, Store
 from tests import builders
 from tests.conftest import START
 from tests.core.api.conftest import House, api_settings, built
@@ -49,6 +51,12 @@ def house(path: Path, wire: WireServer) -> Iterator[House]:
     wire.reset()
     with built(api_settings(f"sqlite:///{path}", wire), wire) as house:
         yield house
+
+
+def writer_of(store: Store) -> Any:
+    """Return the connection that writes on the hot path."""
+    assert isinstance(store._driver, SqliteDriver)
+    return store._driver.writer.driver_connection
 
 
 @contextmanager
@@ -88,7 +96,7 @@ def write_quickly(store: Store) -> None:
 
 def forbid(store: Store, _path: Path) -> None:
     """Let nobody write: root, who runs tests, may write any file."""
-    store._own.driver_connection.execute("PRAGMA query_only=ON")
+    writer_of(store).execute("PRAGMA query_only=ON")
 
 
 def delete(store: Store, path: Path) -> None:
@@ -110,7 +118,6 @@ def spoil(store: Store, path: Path) -> None:
     path.write_bytes(b"not a database" * 1000)
     for rest in ("-wal", "-shm"):
         path.with_name(path.name + rest).unlink(missing_ok=True)
-    store.__dict__.pop("_own", None)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +141,7 @@ def test_a_full_disk(path: Path) -> None:
     heard: list[DatabaseFault | None] = []
     store.condition.on_change = heard.append
     write_quickly(store)
-    driver = store._own.driver_connection
+    driver = writer_of(store)
     driver.execute("PRAGMA max_page_count=1")
 
     def grow() -> None:

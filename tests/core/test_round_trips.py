@@ -13,8 +13,9 @@ import pytest
 
 from core import postgres
 from core.claims import ANSWER, Done, Lease
+from core.database_faults import Disconnected
 from core.principals import LOCAL_OPERATOR
-from core.store import Disconnected, Store
+from core.store import Store
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.counting_proxy import CountingProxy, counting
 from tests.wire.server import WireServer

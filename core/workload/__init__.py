@@ -9,18 +9,17 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, TypeVar
 
 from sqlmodel import col, select
 
-from core.budgets import Budgets, BudgetTerms, Scope
+from core.budgets import Budgets, Scope
 from core.clock import Clock, ManualClock, micros
 from core.errors import Conflict, Invalid
 from core.journal import JournalWriter
-from core.pricing import Cost, Prices, Usage
+from core.pricing import Prices, Usage
 from core.principals import LOCAL_OPERATOR
 from core.schemas import Schemas
 from core.store import Cursor, Store
@@ -33,11 +32,10 @@ from core.tables import (
     LedgerEntry,
     LedgerKind,
     Outcome,
-    Payload,
-    Row,
     Tenant,
 )
 from core.tenants import Tenants
+from core.workload._rows import DrawnCall, PayingTenant, TransactionRows, blank, payload_row
 
 MOST_GENERATIONS = 50_000_000
 DAYS = 90
@@ -75,36 +73,6 @@ _KINDS = {Outcome.INVALID: AttemptKind.REASK, Outcome.PROVIDER_ERROR: AttemptKin
 """Why another call is made after one that ended so."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A call to a model, as many are."""
-
-    provider: str
-    model: str
-    usage: Usage
-    cost: Cost | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """A tenant and the budgets that pay for it."""
-
-    id: str
-    terms: tuple[BudgetTerms, ...]
-
-
-@dataclass(slots=True)
-class _Rows:
-    """What one transaction writes."""
-
-    generations: list[dict[str, Any]]
-    attempts: list[dict[str, Any]]
-    errors: list[dict[str, Any]]
-    payloads: list[dict[str, Any]]
-    entries: list[dict[str, Any]]
-    spent: Counter[str]
-
-
 class Workload:
     """Fills a database."""
 
@@ -122,18 +90,18 @@ class Workload:
         self._spend = store.prepare(_SPENT_MORE)
         begins = self._now - timedelta(days=DAYS)
         self._begins = begins
-        self._generation = _blank(GenerationRow) | {
+        self._generation = blank(GenerationRow) | {
             "principal": "key prk_bench…",
             "route": "default",
             "trace": [{"room": "attempt", "verdict": "ended", "reason": "A workload."}],
         }
-        self._attempt = _blank(AttemptRow) | {"mode": "tools"}
-        self._field_error = _blank(FieldError) | {
+        self._attempt = blank(AttemptRow) | {"mode": "tools"}
+        self._field_error = blank(FieldError) | {
             "path": "$.field_1",
             "type": "string_type",
             "message": "Input should be a valid string",
         }
-        self._ledger_entry = _blank(LedgerEntry) | {"kind": LedgerKind.CHARGE.value}
+        self._ledger_entry = blank(LedgerEntry) | {"kind": LedgerKind.CHARGE.value}
 
     def fill(
         self, generations: int, *, beside_own: bool = False, tell: Callable[[int], None] = lambda _: None
@@ -156,7 +124,7 @@ class Workload:
         counts: Counter[str] = Counter()
         step = timedelta(days=DAYS) / generations
         for start in range(0, generations, _AT_ONCE):
-            rows = _Rows([], [], [], [], [], Counter())
+            rows = TransactionRows([], [], [], [], [], Counter())
             for number in range(start, min(start + _AT_ONCE, generations)):
                 caller = callers[bisect(shares, self._chance() * shares[-1])]
                 ended = ends[bisect(parts, self._chance() * parts[-1])]
@@ -192,14 +160,14 @@ class Workload:
                 "Use another database, or say --yes."
             )
 
-    def _decide(self) -> tuple[list[_Caller], list[tuple[str, int, str]]]:
+    def _decide(self) -> tuple[list[PayingTenant], list[tuple[str, int, str]]]:
         """Make tenants with their budgets, and schemas: as operators would have, before the first call."""
         clock = ManualClock(self._begins - timedelta(days=40), seed=micros(self._now))
         tenants, schemas = Tenants(self._store, clock), Schemas(self._store, clock)
         budgets = Budgets(self._store, clock, owner="workload")
         with self._store.reading() as session:
             taken = session.exec(select(Tenant.name).where(col(Tenant.name).startswith(_NAME))).all()
-        first, callers = len(taken) + 1, list[_Caller]()
+        first, callers = len(taken) + 1, list[PayingTenant]()
         for number in range(first, first + self._tenants):
             tenant = tenants.create(LOCAL_OPERATOR, f"{_NAME} {number:03}")
             budgets.set(LOCAL_OPERATOR, tenant, _LIMIT_NANO_USD)
@@ -208,7 +176,7 @@ class Workload:
                 budgets.set(LOCAL_OPERATOR, tenant, _LIMIT_NANO_USD, scope=Scope.MODEL, scope_name=named)
             with self._store.reading() as session:
                 terms = budgets.terms(session, [tenant])[tenant.id]
-            callers.append(_Caller(tenant.id, tuple(one for one, _ in terms)))
+            callers.append(PayingTenant(tenant.id, tuple(one for one, _ in terms)))
         self._open_accounts(budgets, callers)
         versions: list[tuple[str, int, str]] = []
         for number in range(1, _SCHEMAS + 1):
@@ -219,7 +187,7 @@ class Workload:
                 versions.append((f"bench_{number}", added.version, added.hash))
         return callers, versions
 
-    def _open_accounts(self, budgets: Budgets, callers: Sequence[_Caller]) -> None:
+    def _open_accounts(self, budgets: Budgets, callers: Sequence[PayingTenant]) -> None:
         """Open the account of each budget and month, as the first call in it would."""
         for caller in callers:
             for terms in caller.terms:
@@ -236,29 +204,29 @@ class Workload:
 
     # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _calls(self) -> list[_Call]:
+    def _calls(self) -> list[DrawnCall]:
         """Return calls to draw from, each model as often as it is asked."""
         book = Prices(self._store, ManualClock(self._now)).book(LOCAL_OPERATOR)
-        found: list[_Call] = []
+        found: list[DrawnCall] = []
         for (provider, model), weight in zip(_MODELS, _MODEL_WEIGHTS, strict=True):
-            several: list[_Call] = []
+            several: list[DrawnCall] = []
             for _ in range(_CALLS):
                 usage = Usage(
                     input_tokens=200 + int(self._chance() * 3800),
                     output_tokens=50 + int(self._chance() * 750),
                     cached_tokens=self._one_of((0, 0, 128)),
                 )
-                several.append(_Call(provider, model, usage, book.cost(provider, model, usage, self._now)))
+                several.append(DrawnCall(provider, model, usage, book.cost(provider, model, usage, self._now)))
             found += [self._one_of(several) for _ in range(weight * 10)]
         return found
 
     def _play(
         self,
-        rows: _Rows,
+        rows: TransactionRows,
         at: datetime,
-        caller: _Caller,
+        caller: PayingTenant,
         schema: tuple[str, int, str],
-        calls: Sequence[tuple[Outcome, _Call]],
+        calls: Sequence[tuple[Outcome, DrawnCall]],
     ) -> None:
         """Add one generation: its attempts, in order, with how each ended."""
         generation_id = self._id(at)
@@ -335,9 +303,9 @@ class Workload:
             }
         )
         if calls and self._chance() < self._payload_share:
-            rows.payloads.append(_payload(generation_id, at, is_valid=is_valid))
+            rows.payloads.append(payload_row(generation_id, at, is_valid=is_valid))
 
-    def _paying(self, caller: _Caller, at: datetime, call: _Call) -> list[str]:
+    def _paying(self, caller: PayingTenant, at: datetime, call: DrawnCall) -> list[str]:
         """Return the accounts that pay for a call."""
         paying = [one for one in caller.terms if one.pays_for(f"{call.provider}/{call.model}")]
         spans = [(one.budget_id, span[0]) for one in paying if (span := one.span(at)) is not None]
@@ -345,7 +313,7 @@ class Workload:
 
     # ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _write(self, cursor: Cursor, rows: _Rows) -> None:
+    def _write(self, cursor: Cursor, rows: TransactionRows) -> None:
         self._journal.post(cursor, rows.entries)
         self._journal.attempts(cursor, rows.attempts)
         self._journal.field_errors(cursor, rows.errors)
@@ -381,21 +349,3 @@ class Workload:
             "schema_name": schema,
             "schema_hash": digest,
         }
-
-
-def _blank(table: type[Row]) -> dict[str, Any]:
-    """Return a row with the defaults of its columns."""
-    return {
-        name: None if one.is_required() else one.get_default(call_default_factory=True)
-        for name, one in table.model_fields.items()
-    }
-
-
-def _payload(generation_id: str, at: datetime, *, is_valid: bool) -> dict[str, Any]:
-    return _blank(Payload) | {
-        "generation_id": generation_id,
-        "n": 0,
-        "asked": [{"role": "user", "content": "What does this say? " + "A workload says very little. " * 12}],
-        "answered": '{"field_0": "very little", "field_1": "and that in several words"}' if is_valid else None,
-        "expires_at": at + timedelta(days=30),
-    }
