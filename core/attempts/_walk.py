@@ -12,8 +12,9 @@ from typing import Any
 
 from core.attempts._attempt import Bookkeeper, ProviderCall, Reply
 from core.attempts._calls import Calls
+from core.attempts._candidate_queue import CandidateQueue
 from core.attempts._candidate_state import CandidateState
-from core.attempts._causes import cause_of, cause_of_breaker, context_window, roomier_first
+from core.attempts._causes import cause_of
 from core.attempts._estimates import AnswerLengths
 from core.attempts._inquiry import Inquiry
 from core.attempts._pace import Pace
@@ -21,8 +22,8 @@ from core.attempts._pauses import pause
 from core.attempts._race import Race
 from core.attempts._showing import collected, paced, relayed
 from core.attempts._terms import Candidate, Cause, RouteTerms
-from core.attempts._vain import exhausted, without_price
-from core.breakers import BreakerRefusal, Breakers
+from core.attempts._vain import exhausted
+from core.breakers import Breakers
 from core.clock import Clock
 from core.dialects import VendorResponse
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
@@ -80,7 +81,6 @@ class Walk:
         self._inquiry = inquiry
         self._clock = clock
         self._providers = providers
-        self._breakers = breakers
         self._loop = loop
         self._bookkeeper = bookkeeper
         self._cancellation = cancellation
@@ -94,9 +94,9 @@ class Walk:
             clock=clock,
             is_relayed=inquiry.is_relayed,
         )
-        self._waiting = list(enumerate(route.candidates))
-        """Those who have not been asked yet, by their places in the route, in the order in which they will be."""
-        self._unpayable = unpayable
+        self._waiting = CandidateQueue(
+            route, set_up=providers.keys(), breakers=breakers, unpayable=unpayable, bookkeeper=bookkeeper
+        )
         self._unreadable: list[str] = []
         """Why candidates cannot read what the messages hold."""
         self._is_thinned = is_thinned
@@ -129,7 +129,7 @@ class Walk:
                 if reply is not None:
                     return reply
                 self._close(state)
-                if not self._goes_on(state):
+                if state.cause is None or self._is_too_late() or not self._waiting.goes_on(state, state.cause):
                     break
         except ProctorError as error:
             if self._invalid is None or isinstance(error, Cancelled):
@@ -151,31 +151,13 @@ class Walk:
         while self._waiting:
             if self._is_too_late():
                 return None
-            place, candidate = self._waiting.pop(0)
-            state = self._states.get(place) or self._opened(place, candidate)
+            place, candidate = self._waiting.take()
+            state = self._states.get(place)
+            if state is None and self._waiting.lets_in(candidate):
+                state = self._begun(place, candidate)
             if state is not None:
                 return state
         return None
-
-    def _opened(self, place: int, candidate: Candidate) -> CandidateState | None:
-        """Let a candidate in; ``None`` if it cannot be asked, with the reason in the trace."""
-        if not self._is_askable(candidate):
-            why = f"the provider {candidate.provider} is not set up here"
-            if candidate.provider in self._providers:
-                why = f"it has no price, and {self._unpayable[candidate.name]}"
-            self._bookkeeper.note("skipped", f"{candidate.name}: {why}.")
-            return None
-        why = self._refusal(candidate)
-        if why is not None:
-            cause = cause_of_breaker(why.reason)
-            if self._waiting and cause not in self._route.fallback_on:
-                self._waiting.clear()
-                said = f"{candidate.name}: {why} This route has no fallback on {_words(cause)}."
-                self._bookkeeper.note("stopped", said)
-            else:
-                self._bookkeeper.note("skipped", f"{candidate.name}: {why}")
-            return None
-        return self._begun(place, candidate)
 
     def _begun(self, place: int, candidate: Candidate) -> CandidateState | None:
         """Begin an exchange with a candidate that was let in; ``None`` if it cannot read what the messages hold."""
@@ -183,12 +165,12 @@ class Walk:
         try:
             exchange = self._inquiry.open(self._providers[candidate.provider], candidate)
         except Unreadable as why:
-            self._release(candidate, admitted)
+            self._waiting.release(candidate, admitted)
             self._unreadable.append(f"{candidate.name}: {why}.")
             self._bookkeeper.note("skipped", self._unreadable[-1])
             return None
         except BaseException:
-            self._release(candidate, admitted)
+            self._waiting.release(candidate, admitted)
             raise
         if remark := self._inquiry.remark(exchange):
             self._bookkeeper.note("sent", f"{candidate.name}: {remark}")
@@ -201,42 +183,7 @@ class Walk:
 
     def _close(self, state: CandidateState) -> None:
         del self._states[state.place]
-        self._release(state.candidate, state.admitted)
-
-    def _refusal(self, candidate: Candidate) -> BreakerRefusal | None:
-        """Return why the candidate's breaker lets no call through, or an operator; ``None`` if it does."""
-        who = (candidate.provider, candidate.model)
-        return self._breakers.refusal(*who, self._route.schema, self._route.overrides.get(who))
-
-    def _release(self, candidate: Candidate, admitted: float) -> None:
-        """Give back what a candidate's breaker let in: a probe that never went out blocks nobody."""
-        self._breakers.release(candidate.provider, candidate.model, self._route.schema, began=admitted)
-
-    def _is_askable(self, candidate: Candidate) -> bool:
-        return candidate.provider in self._providers and candidate.name not in self._unpayable
-
-    def _goes_on(self, state: CandidateState) -> bool:
-        """Whether the next candidate is to be asked after this one was in vain; say why, or why not."""
-        cause = state.cause
-        if cause is None or self._is_too_late():
-            return False
-        why = f"{state.name} {cause.meaning}"
-        if cause not in self._route.fallback_on:
-            self._bookkeeper.note("stopped", f"{why}, and this route has no fallback on {_words(cause)}.")
-            return False
-        if cause is Cause.CONTEXT_OVERFLOW:
-            self._waiting = roomier_first(self._waiting, state.candidate)
-        following = next((one for _, one in self._waiting if self._is_askable(one)), None)
-        if following is None:
-            self._bookkeeper.note("stopped", f"{why}, and there is nobody further to ask.")
-            return False
-        room = context_window(following.provider, following.model) if cause is Cause.CONTEXT_OVERFLOW else None
-        roomy = f", which takes {room:,} tokens" if room else ""
-        self._bookkeeper.note("went on", f"{why}; next is {following.name}{roomy}.")
-        return True
-
-    def _may_go_on(self, cause: Cause) -> bool:
-        return cause in self._route.fallback_on and any(self._is_askable(one) for _, one in self._waiting)
+        self._waiting.release(state.candidate, state.admitted)
 
     # ── One candidate ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -362,7 +309,7 @@ class Walk:
         """Return how long a retry must wait; ``None`` if that is too long. Either way the trace is told why."""
         left = self._ends - self._clock.monotonic()
         seconds, why = pause(
-            error, retried=state.retried, left=left, goes_on=self._may_go_on(cause), chance=self._clock.chance
+            error, retried=state.retried, left=left, goes_on=self._waiting.may_go_on(cause), chance=self._clock.chance
         )
         if seconds is None:
             self._bookkeeper.note("not retried", f"{state.name}: {why}.")
@@ -387,8 +334,7 @@ class Walk:
     def _hedge(self, race: Race, slow: CandidateState) -> None:
         """Ask the next candidate beside *slow*, if one can be asked and the budget allows it."""
         late = f"{slow.name} has not answered after {self._route.hedge_after_ms} ms"
-        able = ((place, one) for place, one in self._waiting if self._is_askable(one))
-        found = next(((place, one) for place, one in able if self._refusal(one) is None), None)
+        found = self._waiting.beside()
         if found is None:
             self._bookkeeper.note("not hedged", f"{late}, and nobody else can be asked now.")
             return
@@ -422,10 +368,8 @@ class Walk:
         """Return the sentence that says how the walk ended."""
         if self._unreadable and self._calls.last is None and len(self._unreadable) == len(self._route.candidates):
             return Invalid(f"{self._inquiry.nobody}: {' '.join(self._unreadable)}")
-        names = [one.name for one in self._route.candidates if one.provider in self._providers]
-        unpriced = [name for name in names if name in self._unpayable]
-        if unpriced and len(unpriced) == len(names):
-            return without_price(unpriced, self._unpayable[unpriced[0]])
+        if (unpriced := self._waiting.without_price()) is not None:
+            return unpriced
         error = exhausted(self._route, self._calls, is_late=self._clock.monotonic() >= self._ends)
         error.is_left_to_caller = self._inquiry.is_retried_by_caller and self._calls.may_pass
         return error
@@ -438,7 +382,3 @@ def _outcome_of(state: CandidateState, *, valid: bool) -> Outcome:
     if state.place:
         return Outcome.VALID_AFTER_FALLBACK
     return Outcome.VALID_AFTER_REASK if state.was_asked_again else Outcome.VALID_FIRST_TRY
-
-
-def _words(cause: Cause) -> str:
-    return cause.value.replace("_", " ")
