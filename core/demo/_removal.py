@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, delete, func, update
+from sqlalchemy import ColumnElement, Delete, Select, delete, false, func, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -60,12 +60,17 @@ def is_born_in_demo(id_column: Any) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """What bears the demo world's mark, by id: looked for among all rows, and so while nobody who writes waits."""
+    """What bears the demo world's mark, or is about its tenants, in tables that do not find it by an index.
+
+    By id: it is looked for among all rows, and so while nobody who writes waits. What an operator decides about a demo
+    tenant in that very moment is left, and is about nobody.
+    """
 
     events: Sequence[str]
     entries: Sequence[str]
     prices: Sequence[str]
     drills: Sequence[str]
+    repricings: Sequence[str]
     routes: Sequence[str]
     schemas: Sequence[str]
     versions: Sequence[str]
@@ -89,7 +94,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
     counts = _remove_calls(store, tenants)
     for found, deletion in _pieces(tenants):
         counts[str(deletion([]).table)] += _remove_in_pieces(store, found, deletion)
-    marked = _marked(store)
+    marked = _marked(store, tenants)
     with store.writing() as session:
         for one in _deletions(session, tenants, marked):
             counts[str(one.table)] += session.connection().execute(one).rowcount
@@ -114,22 +119,21 @@ def _deletions(session: Session, tenants: Sequence[str], marked: _Marked) -> lis
     # Those that are out have attempts and no row of their own yet.
     out = session.exec(select(col(Reservation.generation_id)).where(col(Reservation.tenant_id).in_(tenants))).all()
     attempts = session.exec(select(col(AttemptRow.id)).where(col(AttemptRow.generation_id).in_(out))).all()
+    accounts = session.exec(select(col(Account.id)).where(col(Account.tenant_id).in_(tenants))).all()
     budgets = session.exec(select(col(Budget.id)).where(col(Budget.tenant_id).in_(tenants))).all()
     routes, schemas, versions = _routes(session, marked), _schemas(session, marked), _versions(session, marked)
     return [
         delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(attempts)),
-        delete(Repricing).where(col(Repricing.tenant_id).in_(tenants)),
+        delete(Repricing).where(col(Repricing.id).in_(marked.repricings)),
         *journal.removals(session, tenants),
-        delete(Opening).where(col(Opening.tenant_id).in_(tenants)),
+        delete(Opening).where(col(Opening.account_id).in_(accounts)),
         delete(Reservation).where(col(Reservation.tenant_id).in_(tenants)),
         delete(Account).where(col(Account.tenant_id).in_(tenants)),
         delete(BudgetRaise).where(col(BudgetRaise.budget_id).in_(budgets)),
         delete(Budget).where(col(Budget.tenant_id).in_(tenants)),
         delete(Claim).where(col(Claim.tenant_id).in_(tenants)),
         delete(StoredObject).where(col(StoredObject.tenant_id).in_(tenants)),
-        delete(PriceOverride).where(col(PriceOverride.tenant_id).in_(tenants)),
         delete(PriceOverride).where(col(PriceOverride.id).in_(marked.prices)),
-        delete(FireDrill).where(col(FireDrill.tenant_id).in_(tenants)),
         delete(FireDrill).where(col(FireDrill.id).in_(marked.drills)),
         delete(ApiKey).where(col(ApiKey.tenant_id).in_(tenants)),
         delete(FlagRule).where(col(FlagRule.tenant_id).in_(tenants)),
@@ -213,7 +217,7 @@ def _remove_in_pieces(store: Store, found: Select[*tuple[Any, ...]], deletion: D
         store.rest()
 
 
-def _marked(store: Store) -> _Marked:
+def _marked(store: Store, tenants: Sequence[str]) -> _Marked:
     """Find what bears the mark. Whoever makes or removes a demo world is alone in it: nothing is added meanwhile."""
     with store.scanning() as session:
         edits = (
@@ -222,14 +226,16 @@ def _marked(store: Store) -> _Marked:
             .group_by(col(AuditEntry.subject))
         )
 
-        def ids(column: Any) -> Sequence[str]:
-            return session.exec(select(column).where(is_born_in_demo(column))).all()
+        def ids(column: Any, tenant_column: Any = None) -> Sequence[str]:
+            is_theirs = false() if tenant_column is None else col(tenant_column).in_(tenants)
+            return session.exec(select(column).where(is_born_in_demo(column) | is_theirs)).all()
 
         return _Marked(
             events=ids(col(ChangeEvent.id)),
             entries=ids(col(AuditEntry.id)),
-            prices=ids(col(PriceOverride.id)),
-            drills=ids(col(FireDrill.id)),
+            prices=ids(col(PriceOverride.id), PriceOverride.tenant_id),
+            drills=ids(col(FireDrill.id), FireDrill.tenant_id),
+            repricings=session.exec(select(Repricing.id).where(col(Repricing.tenant_id).in_(tenants))).all(),
             routes=ids(col(Route.id)),
             schemas=ids(col(Schema.id)),
             versions=ids(col(SchemaVersion.id)),
