@@ -66,6 +66,16 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
         assert not vague, f"{named(path)}: {name} is named after {', '.join(vague)}"
 
 
+LONGEST_FILE = 400
+"""Lines. Most have a third of it."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_a_file_is_read_at_a_sitting(path: Path) -> None:
+    """No file of the core or the console has more than 400 lines: what is longer holds two nouns, and is two files."""
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
 def class_names() -> dict[str, list[str]]:
     """Return where each class is defined, but for the bodies of the API: those are the wire's own names."""
     found: dict[str, list[str]] = {}

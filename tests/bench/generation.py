@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import instructor
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from core import runtime
 from core.generation import GenerationRequest
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, Principal
 from core.settings import Settings
 from tests.bench.measure import in_turns, table
 from tests.builders import operator
@@ -59,11 +60,42 @@ def run(wire_url: str, folder: Path) -> None:
             for name, cost in found.items()
         ]
     table("CPU per generation (SQLite; budget, limits, guardrails and record included)", rows)
+    _policies(wire_url, folder / "policies.db")
+
+
+def _policies(wire_url: str, database: Path) -> None:
+    """Print what it costs to find the policy of a schema that comes with a request, and of a registered one."""
+    with proctor_for(wire_url, database) as (proctor, principal):
+        snapshot = proctor.policies.snapshot
+
+        def found(schema: str | dict[str, Any]) -> object:
+            wanted: dict[str, Any] = {"schema": schema, "route": None, "model": None, "stream": False}
+            return snapshot(principal.tenant_id or "").resolve(principal, **wanted)
+
+        inline = Ticket.model_json_schema()
+        costs = in_turns({"registered": lambda: found("ticket"), "inline": lambda: found(inline)}, calls=1000)
+    rows = [("of a schema that is", "CPU ms", "wall ms", "x registered")]
+    for name, cost in costs.items():
+        ratio = cost.cpu_ms / costs["registered"].cpu_ms
+        rows.append((name, f"{cost.cpu_ms:.4f}", f"{cost.wall_ms:.4f}", f"{ratio:.2f}"))
+    table("To find the policy that governs a generation (the look at the revision included)", rows)
 
 
 @contextmanager
 def governed(wire_url: str, database: Path) -> Generator[Callable[[str], object]]:
     """Yield a call of the real corridor for a tenant with a budget and a registered schema."""
+    with proctor_for(wire_url, database) as (proctor, principal):
+
+        def generate(model: str) -> object:
+            request = GenerationRequest(schema="ticket", input=INPUT, model=model)
+            return proctor.generator.generate(request, principal)
+
+        yield generate
+
+
+@contextmanager
+def proctor_for(wire_url: str, database: Path) -> Generator[tuple[runtime.Runtime, Principal]]:
+    """Yield a Proctor and a key of a tenant with a budget and a registered schema, ``ticket``."""
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
         openai_api_key="bench",
@@ -82,13 +114,7 @@ def governed(wire_url: str, database: Path) -> Generator[Callable[[str], object]
         tenant = proctor.tenants.create(LOCAL_OPERATOR, "bench")
         proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15)
         proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
-        principal = proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
-
-        def generate(model: str) -> object:
-            request = GenerationRequest(schema="ticket", input=INPUT, model=model)
-            return proctor.generator.generate(request, principal)
-
-        yield generate
+        yield proctor, proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
     finally:
         proctor.close()
 
