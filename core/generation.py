@@ -15,17 +15,16 @@ from typing import Any
 from core.answers import AnswerKey, Answers, CachedAnswer, Lookup, answer_key
 from core.attempts import (
     AnswerLengths,
-    Candidate,
     Expectation,
     FramedInquiry,
     Reply,
     RouteTerms,
     Walk,
     asked_of,
-    degraded,
     expectation,
 )
 from core.breakers import Breakers
+from core.call_policies import affordable, set_by_hand, within
 from core.clock import Clock
 from core.errors import Invalid
 from core.given_schemas import told as notes_told
@@ -39,7 +38,6 @@ from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
 from core.requests import (
-    CallSettings,
     GenerationRequest,
     PartialKind,
     RelayCall,
@@ -47,12 +45,8 @@ from core.requests import (
     require_json,
     require_time,
 )
-from core.routes import adjusted
 from core.schemas import ResolvedSchema
 from core.workers import Workers
-
-_TYPICAL_TOKENS = 1000
-"""Input by which the prices of a route's candidates are compared."""
 
 
 class Corridor:
@@ -139,7 +133,7 @@ class Corridor:
         policy = snapshot.resolve(
             principal, schema=request.schema, route=request.route, model=request.model, stream=False
         )
-        policy = _set_by_hand(request.settings, policy)
+        policy = set_by_hand(request.settings, policy)
         route, now = policy.route, self._clock.now()
         ask = _ask(request, policy, route, messages)
         expected: list[Expectation] = []
@@ -181,9 +175,9 @@ class Corridor:
                 )
                 if policy.schema.notes:
                     record.step("policy", "schema read", notes_told(policy.schema.notes))
-                policy = _set_by_hand(request.settings, policy, record)
+                policy = set_by_hand(request.settings, policy, record)
                 record.governed_by(policy)
-                policy = _within(request.timeout_seconds, policy, record)
+                policy = within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
@@ -323,54 +317,6 @@ def _ask(request: GenerationRequest, policy: Policy, route: RouteTerms, messages
         stream=request.stream,
         example=_example(policy.schema),
     )
-
-
-def _set_by_hand(settings: CallSettings | None, policy: Policy, record: Record | None = None) -> Policy:
-    """Return *policy* with what the caller set; the trace says so.
-
-    Raises:
-        Invalid: a value that a candidate cannot have.
-
-    """
-    if settings is None or settings == CallSettings():
-        return policy
-    route = policy.route
-    candidates = tuple(
-        adjusted(one, mode=settings.mode, max_tokens=settings.max_tokens, parameters=settings.parameters)
-        for one in route.candidates
-    )
-    said = {"mode": settings.mode, "max_tokens": settings.max_tokens, **settings.parameters}
-    told = [f"{name} {value}" for name, value in said.items() if value is not None and value != ""]
-    told += [] if settings.is_cached else ["no answer from the cache"]
-    if record is not None:
-        record.step("policy", "set by hand", f"The caller set {', '.join(told)}.")
-    kept_for = route.cache_seconds if settings.is_cached else None
-    return replace(policy, route=replace(route, candidates=candidates, cache_seconds=kept_for))
-
-
-def _within(seconds: float | None, policy: Policy, record: Record) -> Policy:
-    """Return *policy* with the time that the caller has, if that is less than the route's."""
-    if seconds is None or seconds >= policy.route.deadline_seconds:
-        return policy
-    record.step("policy", "hurried", f"The caller waits {seconds:g} s, not {policy.route.deadline_seconds:g} s.")
-    return replace(policy, route=replace(policy.route, deadline_seconds=seconds, is_hurried=True))
-
-
-def affordable(policy: Policy, record: Record) -> RouteTerms:
-    """Return the policy's route, or a cheaper one where a budget that degrades is past its first threshold."""
-    tight = record.degraded_by()
-    if tight is None:
-        return policy.route
-    at = record.started_at
-
-    def price_of(candidate: Candidate) -> int | None:
-        return policy.prices.worst_nano_usd(
-            candidate.provider, candidate.model, _TYPICAL_TOKENS, candidate.max_tokens, at
-        )
-
-    route = degraded(policy.route, price_of)
-    record.step("reserve", "degraded", f"{tight} {route.remark}")
-    return route
 
 
 def _cached(made: Generation | None) -> CachedAnswer | None:

@@ -21,9 +21,10 @@ from core.attempts import (
     reasks_of,
     relay_candidates,
 )
+from core.call_policies import affordable
 from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, Invalid, ProctorError, Unavailable
-from core.generation import Corridor, affordable, note_findings, tenant_id_of, tokens_used
+from core.generation import Corridor, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
 from core.policy import TenantSnapshot

@@ -16,7 +16,7 @@ from core.breakers import overrides as breaker_words
 from core.budgets import Budgets
 from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
-from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
+from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.flags import Flag, Flags, evaluate_all
 from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
 from core.policy._cache import RevisionCache
@@ -106,7 +106,7 @@ class Policies:
         principal.require(Permission.TENANTS_READ)
         if not principal.scope.holds(tenant.id):
             raise NotFound(_GONE)
-        of_keys = [pace_of(key) for key in self.tenants.keys(principal, tenant) if key.is_live]
+        of_keys = [quota_of(key) for key in self.tenants.keys(principal, tenant) if key.is_live]
         quotas = [self.snapshot(tenant.id).quota, *(quota for quota in of_keys if quota is not None)]
         if recorded_until is None:
             used = self.limits.use(quotas)
@@ -205,9 +205,9 @@ class TenantSnapshot:
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
         tenant = self.tenant
-        _require(tenant, Flag.GENERATION)
+        tenant.require(Flag.GENERATION)
         if stream:
-            _require(tenant, Flag.STREAMING)
+            tenant.require(Flag.STREAMING)
         if model:
             self._require_model(principal, model)
         if isinstance(schema, str):
@@ -236,9 +236,9 @@ class TenantSnapshot:
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
         tenant = self.tenant
-        _require(tenant, Flag.GENERATION)
+        tenant.require(Flag.GENERATION)
         if request.streams:
-            _require(tenant, Flag.STREAMING)
+            tenant.require(Flag.STREAMING)
         if not _MODEL.fullmatch(request.model):
             raise no_model(request.model)
         route, model = self._named.meant(request.model, request.dialect.name)
@@ -328,7 +328,7 @@ class TenantSnapshot:
         if not tenant.flags[Flag.LOCAL_MODEL].value:
             candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
             if not candidates:
-                raise _disabled(tenant, Flag.LOCAL_MODEL)
+                raise tenant.disabled(Flag.LOCAL_MODEL)
         if not tenant.flags[Flag.FALLBACK].value:
             candidates = candidates[:1]
         return replace(terms, candidates=candidates, drills=tenant.drills)
@@ -370,11 +370,11 @@ class TenantSnapshot:
         if key_id is not None:
             with self._policies.store.reading() as session:
                 key = session.get(ApiKey, key_id)
-        own = None if key is None else pace_of(key)
+        own = None if key is None else quota_of(key)
         return (self.quota,) if own is None else (self.quota, own)
 
 
-def pace_of(key: ApiKey | Key) -> Quota | None:
+def quota_of(key: ApiKey | Key) -> Quota | None:
     """Return how fast a key may be inside its tenant's quota; ``None`` where it has no limits of its own."""
     if not (key.rate_limit_per_min or key.tokens_per_min or key.concurrent_limit):
         return None
@@ -387,17 +387,3 @@ def _principal_key(secret: str) -> tuple[str, bytes]:
 
 def _weight(policy: Policy) -> int:
     return len(policy.schema.response_model.form.wire_text)
-
-
-def _require(tenant: TenantTerms, flag: Flag) -> None:
-    if not tenant.flags[flag].value:
-        raise _disabled(tenant, flag)
-
-
-def _disabled(tenant: TenantTerms, flag: Flag) -> ProctorError:
-    rule = tenant.flags[flag].rule
-    return FeatureDisabled(
-        f"{flag.meaning.title} is switched off for {tenant.name} by {rule} of the flag {flag.value}. "
-        "An operator can turn it on.",
-        flag=flag.value,
-    )

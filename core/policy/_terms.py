@@ -13,6 +13,7 @@ import orjson
 
 from core.attempts import Cause, RouteTerms
 from core.budgets import BudgetTerms, Mode
+from core.errors import FeatureDisabled
 from core.faults import Drill
 from core.flags import Evaluation, Flag
 from core.pricing import PriceBook
@@ -41,6 +42,24 @@ class TenantTerms:
     """Whether models that have no price may be called: ``allow``, ``refuse``, or ``unless-budgeted``, where no budget
     that has a hard limit would have to pay for them.
     """
+
+    def require(self, flag: Flag) -> None:
+        """Go on only if *flag* is on.
+
+        Raises:
+            FeatureDisabled: it is off.
+
+        """
+        if not self.flags[flag].value:
+            raise self.disabled(flag)
+
+    def disabled(self, flag: Flag) -> FeatureDisabled:
+        """Return what is told where *flag* is off."""
+        return FeatureDisabled(
+            f"{flag.meaning.title} is switched off for {self.name} by {self.flags[flag].rule} of the flag "
+            f"{flag.value}. An operator can turn it on.",
+            flag=flag.value,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.generation import CallSettings, GenerationRequest
+from core.generation import GenerationRequest
 from core.reports import Call
+from core.requests import CallSettings
 from pages.kit import fields, formats, layout, outcomes
 from pages.kit.field_table import frame
 from pages.kit.frames import table

@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.attempts import Expectation
 from core.errors import Invalid, ProctorError
-from core.generation import CallSettings, GenerationRequest
+from core.generation import GenerationRequest
+from core.requests import CallSettings
 from core.tenants import Tenant
 from pages.kit import formats
 from pages.kit.markup import code, plain

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.flags import Flag
-from core.generation import CallSettings
+from core.requests import CallSettings
 from core.tenants import Permission, Tenant
 from pages.kit import address, checking, layout, saving
 from pages.kit.choices import tenant_choice, without_tenants

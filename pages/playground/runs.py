@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.errors import NotFound, ProctorError
-from core.generation import CallSettings, GenerationRequest, Partial
+from core.generation import GenerationRequest, Partial
 from core.reports import Call
+from core.requests import CallSettings
 from pages.kit import fields, formats, layout, outcomes
 from pages.kit.field_table import frame
 from pages.kit.frames import table

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.generation import CallSettings
+from core.requests import CallSettings
 from core.routes import MODES, PARAMETERS
 from pages.kit import formats
 

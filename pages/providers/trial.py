@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import ProctorError
-from core.generation import CallSettings, GenerationRequest, Partial
+from core.generation import GenerationRequest, Partial
+from core.requests import CallSettings
 from core.tenants import Permission, Tenant
 from pages.kit import formats, outcomes
 from pages.kit.choices import tenant_choice

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from core.errors import Forbidden, Invalid
-from core.generation import CallSettings, GenerationRequest
+from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR
 from core.record import Record
+from core.requests import CallSettings
 from tests.corridor import ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
 from tests.wire.server import WireServer
 

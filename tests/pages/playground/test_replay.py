@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import ProctorError
 from core.flags import Flag
-from core.generation import CallSettings, GenerationRequest
+from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR
+from core.requests import CallSettings
 from core.runtime import Runtime
 from core.tables import AuditEntry, Tenant
 from pages.kit.saving import suggested_name
