@@ -63,6 +63,15 @@ def test_what_is_kept_is_found_by_its_tenant_alone(stored: StoredObjects) -> Non
     assert len(told) == 1
 
 
+def test_of_several_things_each_is_the_tenant_s_own(stored: StoredObjects) -> None:
+    """Two of another's are as little there as one, whatever else of one's own is named beside them."""
+    stored.keep("acme", DialectName.RESPONSES, kept("item", "i1", "i2"), OURS)
+    stored.keep("bolt", DialectName.RESPONSES, kept("response", "r"), OURS)
+    for named in (kept("item", "i1", "i2"), [*kept("response", "r"), *kept("item", "i1")]):
+        with pytest.raises(NotFound):
+            stored.holder("bolt", named)
+
+
 def test_an_id_is_of_one_kind(stored: StoredObjects) -> None:
     """Who may name a container may not name a file of the same id."""
     stored.keep("acme", DialectName.RESPONSES, kept("container", "x"), OURS)
