@@ -26,7 +26,7 @@ def fresh(generation: Generation) -> dict[str, Any]:
     """Return a generation that has just ended."""
     return {
         "id": generation.id,
-        "value": generation.value,
+        "value": generation.answer.fragment,
         "outcome": generation.outcome,
         "schema": generation.schema,
         "schema_version": generation.schema_version,

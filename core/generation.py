@@ -29,6 +29,7 @@ from core.clock import Clock
 from core.errors import Invalid
 from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
+from core.json_values import JsonValue
 from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
 from core.partials import Partial, partials
@@ -299,9 +300,9 @@ class Corridor:
             record.step("cache", "miss", f"No answer to this is kept. A valid one is, for {asked.lasts}.")
         return lookup
 
-    def _screened_value(self, value: Any, record: Record) -> Any:
+    def _screened_value(self, value: Any, record: Record) -> JsonValue:
         findings: list[Finding] = []
-        screened = self._guardrails.screen_value(value, Stage.OUTPUT, findings)
+        screened = self._guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, findings)
         note_findings(findings, record, "screen out")
         return screened
 
@@ -323,7 +324,7 @@ def _cached(made: Generation | None) -> CachedAnswer | None:
     """Return what is cached of a generation that was written down: its answer, if a model gave one."""
     if made is None or not made.model or not made.provider:
         return None
-    return CachedAnswer(made.value, made.provider, made.model, made.cost_nano_usd)
+    return CachedAnswer(made.answer, made.provider, made.model, made.cost_nano_usd)
 
 
 def _cache_key(policy: Policy) -> str:

@@ -31,6 +31,7 @@ from core.json_schemas import (
     schema_hash,
     tool_name,
 )
+from core.json_values import JsonValue
 from core.validation import Effort, EffortSpent, Extent
 
 __all__ = [
@@ -60,23 +61,27 @@ class ResponseModel(BaseModel):
     schema_hash: ClassVar[str] = ""
     form: ClassVar[Compiled]
     """The schema as it is sent and validated."""
-    _value: Any = PrivateAttr(default=None)
-    _text: bytes = PrivateAttr(default=b"null")
+    _written: JsonValue = PrivateAttr(default=JsonValue(None))
 
     def __init__(self, /, **fields: Any) -> None:
         value, text = self._checked(fields, Extent.of(fields), Effort())
         super().__init__()
-        self._value, self._text = value, text
+        self._written = JsonValue(value, text)
 
     @property
     def value(self) -> Any:
         """The plain JSON value, not to be changed; ``model_dump`` gives a copy."""
-        return (self.__pydantic_private__ or {})["_value"]
+        return self.written.value
 
     @property
     def text(self) -> bytes:
         """The value as compact JSON."""
-        return self._text
+        return self.written.text
+
+    @property
+    def written(self) -> JsonValue:
+        """Both, the value being read when it is first asked for."""
+        return (self.__pydantic_private__ or {})["_written"]
 
     @classmethod
     def model_json_schema(cls, *_args: Any, **_options: Any) -> dict[str, Any]:
@@ -113,31 +118,31 @@ class ResponseModel(BaseModel):
 
     @classmethod
     def _read(cls, obj: Any, extent: Extent, effort: Effort) -> Self:
-        return cls._of(*cls._checked(obj, extent, effort))
+        return cls._of(JsonValue(*cls._checked(obj, extent, effort)))
 
     @classmethod
     def of_text(cls, text: bytes) -> Self:
         """Return the instance whose :attr:`text` is *text*: it is known to be valid."""
-        return cls._of(from_json(text), text)
+        return cls._of(JsonValue(text=text))
 
     @classmethod
-    def _of(cls, value: Any, text: bytes) -> Self:
+    def _of(cls, written: JsonValue) -> Self:
         self = cls.__new__(cls)
         # As pydantic's own validator fills an instance; to run it would only look for fields that are not there.
         fill = object.__setattr__
         fill(self, "__dict__", {})
         fill(self, "__pydantic_fields_set__", set())
         fill(self, "__pydantic_extra__", None)
-        fill(self, "__pydantic_private__", {"_value": value, "_text": text})
+        fill(self, "__pydantic_private__", {"_written": written})
         return self
 
     def model_dump(self, **_options: Any) -> Any:
         """Return a copy of the value."""
-        return orjson.loads(self._text)
+        return orjson.loads(self.text)
 
     def model_dump_json(self, **_options: Any) -> str:
         """Return the value as compact JSON."""
-        return self._text.decode()
+        return self.text.decode()
 
     @classmethod
     def partial_value(cls, text: str, meant: Callable[[Any], Any] | None = None) -> Any | None:

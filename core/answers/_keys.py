@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.attempts import RouteTerms
+from core.json_values import JsonValue
 
 FORMAT = 1
 """Goes up when the same would be asked in another way: answers from before are then not found."""
@@ -87,7 +88,7 @@ class CachedAnswer:
     def document(self) -> dict[str, Any]:
         """Return it as it is cached, by the names of its fields; the value is not copied."""
         return {
-            "value": self.value,
+            "value": self.value.fragment if isinstance(self.value, JsonValue) else self.value,
             "provider": self.provider,
             "model": self.model,
             "cost_nano_usd": self.cost_nano_usd,

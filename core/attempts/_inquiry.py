@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from core.attempts._expectation import asked_of
 from core.attempts._terms import Candidate
-from core.object_texts import is_finished
+from core.object_texts import is_finished, is_long
 from core.providers import Answer, Ask, Exchange, Framed, Provider, ProviderError, Unjudged
-from core.response_models import FieldProblem, field_errors
+from core.response_models import FieldProblem, ResponseModel, field_errors
 from core.schema_forms import SchemaForm
 from core.tables import Outcome
 from core.validation import Effort
@@ -25,6 +25,7 @@ class Judgement:
     valid: bool | None
     """``None`` where there was nothing to hold it against, or nothing that could be."""
     value: Any = None
+    """What the caller gets; an object that satisfies its schema as a ``JsonValue``."""
     outcome: Outcome | None = None
     """How the call ended; ``None`` for what the walk has its own words for."""
     problems: tuple[FieldProblem, ...] = ()
@@ -132,13 +133,14 @@ class FramedInquiry:
         """Return the valid object, or what is wrong; raises Unjudged."""
         framed = cast("Framed", exchange)
         try:
-            value = framed.read(answer, effort)
+            found = framed.read(answer, effort)
         except ValidationError as error:
             invalid, problems = error, tuple(field_errors(error))
             return Judgement(
                 valid=False, problems=problems, ask_again=lambda: (framed, framed.ask_again(answer, invalid))
             )
-        return Judgement(valid=True, value=getattr(value, "value", value))
+        value = found.written if isinstance(found, ResponseModel) else getattr(found, "value", found)
+        return Judgement(valid=True, value=value)
 
     def whole(self, exchange: Exchange, error: ProviderError, effort: Effort) -> Answer | None:
         """Return the answer of *error*, if it was cut behind its valid object, and not within another one.
@@ -148,10 +150,12 @@ class FramedInquiry:
         if not error.may_be_whole:
             return None
         likeliest = error.answer.text
-        around = (text for text in error.answer.others if likeliest in text)
-        if not is_finished(likeliest) or not all(map(is_finished, around)):
+        if is_long([likeliest]):  # whoever reads it finds out
+            answer = replace(error.answer, is_cut=True)
+        elif is_finished(likeliest, error.answer.others):
+            answer = replace(error.answer, others=(), blocks=())
+        else:
             return None
-        answer = replace(error.answer, others=())
         try:
             cast("Framed", exchange).read(answer, effort)
         except (ValidationError, Unjudged):

@@ -185,7 +185,9 @@ def generate(
     )
     _await_local_model(runtime, schema, route, model)
     made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
-    return Output(fresh(made), json.dumps(made.value, indent=2, ensure_ascii=False), figures(made))
+    return Output(
+        {**fresh(made), "value": made.value}, json.dumps(made.value, indent=2, ensure_ascii=False), figures(made)
+    )
 
 
 def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:

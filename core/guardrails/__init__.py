@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 from typing import Any, Protocol, cast, runtime_checkable
 
 from core.errors import GuardrailBlocked
+from core.json_values import JsonValue
 from core.messages import Message, mapped
 
 
@@ -67,6 +68,15 @@ class Separable(Guardrail, Protocol):
         ...
 
 
+@runtime_checkable
+class Sparing(Guardrail, Protocol):
+    """A check that can say quickly of a whole document that no text in it has anything for it."""
+
+    def may_find(self, document: bytes) -> bool:
+        """Whether it could find something in a text of the JSON *document*; if it says no, there is nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A verdict that was not simply to allow."""
@@ -83,6 +93,7 @@ class Guardrails:
     def __init__(self, members: Iterable[Guardrail] | None = None) -> None:
         self._members = tuple(_all() if members is None else members)
         self._by_stage = {stage: tuple(one for one in self._members if stage in one.stages) for stage in Stage}
+        self._sparing = {stage: _all_sparing(members) for stage, members in self._by_stage.items()}
         self._growing = [(one, one if isinstance(one, Separable) else None) for one in self._by_stage[Stage.OUTPUT]]
 
     @property
@@ -107,6 +118,18 @@ class Guardrails:
 
         """
         return _each_text(value, lambda text: self._screen(text, stage, findings))
+
+    def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding]) -> JsonValue:
+        """Return what :meth:`screen_value` does; one in which there is nothing to be found is not read for that.
+
+        Raises:
+            GuardrailBlocked: a text in it may not go on.
+
+        """
+        sparing = self._sparing[stage]
+        if sparing is not None and not any(one.may_find(value.text) for one in sparing):
+            return value
+        return JsonValue(self.screen_value(value.value, stage, findings))
 
     def screen_partial(self, value: Any) -> Any:
         """Return a JSON *value* that is still being written, with every string in it as it may be shown by now.
@@ -224,6 +247,12 @@ def _each_text(value: Any, screen: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [_each_text(part, screen) for part in cast("list[Any]", value)]
     return value
+
+
+def _all_sparing(members: Sequence[Guardrail]) -> Sequence[Sparing] | None:
+    """Return *members*, if every one of them can judge a document at a glance."""
+    sparing = [one for one in members if isinstance(one, Sparing)]
+    return sparing if len(sparing) == len(members) else None
 
 
 def _all() -> list[Guardrail]:

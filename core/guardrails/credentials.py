@@ -14,8 +14,11 @@ _SHAPES = {
     "a JSON web token": r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
 }
-_HINT = re.compile("sk|prk|pk|rk|AKIA|gh[pousr]_|xox|eyJ|-----BEGIN")
-"""Nearly every text fails this cheap test, and is then not searched for the shapes."""
+_OF_GITHUB = (b"gh%c_" % kind for kind in b"pousr")
+_HINTS = (b"sk-", b"sk_", b"pk-", b"pk_", b"rk-", b"rk_", b"AKIA", *_OF_GITHUB, b"xox", b"eyJ", b"-----BEGIN")
+"""Each shape has one of these in it, and JSON writes them as they are. Nearly every text has none, and is then not
+searched for the shapes."""
+_HINT = re.compile("|".join(re.escape(hint.decode()) for hint in _HINTS))
 _ANY = re.compile("|".join(f"(?<![A-Za-z0-9_-])(?P<s{n}>{shape})" for n, shape in enumerate(_SHAPES.values())))
 _NAMES = tuple(_SHAPES)
 _MAY_BECOME = re.compile(
@@ -48,6 +51,10 @@ class Credentials:
         if not found:
             return Verdict(Ruling.ALLOW, text)
         return Verdict(Ruling.REDACT, redacted, f"The text held {' and '.join(sorted(found))}, which was redacted.")
+
+    def may_find(self, document: bytes) -> bool:
+        """Whether the JSON *document* has the hint of a credential in it."""
+        return any(hint in document for hint in _HINTS)
 
     def screen_partial(self, text: str) -> Verdict:
         """Judge a *text* that is still being written: the beginning of a credential at its end is not shown."""

@@ -15,9 +15,14 @@ class Answer:
     """One answer, as far as the wire told it."""
 
     text: str = ""
-    """The JSON text of the object, as the model wrote it."""
+    """The JSON text of the object, as the model wrote it; of a long answer all that it wrote."""
     others: tuple[str, ...] = field(default=(), repr=False)
     """Where the object may stand if it does not stand in ``text``, the likeliest first."""
+    blocks: tuple[str, ...] = field(default=(), repr=False)
+    """What the last of these texts is made of, where it is long: whoever reads the answer looks in it for the object.
+    """
+    is_cut: bool = False
+    """Whether it counts only if its likeliest text was not cut within an object."""
     http_status: int | None = None
     provider_request_id: str | None = None
     model: str | None = None

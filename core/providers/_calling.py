@@ -55,10 +55,21 @@ async def body_told(
     told.is_usage_final = broken is None and (growth.is_usage_final or not growth.usage)
     if not (growth.is_ended or told.is_done) or broken is not None:
         reading = reader(growth.body())
-        if reading is None or not reading.is_whole or not told.pieces:
-            raise broken or Broken(f"{wire.name} ended its stream in the middle.", answer=told.answer())
+        error = broken or Broken(f"{wire.name} ended its stream in the middle.", answer=told.answer())
+        if not told.pieces:
+            raise error
         told.is_usage_final = False
+        if reading is None or not reading.is_whole:
+            raise in_spite_of(error, reading, told)
     return growth.body()
+
+
+def in_spite_of(error: ProviderError, reading: Contents | None, told: Told) -> ProviderError:
+    """Return *error*, behind which a long answer may be whole: whoever reads it finds out, and passes it over then."""
+    if reading is not None and reading.is_long and not reading.is_refused:
+        error.answer = told.read(reading)
+        error.may_be_whole = True
+    return error
 
 
 def _taking(

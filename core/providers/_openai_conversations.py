@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Ask, Filtered, Refused, Truncated, TurnedAway
-from core.providers._calling import body_told
+from core.providers._calling import body_told, in_spite_of
 from core.providers._dialect import MODES, ask_again, frame, in_messages
 from core.providers._families import wants_completion_tokens
 from core.providers._media import media_tokens
@@ -186,14 +186,14 @@ class ChatConversation:
         error = raw.get("error") or choice.get("error")
         if error and (reading is None or not reading.is_whole):
             told.pieces = [reading.texts[0]] if reading and reading.texts[0] else []
-            raise self._wire.failed({"error": error}, told)
+            raise in_spite_of(self._wire.failed({"error": error}, told), reading, told)
         if reading is None:
             raise without_answer(f"{self._wire.name} answered without a choice.", told)
         return self._read_off(reading, told)
 
     def _read_off(self, reading: Contents, told: Told) -> Answer:
         told.finish_reason = reading.finish_reason
-        answer = told.answer(reading.said, reading.texts)
+        answer = told.read(reading)
         if reading.is_refused:
             raise Refused("The model declined to answer.", answer=answer)
         _stop_if_cut(told.finish_reason, self._ask.max_tokens, answer)
@@ -274,7 +274,7 @@ class ResponsesConversation(ChatConversation):
         if has_failed and (reading is None or not reading.is_whole):
             told.finish_reason = word(raw, "status")
             told.pieces = [reading.texts[0]] if reading and reading.texts[0] else []
-            raise self._wire.failed({"error": raw.get("error") or {}}, told)
+            raise in_spite_of(self._wire.failed({"error": raw.get("error") or {}}, told), reading, told)
         if reading is None:
             raise without_answer(f"{self._wire.name} answered without an output.", told)
         return self._read_off(reading, told)

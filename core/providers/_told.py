@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.pricing import Usage
 from core.providers import Answer, Garbled
+from core.providers.reading.growth import Contents
 
 
 @dataclass(slots=True)
@@ -28,6 +29,14 @@ class Told:
     """For the decision trace: which of several keys was taken, and why not another."""
     hidden: tuple[str, ...] = ()
     """What was sent, and is not repeated where a vendor's error quotes it."""
+
+    def read(self, contents: Contents) -> Answer:
+        """Return it as an answer that says *contents*."""
+        return replace(
+            self.answer(contents.said, contents.texts),
+            finish_reason=contents.finish_reason,
+            blocks=tuple(map(_encodable, contents.blocks)),
+        )
 
     def answer(self, raw: Any = None, texts: Sequence[str] | None = None) -> Answer:
         """Return it as an answer whose object stands in one of *texts*."""

@@ -21,7 +21,7 @@ from core.dialects import DialectName, RelayRequest, VendorResponse
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Relayed, Truncated, Unreadable
-from core.providers._calling import body_told
+from core.providers._calling import body_told, in_spite_of
 from core.providers._clouds import CloudWording
 from core.providers._dialect import MODES, ask_again, frame, in_messages, schema_form
 from core.providers._identities import Identity, KeyHeader, identity_of
@@ -333,11 +333,11 @@ class _Conversation:
         told.usage = most_told(told.usage, anthropic_usage(part(raw, "usage")))
         reading = self._reading(raw)
         if raw.get("error") and (reading is None or not reading.is_whole):
-            raise self._wire.failed(raw, told)
+            raise in_spite_of(self._wire.failed(raw, told), reading, told)
         if reading is None:
             raise without_answer(f"{self._wire.name} answered without content.", told)
         told.finish_reason = reading.finish_reason
-        answer = told.answer(reading.said, reading.texts)
+        answer = told.read(reading)
         if reading.is_refused:
             raise Refused("The model declined to answer.", answer=answer)
         # The input of a tool is an object even where it was cut: Anthropic leaves out what it could not read.

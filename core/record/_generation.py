@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from core.attempts import Attempt
+from core.json_values import JsonValue
 from core.pricing import Usage
 from core.tables import Outcome
 
@@ -18,8 +19,8 @@ class Generation:
 
     id: str
     tenant_id: str
-    value: Any
-    """The valid object; ``None`` where there is none."""
+    answer: JsonValue
+    """The valid object; null where there is none."""
     outcome: Outcome
     schema: str
     schema_version: int | None
@@ -46,3 +47,8 @@ class Generation:
     """The generation whose invalid answer its caller asks again for."""
     media: Sequence[Mapping[str, Any]] = ()
     """What its messages held beside text: kind, type, size and hash of each image and document."""
+
+    @property
+    def value(self) -> Any:
+        """The valid object as a plain JSON value; ``None`` where there is none."""
+        return self.answer.value

@@ -13,6 +13,7 @@ from core.attempts import Attempt, ProviderCall
 from core.budgets import AccountMissing, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.database_faults import Disconnected
 from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, Unavailable
+from core.json_values import JsonValue
 from core.messages import Message
 from core.policy import Policy
 from core.record._ends import code_of, last_step
@@ -226,7 +227,7 @@ class Record:
 
     def succeeded(self, value: Any, n: int | None = None) -> None:
         """Take in the valid object; or what was relayed of attempt *n*, however it was found to be."""
-        self._running.value, self._running.relayed_of = value, n
+        self._running.answer, self._running.relayed_of = JsonValue.of(value), n
 
     # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
 from core.answers import CacheHit
 from core.attempts import Attempt
 from core.errors import Exhausted, ProctorError
+from core.json_values import JsonValue
 from core.messages import Message, media_of, plain
 from core.messages.masks import masked
 from core.policy import Policy, TenantTerms
@@ -48,7 +47,7 @@ class RunningGeneration:
     """As they were screened."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     trace: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    value: Any = None
+    answer: JsonValue = field(default_factory=lambda: JsonValue(None))
     hit: CacheHit | None = None
     relayed_of: int | None = None
     """The attempt whose answer was relayed to the caller."""
@@ -88,7 +87,7 @@ class RunningGeneration:
         return Generation(
             id=self.id,
             tenant_id=self.tenant.id,
-            value=self.value,
+            answer=self.answer,
             outcome=outcome,
             schema=schema.name if schema else self.schema,
             schema_version=schema.version if schema else None,
@@ -216,5 +215,6 @@ class RunningGeneration:
         """Return the row of what the generation was asked and answered, where that is kept."""
         if not self.messages or self._expires_at is None:
             return []
-        answered = None if self.value is None else orjson.dumps(self.value).decode()
+        written = self.answer.text
+        answered = None if written == b"null" else written.decode()
         return [payload_row(self.id, 0, [masked(plain(one)) for one in self.messages], answered, self._expires_at)]

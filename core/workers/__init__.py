@@ -7,6 +7,7 @@ read in less than a millisecond where it came; what is known to be heavy, or tur
 from __future__ import annotations
 
 from core.workers._first_valid import Unjudged, first_valid, validated
+from core.workers._order import Written
 from core.workers._pool import Workers
 
-__all__ = ["Unjudged", "Workers", "first_valid", "validated"]
+__all__ = ["Unjudged", "Workers", "Written", "first_valid", "validated"]

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.object_texts import json_texts
+from core.object_texts import LONG, json_texts, looks_bare
 from core.response_models import ResponseModel
 from core.schema_forms import SchemaForm
 from core.validation import Effort, Extent
-from core.workers._order import Order, WorkerReply
+from core.workers._order import Order, WorkerReply, Written
 
 MOST_LOOKS = 50_000
 """Looks of a subschema at a place that are made here: some milliseconds at worst, a tenth of one as a rule."""
@@ -37,10 +37,8 @@ class Unjudged(Exception):
     """Whether an answer satisfies its schema was not found out: the deadline passed, or, where it says so, why else."""
 
 
-def first_valid(
-    model: type[BaseModel], texts: Sequence[str], effort: Effort, form: SchemaForm | None = None
-) -> BaseModel:
-    """Return the first valid object in *texts*, answers to *form*; all of them are paid from one *effort*.
+def first_valid(model: type[BaseModel], written: Written, effort: Effort, form: SchemaForm | None = None) -> BaseModel:
+    """Return the first valid object in what was *written* to *form*; all places are paid from one *effort*.
 
     The likeliest text gets its verdict in any case: what that can cost is known before.
 
@@ -51,8 +49,8 @@ def first_valid(
     """
     leads_back = form is not None and bool(form.way_back)
     can_go = not leads_back or bool(form and form.named_vendor)
-    order = Order(tuple(texts), (form.named_vendor, form.asked) if form and leads_back else None)
-    return _read(model, order, effort, lambda paid: found_here(model, texts, paid, form), can_go=can_go)
+    order = Order(written, (form.named_vendor, form.asked) if form and leads_back else None)
+    return _read(model, order, effort, lambda paid: found_here(model, written, paid, form), can_go=can_go)
 
 
 def validated(model: type[ResponseModel], text: str, effort: Effort) -> BaseModel:
@@ -63,14 +61,14 @@ def validated(model: type[ResponseModel], text: str, effort: Effort) -> BaseMode
         Unjudged: no worker could tell.
 
     """
-    order = Order((text,), is_bare=True)
+    order = Order(Written((text,)), is_bare=True)
     return _read(model, order, effort, lambda paid: model.model_validate_json(text, context=paid))
 
 
-def found_here(model: type[_Model], texts: Sequence[str], effort: Effort, form: SchemaForm | None) -> _Model:
-    """Return the first valid object in *texts*, read in this process; raises as :func:`first_valid`."""
+def found_here(model: type[_Model], written: Written, effort: Effort, form: SchemaForm | None) -> _Model:
+    """Return the first valid object in what was *written*, read in this process; raises as :func:`first_valid`."""
     errors: list[ValidationError] = []
-    for text in _candidates(texts):
+    for text in _candidates(written.places() or ("",)):
         if errors and effort.is_spent:
             break
         try:
@@ -109,7 +107,7 @@ def _read(
     workers = effort.workers
     if workers is None or not can_go or not issubclass(model, ResponseModel):
         return here(effort)
-    if not is_heavy(model, order.texts):
+    if not is_heavy(model, order):
         brief = effort.brief(BRIEFLY)
         try:
             return here(brief)
@@ -120,9 +118,12 @@ def _read(
     return here(effort) if reply is None else _taken(model, reply, effort)
 
 
-def is_heavy(model: type[ResponseModel], texts: Sequence[str]) -> bool:
-    """Whether it is known beforehand that to read *texts* may take long."""
+def is_heavy(model: type[ResponseModel], order: Order) -> bool:
+    """Whether it is known beforehand that to read what was written may take long."""
+    texts = order.written.texts
     size = sum(map(len, texts))
+    if order.written.blocks or (size > LONG and not (order.is_bare or all(map(looks_bare, texts)))):
+        return True
     cost = model.form.validator.cost
     if size > MOST_BYTES or cost.pattern_bytes * size > MOST_MATCHING:
         return True

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import orjson
 
+from core.object_texts import is_finished, of_blocks
+
 _LENGTHS = struct.Struct(">II")
 HEAD_BYTES = _LENGTHS.size
 LATE = _LENGTHS.pack(0, 0)
@@ -15,10 +17,29 @@ LATE = _LENGTHS.pack(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote, in which an object is looked for."""
+
+    texts: tuple[str, ...]
+    """Where it may stand, the likeliest first."""
+    blocks: tuple[str, ...] = ()
+    """What the last of these texts is made of, where it has not been searched."""
+    is_cut: bool = False
+    """Whether only the likeliest text counts, and that only if it was not cut within an object."""
+
+    def places(self) -> tuple[str, ...]:
+        """Return where the object may stand; nowhere, where what was written was cut within it."""
+        texts = (*self.texts[:-1], *of_blocks(self.blocks)) if self.blocks else self.texts
+        if self.is_cut:
+            return texts[:1] if is_finished(texts[0], texts[1:]) else ()
+        return texts
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Texts to be read."""
 
-    texts: tuple[str, ...]
+    written: Written
     form: tuple[str, str] | None = None
     """Vendor and mode whose form leads the answer back; ``None`` where nothing is to be led back."""
     is_bare: bool = False

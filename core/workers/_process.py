@@ -22,7 +22,7 @@ from core.response_models import ResponseModel, response_model
 from core.schema_forms import SchemaForm, form_for
 from core.validation import Effort
 from core.workers._first_valid import Unjudged, found_here
-from core.workers._order import HEAD_BYTES, lengths, packed, unpacked
+from core.workers._order import HEAD_BYTES, Written, lengths, packed, unpacked
 
 MOST_MEGABYTES = 1_000
 """What it may take beside what it has loaded. An answer takes a fifth of that; one that takes more ends it."""
@@ -70,7 +70,7 @@ def answered(frame: bytes, known: _Known, forms: dict[tuple[str, str, str], Sche
         if asked["is_bare"]:
             found = model.model_validate_json(texts[0], context=effort)
         else:
-            found = found_here(model, texts, effort, form)
+            found = found_here(model, _written(texts, asked["blocks"], is_cut=asked["is_cut"]), effort, form)
     except ValidationError as error:
         told = {"found": "invalid", "problems": field_places(error)}
     except Unjudged:
@@ -113,6 +113,12 @@ def _texts(body: bytes, sizes: list[int]) -> list[str]:
         texts.append(body[at : at + size].decode("utf-8", "surrogatepass"))
         at += size
     return texts
+
+
+def _written(texts: list[str], count: int, *, is_cut: bool) -> Written:
+    """Return *texts*, of which the last *count* are blocks, as what was written."""
+    places, blocks = texts[: len(texts) - count], tuple(texts[len(texts) - count :])
+    return Written((*places, "".join(blocks)) if blocks else tuple(places), blocks, is_cut=is_cut)
 
 
 def _received(descriptor: int) -> bytes | None:

@@ -108,12 +108,16 @@ class Worker:
                     pipe.close()
 
     def _asked(self, model: type[ResponseModel], order: Order, effort: Effort, *, is_known: bool) -> WorkerReply:
-        texts = [text.encode("utf-8", "surrogatepass") for text in order.texts]
+        written = order.written
+        places = written.texts[:-1] if written.blocks else written.texts  # the last one is the blocks
+        texts = [text.encode("utf-8", "surrogatepass") for text in (*places, *written.blocks)]
         head = {
             "schema": model.schema_hash,
             "name": model.__name__,
             "form": order.form,
             "is_bare": order.is_bare,
+            "is_cut": written.is_cut,
+            "blocks": len(written.blocks),
             "lengths": list(map(len, texts)),
             "seconds": effort.left,
         }

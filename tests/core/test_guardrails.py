@@ -17,6 +17,7 @@ from core.guardrails import Finding, Guardrails, Ruling, Stage, Verdict
 from core.guardrails.credentials import GUARDRAIL as CREDENTIALS
 from core.guardrails.credentials import Credentials
 from core.guardrails.length import MOST_CHARACTERS
+from core.json_values import JsonValue
 from core.tables import Outcome
 from tests.corridor import OPENAI, Rig, rig
 from tests.messages import as_messages
@@ -316,3 +317,15 @@ def test_what_is_blocked_on_its_way_back_is_paid(*, stream: bool, proctor: Rig) 
     assert written.generation.wasted_nano_usd == attempt.cost_nano_usd, "it bought nobody an object"
     assert "some name" not in str(written.payloads)
     assert proctor.is_settled()
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_document_is_spared_only_where_nothing_is_found(kind: str) -> None:
+    """Whatever the credentials check redacts has a hint in the document, wherever it stands; else nothing is read."""
+    for value in ({"a": [SECRETS[kind]]}, {"a": f'say "\n{SECRETS[kind]}" \N{BULLET}'}):
+        findings: list[Finding] = []
+        screened = Guardrails().screen_json(JsonValue(value), Stage.OUTPUT, findings)
+        assert screened.value == Guardrails().screen_value(value, Stage.OUTPUT, [])
+        assert findings
+    unread = JsonValue(text=b'{"a": not read, a task at risk}')
+    assert Guardrails().screen_json(unread, Stage.OUTPUT, []) is unread

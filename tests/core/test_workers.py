@@ -24,7 +24,7 @@ from core.field_problems import field_errors
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import MODES, VENDORS, form_for
 from core.validation import Effort
-from core.workers import Unjudged, Workers, _first_valid, _pool, _worker, first_valid, validated
+from core.workers import Unjudged, Workers, Written, _first_valid, _pool, _worker, first_valid, validated
 from core.workers._worker import Worker
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
 from tests.core.validation.schemas_and_values import roots, values
@@ -70,8 +70,8 @@ def outcome(read: Any) -> Any:
 
 def both(model: type[ResponseModel], text: str, workers: Workers, **more: Any) -> tuple[Any, Any]:
     """Return what comes of *text* here, and by a worker."""
-    here = outcome(lambda: first_valid(model, (text,), Effort(ENOUGH), **more))
-    return here, outcome(lambda: first_valid(model, (text,), Effort(ENOUGH, workers=workers), **more))
+    here = outcome(lambda: first_valid(model, Written((text,)), Effort(ENOUGH), **more))
+    return here, outcome(lambda: first_valid(model, Written((text,)), Effort(ENOUGH, workers=workers), **more))
 
 
 def is_running(pid: int) -> bool:
@@ -142,7 +142,7 @@ def test_an_ordinary_answer_meets_no_worker() -> None:
     """None is started for it, valid or not."""
     workers = Workers(1)
     for text in (LIGHT, '{"lines": [1, "2"]}', "No."):
-        outcome(lambda text=text: first_valid(MODEL, (text,), Effort(workers=workers)))
+        outcome(lambda text=text: first_valid(MODEL, Written((text,)), Effort(workers=workers)))
     assert workers.pids == []
     workers.close()
 
@@ -162,7 +162,7 @@ def test_what_turns_out_to_be_heavy_goes_to_a_worker(workers: Workers, monkeypat
 def test_a_worker_that_is_killed_while_it_reads_is_followed_by_another(text: str) -> None:
     """Nothing is lost, and the next one has the same to say."""
     workers = Workers(1)
-    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)  # it has the order, or a part of it, and does not answer
     with ThreadPoolExecutor(1) as threads:
@@ -186,7 +186,7 @@ def test_an_answer_that_ends_two_workers_ends_no_third(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Worker, "read", dying)
     with pytest.raises(Unjudged, match="those that read it ended, or none was free"):
-        first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     assert len(set(ended)) == 2
     assert workers.pids == []
     workers.close()
@@ -198,7 +198,7 @@ def test_where_no_worker_can_be_started_it_is_read_here(monkeypatch: pytest.Monk
     for missing in ("/bin/false", "/nonexistent"):
         monkeypatch.setattr(sys, "executable", missing)
         workers = Workers(1)
-        read: Any = first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+        read: Any = first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
         assert len(read.value["lines"]) == 40_000
         workers.close()
 
@@ -207,21 +207,21 @@ def test_a_worker_that_is_silent_behind_the_deadline_is_ended(monkeypatch: pytes
     """The answer is unjudged then, and the next one has a worker again."""
     monkeypatch.setattr(_worker, "_TICKS_LATE", 2)
     workers = Workers(1)
-    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(Unjudged):
-        first_valid(MODEL, (HEAVY,), Effort(workers=workers, is_late=lambda: True))
+        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers, is_late=lambda: True))
     assert not is_running(pid)
-    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     workers.close()
 
 
 def test_the_deadline_ends_the_search_of_a_worker(workers: Workers) -> None:
     """It is told so while it reads; a valid answer is given all the same, and the worker goes on."""
     late = Effort(ENOUGH, workers=workers, is_late=lambda: True)
-    assert outcome(lambda: first_valid(MODEL, (HEAVY,), late))[0] == json.loads(HEAVY)
-    found = outcome(lambda: first_valid(MODEL, (WRONG + " " + WRONG.replace("x", "y"),), late))
+    assert outcome(lambda: first_valid(MODEL, Written((HEAVY,)), late))[0] == json.loads(HEAVY)
+    found = outcome(lambda: first_valid(MODEL, Written((WRONG + " " + WRONG.replace("x", "y"),)), late))
     assert found == "unjudged" or found[1][0].path == "$.lines[39999]"  # it may be done before it is told
     here, by_worker = both(MODEL, HEAVY, workers)
     assert here == by_worker
@@ -230,7 +230,7 @@ def test_the_deadline_ends_the_search_of_a_worker(workers: Workers) -> None:
 def test_what_a_worker_spends_is_charged(workers: Workers) -> None:
     """All that is tried of one answer is paid from one effort, wherever it is read."""
     effort = Effort(ENOUGH, spent=lambda: 0.0, workers=workers)
-    first_valid(MODEL, (HEAVY,), effort)
+    first_valid(MODEL, Written((HEAVY,)), effort)
     assert effort.left < ENOUGH
 
 
@@ -238,7 +238,7 @@ def test_more_schemas_than_a_worker_keeps(workers: Workers) -> None:
     """One that it has forgotten is sent again."""
     models = [response_model(LINES | {"title": f"t{n}"}, f"lines{n}") for n in range(70)]
     for model in (*models, models[0]):
-        read: Any = first_valid(model, (HEAVY,), Effort(workers=workers))
+        read: Any = first_valid(model, Written((HEAVY,)), Effort(workers=workers))
         assert type(read) is model
 
 
@@ -246,7 +246,7 @@ def test_stopping_ends_them_all() -> None:
     """Also one that reads: its answer is read here, and none is started any more."""
     workers = Workers(2)
     with ThreadPoolExecutor(4) as threads:
-        readings = [threads.submit(first_valid, MODEL, (HEAVY,), Effort(workers=workers)) for _ in range(8)]
+        readings = [threads.submit(first_valid, MODEL, Written((HEAVY,)), Effort(workers=workers)) for _ in range(8)]
         readings[0].result()
         pids = workers.pids
         workers.close()
@@ -262,11 +262,12 @@ def test_a_parent_that_is_killed_leaves_none(tmp_path: Path) -> None:
     program.write_text(
         "import time\n"
         "from core.validation import Effort\n"
-        "from core.workers import Workers, first_valid\n"
+        "from core.workers import Workers, Written, first_valid\n"
         "from core.response_models import response_model\n"
         "workers = Workers(1)\n"
         f"model = response_model({LINES!r}, 'lines')\n"
-        "first_valid(model, ('{\"lines\": [' + ','.join(['1'] * 40000) + ']}',), Effort(workers=workers))\n"
+        "text = '{\"lines\": [' + ','.join(['1'] * 40000) + ']}'\n"
+        "first_valid(model, Written((text,)), Effort(workers=workers))\n"
         "print(workers.pids[0], flush=True)\n"
         "time.sleep(600)\n",
         encoding="utf-8",
@@ -286,7 +287,7 @@ def test_a_worker_holds_nothing_of_its_parent(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/proctor")
     workers = Workers(1)
-    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     [pid] = workers.pids
     assert "secret" not in Path(f"/proc/{pid}/environ").read_text()
     opened = {str(one.readlink()).split(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()}
@@ -299,16 +300,16 @@ def test_who_waits_too_long_for_a_worker_is_told_so(monkeypatch: pytest.MonkeyPa
     """The line has an end, and what stands at it says that nobody was free."""
     monkeypatch.setattr(_pool, "MOST_WAITING_SECONDS", 0.05)
     workers = Workers(1)
-    first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(first_valid, MODEL, (HEAVY,), Effort(workers=workers))
+        first = threads.submit(first_valid, MODEL, Written((HEAVY,)), Effort(workers=workers))
         while not (is_busy := workers.busy):
             time.sleep(0.01)
         assert is_busy
         with pytest.raises(Unjudged, match="none was free"):
-            first_valid(MODEL, (HEAVY,), Effort(workers=workers))
+            first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
         os.kill(pid, signal.SIGCONT)
         assert first.result()
     workers.close()
@@ -322,7 +323,7 @@ def test_many_wait_for_one_worker() -> None:
 
     def read(text: str) -> Any:
         begin.wait(60)
-        found: Any = first_valid(MODEL, (text,), Effort(ENOUGH, workers=workers))
+        found: Any = first_valid(MODEL, Written((text,)), Effort(ENOUGH, workers=workers))
         return found.value["lines"][0]
 
     with ThreadPoolExecutor(len(texts)) as threads:

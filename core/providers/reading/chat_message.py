@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from core.object_texts import is_object
-from core.providers.reading.growth import Contents, GrowingText, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingText, Grown, called_first, contents
 from core.providers.reading.parts import NOTHING, count, merge, part, parts, text, word
 
 CUT = ("length", "max_tokens", "max_output_tokens")
@@ -176,15 +176,15 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
         first = calls[order[0]]
         function = {"name": first.name, "arguments": written[0]}
         said = [{"id": word({"id": first.id}, "id") or "call", "type": "function", "function": function}]
-        beside = [content] if content.strip() else []
-        texts = tuple(dict.fromkeys([*written, *beside]))
-        return Contents(texts, {"role": "assistant", "content": None, "tool_calls": said}, finish_reason, is_refused)
-    texts = of_blocks([content])
+        beside = (content,) if content.strip() else ()
+        view = {"role": "assistant", "content": None, "tool_calls": said}
+        return Contents(tuple(dict.fromkeys((*written, *beside))), (), view, finish_reason, is_refused)
+    view = {"role": "assistant", "content": content}
     thoughts = text(message, "reasoning_content") or text(message, "reasoning")
     # Some servers take all of an answer for its thoughts; of one that was cut, they may be just that.
     if not content.strip() and not is_cut and is_object(thoughts):
-        texts = (thoughts, *texts)
-    return Contents(texts, {"role": "assistant", "content": content}, finish_reason, is_refused)
+        return Contents((thoughts, content), (), view, finish_reason, is_refused)
+    return contents((), [content], said=view, finish_reason=finish_reason, is_refused=is_refused)
 
 
 def _index(choice: Mapping[str, Any], place: int) -> int:

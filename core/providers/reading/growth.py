@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.object_texts import is_object, json_texts
+from core.object_texts import is_long, is_object, looks_bare, of_blocks
 from core.providers.reading.parts import text
 
 
@@ -105,6 +105,8 @@ class Contents:
 
     texts: tuple[str, ...]
     """Where the object may stand, the likeliest first; never empty."""
+    blocks: tuple[str, ...] = ()
+    """What the last of them is made of, where it is long and has not been searched."""
     said: Any = None
     """The message, as it is sent back to be asked about again."""
     finish_reason: str | None = None
@@ -112,8 +114,13 @@ class Contents:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the likeliest text is an object from beginning to end."""
-        return is_object(self.texts[0])
+        """Whether the likeliest text is an object from beginning to end, and short enough to find that out at once."""
+        return not self.is_long and is_object(self.texts[0])
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes long to find out whether there is an object."""
+        return is_long(self.texts[:1])
 
 
 def called_first(calls: Iterable[tuple[str, str]], name: str) -> list[int]:
@@ -122,31 +129,15 @@ def called_first(calls: Iterable[tuple[str, str]], name: str) -> list[int]:
     return sorted(range(len(named)), key=lambda place: named[place] != name)
 
 
-def likeliest(written: str) -> str:
-    """Return what of *written* is the object, or all of it where there is none."""
-    bare = written.strip()
-    if bare.startswith(("{", "[")) and bare.endswith(("}", "]")):
-        return written
-    return next((found for found in json_texts(written) if is_object(found)), written)
+def contents(
+    calls: Sequence[str], blocks: Sequence[str], *, said: Any, finish_reason: str | None, is_refused: bool
+) -> Contents:
+    """Return what a body says in the arguments of *calls*, and in *blocks* of text beside them.
 
-
-def of_blocks(blocks: Sequence[str]) -> tuple[str, ...]:
-    """Return where the object may stand in several texts of one answer.
-
-    One that is told twice counts once. If they are an object only together, that comes first; else the last of them
-    does, since what came before it was on the way there.
+    Long texts are not searched here, where all calls of this process have one thread.
     """
-    apart = list(dict.fromkeys(block for block in blocks if block.strip()))
-    joined = "".join(blocks)
-    if len(apart) < 2:
-        joined = apart[0] if apart else joined
-        return _distinct(likeliest(joined), joined)
-    if is_object(joined):
-        return _distinct(joined)
-    last_first = [likeliest(block) for block in reversed(apart)]
-    found = [text for text in last_first if is_object(text)]
-    return _distinct(*found, likeliest(joined), joined)
-
-
-def _distinct(*texts: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
+    beside = tuple(block for block in blocks if block.strip())
+    if not (is_long(beside) and (len({*beside}) > 1 or not looks_bare(beside[0]))):
+        found = of_blocks(blocks) if beside or not calls else ()
+        return Contents(tuple(dict.fromkeys((*calls, *found))), (), said, finish_reason, is_refused)
+    return Contents((*calls, "".join(blocks)), tuple(blocks), said, finish_reason, is_refused)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 
-from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, contents
 from core.providers.reading.parts import count, merge, part, parts, text, word
 
 WRITTEN = "partial_json"
@@ -112,11 +112,8 @@ def read_message(message: Mapping[str, Any], tool: str) -> Contents | None:
     order = called_first([(text(one, "name"), "") for one in calls], tool)
     kept = [one for one in content if one.get("type") != "tool_use" or one is calls[order[0]]]  # each needs a result
     said = [view for block in kept if (view := _block_again(block))]
-    if not calls:
-        return Contents(of_blocks(blocks), said, finish_reason, finish_reason == "refusal")
     written = [_written(calls[place]) for place in order]
-    beside = of_blocks(blocks) if any(block.strip() for block in blocks) else ()
-    return Contents(tuple(dict.fromkeys([*written, *beside])), said, finish_reason, finish_reason == "refusal")
+    return contents(written, blocks, said=said, finish_reason=finish_reason, is_refused=finish_reason == "refusal")
 
 
 def _written(called: Mapping[str, Any]) -> str:

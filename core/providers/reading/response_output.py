@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.providers.reading.chat_message import CUT, arguments_of
-from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, of_blocks
+from core.providers.reading.growth import Contents, GrowingMembers, Grown, called_first, contents
 from core.providers.reading.parts import count, merge, part, parts, text, word
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done")
@@ -125,12 +125,11 @@ def read_response(response: Mapping[str, Any], tool: str) -> Contents | None:
     blocks = ["".join(text(piece, "text") for piece in one) for one in content]
     calls = [one for one in output if one.get("type") == "function_call"]
     if not calls:
-        return Contents(of_blocks(blocks), None, finish_reason, is_refused)
+        return contents((), blocks, said=None, finish_reason=finish_reason, is_refused=is_refused)
     order = called_first([(text(one, "name"), "") for one in calls], tool)
     spare = "" if finish_reason in CUT else "{}"
     written = [arguments_of(calls[place].get("arguments")).strip() or spare for place in order]
     first = calls[order[0]]
     named = {"call_id": text(first, "call_id"), "name": text(first, "name"), "arguments": written[0]}
-    beside = of_blocks(blocks) if any(block.strip() for block in blocks) else ()
-    texts = tuple(dict.fromkeys([*written, *beside]))
-    return Contents(texts, {"type": "function_call", **named}, finish_reason, is_refused)
+    said = {"type": "function_call", **named}
+    return contents(written, blocks, said=said, finish_reason=finish_reason, is_refused=is_refused)

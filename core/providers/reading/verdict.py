@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from core.providers import Answer
 from core.schema_forms import SchemaForm
 from core.validation import Effort
-from core.workers import first_valid
+from core.workers import Written, first_valid
 
 
 def read_as(
@@ -20,4 +20,5 @@ def read_as(
         Unjudged: the deadline passed while it was looked for, or the worker that read it was lost.
 
     """
-    return first_valid(response_model, (answer.text, *answer.others), effort or Effort(), form)
+    written = Written((answer.text, *answer.others), answer.blocks, is_cut=answer.is_cut)
+    return first_valid(response_model, written, effort or Effort(), form)
