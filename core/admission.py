@@ -18,10 +18,9 @@ from dataclasses import dataclass
 
 from core.clock import Clock
 from core.errors import Overloaded, Unavailable
+from core.shares import Room
 from core.telemetry import Metrics, log
 
-SHARE = 4
-"""How many times what it leaves free a tenant may hold."""
 LARGE_BYTES = 64_000
 """From this size on a body is counted. Smaller ones the server has read by the time that anybody may decide."""
 LATELY_SECONDS = 300.0
@@ -68,29 +67,6 @@ class _Lately:
 
     def at(self, now: float) -> Mapping[str, int]:
         return {tenant: count for tenant, (count, at) in self._seen.copy().items() if now - at < LATELY_SECONDS}
-
-
-class _Room:
-    """So much of something, shared out between tenants."""
-
-    def __init__(self, most: int) -> None:
-        self.free = most
-        self._held: dict[str, int] = {}
-
-    def fits(self, tenant: str, wanted: int) -> bool:
-        held = self._held.get(tenant, 0)
-        left = self.free - wanted
-        return left >= 0 and (not held or held + wanted <= SHARE * left)
-
-    def take(self, tenant: str, wanted: int) -> None:
-        self._held[tenant] = self._held.get(tenant, 0) + wanted
-        self.free -= wanted
-
-    def give_back(self, tenant: str, amount: int) -> None:
-        self.free += amount
-        self._held[tenant] -= amount
-        if not self._held[tenant]:
-            del self._held[tenant]
 
 
 class Place:
@@ -141,11 +117,11 @@ class Admission:
     ) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._places = _Room(places)
+        self._places = Room(places)
         self._most = places
-        self._large = _Room(large_bytes)
-        self._room = _Room(waiting)
-        self._on_their_way = _Room(places + waiting)
+        self._large = Room(large_bytes)
+        self._room = Room(waiting)
+        self._on_their_way = Room(places + waiting)
         self._bodies: set[asyncio.Timeout] = set()
         """What bounds the time of each body that is on its way."""
         self._queues: dict[str, deque[_Waiting]] = {}

@@ -231,7 +231,7 @@ class Corridor:
             ends=record.began + route.deadline_seconds,
             unpayable=policy.unpayable(record.started_at),
             is_thinned=request.partials == "whole",
-            workers=self._workers,
+            workers=self._workers and self._workers.of(policy.tenant.id),
         )
 
     def _partials(self, walk: Walk, policy: Policy, kind: PartialKind) -> Generator[Partial, None, Reply]:

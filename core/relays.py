@@ -140,7 +140,7 @@ class RelayCorridor(Corridor):
                     cancellation=cancellation,
                     ends=record.began + route.deadline_seconds,
                     unpayable=policy.unpayable(record.started_at),
-                    workers=self._workers,
+                    workers=self._workers and self._workers.of(policy.tenant.id),
                 )
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(

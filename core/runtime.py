@@ -233,7 +233,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     stopping = threading.Event()
     drills = Drills(store, clock)
-    answers, stored, workers = Answers(store, clock, claims), StoredObjects(store, clock), Workers()
+    answers, stored = Answers(store, clock, claims), StoredObjects(store, clock)
+    workers = Workers(settings.answer_workers, metrics)
     return Runtime(
         settings=settings,
         clock=clock,

@@ -159,6 +159,9 @@ class Settings(BaseSettings):
     """How many requests one process lets wait for a place; whoever comes then is told to come back."""
     body_megabytes: Annotated[int, Field(ge=8)] = 64
     """How many megabytes of large bodies one process holds at once; others wait unread."""
+    answer_workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    """How many processes read heavy answers beside this one, started as they are needed; 0: it reads them itself.
+    Empty: half as many as there are cores."""
     wrong_keys_per_min: PositiveInt = 60
     """After so many unknown keys in a minute an address is told to come back; known keys pass all the same."""
     database_url: str = ""

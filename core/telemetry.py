@@ -159,6 +159,25 @@ class Metrics:
             ["tenant", "route"],
             registry=self.registry,
         )
+        self.workers_busy = Gauge(
+            "proctor_workers_busy", "Processes that read heavy answers just now.", registry=self.registry
+        )
+        self.workers_waiting = Gauge(
+            "proctor_workers_waiting", "Heavy answers that wait for a process to read them.", registry=self.registry
+        )
+        self.worker_seconds = Histogram(
+            "proctor_worker_seconds",
+            "Processor time that a process took to read a heavy answer, by what it found.",
+            ["found"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.workers_lost = Counter(
+            "proctor_workers_lost",
+            "Processes for heavy answers that are gone or could not be started, by the reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.repeats = Counter(
             "proctor_repeats",
             "Requests under the Idempotency-Key of an earlier one: answered as that was, or refused.",

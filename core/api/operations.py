@@ -76,6 +76,7 @@ class _Operations:
         is_ready = all(parts[name]["status"] == "ok" for name in ("store", "migrations", "process"))
         parts["providers"] = self._providers(runtime)
         parts["chores"] = _chores(runtime)
+        parts["workers"] = {"status": "down", "detail": why} if (why := runtime.workers.trouble) else {"status": "ok"}
         document = {"status": "ready" if is_ready else "not_ready", "parts": parts}
         return _json(orjson.dumps(document, option=orjson.OPT_UTC_Z), 200 if is_ready else 503)
 

@@ -39,7 +39,8 @@ class Check:
 def doctor(settings: Settings) -> Output:
     """Say what is missing or broken, part by part.
 
-    It looks at settings, database, migrations, routes, chores, providers, the local model, Redis and file descriptors.
+    It looks at settings, database, migrations, routes, chores, providers, the local model, Redis, file descriptors and
+    the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
@@ -48,6 +49,7 @@ def doctor(settings: Settings) -> Output:
         *_local_model(settings),
         *_redis(settings),
         _descriptors(settings),
+        _workers(settings),
     ]
     is_well = all(check.health is not Health.FAILED for check in checks)
     rows = [(check.part, check.health.value, check.sentence) for check in checks]
@@ -66,6 +68,18 @@ def _descriptors(settings: Settings) -> Check:
     if limit >= needed:
         return Check("descriptors", Health.OK, told)
     return Check("descriptors", Health.WARNING, f"{told} Raise the hard limit (ulimit -Hn), or lower CONCURRENCY.")
+
+
+def _workers(settings: Settings) -> Check:
+    """Start one of the processes that read heavy answers, and end it."""
+    from core.workers import Workers  # noqa: PLC0415 it loads what validates
+
+    if settings.answer_workers == 0:
+        return Check("workers", Health.OK, "The server reads heavy answers itself (ANSWER_WORKERS=0).")
+    if Workers(settings.answer_workers).starts():
+        return Check("workers", Health.OK, "A process that reads heavy answers can be started.")
+    told = "No process that reads heavy answers can be started: the server reads them itself, and other callers wait."
+    return Check("workers", Health.WARNING, told)
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -8,8 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.errors import Invalid
 from core.json_texts import json_in
 from core.response_models import FieldProblem, ResponseModel, field_errors
+from core.validation import Effort, OtherProcesses
+from core.workers import Unjudged, validated
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +25,23 @@ class CheckedAnswer:
     """What is wrong with it; nothing where it is valid."""
 
 
-def checked(model: type[ResponseModel], text: str) -> CheckedAnswer:
-    """Return the JSON *text*, held against *model* as its answer.
+_UNJUDGED = "The answer was not judged: no worker was free to read it, or the one that did ended. Check a smaller one."
+
+
+def checked(model: type[ResponseModel], text: str, workers: OtherProcesses | None = None) -> CheckedAnswer:
+    """Return the JSON *text*, held against *model* as its answer; *workers* do that where it is heavy.
 
     Raises:
-        Invalid: it is no JSON, and where, by line and column; or it is too long.
+        Invalid: it is no JSON, and where, by line and column; or it is too long, or no worker could judge it.
 
     """
     value = json_in(text, "The answer")
     try:
-        model.model_validate(value)
+        validated(model, text.removeprefix("\ufeff"), Effort(workers=workers))
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no answer has
+        return CheckedAnswer(value, (FieldProblem("$", "json_invalid", "Invalid JSON: lone surrogate"),))
+    except Unjudged:
+        raise Invalid(_UNJUDGED) from None
     except ValidationError as error:
         return CheckedAnswer(value, field_errors(error))
     return CheckedAnswer(value, ())

@@ -5,51 +5,98 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-from core.telemetry import log
+from core.shares import Room, Turns
+from core.telemetry import Metrics, log
 from core.validation import Effort
 from core.workers._order import Order, WorkerReply
 from core.workers._worker import Worker, WorkerLost, WorkerSilent
 
 MOST_WAITING_SECONDS = 120.0
 """How long an answer waits for a worker that has others to read."""
+MOST_WAITING = 256
+"""How many answers wait at once; of those of one tenant four times as many as it leaves free."""
 _TRIES = 2
 """So many workers may be lost over one answer: what ends two of them would end a third, or this process."""
 _LOST = WorkerReply("lost")
+NOT_STARTED = (
+    "No worker can be started, so what is heavy to read is read by the server itself, and its other callers wait for "
+    "that. The log tells of it as worker_lost."
+)
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """An answer that waits for a worker."""
+
+    tenant: str
+    came: threading.Event = field(default_factory=threading.Event)
+    worker: Worker | None = None
+    """What came; ``None`` if one may be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantWorkers:
+    """The workers as a tenant's answers come to them."""
+
+    workers: Workers
+    tenant: str
+
+    def read(self, model: Any, order: Order, effort: Effort) -> WorkerReply | None:
+        """Return what a worker finds: see :meth:`Workers.read`."""
+        return self.workers.read(model, order, effort, self.tenant)
 
 
 class Workers:
-    """All of them."""
+    """All of them. Answers that wait are read in turn, tenant by tenant."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int | None = None, metrics: Metrics | None = None) -> None:
         """Start none yet; *most* may run at once, by default half as many as there are cores. None reads with 0."""
         self._most = max(1, _cores() // 2) if most is None else most
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._starting = 0
         self._is_closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._turns: Turns[_Turn] = Turns()
+        self._room = Room(MOST_WAITING)
+        self.trouble = ""
+        """Why none can be started; empty where one can, as far as was tried."""
+        self._metrics = metrics = metrics or Metrics()
+        metrics.workers_busy.set_function(lambda: self.busy)
+        metrics.workers_waiting.set_function(lambda: self.waiting)
+
+    def of(self, tenant: str) -> TenantWorkers:
+        """Return them as the answers of *tenant* come to them; those of the console and of nobody have an empty one."""
+        return TenantWorkers(self, tenant)
 
     @property
     def pids(self) -> list[int]:
         """The numbers of those that run, as processes."""
-        with self._changed:
+        with self._lock:
             return [one.pid for one in self._all]
 
     @property
     def busy(self) -> int:
         """How many of them read now."""
-        with self._changed:
+        with self._lock:
             return len(self._all) - len(self._idle)
 
-    def read(self, model: Any, order: Order, effort: Effort) -> WorkerReply | None:
+    @property
+    def waiting(self) -> int:
+        """How many answers wait for one."""
+        with self._lock:
+            return len(self._turns)
+
+    def read(self, model: Any, order: Order, effort: Effort, tenant: str = "") -> WorkerReply | None:
         """Return what a worker finds in the texts of *order*; ``None`` where it is to be found out here.
 
         Who has to wait does so though the deadline passes: what came in time is paid for.
         """
         for _ in range(_TRIES):
-            worker = self._taken()
+            worker = self._taken(tenant)
             if not isinstance(worker, Worker):
                 return worker
             try:
@@ -59,71 +106,144 @@ class Workers:
                 return _LOST
             except WorkerLost:
                 self._lost(worker, "ended")
-                if not worker.is_ready:  # it cannot be started
+                if not worker.is_ready:
+                    self.trouble = NOT_STARTED
                     return None
                 continue
             except BaseException:  # as where the caller's thread is stopped: nobody knows what it still has to say
                 self._lost(worker, "left")
                 raise
+            self.trouble = ""
             self._give_back(worker)
+            self._metrics.worker_seconds.labels(reply.found).observe(reply.seconds)
             return None if reply.found == "failed" else reply
         return _LOST
 
     def close(self) -> None:
         """End all of them; what they read is read here."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
             idle, busy = self._idle, self._all.difference(self._idle)
             self._idle, self._all = [], busy
             for one in busy:
                 one.end()  # whoever waits for it puts it away
-            self._changed.notify_all()
+            self._serve()
         for one in idle:
             one.close()
 
-    def _taken(self) -> Worker | WorkerReply | None:
+    def starts(self) -> bool:
+        """Whether one can be started, found out by starting one; it is ended again."""
+        worker: Worker | None = None
+        try:
+            worker = Worker()
+            worker.wait_until_ready()
+        except (OSError, WorkerLost, WorkerSilent):
+            return False
+        finally:
+            if worker is not None:
+                worker.close()
+        return True
+
+    def _taken(self, tenant: str) -> Worker | WorkerReply | None:
         """Return one that is free; else what is to be said without one."""
-        with self._changed:
-            if not self._changed.wait_for(self._is_free, MOST_WAITING_SECONDS):
-                return _LOST
+        with self._lock:
             if self._is_closed or not self._most:
                 return None
             if self._idle:
                 return self._idle.pop()
-            self._starting += 1
+            turn = None
+            if self._has_room:
+                self._starting += 1
+            elif self._room.fits(tenant, 1):
+                turn = _Turn(tenant)
+                self._room.take(tenant, 1)
+                self._turns.join(tenant, turn)
+            else:
+                return _LOST
+        if turn is None:
+            return self._started()
+        if not self._has_come(turn):
+            return _LOST
+        if turn.worker is not None:
+            return turn.worker
+        return None if self._is_closed else self._started()
+
+    def _has_come(self, turn: _Turn) -> bool:
+        """Wait until it is somebody's *turn*; whether it came."""
+        is_over = False
+        try:
+            is_over = turn.came.wait(MOST_WAITING_SECONDS)
+        finally:
+            with self._lock:
+                if not is_over and not turn.came.is_set():
+                    self._turns.leave(turn.tenant, turn)
+                    self._room.give_back(turn.tenant, 1)
+                elif not is_over:  # it came in the same moment
+                    self._return(turn)
+        return is_over
+
+    def _return(self, turn: _Turn) -> None:
+        """Give back what came to somebody who has left."""
+        if turn.worker is None:
+            self._starting -= not self._is_closed
+        elif self._is_closed:
+            turn.worker.end()
+        else:
+            self._idle.append(turn.worker)
+        self._serve()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._all) + self._starting < self._most
+
+    def _started(self) -> Worker | None:
         worker: Worker | None = None
         with suppress(OSError):
             worker = Worker()
-        with self._changed:
+        with self._lock:
             self._starting -= 1
             if worker is not None:
                 self._all.add(worker)
                 if self._is_closed:
                     worker.end()
+            else:
+                self.trouble = NOT_STARTED
+            self._serve()
         if worker is None:
-            log().warning("worker_lost", reason="not started", exit_code=None)
+            self._tell("not started", None)
         return worker
 
-    def _is_free(self) -> bool:
-        return self._is_closed or bool(self._idle) or not self._most or len(self._all) + self._starting < self._most
+    def _serve(self) -> None:
+        """Let those go on who wait, as long as there is something for them; the lock is held."""
+        while len(self._turns) and (self._is_closed or self._idle or self._has_room):
+            turn = self._turns.next()
+            self._room.give_back(turn.tenant, 1)
+            if not self._is_closed:
+                turn.worker = self._idle.pop() if self._idle else None
+                self._starting += turn.worker is None
+            turn.came.set()
 
     def _give_back(self, worker: Worker) -> None:
-        with self._changed:
+        with self._lock:
             if not self._is_closed:
                 self._idle.append(worker)
-                self._changed.notify()
+                self._serve()
                 return
             self._all.discard(worker)
         worker.close()
 
     def _lost(self, worker: Worker, reason: str) -> None:
         worker.close()
-        with self._changed:
+        with self._lock:
             self._all.discard(worker)
-            self._changed.notify()
+            self._serve()
             is_closed = self._is_closed
         if not is_closed:
-            log().warning("worker_lost", reason=reason, exit_code=worker.exit_code)
+            self._tell(reason, worker.exit_code)
+
+    def _tell(self, reason: str, exit_code: int | None) -> None:
+        self._metrics.workers_lost.labels(reason.replace(" ", "_")).inc()
+        log().warning("worker_lost", reason=reason, exit_code=exit_code)
 
 
 def _cores() -> int:

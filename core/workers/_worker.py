@@ -84,15 +84,19 @@ class Worker:
             WorkerSilent: it had to be ended.
 
         """
-        if not self.is_ready:
-            self._exchange(b"", effort.is_late, is_starting=True)
-            self.is_ready = True
+        self.wait_until_ready(effort.is_late)
         key = model.schema_hash, model.__name__
         reply = self._asked(model, order, effort, is_known=key in self._known)
         if reply.found == "unknown":
             reply = self._asked(model, order, effort, is_known=False)
         self._known.add(key)
         return reply
+
+    def wait_until_ready(self, is_late: Callable[[], bool] = lambda: False) -> None:
+        """Wait until it is ready to read; raises as :meth:`read`."""
+        if not self.is_ready:
+            self._exchange(b"", is_late, is_starting=True)
+            self.is_ready = True
 
     def end(self) -> None:
         """End it at once."""

@@ -33,6 +33,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_chores(visit),
         *of_breakers(visit),
         *of_crowds(visit, tenant_id),
+        *of_workers(visit),
     ]
     return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
 
@@ -97,6 +98,12 @@ def of_chores(visit: Visit) -> list[Notice]:
         for one in visit.runtime.chores.status()
         if one.trouble
     ]
+
+
+def of_workers(visit: Visit) -> list[Notice]:
+    """Say so while no process can be started that reads heavy answers."""
+    why = visit.runtime.workers.trouble
+    return [Notice("Heavy answers are read by the server itself", why)] if why else []
 
 
 def of_crowds(visit: Visit, tenant_id: str | None) -> list[Notice]:

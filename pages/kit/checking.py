@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import ProctorError
 from core.schemas import CheckedAnswer, ResolvedSchema, checked
+from core.validation import OtherProcesses
 from pages.kit import fields, formats
 from pages.kit.field_table import frame
 from pages.kit.frames import table
@@ -20,11 +21,14 @@ from pages.kit.page import Visit, show_error
 @st.dialog("Check an answer", icon=":material/rule:", width="large")
 def dialog(visit: Visit, body: dict[str, Any], what: str, sample: Any) -> None:
     """Hold an answer against the schema *body*, which may be registered nowhere; *what* it is ends a sentence."""
-    check(visit.runtime.schemas.inline(body), what, sample, key="at_hand")
+    check(visit.runtime.schemas.inline(body), what, sample, key="at_hand", workers=visit.runtime.workers.of(""))
 
 
-def check(schema: ResolvedSchema, what: str, sample: Any, *, key: str) -> None:
-    """Draw a place for an answer, and what of it satisfies *schema*; it begins with *sample*, if that is not None."""
+def check(schema: ResolvedSchema, what: str, sample: Any, *, key: str, workers: OtherProcesses | None) -> None:
+    """Draw a place for an answer, and what of it satisfies *schema*; it begins with *sample*, if that is not None.
+
+    *workers* read what is heavy to read.
+    """
     field = f"answer_{key}"
     text = area(
         "Answer",
@@ -37,7 +41,7 @@ def check(schema: ResolvedSchema, what: str, sample: Any, *, key: str) -> None:
         number(field, text)
         return
     try:
-        found = checked(schema.response_model, text)
+        found = checked(schema.response_model, text, workers)
     except ProctorError as error:
         show_error(error, "This answer cannot be read.")
         number(field, text, wrong_line(error.message))

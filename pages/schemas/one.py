@@ -184,4 +184,4 @@ def _version(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
         with shape:
             shapes.said(visit, new)
         with answer:
-            checking.check(new, new.reference, new.example_output, key=name)
+            checking.check(new, new.reference, new.example_output, key=name, workers=visit.runtime.workers.of(""))

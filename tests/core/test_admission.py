@@ -18,13 +18,13 @@ from core.admission import (
     LATELY_SECONDS,
     LONGEST_RETRY_SECONDS,
     NOTICED_SECONDS,
-    SHARE,
     Admission,
     Place,
     taken,
 )
 from core.clock import ManualClock
 from core.errors import Overloaded, Unavailable
+from core.shares import SHARE
 from core.telemetry import Metrics
 from tests.conftest import START
 

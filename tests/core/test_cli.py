@@ -63,6 +63,7 @@ def unmigrated(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     """Run ``proctor`` on a database that is not there yet, with nobody to answer."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
     monkeypatch.setenv("LOCAL_MODEL", "off")
+    monkeypatch.setenv("ANSWER_WORKERS", "0")  # doctor need not start one each time
 
     def run(*arguments: str) -> Ended:
         capsys.readouterr()
@@ -528,6 +529,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "compatible",
         "local model",
         "redis",
+        "workers",
         "descriptors",
     }
     assert "sk-canary" not in ended.out

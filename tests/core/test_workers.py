@@ -23,8 +23,10 @@ from core.errors import Invalid
 from core.field_problems import field_errors
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import MODES, VENDORS, form_for
+from core.schemas import checked
 from core.validation import Effort
 from core.workers import Unjudged, Workers, Written, _first_valid, _pool, _worker, first_valid, validated
+from core.workers._order import Order, WorkerReply
 from core.workers._worker import Worker
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
 from tests.core.validation.schemas_and_values import roots, values
@@ -330,3 +332,74 @@ def test_many_wait_for_one_worker() -> None:
         assert list(threads.map(read, texts)) == list(range(12))
     assert len(workers.pids) == 1
     workers.close()
+
+
+class _Patient:
+    """A worker that reads once it is let."""
+
+    is_ready, pid, exit_code = True, 0, None
+    begun, let = threading.Semaphore(0), threading.Semaphore(0)
+
+    def read(self, model: Any, order: Any, effort: Any) -> WorkerReply:
+        """Wait until it is let."""
+        del model, order, effort
+        self.begun.release()
+        assert self.let.acquire(timeout=60)
+        return WorkerReply("valid")
+
+    def end(self) -> None:
+        """Do nothing."""
+
+    close = end
+
+
+def _read_in_turn(workers: Workers, tenants: str) -> str:
+    """Let an answer of each of *tenants* come; return whose were read, in order; in front those that had no room."""
+    told: list[str] = []
+
+    def read(tenant: str) -> None:
+        reply = workers.of(tenant).read(None, Order(Written(("{}",))), Effort())
+        told.append(tenant if reply is not None and reply.found == "valid" else tenant.lower())
+
+    with ThreadPoolExecutor(len(tenants)) as threads:
+        threads.submit(read, tenants[0])
+        assert _Patient.begun.acquire(timeout=60)
+        for n, tenant in enumerate(tenants[1:], 1):
+            threads.submit(read, tenant)
+            while workers.waiting + len(told) < n:
+                time.sleep(0.001)
+        for n in range(len(told) + 1, len(tenants) + 1):
+            _Patient.let.release()
+            while len(told) < n:
+                time.sleep(0.001)
+    return "".join(told)
+
+
+def test_tenants_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has many answers that wait keeps nobody from the next worker, and may not fill the line."""
+    monkeypatch.setattr(_pool, "Worker", _Patient)
+    assert _read_in_turn(Workers(1), "AAAABC") == "AABCAA"
+    monkeypatch.setattr(_pool, "MOST_WAITING", 5)
+    assert _read_in_turn(Workers(1), "AAAAAAB") == "aAABAAA", "four wait, the fifth has no room"
+
+
+def test_that_none_can_be_started_is_known_until_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of it names the line of the log, and ends with the next answer that a worker reads."""
+    workers, python = Workers(1), sys.executable
+    assert workers.starts()
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    assert not workers.starts()
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    assert "worker_lost" in workers.trouble
+    monkeypatch.setattr(sys, "executable", python)
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    assert not workers.trouble
+    workers.close()
+
+
+@pytest.mark.parametrize("text", [HEAVY, WRONG, LIGHT, '{"lines": ["\\ud800"]}', '{"lines": "\ud800"}'])
+def test_an_answer_at_hand_is_held_against_a_schema_alike(text: str, workers: Workers) -> None:
+    """*Check an answer* says the same, whoever reads it; also of half a surrogate, which no answer has."""
+    here, by_worker = checked(MODEL, text), checked(MODEL, text, workers)
+    assert (here.value, here.problems) == (by_worker.value, by_worker.problems)
+    assert bool(here.problems) is (text not in (HEAVY, LIGHT))
