@@ -16,6 +16,7 @@ from tests.doors import (
     instructor_programs,
     odd_programs,
     openai_programs,
+    recorded_programs,
 )
 from tests.doors.compared import Program, Row, compared, table
 from tests.doors.conftest import proctor_before
@@ -28,6 +29,7 @@ PROGRAMS: Sequence[Program] = (
     *framework_programs.PROGRAMS,
     *fault_programs.PROGRAMS,
     *odd_programs.PROGRAMS,
+    *recorded_programs.PROGRAMS,
 )
 
 
