@@ -111,6 +111,8 @@ class RateLimited(Rejected):
     """Too many in too short a time; ``retry_after_seconds`` says when to come back."""
 
     code = "rate_limited"
+    about: Any = None
+    """The limit, and what is left of it (``core.limits``)."""
 
 
 class BudgetExceeded(Rejected):

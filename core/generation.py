@@ -180,7 +180,8 @@ class Corridor:
                 record.governed_by(policy)
                 policy = within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
-                permit = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
+                admitted = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
+                permit = record.let_in(admitted)
                 messages = self._screened(messages, record)  # 4 nothing forbidden goes out
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
@@ -192,7 +193,7 @@ class Corridor:
                     value = lookup.hit.value
                 else:  # 6 someone answers
                     walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
-                    reply = yield from self._partials(walk, policy, request.partials)
+                    reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
                 record.succeeded(self._screened_value(value, record))  # 7 nothing forbidden comes back
             made = record.generation  # 8 all is written down
@@ -234,14 +235,17 @@ class Corridor:
             workers=self._workers and self._workers.of(policy.tenant.id),
         )
 
-    def _partials(self, walk: Walk, policy: Policy, kind: PartialKind) -> Generator[Partial, None, Reply]:
-        """Yield what an answer shows of its object as it grows, screened."""
+    def _partials(
+        self, walk: Walk, policy: Policy, kind: PartialKind, record: Record
+    ) -> Generator[Partial, None, Reply]:
+        """Yield what an answer shows of its object as it grows, screened; the first with what is left of limits."""
         shown = partials(kind, policy.schema.response_model, self._guardrails)
-        pieces = walk.reply()
+        pieces, is_first = walk.reply(), True
         try:
             while True:
                 if (partial := shown.of(next(pieces))) is not None:
-                    yield partial
+                    yield replace(partial, remaining=record.remaining()) if is_first else partial
+                    is_first = False
         except StopIteration as end:
             return end.value
         finally:

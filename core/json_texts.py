@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+import orjson
+
 from core.errors import Invalid
 
 MOST_BYTES = 1_000_000
 """The longest text."""
 _SHOWN = 60
+_MOST_DIGITS = 4000
+"""Python reads some more, and then refuses."""
 _VALUES = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
 
@@ -55,6 +59,26 @@ def strictly(what: str) -> Generator[json.JSONDecoder]:
         raise Invalid(f"{what} nests too deep to be read; nest it less.") from None
     except ValueError:  # Python refuses numbers of thousands of digits
         raise Invalid(f"{what} has a number with too many digits; use a shorter one.") from None
+
+
+def as_python_reads(data: bytes) -> Any:
+    """Return what JSON of others says, with what only Python's reader takes: numbers of any size, halves of characters.
+
+    A whole number of thousands of digits is read as a float, as one beyond all floats is: both are infinite.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it nests too deep.
+
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return json.loads(data, parse_int=_whole)
+
+
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def line_of(text: str, steps: Sequence[int | str]) -> int:

@@ -9,6 +9,7 @@ from core.attempts import Piece
 from core.growing_json import Change, GrowingJson
 from core.guardrails import Guardrails
 from core.json_patches import changes_between
+from core.record import Remaining
 from core.requests import PartialKind
 from core.response_models import ResponseModel
 from core.schema_forms import SchemaForm
@@ -26,6 +27,8 @@ class Partial:
     """What has changed since the partial before it: ``core.growing_json``. The first of an attempt sets the root."""
     goes_on: bool = False
     """Whether it is of use only with those before it."""
+    remaining: Remaining | None = None
+    """What is left of limits and budget as the answer begins; of the first only."""
 
 
 class Partials(Protocol):

@@ -103,7 +103,8 @@ class RelayCorridor(Corridor):
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
-                permit = self._limits.admitted(snapshot.quotas(principal), weight, policy.route.deadline_seconds)
+                quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
+                permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
                 messages = self._screened(asked.messages, record)
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
@@ -144,7 +145,7 @@ class RelayCorridor(Corridor):
                 )
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(
-                    walk, stored, tenant_id, asked, generation_id=record.id, is_checked=conversation.is_checked
+                    walk, stored, tenant_id, asked, record=record, is_checked=conversation.is_checked
                 )
                 head = cast("VendorResponse", reply.answer.raw)  # as the vendor gave it
                 if head.frames is None:
@@ -256,7 +257,7 @@ class RelayCorridor(Corridor):
         tenant_id: str,
         asked: RelayRequest,
         *,
-        generation_id: str,
+        record: Record,
         is_checked: bool,
     ) -> Generator[Passed, None, tuple[Reply, tuple[Frame, ...]]]:
         """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it.
@@ -273,7 +274,7 @@ class RelayCorridor(Corridor):
             while True:
                 piece = next(pieces)
                 if isinstance(piece, VendorResponse):
-                    head = replace(piece, generation_id=generation_id)
+                    head = replace(piece, generation_id=record.id, remaining=record.remaining())
                     if piece.frames is not None:  # what came whole although a stream was asked for is screened whole
                         yield head
                     continue

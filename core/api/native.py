@@ -26,7 +26,7 @@ from core.api.problem import MEDIA_TYPE, Problem
 from core.api.problems import internal_error, problem, too_large, too_slow
 from core.api.readers import Readers
 from core.api.repeats import Answered, Repeats, key_of
-from core.api.response_headers import told_of
+from core.api.response_headers import GENERATION, left_of, told_of
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
@@ -215,7 +215,9 @@ class Native:
                 door="generate",
                 key=key_of(request),
                 body=body,
-                once=lambda generation_id: self._walked(call, replace(asked, id=generation_id), principal, snapshot),
+                once=lambda generation_id: self._walked(
+                    call, replace(asked, id=generation_id or self._runtime.clock.new_id()), principal, snapshot
+                ),
             )
         except ProctorError as error:
             refusal = _refusal(error)
@@ -235,6 +237,8 @@ class Native:
             for progress in generator.stream(asked, principal, call.cancellation, snapshot):
                 if not isinstance(progress, Partial):
                     return _ending(progress, streamed=True), progress
+                if progress.remaining is not None:
+                    call.headers = {GENERATION: asked.id or "", **left_of(progress.remaining)}
                 call.show(partial_event(progress), goes_on=progress.goes_on)
         except ProctorError as error:
             made = error.facts.get("generation")

@@ -9,15 +9,17 @@ from typing import cast
 from core.api import problems
 from core.api.dialect_answers import refused, told_by
 from core.api.in_flight import Ending, InFlightRequest
+from core.api.limit_headers import with_limits
 from core.api.problem import Problem
 from core.api.problems import internal_error, problem
 from core.api.repeats import Answered
-from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, told_of
+from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, left_of, told_of
 from core.api.streams import HEADERS
+from core.clock import Clock
 from core.dialects import Dialect, Frames, RelayRequest, VendorResponse
 from core.errors import ProctorError, Stopped, Unavailable
 from core.idempotency import MOST_KEPT_BYTES
-from core.record import Generation
+from core.record import Generation, Remaining
 from core.relays import Passed
 
 _FAILURES = ("error", "response.failed")
@@ -26,7 +28,8 @@ _FAILURES = ("error", "response.failed")
 class RelayAnswer:
     """One answer, and what of it has been sent so far."""
 
-    def __init__(self, call: InFlightRequest, dialect: Dialect, request_id: str) -> None:
+    def __init__(self, call: InFlightRequest, dialect: Dialect, request_id: str, clock: Clock) -> None:
+        self._clock = clock
         self._call = call
         self._dialect = dialect
         self._request_id = request_id
@@ -67,7 +70,10 @@ class RelayAnswer:
         raw = error.facts.get("relayed")
         if raw is not None and raw.status >= 400:
             return Ending(raw.status, raw.body, {**raw.headers, **told_by(error)}, streamed=False)
-        return refused(self._dialect, refusal, said, self._request_id)
+        ending = refused(self._dialect, refusal, said, self._request_id)
+        made = error.facts.get("generation")
+        limits = made.remaining.limits if isinstance(made, Generation) else ()
+        return replace(ending, headers=with_limits(self._dialect, ending.headers, limits, self._clock.now()))
 
     def broken(self, error: Exception) -> Ending:
         """Return how a fault of ours ends it."""
@@ -80,10 +86,10 @@ class RelayAnswer:
         self._head, self._frames = head, head.frames
         if self._frames is not None:
             self._kept = bytearray() if keeps else None
-            told = {GENERATION: head.generation_id, MODEL: head.answered_by}
+            told = {GENERATION: head.generation_id, MODEL: head.answered_by, **left_of(head.remaining)}
             if head.attempts:
                 told[ATTEMPTS] = str(head.attempts)
-            self._call.headers = {**head.headers, **told}
+            self._call.headers = {**self._limited(head, head.remaining), **told}
             self._call.pass_on(b"", seconds)
 
     def _keep(self, out: bytes) -> None:
@@ -94,7 +100,11 @@ class RelayAnswer:
         if self._frames is not None:
             return self._streamed(b"", told_of(generation))
         head = cast("VendorResponse", self._head)
-        return Ending(head.status, head.body, {**head.headers, **told_of(generation)}, streamed=False)
+        headers = {**self._limited(head, generation.remaining), **told_of(generation)}
+        return Ending(head.status, head.body, headers, streamed=False)
+
+    def _limited(self, head: VendorResponse, remaining: Remaining) -> dict[str, str]:
+        return with_limits(self._dialect, head.headers, remaining.limits, self._clock.now())
 
     def _broken_off(self, refusal: Problem, told: Mapping[str, str]) -> Ending:
         frames = cast("Frames", self._frames)

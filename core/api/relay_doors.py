@@ -79,7 +79,7 @@ class RelayDoors:
         arrived: float,
     ) -> Ending:
         """Answer a request, or give again what it was answered with before; whatever happens is an end."""
-        sent = RelayAnswer(call, dialect, request_id)
+        sent = RelayAnswer(call, dialect, request_id, self._runtime.clock)
         try:
             principal, snapshot = self._runtime.policies.admitted(secret)
             asked = dialect.read(body)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 from core.api.in_flight import Ending
+from core.api.response_headers import BUDGET_RESETS, REMAINING
 from core.errors import BadHeader, Repeated
 from core.idempotency import Idempotency, KeptAnswer
 from core.record import Generation
@@ -16,7 +17,14 @@ from core.telemetry import Metrics, log
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 MOST_KEY_CHARACTERS = 255
-_OF_THE_MOMENT = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry")
+_OF_THE_MOMENT = (
+    "retry-after",
+    "x-ratelimit-",
+    "anthropic-ratelimit-",
+    "x-should-retry",
+    REMAINING.lower(),
+    BUDGET_RESETS.lower(),
+)
 """Headers that say when to come back and how much is left: true then, and not of the answer."""
 _SENT_AGAIN = (408, 409, 429)
 """Beside all from 500 on: the SDKs ask again by themselves."""

@@ -39,7 +39,7 @@ class EventStream(Response):
     def __init__(
         self, request: InFlightRequest, first: bytes | Ending, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
     ) -> None:
-        super().__init__(headers=dict(HEADERS))
+        super().__init__(headers=dict(HEADERS) | dict(request.headers))
         del self.headers["content-length"]  # nobody knows it yet
         self._request = request
         self._first = first

@@ -49,7 +49,7 @@ class TokenCounts:
 
     def _counted(self, call: InFlightRequest, secret: str, body: bytes, request_id: str, arrived: float) -> Ending:
         """Return the count; whatever happens is an end."""
-        sent = RelayAnswer(call, _DIALECT, request_id)
+        sent = RelayAnswer(call, _DIALECT, request_id, self._runtime.clock)
         try:
             principal = self._runtime.policies.authenticate(secret)
             asked = RelayCall(request=_DIALECT.read(body), request_id=request_id, arrived=arrived)

@@ -29,6 +29,7 @@ from core.budgets.freezes import Freezes as Freezes
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
 from core.budgets.raises import LONGEST_RAISE as LONGEST_RAISE
+from core.budgets.reservations import BudgetLeft as BudgetLeft
 from core.budgets.reservations import ReservationHandle as ReservationHandle
 from core.budgets.reservations import ReservationRecovered as ReservationRecovered
 from core.budgets.states import BudgetState as BudgetState

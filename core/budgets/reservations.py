@@ -80,6 +80,8 @@ class ReservationHandle:
     """What recovery charged, by attempt and account, for calls that were out and live on."""
     recovered: set[str] = field(default_factory=set[str])
     """The attempts that recovery wrote as lost, and that are to be written as they ended."""
+    balances: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """What is spent and held by everybody, by account, as of the last time that it was moved."""
     events: list[ThresholdEvent] = field(default_factory=list[ThresholdEvent])
     """What people are to be told once the transaction is kept."""
 
@@ -94,8 +96,17 @@ class ReservationHandle:
             by_account=dict(self.by_account),
             estimates=dict(self.estimates),
             recovered=set(self.recovered),
+            balances=dict(self.balances),
             events=list(self.events),
         )
+
+
+class BudgetLeft(NamedTuple):
+    """What is left of a budget."""
+
+    nano_usd: int
+    """Neither spent nor held."""
+    resets_at: datetime
 
 
 class _Move(NamedTuple):
@@ -131,11 +142,12 @@ class Reservations:
         self._looks_first = store.is_sqlite  # there it costs nothing
         self._hold = store.prepare(
             "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd + :held "
-            "WHERE id = :id AND spent_nano_usd + :spent + held_nano_usd + :held <= :most RETURNING spent_nano_usd"
+            "WHERE id = :id AND spent_nano_usd + :spent + held_nano_usd + :held <= :most "
+            "RETURNING spent_nano_usd, held_nano_usd"
         )
         self._move = store.prepare(
             "UPDATE account SET spent_nano_usd = spent_nano_usd + :spent, held_nano_usd = held_nano_usd + :held "
-            "WHERE id = :id RETURNING spent_nano_usd"
+            "WHERE id = :id RETURNING spent_nano_usd, held_nano_usd"
         )
         self._renew = store.prepare(
             "UPDATE reservation SET holds = :holds, attempts = :attempts, expires_at = :expires_at "
@@ -287,10 +299,24 @@ class Reservations:
             row = result()
             if row is None:
                 raise self._too_much(cursor, handle, move)
+            handle.balances[move.account_id] = (row[0], row[1])
             if move.spent > 0:
                 terms = handle.by_account[move.account_id]
                 handle.events += self._thresholds.passed(cursor, terms, row[0] - move.spent, row[0])
         handle.held = dict(transfer.held)
+
+    def left(self, handle: ReservationHandle) -> BudgetLeft | None:
+        """Return what is left of the budget that will stop the calls first, as of the last time that money was moved.
+
+        ``None`` where none was. One that only tells people counts where there is no other.
+        """
+        now, found = self._clock.now(), list[tuple[bool, int, BudgetLeft]]()
+        for account_id, balance in handle.balances.items():
+            terms = handle.by_account[account_id]
+            if (span := terms.span(handle.at)) is not None:
+                left = max(0, terms.limit_at(now) - sum(balance))
+                found.append((terms.mode is Mode.SOFT, left, BudgetLeft(left, span[1])))
+        return min(found, key=lambda one: one[:2])[2] if found else None
 
     # ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

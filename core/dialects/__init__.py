@@ -16,6 +16,7 @@ from core.dialects._request import (
     Dialect,
     DialectName,
     ErrorResponse,
+    LimitHeaders,
     RelayRequest,
 )
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
@@ -36,6 +37,7 @@ __all__ = [
     "Frame",
     "Frames",
     "KeptState",
+    "LimitHeaders",
     "Path",
     "RelayRequest",
     "StoredByAnswer",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
-import orjson
+from core.json_texts import as_python_reads
 
 _MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\n)")
@@ -145,10 +144,7 @@ def _fields(raw: bytes) -> tuple[str, bytes]:
 
 def _object(data: bytes) -> dict[str, Any] | None:
     try:
-        value: Any = orjson.loads(data)
-    except ValueError:
-        try:  # numbers beyond all bounds and halves of characters, which it does not take and vendors have sent
-            value = json.loads(data)
-        except (ValueError, RecursionError):
-            return None
+        value: Any = as_python_reads(data)
+    except (ValueError, RecursionError):
+        return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime
 from typing import Any, cast
 
 import orjson
 
 from core.dialects._body import DEEPEST, has_halves, is_deep
 from core.dialects._refusals import outward_status, waiting
-from core.dialects._request import ErrorResponse
+from core.dialects._request import ErrorResponse, LimitHeaders
 from core.dialects._values import mapping, word
 from core.dialects._vendor_errors import parsed, said_in
 from core.errors import Invalid
@@ -46,6 +48,17 @@ class OpenAIErrors:
         headers = {"content-type": "application/json", self.request_id_header: request_id}
         headers |= waiting(status, retry=retry, wait_seconds=wait_seconds)
         return ErrorResponse(status, headers, orjson.dumps({"error": openai_error(status, code, sentence, param)}))
+
+    def limit_headers(self, kind: str) -> LimitHeaders:
+        """Return in which headers programs look for a limit."""
+        return LimitHeaders(*(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")))
+
+    def limit_reset(self, seconds: float, now: datetime) -> str:  # noqa: ARG002 Anthropic's tells the time of day
+        """Return it as OpenAI does: ``17ms``, ``1.5s``, ``1m30s``."""
+        if seconds < 1:
+            return f"{math.ceil(seconds * 1000)}ms"
+        minutes, rest = divmod(math.ceil(seconds * 1000) / 1000, 60)
+        return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"
 
     def vendor_error(self, status: int, body: bytes) -> bytes:
         """Return a vendor's error, in OpenAI's shape where it is not."""

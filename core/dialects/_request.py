@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -88,6 +89,15 @@ class ErrorResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHeaders:
+    """The names of the headers in which a dialect tells of one limit."""
+
+    most: str
+    left: str
+    reset: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +266,14 @@ class Dialect(Protocol):
         wait_seconds: float | None = None,
     ) -> ErrorResponse:
         """Return one of our errors in this dialect; *retry* says whether asking again is of use."""
+        ...
+
+    def limit_headers(self, kind: str) -> LimitHeaders:
+        """Return in which headers its programs look for a limit of a *kind*, ``requests`` or ``tokens``."""
+        ...
+
+    def limit_reset(self, seconds: float, now: datetime) -> str:
+        """Return how it is told that a limit is whole again *seconds* from *now*."""
         ...
 
     def vendor_error(self, status: int, body: bytes) -> bytes:

@@ -32,3 +32,5 @@ class VendorResponse:
     """Under which a stream is recorded."""
     attempts: int = 0
     """How many calls it took, of a stream of which nothing was passed on before it was judged; else 0."""
+    remaining: Any = field(default=None, repr=False)
+    """What is left of the caller's limits and budget as it begins (``core.record``)."""

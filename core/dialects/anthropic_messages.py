@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -19,6 +21,7 @@ from core.dialects._request import (
     ChoiceEnd,
     DialectName,
     ErrorResponse,
+    LimitHeaders,
     RelayRequest,
     checked_members,
 )
@@ -120,6 +123,14 @@ class Messages:
             code = "thread_not_found"  # of which the SDK has a class; for others this dialect has no place
         body = {**_error(status, code, sentence), "request_id": request_id}
         return ErrorResponse(status, headers, orjson.dumps(body))
+
+    def limit_headers(self, kind: str) -> LimitHeaders:
+        """Return in which headers programs look for a limit."""
+        return LimitHeaders(*(f"anthropic-ratelimit-{kind}-{what}" for what in ("limit", "remaining", "reset")))
+
+    def limit_reset(self, seconds: float, now: datetime) -> str:
+        """Return it as Anthropic does: the time, in whole seconds."""
+        return (now + timedelta(seconds=math.ceil(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def vendor_error(self, status: int, body: bytes) -> bytes:
         """Return a vendor's error as this dialect has it."""

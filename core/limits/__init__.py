@@ -16,7 +16,7 @@ from core.errors import RateLimited
 from core.limits._local import LocalCounts
 from core.limits._recorded import recorded_use
 from core.limits._redis import RedisCounts
-from core.limits._terms import NO_USE, Full, Limited, Quota, QuotaScope, QuotaUse
+from core.limits._terms import NO_USE, Full, Limited, LimitLeft, Quota, QuotaScope, QuotaUse
 from core.messages import Message, media_of, text_bytes
 from core.shared import Shared
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_USE",
+    "LimitLeft",
     "Limited",
     "Limits",
     "Permit",
@@ -47,10 +48,20 @@ _PAGE_TOKENS = 1500
 class Permit:
     """One generation that was let in. What it took of the limits in flight it gives back as its block ends."""
 
-    __slots__ = ("_is_shared", "_lease", "_limits", "_quotas", "_taken", "_used")
+    __slots__ = ("_is_shared", "_lease", "_left", "_limits", "_quotas", "_taken", "_used")
 
-    def __init__(self, limits: Limits, quotas: Sequence[Quota], lease: str, taken: int, *, is_shared: bool) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        quotas: Sequence[Quota],
+        lease: str,
+        taken: int,
+        *,
+        is_shared: bool,
+        left: Sequence[LimitLeft] = (),
+    ) -> None:
         self._limits = limits
+        self._left = left
         self._quotas = quotas
         self._lease = lease
         self._taken = taken
@@ -60,6 +71,20 @@ class Permit:
     def used(self, tokens: int) -> None:
         """Say how many tokens it has used so far; until then it is what was estimated at the door."""
         self._used = tokens
+
+    def left(self, used: int | None = None) -> Sequence[LimitLeft]:
+        """Return what is left of each kind of limit, of tenant and key whichever has less; as it was at the door.
+
+        Of the tokens it is what is left once *used* are counted, in the place of those that were estimated.
+        """
+        tightest: dict[Limited, LimitLeft] = {}
+        for one in self._left:
+            if one.what not in tightest or one.left < tightest[one.what].left:
+                tightest[one.what] = one
+        if used is not None and (tokens := tightest.get(Limited.TOKENS)):
+            now = min(max(0, tokens.left + self._taken - used), tokens.most)
+            tightest[Limited.TOKENS] = tokens._replace(left=now)
+        return tuple(tightest.values())
 
     def end(self) -> None:
         """Give back what it took, once."""
@@ -95,10 +120,10 @@ class Limits:
         """
         lease = f"{self._owner}{next(self._leases)}"
         tokens = max(1, tokens)
-        is_shared, full = self._admit(quotas, lease, tokens, seconds)
+        is_shared, (full, left) = self._admit(quotas, lease, tokens, seconds)
         if full:
             raise _refusal(max(full, key=_patience), tokens)
-        return Permit(self, quotas, lease, tokens, is_shared=is_shared)
+        return Permit(self, quotas, lease, tokens, is_shared=is_shared, left=left)
 
     def settle(self, quotas: Sequence[Quota], lease: str, tokens: int, *, is_shared: bool) -> None:
         """Give back the places of *lease* and count *tokens* more or fewer, where they were counted."""
@@ -117,8 +142,10 @@ class Limits:
                     return self._in(redis).use(quotas)
         return self._local.use(quotas)
 
-    def _admit(self, quotas: Sequence[Quota], lease: str, tokens: int, seconds: float) -> tuple[bool, Sequence[Full]]:
-        """Count one generation; return whether all processes count it, and the limits that have no room."""
+    def _admit(
+        self, quotas: Sequence[Quota], lease: str, tokens: int, seconds: float
+    ) -> tuple[bool, tuple[Sequence[Full], Sequence[LimitLeft]]]:
+        """Count one generation; return whether all processes count it, the limits without room, or what is left."""
         with self._shared.redis(ROOM) as redis:
             if redis is not None:
                 return True, self._in(redis).admit(quotas, lease=lease, tokens=tokens, seconds=seconds)
@@ -165,7 +192,9 @@ def _refusal(full: Full, tokens: int) -> RateLimited:
                 f"{who} may have {_counted(most, 'generation')} in flight at once and has. Try again when one has "
                 "ended, or ask an operator for a higher limit."
             )
-    return RateLimited(sentence, retry_after_seconds=seconds, **facts)
+    refusal = RateLimited(sentence, retry_after_seconds=seconds, **facts)
+    refusal.about = LimitLeft(full.what, most, max(0, most - full.used), seconds or 0.0)
+    return refusal
 
 
 def _when(seconds: float | None) -> str:

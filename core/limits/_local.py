@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.clock import Clock
-from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, Quota, QuotaScope, QuotaUse, SlidingWindow
+from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, LimitLeft, Quota, QuotaScope, QuotaUse, SlidingWindow
 
 
 @dataclass(slots=True)
@@ -66,11 +66,17 @@ class LocalCounts:
         self._counts: dict[tuple[QuotaScope, str], _Count] = {}
         self._tidied = clock.monotonic()
 
-    def admit(self, quotas: Sequence[Quota], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
-        """Count one generation in all of *quotas*, or in none: return the limits that have no room for it."""
+    def admit(
+        self, quotas: Sequence[Quota], *, lease: str, tokens: int, seconds: float
+    ) -> tuple[Sequence[Full], Sequence[LimitLeft]]:
+        """Count one generation in all of *quotas*, or in none.
+
+        Return the limits that have no room for it, or else what is left of each.
+        """
         del lease, seconds  # whoever is counted here dies with the counts
         if not quotas:
-            return ()
+            return (), ()
+        left: list[LimitLeft] = []
         with self._lock:
             now = self._clock.monotonic()
             counts = [self._count(quota, now) for quota in quotas]
@@ -80,15 +86,20 @@ class LocalCounts:
                 for one in self._full(quota, count, tokens, now)
             ]
             if full:
-                return full
+                return full, ()
             for quota, count in zip(quotas, counts, strict=True):
-                if quota.requests_per_min:
+                if most := quota.requests_per_min:
                     count.begun.append(now)
-                if quota.tokens_per_min:
+                    left.append(LimitLeft(Limited.REQUESTS, most, most - len(count.begun), self._window))
+                if most := quota.tokens_per_min:
                     count.add_tokens(tokens, now, self._window)
-                if quota.concurrent:
+                    window = count.tokens(now)
+                    used = window.used(self._window)
+                    left.append(LimitLeft(Limited.TOKENS, most, most - used, window.current_seconds))
+                if most := quota.concurrent:
                     count.in_flight += 1
-        return ()
+                    left.append(LimitLeft(Limited.CONCURRENCY, most, most - count.in_flight, CONCURRENCY_SECONDS))
+        return (), left
 
     def settle(self, quotas: Sequence[Quota], *, lease: str, tokens: int) -> None:
         """Give back the place in flight and count *tokens* more or fewer, as far as there is room."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from limits.storage import RedisStorage
 
-from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, Quota, QuotaUse, SlidingWindow
+from core.limits._terms import CONCURRENCY_SECONDS, Full, Limited, LimitLeft, Quota, QuotaUse, SlidingWindow
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -87,7 +87,7 @@ for _, limit in ipairs(limits) do
         redis.call('expire', limit.first, math.max(redis.call('ttl', limit.first), math.ceil(seconds) + 1))
     end
 end
-return {{}}
+return seen
 """
 
 _SETTLE = f"""{_COUNTING}
@@ -116,11 +116,19 @@ class RedisCounts:
         self._admit = redis.register_script(_ADMIT)
         self._settle = redis.register_script(_SETTLE)
 
-    def admit(self, quotas: Sequence[Quota], *, lease: str, tokens: int, seconds: float) -> Sequence[Full]:
-        """Count one generation in all of *quotas*, or in none: return those that have no room for it."""
+    def admit(
+        self, quotas: Sequence[Quota], *, lease: str, tokens: int, seconds: float
+    ) -> tuple[Sequence[Full], Sequence[LimitLeft]]:
+        """Count one generation in all of *quotas*, or in none.
+
+        Return the limits that have no room for it, or else what is left of each.
+        """
         keys, limits = _asked(tuple(quotas))
-        seen: Any = self._admit(keys, (self._window_seconds, lease, tokens, seconds, limits, 1)) if keys else ()
-        return list(self._full(quotas, seen, tokens)) if seen else ()
+        if not keys:
+            return (), ()
+        seen: Any = self._admit(keys, (self._window_seconds, lease, tokens, seconds, limits, 1))
+        full = list(self._full(quotas, seen, tokens))
+        return full, () if full else list(self._left(quotas, seen, tokens))
 
     def settle(self, quotas: Sequence[Quota], *, lease: str, tokens: int) -> None:
         """Give back the places of *lease* and count *tokens* more or fewer, as far as there is room."""
@@ -157,6 +165,19 @@ class RedisCounts:
                     yield Full(quota, what, more[0] / 1000, used)
                 case Limited.CONCURRENCY:
                     yield Full(quota, what, CONCURRENCY_SECONDS, used)
+
+    def _left(self, quotas: Sequence[Quota], seen: Sequence[Sequence[int]], tokens: int) -> Iterator[LimitLeft]:
+        """Yield what is left of each limit, now that one of *tokens* was counted behind what the script saw."""
+        for (_, what, most), found in zip(_limits_of(quotas), seen, strict=True):
+            match what:
+                case Limited.TOKENS:
+                    window = _window(found)
+                    lasts = window.current_seconds or 2.0 * self._window_seconds
+                    yield LimitLeft(what, most, most - window.used(self._window_seconds) - tokens, lasts)
+                case Limited.REQUESTS:
+                    yield LimitLeft(what, most, most - found[1] - 1, self._window_seconds)
+                case Limited.CONCURRENCY:
+                    yield LimitLeft(what, most, most - found[1] - 1, CONCURRENCY_SECONDS)
 
 
 def _limits_of(quotas: Sequence[Quota]) -> Iterator[tuple[Quota, Limited, int]]:

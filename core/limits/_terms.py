@@ -62,6 +62,16 @@ class Full(NamedTuple):
     used: int
 
 
+class LimitLeft(NamedTuple):
+    """What is left of a limit."""
+
+    what: Limited
+    most: int
+    left: int
+    seconds: float
+    """How long until all of it is there again, if nobody else comes; of those in flight nobody knows."""
+
+
 class SlidingWindow(NamedTuple):
     """A sliding window counter: the minute that is being counted, and how much of the one before still weighs."""
 

@@ -14,6 +14,7 @@ import orjson
 
 from core.clock import SystemClock
 from core.dialects import DialectName, Frame, Frames, Path, RelayRequest, VendorResponse
+from core.json_texts import as_python_reads
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
@@ -371,7 +372,7 @@ def _parsed(content: bytes) -> Any:
     except ValueError:
         pass
     try:
-        value = json.loads(content)
+        value = as_python_reads(content)
         json.dumps(value, ensure_ascii=False).encode()  # halves of pairs are nothing that can be kept
     except (ValueError, RecursionError):
         return None

@@ -10,6 +10,7 @@ from typing import Any
 from core.attempts import Attempt
 from core.json_values import JsonValue
 from core.pricing import Usage
+from core.record._remaining import NOTHING_TOLD, Remaining
 from core.tables import Outcome
 
 
@@ -47,6 +48,8 @@ class Generation:
     """The generation whose invalid answer its caller asks again for."""
     media: Sequence[Mapping[str, Any]] = ()
     """What its messages held beside text: kind, type, size and hash of each image and document."""
+    remaining: Remaining = NOTHING_TOLD
+    """What is left of limits and budget, now that it has ended."""
 
     @property
     def value(self) -> Any:

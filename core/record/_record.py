@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from core.answers import CacheHit
 from core.attempts import Attempt, ProviderCall
-from core.budgets import AccountMissing, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
+from core.budgets import AccountMissing, BudgetLeft, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
 from core.database_faults import Disconnected
-from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, Unavailable
+from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, RateLimited, Unavailable
 from core.json_values import JsonValue
+from core.limits import Permit
 from core.messages import Message
 from core.policy import Policy
 from core.record._ends import code_of, last_step
 from core.record._generation import Generation
+from core.record._remaining import Remaining
 from core.record._rows import lost_row
 from core.record._running import RunningGeneration
 from core.record._telling import tell, tell_fault, tell_thresholds
@@ -44,6 +47,7 @@ class Record:
         self._reservation: ReservationHandle = self._reserving(())
         self._left = threading.Event()
         self._unwritten: list[Attempt] = []
+        self._permit: Permit | None = None
         self.generation: Generation | None = None
         """What the caller gets; there once the block has ended."""
 
@@ -81,6 +85,7 @@ class Record:
                 ) from failure
             # A row that is there already tells of a transaction that had seemed to fail; the backlog looks at both.
             self._keep(backlog, self.generation, error)
+        self.generation = replace(self.generation, remaining=self._remaining_after(error))
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,
@@ -99,6 +104,30 @@ class Record:
     def note(self, verdict: str, reason: str) -> None:
         """Add a step of the attempt room."""
         self.step("attempt", verdict, reason)
+
+    def let_in(self, permit: Permit) -> Permit:
+        """Take in the permit under which it was let in, and return it."""
+        self._permit = permit
+        return permit
+
+    def remaining(self) -> Remaining:
+        """Return what is left of limits and budget, as far as they have said by now."""
+        usage = self.generation.usage if self.generation else None
+        used = usage.input_tokens + usage.output_tokens if usage else None
+        limits = self._permit.left(used) if self._permit else ()
+        return Remaining(limits, self._recorder.budgets.reservations.left(self._reservation))
+
+    def _remaining_after(self, error: BaseException | None) -> Remaining:
+        """Return what is left; of a limit or a budget that refused it, what that said."""
+        remaining = self.remaining()
+        if isinstance(error, RateLimited) and error.about is not None:
+            return replace(remaining, limits=(error.about,))
+        if isinstance(error, BudgetExceeded):
+            facts = error.facts
+            left = facts["limit_nano_usd"] - facts["spent_nano_usd"] - facts["held_nano_usd"]
+            resets_at = datetime.fromisoformat(facts["resets_at"])
+            return replace(remaining, budget=BudgetLeft(max(0, left), resets_at))
+        return remaining
 
     def governed_by(self, policy: Policy) -> None:
         """Take in the policy."""

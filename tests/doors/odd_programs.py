@@ -91,6 +91,11 @@ PROGRAMS: Sequence[Program] = (
     Program("odd/an organization in the environment", _chat(_ORG), [said.chat("Hi.")]),
     Program("odd/blank lines before the body", _chat(), [_raw(b"\n\n\n" + _WHOLE)]),
     Program("odd/integers and figures that are too large for most", _chat(), [_raw(_LARGE)]),
+    Program(
+        "odd/figures that are too large for most, streamed",
+        _streamed,
+        [said.streamed(events(*said.chat_deltas(["Hi."])).replace(b'"index":0', b'"big":-1e400,"index":0'))],
+    ),
     Program("odd/cookies", _chat(), [_raw(_WHOLE, set_cookie="__cf_bm=1; path=/", server="cloudflare")]),
     Program("odd/reasoning by other names, and not in the output's tokens", _chat(), [_REASONED]),
     Program("odd/a tool call that failed at the vendor", _chat(tools=TOOLS), [_FAILED_CALL]),

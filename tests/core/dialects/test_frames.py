@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.dialects import DIALECTS, DialectName, Frame, Frames
@@ -141,3 +141,17 @@ def test_an_error_that_a_chat_stream_tells_is_its_end(stream: bytes) -> None:
     [frame] = frames.feed(stream)
     assert (frame.kind, frames.has_ended) == ("error", True)
     assert "boom" in str(frames.error)
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?", fullmatch=True))
+@example("1e400")
+@example("-1E-4000")
+@example("9" * 5000)
+def test_any_number_is_read_and_passed_on_as_it_came(number: str) -> None:
+    """Also one that no float holds, or that Python itself would not read: nothing else of its event is lost."""
+    for name, dialect in DIALECTS.items():
+        raw = b'data: {"type":"x","big":%b,"choices":[]}\n\n' % number.encode()
+        [frame] = read(dialect.frames(), raw)
+        assert frame.outward == raw, name
+        assert frame.event is not None
+        assert isinstance(frame.event["big"], int | float)
