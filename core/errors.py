@@ -180,8 +180,8 @@ class Exhausted(ProctorError):
     code = "exhausted"
     is_left_to_caller: bool = False
     """Whether the last failure may pass and was not tried again here, since the caller's program does so by itself."""
-    vendor_status: int | None = None
-    """Of a relayed call: the status of the error with which the last one was turned away."""
+    drill_status: int | None = None
+    """Of a relayed call: the status that a fire drill gave the last one."""
 
 
 class Cancelled(ProctorError):

@@ -309,12 +309,13 @@ class RelayCorridor(Corridor):
 
 
 def _take_in_the_vendors(error: Exhausted) -> None:
-    """Take in what the vendor itself answered last, if that was an error."""
+    """Take in what the vendor itself answered last, if that was an error, or the status that a fire drill gave it."""
     made = error.facts.get("generation")
     if isinstance(made, Generation) and made.attempts:
-        last = made.attempts[-1].answer
-        error.facts["relayed"] = last.raw
-        error.vendor_status = last.http_status if (last.http_status or 0) >= 400 else None
+        last = made.attempts[-1]
+        error.facts["relayed"] = last.answer.raw
+        status = last.answer.http_status or 0
+        error.drill_status = status if last.drill_id and status >= 400 else None
 
 
 def _reasks(request: RelayCall, route: RouteTerms, record: Record, *, is_reask: bool) -> int:

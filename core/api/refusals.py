@@ -36,7 +36,7 @@ def refusal_in(
         is_worthwhile = wait is not None
     elif isinstance(error, Exhausted):
         is_worthwhile = error.is_left_to_caller or wait is not None
-        status = error.vendor_status or status
+        status = error.drill_status or status
     told = dialect.refusal(
         status,
         refusal.code,
