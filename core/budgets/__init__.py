@@ -26,10 +26,11 @@ from core.budgets.accounts import AccountMissing as AccountMissing
 from core.budgets.budgets import Budgets as Budgets
 from core.budgets.checks import MOST_NANO_USD as MOST_NANO_USD
 from core.budgets.freezes import Freezes as Freezes
+from core.budgets.left import BudgetLeft as BudgetLeft
+from core.budgets.left import budget_left as budget_left
 from core.budgets.periods import Period as Period
 from core.budgets.periods import period_around as period_around
 from core.budgets.raises import LONGEST_RAISE as LONGEST_RAISE
-from core.budgets.reservations import BudgetLeft as BudgetLeft
 from core.budgets.reservations import ReservationHandle as ReservationHandle
 from core.budgets.reservations import ReservationRecovered as ReservationRecovered
 from core.budgets.states import BudgetState as BudgetState

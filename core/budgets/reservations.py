@@ -4,9 +4,8 @@ A generation's reservation draws on every budget that covers it. Each call is he
 transaction and in a fixed order. An account is moved by one conditional UPDATE, so two callers can never both get the
 last dollar; the ledger's entries sum to what is spent, the reservations' holds to what is held, always.
 
-The accounts are moved last, so that their rows are locked for as short as can be, and what the database says is looked
-at once all of it is sent: where it is another machine, that is one round trip. That recovery had taken a reservation
-for an orphan comes out only then; the transaction is undone, and run again with a look first.
+The accounts are moved last, so that their rows are locked for as short as can be, and what the database says is read
+once all is sent: one round trip. If recovery had taken it for an orphan it is undone, and run again with a look first.
 """
 
 from __future__ import annotations
@@ -101,14 +100,6 @@ class ReservationHandle:
         )
 
 
-class BudgetLeft(NamedTuple):
-    """What is left of a budget."""
-
-    nano_usd: int
-    """Neither spent nor held."""
-    resets_at: datetime
-
-
 class _Move(NamedTuple):
     account_id: str
     spent: int
@@ -199,11 +190,10 @@ class Reservations:
     ) -> Transfer:
         """Hold enough for one call to *model* that may cost *nano_usd*, in the caller's transaction.
 
-        The accounts are moved by :meth:`complete`, last in the transaction.
-
-        What earlier calls cost is charged on the way. *generation* and *attempt* are what recovery cannot know of the
-        rows that it is to write should this process die within the call, which *lasts* no longer than that. If the
-        transaction is undone, the handle is to be put back to a copy from before it.
+        The accounts are moved by :meth:`complete`, last of all. What earlier calls cost is charged on the way.
+        *generation* and *attempt* are what recovery cannot know of the rows that it is to write should this process die
+        within the call, which *lasts* no longer than that. If the transaction is undone, the handle is to be put back
+        to a copy from before it.
 
         Raises:
             Unbudgeted: no budget pays for it, and one must.
@@ -304,19 +294,6 @@ class Reservations:
                 terms = handle.by_account[move.account_id]
                 handle.events += self._thresholds.passed(cursor, terms, row[0] - move.spent, row[0])
         handle.held = dict(transfer.held)
-
-    def left(self, handle: ReservationHandle) -> BudgetLeft | None:
-        """Return what is left of the budget that will stop the calls first, as of the last time that money was moved.
-
-        ``None`` where none was. One that only tells people counts where there is no other.
-        """
-        now, found = self._clock.now(), list[tuple[bool, int, BudgetLeft]]()
-        for account_id, balance in handle.balances.items():
-            terms = handle.by_account[account_id]
-            if (span := terms.span(handle.at)) is not None:
-                left = max(0, terms.limit_at(now) - sum(balance))
-                found.append((terms.mode is Mode.SOFT, left, BudgetLeft(left, span[1])))
-        return min(found, key=lambda one: one[:2])[2] if found else None
 
     # ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core.answers import CacheHit
 from core.attempts import Attempt, ProviderCall
-from core.budgets import AccountMissing, BudgetLeft, BudgetTerms, Mode, ReservationHandle, ReservationRecovered
+from core.budgets import (
+    AccountMissing,
+    BudgetLeft,
+    BudgetTerms,
+    Mode,
+    ReservationHandle,
+    ReservationRecovered,
+    budget_left,
+)
 from core.database_faults import Disconnected
 from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, RateLimited, Unavailable
 from core.json_values import JsonValue
@@ -115,7 +123,7 @@ class Record:
         usage = self.generation.usage if self.generation else None
         used = usage.input_tokens + usage.output_tokens if usage else None
         limits = self._permit.left(used) if self._permit else ()
-        return Remaining(limits, self._recorder.budgets.reservations.left(self._reservation))
+        return Remaining(limits, budget_left(self._reservation, self._clock.now()))
 
     def _remaining_after(self, error: BaseException | None) -> Remaining:
         """Return what is left; of a limit or a budget that refused it, what that said."""
