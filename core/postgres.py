@@ -159,6 +159,8 @@ class PipelineCursor:
         self._waiting: list[tuple[str, Sequence[bytes | None]]] = []
         self._results: list[Any] = []
         """Of all that was sent so far."""
+        self._fetched = 0
+        """How many rows of the last statement :meth:`fetchone` has returned."""
 
     @property
     def rowcount(self) -> int:
@@ -171,6 +173,7 @@ class PipelineCursor:
         names = _worded(sql)[1]
         values: Sequence[Any] = given if names is None else [given[name] for name in names]
         self._waiting.append((sql, [_sent(value) for value in values]))
+        self._fetched = 0
         return self
 
     def executemany(self, sql: str, parameters: Sequence[Mapping[str, Any] | Sequence[Any]], /) -> Any:
@@ -180,20 +183,16 @@ class PipelineCursor:
         return self
 
     def fetchone(self) -> Any:
-        """Return the first row of the last statement as a tuple, or ``None``."""
-        return self._row(len(self._results) + len(self._waiting) - 1)
-
-    def fetchall(self) -> list[Any]:
-        """Return all rows of the last statement."""
-        result = self._result(-1)
-        self._connection.values.set_pgresult(result)
-        return self._connection.values.load_rows(0, result.ntuples, tuple)
+        """Return the next row of the last statement as a tuple, or ``None`` where there is none any more."""
+        row = self._row(-1, self._fetched)
+        self._fetched += 1
+        return row
 
     def send(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any], /) -> Callable[[], Any]:
         """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
         self.execute(sql, parameters)
         place = len(self._results) + len(self._waiting) - 1
-        return lambda: self._row(place)
+        return lambda: self._row(place, 0)
 
     def flush(self) -> None:
         """Send what waits, and take in what came of it.
@@ -244,12 +243,12 @@ class PipelineCursor:
         self.flush()
         return self._results[place]
 
-    def _row(self, place: int) -> Any:
+    def _row(self, place: int, number: int) -> Any:
         result = self._result(place)
-        if not result.ntuples:
+        if number >= result.ntuples:
             return None
         self._connection.values.set_pgresult(result)
-        return self._connection.values.load_row(0, tuple)
+        return self._connection.values.load_row(number, tuple)
 
 
 def _answers(pgconn: Any, count: int) -> PQGen[list[Any]]:

@@ -157,6 +157,19 @@ def test_a_driver_transaction_keeps_all_or_nothing(store: Store) -> None:
         assert (tuple(cursor.fetchone()), cursor.fetchone()) == ((7, 1), None)
 
 
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_rows_come_one_after_the_other(store: Store, *, pipelined: bool) -> None:
+    """Each row of a statement is told once, then none, in a pipeline too, and those of the next anew."""
+    insert = store.insert(Revision)
+    with store.transaction(pipelined=pipelined) as cursor:
+        insert(cursor, [{"id": number, "count": number} for number in (7, 8, 9)])
+        cursor.execute("SELECT id FROM revision ORDER BY id")
+        assert [next(iter(cursor.fetchone())) for _ in range(3)] == [7, 8, 9]
+        assert (cursor.fetchone(), cursor.fetchone()) == (None, None)
+        cursor.execute("SELECT id FROM revision ORDER BY id")
+        assert next(iter(cursor.fetchone())) == 7
+
+
 def test_a_reading_session_keeps_nothing(store: Store) -> None:
     """Whoever only reads cannot change anything by mistake."""
     with store.reading() as session:
