@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.runtime import Runtime
 from core.settings import Settings
 from tests.core.api.conftest import served
 from tests.doors.compared import Clients
-from tests.wire.scripted import ScriptedServer
+from tests.wire.scripted import Scripted, ScriptedServer
 
 
 @contextmanager
@@ -37,14 +38,20 @@ def proctor_before(vendor: ScriptedServer, folder: Path) -> Generator[Clients]:
     runtime.store.migrate()
     key = runtime.tenants.create_key(LOCAL_OPERATOR, runtime.tenants.create(LOCAL_OPERATOR, "Acme")).secret
 
+    begun = threading.Event()
+
     def begin() -> Runtime:
+        vendor.plays(Scripted(status=404))
+        runtime.chores.do("providers")  # it asks the vendor too: now, and not in the middle of somebody's row
         runtime.start()
+        begun.set()
         return runtime
 
     with pytest.MonkeyPatch.context() as environment:
         # Where OpenAI's SDK looks for its own address, so that Proctor knows the vendor for OpenAI itself.
         environment.setenv("OPENAI_BASE_URL", vendor.openai_url)
         with served(serve(Startup(begin))) as url:
+            assert begun.wait(60)
             yield Clients(key, f"{url}/v1", url)
     runtime.store.close()
 
