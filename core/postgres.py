@@ -188,6 +188,13 @@ class PipelineCursor:
         self._fetched += 1
         return row
 
+    def fetchall(self) -> list[Any]:
+        """Return all rows of the last statement that were not fetched yet."""
+        result = self._result(-1)
+        first, self._fetched = min(self._fetched, result.ntuples), result.ntuples
+        self._connection.values.set_pgresult(result)
+        return self._connection.values.load_rows(first, result.ntuples, tuple)
+
     def send(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any], /) -> Callable[[], Any]:
         """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
         self.execute(sql, parameters)
