@@ -23,7 +23,7 @@ _ANY = re.compile("|".join(f"(?<![A-Za-z0-9_-])(?P<s{n}>{shape})" for n, shape i
 _NAMES = tuple(_SHAPES)
 _MAY_BECOME = re.compile(
     r"(?<![A-Za-z0-9_-])(?:(?:sk|prk|pk|rk)(?:[-_][A-Za-z0-9_-]*)?|AKI?A?[0-9A-Z]*|gh(?:[pousr](?:_[A-Za-z0-9]*)?)?"
-    r"|xox[A-Za-z0-9-]*|eyJ[\w.-]*)$|-----(?:B(?:[A-Z ]*(?:-{0,5}[\s\S]*)?)?)?$"
+    r"|xox[A-Za-z0-9-]*|eyJ[\w.-]*)\Z|-----(?:B(?:[A-Z ]*(?:-{0,5}[\s\S]*)?)?)?\Z"
 )
 """A beginning of one of the shapes at the end of a text."""
 _BETWEEN = re.compile(r"[^\w.-]")

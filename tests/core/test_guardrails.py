@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import GuardrailBlocked
@@ -152,6 +152,7 @@ def cut_texts(draw: st.DrawFn) -> tuple[list[str], bool]:
 
 
 @given(cut_texts())
+@example((["a text and eyJ.a.b\n"], False))  # a line's end is not the text's
 def test_a_growing_text_is_shown_as_if_it_were_read_anew(drawn: tuple[list[str], bool]) -> None:
     """What is shown of a text piece by piece, its settled part screened once, is what a look at all of it shows."""
     pieces, is_followed = drawn

@@ -168,7 +168,8 @@ def test_rows_come_one_after_the_other(store: Store, *, pipelined: bool) -> None
         assert (cursor.fetchone(), cursor.fetchone()) == (None, None)
         cursor.execute("SELECT id FROM revision ORDER BY id")
         assert next(iter(cursor.fetchone())) == 7
-    assert [tuple(row) for row in store.read_all("SELECT id FROM revision ORDER BY id LIMIT 9", {})] == [(7,), (8,), (9,)]
+    rows = store.read_all("SELECT id FROM revision ORDER BY id LIMIT 9", {})
+    assert [tuple(row) for row in rows] == [(7,), (8,), (9,)]
 
 
 def test_a_reading_session_keeps_nothing(store: Store) -> None:
