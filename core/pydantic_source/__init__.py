@@ -8,7 +8,8 @@ A source goes down through the files: ``source`` chooses the root, ``classes`` r
 ``tags`` (unions that a field tells apart), ``specializations`` (generics) and ``wrappings`` (what is written around a
 type), ``settings`` configuration, ``kinds`` tells classes apart, ``fields`` reads what stands beside a type,
 ``constants`` values, ``names`` what a name means, ``made`` classes that a call makes. ``scalars`` are the tables,
-``parts`` puts schemas together, ``definitions`` names them, ``left_out`` keeps what is told.
+``quoted`` numbers that may be said as text, ``parts`` puts schemas together, ``definitions`` names them, ``left_out``
+keeps what is told.
 """
 
 from core.pydantic_source.left_out import Omission, told

@@ -53,11 +53,7 @@ class Annotations:
         schema = self.read(told.instead, place) if told.instead is not None else self.bare(node, place)
         if told.discriminator is not None:
             schema = self._tags.discriminated(node, schema, told.discriminator)
-
-        def leave_out(name: str, at: ast.AST) -> None:
-            self._remarks.leave_out("constraint", f"{told.where}: {name}", at)
-
-        schema = constrained(schema, told.constraints, leave_out) | told.notes | told.extra
+        schema = self._constrained(schema, told) | told.notes | told.extra
         if told.is_constant and told.default:
             schema = {**schema, "const": told.default[0]}
         return schema
@@ -273,7 +269,13 @@ class Annotations:
             schema["items"] = self.read(given[0], place)
         elif given:
             raise refusal(node, f"{shown(node)} has arguments without a name", "write each as name=value")
-        return constrained(schema, told.constraints) | told.extra
+        return self._constrained(schema, told) | told.extra
+
+    def _constrained(self, schema: JsonSchema, told: FieldSpec) -> JsonSchema:
+        def leave_out(name: str, at: ast.AST) -> None:
+            self._remarks.leave_out("constraint", f"{told.where}: {name}", at)
+
+        return constrained(schema, told.constraints, leave_out)
 
 
 def _none(node: ast.expr) -> ast.expr:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
+from core.pydantic_source.quoted import constrained_text, is_quoted
 from core.pydantic_source.scalars import BOUNDS, LENGTHS, MEASURED_FORMATS, JsonSchema
 from core.python_syntax import refusal, shown
 
@@ -39,12 +40,11 @@ def choices(values: Iterable[str | float | bool | None]) -> JsonSchema:
     return schema | ({"type": _CHOICE_TYPES[kinds.pop()]} if len(kinds) == 1 else {})
 
 
-def constrained(
-    schema: JsonSchema, constraints: Constraints, leave_out: Callable[[str, ast.AST], None] | None = None
-) -> JsonSchema:
+def constrained(schema: JsonSchema, constraints: Constraints, leave_out: Callable[[str, ast.AST], None]) -> JsonSchema:
     """Return *schema* with the *constraints* in the parts of it that they fit.
 
-    What a schema cannot say of its kind, such as a bound on anything at all, is told to *leave_out*.
+    What a schema cannot say of its kind, such as a bound on anything at all, or on a number in quotes, is told to
+    *leave_out*.
 
     Raises:
         Invalid: one fits nowhere, or its value makes no sense.
@@ -55,11 +55,16 @@ def constrained(
         parts: list[JsonSchema] = schema.get("anyOf", [schema])
         words = [_word(name, part) for part in parts]
         if not any(words):
-            if leave_out and any(_is_open(part) for part in parts):
+            if any(_is_open(part) for part in parts):
                 leave_out(name, node)
                 continue
             raise refusal(node, f"{name} does not apply to this type", "leave it out, or put it where it does")
         bound = [{**part, word: value} if word else part for part, word in zip(parts, words, strict=True)]
+        if name in BOUNDS:
+            for n in (n for n, part in enumerate(parts) if is_quoted(part)):
+                bound[n], is_said = constrained_text(parts[n], name, value)
+                if not is_said:
+                    leave_out(f"{name} of a number in quotes", node)
         schema = {**schema, "anyOf": bound} if "anyOf" in schema else bound[0]
     return schema
 
@@ -86,7 +91,7 @@ def _check_value(name: str, value: Any, node: ast.AST) -> None:
 def _word(name: str, schema: JsonSchema) -> str:
     """Return the keyword that *name* is in a schema of this type; nothing where it does not fit."""
     kind = schema.get("type")
-    if not isinstance(kind, str) or schema.keys() & {"enum", "const", "prefixItems"}:
+    if not isinstance(kind, str) or is_quoted(schema) or schema.keys() & {"enum", "const", "prefixItems"}:
         return ""
     if name in BOUNDS:
         return BOUNDS[name] if kind in _NUMBERS else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.pydantic_source.quoted import DECIMAL, FRACTION
+
 JsonSchema = dict[str, Any]
 
 _TEXT: JsonSchema = {"type": "string"}
@@ -11,7 +13,9 @@ SCALARS: dict[str, JsonSchema] = {
     **{name: {} for name in ("Any", "object", "JsonValue", "Hashable", "type", "Type", "InstanceOf")},
     **dict.fromkeys(("str", "StrictStr", "Text", "LiteralString", "ImportString", "PhoneNumber", "complex"), _TEXT),
     **{name: {"type": "integer"} for name in ("int", "StrictInt")},
-    **{name: {"type": "number"} for name in ("float", "StrictFloat", "FiniteFloat", "Decimal", "Number", "Fraction")},
+    **{name: {"type": "number"} for name in ("float", "StrictFloat", "FiniteFloat", "Number")},
+    "Decimal": DECIMAL,
+    "Fraction": FRACTION,
     **{name: {"type": "boolean"} for name in ("bool", "StrictBool")},
     **{name: {"type": "null"} for name in ("None", "NoneType")},
     "PositiveInt": {"type": "integer", "exclusiveMinimum": 0},
