@@ -135,7 +135,7 @@ class Drills:
         principal.require(Permission.DRILLS_WRITE)
         now = self._clock.now()
         with self._store.writing() as session:
-            mine = visible(principal.scope, FireDrill.tenant_id, with_shared=True)
+            mine = visible(principal.scope_of(Permission.DRILLS_WRITE), FireDrill.tenant_id, with_shared=True)
             wanted = select(FireDrill).where(col(FireDrill.id) == drill_id, mine)
             row = session.exec(wanted.with_for_update(**FOR_CHANGE)).first()
             if row is None:
@@ -162,7 +162,8 @@ class Drills:
         """
         principal.require(Permission.DRILLS_READ)
         now = self._clock.now()
-        mine = select(FireDrill).where(visible(principal.scope, FireDrill.tenant_id, with_shared=True))
+        seen = visible(principal.scope_of(Permission.DRILLS_READ), FireDrill.tenant_id, with_shared=True)
+        mine = select(FireDrill).where(seen)
         mine = mine.order_by(col(FireDrill.starts_at).desc())
         is_on = and_(col(FireDrill.ended_at).is_(None), col(FireDrill.starts_at) <= now, col(FireDrill.ends_at) > now)
         with self._store.reading() as session:
@@ -179,7 +180,8 @@ class Drills:
         """
         principal.require(Permission.DRILLS_READ)
         now = self._clock.now()
-        mine = select(FireDrill).where(visible(principal.scope, FireDrill.tenant_id, with_shared=True))
+        seen = visible(principal.scope_of(Permission.DRILLS_READ), FireDrill.tenant_id, with_shared=True)
+        mine = select(FireDrill).where(seen)
         mine = mine.where(col(FireDrill.ended_at).is_(None), col(FireDrill.ends_at) > now)
         with self._store.reading() as session:
             rows = session.exec(mine.order_by(col(FireDrill.ends_at))).all()

@@ -215,7 +215,7 @@ class Flags:
 
         """
         principal.require(Permission.FLAGS_READ)
-        mine = visible(principal.scope, FlagRule.tenant_id, with_shared=True)
+        mine = visible(principal.scope_of(Permission.FLAGS_READ), FlagRule.tenant_id, with_shared=True)
         with self._store.reading() as session:
             return session.exec(select(FlagRule).where(mine)).all()
 
@@ -228,7 +228,7 @@ class Flags:
 
         """
         principal.require(Permission.FLAGS_READ)
-        if tenant_id and not principal.scope.holds(tenant_id):
+        if tenant_id and not principal.scope_of(Permission.FLAGS_READ).holds(tenant_id):
             raise NotFound(f"There is no tenant {tenant_id!r}.")
         context = EvaluationContext(targeting_key=tenant_id or "")
         return _evaluation(self.client.get_boolean_details(flag, flag.meaning.default, context))

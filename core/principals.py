@@ -36,8 +36,16 @@ class Permission(StrEnum):
 class Role(StrEnum):
     """A named set of permissions."""
 
+    OWNER = "owner"
+    """Answers for the deployment: everything."""
+    ADMIN = "admin"
+    """Says what tenants may do and what it costs: budgets, limits, keys, flags, routes, prices."""
     OPERATOR = "operator"
-    """Runs the deployment: everything, in every tenant."""
+    """Watches, and acts when something fails: flags, breakers, fire drills, calls made again."""
+    PRODUCT = "product"
+    """Makes schemas, and tries them on models."""
+    VIEWER = "viewer"
+    """Sees figures and calls, and changes nothing."""
     TENANT_KEY = "tenant_key"
     """A program of one tenant: it generates, and reads what it needs for that."""
 
@@ -47,8 +55,20 @@ class Role(StrEnum):
         return _PERMISSIONS[self]
 
 
+_SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ}
 _PERMISSIONS = {
-    Role.OPERATOR: frozenset(Permission),
+    Role.OWNER: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission),
+    Role.OPERATOR: _SEEN
+    | {
+        Permission.BREAKERS_WRITE,
+        Permission.DRILLS_WRITE,
+        Permission.FLAGS_WRITE,
+        Permission.GENERATIONS_WRITE,
+        Permission.KEYS_READ,
+    },
+    Role.PRODUCT: _SEEN | {Permission.GENERATIONS_WRITE, Permission.SCHEMAS_WRITE},
+    Role.VIEWER: _SEEN,
     Role.TENANT_KEY: frozenset({Permission.GENERATIONS_READ, Permission.GENERATIONS_WRITE, Permission.SCHEMAS_READ}),
 }
 
@@ -71,25 +91,50 @@ class TenantScope:
         return TenantScope(frozenset({tenant_id}) if self.holds(tenant_id) else frozenset())
 
 
+EVERYWHERE, NOWHERE = TenantScope(), TenantScope(frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, and where it holds."""
+
+    role: Role
+    scope: TenantScope = EVERYWHERE
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling."""
+    """Who is calling. Each grant holds where it holds: what one gives is not carried to the tenants of another."""
 
     name: str
     """What audit entries and generations call it; never a key."""
-    role: Role
+    grants: tuple[Grant, ...]
     tenant_id: str | None = None
-    """The one tenant it belongs to; ``None`` for those who act in all of them."""
+    """The tenant whose program it is; ``None`` for people."""
     key_id: str | None = None
 
-    @property
-    def scope(self) -> TenantScope:
-        """The tenants of which it may see what its role lets it see."""
-        return TenantScope(None if self.tenant_id is None else frozenset({self.tenant_id}))
+    @classmethod
+    def of_key(cls, key_id: str, tenant_id: str, prefix: str) -> Principal:
+        """Return the program that holds the key beginning with *prefix*."""
+        grant = Grant(Role.TENANT_KEY, TenantScope(frozenset({tenant_id})))
+        return cls(f"key {prefix}…", (grant,), tenant_id, key_id)
+
+    def scope_of(self, permission: Permission) -> TenantScope:
+        """Return the tenants in which it holds *permission*."""
+        ids: frozenset[str] = frozenset()
+        for grant in self.grants:
+            if permission in grant.role.permissions:
+                if grant.scope.ids is None:
+                    return EVERYWHERE
+                ids |= grant.scope.ids
+        return TenantScope(ids) if ids else NOWHERE
 
     def may(self, permission: Permission, tenant_id: str | None = None) -> bool:
-        """Whether it holds *permission*, in the tenant *tenant_id* if one is given."""
-        return permission in self.role.permissions and (tenant_id is None or self.scope.holds(tenant_id))
+        """Whether it holds *permission*, in the tenant *tenant_id* if one is given, else in any."""
+        return any(
+            permission in grant.role.permissions and (tenant_id is None or grant.scope.holds(tenant_id))
+            for grant in self.grants
+        )
 
     def require(self, permission: Permission, tenant_id: str | None = None) -> None:
         """Go on only with *permission*.
@@ -98,14 +143,14 @@ class Principal:
             Forbidden: it is not held, or not in the tenant *tenant_id*.
 
         """
-        if permission not in self.role.permissions:
-            raise Forbidden(
-                f"{self.name} may not do this: it needs the permission {permission}, "
-                f"which the role {self.role} does not have.",
-                permission=permission.value,
-            )
-        if not self.may(permission, tenant_id):
+        if self.may(permission, tenant_id):
+            return
+        if self.may(permission):
             raise Forbidden(f"{self.name} may not do this in another tenant.", permission=permission.value)
+        raise Forbidden(
+            f"{self.name} may not do this: it needs the permission {permission}, which {self._roles} not have.",
+            permission=permission.value,
+        )
 
     def require_over(self, permission: Permission, tenant_id: str | None) -> None:
         """Go on only with *permission* over the tenant *tenant_id*, or with ``None`` or no name over all of them.
@@ -115,11 +160,18 @@ class Principal:
 
         """
         self.require(permission, tenant_id or None)
-        if not tenant_id and self.scope.ids is not None:
+        if not tenant_id and self.scope_of(permission).ids is not None:
             raise Forbidden(f"{self.name} may not do this for all tenants.", permission=permission.value)
 
+    @property
+    def _roles(self) -> str:
+        names = list(dict.fromkeys(grant.role.value for grant in self.grants))
+        if len(names) == 1:
+            return f"the role {names[0]} does"
+        return f"the roles {' and '.join(names)} do" if names else "who has no role does"
 
-SYSTEM = Principal("proctor", Role.OPERATOR)
-"""Proctor itself, where it does what an operator could."""
-LOCAL_OPERATOR = Principal("local operator", Role.OPERATOR)
+
+SYSTEM = Principal("proctor", (Grant(Role.OWNER),))
+"""Proctor itself, where it does what an owner could."""
+LOCAL_OPERATOR = Principal("local operator", (Grant(Role.OWNER),))
 """Whoever sits at this machine: the command line, and the console until it has a sign-in."""

@@ -17,7 +17,7 @@ from core.claims import Claims
 from core.clock import SystemClock
 from core.errors import ProctorError
 from core.generation import GenerationRequest
-from core.principals import Principal, Role
+from core.principals import Principal
 from tests.corridor import Rig, settings
 
 LEASE_SECONDS = 2.0
@@ -32,7 +32,7 @@ def main() -> None:
     claims = Claims(runtime.store, clock, lease_seconds=LEASE_SECONDS, renew_seconds=LEASE_SECONDS / 4)
     answers = Answers(runtime.store, clock, claims)
     corridor = Rig(runtime, wire, clock).corridor(answers=answers)
-    principal = Principal("key prk_test…", Role.TENANT_KEY, tenant_id=order["tenant_id"], key_id="key")
+    principal = Principal.of_key("key", order["tenant_id"], "prk_test")
     request = GenerationRequest(schema="person", input=order["input"], route=order["route"])
 
     def ask(_: int) -> list[str | None]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core.budgets.periods import Period, period_around
 from core.clock import micros
-from core.principals import Principal, Role
+from core.principals import EVERYWHERE, Grant, Principal, Role, TenantScope
 from core.store import Store
 from core.tables import (
     Account,
@@ -169,6 +169,7 @@ def decisions(connection: Connection) -> int:
     return sum(connection.exec_driver_sql(counts).scalars())
 
 
-def operator(name: str) -> Principal:
-    """Return an operator of that name."""
-    return Principal(name, Role.OPERATOR)
+def person(name: str, role: Role = Role.OWNER, *tenant_ids: str) -> Principal:
+    """Return somebody who has a role in these tenants, or without any in all."""
+    scope = TenantScope(frozenset(tenant_ids)) if tenant_ids else EVERYWHERE
+    return Principal(name, (Grant(role, scope),))

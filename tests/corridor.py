@@ -20,7 +20,7 @@ from core.clock import SystemClock
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest, Partial
 from core.guardrails import Guardrails
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.providers import Provider
 from core.providers.loop import Cancellation
 from core.record import Generation, Recorder
@@ -38,7 +38,7 @@ from core.tables import (
     Tenant,
 )
 from tests import servers
-from tests.builders import operator
+from tests.builders import person
 from tests.wire.server import WireServer
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"
@@ -220,7 +220,7 @@ class Rig:
 
 def program(tenant: Tenant) -> Principal:
     """Return the principal of a tenant's key."""
-    return Principal("key prk_test…", Role.TENANT_KEY, tenant_id=tenant.id, key_id="key")
+    return Principal.of_key("key", tenant.id, "prk_test")
 
 
 def question(scenario: str = "ok", **more: Any) -> GenerationRequest:
@@ -255,7 +255,7 @@ def rig(wire: WireServer, database_url: str, **more: Any) -> Generator[Rig]:
     clock = HastyClock()
     runtime = running.build(settings(wire, database_url, **more), clock)
     try:
-        runtime.schemas.add(operator("test"), "person", PERSON)
+        runtime.schemas.add(person("test"), "person", PERSON)
         yield Rig(runtime, wire, clock)
     finally:
         runtime.close()

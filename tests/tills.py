@@ -18,7 +18,7 @@ from core.flags import Flags, evaluate_all
 from core.journal import JournalWriter
 from core.policy import TenantTerms
 from core.pricing import Cost, Price, Usage
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.providers import Answer
 from core.record import HEARTBEAT_EVERY, Record, Recorder, Recovery
 from core.record.recovery import DEAD_AFTER
@@ -134,7 +134,7 @@ class Till:
         )
         record = self.recorder.open(
             tenant=named,
-            principal=Principal("key prk_test…", Role.TENANT_KEY, tenant_id=self.tenant.id),
+            principal=Principal.of_key("key", self.tenant.id, "prk_test"),
             request_id="",
             route=route,
             schema=schema,

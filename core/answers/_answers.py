@@ -118,7 +118,7 @@ class Answers:
 
         """
         principal.require(Permission.TENANTS_READ)
-        now, scope = self._clock.now(), principal.scope.narrowed(tenant.id)
+        now, scope = self._clock.now(), principal.scope_of(Permission.TENANTS_READ).narrowed(tenant.id)
         mine = visible(scope, Claim.tenant_id) & (col(Claim.kind) == ANSWER) & (col(Claim.expires_at) > now)
         is_made = col(Claim.result).is_not(None)
         since = now - timedelta(days=_REPORTED_DAYS)

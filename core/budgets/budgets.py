@@ -254,7 +254,8 @@ class Budgets(Raises):
         now = self._clock.now()
         with self._store.reading() as session:
             named = col(Tenant.id).in_({tenant.id for tenant in tenants})
-            mine = session.exec(select(Tenant).where(named, visible(principal.scope, Tenant.id))).all()
+            seen = visible(principal.scope_of(Permission.BUDGETS_READ), Tenant.id)
+            mine = session.exec(select(Tenant).where(named, seen)).all()
             terms = self.terms(session, mine)
             periods = [
                 BudgetPeriod(one.budget_id, one.tenant_id, *span, one.scope, one.scope_name)
@@ -322,6 +323,6 @@ class Budgets(Raises):
 
         """
         principal.require(Permission.BUDGETS_READ)
-        if principal.scope.ids is not None:
+        if principal.scope_of(Permission.BUDGETS_READ).ids is not None:
             return None
         return last_verification(self._store)

@@ -27,7 +27,7 @@ from core.flags import Flag, Flags
 from core.limits import Limits, Permit, Quota
 from core.policy import Policies, TenantSnapshot
 from core.pricing import Prices, nano_usd
-from core.principals import Principal, Role
+from core.principals import Grant, Principal, Role
 from core.routes import Routes
 from core.schemas import SAMPLES, Schemas
 from core.settings import Settings
@@ -37,8 +37,8 @@ from core.tables import Tenant
 from core.telemetry import Metrics
 from core.tenants import Tenants
 
-ADA = Principal("Ada (demo)", Role.OPERATOR)
-BEN = Principal("Ben (demo)", Role.OPERATOR)
+ADA = Principal("Ada (demo)", (Grant(Role.ADMIN),))
+BEN = Principal("Ben (demo)", (Grant(Role.ADMIN),))
 CANDIDATE_SECONDS = 20.0
 GRACE = timedelta(days=60)
 """Reservations are made in the past; the real clock's sweep must not take them for those of a process that crashed."""
@@ -196,7 +196,7 @@ class History:
         self._clock.advance(30)
         key = self._tenants.create_key(ADA, row, "production")
         self._clock.advance(30)
-        principal = Principal(f"key {key.prefix}…", Role.TENANT_KEY, tenant_id=row.id, key_id=key.id)
+        principal = Principal.of_key(key.id, row.id, key.prefix)
         self.members[tenant.name] = Member(tenant, row, principal)
         self._budget(ADA, tenant.name, tenant.budget_usd)
         for more in tenant.budgets:

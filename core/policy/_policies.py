@@ -95,18 +95,21 @@ class Policies:
     ) -> Mapping[str, tuple[Quota, QuotaUse]]:
         """Return how fast *tenant* may be and is, by its id, and by their ids the live keys with limits of their own.
 
+        Whoever may not see keys is told of the tenant alone.
+
         What is used is counted by all processes, or without a Redis by this one; a process that serves nobody gives
         *recorded_until*, and is told what was written down in the minute before.
 
         Raises:
-            Forbidden: without ``tenants.read`` or ``keys.read``.
+            Forbidden: without ``tenants.read``.
             NotFound: there is no such tenant.
 
         """
         principal.require(Permission.TENANTS_READ)
-        if not principal.scope.holds(tenant.id):
+        if not principal.scope_of(Permission.TENANTS_READ).holds(tenant.id):
             raise NotFound(_GONE)
-        of_keys = [quota_of(key) for key in self.tenants.keys(principal, tenant) if key.is_live]
+        keys = self.tenants.keys(principal, tenant) if principal.may(Permission.KEYS_READ, tenant.id) else ()
+        of_keys = [quota_of(key) for key in keys if key.is_live]
         quotas = [self.snapshot(tenant.id).quota, *(quota for quota in of_keys if quota is not None)]
         if recorded_until is None:
             used = self.limits.use(quotas)

@@ -50,7 +50,7 @@ class Prices:
         """
         principal.require(Permission.PRICES_READ)
         for tenant_id in tenant_ids:
-            if tenant_id and not principal.scope.holds(tenant_id):
+            if tenant_id and not principal.scope_of(Permission.PRICES_READ).holds(tenant_id):
                 raise NotFound(f"There is no tenant {tenant_id!r}.")
         with self._store.reading() as session:
             return books(session, tenant_ids)
@@ -63,7 +63,7 @@ class Prices:
 
         """
         principal.require(Permission.PRICES_READ)
-        mine = visible(principal.scope, PriceOverride.tenant_id, with_shared=True)
+        mine = visible(principal.scope_of(Permission.PRICES_READ), PriceOverride.tenant_id, with_shared=True)
         with self._store.reading() as session:
             found = [_drafts.read(row) for row in session.exec(select(PriceOverride).where(mine))]
         found.sort(key=lambda one: (one.from_at, one.created_at, one.id), reverse=True)
@@ -168,7 +168,7 @@ class Prices:
         """
         principal.require(Permission.PRICES_WRITE)
         with self._store.writing() as session:
-            mine = visible(principal.scope, PriceOverride.tenant_id, with_shared=True)
+            mine = visible(principal.scope_of(Permission.PRICES_WRITE), PriceOverride.tenant_id, with_shared=True)
             wanted = select(PriceOverride).where(col(PriceOverride.id) == override_id, mine)
             row = session.exec(wanted.with_for_update(**FOR_CHANGE)).first()
             if row is None:
@@ -206,7 +206,8 @@ class Prices:
 
         """
         principal.require(Permission.PRICES_READ)
-        return _work.in_use(self._store, principal.scope, since, {*self._overridden(principal), *also})
+        scope = principal.scope_of(Permission.PRICES_READ)
+        return _work.in_use(self._store, scope, since, {*self._overridden(principal), *also})
 
     def unpriced(self, principal: Principal, also: Iterable[tuple[str, str]] = ()) -> list[UnpricedModel]:
         """Return the models whose calls of the last 92 days have no price, those called most first: work to do.
@@ -219,11 +220,12 @@ class Prices:
         """
         principal.require(Permission.PRICES_READ)
         since = self._clock.now() - timedelta(days=_work.UNPRICED_DAYS)
-        return _work.unpriced(self._store, principal.scope, since, {*self._overridden(principal), *also})
+        scope = principal.scope_of(Permission.PRICES_READ)
+        return _work.unpriced(self._store, scope, since, {*self._overridden(principal), *also})
 
     def _overridden(self, principal: Principal) -> list[tuple[str, str]]:
         query = select(PriceOverride.provider, PriceOverride.model).where(
-            visible(principal.scope, PriceOverride.tenant_id, with_shared=True),
+            visible(principal.scope_of(Permission.PRICES_READ), PriceOverride.tenant_id, with_shared=True),
             col(PriceOverride.withdrawn_at).is_(None),
             PriceOverride.model != ANY_MODEL,
         )

@@ -214,7 +214,7 @@ class Reports:
         Some thousand figures a tenant: ask for few at once.
         """
         principal.require(Permission.GENERATIONS_READ)
-        some = frozenset(one for one in tenant_ids if principal.scope.holds(one))
+        some = frozenset(one for one in tenant_ids if principal.scope_of(Permission.GENERATIONS_READ).holds(one))
         with reading(self._store, TenantScope(some)) as now:
             return spend_histories(now, self._clock.now())
 
@@ -304,5 +304,5 @@ class Reports:
     def _reading(self, principal: Principal, tenant_id: str | None = None) -> Generator[Reading]:
         """Open one look at what *principal* may see, of one tenant or of all of those."""
         principal.require(Permission.GENERATIONS_READ)
-        with reading(self._store, principal.scope.narrowed(tenant_id)) as now:
+        with reading(self._store, principal.scope_of(Permission.GENERATIONS_READ).narrowed(tenant_id)) as now:
             yield now

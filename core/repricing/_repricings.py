@@ -168,7 +168,7 @@ class Repricings:
 
         """
         principal.require(Permission.PRICES_READ)
-        mine = select(Repricing).where(visible(principal.scope, Repricing.tenant_id))
+        mine = select(Repricing).where(visible(principal.scope_of(Permission.PRICES_READ), Repricing.tenant_id))
         with self._store.reading() as session:
             return session.exec(mine.order_by(col(Repricing.at).desc(), col(Repricing.id).desc())).all()
 
@@ -181,7 +181,7 @@ class Repricings:
 
         """
         principal.require(Permission.PRICES_READ)
-        mine = visible(principal.scope, Repricing.tenant_id)
+        mine = visible(principal.scope_of(Permission.PRICES_READ), Repricing.tenant_id)
         with self._store.reading() as session:
             found = session.exec(select(Repricing).where(col(Repricing.id) == repricing_id, mine)).first()
         if found is None:
@@ -196,6 +196,7 @@ class Repricings:
 
         """
         principal.require(Permission.PRICES_READ)
+        mine = visible(principal.scope_of(Permission.PRICES_READ), AttemptRow.tenant_id)
         query = (
             sqlalchemy.select(
                 col(RepricedAttempt.attempt_id),
@@ -207,7 +208,7 @@ class Repricings:
                 col(RepricedAttempt.price_before),
             )
             .join(AttemptRow, col(AttemptRow.id) == col(RepricedAttempt.attempt_id))
-            .where(col(RepricedAttempt.repricing_id) == repricing_id, visible(principal.scope, AttemptRow.tenant_id))
+            .where(col(RepricedAttempt.repricing_id) == repricing_id, mine)
             .order_by(col(AttemptRow.started_at), col(AttemptRow.id))
         )
         with self._store.reading() as session:

@@ -15,7 +15,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, NotFound
-from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Tenant
 from core.tenants._fields import EDITABLE, checked
@@ -30,7 +30,6 @@ __all__ = [
     "NewKey",
     "Permission",
     "Principal",
-    "Role",
     "Tenant",
     "Tenants",
     "digest",
@@ -117,7 +116,7 @@ class Tenants(Keys):
 
         """
         principal.require(Permission.TENANTS_READ)
-        mine = select(Tenant).where(visible(principal.scope, Tenant.id))
+        mine = select(Tenant).where(visible(principal.scope_of(Permission.TENANTS_READ), Tenant.id))
         with self._store.reading() as session:
             return session.exec(mine.order_by(func.lower(Tenant.name))).all()
 
@@ -130,7 +129,7 @@ class Tenants(Keys):
 
         """
         principal.require(Permission.TENANTS_READ)
-        wanted, may_see = name_or_id.strip(), visible(principal.scope, Tenant.id)
+        wanted, may_see = name_or_id.strip(), visible(principal.scope_of(Permission.TENANTS_READ), Tenant.id)
         either = or_(col(Tenant.id) == wanted, func.lower(Tenant.name) == wanted.lower())
         with self._store.reading() as session:
             found = session.exec(select(Tenant).where(may_see, either)).all()

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, or_, select
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound, Unauthenticated
-from core.principals import Permission, Principal, Role
+from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import ApiKey, Tenant
 from core.tenants._fields import LIMITS, LONGEST_NAME, checked
@@ -198,7 +198,7 @@ class Keys:
 
         """
         principal.require(Permission.KEYS_READ)
-        mine = visible(principal.scope.narrowed(tenant.id), ApiKey.tenant_id)
+        mine = visible(principal.scope_of(Permission.KEYS_READ).narrowed(tenant.id), ApiKey.tenant_id)
         newest_first = select(ApiKey).where(mine).order_by(col(ApiKey.created_at).desc())
         with self._store.reading() as session:
             return [_shown(row) for row in session.exec(newest_first.order_by(col(ApiKey.id).desc()))]
@@ -207,7 +207,7 @@ class Keys:
         """Return everybody who holds a key that opens the door, by :func:`digest` of the key."""
         with self._store.snapshot() as connection:
             rows = connection.exec_driver_sql(self._live).all()
-        return {row.hash: Caller(_principal(row.id, row.tenant_id, row.prefix), row.name) for row in rows}
+        return {row.hash: Caller(Principal.of_key(row.id, row.tenant_id, row.prefix), row.name) for row in rows}
 
     def authenticate(self, secret: str) -> Principal:
         """Return who holds *secret*: one indexed look-up by its hash.
@@ -224,7 +224,7 @@ class Keys:
             if row is not None:
                 key_id, tenant_id, prefix, revoked_at = row
                 if revoked_at is None:
-                    return _principal(key_id, tenant_id, prefix)
+                    return Principal.of_key(key_id, tenant_id, prefix)
         raise unknown_key()
 
 
@@ -245,10 +245,6 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _principal(key_id: str, tenant_id: str, prefix: str) -> Principal:
-    return Principal(f"key {prefix}…", Role.TENANT_KEY, tenant_id=tenant_id, key_id=key_id)
-
-
 def _shown(row: ApiKey) -> Key:
     return Key(
         row.id,
@@ -265,7 +261,7 @@ def _shown(row: ApiKey) -> Key:
 
 def _key(session: Session, principal: Principal, key_id: str) -> ApiKey:
     """Return the key of that id or prefix, which *principal* may see, and hold it until the transaction ends."""
-    mine = visible(principal.scope, ApiKey.tenant_id)
+    mine = visible(principal.scope_of(Permission.KEYS_WRITE), ApiKey.tenant_id)
     wanted = select(ApiKey).where(mine, or_(col(ApiKey.id) == key_id, col(ApiKey.prefix) == key_id.rstrip("…")))
     rows = session.exec(wanted.with_for_update(**FOR_CHANGE)).all()
     if named := [row for row in rows if row.id == key_id]:

@@ -126,7 +126,7 @@ def _of_crowd(visit: Visit, tenant_id: str | None, crowd: Crowd, what: str, advi
     if tenant_id is not None and any(told):
         name = visit.runtime.tenants.find(visit.principal, tenant_id).name
         told = tuple({name: found[name]} if name in found else {} for found in told)
-    elif visit.principal.scope.ids is not None and any(told):
+    elif visit.principal.scope_of(Permission.TENANTS_READ).ids is not None and any(told):
         names = {tenant.name for tenant in visit.runtime.tenants.list(visit.principal)}
         told = tuple(_known(found, names) for found in told)
     waits, waited, shed = told

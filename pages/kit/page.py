@@ -24,7 +24,7 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import Conflict, Denied, ProctorError, Unavailable
-from core.tenants import LOCAL_OPERATOR, Permission, Principal
+from core.principals import LOCAL_OPERATOR, Grant, Permission, Principal
 from pages.kit import address
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 _FLASH = "_flash"
-View = tuple[str, tuple[str, ...] | None, int]
-"""A role, the tenants that it sees (``None`` for all) and a runtime: whoever shares these is shown the same."""
+View = tuple[tuple[Grant, ...], int]
+"""What somebody may do where, and a runtime: whoever shares these is shown the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ class Visit:
     @property
     def view(self) -> View:
         """What this principal can see of what, for whatever is kept of answers."""
-        ids = self.principal.scope.ids
-        return self.principal.role, None if ids is None else tuple(sorted(ids)), id(self.runtime)
+        return self.principal.grants, id(self.runtime)
 
     def may(self, permission: Permission) -> bool:
         """Whether to offer what needs *permission*; the core checks again when it is done."""

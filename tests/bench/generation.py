@@ -17,7 +17,7 @@ from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR, Principal
 from core.settings import Settings
 from tests.bench.measure import in_turns, table
-from tests.builders import operator
+from tests.builders import person
 
 INPUT = "Hello, since this morning I am charged twice for one seat. Please look at it, it is urgent. Jo from Acme. " * 3
 MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
@@ -113,7 +113,7 @@ def proctor_for(wire_url: str, database: Path) -> Generator[tuple[runtime.Runtim
     try:
         tenant = proctor.tenants.create(LOCAL_OPERATOR, "bench")
         proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15)
-        proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
+        proctor.schemas.add(person("bench"), "ticket", Ticket.model_json_schema())
         yield proctor, proctor.policies.authenticate(proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret)
     finally:
         proctor.close()

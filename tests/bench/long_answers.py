@@ -26,7 +26,7 @@ from core.runtime import Runtime
 from core.settings import Settings
 from tests.bench.generation import INPUT, Ticket
 from tests.bench.measure import table
-from tests.builders import operator
+from tests.builders import person
 from tests.wire.scripted import Scripted, ScriptedServer, events
 
 BYTES, PIECE, SECONDS, TICK = 1_000_000, 4_000, 6.0, 0.001
@@ -164,8 +164,8 @@ def _governed(wire_url: str, long_url: str, database: Path) -> Generator[tuple[R
     try:
         tenant = proctor.tenants.create(LOCAL_OPERATOR, "bench")
         proctor.budgets.set(LOCAL_OPERATOR, tenant, 10**15)
-        proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
-        proctor.schemas.add(operator("bench"), "rows", _ROWS)
+        proctor.schemas.add(person("bench"), "ticket", Ticket.model_json_schema())
+        proctor.schemas.add(person("bench"), "rows", _ROWS)
         for mode in ("json_schema", "json", "tools"):
             asked = [{"model": "openai/gpt-4o-mini", "mode": mode}]
             proctor.routes.set(LOCAL_OPERATOR, mode, asked, max_reasks=0, max_retries=0)

@@ -35,7 +35,7 @@ from core.tenants import Tenants
 from tests import builders, servers
 from tests.bench.generation import INPUT, Ticket
 from tests.bench.measure import Cost, in_turns, table
-from tests.builders import operator
+from tests.builders import person
 
 MODEL = "openai/gpt-4o-mini"
 MUCH = 10**15
@@ -238,7 +238,7 @@ def _governed(wire_url: str, database_url: str) -> Generator[dict[str, Callable[
     proctor = runtime.build(settings)
     proctor.start()
     try:
-        proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
+        proctor.schemas.add(person("bench"), "ticket", Ticket.model_json_schema())
         calls: dict[str, Callable[[], object]] = {}
         for count in (0, 1, 4):
             tenant = proctor.tenants.create(LOCAL_OPERATOR, f"bench {count}")

@@ -31,7 +31,7 @@ from core.workload import Workload
 from tests import servers
 from tests.bench.generation import INPUT, Ticket
 from tests.bench.measure import table
-from tests.builders import operator
+from tests.builders import person
 
 SIZE = 100_000
 THREADS = 64
@@ -332,7 +332,7 @@ def _sweep(proctor: runtime.Runtime, swept: threading.Event) -> None:
 @contextmanager
 def _traffic(proctor: runtime.Runtime, waits: _Waits) -> Generator[list[Tenant]]:
     """Let many threads generate, each a call a second; yield whose calls these are."""
-    proctor.schemas.add(operator("bench"), "ticket", Ticket.model_json_schema())
+    proctor.schemas.add(person("bench"), "ticket", Ticket.model_json_schema())
     tenants = [tenant for tenant in proctor.tenants.list(LOCAL_OPERATOR) if tenant.name.startswith("Bench")][:TENANTS]
     keys = [proctor.tenants.create_key(LOCAL_OPERATOR, tenant).secret for tenant in tenants]
     principals = [proctor.policies.authenticate(key) for key in keys]

@@ -14,7 +14,7 @@ from core.attempts._causes import cause_of_breaker
 from core.breakers import Breakers, BreakerState, Overrides, Rule, TripReason
 from core.clock import ManualClock
 from core.errors import Forbidden, Invalid
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Outcome, Revision
 from tests import breaker_rig
@@ -23,7 +23,7 @@ from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.wire.server import WireServer
 
 OPEN, CLOSED = BreakerState.OPEN, BreakerState.CLOSED
-PROGRAM = Principal("key prk_1…", Role.TENANT_KEY, tenant_id="acme")
+PROGRAM = Principal.of_key("key", "acme", "prk_1")
 
 
 @pytest.fixture

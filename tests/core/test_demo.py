@@ -52,7 +52,7 @@ from core.tables import (
 )
 from core.tenants import Tenants
 from tests import builders
-from tests.builders import operator
+from tests.builders import person
 from tests.tills import Till
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -416,7 +416,7 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
     real = builders.tenant("Real", NOW)
     call = builders.generation(NOW - timedelta(hours=1), tenant_id=real.id)
     builders.save(store, real, *builders.budget(real, 10**10, 0, NOW), call, builders.attempt(call))
-    Schemas(store, ManualClock(NOW)).load_samples(operator("proctor"))
+    Schemas(store, ManualClock(NOW)).load_samples(person("proctor"))
     before = everything(store)
     demo = demo_in(store)
     demo.make(LOCAL_OPERATOR)
@@ -456,7 +456,7 @@ def test_what_operators_made_of_it_stays(sqlite_store: Store) -> None:
     demo.make(LOCAL_OPERATOR)
     routes, schemas = Routes(sqlite_store, clock, SETTINGS), Schemas(sqlite_store, clock)
     routes.set(LOCAL_OPERATOR, "demo-triage", [{"model": "openai/gpt-4o"}])
-    schemas.add(operator("me"), "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
+    schemas.add(person("me"), "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
     demo.remove(LOCAL_OPERATOR)
     assert [view.terms.name for view in routes.list(LOCAL_OPERATOR) if not view.is_from_environment] == ["demo-triage"]
     summary = next(one for one in schemas.list(LOCAL_OPERATOR) if one.name == "shipment_notice")

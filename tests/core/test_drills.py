@@ -18,7 +18,7 @@ from core.clock import ManualClock
 from core.drills import DEMO, Drills, concerning
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.faults import Fault
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FireDrill, Tenant
 from core.tenants import Tenants
@@ -28,7 +28,7 @@ from tests.conftest import START
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, Rig, rig
 from tests.wire.server import WireServer
 
-KEY = Principal("key prk_abc…", Role.TENANT_KEY, tenant_id="acme")
+KEY = Principal.of_key("key", "acme", "prk_abc")
 
 
 @pytest.fixture

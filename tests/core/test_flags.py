@@ -12,11 +12,11 @@ from sqlmodel import col, select
 from core.clock import ManualClock
 from core.errors import Forbidden
 from core.flags import Evaluation, Flag, Flags, evaluate_all
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FlagRule, Tenant
 from core.tenants import Tenants
-from tests.builders import decisions
+from tests.builders import decisions, person
 from tests.conftest import START
 
 
@@ -132,7 +132,7 @@ def test_every_change_is_audited_and_none_is_when_nothing_changed(
     flags: Flags, acme: Tenant, store: Store, clock: ManualClock
 ) -> None:
     """One entry, one event and one revision per real change; a repeated wish leaves no trace."""
-    ann = Principal("ann", Role.OPERATOR)
+    ann = person("ann")
     for tenant, flag, is_on in (
         (None, Flag.STREAMING, False),
         (None, Flag.STREAMING, False),
@@ -169,7 +169,7 @@ def test_every_change_is_audited_and_none_is_when_nothing_changed(
 def test_only_who_may_write_flags_writes_them(flags: Flags, acme: Tenant) -> None:
     """A tenant's key cannot give itself what an operator took."""
     flags.set(LOCAL_OPERATOR, Flag.GENERATION, acme, False)
-    key = Principal("key", Role.TENANT_KEY, tenant_id=acme.id)
+    key = Principal.of_key("key", acme.id, "prk_key")
 
     with pytest.raises(Forbidden):
         flags.set(key, Flag.GENERATION, acme, True)

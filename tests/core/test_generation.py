@@ -15,7 +15,7 @@ from core.generation import GenerationRequest, Partial
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.principals import LOCAL_OPERATOR
 from core.tables import Outcome
-from tests.builders import operator
+from tests.builders import person
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig_on
 from tests.patched import applied
 from tests.wire.server import WireServer
@@ -206,7 +206,7 @@ def test_an_answer_need_not_be_an_object(*, stream: bool, model: str, proctor: R
 def test_a_version_may_be_named(proctor: Rig) -> None:
     """A bare name is what is in production; a version or a label finds just that one."""
     for body in (PERSON, {"type": "object", "properties": {"nick": {"type": "string"}}}):
-        proctor.runtime.schemas.add(operator("test"), "someone", body)
+        proctor.runtime.schemas.add(person("test"), "someone", body)
     tenant = proctor.tenant()
     answers = {name: proctor.ask(tenant, schema=name).generation for name in ("someone", "someone@1", "someone@2")}
 

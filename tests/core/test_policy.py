@@ -18,10 +18,10 @@ from core.faults import Fault
 from core.flags import Flag
 from core.policy import Policy
 from core.policy._cache import RevisionCache
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.runtime import Runtime
 from core.tables import Outcome, Tenant
-from tests.builders import decisions, operator
+from tests.builders import decisions, person
 from tests.corridor import ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
 from tests.statements import counted
 from tests.wire.server import WireServer
@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[Callable[[Runtime, Tenant], Any], Callable[[Policy], An
         ["openai/gpt-4o"],
     ),
     "the schema": (
-        lambda there, _: there.schemas.add(operator("elsewhere"), "person", PERSON | {"description": "Other."}),
+        lambda there, _: there.schemas.add(person("elsewhere"), "person", PERSON | {"description": "Other."}),
         lambda policy: policy.schema.version,
         2,
     ),
@@ -403,7 +403,7 @@ def test_nobody_generates_in_another_s_tenant(here: Rig) -> None:
 def test_a_tenant_that_is_gone_is_told(here: Rig) -> None:
     """A principal of a tenant that no longer exists is turned away."""
     with pytest.raises(NotFound, match="no longer exists"):
-        here.corridor().generate(question(), Principal("key", Role.TENANT_KEY, tenant_id="gone"))
+        here.corridor().generate(question(), Principal.of_key("key", "gone", "prk_key"))
 
 
 # ── What is kept ──────────────────────────────────────────────────────────────────────────────────────────────────────

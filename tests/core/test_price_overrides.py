@@ -12,7 +12,7 @@ from sqlmodel import select
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError
 from core.pricing import SOURCE, OverridingPrice, PriceBook, Prices, Usage, states
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Tenant
 from tests import builders
@@ -189,7 +189,7 @@ def test_each_decision_is_audited(prices: Prices, acme: Tenant, store: Store) ->
 
 def test_only_operators_decide(prices: Prices) -> None:
     """A program of a tenant neither sets nor withdraws a price."""
-    program = Principal("a program", Role.TENANT_KEY, "acme")
+    program = Principal.of_key("key", "acme", "prk_key")
     made = put(prices, GPT, "1")
     with pytest.raises(Forbidden, match=r"prices\.write"):
         prices.set(program, *GPT, rates=RATES)

@@ -33,6 +33,7 @@ from core.requests import RelayCall
 from core.runtime import Runtime
 from core.settings import Settings
 from tests import servers
+from tests.builders import person
 from tests.conftest import START
 from tests.grounds import DAY, RATES, Ground, ground, hour, nowhere, rows_of, told
 from tests.rooms import NOBODYS, WITHOUT, questions, questions_of, rooms, takes_principal
@@ -287,13 +288,17 @@ class World:
 
     @property
     def limited(self) -> Principal:
-        """An operator of the first tenant."""
-        return Principal("limited", Role.OPERATOR, tenant_id=self.mine.tenant.id)
+        """An owner of the first tenant."""
+        return self.who(Role.OWNER)
+
+    def who(self, role: Role) -> Principal:
+        """Return somebody who has a role in the first tenant."""
+        return self.program if role is Role.TENANT_KEY else person("limited", role, self.mine.tenant.id)
 
     @property
     def program(self) -> Principal:
         """A key of the first tenant."""
-        return Principal("key prk_test…", Role.TENANT_KEY, tenant_id=self.mine.tenant.id, key_id=self.mine.key_id)
+        return Principal.of_key(self.mine.key_id, self.mine.tenant.id, "prk_test")
 
 
 @contextmanager
@@ -342,7 +347,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             on.overrides.set(LOCAL_OPERATOR, MODEL, BreakerState.OPEN, "ill")
             on.flags.set(LOCAL_OPERATOR, Flag.GENERATION, None, True)
             mine = ground(on, "Aardvark", ago=timedelta(minutes=5))
-            limited = Principal("limited", Role.OPERATOR, tenant_id=mine.tenant.id)
+            limited = person("limited", Role.OWNER, mine.tenant.id)
             alone = {name: told(CASES[name].ask(on, limited, mine)) for name in of_kind(L, K, S)}
             other = ground(on, "Zeppelin", ago=timedelta(minutes=3))
             on.budgets.verify(LOCAL_OPERATOR)
@@ -373,26 +378,28 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_role_without_the_permission_is_refused(world: World, name: str) -> None:
-    """A tenant's program is told which permission it needs, of its own tenant and of others, and changes nothing."""
+    """Whoever lacks it is told which permission it needs, of the own tenant and of others, and changes nothing."""
     case, before = CASES[name], rows_of(world.on.store)
-    if case.needs in Role.TENANT_KEY.permissions:
-        return
-    for of in (world.mine, world.other):
-        with pytest.raises(Forbidden) as refused:
-            case.ask(world.on, world.program, of)
-        assert refused.value.facts["permission"] == case.needs
-        assert not world.other.named_in(refused.value.message)
+    for role in Role:
+        if case.needs in role.permissions:
+            continue
+        for of in (world.mine, world.other):
+            with pytest.raises(Forbidden) as refused:
+                case.ask(world.on, world.who(role), of)
+            assert refused.value.facts["permission"] == case.needs
+            assert not world.other.named_in(refused.value.message)
     assert rows_of(world.on.store) == before
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("role", [Role.OWNER, Role.VIEWER, Role.TENANT_KEY])
 @pytest.mark.parametrize("name", of_kind(L, K, S))
 def test_a_read_shows_nothing_of_another_tenant(world: World, name: str, role: Role) -> None:
     """Whether there is another tenant cannot be told from any read: neither by its ids nor by any figure."""
-    case, who = CASES[name], {Role.OPERATOR: world.limited, Role.TENANT_KEY: world.program}[role]
+    case, who = CASES[name], world.who(role)
     if case.needs not in role.permissions:
         return
-    assert told(case.ask(world.on, who, world.mine)) == world.alone[name]
+    if role is not Role.VIEWER or not name.startswith("policies.quota_use"):  # a viewer sees no keys
+        assert told(case.ask(world.on, who, world.mine)) == world.alone[name]
     absent = nowhere("Quixotic")
     if case.kind is K:
         sentences: list[str] = []
@@ -409,7 +416,7 @@ def test_a_read_shows_nothing_of_another_tenant(world: World, name: str, role: R
 
 @pytest.mark.parametrize("name", of_kind(L, K))
 def test_who_sees_all_tenants_sees_more(world: World, name: str) -> None:
-    """An operator of all is told of the other tenant what the limited one is not: the reads above are not empty."""
+    """An owner of all is told of the other tenant what the limited one is not: the reads above are not empty."""
     case = CASES[name]
     seen = told(case.ask(world.on, LOCAL_OPERATOR, world.other))
     if case.kind is L:
@@ -430,6 +437,20 @@ def test_a_command_with_another_tenants_ids_changes_nothing(world: World, name: 
                 case.ask(world.on, who, of)
             sentences.append(of.hidden_in(f"{type(refused.value)} {refused.value.message}"))
         assert sentences[0] == sentences[1]
+    assert rows_of(world.on.store) == before
+
+
+@pytest.mark.parametrize("name", [name for name in of_kind(C) if CASES[name].needs not in Role.VIEWER.permissions])
+def test_what_one_may_in_one_tenant_is_not_carried_to_another(world: World, name: str) -> None:
+    """Whoever decides about one tenant and only looks at the other decides nothing about that, though he sees it."""
+    mine, other = world.mine.tenant.id, world.other.tenant.id
+    who = Principal("both", (*person("", Role.OWNER, mine).grants, *person("", Role.VIEWER, other).grants))
+    if name.startswith("generator."):
+        assert not who.may(CASES[name].needs, other)  # a generation says its tenant itself
+        return
+    before = rows_of(world.on.store)
+    with pytest.raises((Forbidden, NotFound)):
+        CASES[name].ask(world.on, who, world.other)
     assert rows_of(world.on.store) == before
 
 
@@ -456,7 +477,7 @@ def test_the_own_tenant_is_no_door_to_anothers(own_world: World, name: str, fiel
 
 @pytest.mark.parametrize("name", of_kind(C))
 def test_a_command_with_ones_own_ids_is_done(own_world: World, name: str) -> None:
-    """An operator of one tenant decides about it, and no row that names the other tenant differs after."""
+    """An owner of one tenant decides about it, and no row that names the other tenant differs after."""
     before = rows_of(own_world.on.store)
     try:
         CASES[name].ask(own_world.on, own_world.limited, own_world.mine)
@@ -478,7 +499,7 @@ def test_a_command_with_ones_own_ids_is_done(own_world: World, name: str) -> Non
 
 @pytest.mark.parametrize("name", of_kind(A))
 def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> None:
-    """An operator of one tenant decides nothing that holds for others, changes nothing; one of all does it."""
+    """An owner of one tenant decides nothing that holds for others, changes nothing; one of all does it."""
     case, before = CASES[name], rows_of(own_world.on.store)
     with pytest.raises(Forbidden):
         case.ask(own_world.on, own_world.limited, own_world.mine)

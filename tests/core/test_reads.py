@@ -18,6 +18,7 @@ from core.reports import CallFilter, Window
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
+from tests.builders import person
 from tests.conftest import START
 from tests.many_tenants import grow
 from tests.statements import counted
@@ -83,7 +84,7 @@ def test_the_number_of_statements_does_not_grow(what: str, database_url: str) ->
 def test_another_tenant_is_as_if_it_were_not_there(sqlite_url: str) -> None:
     """Whoever is limited to one tenant finds nothing of another, in lists and by name, and is told as of nothing."""
     runtime, (mine, other) = built(sqlite_url, 2)
-    who = Principal("limited", Role.OPERATOR, tenant_id=mine.id)
+    who = person("limited", Role.OWNER, mine.id)
     try:
         for what, read in READS.items():
             assert set(read(runtime, who, other)) <= {mine.id}, what

@@ -17,7 +17,7 @@ from core.budgets.verification import Verifier
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.pricing import PriceBook, Prices, Usage
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.repricing import RepricingPreview, Repricings, RepricingScope
 from core.store import Store
 from core.tables import (
@@ -428,7 +428,7 @@ def test_it_is_audited(world: World) -> None:
 
 def test_only_operators_reprice(world: World) -> None:
     """Neither a look nor the deed is for a program of a tenant."""
-    program = Principal("a program", Role.TENANT_KEY, "acme")
+    program = Principal.of_key("key", "acme", "prk_key")
     deeds: list[Callable[[], Any]] = [
         lambda: world.repricings.preview(program, world.scope()),
         lambda: world.repricings.reprice(program, world.scope(), "because"),

@@ -12,13 +12,13 @@ from sqlmodel import select
 from core.attempts import Candidate, Cause
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent
-from tests.builders import operator
+from tests.builders import person
 
 SETTINGS = Settings(
     openai_api_key="k",  # pyright: ignore[reportArgumentType] pydantic makes a secret of it
@@ -172,9 +172,7 @@ EVERYTHING: dict[str, Any] = {
 
 def test_everything_that_a_route_says_is_kept(routes: Routes, store: Store, clock: ManualClock) -> None:
     """What was set is read back, by the terms that a walk follows and by what people see; a draft is the same."""
-    Schemas(store, clock).add(
-        operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}}
-    )
+    Schemas(store, clock).add(person("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     candidates: list[dict[str, Any]] = [
         {"model": "gpt-4o", "parameters": {"temperature": 0.5, "seed": 7}, "max_reasks": 1, "most_tokens": 9000},
         {"model": "claude-haiku-4-5", "max_retries": 0, "mode": "", "max_tokens": None},
@@ -213,9 +211,7 @@ def test_a_route_that_says_little_falls_back_on_everything(routes: Routes) -> No
 
 def test_a_schema_takes_one_route(routes: Routes, store: Store, clock: ManualClock) -> None:
     """Who names no route gets the one that lists the schema; two routes cannot list it."""
-    Schemas(store, clock).add(
-        operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}}
-    )
+    Schemas(store, clock).add(person("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     assert routes.for_schema(LOCAL_OPERATOR, "person").terms.name == DEFAULT
     routes.set(LOCAL_OPERATOR, "people", ONE, schemas=["person"])
 
@@ -268,7 +264,7 @@ def test_of_many_who_edit_at_once_one_is_first(routes: Routes) -> None:
 
 def test_only_operators_change_routes(routes: Routes) -> None:
     """A tenant's key cannot say who answers."""
-    program = Principal("key", Role.TENANT_KEY, tenant_id="t")
+    program = Principal.of_key("key", "t", "prk_key")
     with pytest.raises(Forbidden):
         routes.set(program, "fast", ONE)
     with pytest.raises(Forbidden):

@@ -16,7 +16,7 @@ from core.principals import LOCAL_OPERATOR
 from core.schemas import SAMPLES, ResolvedSchema, Schemas, checked
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, Schema, SchemaVersion
-from tests.builders import decisions, operator
+from tests.builders import decisions, person
 
 PRICE: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
 PRICE_2: dict[str, Any] = {**PRICE, "properties": {"price": {"type": "number", "description": "Without tax."}}}
@@ -36,7 +36,7 @@ def entries(store: Store) -> list[AuditEntry]:
 
 def test_added_schema_is_found(schemas: Schemas, clock: ManualClock) -> None:
     """A schema that was added is in production and found by name, label and version alike."""
-    row = schemas.add(operator("ann"), "price", PRICE, example_input="It costs 5.", example_output={"price": 5})
+    row = schemas.add(person("ann"), "price", PRICE, example_input="It costs 5.", example_output={"price": 5})
     found = schemas.find(LOCAL_OPERATOR, "price")
     assert found == schemas.find(LOCAL_OPERATOR, "price@production") == schemas.find(LOCAL_OPERATOR, "price@1")
     assert (found.name, found.version, found.hash, found.body) == ("price", 1, row.hash, PRICE)
@@ -48,8 +48,8 @@ def test_added_schema_is_found(schemas: Schemas, clock: ManualClock) -> None:
 
 def test_same_content_is_kept_once(schemas: Schemas, store: Store) -> None:
     """To add the same content again gives the version that is there, and changes and audits nothing."""
-    first = schemas.add(operator("ann"), "price", PRICE)
-    again = schemas.add(operator("bob"), "price", dict(reversed(PRICE.items())))
+    first = schemas.add(person("ann"), "price", PRICE)
+    again = schemas.add(person("bob"), "price", dict(reversed(PRICE.items())))
     assert (again.id, again.version, again.created_by) == (first.id, 1, "ann")
     assert len(entries(store)) == 1
     with store.snapshot() as connection:
@@ -58,28 +58,28 @@ def test_same_content_is_kept_once(schemas: Schemas, store: Store) -> None:
 
 def test_new_content_is_a_new_version(schemas: Schemas) -> None:
     """Other content under the same name is the next version; production moves to it and the old one stays."""
-    schemas.add(operator("ann"), "price", PRICE)
-    assert schemas.add(operator("ann"), "price", PRICE_2).version == 2
+    schemas.add(person("ann"), "price", PRICE)
+    assert schemas.add(person("ann"), "price", PRICE_2).version == 2
     assert schemas.find(LOCAL_OPERATOR, "price").version == 2
     assert schemas.find(LOCAL_OPERATOR, "price@1").body == PRICE
 
 
 def test_adding_without_a_label_promotes_nothing(schemas: Schemas) -> None:
     """A version that is added without a label is found by its number only."""
-    schemas.add(operator("ann"), "price", PRICE, label=None)
+    schemas.add(person("ann"), "price", PRICE, label=None)
     with pytest.raises(NotFound, match=r"no version labelled 'production'\. It has version 1; its labels: none"):
         schemas.find(LOCAL_OPERATOR, "price")
-    schemas.add(operator("ann"), "price", PRICE_2)
-    schemas.add(operator("ann"), "price", PRICE, label="staging")
+    schemas.add(person("ann"), "price", PRICE_2)
+    schemas.add(person("ann"), "price", PRICE, label="staging")
     assert [schemas.find(LOCAL_OPERATOR, f"price{which}").version for which in ("", "@staging", "@1")] == [2, 1, 1]
 
 
 def test_adding_old_content_brings_it_back(schemas: Schemas, store: Store, clock: ManualClock) -> None:
     """To add the content of an old version makes no new row, but moves the label back to it."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
         clock.advance(1)
-    assert schemas.add(operator("bob"), "price", PRICE).version == 1
+    assert schemas.add(person("bob"), "price", PRICE).version == 1
     assert schemas.find(LOCAL_OPERATOR, "price").version == 1
     assert [version.version for version in schemas.versions(LOCAL_OPERATOR, "price")] == [2, 1]
     assert entries(store)[-1].before == {"labels": {"production": 2}}
@@ -88,9 +88,9 @@ def test_adding_old_content_brings_it_back(schemas: Schemas, store: Store, clock
 def test_promote(schemas: Schemas, store: Store, clock: ManualClock) -> None:
     """A label moves to another version, audited with where it was and where it is."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
         clock.advance(1)
-    schemas.promote(operator("bob"), "price", 1, expected=2)
+    schemas.promote(person("bob"), "price", 1, expected=2)
     assert schemas.find(LOCAL_OPERATOR, "price").version == 1
     entry = entries(store)[-1]
     assert (entry.actor, entry.action, entry.subject) == ("bob", "schema.promote", "price")
@@ -108,8 +108,8 @@ def test_promote(schemas: Schemas, store: Store, clock: ManualClock) -> None:
 
 def test_promote_to_where_it_is_changes_nothing(schemas: Schemas, store: Store) -> None:
     """To promote the version that has the label already is no change."""
-    schemas.add(operator("ann"), "price", PRICE)
-    schemas.promote(operator("bob"), "price", 1)
+    schemas.add(person("ann"), "price", PRICE)
+    schemas.promote(person("bob"), "price", 1)
     assert len(entries(store)) == 1
 
 
@@ -117,9 +117,9 @@ def test_promote_to_where_it_is_changes_nothing(schemas: Schemas, store: Store) 
 def test_promote_after_someone_else(schemas: Schemas, expected: int, label: str) -> None:
     """A label that has moved since the caller looked stays where it is."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
     with pytest.raises(Conflict, match=f"price@{label} points"):
-        schemas.promote(operator("bob"), "price", 1, label, expected=expected)
+        schemas.promote(person("bob"), "price", 1, label, expected=expected)
     assert schemas.find(LOCAL_OPERATOR, "price").version == 2
 
 
@@ -127,26 +127,26 @@ def test_promote_after_someone_else(schemas: Schemas, expected: int, label: str)
 def test_saved_after_someone_else(schemas: Schemas, expected: int) -> None:
     """Who saves under a label that has moved since they looked is refused, and nothing is kept."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
     with pytest.raises(Conflict, match="price@production points"):
-        schemas.add(operator("bob"), "price", PRICE | {"title": "Third"}, expected=expected)
+        schemas.add(person("bob"), "price", PRICE | {"title": "Third"}, expected=expected)
     assert [one.version for one in schemas.versions(LOCAL_OPERATOR, "price")] == [2, 1]
-    assert schemas.add(operator("bob"), "price", PRICE | {"title": "Third"}, expected=2).version == 3
+    assert schemas.add(person("bob"), "price", PRICE | {"title": "Third"}, expected=2).version == 3
 
 
 def test_promote_a_new_label(schemas: Schemas) -> None:
     """A label that nobody used yet can be promoted when the caller expects just that."""
-    schemas.add(operator("ann"), "price", PRICE)
-    schemas.promote(operator("bob"), "price", 1, "canary", expected=0)
+    schemas.add(person("ann"), "price", PRICE)
+    schemas.promote(person("bob"), "price", 1, "canary", expected=0)
     assert schemas.find(LOCAL_OPERATOR, "price@canary").version == 1
 
 
 @pytest.mark.parametrize(("name", "version"), [("price", 7), ("prize", 1)])
 def test_promote_what_is_not_there(schemas: Schemas, name: str, version: int) -> None:
     """A schema or version that is not there cannot be promoted; the message names what is."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     with pytest.raises(NotFound, match=r"It has version 1|There are: price"):
-        schemas.promote(operator("bob"), name, version)
+        schemas.promote(person("bob"), name, version)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_promote_what_is_not_there(schemas: Schemas, name: str, version: int) ->
 )
 def test_not_found_names_what_exists(schemas: Schemas, reference: str, told: str) -> None:
     """A reference that finds nothing is answered with what there is."""
-    schemas.add(operator("ann"), "weight", PRICE)
+    schemas.add(person("ann"), "weight", PRICE)
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
     with pytest.raises(NotFound, match=told):
         schemas.find(LOCAL_OPERATOR, reference)
 
@@ -188,17 +188,17 @@ def test_malformed_references(schemas: Schemas, reference: str) -> None:
 def test_names_that_cannot_be(schemas: Schemas, name: str) -> None:
     """A name that could not be told from a reference, or that a tool could not carry, is refused."""
     with pytest.raises(Invalid, match="cannot name a schema"):
-        schemas.add(operator("ann"), name, PRICE)
+        schemas.add(person("ann"), name, PRICE)
 
 
 @pytest.mark.parametrize("label", ["", "3", "Production", "a" * 33])
 def test_labels_that_cannot_be(schemas: Schemas, label: str) -> None:
     """A label that looks like a version, or like nothing, is refused."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     with pytest.raises(Invalid, match="cannot be a label"):
-        schemas.add(operator("ann"), "price", PRICE_2, label=label)
+        schemas.add(person("ann"), "price", PRICE_2, label=label)
     with pytest.raises(Invalid, match="cannot be a label"):
-        schemas.promote(operator("ann"), "price", 1, label)
+        schemas.promote(person("ann"), "price", 1, label)
 
 
 @pytest.mark.parametrize(
@@ -218,14 +218,14 @@ def test_labels_that_cannot_be(schemas: Schemas, label: str) -> None:
 def test_nothing_wrong_is_kept(schemas: Schemas, body: dict[str, Any], extra: dict[str, Any], told: str) -> None:
     """A schema that cannot be used, or whose example breaks it, leaves nothing behind."""
     with pytest.raises(Invalid, match=told):
-        schemas.add(operator("ann"), "price", body, **extra)
+        schemas.add(person("ann"), "price", body, **extra)
     assert list(schemas.list(LOCAL_OPERATOR)) == []
 
 
 def test_odd_text_survives_both_databases(schemas: Schemas) -> None:
     """NUL inside a schema, quotes, and every script come back as they were stored."""
     body = {"type": "object", "properties": {'a"b': {"const": "x\x00y"}, "日本": {"enum": ["🙂", "ü"]}}}
-    schemas.add(operator("ann"), "odd", body, example_input="Ünï 🙂 'quoted'", example_output={"日本": "🙂"})
+    schemas.add(person("ann"), "odd", body, example_input="Ünï 🙂 'quoted'", example_output={"日本": "🙂"})
     found = schemas.find(LOCAL_OPERATOR, "odd")
     assert found.body == body
     assert (found.example_input, found.example_output) == ("Ünï 🙂 'quoted'", {"日本": "🙂"})
@@ -233,21 +233,21 @@ def test_odd_text_survives_both_databases(schemas: Schemas) -> None:
 
 def test_wrapped_example(schemas: Schemas) -> None:
     """The example of a schema whose root is no object is stored bare, and shown to a provider as it must answer."""
-    schemas.add(operator("ann"), "numbers", {"type": "array", "items": {"type": "integer"}}, example_output=[1, 2])
+    schemas.add(person("ann"), "numbers", {"type": "array", "items": {"type": "integer"}}, example_output=[1, 2])
     found = schemas.find(LOCAL_OPERATOR, "numbers")
     assert found.example_output == [1, 2]
     assert found.wire_example == {"value": [1, 2]}
-    schemas.add(operator("ann"), "price", PRICE, example_output={"price": 1})
+    schemas.add(person("ann"), "price", PRICE, example_output={"price": 1})
     assert schemas.find(LOCAL_OPERATOR, "price").wire_example == {"price": 1}
-    schemas.add(operator("ann"), "bare", PRICE)
+    schemas.add(person("ann"), "bare", PRICE)
     assert schemas.find(LOCAL_OPERATOR, "bare").wire_example is None
 
 
 def test_description_changes_alone(schemas: Schemas, store: Store) -> None:
     """A new description of the same content is kept and audited; no description keeps the old one."""
-    schemas.add(operator("ann"), "price", PRICE, description="A price.")
-    schemas.add(operator("ann"), "price", PRICE, description="A net price.")
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE, description="A price.")
+    schemas.add(person("ann"), "price", PRICE, description="A net price.")
+    schemas.add(person("ann"), "price", PRICE)
     assert [summary.description for summary in schemas.list(LOCAL_OPERATOR)] == ["A net price."]
     assert len(entries(store)) == 2
 
@@ -255,10 +255,10 @@ def test_description_changes_alone(schemas: Schemas, store: Store) -> None:
 def test_list_and_versions(schemas: Schemas, clock: ManualClock) -> None:
     """Lists tell names, versions and labels, each in its order."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
         clock.advance(60)
-    schemas.promote(operator("ann"), "price", 1, "canary")
-    schemas.add(operator("bob"), "amount", PRICE, label=None, is_demo=True)
+    schemas.promote(person("ann"), "price", 1, "canary")
+    schemas.add(person("bob"), "amount", PRICE, label=None, is_demo=True)
     amount, price = schemas.list(LOCAL_OPERATOR)
     assert (amount.name, amount.versions, amount.latest, amount.labels, amount.is_demo) == ("amount", 1, 1, {}, True)
     assert (price.name, price.versions, price.latest, price.is_demo) == ("price", 2, 2, False)
@@ -278,7 +278,7 @@ def test_inline(schemas: Schemas) -> None:
     assert found.response_model.__name__ == "Net_price_EUR"
     assert schemas.inline(PRICE).name == "inline"
     assert schemas.inline({**PRICE, "title": ""}).name == "inline"
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     assert schemas.inline(PRICE).hash == schemas.find(LOCAL_OPERATOR, "price").hash
     assert [summary.name for summary in schemas.list(LOCAL_OPERATOR)] == ["price"]
     with pytest.raises(Invalid):
@@ -296,7 +296,7 @@ def test_concurrent_adds_keep_each_content_once(store: Store, clock: ManualClock
         barrier.wait()
         for n in range(4):
             try:
-                schemas.add(operator("ann"), "price", bodies[(n + turn) % 4])
+                schemas.add(person("ann"), "price", bodies[(n + turn) % 4])
             except Exception as error:  # noqa: BLE001 the test tells which
                 failures.append(error)
 
@@ -316,10 +316,10 @@ def test_concurrent_adds_keep_each_content_once(store: Store, clock: ManualClock
 def test_samples_load_once(schemas: Schemas, store: Store) -> None:
     """The samples are added on the first start only; one that an operator changed is left alone."""
     names = ["contract_terms", "invoice", "meeting_notes", "resume", "support_ticket"]
-    assert schemas.load_samples(operator("system")) == names
-    schemas.add(operator("ann"), "invoice", PRICE)
+    assert schemas.load_samples(person("system")) == names
+    schemas.add(person("ann"), "invoice", PRICE)
     count = len(entries(store))
-    assert schemas.load_samples(operator("system")) == []
+    assert schemas.load_samples(person("system")) == []
     assert schemas.find(LOCAL_OPERATOR, "invoice").version == 2
     assert len(entries(store)) == count
     assert [summary.name for summary in schemas.list(LOCAL_OPERATOR) if summary.description] == names
@@ -371,14 +371,14 @@ def labelled(schemas: Schemas) -> dict[str, tuple[int, int | None, str]]:
 def test_roll_back_goes_to_where_the_label_was(schemas: Schemas, store: Store, clock: ManualClock) -> None:
     """The label names what it named before its last move, once more takes that back; each is audited as what it is."""
     for body in (PRICE, PRICE_2):
-        schemas.add(operator("ann"), "price", body)
+        schemas.add(person("ann"), "price", body)
     assert labelled(schemas) == {"production": (2, 1, "ann")}
     clock.advance(60)
-    assert schemas.roll_back(operator("bob"), "price", expected=2) == 1
+    assert schemas.roll_back(person("bob"), "price", expected=2) == 1
     assert labelled(schemas) == {"production": (1, 2, "bob")}
     assert [one.moved_at for one in schemas.labels(LOCAL_OPERATOR, "price")] == [clock.now()]
     clock.advance(60)
-    assert schemas.roll_back(operator("cid"), "price") == 2
+    assert schemas.roll_back(person("cid"), "price") == 2
     assert schemas.find(LOCAL_OPERATOR, "price").version == 2
     with store.reading() as session:
         events = session.exec(select(ChangeEvent).order_by(col(ChangeEvent.at), col(ChangeEvent.id))).all()
@@ -394,27 +394,27 @@ def test_roll_back_goes_to_where_the_label_was(schemas: Schemas, store: Store, c
 
 def test_roll_back_to_a_version_by_its_number(schemas: Schemas) -> None:
     """Any version can be gone back to; none that is not there, nor where the label has moved or was nowhere."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     with pytest.raises(Conflict, match="named no version before"):
-        schemas.roll_back(operator("bob"), "price")
+        schemas.roll_back(person("bob"), "price")
     for body in (PRICE_2, {**PRICE, "title": "Third"}):
-        schemas.add(operator("ann"), "price", body)
-    assert schemas.roll_back(operator("bob"), "price", 1) == 1
+        schemas.add(person("ann"), "price", body)
+    assert schemas.roll_back(person("bob"), "price", 1) == 1
     with pytest.raises(NotFound, match="has no version 9"):
-        schemas.roll_back(operator("bob"), "price", 9)
+        schemas.roll_back(person("bob"), "price", 9)
     with pytest.raises(Conflict, match="points to version 1 by now"):
-        schemas.roll_back(operator("bob"), "price", 2, expected=3)
+        schemas.roll_back(person("bob"), "price", 2, expected=3)
     with pytest.raises(NotFound, match="There are: price"):
-        schemas.roll_back(operator("bob"), "prize", 1)
+        schemas.roll_back(person("bob"), "prize", 1)
 
 
 def test_unlabel(schemas: Schemas, store: Store) -> None:
     """A label that is taken away names nothing; once gone it is gone, and a stale look is refused."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     with pytest.raises(Conflict, match="points to version 1"):
-        schemas.unlabel(operator("bob"), "price", "production", expected=3)
+        schemas.unlabel(person("bob"), "price", "production", expected=3)
     for _ in range(2):
-        schemas.unlabel(operator("bob"), "price", "production")
+        schemas.unlabel(person("bob"), "price", "production")
     with pytest.raises(NotFound, match="its labels: none"):
         schemas.find(LOCAL_OPERATOR, "price")
     assert sorted(one.action for one in entries(store)) == ["schema.add", "schema.unlabel"]
@@ -423,16 +423,16 @@ def test_unlabel(schemas: Schemas, store: Store) -> None:
 
 def test_no_version_is_version_zero(schemas: Schemas) -> None:
     """A label is taken away in so many words only: 0 is no version to promote."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     for move in (schemas.promote, schemas.roll_back):
         with pytest.raises(NotFound, match="has no version 0"):
-            move(operator("bob"), "price", 0)
+            move(person("bob"), "price", 0)
 
 
 def test_a_version_keeps_its_source(schemas: Schemas) -> None:
     """The source stands beside the version it was read from; one that came as JSON Schema has none."""
-    schemas.add(operator("ann"), "price", PRICE, source="class Price: ...")
-    schemas.add(operator("ann"), "price", PRICE_2)
+    schemas.add(person("ann"), "price", PRICE, source="class Price: ...")
+    schemas.add(person("ann"), "price", PRICE_2)
     assert [schemas.source(LOCAL_OPERATOR, "price", version) for version in (1, 2)] == ["class Price: ...", ""]
     with pytest.raises(NotFound, match="has no version 3"):
         schemas.source(LOCAL_OPERATOR, "price", 3)
@@ -452,14 +452,14 @@ def test_a_version_keeps_its_source(schemas: Schemas) -> None:
 )
 def test_what_is_no_json_is_told_with_its_place(schemas: Schemas, text: str, says: str) -> None:
     """Text that is no JSON is refused in one sentence, by line and column where there is one."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     with pytest.raises(Invalid, match=says):
         checked(schemas.find(LOCAL_OPERATOR, "price").response_model, text)
 
 
 def test_an_answer_is_checked(schemas: Schemas) -> None:
     """A valid answer has no problem; of another each field is told with its rule, and never with its value."""
-    schemas.add(operator("ann"), "price", PRICE)
+    schemas.add(person("ann"), "price", PRICE)
     model = schemas.find(LOCAL_OPERATOR, "price").response_model
     assert checked(model, '{"price": 5}').problems == ()
     [problem] = checked(model, '{"price": "secret"}').problems

@@ -16,7 +16,7 @@ from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
 from core.store import Store
 from core.tables import METADATA, ApiKey, AuditEntry, ChangeEvent, Tenant
 from core.tenants import Caller, Tenants, digest
-from tests.builders import decisions
+from tests.builders import decisions, person
 from tests.conftest import START
 
 
@@ -229,7 +229,7 @@ def test_a_key_opens_the_door_for_its_tenant_only(tenants: Tenants, acme: Tenant
 
     principal = tenants.authenticate(new.secret)
 
-    assert principal == Principal(f"key {new.prefix}…", Role.TENANT_KEY, tenant_id=acme.id, key_id=new.id)
+    assert principal == Principal.of_key(new.id, acme.id, new.prefix)
 
 
 def test_the_secret_is_nowhere_but_in_the_hand_of_who_made_it(tenants: Tenants, acme: Tenant, store: Store) -> None:
@@ -424,9 +424,9 @@ def test_a_key_s_name_has_an_end(tenants: Tenants, acme: Tenant) -> None:
 # ── Permission and record ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_operator_may_do_everything_and_a_key_may_only_generate() -> None:
+def test_an_owner_may_do_everything_and_a_key_may_only_generate() -> None:
     """A role is exactly its set of permissions."""
-    assert Role.OPERATOR.permissions == set(Permission)
+    assert Role.OWNER.permissions == set(Permission)
     assert Role.TENANT_KEY.permissions == {
         Permission.GENERATIONS_READ,
         Permission.GENERATIONS_WRITE,
@@ -436,7 +436,7 @@ def test_an_operator_may_do_everything_and_a_key_may_only_generate() -> None:
 
 def test_a_principal_of_one_tenant_may_do_nothing_in_another() -> None:
     """Holding a permission says nothing about somebody else's tenant."""
-    key = Principal("key prk_abc…", Role.TENANT_KEY, tenant_id="a")
+    key = Principal.of_key("key", "a", "prk_abc")
 
     assert key.may(Permission.GENERATIONS_READ)
     assert key.may(Permission.GENERATIONS_READ, "a")
@@ -471,7 +471,7 @@ def test_every_change_says_who_changed_what_from_what_to_what(
     tenants: Tenants, store: Store, clock: ManualClock
 ) -> None:
     """Each command leaves one audit entry and one event for the charts, and makes cached policies stale."""
-    ann = Principal("ann", Role.OPERATOR)
+    ann = person("ann")
     acme = tenants.create(ann, "Acme")
     clock.advance(1)
     tenants.edit(ann, acme.id, 1, timezone="Europe/Berlin", rate_limit_per_min=9)

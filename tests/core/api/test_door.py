@@ -23,7 +23,7 @@ from core.api.native import MOST_BODY_BYTES
 from core.api.readers import Readers
 from core.clock import ManualClock, SystemClock
 from core.errors import Overloaded, TooManyWrongKeys, Unauthenticated, Unavailable
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.settings import Settings
 from core.telemetry import Metrics
 from core.tenants import Caller, digest
@@ -32,7 +32,7 @@ from tests.core.api.conftest import House, eventually
 
 WRONG = "prk_" + "x" * 43
 GOOD = "prk_" + "y" * 43
-ACME = Caller(Principal("key prk_y…", Role.TENANT_KEY, tenant_id="t", key_id="k"), "Acme")
+ACME = Caller(Principal.of_key("k", "t", "prk_y"), "Acme")
 
 
 def head(key: str, length: int) -> bytes:

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 from core.api import bodies
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR
-from tests.builders import operator
+from tests.builders import person
 from tests.core.api.conftest import CITY, House, events
 
 
@@ -45,8 +45,8 @@ def test_unusable_ids(client: TestClient) -> None:
 
 def test_schemas(client: TestClient, house: House) -> None:
     """Every schema is listed with its versions, labels and JSON Schemas, as documented."""
-    house.runtime.schemas.add(operator("operator"), "city", CITY)
-    house.runtime.schemas.add(operator("operator"), "city", CITY | {"required": ["name"]}, label="candidate")
+    house.runtime.schemas.add(person("operator"), "city", CITY)
+    house.runtime.schemas.add(person("operator"), "city", CITY | {"required": ["name"]}, label="candidate")
     answer = client.get("/v1/schemas").json()
     bodies.Schemas.model_validate(answer)
     names = [schema["name"] for schema in answer["schemas"]]

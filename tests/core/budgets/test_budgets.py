@@ -11,7 +11,7 @@ import pytest
 
 from core.budgets import LONGEST_RAISE, MOST_NANO_USD, Mode, Period, Scope
 from core.errors import BudgetExceeded, Conflict, Forbidden, Invalid, NotFound
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.tables import AuditEntry, ChangeEvent
 from tests.conftest import START
 from tests.tills import MODEL, OTHER, Till, span
@@ -303,5 +303,5 @@ def test_nobody_raises_another_tenant_s_budget(till: Till) -> None:
 def test_only_operators_decide(decide: Callable[[Till, Principal], object], till: Till) -> None:
     """A tenant's own key cannot change what the tenant may spend."""
     with pytest.raises(Forbidden):
-        decide(till, Principal("key", Role.TENANT_KEY, tenant_id=till.tenant.id))
+        decide(till, Principal.of_key("key", till.tenant.id, "prk_key"))
     assert till.state().version == 1

@@ -19,9 +19,10 @@ from core.attempts import ProviderCall
 from core.budgets import verification
 from core.clock import ManualClock
 from core.errors import BudgetExceeded
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR
 from core.store import Store
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Reservation, Stretch, Verification
+from tests.builders import person
 from tests.conftest import START
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
@@ -87,7 +88,7 @@ def test_a_verification_is_written_down(till: Till) -> None:
     """Everybody can see when the books were last verified, by whom, and what came of it."""
     assert till.budgets.last_verification(LOCAL_OPERATOR) is None
     till.spend(300)
-    till.budgets.verify(Principal("somebody", Role.OPERATOR))
+    till.budgets.verify(person("somebody"))
     till.advance(1)
     with till.store.transaction() as cursor:
         cursor.execute("UPDATE account SET held_nano_usd = 5")

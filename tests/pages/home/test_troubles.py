@@ -15,13 +15,14 @@ from core.admission import Admission
 from core.chores import Chore, Chores
 from core.errors import Unavailable
 from core.limits import Limits
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.shared import Shared
 from core.tables import Outcome
 from core.telemetry import Metrics
 from pages.kit import page as kit
 from tests import builders
+from tests.builders import person
 from tests.pages.conftest import NOW, Open
 
 
@@ -102,7 +103,7 @@ def test_who_is_limited_to_one_tenant_reads_no_other_name(
 ) -> None:
     """Of requests that wait or were turned away, those of others are counted together, without a name."""
     acme, *_ = [proctor.tenants.create(LOCAL_OPERATOR, name) for name in ("Acme", "Borealis", "Cumulus")]
-    monkeypatch.setattr(kit, "current_principal", lambda: Principal("Ada", Role.OPERATOR, tenant_id=acme.id))
+    monkeypatch.setattr(kit, "current_principal", lambda: person("Ada", Role.OWNER, acme.id))
     places = Admission(proctor.clock, Metrics(), kind="generate", places=1, waiting=9, large_bytes=0)
     running.install(dataclasses.replace(proctor, admission=places))
 

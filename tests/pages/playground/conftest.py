@@ -14,7 +14,7 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
-from tests.builders import operator
+from tests.builders import person
 from tests.wire.server import WireServer
 
 GPT, CLAUDE = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"
@@ -40,7 +40,7 @@ def proctor(sqlite_url: str, wire: WireServer) -> Iterator[Runtime]:
         model_fallback=CLAUDE,
     )
     runtime = running.build(settings, SystemClock())
-    runtime.schemas.load_samples(operator("test"))
+    runtime.schemas.load_samples(person("test"))
     running.install(runtime)
     st.cache_data.clear()
     yield runtime

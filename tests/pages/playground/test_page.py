@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.tables import Tenant
 from pages.playground import answer, runs
 from pages.playground.ask import SOURCES
-from tests.builders import operator
+from tests.builders import person
 from tests.pages.conftest import Open
 
 TICKET = ("summary", "category", "priority", "sentiment", "needs_human")
@@ -287,7 +287,7 @@ def test_leaving_hangs_up_on_the_provider() -> None:
 def nobody(sqlite_url: str) -> Iterator[Runtime]:
     """A Proctor with a tenant, and nobody to answer it."""
     runtime = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), SystemClock())
-    runtime.schemas.load_samples(operator("test"))
+    runtime.schemas.load_samples(person("test"))
     runtime.tenants.create(LOCAL_OPERATOR, "Acme")
     running.install(runtime)
     yield runtime

@@ -22,7 +22,7 @@ from core.settings import Settings
 from core.tables import AttemptKind
 from pages.kit import outcomes
 from pages.routes import edit
-from tests.builders import operator
+from tests.builders import person
 from tests.pages.conftest import Open
 
 
@@ -194,7 +194,7 @@ def test_an_edit_says_what_is_checked_by_whom(proctor: Runtime) -> None:
     assert "claude" not in "".join(text.value for text in dialog.expander[0].markdown)
 
     more = {"type": "object", "properties": {"page": {"type": "string", "format": "uri"}}}
-    proctor.schemas.add(operator("test"), "linked", more)
+    proctor.schemas.add(person("test"), "linked", more)
     dialog.multiselect(key="schemas_default_0").set_value(["linked"])
     _type(dialog, "default_0", edited_rows={0: {"mode": "json_schema"}})
     assert "OpenAI holds the model to the schema while it writes, but for format of $.page" in _told(dialog).replace(
@@ -267,7 +267,7 @@ def test_removing_a_route_says_what_decides_then(proctor: Runtime, name: str, sa
 
 def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
     """Saving a route anew loses nothing of it: purpose, causes, hedging, caching, parameters."""
-    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(person("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     kept = proctor.routes.set(
         LOCAL_OPERATOR,
         "default",
@@ -294,7 +294,7 @@ def test_an_edit_keeps_what_it_does_not_touch(proctor: Runtime) -> None:
 
 def test_every_part_of_a_route_can_be_edited(proctor: Runtime) -> None:
     """Each field is saved as it was typed, and stands in the difference before."""
-    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(person("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     dialog = _dialog(_editing, "default")
     dialog.text_input(key="description_default_0").set_value("Small *things*.")
     dialog.multiselect(key="schemas_default_0").set_value(["person"])
@@ -331,7 +331,7 @@ def test_parameters_that_cannot_be_are_told_while_they_are_typed(proctor: Runtim
 
 def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> None:
     """Its purpose, its schemas, what a model has of its own, hedging and the causes that are off are in words."""
-    proctor.schemas.add(operator("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
+    proctor.schemas.add(person("test"), "person", {"type": "object", "properties": {"name": {"type": "string"}}})
     proctor.routes.set(
         LOCAL_OPERATOR,
         "people",

@@ -10,12 +10,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.principals import LOCAL_OPERATOR, Permission, Role
 from core.runtime import Runtime
 from core.tables import Outcome
 from pages.kit import page as kit_page
 from pages.kit import version_figures
 from tests import builders
+from tests.builders import person
 from tests.pages.conftest import NOW, Open
 
 ONE: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
@@ -267,7 +268,7 @@ def test_an_answer_is_checked_without_a_call(open_page: Open, text: str, says: s
 
 def test_who_may_only_read_sees_no_button(open_page: Open, price: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """A principal without the right to change schemas reads everything and is offered nothing."""
-    viewer = Principal("viewer", Role.TENANT_KEY)
+    viewer = person("viewer", Role.VIEWER)
     monkeypatch.setattr(kit_page, "current_principal", lambda: viewer)
     assert not viewer.may(Permission.SCHEMAS_WRITE)
     page = open_page("schemas", schema="price")

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
 from core.pricing import NANO
-from core.principals import LOCAL_OPERATOR, Principal, Role
+from core.principals import LOCAL_OPERATOR, Principal
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
@@ -416,7 +416,7 @@ def test_who_lacks_the_permission_sees_nothing(
     open_page: Open, acme: Tenant, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The page guards itself: it says which permission is missing, and draws neither names nor buttons."""
-    stranger = Principal("stranger", Role.TENANT_KEY, tenant_id=acme.id)
+    stranger = Principal.of_key("key", acme.id, "prk_key")
     monkeypatch.setattr(kit, "current_principal", lambda: stranger)
 
     page = open_page(name)
