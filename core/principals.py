@@ -136,6 +136,10 @@ class Principal:
             for grant in self.grants
         )
 
+    def may_over(self, permission: Permission, tenant_id: str | None) -> bool:
+        """Whether it holds *permission* over the tenant *tenant_id*, or with ``None`` or no name over all of them."""
+        return self.may(permission, tenant_id) if tenant_id else self.scope_of(permission).ids is None
+
     def require(self, permission: Permission, tenant_id: str | None = None) -> None:
         """Go on only with *permission*.
 
@@ -160,7 +164,7 @@ class Principal:
 
         """
         self.require(permission, tenant_id or None)
-        if not tenant_id and self.scope_of(permission).ids is not None:
+        if not self.may_over(permission, tenant_id):
             raise Forbidden(f"{self.name} may not do this for all tenants.", permission=permission.value)
 
     @property

@@ -25,24 +25,74 @@ class Entry(NamedTuple):
     """The page's folder, and its path in the URL."""
     title: str
     icon: str
+    needs: Permission
+    """Whoever has it nowhere is not shown the way; the page asks again."""
     help: str
     is_hidden: bool = False
     """Not in the menu: other pages lead there."""
 
 
+P = Permission
 MENU = (
-    Entry("Operate", "home", "Home", "space_dashboard", "Calls, latency, errors, validity and spend at a glance."),
-    Entry("Operate", "calls", "Calls", "receipt_long", "Find a call and see every attempt behind it."),
-    Entry("Operate", "spend", "Spend", "payments", "What the money bought, and what is to come."),
-    Entry("Operate", "statement", "Statement", "description", "A tenant's bill of one month.", is_hidden=True),
-    Entry("Operate", "drills", "Fire drills", "local_fire_department", "Break things on purpose, see what happens."),
-    Entry("Configure", "tenants", "Tenants", "apartment", "Tenants, their keys and their budgets."),
-    Entry("Configure", "flags", "Flags", "toggle_on", "What is switched on, for whom, and why."),
-    Entry("Configure", "routes", "Routes", "alt_route", "Which models answer, in what order, and how they fare."),
-    Entry("Configure", "providers", "Providers", "dns", "Who can be called, who uses it, and how it fares."),
-    Entry("Configure", "prices", "Prices", "sell", "What models cost, and what has no price yet."),
-    Entry("Build", "schemas", "Schemas", "schema", "Every version, how it fares, and which one callers get."),
-    Entry("Build", "playground", "Playground", "data_object", "Try a schema on an input and watch the object fill in."),
+    Entry(
+        "Operate",
+        "home",
+        "Home",
+        "space_dashboard",
+        P.GENERATIONS_READ,
+        "Calls, latency, errors, validity and spend at a glance.",
+    ),
+    Entry(
+        "Operate", "calls", "Calls", "receipt_long", P.GENERATIONS_READ, "Find a call and see every attempt behind it."
+    ),
+    Entry("Operate", "spend", "Spend", "payments", P.BUDGETS_READ, "What the money bought, and what is to come."),
+    Entry(
+        "Operate",
+        "statement",
+        "Statement",
+        "description",
+        P.BUDGETS_READ,
+        "A tenant's bill of one month.",
+        is_hidden=True,
+    ),
+    Entry(
+        "Operate",
+        "drills",
+        "Fire drills",
+        "local_fire_department",
+        P.DRILLS_READ,
+        "Break things on purpose, see what happens.",
+    ),
+    Entry("Configure", "tenants", "Tenants", "apartment", P.TENANTS_READ, "Tenants, their keys and their budgets."),
+    Entry("Configure", "flags", "Flags", "toggle_on", P.FLAGS_READ, "What is switched on, for whom, and why."),
+    Entry(
+        "Configure",
+        "routes",
+        "Routes",
+        "alt_route",
+        P.ROUTES_READ,
+        "Which models answer, in what order, and how they fare.",
+    ),
+    Entry(
+        "Configure", "providers", "Providers", "dns", P.ROUTES_READ, "Who can be called, who uses it, and how it fares."
+    ),
+    Entry("Configure", "prices", "Prices", "sell", P.PRICES_READ, "What models cost, and what has no price yet."),
+    Entry(
+        "Build",
+        "schemas",
+        "Schemas",
+        "schema",
+        P.SCHEMAS_READ,
+        "Every version, how it fares, and which one callers get.",
+    ),
+    Entry(
+        "Build",
+        "playground",
+        "Playground",
+        "data_object",
+        P.GENERATIONS_WRITE,
+        "Try a schema on an input and watch the object fill in.",
+    ),
 )
 
 
@@ -90,6 +140,7 @@ _UNDER_WAY = ("fetching", "starting", "making", "removing")
 
 def _pages() -> dict[str, list[st.Page]]:
     sections: dict[str, list[st.Page]] = {}
+    who = current_principal()
     for entry in MENU:
         shown = st.Page(
             HERE / entry.name / "page.py",
@@ -98,7 +149,7 @@ def _pages() -> dict[str, list[st.Page]]:
             url_path=entry.name,
             default=entry.name == MENU[0].name,
             help=entry.help,
-            visibility="hidden" if entry.is_hidden else "visible",
+            visibility="hidden" if entry.is_hidden or not who.may(entry.needs) else "visible",
         )
         sections.setdefault(entry.section, []).append(shown)
     return sections

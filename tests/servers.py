@@ -79,6 +79,18 @@ def database(postgres_url: str, name: str, template: str = "template0") -> Itera
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def waiting(url: str) -> str:
+    """Return what each connection of a PostgreSQL's database does, and who is in its way; nothing for a SQLite."""
+    if not url.startswith("postgres"):
+        return ""
+    wanted = (
+        "SELECT pid, state, wait_event_type, wait_event, now() - xact_start, pg_blocking_pids(pid), left(query, 90) "
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return "\n".join(str(row) for row in connection.execute(wanted))
+
+
 @contextmanager
 def frozen(postgres_url: str) -> Iterator[None]:
     """Let a PostgreSQL hang, all of its processes: connections stay open, and nothing is answered."""

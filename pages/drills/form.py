@@ -9,8 +9,10 @@ import streamlit as st
 
 from core.drills import DEMO, LONGEST, MOST_SECONDS, plan
 from core.faults import Fault
+from core.principals import Permission
 from core.tenants import Tenant
 from pages.kit import formats, layout
+from pages.kit.choices import about
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 
@@ -42,9 +44,9 @@ class Draft(NamedTuple):
 
 def form(visit: Visit) -> None:
     """Ask for a drill, say what it would do, and start it; with real calls only after a word more."""
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
+    tenants = about(visit, Permission.DRILLS_WRITE, everyone=DEMO_TENANTS)
     with layout.card("Start a drill", key="start", stretch=False):
-        whose = st.selectbox("Whose calls", [DEMO_TENANTS, *tenants], key="whose")
+        whose = st.selectbox("Whose calls", list(tenants), key="whose")
         fault = st.selectbox("Fault", list(Fault), format_func=lambda fault: fault.label, key="fault")
         seconds = 5.0
         if fault is Fault.SLOW:
@@ -54,9 +56,7 @@ def form(visit: Visit) -> None:
         most = int(LONGEST / timedelta(minutes=1))
         minutes = st.number_input("Ends after, minutes", 1, most, 15, key="minutes", help=f"At most {most}, a day.")
         reason = st.text_input("Reason", key="reason", max_chars=500, placeholder="Does fallback hold?")
-        draft = Draft(
-            tenants.get(whose), fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason
-        )
+        draft = Draft(tenants[whose], fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason)
         st.markdown(f"{plain(draft.sentence)} {_ends(draft, visit.now)}")
         st.caption(BREAKERS)
         is_real = draft.tenant is not None and not draft.tenant.is_demo

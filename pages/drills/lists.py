@@ -35,7 +35,7 @@ def under_way(visit: Visit) -> None:
             with st.container(border=True, gap="xsmall", key=f"drill_{drill.id}"):
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                     st.markdown(f"{BADGES[drill.fault].markdown} **ends {left(drill.ends_at, now)}**", width="content")
-                    if visit.may(Permission.DRILLS_WRITE) and st.button(
+                    if visit.may_over(Permission.DRILLS_WRITE, drill.tenant_id) and st.button(
                         "Stop now", icon=":material/stop_circle:", key=f"stop_{drill.id}"
                     ):
                         stop(visit, drill)

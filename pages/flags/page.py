@@ -63,7 +63,7 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
         st.markdown(f"While it is {'on' if now.value else 'off'}, {flag.meaning.on if now.value else flag.meaning.off}")
         if rule:
             st.caption(f"Set {formats.ago(rule.changed_at, visit.now)}, {formats.moment(rule.changed_at)} UTC.")
-        if not visit.may(Permission.FLAGS_WRITE):
+        if not visit.may_over(Permission.FLAGS_WRITE, scope):
             return
         with st.container(horizontal=True, gap="small"):
             if st.button(f"Turn {'off' if now.value else 'on'}…", type="primary", key="turn"):

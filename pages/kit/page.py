@@ -55,9 +55,16 @@ class Visit:
         """What this principal can see of what, for whatever is kept of answers."""
         return self.principal.grants, id(self.runtime)
 
-    def may(self, permission: Permission) -> bool:
-        """Whether to offer what needs *permission*; the core checks again when it is done."""
-        return self.principal.may(permission)
+    def may(self, permission: Permission, tenant_id: str | None = None) -> bool:
+        """Whether to offer what needs *permission*, in that tenant if one is given, else in any.
+
+        The core checks again when it is done.
+        """
+        return self.principal.may(permission, tenant_id)
+
+    def may_over(self, permission: Permission, tenant_id: str | None = None) -> bool:
+        """Whether to offer what is decided about that tenant, or with ``None`` or no name about all of them."""
+        return self.principal.may_over(permission, tenant_id)
 
 
 def current_principal() -> Principal:
@@ -78,7 +85,7 @@ def open_page(
         st.title(title, anchor=False)
         st.caption(caption)
     if not principal.may(needs):
-        refuse(f"{principal.name} lacks the permission {needs.value}. Ask an operator for a role that has it.")
+        refuse(f"{principal.name} lacks the permission {needs.value}. Whoever answers for this Proctor gives roles.")
         st.stop()
     try:
         runtime = running.current()

@@ -161,9 +161,9 @@ def main() -> None:
     )
     replay.fill_in(visit)
     with visit.controls:
-        tenant = tenant_choice(visit, everyone=None)
+        tenant = tenant_choice(visit, everyone=None, needs=Permission.GENERATIONS_WRITE)
     if tenant is None:
-        without_tenants(visit, advise)
+        without_tenants(visit, advise, needs=Permission.GENERATIONS_WRITE)
         return
     replay.tell()
     left, right = st.columns([5, 7], gap="small")

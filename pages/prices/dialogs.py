@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from core.pricing import OverrideKind, OverridingPrice
+from core.principals import Permission
 from core.repricing import RepricingPreview, RepricingScope
 from core.tenants import Tenant
 from pages.kit import formats
-from pages.kit.choices import EVERYONE
+from pages.kit.choices import about
 from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -48,8 +49,8 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
         help="Its name at the provider, or * for every model of the provider that has no price of its own here.",
     ).strip()
     left, right = st.columns([1, 2], gap="small")
-    tenants = {tenant.name: tenant for tenant in visit.runtime.tenants.list(visit.principal)}
-    whose = left.selectbox("For", [EVERYONE, *tenants], key="price_for")
+    tenants = about(visit, Permission.PRICES_WRITE)
+    whose = left.selectbox("For", list(tenants), key="price_for")
     with right:
         begins = _begins(visit, from_at)
     kind = st.segmented_control(
@@ -57,7 +58,7 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
     )
     said = _said(kind)
     reason = st.text_input("Reason", key="price_reason", placeholder="contract 7", max_chars=200)
-    tenant = tenants.get(whose)
+    tenant = tenants[whose]
     moment = begins or visit.now
     seen: tuple[Any, str] | None = st.session_state.get(_SEEN)
     holding = ""

@@ -108,7 +108,7 @@ def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None
         f"{reason}{ended}]]",
         width="stretch",
     )
-    may = state in ("active", "future") and visit.may(Permission.PRICES_WRITE)
+    may = state in ("active", "future") and visit.may_over(Permission.PRICES_WRITE, one.tenant_id)
     if may and row.button("Withdraw…", key=f"withdraw_{one.id}", type="tertiary", icon=":material/undo:"):
         dialogs.withdraw(visit, one, whom)
 

@@ -58,7 +58,7 @@ def draw(visit: Visit, line: ProviderLine) -> None:
         model = st.selectbox(
             "Model", models(visit, line), key=f"test_model_{line.name}", accept_new_options=True, width=230
         )
-        tenant = tenant_choice(visit, everyone=None)
+        tenant = tenant_choice(visit, everyone=None, needs=Permission.GENERATIONS_WRITE)
     if tenant is None:
         return
     if not model:

@@ -59,7 +59,7 @@ def card(visit: Visit) -> None:
         f"satisfy it. After {rule.pause_seconds:g} s one probe is let through, and decides.",
     ):
         st.fragment(_rows, run_every=REFRESH)(visit)
-        if visit.may(Permission.BREAKERS_WRITE) and st.button(
+        if visit.may_over(Permission.BREAKERS_WRITE) and st.button(
             "Set by hand…", icon=BY_HAND, key="breaker_by_hand", help="Open or close a breaker, with a reason."
         ):
             by_hand(visit)

@@ -53,7 +53,7 @@ def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str]
         st.caption(" ".join(words.sentences(view)))
         if view.is_from_environment:
             st.markdown(":small[`MODEL_PRIMARY` and `MODEL_FALLBACK` decide, until an operator edits this route.]")
-        if visit.may(Permission.ROUTES_WRITE):
+        if visit.may_over(Permission.ROUTES_WRITE):
             with st.container(horizontal=True, gap="small"):
                 if st.button("Edit", icon=":material/edit:", key=f"edit_{terms.name}"):
                     edit.edit(visit, view)
@@ -122,7 +122,7 @@ def main() -> None:
     )
     of_models = breakers.of_models(visit)
     with visit.controls:
-        if visit.may(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
+        if visit.may_over(Permission.ROUTES_WRITE) and st.button("New route", icon=":material/add:", key="new_route"):
             edit.edit(visit, None)
     with refusals("The routes cannot be shown."):
         views = visit.runtime.routes.list(visit.principal)

@@ -30,7 +30,7 @@ _SPENT_OUT = 1.0
 def card(visit: Visit, tenant: Tenant) -> None:
     """Draw every budget of *tenant*."""
     states = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])
-    may = visit.may(Permission.BUDGETS_WRITE)
+    may = visit.may(Permission.BUDGETS_WRITE, tenant.id)
     with layout.card(
         f"Budgets of {tenant.name}",
         key="own_budgets",
@@ -44,7 +44,7 @@ def card(visit: Visit, tenant: Tenant) -> None:
             follows = "its calls are refused" if rule == "refuse" else "its spending has no limit"
             st.info(f"{plain(tenant.name)} has no budget: {follows}.", icon=":material/money_off:")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if st.button("New budget", icon=":material/add:", key="new_own_budget", disabled=not may):
+            if may and st.button("New budget", icon=":material/add:", key="new_own_budget"):
                 budget_dialogs.create(visit, tenant, states)
             st.page_link(
                 "spend/page.py",
@@ -74,16 +74,14 @@ def _budget(visit: Visit, tenant: Tenant, state: BudgetState, *, may: bool) -> N
         st.caption(plain(_facts(state, terms.timezone)))
         for more in terms.raises:
             _raise(visit, tenant, more, may=may)
+        if not may:
+            return
         deeds = st.container(horizontal=True, gap="small")
-        if deeds.button("Edit", icon=":material/edit:", key=f"edit_{terms.budget_id}", disabled=not may):
+        if deeds.button("Edit", icon=":material/edit:", key=f"edit_{terms.budget_id}"):
             budget_dialogs.edit(visit, tenant, state)
-        if deeds.button(
-            "Raise for a while", icon=":material/trending_up:", key=f"raise_{terms.budget_id}", disabled=not may
-        ):
+        if deeds.button("Raise for a while", icon=":material/trending_up:", key=f"raise_{terms.budget_id}"):
             budget_dialogs.raise_limit(visit, tenant, state)
-        if deeds.button(
-            "Remove", icon=":material/delete:", key=f"remove_{terms.budget_id}", type="tertiary", disabled=not may
-        ):
+        if deeds.button("Remove", icon=":material/delete:", key=f"remove_{terms.budget_id}", type="tertiary"):
             budget_dialogs.remove(visit, tenant, state)
 
 
@@ -112,7 +110,7 @@ def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:
         f":small[({plain(more.actor)})]",
         width="stretch",
     )
-    if not is_over and row.button("End now", key=f"withdraw_{more.id}", type="tertiary", disabled=not may):
+    if may and not is_over and row.button("End now", key=f"withdraw_{more.id}", type="tertiary"):
         budget_dialogs.withdraw(visit, tenant, more)
 
 

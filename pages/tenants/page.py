@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -23,7 +23,7 @@ TAKES = {"tenant": address.ONE_TENANT}
 def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
     """Draw the list, its budgets editable, with a way to review and save."""
     states = visit.runtime.budgets.states(visit.principal, tenants)
-    base = listed(tenants, states)
+    base, may = listed(tenants, states), visit.may(Permission.BUDGETS_WRITE)
     turn = st.session_state.get("budgets_round", 0)
     # Edits are kept by place in the table: another set of tenants must be another table, or they would move.
     members = zlib.crc32("".join(tenant.id for tenant in tenants).encode())
@@ -38,7 +38,7 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
             key=f"budgets_{turn}_{members}",
             alt="Budget and spending of each tenant",
             placeholder="none",
-            fixed=[name for name in base.columns if name != "budget" or not visit.may(Permission.BUDGETS_WRITE)],
+            fixed=[name for name in base.columns if name != "budget" or not may],
             columns={
                 "tenant": COLUMNS.TextColumn("Tenant", pinned=True),
                 "budget": COLUMNS.NumberColumn("Budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01),
@@ -56,7 +56,11 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
                 "zone": COLUMNS.TextColumn("Time zone"),
             },
         )
+        if not may:
+            return
         changes, wrong = checked(base, edited)
+        others = {tenant.name for tenant in tenants if not visit.may(Permission.BUDGETS_WRITE, tenant.id)}
+        wrong += [f"{name}: you may look at this budget, not set it." for name in changes if name in others]
         for sentence in wrong:
             st.error(plain(sentence), icon=":material/error:")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -76,9 +80,12 @@ def tenant_card(visit: Visit) -> None:
             tenant = tenant_choice(visit, everyone=None)
             if tenant is None:  # the last one was removed a moment ago
                 return
-            if st.button("New key", icon=":material/key:", key="new", disabled=not visit.may(Permission.KEYS_WRITE)):
+            may = visit.may(Permission.KEYS_WRITE, tenant.id)
+            if may and st.button("New key", icon=":material/key:", key="new"):
                 keys.create(visit, tenant)
-            if st.button("Settings", icon=":material/tune:", key="settings"):
+            if visit.may(Permission.TENANTS_WRITE, tenant.id) and st.button(
+                "Settings", icon=":material/tune:", key="settings"
+            ):
                 settings.edit(visit, tenant)
             st.page_link(
                 "calls/page.py",
@@ -86,26 +93,32 @@ def tenant_card(visit: Visit) -> None:
                 icon=":material/receipt_long:",
                 query_params={"tenant": tenant.name},
             )
-        every = visit.runtime.tenants.keys(visit.principal, tenant)
-        live = [key for key in every if key.is_live]
         used = limits.sentences(visit, tenant)
         st.caption(f":material/speed: {used[tenant.id]}")
-        if not live:
-            st.info(f"No program can call as {plain(tenant.name)}: it has no live key.", icon=":material/key_off:")
-        for key in live:
-            row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
-            row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
-            if key.id in used:
-                row.caption(f":material/speed: {used[key.id]}", width="content")
-            row.caption(f"made {formats.ago(key.created_at, visit.now)}", width="content")
-            if row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
-                keys.limit(visit, tenant, key)
-            if row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
-                keys.revoke(visit, tenant, key)
-        if revoked := [key for key in every if not key.is_live]:
-            gone = ", ".join(f"`{key.prefix}…` {formats.moment(key.revoked_at)} UTC" for key in revoked)
-            st.markdown(f":small[Revoked: {gone}]")
+        if visit.may(Permission.KEYS_READ, tenant.id):
+            key_list(visit, tenant, used, may=may)
     budgets.card(visit, tenant)
+
+
+def key_list(visit: Visit, tenant: Tenant, used: Mapping[str, str], *, may: bool) -> None:
+    """Draw the keys of *tenant*, with what is *used* of their limits, by id; where one *may*, what can be done."""
+    every = visit.runtime.tenants.keys(visit.principal, tenant)
+    live = [key for key in every if key.is_live]
+    if not live:
+        st.info(f"No program can call as {plain(tenant.name)}: it has no live key.", icon=":material/key_off:")
+    for key in live:
+        row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
+        row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
+        if key.id in used:
+            row.caption(f":material/speed: {used[key.id]}", width="content")
+        row.caption(f"made {formats.ago(key.created_at, visit.now)}", width="content")
+        if may and row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
+            keys.limit(visit, tenant, key)
+        if may and row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
+            keys.revoke(visit, tenant, key)
+    if revoked := [key for key in every if not key.is_live]:
+        gone = ", ".join(f"`{key.prefix}…` {formats.moment(key.revoked_at)} UTC" for key in revoked)
+        st.markdown(f":small[Revoked: {gone}]")
 
 
 def advise() -> None:
@@ -125,7 +138,7 @@ def main() -> None:
     budget_dialogs.forget_history()
     tenants = list(visit.runtime.tenants.list(visit.principal))
     with visit.controls:
-        if st.button(
+        if visit.may_over(Permission.TENANTS_WRITE) and st.button(
             "New tenant", icon=":material/add:", type="primary" if not tenants else "secondary", key="new_tenant"
         ):
             settings.create(visit)

@@ -16,6 +16,7 @@ Names compose: ``x-once`` and ``x-twice`` are *x* and then ``ok``; ``failed+inva
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Reply:
     status: int = 200
     retry_after_seconds: float | None = None
     delay_seconds: float = 0.0
-    """Before the first byte."""
+    """Before the first byte; infinite until the server's ``release()``."""
     pace_seconds: float = 0.0
     """Before each piece of a stream; between two bytes of a drip."""
     too_long: bool = False
@@ -107,6 +108,7 @@ SCENARIOS: dict[str, Scenario] = {
     "too-long": (Reply(status=400, too_long=True),),
     "unknown-model": (Reply(status=404),),
     "hang": (Reply(wire=Wire.HANG),),
+    "held": (Reply(delay_seconds=math.inf),),
     "stall": (Reply(wire=Wire.STALL),),
     "drip": (Reply(wire=Wire.DRIP, pace_seconds=0.2),),
     "reset": (Reply(wire=Wire.RESET),),

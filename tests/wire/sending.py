@@ -43,7 +43,7 @@ class Step:
 
     data: bytes
     wait_seconds: float = 0.0
-    """Before them."""
+    """Before them; infinite until the server's ``release()``."""
     billed: Tokens | None = None
     """What is billed by then, where the step changes it."""
     tells: bool = False

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import math
 import signal
 import socket
 import struct
@@ -38,11 +39,28 @@ except ImportError:  # it is not built for every platform
 _POLL_SECONDS = 0.005
 
 
+class _Gate:
+    """What is held waits here until it is opened, for those who wait then."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait for the next opening."""
+        await self._opened.wait()
+
+    def open(self) -> None:
+        """Let all go who wait."""
+        self._opened.set()
+        self._opened = asyncio.Event()
+
+
 class _Connection(asyncio.Protocol):
     """One client: its requests are answered one after the other."""
 
-    def __init__(self, vendors: Vendors, number: int, connections: set[_Connection]) -> None:
+    def __init__(self, vendors: Vendors, gate: _Gate, number: int, connections: set[_Connection]) -> None:
         self._vendors = vendors
+        self._gate = gate
         self._number = number
         self._connections = connections
         self._parser = httptools.HttpRequestParser(self)
@@ -132,7 +150,9 @@ class _Connection(asyncio.Protocol):
 
     async def _play_slowly(self, first: Step, sending: Sending) -> None:
         for step in itertools.chain((first,), sending.steps):
-            if step.wait_seconds:
+            if step.wait_seconds == math.inf:
+                await self._gate.wait()
+            elif step.wait_seconds:
                 await asyncio.sleep(step.wait_seconds)
             self._write(step, sending)
         self._slow = None
@@ -174,6 +194,7 @@ class WireServer:
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._stopping: asyncio.Event
+        self._gate: _Gate
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="wire-server", daemon=True)
 
@@ -223,6 +244,10 @@ class WireServer:
         self._loop.call_soon_threadsafe(forget)
         done.wait()
 
+    def release(self) -> None:
+        """Let every answer go out that is held."""
+        self._loop.call_soon_threadsafe(self._gate.open)
+
     def wait_idle(self, seconds: float = 2.0) -> bool:
         """Wait until no call is under way; return whether that came true in time.
 
@@ -246,10 +271,10 @@ class WireServer:
             OSError: the port is taken.
 
         """
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopping, self._gate = asyncio.get_running_loop(), asyncio.Event(), _Gate()
         numbers = itertools.count(1)
         listening = await self._loop.create_server(
-            lambda: _Connection(self._vendors, next(numbers), self._connections),
+            lambda: _Connection(self._vendors, self._gate, next(numbers), self._connections),
             "127.0.0.1",
             self._port,
             backlog=2048,

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from core.principals import LOCAL_OPERATOR
+from tests import servers
 from tests.corridor import ANTHROPIC, OPENAI, rig
 from tests.wire.server import WireServer
 
 AT_ONCE = 64
-SLOW_SECONDS = 12
-"""Long enough that a machine on which everything else runs too has begun them all before the first ends."""
+PATIENCE_SECONDS = 60
+"""For all to be out, on a machine on which everything else runs too. None of them ends before."""
 
 
 def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
@@ -26,22 +27,24 @@ def eventually(is_so: Callable[[], bool], seconds: float) -> bool:
 
 
 def test_no_lock_is_held_across_a_provider_call(database_url: str) -> None:
-    """Sixty-four slow calls on one budget are all at the provider at once, and who comes meanwhile does not wait."""
+    """Sixty-four calls on one budget are all at the provider at once, and who comes meanwhile waits for none."""
     with WireServer() as wire, rig(wire, database_url) as proctor, ThreadPoolExecutor(AT_ONCE) as pool:
         tenant = proctor.tenant()
         proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 10**9, scope="model", scope_name=OPENAI)
         proctor.ask(tenant)  # accounts and connections are there
-        began = time.monotonic()
-        asked = [pool.submit(proctor.ask, tenant, f"slow-{SLOW_SECONDS}s", model=OPENAI) for _ in range(AT_ONCE)]
-
-        assert eventually(lambda: wire.ledger.open_count == AT_ONCE, SLOW_SECONDS), "they wait for each other"
-        held = proctor.runtime.budgets.show(LOCAL_OPERATOR, tenant).held_nano_usd
-        other = proctor.ask(tenant, model=ANTHROPIC)
-        proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 2 * 10**9)
-        assert wire.ledger.open_count > 0, "all of that happened while they were out"
+        route = proctor.route(OPENAI, timeout_seconds=2 * PATIENCE_SECONDS, deadline_seconds=2 * PATIENCE_SECONDS)
+        asked = [pool.submit(proctor.ask, tenant, "held", route=route) for _ in range(AT_ONCE)]
+        try:
+            all_are_out = eventually(lambda: wire.ledger.open_count == AT_ONCE, PATIENCE_SECONDS)
+            assert all_are_out, f"they wait for each other\n{servers.waiting(database_url)}"
+            held = proctor.runtime.budgets.show(LOCAL_OPERATOR, tenant).held_nano_usd
+            other = proctor.ask(tenant, model=ANTHROPIC)
+            proctor.runtime.budgets.set(LOCAL_OPERATOR, tenant, 2 * 10**9)
+            assert wire.ledger.open_count == AT_ONCE, "all of that happened while they were out"
+        finally:
+            wire.release()
 
         assert all(one.result().error is None for one in asked)
-        assert time.monotonic() - began < AT_ONCE * SLOW_SECONDS / 4
         assert other.error is None
         assert held > 0
         assert proctor.is_settled()

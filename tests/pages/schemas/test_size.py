@@ -13,7 +13,9 @@ from core import runtime as running
 from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
+from core.schemas import PRODUCTION
 from core.settings import Settings
+from core.tables import Schema, SchemaLabel, SchemaVersion
 from pages.schemas import listing
 from tests import builders
 from tests.pages.conftest import NOW, Open
@@ -47,16 +49,26 @@ def proctor(statements: Statements, sqlite_url: str, page_clock: ManualClock) ->
 
 
 def _add(proctor: Runtime, first: int, last: int) -> None:
-    """Register schemas, each with ten versions that were called."""
+    """Write down schemas, each with ten versions that were called; one after the other takes many times as long."""
     tenant = proctor.tenants.create(LOCAL_OPERATOR, f"Team {first}")
+    schemas: list[Schema] = []
+    versions: list[SchemaVersion] = []
+    labels: list[SchemaLabel] = []
     calls: list[Any] = []
     for number in range(first, last):
+        name = f"form_{number}"
+        schemas.append(Schema(id=name, name=name, created_at=NOW))
         for version in range(1, 11):
-            body = {"type": "object", "properties": {f"field_{version}": {"type": "string"}}}
-            proctor.schemas.add(LOCAL_OPERATOR, f"form_{number}", body)
             at = NOW - timedelta(minutes=version)
-            calls.append(builders.generation(at, tenant.id, schema_name=f"form_{number}", schema_version=version))
-    builders.save(proctor.store, calls)
+            body = {"type": "object", "properties": {f"field_{version}": {"type": "string"}}}
+            versions.append(
+                SchemaVersion(
+                    id=f"{name}@{version}", schema_id=name, version=version, hash=f"{version}", body=body, created_at=at
+                )
+            )
+            calls.append(builders.generation(at, tenant.id, schema_name=name, schema_version=version))
+        labels.append(SchemaLabel(schema_id=name, label=PRODUCTION, version_id=f"{name}@1", moved_at=NOW))
+    builders.save(proctor.store, schemas, versions, labels, calls)
 
 
 def _asked(open_page: Open, statements: Statements) -> dict[str, int]:
