@@ -73,7 +73,8 @@ def test_the_page_is_drawn_anew_when_something_came(before: str, now: str, tenan
             st.header("Drawn anew")
         else:
             st.session_state["is_again"] = True
-            runtime = SimpleNamespace(demo=Demo(), tenants=SimpleNamespace(list=lambda _: tenants))
+            there = [SimpleNamespace(name=name) for name in tenants]
+            runtime = SimpleNamespace(demo=Demo(), tenants=SimpleNamespace(list=lambda _: there))
             without_tenants(SimpleNamespace(runtime=runtime, principal=None), lambda: st.header("What to do"))
 
     page = AppTest.from_function(script, args=(before, now, tenants)).run()

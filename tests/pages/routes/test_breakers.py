@@ -171,7 +171,7 @@ def test_a_model_without_a_provider_is_refused(proctor: Runtime) -> None:
 
 def test_who_may_not_write_is_offered_nothing(proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the permission there is no button, and the rest is as it was."""
-    monkeypatch.setattr(Visit, "may", lambda *_: False)
+    monkeypatch.setattr(Visit, "may_over", lambda *_: False)
     page = AppTest.from_function(_card, default_timeout=60).run()
 
     assert "No model was called by this process yet" in _told(page)
