@@ -113,11 +113,12 @@ class Noted:
         self.notes: list[tuple[str, str]] = []
         self._most = most_nano_usd
 
-    def cover(self, call: ProviderCall) -> None:
+    def cover(self, call: ProviderCall) -> float:
         nano_usd = call.worst_nano_usd or 0
         if sum(self.covered) + nano_usd > self._most:
             raise BudgetExceeded("Too much.")
         self.covered.append(nano_usd)
+        return 0.0
 
     def ended(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)

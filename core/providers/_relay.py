@@ -28,9 +28,9 @@ from core.providers._wire import Wire, is_stream, turns_away_options
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
-from core.providers.reading.parts import part, parts, word
+from core.providers.reading.parts import part, parts, text, word
 from core.providers.reading.reasons import body_of
-from core.providers.reading.response_output import ResponseOutput, usage_told
+from core.providers.reading.response_output import ResponseOutput, finish_reason_in, usage_told
 from core.providers.reading.waits import wait_in
 
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
@@ -237,7 +237,7 @@ class Relay:
 
     def _read(self, body: Mapping[str, Any], told: Told, raw: VendorResponse) -> Answer:
         said = "\n".join(one.text for one in self._request.dialect.answer_objects(body))
-        return told.answer(raw, (said or "".join(told.pieces),))
+        return told.answer(raw, (said or _declined(body),))
 
     async def _streamed(self, response: httpx2.Response, on_piece: Callable[[Any], Any], told: Told) -> Answer:
         frames, growth = self._request.dialect.frames(), self._growth()
@@ -291,13 +291,13 @@ class Relay:
         for frame in came:
             if frame.event is None:
                 continue
+            self._take(growth, frame.event, told)
             if frame.kind in _ERROR_KINDS:
                 error = frame.event.get("error") or part(frame.event, "response").get("error") or frame.event
                 whole = orjson.dumps(frame.event if "error" in frame.event else {"error": error})
                 failed = self._wire.failed({"error": error}, told) if has_begun else None
                 failed = failed or self._failed(error, whole, head.headers, told)
                 break
-            self._take(growth, frame.event, told)
         if failed is not None and not has_begun:
             raise failed
         if not has_begun:
@@ -354,9 +354,17 @@ class Relay:
             case DialectName.CHAT:
                 return word(choice_of(body), "finish_reason")
             case DialectName.RESPONSES:
-                return word(body, "status")
+                return finish_reason_in(body)
             case DialectName.MESSAGES:
                 return word(body, "stop_reason")
+
+
+def _declined(body: Mapping[str, Any]) -> str:
+    """Return the words of an answer that holds no object, such as those in which a model declined; of any dialect."""
+    said = [text(part(choice, "message"), "refusal") for choice in parts(body, "choices")]
+    for message in (body, *parts(body, "output")):
+        said += [text(one, "refusal") or text(one, "text") for one in parts(message, "content")]
+    return "".join(said)
 
 
 def _error_of_all(body: Mapping[str, Any]) -> Any:

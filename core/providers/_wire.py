@@ -282,6 +282,7 @@ class Wire:
             case NoEvent(is_last=True):
                 pass  # the stream was cut within it
             case {"error": error} if error:
+                _taken(take, cast("dict[str, Any]", event), told)  # it may tell what the call cost
                 raise self.failed(cast("dict[str, Any]", event), told)
             case dict():
                 _taken(take, cast("dict[str, Any]", event), told)

@@ -1,4 +1,4 @@
-"""Whole and streamed, however odd and wherever cut, an answer gives the same value, outcome, tokens and attempts."""
+"""Whole and streamed, however odd, an answer gives the same value, outcome, tokens and attempts, in a whole Proctor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.providers.reading.events import EndOfStream, Events
 from core.tables import Tenant
 from tests.corridor import ANTHROPIC, OPENAI, Heard, Rig, rig
 from tests.wire.scripted import Scripted, ScriptedServer, events
@@ -374,22 +373,3 @@ def test_whole_and_streamed_alike(
         for name, value in one.items():
             assert (name, value) == (name, other[name])
     assert whole == streamed
-
-
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-@pytest.mark.parametrize("path", ANSWERS)
-def test_a_stream_cut_at_every_byte(path: str, data: st.DataObject) -> None:
-    """Its events are the same as if it had come at once: cut in two at each place, and into single bytes."""
-    body = data.draw(framed(data.draw(ANSWERS[path]).events))
-
-    def taken(*cut: bytes) -> list[Any]:
-        reading = Events()
-        found = [event for piece in cut for event in reading.feed(piece)] + list(reading.end())
-        return ["end" if isinstance(event, EndOfStream) else event for event in found]
-
-    at_once = taken(body)
-    assert at_once
-    assert taken(*(body[place : place + 1] for place in range(len(body)))) == at_once
-    for place in range(len(body)):
-        assert taken(body[:place], body[place:]) == at_once

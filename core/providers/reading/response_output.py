@@ -35,7 +35,7 @@ class ResponseOutput:
         merge(self.usage, usage_told(response))
         if kind in _ENDS:
             self._final, self.is_ended = dict(response), True
-            self.finish_reason = _finish_reason(response)
+            self.finish_reason = finish_reason_in(response)
             return Grown()
         if kind in ("response.output_item.added", "response.output_item.done"):
             self._items[count(event, "output_index")] = _kept(part(event, "item"))
@@ -104,7 +104,8 @@ def _kept(item: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _finish_reason(response: Mapping[str, Any]) -> str | None:
+def finish_reason_in(response: Mapping[str, Any]) -> str | None:
+    """Return why a response ended: what it is incomplete for, or its status."""
     return word(part(response, "incomplete_details"), "reason") or word(response, "status")
 
 
@@ -117,7 +118,7 @@ def read_response(response: Mapping[str, Any], tool: str) -> Contents | None:
     if not isinstance(response.get("output"), list):
         return None
     output = parts(response, "output")
-    finish_reason = _finish_reason(response)
+    finish_reason = finish_reason_in(response)
     messages = [one for one in output if one.get("type") == "message"]
     final = [one for one in messages if one.get("phase") != "commentary"] or messages
     content = [parts(one, "content") for one in final]
