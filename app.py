@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit import config
 
+from core.api.gate import Gate
 from core.api.middleware import Apart, RequestIds
 from core.api.operations import operations
+from core.api.served import API
 from core.api.startup import Startup, check_settings
-from core.api.unserved import unserved
+from pages._served import FORCED, FRAMEWORK, pages
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -37,11 +40,17 @@ def settle(runtime: Runtime) -> None:
     gc.set_threshold(10_000, 10, 10)  # what a call leaves in circles is little, and to look for it was a part in thirty
 
 
-check_settings()
+settings = check_settings()
+for option, value in FORCED.items():
+    config.set_option(option, value)
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=[*operations(startup), *unserved()],
-    middleware=[Middleware(RequestIds), Middleware(Apart, path="/v1", to=startup)],
+    routes=operations(startup),
+    middleware=[
+        Middleware(RequestIds),
+        Middleware(Gate, settings=settings, served=[*API, *FRAMEWORK, *pages()], count=startup.count_refused),
+        Middleware(Apart, path="/v1", to=startup),
+    ],
     lifespan=startup.lifespan,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from core.addresses import Network, Origin, is_loopback, read_hosts, read_networks, read_public_url
 from core.errors import Misconfigured
 from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, named_servers, provider_of
 
@@ -41,6 +42,13 @@ def _full_model_name(value: object) -> object:
 
 ModelName = Annotated[str, BeforeValidator(_full_model_name)]
 """``provider/name``, completed from a bare name."""
+
+
+_READ: Mapping[str, Callable[[str], object]] = {
+    "public_url": read_public_url,
+    "allowed_hosts": read_hosts,
+    "trusted_proxies": read_networks,
+}
 
 
 class _SecretFiles(EnvSettingsSource):
@@ -176,7 +184,17 @@ class Settings(BaseSettings):
     """How long a server that is told to stop waits for its generations before it ends them. Most end by themselves in
     it, and it is less than the 30 seconds after which Kubernetes ends the server."""
     host: str = "localhost"
-    """The address to listen on. The console has no sign-in yet: keep it on a private address."""
+    """The address to listen on."""
+    without_sign_in: Literal["loopback", "network"] = "loopback"
+    """Who may use the console, as nobody signs in yet: whoever is at this machine, or whoever reaches it."""
+    public_url: Annotated[Origin | None, NoDecode] = None
+    """Where people open the console, if not under the address that it listens on: no other page may speak to it."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names under which requests may come beside the public one, those of loopback and the address listened on."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """The proxies whose word on a caller's address, scheme and host is taken. Nobody else's is."""
+    metrics_token: SecretStr | None = None
+    """What has to be sent as a bearer to read ``/metrics``. Empty: nothing."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe log line that is written."""
     local_model: str = "auto"
@@ -211,6 +229,11 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://", "unix://", "redis+unix://")):
             raise ValueError("it must start with redis://, rediss:// or unix://")
         return value
+
+    @field_validator("public_url", "allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _addresses(cls, value: object, info: ValidationInfo) -> object:
+        return _READ[info.field_name or ""](value) if isinstance(value, str) else value
 
     @field_validator("providers", mode="before")
     @classmethod
@@ -256,6 +279,16 @@ class Settings(BaseSettings):
         files = _SecretFiles(settings_cls)
         read = [source for source in (env_settings, dotenv_settings) if isinstance(source, EnvSettingsSource)]
         return init_settings, _NamedServers(settings_cls, *read), env_settings, files, dotenv_settings
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others than those at this machine can use the console, in which nobody signs in."""
+        return self.without_sign_in == "network"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether it listens where nobody but this machine can reach it, and is named so."""
+        return is_loopback(self.host) and (self.public_url is None or is_loopback(self.public_url.name))
 
     @property
     def backlog_folder(self) -> Path:

@@ -187,6 +187,12 @@ class Metrics:
         self.wrong_keys = Counter(
             "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=self.registry
         )
+        self.gate_refusals = Counter(
+            "proctor_gate_refusals",
+            "Requests that were not let in, whoever they came from, by the reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.backlog = Gauge(
             "proctor_backlog_records",
             "Generations that have ended and wait to be put on record, because the database did not take them.",

@@ -123,10 +123,25 @@ def _answers(served: Served) -> bool:
         return False
 
 
+OPENING = {
+    "FORWARDED_ALLOW_IPS": "*",
+    "STREAMLIT_CLIENT_ALLOWED_ORIGINS": "*",
+    "STREAMLIT_SERVER_ALLOWED_HOSTS": "*",
+    "STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS": "*",
+    "STREAMLIT_SERVER_ENABLE_AGENT_API": "true",
+    "STREAMLIT_SERVER_ENABLE_CORS": "false",
+    "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION": "false",
+    "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true",
+    "STREAMLIT_SERVER_UNSAFE_METRICS_USER_ATTRIBUTES": "email",
+}
+"""An environment that opens all that the frameworks can open."""
+
+
 @pytest.fixture(scope="module")
 def served(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The app."""
-    with serving(world, tmp_path_factory.mktemp("served") / "log") as served:
+    """The app, in an environment that would open it wide."""
+    opened = replace(world, environment={**world.environment, **OPENING, "WRONG_KEYS_PER_MIN": "5"})
+    with serving(opened, tmp_path_factory.mktemp("served") / "log") as served:
         yield served
 
 
@@ -166,6 +181,57 @@ def test_what_scanners_try_is_not_there(path: str, served: Served) -> None:
     """What many servers have and this one does not is not answered with the console's page."""
     response = served.get(path)
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/_stcore/agent/interact"),
+        ("POST", "/_stcore/agent/mcp"),
+        ("GET", "/_stcore/agent/openapi.json"),
+        ("GET", "/_stcore/metrics"),
+        ("GET", "/_stcore/script-health-check"),
+        ("GET", "/auth/login"),
+    ],
+)
+def test_the_environment_opens_nothing(method: str, path: str, served: Served) -> None:
+    """What drives pages, tells of sessions or signs in is not there, whatever the framework's own options say."""
+    ours = {"Origin": served.url}
+    response = httpx2.request(method, served.url + path, headers=ours, json={} if method == "POST" else None)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://127.0.0.1:{port}", "127.0.0.1:{port}", 101),
+        ("http://localhost:{port}", "localhost:{port}", 101),
+        ("http://127.0.0.1:3000", "127.0.0.1:{port}", 403),
+        ("http://localhost:3000", "localhost:{port}", 403),
+        ("https://evil.example", "127.0.0.1:{port}", 403),
+        ("http://evil.example:{port}", "evil.example:{port}", 421),
+        ("null", "127.0.0.1:{port}", 403),
+        (None, "127.0.0.1:{port}", 403),
+    ],
+)
+def test_who_may_open_a_socket(origin: str | None, host: str, status: int, served: Served) -> None:
+    """A socket is for the console's own pages; any other page is turned away before there is a session."""
+    port = served.url.rpartition(":")[2]
+    lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket"]
+    lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    lines += [] if origin is None else [f"Origin: {origin}"]
+    with socket.create_connection(("127.0.0.1", int(port)), 30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).replace("{port}", port).encode())
+        assert connection.recv(4096).split(b" ", 2)[1] == str(status).encode()
+
+
+def test_nobody_is_believed_who_is_not_named(served: Served) -> None:
+    """Wrong keys count for the address of the socket, whatever its requests say that the server would believe."""
+    found = [
+        served.get("/v1/schemas", Authorization="Bearer prk_no", **{"X-Forwarded-For": f"203.0.113.{number}"})
+        for number in range(7)
+    ]
+    assert [response.status_code for response in found] == [401] * 5 + [429] * 2
 
 
 def test_generate(served: Served, world: World) -> None:
@@ -230,7 +296,7 @@ def test_stopping(world: World, tmp_path: Path) -> None:
 def test_stopping_at_once(world: World, tmp_path: Path) -> None:
     """Told to stop while it still starts, with many who have just connected, it hangs up on none of them."""
     body = json.dumps({"schema": CITY, "input": "Bern."}).encode()
-    head = f"POST /v1/generate HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {world.key}\r\n"
+    head = f"POST /v1/generate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {world.key}\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     with serving(world, tmp_path / "log") as served, ExitStack() as connections:
         port = int(served.url.rpartition(":")[2])

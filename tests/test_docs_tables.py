@@ -27,7 +27,7 @@ from core.telemetry import Metrics
 from tests.docs_runner import ADMINISTER, ALL, API, BUILD, OPERATE, PAGES, RUNNING, blocks
 from tests.test_settings_documented import DOCUMENTED
 
-OWN_VARIABLES = {"PROCTOR_KEY", "SLOW_KEY", "KEY_ID", "NAME_FILE", "OLLAMA_CONTEXT_LENGTH"}
+OWN_VARIABLES = {"PROCTOR_KEY", "SLOW_KEY", "KEY_ID", "NAME_FILE", "OLLAMA_CONTEXT_LENGTH", "FORWARDED_ALLOW_IPS"}
 OF_A_SERVER = re.compile(
     r"(?:NAME|[A-Z]+(?:_[A-Z0-9]+)*)_(?:DIALECT|HEADERS|MODELS|API_VERSION|REGION|PROJECT)|(?:NAME|GROQ)_.*"
 )

@@ -32,7 +32,6 @@ def __getattr__(name: str) -> Any:
     if name == "app":
         from core.api.startup import Startup, check_settings, serve  # noqa: PLC0415 only a server wants it
 
-        check_settings()
-        globals()["app"] = serve(Startup())
+        globals()["app"] = serve(Startup(), check_settings())
         return globals()["app"]
     raise AttributeError(name)

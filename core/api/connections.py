@@ -42,6 +42,22 @@ async def bounded_heads(seconds: float = HEAD_SECONDS) -> AsyncGenerator[None]:
             await closing
 
 
+def keep_peers() -> None:
+    """Let uvicorn leave to the gate from where a call comes. Once per process.
+
+    It believes what any program on this machine, or whatever ``FORWARDED_ALLOW_IPS`` names, says of that, before
+    anybody of ours is asked.
+    """
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: PLC0415 as below
+
+    async def pass_on(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on what came as it came."""
+        await self.app(scope, receive, send)
+
+    believing: Any = ProxyHeadersMiddleware
+    believing.__call__ = pass_on
+
+
 async def ended_if_left(scope: Mapping[str, Any]) -> bool:
     """End the connection of a request whose client has closed it, though its body is not read; whether it has.
 

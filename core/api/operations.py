@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from hmac import compare_digest
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
+from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from core.api.problem import Problem
 from core.api.reachability import Reachability
 from core.database_faults import DatabaseFault
 from core.own_limits import NO_DESCRIPTORS, descriptors_left
@@ -80,10 +83,18 @@ class _Operations:
         document = {"status": "ready" if is_ready else "not_ready", "parts": parts}
         return _json(orjson.dumps(document, option=orjson.OPT_UTC_Z), 200 if is_ready else 503)
 
-    async def metrics(self, _request: Request) -> Response:
-        """Give the metrics in Prometheus' text format."""
+    async def metrics(self, request: Request) -> Response:
+        """Give the metrics in Prometheus' text format, to whoever brings the token if there is one."""
         if (runtime := self._process.runtime) is None:
             return Response(b"", 503, media_type=_METRICS_TYPE)
+        if not _may_read(request, runtime.settings.metrics_token):
+            return Problem(
+                status=401,
+                code="unauthenticated",
+                title="Token needed",
+                detail="The metrics are read with the token of METRICS_TOKEN. Send 'Authorization: Bearer TOKEN'.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         return Response(await run_in_threadpool(runtime.metrics.text), media_type=_METRICS_TYPE)
 
     async def _parts(self, runtime: Runtime) -> dict[str, Any]:
@@ -175,6 +186,13 @@ def _holds(check: Any) -> bool:
         return bool(check())
     except Exception:  # noqa: BLE001 whatever a driver raises, it is down
         return False
+
+
+def _may_read(request: Request, token: SecretStr | None) -> bool:
+    if token is None:
+        return True
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), token.get_secret_value().encode())
 
 
 def _json(body: bytes, status: int = 200) -> Response:

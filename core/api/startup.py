@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -17,12 +18,12 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from core.api.connections import bounded_heads
+from core.api.connections import bounded_heads, keep_peers
 from core.api.problem import Problem
 from core.api.refusals import as_asked, deny
 from core.errors import Misconfigured, ProctorError
 from core.own_limits import raise_descriptor_limit
-from core.settings import load
+from core.settings import Settings, load
 from core.telemetry import log
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ _ROUND_SECONDS = 0.02
 _QUIET_ROUNDS = 3
 
 
-def check_settings() -> None:
-    """Read the settings; end the process with one sentence if one of them cannot be used."""
+def check_settings() -> Settings:
+    """Return the settings; end the process with one sentence if one of them cannot be used."""
     try:
-        load()
+        return load()
     except Misconfigured as error:
         sys.stderr.write(f"{error.message}\n")
         raise SystemExit(REFUSED_TO_START) from None
@@ -70,6 +71,8 @@ class Startup:
         self._waiting = 0
         self._shed = 0
         """How many were told to come back, as too many waited for the start."""
+        self._refused: Counter[str] = Counter()
+        """Whom the gate refused, by the reason, before there were metrics."""
         self.runtime: Runtime | None = None
         """This process's Proctor; ``None`` until it has started."""
 
@@ -91,12 +94,20 @@ class Startup:
         elif scope["type"] == "websocket":
             await deny(WebSocket(scope, receive, send), refusal)
 
+    def count_refused(self, reason: str) -> None:
+        """Count whom the gate did not let in; to be called on the server's loop."""
+        if self.runtime is None:
+            self._refused[reason] += 1
+        else:
+            self.runtime.metrics.gate_refusals.labels(reason).inc()
+
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None, None]:
         """Begin in the background, serve, and close everything."""
         loop = asyncio.get_running_loop()
         self._has_begun = asyncio.Event()
         raise_descriptor_limit()
+        keep_peers()
         beginning = threading.Thread(target=self._run, args=(loop, self._has_begun), name="startup", daemon=True)
         beginning.start()
         with self._draining_on_signals(loop):
@@ -133,6 +144,8 @@ class Startup:
         except Exception as error:  # noqa: BLE001 a start that fails for any reason must end the process
             _give_up(f"Proctor cannot start ({type(error).__name__}). 'proctor doctor' looks for the reason.")
         self.runtime, self._native = runtime, api.state.native
+        if runtime.settings.is_open:
+            log().warning("console_open", reason="WITHOUT_SIGN_IN=network: whoever reaches the console may use it.")
         if not self._is_stopping:
             self._api = api
         loop.call_soon_threadsafe(self._count_shed, runtime)
@@ -147,6 +160,9 @@ class Startup:
         """Count whom nobody could count before there were metrics."""
         if self._shed:
             runtime.metrics.shed.labels("").inc(self._shed)
+        for reason, count in self._refused.items():
+            runtime.metrics.gate_refusals.labels(reason).inc(count)
+        self._refused.clear()
 
     async def _close(self) -> None:
         self._is_stopping = True
@@ -240,17 +256,23 @@ def _not_now(status: str) -> Problem:
     )
 
 
-def serve(startup: Startup) -> Starlette:
-    """Return the API as a server of its own: ``/v1`` and the operations, without the console."""
+def serve(startup: Startup, settings: Settings) -> Starlette:
+    """Return the API as a server of its own, behind the gate: ``/v1`` and the operations, without the console."""
     from starlette.applications import Starlette  # noqa: PLC0415 app.py does without all of these
     from starlette.middleware import Middleware  # noqa: PLC0415
 
+    from core.api.gate import Gate  # noqa: PLC0415
     from core.api.middleware import Apart, RequestIds  # noqa: PLC0415
     from core.api.operations import operations  # noqa: PLC0415
+    from core.api.served import API  # noqa: PLC0415
 
     return Starlette(
         routes=operations(startup),
-        middleware=[Middleware(RequestIds), Middleware(Apart, path="/v1", to=startup)],
+        middleware=[
+            Middleware(RequestIds),
+            Middleware(Gate, settings=settings, served=API, count=startup.count_refused),
+            Middleware(Apart, path="/v1", to=startup),
+        ],
         lifespan=startup.lifespan,
     )
 

@@ -39,11 +39,12 @@ class Check:
 def doctor(settings: Settings) -> Output:
     """Say what is missing or broken, part by part.
 
-    It looks at settings, database, migrations, routes, chores, providers, the local model, Redis, file descriptors and
-    the processes that read heavy answers.
+    It looks at settings, network, database, migrations, routes, chores, providers, the local model, Redis, file
+    descriptors and the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
+        _network(settings),
         *_database(settings),
         *_providers(settings),
         *_local_model(settings),
@@ -56,6 +57,18 @@ def doctor(settings: Settings) -> Output:
     return Output(
         {"ok": is_well, "checks": checks}, table(("PART", "STATE", ""), rows), exit_code=DONE if is_well else REFUSED
     )
+
+
+def _network(settings: Settings) -> Check:
+    """Say who may use the console, as nobody signs in."""
+    named = f" It is opened at {settings.public_url}." if settings.public_url else ""
+    if settings.is_open:
+        said = "Whoever reaches the console may use it (WITHOUT_SIGN_IN=network), and nobody signs in."
+        return Check("network", Health.WARNING, f"{said}{named} Keep the network around it private.")
+    if settings.is_on_loopback:
+        return Check("network", Health.OK, f"Console and API answer this machine alone.{named}")
+    said = "The API answers the network; the console answers this machine alone, as nobody signs in yet."
+    return Check("network", Health.OK, f"{said}{named}")
 
 
 def _descriptors(settings: Settings) -> Check:

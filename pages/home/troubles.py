@@ -27,6 +27,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     """Return what is wrong now, of one tenant or of all with ``None``: add a source here and Home shows it."""
     of_tenants = visit.runtime.reports.troubles(visit.principal, tenant_id)
     everybodys = [
+        *of_network(visit),
         *of_books(visit),
         *of_rejections(visit, tenant_id),
         *of_redis(visit),
@@ -36,6 +37,17 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_workers(visit),
     ]
     return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
+
+
+def of_network(visit: Visit) -> list[Notice]:
+    """Say so while whoever reaches the console may use it."""
+    if not visit.runtime.settings.is_open:
+        return []
+    follows = (
+        "WITHOUT_SIGN_IN=network lets in whoever reaches it, and they may do everything. Keep the network around it "
+        "private, or take the setting away."
+    )
+    return [Notice("Nobody signs in to this console", follows)]
 
 
 def of_books(visit: Visit) -> list[Notice]:

@@ -520,6 +520,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
     assert ended.document["ok"]
     assert set(_checks(ended)) == {
         "settings",
+        "network",
         "database",
         "migrations",
         "route default",
@@ -533,6 +534,24 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "descriptors",
     }
     assert "sk-canary" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("settings", "health", "says"),
+    [
+        ({}, "ok", "answer this machine alone"),
+        ({"HOST": "192.0.2.1"}, "ok", "the console answers this machine alone"),
+        ({"WITHOUT_SIGN_IN": "network", "PUBLIC_URL": "https://c.example"}, "warning", "opened at https://c.example."),
+    ],
+)
+def test_doctor_says_who_may_use_the_console(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], health: str, says: str
+) -> None:
+    """As nobody signs in, it is a warning that whoever reaches the console may use it."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    [check] = [check for check in acme("doctor", "--json").document["checks"] if check["part"] == "network"]
+    assert (check["health"], says in check["sentence"]) == (health, True), check
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,9 @@ def answered(runtime: Runtime, statements: Statements, tenant: Tenant, _clock: M
         newest = select(GenerationRow.id).where(GenerationRow.tenant_id == tenant.id)
         generation_id = session.exec(newest.order_by(col(GenerationRow.id).desc())).first() or ""
     counts: dict[str, list[int]] = {}
-    with TestClient(serve(Startup(lambda: runtime)), headers={"Authorization": f"Bearer {secret}"}) as client:
+    with TestClient(
+        serve(Startup(lambda: runtime), runtime.settings), headers={"Authorization": f"Bearer {secret}"}
+    ) as client:
         client.get("/v1/openapi.json")  # answered once everything has started
         for _ in range(3):
             for name, ask in ENDPOINTS.items():

@@ -50,7 +50,7 @@ def proctor_before(vendor: ScriptedServer, folder: Path) -> Generator[Clients]:
     with pytest.MonkeyPatch.context() as environment:
         # Where OpenAI's SDK looks for its own address, so that Proctor knows the vendor for OpenAI itself.
         environment.setenv("OPENAI_BASE_URL", vendor.openai_url)
-        with served(serve(Startup(begin))) as url:
+        with served(serve(Startup(begin), settings)) as url:
             assert begun.wait(60)
             yield Clients(key, f"{url}/v1", url)
     runtime.store.close()

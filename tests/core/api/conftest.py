@@ -123,6 +123,7 @@ def api_settings(database_url: str, wire: WireServer) -> Settings:
         demo=False,
         attempt_timeout_seconds=2,
         deadline_seconds=10,
+        allowed_hosts=("testserver",),
     )
 
 
@@ -138,7 +139,7 @@ def built(settings: Settings, wire: WireServer) -> Generator[House]:
         runtime.start()
         return runtime
 
-    yield House(runtime, serve(Startup(begin)), tenant, key, wire)
+    yield House(runtime, serve(Startup(begin), settings), tenant, key, wire)
     runtime.store.close()
 
 

@@ -106,7 +106,7 @@ def test_who_came_before_the_start_is_counted(house: House, monkeypatch: pytest.
         house.runtime.start()
         return house.runtime
 
-    with served(serve(Startup(begin))) as url:
+    with served(serve(Startup(begin), house.runtime.settings)) as url:
         for _ in range(3):
             refused = httpx2.get(f"{url}/v1/schemas", headers=house.headers)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -315,7 +315,7 @@ def test_starting(house: House) -> None:
         house.runtime.start()
         return house.runtime
 
-    with served(serve(Startup(begin))) as url:
+    with served(serve(Startup(begin), house.runtime.settings)) as url:
         assert httpx2.get(f"{url}/health").status_code == 200
         ready = httpx2.get(f"{url}/ready")
         assert (ready.status_code, ready.json()["status"]) == (503, "starting")

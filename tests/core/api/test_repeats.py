@@ -158,7 +158,7 @@ def test_after_a_restart_the_answer_is_still_there(settings: Settings, house: Ho
 def built_again(settings: Settings, key: str) -> Iterator[TestClient]:
     """Yield the API of another process over the same database."""
     runtime = running.build(settings, SystemClock())
-    app = serve(Startup(lambda: runtime))
+    app = serve(Startup(lambda: runtime), settings)
     with TestClient(app, headers={"Authorization": f"Bearer {key}"}) as client:
         client.get("/v1/openapi.json")
         yield client

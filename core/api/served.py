@@ -1,0 +1,66 @@
+"""Every address that a server answers, and whom. What is in no list is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class To(StrEnum):
+    """To whom an address is open. Each kind of answer has its own headers for browsers."""
+
+    PROGRAMS = "programs"
+    """Whoever brings a tenant's key."""
+    OPERATIONS = "operations"
+    """Whoever runs the deployment, without a key."""
+    PAGES = "pages"
+    """Whoever may use the console: its pages."""
+    CONSOLE = "console"
+    """The same: what its pages ask for."""
+    ASSETS = "assets"
+    """Any browser: scripts, fonts and pictures, which tell nothing."""
+    NOBODY = "nobody"
+    """Nobody: the framework serves it, and it has no use here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAddress:
+    """One address, or with ``/*`` at its end whatever lies below it."""
+
+    path: str
+    to: To
+    is_socket: bool = False
+
+
+API = (
+    ServedAddress("/health", To.OPERATIONS),
+    ServedAddress("/ready", To.OPERATIONS),
+    ServedAddress("/metrics", To.OPERATIONS),
+    ServedAddress("/v1", To.PROGRAMS),
+    ServedAddress("/v1/*", To.PROGRAMS),
+)
+"""What the API answers, with the console or alone."""
+
+
+class Served:
+    """A list of them, to be asked by address."""
+
+    def __init__(self, listed: Iterable[ServedAddress]) -> None:
+        self._exact: dict[str, ServedAddress] = {}
+        self._below: dict[str, ServedAddress] = {}
+        for one in listed:
+            if one.path.endswith("/*"):
+                self._below[one.path.removesuffix("*")] = one
+            else:
+                self._exact[one.path] = one
+        self._beginnings = tuple(self._below)
+
+    def to(self, path: str, *, is_socket: bool) -> To:
+        """Return to whom *path* is open; for an address that is in no list, to nobody."""
+        one = self._exact.get(path)
+        if one is None and path.startswith(self._beginnings):
+            one = next(found for beginning, found in self._below.items() if path.startswith(beginning))
+        if one is None or (is_socket is not one.is_socket and one.to is not To.PROGRAMS):
+            return To.NOBODY
+        return one.to
