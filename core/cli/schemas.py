@@ -44,14 +44,14 @@ def schema_group() -> None:
 @click.option("--root", help="The model or schema to register, where FILE has several.")
 def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, label: str, root: str | None) -> Output:
     """Register FILE (JSON Schema as it is at hand, or Pydantic source in a .py) as a version of NAME."""
-    from core.given_schemas import impossible  # noqa: PLC0415
+    from core.given_schemas import noted  # noqa: PLC0415
     from core.pydantic_source import told  # noqa: PLC0415
     from core.schemas import PRODUCTION  # noqa: PLC0415
 
     read = _read_source(file, root) if file.suffix == ".py" else None
     given = None if read else _schema_in(file, root)
     body = given.schema if given else read.schema if read else {}
-    notes = given.notes if given else impossible(body)
+    notes = given.notes if given else noted(body)
     source = text_of(file) if read else ""
     added = runtime.schemas.add(LOCAL_OPERATOR, name, body, description=description, label=label, source=source)
     forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
@@ -99,6 +99,7 @@ def _forms(schema: ResolvedSchema) -> list[dict[str, Any]]:
             "taken": form.mode,
             "is_enforced": form.is_enforced,
             "left_out": [asdict(one) for one in form.left_out],
+            "unchecked": list(form.unchecked),
             "names": dict(form.names),
             "summary": form.summary,
             "verdict": form.verdict,

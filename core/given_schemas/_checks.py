@@ -21,6 +21,7 @@ from core.given_schemas._words import (
     meant,
     meant_type,
 )
+from core.validation import CHECKED_FORMATS
 
 _EXAMPLE = (
     "looks like an example, not a schema; describe it instead, "
@@ -72,6 +73,7 @@ def check(node: Mapping[str, Any], steps: Steps, notes: Notes, holders: Abstract
             _check_value(word, value, steps)
         elif not (is_others(word) or word in held or (word == "id" and identifier_of(node))):
             _check_word(word, value, steps, notes)
+    _note_format(node, steps, notes)
     _note_without_effect(node, steps, notes)
     note_contradictions(node, steps, notes)
 
@@ -173,6 +175,25 @@ def _no_schema(value: Any) -> str:
     if isinstance(value, str) and (guess := meant_type(value)):
         return f'must be a schema, such as {{"type": {guess}}}'
     return 'must be a schema, such as {"type": "string"}'
+
+
+def _note_format(node: Mapping[str, Any], steps: Steps, notes: Notes) -> None:
+    """Say who checks a format: Proctor, of texts, those that it knows; nobody any other."""
+    name, kind = node.get("format"), node.get("type")
+    if not isinstance(name, str):
+        return
+    where = (*steps, "format")
+    kinds = [each.lower() for each in (kind if isinstance(kind, list) else [kind]) if isinstance(each, str)]
+    others = [each for each in kinds if each not in ("string", "null")]
+    if name not in CHECKED_FORMATS:
+        notes.add("unchecked", where, f"names {shown(name)}, which tells the model what is meant; nobody checks it")
+    elif kinds and "string" not in kinds:
+        what = f"names {shown(name)}, which is checked of texts; nobody checks it of a value of the type {others[0]}"
+        notes.add("unchecked", where, what)
+    elif others or not (kinds or "enum" in node or "const" in node):
+        notes.add(
+            "unchecked", where, f"names {shown(name)}, which is checked of texts; nobody checks it of other values"
+        )
 
 
 def _note_without_effect(node: Mapping[str, Any], steps: Steps, notes: Notes) -> None:

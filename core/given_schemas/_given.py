@@ -72,14 +72,14 @@ def read_text(text: str, what: str, root: str | None = None) -> GivenSchema:
     return found
 
 
-def impossible(schema: dict[str, Any]) -> tuple[SchemaNote, ...]:
-    """Return what of *schema*, which came of a source, no value satisfies.
+def noted(schema: dict[str, Any]) -> tuple[SchemaNote, ...]:
+    """Return what of *schema*, which came of a source, no value satisfies, and what nobody checks.
 
     Raises:
         Invalid: it is no schema that can be read.
 
     """
-    return tuple(note for note in read(schema).notes if note.kind == "impossible")
+    return tuple(note for note in read(schema).notes if note.kind in ("impossible", "unchecked"))
 
 
 def _sentence(refusal: Refusal) -> str:

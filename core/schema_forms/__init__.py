@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.schema_forms import anthropic, local, openai
+from core.schema_forms._annotations import unchecked_formats
 from core.schema_forms._form import LeftOut, SchemaForm
 
 __all__ = ["MODES", "VENDORS", "LeftOut", "SchemaForm", "form_for"]
@@ -30,5 +31,7 @@ def form_for(schema: Mapping[str, Any], vendor: str, mode: str) -> SchemaForm:
     known is sent all of it. The same schema gives the same form; it is for the caller to keep.
     """
     if vendor in _FORMS:
-        return replace(_FORMS[vendor](schema, mode), named_vendor=vendor)
-    return openai.shown(schema, mode, vendor="The server")
+        form = replace(_FORMS[vendor](schema, mode), named_vendor=vendor)
+    else:
+        form = openai.shown(schema, mode, vendor="The server")
+    return replace(form, unchecked=unchecked_formats(schema))

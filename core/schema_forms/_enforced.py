@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from core.json_schemas import is_plain_name, resolve, tool_name
+from core.schema_forms._annotations import is_annotation
 from core.schema_forms._form import LeftOut
 from core.schema_forms._joined import NOTES, Nothing, accepts_null, both, flat, text_of, types_of
 from core.schema_forms._nulls import Nulls
@@ -168,12 +169,15 @@ class Enforced:
         names = [*_ANY_TYPE]
         for kind in kinds:
             names += _ONLY_OURS.get("number" if kind == "integer" else kind, ())
+        names += ["format"] if is_annotation(node) else []
         missing = {
             name: node[name]
             for name in names
             if name in node and said.get(name) != node[name] and node[name] is not False
         }
         for name in missing:
+            if name == "format" and is_annotation(node):
+                continue  # nobody checks it: ``unchecked_formats`` tells that of every form
             self._left_out.append(
                 LeftOut(path, name, f"{self._rules.vendor} does not take it where it enforces a schema.")
             )

@@ -42,6 +42,8 @@ class SchemaForm:
     """Why the mode is not taken as it was asked for, as a sentence; empty where it is."""
     left_out: tuple[LeftOut, ...] = ()
     """What only Proctor checks although the vendor enforces the rest."""
+    unchecked: tuple[str, ...] = ()
+    """What nobody checks, Proctor neither: formats that only tell the model what is meant, and where."""
     closed: tuple[str, ...] = ()
     """Where it is sent with objects that have no further properties, of which the schema itself does not speak."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -60,6 +62,8 @@ class SchemaForm:
         if self.relaxed:
             taken = f"mode {self.mode} is taken" if self.mode != self.asked else "the mode is not strict"
             said = f"{self.relaxed} So {taken}. {said}"
+        if self.unchecked:
+            said += f" Nobody checks what only tells the model what is meant: {_first(self.unchecked)}."
         if self.closed:
             told = "Objects that do not say whether they have further properties are sent as having none"
             said += f" {told}: {_first(self.closed)}."
@@ -85,7 +89,7 @@ class SchemaForm:
     @property
     def is_worth_telling(self) -> bool:
         """Whether it is not just what the mode promises."""
-        return bool(self.relaxed or self.left_out or self.closed or self.names)
+        return bool(self.relaxed or self.left_out or self.unchecked or self.closed or self.names)
 
     def restored(self, text: str) -> str:
         """Return the JSON *text* of an answer as the author means it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from core.validation._cost import MOST_VISITS, Extent, PlaceCost
 from core.validation._effort import Effort, EffortSpent, OtherProcesses
+from core.validation._formats import CHECKED_FORMATS
 from core.validation._patterns import TOO_SLOW, is_pattern, size_of, watched
 from core.validation._pointers import resolve, steps_of
 from core.validation._validator import Validator
@@ -25,6 +26,7 @@ from core.validation._violations import (
 )
 
 __all__ = [
+    "CHECKED_FORMATS",
     "MOST_VISITS",
     "TOO_SLOW",
     "Alternatives",

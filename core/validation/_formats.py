@@ -51,3 +51,10 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "uri": Draft202012Validator({"format": "iri"}, validate_formats=True, offline=True).is_valid,
 }
 """By name, whether a text is one."""
+CHECKED_FORMATS = frozenset(FORMATS) | frozenset(
+    """
+    email idn-email hostname idn-hostname ipv4 ipv6 uri-reference iri iri-reference uri-template json-pointer
+    relative-json-pointer regex
+    """.split()  # noqa: SIM905 forty quotes tell less
+)
+"""The formats that are checked, of texts alone. Any other is an annotation: it says what a value means."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from core.errors import ProctorError
-from core.given_schemas import impossible, read_text, roots
+from core.given_schemas import noted, read_text, roots
 from core.json_texts import json_in
 from core.pydantic_source import Omission, PydanticSource, told
 from pages.kit.markup import code, plain
@@ -81,7 +81,7 @@ def _pydantic(text: str, key: str, kept: Literal["session"] | None) -> dict[str,
     st.caption(f"Asks for {plain(read.root)}. Nothing of the source is run.")
     if read.left_out:
         _left_out(read.left_out)
-    tell_notes(impossible(read.schema))
+    tell_notes(noted(read.schema))
     return read.schema
 
 

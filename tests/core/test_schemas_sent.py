@@ -99,3 +99,11 @@ def test_an_unknown_vendor_is_sent_all(proctor: Rig) -> None:
     """The function is total: what nobody has rules for goes out as it is."""
     form = form_for(MAP, "somebody", "anything")
     assert (form.body, form.mode, form.is_enforced) == (MAP, "anything", False)
+
+
+def test_a_format_that_nobody_checks_is_told(proctor: Rig) -> None:
+    """The trace says so in a mode that adds nothing else to it, and the answer is valid at once."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "format": "int32"}}, "required": ["n"]}
+    heard = proctor.ask(proctor.tenant(), schema=schema, route=proctor.route(OPENAI, mode="tools"))
+    [why] = told(heard)
+    assert why.endswith("Nobody checks what only tells the model what is meant: format int32 of $.n.")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from core.errors import Invalid
-from core.given_schemas import impossible, read, read_text
+from core.given_schemas import noted, read, read_text
 from core.pydantic_source import json_schema_from_source
 from tests.core.schema_forms.examples import bodies, value_of
 
@@ -35,7 +35,7 @@ from tests.core.schema_forms.examples import bodies, value_of
 )
 def test_what_rules_all_out_is_said(part: dict[str, Any], told: str) -> None:
     """By keyword and place; the schema is taken all the same, since the part may be one that nobody needs."""
-    (note,) = impossible({"type": "object", "properties": {"p": part}})
+    (note,) = noted({"type": "object", "properties": {"p": part}})
     assert note.path.startswith("$.properties.p")
     assert told in note.sentence
 
@@ -54,14 +54,15 @@ def test_what_rules_all_out_is_said(part: dict[str, Any], told: str) -> None:
 )
 def test_what_leaves_something_is_not(part: dict[str, Any]) -> None:
     """Where any value is left, as one of another type, nothing is said."""
-    assert impossible({"type": "object", "properties": {"p": part}}) == ()
+    assert noted({"type": "object", "properties": {"p": part}}) == ()
 
 
 @settings(max_examples=200, deadline=None)
 @given(schema=bodies(tame=False), data=st.data())
 def test_nothing_valid_is_called_impossible(schema: dict[str, Any], data: st.DataObject) -> None:
     """Of generated schemas whose root is said to be impossible, no generated value is valid."""
-    notes = [note for note in impossible(schema) if note.path.count(".") == 1 and "[" not in note.path]
+    impossible = [note for note in noted(schema) if note.kind == "impossible"]
+    notes = [note for note in impossible if note.path.count(".") == 1 and "[" not in note.path]
     value = value_of(data.draw, schema, schema)
     assert not (notes and Draft202012Validator(schema).is_valid(value))
 
@@ -69,7 +70,7 @@ def test_nothing_valid_is_called_impossible(schema: dict[str, Any], data: st.Dat
 def test_of_a_source_too() -> None:
     """Bounds that cross in Pydantic source are said like those of a schema."""
     source = "from pydantic import BaseModel, Field\nclass A(BaseModel):\n    n: int = Field(ge=5, le=3)\n"
-    (note,) = impossible(json_schema_from_source(source))
+    (note,) = noted(json_schema_from_source(source))
     assert note.sentence.startswith("$.properties.n.minimum leaves nothing")
 
 

@@ -178,6 +178,33 @@ def test_annotations_of_ones_own_pass(annotated: dict[str, Any]) -> None:
     assert (found.schema, found.notes) == (schema, ())
 
 
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (
+            {"type": "integer", "format": "int32"},
+            "which tells the model what is meant; nobody checks it",
+        ),
+        ({"type": "string", "format": "decimal"}, "names 'decimal', which tells the model"),
+        ({"format": "money"}, "names 'money', which tells the model"),
+        ({"type": "NUMBER", "format": "float"}, "names 'float', which tells the model"),
+        ({"type": "number", "format": "email"}, "nobody checks it of a value of the type number"),
+        ({"type": ["array", "null"], "items": {}, "format": "uri"}, "nobody checks it of a value of the type array"),
+        ({"type": "object", "format": "date"}, "nobody checks it of a value of the type object"),
+        ({"type": ["string", "integer"], "format": "date"}, "checked of texts; nobody checks it of other values"),
+        ({"format": "email"}, "checked of texts; nobody checks it of other values"),
+        ({"type": "string", "format": "email"}, ""),
+        ({"type": ["string", "null"], "format": "date-time-local"}, ""),
+        ({"enum": ["a@b.de"], "format": "email"}, ""),
+    ],
+)
+def test_who_checks_a_format_is_told(part: dict[str, Any], told: str) -> None:
+    """One that Proctor does not check, or not of such a value, is an annotation, and that is said with its place."""
+    notes = [note for note in read({"type": "object", "properties": {"a": part}}).notes if note.kind == "unchecked"]
+    assert len(notes) == bool(told)
+    assert all(note.path == "$.properties.a.format" and told in note.sentence for note in notes)
+
+
 def test_an_unknown_word_is_told() -> None:
     """A word that is close to no keyword asks for nothing: it is kept, and that nobody checks it is said once."""
     schema = {"properties": {name: {"type": "string", "frobnicate": 1} for name in "abc"}}
