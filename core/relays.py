@@ -40,6 +40,7 @@ from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
 from core.validation import Effort
+from core.workers import TenantWorkers
 
 _LONGEST_NAME = 100
 _FAILURES = ("error", "response.failed")
@@ -119,6 +120,7 @@ class RelayCorridor(Corridor):
                     record.note(
                         "bound", f"What '{holder.where}' names is stored by {holder.provider}: no other is asked."
                     )
+                workers = self._workers and self._workers.of(policy.tenant.id)
                 walk = Walk(
                     route,
                     RelayInquiry(
@@ -141,7 +143,7 @@ class RelayCorridor(Corridor):
                     cancellation=cancellation,
                     ends=record.began + route.deadline_seconds,
                     unpayable=policy.unpayable(record.started_at),
-                    workers=self._workers and self._workers.of(policy.tenant.id),
+                    workers=workers,
                 )
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(
@@ -151,7 +153,7 @@ class RelayCorridor(Corridor):
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
-                if self._may_be_asked_again(reply.outcome, conversation, asked, head):
+                if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
                     self._reasks.leave_open(
                         conversation,
                         asked.dialect,
@@ -230,14 +232,6 @@ class RelayCorridor(Corridor):
         except Unavailable as error:
             log().warning("stored_objects_not_kept", provider=head.provider, count=len(kept), reason=error.message)
 
-    def _may_be_asked_again(
-        self, outcome: Outcome, conversation: Conversation, asked: RelayRequest, head: VendorResponse
-    ) -> bool:
-        """Whether an answer was found invalid; or breaks the schema that its request only shows."""
-        if outcome is not Outcome.UNCHECKED or conversation.shown is None:
-            return outcome is Outcome.INVALID
-        return breaks_shown(asked, conversation.shown, head.value or {}, Effort(workers=self._workers))
-
     def _conversation(
         self, request: RelayCall, principal: Principal, record: Record, tenant_id: str
     ) -> tuple[Conversation, bool]:
@@ -306,6 +300,19 @@ class RelayCorridor(Corridor):
         note_findings(findings, record, "screen out")
         body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
         return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
+
+
+def _may_be_asked_again(
+    outcome: Outcome,
+    conversation: Conversation,
+    asked: RelayRequest,
+    head: VendorResponse,
+    workers: TenantWorkers | None,
+) -> bool:
+    """Whether an answer was found invalid; or breaks the schema that its request only shows."""
+    if outcome is not Outcome.UNCHECKED or conversation.shown is None:
+        return outcome is Outcome.INVALID
+    return breaks_shown(asked, conversation.shown, head.value or {}, Effort(workers=workers))
 
 
 def _take_in_the_vendors(error: Exhausted) -> None:

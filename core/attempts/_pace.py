@@ -7,7 +7,8 @@ OFTEN_UP_TO = 4_000
 """The length of a text, in characters, up to which it is read again however little has come."""
 GROWTH = 8
 """A longer one has grown by this part of it: all readings together are of nine times the text, however it came."""
-
+LONG = 200_000
+"""One that is longer has grown to twice what was shown: to read it takes milliseconds in which no other thread runs."""
 NEWS = 400
 """Where only what is new is read and shown, a longer one has grown by this much."""
 
@@ -25,7 +26,7 @@ class Pace:
         """Whether a text of *size* characters is to be shown at *now*, in seconds; then it counts as shown."""
         if now - self._shown_at < EVERY_SECONDS:
             return False
-        least = self._shown_size // GROWTH if self._is_thinned else NEWS
+        least = NEWS if not self._is_thinned else self._shown_size // (1 if size > LONG else GROWTH)
         if size > OFTEN_UP_TO and size < self._shown_size + least:
             return False
         self._shown_at, self._shown_size = now, size

@@ -133,13 +133,14 @@ def _read_source(file: Path, root: str | None) -> SourceSchema:
 
 
 def _schema_in(file: Path, root: str | None) -> GivenSchema:
-    from core.given_schemas import read_text, roots  # noqa: PLC0415
+    from core.given_schemas import read_at_hand, roots  # noqa: PLC0415
 
     text = text_of(file)
-    several = roots(json_in(text, str(file)))
+    given = json_in(text, str(file))
+    several = roots(given)
     if root is None and several:
         raise Invalid(f"{file} has several schemas; say which with --root: {', '.join(several[:40])}.")
-    found = read_text(text, str(file), root if several else None)
+    found = read_at_hand(given, text, root if several else None)
     if root not in (None, found.root):
         raise Invalid(f"{file} holds one schema; leave out --root.")
     return found

@@ -5,8 +5,8 @@ is no schema is refused with its path, its line where it was text, and what was 
 the wrong level, an example. What was read once is read again without a note. Nothing here does I/O.
 """
 
-from core.given_schemas._given import GivenSchema, noted, read, read_text, roots
+from core.given_schemas._given import GivenSchema, noted, read, read_at_hand, read_text, roots
 from core.given_schemas._known import KnownSchemas
 from core.given_schemas._notes import SchemaNote, told
 
-__all__ = ["GivenSchema", "KnownSchemas", "SchemaNote", "noted", "read", "read_text", "roots", "told"]
+__all__ = ["GivenSchema", "KnownSchemas", "SchemaNote", "noted", "read", "read_at_hand", "read_text", "roots", "told"]

@@ -183,7 +183,8 @@ def _note_format(node: Mapping[str, Any], steps: Steps, notes: Notes) -> None:
     if not isinstance(name, str):
         return
     where = (*steps, "format")
-    kinds = [each.lower() for each in (kind if isinstance(kind, list) else [kind]) if isinstance(each, str)]
+    named = cast("list[Any]", kind) if isinstance(kind, list) else [kind]
+    kinds = [each.lower() for each in named if isinstance(each, str)]
     others = [each for each in kinds if each not in ("string", "null")]
     if name not in CHECKED_FORMATS:
         notes.add("unchecked", where, f"names {shown(name)}, which tells the model what is meant; nobody checks it")

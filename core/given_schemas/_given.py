@@ -58,7 +58,11 @@ def read_text(text: str, what: str, root: str | None = None) -> GivenSchema:
         Invalid: it is no JSON or no schema; one sentence says where, by its line too, and what was meant.
 
     """
-    given = json_in(text, what)
+    return read_at_hand(json_in(text, what), text, root)
+
+
+def read_at_hand(given: Any, text: str, root: str | None = None) -> GivenSchema:
+    """Return the schema that *given* means, which is what the JSON *text* says; raises as :func:`read_text`."""
     try:
         found = _read(given, root)
         check_patterns(found.schema, given)

@@ -27,6 +27,7 @@ from core.providers._usage import anthropic_usage, chat_usage, most_told, respon
 from core.providers._wire import Wire, is_stream, turns_away_options
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
+from core.providers.reading.long_bodies import read_apart
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
 from core.providers.reading.parts import part, parts, text, word
 from core.providers.reading.reasons import body_of
@@ -158,7 +159,8 @@ class Relay:
                 raise self._turned_away(response, await response.aread(), told)  # noqa: TRY301 as what the SDK raises
             if on_piece is not None and is_stream(response):
                 return await self._streamed(response, on_piece, told)
-            answer = self._whole(response, await response.aread(), told)
+            content = await response.aread()
+            answer = await read_apart(len(content), partial(self._whole, response, content, told))
             if on_piece is not None:
                 on_piece(answer.raw)
         except ProviderError:
@@ -268,6 +270,10 @@ class Relay:
             raise Broken(f"{self._wire.name} ended its stream in the middle.", answer=told.answer())
         if closing := frames.closing():
             on_piece((Frame(closing, None, "done"),))
+        return await read_apart(sum(map(len, told.pieces)), partial(self._grown, growth, told, head))
+
+    def _grown(self, growth: Growth, told: Told, head: VendorResponse) -> Answer:
+        """Return the answer that a stream has grown into."""
         body = growth.body()
         if self._request.dialect.name is DialectName.MESSAGES:
             body = with_inputs(body)

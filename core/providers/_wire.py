@@ -23,6 +23,7 @@ from core.providers._identities import Identity, nobody_in
 from core.providers._keys import Keyring, ProviderKey
 from core.providers._told import Told
 from core.providers.reading.events import EndOfStream, Events, NoEvent
+from core.providers.reading.long_bodies import read_apart
 from core.providers.reading.parts import word
 from core.providers.reading.reasons import body_of
 
@@ -138,7 +139,7 @@ class Wire:
             for event in (*events.feed(response.content), *events.end()):
                 self._give(event, told, take)
             return None
-        return self._body(response.content, told)
+        return await self._read(response.content, told)
 
     async def _response(self, path: str, content: bytes, key: ProviderKey) -> httpx2.Response:
         """Return what *content* is answered with, whatever its status.
@@ -255,7 +256,7 @@ class Wire:
             response: httpx2.Response = stream.response
             self.note(response, told)
             if not is_stream(response):
-                return self._body(await response.aread(), told, "something that is no stream")
+                return await self._read(await response.aread(), told, "something that is no stream")
             events = Events()
             async for piece in self.pieces(response):
                 for event in events.feed(piece):
@@ -293,6 +294,9 @@ class Wire:
         """Return what an error means that came in an answer: in the place of one, or in its middle."""
         means = broken_off if told.pieces else error_in_answer
         return means(self.name, body, told.answer(), hidden=told.hidden)
+
+    async def _read(self, content: bytes, told: Told, *otherwise: str) -> dict[str, Any]:
+        return await read_apart(len(content), partial(self._body, content, told, *otherwise))
 
     def _body(self, content: bytes, told: Told, otherwise: str = "a body that is no JSON object") -> dict[str, Any]:
         try:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from core.errors import Invalid
 from core.json_texts import json_in
 from core.response_models import FieldProblem, ResponseModel, field_errors
-from core.validation import Effort, OtherProcesses
-from core.workers import Unjudged, validated
+from core.validation import Effort
+from core.workers import TenantWorkers, Unjudged, validated
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class CheckedAnswer:
 _UNJUDGED = "The answer was not judged: no worker was free to read it, or the one that did ended. Check a smaller one."
 
 
-def checked(model: type[ResponseModel], text: str, workers: OtherProcesses | None = None) -> CheckedAnswer:
-    """Return the JSON *text*, held against *model* as its answer; *workers* do that where it is heavy.
+def checked(model: type[ResponseModel], text: str, workers: TenantWorkers | None = None) -> CheckedAnswer:
+    """Return the JSON *text*, held against *model* as its answer; *workers* read what is long or heavy.
 
     Raises:
         Invalid: it is no JSON, and where, by line and column; or it is too long, or no worker could judge it.
 
     """
-    value = json_in(text, "The answer")
+    value = (workers.json_in if workers else json_in)(text, "The answer")
     try:
         validated(model, text.removeprefix("\ufeff"), Effort(workers=workers))
     except UnicodeEncodeError:  # half of a pair of surrogates, which no answer has

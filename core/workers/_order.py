@@ -47,6 +47,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenText:
+    """JSON that a person gave, to be read strictly; no schema is asked."""
+
+    text: str
+    what: str
+    """What it is, as a sentence about it begins."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerReply:
     """What a worker found."""
 
@@ -56,9 +65,9 @@ class WorkerReply:
     seconds: float = 0.0
     """Processor time that it took."""
     text: bytes = b""
-    """The valid object as JSON."""
+    """The valid object as JSON, or what was given."""
     problems: list[Any] = field(default_factory=list[Any])
-    """Place, kind and message of each."""
+    """Place, kind and message of each; of what a person gave, the sentence with which it is refused."""
 
 
 def packed(head: dict[str, Any], body: bytes = b"") -> bytes:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.errors import Invalid
+from core.json_texts import MOST_BYTES as MOST_GIVEN_BYTES
+from core.json_texts import json_in
 from core.shares import Room, Turns
 from core.telemetry import Metrics, log
 from core.validation import Effort
-from core.workers._order import Order, WorkerReply
+from core.workers._first_valid import MOST_BYTES
+from core.workers._order import GivenText, Order, WorkerReply
 from core.workers._worker import Worker, WorkerLost, WorkerSilent
 
 MOST_WAITING_SECONDS = 120.0
@@ -45,8 +50,28 @@ class TenantWorkers:
     tenant: str
 
     def read(self, model: Any, order: Order, effort: Effort) -> WorkerReply | None:
-        """Return what a worker finds: see :meth:`Workers.read`."""
-        return self.workers.read(model, order, effort, self.tenant)
+        """Return what a worker finds: see :meth:`Workers.read_for`."""
+        return self.workers.read_for(self.tenant, model, order, effort)
+
+    def json_in(self, text: str, what: str) -> Any:
+        """Return the value of the JSON *text* that a person gave, read strictly; *what* it is begins a sentence.
+
+        A long one is read by a worker: each name of it is looked at in Python, a tenth of a second for the longest.
+
+        Raises:
+            Invalid: as ``core.json_texts.json_in``; or no worker could read it.
+
+        """
+        if not MOST_BYTES < len(text) <= MOST_GIVEN_BYTES:
+            return json_in(text, what)
+        reply = self.workers.read_for(self.tenant, None, GivenText(text, what), Effort())
+        if reply is None:
+            return json_in(text, what)
+        if reply.found == "lost":
+            raise Invalid(f"{what} was not read: no worker was free, or the one that read it ended. Try a smaller one.")
+        if reply.found == "invalid":
+            raise Invalid(reply.problems[0])
+        return json.loads(reply.text)
 
 
 class Workers:
@@ -90,8 +115,10 @@ class Workers:
         with self._lock:
             return len(self._turns)
 
-    def read(self, model: Any, order: Order, effort: Effort, tenant: str = "") -> WorkerReply | None:
+    def read_for(self, tenant: str, model: Any, order: Order | GivenText, effort: Effort) -> WorkerReply | None:
         """Return what a worker finds in the texts of *order*; ``None`` where it is to be found out here.
+
+        For whom is always said, since those who wait have their turn tenant by tenant.
 
         Who has to wait does so though the deadline passes: what came in time is paid for.
         """

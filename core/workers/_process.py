@@ -17,7 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.errors import Invalid
 from core.field_problems import field_places
+from core.json_texts import json_in
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import SchemaForm, form_for
 from core.validation import Effort
@@ -55,6 +57,8 @@ def main() -> None:
 def answered(frame: bytes, known: _Known, forms: dict[tuple[str, str, str], SchemaForm]) -> bytes:
     """Return the frame of what is found in the order of *frame*."""
     asked, body = unpacked(frame)
+    if "given" in asked:
+        return _given(body.decode("utf-8", "surrogatepass"), asked["given"])
     model = _model(asked, known)
     if model is None:
         return packed({"found": "unknown"})
@@ -81,6 +85,22 @@ def answered(frame: bytes, known: _Known, forms: dict[tuple[str, str, str], Sche
         told = {"found": "failed"}
     else:
         told, value = {"found": "valid"}, found.text
+    return packed({**told, "seconds": thread_time() - began}, value)
+
+
+def _given(text: str, what: str) -> bytes:
+    """Return the frame of what the JSON *text* says that a person gave, or of why it is none."""
+    began = thread_time()
+    told: dict[str, Any] = {"found": "valid"}
+    value = b""
+    try:
+        value = json.dumps(json_in(text, what), separators=(",", ":")).encode()
+    except Invalid as error:
+        told = {"found": "invalid", "problems": [error.message]}
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 as of an answer
+        told = {"found": "failed"}
     return packed({**told, "seconds": thread_time() - began}, value)
 
 

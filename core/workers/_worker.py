@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from core.json_schemas import canonical
 from core.response_models import ResponseModel
 from core.settings import environment
 from core.validation import Effort
-from core.workers._order import HEAD_BYTES, LATE, Order, WorkerReply, lengths, packed, unpacked
+from core.workers._order import HEAD_BYTES, LATE, GivenText, Order, WorkerReply, lengths, packed, unpacked
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TICK_MS = 50
@@ -76,8 +77,8 @@ class Worker:
         """What it ended with; ``None`` while it lives."""
         return self._process.poll()
 
-    def read(self, model: type[ResponseModel], order: Order, effort: Effort) -> WorkerReply:
-        """Return what it finds in *order*.
+    def read(self, model: type[ResponseModel] | None, order: Order | GivenText, effort: Effort) -> WorkerReply:
+        """Return what it finds in *order*, of which an answer has a *model*.
 
         Raises:
             WorkerLost: it ended meanwhile.
@@ -85,6 +86,10 @@ class Worker:
 
         """
         self.wait_until_ready(effort.is_late)
+        if isinstance(order, GivenText):
+            text = order.text.encode("utf-8", "surrogatepass")
+            return self._reply({"given": order.what}, text, effort)
+        assert model is not None  # noqa: S101 an answer has one
         key = model.schema_hash, model.__name__
         reply = self._asked(model, order, effort, is_known=key in self._known)
         if reply.found == "unknown":
@@ -127,7 +132,10 @@ class Worker:
         }
         if not is_known:
             head["source"] = canonical(model.body)
-        told, text = unpacked(self._exchange(packed(head, b"".join(texts)), effort.is_late))
+        return self._reply(head, b"".join(texts), effort)
+
+    def _reply(self, head: dict[str, Any], body: bytes, effort: Effort) -> WorkerReply:
+        told, text = unpacked(self._exchange(packed(head, body), effort.is_late))
         return WorkerReply(told["found"], told.get("seconds", 0.0), text, told.get("problems", []))
 
     def _exchange(self, frame: bytes, is_late: Callable[[], bool], *, is_starting: bool = False) -> bytes:

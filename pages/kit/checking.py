@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import ProctorError
 from core.schemas import CheckedAnswer, ResolvedSchema, checked
-from core.validation import OtherProcesses
+from core.workers import TenantWorkers
 from pages.kit import fields, formats
 from pages.kit.field_table import frame
 from pages.kit.frames import table
@@ -24,10 +24,10 @@ def dialog(visit: Visit, body: dict[str, Any], what: str, sample: Any) -> None:
     check(visit.runtime.schemas.inline(body), what, sample, key="at_hand", workers=visit.runtime.workers.of(""))
 
 
-def check(schema: ResolvedSchema, what: str, sample: Any, *, key: str, workers: OtherProcesses | None) -> None:
+def check(schema: ResolvedSchema, what: str, sample: Any, *, key: str, workers: TenantWorkers) -> None:
     """Draw a place for an answer, and what of it satisfies *schema*; it begins with *sample*, if that is not None.
 
-    *workers* read what is heavy to read.
+    *workers* read what is long or heavy.
     """
     field = f"answer_{key}"
     text = area(

@@ -8,8 +8,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from core.errors import ProctorError
-from core.given_schemas import noted, read_text, roots
-from core.json_texts import json_in
+from core.given_schemas import noted, read_at_hand, roots
 from core.pydantic_source import Omission, PydanticSource, told
 from pages.kit.markup import code, plain
 from pages.kit.notes import tell_notes
@@ -43,7 +42,7 @@ def schema_in(visit: Visit, kind: str, sample: str, *, key: str, root: str, is_k
         st.info("Paste a schema: nothing is asked or kept before there is one.", icon=":material/content_paste:")
         return None
     try:
-        schema = _json_schema(text, f"json_{root}", kept) if kind == "json" else _pydantic(text, root, kept)
+        schema = _json_schema(visit, text, f"json_{root}", kept) if kind == "json" else _pydantic(text, root, kept)
         visit.runtime.schemas.inline(schema)
     except ProctorError as error:
         show_error(error, "This schema cannot be used yet.")
@@ -53,13 +52,14 @@ def schema_in(visit: Visit, kind: str, sample: str, *, key: str, root: str, is_k
     return Pasted(body=schema, source=text if kind == "pydantic" else "")
 
 
-def _json_schema(text: str, key: str, kept: Literal["session"] | None) -> dict[str, Any]:
+def _json_schema(visit: Visit, text: str, key: str, kept: Literal["session"] | None) -> dict[str, Any]:
     """Read what was pasted as the schema that it means, with the one that was chosen where there are several."""
-    several = roots(json_in(text, "The schema"))
+    given = visit.runtime.workers.of("").json_in(text, "The schema")
+    several = roots(given)
     root: str | None = None
     if several:
         root = st.selectbox("Root", several, key=key, persist_state=kept, help=SEVERAL)
-    found = read_text(text, "The schema", root)
+    found = read_at_hand(given, text, root)
     tell_notes(found.notes)
     return found.schema
 

@@ -59,7 +59,7 @@ def _others(wire_url: str, folder: Path, worst: Sequence[str]) -> None:
         ]
         for kind in (each for each in (*KINDS, *random_kinds(BY_CHANCE)) if each.name in worst):
             model, text = response_model(kind.schema, "bench"), kind.answer(BYTES)
-            for where, readers in (("here", None), ("by a worker", workers)):
+            for where, readers in (("here", None), ("by a worker", workers.of(""))):
                 over = threading.Event()
                 reading = threading.Thread(target=_read_until, args=(over, model, text, readers))
                 reading.start()
@@ -91,7 +91,7 @@ def _latencies(generate: Callable[[str], object]) -> list[float]:
 def _read_until(over: threading.Event, model: type[ResponseModel], text: str, workers: Workers | None) -> None:
     while not over.is_set():
         with suppress(pydantic.ValidationError, Unjudged):
-            first_valid(model, Written((text,)), Effort(workers=workers))
+            first_valid(model, Written((text,)), Effort(workers=workers.of("")))
 
 
 def _measure_each() -> None:

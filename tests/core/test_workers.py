@@ -21,11 +21,13 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import Invalid
 from core.field_problems import field_errors
+from core.json_texts import json_in
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import MODES, VENDORS, form_for
 from core.schemas import checked
 from core.validation import Effort
 from core.workers import Unjudged, Workers, Written, _first_valid, _pool, _worker, first_valid, validated
+from core.workers._first_valid import MOST_BYTES
 from core.workers._order import Order, WorkerReply
 from core.workers._worker import Worker
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
@@ -73,7 +75,7 @@ def outcome(read: Any) -> Any:
 def both(model: type[ResponseModel], text: str, workers: Workers, **more: Any) -> tuple[Any, Any]:
     """Return what comes of *text* here, and by a worker."""
     here = outcome(lambda: first_valid(model, Written((text,)), Effort(ENOUGH), **more))
-    return here, outcome(lambda: first_valid(model, Written((text,)), Effort(ENOUGH, workers=workers), **more))
+    return here, outcome(lambda: first_valid(model, Written((text,)), Effort(ENOUGH, workers=workers.of("")), **more))
 
 
 def is_running(pid: int) -> bool:
@@ -137,14 +139,14 @@ def test_odd_texts_are_told_alike(text: str, workers: Workers) -> None:
         except UnicodeError as error:
             return type(error)
 
-    assert told(Effort(ENOUGH)) == told(Effort(ENOUGH, workers=workers))
+    assert told(Effort(ENOUGH)) == told(Effort(ENOUGH, workers=workers.of("")))
 
 
 def test_an_ordinary_answer_meets_no_worker() -> None:
     """None is started for it, valid or not."""
     workers = Workers(1)
     for text in (LIGHT, '{"lines": [1, "2"]}', "No."):
-        outcome(lambda text=text: first_valid(MODEL, Written((text,)), Effort(workers=workers)))
+        outcome(lambda text=text: first_valid(MODEL, Written((text,)), Effort(workers=workers.of(""))))
     assert workers.pids == []
     workers.close()
 
@@ -153,8 +155,8 @@ def test_what_turns_out_to_be_heavy_goes_to_a_worker(workers: Workers, monkeypat
     """What is wrong with a small answer may be long to find: it is looked for here only briefly."""
     monkeypatch.setattr(_first_valid, "BRIEFLY", 0.0)
     text, asked = '{"lines": [1, 2, "3"]} {"lines": 1}', []
-    read = workers.read
-    monkeypatch.setattr(workers, "read", lambda *given: asked.append(given) or read(*given))
+    read = workers.read_for
+    monkeypatch.setattr(workers, "read_for", lambda *given: asked.append(given) or read(*given))
     here, by_worker = both(MODEL, text, workers)
     assert here == by_worker
     assert len(asked) == 1
@@ -164,7 +166,7 @@ def test_what_turns_out_to_be_heavy_goes_to_a_worker(workers: Workers, monkeypat
 def test_a_worker_that_is_killed_while_it_reads_is_followed_by_another(text: str) -> None:
     """Nothing is lost, and the next one has the same to say."""
     workers = Workers(1)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)  # it has the order, or a part of it, and does not answer
     with ThreadPoolExecutor(1) as threads:
@@ -188,7 +190,7 @@ def test_an_answer_that_ends_two_workers_ends_no_third(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Worker, "read", dying)
     with pytest.raises(Unjudged, match="those that read it ended, or none was free"):
-        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     assert len(set(ended)) == 2
     assert workers.pids == []
     workers.close()
@@ -200,7 +202,7 @@ def test_where_no_worker_can_be_started_it_is_read_here(monkeypatch: pytest.Monk
     for missing in ("/bin/false", "/nonexistent"):
         monkeypatch.setattr(sys, "executable", missing)
         workers = Workers(1)
-        read: Any = first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+        read: Any = first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
         assert len(read.value["lines"]) == 40_000
         workers.close()
 
@@ -209,19 +211,19 @@ def test_a_worker_that_is_silent_behind_the_deadline_is_ended(monkeypatch: pytes
     """The answer is unjudged then, and the next one has a worker again."""
     monkeypatch.setattr(_worker, "_TICKS_LATE", 2)
     workers = Workers(1)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(Unjudged):
-        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers, is_late=lambda: True))
+        first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of(""), is_late=lambda: True))
     assert not is_running(pid)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     workers.close()
 
 
 def test_the_deadline_ends_the_search_of_a_worker(workers: Workers) -> None:
     """It is told so while it reads; a valid answer is given all the same, and the worker goes on."""
-    late = Effort(ENOUGH, workers=workers, is_late=lambda: True)
+    late = Effort(ENOUGH, workers=workers.of(""), is_late=lambda: True)
     assert outcome(lambda: first_valid(MODEL, Written((HEAVY,)), late))[0] == json.loads(HEAVY)
     found = outcome(lambda: first_valid(MODEL, Written((WRONG + " " + WRONG.replace("x", "y"),)), late))
     assert found == "unjudged" or found[1][0].path == "$.lines[39999]"  # it may be done before it is told
@@ -231,7 +233,7 @@ def test_the_deadline_ends_the_search_of_a_worker(workers: Workers) -> None:
 
 def test_what_a_worker_spends_is_charged(workers: Workers) -> None:
     """All that is tried of one answer is paid from one effort, wherever it is read."""
-    effort = Effort(ENOUGH, spent=lambda: 0.0, workers=workers)
+    effort = Effort(ENOUGH, spent=lambda: 0.0, workers=workers.of(""))
     first_valid(MODEL, Written((HEAVY,)), effort)
     assert effort.left < ENOUGH
 
@@ -240,7 +242,7 @@ def test_more_schemas_than_a_worker_keeps(workers: Workers) -> None:
     """One that it has forgotten is sent again."""
     models = [response_model(LINES | {"title": f"t{n}"}, f"lines{n}") for n in range(70)]
     for model in (*models, models[0]):
-        read: Any = first_valid(model, Written((HEAVY,)), Effort(workers=workers))
+        read: Any = first_valid(model, Written((HEAVY,)), Effort(workers=workers.of("")))
         assert type(read) is model
 
 
@@ -248,7 +250,8 @@ def test_stopping_ends_them_all() -> None:
     """Also one that reads: its answer is read here, and none is started any more."""
     workers = Workers(2)
     with ThreadPoolExecutor(4) as threads:
-        readings = [threads.submit(first_valid, MODEL, Written((HEAVY,)), Effort(workers=workers)) for _ in range(8)]
+        efforts = [Effort(workers=workers.of("")) for _ in range(8)]
+        readings = [threads.submit(first_valid, MODEL, Written((HEAVY,)), effort) for effort in efforts]
         readings[0].result()
         pids = workers.pids
         workers.close()
@@ -269,7 +272,7 @@ def test_a_parent_that_is_killed_leaves_none(tmp_path: Path) -> None:
         "workers = Workers(1)\n"
         f"model = response_model({LINES!r}, 'lines')\n"
         "text = '{\"lines\": [' + ','.join(['1'] * 40000) + ']}'\n"
-        "first_valid(model, Written((text,)), Effort(workers=workers))\n"
+        "first_valid(model, Written((text,)), Effort(workers=workers.of('')))\n"
         "print(workers.pids[0], flush=True)\n"
         "time.sleep(600)\n",
         encoding="utf-8",
@@ -289,7 +292,7 @@ def test_a_worker_holds_nothing_of_its_parent(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/proctor")
     workers = Workers(1)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     [pid] = workers.pids
     assert "secret" not in Path(f"/proc/{pid}/environ").read_text()
     opened = {str(one.readlink()).split(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()}
@@ -302,16 +305,16 @@ def test_who_waits_too_long_for_a_worker_is_told_so(monkeypatch: pytest.MonkeyPa
     """The line has an end, and what stands at it says that nobody was free."""
     monkeypatch.setattr(_pool, "MOST_WAITING_SECONDS", 0.05)
     workers = Workers(1)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     [pid] = workers.pids
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(first_valid, MODEL, Written((HEAVY,)), Effort(workers=workers))
+        first = threads.submit(first_valid, MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
         while not (is_busy := workers.busy):
             time.sleep(0.01)
         assert is_busy
         with pytest.raises(Unjudged, match="none was free"):
-            first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+            first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
         os.kill(pid, signal.SIGCONT)
         assert first.result()
     workers.close()
@@ -325,7 +328,7 @@ def test_many_wait_for_one_worker() -> None:
 
     def read(text: str) -> Any:
         begin.wait(60)
-        found: Any = first_valid(MODEL, Written((text,)), Effort(ENOUGH, workers=workers))
+        found: Any = first_valid(MODEL, Written((text,)), Effort(ENOUGH, workers=workers.of("")))
         return found.value["lines"][0]
 
     with ThreadPoolExecutor(len(texts)) as threads:
@@ -389,10 +392,10 @@ def test_that_none_can_be_started_is_known_until_one_is(monkeypatch: pytest.Monk
     assert workers.starts()
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     assert not workers.starts()
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     assert "worker_lost" in workers.trouble
     monkeypatch.setattr(sys, "executable", python)
-    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers))
+    first_valid(MODEL, Written((HEAVY,)), Effort(workers=workers.of("")))
     assert not workers.trouble
     workers.close()
 
@@ -400,6 +403,46 @@ def test_that_none_can_be_started_is_known_until_one_is(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("text", [HEAVY, WRONG, LIGHT, '{"lines": ["\\ud800"]}', '{"lines": "\ud800"}'])
 def test_an_answer_at_hand_is_held_against_a_schema_alike(text: str, workers: Workers) -> None:
     """*Check an answer* says the same, whoever reads it; also of half a surrogate, which no answer has."""
-    here, by_worker = checked(MODEL, text), checked(MODEL, text, workers)
+    here, by_worker = checked(MODEL, text), checked(MODEL, text, workers.of(""))
     assert (here.value, here.problems) == (by_worker.value, by_worker.problems)
     assert bool(here.problems) is (text not in (HEAVY, LIGHT))
+
+
+PAD = json.dumps("x" * MOST_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'{{"a": {PAD}, "b": [1, 1.5, 1e999, {"9" * 400}, null, "\\ud800"]}}', ""),
+        (f'\ufeff[{PAD}, "\ud800"]', ""),
+        (f'{{"a": {PAD},\n"b": nope}}', "The answer is not JSON. Line 2, column 6: expecting value."),
+        (f'{{"a": {PAD}, "a": 1}}', "The answer says 'a' twice in one object; leave one of them out."),
+        (f'{{"a": {PAD}, "b": NaN}}', "holds NaN, which JSON does not have"),
+        ("[" * 210_000, "nests too deep"),
+        (f"[{PAD}, {'9' * 5_000}]", "too many digits"),
+        (PAD * 6, "larger than 1000 kB"),
+    ],
+    ids=lambda given: given if len(given) < 100 else "text",
+)
+def test_long_json_of_a_person_is_read_alike(text: str, says: str, workers: Workers) -> None:
+    """What is pasted is taken and refused by a worker as it is here, in the same words."""
+    told: list[Any] = []
+    for read in (json_in, workers.of("").json_in):
+        try:
+            told.append(read(text, "The answer"))
+        except Invalid as error:
+            told.append(error.message)
+    assert told[0] == told[1]
+    assert not says or says in told[0]
+
+
+def test_only_long_json_goes_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short text is read here, a long one by a worker; where that is lost, a sentence says what to do."""
+    workers, asked = Workers(1), list[Any]()
+    monkeypatch.setattr(workers, "read_for", lambda tenant, *_: asked.append(tenant) or WorkerReply("lost"))
+    assert workers.of("acme").json_in("[1]", "The schema") == [1]
+    assert asked == []
+    with pytest.raises(Invalid, match="The schema was not read: no worker was free"):
+        workers.of("acme").json_in(PAD, "The schema")
+    assert asked == ["acme"]

@@ -14,6 +14,7 @@ import pytest
 from core.pricing import PossibleBilling
 from core.providers import Abandoned, Answer, Misread, Refused, TimedOut
 from core.providers.loop import Cancellation, Loop
+from core.providers.reading.long_bodies import LONG, read_apart
 from core.validation import Effort
 
 
@@ -223,3 +224,20 @@ def eventually(check: Callable[[], bool]) -> bool:
     while not check() and time.monotonic() < until:
         time.sleep(0.005)
     return check()
+
+
+@pytest.mark.parametrize(("size", "is_apart"), [(LONG, False), (LONG + 1, True)])
+def test_a_long_body_is_read_in_a_thread(size: int, is_apart: bool) -> None:  # noqa: FBT001 a case of the table
+    """The loop goes on meanwhile; a short one is read where it came, which costs less. What it raises is raised."""
+    loop = Loop()
+
+    async def read() -> str:
+        return await read_apart(size, lambda: threading.current_thread().name)
+
+    async def fail() -> None:
+        await read_apart(size, lambda: int("x"))
+
+    assert (loop.run(read()) != "provider-io") is is_apart
+    with pytest.raises(ValueError, match="invalid literal"):
+        loop.run(fail())
+    loop.close()
