@@ -33,11 +33,12 @@ check: .venv/.dev ## Lint, format, types, import rules, docstrings
 bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
 	.venv/bin/python -m tests.bench
 
-soak: .venv/.dev ## Measure with a million calls in the database, relays with every fault, and a rush on the front door; takes half an hour; SCHEMAS=FOLDER reads those in it
+soak: .venv/.dev ## Measure with a million calls in the database, relays with every fault, and a rush on the front door; takes half an hour; SCHEMAS=FOLDER and CORPUS=FOLDER read what is in them
 	.venv/bin/python -m tests.bench walls 1000000
 	.venv/bin/python -m tests.bench relayed 10000
 	.venv/bin/python -m tests.bench door
 	[ -z "$(SCHEMAS)" ] || .venv/bin/python -m tests.bench schemas "$(SCHEMAS)"
+	[ -z "$(CORPUS)" ] || .venv/bin/python -m tests.bench corpus "$(CORPUS)"
 
 browser: .venv/.dev
 	@.venv/bin/python -m tests.e2e.browser

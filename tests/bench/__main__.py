@@ -1,4 +1,7 @@
-"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``, ``walls 1000000``, ``against HASH``."""
+"""Run every benchmark: ``make bench``, or ``python -m tests.bench generation``, ``walls 1000000``, ``against HASH``.
+
+``schemas FOLDER`` and ``corpus FOLDER`` read what people wrote, and are in none of these.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from tests.bench import (
     against,
     answers,
     breakers,
+    corpus,
     dialects,
     door,
     generation,
@@ -57,6 +61,9 @@ def main() -> None:
     """Run what is named, or all."""
     if sys.argv[1:2] == ["schemas"]:
         schemas.run(Path(sys.argv[2]))
+        return
+    if sys.argv[1:2] == ["corpus"]:
+        corpus.run(Path(sys.argv[2]))
         return
     sizes = [int(one) for one in sys.argv[1:] if one.isdecimal()]
     wanted = [one for one in sys.argv[1:] if not one.isdecimal()] or [one for one in BENCHES if one not in SOAKING]
