@@ -17,7 +17,7 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.faults import Drill, Fault
-from core.principals import Permission, Principal
+from core.principals import SYSTEM, Permission, Principal
 from core.servers import RECIPES, is_provider, provider_of
 from core.store import FOR_CHANGE, Store
 from core.tables import FireDrill, Tenant
@@ -120,7 +120,7 @@ class Drills:
             )
             session.add(row)
             view = _view(row, {tenant.id: tenant.name} if tenant else {})
-            self._record(session, view, principal.name, "drill.start", f"A fire drill began: {view.sentence}")
+            self._record(session, view, principal, "drill.start", f"A fire drill began: {view.sentence}")
             return view
 
     def stop(self, principal: Principal, drill_id: str) -> DrillView:
@@ -150,7 +150,7 @@ class Drills:
             session.add(row)
             view = _view(row, names)
             summary = f"A fire drill was stopped: {view.sentence}"
-            self._record(session, view, principal.name, "drill.stop", summary, before=before)
+            self._record(session, view, principal, "drill.stop", summary, before=before)
             return view
 
     def list(self, principal: Principal) -> Sequence[DrillView]:
@@ -203,14 +203,14 @@ class Drills:
                 session.add(row)
                 view = _view(row, names)
                 summary = f"A fire drill ended by itself: {view.sentence}"
-                self._record(session, view, "proctor", "drill.end", summary, before=before, at=row.ends_at)
+                self._record(session, view, SYSTEM, "drill.end", summary, before=before, at=row.ends_at)
             return len(rows)
 
     def _record(
         self,
         session: Session,
         view: DrillView,
-        actor: str,
+        by: Principal,
         action: str,
         summary: str,
         *,
@@ -220,7 +220,7 @@ class Drills:
         audit.record(
             session,
             self._clock,
-            actor=actor,
+            by=by,
             action=action,
             kind="drill",
             subject=view.id,

@@ -260,7 +260,7 @@ class Flags:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="flag.set",
                 kind="flag",
                 subject=flag,
@@ -288,7 +288,7 @@ class Flags:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="flag.clear",
                 kind="flag",
                 subject=flag,

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     SCHEMAS_WRITE = "schemas.write"
     DRILLS_READ = "drills.read"
     DRILLS_WRITE = "drills.write"
+    CHANGES_READ = "changes.read"
+    CHANGES_WRITE = "changes.write"
 
 
 class Role(StrEnum):
@@ -112,12 +114,14 @@ class Principal:
     tenant_id: str | None = None
     """The tenant whose program it is; ``None`` for people."""
     key_id: str | None = None
+    door: str = ""
+    """From where it comes, in words, for the audit trail."""
 
     @classmethod
     def of_key(cls, key_id: str, tenant_id: str, prefix: str) -> Principal:
         """Return the program that holds the key beginning with *prefix*."""
         grant = Grant(Role.TENANT_KEY, TenantScope(frozenset({tenant_id})))
-        return cls(f"key {prefix}…", (grant,), tenant_id, key_id)
+        return cls(f"key {prefix}…", (grant,), tenant_id, key_id, door="the API")
 
     def scope_of(self, permission: Permission) -> TenantScope:
         """Return the tenants in which it holds *permission*."""
@@ -175,7 +179,7 @@ class Principal:
         return f"the roles {' and '.join(names)} do" if names else "who has no role does"
 
 
-SYSTEM = Principal("proctor", (Grant(Role.OWNER),))
+SYSTEM = Principal("proctor", (Grant(Role.OWNER),), door="Proctor itself")
 """Proctor itself, where it does what an owner could."""
 LOCAL_OPERATOR = Principal("local operator", (Grant(Role.OWNER),))
 """Whoever sits at this machine: the command line, and the console until it has a sign-in."""

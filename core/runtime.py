@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
+from core.audit import Trail
 from core.breakers import Breakers, Overrides, Rule, changes
 from core.budgets import Budgets
 from core.capabilities import Cards, Listings
@@ -75,6 +76,7 @@ class Runtime:
     tenants: Tenants
     flags: Flags
     drills: Drills
+    trail: Trail
     shared: Shared
     limits: Limits
     admission: Admission
@@ -197,10 +199,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
     claims = Claims(store, clock)
-    journal, budgets = (
-        JournalWriter(store),
-        Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds, claims=claims),
-    )
+    journal = JournalWriter(store)
+    budgets = Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds, claims=claims)
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone, tries=budgets.freezes.tries)
@@ -232,8 +232,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     listings = Listings(store, clock, cards)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     stopping = threading.Event()
-    drills = Drills(store, clock)
-    answers, stored = Answers(store, clock, claims), StoredObjects(store, clock)
+    drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
+    answers = Answers(store, clock, claims)
     workers = Workers(settings.answer_workers, metrics)
     return Runtime(
         settings=settings,
@@ -243,6 +243,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         tenants=tenants,
         flags=flags,
         drills=drills,
+        trail=trail,
         shared=shared,
         limits=limits,
         admission=Admission(
@@ -312,6 +313,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 claims=claims,
                 stored=stored,
                 drills=drills,
+                trail=trail,
                 shared=shared,
                 metrics=metrics,
                 listings=listings,

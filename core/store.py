@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.postgres_driver import PostgresDriver
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0019"
+NEWEST = "0020"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
@@ -37,7 +37,6 @@ REST_SECONDS = 0.02
 """For so long it lets others have their turn after each."""
 _MIGRATION_WAIT_SECONDS = 60
 """How long one waits for another process that migrates."""
-
 
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
@@ -133,6 +132,8 @@ class Store:
                 turn.begin()
             yield session
             session.flush()
+            for finish in session.info.pop("last", ()):
+                finish(session)
         self._kept()
 
     @contextmanager
@@ -386,6 +387,11 @@ class Store:
         self._driver.close()
         self.engine.dispose()
         self._hot.dispose()
+
+
+def last_of_all(session: Session, finish: Callable[[Session], None]) -> None:
+    """Let *finish* run once behind all else in a transaction of :meth:`Store.writing`: what all lock is locked last."""
+    session.info.setdefault("last", {})[finish] = None
 
 
 def _postgres_driver(pooled: Engine, hot: Engine) -> PostgresDriver:

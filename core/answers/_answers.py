@@ -162,7 +162,7 @@ class Answers:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="cache.clear",
                 kind="tenant",
                 subject=tenant.name,

@@ -126,7 +126,7 @@ class Overrides:
         audit.record(
             session,
             self._clock,
-            actor=principal.name,
+            by=principal,
             action="breaker.clear" if is_back else "breaker.set",
             kind="breaker",
             subject=name.text,

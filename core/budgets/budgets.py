@@ -128,7 +128,7 @@ class Budgets(Raises):
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="budget.set",
                 kind="budget",
                 subject=tenant.name,
@@ -178,7 +178,7 @@ class Budgets(Raises):
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="budget.remove",
                 kind="budget",
                 subject=tenant.name,

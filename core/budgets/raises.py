@@ -70,7 +70,7 @@ class Raises:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="budget.raise",
                 kind="budget",
                 subject=tenant.name,
@@ -109,7 +109,7 @@ class Raises:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="budget.withdraw_raise",
                 kind="budget",
                 subject=tenant.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from core.audit import Trail
 from core.budgets import Budgets
 from core.capabilities import Listings
 from core.chores._chore import Chore
@@ -34,6 +35,7 @@ def catalog(
     claims: Claims,
     stored: StoredObjects,
     drills: Drills,
+    trail: Trail,
     shared: Shared,
     metrics: Metrics,
     listings: Listings,
@@ -47,6 +49,10 @@ def catalog(
         metrics.verifications.labels("ok" if found.ok else "different").inc()
         if not found.ok:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
+        chain = trail.verify(SYSTEM, whole=False)
+        metrics.verifications.labels("ok" if chain.ok else "broken").inc()
+        if not chain.ok:
+            log().error("audit_chain_broken", entry=chain.broken_at, reason=chain.sentence)
 
     def recover() -> None:
         if lost := recovery.run():
@@ -89,7 +95,7 @@ def catalog(
             name="verify",
             every=timedelta(hours=1),
             one_process=True,
-            does="Recomputes every account; of ledger and attempts, what is new.",
+            does="Recomputes every account; of ledger, attempts and audit trail, what is new.",
             otherwise="A difference in the money would not be noticed; 'proctor verify' looks at once.",
             run=verify,
         ),

@@ -15,6 +15,7 @@ import click
 
 from core.cli import (
     answers,
+    audit,
     bench,
     breakers,
     budgets,
@@ -47,6 +48,7 @@ SUBJECTS = (
     bench,
     deployment,
     doctor,
+    audit,
 )
 
 

@@ -16,7 +16,9 @@ from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import BinaryIO
 
+    from core.audit import ChainFinding
     from core.budgets import BudgetState
     from core.runtime import Runtime
     from core.tables import Tenant
@@ -259,8 +261,18 @@ def _document(state: BudgetState) -> dict[str, Any]:
 @command(proctor, "verify")
 @click.option("--new", "only_new", is_flag=True, help="Look only at what is new since the last run, as servers do.")
 @click.option("--anew", is_flag=True, help="Prove everything afresh: take closed history as it is now.")
-def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Output:
-    """Recompute every balance from attempts and ledger; the exit code is 1 where anything differs."""
+@click.option(
+    "--against",
+    metavar="EXPORT",
+    type=click.File("rb"),
+    help="Say also whether the audit trail still leads through the head of this export.",
+)
+def verify(runtime: Runtime, *, only_new: bool, anew: bool, against: BinaryIO | None) -> Output:
+    """Recompute every balance, and follow the audit trail; the exit code is 1 where anything differs."""
+    from core.audit import exported_head  # noqa: PLC0415
+
+    head = None if against is None else exported_head(against)
+    chain = runtime.trail.verify(LOCAL_OPERATOR, whole=not only_new, against=head)
     runtime.recovery.run()  # so that what the dead hold is not counted as held
     found = runtime.budgets.verify(LOCAL_OPERATOR, whole=not only_new, anew=anew)
     verdict = (
@@ -271,7 +283,23 @@ def verify(runtime: Runtime, *, only_new: bool, anew: bool) -> Output:
         else "Charges are missing, attempts have no call, or closed history was changed. Keep the database as it is."
     )
     return Output(
-        found.model_dump(exclude={"id", "series"}),
-        f"{verdict} {usd(found.held_nano_usd)} is held now.",
-        exit_code=DONE if found.ok else REFUSED,
+        found.model_dump(exclude={"id", "series"}) | {"audit": _chain_document(chain)},
+        f"{verdict} {usd(found.held_nano_usd)} is held now.\n{_chain_sentence(chain)}",
+        exit_code=DONE if found.ok and chain.ok else REFUSED,
     )
+
+
+def _chain_document(chain: ChainFinding) -> dict[str, Any]:
+    return {
+        "ok": chain.ok,
+        "entries": chain.head.seq,
+        "hash": chain.head.hash,
+        "broken_at": chain.broken_at,
+        "sentence": chain.sentence,
+    }
+
+
+def _chain_sentence(chain: ChainFinding) -> str:
+    if chain.ok:
+        return f"The audit trail is whole: each of its {chain.head.seq} entries follows from the one before."
+    return f"The audit trail was changed. {chain.sentence} Keep the database as it is, and look for a backup."

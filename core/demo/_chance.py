@@ -11,19 +11,14 @@ from zlib import crc32
 
 from typing_extensions import override
 
-from core.clock import EPOCH, ManualClock
+from core.clock import DEMO_MARK, EPOCH, ManualClock
 
-MARK = "64656d6f"
-"""Stands at digits 13 to 20 of every identifier that was born in the demo world: "demo", in hexadecimal.
-
-Rows that belong to no tenant (a route, a schema, a breaker's event) are known by it when the world is removed.
-"""
 _NORMAL = NormalDist()
 _T = TypeVar("_T")
 
 
 class DemoClock(ManualClock):
-    """A manual clock, seeded with a name. Its identifiers bear :data:`MARK`."""
+    """A manual clock, seeded with a name. Its identifiers bear :data:`DEMO_MARK`."""
 
     def __init__(self, start: datetime, name: str) -> None:
         super().__init__(start, crc32(name.encode()))
@@ -34,7 +29,7 @@ class DemoClock(ManualClock):
         """Return an identifier: manual time, the mark, seeded chance."""
         millis = (self.now() - EPOCH) // timedelta(milliseconds=1)
         with self._lock:
-            return f"{millis:012x}{MARK}{self._random.getrandbits(48):012x}"
+            return f"{millis:012x}{DEMO_MARK}{self._random.getrandbits(48):012x}"
 
 
 class Dice:

@@ -13,8 +13,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit, journal
-from core.clock import Clock
-from core.demo._chance import MARK
+from core.clock import DEMO_MARK, Clock
 from core.demo._seed import Seed
 from core.errors import Conflict
 from core.principals import Principal
@@ -49,13 +48,15 @@ from core.tables import (
 MADE = "demo.make"
 """The audit entry that stands once the demo world is whole."""
 REMOVED = "demo.remove"
+_IS_UNCHAINED = col(AuditEntry.seq).is_(None)
+"""What operators decided about a demo tenant stays in the audit trail: no entry leaves the chain."""
 Deletion = Callable[[Sequence[Any]], Delete]
 """Makes, of some rows' keys, the statement that deletes them."""
 
 
 def is_born_in_demo(id_column: Any) -> ColumnElement[bool]:
     """Return the condition that a row's identifier bears the demo world's mark."""
-    return func.substr(id_column, 13, len(MARK)) == MARK
+    return func.substr(id_column, 13, len(DEMO_MARK)) == DEMO_MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
 
     Without a *principal* nobody has decided it: what was half made is cleared, and no audit entry says so.
 
-    What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version.
+    What an operator has made of it since is theirs and stays: a route that was edited, a schema with a new version;
+    and what an operator decided about it stays in the audit trail.
     """
     with store.reading() as session:
         tenants = session.exec(select(col(Tenant.id)).where(col(Tenant.is_demo))).all()
@@ -104,7 +106,7 @@ def remove(store: Store, clock: Clock, principal: Principal | None = None) -> Ma
             audit.record(
                 session,
                 clock,
-                actor=principal.name,
+                by=principal,
                 action=REMOVED,
                 kind="tenant",
                 subject="demo world",
@@ -140,7 +142,7 @@ def _deletions(session: Session, tenants: Sequence[str], marked: _Marked) -> lis
         delete(TenantRevision).where(col(TenantRevision.tenant_id).in_(tenants)),
         delete(ChangeEvent).where(col(ChangeEvent.tenant_id).in_(tenants)),
         delete(ChangeEvent).where(col(ChangeEvent.id).in_(marked.events)),
-        delete(AuditEntry).where(col(AuditEntry.tenant_id).in_(tenants)),
+        delete(AuditEntry).where(col(AuditEntry.tenant_id).in_(tenants), _IS_UNCHAINED),
         delete(AuditEntry).where(col(AuditEntry.id).in_(marked.entries)),
         delete(SchemaLabel).where(col(SchemaLabel.schema_id).in_(schemas)),
         delete(SchemaVersion).where(col(SchemaVersion.schema_id).in_(schemas)),
@@ -182,7 +184,7 @@ def _pieces(tenants: Sequence[str]) -> list[tuple[Select[*tuple[Any, ...]], Dele
             lambda keys: delete(ChangeEvent).where(event.in_([key for (key,) in keys])),
         ),
         (
-            sql_select(entry).where(col(AuditEntry.tenant_id).in_(tenants), ~is_born_in_demo(entry)),
+            sql_select(entry).where(col(AuditEntry.tenant_id).in_(tenants), ~is_born_in_demo(entry), _IS_UNCHAINED),
             lambda keys: delete(AuditEntry).where(entry.in_([key for (key,) in keys])),
         ),
         (

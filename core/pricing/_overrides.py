@@ -142,7 +142,7 @@ class Prices:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="price.set",
                 kind="price",
                 subject=override.subject,
@@ -183,7 +183,7 @@ class Prices:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="price.withdraw",
                 kind="price",
                 subject=before.subject,

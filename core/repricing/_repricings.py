@@ -137,7 +137,7 @@ class Repricings:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="price.reprice",
                 kind="price",
                 subject=scope.subject,

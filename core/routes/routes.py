@@ -153,7 +153,7 @@ class Routes:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="route.set",
                 kind="route",
                 subject=name,
@@ -210,7 +210,7 @@ class Routes:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="route.reset",
                 kind="route",
                 subject=name,

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from core import audit
 from core.clock import Clock
 from core.errors import Conflict
+from core.principals import Principal
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
 PROMOTE, ROLL_BACK, UNLABEL = "schema.promote", "schema.roll_back", "schema.unlabel"
@@ -33,7 +34,7 @@ class LabelView:
 class LabelMove:
     """A move that somebody asks for."""
 
-    actor: str
+    by: Principal
     action: str
     """``PROMOTE``, ``ROLL_BACK`` or ``UNLABEL``."""
     label: str
@@ -129,7 +130,7 @@ def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion 
         said = f"{schema.name} has no {asked.label} any more, was version {current}"
         after = {label: number for label, number in before.items() if label != asked.label}
     else:
-        put(session, clock, version, asked.label, current, asked.actor)
+        put(session, clock, version, asked.label, current, asked.by.name)
         if asked.action == ROLL_BACK:
             said = f"{schema.name} {asked.label} rolled back to version {target}"
         else:
@@ -139,7 +140,7 @@ def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion 
     audit.record(
         session,
         clock,
-        actor=asked.actor,
+        by=asked.by,
         action=asked.action,
         kind="schema",
         subject=schema.name,

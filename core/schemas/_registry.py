@@ -91,7 +91,7 @@ class Schemas(RegisteredSchemas):
                     schema, is_described = self._schema(session, name, description, is_demo=is_demo)
                     if label is not None:
                         check_expected(session, schema, label, expected)
-                    return self._add(session, schema, facts, label, is_described=is_described)
+                    return self._add(principal, session, schema, facts, label, is_described=is_described)
             except IntegrityError:  # another process added the same name or number in this moment: look again
                 continue
         raise Conflict(f"The schema {name!r} is being changed by others; try again.")
@@ -113,7 +113,7 @@ class Schemas(RegisteredSchemas):
             principal,
             name,
             version,
-            LabelMove(actor=principal.name, action=PROMOTE, label=label, expected=expected),
+            LabelMove(by=principal, action=PROMOTE, label=label, expected=expected),
         )
 
     def roll_back(
@@ -139,7 +139,7 @@ class Schemas(RegisteredSchemas):
             principal,
             name,
             version,
-            LabelMove(actor=principal.name, action=ROLL_BACK, label=label, expected=expected),
+            LabelMove(by=principal, action=ROLL_BACK, label=label, expected=expected),
         )
 
     def unlabel(self, principal: Principal, name: str, label: str, *, expected: int | None = None) -> None:
@@ -151,7 +151,7 @@ class Schemas(RegisteredSchemas):
             Conflict: the label has moved since.
 
         """
-        self._move(principal, name, 0, LabelMove(actor=principal.name, action=UNLABEL, label=label, expected=expected))
+        self._move(principal, name, 0, LabelMove(by=principal, action=UNLABEL, label=label, expected=expected))
 
     def _move(self, principal: Principal, name: str, wanted: int | None, asked: LabelMove) -> int:
         """Move a label to the version *wanted*, to none with 0, to the one before with ``None``; return which."""
@@ -217,7 +217,14 @@ class Schemas(RegisteredSchemas):
         return schema, False
 
     def _add(
-        self, session: Session, schema: Schema, facts: dict[str, Any], label: str | None, *, is_described: bool
+        self,
+        principal: Principal,
+        session: Session,
+        schema: Schema,
+        facts: dict[str, Any],
+        label: str | None,
+        *,
+        is_described: bool,
     ) -> SchemaVersion:
         before = labels(session, schema.id)
         version = session.exec(
@@ -240,7 +247,7 @@ class Schemas(RegisteredSchemas):
             audit.record(
                 session,
                 self._clock,
-                actor=facts["created_by"],
+                by=principal,
                 action="schema.add",
                 kind="schema",
                 subject=schema.name,

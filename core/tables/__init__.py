@@ -14,8 +14,10 @@ from core.tables._books import Stretch as Stretch
 from core.tables._columns import Json as Json
 from core.tables._columns import Row as Row
 from core.tables._columns import UtcTime as UtcTime
+from core.tables._columns import as_json as as_json
 from core.tables._decisions import ApiKey as ApiKey
 from core.tables._decisions import AuditEntry as AuditEntry
+from core.tables._decisions import AuditHead as AuditHead
 from core.tables._decisions import BreakerOverride as BreakerOverride
 from core.tables._decisions import Budget as Budget
 from core.tables._decisions import BudgetRaise as BudgetRaise

@@ -30,6 +30,11 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else from_micros(value)
 
 
+def as_json(value: Any) -> str | None:
+    """Return *value* as the text that is stored; ``None`` stays what it is."""
+    return None if value is None else orjson.dumps(value).decode()
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value kept as text, alike on every database."""
 
@@ -38,7 +43,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Write the value as JSON text."""
-        return None if value is None else orjson.dumps(value).decode()
+        return as_json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read the value back."""

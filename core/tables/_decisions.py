@@ -251,14 +251,32 @@ class FlagRule(Row, table=True):
 
 
 class AuditEntry(Row, table=True):
-    """Who changed what, from what, to what."""
+    """Who changed what, from what, to what, and why: a link of the chain that ``core/audit`` makes and verifies."""
 
     id: str = Field(primary_key=True)
     at: datetime = utc(index=True)
     actor: str
+    door: str = ""
+    """From where: the console, a command line with its user and host, the API, Proctor itself; empty where unknown."""
     action: str
     """A verb on a noun, such as ``budget.set``."""
+    kind: str = ""
+    """The family of what was changed, as its event has it."""
     subject: str
     tenant_id: str | None = Field(default=None, index=True)
+    summary: str = long_text(default="")
+    reason: str = long_text(default="")
     before: Any = json(default=None, nullable=True)
     after: Any = json(default=None, nullable=True)
+    seq: int | None = Field(default=None, sa_type=BigInteger, unique=True)
+    """Its place in the chain, from 1 on without a gap; ``None`` for what the demo world's own people decided."""
+    hash: str = ""
+    """Of all above but the last, and of the hash before it."""
+
+
+class AuditHead(Row, table=True):
+    """Where the chain ends (``newest``), and up to where it was proven (``proven``)."""
+
+    name: str = Field(primary_key=True)
+    seq: int = Field(default=0, sa_type=BigInteger)
+    hash: str = ""

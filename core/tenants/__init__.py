@@ -98,7 +98,7 @@ class Tenants(Keys):
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="tenant.create",
                 kind="tenant",
                 subject=tenant.name,
@@ -186,7 +186,7 @@ class Tenants(Keys):
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="tenant.edit",
                 kind="tenant",
                 subject=tenant.name,

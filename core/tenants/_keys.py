@@ -112,7 +112,7 @@ class Keys:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="key.create",
                 kind="key",
                 subject=new.prefix,
@@ -141,7 +141,7 @@ class Keys:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="key.revoke",
                 kind="key",
                 subject=row.prefix,
@@ -178,7 +178,7 @@ class Keys:
             audit.record(
                 session,
                 self._clock,
-                actor=principal.name,
+                by=principal,
                 action="key.limit",
                 kind="key",
                 subject=row.prefix,

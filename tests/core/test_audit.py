@@ -10,9 +10,12 @@ from sqlmodel import col, select
 
 from core import audit
 from core.clock import ManualClock
+from core.principals import Grant, Principal, Role
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent, FlagRule
 from tests.builders import decisions
+
+ANN = Principal("ann", (Grant(Role.ADMIN),), door="the console")
 
 
 def _flip(store: Store, clock: ManualClock, **facts: object) -> None:
@@ -21,7 +24,7 @@ def _flip(store: Store, clock: ManualClock, **facts: object) -> None:
         audit.record(
             session,
             clock,
-            actor="ann",
+            by=ANN,
             action="flag.set",
             kind="flag",
             subject="streaming",
@@ -70,7 +73,7 @@ def test_failed_change_leaves_nothing(store: Store, clock: ManualClock) -> None:
 
     def change_and_fail() -> None:
         with store.writing() as session:
-            audit.record(session, clock, actor="a", action="x.y", kind="x", subject="s", summary="s")
+            audit.record(session, clock, by=ANN, action="x.y", kind="x", subject="s", summary="s")
             raise LookupError
 
     with pytest.raises(LookupError):

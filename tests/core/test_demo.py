@@ -428,6 +428,7 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
         new = [row for row in after[table] if row not in before[table]]
         assert len(new) == 1
         after[table].remove(new[0])
+    assert [row[1] - was[1] for row, was in zip(after.pop("audit_head"), before.pop("audit_head"), strict=True)] == [1]
     assert after == before
     assert Budgets(store, ManualClock(NOW), owner="test").verify(LOCAL_OPERATOR).ok
     assert set(demo.remove(LOCAL_OPERATOR).values()) == {0}

@@ -122,6 +122,8 @@ CASES: dict[str, Case] = {
     "drills.stop": Case(C, P.DRILLS_WRITE, lambda on, who, of: on.drills.stop(who, of.drill_id)),
     "drills.list": Case(L, P.DRILLS_READ, lambda on, who, of: on.drills.list(who)),
     "drills.running": Case(L, P.DRILLS_READ, lambda on, who, of: on.drills.running(who)),
+    "trail.verify": Case(A, P.CHANGES_READ, lambda on, who, of: on.trail.verify(who).ok),
+    "trail.export": Case(A, P.CHANGES_READ, lambda on, who, of: len(list(on.trail.export(who)))),
     "budgets.set": Case(C, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.set(who, of.tenant, 9)),
     "budgets.set model": Case(
         C, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.set(who, of.tenant, 9, scope="model", scope_name=MODEL)

@@ -12,8 +12,15 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session
 
-from core.clock import Clock
-from core.tables import AuditEntry, ChangeEvent
+from core.audit._chain import append, linked
+from core.audit.exports import exported_head
+from core.audit.trail import Trail
+from core.audit.verification import ChainFinding, Head
+from core.clock import Clock, bears_demo_mark, micros
+from core.principals import Principal
+from core.tables import AuditEntry, ChangeEvent, as_json
+
+__all__ = ["REVISIONS", "ChainFinding", "Head", "Trail", "exported_head", "linked", "record"]
 
 # Both databases know these forms; they are atomic where two operators write the very first decision at once.
 _BUMP = sqlalchemy.text(
@@ -39,7 +46,7 @@ def record(
     session: Session,
     clock: Clock,
     *,
-    actor: str,
+    by: Principal,
     action: str,
     kind: str,
     subject: str,
@@ -47,31 +54,39 @@ def record(
     tenant_id: str | None = None,
     before: Any = None,
     after: Any = None,
+    reason: str = "",
     at: datetime | None = None,
 ) -> None:
     """Record one change in the caller's open write transaction, so that both are kept or neither.
 
-    *actor* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
-    (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark.
-    *before* and *after* are JSON values. They are shown to people and kept for ever: no key, no secret, no prompt.
-    *at* is when it happened, where that was not just now. With a *tenant_id* it concerns that tenant's policies alone.
+    *by* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
+    (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark,
+    *reason* why, in the words of who did it. *before* and *after* are JSON values. They are shown to people and kept
+    for ever: no key, no secret, no prompt. *at* is when it happened, where that was not just now. With a *tenant_id* it
+    concerns that tenant's policies alone.
+
+    The entry goes to the end of the chain as the last thing of the transaction. What the demo world's own people decide
+    goes away with it, so it stands beside the chain. Entry and event have one id.
     """
-    at = at or clock.now()
-    session.add(
-        AuditEntry(
-            id=clock.new_id(),
-            at=at,
-            actor=actor,
-            action=action,
-            subject=subject,
-            tenant_id=tenant_id,
-            before=before,
-            after=after,
-        )
-    )
+    at, id_ = at or clock.now(), clock.new_id()
+    said: dict[str, Any] = {
+        "id": id_,
+        "actor": by.name,
+        "door": by.door,
+        "action": action,
+        "kind": kind,
+        "subject": subject,
+        "tenant_id": tenant_id,
+        "summary": summary,
+        "reason": reason.strip(),
+    }
+    if bears_demo_mark(id_):
+        session.add(AuditEntry(**said, at=at, before=before, after=after))
+    else:
+        append(session, said | {"at": micros(at), "before": as_json(before), "after": as_json(after)})
     session.add(
         ChangeEvent(
-            id=clock.new_id(),
+            id=id_,
             at=at,
             kind=kind,
             subject=subject,
