@@ -141,7 +141,7 @@ async def _asked(url: str, key: str, body: bytes) -> int:
 async def _sent(url: str, line: bytes, headers: str, body: bytes) -> int:
     """Return the status of the answer, which may come before the body is sent; 0 if there was none."""
     loop, address = asyncio.get_running_loop(), urlsplit(url)
-    head = f"\r\nHost: proctor\r\nConnection: close\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    head = f"\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     with socket.socket() as connection:
         connection.setblocking(False)
         sending: asyncio.Task[None] | None = None

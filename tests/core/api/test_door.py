@@ -38,7 +38,7 @@ ACME = Caller(Principal.of_key("k", "t", "prk_y"), "Acme")
 def head(key: str, length: int) -> bytes:
     """Return the head of a request with a body of *length* bytes."""
     return (
-        f"POST /v1/generate HTTP/1.1\r\nHost: proctor\r\nAuthorization: Bearer {key}\r\n"
+        f"POST /v1/generate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 
@@ -462,7 +462,7 @@ class TestReads:
             return catalogue(principal)
 
         monkeypatch.setattr(house.runtime.schemas, "catalogue", hang)
-        request = f"GET /v1/schemas HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {house.key}\r\n\r\n"
+        request = f"GET /v1/schemas HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.key}\r\n\r\n"
         with ExitStack() as stack:
             stack.callback(go_on.set)
             reads = [stack.enter_context(connected(url)) for _ in range(20)]

@@ -49,7 +49,7 @@ def send(url: str, house: House, body: dict[str, object]) -> socket.socket:
     """Send a request and return the open connection."""
     sent = json.dumps(body).encode()
     head = (
-        f"POST /v1/generate HTTP/1.1\r\nHost: proctor\r\nAuthorization: Bearer {house.key}\r\n"
+        f"POST /v1/generate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
     )
     connection = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), 10)
@@ -115,7 +115,9 @@ def test_leaving_between_attempts(url: str, house: House, monkeypatch: pytest.Mo
 def test_leaving_while_sending(url: str, house: House) -> None:
     """Whoever hangs up in the middle of the request asks nothing, and the server goes on."""
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), 10) as connection:
-        head = f"POST /v1/generate HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {house.key}\r\nContent-Length: 100"
+        head = (
+            f"POST /v1/generate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.key}\r\nContent-Length: 100"
+        )
         connection.sendall(f"{head}\r\n\r\n{{".encode())
         time.sleep(0.1)
     assert httpx2.get(f"{url}/health").status_code == 200

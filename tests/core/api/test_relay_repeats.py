@@ -225,7 +225,7 @@ def test_a_caller_who_left_learns_that_and_pays_once(house: House, url: str) -> 
     asked = json.dumps(body_of("chat", "hang")).encode()
     where = urlsplit(url)
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: proctor\r\nAuthorization: Bearer {house.key}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.key}\r\n"
         f"Idempotency-Key: order-1\r\nContent-Length: {len(asked)}\r\n\r\n"
     )
     with socket.create_connection((where.hostname, where.port), 10) as connection:
