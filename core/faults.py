@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Any
 
 from core.clock import Clock
-from core.pricing import PossibleBilling, Usage
+from core.pricing import Usage
 from core.providers import Answer, Exchange, Failed, Garbled, ProviderError, Throttled
+from core.providers.forwarded import Forwarded
 
 _NO_OBJECT = "A fire drill took the place of this answer: it is no JSON, so no schema accepts it."
 
@@ -116,12 +117,11 @@ def with_fault(exchange: Exchange, injected: InjectedFault | None, *, is_relayed
     return exchange if injected is None else _FaultyExchange(exchange, injected, is_relayed=is_relayed)
 
 
-class _FaultyExchange:
+class _FaultyExchange(Forwarded):
     """An exchange whose next call meets a fault."""
 
     def __init__(self, exchange: Exchange, injected: InjectedFault, *, is_relayed: bool) -> None:
-        self.mode = exchange.mode
-        self._exchange = exchange
+        super().__init__(exchange)
         self._is_relayed = is_relayed
         self._injected = injected
         self._waited = 0.0
@@ -130,21 +130,6 @@ class _FaultyExchange:
     def so_far(self) -> Answer:
         """What the wire told, if it was asked at all: what it told of an earlier call is not of this one."""
         return self._late(self._exchange.so_far) if self._injected.went_out else Answer()
-
-    @property
-    def size_bytes(self) -> int:
-        """The exchange's."""
-        return self._exchange.size_bytes
-
-    @property
-    def media_tokens(self) -> int:
-        """The exchange's."""
-        return self._exchange.media_tokens
-
-    @property
-    def possible_billing(self) -> PossibleBilling:
-        """The exchange's."""
-        return self._exchange.possible_billing
 
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Meet the fault; after slowness, call the provider.
@@ -185,7 +170,3 @@ class _FaultyExchange:
         if answer.ttft_seconds is None:
             return answer
         return replace(answer, ttft_seconds=answer.ttft_seconds + self._waited)
-
-    def allow(self, max_tokens: int) -> None:
-        """Let the exchange's next answer be *max_tokens* long."""
-        self._exchange.allow(max_tokens)

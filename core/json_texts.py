@@ -18,6 +18,9 @@ MOST_BYTES = 1_000_000
 _SHOWN = 60
 _MOST_DIGITS = 4000
 """Python reads some more, and then refuses."""
+_SURE_DIGITS = 18
+"""A whole number of so many fits into 64 bits."""
+_HALF = re.compile("[\ud800-\udfff]")
 _VALUES = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
 
@@ -79,6 +82,43 @@ def as_python_reads(data: bytes) -> Any:
 
 def _whole(digits: str) -> float:
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def exactly(data: bytes | str) -> Any:
+    """Return JSON of others that is to be written again: a number that Python would write otherwise stays its text.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it nests too deep.
+
+    """
+    return json.loads(data, parse_float=_exact, parse_int=_exact_whole, parse_constant=orjson.Fragment)
+
+
+def exactly_written(value: Any) -> bytes:
+    """Return as JSON what :func:`exactly` has read; half of a character, which is none, as the sign for that."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_without_halves(value))
+
+
+def _exact(digits: str) -> Any:
+    number = float(digits)
+    return number if repr(number) == digits else orjson.Fragment(digits)
+
+
+def _exact_whole(digits: str) -> Any:
+    return int(digits) if len(digits) <= _SURE_DIGITS and digits != "-0" else orjson.Fragment(digits)
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value).items()
+        return {_without_halves(name): _without_halves(inner) for name, inner in members}
+    if isinstance(value, list):
+        return [_without_halves(inner) for inner in cast("list[Any]", value)]
+    return _HALF.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def line_of(text: str, steps: Sequence[int | str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +34,7 @@ from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
 from core.screened_frames import ScreenedFrames
+from core.servers import kind_of
 from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
@@ -132,6 +132,7 @@ class RelayCorridor(Corridor):
                         is_reask=is_reask,
                         is_retried_by_caller=request.retries_itself,
                         reasks=_reasks(request, route, record, is_reask=is_reask),
+                        is_between=len({kind_of(one.provider) for one in route.candidates}) > 1,
                     ),
                     clock=self._clock,
                     providers=self._providers,
@@ -298,8 +299,8 @@ class RelayCorridor(Corridor):
         if not findings:
             return head
         note_findings(findings, record, "screen out")
-        body = self._guardrails.screen_value(json.loads(head.body), Stage.OUTPUT, [])
-        return replace(head, body=json.dumps(body, ensure_ascii=False).encode(), value=screened)
+        body = self._guardrails.screen_body(head.body, Stage.OUTPUT, [])
+        return replace(head, body=body, value=screened)
 
 
 def _may_be_asked_again(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from core.breakers import Breakers
 from core.clock import Clock
@@ -95,12 +94,7 @@ class StoredCalls:
             log().warning("stored_objects_not_forgotten", reason=error.message)
 
     def _screened(self, answered: VendorResponse) -> VendorResponse:
-        findings: list[Any] = []
         try:
-            body = json.loads(answered.body)
+            return replace(answered, body=self._guardrails.screen_body(answered.body, Stage.OUTPUT, []))
         except ValueError:
             return answered
-        screened = self._guardrails.screen_value(body, Stage.OUTPUT, findings)
-        if not findings:
-            return answered
-        return replace(answered, body=json.dumps(screened, ensure_ascii=False).encode())

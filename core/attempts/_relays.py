@@ -12,13 +12,14 @@ import orjson
 
 from core.answer_checks import check_answer
 from core.attempts._inquiry import Judgement
+from core.attempts._renaming import Remarked, RenamedExchange, renamed
 from core.attempts._terms import Candidate, RouteTerms
-from core.attempts._translations import TranslatedExchange, translated_request
+from core.attempts._translations import TranslatedExchange, TranslatedRequest, translated_request
 from core.dialects import AnswerFormat, AnswerObject, RelayRequest
 from core.errors import Invalid
 from core.field_problems import FieldProblem
 from core.messages import Message
-from core.providers import Answer, Exchange, Provider, ProviderError, Relayed, Unreadable
+from core.providers import Answer, Exchange, Provider, ProviderError, Unreadable
 from core.stored_objects import Holder
 from core.tables import Outcome
 from core.validation import Effort
@@ -53,12 +54,15 @@ class RelayInquiry:
         is_reask: bool = False,
         is_retried_by_caller: bool = False,
         reasks: int = 0,
+        is_between: bool = False,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
         It came *at* that time. *holder* is who has what the request names: of that provider's keys only the one that
         made it is asked with. An invalid answer is asked again for so many times, *reasks*, whoever gave it.
+        Where it *is_between* vendors, tools and formats get names that each takes; one alone gets them as they are.
         """
+        self._is_between = is_between
         self._holder = holder
         self.is_reask = is_reask
         self.is_retried_by_caller = is_retried_by_caller
@@ -80,29 +84,31 @@ class RelayInquiry:
         """Return an exchange that sends what *opened* says; raises Unreadable."""
         provider, candidate, request, messages = opened
         most = max(1, candidate.max_tokens // request.choices)
-        exchange: Exchange
-        if request.dialect.name in provider.dialects:
-            relayed = provider.relay(
-                request, model=candidate.model, max_tokens=most, messages=messages, headers=self._headers
-            )
+        made: TranslatedRequest | None = None
+        sent, texts, headers = request, messages, self._headers
+        names: Mapping[str, str] = {}
+        if request.dialect.name not in provider.dialects:
             if self._holder is not None:
-                relayed.bind(self._holder.key_digest, self._holder.tokens)
-            exchange = relayed
-        elif self._holder is not None:
-            raise Unreadable("what the request names is stored for another dialect")
-        else:
+                raise Unreadable("what the request names is stored for another dialect")
             made = translated_request(request, messages, provider.dialects, max_tokens=most)
-            inner = provider.relay(
-                made.request, model=candidate.model, max_tokens=most, messages=made.request.messages, headers={}
-            )
-            exchange = TranslatedExchange(inner, request, made, at=self._at)
+            sent, texts, headers = made.request, made.request.messages, dict[str, str]()
+        if made or self._is_between:
+            sent, texts, names = renamed(sent, texts, candidate.provider, is_written_anew=made is not None)
+        relayed = provider.relay(sent, model=candidate.model, max_tokens=most, messages=texts, headers=headers)
+        if self._holder is not None:
+            relayed.bind(self._holder.key_digest, self._holder.tokens)
+        exchange: Remarked = relayed
+        if names:
+            exchange = RenamedExchange(exchange, sent.dialect.name, names)
+        if made:
+            exchange = TranslatedExchange(exchange, request, made, at=self._at)
         if self._reasks:
             self._opened[id(exchange)] = opened
         return exchange
 
     def remark(self, exchange: Exchange) -> str:
         """Return that it is translated, where it is, and what is left out."""
-        return cast("Relayed | TranslatedExchange", exchange).remark
+        return cast("Remarked", exchange).remark
 
     def piece(self, pieces: list[Any], *, n: int, exchange: Exchange) -> Any:  # noqa: ARG002 they are passed on as such
         """Return what came."""

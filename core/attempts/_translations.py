@@ -5,19 +5,20 @@ What the vendor tells of usage is taken before anything is translated; what the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 import orjson
 
+from core.attempts._renaming import Remarked
 from core.dialects import DIALECTS, DialectName, Frame, RelayRequest, VendorResponse
 from core.errors import Invalid
+from core.json_texts import as_python_reads, exactly, exactly_written
 from core.messages import Message
-from core.pricing import PossibleBilling
-from core.providers import Answer, Broken, Garbled, ProviderError, Relayed, Unreadable
+from core.providers import Answer, Broken, Garbled, ProviderError, Unreadable
+from core.providers.forwarded import Forwarded
 from core.translation import (
     ChatEvents,
     MessagesEvents,
@@ -32,6 +33,8 @@ LEFT_OUT = "x-proctor-left-out"
 """The header that names what only tunes an answer and was not said in the other dialect."""
 _OTHER = {DialectName.CHAT: DialectName.MESSAGES, DialectName.MESSAGES: DialectName.CHAT}
 _TITLES = {DialectName.CHAT: "chat completions", DialectName.RESPONSES: "responses", DialectName.MESSAGES: "messages"}
+_OF_ANY_NUMBERS = ("messages", "tools", "response_format", "output_config")
+"""Members with numbers that the caller means for his tools and schemas."""
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 """Headers that mean the same in either dialect; a vendor's own limits do not."""
 
@@ -65,31 +68,29 @@ def translated_request(
             "is not translated into that"
         )
     is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
-    values: Mapping[str, Any] = request.source.values
+    source = request.source
     if not is_same:
-        values = request.dialect.read(
-            request.patched(model=request.model, asks_usage=False, texts=messages)
-        ).source.values
+        source = request.dialect.read(request.patched(model=request.model, asks_usage=False, texts=messages)).source
+    exact = {name: exactly(source.source(name)) for name in _OF_ANY_NUMBERS if name in source.values}
+    values = {**source.values, **exact}
     try:
         made = (
             messages_request(values, max_tokens=max_tokens) if other is DialectName.MESSAGES else chat_request(values)
         )
         if other is DialectName.CHAT:  # how a server names the limit is known to its provider, who sets it
             made.body.pop(DIALECTS[other].limit)
-        there = DIALECTS[other].read(json.dumps(made.body, ensure_ascii=False).encode())
+        there = DIALECTS[other].read(exactly_written(made.body))
     except (Untranslatable, Invalid) as why:
         raise Unreadable(f"it would have to be asked for {_TITLES[other]}. {str(why).rstrip('.')}") from why
     return TranslatedRequest(there, made.notices, made.format_tool)
 
 
-class TranslatedExchange:
+class TranslatedExchange(Forwarded):
     """An exchange whose answers come back in the dialect of the caller."""
 
-    mode = "relay"
-
-    def __init__(self, exchange: Relayed, request: RelayRequest, made: TranslatedRequest, *, at: datetime) -> None:
+    def __init__(self, exchange: Remarked, request: RelayRequest, made: TranslatedRequest, *, at: datetime) -> None:
         """Put *exchange*, which sends *made*, in the place of one that sends *request*, which came *at* that time."""
-        self._exchange = exchange
+        super().__init__(exchange)
         self._request = request
         self._made = made
         self._created = int(at.timestamp())
@@ -98,30 +99,6 @@ class TranslatedExchange:
         own = f" {exchange.remark}" if exchange.remark else ""
         self.remark = f"It is asked for {other}, and what it answers is translated back.{left_out}{own}"
         """What the trace is told of it."""
-
-    @property
-    def so_far(self) -> Answer:
-        """The exchange's."""
-        return self._exchange.so_far
-
-    @property
-    def size_bytes(self) -> int:
-        """The exchange's."""
-        return self._exchange.size_bytes
-
-    @property
-    def media_tokens(self) -> int:
-        """The exchange's."""
-        return self._exchange.media_tokens
-
-    @property
-    def possible_billing(self) -> PossibleBilling:
-        """The exchange's."""
-        return self._exchange.possible_billing
-
-    def allow(self, max_tokens: int) -> None:
-        """Let the exchange's next answer be *max_tokens* long."""
-        self._exchange.allow(max_tokens)
 
     async def send(self, on_piece: Callable[[Any], Any] | None) -> Answer:
         """Call once; *on_piece* is given the head and the frames in the caller's dialect.
@@ -145,13 +122,14 @@ class TranslatedExchange:
 
     def whole(self, raw: VendorResponse) -> VendorResponse:
         """Return a vendor's answer in the caller's dialect; raises Untranslatable."""
-        value = raw.value or {}
+        value = exactly(raw.body) if raw.body else raw.value or {}
         if self._request.dialect.name is DialectName.CHAT:
             told = chat_answer(value, created=self._created, format_tool=self._made.format_tool)
         else:
             told = messages_answer(value)
-        body = b"" if raw.frames is not None else _json(told)
-        return VendorResponse(raw.status, self._headers(raw), body, told, raw.frames)
+        body = exactly_written(told)
+        read = as_python_reads(body)
+        return VendorResponse(raw.status, self._headers(raw), b"" if raw.frames is not None else body, read, raw.frames)
 
     def events(self) -> _Events:
         """Return what makes events of the caller's dialect of one stream's events."""
@@ -175,7 +153,7 @@ class TranslatedExchange:
         except ValueError:
             told = {}
         error: Any = cast("dict[str, Any]", told).get("error") if isinstance(told, dict) else None
-        said = _json(error) if isinstance(error, dict) else raw.body
+        said = exactly_written(error) if isinstance(error, dict) else raw.body
         return VendorResponse(raw.status, self._headers(raw), self._request.dialect.vendor_error(raw.status, said))
 
     def _headers(self, raw: VendorResponse) -> dict[str, str]:
@@ -223,7 +201,7 @@ class _ChatStream:
         if frame.event is None or frame.kind == "error":
             return
         for chunk in self._events.of(frame.event):
-            yield b"data: " + _json(chunk) + b"\n\n"
+            yield b"data: " + exactly_written(chunk) + b"\n\n"
         if self._events.has_ended:
             yield b"data: [DONE]\n\n"
 
@@ -243,14 +221,7 @@ class _MessagesStream:
         else:
             made = self._events.of(frame.event)
         for event in made:
-            yield b"event: " + event["type"].encode() + b"\ndata: " + _json(event) + b"\n\n"
+            yield b"event: " + event["type"].encode() + b"\ndata: " + exactly_written(event) + b"\n\n"
 
 
 _Events = _ChatStream | _MessagesStream
-
-
-def _json(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # a whole number of more than 64 bits, or half of a character
-        return json.dumps(value, separators=(",", ":")).encode()

@@ -20,6 +20,7 @@ from core.dialects._request import (
     RelayRequest,
 )
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
+from core.dialects._tool_names import other_names, rename, renamed_body, renamed_frame, renamed_request
 from core.dialects._vendor_response import VendorResponse
 from core.dialects.anthropic_messages import Messages
 from core.dialects.chat import Chat
@@ -42,6 +43,11 @@ __all__ = [
     "RelayRequest",
     "StoredByAnswer",
     "VendorResponse",
+    "other_names",
+    "rename",
+    "renamed_body",
+    "renamed_frame",
+    "renamed_request",
 ]
 
 DIALECTS: Mapping[DialectName, Dialect] = {

@@ -36,6 +36,17 @@ class Frame:
             return b""
         return self.raw if self.is_closed else self.raw + b"\n\n"
 
+    @property
+    def data(self) -> bytes:
+        """The text of what it says."""
+        return _fields(self.raw)[1]
+
+    def saying(self, data: bytes) -> Frame:
+        """Return the same event with other *data*, of one line."""
+        name, _ = _fields(self.raw)
+        head = b"event: " + name.encode() + b"\n" if name else b""
+        return replace(self, raw=head + b"data: " + data + b"\n\n", event=_object(data), is_closed=True)
+
 
 class Frames(ABC):
     """Cuts one stream into its frames, however it comes, and knows whether it was told to its end."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
@@ -15,6 +15,7 @@ from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._values import dicts
 from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
 from core.errors import Invalid
+from core.json_texts import exactly, exactly_written
 from core.messages import Message, leaves, media_of, text_bytes
 from core.messages.masks import secrets_in
 from core.messages.parts import written
@@ -209,10 +210,15 @@ class RelayRequest:
     def _rewritten(self, texts: Sequence[Message]) -> list[tuple[Path, str]]:
         changes: list[tuple[Path, str]] = []
         for old, new, path in zip(leaves(self.messages), leaves(texts), self.places, strict=True):
-            if new is not old and path:
-                value = written(new)
-                is_text = isinstance(_value_at(self.source.values, path), str)
-                changes.append((path, _source(_source(value) if is_text and not isinstance(value, str) else value)))
+            if new is old or not path:
+                continue
+            value = written(new)
+            if not isinstance(value, str):
+                given = _value_at(exactly(self.source.text), path)
+                is_text = isinstance(given, str)
+                value = _with_texts(exactly(given) if is_text else given, written(old), value)
+                value = exactly_written(value).decode() if is_text else value
+            changes.append((path, exactly_written(value).decode()))
         return changes
 
 
@@ -322,6 +328,19 @@ def _value_at(value: Any, path: Path) -> Any:
     for step in path:
         value = value[step]
     return value
+
+
+def _with_texts(given: Any, old: Any, new: Any) -> Any:
+    """Return the value *given*, read as *old*, with those texts that are other ones in *new*: all else stays exact."""
+    if isinstance(new, str):
+        return given if new == old else new
+    if isinstance(new, dict) and len(named := cast("dict[str, Any]", new)) == len(given) == len(old):
+        parts = zip(given.values(), old.values(), named.items(), strict=True)
+        return {name: _with_texts(exact, before, after) for exact, before, (name, after) in parts}
+    if isinstance(new, list):
+        listed = zip(given, old, cast("list[Any]", new), strict=True)
+        return [_with_texts(exact, before, after) for exact, before, after in listed]
+    return cast("Any", new) if isinstance(new, dict) else given
 
 
 def _source(value: Any) -> str:

@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 from typing import Any, Protocol, cast, runtime_checkable
 
 from core.errors import GuardrailBlocked
+from core.json_texts import exactly, exactly_written
 from core.json_values import JsonValue
 from core.messages import Message, mapped
 
@@ -118,6 +119,20 @@ class Guardrails:
 
         """
         return _each_text(value, lambda text: self._screen(text, stage, findings))
+
+    def screen_body(self, body: bytes, stage: Stage, findings: list[Finding]) -> bytes:
+        """Return a JSON document as :meth:`screen_value` has it, with every number as it stands there.
+
+        It is the same one, byte for byte, where nothing was found.
+
+        Raises:
+            GuardrailBlocked: a text in it may not go on.
+            ValueError: it is no JSON.
+
+        """
+        before = len(findings)
+        screened = self.screen_value(exactly(body), stage, findings)
+        return exactly_written(screened) if len(findings) > before else body
 
     def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding]) -> JsonValue:
         """Return what :meth:`screen_value` does; one in which there is nothing to be found is not read for that.

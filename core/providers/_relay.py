@@ -14,7 +14,7 @@ import orjson
 
 from core.clock import SystemClock
 from core.dialects import DialectName, Frame, Frames, Path, RelayRequest, VendorResponse
-from core.json_texts import as_python_reads
+from core.json_texts import as_python_reads, exactly, exactly_written
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
@@ -223,7 +223,8 @@ class Relay:
         if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
             raise self._failed(body["error"], content, self._passed(response), told)
         if self._request.dialect.name is DialectName.CHAT and (error := _error_of_all(body)) is not None:
-            raise self._failed(error, orjson.dumps({"error": error}), self._passed(response), told)
+            told_exactly = exactly_written({"error": _error_of_all(exactly(content))})
+            raise self._failed(error, told_exactly, self._passed(response), told)
         raw = replace(self._head(response), body=self._masked(content), value=body)
         return self._read(body, told, raw)
 
@@ -299,8 +300,8 @@ class Relay:
                 continue
             self._take(growth, frame.event, told)
             if frame.kind in _ERROR_KINDS:
-                error = frame.event.get("error") or part(frame.event, "response").get("error") or frame.event
-                whole = orjson.dumps(frame.event if "error" in frame.event else {"error": error})
+                error = _error_in(frame.event)
+                whole = _told_exactly(frame)
                 failed = self._wire.failed({"error": error}, told) if has_begun else None
                 failed = failed or self._failed(error, whole, head.headers, told)
                 break
@@ -371,6 +372,16 @@ def _declined(body: Mapping[str, Any]) -> str:
     for message in (body, *parts(body, "output")):
         said += [text(one, "refusal") or text(one, "text") for one in parts(message, "content")]
     return "".join(said)
+
+
+def _error_in(event: Mapping[str, Any]) -> Any:
+    return event.get("error") or part(event, "response").get("error") or event
+
+
+def _told_exactly(frame: Frame) -> bytes:
+    """Return the body of an error that an event of a stream tells."""
+    event = exactly(frame.data)
+    return exactly_written(event if "error" in event else {"error": _error_in(event)})
 
 
 def _error_of_all(body: Mapping[str, Any]) -> Any:

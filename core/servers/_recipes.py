@@ -71,6 +71,8 @@ class Recipe:
     """Whether a stream may be asked to tell its usage; a server that turns such a request away tells it unasked."""
     takes_any_call_id: bool = True
     """Whether ids of calls may be anything; else nine letters and digits."""
+    tool_names: str = ""
+    """What may be the name of a tool or of a format, as a pattern; empty: it is not known."""
     documentation: str = ""
     """Where its maker writes how it is called."""
     note: str = ""

@@ -12,10 +12,17 @@ from types import MappingProxyType
 
 from core.servers._recipes import Recipe
 
+_OPENAIS_NAMES = "[a-zA-Z0-9_-]{1,64}"
+"""Groq, Mistral, xAI and DeepSeek publish the same one."""
+_ANTHROPICS_NAMES = "[a-zA-Z0-9_-]{1,128}"
+_GEMINIS_NAMES = "[a-zA-Z_][a-zA-Z0-9_.-]{0,63}"
+# googleapis, FunctionDeclaration.name: dots and dashes everywhere; colons at some of its addresses only
+
 PROVIDERS: Mapping[str, Recipe] = MappingProxyType(
     {
         "openai": Recipe(
             title="OpenAI",
+            tool_names=_OPENAIS_NAMES,
             variable="OPENAI_API_KEY",
             hint=", or `OPENAI_BASE_URL` for another server that speaks its dialect",
             families=("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"),
@@ -29,6 +36,7 @@ PROVIDERS: Mapping[str, Recipe] = MappingProxyType(
         ),
         "anthropic": Recipe(
             title="Anthropic",
+            tool_names=_ANTHROPICS_NAMES,
             variable="ANTHROPIC_API_KEY",
             families=("claude-",),
             address="https://api.anthropic.com",
@@ -70,6 +78,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         **PROVIDERS,
         "azure": Recipe(
             title="Azure OpenAI",
+            tool_names=_OPENAIS_NAMES,
             has_makers_names=True,
             prices=("azure", "openai"),
             other_dialects=("responses",),
@@ -84,6 +93,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "gemini": Recipe(
             title="Gemini, by its compatible endpoint",
+            tool_names=_GEMINIS_NAMES,
             address="https://generativelanguage.googleapis.com/v1beta/openai",
             prices=("google",),
             wants_key=True,
@@ -93,6 +103,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "vertex": Recipe(
             title="Vertex AI, by its compatible endpoint",
+            tool_names=_GEMINIS_NAMES,
             address="https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/endpoints/openapi",
             prices=("google",),
             authentication="google",
@@ -106,6 +117,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "vertex-claude": Recipe(
             title="Claude on Vertex AI",
+            tool_names=_ANTHROPICS_NAMES,
             address="https://{region}-aiplatform.googleapis.com/v1",
             prices=("google", "anthropic"),
             dialect="messages",
@@ -122,6 +134,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "bedrock": Recipe(
             title="Claude on Amazon Bedrock",
+            tool_names=_ANTHROPICS_NAMES,
             address="https://bedrock-runtime.{region}.amazonaws.com",
             prices=("aws", "anthropic"),
             dialect="messages",
@@ -148,6 +161,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "groq": Recipe(
             title="Groq",
+            tool_names=_OPENAIS_NAMES,
             address="https://api.groq.com/openai/v1",
             prices=("groq",),
             # GroqDocs, "OpenAI Compatibility": the Responses API at the same address; logprobs, logit_bias and names of
@@ -162,6 +176,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "mistral": Recipe(
             title="Mistral",
+            tool_names=_OPENAIS_NAMES,
             address="https://api.mistral.ai/v1",
             prices=("mistral",),
             wants_key=True,
@@ -175,6 +190,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "xai": Recipe(
             title="xAI",
+            tool_names=_OPENAIS_NAMES,
             address="https://api.x.ai/v1",
             prices=("x-ai",),
             wants_key=True,
@@ -187,6 +203,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "deepseek": Recipe(
             title="DeepSeek",
+            tool_names=_OPENAIS_NAMES,
             address="https://api.deepseek.com",
             prices=("deepseek",),
             wants_key=True,

@@ -2,7 +2,8 @@
 
 A request is translated whole or not at all: what the other vendor cannot honour refuses the translation, and what only
 tunes the answer is left out with a notice. The answer comes back in the dialect in which it was asked, whole or as
-events. All of it is about JSON values as they stand on the wire; nothing here knows models, money or tenants.
+events. All of it is about JSON values as they stand on the wire, to be written with orjson: a number that Python would
+write otherwise is a fragment of text. Nothing here knows models, money or tenants.
 """
 
 from core.translation._to_chat import chat_request

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import orjson
+
 FORMAT_TOOL = "answer"
 """The tool by which a response format is asked for, where the format has no name that a tool can have."""
 _CHAT_OF = {
@@ -131,7 +133,8 @@ def arguments_of(text: Any, where: str) -> dict[str, Any]:
     if text in (None, ""):
         return {}
     try:
-        value = json.loads(text, parse_constant=_no_number)  # keeps whole numbers of any length as they are
+        value = json.loads(text, parse_float=_exact, parse_int=_exact, parse_constant=_no_number)
+        orjson.dumps(value)  # no text in UTF-8 holds half of a character
     except (ValueError, TypeError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -141,12 +144,20 @@ def arguments_of(text: Any, where: str) -> dict[str, Any]:
 
 def arguments_text(value: Any) -> str:
     """Return the arguments of a call as the text that they are in the other dialect; a text is that already."""
-    return value if isinstance(value, str) else json.dumps(value or {}, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return value if isinstance(value, str) else orjson.dumps(value or {}).decode()
+    except TypeError:  # a whole number of more than 64 bits, or half of a character
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def named(names: Iterable[str]) -> str:
     """Return names in a sentence."""
     return ", ".join(f"'{name[:40]}'" for name in sorted(names))
+
+
+def _exact(digits: str) -> orjson.Fragment:
+    """Return a number as it stands: what it is, is for whoever is called to say."""
+    return orjson.Fragment(digits)
 
 
 def _no_number(name: str) -> Any:

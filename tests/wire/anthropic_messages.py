@@ -59,7 +59,7 @@ def objection(body: Body) -> str | None:
     if strange := [role for message in messages if (role := message.get("role")) not in ("user", "assistant")]:
         return f"messages: Unexpected role {strange[0]!r}; the Messages API takes a top-level `system` parameter"
     names = [tool.get("name") for tool in body.get("tools") or ()]
-    if found := bad_tool_name(names):
+    if found := bad_tool_name(names, longest=128):
         return f"tools: name {found}"
     choice = body.get("tool_choice") or {}
     if choice.get("type") == "tool" and choice.get("name") not in names:

@@ -20,7 +20,7 @@ Body = dict[str, Any]
 _PIECE_CHARS = 12
 """Characters in one piece of a stream: about three tokens."""
 _DECODER = json.JSONDecoder()
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 class Finish(Enum):
@@ -205,11 +205,11 @@ def is_fence_wanted(user_texts: Sequence[str]) -> bool:
     return any("```json" in text for text in user_texts)
 
 
-def bad_tool_name(names: Sequence[Any]) -> str | None:
-    """Return an objection to the first name that the vendors would not take for a tool or a schema."""
+def bad_tool_name(names: Sequence[Any], longest: int = 64) -> str | None:
+    """Return an objection to the first name that a vendor would not take for a tool or a schema."""
     for name in names:
-        if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
-            return f"{name!r} does not match '^[a-zA-Z0-9_-]{{1,64}}$'"
+        if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name) or len(name) > longest:
+            return f"{name!r} does not match '^[a-zA-Z0-9_-]{{1,{longest}}}$'"
     return None
 
 

@@ -187,6 +187,59 @@ def test_a_conversation_with_tools_and_an_image_reaches_openai_whole(
     assert raw.headers["x-proctor-left-out"] == "messages.thinking, top_k"
 
 
+ODD_NAMES = ["wetter.für Bern/2", "mcp__" + "long_" * 30]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("turned_round", [False, True], ids=["to-anthropic", "to-openai"])
+def test_a_name_that_the_other_vendor_does_not_take_comes_back_as_the_callers(
+    name: str,
+    *,
+    turned_round: bool,
+    stream: bool,
+    chat: openai.OpenAI,
+    messages: anthropic.Anthropic,
+    house: House,
+    url: str,
+) -> None:
+    """The vendor that answers refuses it, so it gets another; the answer calls the caller's tool, and is checked."""
+    if turned_round:
+        tool, choice = TOOL | {"name": name}, {"type": "tool", "name": name}
+        asked = asked_of_anthropic(tools=[tool], tool_choice=choice)
+        if stream:
+            with messages.messages.stream(**asked) as events:
+                told: Any = events.get_final_message()
+        else:
+            told = messages.messages.create(**asked)
+        called = told.content[0].name
+    else:
+        function = {"type": "function", "function": {"name": name, "parameters": CITY}}
+        asked = asked_of_openai(tools=[function], tool_choice={"type": "function", "function": {"name": name}})
+        told = streamed_chat(chat, asked) if stream else chat.chat.completions.create(**asked)
+        called = told.choices[0].message.tool_calls[0].function.name
+    assert called == name
+    assert name not in json.dumps(sent(house), ensure_ascii=False)
+    assert recorded(house, url)["outcome"] == Outcome.VALID_AFTER_FALLBACK
+
+
+def test_names_go_to_one_vendor_alone_as_they_are(chat: openai.OpenAI, messages: anthropic.Anthropic) -> None:
+    """Whoever asks it by himself is refused in its own words, and so he is here."""
+    with pytest.raises(anthropic.BadRequestError, match="does not match"):
+        messages.messages.create(
+            model="claude-haiku-4-5",
+            max_tokens=9,
+            messages=[{"role": "user", "content": "x"}],
+            tools=[TOOL | {"name": ODD_NAMES[0]}],  # type: ignore[list-item]
+        )
+    with pytest.raises(openai.BadRequestError, match="does not match"):
+        chat.chat.completions.create(
+            model="gpt-4o-mini",
+            messages=[{"role": "user", "content": "x"}],
+            tools=[{"type": "function", "function": {"name": ODD_NAMES[0]}}],
+        )
+
+
 @pytest.mark.parametrize(("scenario", "reason"), [("truncated", "length"), ("refused", "content_filter")])
 @pytest.mark.parametrize("stream", [False, True])
 def test_why_it_ended_is_told_in_the_callers_words(

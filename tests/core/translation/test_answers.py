@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+import orjson
 import pytest
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message
@@ -198,7 +199,7 @@ def test_a_completion_is_the_same_message_whole_and_as_events(
         for n, (name, given) in enumerate(calls)
     ]
     said = {"content": text} | ({"tool_calls": made} if made else {})
-    whole = messages_answer(completion(said, "tool_calls" if made else "stop"))
+    whole = json.loads(orjson.dumps(messages_answer(completion(said, "tool_calls" if made else "stop"))))
     Message.model_validate(whole, strict=True)
     events = MessagesEvents()
     came = [
