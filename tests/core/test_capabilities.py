@@ -12,6 +12,7 @@ import anthropic.resources.messages.messages as anthropic_messages
 import pytest
 
 from core.capabilities import Cards, ModelCard, cards_told
+from core.capabilities._told import MOST_TOLD
 from core.capabilities.cards import STAYS_FOR, listed
 from core.clock import ManualClock
 from core.errors import Invalid, Misconfigured
@@ -141,6 +142,24 @@ def test_what_vendors_tell_is_read_by_their_own_names() -> None:
                 },
                 {"id": "groq", "context_window": 8_192, "max_completion_tokens": 1_024},
                 {"id": "mistral", "max_context_length": 32_768, "capabilities": {"vision": False}},
+                {"id": "pixtral", "aliases": ["pixtral-latest", 3, "mistral"], "capabilities": {"vision": True}},
+                {"id": "models/gemini", "max_completion_tokens": True, "context_length": 0, "max_model_len": 1_048_576},
+                {
+                    "id": "open/files",
+                    "max_tokens": 512,
+                    "top_provider": {"max_completion_tokens": 4_096, "max_tokens": 9},
+                    "architecture": {"input_modalities": ["file", 7, "audio"]},
+                    "expiration_date": "2027-02-03",
+                },
+                {"id": "n" * 200, "shutdown_date": "soon", "expiration_date": "2027-02-03T04:05:06Z"},
+                {"id": "n" * 201, "context_length": 9},
+                {"id": "open/other", "top_provider": {"max_tokens": 9}},
+                {"id": "\u200bhidden"},
+                {"id": "half", "capabilities": {"image_input": {"supported": True}}},
+                {
+                    "id": "both",
+                    "capabilities": {"image_input": {"supported": True}, "pdf_input": {"supported": True}},
+                },
                 {"id": "vllm", "max_model_len": 4_096},
                 {"id": "odd", "context_window": "many", "shutdown_date": "soon", "capabilities": ["vision"]},
                 {"name": "nameless"},
@@ -158,10 +177,19 @@ def test_what_vendors_tell_is_read_by_their_own_names() -> None:
         ),
         "groq": ModelCard.told("them", context=8_192, output=1_024),
         "mistral": ModelCard.told("them", context=32_768, parts=()),
+        "pixtral": ModelCard(),
+        "pixtral-latest": ModelCard(),
+        "gemini": ModelCard.told("them", context=1_048_576),
+        "open/files": ModelCard.told("them", output=512, parts=("document",), retires=date(2027, 2, 3)),
+        "n" * 200: ModelCard.told("them", retires=date(2027, 2, 3)),
+        "open/other": ModelCard(),
+        "half": ModelCard(),
+        "both": ModelCard.told("them", parts=("image", "document")),
         "vllm": ModelCard.told("them", context=4_096),
         "odd": ModelCard(),
     }
     assert cards_told("nonsense", "them") == cards_told({"data": 3}, "them") == {}
+    assert len(cards_told({"data": [{"id": f"m{n}"} for n in range(MOST_TOLD + 1)]}, "them")) == MOST_TOLD
 
 
 def test_a_vendor_goes_before_the_list_and_an_operator_before_both(tmp_path: Path, sqlite_store: Store) -> None:
