@@ -32,6 +32,7 @@ from core.providers.reading.message_blocks import MessageBlocks, with_inputs
 from core.providers.reading.parts import part, parts, text, word
 from core.providers.reading.reasons import body_of
 from core.providers.reading.response_output import ResponseOutput, finish_reason_in, usage_told
+from core.providers.reading.told_errors import error_in, error_of_all, told_exactly
 from core.providers.reading.waits import wait_in
 
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
@@ -222,9 +223,9 @@ class Relay:
         told.finish_reason = self._finish_reason(body)
         if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
             raise self._failed(body["error"], content, self._passed(response), told)
-        if self._request.dialect.name is DialectName.CHAT and (error := _error_of_all(body)) is not None:
-            told_exactly = exactly_written({"error": _error_of_all(exactly(content))})
-            raise self._failed(error, told_exactly, self._passed(response), told)
+        if self._request.dialect.name is DialectName.CHAT and (error := error_of_all(body)) is not None:
+            whole = exactly_written({"error": error_of_all(exactly(content))})
+            raise self._failed(error, whole, self._passed(response), told)
         raw = replace(self._head(response), body=self._masked(content), value=body)
         return self._read(body, told, raw)
 
@@ -300,8 +301,8 @@ class Relay:
                 continue
             self._take(growth, frame.event, told)
             if frame.kind in _ERROR_KINDS:
-                error = _error_in(frame.event)
-                whole = _told_exactly(frame)
+                error = error_in(frame.event)
+                whole = told_exactly(frame)
                 failed = self._wire.failed({"error": error}, told) if has_begun else None
                 failed = failed or self._failed(error, whole, head.headers, told)
                 break
@@ -372,22 +373,6 @@ def _declined(body: Mapping[str, Any]) -> str:
     for message in (body, *parts(body, "output")):
         said += [text(one, "refusal") or text(one, "text") for one in parts(message, "content")]
     return "".join(said)
-
-
-def _error_in(event: Mapping[str, Any]) -> Any:
-    return event.get("error") or part(event, "response").get("error") or event
-
-
-def _told_exactly(frame: Frame) -> bytes:
-    """Return the body of an error that an event of a stream tells."""
-    event = exactly(frame.data)
-    return exactly_written(event if "error" in event else {"error": _error_in(event)})
-
-
-def _error_of_all(body: Mapping[str, Any]) -> Any:
-    """Return the error of a completion whose choices all failed, as gateways tell it; ``None`` where one did not."""
-    errors = [choice.get("error") for choice in parts(body, "choices")]
-    return errors[0] if errors and all(errors) else None
 
 
 def _parsed(content: bytes) -> Any:
