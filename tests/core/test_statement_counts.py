@@ -46,6 +46,7 @@ def at_both_sizes(
         maker = running.build(settings, clock)
         made = grow(maker, more, first=first)
         maker.budgets.verify(LOCAL_OPERATOR)  # the first time of all is a whole run
+        maker.trail.verify(LOCAL_OPERATOR)
         maker.close()
         with counted() as statements:
             counts.append(count(running.build(settings, clock), statements, made[0], clock))
