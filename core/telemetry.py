@@ -232,7 +232,7 @@ class Metrics:
         )
         self.unpriced = Counter(
             "proctor_unpriced_attempts",
-            "Attempts whose model has no known price.",
+            "Attempts whose model, or a tool that ran for it, has no known price.",
             ["gen_ai_provider_name", "gen_ai_request_model"],
             registry=self.registry,
         )

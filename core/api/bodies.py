@@ -153,6 +153,9 @@ class Billing(BaseModel):
     cache_write_1h_tokens: int | None = Field(
         default=None, description="The part of what was written to the provider's cache that is kept for an hour."
     )
+    tool_uses: dict[str, int] | None = Field(
+        default=None, description="How often which tools ran at the provider, such as `web_search`; by name."
+    )
     remark: str | None = Field(
         default=None,
         description="What a person should know: where what the provider told contradicts itself and how it was taken, "

@@ -95,6 +95,7 @@ def list_prices(runtime: Runtime, tenant: str | None) -> Output:
     help="Rates of calls with more input than that; :CACHED:WRITTEN may follow. Repeat for more tiers.",
 )
 @click.option("--discount", metavar="PERCENT", help="So much off the price list, instead of rates.")
+@click.option("--per-1000-uses", metavar="USD", help="Of provider/tool:NAME, a tool that the provider runs.")
 @click.option("--list-price", is_flag=True, help="The price list again, instead of rates.")
 @click.option("--tenant", help="For this tenant alone.")
 @click.option("--from", "from_at", type=_Moment(), help="When it begins, in UTC. Without it: now.")
@@ -108,12 +109,13 @@ def set_price(  # noqa: PLR0917 one for each option
     cache_write: str | None,
     tiers: Sequence[str],
     discount: str | None,
+    per_1000_uses: str | None,
     list_price: bool,  # noqa: FBT001 a switch
     tenant: str | None,
     from_at: datetime | None,
     reason: str,
 ) -> Output:
-    """Say what a model costs from a time on; MODEL is provider/name, or provider/* for all that have no own price."""
+    """Say what a model costs from a time on; MODEL is provider/name, provider/* or provider/tool:NAME."""
     provider, name = _model(model)
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
     rates = _given(fresh, output, cached, cache_write)
@@ -127,6 +129,7 @@ def set_price(  # noqa: PLR0917 one for each option
         tiers=[_tier(one) for one in tiers],
         discount_percent=discount,
         back_to_list=list_price,
+        usd_per_1000_uses=per_1000_uses,
         reason=reason,
     )
     now = runtime.clock.now()

@@ -13,7 +13,7 @@ from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._values import dicts
-from core.dialects._vendor_tools import READ_BY_TOOLS, WHOLE_CONTEXT, runs_tools
+from core.dialects._vendor_tools import READ_BY_TOOLS, USUAL_USES, WHOLE_CONTEXT, runs_tools, uses_asked_for
 from core.errors import Invalid
 from core.json_texts import exactly, exactly_written
 from core.messages import Message, leaves, media_of, text_bytes
@@ -160,6 +160,27 @@ class RelayRequest:
     def added_by_tools(self) -> int:
         """How many tokens of input tools may read that the vendor runs."""
         return READ_BY_TOOLS if runs_tools(self.source.values) else 0
+
+    @property
+    def uses_asked_for(self) -> Mapping[str, int | None]:
+        """How often each tool may run that the vendor runs, by its name; ``None``: the request does not say."""
+        return uses_asked_for(self.source.values)
+
+    @property
+    def possible_uses(self) -> tuple[tuple[str, int], ...]:
+        """How often each of these tools is taken to run at most."""
+        return tuple((name, USUAL_USES if most is None else most) for name, most in self.uses_asked_for.items())
+
+    @property
+    def uses_remark(self) -> str:
+        """A sentence for the trace, where a request does not say how often a tool may run; else an empty text."""
+        unbounded = [name for name, most in self.uses_asked_for.items() if most is None]
+        if not unbounded:
+            return ""
+        return (
+            f"The request does not say how often {', '.join(unbounded)} may run: money for {USUAL_USES} uses is held. "
+            "max_uses or max_tool_calls would say."
+        )
 
     def patched(
         self,

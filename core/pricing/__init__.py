@@ -6,6 +6,7 @@ knows is unpriced: ``None``, never 0.
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
 from core.pricing._families import canonical_name, family_name, family_of, has_list, known_context
+from core.pricing._fees import OF_A_TOOL, Fee, is_tool
 from core.pricing._listed import SOURCE, listed
 from core.pricing._money import NANO, Cost, PossibleBilling, Price, Usage, as_dollars, billing, nano_usd, usd
 from core.pricing._names import MOST_NAMES, bare_name, other_names, undated_name
@@ -17,9 +18,11 @@ __all__ = [
     "ANY_MODEL",
     "MOST_NAMES",
     "NANO",
+    "OF_A_TOOL",
     "SOURCE",
     "UNPRICED_DAYS",
     "Cost",
+    "Fee",
     "OverrideKind",
     "OverridingPrice",
     "PossibleBilling",
@@ -39,6 +42,7 @@ __all__ = [
     "family_name",
     "family_of",
     "has_list",
+    "is_tool",
     "known_context",
     "listed",
     "nano_usd",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.pricing._families import canonical_name, family_name
+from core.pricing._fees import EVERY_CALL, OF_A_TOOL, Fee, is_tool, listed_fee
 from core.pricing._listed import listed
 from core.pricing._money import Cost, PossibleBilling, Usage, as_dollars
 from core.pricing._names import bare_name, fine_tuned_from
@@ -30,6 +31,8 @@ class OverrideKind(StrEnum):
     """So much off the list price."""
     LIST = "list"
     """The list price again."""
+    FEE = "fee"
+    """So much per use of a tool that the vendor runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,15 @@ class OverridingPrice:
     """Empty for all tenants."""
     provider: str
     model: str
-    """``*`` for every model of the provider that has no override of its own."""
+    """``*`` for every model of the provider that has no override of its own, ``tool:NAME`` for a tool that it runs."""
     from_at: datetime
     kind: OverrideKind
     base: Rates | None = None
     """For ``rates``; so is the next."""
     tiers: tuple[tuple[int, Rates], ...] = ()
     discount_percent: Decimal | None = None
+    per_1000_uses: int | None = None
+    """For ``fee``: nano-dollars."""
     reason: str = ""
     actor: str = ""
     created_at: datetime
@@ -61,6 +66,8 @@ class OverridingPrice:
     @property
     def sentence(self) -> str:
         """What it says, as in "it costs …": ``$2 in and $8 out per million tokens``."""
+        if self.per_1000_uses is not None:
+            return f"${as_dollars(self.per_1000_uses)} per 1,000 uses"
         if self.base is None:
             percent = self.discount_percent
             return "the list price" if percent is None else f"{percent.normalize():f} % less than the list price"
@@ -112,7 +119,7 @@ class PriceBook:
         self._lines: dict[tuple[str, str, str], list[OverridingPrice]] = defaultdict(list)
         for one in sorted(overrides, key=lambda one: (one.from_at, one.created_at, one.id)):
             if one.withdrawn_at is None:
-                name = one.model if one.model == ANY_MODEL else canonical_name(one.provider, one.model)
+                name = line_of(one.provider, one.model)
                 self._lines["" if not one.tenant_id else "own", one.provider, name].append(one)
         self._kept: dict[tuple[str, str, date], tuple[tuple[datetime, PriceTerms | None], ...]] = {}
 
@@ -126,6 +133,11 @@ class PriceBook:
         the price: a router's name and an alias are billed as what stood behind them. An operator's own rates for the
         name that was asked go before that.
         """
+        found = self._of_tokens(provider, model, usage, at, answered)
+        uses = self._uses(provider, model, usage.tool_uses)
+        return found if found is None or not uses else self._with_fees(found, provider, model, uses, at)
+
+    def _of_tokens(self, provider: str, model: str, usage: Usage, at: datetime, answered: str | None) -> Cost | None:
         terms = self.terms(provider, model, at)
         if answered and answered != model and _is_another(provider, model, answered):
             override = self.override(provider, model, at)
@@ -136,6 +148,30 @@ class PriceBook:
                 said = f"Billed as {own.price.model}, which answered."
                 return replace(cost, remark=f"{cost.remark} {said}".strip())
         return None if terms is None else terms.cost(usage)
+
+    def fee(self, provider: str, model: str, use: str, at: datetime) -> Fee | None:
+        """Return what one *use* of a tool by *model* costs at *at*; ``None`` if nobody tells.
+
+        An operator's word about the tool goes before the published fee, whatever discount its model has.
+        """
+        override = self.override(provider, f"{OF_A_TOOL}{use}", at)
+        if override is None or override.per_1000_uses is None:
+            return listed_fee(provider, model, use)
+        return Fee(nano_usd=-(-override.per_1000_uses // 1000), source=f"override {override.id}")
+
+    def _uses(self, provider: str, model: str, told: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+        """Return the uses that a call is billed for: those *told*, and the one of a model that searches by itself."""
+        return (*told, (EVERY_CALL, 1)) if listed_fee(provider, model, EVERY_CALL) else told
+
+    def _with_fees(self, cost: Cost, provider: str, model: str, uses: Sequence[tuple[str, int]], at: datetime) -> Cost:
+        fees = [(use, count, self.fee(provider, model, use, at)) for use, count in uses]
+        paid = sum(count * fee.nano_usd for _, count, fee in fees if fee)
+        price = replace(
+            cost.price,
+            fees="; ".join(f"{use} {fee.sentence} ({fee.source})" for use, _, fee in fees if fee),
+            unpriced_uses=", ".join(use for use, _, fee in fees if fee is None),
+        )
+        return replace(cost, nano_usd=cost.nano_usd + paid, price=price, fees_nano_usd=paid)
 
     def _billed(self, provider: str, answered: str, at: datetime, asked: OverridingPrice | None) -> PriceTerms | None:
         """Return the price of who answered, with the discount that *asked*, the override of who was asked, gives."""
@@ -159,7 +195,14 @@ class PriceBook:
         unpriced.
         """
         terms = self.terms(provider, model, at)
-        return None if terms is None else terms.worst_nano_usd(input_tokens, output_tokens, possible)
+        if terms is None:
+            return None
+        fees = (
+            (count, self.fee(provider, model, use, at))
+            for use, count in self._uses(provider, model, possible.tool_uses)
+        )
+        of_tools = sum(count * fee.nano_usd for count, fee in fees if fee)
+        return terms.worst_nano_usd(input_tokens, output_tokens, possible) + of_tools
 
     def terms(self, provider: str, model: str, at: datetime) -> PriceTerms | None:
         """Return the price of *model* for calls that begin at *at*; ``None`` if unpriced."""
@@ -197,9 +240,16 @@ class PriceBook:
 
     def _lines_of(self, provider: str, model: str) -> list[list[OverridingPrice]]:
         """Return the overrides that could speak for a model, those that go first first, each line ascending."""
+        if is_tool(model):
+            return [self._lines[key] for whose in ("own", "") if (key := (whose, provider, model)) in self._lines]
         names = dict.fromkeys((*_names(provider, model), ANY_MODEL))
         keys = [(whose, provider, name) for whose in ("own", "") for name in names]
         return [self._lines[key] for key in keys if key in self._lines]
+
+
+def line_of(provider: str, model: str) -> str:
+    """Return the name under which overrides of *model* follow one another."""
+    return model if model == ANY_MODEL or is_tool(model) else canonical_name(provider, model)
 
 
 def _names(provider: str, model: str) -> tuple[str, ...]:

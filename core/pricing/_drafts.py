@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,6 +11,7 @@ from typing import Any
 from core.errors import Invalid
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
 from core.pricing._families import has_list
+from core.pricing._fees import OF_A_TOOL, is_tool, listed_fee
 from core.pricing._listed import listed
 from core.pricing._money import as_dollars, nano_usd
 from core.pricing._names import maker_of
@@ -28,6 +30,7 @@ RATES: Mapping[str, str] = {
 }
 """The names of the four rates, and what people call them."""
 _LONGEST_NAME = 200
+_USE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -41,6 +44,7 @@ def checked(
     tiers: Sequence[Mapping[str, Any]],
     discount_percent: str | None,
     back_to_list: bool,
+    usd_per_1000_uses: str | None,
     reason: str,
 ) -> dict[str, Any]:
     """Return the columns of an override that can be.
@@ -56,6 +60,14 @@ def checked(
         raise Invalid("The model is the name that its provider has for it, or * for every model of the provider.")
     if from_at.tzinfo is None or not _EARLIEST <= from_at < _LATEST:
         raise Invalid("A price begins at a time with its zone, from the year 2020 to the year 2099.")
+    if is_tool(model):
+        fee = _fee(provider, model, usd_per_1000_uses, back_to_list=back_to_list)
+        if rates is not None or tiers or discount_percent is not None:
+            raise Invalid("What a tool costs is an amount per 1,000 uses; rates and discounts are of models.")
+        own = {"provider": provider, "model": model, "from_at": from_at.astimezone(UTC), "reason": reason.strip()}
+        return own | {"kind": (OverrideKind.FEE if fee else OverrideKind.LIST).value, "usd_per_1000_uses": fee}
+    if usd_per_1000_uses is not None:
+        raise Invalid(f"An amount per use belongs to a tool, such as {OF_A_TOOL}web_search; {model} is a model.")
     if (rates is not None) + (discount_percent is not None) + back_to_list != 1:
         raise Invalid("Give either rates, or a discount, or the list price again; exactly one of the three.")
     kind = OverrideKind.LIST if back_to_list else OverrideKind.DISCOUNT if rates is None else OverrideKind.RATES
@@ -90,6 +102,7 @@ def read(row: PriceOverride) -> OverridingPrice:
         else None,
         tiers=tuple((tier["from_input_tokens"], _numbers(tier, row.provider)) for tier in row.tiers or ()),
         discount_percent=None if row.discount_percent is None else Decimal(row.discount_percent),
+        per_1000_uses=None if row.usd_per_1000_uses is None else nano_usd(row.usd_per_1000_uses),
         reason=row.reason,
         actor=row.actor,
         created_at=row.created_at,
@@ -102,6 +115,20 @@ def described(override: OverridingPrice) -> dict[str, Any]:
     return {"id": override.id, "from_at": override.from_at.isoformat(), "price": override.sentence} | (
         {"reason": override.reason} if override.reason else {}
     )
+
+
+def _fee(provider: str, model: str, given: str | None, *, back_to_list: bool) -> str | None:
+    """Return what 1,000 uses of a tool cost as canonical decimal text; ``None`` for what its vendor publishes."""
+    use = model.removeprefix(OF_A_TOOL)
+    if not _USE.fullmatch(use):
+        raise Invalid(f"A tool is named {OF_A_TOOL}web_search or the like: small letters, digits and underscores.")
+    if back_to_list == (given is not None):
+        raise Invalid("Give either what 1,000 uses of the tool cost, or the list price again; one of the two.")
+    if given is not None:
+        return _amount(given, "What 1,000 uses cost", "per 1,000 uses", finest=6)
+    if listed_fee(provider, "", use) is None:
+        raise Invalid(f"No published price of {provider}'s {use} is known, so there is nothing to go back to.")
+    return None
 
 
 def _require_listed(provider: str, model: str, at: datetime) -> None:
@@ -139,15 +166,18 @@ def _rates(given: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _rate(given: Any, what: str) -> str:
+    return _amount(given, what, "per million tokens", finest=9)
+
+
+def _amount(given: Any, what: str, per: str, *, finest: int) -> str:
+    """Return dollars as canonical decimal text, with at most *finest* decimals."""
     amount = _decimal(given)
     if amount is None or not 0 <= amount <= MOST_USD_PER_MTOK:
-        raise Invalid(
-            f"{what} is an amount of dollars per million tokens, from 0 to {MOST_USD_PER_MTOK:,}, such as 0.15."
-        )
-    exact = amount.scaleb(9)
+        raise Invalid(f"{what} is an amount of dollars {per}, from 0 to {MOST_USD_PER_MTOK:,}, such as 0.15.")
+    exact = amount.scaleb(finest)
     if exact != exact.to_integral_value():
-        raise Invalid(f"{what} has at most 9 decimals; this is {given}.")
-    return as_dollars(int(exact))
+        raise Invalid(f"{what} has at most {finest} decimals; this is {given}.")
+    return as_dollars(nano_usd(amount))
 
 
 def _percent(given: str) -> str:

@@ -34,6 +34,8 @@ class Usage:
     """The region that the call was kept in, such as ``us``; empty where it was in none, and in a sum."""
     remark: str = ""
     """Where what the wire told contradicts itself: how it was taken. Empty in a sum."""
+    tool_uses: tuple[tuple[str, int], ...] = ()
+    """How often which tools ran at the vendor, in the order of their names. Empty in a sum."""
 
     @property
     def is_told(self) -> bool:
@@ -67,6 +69,8 @@ class PossibleBilling:
     adds_tokens: int = 0
     """How many tokens of input the vendor may add to what was sent, beside its own words; more than the model's context
     takes are none."""
+    tool_uses: tuple[tuple[str, int], ...] = ()
+    """How often which tools may run at the vendor, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,10 @@ class Price:
     """The service tier whose price it is; empty for the standard one."""
     geo: str = ""
     """The region whose surcharge is in it; empty for none."""
+    fees: str = ""
+    """What each tool costs that ran at the vendor, and who says so; empty where none ran."""
+    unpriced_uses: str = ""
+    """The tools that ran and have no known price, so that they are not in the cost."""
 
     def as_dict(self) -> dict[str, str]:
         """Return what is frozen on the attempt."""
@@ -106,6 +114,7 @@ class Price:
             "date": self.date,
         }
         more = {"override_id": self.override_id or "", "tier": self.tier, "geo": self.geo}
+        more |= {"fees": self.fees, "unpriced_uses": self.unpriced_uses}
         return frozen | {name: value for name, value in more.items() if value}
 
 
@@ -120,14 +129,16 @@ class Cost:
     """What the provider's cache took off, rounded down; below 0 where writing cost more than reading saved."""
     remark: str = ""
     """What a person should know of it: that no price was found for how the call was served, or whose price it is."""
+    fees_nano_usd: int = 0
+    """The part of it that is for tools and not for tokens."""
 
 
 def billing(usage: Usage | None, cost: Cost | None) -> dict[str, Any] | None:
     """Return what is kept of how a call was billed, beside its tokens and its price; ``None`` where it is the usual.
 
-    ``tier``, ``geo`` and ``cache_write_1h_tokens`` as on the usage, and ``remark``, a sentence for people: where what
-    the vendor told contradicts itself, where no price was found for how it was served, or who was billed in another's
-    stead.
+    ``tier``, ``geo``, ``cache_write_1h_tokens`` and ``tool_uses`` as on the usage, and ``remark``, a sentence for
+    people: where what the vendor told contradicts itself, where no price was found for how it was served, or who was
+    billed in another's stead.
     """
     if usage is None:
         return None
@@ -136,6 +147,7 @@ def billing(usage: Usage | None, cost: Cost | None) -> dict[str, Any] | None:
         "tier": usage.tier,
         "geo": usage.geo,
         "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "tool_uses": dict(usage.tool_uses),
         "remark": " ".join(remarks),
     }
     return {name: value for name, value in kept.items() if value} or None

@@ -14,8 +14,8 @@ from core import audit
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
-from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook
-from core.pricing._families import canonical_name
+from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook, line_of
+from core.pricing._fees import OF_A_TOOL
 from core.pricing._work import PricedModel, UnpricedModel
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -81,13 +81,15 @@ class Prices:
         tiers: Sequence[Mapping[str, Any]] = (),
         discount_percent: str | None = None,
         back_to_list: bool = False,
+        usd_per_1000_uses: str | None = None,
         reason: str = "",
         expected: str | None = None,
     ) -> OverridingPrice:
         """Say what *model* costs from a time on, for *tenant* or for all; effective with the next generation.
 
-        Exactly one of *rates*, *discount_percent* and *back_to_list* is given. *rates* are decimal texts in dollars per
-        million tokens: ``input_usd_per_mtok`` and ``output_usd_per_mtok``, and if caching is priced
+        Exactly one of *rates*, *discount_percent* and *back_to_list* is given; of a tool that the provider runs, which
+        is named ``tool:web_search`` or the like, *usd_per_1000_uses* or *back_to_list*. *rates* are decimal texts in
+        dollars per million tokens: ``input_usd_per_mtok`` and ``output_usd_per_mtok``, and if caching is priced
         ``cached_usd_per_mtok`` and ``cache_write_usd_per_mtok``; each of *tiers* has the same and
         ``from_input_tokens``: it prices every token of calls with more input than that. *model* may be ``*``: every
         model of the provider that has no override of its own. Without *from_at* it begins now. Calls that were recorded
@@ -113,6 +115,7 @@ class Prices:
             tiers=tiers,
             discount_percent=discount_percent,
             back_to_list=back_to_list,
+            usd_per_1000_uses=usd_per_1000_uses,
             reason=reason,
         )
         tenant_id = tenant.id if tenant else ""
@@ -228,6 +231,7 @@ class Prices:
             visible(principal.scope_of(Permission.PRICES_READ), PriceOverride.tenant_id, with_shared=True),
             col(PriceOverride.withdrawn_at).is_(None),
             PriceOverride.model != ANY_MODEL,
+            ~col(PriceOverride.model).startswith(OF_A_TOOL),
         )
         with self._store.reading() as session:
             return [(provider, model) for provider, model in session.exec(query)]
@@ -254,7 +258,7 @@ def states(overrides: Iterable[OverridingPrice], now: datetime) -> dict[str, str
         elif one.from_at > now:
             found[one.id] = "future"
         else:
-            line = (one.tenant_id, one.provider, canonical_name(one.provider, one.model))
+            line = (one.tenant_id, one.provider, line_of(one.provider, one.model))
             if line in active:
                 found[active[line].id] = "past"
             active[line] = one

@@ -33,6 +33,7 @@ from core.providers.reading.parts import part, parts, text, word
 from core.providers.reading.reasons import body_of
 from core.providers.reading.response_output import ResponseOutput, finish_reason_in, usage_told
 from core.providers.reading.told_errors import error_in, error_of_all, told_exactly
+from core.providers.reading.tool_uses import ToolUses
 from core.providers.reading.waits import wait_in
 
 _PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
@@ -112,11 +113,13 @@ class Relay:
         self._content = b"" if cloud else self._patched(asks_usage=takes)
         untaken = [name for name in UNTAKEN if name in request.source.values] if cloud else []
         self._untaken = frozenset(untaken)
-        self.remark = f"{wire.name} does not take {', '.join(untaken)} at the top; it is left out." if untaken else ""
+        left_out = f"{wire.name} does not take {', '.join(untaken)} at the top; it is left out." if untaken else ""
+        self.remark = " ".join(filter(None, (left_out, request.uses_remark)))
         """What the trace is told of how it is sent."""
+        self._uses = ToolUses(request.uses_asked_for)
         self.size_bytes = request.weight_bytes
         self.media_tokens = media_tokens(request.messages, vendor, model)
-        self.possible_billing = replace(billing, adds_tokens=request.adds_tokens)
+        self.possible_billing = replace(billing, adds_tokens=request.adds_tokens, tool_uses=request.possible_uses)
 
     @property
     def so_far(self) -> Answer:
@@ -146,7 +149,8 @@ class Relay:
         return replace(answer, remark=f"{answer.remark} {self._wire.turned_away_options(self._model)}".strip())
 
     async def _sent_with_keys(self, on_piece: Callable[[Any], Any] | None, hidden: tuple[str, ...]) -> Answer:
-        told = self._told = Told(hidden=hidden)
+        told, self._uses = Told(hidden=hidden), ToolUses(self._request.uses_asked_for)
+        self._told = told
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 
     async def _sent(self, on_piece: Callable[[Any], Any] | None, told: Told, key: ProviderKey) -> Answer:
@@ -219,7 +223,8 @@ class Relay:
             raise Garbled(f"{self._wire.name} answered with {what}.", answer=told.answer(texts=("",)))
         body = cast("dict[str, Any]", value)
         told.model = word(body, "model")
-        told.usage = self._usage(self._usage_in(body))
+        self._uses.take_whole(body)
+        told.usage = self._with_uses(self._usage(self._usage_in(body)))
         told.finish_reason = self._finish_reason(body)
         if body.get("error") and not any(body.get(name) for name in ("choices", "output", "content")):
             raise self._failed(body["error"], content, self._passed(response), told)
@@ -327,8 +332,15 @@ class Relay:
         told.finish_reason = growth.finish_reason or told.finish_reason
         if growth.usage != before:
             told.usage = most_told(told.usage, self._usage(growth.usage))
+        if self._uses.take(event):
+            told.usage = self._with_uses(told.usage)
         if grown.written:
             told.pieces.append(grown.written)
+
+    def _with_uses(self, usage: Usage | None) -> Usage | None:
+        """Return *usage* with the uses of tools that the answer has shown."""
+        shown = self._uses.told()
+        return most_told(Usage(tool_uses=shown), usage) if shown else usage
 
     def _growth(self) -> Growth:
         match self._request.dialect.name:

@@ -29,7 +29,8 @@ _MORE_CACHED = (
 )
 _MORE_WRITTEN = "The cache writes by duration do not add up to those in all; the larger was believed."
 _SOUND = "Tokens of sound were told; they have a price of their own and were priced as text."
-_SEARCHES = "Searches were told, which are billed by their number: they are not in the cost."
+_COUNTED = re.compile(r"([a-z][a-z0-9_]{0,59})_(?:requests|calls)")
+_MOST_TOOLS = 20
 
 
 def most_told(before: Usage | None, now: Usage | None) -> Usage | None:
@@ -55,7 +56,27 @@ def most_told(before: Usage | None, now: Usage | None) -> Usage | None:
         tier=now.tier or before.tier,
         geo=now.geo or before.geo,
         remark=" ".join(remarks),
+        tool_uses=_most_uses(before.tool_uses, now.tool_uses),
     )
+
+
+def _most_uses(before: tuple[tuple[str, int], ...], now: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    """Return the most of each tool's uses."""
+    most = dict(before)
+    for use, count_now in now:
+        most[use] = max(count_now, most.get(use, 0))
+    return tuple(sorted(most.items()))
+
+
+def _tool_uses(usage: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return how often which tools ran at the vendor, as Anthropic, OpenRouter and xAI tell it; in order of names."""
+    found: dict[str, int] = {}
+    for told in (part(usage, "server_tool_use"), part(usage, "server_side_tool_usage_details")):
+        for name in told:
+            named, number = _COUNTED.fullmatch(name), count(told, name)
+            if named and number and len(found) < _MOST_TOOLS:
+                found[named[1]] = number
+    return tuple(sorted(found.items()))
 
 
 def chat_usage(usage: Mapping[str, Any], geo: str = "") -> Usage | None:
@@ -101,6 +122,7 @@ def _openai_usage(usage: Mapping[str, Any], names: tuple[str, str], geo: str) ->
             reasoning_tokens=min(reasoning, output),
             tier=_standing(usage, "service_tier", _STANDARD),
             geo=geo,
+            tool_uses=_tool_uses(usage),
         ),
         remarks,
     )
@@ -153,8 +175,6 @@ def anthropic_usage(usage: Mapping[str, Any]) -> Usage | None:
     if reasoning > output > 0:
         output += reasoning
         remarks.append(_MORE_REASONING)
-    if count(part(usage, "server_tool_use"), "web_search_requests"):
-        remarks.append(_SEARCHES)
     return _credible(
         Usage(
             input_tokens=count(usage, "input_tokens") + cached + written,
@@ -165,6 +185,7 @@ def anthropic_usage(usage: Mapping[str, Any]) -> Usage | None:
             reasoning_tokens=min(reasoning, output),
             tier=_standing(usage, "speed", _STANDARD) or _standing(usage, "service_tier", _STANDARD),
             geo=_standing(usage, "inference_geo", _NOWHERE),
+            tool_uses=_tool_uses(usage),
         ),
         remarks,
     )

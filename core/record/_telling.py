@@ -85,9 +85,9 @@ def tell(
         if attempt.usage is not None:
             of(metrics.tokens, tenant, *who, "input").inc(attempt.usage.input_tokens)
             of(metrics.tokens, tenant, *who, "output").inc(attempt.usage.output_tokens)
-            if attempt.cost is None:
+            if attempt.cost is None or attempt.cost.price.unpriced_uses:
                 of(metrics.unpriced, *who).inc()
-            else:
+            if attempt.cost is not None:
                 of(metrics.cost, tenant, *who).inc(attempt.cost.nano_usd)
                 tier = metrics.tier(attempt.usage.tier)
                 of(metrics.tier_cost, attempt.provider, tier).inc(attempt.cost.nano_usd)

@@ -234,6 +234,7 @@ class Repricings:
                 output_tokens=row.output_tokens or 0,
                 tier=served.get("tier", ""),
                 geo=served.get("geo", ""),
+                tool_uses=tuple(sorted(served.get("tool_uses", {}).items())),
             )
             cost = costs[row.tenant_id].cost(
                 row.provider, row.model, usage, row.started_at, answered=row.answered_model

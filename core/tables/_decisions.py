@@ -120,11 +120,12 @@ class PriceOverride(Row, table=True):
     """For one tenant, or (empty) for all."""
     provider: str
     model: str
-    """The model's name, or ``*`` for every model of the provider that has no override of its own."""
+    """The model's name, ``*`` for every model of the provider that has no override of its own, or ``tool:NAME``."""
     from_at: datetime = utc()
     """Calls that begin from here on cost this, until a later override of the same model and tenant begins."""
     kind: str
-    """``rates`` (the four below), ``discount`` (a share off the list price) or ``list`` (the list price again)."""
+    """``rates`` (the four below), ``discount`` (a share off the list price), ``list`` (the list price again) or
+    ``fee`` (so much per use of a tool)."""
     input_usd_per_mtok: str | None = None
     """Dollars per million tokens, as decimal text; so are the three below. A missing cache rate is the input's."""
     cached_usd_per_mtok: str | None = None
@@ -133,6 +134,8 @@ class PriceOverride(Row, table=True):
     tiers: list[dict[str, Any]] | None = json(default=None, nullable=True)
     """Long contexts: ``{"from_input_tokens": int, ...the four rates}``, ascending."""
     discount_percent: str | None = None
+    usd_per_1000_uses: str | None = None
+    """Of a tool that the vendor runs: dollars, as decimal text."""
     reason: str = long_text(default="")
     actor: str
     created_at: datetime = utc()

@@ -137,7 +137,9 @@ def _attempt(attempt: RecordedAttempt) -> None:
                 st.markdown(f":small[:gray[{label}]]  \n{value}")
         if paid := _paid(attempt):
             st.markdown(f":small[{paid}]")
-        if attempt.billing and (remark := attempt.billing.get("remark")):
+        if tools := _tools(attempt):
+            st.markdown(f":small[:gray[:material/build: {plain(tools)}]]")
+        for remark in _remarks(attempt):
             st.markdown(f":small[:orange[:material/flag: {plain(remark)}]]")
         if attempt.error_detail and not attempt.field_errors:
             st.markdown(f":red[:material/error:] {plain(attempt.error_detail)}")
@@ -174,7 +176,22 @@ def _reported(attempt: RecordedAttempt) -> str:
     served = [billing["tier"]] if billing.get("tier") else []
     served += [f"in {billing['geo']}"] if billing.get("geo") else []
     shown = f"{said} :small[:gray[({plain(', '.join(served))})]]" if served else said
-    return f"{shown} :orange[:material/flag:]" if billing.get("remark") else shown
+    return f"{shown} :orange[:material/flag:]" if _remarks(attempt) else shown
+
+
+def _tools(attempt: RecordedAttempt) -> str:
+    """Return which tools ran at the provider and at which price; empty where none did."""
+    uses: dict[str, int] = (attempt.billing or {}).get("tool_uses", {})
+    ran = ", ".join(f"{use} {count:,} times" for use, count in uses.items())
+    fees = (attempt.price or {}).get("fees", "")
+    return " · ".join(filter(None, (f"Ran at the provider: {ran}" if ran else "", fees)))
+
+
+def _remarks(attempt: RecordedAttempt) -> list[str]:
+    """Return what a person should know of its bill."""
+    unpriced = (attempt.price or {}).get("unpriced_uses", "")
+    told = f"The cost is without {unpriced}, whose price is not known: set one on Prices." if unpriced else ""
+    return [one for one in ((attempt.billing or {}).get("remark", ""), told) if one]
 
 
 def _hours(attempt: RecordedAttempt) -> dict[str, int | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.pricing import OverrideKind, OverridingPrice
+from core.pricing import OF_A_TOOL, OverrideKind, OverridingPrice, is_tool
 from core.principals import Permission
 from core.repricing import RepricingPreview, RepricingScope
 from core.tenants import Tenant
@@ -22,6 +22,7 @@ KINDS = {
     OverrideKind.RATES: "Own rates",
     OverrideKind.DISCOUNT: "Discount",
     OverrideKind.LIST: "List price again",
+    OverrideKind.FEE: "By the use",
 }
 RATES = {
     "input_usd_per_mtok": "Input",
@@ -46,16 +47,17 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
         model[1] if model else "",
         key="price_model",
         placeholder="gpt-4o-mini",
-        help="Its name at the provider, or * for every model of the provider that has no price of its own here.",
+        help="Its name at the provider, or * for every model of the provider that has no price of its own here; "
+        f"{OF_A_TOOL}web_search or the like for a tool that the provider runs.",
     ).strip()
     left, right = st.columns([1, 2], gap="small")
     tenants = about(visit, Permission.PRICES_WRITE)
     whose = left.selectbox("For", list(tenants), key="price_for")
     with right:
         begins = _begins(visit, from_at)
-    kind = st.segmented_control(
-        "Price", list(KINDS), format_func=KINDS.__getitem__, default=OverrideKind.RATES, required=True, key="price_kind"
-    )
+    kinds = [OverrideKind.FEE, OverrideKind.LIST] if is_tool(name) else list(KINDS)[:3]
+    key = "price_kind_of_tool" if is_tool(name) else "price_kind"
+    kind = st.segmented_control("Price", kinds, format_func=KINDS.__getitem__, default=kinds[0], required=True, key=key)
     said = _said(kind)
     reason = st.text_input("Reason", key="price_reason", placeholder="contract 7", max_chars=200)
     tenant = tenants[whose]
@@ -98,6 +100,8 @@ def _said(kind: OverrideKind | None) -> dict[str, Any]:
     if kind is OverrideKind.LIST:
         st.caption("The price list of this release holds again, for calls that begin from then on.")
         return {"back_to_list": True}
+    if kind is OverrideKind.FEE:
+        return {"usd_per_1000_uses": st.text_input("Dollars per 1,000 uses", key="price_uses", placeholder="10")}
     if kind is OverrideKind.DISCOUNT:
         percent = st.text_input("Percent off the list price", key="price_percent", placeholder="12.5")
         return {"discount_percent": percent}
@@ -138,9 +142,12 @@ def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, 
     """Say what holds at that moment and what will; return the id of the override that holds, if one does."""
     book = visit.runtime.prices.book(visit.principal, tenant.id if tenant else "")
     holding = book.override(provider, name, moment)
-    terms = None if name == "*" else book.terms(provider, name, moment)
+    terms = None if name == "*" or is_tool(name) else book.terms(provider, name, moment)
+    fee = book.fee(provider, "", name.removeprefix(OF_A_TOOL), moment) if is_tool(name) else None
     if holding is not None:
         now = f"{holding.sentence}, by an override that {holding.actor} set".replace("$", "\\$")
+    elif fee is not None:
+        now = f"{fee.sentence} uses, by {fee.source}".replace("$", "\\$")
     elif terms is not None:
         now = f"\\${terms.price.input_usd_per_mtok} in and \\${terms.price.output_usd_per_mtok} out, by the price list"
     else:

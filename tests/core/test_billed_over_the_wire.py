@@ -51,6 +51,12 @@ BILLED: dict[str, tuple[str, dict[str, Any], dict[str, Any], int]] = {
         {"cache_write_1h_tokens": 1000},
         100 * 1000 + 1000 * 2000 + 100 * 5000,
     ),
+    "searches": (
+        ANTHROPIC,
+        anthropic(block(TEXT), usage=CLAUDE | {"server_tool_use": {"web_search_requests": 2}}),
+        {"tool_uses": {"web_search": 2}},
+        100 * 1000 + 100 * 5000 + 2 * 10_000_000,
+    ),
     "both": (
         ANTHROPIC,
         anthropic(block(TEXT), usage=CLAUDE | HOUR | {"inference_geo": "us"}),
