@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ from core.telemetry import log
 
 MOST_SECONDS = 5.0
 """How long one may take."""
+AT_ONCE = 8
+"""How many are checked side by side."""
 HOLDS_SECONDS = 2.0
 """Who asks again so soon is told the same: many who press at once are one check."""
 _CONNECT_SECONDS = 3.0
@@ -53,18 +56,30 @@ class ProviderChecks:
         return kept if own is None or (kept is not None and kept.at > own.at) else own
 
     def check_all(self) -> None:
-        """Check every provider that is set up, one after the other: each has its seconds. Who fails is written down.
+        """Check every provider that is set up, some at once: a slow one keeps nobody. Who fails is written down.
+
+        Each is checked whatever becomes of the others; what is no finding about a provider is raised when all are done.
 
         Raises:
             Unavailable: the database does not answer.
 
         """
-        for name in self._providers:
-            if name != "local":
-                before = self.last(name)
-                found = self.check(name)
-                if not found.is_well and (before is None or before.sentence != found.sentence):
-                    log().warning("provider_check_failed", provider=name, reason=found.sentence)
+        names = [name for name in self._providers if name != "local"]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="provider-check") as pool:
+            checked = [pool.submit(self._check_and_tell, name) for name in names]
+        if failed := next(filter(None, (one.exception() for one in checked)), None):
+            raise failed
+
+    def _check_and_tell(self, name: str) -> None:
+        before = self.last(name)
+        found = self.check(name)
+        if not found.is_well and (before is None or before.sentence != found.sentence):
+            log().warning("provider_check_failed", provider=name, reason=found.sentence)
+
+    def look(self, name: str) -> tuple[bool, str]:
+        """Return whether the provider *name* is well, and what was found; nothing of it is kept or learned."""
+        is_well, sentence, _ = self._looked(name, self._clock.monotonic())
+        return is_well, sentence
 
     def check(self, name: str) -> ProviderCheck:
         """Look how the provider *name* is, for at most five seconds; what it tells of its models is learned.

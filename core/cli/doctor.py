@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
 from core.errors import ProctorError
 from core.own_limits import descriptor_limit, descriptors_needed
@@ -36,7 +38,8 @@ class Check:
 
 
 @command(proctor, "doctor", needs_runtime=False)
-def doctor(settings: Settings) -> Output:
+@click.option("--network", is_flag=True, help="Also reach each provider: name, connection, TLS, list of models.")
+def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switch
     """Say what is missing or broken, part by part.
 
     It looks at settings, network, database, migrations, routes, chores, providers, the local model, Redis, file
@@ -47,6 +50,7 @@ def doctor(settings: Settings) -> Output:
         _network(settings),
         *_database(settings),
         *_providers(settings),
+        *(_reached(settings) if network else ()),
         *_local_model(settings),
         *_redis(settings),
         _descriptors(settings),
@@ -177,6 +181,14 @@ def _providers(settings: Settings) -> Iterator[Check]:
             yield Check(name, Health.OK, f"It is not set up; {PROVIDERS[name].variable} would.")
     if not any(settings.has_provider(name) for name in (*PROVIDERS, *settings.providers)):
         yield Check("providers", Health.FAILED, "Nobody can answer: set a provider's key, or LOCAL_MODEL=on.")
+
+
+def _reached(settings: Settings) -> Iterator[Check]:
+    """Tell how far each provider is reached from here; nobody's key is in it."""
+    from core.cli._network import reached  # noqa: PLC0415 it loads the vendors' SDKs
+
+    for one in reached(settings):
+        yield Check(f"{one.provider}, reached", Health.OK if one.is_well else Health.FAILED, one.sentence)
 
 
 def _local_model(settings: Settings) -> Iterator[Check]:

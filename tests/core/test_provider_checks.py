@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -205,3 +207,76 @@ def test_who_is_not_set_up_cannot_be_checked(sqlite_url: str) -> None:
         for name in ("anthropic", "local", "nobody"):
             with pytest.raises(NotFound):
                 proctor.checks.check(name)
+
+
+def two_servers(first: ScriptedServer, second: ScriptedServer) -> dict[str, Any]:
+    """Return the settings of two servers by name."""
+    there = {
+        "GROQ_API_KEY": KEY,
+        "GROQ_BASE_URL": first.openai_url,
+        "MISTRAL_API_KEY": KEY,
+        "MISTRAL_BASE_URL": second.openai_url,
+    }
+    return {"openai_api_key": None, "providers": named_servers("groq,mistral", there.get)}
+
+
+def test_a_slow_provider_keeps_no_other(sqlite_url: str, server: ScriptedServer) -> None:
+    """They are checked side by side: here the first answers only once the second has been asked."""
+    asked, listed = threading.Event(), {"data": [{"id": "one"}]}
+    with ScriptedServer() as second:
+
+        def answered(_: Any) -> Scripted:
+            asked.set()
+            return Scripted.whole(listed)
+
+        second.answers = answered
+        server.plays(replace(Scripted.whole(listed), gate=asked))
+        with closing(built(sqlite_url, **two_servers(server, second))) as proctor:
+            proctor.checks.check_all()
+            for name in ("groq", "mistral"):
+                found = proctor.checks.last(name)
+                assert found is not None
+                assert found.is_well, found.sentence
+
+
+def test_whatever_becomes_of_one_check_the_others_are_made(
+    sqlite_url: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no finding is raised in the end, so that the chore is known to have failed."""
+    server.plays(Scripted.whole({"data": []}))
+    with closing(built(sqlite_url, **two_servers(server, server))) as proctor:
+        look = proctor.checks._looked
+
+        def broken(name: str, began: float) -> Any:
+            if name == "groq":
+                raise RuntimeError("broken")
+            return look(name, began)
+
+        monkeypatch.setattr(proctor.checks, "_looked", broken)
+        with pytest.raises(RuntimeError, match="broken"):
+            proctor.checks.check_all()
+        assert proctor.checks.last("mistral") is not None
+
+
+def test_doctor_reaches_the_providers(sqlite_url: str, server: ScriptedServer) -> None:
+    """Step by step, up to the first that fails, and without a key."""
+    server.plays(Scripted.whole({"data": [{"id": "one"}]}))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = closed.getsockname()[1]
+    there = {
+        "COMPATIBLE_CLOSED_BASE_URL": f"http://127.0.0.1:{nobody}/v1",
+        "COMPATIBLE_PLAIN_BASE_URL": server.openai_url.replace("http:", "https:"),
+        "COMPATIBLE_WELL_BASE_URL": server.openai_url,
+        "COMPATIBLE_WELL_API_KEY": KEY,
+    }
+    servers = named_servers("compatible-closed,compatible-plain,compatible-well", there.get)
+    settings = Settings(database_url=sqlite_url, demo=False, local_model="off", providers=servers)
+    found = {one.part.removesuffix(", reached"): one for one in doctor._reached(settings)}
+    assert [(name, one.health.value) for name, one in found.items()] == [
+        ("compatible-closed", "failed"), ("compatible-plain", "failed"), ("compatible-well", "ok"),
+    ]  # fmt: skip
+    assert "no connection" in found["compatible-closed"].sentence
+    assert "connected, no TLS" in found["compatible-plain"].sentence
+    assert "connected without TLS. It answered in" in found["compatible-well"].sentence
+    assert KEY not in str(found)
