@@ -21,7 +21,7 @@ _STEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ReachedProvider:
     """How one provider was reached."""
 
     provider: str
@@ -29,7 +29,7 @@ class Reached:
     sentence: str
 
 
-def reached(settings: Settings) -> Sequence[Reached]:
+def reached(settings: Settings) -> Sequence[ReachedProvider]:
     """Return how each provider that is set up is reached, side by side; nothing of it is kept or costs anything."""
     from core.capabilities import Cards, Listings  # noqa: PLC0415 who asks for help waits for no vendor's SDK
     from core.clock import SystemClock  # noqa: PLC0415
@@ -54,7 +54,7 @@ def reached(settings: Settings) -> Sequence[Reached]:
         store.close()
 
 
-def _reached(checks: ProviderChecks, name: str, address: str) -> Reached:
+def _reached(checks: ProviderChecks, name: str, address: str) -> ReachedProvider:
     """Go step by step, up to the first that fails; a proxy goes the first of them in our stead."""
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -64,9 +64,9 @@ def _reached(checks: ProviderChecks, name: str, address: str) -> Reached:
         is_well, found = asyncio.run(_connected(host, port, is_secure=parts.scheme == "https"))
         said = f"{host}:{port}: {found}"
         if not is_well:
-            return Reached(name, is_well=False, sentence=said)
+            return ReachedProvider(name, is_well=False, sentence=said)
     is_well, sentence = checks.look(name)
-    return Reached(name, is_well, f"{said}. {sentence}")
+    return ReachedProvider(name, is_well, f"{said}. {sentence}")
 
 
 async def _connected(host: str, port: int, *, is_secure: bool) -> tuple[bool, str]:
