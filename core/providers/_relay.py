@@ -210,9 +210,8 @@ class Relay:
     def _failed(self, error: Any, whole: bytes, headers: Mapping[str, str], told: Told) -> ProviderError:
         """Return what an *error* in the place of an answer means; who gets no other has it with the status it means."""
         failed = self._wire.failed({"error": error}, told)
-        raw = self._error(
-            status_meant(failed, {"error": error}), {**headers, "content-type": "application/json"}, whole
-        )
+        status = status_meant(failed, {"error": error})
+        raw = self._error(status, {**headers, "content-type": "application/json"}, whole)
         failed.answer = replace(failed.answer, raw=raw)
         return failed
 
