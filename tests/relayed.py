@@ -220,8 +220,9 @@ def asked(url: str, keys: Sequence[str], which: Iterable[Question]) -> Sequence[
 def _asked(url: str, key: str, question: Question) -> Told:
     path = DOORS.get(question.door, "/v1/generate")
     content = json.dumps(question.body).encode()
+    there = urlsplit(url)
     headers = {
-        "Host": "proctor",
+        "Host": there.netloc,
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
         "Content-Length": str(len(content)),
@@ -231,7 +232,6 @@ def _asked(url: str, key: str, question: Question) -> Told:
     if question.how == "repeats":
         headers["Idempotency-Key"] = f"once-{question.number}"
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    there = urlsplit(url)
     with socket.socket() as connection:
         if question.how == "slowly":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

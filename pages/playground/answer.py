@@ -88,19 +88,17 @@ def tell_outdated(changed: Sequence[str]) -> None:
     )
 
 
-def draw(visit: Visit, last: Run, changed: Sequence[str] = ()) -> None:
+def draw(visit: Visit, last: Run, *, is_old: bool) -> None:
     """Draw the end: the object with every problem beside its field, then figures, attempts, and what to take away.
 
-    *changed* is what is another by now.
+    What *is_old* answers an earlier question.
     """
     call = last.call
-    if changed:
-        tell_outdated(changed)
     if not last.is_valid:
         st.error(plain(last.sentence), title=last.title, icon=":material/error:")
         st.caption("Your input is still there: change it, or who answers, and run again.")
     with layout.card("Object", key="object", stretch=False):
-        _object(visit, last, is_old=bool(changed))
+        _object(visit, last, is_old=is_old)
         _take_away(visit, last, "")
     if call:
         with layout.card("What it took", key="took", stretch=False):

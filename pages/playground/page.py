@@ -144,9 +144,11 @@ def result(visit: Visit, trial: runs.Trial | None, chosen: Sequence[Column]) -> 
         )
     elif len(trial.columns) == 1 and trial.times == 1:
         last = trial.runs[0][0]
+        if changed := answer.outdated(last, chosen, 0):
+            answer.tell_outdated(changed)
         if call := replay.opened():
             beside.draw(visit, call, last)
-        answer.draw(visit, last, answer.outdated(last, chosen, 0))
+        answer.draw(visit, last, is_old=bool(changed))
     else:
         comparison.draw(visit, trial, chosen)
 

@@ -57,7 +57,7 @@ def test_who_comes_too_early_is_served_when_he_asks_again(
 
     for sdk in (openai, anthropic):
         monkeypatch.setattr(f"{sdk.__name__}._base_client.time.sleep", sleep)
-    with served(serve(starting)) as url:
+    with served(serve(starting, house.runtime.settings)) as url:
         program = Program(door, url, house.key)
         program.ask()
     early, last = program.calls
@@ -76,7 +76,7 @@ def test_a_server_that_stopped_before_it_had_started(door: str, house: House, sl
         """Serve nothing."""
 
     stopped._begun = lambda: none(None, None, None)  # type: ignore[method-assign] as if it had waited
-    with served(serve(stopped)) as url:
+    with served(serve(stopped, house.runtime.settings)) as url:
         program = Program(door, url, house.key)
         error = program.refused()
         house.runtime.start()  # what the server's end then closes
