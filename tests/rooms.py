@@ -98,6 +98,7 @@ WITHOUT: Mapping[str, str] = {
     "backlog.keep": "the record's own",
     "backlog.write": "a chore",
     "backlog.close": "ends its file",
+    "checks.look": "the same: doctor, of the machine that it runs on",
     "checks.check": "the state of providers, which is the same for all",
     "checks.last": "the same",
     "checks.check_all": "a chore",

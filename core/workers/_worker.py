@@ -158,9 +158,9 @@ class Worker:
                     came += self._come()
                 if len(came) >= HEAD_BYTES:
                     wanted = HEAD_BYTES + sum(lengths(bytes(came[:HEAD_BYTES])))
-                if not (left or is_starting) and is_late():
+                if not is_starting and is_late():
                     late += not ready
-                    if not is_told:
+                    if not (left or is_told):  # not into the middle of an order
                         is_told = bool(os.write(self._orders, LATE))
             except BlockingIOError:
                 continue

@@ -40,10 +40,10 @@ async def drawn(url: str) -> Drawn:
     asked: Any = BackMsg()
     asked.rerun_script.query_string = asked.rerun_script.page_script_hash = asked.rerun_script.page_name = ""
     began, first, tells = time.perf_counter(), 0.0, False
-    address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
+    address, origin = f"ws://{urlsplit(url).netloc}/_stcore/stream", f"http://{urlsplit(url).netloc}"
     async with (
         aiohttp.ClientSession() as session,
-        session.ws_connect(address, protocols=("streamlit",), max_msg_size=0) as connection,
+        session.ws_connect(address, protocols=("streamlit",), max_msg_size=0, origin=origin) as connection,
     ):
         await connection.send_bytes(asked.SerializeToString())
         async for message in connection:

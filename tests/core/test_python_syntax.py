@@ -67,11 +67,11 @@ def test_constraints_go_where_they_fit() -> None:
     """Of a union, a bound binds the numbers and a length the text."""
     node = expression("1")
     schema = union([{"type": "integer"}, {"type": "string"}, {"type": "null"}])
-    assert constrained(schema, {"ge": (1, node), "max_length": (5, node)}) == {
+    assert constrained(schema, {"ge": (1, node), "max_length": (5, node)}, lambda *_: None) == {
         "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "maxLength": 5}, {"type": "null"}]
     }
     with pytest.raises(Invalid, match="multiple_of does not apply"):
-        constrained({"type": "string"}, {"multiple_of": (1, node)})
+        constrained({"type": "string"}, {"multiple_of": (1, node)}, lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ NAMES = {
     "proctor_generation_duration_seconds": ("histogram", {"tenant", "route"}),
     "proctor_generations_in_flight": ("gauge", set[str]()),
     "proctor_requests_waiting": ("gauge", {"kind"}),
+    "proctor_gate_refusals": ("counter", {"reason"}),
     "proctor_client_reasks": ("counter", {"tenant", "route"}),
     "proctor_repeats": ("counter", {"result"}),
     "proctor_requests_shed": ("counter", {"tenant"}),

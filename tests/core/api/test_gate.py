@@ -18,6 +18,7 @@ from core.api.gate import LINE_EVERY_SECONDS, Gate
 from core.api.served import API, ServedAddress, To
 from core.clock import ManualClock
 from core.settings import Settings
+from core.telemetry import configure_logging
 
 SERVED = (
     *API,
@@ -365,6 +366,7 @@ def test_the_log_tells_why() -> None:
         raise AssertionError
 
     gate = Gate(nobody, Settings(), SERVED, counted.append, clock)
+    configure_logging("WARNING")
     with structlog.testing.capture_logs() as lines:
         for _ in range(5):
             ask("/metrics", host="secret.example", peer=CALLER, gate=gate)

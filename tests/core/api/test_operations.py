@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
@@ -22,6 +23,7 @@ from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
+from core.telemetry import configure_logging
 from tests.core.api.conftest import House, api_settings, built, eventually, served
 from tests.servers import Valkey, mortal_valkey
 from tests.wire.server import WireServer
@@ -304,6 +306,31 @@ def test_metrics(client: TestClient, house: House) -> None:
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'proctor_generations_total{outcome="valid_after_reask",route="default",tenant="Acme"} 1.0' in response.text
+
+
+def test_metrics_with_a_token(settings: Settings, wire: WireServer) -> None:
+    """Where there is a token, whoever does not bring it is told which setting has it, and reads nothing."""
+    asked = settings.model_copy(update={"metrics_token": SecretStr("let-me-read")})
+    with built(asked, wire) as house, TestClient(house.app) as client:
+        assert eventually(lambda: client.get("/ready").status_code == 200)
+        for sent in ("", "Bearer", "Bearer let-me-rea", "Basic let-me-read", "let-me-read"):
+            refused = client.get("/metrics", headers={"Authorization": sent})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert "METRICS_TOKEN" in refused.json()["detail"]
+            assert "proctor_" not in refused.text
+        for scheme in ("Bearer", "bearer"):
+            read = client.get("/metrics", headers={"Authorization": f"{scheme} let-me-read"})
+            assert (read.status_code, "proctor_generations" in read.text) == (200, True)
+        assert client.get("/health").status_code == 200
+
+
+def test_a_console_that_is_open_to_a_network_is_told(settings: Settings, wire: WireServer) -> None:
+    """The log says so once, as the server starts."""
+    with built(settings.model_copy(update={"without_sign_in": "network"}), wire) as house:
+        configure_logging("WARNING")
+        with capture_logs() as log, TestClient(house.app) as client:
+            assert eventually(lambda: client.get("/ready").status_code == 200)
+        assert [line["event"] for line in log].count("console_open") == 1
 
 
 def test_starting(house: House) -> None:

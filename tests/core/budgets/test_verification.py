@@ -170,7 +170,9 @@ def test_history_that_is_cut_out_cleanly_is_missed(till: Till) -> None:
     a_closed_past(till)
     with till.store.transaction() as cursor:
         cursor.execute("DELETE FROM ledger_entry WHERE attempt_id = (SELECT MIN(id) FROM attempt)")
-        cursor.execute("DELETE FROM generation WHERE id = (SELECT MIN(id) FROM generation)")
+        cursor.execute(
+            "DELETE FROM generation WHERE id = (SELECT generation_id FROM attempt ORDER BY attempt.id LIMIT 1)"
+        )
         cursor.execute("DELETE FROM attempt WHERE id = (SELECT MIN(id) FROM attempt)")
         cursor.execute("UPDATE account SET spent_nano_usd = spent_nano_usd - 100")
 

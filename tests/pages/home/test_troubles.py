@@ -98,6 +98,18 @@ def test_home_says_who_waits_and_who_was_turned_away(proctor: Runtime, open_page
     assert len(tenants) == 2
 
 
+@pytest.mark.parametrize(("setting", "is_told"), [("loopback", False), ("network", True)])
+def test_a_console_that_is_open_to_a_network_is_told(
+    proctor: Runtime, open_page: Open, setting: str, *, is_told: bool
+) -> None:
+    """Whoever looks at Home reads that nobody signs in, and what to do."""
+    settings = proctor.settings.model_copy(update={"without_sign_in": setting})
+    running.install(dataclasses.replace(proctor, settings=settings))
+    found = [one for one in open_page("home").warning if one.proto.title == "Nobody signs in to this console"]
+    assert bool(found) is is_told
+    assert all("WITHOUT_SIGN_IN" in words(one) for one in found)
+
+
 def test_who_is_limited_to_one_tenant_reads_no_other_name(
     proctor: Runtime, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
