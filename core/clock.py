@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -124,6 +125,11 @@ def from_micros(count: int) -> datetime:
 def bears_demo_mark(identifier: str) -> bool:
     """Whether *identifier* was born in the demo world."""
     return identifier[12:].startswith(DEMO_MARK)
+
+
+def whole_seconds(seconds: float) -> int:
+    """Return *seconds* rounded up; a hair's breadth, which sums and differences of times leave, is no second."""
+    return math.ceil(round(seconds, 6))
 
 
 def last_id(moment: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from core.api.bodies import sentence
 from core.api.problem import Problem
+from core.clock import whole_seconds
 from core.documents import paid
 from core.errors import (
     Answering,
@@ -198,7 +198,7 @@ def _headers(error: ProctorError) -> Mapping[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="proctor"'}
     seconds = error.facts.get("retry_after_seconds")
-    headers = {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds is not None else {}
+    headers = {"Retry-After": str(max(1, whole_seconds(seconds)))} if seconds is not None else {}
     if isinstance(error, NotRepeatable):
         headers["X-Should-Retry"] = "false"  # else SDKs ask for it twice more
     if isinstance(error, TooManyWrongKeys):

@@ -7,7 +7,6 @@ without, or while it is down, each goes by what it sees itself (``local.py``). B
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +29,7 @@ from core.breakers.rule import (
     TripReason,
     observations,
 )
-from core.clock import Clock
+from core.clock import Clock, whole_seconds
 from core.shared import Shared
 from core.telemetry import log
 
@@ -130,7 +129,7 @@ class BreakerView:
             return ""
         then = "a probe is out and will decide"
         if self.probe_in_seconds is not None:
-            seconds = math.ceil(self.probe_in_seconds)
+            seconds = whole_seconds(self.probe_in_seconds)
             then = f"a probe may go out in {seconds} s" if seconds else "the next call is a probe"
         probes = f"; probes that failed since: {self.failed_probes}" if self.failed_probes else ""
         return f"{self.state.value.capitalize()} since {self.since:%H:%M} UTC: {self.cause}{probes}; {then}."

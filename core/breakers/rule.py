@@ -6,13 +6,14 @@ for answers that do not satisfy it. All three are shares of what ended in the la
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
+
+from core.clock import whole_seconds
 
 WINDOW_SECONDS = 60.0
 SLOT_SECONDS = 5.0
@@ -130,7 +131,7 @@ class Rule:
         if trip.state is BreakerState.HALF_OPEN:
             then = "a probe is out and will decide"
         else:
-            then = f"it tries again in {math.ceil(max(0.0, trip.until - now))} s"
+            then = f"it tries again in {whole_seconds(max(0.0, trip.until - now))} s"
         return f"{which} is {trip.state} since {trip.since:%H:%M} UTC: {self.cause(trip)}{probes}; {then}."
 
 

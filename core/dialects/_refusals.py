@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from core.clock import whole_seconds
 from core.errors import OtherRequest
 
 LONGEST_WAIT_SECONDS = 60
@@ -25,7 +26,7 @@ def waiting(status: int, *, retry: bool, wait_seconds: float | None) -> Mapping[
     """Return the headers that keep an SDK from asking again for nothing, or from sleeping for a day."""
     headers: dict[str, str] = {}
     if wait_seconds is not None and math.isfinite(wait_seconds):
-        headers["retry-after"] = str(max(1, math.ceil(wait_seconds)))
+        headers["retry-after"] = str(max(1, whole_seconds(wait_seconds)))
         retry = retry and wait_seconds <= LONGEST_WAIT_SECONDS
     is_asked_again = status in _ASKED_AGAIN or status >= 500
     if is_asked_again != retry:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clock import EPOCH, Clock, ManualClock, SystemClock, from_micros, micros
+from core.clock import EPOCH, Clock, ManualClock, SystemClock, from_micros, micros, whole_seconds
 from tests.conftest import START
 
 AWARE = st.datetimes(
@@ -45,6 +45,12 @@ def test_stored_times_sort_as_times_do(moments: list[datetime]) -> None:
 def test_known_microseconds() -> None:
     """The count begins in 1970."""
     assert (micros(EPOCH), micros(EPOCH + timedelta(seconds=1))) == (0, 1_000_000)
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(0.0, 0), (0.2, 1), (60.0, 60), (255.1 + 60 - 255.1, 60), (60.001, 61)])
+def test_whole_seconds(seconds: float, whole: int) -> None:
+    """What is begun counts; what the arithmetic of times leaves does not."""
+    assert whole_seconds(seconds) == whole
 
 
 def test_now_is_aware(any_clock: Clock) -> None:
