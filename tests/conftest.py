@@ -23,6 +23,21 @@ from tests import offline, one_writer, servers
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
 
+LONGEST = frozenset(
+    {
+        "test_app.py",
+        "test_canary.py",
+        "test_demo.py",
+        "test_relayed_money.py",
+        "test_rush.py",
+        "test_statement_counts.py",
+        "test_storm.py",
+        "test_ten_thousand.py",
+        "test_verification.py",
+    }
+)
+"""Files whose tests take longest, to begin with: at the end one of two workers would wait for the other's."""
+
 _numbers = itertools.count(1)
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -42,6 +57,11 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     offline.watch()
     one_writer.watch()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else stays in its order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)

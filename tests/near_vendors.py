@@ -17,6 +17,7 @@ import orjson
 
 from core.attempts import (
     AnswerLengths,
+    Attempt,
     Candidate,
     FramedInquiry,
     Inquiry,
@@ -196,27 +197,32 @@ def _frames(news: Any) -> Iterator[Frame]:
             yield from _frames(one)
 
 
+def told_of(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """Return all of each attempt that must be alike, however its answer came."""
+    return [
+        {
+            "kind": one.kind,
+            "outcome": one.outcome,
+            "code": one.error_code,
+            "detail": one.error_detail,
+            "usage": one.usage,
+            "cost": one.cost,
+            "text": one.answer.text,
+            "model": one.answer.model,
+            "finish_reason": one.answer.finish_reason,
+            "field_errors": one.field_errors,
+            "asked": one.asked,
+        }
+        for one in attempts
+    ]
+
+
 def _summed_up(value: Any, outcome: Any, error: str | None, record: Noted) -> dict[str, Any]:
     return {
         "value": getattr(value, "value", value),
         "outcome": outcome,
         "error": error,
-        "attempts": [
-            {
-                "kind": one.kind,
-                "outcome": one.outcome,
-                "code": one.error_code,
-                "detail": one.error_detail,
-                "usage": one.usage,
-                "cost": one.cost,
-                "text": one.answer.text,
-                "model": one.answer.model,
-                "finish_reason": one.answer.finish_reason,
-                "field_errors": one.field_errors,
-                "asked": one.asked,
-            }
-            for one in record.attempts
-        ],
+        "attempts": told_of(record.attempts),
     }
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.tables import Tenant
 from tests.corridor import ANTHROPIC, OPENAI, Heard, Rig, rig
+from tests.near_vendors import told_of
 from tests.wire.scripted import Scripted, ScriptedServer, events
 
 TEXT = '{"name":"Zoë 😀","age":3,"tags":["a{","\\"}"]}'
@@ -324,22 +325,7 @@ def summed_up(heard: Heard) -> dict[str, Any]:
         "value": heard.generation.value,
         "outcome": heard.generation.outcome,
         "error": heard.error and heard.error.message,
-        "attempts": [
-            {
-                "kind": one.kind,
-                "outcome": one.outcome,
-                "code": one.error_code,
-                "detail": one.error_detail,
-                "usage": one.usage,
-                "cost": one.cost,
-                "text": one.answer.text,
-                "model": one.answer.model,
-                "finish_reason": one.answer.finish_reason,
-                "field_errors": one.field_errors,
-                "asked": one.asked,
-            }
-            for one in heard.generation.attempts
-        ],
+        "attempts": told_of(heard.generation.attempts),
     }
 
 
