@@ -25,7 +25,6 @@ START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 LONGEST = frozenset(
     {
-        "test_app.py",
         "test_canary.py",
         "test_demo.py",
         "test_relayed_money.py",
