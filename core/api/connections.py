@@ -16,10 +16,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+HEARING_SECONDS = 2.0
+"""How long a server that was told to stop goes on listening at most, until everybody who has come was heard."""
 HEAD_SECONDS = 10.0
 """How long a request's head may take."""
 _CONNECTION = "proctor.connection"
 """Where a request's state has its connection."""
+_ROUND_SECONDS = 0.02
+_QUIET_ROUNDS = 3
+"""So often nothing may be found that is not read: what one look finds takes the loop some turns to read."""
 _LEFT = getattr(select, "POLLRDHUP", 0)
 """What the system says of a connection that its other end has closed; without it, only of one that broke."""
 _open: dict[asyncio.AbstractEventLoop, dict[Any, float]] = {}
@@ -58,6 +63,24 @@ def keep_peers() -> None:
     believing.__call__ = pass_on
 
 
+def hear_all_before_the_end(server: Any) -> None:
+    """Let uvicorn's *server*, once it stops, first read all that has come.
+
+    It would close its sockets as they are, and so hang up on whoever has connected, or sent a request, and was not read
+    yet; on a busy machine these are many. Between the last look and its closing the loop has no turn.
+    """
+    if server is None or not hasattr(server, "server_state"):
+        return
+    stop = server.shutdown
+
+    async def stop_once_heard(*given: Any, **named: Any) -> None:
+        """Read what has come, then stop."""
+        await _all_heard(server)
+        await stop(*given, **named)
+
+    server.shutdown = stop_once_heard
+
+
 async def ended_if_left(scope: Mapping[str, Any]) -> bool:
     """End the connection of a request whose client has closed it, though its body is not read; whether it has.
 
@@ -76,6 +99,31 @@ async def ended_if_left(scope: Mapping[str, Any]) -> bool:
         transport.abort()
     await asyncio.sleep(0)  # until uvicorn knows, who would answer with an error of its own
     return True
+
+
+async def _all_heard(server: Any) -> None:
+    """Wait until nothing has come that *server* has not read, but no longer than it may take."""
+    loop = asyncio.get_running_loop()
+    began, quiet = loop.time(), 0
+    while quiet < _QUIET_ROUNDS and loop.time() - began < HEARING_SECONDS:
+        await asyncio.sleep(_ROUND_SECONDS)
+        quiet = 0 if _is_unheard(server) else quiet + 1
+
+
+def _is_unheard(server: Any) -> bool:
+    """Whether somebody has connected, or sent something on a connection that has no request, and was not read yet.
+
+    A connection with a request is not asked: it is let be until it is answered.
+    """
+    looking = select.poll()
+    for listening in server.servers:
+        for sock in listening.sockets:
+            looking.register(sock.fileno(), select.POLLIN)
+    for protocol in server.server_state.connections:
+        cycle = getattr(protocol, "cycle", None)
+        if (cycle is None or cycle.response_complete) and not protocol.transport.is_closing():
+            looking.register(protocol.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 async def _close_late(heads: dict[Any, float], seconds: float) -> None:

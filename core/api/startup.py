@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from core.api.connections import bounded_heads, keep_peers
+from core.api.connections import bounded_heads, hear_all_before_the_end, keep_peers
 from core.api.problem import Problem
 from core.api.refusals import as_asked, deny
 from core.errors import Misconfigured, ProctorError
@@ -38,10 +38,6 @@ REFUSED_TO_START = 2
 """The exit code of a start that a setting or the database prevents."""
 _CLOSE_SECONDS = 5.0
 _LAST_WARNING = 2
-_CATCH_UP_SECONDS = 2.0
-"""How long a server that was told to stop goes on listening at most, until everybody who has come was heard."""
-_ROUND_SECONDS = 0.02
-_QUIET_ROUNDS = 3
 
 
 def check_settings() -> Settings:
@@ -189,6 +185,7 @@ class Startup:
             go_on = partial(_end_in_order, then, number, frame) if callable(then) else _nothing
             self._is_stopping, self._signals = True, self._signals + 1
             if self._signals == 1:
+                hear_all_before_the_end(getattr(then, "__self__", None))
                 loop.call_soon_threadsafe(self._begin_to_stop, go_on)
             elif self._signals == _LAST_WARNING and self._native is not None:
                 loop.call_soon_threadsafe(self._native.hurry)
@@ -207,27 +204,13 @@ class Startup:
         self._stop = asyncio.get_running_loop().create_task(self._stopped(go_on))
 
     async def _stopped(self, go_on: Callable[[], object]) -> None:
-        """Drain, and let the server stop listening once everybody who has come was heard.
-
-        It would hang up on whoever has connected and not been read yet; on a busy machine these are many.
-        """
+        """Let who waits for the start go, and generations end, while the server stops listening."""
         if self._has_begun is not None:
             self._has_begun.set()
         draining = asyncio.get_running_loop().create_task(self._native.drain()) if self._native else None
-        await _caught_up()
         go_on()
         if draining is not None:
             await draining
-
-
-async def _caught_up() -> None:
-    """Wait until the event loop has nothing left to do that is late."""
-    loop = asyncio.get_running_loop()
-    began, quiet = loop.time(), 0
-    while quiet < _QUIET_ROUNDS and loop.time() - began < _CATCH_UP_SECONDS:
-        before = loop.time()
-        await asyncio.sleep(_ROUND_SECONDS)
-        quiet = quiet + 1 if loop.time() - before < 2 * _ROUND_SECONDS else 0
 
 
 def _end_in_order(then: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:

@@ -25,6 +25,7 @@ from core.errors import Conflict
 from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
+from core.sqlite import WriterTurns
 from core.store import Store
 from core.tables import Tenant
 from core.workload import Workload
@@ -97,12 +98,11 @@ class _Waits:
 class _Turns:
     """On SQLite, who kept the turn to write, and for how long; each is known by the name of its thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, turns: WriterTurns) -> None:
         self.seen: list[tuple[str, float, float]] = []
         """Of each turn: whose it was, when it began, and the seconds."""
-        assert store.turns is not None
-        self._take = store.turns.take
-        store.turns.take = self._watched
+        self._take = turns.take
+        turns.take = self._watched
 
     @contextmanager
     def _watched(self) -> Generator[Any]:
@@ -217,7 +217,8 @@ def _walls(wire_url: str, database: str, url: str, size: int, folder: Path) -> N
         print(f"\n{database}: {sum(rows.values()):,} rows in {time.perf_counter() - began:.0f} s, {dict(rows)}")
         gc.collect()
         gc.freeze()  # as a server does once it has started
-        waits, turns, controls = _Waits(proctor.store), _Turns(proctor.store), _Controls(folder)
+        waits, controls = _Waits(proctor.store), _Controls(folder)
+        turns = _Turns(proctor.store.turns) if proctor.store.turns is not None else None
         with controls.running(), _traffic(proctor, waits) as tenants:
             time.sleep(5)  # connections, SDK, policies
             began = time.perf_counter()
@@ -235,7 +236,7 @@ def _walls(wire_url: str, database: str, url: str, size: int, folder: Path) -> N
         rows_of.append(("longest, together : alone", "", "", "", f"{longest:.1f} x", ""))
         table(f"{database}, {size:,} calls, {THREADS} threads of traffic", rows_of)
         table("Meanwhile", [("what", "seconds", "times", "refused"), *took])
-        if proctor.store.is_sqlite:
+        if turns is not None:
             heads = ("who kept the turn to write", "turns", "share", "p99 ms", "longest ms")
             table("SQLite lets one thread write at a time", [heads, *turns.rows(middle, ended)])
     finally:

@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 
 import pytest
 import uvicorn
@@ -23,9 +24,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.sync.client import connect
 
 from core.api import connections, startup
-from core.api.connections import bounded_heads
+from core.api.connections import HEARING_SECONDS, bounded_heads, hear_all_before_the_end
 
 HEAD_SECONDS = 0.6
+EARLY = b"GET /early HTTP/1.1\r\nHost: proctor\r\n\r\n"
 HALF = b"GET /health HTTP/1.1\r\nHost: proctor\r\nX-Slow: "
 
 
@@ -84,12 +86,14 @@ def served() -> Iterator[Served]:
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[int]:
-    """Serve *app* in a thread; yield the port."""
+def running(app: Starlette, servers: list[uvicorn.Server] | None = None) -> Iterator[int]:
+    """Serve *app* in a thread; yield the port, and add the server to *servers*."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="websockets-sansio"))
+    if servers is not None:
+        servers.append(server)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     thread.start()
     try:
@@ -97,6 +101,13 @@ def running(app: Starlette) -> Iterator[int]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def answered(connection: socket.socket) -> bytes:
+    """Return the body of the answer that comes."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    return answer.read()
 
 
 def is_closed(connection: socket.socket, seconds: float) -> bool:
@@ -217,3 +228,42 @@ def test_it_is_uvicorn_s_own_class() -> None:
     chosen = HTTP_PROTOCOLS["auto"]
     assert (import_from_string(chosen) if isinstance(chosen, str) else chosen) is HttpToolsProtocol
     assert startup.bounded_heads is bounded_heads
+
+
+def test_a_server_that_stops_hangs_up_on_nobody_who_has_come() -> None:
+    """Told to stop while its loop is held up, it first accepts, reads and answers whoever has connected meanwhile, a
+    new request on an old connection included."""
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    async def hold_up(_request: Request) -> PlainTextResponse:
+        is_held.set()
+        may_go_on.wait(10)  # as a busy machine does
+        return PlainTextResponse("held up")
+
+    servers: list[uvicorn.Server] = []
+    app = Starlette(routes=[Route("/held", hold_up), Route("/early", _early)])
+    with running(app, servers) as port, ExitStack() as callers:
+        old = [callers.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(20)]
+        for caller in old:
+            caller.sendall(EARLY)
+            assert answered(caller) == b"unread"
+        hear_all_before_the_end(servers[0])
+        holder = callers.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        holder.sendall(b"GET /held HTTP/1.1\r\nHost: proctor\r\n\r\n")
+        assert is_held.wait(10)
+        new = [callers.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(100)]
+        for caller in (*old, *new):
+            caller.sendall(EARLY)
+        servers[0].should_exit = True
+        may_go_on.set()
+        assert [answered(caller) for caller in (holder, *old, *new)] == [b"held up"] + [b"unread"] * 120
+
+
+def test_who_sends_nothing_keeps_no_server_from_stopping() -> None:
+    """Connections on which nothing comes are closed by a server that stops, and it waits for none of them."""
+    servers: list[uvicorn.Server] = []
+    with running(Starlette(routes=[Route("/early", _early)]), servers) as port, ExitStack() as callers:
+        silent = [callers.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(20)]
+        hear_all_before_the_end(servers[0])
+        servers[0].should_exit = True
+        assert all(is_closed(one, HEARING_SECONDS / 2) for one in silent)
