@@ -231,8 +231,7 @@ def test_it_is_uvicorn_s_own_class() -> None:
 
 
 def test_a_server_that_stops_hangs_up_on_nobody_who_has_come() -> None:
-    """Told to stop while its loop is held up, it first accepts, reads and answers whoever has connected meanwhile, a
-    new request on an old connection included."""
+    """Told to stop while its loop is held up, it first answers all that came meanwhile, on old connections too."""
     is_held, may_go_on = threading.Event(), threading.Event()
 
     async def hold_up(_request: Request) -> PlainTextResponse:
