@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.attempts import Candidate, RouteTerms, degraded
+from core.dialects import DialectName, RelayRequest
+from core.errors import Invalid
 from core.policy import Policy
 from core.record import Record
 from core.requests import CallSettings
@@ -43,6 +45,28 @@ def within(seconds: float | None, policy: Policy, record: Record) -> Policy:
         return policy
     record.step("policy", "hurried", f"The caller waits {seconds:g} s, not {policy.route.deadline_seconds:g} s.")
     return replace(policy, route=replace(policy.route, deadline_seconds=seconds, is_hurried=True))
+
+
+def as_it_may_be_stored(asked: RelayRequest, policy: Policy, record: Record) -> RelayRequest:
+    """Return *asked* with what the vendor is to keep of its answer, by the tenant's rule.
+
+    Raises:
+        Invalid: its answer would be stored, and the tenant refuses that, or nothing in its dialect forbids it.
+
+    """
+    tenant = policy.tenant
+    if tenant.may_be_stored or not asked.keeps:
+        return asked
+    is_thread = asked.dialect.name is DialectName.MESSAGES
+    if is_thread or tenant.vendor_storage == "refused":
+        instead = "Leave 'thread' out and send every message" if is_thread else "Send 'store' as false"
+        raise Invalid(
+            f"No vendor may store an answer for {tenant.name}, and this one would be stored. {instead}; an operator "
+            "can change that.",
+            param="thread" if is_thread else "store",
+        )
+    record.note("unstored", f"No vendor may store an answer for {tenant.name}: 'store' goes out as false.")
+    return replace(asked, keeps=False)
 
 
 def affordable(policy: Policy, record: Record) -> RouteTerms:

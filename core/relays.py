@@ -20,7 +20,7 @@ from core.attempts import (
     reasks_of,
     relay_candidates,
 )
-from core.call_policies import affordable
+from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, note_findings, tenant_id_of, tokens_used
@@ -103,6 +103,7 @@ class RelayCorridor(Corridor):
             with record, cancellation.explained():
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
+                asked = as_it_may_be_stored(asked, policy, record)
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
@@ -115,11 +116,7 @@ class RelayCorridor(Corridor):
                 )
                 route = affordable(policy, record)
                 route = replace(route, candidates=relay_candidates(route.candidates, asked))
-                if holder is not None:
-                    route = replace(route, candidates=held_candidates(route.candidates, holder))
-                    record.note(
-                        "bound", f"What '{holder.where}' names is stored by {holder.provider}: no other is asked."
-                    )
+                route = _bound(route, holder, record)
                 workers = self._workers and self._workers.of(policy.tenant.id)
                 walk = Walk(
                     route,
@@ -132,6 +129,7 @@ class RelayCorridor(Corridor):
                         is_reask=is_reask,
                         is_retried_by_caller=request.retries_itself,
                         reasks=_reasks(request, route, record, is_reask=is_reask),
+                        may_be_stored=policy.tenant.may_be_stored,
                         is_between=len({kind_of(one.provider) for one in route.candidates}) > 1,
                     ),
                     clock=self._clock,
@@ -324,6 +322,15 @@ def _take_in_the_vendors(error: Exhausted) -> None:
         error.facts["relayed"] = last.answer.raw
         status = last.answer.http_status or 0
         error.drill_status = status if last.drill_id and status >= 400 else None
+
+
+def _bound(route: RouteTerms, holder: Holder | None, record: Record) -> RouteTerms:
+    """Return *route* with none but whoever has what the request names; raises Invalid."""
+    if holder is None:
+        return route
+    route = replace(route, candidates=held_candidates(route.candidates, holder))
+    record.note("bound", f"What '{holder.where}' names is stored by {holder.provider}: no other is asked.")
+    return route
 
 
 def _reasks(request: RelayCall, route: RouteTerms, record: Record, *, is_reask: bool) -> int:

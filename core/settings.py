@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     """Whether a model that has no price may be called, unless the tenant says otherwise; by default where no hard
     budget would have to pay for it.
     """
+    vendor_storage: Literal["caller", "off", "refused"] = "caller"
+    """What of relayed answers a vendor stores, unless the tenant says otherwise: what the caller says, nothing, or
+    nothing, and a request by which it would is refused.
+    """
     breaker_error_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of failed calls of the last minute from which on a model is not asked for a while."""
     breaker_slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8

@@ -54,15 +54,18 @@ class RelayInquiry:
         is_reask: bool = False,
         is_retried_by_caller: bool = False,
         reasks: int = 0,
+        may_be_stored: bool = True,
         is_between: bool = False,
     ) -> None:
         """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
 
         It came *at* that time. *holder* is who has what the request names: of that provider's keys only the one that
         made it is asked with. An invalid answer is asked again for so many times, *reasks*, whoever gave it.
+        Unless its answer *may_be_stored*, no vendor is to store it, whatever it says.
         Where it *is_between* vendors, tools and formats get names that each takes; one alone gets them as they are.
         """
         self._is_between = is_between
+        self._may_be_stored = may_be_stored
         self._holder = holder
         self.is_reask = is_reask
         self.is_retried_by_caller = is_retried_by_caller
@@ -94,7 +97,14 @@ class RelayInquiry:
             sent, texts, headers = made.request, made.request.messages, dict[str, str]()
         if made or self._is_between:
             sent, texts, names = renamed(sent, texts, candidate.provider, is_written_anew=made is not None)
-        relayed = provider.relay(sent, model=candidate.model, max_tokens=most, messages=texts, headers=headers)
+        relayed = provider.relay(
+            sent,
+            model=candidate.model,
+            max_tokens=most,
+            messages=texts,
+            headers=headers,
+            may_store=self._may_be_stored,
+        )
         if self._holder is not None:
             relayed.bind(self._holder.key_digest, self._holder.tokens)
         exchange: Remarked = relayed

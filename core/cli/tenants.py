@@ -9,6 +9,7 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.principals import LOCAL_OPERATOR
+from core.tenants import RULES
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -48,11 +49,17 @@ _WITHOUT = click.Choice(["allow", "refuse", _DEFAULT])
     type=_WITHOUT,
     help="Models that have no price, also where a hard budget pays; 'default': WITHOUT_PRICE.",
 )
+@click.option(
+    "--vendor-storage",
+    type=click.Choice([*RULES["vendor_storage"][1], _DEFAULT]),
+    help="What of its answers vendors store: what the caller says, nothing, or nothing, refusing who does not say so "
+    "himself; 'default': VENDOR_STORAGE.",
+)
 def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}
     changes = {
-        fields.get(name, name): None if value == _DEFAULT and name.startswith("without") else value
+        fields.get(name, name): None if value == _DEFAULT and name in RULES else value
         for name, value in given.items()
         if value is not None
     }

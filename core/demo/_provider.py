@@ -158,6 +158,7 @@ class ScriptedProvider:
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
         headers: Mapping[str, str],  # noqa: ARG002
+        may_store: bool = True,  # noqa: ARG002
     ) -> Relayed:
         """Take none: there is nobody to relay to."""
         raise Unreadable("this scripted provider takes no relays")

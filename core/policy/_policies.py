@@ -358,6 +358,7 @@ class TenantSnapshot:
             drills=drills,
             refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",
             without_price=tenant.without_price or policies.settings.without_price,
+            vendor_storage=tenant.vendor_storage or policies.settings.vendor_storage,
         )
 
     def _read_prices(self) -> PriceBook:

@@ -43,6 +43,16 @@ class TenantTerms:
     that has a hard limit would have to pay for them.
     """
 
+    vendor_storage: str = "caller"
+    """What of its answers vendors store: what its ``caller`` says, nothing (``off``), or nothing, and who does not say
+    so himself is ``refused``.
+    """
+
+    @property
+    def may_be_stored(self) -> bool:
+        """Whether a vendor may store an answer of a relayed call where its caller lets it."""
+        return self.vendor_storage == "caller"
+
     def require(self, flag: Flag) -> None:
         """Go on only if *flag* is on.
 
@@ -118,6 +128,7 @@ class Policy:
             "tokens_per_min": tenant.tokens_per_min,
             "concurrent_limit": tenant.concurrent_limit,
             "without_price": tenant.without_price,
+            "vendor_storage": tenant.vendor_storage,
             "without_budget": "refuse" if tenant.refuses_unbudgeted else "allow",
             "budgets": [
                 {

@@ -221,10 +221,12 @@ class Provider(Protocol):
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
+        may_store: bool = True,
     ) -> Relayed:
         """Begin to send a caller's own *request* on, with the texts of *messages*. Does no I/O.
 
-        *max_tokens* is set where the caller set none; *headers* go out beside ours.
+        *max_tokens* is set where the caller set none; *headers* go out beside ours. Unless it *may_store* the answer,
+        it is told not to, whatever the request says.
 
         Raises:
             Unreadable: it speaks another dialect.

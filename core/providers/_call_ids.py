@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.dialects import RelayRequest
+from core.dialects import Path, RelayRequest
 from core.providers.reading.parts import parts
 
 _TAKEN = re.compile(r"[a-zA-Z0-9]{9}")
 _SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def call_id_changes(request: RelayRequest) -> list[tuple[tuple[str | int, ...], str]]:
+def call_id_changes(request: RelayRequest) -> list[tuple[Path, str]]:
     """Return what is changed of a chat completion's request so that Mistral takes every id of a call in it.
 
     The same id becomes the same again, in a call and its result, and in every request: so what is cached of a beginning
@@ -31,7 +31,7 @@ def call_id_changes(request: RelayRequest) -> list[tuple[tuple[str | int, ...], 
     return [(path, json.dumps(made[old])) for path, old in found if old in made]
 
 
-def _ids(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _ids(values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     for place, message in enumerate(values["messages"]):
         if isinstance(message.get("tool_call_id"), str):
             yield ("messages", place, "tool_call_id"), message["tool_call_id"]

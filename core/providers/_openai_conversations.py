@@ -113,7 +113,7 @@ class ChatConversation:
         return {"model": self._ask.model, self._limit: self._ask.max_tokens} | named
 
     def _frame(self) -> dict[str, Any]:
-        body: dict[str, Any] = {}
+        body: dict[str, Any] = {"store": False} if "chat" in self._recipe.stores else {}
         model = self._ask.response_model
         if self._instructor_mode in (Mode.JSON, Mode.MD_JSON):
             prepared = in_messages(Vendor.OPENAI, self._instructor_mode, model, self._messages)

@@ -117,6 +117,7 @@ class Anthropic:
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
+        may_store: bool = True,  # noqa: ARG002 threads aside it stores nothing, and those are refused before
     ) -> Relayed:
         """Begin a relay."""
         if request.dialect.name is not DialectName.MESSAGES:

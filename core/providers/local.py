@@ -69,6 +69,7 @@ class Local:
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
         headers: Mapping[str, str],  # noqa: ARG002
+        may_store: bool = True,  # noqa: ARG002
     ) -> Relayed:
         """Take none: there is nobody to relay to."""
         raise Unreadable("the local model takes no relays")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import openai
 
 from core.capabilities import Cards
-from core.dialects import DialectName, RelayRequest, VendorResponse
+from core.dialects import DialectName, Path, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling
 from core.providers import Ask, Framed, Relayed, Unreadable
@@ -101,6 +101,7 @@ class OpenAI:
         max_tokens: int,
         messages: Sequence[Message],
         headers: Mapping[str, str],
+        may_store: bool = True,
     ) -> Relayed:
         """Begin a relay."""
         if request.dialect.name.value not in self.dialects:
@@ -121,8 +122,17 @@ class OpenAI:
             billing=self._billing(request.source.values.get("service_tier")),
             takes_stream_options=self._recipe.takes_stream_options,
             headers=headers,
-            changes=() if self._recipe.takes_any_call_id else call_id_changes(request),
+            changes=self._changes(request, may_store=may_store),
         )
+
+    def _changes(self, request: RelayRequest, *, may_store: bool) -> list[tuple[Path, str]]:
+        """Return what is another here than in *request*: ids that it does not take, and whether to store the answer."""
+        changes = [] if self._recipe.takes_any_call_id else call_id_changes(request)
+        dialect, said = request.dialect.name, request.source.values.get("store")
+        is_usual = dialect is DialectName.RESPONSES or dialect.value in self._recipe.stores
+        if not may_store and (said or (said is None and is_usual)):
+            changes.append((("store",), "false"))
+        return changes
 
     def _billing(self, tier: Any) -> PossibleBilling:
         return possible_billing(tier if isinstance(tier, str) else None, self._recipe, self._geo)

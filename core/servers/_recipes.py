@@ -44,6 +44,8 @@ class Recipe:
     """What else such a server may be said to speak."""
     also: tuple[Dialect, ...] = ()
     """Those of them that the usual address serves as well, so that nobody needs to say so."""
+    stores: tuple[Dialect, ...] = ()
+    """In which of its dialects it stores an answer of which ``store`` does not say false, for 30 days."""
     authentication: Authentication = "bearer"
     elsewhere: Mapping[Dialect, tuple[str, Authentication]] = field(
         default_factory=dict[Dialect, tuple[str, Authentication]]

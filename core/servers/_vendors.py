@@ -32,6 +32,7 @@ PROVIDERS: Mapping[str, Recipe] = MappingProxyType(
             prices=("openai",),
             rules="openai",
             other_dialects=("responses",),
+            stores=("chat", "responses"),  # "Migrate to the Responses API": chat completions too, of new accounts
             documentation="https://platform.openai.com/docs/api-reference",
         ),
         "anthropic": Recipe(
@@ -85,6 +86,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             also=("responses",),
             # Microsoft Learn, "API version lifecycle" of Azure OpenAI: from v1 on without a version, responses as well
             authentication="api-key",
+            stores=("responses",),  # of chat completions only those that are asked for: "Stored completions"
             needs=("base_url",),
             extra="azure",
             rules="openai",
@@ -197,6 +199,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             # xAI, "REST API Reference": /v1/responses and /v1/chat/completions; /v1/messages is "fully deprecated"
             other_dialects=("responses",),
             also=("responses",),
+            stores=("responses",),  # xAI, "Generate Text": on by default, for 30 days
             parameters=_OPEN_MODELS,
             parts=("image",),
             documentation="https://docs.x.ai/docs/api-reference",

@@ -42,6 +42,10 @@ class Tenant(Row, table=True):
     """``allow`` or ``refuse`` calls that no budget covers; ``None`` takes the deployment's ``WITHOUT_BUDGET``."""
     without_price: str | None = None
     """``allow`` or ``refuse`` models that have no price; ``None`` takes the deployment's ``WITHOUT_PRICE``."""
+    vendor_storage: str | None = None
+    """What of its answers vendors store: ``caller``, ``off`` or ``refused``; ``None`` takes the deployment's
+    ``VENDOR_STORAGE``.
+    """
     payload_retention_days: int = 30
     """How long prompts and answers are kept; 0 keeps none."""
     is_demo: bool = Field(default=False, index=True)

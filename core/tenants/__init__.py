@@ -18,12 +18,13 @@ from core.errors import Conflict, NotFound
 from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Tenant
-from core.tenants._fields import EDITABLE, checked
+from core.tenants._fields import EDITABLE, RULES, checked
 from core.tenants._keys import SECRET_PREFIX, Caller, Key, Keys, NewKey, digest, unknown_key
 from core.visibility import visible
 
 __all__ = [
     "LOCAL_OPERATOR",
+    "RULES",
     "SECRET_PREFIX",
     "Caller",
     "Key",

@@ -17,9 +17,13 @@ LIMITS = {
     "concurrent_limit": "generations in flight at once",
 }
 """Of a tenant and of each of its keys."""
-_WITHOUT = {"without_budget": "calls that no budget covers", "without_price": "models that have no price"}
-_WITHOUT_WORDS = ("allow", "refuse")
-EDITABLE = ("name", "timezone", *LIMITS, *_WITHOUT, "payload_retention_days")
+RULES = {
+    "without_budget": ("calls that no budget covers", ("allow", "refuse")),
+    "without_price": ("models that have no price", ("allow", "refuse")),
+    "vendor_storage": ("answers that a vendor would store", ("caller", "off", "refused")),
+}
+"""What a tenant has a rule for, and the words for it; without one the deployment's holds."""
+EDITABLE = ("name", "timezone", *LIMITS, *RULES, "payload_retention_days")
 _LONGEST_RETENTION_DAYS = 3650
 _HIGHEST_LIMIT = 2**31 - 1
 
@@ -38,8 +42,8 @@ def checked(field: str, value: Any) -> Any:
             return _timezone(value)
         case _ if field in LIMITS:
             return _limit(field, value)
-        case _ if field in _WITHOUT:
-            return _without(field, value)
+        case _ if field in RULES:
+            return _rule(field, value)
         case "payload_retention_days":
             return _retention(value)
         case _:
@@ -82,10 +86,11 @@ def _limit(field: str, value: object) -> int | None:
     )
 
 
-def _without(field: str, value: object) -> str | None:
-    if value is None or value in _WITHOUT_WORDS:
-        return value  # pyright: ignore[reportReturnType] it is None or one of the two words
-    raise Invalid(f"What holds for {_WITHOUT[field]} is one of {' or '.join(_WITHOUT_WORDS)}; this is {value!r}.")
+def _rule(field: str, value: object) -> str | None:
+    what, words = RULES[field]
+    if value is None or value in words:
+        return value  # pyright: ignore[reportReturnType] it is None or one of the words
+    raise Invalid(f"What holds for {what} is one of {' or '.join(words)}; this is {value!r}.")
 
 
 def _retention(value: object) -> int:

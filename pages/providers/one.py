@@ -8,6 +8,7 @@ from datetime import timedelta
 import streamlit as st
 
 from core.pricing import as_dollars
+from core.servers import Recipe
 from core.tenants import Permission
 from pages.kit import formats, layout
 from pages.kit.frames import Frame, grid, pd
@@ -212,6 +213,23 @@ def _in_days(days: int) -> str:
     return "retired" if days <= 0 else f"in {formats.plural(days, 'day')}"
 
 
+_SHARED = (
+    "All tenants share its account: who chooses the same `prompt_cache_key`, `safety_identifier` or `user` is the same "
+    "to it, when it blocks somebody and when it finds a prompt in its cache."
+)
+
+
+def _stored(recipe: Recipe | None, address: str) -> str | None:
+    """Return what it stores of itself, and how to forbid that, as Markdown; nothing of another's server."""
+    if recipe is None or not recipe.stores or (recipe.address and address != recipe.address):
+        return None
+    titles = {"chat": "chat completions (of newer accounts)", "responses": "responses"}
+    return (
+        f"{' and '.join(titles[one] for one in recipe.stores)}, for 30 days, unless the request says `store: false`. "
+        "A tenant's settings, or `VENDOR_STORAGE` for all, forbid it."
+    )
+
+
 def facts(visit: Visit, line: ProviderLine) -> dict[str, str | None]:
     """Return what is set of it, as Markdown; nothing of a key."""
     settings, recipe = visit.runtime.settings, line.recipe
@@ -225,6 +243,8 @@ def facts(visit: Visit, line: ProviderLine) -> dict[str, str | None]:
         "Where": code(address) if address else None,
         "Keys": formats.count(line.keys) if is_remote else None,
         "May be asked": ", ".join(map(code, server.models)) if server and server.models else "any model",
+        "Stores": _stored(recipe, address),
+        "Shared": _SHARED if is_remote else None,
         "To know": plain(recipe.note) if recipe and recipe.note else None,
         "Documentation": recipe.documentation if recipe else None,
     }

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from core.pricing import nano_usd
-from core.tenants import Tenant
+from core.tenants import RULES, Tenant
 from pages.kit import address
 from pages.kit.page import Visit, flash, refusals
 from pages.tenants import limits
@@ -20,11 +20,27 @@ DEFAULTS = {
 """What a limit of a tenant is while it has none of its own."""
 
 
-RULES = {None: "As the deployment", "allow": "Let through", "refuse": "Refuse"}
-_HELP = {
-    "without_budget": "Whether a call goes out that none of the tenant's budgets covers.",
-    "without_price": "What has no price cannot be counted, so unless the deployment says otherwise a hard budget does "
-    "not pay for it. 'Let through' lets such calls pass a hard budget.",
+_WORDS = {
+    None: "As the deployment",
+    "allow": "Let through",
+    "refuse": "Refuse",
+    "caller": "As the caller says",
+    "off": "Stored nowhere",
+    "refused": "Refuse",
+}
+_RULES = {
+    "without_budget": (
+        "Calls that no budget pays for",
+        "Whether a call goes out that none of the tenant's budgets covers.",
+    ),
+    "without_price": (
+        "Models without a price",
+        "Without one it cannot be counted, so a hard budget does not pay for it unless this lets it through.",
+    ),
+    "vendor_storage": (
+        "Answers that a vendor would store",
+        "OpenAI, Azure and xAI do for 30 days unless `store` is false: it is sent so, or whoever omits it is refused.",
+    ),
 }
 
 
@@ -77,16 +93,13 @@ def edit(visit: Visit, tenant: Tenant) -> None:
     rules = {
         field: st.selectbox(
             label,
-            list(RULES),
-            list(RULES).index(getattr(tenant, field)),
-            format_func=RULES.__getitem__,
+            (words := [None, *RULES[field][1]]),
+            words.index(getattr(tenant, field)),
+            format_func=_WORDS.__getitem__,
             key=f"{field}_{tenant.id}",
-            help=_HELP[field],
+            help=hint,
         )
-        for field, label in (
-            ("without_budget", "Calls that no budget pays for"),
-            ("without_price", "Models without a price"),
-        )
+        for field, (label, hint) in _RULES.items()
     }
     if st.button("Save settings", type="primary", key="confirm_settings"):
         with refusals("The settings were not saved."):

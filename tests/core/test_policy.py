@@ -264,6 +264,7 @@ def test_the_policy_is_recorded_with_the_generation(here: Rig) -> None:
         "rate_limit_per_min": 100_000,
         "without_budget": "allow",
         "without_price": "unless-budgeted",
+        "vendor_storage": "caller",
         "budgets": [budget],
         "payload_retention_days": 30,
         "flags": {flag.value: True for flag in Flag},

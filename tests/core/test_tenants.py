@@ -189,6 +189,7 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(tenants: Tenants, acme: Te
         {"concurrent_limit": True},
         {"without_budget": "deny"},
         {"without_price": ""},
+        {"vendor_storage": "refuse"},
         {"payload_retention_days": -1},
         {"payload_retention_days": 5000},
         {"is_demo": True},
@@ -369,7 +370,13 @@ def test_keys_are_listed_newest_first_for_their_own_tenant(tenants: Tenants, acm
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tokens_per_min", 100_000), ("concurrent_limit", 4), ("without_budget", "refuse"), ("without_price", "allow")],
+    [
+        ("tokens_per_min", 100_000),
+        ("concurrent_limit", 4),
+        ("without_budget", "refuse"),
+        ("without_price", "allow"),
+        ("vendor_storage", "off"),
+    ],
 )
 def test_a_limit_can_be_set_and_taken_away(tenants: Tenants, acme: Tenant, field: str, value: object) -> None:
     """Without one the deployment's default holds again."""
@@ -494,6 +501,7 @@ def test_every_change_says_who_changed_what_from_what_to_what(
                 "concurrent_limit": None,
                 "without_budget": None,
                 "without_price": None,
+                "vendor_storage": None,
                 "payload_retention_days": 30,
             },
         ),

@@ -106,6 +106,77 @@ def test_what_was_not_to_be_stored_is_nobody_s(house: House, url: str) -> None:
     assert len(house.wire.ledger.calls()) == 1
 
 
+def ruled(house: House, rule: str) -> None:
+    """Give the tenant a rule on what vendors store."""
+    tenant = house.runtime.tenants.find(LOCAL_OPERATOR, house.tenant.name)
+    house.runtime.tenants.edit(LOCAL_OPERATOR, tenant.id, tenant.version, vendor_storage=rule)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("store", [None, True, False])
+def test_where_it_is_off_nothing_is_stored(house: House, url: str, *, stream: bool, store: Any) -> None:
+    """The answer is the caller's; the vendor has none of it, nobody can go on from it, and the trace says why."""
+    ruled(house, "off")
+    asked = ASKED if store is None else ASKED | {"store": store}
+    client = openai_at(house, url)
+    answer = client.responses.with_raw_response.create(**asked, stream=stream)
+    made = answer.parse()
+    if stream:
+        made = next(event.response for event in made if event.type == "response.completed")
+    assert made.output_text
+    straight = openai.OpenAI(api_key=KEYS[0], base_url=house.wire.openai_url, max_retries=0)
+    with pytest.raises(openai.NotFoundError):
+        straight.responses.retrieve(made.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(**ASKED, previous_response_id=made.id)
+    assert not any(row.startswith("stored_object ") for row in rows_of(house.runtime.store))
+    told = httpx2.get(
+        f"{url}/v1/generations/{answer.headers['x-proctor-generation-id']}", headers=house.headers, timeout=30
+    ).json()
+    assert any(step["verdict"] == "unstored" for step in told["trace"]) is (store is not False)
+
+
+CHAT: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Bern. [[ok]]"}]}
+THREAD: dict[str, Any] = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Bern. [[ok]]"}],
+    "thread": {"type": "new"},
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "body", "member"),
+    [
+        ("refused", "responses", ASKED, "store"),
+        ("refused", "responses", ASKED | {"store": None, "stream": True}, "store"),
+        ("refused", "chat/completions", CHAT | {"store": True}, "store"),
+        ("refused", "messages", THREAD, "thread"),
+        ("off", "messages", THREAD, "thread"),
+    ],
+)
+def test_what_would_be_stored_is_refused(
+    *, rule: str, path: str, body: dict[str, Any], member: str, house: House, url: str
+) -> None:
+    """Before anybody is asked, in a sentence that names the member, what to do and whose rule it is."""
+    ruled(house, rule)
+    answer = httpx2.post(f"{url}/v1/{path}", json=body, headers=house.headers, timeout=30)
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert f"'{member}'" in error["message"]
+    assert house.tenant.name in error["message"]
+    assert error.get("param", member) == member
+    assert not house.wire.ledger.calls()
+
+
+@pytest.mark.parametrize(("path", "body"), [("responses", ASKED | {"store": False}), ("messages", THREAD)])
+def test_what_would_not_be_stored_is_not_refused(path: str, body: dict[str, Any], house: House, url: str) -> None:
+    """Nor is anything where the caller decides."""
+    ruled(house, "caller" if path == "messages" else "refused")
+    answer = httpx2.post(f"{url}/v1/{path}", json=body, headers=house.headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
 NOBODYS: list[tuple[str, dict[str, Any], str]] = [
     ("responses", ASKED | {"conversation": "conv_A"}, "conversation"),
     ("responses", ASKED | {"conversation": {"id": "conv_A"}}, "conversation"),
