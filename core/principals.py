@@ -33,6 +33,8 @@ class Permission(StrEnum):
     DRILLS_WRITE = "drills.write"
     CHANGES_READ = "changes.read"
     CHANGES_WRITE = "changes.write"
+    PEOPLE_READ = "people.read"
+    PEOPLE_WRITE = "people.write"
 
 
 class Role(StrEnum):
@@ -41,7 +43,10 @@ class Role(StrEnum):
     OWNER = "owner"
     """Answers for the deployment: everything."""
     ADMIN = "admin"
-    """Says what tenants may do and what it costs: budgets, limits, keys, flags, routes, prices."""
+    """Says what tenants may do and what it costs: budgets, limits, keys, flags, routes, prices.
+
+    Who decides about all that is the owner's to say: an admin who could make admins would be an owner by another name.
+    """
     OPERATOR = "operator"
     """Watches, and acts when something fails: flags, breakers, fire drills, calls made again."""
     PRODUCT = "product"
@@ -57,10 +62,10 @@ class Role(StrEnum):
         return _PERMISSIONS[self]
 
 
-_SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ}
+_SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ, Permission.PEOPLE_READ}
 _PERMISSIONS = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission) - {Permission.PEOPLE_WRITE},
     Role.OPERATOR: _SEEN
     | {
         Permission.BREAKERS_WRITE,
@@ -103,6 +108,14 @@ class Grant:
     role: Role
     scope: TenantScope = EVERYWHERE
 
+    def is_within(self, other: Principal) -> bool:
+        """Whether *other* holds all that this gives, wherever it gives it."""
+        ids = self.scope.ids
+        return all(
+            other.scope_of(one).ids is None if ids is None else all(other.may(one, tenant_id) for tenant_id in ids)
+            for one in self.role.permissions
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -116,6 +129,8 @@ class Principal:
     key_id: str | None = None
     door: str = ""
     """From where it comes, in words, for the audit trail."""
+    person_id: str | None = None
+    """Who has signed in; ``None`` for programs, and for whoever sits at this machine."""
 
     @classmethod
     def of_key(cls, key_id: str, tenant_id: str, prefix: str) -> Principal:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
 from core.messages import Message
+from core.people import People
 from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
@@ -74,6 +76,7 @@ class Runtime:
     store: Store
     metrics: Metrics
     tenants: Tenants
+    people: People
     flags: Flags
     drills: Drills
     trail: Trail
@@ -204,6 +207,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone, tries=budgets.freezes.tries)
+    idle, longest = timedelta(hours=settings.sign_in_idle_hours), timedelta(days=settings.sign_in_days)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared, clock=clock)
     prices, guardrails = Prices(store, clock), Guardrails()
@@ -217,7 +221,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         budgets=budgets,
         limits=limits,
     )
-    rule = _breaker_rule(settings)
+    rule = Rule.of_settings(settings)
     breakers = Breakers(clock, partial(changes.tell, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
@@ -241,6 +245,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         store=store,
         metrics=metrics,
         tenants=tenants,
+        people=People(store, clock, idle=idle, longest=longest),
         flags=flags,
         drills=drills,
         trail=trail,
@@ -346,18 +351,6 @@ def _local(model: LocalModel) -> Provider:
     from core.providers.local import Local  # noqa: PLC0415 it loads an SDK
 
     return Local(model)
-
-
-def _breaker_rule(settings: Settings) -> Rule:
-    return Rule(
-        error_rate=settings.breaker_error_rate,
-        slow_rate=settings.breaker_slow_rate,
-        slow_seconds=settings.breaker_slow_seconds,
-        usual_timeout_seconds=settings.attempt_timeout_seconds,
-        invalid_rate=settings.breaker_invalid_rate,
-        least_calls=settings.breaker_least_calls,
-        pause_seconds=settings.breaker_pause_seconds,
-    )
 
 
 _lock = threading.Lock()

@@ -190,7 +190,11 @@ class Settings(BaseSettings):
     host: str = "localhost"
     """The address to listen on."""
     without_sign_in: Literal["loopback", "network"] = "loopback"
-    """Who may use the console, as nobody signs in yet: whoever is at this machine, or whoever reaches it."""
+    """Who may use the console until there is somebody who signs in: who is at this machine, or whoever reaches it."""
+    sign_in_idle_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    """After how many hours without a look at the console one has to sign in again."""
+    sign_in_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """After how many days one has to sign in again in any case."""
     public_url: Annotated[Origin | None, NoDecode] = None
     """Where people open the console, if not under the address that it listens on: no other page may speak to it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -286,7 +290,7 @@ class Settings(BaseSettings):
 
     @property
     def is_open(self) -> bool:
-        """Whether others than those at this machine can use the console, in which nobody signs in."""
+        """Whether others than those at this machine can use the console while there is nobody who could sign in."""
         return self.without_sign_in == "network"
 
     @property

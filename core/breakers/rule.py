@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from core.clock import whole_seconds
+from core.settings import Settings
 
 WINDOW_SECONDS = 60.0
 SLOT_SECONDS = 5.0
@@ -85,6 +86,19 @@ class Rule:
     invalid_rate: float = 0.9
     least_calls: int = 5
     pause_seconds: float = 30.0
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> Rule:
+        """Return what the settings say."""
+        return cls(
+            error_rate=settings.breaker_error_rate,
+            slow_rate=settings.breaker_slow_rate,
+            slow_seconds=settings.breaker_slow_seconds,
+            usual_timeout_seconds=settings.attempt_timeout_seconds,
+            invalid_rate=settings.breaker_invalid_rate,
+            least_calls=settings.breaker_least_calls,
+            pause_seconds=settings.breaker_pause_seconds,
+        )
 
     @cached_property
     def calls(self) -> Threshold:

@@ -1,8 +1,8 @@
 """Everything we keep.
 
-Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag) are changed by people, through
-the module of the same name, each change audited in the same transaction. *What happened* (generation, attempt, field
-error, payload, ledger) is appended by the corridor through ``core/journal.py``, which says what may still change.
+Two kinds of table. *Decisions of operators* (tenant, key, budget, route, schema, flag, person) are changed by people,
+through the module of the same name, each change audited in the same transaction. *What happened* (generation, attempt,
+field error, payload, ledger) is appended by the corridor through ``core/journal.py``, which says what may still change.
 
 Times are stored as whole microseconds since 1970 UTC and read back as aware datetimes, so that buckets are integer
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
@@ -46,6 +46,10 @@ from core.tables._happenings import RepricedAttempt as RepricedAttempt
 from core.tables._happenings import Repricing as Repricing
 from core.tables._happenings import Reservation as Reservation
 from core.tables._happenings import Verification as Verification
+from core.tables._people import Invitation as Invitation
+from core.tables._people import Person as Person
+from core.tables._people import PersonGrant as PersonGrant
+from core.tables._people import PersonSession as PersonSession
 from core.tables._stored import ModelListing as ModelListing
 from core.tables._stored import StoredObject as StoredObject
 from core.tables._words import REASKABLE as REASKABLE

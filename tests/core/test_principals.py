@@ -23,7 +23,7 @@ from core.breakers import BreakerState
 from core.clock import ManualClock
 from core.demo import Demo
 from core.dialects import DIALECTS, DialectName
-from core.errors import Denied, Forbidden, NotFound, ProctorError
+from core.errors import Conflict, Denied, Forbidden, NotFound, ProctorError
 from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
@@ -86,6 +86,20 @@ def relayed(of: Ground) -> RelayCall:
     return RelayCall(request=DIALECTS[DialectName.CHAT].read(body), tenant_id=of.tenant.id)
 
 
+PASSWORD = "correct horse battery"
+
+
+def refused_as_there_is_one(on: Runtime, who: Principal) -> None:
+    """Ask for the first owner's link where there is an owner."""
+    with pytest.raises(Conflict):
+        on.people.open_first(who)
+
+
+def ada(on: Runtime) -> str:
+    """Return the id of somebody who is less than an owner."""
+    return on.people.find(LOCAL_OPERATOR, "Ada").id
+
+
 P, L, K, S, C, A = Permission, Kind.LIST, Kind.LOOKUP, Kind.SHARED, Kind.COMMAND, Kind.OVER_ALL
 CASES: dict[str, Case] = {
     # A name is that of the method; what follows a blank tells several ways of asking apart.
@@ -122,6 +136,23 @@ CASES: dict[str, Case] = {
     "drills.stop": Case(C, P.DRILLS_WRITE, lambda on, who, of: on.drills.stop(who, of.drill_id)),
     "drills.list": Case(L, P.DRILLS_READ, lambda on, who, of: on.drills.list(who)),
     "drills.running": Case(L, P.DRILLS_READ, lambda on, who, of: on.drills.running(who)),
+    "people.create": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.create(who, "New", PASSWORD, Role.VIEWER)),
+    "people.invite": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.invite(who, "New", Role.VIEWER)),
+    "people.invite_again": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.invite_again(who, ada(on))),
+    "people.change_password": Case(
+        A, P.PEOPLE_WRITE, lambda on, who, of: on.people.change_password(who, ada(on), PASSWORD)
+    ),
+    "people.grant": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.grant(who, ada(on), Role.PRODUCT)),
+    "people.grant one": Case(
+        A, P.PEOPLE_WRITE, lambda on, who, of: on.people.grant(who, ada(on), Role.PRODUCT, [of.tenant])
+    ),
+    "people.take_away": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.take_away(who, ada(on), Role.VIEWER)),
+    "people.remove": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.remove(who, ada(on))),
+    "people.end_sessions": Case(A, P.PEOPLE_WRITE, lambda on, who, of: on.people.end_sessions(who, ada(on))),
+    "people.open_first": Case(A, P.PEOPLE_WRITE, lambda on, who, of: refused_as_there_is_one(on, who)),
+    "people.list": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.list(who)),
+    "people.find": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.find(who, "Ada")),
+    "people.sessions": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.sessions(who, ada(on))),
     "trail.verify": Case(A, P.CHANGES_READ, lambda on, who, of: on.trail.verify(who).ok),
     "trail.export": Case(A, P.CHANGES_READ, lambda on, who, of: len(list(on.trail.export(who)))),
     "budgets.set": Case(C, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.set(who, of.tenant, 9)),
@@ -348,6 +379,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             on.routes.set(LOCAL_OPERATOR, "shared", [{"model": MODEL}], schemas=["shared"])
             on.overrides.set(LOCAL_OPERATOR, MODEL, BreakerState.OPEN, "ill")
             on.flags.set(LOCAL_OPERATOR, Flag.GENERATION, None, True)
+            on.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
+            on.people.accept(on.people.invite(LOCAL_OPERATOR, "Ada", Role.VIEWER).path.rpartition("/")[2], PASSWORD)
             mine = ground(on, "Aardvark", ago=timedelta(minutes=5))
             limited = person("limited", Role.OWNER, mine.tenant.id)
             alone = {name: told(CASES[name].ask(on, limited, mine)) for name in of_kind(L, K, S)}
@@ -507,7 +540,15 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
         case.ask(own_world.on, own_world.limited, own_world.mine)
     assert rows_of(own_world.on.store) == before
     case.ask(own_world.on, LOCAL_OPERATOR, own_world.mine)
-    assert name in {"repricings.preview all", "trail.export"} or rows_of(own_world.on.store) != before
+    changes_nothing = {
+        "repricings.preview all",
+        "trail.export",
+        "people.open_first",
+        "people.list",
+        "people.find",
+        "people.sessions",
+    }
+    assert name in changes_nothing or rows_of(own_world.on.store) != before
 
 
 def takes_a_tenant(name: str) -> bool:
