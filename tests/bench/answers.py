@@ -23,7 +23,7 @@ import pydantic
 from core.errors import Invalid
 from core.response_models import ResponseModel, field_errors, response_model
 from core.validation import Effort
-from core.workers import Unjudged, Workers, Written, first_valid
+from core.workers import TenantWorkers, Unjudged, Workers, Written, first_valid
 from tests.bench.generation import governed
 from tests.bench.measure import ROOT, table
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
@@ -88,10 +88,10 @@ def _latencies(generate: Callable[[str], object]) -> list[float]:
     return sorted(took)
 
 
-def _read_until(over: threading.Event, model: type[ResponseModel], text: str, workers: Workers | None) -> None:
+def _read_until(over: threading.Event, model: type[ResponseModel], text: str, workers: TenantWorkers | None) -> None:
     while not over.is_set():
         with suppress(pydantic.ValidationError, Unjudged):
-            first_valid(model, Written((text,)), Effort(workers=workers.of("")))
+            first_valid(model, Written((text,)), Effort(workers=workers))
 
 
 def _measure_each() -> None:

@@ -29,7 +29,9 @@ def run(_wire_url: str, _folder: Path) -> None:
 
 def _print_bodies() -> None:
     chat = DIALECTS[DialectName.CHAT]
-    rows = [("a body", "kB", "json.loads ms", "read ms", "patched ms", "redacted ms", "read, times")]
+    rows: list[tuple[str, ...]] = [
+        ("a body", "kB", "json.loads ms", "read ms", "patched ms", "redacted ms", "read, times")
+    ]
     for name, body in (("one sentence", _small()), ("an image of 740 kB", _image()), ("1 500 messages", _agent())):
         request = chat.read(body)
         redacted = mapped(request.messages, lambda text: text.replace("hello", "HELLO"))

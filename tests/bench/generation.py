@@ -120,14 +120,14 @@ def proctor_for(wire_url: str, database: Path) -> Generator[tuple[runtime.Runtim
 
 
 def _sdk(vendor: str, wire_url: str, model: str) -> Callable[[], object]:
-    messages = [{"role": "user", "content": INPUT}]
+    messages: list[Any] = [{"role": "user", "content": INPUT}]
     schema = Ticket.model_json_schema()
     if vendor == "openai":
         client = openai.OpenAI(api_key="bench", base_url=f"{wire_url}/v1", max_retries=0)
-        tool = {"type": "function", "function": {"name": "Ticket", "parameters": schema}}
+        tool: Any = {"type": "function", "function": {"name": "Ticket", "parameters": schema}}
 
         def ask_openai() -> object:
-            answer = client.chat.completions.create(
+            answer: Any = client.chat.completions.create(
                 model=model,
                 messages=messages,
                 max_tokens=1024,
@@ -140,7 +140,7 @@ def _sdk(vendor: str, wire_url: str, model: str) -> Callable[[], object]:
     other = anthropic.Anthropic(api_key="bench", base_url=wire_url, max_retries=0)
 
     def ask_anthropic() -> object:
-        answer = other.messages.create(
+        answer: Any = other.messages.create(
             model=model,
             messages=messages,
             max_tokens=1024,
@@ -157,7 +157,7 @@ def _instructor(vendor: str, wire_url: str, model: str) -> Callable[[], object]:
         client = instructor.from_openai(openai.OpenAI(api_key="bench", base_url=f"{wire_url}/v1", max_retries=0))
     else:
         client = instructor.from_anthropic(anthropic.Anthropic(api_key="bench", base_url=wire_url, max_retries=0))
-    messages = [{"role": "user", "content": INPUT}]
+    messages: list[Any] = [{"role": "user", "content": INPUT}]
     return lambda: client.create(
         model=model, messages=messages, max_tokens=1024, response_model=Ticket, max_retries=0, strict=False
     )

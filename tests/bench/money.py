@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import override
 
@@ -104,10 +104,10 @@ class CountingStore(Store):
 
     @contextmanager
     @override
-    def transaction(self, *, pipelined: bool = False) -> Generator[Cursor]:
+    def transaction(self, *, pipelined: bool = False, single: bool = False) -> Generator[Cursor]:
         self.transactions += 1
-        with super().transaction(pipelined=pipelined) as cursor:
-            yield _CountingCursor(cursor, self)
+        with super().transaction(pipelined=pipelined, single=single) as cursor:
+            yield cast("Cursor", _CountingCursor(cursor, self))
 
 
 class _CountingCursor:
