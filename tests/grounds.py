@@ -16,6 +16,7 @@ from core.claims import ANSWER
 from core.faults import Fault
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR
+from core.reports import ChangeFilter
 from core.repricing import RepricingScope
 from core.runtime import Runtime
 from core.store import Store
@@ -39,6 +40,7 @@ class Ground:
     override_id: str
     repricing_id: str
     call_id: str
+    change_id: str
 
     @property
     def marks(self) -> list[str]:
@@ -98,7 +100,14 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
         override_id=on.prices.set(who, "compatible", "own", tenant=tenant, rates=RATES, reason="agreed").id,
         repricing_id=on.repricings.reprice(who, hour(tenant.id, 3 * DAY), "wrong price").id,
         call_id=calls[0].id,
+        change_id=change_of(on, tenant),
     )
+
+
+def change_of(on: Runtime, tenant: Tenant) -> str:
+    """Return the id of something that was decided about a tenant."""
+    wanted = ChangeFilter(starts_at=START - 99 * DAY, ends_at=START + DAY, tenant_id=tenant.id)
+    return next(one.id for one in on.reports.changes(LOCAL_OPERATOR, wanted).changes if one.tenant_id == tenant.id)
 
 
 def history(store: Store, tenant: Tenant, ago: timedelta) -> None:

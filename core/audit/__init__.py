@@ -55,15 +55,16 @@ def record(
     before: Any = None,
     after: Any = None,
     reason: str = "",
+    undo_of: str | None = None,
     at: datetime | None = None,
 ) -> None:
     """Record one change in the caller's open write transaction, so that both are kept or neither.
 
     *by* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
     (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark,
-    *reason* why, in the words of who did it. *before* and *after* are JSON values. They are shown to people and kept
-    for ever: no key, no secret, no prompt. *at* is when it happened, where that was not just now. With a *tenant_id* it
-    concerns that tenant's policies alone.
+    *reason* why, in the words of who did it, *undo_of* the id of the change that this one undoes. *before* and *after*
+    are JSON values. They are shown to people and kept for ever: no key, no secret, no prompt. *at* is when it happened,
+    where that was not just now. With a *tenant_id* it concerns that tenant's policies alone.
 
     The entry goes to the end of the chain as the last thing of the transaction. What the demo world's own people decide
     goes away with it, so it stands beside the chain. Entry and event have one id.
@@ -79,6 +80,7 @@ def record(
         "tenant_id": tenant_id,
         "summary": summary,
         "reason": reason.strip(),
+        "undo_of": undo_of,
     }
     if bears_demo_mark(id_):
         session.add(AuditEntry(**said, at=at, before=before, after=after))

@@ -31,25 +31,29 @@ HASHED = (
     "after",
 )
 """What an entry says, in the order in which it is hashed. Old hashes must stay true: another order is a new version."""
+ADDED = ("undo_of",)
+"""What later releases added. It is hashed, with its name, where an entry says it, so that older hashes stay true."""
+SAID = (*HASHED, *ADDED)
 VERSION = 1
 _PENDING = "audit.pending"
 # One row that every writer changes, not the newest entry: what comes after that does not exist yet, to be locked.
 _TAKE = sqlalchemy.text("UPDATE audit_head SET seq = seq + :count WHERE name = 'newest' RETURNING seq - :count, hash")
 _PUT = sqlalchemy.text("UPDATE audit_head SET hash = :hash WHERE name = 'newest'")
 _INSERT = sqlalchemy.text(
-    f"INSERT INTO audit_entry (seq, hash, {', '.join(HASHED)}) "  # noqa: S608 written above
-    f"VALUES (:seq, :hash, {', '.join(f':{name}' for name in HASHED)})"
+    f"INSERT INTO audit_entry (seq, hash, {', '.join(SAID)}) "  # noqa: S608 written above
+    f"VALUES (:seq, :hash, {', '.join(f':{name}' for name in SAID)})"
 )
 
 
 def linked(previous: str, seq: int, said: Mapping[str, Any]) -> str:
     """Return the hash of an entry that says *said* and follows the hash *previous*: 64 hexadecimal digits.
 
-    *said* holds the fields as the database keeps them: times are microseconds, JSON is text, and what is absent is
-    ``None``, which is neither an empty text nor the text ``null``.
+    *said* holds the fields as the database keeps them, of those in ``ADDED`` as many as there are: times are
+    microseconds, JSON is text, and what is absent is ``None``, which is neither an empty text nor the text ``null``.
     """
     whole = sha256(b"proctor audit")
-    for value in (VERSION, previous, seq, *(said[name] for name in HASHED)):
+    added = [part for name in ADDED if (value := said.get(name)) is not None for part in (name, value)]
+    for value in (VERSION, previous, seq, *(said[name] for name in HASHED), *added):
         if value is None:
             whole.update(b"-")
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from core.audit._chain import HASHED, VERSION
+from core.audit._chain import ADDED, HASHED, VERSION
 from core.audit.verification import Head, entries, newest_head
 from core.clock import from_micros
 from core.errors import Invalid
@@ -28,6 +28,7 @@ def exported(store: Store) -> Generator[bytes]:
 
 def _told(entry: dict[str, Any]) -> dict[str, Any]:
     told = {name: entry[name] for name in ("seq", "hash", *HASHED)}
+    told |= {name: entry[name] for name in ADDED if entry[name] is not None}
     told["at"] = from_micros(entry["at"]).isoformat(timespec="microseconds").replace("+00:00", "Z")
     for name in ("before", "after"):
         told[name] = None if entry[name] is None else orjson.Fragment(entry[name])

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import sqlalchemy
 from sqlalchemy import Connection
 
-from core.audit._chain import HASHED, linked
+from core.audit._chain import SAID, linked
 from core.clock import DEMO_MARK, from_micros
 from core.store import Store
 
@@ -20,7 +20,7 @@ _NEWEST = sqlalchemy.text("SELECT MAX(seq) FROM audit_entry")
 _BESIDE = sqlalchemy.text("SELECT id FROM audit_entry WHERE seq IS NULL AND substr(id, 13, 8) <> :mark LIMIT 1")
 _HASH = sqlalchemy.text("SELECT hash FROM audit_entry WHERE seq = :seq")
 _SOME = sqlalchemy.text(
-    f"SELECT seq, hash, {', '.join(HASHED)} FROM audit_entry "  # noqa: S608 written in the chain
+    f"SELECT seq, hash, {', '.join(SAID)} FROM audit_entry "  # noqa: S608 written in the chain
     "WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most"
 )
 _PROVE = sqlalchemy.text(

@@ -36,6 +36,14 @@ from core.reports.calls import CallPage as CallPage
 from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
+from core.reports.changes import CHANGES_ON_PAGE as CHANGES_ON_PAGE
+from core.reports.changes import MOST_COUNTED as MOST_COUNTED
+from core.reports.changes import ChangeChoices as ChangeChoices
+from core.reports.changes import ChangeCursor as ChangeCursor
+from core.reports.changes import ChangeFilter as ChangeFilter
+from core.reports.changes import ChangePage as ChangePage
+from core.reports.changes import RecordedChange as RecordedChange
+from core.reports.changes import change_choices, change_page, one_change, some_changes
 from core.reports.daily import biggest, daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
@@ -90,13 +98,15 @@ from core.tables import Outcome as Outcome
 
 ENOUGH = 20
 """Calls from which on a p95 is worth reading; with fewer a page shows it pale or not at all."""
+_EXPORTED_AT_ONCE = 500
 
 
 class Reports:
     """The read side. Each question is answered from one snapshot of the store, and of what its asker may see.
 
     Of tenants that the principal may not see nothing is found, as if they were not there. Every method raises
-    ``Forbidden`` without ``generations.read`` and ``Unavailable`` where the database does not answer.
+    ``Forbidden`` without ``generations.read``, those about changes without ``changes.read``, and ``Unavailable`` where
+    the database does not answer.
     """
 
     def __init__(self, store: Store, clock: Clock, routed: Callable[[], Collection[str]] = tuple) -> None:
@@ -300,9 +310,55 @@ class Reports:
         with self._reading(principal) as now:
             return one_call(now, call_id, self._clock.now())
 
+    def changes(self, principal: Principal, wanted: ChangeFilter, behind: ChangeCursor | None = None) -> ChangePage:
+        """Return one page of the changes that pass *wanted*, the newest first, or of those *behind* one.
+
+        What concerns all tenants is for whoever sees all of them.
+        """
+        with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
+            return change_page(now, wanted, behind)
+
+    def every_change(self, principal: Principal, wanted: ChangeFilter) -> Generator[RecordedChange]:
+        """Yield all changes that pass *wanted*, the newest first, for an export; some hundred are held at a time."""
+        principal.require(Permission.CHANGES_READ)
+        return self._every_change(principal, wanted)
+
+    def _every_change(self, principal: Principal, wanted: ChangeFilter) -> Generator[RecordedChange]:
+        behind: ChangeCursor | None = None
+        while True:
+            with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
+                some = some_changes(now, wanted, behind, _EXPORTED_AT_ONCE)
+            yield from some
+            if len(some) < _EXPORTED_AT_ONCE:
+                return
+            behind = ChangeCursor(some[-1].at, some[-1].id)
+
+    def change(self, principal: Principal, change_id: str) -> RecordedChange:
+        """Return one change.
+
+        Raises:
+            NotFound: there is none of that id.
+
+        """
+        with self._reading(principal, needs=Permission.CHANGES_READ) as now:
+            return one_change(now, change_id)
+
+    def change_choices(
+        self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
+    ) -> ChangeChoices:
+        """Return which kinds, people and doors occur among the changes of that time."""
+        with self._reading(principal, tenant_id, Permission.CHANGES_READ) as now:
+            return change_choices(now, starts_at, ends_at)
+
     @contextmanager
-    def _reading(self, principal: Principal, tenant_id: str | None = None) -> Generator[Reading]:
+    def _reading(
+        self,
+        principal: Principal,
+        tenant_id: str | None = None,
+        needs: Permission = Permission.GENERATIONS_READ,
+    ) -> Generator[Reading]:
         """Open one look at what *principal* may see, of one tenant or of all of those."""
-        principal.require(Permission.GENERATIONS_READ)
-        with reading(self._store, principal.scope_of(Permission.GENERATIONS_READ).narrowed(tenant_id)) as now:
+        principal.require(needs)
+        scope = principal.scope_of(needs)
+        with reading(self._store, scope.narrowed(tenant_id), sees_all=scope.ids is None) as now:
             yield now

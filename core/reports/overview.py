@@ -186,7 +186,7 @@ class _Slice:
         return [
             Change(from_micros(at), kind, subject, tenant and name_of(tenant), summary)
             for at, kind, subject, tenant, summary in self.reading.rows(
-                CHANGES, bound, tenant="e.tenant_id", with_shared=True
+                CHANGES, bound, tenant="e.tenant_id", with_shared=self.reading.sees_all
             )
         ]
 

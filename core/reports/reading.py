@@ -30,9 +30,19 @@ class TenantFacts(NamedTuple):
 class Reading:
     """A read transaction, limited to some tenants or open to all."""
 
-    def __init__(self, store: Store, connection: Connection, session: Session, scope: TenantScope) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        session: Session,
+        scope: TenantScope,
+        *,
+        sees_all: bool = False,
+    ) -> None:
         self.session = session
         self.scope = scope
+        self.sees_all = sees_all
+        """Whether who asks sees all tenants, also where the look is at one: what concerns all is for such alone."""
         self._store = store
         self._connection = connection
 
@@ -90,8 +100,8 @@ class Reading:
 
 
 @contextmanager
-def reading(store: Store, scope: TenantScope) -> Generator[Reading]:
-    """Open one look at *store*, at what is of the tenants in *scope*.
+def reading(store: Store, scope: TenantScope, *, sees_all: bool = False) -> Generator[Reading]:
+    """Open one look at *store*, at what is of the tenants in *scope*; whoever asks *sees_all*, or not.
 
     Raises:
         Unavailable: the database does not answer.
@@ -102,6 +112,6 @@ def reading(store: Store, scope: TenantScope) -> Generator[Reading]:
             if not store.is_sqlite:  # SQLite's read transactions are snapshots already
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             with Session(connection, expire_on_commit=False) as session:
-                yield Reading(store, connection, session, scope)
+                yield Reading(store, connection, session, scope, sees_all=sees_all)
     except sqlalchemy.exc.DBAPIError as error:
         raise DatabaseFault.DOWN.told() from error

@@ -260,6 +260,8 @@ class FlagRule(Row, table=True):
 class AuditEntry(Row, table=True):
     """Who changed what, from what, to what, and why: a link of the chain that ``core/audit`` makes and verifies."""
 
+    __table_args__ = (Index("ix_audit_entry_tenant_at", "tenant_id", "at"),)
+
     id: str = Field(primary_key=True)
     at: datetime = utc(index=True)
     actor: str
@@ -270,11 +272,13 @@ class AuditEntry(Row, table=True):
     kind: str = ""
     """The family of what was changed, as its event has it."""
     subject: str
-    tenant_id: str | None = Field(default=None, index=True)
+    tenant_id: str | None = None
     summary: str = long_text(default="")
     reason: str = long_text(default="")
     before: Any = json(default=None, nullable=True)
     after: Any = json(default=None, nullable=True)
+    undo_of: str | None = Field(default=None, index=True)
+    """The entry of the change that this one undid."""
     seq: int | None = Field(default=None, sa_type=BigInteger, unique=True)
     """Its place in the chain, from 1 on without a gap; ``None`` for what the demo world's own people decided."""
     hash: str = ""

@@ -15,12 +15,14 @@ from core.tables._columns import Row, json, long_text, money, utc
 class ChangeEvent(Row, table=True):
     """Something an operator or the system changed, at a time: it annotates every chart."""
 
+    __table_args__ = (Index("ix_change_event_tenant_at", "tenant_id", "at"),)
+
     id: str = Field(primary_key=True)
     at: datetime = utc(index=True)
     kind: str
     """``budget``, ``flag``, ``route``, ``schema``, ``breaker``, ``tenant``, ``key``, ``drill`` …"""
     subject: str
-    tenant_id: str | None = Field(default=None, index=True)
+    tenant_id: str | None = None
     summary: str
     before: Any = json(default=None, nullable=True)
     after: Any = json(default=None, nullable=True)

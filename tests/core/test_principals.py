@@ -28,7 +28,7 @@ from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
-from core.reports import CallFilter, Reports, Window
+from core.reports import CallFilter, ChangeFilter, Reports, Window
 from core.requests import RelayCall
 from core.runtime import Runtime
 from core.settings import Settings
@@ -293,13 +293,24 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "newest all": (L, lambda on, who, of: on.newest(who, WINDOW, 1)),
     "call": (K, lambda on, who, of: on.call(who, of.call_id)),
 }
+CHANGED = ChangeFilter(starts_at=WINDOW.starts_at, ends_at=START + DAY)
+READ_CHANGES: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
+    "changes": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, tenant_id=of.tenant.id))),
+    "changes all": (L, lambda on, who, of: on.changes(who, CHANGED)),
+    "changes text": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, text=of.tenant.name))),
+    "every_change": (L, lambda on, who, of: list(on.every_change(who, CHANGED))),
+    "change": (K, lambda on, who, of: on.change(who, of.change_id)),
+    "change_choices": (L, lambda on, who, of: on.change_choices(who, WINDOW.starts_at, START + DAY, of.tenant.id)),
+    "change_choices all": (L, lambda on, who, of: on.change_choices(who, WINDOW.starts_at, START + DAY)),
+}
 
 
 def _of_reports(read: Callable[[Reports, Principal, Ground], Any]) -> Callable[[Runtime, Principal, Ground], Any]:
     return lambda on, who, of: read(on.reports, who, of)
 
 
-CASES |= {f"reports.{name}": Case(kind, P.GENERATIONS_READ, _of_reports(read)) for name, (kind, read) in READS.items()}
+for needed, asked in ((P.GENERATIONS_READ, READS), (P.CHANGES_READ, READ_CHANGES)):
+    CASES |= {f"reports.{name}": Case(kind, needed, _of_reports(read)) for name, (kind, read) in asked.items()}
 
 
 def of_kind(*kinds: Kind) -> list[str]:

@@ -14,7 +14,7 @@ from core.clock import ManualClock
 from core.errors import NotFound
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR, Principal, Role
-from core.reports import CallFilter, Window
+from core.reports import CallFilter, ChangeFilter, Window
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
@@ -35,6 +35,7 @@ def built(url: str, tenants: int) -> tuple[Runtime, list[Tenant]]:
 
 
 WINDOW = Window.last(timedelta(days=1), START)
+LATER = START + timedelta(days=1)
 READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
     "tenants": lambda on, who, _: [one.id for one in on.tenants.list(who)],
     "budgets": lambda on, who, _: list(on.budgets.all(who, on.tenants.list(LOCAL_OPERATOR))),
@@ -47,6 +48,10 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
         .calls["tenant"]
         .tolist()
     ),
+    "changes": lambda on, who, _: [
+        one.tenant_id
+        for one in on.reports.changes(who, ChangeFilter(starts_at=WINDOW.starts_at, ends_at=LATER)).changes
+    ],
 }
 
 
@@ -57,6 +62,7 @@ GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
     "budgets of one": lambda on, who, tenant: on.budgets.show(who, tenant),
     "forecasts": lambda on, who, _: on.reports.forecasts(who),
     "statement": lambda on, who, tenant: on.reports.statement(who, tenant.id),
+    "choices of changes": lambda on, who, _: on.reports.change_choices(who, WINDOW.starts_at, LATER),
 }
 
 
