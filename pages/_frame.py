@@ -63,6 +63,7 @@ MENU = (
         P.DRILLS_READ,
         "Break things on purpose, see what happens.",
     ),
+    Entry("Operate", "changes", "Changes", "history", P.CHANGES_READ, "Who changed what, from what to what, and why."),
     Entry("Configure", "tenants", "Tenants", "apartment", P.TENANTS_READ, "Tenants, their keys and their budgets."),
     Entry("Configure", "flags", "Flags", "toggle_on", P.FLAGS_READ, "What is switched on, for whom, and why."),
     Entry(

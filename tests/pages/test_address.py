@@ -13,6 +13,7 @@ PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {
 KNOWN: dict[str, tuple[str, ...]] = {
     "home": ("tenant", "range", "live"),
     "calls": ("tenant", "range", "outcome", "version", "between", "page"),
+    "changes": ("tenant", "range", "ever", "between"),
     "spend": ("tenant", "range"),
     "statement": ("tenant", "month"),
     "drills": (),

@@ -1,0 +1,37 @@
+"""A change in the words of the page."""
+
+from __future__ import annotations
+
+from core.reports import RecordedChange, differences
+from pages.kit import formats
+
+SHOWN = 3
+"""So many differences stand in the list; the page of the change has them all."""
+PROCTOR = "Proctor itself"
+
+
+def who(change: RecordedChange) -> str:
+    """Return who did it."""
+    return change.actor if change.is_decided else PROCTOR
+
+
+def whose(change: RecordedChange) -> str:
+    """Return of whom it is."""
+    return change.tenant or "All tenants"
+
+
+def became(change: RecordedChange) -> str:
+    """Return what it made of what it changed, in one line."""
+    if not change.is_decided:
+        return ""
+    found = differences(change.before, change.after)
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return "; ".join([*map(str, found[:SHOWN]), *more])
+
+
+def told(change: RecordedChange, zone: str) -> str:
+    """Return what happened; of what repeats itself also how often, and since when."""
+    if change.times == 1:
+        return change.summary
+    since = formats.moment(change.first_at, zone)
+    return f"{formats.count(change.times)} times since {since}. Last: {change.summary}"

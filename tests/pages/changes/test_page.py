@@ -1,0 +1,100 @@
+"""The page Changes: what stands in its list, what a change is told of, and how one comes there."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.clock import ManualClock
+from core.flags import Flag
+from core.principals import LOCAL_OPERATOR
+from core.reports import ChangeFilter, RecordedChange
+from core.runtime import Runtime
+from core.tables import Tenant
+from tests.builders import change, save
+from tests.pages.conftest import NOW, Open
+
+
+@pytest.fixture
+def acme(proctor: Runtime) -> Tenant:
+    """A tenant about whom something was decided."""
+    made = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    proctor.budgets.set(LOCAL_OPERATOR, made, 25_000_000_000)
+    proctor.budgets.set(LOCAL_OPERATOR, made, 5_080_000_000)
+    return made
+
+
+def changes_of(proctor: Runtime) -> list[RecordedChange]:
+    """Return all there are, the newest first."""
+    wanted = ChangeFilter(starts_at=NOW.replace(year=2020), ends_at=NOW.replace(year=2030))
+    return list(proctor.reports.every_change(LOCAL_OPERATOR, wanted))
+
+
+def rows(page: AppTest) -> list[str]:
+    """Return what each row of the list says."""
+    frame = page.dataframe[0].value
+    return [" | ".join(str(value) for value in row) for row in frame.itertuples(index=False)]
+
+
+def test_the_list_says_what_became_of_what(
+    open_page: Open, proctor: Runtime, acme: Tenant, page_clock: ManualClock
+) -> None:
+    """Amounts as money, by whom, of whom; what a breaker did stands in one line, however often it did it."""
+    for _ in range(4):
+        page_clock.advance(60)
+        save(proctor.store, change(page_clock.now(), "breaker", "openai/x", "It opened."))
+    page = open_page("changes")
+
+    assert not page.exception
+    listed = rows(page)
+    assert len(listed) == 4
+    assert "4 times since" in listed[0]
+    assert any("Limit: $25.00 → $5.08" in one and "local operator" in one and "Acme" in one for one in listed)
+    assert "7 changes" in page.caption[-1].value
+
+
+def test_filters_stand_in_the_address(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """A link shows what its sender saw; what is nowhere leads to a list that says so."""
+    proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, False)
+
+    assert len(rows(open_page("changes", kind="flag"))) == 1
+    assert len(rows(open_page("changes", text="monthly"))) == 2
+    assert len(rows(open_page("changes", tenant="Acme", range="7d"))) == 4
+    page = open_page("changes", actor="Nobody")
+    assert "No change passes these filters." in [one.value for one in page.caption]
+    page.button(key="clear_all").click().run()
+    assert len(rows(page)) == 4
+
+
+def test_older_changes_are_reached(open_page: Open, acme: Tenant, page_clock: ManualClock) -> None:
+    """What lies before the range is told of, once all time is looked at."""
+    page_clock.advance(60 * 86_400)
+    page = open_page("changes")
+    assert "Nothing was changed in this time." in [one.value for one in page.caption]
+    page.toggle(key="ever").set_value(True).run()
+    assert len(rows(page)) == 3
+
+
+def test_a_change_is_told_whole(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """When, who, from where, and each field before and after; a link to one that is gone says so."""
+    lowered = next(one for one in changes_of(proctor) if one.action == "budget.set" and one.before)
+    page = open_page("changes", change=lowered.id)
+
+    assert not page.exception
+    assert "$25.00" in repr(page.table[1].value).replace("\\", "")
+    page.button(key="back").click().run()
+    assert len(rows(page)) == 3
+    assert "There is no change" in open_page("changes", change="gone").error[0].value
+
+
+def test_a_long_list_has_pages(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Fifty a page, and back to the newest."""
+    for number in range(30):
+        proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, bool(number % 2))
+        proctor.flags.set(LOCAL_OPERATOR, Flag.FALLBACK, acme, bool(number % 2))
+    page = open_page("changes")
+    assert len(rows(page)) == 50
+    page.button(key="older").click().run()
+    assert len(rows(page)) == 13
+    page.button(key="newest").click().run()
+    assert len(rows(page)) == 50
