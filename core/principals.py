@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from core.errors import Forbidden
@@ -53,16 +55,26 @@ class Role(StrEnum):
     """Makes schemas, and tries them on models."""
     VIEWER = "viewer"
     """Sees figures and calls, and changes nothing."""
-    TENANT_KEY = "tenant_key"
-    """A program of one tenant: it generates, and reads what it needs for that."""
+    GENERATE_KEY = "generate_key"
+    """A program that generates."""
+    READ_KEY = "read_key"
+    """A program that reads generations, what they cost, and schemas."""
+    MANAGE_KEY = "manage_key"
+    """A program that decides, as an admin does at the command line; it sees no generation."""
 
     @property
     def permissions(self) -> frozenset[Permission]:
         """What the role may do."""
         return _PERMISSIONS[self]
 
+    @property
+    def is_of_keys(self) -> bool:
+        """Whether programs have it, by the scopes of their keys, and no person."""
+        return self.value.endswith("_key")
+
 
 _SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ, Permission.PEOPLE_READ}
+_MANAGED = ("tenants", "keys", "budgets", "prices", "flags", "routes", "schemas")
 _PERMISSIONS = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission) - {Permission.PEOPLE_WRITE},
@@ -76,8 +88,42 @@ _PERMISSIONS = {
     },
     Role.PRODUCT: _SEEN | {Permission.GENERATIONS_WRITE, Permission.SCHEMAS_WRITE},
     Role.VIEWER: _SEEN,
-    Role.TENANT_KEY: frozenset({Permission.GENERATIONS_READ, Permission.GENERATIONS_WRITE, Permission.SCHEMAS_READ}),
+    Role.GENERATE_KEY: frozenset({Permission.GENERATIONS_WRITE}),
+    Role.READ_KEY: frozenset({Permission.GENERATIONS_READ, Permission.SCHEMAS_READ}),
+    Role.MANAGE_KEY: frozenset(
+        one
+        for one in Permission
+        if one.partition(".")[0] in {"tenants", "keys", "budgets", "prices", "flags", "routes", "schemas"}
+    ),
 }
+
+
+class KeyScope(StrEnum):
+    """What a key is for."""
+
+    GENERATE = "generate"
+    READ = "read"
+    MANAGE = "manage"
+
+    @property
+    def role(self) -> Role:
+        """The role that it gives."""
+        return Role(f"{self.value}_key")
+
+
+USUAL_SCOPES = (KeyScope.GENERATE, KeyScope.READ)
+"""What a key is for, unless somebody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Askable:
+    """The models (``provider/name``) and routes that a key may ask, by their whole names; empty for all."""
+
+    models: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+
+
+ANYTHING = Askable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +177,37 @@ class Principal:
     """From where it comes, in words, for the audit trail."""
     person_id: str | None = None
     """Who has signed in; ``None`` for programs, and for whoever sits at this machine."""
+    askable: Askable = ANYTHING
+    payer_id: str | None = None
+    """The key whose budget pays for what it asks: as a rule its own."""
+    ends_at: datetime | None = None
+    """From when on it is nobody any more; ``None`` is never."""
 
     @classmethod
-    def of_key(cls, key_id: str, tenant_id: str, prefix: str) -> Principal:
-        """Return the program that holds the key beginning with *prefix*."""
-        grant = Grant(Role.TENANT_KEY, TenantScope(frozenset({tenant_id})))
-        return cls(f"key {prefix}…", (grant,), tenant_id, key_id, door="the API")
+    def of_key(
+        cls,
+        key_id: str,
+        tenant_id: str | None,
+        prefix: str,
+        *,
+        scopes: Sequence[str] = USUAL_SCOPES,
+        askable: Askable = ANYTHING,
+        payer_id: str | None = None,
+        ends_at: datetime | None = None,
+    ) -> Principal:
+        """Return the program that holds the key beginning with *prefix*; without a tenant it is the deployment's."""
+        where = EVERYWHERE if tenant_id is None else TenantScope(frozenset({tenant_id}))
+        grants = tuple(Grant(KeyScope(one).role, where) for one in scopes)
+        return cls(
+            f"key {prefix}…",
+            grants,
+            tenant_id,
+            key_id,
+            door="the API",
+            askable=askable,
+            payer_id=payer_id or key_id,
+            ends_at=ends_at,
+        )
 
     def scope_of(self, permission: Permission) -> TenantScope:
         """Return the tenants in which it holds *permission*."""

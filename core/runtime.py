@@ -323,6 +323,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 metrics=metrics,
                 listings=listings,
                 checks=checks,
+                tenants=tenants,
             ),
             clock=clock,
             claims=claims,

@@ -143,7 +143,7 @@ class Till:
             metadata=None,
         )
         record.__enter__()
-        covering = [one for one in (terms or self.terms()) if one.covers(schema=schema, route=route)]
+        covering = [one for one in (terms or self.terms()) if one.covers(schema=schema, route=route, payer="")]
         record.pays_from(covering, must_be_covered=must_be_covered)
         return Walk(self, record)
 

@@ -85,7 +85,7 @@ def _document(api: FastAPI) -> dict[str, Any]:
         components = document.setdefault("components", {})
         components["schemas"] = _schemas()
         components["securitySchemes"] = {
-            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `prk_…`."},
+            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `proctor_…`."},
             "tenant_key_header": {
                 "type": "apiKey",
                 "in": "header",

@@ -170,10 +170,10 @@ def secret_in(request: Request) -> str:
     """
     secrets = set(_secrets(request))
     if len(secrets) > 1:
-        raise Unauthenticated("Two different keys were sent. Send one, as 'Authorization: Bearer prk_…'.")
+        raise Unauthenticated("Two different keys were sent. Send one, as 'Authorization: Bearer proctor_…'.")
     if not secrets:
         raise Unauthenticated(
-            "No key was sent. Send a tenant key as 'Authorization: Bearer prk_…'; "
+            "No key was sent. Send a tenant key as 'Authorization: Bearer proctor_…'; "
             "an operator makes one with 'proctor key create TENANT'."
         )
     return secrets.pop()

@@ -32,7 +32,7 @@ from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
 from core.generation import Partial
 from core.policy import TenantSnapshot
-from core.principals import Principal
+from core.principals import Permission, Principal
 from core.record import Generation
 from core.requests import GenerationRequest
 from core.runtime import Runtime
@@ -208,6 +208,7 @@ class Native:
         streamed = False
         try:
             principal, snapshot = self._runtime.policies.admitted(secret)
+            principal.require(Permission.GENERATIONS_WRITE)  # also who is given an answer again
             asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
             streamed = asked.stream
             return self.repeats.answer(

@@ -22,6 +22,7 @@ from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
 from core.dialects import DIALECTS, Dialect
 from core.errors import BadHeader, ProctorError
+from core.principals import Permission
 from core.requests import RelayCall
 from core.runtime import Runtime
 
@@ -82,6 +83,7 @@ class RelayDoors:
         sent = RelayAnswer(call, dialect, request_id, self._runtime.clock)
         try:
             principal, snapshot = self._runtime.policies.admitted(secret)
+            principal.require(Permission.GENERATIONS_WRITE)  # also who is given an answer again
             asked = dialect.read(body)
             sent_on = {name: request.headers[name] for name in _SENT_ON if name in request.headers}
             relayed = RelayCall(

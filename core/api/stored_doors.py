@@ -16,6 +16,7 @@ from core.api.native import Native
 from core.api.refusals import request_id_of
 from core.dialects import DIALECTS, DialectName
 from core.errors import Invalid, NotFound
+from core.principals import Permission
 from core.runtime import Runtime
 from core.stored_calls import Verb
 
@@ -48,6 +49,7 @@ class StoredDoors:
 
     def _asked(self, request: Request, verb: Verb, part: str, secret: str) -> Response:
         principal = self._runtime.policies.authenticate(secret)
+        principal.require(Permission.GENERATIONS_READ if verb == "get" else Permission.GENERATIONS_WRITE)
         if request.query_params.get("stream", "false").lower() != "false":
             raise Invalid("'stream' is not taken here: a stored response comes whole. Leave it out.", param="stream")
         response_id = request.path_params["response_id"]

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from core import audit
 from core.budgets.accounts import Accounts
 from core.budgets.balances import BudgetPeriod, balances
-from core.budgets.checks import checked_scope
+from core.budgets.checks import checked_scope, require_anothers, require_purse
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
 from core.budgets.freezes import Freezes
 from core.budgets.openings import BooksMoved, OpeningBalance
@@ -72,7 +72,7 @@ class Budgets(Raises):
         starts_at: datetime | None = None,
         ends_at: datetime | None = None,
     ) -> Budget:
-        """Set what *tenant* may spend on everything, or on one model, schema or route. What was spent stays spent.
+        """Set what *tenant* may spend on everything, or on one model, schema, route or key. What was spent stays.
 
         *expected_version* is the version that was read: 0 where there was no budget, ``None`` to overwrite. What is
         not given stays as it is; a new budget is hard and monthly, with thresholds at 80 and 95 %.
@@ -86,6 +86,7 @@ class Budgets(Raises):
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         scope, scope_name = checked_scope(scope, scope_name)
+        require_anothers(principal, scope, scope_name)
         wanted = WantedBudget(
             budget_id=self._clock.new_id(),
             scope=scope,
@@ -114,6 +115,8 @@ class Budgets(Raises):
     ) -> Budget:
         with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
             tenant = present(session, tenant)
+            if wanted.scope is Scope.KEY:
+                require_purse(session, tenant, wanted.scope_name)
             draft = drafted(session, now, tenant, wanted, expected_version)
         opening = self._opening(draft, tenant)
         with self._store.writing() as session:
@@ -165,6 +168,7 @@ class Budgets(Raises):
         with self._store.writing() as session:
             tenant = present(session, tenant)
             budget = budget_of(session, tenant, budget_id)
+            require_anothers(principal, budget.scope, budget.scope_name)
             if expected_version is not None and budget.version != expected_version:
                 raise Conflict(
                     f"Someone else changed the budget of {tenant.name} meanwhile; nothing was removed. "

@@ -1,6 +1,6 @@
 """What a budget can be: each check returns the value as it is kept, or says in a sentence why it cannot be.
 
-Each raises ``Invalid``.
+Each raises ``Invalid``, unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from sqlmodel import Session
+
 from core.budgets.periods import Period, Span
 from core.budgets.terms import Scope, dollars
-from core.errors import Invalid
+from core.errors import Forbidden, Invalid, NotFound
 from core.pricing import NANO
+from core.principals import Principal
 from core.servers import RECIPES, is_provider
-from core.tables import Budget
+from core.tables import ApiKey, Budget, Tenant
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
@@ -34,7 +37,7 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
     """Return the scope of a budget and what it names: a model by the one name of all its names."""
     kind, name = one_of(Scope, scope, "scope"), name.strip()
     if (kind is Scope.TENANT) == bool(name):
-        raise Invalid("A budget for a model, schema or route names it; one for the whole tenant names nothing.")
+        raise Invalid("A budget for a model, schema, route or key names it; one for the whole tenant names nothing.")
     provider, _, model = name.partition("/")
     if kind is Scope.MODEL and not (is_provider(provider) and model):  # any other word would govern nothing
         raise Invalid(
@@ -42,6 +45,32 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
             f"this is {name!r}."
         )
     return kind, kind.named(name)
+
+
+def require_anothers(principal: Principal, scope: Scope | str, name: str) -> None:
+    """Go on only if it is not the budget that pays for the key which *principal* calls with.
+
+    Raises:
+        Forbidden: it is: a key would set its own bounds.
+
+    """
+    if scope == Scope.KEY and principal.payer_id == name:
+        raise Forbidden("A key does not change the budget that pays for it; an operator or another key does.")
+
+
+def require_purse(session: Session, tenant: Tenant, key_id: str) -> None:
+    """Go on only if that key of *tenant* may have a budget of its own.
+
+    Raises:
+        NotFound: it has no such key.
+        Invalid: the budget of the key that made it pays for it.
+
+    """
+    key = session.get(ApiKey, key_id)
+    if key is None or key.tenant_id != tenant.id:
+        raise NotFound(f"Tenant {tenant.name} has no such key. A budget names a key by its id.")
+    if key.payer_id is not None:
+        raise Invalid(f"Key {key.prefix}… is paid by the budget of the key that made it, and has none of its own.")
 
 
 def one_of(kind: type[_Kind], value: str, what: str) -> _Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from core import audit
-from core.budgets.checks import MOST_NANO_USD
+from core.budgets.checks import MOST_NANO_USD, require_anothers
 from core.budgets.rows import budget_of, called
 from core.budgets.terms import dollars
 from core.clock import Clock
@@ -56,6 +56,7 @@ class Raises:
         with self._store.writing() as session:
             tenant = present(session, tenant)
             budget = budget_of(session, tenant, budget_id)
+            require_anothers(principal, budget.scope, budget.scope_name)
             more = BudgetRaise(
                 id=self._clock.new_id(),
                 budget_id=budget.id,

@@ -19,14 +19,19 @@ class Scope(StrEnum):
     MODEL = "model"
     SCHEMA = "schema"
     ROUTE = "route"
+    KEY = "key"
+    """One key, with those that it made."""
 
     @property
     def is_of_attempts(self) -> bool:
         """Whether it covers some calls of a generation, and perhaps not the others."""
         return self is Scope.MODEL
 
-    def subject(self, *, model: str, schema: str, route: str) -> str:
-        """Return what of a call a budget must name to cover it; *model* is ``provider/name``, by any of its names."""
+    def subject(self, *, model: str, schema: str, route: str, payer: str) -> str:
+        """Return what of a call a budget must name to cover it.
+
+        *model* is ``provider/name``, by any of its names; *payer* the key whose budget pays, empty without one.
+        """
         match self:
             case Scope.TENANT:
                 return ""
@@ -36,6 +41,8 @@ class Scope(StrEnum):
                 return schema
             case Scope.ROUTE:
                 return route
+            case Scope.KEY:
+                return payer
 
     def named(self, name: str) -> str:
         """Return what a budget of this scope that was set for *name* covers: for a model, its family."""
@@ -52,6 +59,7 @@ _SUBJECTS: Mapping[Scope, str] = {
     Scope.MODEL: "COALESCE(a.family, a.provider || '/' || a.model)",
     Scope.SCHEMA: "g.schema_name",
     Scope.ROUTE: "g.route",
+    Scope.KEY: "COALESCE((SELECT k.payer_id FROM api_key k WHERE k.id = g.key_id), g.key_id, '')",
 }
 _WHEN = " ".join(f"WHEN '{scope.value}' THEN {sql}" for scope, sql in _SUBJECTS.items())
 SUBJECT_OF_ANY_SQL = f"CASE b.scope {_WHEN} END"
@@ -115,13 +123,15 @@ class BudgetTerms:
     governs_since: datetime | None = None
     """Since when it governs these periods without a break; ``None`` where that is not known."""
 
-    def covers(self, *, schema: str, route: str) -> bool:
-        """Whether it may have to pay for a generation of that schema on that route."""
-        return self.scope.is_of_attempts or self.scope.subject(model="", schema=schema, route=route) == self.scope_name
+    def covers(self, *, schema: str, route: str, payer: str) -> bool:
+        """Whether it may have to pay for a generation of that schema on that route, asked with the key *payer*."""
+        subject = self.scope.subject(model="", schema=schema, route=route, payer=payer)
+        return self.scope.is_of_attempts or subject == self.scope_name
 
     def pays_for(self, model: str) -> bool:
         """Whether it pays for a call to *model* (``provider/name``), given that it covers the generation."""
-        return not self.scope.is_of_attempts or self.scope.subject(model=model, schema="", route="") == self.scope_name
+        subject = self.scope.subject(model=model, schema="", route="", payer="")
+        return not self.scope.is_of_attempts or subject == self.scope_name
 
     def span(self, at: datetime) -> Span | None:
         """Return the period around *at*; ``None`` outside of a fixed span, where the budget does not govern."""

@@ -20,6 +20,7 @@ from core.shared import Shared
 from core.store import Store
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, log
+from core.tenants import Tenants
 
 _OFTEN = timedelta(seconds=30)
 
@@ -40,6 +41,7 @@ def catalog(
     metrics: Metrics,
     listings: Listings,
     checks: ProviderChecks,
+    tenants: Tenants,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
@@ -154,6 +156,13 @@ def catalog(
             does="Takes in what the providers last told of their models.",
             otherwise="This process knows models as the lists were before.",
             run=listings.take_in,
+        ),
+        Chore(
+            name="key uses",
+            every=timedelta(minutes=1),
+            does="Writes down when each key was last used.",
+            otherwise="The list of keys shows older times than it could; a key that is in use may look idle.",
+            run=tenants.uses.write,
         ),
         Chore(
             name="redis",

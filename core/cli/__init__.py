@@ -22,6 +22,7 @@ from core.cli import (
     deployment,
     doctor,
     drills,
+    keys,
     limits,
     prices,
     routes,
@@ -35,6 +36,7 @@ from core.errors import Misconfigured, ProctorError, Unavailable
 
 SUBJECTS = (
     tenants,
+    keys,
     limits,
     budgets,
     drills,

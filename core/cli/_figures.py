@@ -1,12 +1,18 @@
-"""Money and generations as the command line writes them for people."""
+"""Money, generations and times as people write them on the command line, or read them there."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from core.errors import Invalid
 
 if TYPE_CHECKING:
     from core.record import Generation
+
+_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 
 
 def figures(made: Generation) -> str:
@@ -27,3 +33,20 @@ def usd(nano_usd: int | None) -> str:
         return f"{sign}${amount:,.2f}"
     decimals = 4 if amount >= Decimal("0.01") else min(9, 1 - amount.adjusted())
     return f"{sign}${amount:.{decimals}f}"
+
+
+def moment(value: str | None, timezone: str) -> datetime | None:
+    """Return a time that was written in the tenant's time zone.
+
+    Raises:
+        Invalid: it is no time.
+
+    """
+    if value is None:
+        return None
+    for form in _TIMES:
+        try:
+            return datetime.strptime(value, form).replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+        except (ValueError, OverflowError):  # the first day of all times lies before it in UTC, east of Greenwich
+            continue
+    raise Invalid(f"{value!r} is not a time; write it like 2026-12-31 or 2026-12-31T18:00.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
-from core.cli._figures import usd
+from core.cli._figures import moment, usd
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _MOST_DIGITS = 18
 """Of an amount of dollars: more is no amount, and would take for ever to multiply."""
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 
 
 class _Dollars(click.ParamType[int]):
@@ -48,44 +46,32 @@ class _Dollars(click.ParamType[int]):
 
 def _scoped(function: Callable[..., Output]) -> Callable[..., Output]:
     """Add the options that say which of a tenant's budgets is meant."""
-    for name in ("route", "schema", "model"):
+    for name in ("key", "route", "schema", "model"):
         function = click.option(f"--{name}", help=f"The budget for this {name} alone.")(function)
     return function
 
 
-def _scope(model: str | None, schema: str | None, route: str | None) -> tuple[str, str]:
-    """Return scope and name.
+def _scope(
+    runtime: Runtime, model: str | None, schema: str | None, route: str | None, key: str | None
+) -> tuple[str, str]:
+    """Return scope and name; of a key its id, by whatever it was named.
 
     Raises:
         Invalid: several were given.
 
     """
-    given = [(kind, name) for kind, name in (("model", model), ("schema", schema), ("route", route)) if name]
+    named = (("model", model), ("schema", schema), ("route", route), ("key", key))
+    given = [(kind, name) for kind, name in named if name]
     if len(given) > 1:
-        raise Invalid("A budget is for one model, one schema or one route; name only one of them.")
+        raise Invalid("A budget is for one model, one schema, one route or one key; name only one of them.")
+    if key:
+        return "key", runtime.tenants.find_key(LOCAL_OPERATOR, key).id
     return given[0] if given else ("tenant", "")
-
-
-def _moment(value: str | None, timezone: str) -> datetime | None:
-    """Return a time that was written in the tenant's time zone.
-
-    Raises:
-        Invalid: it is no time.
-
-    """
-    if value is None:
-        return None
-    for form in _TIMES:
-        try:
-            return datetime.strptime(value, form).replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
-        except (ValueError, OverflowError):  # the first day of all times lies before it in UTC, east of Greenwich
-            continue
-    raise Invalid(f"{value!r} is not a time; write it like 2026-12-31 or 2026-12-31T18:00.")
 
 
 @proctor.group("budget")
 def budget_group() -> None:
-    """What a tenant may spend per day, week, month or fixed span, on everything or on one model, schema or route."""
+    """What a tenant may spend per day, week, month or fixed span, on all or on one model, schema, route or key."""
 
 
 @command(budget_group, "set")
@@ -105,6 +91,7 @@ def set_budget(
     model: str | None,
     schema: str | None,
     route: str | None,
+    key: str | None,
     period: str | None,
     mode: str | None,
     threshold: Sequence[int],
@@ -113,7 +100,7 @@ def set_budget(
 ) -> Output:
     """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    scope, name = _scope(model, schema, route)
+    scope, name = _scope(runtime, model, schema, route, key)
     runtime.budgets.set(
         LOCAL_OPERATOR,
         owner,
@@ -123,8 +110,8 @@ def set_budget(
         period=period,
         mode=mode,
         thresholds=threshold or None,
-        starts_at=_moment(starts, owner.timezone),
-        ends_at=_moment(ends, owner.timezone),
+        starts_at=moment(starts, owner.timezone),
+        ends_at=moment(ends, owner.timezone),
     )
     return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, scope, name))
 
@@ -132,10 +119,10 @@ def set_budget(
 @command(budget_group, "show")
 @click.argument("tenant")
 @_scoped
-def show_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Output:
+def show_budget(runtime: Runtime, tenant: str, **named: str | None) -> Output:
     """Show what a tenant may spend, has spent and holds in the current period."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route)))
+    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(runtime, **named)))
 
 
 @command(budget_group, "list")
@@ -177,13 +164,14 @@ def raise_budget(
     model: str | None,
     schema: str | None,
     route: str | None,
+    key: str | None,
     ends: str,
     reason: str,
 ) -> Output:
     """Add money to a budget for a while."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    scope = _scope(model, schema, route)
-    until = _moment(ends, owner.timezone)
+    scope = _scope(runtime, model, schema, route, key)
+    until = moment(ends, owner.timezone)
     assert until is not None  # noqa: S101 the option is required
     state = runtime.budgets.show(LOCAL_OPERATOR, owner, *scope)
     more = runtime.budgets.raise_limit(LOCAL_OPERATOR, owner, state.budget_id, extra, ends_at=until, reason=reason)
@@ -204,10 +192,10 @@ def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Output:
 @command(budget_group, "remove")
 @click.argument("tenant")
 @_scoped
-def remove_budget(runtime: Runtime, tenant: str, model: str | None, schema: str | None, route: str | None) -> Output:
+def remove_budget(runtime: Runtime, tenant: str, **named: str | None) -> Output:
     """Let a budget govern no longer. What it paid stays in its ledger."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(model, schema, route))
+    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(runtime, **named))
     runtime.budgets.remove(LOCAL_OPERATOR, owner, state.budget_id)
     return Output(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
 

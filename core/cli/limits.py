@@ -63,7 +63,7 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
         raise click.UsageError("Name what to set: --rpm, --tpm or --concurrent, each with a number or 'none'.")
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     if key:
-        runtime.tenants.limit_key(LOCAL_OPERATOR, _key(runtime, owner, key).id, **changes)
+        runtime.tenants.edit_key(LOCAL_OPERATOR, _key(runtime, owner, key).id, **changes)
     else:
         owner = runtime.tenants.edit(LOCAL_OPERATOR, owner.id, owner.version, **changes)
     return _shown(runtime, owner)

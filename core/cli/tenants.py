@@ -1,4 +1,4 @@
-"""Tenants and their keys."""
+"""Tenants."""
 
 from __future__ import annotations
 
@@ -85,51 +85,3 @@ def list_tenants(runtime: Runtime) -> Output:
         {"tenants": [tenant.model_dump() for tenant in tenants]},
         text if rows else "There are no tenants yet. Make one with 'proctor tenant create NAME'.",
     )
-
-
-@proctor.group("key")
-def key_group() -> None:
-    """Keys that let programs call as a tenant."""
-
-
-@command(key_group, "create")
-@click.argument("tenant")
-@click.option("--name", default="", help="What it is for.")
-def create_key(runtime: Runtime, tenant: str, name: str) -> Output:
-    """Make a key and show it, this once."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    new = runtime.tenants.create_key(LOCAL_OPERATOR, owner, name)
-    return Output(
-        {"id": new.id, "tenant": owner.name, "prefix": new.prefix, "key": new.secret},
-        new.secret,
-        f"Keep it now: it is not stored and cannot be shown again. It calls as {owner.name}.",
-    )
-
-
-@command(key_group, "list")
-@click.argument("tenant")
-def list_keys(runtime: Runtime, tenant: str) -> Output:
-    """Show a tenant's keys by their first characters."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    keys = runtime.tenants.keys(LOCAL_OPERATOR, owner)
-    rows = [
-        (
-            f"{key.prefix}…",
-            key.name,
-            f"{key.created_at:%Y-%m-%d}",
-            f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "live",
-        )
-        for key in keys
-    ]
-    return Output(
-        {"tenant": owner.name, "keys": keys},
-        table(("KEY", "NAME", "CREATED", "STATE"), rows) if rows else f"{owner.name} has no keys.",
-    )
-
-
-@command(key_group, "revoke")
-@click.argument("key")
-def revoke_key(runtime: Runtime, key: str) -> Output:
-    """Make a key useless, named by its id or by the characters that 'key list' shows."""
-    revoked = runtime.tenants.revoke_key(LOCAL_OPERATOR, key)
-    return Output(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")

@@ -7,7 +7,7 @@ import re
 from core.guardrails import Ruling, Stage, Verdict
 
 _SHAPES = {
-    "an API key": r"(?:sk|prk|pk|rk)[-_](?:ant-|proj-|live_|test_)?[A-Za-z0-9_-]{20,}",
+    "an API key": r"(?:(?:sk|prk|pk|rk)[-_](?:ant-|proj-|live_|test_)?[A-Za-z0-9_-]{20,}|proctor_[0-9A-Za-z]{38})",
     "an AWS access key": r"AKIA[0-9A-Z]{16}",
     "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}",
     "a Slack token": r"xox[baprs]-[A-Za-z0-9-]{10,}",
@@ -15,14 +15,15 @@ _SHAPES = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
 }
 _OF_GITHUB = (b"gh%c_" % kind for kind in b"pousr")
-_HINTS = (b"sk-", b"sk_", b"pk-", b"pk_", b"rk-", b"rk_", b"AKIA", *_OF_GITHUB, b"xox", b"eyJ", b"-----BEGIN")
+_OF_KEYS = (b"sk-", b"sk_", b"pk-", b"pk_", b"rk-", b"rk_", b"proctor_")
+_HINTS = (*_OF_KEYS, b"AKIA", *_OF_GITHUB, b"xox", b"eyJ", b"-----BEGIN")
 """Each shape has one of these in it, and JSON writes them as they are. Nearly every text has none, and is then not
 searched for the shapes."""
 _HINT = re.compile("|".join(re.escape(hint.decode()) for hint in _HINTS))
 _ANY = re.compile("|".join(f"(?<![A-Za-z0-9_-])(?P<s{n}>{shape})" for n, shape in enumerate(_SHAPES.values())))
 _NAMES = tuple(_SHAPES)
 _MAY_BECOME = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:(?:sk|prk|pk|rk)(?:[-_][A-Za-z0-9_-]*)?|AKI?A?[0-9A-Z]*|gh(?:[pousr](?:_[A-Za-z0-9]*)?)?"
+    r"(?<![A-Za-z0-9_-])(?:(?:sk|prk|pk|rk)(?:[-_][A-Za-z0-9_-]*)?|proctor(?:_[0-9A-Za-z]*)?|AKI?A?[0-9A-Z]*|gh(?:[pousr](?:_[A-Za-z0-9]*)?)?"
     r"|xox[A-Za-z0-9-]*|eyJ[\w.-]*)\Z|-----(?:B(?:[A-Z ]*(?:-{0,5}[\s\S]*)?)?)?\Z"
 )
 """A beginning of one of the shapes at the end of a text."""

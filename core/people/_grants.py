@@ -12,7 +12,7 @@ from core.store import FOR_CHANGE
 from core.tables import Person, PersonGrant, Tenant
 from core.visibility import present
 
-ROLES = tuple(role for role in Role if role is not Role.TENANT_KEY)
+ROLES = tuple(role for role in Role if not role.is_of_keys)
 """Those that a person may have."""
 MOST_GRANTS = 1000
 

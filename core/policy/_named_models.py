@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.dialects import DialectName
 from core.errors import NotFound
+from core.principals import Askable
 from core.routes import DEFAULT, RouteTable
 from core.settings import Settings
 
@@ -32,14 +33,23 @@ class NamedModels:
         self._settings = settings
         self._has_local = has_local
 
-    def all(self, *, any_model: bool) -> Sequence[NamedModel]:
-        """Return them: routes first. Where *any_model* may be named, those of named servers as well."""
+    def all(self, askable: Askable, *, any_model: bool) -> Sequence[NamedModel]:
+        """Return those that are *askable*: routes first. Where *any_model* may be named, named servers' as well."""
         names = list(self._routes.models)
         if any_model:
             servers = self._settings.providers.items()
             names += [f"{name}/{model}" for name, server in servers for model in server.models]
-        found = [NamedModel(view.terms.name, view.description or view.terms.name) for view in self._routes.views]
+        found = [
+            NamedModel(view.terms.name, view.description or view.terms.name)
+            for view in self._routes.views
+            if (not askable.routes or view.terms.name in askable.routes)
+            and (not askable.models or any(one.name in askable.models for one in view.terms.candidates))
+        ]
+        if askable.routes and DEFAULT not in askable.routes:  # which is the route of who names a model
+            return found
         for name in dict.fromkeys(names):
+            if askable.models and name not in askable.models:
+                continue
             provider, _, model = name.partition("/")
             if self._settings.has_provider(provider) and (self._has_local or provider != "local"):
                 found.append(NamedModel(name, model, provider))

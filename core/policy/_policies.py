@@ -19,18 +19,19 @@ from core.drills import concerning
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.flags import Flag, Flags, evaluate_all
 from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
+from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._cache import RevisionCache
 from core.policy._named_models import NamedModel, NamedModels, no_model
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
-from core.principals import Permission, Principal
+from core.principals import Askable, Permission, Principal
 from core.response_models import ResponseModel
 from core.routes import DEFAULT, Routes, RouteTable
 from core.schemas import ResolvedSchema, Schemas
 from core.settings import Settings
 from core.store import Store
 from core.tables import ApiKey, Tenant
-from core.tenants import Key, Tenants
+from core.tenants import Tenants
 
 _MOST_KEPT = 8192
 """Tenants, keys, registered schemas and policies, each counted as one."""
@@ -79,16 +80,22 @@ class Policies:
         """Return who holds *secret*, and what holds for his tenant now, by the same look; raises Unauthenticated."""
         key = _principal_key(secret)
         holder = self.known(secret) or self.tenants.authenticate(secret)
+        if holder.tenant_id is None:
+            raise Forbidden(f"{holder.name} manages the deployment; it calls as no tenant. Send a tenant's key.")
         try:
-            snapshot = self.snapshot(holder.tenant_id or "")  # before the key: a later revocation makes it old
-            return self.kept.get(key, snapshot.revision, lambda: self.tenants.authenticate(secret)), snapshot
+            snapshot = self.snapshot(holder.tenant_id)  # before the key: a later revocation makes it old
+            principal = self.kept.get(key, snapshot.revision, lambda: self.tenants.authenticate(secret))
+            if principal.ends_at is not None and principal.ends_at <= self.tenants.clock.now():
+                principal = self.tenants.authenticate(secret)  # which says that it has ended, and when
         except Unauthenticated:
             self.kept.drop(key)
             raise
         except NotFound:  # the tenant was removed, and its keys with it
             self.kept.drop(key)
             principal = self.tenants.authenticate(secret)
-            return principal, self.snapshot(principal.tenant_id or "")
+            snapshot = self.snapshot(principal.tenant_id or "")
+        self.tenants.uses.note(key[1].hex())
+        return principal, snapshot
 
     def quota_use(
         self, principal: Principal, tenant: Tenant, *, recorded_until: datetime | None = None
@@ -213,17 +220,18 @@ class TenantSnapshot:
             tenant.require(Flag.STREAMING)
         if model:
             self._require_model(principal, model)
+        asker = asker_of(principal, self.tenant.budgets)
         if isinstance(schema, str):
             return self._policies.kept.get(
-                ("policy", tenant.id, schema, route, model),
+                ("policy", tenant.id, schema, route, model, asker),
                 self.revision,
-                lambda: self._policy(tenant, self._registered(schema), route, model),
+                lambda: self._policy(tenant, self._registered(schema), route, model, asker),
             )
         sent = self._policies.schemas.inline(schema)
         return self._policies.inline.get(
-            (tenant.id, sent.hash, sent.name, sent.notes, route, model),
+            (tenant.id, sent.hash, sent.name, sent.notes, route, model, asker),
             self.revision,
-            lambda: self._policy(tenant, sent, route, model),
+            lambda: self._policy(tenant, sent, route, model, asker),
         )
 
     def resolve_relay(self, principal: Principal, request: RelayRequest, *, schema: str) -> Policy:
@@ -251,10 +259,11 @@ class TenantSnapshot:
         except (Forbidden, Invalid):
             raise no_model(request.model) from None
         named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
+        asker = asker_of(principal, self.tenant.budgets)
         return self._policies.kept.get(
-            ("relay", tenant.id, schema, route, model),
+            ("relay", tenant.id, schema, route, model, asker),
             self.revision,
-            lambda: self._governing(tenant, named, route, model, counted=""),
+            lambda: self._governing(tenant, named, route, model, asker, counted=""),
         )
 
     def models(self, principal: Principal) -> Sequence[NamedModel]:
@@ -267,7 +276,7 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        return self._named.all(any_model=self._may_name_any(principal))
+        return self._named.all(principal.askable, any_model=self._may_name_any(principal))
 
     def model(self, principal: Principal, name: str, dialect: DialectName) -> NamedModel:
         """Return what *name* means of :meth:`models`, as in a request of *dialect*.
@@ -301,33 +310,38 @@ class TenantSnapshot:
             )
 
     def _may_name_any(self, principal: Principal) -> bool:
-        return self._policies.settings.any_model == "allow" or principal.may(Permission.ROUTES_WRITE)
+        return self._policies.settings.any_model == "allow" or principal.may_over(Permission.ROUTES_WRITE, None)
 
-    def _policy(self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None) -> Policy:
+    def _policy(
+        self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None, asker: Asker
+    ) -> Policy:
         is_inline = schema.version is None
         counted = f"inline {int(schema.hash, 16) % _INLINE_BREAKERS:02}" if is_inline else schema.reference
         if not route:
             route = DEFAULT if is_inline else self.routes.for_schema(schema.name).terms.name
-        return self._governing(tenant, schema, route, model, counted=counted)
+        return self._governing(tenant, schema, route, model, asker, counted=counted)
 
     def _governing(
-        self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None, *, counted: str
+        self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None, asker: Asker, *, counted: str
     ) -> Policy:
-        terms = replace(self._route(tenant, route, model), schema=counted, overrides=self.overrides)
+        terms = self._route(tenant, route, model, asker.askable)
+        terms = replace(terms, schema=counted, overrides=self.overrides)
         return Policy(
             tenant=tenant,
             route=terms,
             schema=schema,
             prices=self.prices,
             revision=self.revision,
+            payer=asker.payer,
             routed=self.routes.named,
         )
 
-    def _route(self, tenant: TenantTerms, route: str, model: str | None) -> RouteTerms:
+    def _route(self, tenant: TenantTerms, route: str, model: str | None, askable: Askable) -> RouteTerms:
         terms = self.routes.find(route).terms
+        require_route(askable, route)
         if model:
             terms = self.routes.narrowed(route, self._policies.routes.candidate({"model": model}))
-        candidates = terms.candidates
+        candidates = candidates_of(askable, terms.candidates, model or f"the route {route}")
         if not tenant.flags[Flag.LOCAL_MODEL].value:
             candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
             if not candidates:
@@ -376,13 +390,6 @@ class TenantSnapshot:
                 key = session.get(ApiKey, key_id)
         own = None if key is None else quota_of(key)
         return (self.quota,) if own is None else (self.quota, own)
-
-
-def quota_of(key: ApiKey | Key) -> Quota | None:
-    """Return how fast a key may be inside its tenant's quota; ``None`` where it has no limits of its own."""
-    if not (key.rate_limit_per_min or key.tokens_per_min or key.concurrent_limit):
-        return None
-    return Quota(QuotaScope.KEY, key.id, key.rate_limit_per_min, key.tokens_per_min, key.concurrent_limit)
 
 
 def _principal_key(secret: str) -> tuple[str, bytes]:

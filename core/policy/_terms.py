@@ -83,13 +83,16 @@ class Policy:
     """What every model costs this tenant; each attempt keeps the price that was applied."""
     revision: int
     """How many decisions of operators, about all tenants and about this one, it follows from."""
+    payer: str = ""
+    """The key whose budget pays, where the tenant has a budget for it."""
     routed: frozenset[str] = frozenset()
     """Every model that some route names, as ``provider/name``: what else is asked, a caller chose."""
 
     @cached_property
     def budgets(self) -> tuple[BudgetTerms, ...]:
-        """The tenant's budgets that cover this schema on this route; which of them pays may depend on the model."""
-        return tuple(one for one in self.tenant.budgets if one.covers(schema=self.schema.name, route=self.route.name))
+        """The tenant's budgets that cover this schema, route and key; which of them pays may depend on the model."""
+        schema, route = self.schema.name, self.route.name
+        return tuple(one for one in self.tenant.budgets if one.covers(schema=schema, route=route, payer=self.payer))
 
     def unpayable(self, at: datetime) -> dict[str, str]:
         """Return the models of the route that may not be asked at *at* since nobody knows their price, each with why.

@@ -17,7 +17,7 @@ from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost, family_name
 from core.servers import RECIPES, is_provider
 from core.store import FOR_CHANGE
-from core.tables import Account, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
+from core.tables import Account, ApiKey, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
 
 MOST_ATTEMPTS = 50_000
 """In one re-pricing: all of them are read and planned before the first is written."""
@@ -151,8 +151,10 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
             col(GenerationRow.started_at).label("paid_at"),
             col(GenerationRow.schema_name),
             col(GenerationRow.route),
+            sqlalchemy.func.coalesce(col(ApiKey.payer_id), col(GenerationRow.key_id), "").label("payer"),
         )
         .join(GenerationRow, col(GenerationRow.id) == col(AttemptRow.generation_id))
+        .outerjoin(ApiKey, col(ApiKey.id) == col(GenerationRow.key_id))
         .where(
             col(AttemptRow.started_at) >= scope.starts_at,
             col(AttemptRow.started_at) < scope.ends_at,
@@ -269,7 +271,7 @@ def _accounts_around(connection: Connection, changes: Sequence[PriceChange]) -> 
 def _covers(account: Any, attempt: Any) -> bool:
     model = f"{attempt.provider}/{attempt.model}"
     scope = Scope(account.scope)
-    subject = scope.subject(model=model, schema=attempt.schema_name, route=attempt.route)
+    subject = scope.subject(model=model, schema=attempt.schema_name, route=attempt.route, payer=attempt.payer)
     return account.starts_at <= attempt.paid_at < account.ends_at and subject == scope.named(account.scope_name)
 
 

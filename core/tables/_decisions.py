@@ -55,34 +55,57 @@ class Tenant(Row, table=True):
 
 
 class ApiKey(Row, table=True):
-    """A key that lets a program call as its tenant. The key itself is shown once and never stored."""
+    """A key that lets a program call as its tenant, or manage. The key itself is shown once and never stored.
+
+    It is one key through all its rotations: its limits, its budget and its calls stay with its id.
+    """
 
     id: str = Field(primary_key=True)
-    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    tenant_id: str | None = Field(default=None, foreign_key="tenant.id", index=True)
+    """``None`` of a key that manages the whole deployment."""
     name: str = ""
     prefix: str
     """The first characters, so that people can tell keys apart."""
     hash: str = Field(unique=True, index=True)
-    """SHA-256 of a key of 256 random bits: nothing to guess, so no slow hash is needed."""
+    """SHA-256 of a key of so many random bits that there is nothing to guess, so no slow hash is needed."""
+    scopes: list[str] = json(default_factory=lambda: ["generate", "read"])
+    """``generate``, ``read``, ``manage``."""
+    models: list[str] = json(default_factory=list)
+    """The models (``provider/name``) that it may ask; empty for all that its tenant may. So for the routes."""
+    routes: list[str] = json(default_factory=list)
+    payer_id: str | None = None
+    """The key whose budget pays for its calls, where a key with a budget made it; ``None`` is itself."""
     rate_limit_per_min: int | None = None
     """This key's own share of its tenant's limits; ``None`` is without one, as for the two below."""
     tokens_per_min: int | None = None
     concurrent_limit: int | None = None
     created_at: datetime = utc()
+    ends_at: datetime | None = utc(default=None)
+    """From when on it opens nothing; ``None`` is never."""
     revoked_at: datetime | None = utc(default=None)
+    used_at: datetime | None = utc(default=None)
+    """When it was last used, to a minute; ``None`` where nobody has since that is written down."""
+    rotated_at: datetime | None = utc(default=None)
+    """When its text was last replaced; the four below are of the text before, which opens until ``old_ends_at``."""
+    old_hash: str | None = Field(default=None, unique=True, index=True)
+    old_prefix: str | None = None
+    old_ends_at: datetime | None = utc(default=None)
+    old_used_at: datetime | None = utc(default=None)
+    version: int = 1
+    """Goes up with each edit and rotation; an edit that names an older one is a conflict."""
 
 
 class Budget(Row, table=True):
-    """What a tenant may spend per period, on everything or on one model, schema or route."""
+    """What a tenant may spend per period, on everything or on one model, schema, route or key."""
 
     __table_args__ = (UniqueConstraint("tenant_id", "scope", "scope_name"),)
 
     id: str = Field(primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id")
     scope: str = "tenant"
-    """``tenant``, ``model``, ``schema`` or ``route``."""
+    """``tenant``, ``model``, ``schema``, ``route`` or ``key``."""
     scope_name: str = ""
-    """``provider/name`` of the model, or the name of the schema or route; empty for the whole tenant."""
+    """``provider/name`` of the model, the name of the schema or route, or the key's id; empty for the whole tenant."""
     period: str = "month"
     """``day``, ``week`` or ``month`` in the tenant's time zone, or ``span``: from ``starts_at`` to ``ends_at``."""
     starts_at: datetime | None = utc(default=None)

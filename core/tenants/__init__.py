@@ -19,21 +19,27 @@ from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Tenant
 from core.tenants._fields import EDITABLE, RULES, checked
-from core.tenants._keys import SECRET_PREFIX, Caller, Key, Keys, NewKey, digest, unknown_key
+from core.tenants._key import KEY_FIELDS, Caller, Key, NewKey, OldText
+from core.tenants._keys import LONGEST_OVERLAP, Keys
+from core.tenants._secrets import SECRET_PREFIX, digest, hashed, unknown_key
 from core.visibility import visible
 
 __all__ = [
+    "KEY_FIELDS",
     "LOCAL_OPERATOR",
+    "LONGEST_OVERLAP",
     "RULES",
     "SECRET_PREFIX",
     "Caller",
     "Key",
     "NewKey",
+    "OldText",
     "Permission",
     "Principal",
     "Tenant",
     "Tenants",
     "digest",
+    "hashed",
     "unknown_key",
 ]
 
@@ -62,8 +68,9 @@ class Tenants(Keys):
         self._tries = tries
         self._on_new_zone = on_new_zone
         self._revision = store.prepare(
-            "SELECT COALESCE((SELECT MAX(count) FROM revision), 0), COUNT(*), COALESCE(SUM(count), 0) "
-            "FROM tenant_revision"
+            # how many keys there are tells also of one that somebody took away by SQL
+            "SELECT COALESCE((SELECT MAX(count) FROM revision), 0), COUNT(*), COALESCE(SUM(count), 0), "
+            "(SELECT COUNT(*) FROM api_key WHERE revoked_at IS NULL) FROM tenant_revision"
         )
 
     def create(

@@ -1,114 +1,73 @@
-"""Keys that let programs call as a tenant.
-
-A key is ``prk_`` and 256 random bits. It is shown once; what is kept is its SHA-256, so a stolen database opens no
-door. Its randomness comes from :mod:`secrets`, not from the clock: the clock's chance can be seeded, a key's never.
-"""
+"""The keys of all tenants, and those that manage the deployment: what is decided about them."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from core import audit
-from core.clock import Clock
-from core.errors import Conflict, Invalid, NotFound, Unauthenticated
-from core.principals import Permission, Principal
-from core.store import FOR_CHANGE, Store
+from core.clock import EPOCH
+from core.errors import Conflict, Forbidden, Invalid
+from core.principals import USUAL_SCOPES, KeyScope, Permission, Principal
 from core.tables import ApiKey, Tenant
-from core.tenants._fields import LIMITS, LONGEST_NAME, checked
+from core.tenants._held_keys import HeldKeys
+from core.tenants._key import GRANTS, KEY_FIELDS, Key, NewKey, checked_key, require_no_bigger
+from core.tenants._key_rows import found, maker_of, may_see, payer_of
+from core.tenants._secrets import hashed, new_secret, shown
 from core.visibility import present, visible
 
-SECRET_PREFIX = "prk_"  # noqa: S105 it is no secret: it lets scanners find a key that leaked
-_SHOWN = len(SECRET_PREFIX) + 6
-_LONGEST_SECRET = 128
+LONGEST_OVERLAP = timedelta(days=90)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What may be shown of a key."""
+class Keys(HeldKeys):
+    """The keys."""
 
-    id: str
-    tenant_id: str
-    name: str
-    prefix: str
-    created_at: datetime
-    revoked_at: datetime | None
-    rate_limit_per_min: int | None = None
-    """Its own share of its tenant's limits; ``None`` is without one, as for the two below."""
-    tokens_per_min: int | None = None
-    concurrent_limit: int | None = None
+    # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def is_live(self) -> bool:
-        """Whether it still opens the door."""
-        return self.revoked_at is None
+    def create_key(self, principal: Principal, tenant: Tenant | None, name: str = "", **fields: Any) -> NewKey:
+        """Make a key for *tenant*, or without one for the deployment. Its secret is in the returned value alone.
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who holds a key."""
-
-    principal: Principal
-    tenant: str
-    """The name of its tenant."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key at the only moment at which it can be read."""
-
-    id: str
-    prefix: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"NewKey(id={self.id!r}, prefix={self.prefix!r})"  # a key must not reach a log through a traceback
-
-
-class Keys:
-    """The keys of all tenants."""
-
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self._live = store.prepare(
-            "SELECT k.hash, k.id, k.tenant_id, k.prefix, t.name FROM api_key k JOIN tenant t ON t.id = k.tenant_id "
-            "WHERE k.revoked_at IS NULL"
-        )
-        self._by_hash = store.prepare("SELECT id, tenant_id, prefix, revoked_at FROM api_key WHERE hash = :hash")
-
-    def create_key(self, principal: Principal, tenant: Tenant, name: str = "") -> NewKey:
-        """Make a key for *tenant*. Its secret is in the returned value and nowhere else.
+        *fields* are those of ``KEY_FIELDS``. What is not given is as usual: it generates and reads, whatever its tenant
+        may, for ever. A key that a key makes takes over what limits that one, and the budget that pays for it.
 
         Raises:
-            Forbidden: without ``keys.write``.
-            Invalid: the key's name is too long.
+            Forbidden: without ``keys.write``; or it could do more than the key that makes it.
+            Invalid: a value that a key cannot have.
             NotFound: the tenant is gone.
 
         """
-        principal.require(Permission.KEYS_WRITE, tenant.id)
-        label = " ".join(name.split())
-        if len(label) > LONGEST_NAME:
-            raise Invalid(f"A key's name may have at most {LONGEST_NAME} characters; this one has {len(label)}.")
-        secret = SECRET_PREFIX + secrets.token_urlsafe(32)
-        new = NewKey(self._clock.new_id(), secret[:_SHOWN], secret)
+        if tenant is None:
+            principal.require_over(Permission.KEYS_WRITE, None)
+            _require_no_key(principal)
+        else:
+            principal.require(Permission.KEYS_WRITE, tenant.id)
+        given = {field: checked_key(field, value) for field, value in {"name": name, **fields}.items()}
+        self._require_future(given.get("ends_at"))
+        secret = new_secret()
+        new = NewKey(self._clock.new_id(), shown(secret), secret)
         with self._store.writing() as session:
-            tenant = present(session, tenant)
-            session.add(
-                ApiKey(
-                    id=new.id,
-                    tenant_id=tenant.id,
-                    name=label,
-                    prefix=new.prefix,
-                    hash=_hash(secret),
-                    created_at=self._clock.now(),
-                )
+            tenant = None if tenant is None else present(session, tenant)
+            usual: dict[str, Any] = {"scopes": [one.value for one in USUAL_SCOPES if tenant] or [KeyScope.MANAGE.value]}
+            maker, payer_id = maker_of(session, principal), None
+            if maker is not None:
+                usual |= {field: getattr(maker, field) for field in GRANTS if field != "scopes"}
+                payer_id = payer_of(session, maker)
+            row = ApiKey(
+                id=new.id,
+                tenant_id=tenant.id if tenant else None,
+                prefix=new.prefix,
+                hash=hashed(secret),
+                payer_id=payer_id,
+                created_at=self._clock.now(),
+                **(usual | given),
             )
+            self._require_sound(row, maker)
+            session.add(row)
+            said = _described(row)
+            usual_ones = _described(ApiKey(id="", prefix="", hash="", created_at=row.created_at))
             audit.record(
                 session,
                 self._clock,
@@ -116,14 +75,109 @@ class Keys:
                 action="key.create",
                 kind="key",
                 subject=new.prefix,
-                summary=f"Key {new.prefix}… of {tenant.name} was created.",
-                tenant_id=tenant.id,
-                after={"prefix": new.prefix, "name": label},
+                summary=f"Key {new.prefix}… of {_owner(tenant)} was created.",
+                tenant_id=row.tenant_id,
+                after={"prefix": new.prefix, "name": row.name}
+                | {field: value for field, value in said.items() if value != usual_ones[field]},
             )
         return new
 
-    def revoke_key(self, principal: Principal, key_id: str) -> Key:
+    def edit_key(self, principal: Principal, key_id: str, expected_version: int | None = None, **changes: Any) -> Key:
+        """Change what the key with that id or prefix is called, may do, may ask, or how fast it may be, and until when.
+
+        ``None`` takes a limit or an end away, an empty list the bounds of what it may ask. Its tenant and its text
+        nobody changes.
+
+        Raises:
+            Forbidden: without ``keys.write``; or it is the caller itself, or could do more than that.
+            Invalid: a value that a key cannot have, or no field of a key at all.
+            NotFound: no key has that id or prefix.
+            Conflict: it is no longer at *expected_version*, was revoked, or several keys share the prefix.
+
+        """
+        principal.require(Permission.KEYS_WRITE)
+        wanted = {field: checked_key(field, value) for field, value in changes.items()}
+        with self._store.writing() as session:
+            row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
+            if row.id == principal.key_id:
+                raise Forbidden("A key does not change itself; an operator or another key does.")
+            _require_version(row, expected_version)
+            before = _described(row)
+            different = {field: value for field, value in wanted.items() if value != getattr(row, field)}
+            if not different:
+                return Key.of(row)
+            _require_live(row)
+            self._require_future(different.get("ends_at"))
+            for field, value in different.items():
+                setattr(row, field, value)
+            row.version += 1
+            self._require_sound(row, maker_of(session, principal))
+            after = _described(row)
+            audit.record(
+                session,
+                self._clock,
+                by=principal,
+                action="key.edit",
+                kind="key",
+                subject=row.prefix,
+                summary=f"Key {row.prefix}… of {_owner_of(session, row)} was changed: {', '.join(different)}.",
+                tenant_id=row.tenant_id,
+                before={field: before[field] for field in different},
+                after={field: after[field] for field in different},
+            )
+            return Key.of(row)
+
+    def rotate_key(
+        self, principal: Principal, key_id: str, overlap: timedelta, expected_version: int | None = None
+    ) -> NewKey:
+        """Give a key a new text; the one that it has opens the same door until *overlap* is over.
+
+        It stays the same key: limits, budget and calls are counted together. A text that an earlier rotation has left
+        ends at once, and the answer says so. A rotation grants nothing, so a key may rotate itself.
+
+        Raises:
+            Forbidden: without ``keys.write``.
+            Invalid: the overlap is negative, or longer than ``LONGEST_OVERLAP``.
+            NotFound: no key has that id or prefix.
+            Conflict: it is no longer at *expected_version*, has ended, was revoked, or several keys share the prefix.
+
+        """
+        principal.require(Permission.KEYS_WRITE)
+        if not timedelta() <= overlap <= LONGEST_OVERLAP:
+            raise Invalid(f"The old text of a key stays good for 0 to {LONGEST_OVERLAP.days} days.")
+        secret, now = new_secret(), self._clock.now()
+        with self._store.writing() as session:
+            row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
+            _require_version(row, expected_version)
+            _require_live(row)
+            if row.ends_at is not None and row.ends_at <= now:
+                raise Conflict(f"Key {row.prefix}… has ended. Give it a later end first.")
+            was_open = row.old_ends_at is not None and row.old_ends_at > now
+            ended = row.old_prefix if was_open and row.old_prefix else ""
+            row.old_hash, row.old_prefix, row.old_used_at = row.hash, row.prefix, row.used_at
+            row.old_ends_at, row.rotated_at = now + overlap, now
+            row.hash, row.prefix, row.used_at = hashed(secret), shown(secret), None
+            row.version += 1
+            at_once = f"; {ended}…, which an earlier rotation had left, ended at once" if ended else ""
+            audit.record(
+                session,
+                self._clock,
+                by=principal,
+                action="key.rotate",
+                kind="key",
+                subject=row.prefix,
+                summary=f"Key {row.old_prefix}… of {_owner_of(session, row)} became {row.prefix}…; the old text ends "
+                f"on {row.old_ends_at:%Y-%m-%d at %H:%M} UTC{at_once}.",
+                tenant_id=row.tenant_id,
+                before={"prefix": row.old_prefix},
+                after={"prefix": row.prefix, "old_ends_at": row.old_ends_at.isoformat()},
+            )
+            return NewKey(row.id, row.prefix, secret, ended)
+
+    def revoke_key(self, principal: Principal, key_id: str, expected_version: int | None = None) -> Key:
         """Close the door to the key with that id or, if only one key has it, that prefix; return what it was.
+
+        All its texts end, that of an earlier rotation too.
 
         Raises:
             Forbidden: without ``keys.write``.
@@ -133,11 +187,11 @@ class Keys:
         """
         principal.require(Permission.KEYS_WRITE)
         with self._store.writing() as session:
-            row = _key(session, principal, key_id)
-            if row.revoked_at is not None:
-                raise Conflict(f"Key {row.prefix}… was revoked already, on {row.revoked_at:%Y-%m-%d at %H:%M} UTC.")
+            row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
+            _require_version(row, expected_version)
+            _require_live(row)
             row.revoked_at = self._clock.now()
-            tenant = session.get(Tenant, row.tenant_id)
+            row.version += 1
             audit.record(
                 session,
                 self._clock,
@@ -145,129 +199,107 @@ class Keys:
                 action="key.revoke",
                 kind="key",
                 subject=row.prefix,
-                summary=f"Key {row.prefix}… of {tenant.name if tenant else row.tenant_id} was revoked.",
+                summary=f"Key {row.prefix}… of {_owner_of(session, row)} was revoked.",
                 tenant_id=row.tenant_id,
                 before={"revoked": False},
                 after={"revoked": True},
             )
-            return _shown(row)
+            return Key.of(row)
 
-    def limit_key(self, principal: Principal, key_id: str, **limits: int | None) -> Key:
-        """Give the key with that id or prefix limits of its own inside its tenant's; ``None`` takes one away.
+    def _require_sound(self, row: ApiKey, maker: ApiKey | None) -> None:
+        """Go on only if a key may be as *row* is, and *maker* may make it so."""
+        if row.tenant_id is None and (row.scopes != [KeyScope.MANAGE] or row.models or row.routes):
+            raise Invalid("A key of the deployment manages, and nothing else: it calls as no tenant.")
+        if maker is not None:
+            require_no_bigger(maker, {"tenant_id": row.tenant_id} | {field: getattr(row, field) for field in GRANTS})
 
-        Raises:
-            Forbidden: without ``keys.write``.
-            Invalid: a value that a limit cannot have, or no limit at all.
-            NotFound: no key has that id or prefix.
-            Conflict: several keys share the prefix.
+    def _require_future(self, ends_at: datetime | None) -> None:
+        if ends_at is not None and ends_at <= self._clock.now():
+            raise Invalid("A key ends in the future. To end one now, revoke it.")
 
-        """
-        principal.require(Permission.KEYS_WRITE)
-        if unknown := set(limits) - set(LIMITS):
-            raise Invalid(f"A key has no limit {min(unknown)!r}; it has {', '.join(LIMITS)}.")
-        wanted = {field: checked(field, value) for field, value in limits.items()}
-        with self._store.writing() as session:
-            row = _key(session, principal, key_id)
-            before = {field: getattr(row, field) for field in wanted}
-            different = {field: value for field, value in wanted.items() if value != before[field]}
-            if not different:
-                return _shown(row)
-            for field, value in different.items():
-                setattr(row, field, value)
-            tenant = session.get(Tenant, row.tenant_id)
-            audit.record(
-                session,
-                self._clock,
-                by=principal,
-                action="key.limit",
-                kind="key",
-                subject=row.prefix,
-                summary=f"The limits of key {row.prefix}… of {tenant.name if tenant else row.tenant_id} were changed: "
-                f"{', '.join(different)}.",
-                tenant_id=row.tenant_id,
-                before={field: before[field] for field in different},
-                after=different,
-            )
-            return _shown(row)
+    # ── Questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def keys(self, principal: Principal, tenant: Tenant) -> Sequence[Key]:
-        """Return what may be shown of *tenant*'s keys, the newest first.
+    def keys(self, principal: Principal, tenant: Tenant | None) -> Sequence[Key]:
+        """Return what may be shown of *tenant*'s keys, or of the deployment's: those used last first, then the newest.
 
         Raises:
             Forbidden: without ``keys.read``.
 
         """
         principal.require(Permission.KEYS_READ)
-        mine = visible(principal.scope_of(Permission.KEYS_READ).narrowed(tenant.id), ApiKey.tenant_id)
-        newest_first = select(ApiKey).where(mine).order_by(col(ApiKey.created_at).desc())
+        tenant_id = tenant.id if tenant else None
+        mine = visible(principal.scope_of(Permission.KEYS_READ), ApiKey.tenant_id)
+        newest_first = select(ApiKey).where(mine, col(ApiKey.tenant_id) == tenant_id)
+        newest_first = newest_first.order_by(col(ApiKey.created_at).desc(), col(ApiKey.id).desc())
         with self._store.reading() as session:
-            return [_shown(row) for row in session.exec(newest_first.order_by(col(ApiKey.id).desc()))]
+            maker = maker_of(session, principal)
+            found = [Key.of(row) for row in session.exec(newest_first) if may_see(maker, row)]
+        return sorted(found, key=lambda one: one.used_at or EPOCH, reverse=True)
 
-    def callers(self) -> Mapping[str, Caller]:
-        """Return everybody who holds a key that opens the door, by :func:`digest` of the key."""
-        with self._store.snapshot() as connection:
-            rows = connection.exec_driver_sql(self._live).all()
-        return {row.hash: Caller(Principal.of_key(row.id, row.tenant_id, row.prefix), row.name) for row in rows}
+    def key_page(
+        self, principal: Principal, tenant_id: str | None = None, *, after: str = "", most: int = 100
+    ) -> tuple[Sequence[Key], str]:
+        """Return at most *most* keys behind the id *after*, in the order of their ids, and the last id looked at.
 
-    def authenticate(self, secret: str) -> Principal:
-        """Return who holds *secret*: one indexed look-up by its hash.
-
-        The comparison happens on hashes of what was sent, so its timing tells nothing about a key.
+        Of one tenant, or of all that *principal* sees; those of the deployment are seen by who sees all. The id is
+        empty where there are no more.
 
         Raises:
-            Unauthenticated: it is no key of ours, or was revoked. The sentence is the same, so that it tells nothing.
-            Unavailable: the database does not answer.
+            Forbidden: without ``keys.read``.
 
         """
-        if (hashed := digest(secret)) is not None:
-            row = self._store.read_one(self._by_hash, {"hash": hashed})
-            if row is not None:
-                key_id, tenant_id, prefix, revoked_at = row
-                if revoked_at is None:
-                    return Principal.of_key(key_id, tenant_id, prefix)
-        raise unknown_key()
+        principal.require(Permission.KEYS_READ)
+        mine = visible(principal.scope_of(Permission.KEYS_READ).narrowed(tenant_id), ApiKey.tenant_id)
+        wanted = select(ApiKey).where(mine, col(ApiKey.id) > after)
+        if tenant_id is not None:
+            wanted = wanted.where(col(ApiKey.tenant_id) == tenant_id)
+        with self._store.reading() as session:
+            maker = maker_of(session, principal)
+            rows = session.exec(wanted.order_by(col(ApiKey.id)).limit(most + 1)).all()
+        seen = [Key.of(row) for row in rows[:most] if may_see(maker, row)]
+        return seen, rows[most - 1].id if len(rows) > most else ""
+
+    def find_key(self, principal: Principal, named: str) -> Key:
+        """Return the key of that id, of that prefix, or, for who has nothing else of one that leaked, of that text.
+
+        Raises:
+            Forbidden: without ``keys.read``.
+            NotFound: none that *principal* may see.
+            Conflict: several keys share the prefix.
+
+        """
+        principal.require(Permission.KEYS_READ)
+        with self._store.reading() as session:
+            return Key.of(found(session, principal, Permission.KEYS_READ, named.strip()))
 
 
-def digest(secret: str) -> str | None:
-    """Return what is kept of *secret*; ``None`` if it cannot be a key of ours."""
-    return _hash(secret) if secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET else None
+def _require_no_key(principal: Principal) -> None:
+    if principal.key_id is not None:
+        raise Forbidden(f"{principal.name} may make no key of the deployment; an owner does at the command line.")
 
 
-def unknown_key() -> Unauthenticated:
-    """Return what is told whose key opens no door. The sentence is the same for all, so that it tells nothing."""
-    return Unauthenticated(
-        "The key is not known here, or was revoked. Send a tenant key as 'Authorization: Bearer prk_…'; "
-        "an operator makes one with 'proctor key create TENANT'."
-    )
+def _require_version(row: ApiKey, expected_version: int | None) -> None:
+    if expected_version is not None and row.version != expected_version:
+        raise Conflict(
+            f"Someone else changed key {row.prefix}… meanwhile; nothing was saved. Reload and try again.",
+            version=row.version,
+        )
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _require_live(row: ApiKey) -> None:
+    if row.revoked_at is not None:
+        raise Conflict(f"Key {row.prefix}… was revoked already, on {row.revoked_at:%Y-%m-%d at %H:%M} UTC.")
 
 
-def _shown(row: ApiKey) -> Key:
-    return Key(
-        row.id,
-        row.tenant_id,
-        row.name,
-        row.prefix,
-        row.created_at,
-        row.revoked_at,
-        row.rate_limit_per_min,
-        row.tokens_per_min,
-        row.concurrent_limit,
-    )
+def _described(row: ApiKey) -> dict[str, Any]:
+    """Return what an audit entry says of a key."""
+    said = {field: getattr(row, field) for field in KEY_FIELDS}
+    return said | {"ends_at": row.ends_at.isoformat() if row.ends_at else None}
 
 
-def _key(session: Session, principal: Principal, key_id: str) -> ApiKey:
-    """Return the key of that id or prefix, which *principal* may see, and hold it until the transaction ends."""
-    mine = visible(principal.scope_of(Permission.KEYS_WRITE), ApiKey.tenant_id)
-    wanted = select(ApiKey).where(mine, or_(col(ApiKey.id) == key_id, col(ApiKey.prefix) == key_id.rstrip("…")))
-    rows = session.exec(wanted.with_for_update(**FOR_CHANGE)).all()
-    if named := [row for row in rows if row.id == key_id]:
-        return named[0]
-    if not rows:
-        raise NotFound("No key has that id or prefix. 'proctor key list TENANT' shows a tenant's keys.")
-    if len(rows) > 1:
-        raise Conflict("Several keys begin like that; name the key by its id.")
-    return rows[0]
+def _owner_of(session: Session, row: ApiKey) -> str:
+    return _owner(session.get(Tenant, row.tenant_id) if row.tenant_id else None)
+
+
+def _owner(tenant: Tenant | None) -> str:
+    return tenant.name if tenant else "the deployment"

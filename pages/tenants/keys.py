@@ -23,7 +23,7 @@ def limit(visit: Visit, tenant: Tenant, key: Key) -> None:
     wanted = limits.ask(key, dict.fromkeys(limits.FIELDS, "as the tenant"))
     if st.button("Save limits", type="primary", key="confirm_key_limits"):
         with refusals("The limits were not saved."):
-            visit.runtime.tenants.limit_key(visit.principal, key.id, **wanted)
+            visit.runtime.tenants.edit_key(visit.principal, key.id, **wanted)
             flash(f"The limits of key {key.prefix}… are saved.")
             st.rerun()
 

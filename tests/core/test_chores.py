@@ -188,6 +188,13 @@ def a_check_of_another_process(runtime: Runtime) -> Callable[[], bool]:
     return lambda: runtime.cards.of("vllm-lab", "qwen").context == 4_096
 
 
+def a_key_in_use(runtime: Runtime) -> Callable[[], bool]:
+    """A key was used, which nobody has written down."""
+    key = runtime.tenants.create_key(LOCAL_OPERATOR, runtime.tenants.create(LOCAL_OPERATOR, "Acme"))
+    runtime.policies.authenticate(key.secret)
+    return lambda: runtime.tenants.find_key(LOCAL_OPERATOR, key.id).used_at is not None
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -201,6 +208,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "drills": an_old_drill,
     "providers": no_check,
     "model lists": a_check_of_another_process,
+    "key uses": a_key_in_use,
     "redis": a_redis_that_is_away,
 }
 """What each chore finds undone; and how it is seen that it did it."""

@@ -227,12 +227,12 @@ def test_a_key_is_shown_once_and_kept_nowhere(acme: Run, sqlite_url: str) -> Non
     made = acme("key", "create", "Acme", "--name", "billing")
 
     secret = made.out.strip()
-    assert secret.startswith("prk_")
-    assert len(secret) == 47
+    assert secret.startswith("proctor_")
+    assert len(secret) == 46
     assert secret not in made.err
     assert secret not in _everything_kept(sqlite_url)
     assert secret not in acme("key", "list", "Acme").out + acme("key", "list", "Acme", "--json").out
-    assert acme("key", "list", "Acme").out.splitlines()[1].split()[:2] == [f"{secret[:10]}…", "billing"]
+    assert acme("key", "list", "Acme").out.splitlines()[1].split()[:2] == [f"{secret[:14]}…", "billing"]
 
 
 def test_a_key_is_revoked_by_what_the_list_shows(acme: Run) -> None:
@@ -669,3 +669,42 @@ def test_a_schema_s_way_on_the_command_line(acme: Run, tmp_path: Path) -> None:
     wrong, right = (acme("schema", "check", f"place@{version}", str(tmp_path / "answer.json")) for version in (1, 2))
     assert (wrong.code, right.code, right.out.strip()) == (1, 0, "It satisfies place@2.")
     assert wrong.out.splitlines()[1].split()[:2] == ["$.city", "string_type"]
+
+
+def test_a_key_is_changed_rotated_found_and_revoked_by_its_text(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands say what a key may, replace its text, and take one that leaked from standard input alone."""
+
+    def piped(text: str, *command: str) -> Ended:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return acme(*command)
+
+    made = acme("key", "create", "Acme", "--json").document
+    edited = acme(
+        "key", "edit", made["id"], "--scope", "read", "--model", "openai/gpt-4o", "--until", "2099-01-01", "--json"
+    )
+    assert (edited.document["scopes"], edited.document["models"]) == (["read"], ["openai/gpt-4o"])
+    assert edited.document["ends_at"].startswith("2099-01-01")
+    freed = acme("key", "edit", made["id"], "--model", "none", "--until", "none", "--json").document
+    assert (freed["models"], freed["ends_at"], freed["scopes"]) == ([], None, ["read"])
+    rotated = acme("key", "rotate", made["id"], "--overlap", "2", "--json").document
+    assert (rotated["id"], rotated["key"] == made["key"]) == (made["id"], False)
+    assert acme("key", "rotate", made["id"], "--overlap", "9999", "--json").error["code"] == "invalid"
+    for text in (made["key"], rotated["key"]):
+        found = piped(text, "key", "find", "-", "--json")
+        assert found.document["id"] == made["id"]
+        assert text not in found.out
+    assert "rotated" in acme("key", "find", made["id"]).out
+    revoked = piped(rotated["key"], "key", "revoke", "-")
+    assert revoked.code == 0
+    assert rotated["key"] not in revoked.out + revoked.err
+    assert piped("", "key", "find", "-").code == 1
+
+
+def test_a_key_of_the_deployment_is_made_here_alone(acme: Run) -> None:
+    """It is of no tenant, and listed without one; a tenant and the deployment at once are wrong usage."""
+    made = acme("key", "create", "--deployment", "--name", "terraform", "--json").document
+    assert made["tenant"] is None
+    assert [one["id"] for one in acme("key", "list", "--json").document["keys"]] == [made["id"]]
+    assert acme("key", "create", "Acme", "--deployment").code == 2
+    assert acme("key", "create").code == 2
+    assert acme("key", "edit", made["id"], "--scope", "generate", "--json").error["code"] == "invalid"

@@ -7,7 +7,7 @@ import inspect
 import itertools
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,7 @@ from core.errors import Conflict, Denied, Forbidden, NotFound, ProctorError
 from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
-from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.principals import LOCAL_OPERATOR, USUAL_SCOPES, KeyScope, Permission, Principal, Role
 from core.reports import CallFilter, ChangeFilter, Reports, Window
 from core.requests import RelayCall
 from core.runtime import Runtime
@@ -113,9 +113,14 @@ CASES: dict[str, Case] = {
     ),
     "tenants.create_key": Case(C, P.KEYS_WRITE, lambda on, who, of: on.tenants.create_key(who, of.tenant)),
     "tenants.revoke_key": Case(C, P.KEYS_WRITE, lambda on, who, of: on.tenants.revoke_key(who, of.key_id)),
-    "tenants.limit_key": Case(
-        C, P.KEYS_WRITE, lambda on, who, of: on.tenants.limit_key(who, of.key_id, rate_limit_per_min=7)
+    "tenants.edit_key": Case(
+        C, P.KEYS_WRITE, lambda on, who, of: on.tenants.edit_key(who, of.key_id, rate_limit_per_min=7)
     ),
+    "tenants.rotate_key": Case(C, P.KEYS_WRITE, lambda on, who, of: on.tenants.rotate_key(who, of.key_id, DAY)),
+    "tenants.create_key all": Case(A, P.KEYS_WRITE, lambda on, who, of: on.tenants.create_key(who, None)),
+    "tenants.key_page": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.key_page(who, of.tenant.id)),
+    "tenants.key_page all": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.key_page(who)),
+    "tenants.find_key": Case(K, P.KEYS_READ, lambda on, who, of: on.tenants.find_key(who, of.key_id)),
     "tenants.keys": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.keys(who, of.tenant)),
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),
     "flags.evaluate": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.evaluate(who, Flag.STREAMING, of.tenant.id)),
@@ -337,12 +342,17 @@ class World:
 
     def who(self, role: Role) -> Principal:
         """Return somebody who has a role in the first tenant."""
-        return self.program if role is Role.TENANT_KEY else person("limited", role, self.mine.tenant.id)
+        scopes = [scope for scope in KeyScope if scope.role is role]
+        return self.key_of(scopes) if scopes else person("limited", role, self.mine.tenant.id)
 
     @property
     def program(self) -> Principal:
-        """A key of the first tenant."""
-        return Principal.of_key(self.mine.key_id, self.mine.tenant.id, "prk_test")
+        """A key of the first tenant, as most are."""
+        return self.key_of(USUAL_SCOPES)
+
+    def key_of(self, scopes: Sequence[KeyScope]) -> Principal:
+        """Return a key of the first tenant that is for *scopes*."""
+        return Principal.of_key(self.mine.key_id, self.mine.tenant.id, "prk_test", scopes=scopes)
 
 
 @contextmanager
@@ -437,7 +447,7 @@ def test_a_role_without_the_permission_is_refused(world: World, name: str) -> No
     assert rows_of(world.on.store) == before
 
 
-@pytest.mark.parametrize("role", [Role.OWNER, Role.VIEWER, Role.TENANT_KEY])
+@pytest.mark.parametrize("role", [Role.OWNER, Role.VIEWER, Role.READ_KEY, Role.MANAGE_KEY])
 @pytest.mark.parametrize("name", of_kind(L, K, S))
 def test_a_read_shows_nothing_of_another_tenant(world: World, name: str, role: Role) -> None:
     """Whether there is another tenant cannot be told from any read: neither by its ids nor by any figure."""

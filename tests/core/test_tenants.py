@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlmodel import col, select
 
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
-from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.principals import LOCAL_OPERATOR, KeyScope, Permission, Principal, Role
 from core.store import Store
 from core.tables import METADATA, ApiKey, AuditEntry, ChangeEvent, Tenant
 from core.tenants import Caller, Tenants, digest
@@ -247,14 +248,14 @@ def test_the_secret_is_nowhere_but_in_the_hand_of_who_made_it(tenants: Tenants, 
 
 
 def test_keys_are_long_and_never_alike(store: Store, acme: Tenant) -> None:
-    """A key holds 256 bits beside its marker, and owes nothing to the clock's seeded chance."""
+    """A key holds 190 bits between marker and checksum, and owes nothing to the clock's seeded chance."""
     first, second = ManualClock(START, seed=1), ManualClock(START, seed=1)
     secrets = {Tenants(store, first).create_key(LOCAL_OPERATOR, acme).secret}
     second.advance(1)  # the same chance at another time: ids differ, chance does not
     secrets |= {Tenants(store, second).create_key(LOCAL_OPERATOR, acme).secret for _ in range(5)}
 
     assert len(secrets) == 6
-    assert all(secret.startswith("prk_") and len(secret) == len("prk_") + 43 for secret in secrets)
+    assert all(re.fullmatch(r"proctor_[0-9A-Za-z]{38}", secret) for secret in secrets)
 
 
 def test_a_revoked_key_is_no_key(tenants: Tenants, acme: Tenant) -> None:
@@ -274,7 +275,17 @@ def test_what_is_no_key_gets_one_sentence_that_tells_nothing(tenants: Tenants, a
     """Unknown, revoked and malformed keys are refused in the same words, which never repeat what was sent."""
     revoked = tenants.create_key(LOCAL_OPERATOR, acme)
     tenants.revoke_key(LOCAL_OPERATOR, revoked.id)
-    tried = [revoked.secret, "prk_" + "A" * 43, "", "prk_", "sk-live", "prk_" + "x" * 10_000, revoked.prefix, "prk_ü"]
+    tried = [
+        revoked.secret,
+        "prk_" + "A" * 43,
+        "",
+        "prk_",
+        "sk-live",
+        "prk_" + "x" * 10_000,
+        revoked.prefix,
+        "prk_ü",
+        "proctor_ü",
+    ]
 
     messages = set()
     for secret in tried:
@@ -388,10 +399,10 @@ def test_a_limit_can_be_set_and_taken_away(tenants: Tenants, acme: Tenant, field
 def test_a_key_has_limits_of_its_own(tenants: Tenants, acme: Tenant, store: Store) -> None:
     """By id or by prefix, one at a time, each change audited; what is not named stays."""
     new = tenants.create_key(LOCAL_OPERATOR, acme)
-    first = tenants.limit_key(LOCAL_OPERATOR, new.id, rate_limit_per_min=60, tokens_per_min=1000)
-    second = tenants.limit_key(LOCAL_OPERATOR, f"{new.prefix}…", concurrent_limit=2, rate_limit_per_min=None)
+    first = tenants.edit_key(LOCAL_OPERATOR, new.id, rate_limit_per_min=60, tokens_per_min=1000)
+    second = tenants.edit_key(LOCAL_OPERATOR, f"{new.prefix}…", concurrent_limit=2, rate_limit_per_min=None)
     before = _everything_kept(store)
-    third = tenants.limit_key(LOCAL_OPERATOR, new.id, tokens_per_min=1000)
+    third = tenants.edit_key(LOCAL_OPERATOR, new.id, tokens_per_min=1000)
 
     assert (first.rate_limit_per_min, first.tokens_per_min, first.concurrent_limit) == (60, 1000, None)
     assert (second.rate_limit_per_min, second.tokens_per_min, second.concurrent_limit) == (None, 1000, 2)
@@ -399,12 +410,12 @@ def test_a_key_has_limits_of_its_own(tenants: Tenants, acme: Tenant, store: Stor
     assert _everything_kept(store) == before
     assert [(one.action, one.before, one.after) for one in _entries(store)][-2:] == [
         (
-            "key.limit",
+            "key.edit",
             {"rate_limit_per_min": None, "tokens_per_min": None},
             {"rate_limit_per_min": 60, "tokens_per_min": 1000},
         ),
         (
-            "key.limit",
+            "key.edit",
             {"concurrent_limit": None, "rate_limit_per_min": 60},
             {"concurrent_limit": 2, "rate_limit_per_min": None},
         ),
@@ -418,7 +429,7 @@ def test_a_key_has_no_other_limits(tenants: Tenants, acme: Tenant, store: Store,
     before = _everything_kept(store)
 
     with pytest.raises(Invalid):
-        tenants.limit_key(LOCAL_OPERATOR, new.id, **limits)
+        tenants.edit_key(LOCAL_OPERATOR, new.id, **limits)
     assert _everything_kept(store) == before
 
 
@@ -434,11 +445,11 @@ def test_a_key_s_name_has_an_end(tenants: Tenants, acme: Tenant) -> None:
 def test_an_owner_may_do_everything_and_a_key_may_only_generate() -> None:
     """A role is exactly its set of permissions."""
     assert Role.OWNER.permissions == set(Permission)
-    assert Role.TENANT_KEY.permissions == {
-        Permission.GENERATIONS_READ,
-        Permission.GENERATIONS_WRITE,
-        Permission.SCHEMAS_READ,
+    assert {one: one.role.permissions for one in KeyScope if one is not KeyScope.MANAGE} == {
+        KeyScope.GENERATE: {Permission.GENERATIONS_WRITE},
+        KeyScope.READ: {Permission.GENERATIONS_READ, Permission.SCHEMAS_READ},
     }
+    assert not {one for one in KeyScope.MANAGE.role.permissions if one.startswith("generations")}
 
 
 def test_a_principal_of_one_tenant_may_do_nothing_in_another() -> None:
@@ -451,7 +462,7 @@ def test_a_principal_of_one_tenant_may_do_nothing_in_another() -> None:
     with pytest.raises(Forbidden, match="another tenant"):
         key.require(Permission.GENERATIONS_READ, "b")
     with pytest.raises(
-        Forbidden, match=r"needs the permission budgets\.write, which the role tenant_key does not have"
+        Forbidden, match=r"needs the permission budgets\.write, which the roles generate_key and read_key do not have"
     ):
         key.require(Permission.BUDGETS_WRITE, "a")
 
@@ -467,7 +478,7 @@ def test_nobody_without_the_permission_changes_anything(tenants: Tenants, acme: 
         lambda: tenants.edit(key, acme.id, 1, rate_limit_per_min=None),
         lambda: tenants.create_key(key, acme),
         lambda: tenants.revoke_key(key, new.id),
-        lambda: tenants.limit_key(key, new.id, tokens_per_min=None),
+        lambda: tenants.edit_key(key, new.id, tokens_per_min=None),
     ):
         with pytest.raises(Forbidden):
             attempt()

@@ -286,6 +286,33 @@ def test_labels_begin_without_a_past(old: Store) -> None:
             assert connection.exec_driver_sql("SELECT version_id FROM schema_label").scalar_one() == "invoice"
 
 
+def test_keys_keep_what_they_may(old: Store) -> None:
+    """A key of an older release generates and reads for ever; on the way back what could do less is gone, not more."""
+    old.migrate("0024")
+    with old.engine.begin() as connection:
+        known = sqlalchemy.MetaData()
+        known.reflect(connection)
+        row = {"id": "k", "tenant_id": "acme", "name": "", "prefix": "prk_1", "hash": "h", "created_at": NOON}
+        connection.execute(known.tables["api_key"].insert().values(**row))
+    old.migrate()
+    till = Till(old, ManualClock(START), tenant=Tenant(id="acme", name="Acme"))
+    kept = till.tenants.find_key(LOCAL_OPERATOR, "k")
+    assert (kept.scopes, kept.models, kept.routes, kept.ends_at) == (("generate", "read"), (), (), None)
+    assert kept.version == 1
+    till.tenants.create_key(LOCAL_OPERATOR, till.tenant, models=[MODEL])
+    till.tenants.create_key(LOCAL_OPERATOR, None)
+    till.set(500, scope="key", scope_name="k")
+    terms = till.terms()
+
+    old.migrate(f"-{int(NEWEST) - 24}")
+    with old.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id FROM api_key").scalars().all() == ["k"]
+        assert "key" not in connection.exec_driver_sql("SELECT scope FROM budget").scalars().all()
+    old.migrate()
+    till.set(500, scope="key", scope_name="k")
+    assert [one.budget_id for one in till.terms()] == [one.budget_id for one in terms]
+
+
 _USUAL: dict[Any, Any] = {
     sqlalchemy.VARCHAR: "invoice",
     sqlalchemy.TEXT: "{}",

@@ -218,7 +218,7 @@ class TestTooFast:
     def test_too_many_at_once(self, client: TestClient, house: House) -> None:
         """A key with one place in flight; who comes meanwhile is told to come back soon."""
         key = house.runtime.tenants.keys(LOCAL_OPERATOR, house.tenant)[0]
-        house.runtime.tenants.limit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
+        house.runtime.tenants.edit_key(LOCAL_OPERATOR, key.id, concurrent_limit=1)
         policies = house.runtime.policies
         quotas = policies.snapshot(house.tenant.id).quotas(policies.authenticate(house.key))
         with house.runtime.limits.admitted(quotas, 1, 60):

@@ -123,7 +123,8 @@ def test_an_alias_that_looks_like_another_model_is_none(set_for: str, called: st
     assert own is not None
     assert less is not None
     assert (own.nano_usd, less.nano_usd) == (1_100_000, 6_500_000)
-    assert Scope.MODEL.subject(model=f"openai/{called}", schema="", route="") == Scope.MODEL.named(f"openai/{set_for}")
+    subject = Scope.MODEL.subject(model=f"openai/{called}", schema="", route="", payer="")
+    assert subject == Scope.MODEL.named(f"openai/{set_for}")
 
 
 @pytest.mark.parametrize("set_for", GPT_4O)

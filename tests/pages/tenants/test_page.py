@@ -380,7 +380,7 @@ def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, ope
     assert proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].rate_limit_per_min == 5
     assert "0 of 5 generations" in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
 
-    proctor.tenants.limit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)
+    proctor.tenants.edit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)
     assert "of 5 generations" not in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
 
 
