@@ -31,7 +31,7 @@ from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
 from core.json_values import JsonValue
 from core.limits import Limits, Permit, estimated_tokens
-from core.messages import Message, media_of, plain
+from core.messages import Message, media_of, plain, texts_of
 from core.partials import Partial, partials
 from core.policy import Policies, Policy, TenantSnapshot, TenantTerms
 from core.principals import Principal
@@ -144,7 +144,13 @@ class Corridor:
             with suppress(Unreadable):
                 conversation = self._providers[one.provider].open(asked_of(ask, one))
                 likely = expectation(
-                    conversation, one, schema=route.schema, prices=policy.prices, lengths=self._lengths, at=now
+                    conversation,
+                    one,
+                    schema=route.schema,
+                    prices=policy.prices,
+                    lengths=self._lengths,
+                    at=now,
+                    texts=(*texts_of(messages), policy.schema.response_model.form.wire_text.decode()),
                 )
                 expected.append(likely)
         return expected

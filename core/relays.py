@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from core.answer_checks import breaks_shown
 from core.attempts import (
-    UNSEEN_TOKENS,
     RelayInquiry,
     Reply,
     RouteTerms,
@@ -26,6 +25,7 @@ from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, note_findings, tenant_id_of, tokens_used
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
+from core.messages import texts_of
 from core.policy import TenantSnapshot
 from core.principals import Principal
 from core.providers import Unreadable
@@ -43,6 +43,9 @@ from core.validation import Effort
 from core.workers import TenantWorkers
 
 _LONGEST_NAME = 100
+_AROUND_A_MESSAGE = 4
+_ABOUT_TOOLS = 350
+"""Tokens of a vendor's own words: Anthropic publishes 313 and 346 about tools, for its newer models."""
 _FAILURES = ("error", "response.failed")
 """Kinds of frames that tell an end in vain: they are passed on at once, and the stream ends with them."""
 Passed = VendorResponse | tuple[Frame, ...]
@@ -179,9 +182,9 @@ class RelayCorridor(Corridor):
     def count_tokens(self, request: RelayCall, principal: Principal) -> int:
         """Return about how many tokens *request* has for whichever candidate counts most of them; nobody is asked.
 
-        It is what is held for them: a token for three bytes, images and documents by the vendors' rules, and what a
-        vendor may add where there are tools. It counts as a request in the tenant's limits, and takes none of its
-        tokens; nothing is recorded, and nothing is paid.
+        Texts are counted by what vocabularies have in common, images and documents by the vendors' rules, and what a
+        vendor adds for messages and tools is added. It counts as a request in the tenant's limits, and takes none of
+        its tokens; nothing is recorded, and nothing is paid.
 
         Raises:
             ProctorError: as :meth:`relay`, as far as can be known without asking.
@@ -192,6 +195,7 @@ class RelayCorridor(Corridor):
         policy = snapshot.resolve_relay(principal, asked, schema="")
         now, found = self._clock.now(), list[int]()
         inquiry = RelayInquiry(asked, asked.messages, {}, at=now)
+        texts = (*texts_of(asked.messages), *map(asked.source.source, asked.dialect.weighed))
         with self._limits.admitted(snapshot.quotas(principal), 1, policy.route.deadline_seconds) as permit:
             permit.used(0)
             for one in policy.route.candidates:
@@ -199,11 +203,14 @@ class RelayCorridor(Corridor):
                     continue
                 with suppress(Unreadable):
                     exchange = inquiry.open(self._providers[one.provider], one)
-                    likely = expectation(exchange, one, schema="", prices=policy.prices, lengths=self._lengths, at=now)
+                    likely = expectation(
+                        exchange, one, schema="", prices=policy.prices, lengths=self._lengths, at=now, texts=texts
+                    )
                     found.append(likely.usage.input_tokens)
         if not found:
             raise Invalid(f"{inquiry.nobody}, so nobody can say what it is there.")
-        return max(found) + (UNSEEN_TOKENS if asked.source.values.get("tools") else 0)
+        around = _AROUND_A_MESSAGE * len(asked.messages) + (_ABOUT_TOOLS if asked.source.values.get("tools") else 0)
+        return max(found) + around
 
     def _keep(
         self,

@@ -13,7 +13,7 @@ from core.breakers import Breakers
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Exhausted
 from core.pricing import PossibleBilling, PriceBook, Usage
-from core.providers import Answer, Ask, Provider, ProviderError
+from core.providers import NO_MEDIA, Answer, Ask, Provider, ProviderError
 from core.providers.loop import Cancellation, Loop
 from core.schema_forms import form_for
 from core.validation import Effort
@@ -62,7 +62,7 @@ class Scripted:
     mode = "tools"
     form = form_for({"type": "object", "properties": {}}, "compatible", "tools")
     size_bytes = SIZE_BYTES
-    media_tokens = 0
+    media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
 
     def __init__(self, clock: ManualClock, *steps: Step) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.attempts._causes import context_window
 from core.attempts._estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, AnswerLengths
 from core.attempts._terms import Candidate
+from core.messages.likely_tokens import likely_tokens
 from core.pricing import Cost, PriceBook, Usage
 from core.providers import Ask, Exchange
 
@@ -35,16 +37,20 @@ def expectation(
     prices: PriceBook,
     lengths: AnswerLengths,
     at: datetime,
+    texts: Iterable[str] | None = None,
 ) -> Expectation:
     """Return what *candidate*'s next call in *exchange* may use; its bytes hold every message so far.
 
-    *schema* is what the lengths of answers are known under.
+    *schema* is what the lengths of answers are known under. What is likely follows from the number of bytes; for who
+    is to read it, from the *texts* that are sent, which takes longer.
     """
     who, size = (candidate.provider, candidate.model), exchange.size_bytes
-    if seen := exchange.media_tokens:  # what does not fit into the context is turned away, and costs nothing
+    shown, seen = exchange.media_tokens
+    if seen:  # what does not fit into the context is turned away, and costs nothing
         seen = min(seen, context_window(*who) or seen)
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
-    usage = Usage(input_tokens=-(-size // BYTES_PER_TOKEN) + seen, output_tokens=likely, estimated=True)
+    said = -(-size // BYTES_PER_TOKEN) if texts is None else likely_tokens(texts)
+    usage = Usage(input_tokens=said + min(shown, seen), output_tokens=likely, estimated=True)
     possible = exchange.possible_billing
     added = min(possible.adds_tokens, context_window(*who) or possible.adds_tokens)
     if possible.most_written:  # what a vendor adds may stand before the mark

@@ -28,6 +28,7 @@ from core.providers import (
     Failed,
     Filtered,
     Framed,
+    MediaTokens,
     Provider,
     ProviderError,
     Refused,
@@ -205,7 +206,7 @@ class ScriptedConversation:
         return self._adapter.size_bytes
 
     @property
-    def media_tokens(self) -> int:
+    def media_tokens(self) -> MediaTokens:
         """None: the demo world holds texts."""
         return self._adapter.media_tokens
 

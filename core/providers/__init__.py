@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -114,6 +114,16 @@ class Unreadable(Exception):
     """A provider's wire cannot carry what the messages hold: no conversation begins. The message says what, and why."""
 
 
+class MediaTokens(NamedTuple):
+    """What images, documents and sounds take as input."""
+
+    likely: int
+    most: int
+
+
+NO_MEDIA = MediaTokens(0, 0)
+
+
 class Exchange(Protocol):
     """What a walk needs of whoever is called: the same messages, sent once or again."""
 
@@ -131,8 +141,8 @@ class Exchange(Protocol):
         ...
 
     @property
-    def media_tokens(self) -> int:
-        """The most tokens that the images and documents take which it sends."""
+    def media_tokens(self) -> MediaTokens:
+        """The tokens that the images and documents take which it sends."""
         ...
 
     @property

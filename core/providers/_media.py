@@ -1,4 +1,4 @@
-"""The most tokens that images, documents and sounds take, as vendors publish it; what they say is charged.
+"""The tokens that images, documents and sounds take, at most and likely, as vendors publish it.
 
 OpenAI ("Images and vision") counts tiles of 512 pixels, after the image was fitted into 2048 and its short side to 768,
 or patches of 32 pixels times a factor of the model. Anthropic ("Vision") counts width x height / 750, or patches of 28
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from core.messages import Media, Message, media_of
 from core.messages.media import MOST_PAGES
+from core.providers import NO_MEDIA, MediaTokens
 
 _PAGE_TEXT_TOKENS = 3000
 _PAGE_PIXELS = (1654, 2339)
@@ -23,6 +24,23 @@ _SOUND_TOKENS = 32
 _MOST_SECONDS = 1500
 """OpenAI hears 25 minutes of one sound."""
 _MOST_PIXELS = 20_000
+_USUAL_SECONDS, _HEARD_TOKENS = 60, 18
+"""Between OpenAI's 10 tokens of a second and Gemini's 32."""
+_USUAL_PAGES, _PAGE_TOKENS = 10, 2800
+"""Of a page: between one with little text, and one that is full. Anthropic counts 1,500 to 3,000 for its text alone."""
+_USUAL_SIDE = 1024
+_SEEN_PATCHES = 2700
+"""Anthropic fits an image into some 1,600 patches, or 4,784, by the model: less than twice off from either."""
+_BY_PATCHES = (("4.1-mini", 1.62), ("4.1-nano", 2.46), ("o4-mini", 1.72), ("gpt-5-mini", 1.62), ("gpt-5-nano", 2.46))
+_BY_TILES = (
+    ("4o-mini", 2833, 5667),
+    ("4o", 85, 170),
+    ("gpt-4", 85, 170),
+    ("o1", 75, 150),
+    ("o3", 75, 150),
+    ("gpt-5-", 70, 140),
+)
+"""OpenAI's "Images and vision": a factor of each patch, or so many for an image and for each of its tiles."""
 _MOST_TILES = 8
 _MOST_PATCHES = 1536
 _MOST_ORIGINAL_PATCHES = 10_000
@@ -30,9 +48,39 @@ _DEAREST_FACTOR = 2.46
 _ORIGINAL_FACTOR = 1.2
 
 
-def media_tokens(messages: Sequence[Message], dialect: str, model: str) -> int:
-    """Return the most tokens that what is not text takes, in *dialect*: ``openai``, ``anthropic`` or ``compatible``."""
-    return sum(_tokens(one, dialect, model) for one in media_of(messages))
+def media_tokens(messages: Sequence[Message], dialect: str, model: str) -> MediaTokens:
+    """Return the tokens that what is not text takes, in *dialect*: ``openai``, ``anthropic`` or ``compatible``."""
+    media = list(media_of(messages))
+    if not media:
+        return NO_MEDIA
+    most = sum(_tokens(one, dialect, model) for one in media)
+    return MediaTokens(min(most, sum(_likely(one, dialect, model) for one in media)), most)
+
+
+def _likely(media: Media, dialect: str, model: str) -> int:
+    if media.kind == "audio":
+        return (media.seconds or _USUAL_SECONDS) * _HEARD_TOKENS
+    if media.kind == "document":
+        return (media.pages or _USUAL_PAGES) * _PAGE_TOKENS
+    width, height = media.width or _USUAL_SIDE, media.height or _USUAL_SIDE
+    return likely_image_tokens(width, height, dialect, model)
+
+
+def likely_image_tokens(width: int, height: int, dialect: str, model: str) -> int:
+    """Return about how many tokens an image of so many pixels takes, where its vendor looks closely."""
+    if dialect == "openai":
+        return _likely_at_openai(width, height, model.lower())
+    patches = min(_patches(width, height, 28), _SEEN_PATCHES)
+    return patches if dialect == "anthropic" else max(patches, 258)
+
+
+def _likely_at_openai(width: int, height: int, model: str) -> int:
+    factor = next((factor for name, factor in _BY_PATCHES if name in model), None)
+    tiled = next(((base, tile) for name, base, tile in _BY_TILES if name in f"{model}-"), None)
+    if factor is None and tiled is not None:
+        base, tile = tiled
+        return base + tile * _tiles(width, height)
+    return math.ceil(min(_patches(width, height, 32), _MOST_PATCHES) * (factor or _ORIGINAL_FACTOR))
 
 
 def _tokens(media: Media, dialect: str, model: str) -> int:

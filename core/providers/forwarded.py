@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.pricing import PossibleBilling
-from core.providers import Answer, Exchange
+from core.providers import Answer, Exchange, MediaTokens
 
 
 class Forwarded:
@@ -25,7 +25,7 @@ class Forwarded:
         return self._exchange.size_bytes
 
     @property
-    def media_tokens(self) -> int:
+    def media_tokens(self) -> MediaTokens:
         """The exchange's."""
         return self._exchange.media_tokens
 

@@ -15,7 +15,7 @@ from core.dialects import RelayRequest
 from core.errors import Unavailable
 from core.messages import Message, media_of, plain, text_bytes
 from core.pricing import PossibleBilling
-from core.providers import Answer, Ask, Framed, Relayed, Unreachable, Unreadable
+from core.providers import NO_MEDIA, Answer, Ask, Framed, Relayed, Unreachable, Unreadable
 from core.providers._dialect import schema_form
 from core.providers.llama import LocalModel
 from core.providers.openai import OpenAI
@@ -110,7 +110,7 @@ class _LocalConversation:
         self._provider = provider
         self._ask = ask
         self._inner: Framed | None = None
-        self.media_tokens = 0
+        self.media_tokens = NO_MEDIA
         self.possible_billing = PossibleBilling()
 
     @property

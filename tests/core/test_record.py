@@ -19,7 +19,7 @@ from core.errors import BudgetExceeded, Unavailable
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
 from core.pricing import PossibleBilling
 from core.principals import LOCAL_OPERATOR
-from core.providers import Answer
+from core.providers import NO_MEDIA, Answer
 from core.providers.loop import Cancellation
 from core.schema_forms import form_for
 from core.store import Store
@@ -159,7 +159,7 @@ class OneAnswer:
 
     name = mode = "openai"
     size_bytes = 300
-    media_tokens = 0
+    media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
     so_far = Answer()
     form = form_for({"type": "object"}, "openai", "tools")

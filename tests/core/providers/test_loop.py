@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.pricing import PossibleBilling
-from core.providers import Abandoned, Answer, Misread, Refused, TimedOut
+from core.providers import NO_MEDIA, Abandoned, Answer, Misread, Refused, TimedOut
 from core.providers.loop import Cancellation, Loop
 from core.providers.reading.long_bodies import LONG, read_apart
 from core.validation import Effort
@@ -23,7 +23,7 @@ class Scripted:
 
     mode = "tools"
     size_bytes = 0
-    media_tokens = 0
+    media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
 
     def __init__(self, *steps: str | float | Exception) -> None:

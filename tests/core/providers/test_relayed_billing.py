@@ -98,7 +98,7 @@ def test_the_data_of_a_picture_is_no_text() -> None:
     body = json.dumps({"model": GPT, "messages": [{"role": "user", "content": [url]}]}).encode()
     exchange, _ = opened(DialectName.CHAT, body)
     assert exchange.size_bytes < 300
-    assert exchange.media_tokens > 0
+    assert exchange.media_tokens.most >= exchange.media_tokens.likely > 0
 
 
 def test_each_choice_is_held() -> None:
