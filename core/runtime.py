@@ -197,7 +197,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     store.condition.on_change = partial(_tell_fault, clock, [])
     metrics = Metrics()
     flags = Flags(store, clock)
-    cards = Cards(settings)
+    cards = Cards(settings, clock)
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from core.capabilities.cards import own_cards
+from core.capabilities import Cards
+from core.capabilities._own import own_cards
+from core.clock import ManualClock
 from core.servers import RECIPES, kind_of, named_servers, provider_of
+from core.settings import Settings
 
 TEXT = Path("docs/providers.md").read_text(encoding="utf-8")
 ROWS = [line.split("|")[1:-1] for line in TEXT.splitlines() if line.startswith("| ") and "`" in line]
@@ -50,5 +54,12 @@ def test_the_file_of_models_can_be_used(tmp_path: Path) -> None:
     path = tmp_path / "models.toml"
     path.write_text(block)
     cards = own_cards(path)
-    assert cards["vllm/Qwen/Qwen3-8B"].parts == ()
-    assert cards["openai/gpt-4o"].retires
+    now, later = cards["vllm/Qwen/Qwen3-8B"]
+    assert (now[0], now[1].parts, now[1].context, later[1].context) == (date.min, (), 32768, 131072)
+    assert cards["openai/gpt-4o"][0][1].retires
+    clock = ManualClock(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+    known = Cards(Settings(models_file=path), clock)
+    assert known.of("vllm", "Qwen/Qwen3-8B").context == 32768
+    clock.advance(60)
+    assert known.of("vllm", "Qwen/Qwen3-8B").context == 131072
+    assert known.of("vllm", "Qwen/Qwen3-8B").output == 8192, "what a later table does not tell stays"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self, cast
 
 SOON = timedelta(days=30)
@@ -110,4 +110,4 @@ def _is_sound(name: str, value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
     if name in _WORDS:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)  # pyright: ignore[reportUnknownVariableType] any list
-    return name == "retires" and isinstance(value, date)
+    return name == "retires" and isinstance(value, date) and not isinstance(value, datetime)

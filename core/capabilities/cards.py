@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from core.capabilities._cards import ModelCard
-from core.errors import Misconfigured
+from core.capabilities._own import Dated, own_cards
+from core.clock import Clock, SystemClock
 from core.pricing import PriceBook, Usage, known_context, undated_name
 from core.servers import RECIPES, REMOTE, kind_of
 from core.settings import Settings
@@ -25,8 +26,8 @@ _LIST = Path(__file__).with_name("models.toml")
 class Cards:
     """What each model can, as this deployment knows it."""
 
-    def __init__(self, settings: Settings, *, knows_lists: bool = True) -> None:
-        """Read the operator's own file, if the settings name one.
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, knows_lists: bool = True) -> None:
+        """Read the operator's own file, if the settings name one; which of its words hold already, *clock* says.
 
         Without *knows_lists* every model can everything, until somebody tells of it.
 
@@ -36,7 +37,8 @@ class Cards:
         """
         self._settings = settings
         self._knows_lists = knows_lists
-        self._own: Mapping[str, ModelCard] = own_cards(settings.models_file) if settings.models_file else {}
+        self._clock = clock or SystemClock()
+        self._own: Mapping[str, Dated] = own_cards(settings.models_file) if settings.models_file else {}
         self._told: dict[str, Mapping[str, ModelCard]] = {}
 
     def learn(self, provider: str, told: Mapping[str, ModelCard]) -> None:
@@ -46,8 +48,12 @@ class Cards:
     def of(self, provider: str, model: str) -> ModelCard:
         """Return what is known of a model: the list, under what its vendor told, under what the operator says."""
         card = self._listed(provider, model)
-        for told in (self._told.get(provider, {}).get(model), self._own.get(f"{provider}/{model}")):
-            card = card.under(told) if told else card
+        if told := self._told.get(provider, {}).get(model):
+            card = card.under(told)
+        if own := self._own.get(f"{provider}/{model}"):
+            today = self._clock.now().date()
+            for begins, said in own:
+                card = card.under(said) if begins <= today else card
         return card
 
     def staying(self, provider: str, usual: str, at: datetime) -> str:
@@ -96,27 +102,3 @@ def _list() -> Mapping[str, Mapping[str, ModelCard]]:
     return {
         kind: {name: ModelCard.read(one, sources) for name, one in models.items()} for kind, models in content.items()
     }
-
-
-def own_cards(path: Path) -> Mapping[str, ModelCard]:
-    """Return the cards of an operator's file: a table of the name ``provider/model`` for each.
-
-    Raises:
-        Misconfigured: it cannot be read, or says what no card says.
-
-    """
-    try:
-        content: dict[str, Any] = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Misconfigured(f"MODELS_FILE names {str(path)!r}, which cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise Misconfigured(f"MODELS_FILE is no TOML: {error}.") from None
-    cards: dict[str, ModelCard] = {}
-    for name, one in content.items():
-        try:
-            if "/" not in name or not isinstance(one, dict):
-                raise ValueError("a table is named after a model, as provider/name")  # noqa: TRY301 told like the others
-            cards[name] = ModelCard.read({**cast("dict[str, Any]", one), "sources": ["own"]}, {"own": "MODELS_FILE"})
-        except ValueError as error:
-            raise Misconfigured(f"MODELS_FILE, {name[:80]!r}: {error}.") from None
-    return cards

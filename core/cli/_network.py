@@ -41,7 +41,7 @@ def reached(settings: Settings) -> Sequence[ReachedProvider]:
     names = [name for name in settings.remote_providers if settings.has_provider(name)]
     store, loop, clock = Store(settings.database_url, creates=False), Loop(), SystemClock()
     providers = {name: load(name, settings) for name in names}
-    listings = Listings(store, clock, Cards(settings))
+    listings = Listings(store, clock, Cards(settings, clock))
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     try:
         with ThreadPoolExecutor(_AT_ONCE) as pool:

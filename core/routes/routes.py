@@ -50,7 +50,7 @@ class Routes:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._cards = cards or Cards(settings)
+        self._cards = cards or Cards(settings, clock)
 
     def table(self) -> RouteTable:
         """Return the routes as they are now, for the policies: one read."""

@@ -6,7 +6,7 @@ the name alone, in every process, and go on holding for calls whose server is no
 
 from core.servers._addresses import is_same_address
 from core.servers._named import Server, keys_of, named_servers
-from core.servers._recipes import Authentication, Dialect, Recipe
+from core.servers._recipes import EVERY_MODE, EVERY_PART, Authentication, Dialect, Recipe
 from core.servers._vendors import (
     PROVIDERS,
     RECIPES,
@@ -19,6 +19,8 @@ from core.servers._vendors import (
 )
 
 __all__ = [
+    "EVERY_MODE",
+    "EVERY_PART",
     "PROVIDERS",
     "RECIPES",
     "REMOTE",

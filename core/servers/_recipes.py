@@ -10,7 +10,10 @@ Dialect = Literal["chat", "responses", "messages"]
 """OpenAI's chat completions, OpenAI's Responses API, Anthropic's messages API."""
 Authentication = Literal["bearer", "api-key", "x-api-key", "aws", "google"]
 """How a call says who we are: a key in a header of one of these names, or what a cloud's own library signs with."""
-_EVERY_MODE = ("tools", "json_schema", "json", "md_json")
+EVERY_MODE = ("tools", "json_schema", "json", "md_json")
+"""The ways in which a model may be asked for an object."""
+EVERY_PART = ("image", "document")
+"""What a model may read beside text."""
 _OF_OPENAI = ("temperature", "top_p", "seed", "reasoning_effort", "verbosity", "service_tier")
 
 
@@ -59,13 +62,13 @@ class Recipe:
     """What must be said of a server of this kind: ``base_url``, ``region``, ``project``."""
     extra: str = ""
     """The optional dependency of Proctor that it needs, where no key says who we are."""
-    modes: tuple[str, ...] = _EVERY_MODE
+    modes: tuple[str, ...] = EVERY_MODE
     """How it may be asked for an object, what suits it best first."""
     parameters: tuple[str, ...] = _OF_OPENAI
     """Those of a candidate that it takes."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     """Its own names for some of these."""
-    parts: tuple[str, ...] = ("image", "document")
+    parts: tuple[str, ...] = EVERY_PART
     """What it reads beside text."""
     rules: Literal["openai", "anthropic", "compatible", "local"] = "compatible"
     """Whose rules for schemas hold, and whose words: only who decodes to OpenAI's is told ``strict``."""

@@ -215,6 +215,30 @@ def test_a_vendor_goes_before_the_list_and_an_operator_before_both(tmp_path: Pat
         routes.set(LOCAL_OPERATOR, "new", [{"model": "vllm-lab/qwen"}])
 
 
+def test_what_an_operator_says_begins_on_its_day(tmp_path: Path, sqlite_store: Store) -> None:
+    """At midnight in UTC, whatever the order in the file; a route is checked by what holds when it is saved."""
+    path = tmp_path / "models.toml"
+    table = '[["vllm-lab/qwen"]]\n'
+    path.write_text(
+        f"{table}from = 2026-12-02\nretires = 2026-12-24\n"
+        f'{table}from = 2026-12-01\noutput = 4096\nmodes = ["json"]\n'
+        f"{table}output = 99\n"
+    )
+    clock = ManualClock(TODAY)
+    settings = SETTINGS.model_copy(update={"models_file": path})
+    cards = Cards(settings, clock)
+    routes = Routes(sqlite_store, clock, settings, cards)
+    with pytest.raises(Invalid, match="writes 99 tokens at most"):
+        routes.set(LOCAL_OPERATOR, "r", [{"model": "vllm-lab/qwen"}])
+    clock.move_to(datetime(2026, 12, 1, tzinfo=UTC))
+    card = cards.of("vllm-lab", "qwen")
+    assert (card.output, card.modes, card.retires) == (4096, ("json",), None)
+    assert routes.set(LOCAL_OPERATOR, "r", [{"model": "vllm-lab/qwen"}])
+    clock.move_to(datetime(2026, 12, 2, tzinfo=UTC))
+    card = cards.of("vllm-lab", "qwen")
+    assert (card.output, card.modes, card.retires) == (4096, ("json",), date(2026, 12, 24))
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -222,6 +246,21 @@ def test_a_vendor_goes_before_the_list_and_an_operator_before_both(tmp_path: Pat
         ("[gpt]\noutput = 1\n", "MODELS_FILE, 'gpt': a table is named after a model, as provider/name"),
         ('["openai/gpt"]\nsize = 1\n', "MODELS_FILE, 'openai/gpt': size = 1 is nothing that is known of a model"),
         ('["openai/gpt"]\noutput = -1\n', "MODELS_FILE, 'openai/gpt': output = -1 is nothing"),
+        ('["openai/gpt"]\nretires = 2031-01-01T00:00:00\n', "MODELS_FILE, 'openai/gpt': retires = datetime"),
+        ('["openai/"]\noutput = 1\n', "MODELS_FILE, 'openai/': a table is named after a model"),
+        ('["openia/gpt"]\noutput = 1\n', "MODELS_FILE, 'openia/gpt': there is no provider 'openia'"),
+        ('["openai/gpt"]\nmodes = ["jsn"]\n', "MODELS_FILE, 'openai/gpt': modes has no 'jsn'; there are tools, "),
+        ('["openai/gpt"]\nparts = ["text"]\n', "MODELS_FILE, 'openai/gpt': parts has no 'text'; there are image, "),
+        ('["openai/gpt"]\nfrom = "soon"\noutput = 1\n', "MODELS_FILE, 'openai/gpt': from = 'soon' is no day"),
+        ('["openai/gpt"]\nfrom = 2027-01-01\n', "MODELS_FILE, 'openai/gpt': a table says nothing"),
+        (
+            '[["openai/gpt"]]\noutput = 1\n[["openai/gpt"]]\noutput = 2\n',
+            "MODELS_FILE, 'openai/gpt': what holds without a day is said twice",
+        ),
+        (
+            '[["openai/gpt"]]\noutput = 1\nfrom = 2027-01-01\n[["openai/gpt"]]\noutput = 2\nfrom = 2027-01-01\n',
+            "MODELS_FILE, 'openai/gpt': what holds from 2027-01-01 on is said twice",
+        ),
         (None, "MODELS_FILE names "),
     ],
 )
