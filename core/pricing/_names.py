@@ -31,8 +31,10 @@ def other_names(count: int) -> str:
 
 @lru_cache(maxsize=8192)
 def bare_name(provider: str, model: str) -> str:
-    """Return *model* in small letters, without a path before it where the provider's own models have none."""
+    """Return *model* in small letters, without a path before it where the lists of the provider's models have none."""
     lowered = model.strip().lower()
+    if (recipe := recipe_of(provider)) is not None and recipe.name_path:
+        return lowered.removeprefix(recipe.name_path)
     path, _, name = lowered.rpartition("/")
     return name if maker_of(provider) and "ft:" not in path else lowered
 

@@ -42,6 +42,8 @@ class Recipe:
     """The lists of genai-prices that know its models, by their names there; the first that knows one counts. What the
     models of a server without a list cost, nobody but its operator knows.
     """
+    name_path: str = ""
+    """What stands before the names of its models and not in lists of prices."""
     dialect: Dialect = "chat"
     other_dialects: tuple[Dialect, ...] = ()
     """What else such a server may be said to speak."""

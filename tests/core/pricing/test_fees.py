@@ -87,7 +87,7 @@ def test_what_was_told_is_kept() -> None:
     assert cost is not None
     assert billing(usage, cost) == {"tool_uses": {"image_generation": 1, "web_search": 2}}
     price = cost.price.as_dict()
-    assert price["fees"].startswith("web_search $10 per 1,000 (OpenAI's prices, as quoted in ")
+    assert price["fees"].startswith("web_search $10 per 1,000 (OpenAI's prices as others quote them, unverified)")
     assert price["unpriced_uses"] == "image_generation"
 
 
