@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.breakers import BreakerView
 from core.routes import RouteView
-from core.servers import PROVIDERS
 from core.tenants import Permission
 from pages.kit import address, formats, layout
 from pages.kit.frames import pd, table
@@ -97,21 +96,6 @@ def retiring(visit: Visit, views: Sequence[RouteView]) -> None:
         )
 
 
-def providers(visit: Visit) -> None:
-    """Draw which vendors can be called, and what sets them up."""
-    with layout.card(
-        "Providers", key="providers", help="Keys come from the environment and are never stored or shown."
-    ):
-        rows = {}
-        for name, listed in PROVIDERS.items():
-            up = name in visit.runtime.providers
-            state = ":green-badge[:material/key: Set up]" if up else ":gray-badge[:material/key_off: Not set up]"
-            if name == "local" and up:
-                state += f" :gray[{visit.runtime.local_model.status.sentence}]"
-            rows[name] = {"State": state, "Set up by": f"{code(listed.variable)}{listed.hint}"}
-        table(pd.DataFrame.from_dict(rows, orient="index"), alt="Providers and their state")
-
-
 def main() -> None:
     """Draw the page."""
     visit = open_page(
@@ -130,7 +114,7 @@ def main() -> None:
         for view in chosen(views):
             draw_route(visit, view, of_models)
     breakers.card(visit)
-    providers(visit)
+    st.page_link("providers/page.py", label="Providers: who is set up, and how one is", icon=":material/dns:")
 
 
 main()

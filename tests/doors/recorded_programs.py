@@ -1,7 +1,8 @@
 """What frameworks send that this project does not install, replayed: ``recorded_requests.json`` has its shape.
 
-Recorded of pydantic-ai 2.31, LangChain (langchain-openai and langchain-anthropic 1.7), LlamaIndex and
-Vercel's AI SDK 6, each asked for one small object; their own sentences are left out. ``others.py`` runs two of them.
+Recorded of pydantic-ai 2.31 (of its Anthropic models 2.68), LangChain (langchain-openai and langchain-anthropic 1.7),
+LlamaIndex and Vercel's AI SDK 6, each asked for one small object; their own sentences are left out. ``others.py`` runs
+two of them.
 """
 
 from __future__ import annotations
