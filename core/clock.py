@@ -18,6 +18,14 @@ Rows that belong to no tenant (a route, a schema, a breaker's event) are known b
 """
 
 
+def minute(at: datetime) -> str:
+    """Return an aware time as every sentence of the core has it, ``2026-11-30 18:15 UTC``: pages know it by this form.
+
+    They tell it in the zone that their reader has chosen.
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 class Clock(Protocol):
     """What the core asks of time and chance."""
 

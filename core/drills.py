@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import Session, and_, col, not_, or_, select
 
 from core import audit
-from core.clock import Clock
+from core.clock import Clock, minute
 from core.errors import Conflict, Invalid, NotFound
 from core.faults import Drill, Fault
 from core.principals import SYSTEM, Permission, Principal
@@ -143,7 +143,7 @@ class Drills:
             principal.require_over(Permission.DRILLS_WRITE, row.tenant_id)
             over = row.ended_at or (row.ends_at if row.ends_at <= now else None)
             if over is not None:
-                raise Conflict(f"This fire drill is over already, since {over:%Y-%m-%d %H:%M} UTC.")
+                raise Conflict(f"This fire drill is over already, since {minute(over)}.")
             names = _names(session, [row])
             before = _view(row, names)
             row.ended_at = now

@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy import Connection
 
 from core.audit._chain import SAID, linked
-from core.clock import DEMO_MARK, from_micros
+from core.clock import DEMO_MARK, from_micros, minute
 from core.store import Store
 
 AT_ONCE = 1_000
@@ -137,7 +137,7 @@ def _followed(some: Iterable[Mapping[str, Any]], before: Head) -> Generator[Head
         if made != entry["hash"]:
             _broken(
                 seq,
-                f"Entry {seq} ({entry['action']} by {entry['actor']}, {from_micros(entry['at']):%Y-%m-%d %H:%M} UTC) "
+                f"Entry {seq} ({entry['action']} by {entry['actor']}, {minute(from_micros(entry['at']))}) "
                 f"is not what was written{f', or entry {seq - 1} is not' if seq > 1 else ''}.",
             )
         before = Head(seq, made)

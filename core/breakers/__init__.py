@@ -29,7 +29,7 @@ from core.breakers.rule import (
     TripReason,
     observations,
 )
-from core.clock import Clock, whole_seconds
+from core.clock import Clock, minute, whole_seconds
 from core.shared import Shared
 from core.telemetry import log
 
@@ -132,7 +132,7 @@ class BreakerView:
             seconds = whole_seconds(self.probe_in_seconds)
             then = f"a probe may go out in {seconds} s" if seconds else "the next call is a probe"
         probes = f"; probes that failed since: {self.failed_probes}" if self.failed_probes else ""
-        return f"{self.state.value.capitalize()} since {self.since:%H:%M} UTC: {self.cause}{probes}; {then}."
+        return f"{self.state.value.capitalize()} since {minute(self.since)}: {self.cause}{probes}; {then}."
 
     @property
     def why(self) -> str:

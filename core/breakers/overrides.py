@@ -11,7 +11,7 @@ from sqlmodel import Session, select
 
 from core import audit
 from core.breakers.rule import BreakerState, Name
-from core.clock import Clock
+from core.clock import Clock, minute
 from core.errors import Invalid
 from core.principals import Permission, Principal
 from core.servers import provider_of
@@ -37,7 +37,7 @@ class Override:
     @property
     def sentence(self) -> str:
         """Who said so, when and why."""
-        said = f"{_WORDS[self.state]} by hand by {self.actor} on {self.at:%Y-%m-%d at %H:%M} UTC: {self.reason}"
+        said = f"{_WORDS[self.state]} by hand by {self.actor} at {minute(self.at)}: {self.reason}"
         return said + _stop(self.reason)
 
     @property

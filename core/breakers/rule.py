@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from core.clock import whole_seconds
+from core.clock import minute, whole_seconds
 from core.settings import Settings
 
 WINDOW_SECONDS = 60.0
@@ -146,7 +146,7 @@ class Rule:
             then = "a probe is out and will decide"
         else:
             then = f"it tries again in {whole_seconds(max(0.0, trip.until - now))} s"
-        return f"{which} is {trip.state} since {trip.since:%H:%M} UTC: {self.cause(trip)}{probes}; {then}."
+        return f"{which} is {trip.state} since {minute(trip.since)}: {self.cause(trip)}{probes}; {then}."
 
 
 class Observation(NamedTuple):

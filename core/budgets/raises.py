@@ -8,7 +8,7 @@ from core import audit
 from core.budgets.checks import MOST_NANO_USD, require_anothers
 from core.budgets.rows import budget_of, called
 from core.budgets.terms import dollars
-from core.clock import Clock
+from core.clock import Clock, minute
 from core.errors import Invalid, NotFound
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -77,7 +77,7 @@ class Raises:
                 subject=tenant.name,
                 summary=(
                     f"The {called(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
-                    f"{ends_at:%Y-%m-%d %H:%M} UTC: {more.reason}"
+                    f"{minute(ends_at)}: {more.reason}"
                 ),
                 tenant_id=tenant.id,
                 after={

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.budgets.terms import BudgetTerms, dollars
+from core.clock import minute
 from core.errors import BudgetExceeded, BudgetHeld
 
 _LONGEST_RETRY_SECONDS = 30.0
@@ -36,7 +37,7 @@ class Shortage(NamedTuple):
         left = max(0, self.limit - self.spent - self.held)
         return BudgetExceeded(
             f"The next attempt could cost {dollars(self.wanted)}, and {dollars(left)} of {self.terms.name}, "
-            f"{dollars(self.limit)}, is left. It resets at {self.ends_at:%Y-%m-%d %H:%M} UTC; "
+            f"{dollars(self.limit)}, is left. It resets at {minute(self.ends_at)}; "
             "an operator can raise it, or ask for fewer tokens.",
             **self._facts,
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core.clock import minute
+
 PATIENCE = timedelta(seconds=30)
 """By so much, or by its period if that is longer, a chore may be behind before it is called late."""
 State = Literal["ok", "waiting", "failing", "late"]
@@ -72,9 +74,9 @@ class ChoreStatus:
         said: list[str] = []
         if self.state == "late":
             last = self.last_success_at
-            said.append(f"Last done {last:%Y-%m-%d %H:%M} UTC." if last else "Not done since this process started.")
+            said.append(f"Last done {minute(last)}." if last else "Not done since this process started.")
             if self.running_since:
-                said.append(f"It has been running since {self.running_since:%H:%M} UTC and has not come back.")
+                said.append(f"It has been running since {minute(self.running_since)} and has not come back.")
         if self.failures:
             times = "once" if self.failures == 1 else f"{self.failures} times in a row"
             said.append(f"It failed {times}: {self.reason}")

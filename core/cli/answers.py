@@ -9,6 +9,7 @@ import click
 
 from core.cli._command import Output, command, proctor
 from core.cli._figures import usd
+from core.clock import minute
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def show(runtime: Runtime, tenant: str) -> Output:
     """Show how many of a tenant's answers are kept, and what they saved."""
     owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
     kept = runtime.answers.show(LOCAL_OPERATOR, owner)
-    since = f", the oldest since {kept.oldest_at:%Y-%m-%d %H:%M} UTC" if kept.oldest_at else ""
+    since = f", the oldest since {minute(kept.oldest_at)}" if kept.oldest_at else ""
     text = (
         f"{owner.name}: {kept.answers} answers are kept ({kept.characters} characters{since}); "
         f"{kept.being_made} are being made.\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
+from core.clock import minute
 from core.errors import ProctorError
 from core.own_limits import descriptor_limit, descriptors_needed
 from core.principals import LOCAL_OPERATOR
@@ -149,7 +150,7 @@ def _chores(store: Store) -> Iterator[Check]:
     left = {name: one for name, one in Claims(store, SystemClock()).of_kind(CHORE).items() if isinstance(one, Done)}
     for name, one in left.items():
         if one.result["failures"]:
-            since = f"{one.since:%Y-%m-%d %H:%M} UTC"
+            since = minute(one.since)
             yield Check(f"chore {name}", Health.WARNING, f"It failed the last time, {since}: {one.result['reason']}")
     done = [f"{name} {one.since:%m-%d %H:%M}" for name, one in left.items() if not one.result["failures"]]
     if done:
@@ -168,7 +169,7 @@ def _checks(settings: Settings, store: Store) -> Iterator[Check]:
     for name in settings.remote_providers:
         if settings.has_provider(name) and (found := listings.last(name)) is not None:
             health = Health.OK if found.is_well else Health.WARNING
-            yield Check(f"{name}, last check", health, f"{found.at:%Y-%m-%d %H:%M} UTC: {found.sentence}")
+            yield Check(f"{name}, last check", health, f"{minute(found.at)}: {found.sentence}")
 
 
 def _providers(settings: Settings) -> Iterator[Check]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.clock import minute
 from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
@@ -68,10 +69,8 @@ def start(  # noqa: PLR0917 one for each option
         ends_at = runtime.clock.now() + timedelta(minutes=min(1440.0, minutes))
         told = plan(owner.name, Fault(fault), share, seconds, target)
         if not sys.stdin.isatty():
-            raise click.UsageError(
-                f"{told} These calls are real, until {ends_at:%Y-%m-%d %H:%M} UTC. Confirm with --yes."
-            )
-        question = f"{told} These calls are real. It ends at {ends_at:%Y-%m-%d %H:%M} UTC. Begin?"
+            raise click.UsageError(f"{told} These calls are real, until {minute(ends_at)}. Confirm with --yes.")
+        question = f"{told} These calls are real. It ends at {minute(ends_at)}. Begin?"
         click.confirm(question, abort=True, err=True)
     drill = runtime.drills.start(
         LOCAL_OPERATOR,
@@ -85,7 +84,7 @@ def start(  # noqa: PLR0917 one for each option
     )
     return Output(
         asdict(drill),
-        f"A fire drill began: {drill.sentence} It ends by itself at {drill.ends_at:%Y-%m-%d %H:%M} UTC.",
+        f"A fire drill began: {drill.sentence} It ends by itself at {minute(drill.ends_at)}.",
         f"To stop it: proctor drill stop {drill.id}",
     )
 
@@ -124,5 +123,5 @@ def stop(runtime: Runtime, drill_id: str) -> Output:
 
 def _standing(drill: DrillView, *, running: bool) -> str:
     if running:
-        return f"runs until {drill.ends_at:%Y-%m-%d %H:%M} UTC"
-    return f"over since {drill.ended_at or drill.ends_at:%Y-%m-%d %H:%M} UTC"
+        return f"runs until {minute(drill.ends_at)}"
+    return f"over since {minute(drill.ended_at or drill.ends_at)}"

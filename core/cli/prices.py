@@ -10,6 +10,7 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
+from core.clock import minute
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR
 
@@ -135,7 +136,7 @@ def set_price(  # noqa: PLR0917 one for each option
     now = runtime.clock.now()
     document = next(one for one in _overrides(runtime, now) if one["id"] == made.id)
     text = (
-        f"{made.subject} costs {made.sentence} from {made.from_at:%Y-%m-%d %H:%M} UTC on, for {document['tenant']}. "
+        f"{made.subject} costs {made.sentence} from {minute(made.from_at)} on, for {document['tenant']}. "
         f"Its id is {made.id}."
     )
     aside = ""

@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from core import audit
-from core.clock import Clock
+from core.clock import Clock, minute
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
 from core.pricing._book import ANY_MODEL, OverridingPrice, PriceBook, line_of
@@ -149,7 +149,7 @@ class Prices:
                 action="price.set",
                 kind="price",
                 subject=override.subject,
-                summary=f"{override.subject} costs {override.sentence} from {_moment(override.from_at)} on, "
+                summary=f"{override.subject} costs {override.sentence} from {minute(override.from_at)} on, "
                 f"for {tenant.name if tenant else 'all tenants'}.",
                 tenant_id=tenant_id or None,
                 before=None if holding is None else _drafts.described(holding),
@@ -178,7 +178,7 @@ class Prices:
                 raise NotFound("There is no such override. 'proctor price list' shows them with their ids.")
             principal.require_over(Permission.PRICES_WRITE, row.tenant_id)
             if row.withdrawn_at is not None:
-                raise Conflict(f"This override was withdrawn already, at {_moment(row.withdrawn_at)}.")
+                raise Conflict(f"This override was withdrawn already, at {minute(row.withdrawn_at)}.")
             before = _drafts.read(row)
             row.withdrawn_at = self._clock.now()
             session.add(row)
@@ -272,10 +272,6 @@ def _require_free(override: OverridingPrice, others: Sequence[OverridingPrice]) 
 
     if any(line(one) == line(override) for one in others):
         raise Conflict(
-            f"There is an override of {override.subject} that begins at {_moment(override.from_at)} already. "
+            f"There is an override of {override.subject} that begins at {minute(override.from_at)} already. "
             "Withdraw it first, or choose another time."
         )
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from core.budgets.terms import dollars
+from core.clock import minute
 
 _HIDDEN = frozenset({"id", "budget_id", "hash"})
 """What says nothing to people."""
@@ -103,7 +104,7 @@ def _moment(text: str) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return minute(at)
 
 
 def _percent(value: Any) -> str:

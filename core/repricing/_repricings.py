@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from core import audit
 from core.budgets import Freezes
 from core.claims import Claims
-from core.clock import Clock
+from core.clock import Clock, minute
 from core.errors import Conflict, Invalid, NotFound
 from core.journal import JournalWriter, NewPrice
 from core.pricing import Usage, as_dollars, books
@@ -133,7 +133,7 @@ class Repricings:
             session.flush()
             if self._write(session, done, first) < len(first):
                 raise Conflict(_NO_LONGER)
-            span = f"from {_moment(scope.starts_at)} to {_moment(scope.ends_at)}"
+            span = f"from {minute(scope.starts_at)} to {minute(scope.ends_at)}"
             audit.record(
                 session,
                 self._clock,
@@ -339,7 +339,3 @@ class Repricings:
 
 def _figures(preview: RepricingPreview) -> tuple[Any, ...]:
     return preview.scope, preview.tenants
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

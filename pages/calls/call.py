@@ -10,7 +10,7 @@ from core.reports import Call, RecordedAttempt
 from core.schemas import version_name
 from core.tenants import Permission
 from pages.calls import messages
-from pages.kit import charts, formats, layout, outcomes
+from pages.kit import charts, formats, layout, outcomes, zones
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
@@ -58,10 +58,10 @@ def _leave() -> None:
 
 
 def _head(call: Call) -> None:
-    began = formats.moment(call.started_at, call.timezone, seconds=True)
+    began = zones.told(call.started_at, call.timezone, seconds=True)
     st.markdown(
         f"{outcomes.badge(call.outcome)} **{plain(call.schema) or 'No schema'}** "
-        f":gray[for {plain(call.tenant)} · {began} ({plain(call.timezone)}) ·] {code(call.id)}"
+        f":gray[for {plain(call.tenant)} · {plain(began)} ·] {code(call.id)}"
     )
     with st.grid(6, min_column_width=128, gap="small"):
         for label, value, help_text in _figures(call):
@@ -69,7 +69,11 @@ def _head(call: Call) -> None:
     if call.error_detail:
         title = outcomes.word(call.outcome)
         alert = st.warning if call.outcome.startswith("blocked_") or call.outcome == "cancelled" else st.error
-        alert(plain(call.error_detail), title=title, icon=outcomes.OUTCOMES[call.outcome].icon)
+        alert(
+            plain(zones.retold(call.error_detail, call.timezone)),
+            title=title,
+            icon=outcomes.OUTCOMES[call.outcome].icon,
+        )
 
 
 def _chain(call: Call) -> None:
@@ -121,10 +125,10 @@ def _attempts(call: Call) -> None:
             return
         charts.draw_timeline(call)
         for attempt in call.attempts:
-            _attempt(attempt)
+            _attempt(attempt, call.timezone)
 
 
-def _attempt(attempt: RecordedAttempt) -> None:
+def _attempt(attempt: RecordedAttempt, zone: str) -> None:
     kind = outcomes.KINDS.get(attempt.kind, Badge(attempt.kind, ":material/arrow_forward:", "gray"))
     with st.container(border=True, gap="xsmall", key=f"attempt_{attempt.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -142,7 +146,7 @@ def _attempt(attempt: RecordedAttempt) -> None:
         for remark in _remarks(attempt):
             st.markdown(f":small[:orange[:material/flag: {plain(remark)}]]")
         if attempt.error_detail and not attempt.field_errors:
-            st.markdown(f":red[:material/error:] {plain(attempt.error_detail)}")
+            st.markdown(f":red[:material/error:] {plain(zones.retold(attempt.error_detail, zone))}")
         if attempt.field_errors:
             _field_errors(attempt)
         if attempt.asked:
@@ -244,7 +248,7 @@ def _payloads(call: Call) -> None:
                 f"{formats.plural(call.retention_days, 'day')}, unless its flags say otherwise."
             )
             return
-        until = formats.moment(call.payload_expires_at, call.timezone)
+        until = zones.told(call.payload_expires_at, call.timezone)
         st.caption(
             f"Kept for {formats.plural(call.retention_days, 'day')} by {plain(call.tenant)}, until {until}. "
             "They may hold personal data: share with care."
@@ -276,7 +280,7 @@ def _why(call: Call) -> None:
         for step in call.trace:
             room, verdict = plain(step.get("room", "")), str(step.get("verdict", ""))
             shown = outcomes.badge(verdict) if verdict in outcomes.OUTCOMES else f":gray-badge[{plain(verdict)}]"
-            st.markdown(f"**{room}** {shown}  \n{plain(step.get('reason', ''))}")
+            st.markdown(f"**{room}** {shown}  \n{plain(zones.retold(step.get('reason', ''), call.timezone))}")
 
 
 def _facts(call: Call) -> None:
@@ -292,7 +296,7 @@ def _facts(call: Call) -> None:
                 "Streamed": "yes" if call.streamed else "no",
                 "Error code": code(call.error_code) if call.error_code else None,
                 "User": f"{code(call.user_hash[:12])} (hashed)" if call.user_hash else None,
-                "Ended": formats.moment(call.ended_at, call.timezone, seconds=True),
+                "Ended": zones.told(call.ended_at, call.timezone, seconds=True),
             },
             key="facts",
         )

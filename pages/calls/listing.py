@@ -11,7 +11,7 @@ import streamlit as st
 from core.clock import EPOCH
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from core.schemas import version_name
-from pages.kit import address, figures, formats, layout, outcomes
+from pages.kit import address, figures, formats, layout, outcomes, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
@@ -96,7 +96,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
     with visit.controls:
         tenant = tenant_choice(visit, on_change=first_page)
         hours = range_choice(visit, on_change=first_page)
-    zone = tenant.timezone if tenant else "UTC"
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
     tenant_id = tenant.id if tenant else None
     now = visit.now
     offered = figures.choices(visit, now, hours, tenant_id)
@@ -277,6 +277,6 @@ def draw(visit: Visit) -> None:
     with above:
         table(page, zone, one_tenant=wanted.tenant_id is not None)
     beside.caption(
-        f"{formats.plural(total, 'call')} · {spent(sums)} · times in {zone.replace('_', ' ')} · "
+        f"{formats.plural(total, 'call')} · {spent(sums)} · times in {zones.name(zone)} · "
         f"as of {formats.moment(page.as_of, zone, seconds=True)} · click a row to see its attempts"
     )

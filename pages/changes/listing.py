@@ -11,7 +11,7 @@ from core.clock import EPOCH
 from core.reports import MOST_COUNTED, ChangeCursor, ChangeFilter, ChangePage
 from core.tenants import Tenant
 from pages.changes import words
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.frames import grid, pd
 from pages.kit.page import Visit
@@ -93,7 +93,7 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
         actor = _choice("actor", offered.actors, 170)
         door = _choice("door", offered.doors, 190)
         if stretch:
-            zone = tenant.timezone if tenant else "UTC"
+            zone = zones.shown(tenant.timezone if tenant else "UTC")
             begins, ends = (formats.moment(at, zone) for at in stretch)
             st.button(f"{begins} to {ends}", icon=":material/close:", key="drop_between", on_click=drop_between)
         narrowed = any((text, kind, actor, door, stretch))
@@ -164,7 +164,7 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
 def draw(visit: Visit) -> None:
     """Draw the filtered list."""
     wanted, tenant, narrowed = _filters(visit)
-    zone = tenant.timezone if tenant else "UTC"
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
     behind = ChangeCursor.of(st.query_params.get("behind", ""))
     page = visit.runtime.reports.changes(visit.principal, wanted, behind)
     if not page.changes:
@@ -178,7 +178,7 @@ def draw(visit: Visit) -> None:
             else formats.plural(page.counted, "change")
         )
         st.caption(
-            f"{many} · times in {zone.replace('_', ' ')} · as of {formats.moment(visit.now, zone, seconds=True)} · "
+            f"{many} · times in {zones.name(zone)} · as of {formats.moment(visit.now, zone, seconds=True)} · "
             "click a row to see all of it",
             width="content",
         )

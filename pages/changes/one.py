@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.reports import RecordedChange, differences
 from pages.changes import words
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit
@@ -28,7 +28,7 @@ def _back() -> None:
 
 def _facts(change: RecordedChange) -> dict[str, str]:
     facts = {
-        "When": f"{formats.moment(change.at, seconds=True)}, {change.at.year}, UTC",
+        "When": f"{zones.told(change.at, seconds=True)}, {formats.month(change.at, zones.shown())[:4]}",
         "Kind": plain(change.kind),
         "What": plain(change.subject),
         "Of whom": plain(words.whose(change)),

@@ -11,7 +11,7 @@ from core.drills import DEMO, LONGEST, MOST_SECONDS, plan
 from core.faults import Fault
 from core.principals import Permission
 from core.tenants import Tenant
-from pages.kit import formats, layout
+from pages.kit import layout, zones
 from pages.kit.choices import about
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -75,7 +75,7 @@ def targets(visit: Visit) -> list[str]:
 
 
 def _ends(draft: Draft, now: datetime) -> str:
-    return f"It ends by itself at {formats.moment(now + timedelta(minutes=draft.minutes))} UTC."
+    return f"It ends by itself at {zones.told(now + timedelta(minutes=draft.minutes))}."
 
 
 @st.dialog("Start this drill?", icon=":material/local_fire_department:")

@@ -9,7 +9,7 @@ from core.faults import Fault
 from core.tenants import Permission
 from pages.drills.banner import left
 from pages.drills.form import EVERY_CALL
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.outcomes import Badge
@@ -41,7 +41,7 @@ def under_way(visit: Visit) -> None:
                         stop(visit, drill)
                 st.progress((now - drill.starts_at) / (drill.ends_at - drill.starts_at))
                 st.markdown(plain(drill.sentence))
-                since = f"{formats.moment(drill.starts_at)} to {formats.moment(drill.ends_at)} UTC"
+                since = f"{formats.moment(drill.starts_at, zones.shown())} to {zones.told(drill.ends_at)}"
                 st.caption(f"{since} · started by {plain(drill.actor)} · {plain(drill.reason)}")
 
 
@@ -60,10 +60,11 @@ def past(visit: Visit) -> None:
         if not drills:
             st.caption("There was no drill yet. The first one shows what an outage would do, and who notices.")
             return
+        zone = zones.name(zones.shown())
         rows = [
             {
-                "Began, UTC": formats.moment(one.starts_at),
-                "Ended, UTC": formats.moment(one.ended_at or one.ends_at),
+                f"Began, {zone}": formats.moment(one.starts_at, zones.shown()),
+                f"Ended, {zone}": formats.moment(one.ended_at or one.ends_at, zones.shown()),
                 "End": "stopped" if one.ended_at and one.ended_at < one.ends_at else "by itself",
                 "Whose calls": one.whose,
                 "Fault": one.fault.label,

@@ -9,7 +9,7 @@ import streamlit as st
 from core.flags import Evaluation, Flag, FlagRule, evaluate_all
 from core.tenants import Permission, Tenant
 from pages.flags import dialogs
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.address import EVERYONE
 from pages.kit.choices import tenant_choice
 from pages.kit.frames import pd, table
@@ -62,7 +62,7 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
         st.markdown(f"{cell(now)} `{flag}`")
         st.markdown(f"While it is {'on' if now.value else 'off'}, {flag.meaning.on if now.value else flag.meaning.off}")
         if rule:
-            st.caption(f"Set {formats.ago(rule.changed_at, visit.now)}, {formats.moment(rule.changed_at)} UTC.")
+            st.caption(f"Set {formats.ago(rule.changed_at, visit.now)}, {zones.told(rule.changed_at)}.")
         if not visit.may_over(Permission.FLAGS_WRITE, scope):
             return
         with st.container(horizontal=True, gap="small"):

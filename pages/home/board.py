@@ -10,7 +10,7 @@ import streamlit as st
 from core.reports import Overview, Window
 from core.tenants import Tenant
 from pages.home import tables
-from pages.kit import charts
+from pages.kit import charts, zones
 from pages.kit.frames import Frame, Picture
 from pages.kit.page import View, Visit
 
@@ -39,7 +39,7 @@ class Board:
 
 def board(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Board:
     """Return how the *hours* before *now* went for *tenant*, or for all with ``None``; at most ten seconds old."""
-    zone = tenant.timezone if tenant else "UTC"
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
     return _board(visit, now, visit.view, hours, tenant.id if tenant else None, zone)
 
 

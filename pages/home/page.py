@@ -10,7 +10,7 @@ from core.tenants import Permission
 from pages.home import panels, tiles
 from pages.home.board import board
 from pages.home.troubles import troubles
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
@@ -65,8 +65,10 @@ def alert() -> None:
     """Warn, if something is wrong now."""
     found = troubles(visit, tenant.id if tenant else None)
     if found:
-        more = "".join(f"\n- **{plain(one.headline)}**: {plain(one.sentence)}" for one in found[1:])
-        st.warning(plain(found[0].sentence) + more, title=plain(found[0].headline), icon=":material/warning:")
+        more = "".join(f"\n- **{plain(one.headline)}**: {plain(zones.retold(one.sentence))}" for one in found[1:])
+        st.warning(
+            plain(zones.retold(found[0].sentence)) + more, title=plain(found[0].headline), icon=":material/warning:"
+        )
 
 
 def body() -> None:
@@ -93,7 +95,7 @@ def body() -> None:
         zone = overview.window.zone
         st.caption(
             f"{formats.plural(overview.totals.calls, 'call')} that began from "
-            f"{formats.moment(overview.window.starts_at, zone)} on · times in {zone.replace('_', ' ')} · "
+            f"{formats.moment(overview.window.starts_at, zone)} on · times in {zones.name(zone)} · "
             f"as of {formats.moment(overview.as_of, zone, seconds=True)}"
             + (f" · refreshes every {REFRESH_SECONDS} s" if live else "")
         )

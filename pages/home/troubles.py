@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 from core.admission import Crowd
 from core.tenants import Permission
-from pages.kit import formats
+from pages.kit import formats, zones
 from pages.kit.page import Visit
 
 _MOST_TENANTS = 5
@@ -68,8 +67,8 @@ def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:
     found: list[Notice] = []
     for one in visit.runtime.reports.rejections(visit.principal, tenant_id):
         headline, what_to_do = _REJECTIONS[one.code]
-        since = "for more than a day" if one.since is None else f"since {_time(one.since, visit)}"
-        last = "" if one.last_at == one.since else f", the last at {_time(one.last_at, visit)}"
+        since = "for more than a day" if one.since is None else f"since {zones.told(one.since)}"
+        last = "" if one.last_at == one.since else f", the last at {zones.told(one.last_at)}"
         says = f"It turned away {formats.plural(one.calls, 'call')} {since}{last}, and answered none."
         told = what_to_do.format(variable=f"{one.provider.upper()}_API_KEY")
         found.append(Notice(f"{one.provider} {headline}", f"{says} {told} {_MEANWHILE}"))
@@ -86,11 +85,6 @@ _REJECTIONS = {
 _MEANWHILE = "Until it answers a call, calls go to the next model of their route, or fail where there is none."
 
 
-def _time(at: datetime, visit: Visit) -> str:
-    """Return a time of today by the clock, an older one with its date; in UTC."""
-    return f"{at:%H:%M} UTC" if at.date() == visit.now.date() else f"{formats.moment(at)} UTC"
-
-
 def of_redis(visit: Visit) -> list[Notice]:
     """Say so while the Redis that processes share does not answer."""
     shared = visit.runtime.shared
@@ -100,7 +94,7 @@ def of_redis(visit: Visit) -> list[Notice]:
         "Limits and breakers are counted per process until it does: a tenant may be let through faster than it should "
         "be. Budgets hold."
     )
-    return [Notice(f"Redis does not answer since {_time(since, visit)}", follows)]
+    return [Notice(f"Redis does not answer since {zones.told(since)}", follows)]
 
 
 def of_chores(visit: Visit) -> list[Notice]:

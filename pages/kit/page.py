@@ -25,7 +25,7 @@ import streamlit as st
 from core import runtime as running
 from core.errors import Conflict, Denied, ProctorError, Unavailable
 from core.principals import LOCAL_OPERATOR, Grant, Permission, Principal
-from pages.kit import address
+from pages.kit import address, zones
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -99,7 +99,8 @@ def open_page(
         st.toast(sentence, icon=icon)
     controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
     visit = Visit(title, runtime, principal, runtime.clock.now(), controls)
-    address.read(visit, takes or {})
+    address.read(visit, {**(takes or {}), **zones.TAKEN})
+    zones.switch(visit)
     return visit
 
 
@@ -115,13 +116,14 @@ def flash(sentence: str, icon: str = ":material/check:") -> None:
 
 def show_error(error: ProctorError, title: str) -> None:
     """Show one of our own errors: *title* says what did not happen, the message why and what to do."""
+    message = zones.retold(error.message)
     if isinstance(error, Denied):
-        refuse(error.message)
+        refuse(message)
     elif isinstance(error, Conflict):
-        st.warning(error.message, title=title, icon=":material/sync_problem:")
+        st.warning(message, title=title, icon=":material/sync_problem:")
     else:
         icon = ":material/cloud_off:" if isinstance(error, Unavailable) else ":material/error:"
-        st.error(error.message, title=title, icon=icon)
+        st.error(message, title=title, icon=icon)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import streamlit as st
 from core.generation import GenerationRequest
 from core.reports import Call
 from core.requests import CallSettings
-from pages.kit import fields, formats, layout, outcomes
+from pages.kit import fields, formats, layout, outcomes, zones
 from pages.kit.field_table import frame
 from pages.kit.frames import table
 from pages.kit.markup import plain
@@ -95,7 +95,7 @@ def draw(visit: Visit, last: Run, *, is_old: bool) -> None:
     """
     call = last.call
     if not last.is_valid:
-        st.error(plain(last.sentence), title=last.title, icon=":material/error:")
+        st.error(plain(zones.retold(last.sentence)), title=last.title, icon=":material/error:")
         st.caption("Your input is still there: change it, or who answers, and run again.")
     with layout.card("Object", key="object", stretch=False):
         _object(visit, last, is_old=is_old)
@@ -110,7 +110,7 @@ def draw_column(visit: Visit, last: Run, place: int, title: str, *, is_old: bool
     """Draw one of several answers beside each other, whose figures stand above them."""
     with layout.card(title, key=f"object_{place}", stretch=False):
         if not last.is_valid:
-            st.error(plain(last.sentence), title=last.title, icon=":material/error:")
+            st.error(plain(zones.retold(last.sentence)), title=last.title, icon=":material/error:")
         _object(visit, last, is_old=is_old)
         _take_away(visit, last, f"_{place}")
         if last.call:
@@ -173,7 +173,7 @@ def _attempts(call: Call) -> None:
         for problem in attempt.field_errors:
             st.markdown(f":small[:material/subdirectory_arrow_right: `{problem.path}` {plain(problem.message)}]")
         if attempt.error_detail and not attempt.field_errors:
-            st.caption(f":material/subdirectory_arrow_right: {plain(attempt.error_detail)}")
+            st.caption(f":material/subdirectory_arrow_right: {plain(zones.retold(attempt.error_detail))}")
     st.page_link("calls/page.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})
 
 

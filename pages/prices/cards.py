@@ -10,7 +10,7 @@ import streamlit as st
 from core.pricing import ANY_MODEL, UNPRICED_DAYS, PriceBook, UnpricedModel
 from core.repricing import RepricingScope
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.prices import dialogs, tables
@@ -44,7 +44,7 @@ def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> N
     row.markdown(
         f"**{plain(one.subject)}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
         f"{formats.short(one.input_tokens)} tokens in, {formats.short(one.output_tokens)} out · "
-        f"{formats.moment(one.first_at)} to {formats.moment(one.last_at)} UTC · {plain(who)}]]",
+        f"{formats.moment(one.first_at, zones.shown())} to {zones.told(one.last_at)} · {plain(who)}]]",
         width="stretch",
     )
     if not one.provider:
@@ -83,7 +83,7 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
             row.markdown(
                 f"**{plain(f'{one.provider}/{one.model}')}** {became}  \n"
                 f":small[:gray[calls from {one.starts_at:%Y-%m-%d} to {one.ends_at:%Y-%m-%d} · "
-                f"{formats.moment(one.at)} UTC by {plain(one.actor)} · {plain(one.reason)}]]",
+                f"{zones.told(one.at)} by {plain(one.actor)} · {plain(one.reason)}]]",
                 width="stretch",
             )
             row.download_button(

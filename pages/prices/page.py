@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.frames import Frame, grid
 from pages.kit.markup import plain
@@ -100,7 +100,7 @@ def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
 def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"override_{one.id}")
     reason = f" · {plain(one.reason)}" if one.reason else ""
-    ended = f" · withdrawn {formats.moment(one.withdrawn_at)} UTC" if one.withdrawn_at else ""
+    ended = f" · withdrawn {zones.told(one.withdrawn_at)}" if one.withdrawn_at else ""
     sentence = one.sentence.replace("$", "\\$")
     row.markdown(
         f"{tables.STATES[state]} **{plain(one.subject)}** {sentence}  \n"

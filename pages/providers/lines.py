@@ -13,7 +13,7 @@ from core.capabilities import ProviderCheck
 from core.reports import ProviderDay, ProviderFigures, Rejection
 from core.routes import RouteView
 from core.servers import PROVIDERS, Recipe, recipe_of
-from pages.kit import formats
+from pages.kit import formats, zones
 from pages.kit.markup import code, plain
 from pages.kit.retirements import Retirement, retirements
 
@@ -186,14 +186,14 @@ def _against(line: ProviderLine) -> Iterable[tuple[str, str]]:
     if line.phase and line.phase != "ready":
         yield _AMBER, plain(line.phase_sentence)
     for one in line.rejections:
-        turned = f"it turned away {formats.plural(one.calls, 'call')}, the last at {formats.moment(one.last_at)} UTC"
+        turned = f"it turned away {formats.plural(one.calls, 'call')}, the last at {zones.told(one.last_at)}"
         yield _RED, f"{_REJECTED.get(one.code, 'It turns us away')}: {turned}, and answered none since."
     for label, until in line.resting:
-        yield _AMBER, f"{plain(label)}, and rests until {until:%H:%M:%S} UTC."
+        yield _AMBER, f"{plain(label)}, and rests until {zones.told(until, seconds=True)}."
     if line.resting and len(line.resting) == line.keys:
         yield _RED, "All its keys rest: until one is well, calls go to the next model of their route."
     for one in line.breakers[:MOST_SHOWN]:
-        yield _RED, f"{code(f'{one.provider}/{one.model}')} is not asked: {plain(one.why)}"
+        yield _RED, f"{code(f'{one.provider}/{one.model}')} is not asked: {plain(zones.retold(one.why))}"
     if len(line.breakers) > MOST_SHOWN:
         more = formats.plural(len(line.breakers) - MOST_SHOWN, "model")
         yield _RED, f"So it is with {more} more; *Routes* lists their breakers."

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.reports import ENOUGH, ProviderDay, ProviderFigures, Rejection
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.page import View, Visit
 from pages.providers.lines import STATES, ProviderLine
@@ -75,7 +75,7 @@ def _picked() -> None:
 
 def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
     """Draw the list."""
-    since = f"the newest, since {formats.moment(day.since)} UTC" if day.since else "of the last 24 hours"
+    since = f"the newest, since {zones.told(day.since)}" if day.since else "of the last 24 hours"
     with layout.card(
         "Providers",
         key="providers",

@@ -10,7 +10,7 @@ import streamlit as st
 from core.pricing import as_dollars
 from core.servers import Recipe
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
@@ -143,7 +143,7 @@ def _check(visit: Visit, line: ProviderLine) -> None:
         st.caption("This process has not checked it yet.")
         return
     sign = ":green[:material/check_circle:]" if line.check.is_well else ":red[:material/error:]"
-    at = f"{line.check.at:%H:%M:%S} UTC, {formats.ago(line.check.at, visit.now)}"
+    at = f"{zones.told(line.check.at, seconds=True)}, {formats.ago(line.check.at, visit.now)}"
     st.markdown(f"{sign} {plain(line.check.sentence)}  \n:small[:gray[{at}, by this process]]")
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.breakers import LONGEST_REASON, BreakerState, BreakerView, ModelOverrides, Override
 from core.tenants import Permission
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, flash, refusals
@@ -76,7 +76,7 @@ def _rows(visit: Visit) -> None:
             with st.container(gap=None):
                 st.markdown(f"{badge.markdown} {_name(one)} :small[{plain(figures)}]")
                 if why := one.because if one.schema else one.why:
-                    st.caption(plain(why))
+                    st.caption(plain(zones.retold(why)))
         if len(views) > MOST_SHOWN:
             st.caption(f"And {formats.plural(len(views) - MOST_SHOWN, 'breaker')} more, which are closed.")
         st.caption(_scope(visit, has_any=bool(views)))
@@ -126,7 +126,7 @@ def by_hand(visit: Visit) -> None:
             key=f"breaker_word_{model}",
         )
         if override:
-            st.caption(f"Now {plain(override.sentence)}")
+            st.caption(f"Now {plain(zones.retold(override.sentence))}")
         reason = ""
         if word != BACK:
             reason = st.text_input(

@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import SchemaSummary
 from core.tenants import Permission
-from pages.kit import formats, layout, saving, version_figures
+from pages.kit import formats, layout, saving, version_figures, zones
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.page import Visit
@@ -173,7 +173,7 @@ def draw(visit: Visit) -> None:
 
 
 def _newest(since: datetime) -> str:
-    return f"the newest {formats.count(version_figures.MOST_SUMMED)} calls, since {formats.moment(since, 'UTC')} UTC"
+    return f"the newest {formats.count(version_figures.MOST_SUMMED)} calls, since {zones.told(since)}"
 
 
 def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id: str | None) -> None:

@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import checking, formats, label_moves, layout, saving, version_figures
+from pages.kit import checking, formats, label_moves, layout, saving, version_figures, zones
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -104,7 +104,7 @@ def _versions(
                 "valid": COLUMNS.NumberColumn("Valid", format="%.1f%%", width=66),
                 "p50": COLUMNS.NumberColumn("p50", format="%.0f ms", width=80),
                 "cost": COLUMNS.NumberColumn("Cost per valid", format="$%.5f", width=110),
-                "added": COLUMNS.DatetimeColumn("Added", format="MMM D, HH:mm", timezone="UTC", width=110),
+                "added": COLUMNS.DatetimeColumn("Added", format="MMM D, HH:mm", timezone=zones.shown(), width=110),
                 "by": COLUMNS.TextColumn("By"),
             },
         )

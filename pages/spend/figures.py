@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.reports import Backtest, Forecast, Spend, Verified, Window
 from core.tenants import Tenant
+from pages.kit import zones
 from pages.kit.page import View, Visit
 
 
@@ -29,7 +30,8 @@ class Figures:
 
 def figures(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Figures:
     """Return what the *hours* before *now* bought, and what is to come, for *tenant* or for all with ``None``."""
-    tenant_id, zone = (tenant.id, tenant.timezone) if tenant else (None, "UTC")
+    tenant_id = tenant.id if tenant else None
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
     asked = (visit, now, visit.view)
     return Figures(
         spend=_spend(*asked, hours, tenant_id, zone, earlier=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.tenants import Permission
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
@@ -56,7 +56,7 @@ def body() -> None:
         window = found.spend.window
         st.caption(
             f"{formats.plural(found.spend.total.calls, 'call')} that began from "
-            f"{formats.moment(window.starts_at, window.zone)} on · times in {window.zone.replace('_', ' ')} · "
+            f"{formats.moment(window.starts_at, window.zone)} on · times in {zones.name(window.zone)} · "
             f"as of {formats.moment(found.spend.as_of, window.zone, seconds=True)}"
         )
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
 from core.tenants import Tenant
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.choices import range_label
 from pages.kit.markup import plain
 from pages.spend import charts, tables, tiles
@@ -165,12 +165,12 @@ def books(found: Figures) -> None:
         elif last.ok:
             st.markdown(
                 f":green-badge[:material/verified: Adds up] {formats.plural(last.accounts, 'account')} and "
-                f"{formats.plural(last.attempts, 'attempt')}, {formats.moment(last.at)} UTC."
+                f"{formats.plural(last.attempts, 'attempt')}, {zones.told(last.at)}."
             )
         else:
             st.markdown(
                 f":red-badge[:material/error: Differs] by {_money(last.difference_nano_usd)}, "
-                f"{formats.moment(last.at)} UTC. Keep the database as it is, and report it."
+                f"{zones.told(last.at)}. Keep the database as it is, and report it."
             )
         if last is not None:
             st.caption(f"{_money(last.held_nano_usd)} was reserved for calls in flight. Run by {plain(last.by)}.")

@@ -17,7 +17,6 @@ from sqlmodel import col, select
 from core.breakers import MOST_BREAKERS, WINDOW_SECONDS, Breakers, BreakerState, Override, Rule, changes
 from core.clock import ManualClock
 from core.providers.loop import Cancellation
-from core.runtime import _breaker_rule
 from core.settings import Settings
 from core.tables import ChangeEvent, Outcome
 from tests import breaker_rig
@@ -42,7 +41,7 @@ def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
 
 def test_the_thresholds_are_the_settings() -> None:
     """What the settings say without an environment is the rule as it is written down."""
-    assert _breaker_rule(Settings()) == Rule()
+    assert Rule.of_settings(Settings()) == Rule()
 
 
 @pytest.mark.parametrize(
@@ -349,13 +348,13 @@ def test_a_refusal_says_since_when_why_and_until_when(watched: Watched) -> None:
     watched.answer(*[False] * LEAST_ANSWERS)
     invalid = watched.breakers.refusal(*WHO, "ticket@1")
 
-    seen = "its breaker is open since 12:00 UTC: 3 of 6 calls in the last minute failed"
+    seen = "its breaker is open since 2026-03-04 12:00 UTC: 3 of 6 calls in the last minute failed"
     assert said == f"{seen}; it tries again in 12 s."
     assert probing == f"{seen.replace('open', 'half-open')}; a probe is out and will decide."
     assert again == f"{seen}, and so did a probe since; it tries again in 60 s."
     assert invalid == (
-        "its breaker for ticket@1 is open since 12:01 UTC: 20 of 20 answers in the last minute did not satisfy the "
-        "schema; it tries again in 30 s."
+        "its breaker for ticket@1 is open since 2026-03-04 12:01 UTC: 20 of 20 answers in the last minute did not "
+        "satisfy the schema; it tries again in 30 s."
     )
 
 
@@ -363,7 +362,7 @@ def test_an_operator_s_word_goes_before_what_a_breaker_saw(watched: Watched) -> 
     """Opened by hand nobody is asked, closed by hand everybody is; taken back, the rule decides as it had."""
     opened, closed = (Override("/".join(WHO), state, "vendor works", "Ada", START) for state in (OPEN, CLOSED))
     assert watched.breakers.refusal(*WHO, "", opened) == (
-        "its breaker was opened by hand by Ada on 2026-03-04 at 12:00 UTC: vendor works."
+        "its breaker was opened by hand by Ada at 2026-03-04 12:00 UTC: vendor works."
     )
     assert watched.admits()
     watched.call(*[False] * LEAST_CALLS)

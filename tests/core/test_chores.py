@@ -373,7 +373,7 @@ SEEN = {"due_at": START, "seen_at": START}
 
 
 HUNG = (
-    "Not done since this process started. It has been running since 12:00 UTC and has not come back. "
+    "Not done since this process started. It has been running since 2026-03-04 12:00 UTC and has not come back. "
     "It failed 7 times in a row: Full. So it is."
 )
 

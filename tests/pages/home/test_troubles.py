@@ -35,7 +35,7 @@ def test_home_says_since_when_redis_is_away(proctor: Runtime, open_page: Open) -
     running.install(dataclasses.replace(proctor, shared=shared, limits=Limits(shared)))
     [notice] = [one for one in open_page("home").warning if "Redis" in one.proto.title]
 
-    assert notice.proto.title.replace("\\", "") == "Redis does not answer since 12:07 UTC"
+    assert notice.proto.title.replace("\\", "") == "Redis does not answer since Mar 04, 12:07 UTC"
     assert "counted per process until it does" in notice.value
 
 
@@ -199,7 +199,8 @@ def test_home_names_a_provider_that_turns_away_every_call(
     )
     [notice] = open_page("home").warning
     assert notice.proto.title.replace("\\", "") == headline
-    assert "turned away 40 calls since 11:27 UTC, the last at 12:06 UTC, and answered none" in words(notice)
+    since = "since Mar 04, 11:27 UTC, the last at Mar 04, 12:06 UTC"
+    assert f"turned away 40 calls {since}, and answered none" in words(notice)
     assert advice in words(notice)
 
     answered = builders.generation(NOW - timedelta(seconds=5))

@@ -106,7 +106,7 @@ def test_a_key_that_rests_is_told_by_its_place(open_page: Open, proctor: Runtime
 
     page = open_page("providers", provider="groq-eu")
     assert list(page.dataframe[0].value.set_index("provider").loc["groq-eu"]["state"]) == ["Key rests"]
-    assert re.search(r"key 1 of 2 was turned away, and rests until 12:1(1:5\d|2:0\d) UTC", told(page))
+    assert re.search(r"key 1 of 2 was turned away, and rests until Mar 04, 12:1(1:5\d|2:0\d) UTC", told(page))
 
     ring.after(ring.take(), KeyRejected("no"))
     page = open_page("providers", provider="groq-eu")
@@ -187,7 +187,7 @@ def test_a_check_is_made_and_remembered(open_page: Open, proctor: Runtime, wire:
 
     assert not page.exception
     assert re.search(r"It answered in \d+ ms and lists \d+ models?", told(page))
-    assert "12:07:00 UTC, just now, by this process" in told(page)
+    assert "Mar 04, 12:07:00 UTC, just now, by this process" in told(page)
     assert not wire.ledger.calls()
 
 

@@ -209,5 +209,6 @@ def test_home_names_what_is_not_closed_by_itself(proctor: Runtime) -> None:
         "openai/o3 is slow",
     ]
     assert troubles["openai/o3 is slow"].startswith(
-        "Open since 12:07 UTC: 5 of 5 calls in the last minute took 20 s or longer; a probe may go out in 30 s."
+        "Open since 2026-03-04 12:07 UTC: 5 of 5 calls in the last minute took 20 s or longer; "
+        "a probe may go out in 30 s."
     )
