@@ -8,6 +8,8 @@ ProctorError                what the caller reads is the message: what, how much
 ├── Invalid                 what you asked
 │   ├── NotFound            it names a thing that is not there
 │   ├── Conflict            someone else changed it first
+│   │   └── NotAsSeen       as the headers of a request say it should not have been
+│   ├── UnseenChange        a change that does not say of which state
 │   └── BadHeader           a header is not of its form
 ├── Rejected                policy refused, before any provider was asked
 │   ├── FeatureDisabled     a flag is off for this tenant
@@ -87,6 +89,18 @@ class Conflict(Invalid):
     """Someone else changed it since it was read; nothing was saved."""
 
     code = "conflict"
+
+
+class NotAsSeen(Conflict):
+    """What is to be changed is not as the caller has seen it; ``present`` says how it is."""
+
+    code = "precondition_failed"
+
+
+class UnseenChange(Invalid):
+    """A change does not say of which state it is one."""
+
+    code = "precondition_required"
 
 
 class BadHeader(Invalid):

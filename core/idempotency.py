@@ -72,6 +72,14 @@ class Turn:
             self._lease.lose()
             log().warning("idempotency_not_kept", generation_id=self.generation_id, reason=error.message)
 
+    def decided(self, reply: KeptAnswer) -> None:
+        """Keep the answer to a decision that was made."""
+        self._lease.finish(asdict(reply), self._clock.now() + WINDOW)
+
+    def undecided(self) -> None:
+        """Let the key be free again: nothing was changed."""
+        self._lease.leave()
+
     def lost(self) -> None:
         """Say nothing of what came of it: nobody knows here whether it cost something."""
         self._lease.lose()

@@ -220,7 +220,7 @@ def test_every_endpoint_stands_in_its_table(tmp_path: Path) -> None:
     paths = {f"{method.upper()} /v1{path}" for path, methods in api.openapi()["paths"].items() for method in methods}
     api.state.native.close()
     runtime.close()
-    assert set(names(API, "endpoint")) == {*paths, "GET /v1/openapi.json"}
+    assert {*names(API, "endpoint"), *names(API, "to manage")} == {*paths, "GET /v1/openapi.json"}
     assert set(names(RUNNING, "address")) == {f"GET {route.path}" for route in operations.operations(runtime)}
 
 

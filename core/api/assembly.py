@@ -13,6 +13,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from core.api import absent, bodies, dialect_documentation, problems, spend
+from core.api.manage import Manage
+from core.api.manage import bodies as manage_bodies
 from core.api.middleware import Faults
 from core.api.model_doors import ModelDoors
 from core.api.native import Native
@@ -60,9 +62,11 @@ def assemble(runtime: Runtime) -> FastAPI:
     )
     native = api.state.native = Native(runtime)
     dialect_documentation.describe(native.router)
+    manage = Manage(runtime, native)
     api.include_router(native.router)
     api.router.routes[:0] = [
         *native.routes,
+        *manage.routes,
         *RelayDoors(runtime, native).routes,
         *ModelDoors(runtime, native).routes,
         *TokenCounts(runtime, native).routes,
@@ -85,7 +89,7 @@ def _document(api: FastAPI) -> dict[str, Any]:
         components = document.setdefault("components", {})
         components["schemas"] = _schemas()
         components["securitySchemes"] = {
-            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A tenant's key: `proctor_…`."},
+            "tenant_key": {"type": "http", "scheme": "bearer", "description": "A key: `proctor_…`."},
             "tenant_key_header": {
                 "type": "apiKey",
                 "in": "header",
@@ -99,6 +103,7 @@ def _document(api: FastAPI) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     template = "#/components/schemas/{model}"
-    _, asked = models_json_schema([(bodies.Generate, "validation")], ref_template=template)
+    taken = (bodies.Generate, *manage_bodies.ALL)
+    _, asked = models_json_schema([(one, "validation") for one in taken], ref_template=template)
     _, told = models_json_schema([(model, "serialization") for model in _DOCUMENTED], ref_template=template)
     return asked["$defs"] | told["$defs"] | dict(dialect_documentation.SCHEMAS)

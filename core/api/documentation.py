@@ -11,7 +11,8 @@ from core.api.bodies import MOST_BODY_BYTES
 from core.api.problem import MEDIA_TYPE
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what is said of each way of failing."""
     said = {
         400: "A header cannot be used; `detail` names it.",
         401: "No key was sent, or one that is not known here.",
@@ -20,8 +21,10 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "The request names a schema, route or generation that is not there.",
         408: "The body did not come in time.",
         409: "The first request under this `Idempotency-Key` is not answered yet, or its answer is not kept.",
+        412: "It is not as `If-Match` says it was seen; `present` is how it is now.",
         413: f"The body has more than {MOST_BODY_BYTES} bytes.",
         422: "The request cannot be used, is blocked, or has another's `Idempotency-Key`; `code` tells which.",
+        428: "The request does not say of which state it is a change.",
         429: "A limit of the tenant, or of an address on unknown keys, is reached; `Retry-After` says when to return.",
         499: "The caller left before the answer came.",
         500: "Proctor failed.",
@@ -58,7 +61,7 @@ GENERATE: dict[str, Any] = {
                 "text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}, "example": _STREAM},
             },
         },
-        **_problems(400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 499, 500, 502, 503, 504),
+        **problems(400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 499, 500, 502, 503, 504),
     },
     "openapi_extra": {
         "requestBody": {
@@ -106,7 +109,7 @@ GENERATION: dict[str, Any] = {
             "description": "The generation.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Generation"}}},
         },
-        **_problems(401, 403, 404, 422, 429, 500, 503),
+        **problems(401, 403, 404, 422, 429, 500, 503),
     },
 }
 SCHEMAS: dict[str, Any] = {
@@ -119,7 +122,7 @@ SCHEMAS: dict[str, Any] = {
             "description": "The schemas, by name.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Schemas"}}},
         },
-        **_problems(401, 403, 429, 500, 503),
+        **problems(401, 403, 429, 500, 503),
     },
 }
-SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(_problems(401, 403, 422, 429, 500, 503))
+SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(problems(401, 403, 422, 429, 500, 503))

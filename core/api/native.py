@@ -156,6 +156,18 @@ class Native:
         caller = await self._door.caller(request)
         return await self._readers.run(caller.tenant, request.receive, partial(answer, secret_in(request)))
 
+    async def decided(self, request: Request, most_bytes: int, answer: Callable[[str, bytes], Response]) -> Response:
+        """Return what *answer* makes of key and body, in a thread of the reads; raises ProctorError."""
+        caller, seconds = await self._door.caller(request), self._runtime.settings.deadline_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _body(request, most_bytes)
+        except TimeoutError:
+            return too_slow(seconds)
+        if body is None:
+            return too_large(most_bytes)
+        return await self._readers.run(caller.tenant, request.receive, partial(answer, secret_in(request), body))
+
     async def _admitted(self, request: Request, call: InFlightRequest, tenant: str) -> bytes | Problem:
         """Return the body of a request that has got a place; or what it is told.
 
@@ -309,13 +321,13 @@ async def _leaving_unread(request: Request, asked: asyncio.Future[Place]) -> Asy
             leaving.cancel()
 
 
-async def _body(request: Request) -> bytes | None:
+async def _body(request: Request, most_bytes: int = MOST_BODY_BYTES) -> bytes | None:
     """Return the body; ``None`` if it is too long, without reading the rest of it."""
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MOST_BODY_BYTES:
+        if size > most_bytes:
             return None
         pieces.append(piece)
     return b"".join(pieces)

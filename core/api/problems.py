@@ -30,6 +30,7 @@ from core.errors import (
     GuardrailBlocked,
     Invalid,
     Misconfigured,
+    NotAsSeen,
     NotFound,
     NotRepeatable,
     OtherRequest,
@@ -43,6 +44,7 @@ from core.errors import (
     Unavailable,
     Unbudgeted,
     Unpriced,
+    UnseenChange,
 )
 from core.telemetry import log, place
 
@@ -55,6 +57,8 @@ STATUSES: Mapping[type[ProctorError], tuple[int, str]] = {
     Invalid: (422, "The request cannot be used"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Changed meanwhile"),
+    NotAsSeen: (412, "Not as you have seen it"),
+    UnseenChange: (428, "Say what you have seen"),
     BadHeader: (400, "A header cannot be used"),
     Answering: (409, "Not answered yet"),
     OtherRequest: (422, "The key of another request"),
@@ -199,6 +203,8 @@ def _headers(error: ProctorError) -> Mapping[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="proctor"'}
     seconds = error.facts.get("retry_after_seconds")
     headers = {"Retry-After": str(max(1, whole_seconds(seconds)))} if seconds is not None else {}
+    if isinstance(error, NotAsSeen) and "etag" in error.facts:
+        headers["ETag"] = error.facts["etag"]
     if isinstance(error, NotRepeatable):
         headers["X-Should-Retry"] = "false"  # else SDKs ask for it twice more
     if isinstance(error, TooManyWrongKeys):

@@ -25,6 +25,7 @@ from core.tenants._secrets import SECRET_PREFIX, digest, hashed, unknown_key
 from core.visibility import visible
 
 __all__ = [
+    "EDITABLE",
     "KEY_FIELDS",
     "LOCAL_OPERATOR",
     "LONGEST_OVERLAP",

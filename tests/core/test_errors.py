@@ -42,6 +42,8 @@ def test_codes_tell_errors_apart() -> None:
         "invalid",
         "not_found",
         "conflict",
+        "precondition_failed",
+        "precondition_required",
         "bad_header",
         "repeated",
         "idempotency_key_in_use",

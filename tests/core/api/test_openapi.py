@@ -20,6 +20,8 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from core.api import create_api
+from core.api.manage.endpoints import ENDPOINTS
+from core.principals import LOCAL_OPERATOR
 from tests.core.api.conftest import House, api_settings, built, served
 from tests.wire.server import WireServer
 
@@ -27,6 +29,7 @@ RELAYS = {"/chat/completions", "/responses", "/messages"}
 STORED = "/responses/{response_id}"
 DOORS = RELAYS | {"/messages/count_tokens", "/models", "/models/{model}"}
 DOORS |= {STORED, f"{STORED}/input_items", f"{STORED}/cancel"}
+MANAGED = {f"/manage{one.path}" for one in ENDPOINTS}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -37,11 +40,12 @@ def test_document(client: TestClient) -> None:
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
     ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}
-    assert set(document["paths"]) == ours | DOORS
+    assert set(document["paths"]) == ours | DOORS | MANAGED
+    ours |= MANAGED
     for name, path in document["paths"].items():
         kind = "application/problem+json" if name in ours else "application/json"
         for operation in path.values():
-            refusals = {status: told for status, told in operation["responses"].items() if status != "200"}
+            refusals = {status: told for status, told in operation["responses"].items() if status[0] != "2"}
             assert {"401", "403", "500", "503"} <= set(refusals)
             assert all(list(told["content"]) == [kind] for told in refusals.values())
             assert (name in DOORS) is ("externalDocs" in operation)
@@ -124,5 +128,19 @@ def test_as_documented(operation: str, examples: int, mode: GenerationMode, desc
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def answers_as_promised(case: Any) -> None:
         case.call_and_validate(headers=open_house.headers, checks=CHECKS)
+
+    answers_as_promised()
+
+
+@pytest.mark.parametrize("operation", [f"{one.method} /manage{one.path}" for one in ENDPOINTS])
+def test_management_is_as_documented(operation: str, described: Any, open_house: House) -> None:
+    """So is whatever is sent to the management API, with a key of the deployment."""
+    method, path = operation.split()
+    key = open_house.runtime.tenants.create_key(LOCAL_OPERATOR, None).secret
+
+    @given(case=described[path][method].as_strategy(generation_mode=GenerationMode.POSITIVE))
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    def answers_as_promised(case: Any) -> None:
+        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS)
 
     answers_as_promised()

@@ -1,0 +1,192 @@
+"""What can be managed for all tenants: flags, which may be one tenant's too, routes, schemas and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.api.manage.bodies import moment
+from core.api.manage.things import Asked, Document
+from core.errors import NotFound
+from core.flags import Flag
+from core.pricing import OverridingPrice
+from core.routes import RouteView
+from core.schemas import SchemaSummary
+from core.tenants import Tenant
+
+# ── Flags ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flags(asked: Asked) -> Sequence[Document]:
+    """Return every flag as it is for a tenant, or without one for all."""
+    return [_flag(asked, one, _flag_tenant(asked)) for one in Flag]
+
+
+def flag(asked: Asked) -> Document:
+    """Return one flag."""
+    return _flag(asked, _flag_of(asked), _flag_tenant(asked))
+
+
+def set_flag(asked: Asked) -> Document:
+    """Turn a flag on or off."""
+    asked.runtime.flags.set(asked.principal, _flag_of(asked), _flag_tenant(asked), asked.body.is_on)
+    return flag(asked)
+
+
+def clear_flag(asked: Asked) -> None:
+    """Take a rule of a flag away."""
+    asked.runtime.flags.clear(asked.principal, _flag_of(asked), _flag_tenant(asked))
+
+
+def _flag_tenant(asked: Asked) -> Tenant | None:
+    named = asked.query.get("tenant")
+    return asked.runtime.tenants.find(asked.principal, named) if named else None
+
+
+def _flag_of(asked: Asked) -> Flag:
+    try:
+        return Flag(asked.path["flag"])
+    except ValueError:
+        raise NotFound(f"There is no such flag. There are: {', '.join(Flag)}.") from None
+
+
+def _flag(asked: Asked, one: Flag, of: Tenant | None) -> Document:
+    tenant_id = of.id if of else ""
+    rules = {(rule.name, rule.tenant_id) for rule in asked.runtime.flags.rules(asked.principal)}
+    found = asked.runtime.flags.evaluate(asked.principal, one, tenant_id or None)
+    return {"flag": one.value, "tenant_id": tenant_id, "is_on": found.value, "is_set": (one.value, tenant_id) in rules}
+
+
+# ── Routes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def routes(asked: Asked) -> Sequence[Document]:
+    """Return the routes there are."""
+    return [_route(one) for one in asked.runtime.routes.list(asked.principal)]
+
+
+def route(asked: Asked) -> Document:
+    """Return one route."""
+    return _route(asked.runtime.routes.find(asked.principal, asked.path["route"]))
+
+
+def set_route(asked: Asked) -> Document:
+    """Make or change a route."""
+    given = asked.body.given
+    there = route(asked) if asked.version else {}
+    if there and there == {"name": there["name"], "version": there["version"]} | given:
+        return there  # what was read is sent back: what the row leaves to the deployment stays left to it
+    candidates = given.pop("candidates")
+    found = asked.runtime.routes.set(
+        asked.principal, asked.path["route"], candidates, expected_version=asked.version, **given
+    )
+    return _route(found)
+
+
+def remove_route(asked: Asked) -> None:
+    """Remove a route; the default one follows the environment again."""
+    asked.runtime.routes.reset(asked.principal, asked.path["route"])
+
+
+def _route(one: RouteView) -> Document:
+    return {"name": one.terms.name, **one.described, "version": one.version}
+
+
+# ── Schemas ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def schemas(asked: Asked) -> Sequence[Document]:
+    """Return the schemas there are."""
+    return [_schema(one) for one in asked.runtime.schemas.list(asked.principal)]
+
+
+def schema(asked: Asked) -> Document:
+    """Return one schema with its labels."""
+    found = asked.runtime.schemas.summary(asked.principal, asked.path["schema"])
+    if found is None:
+        raise NotFound("There is no schema of this name.")
+    return _schema(found)
+
+
+def new_version(asked: Asked) -> Document:
+    """Add a version of a schema."""
+    body = asked.body
+    added = asked.runtime.schemas.add(
+        asked.principal, body.name, body.body, description=body.description, label=body.label
+    )
+    found = asked.runtime.schemas.summary(asked.principal, body.name)
+    assert found is not None  # noqa: S101 it was just added
+    return _schema(found) | {"version": added.version}
+
+
+def label(asked: Asked) -> Document:
+    """Return the version that a label names."""
+    labels = schema(asked)["labels"]
+    if asked.path["label"] not in labels:
+        raise NotFound("This schema has no such label.")
+    return {"schema": asked.path["schema"], "label": asked.path["label"], "version": labels[asked.path["label"]]}
+
+
+def set_label(asked: Asked) -> Document:
+    """Let a label name a version."""
+    name, version = asked.path["schema"], asked.body.version
+    asked.runtime.schemas.promote(asked.principal, name, version, asked.path["label"], expected=asked.version)
+    return label(asked)
+
+
+def remove_label(asked: Asked) -> None:
+    """Take a label away."""
+    asked.runtime.schemas.unlabel(asked.principal, asked.path["schema"], asked.path["label"], expected=asked.version)
+
+
+def _schema(one: SchemaSummary) -> Document:
+    return {
+        "name": one.name,
+        "description": one.description,
+        "latest": one.latest,
+        "labels": dict(one.labels),
+        "created_at": moment(one.created_at),
+    }
+
+
+# ── Prices ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def prices(asked: Asked) -> Sequence[Document]:
+    """Return the overrides that hold or are to hold."""
+    return [_price(one) for one in asked.runtime.prices.overrides(asked.principal) if one.withdrawn_at is None]
+
+
+def price(asked: Asked) -> Document:
+    """Return one override."""
+    wanted = asked.id("price")
+    for one in asked.runtime.prices.overrides(asked.principal):
+        if one.id == wanted and one.withdrawn_at is None:
+            return _price(one)
+    raise NotFound("There is no such override any more.")
+
+
+def new_price(asked: Asked) -> Document:
+    """Say what a model costs from a time on."""
+    given = asked.body.given
+    provider, model, named = given.pop("provider"), given.pop("model"), given.pop("tenant", "")
+    owner = asked.runtime.tenants.find(asked.principal, named) if named else None
+    return _price(asked.runtime.prices.set(asked.principal, provider, model, tenant=owner, **given))
+
+
+def withdraw_price(asked: Asked) -> None:
+    """Take an override back, as if it had never been set."""
+    asked.runtime.prices.withdraw(asked.principal, asked.id("price"))
+
+
+def _price(one: OverridingPrice) -> Document:
+    return {
+        "id": one.id,
+        "tenant_id": one.tenant_id,
+        "provider": one.provider,
+        "model": one.model,
+        "from_at": moment(one.from_at),
+        "kind": one.kind.value,
+        "says": one.sentence,
+        "reason": one.reason,
+        "created_at": moment(one.created_at),
+    }

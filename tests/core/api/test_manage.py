@@ -1,0 +1,323 @@
+"""The management API: who may ask what of it, and that nobody overwrites what he has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from core.api.manage.endpoints import ENDPOINTS, EndpointKind
+from core.principals import LOCAL_OPERATOR
+from core.tables import METADATA, Tenant
+from tests.core.api.conftest import House
+
+GPT = "openai/gpt-4o-mini"
+SHAPE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+SOON = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+RATES = {"input_usd_per_mtok": "1", "output_usd_per_mtok": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody with a key, and the ids that are asked for."""
+
+    client: TestClient
+    key: str
+
+    def __call__(self, method: str, path: str, json: Any = None, **headers: str | None) -> httpx2.Response:
+        """Send a request."""
+        named = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+        return self.client.request(
+            method, f"/v1/manage{path}", json=json, headers={"Authorization": f"Bearer {self.key}", **named}
+        )
+
+    def seen(self, path: str) -> tuple[dict[str, Any], str]:
+        """Return what is at *path*, and its ETag."""
+        found = self("GET", path)
+        assert found.status_code == 200, found.text
+        return found.json(), found.headers["etag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A house with two tenants, and a key of each kind."""
+
+    house: House
+    other: Tenant
+    program: Callable[[str], Holder]
+
+
+@pytest.fixture
+def managed(house: House, client: TestClient) -> Managed:
+    """Two tenants with a key, a budget, a raise, a flag and a price each; a route and a schema."""
+    on = house.runtime
+    other = on.tenants.create(LOCAL_OPERATOR, "Zyx")
+    on.schemas.add(LOCAL_OPERATOR, "place", SHAPE)
+    on.routes.set(LOCAL_OPERATOR, "fast", [{"model": GPT}])
+    for tenant in (house.tenant, other):
+        on.budgets.set(LOCAL_OPERATOR, tenant, 10**9)
+    keys = {
+        "of the deployment": on.tenants.create_key(LOCAL_OPERATOR, None).secret,
+        "of the tenant": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage"]).secret,
+        "of another": on.tenants.create_key(LOCAL_OPERATOR, other, scopes=["manage"]).secret,
+        "generate": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["generate"]).secret,
+        "read": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["read"]).secret,
+        "nobody": "proctor_" + "0" * 38,
+    }
+    return Managed(house, other, lambda name: Holder(client, keys[name]))
+
+
+def rows_of(house: House) -> str:
+    """Return every decision that is kept, as text; when keys were used is none."""
+    with house.runtime.store.snapshot() as connection:
+        names = ("tenant", "api_key", "budget", "budget_raise", "flag_rule", "route", "schema", "schema_version")
+        names += ("schema_label", "price_override", "audit_entry")
+        tables = [METADATA.tables[name] for name in names]
+        return "\n".join(repr(row) for table in tables for row in connection.execute(table.select()).all())
+
+
+def address(path: str, of: Managed, tenant: Tenant) -> str:
+    """Return *path* with the ids of what belongs to *tenant*; what is the same for all is named."""
+    on = of.house.runtime
+    budget = on.budgets.show(LOCAL_OPERATOR, tenant)
+    key = next(
+        one
+        for one in on.tenants.keys(LOCAL_OPERATOR, tenant)
+        if "manage" not in one.scopes or tenant != of.house.tenant
+    )
+    named = {"tenant": tenant.id, "key": key.id, "budget": budget.budget_id, "raise": "0" * 32, "price": "0" * 32}
+    return path.format(**named, flag="streaming.enabled", route="fast", schema="place", label="production")
+
+
+BODIES: dict[str, Any] = {
+    "/tenants": {"name": "New"},
+    "/tenants/{tenant}": {"rate_limit_per_min": 7},
+    "/keys": {"name": "made"},
+    "/keys/{key}": {"name": "changed"},
+    "/keys/{key}/rotate": {"overlap_hours": 1},
+    "/keys/revoke-by-text": {"text": "proctor_nothing"},
+    "/tenants/{tenant}/budgets": {"limit_usd": "5", "scope": "route", "scope_name": "fast"},
+    "/tenants/{tenant}/budgets/{budget}": {"limit_usd": "7.5"},
+    "/tenants/{tenant}/budgets/{budget}/raises": {"extra_usd": 1, "ends_at": SOON, "reason": "more"},
+    "/flags/{flag}": {"is_on": False},
+    "/routes/{route}": {"candidates": [{"model": "openai/gpt-4o"}]},
+    "/schemas": {"name": "other", "body": SHAPE},
+    "/schemas/{schema}/labels/{label}": {"version": 1},
+    "/prices": {"provider": "openai", "model": "gpt-4o", "rates": RATES, "reason": "agreed"},
+}
+FOR_ALL = ("/routes", "/schemas", "/prices")
+"""What belongs to no tenant: whose key manages one tenant reads it, and changes nothing."""
+ABSENT = ("/tenants/{tenant}/budgets/{budget}/raises/{raise}", "/prices/{price}")
+"""Of what there is none here: found by nobody."""
+UNCHANGED = ("DELETE /flags/{flag}", "PUT /schemas/{schema}/labels/{label}")
+"""What finds nothing to be changed here."""
+NAMES = [f"{one.method} {one.path}" for one in ENDPOINTS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_may_ask_what(managed: Managed, name: str) -> None:
+    """Each endpoint by each kind of key, with its own ids and another tenant's: who may not changes nothing.
+
+    What is another's is as what is not there. A new endpoint that takes a body fails here until it has one.
+    """
+    method, path = name.split()
+    [endpoint] = [one for one in ENDPOINTS if (one.method, one.path) == (method, path)]
+    assert endpoint.body is None or path in BODIES
+    before = rows_of(managed.house)
+
+    def asked(who: str, tenant: Tenant, *, seen: bool = True) -> httpx2.Response:
+        body = None if endpoint.body is None else dict(BODIES[path])
+        if path == "/keys" and body is not None:
+            body["tenant"] = tenant.id
+        query = f"?tenant={tenant.id}" if endpoint.query else ""
+        match = "*" if endpoint.kind.needs_match and seen else None
+        return managed.program(who)(method, address(path, managed, tenant) + query, body, If_Match=match)
+
+    mine, other = managed.house.tenant, managed.other
+    assert asked("nobody", mine).status_code == 401
+    for who in ("generate", "read"):
+        refused = asked(who, mine)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), who
+    if "{tenant}" in path or "{key}" in path or endpoint.query or path == "/keys":
+        foreign = asked("of the tenant", other)
+        assert foreign.status_code == 404, foreign.text
+        assert other.name not in foreign.text
+    if endpoint.kind.needs_match and path not in ABSENT:
+        unseen = asked("of the deployment", mine, seen=False)
+        assert (unseen.status_code, unseen.json()["code"]) == (428, "precondition_required")
+    changes = endpoint.kind not in {EndpointKind.LIST, EndpointKind.READ}
+    if changes and (path.startswith(FOR_ALL) or path == "/tenants"):
+        assert asked("of the tenant", mine).status_code == (404 if path in ABSENT else 403)
+    assert rows_of(managed.house) == before
+
+    done = asked("of the deployment" if path.startswith(FOR_ALL) or path == "/tenants" else "of the tenant", mine)
+    expected = {404} if path in {*ABSENT, "/keys/revoke-by-text"} else {200, 201, 204}
+    assert done.status_code in expected, done.text
+    assert (rows_of(managed.house) != before) is (changes and expected != {404} and name not in UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/tenants/{tenant}", "/keys/{key}", "/tenants/{tenant}/budgets/{budget}", "/routes/{route}", "/flags/{flag}"],
+)
+def test_what_was_read_can_be_put_back(managed: Managed, path: str) -> None:
+    """It changes nothing and is no entry of the audit trail; with an old ETag it is refused with what is there."""
+    ask, at = managed.program("of the deployment"), address(path, managed, managed.house.tenant)
+    method = "PUT" if path in {"/routes/{route}", "/flags/{flag}"} else "PATCH"
+    if path == "/flags/{flag}":
+        ask("PUT", at, {"is_on": False}, If_Match="*")
+    document, etag = ask.seen(at)
+    before = rows_of(managed.house)
+    again = ask(method, at, document, If_Match=etag)
+    assert (again.status_code, again.json(), again.headers["etag"]) == (200, document, etag)
+    assert rows_of(managed.house) == before
+
+    change = {"/flags/{flag}": {"is_on": True}}.get(path, BODIES[path])
+    changed = ask(method, at, change, If_Match=f'"other", {etag}')
+    assert changed.status_code == 200, changed.text
+    assert changed.headers["etag"] != etag
+    late = ask(method, at, change, If_Match=etag)
+    assert (late.status_code, late.json()["code"], late.headers["etag"]) == (
+        412,
+        "precondition_failed",
+        changed.headers["etag"],
+    )
+    assert late.json()["present"] == changed.json()
+    first = next(iter(document))  # its id or name
+    fixed = ask(method, at, document | {first: "another"}, If_Match="*")
+    assert fixed.status_code == 422
+    odd = ask(method, at, {"metadata": {"models": ["*"]}} | change, If_Match="*")
+    assert odd.status_code == 422
+    assert ask.seen(at)[1] == changed.headers["etag"]
+
+
+def test_money_has_one_form(managed: Managed) -> None:
+    """As text or number, with more digits or fewer: it is read back in one form, and the same amount is no change."""
+    ask = managed.program("of the tenant")
+    at = address("/tenants/{tenant}/budgets/{budget}", managed, managed.house.tenant)
+    etags = set[str]()
+    for written in ("5", 5, "5.00", 5.0):
+        done = ask("PATCH", at, {"limit_usd": written}, If_Match="*")
+        assert done.json()["limit_usd"] == "5"
+        etags.add(done.headers["etag"])
+    assert len(etags) == 1
+    for wrong in ("-1", "much", None, True, "1e99"):
+        assert ask("PATCH", at, {"limit_usd": wrong}, If_Match="*").status_code == 422, wrong
+
+
+def test_a_key_is_made_rotated_and_revoked(managed: Managed) -> None:
+    """Its text is told once; under one Idempotency-Key it is made once, and the second answer is without the text."""
+    ask, tenant = managed.program("of the deployment"), managed.house.tenant
+    wanted = {"tenant": "Acme", "name": "nightly", "models": [GPT], "ends_at": "2099-01-01T01:00:00+01:00"}
+    made, again = (ask("POST", "/keys", wanted, Idempotency_Key="one") for _ in range(2))
+    assert (made.status_code, again.status_code, again.headers["idempotent-replayed"]) == (201, 201, "true")
+    secret = made.json()["key"]
+    assert again.json() == {**made.json(), "key": None}
+    assert ask("POST", "/keys", {**wanted, "name": "other"}, Idempotency_Key="one").status_code == 422
+    assert made.json()["ends_at"] == "2099-01-01T00:00:00Z"
+    assert (
+        len([one for one in managed.house.runtime.tenants.keys(LOCAL_OPERATOR, tenant) if one.name == "nightly"]) == 1
+    )
+    at = f"/keys/{made.json()['id']}"
+    document, etag = ask.seen(at)
+    assert (document | {"key": secret}, etag) == (made.json(), made.headers["etag"])
+
+    rotated = ask("POST", f"{at}/rotate", {"overlap_hours": 1}, If_Match=etag)
+    assert rotated.json()["key"] not in {secret, None}
+    assert ask("POST", f"{at}/rotate", {"scopes": ["manage"]}, If_Match="*").status_code == 422, "it takes no grants"
+    leaked = ask("POST", "/keys/revoke-by-text", {"text": secret})
+    assert (leaked.status_code, leaked.json()["id"]) == (200, made.json()["id"])
+    assert secret not in leaked.text
+    assert ask("DELETE", at, If_Match="*").status_code == 404
+    kept = rows_of(managed.house)
+    assert secret not in kept
+    assert rotated.json()["key"] not in kept
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"tenant": "Zyx"}, 404),
+        ({}, 201),
+        ({"models": ["openai/gpt-4o"]}, 403),
+        ({"models": []}, 403),
+        ({"ends_at": None}, 403),
+        ({"scopes": ["manage"]}, 403),
+        ({"rate_limit_per_min": 100}, 403),
+        ({"budget": "50"}, 422),
+        ({"kind": "management"}, 422),
+        ({"tenant_id": "x"}, 422),
+    ],
+    ids=repr,
+)
+def test_a_key_makes_none_that_is_bigger(
+    managed: Managed, client: TestClient, fields: dict[str, Any], status: int
+) -> None:
+    """Whatever field would give more is refused; what is left out is as of the key that makes it."""
+    own: dict[str, Any] = {"models": [GPT], "rate_limit_per_min": 60}
+    terms = {"name": "maker", "tenant": "Acme", **own, "scopes": ["manage"], "ends_at": "2099-01-01T00:00:00Z"}
+    maker = managed.program("of the deployment")("POST", "/keys", terms).json()
+    asked = Holder(client, maker["key"])
+    before = rows_of(managed.house)
+    made = asked("POST", "/keys", {"tenant": "Acme", **fields})
+    assert made.status_code == status, made.text
+    if status == 201:
+        document = made.json()
+        assert {field: document[field] for field in own} == own
+        assert document["ends_at"] == terms["ends_at"]
+    else:
+        assert rows_of(managed.house) == before
+    itself = asked("PATCH", f"/keys/{maker['id']}", {"name": "me"}, If_Match="*")
+    assert (itself.status_code, "does not change itself" in itself.text) == (403, True)
+
+
+def test_lists_have_an_end_and_lose_nothing(managed: Managed) -> None:
+    """Page by page each is told once, though one is revoked between two; a page has a bound."""
+    ask = managed.program("of the deployment")
+    ids = [ask("POST", "/keys", {"tenant": "Acme", "name": str(n)}).json()["id"] for n in range(7)]
+    for path in ("/keys?tenant=Acme", "/routes?", "/tenants?", "/flags?", "/schemas?", "/prices?"):
+        found, after = list[str](), ""
+        while True:
+            page = ask("GET", f"{path}&limit=2&after={after}").json()
+            assert len(page["items"]) <= 2
+            found += [str(next(iter(one.values()))) for one in page["items"]]
+            if path.startswith("/keys") and not after:
+                ask("DELETE", f"/keys/{ids[-1]}", If_Match="*")
+            if (after := page["next"]) is None:
+                break
+        assert len(found) == len(set(found))
+        assert not path.startswith("/keys") or set(ids) <= set(found)
+    for limit in ("0", "201", "x", "-1", "²"):
+        assert ask("GET", f"/keys?limit={limit}").status_code == 422
+
+
+def test_a_revoked_key_manages_nothing(managed: Managed) -> None:
+    """It is looked up each time: the next request is refused, whatever it asks."""
+    ask = managed.program("of the deployment")
+    assert ask("GET", "/tenants").status_code == 200
+    [key] = managed.house.runtime.tenants.keys(LOCAL_OPERATOR, None)
+    managed.house.runtime.tenants.revoke_key(LOCAL_OPERATOR, key.id)
+    assert {ask("GET", path).status_code for path in ("/tenants", "/keys", "/routes")} == {401}
+
+
+def test_what_is_not_there_is_made(managed: Managed) -> None:
+    """With If-None-Match: *; where it is there already, that is told, and an If-Match of nothing makes nothing."""
+    ask = managed.program("of the deployment")
+    body = {"candidates": [{"model": GPT}]}
+    assert ask("PUT", "/routes/new", body, If_Match="*").status_code == 412
+    assert ask("PUT", "/routes/new", body, If_None_Match="*").status_code == 201
+    there = ask("PUT", "/routes/new", body, If_None_Match="*")
+    assert (there.status_code, there.json()["present"]["name"]) == (412, "new")
+    label = ask("PUT", "/schemas/place/labels/next", {"version": 1}, If_None_Match="*")
+    assert (label.status_code, label.json()["version"]) == (201, 1)
+    assert ask("DELETE", "/schemas/place/labels/next", If_Match=label.headers["etag"]).status_code == 204
+    assert ask("GET", "/schemas/place/labels/next").status_code == 404
+    made = ask("POST", "/prices", BODIES["/prices"])
+    assert made.status_code == 201, made.text
+    gone = f"/prices/{made.json()['id']}"
+    assert [ask("DELETE", gone, If_Match="*").status_code for _ in range(2)] == [204, 404]
