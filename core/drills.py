@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from sqlmodel import Session, and_, col, not_, or_, select
 
 from core import audit
+from core.audit import Because, PastChange, Undo, Undoing
 from core.clock import Clock, minute
 from core.errors import Conflict, Invalid, NotFound
 from core.faults import Drill, Fault
@@ -120,10 +121,11 @@ class Drills:
             )
             session.add(row)
             view = _view(row, {tenant.id: tenant.name} if tenant else {})
-            self._record(session, view, principal, "drill.start", f"A fire drill began: {view.sentence}")
+            summary = f"A fire drill began: {view.sentence}"
+            self._record(session, view, principal, "drill.start", summary, {"reason": view.reason})
             return view
 
-    def stop(self, principal: Principal, drill_id: str) -> DrillView:
+    def stop(self, principal: Principal, drill_id: str, **why: Unpack[Because]) -> DrillView:
         """End a drill before its time; effective with the next call, in every process.
 
         Raises:
@@ -150,7 +152,7 @@ class Drills:
             session.add(row)
             view = _view(row, names)
             summary = f"A fire drill was stopped: {view.sentence}"
-            self._record(session, view, principal, "drill.stop", summary, before=before)
+            self._record(session, view, principal, "drill.stop", summary, why, before=before)
             return view
 
     def list(self, principal: Principal) -> Sequence[DrillView]:
@@ -203,16 +205,17 @@ class Drills:
                 session.add(row)
                 view = _view(row, names)
                 summary = f"A fire drill ended by itself: {view.sentence}"
-                self._record(session, view, SYSTEM, "drill.end", summary, before=before, at=row.ends_at)
+                self._record(session, view, SYSTEM, "drill.end", summary, {}, before=before, at=row.ends_at)
             return len(rows)
 
-    def _record(
+    def _record(  # noqa: PLR0917 one decision
         self,
         session: Session,
         view: DrillView,
         by: Principal,
         action: str,
         summary: str,
+        why: Because,
         *,
         before: DrillView | None = None,
         at: datetime | None = None,
@@ -229,7 +232,24 @@ class Drills:
             before=None if before is None else _described(before),
             after=_described(view),
             at=at,
+            **why,
         )
+
+
+def _undo_start(session: Session, drills: Drills, past: PastChange) -> Undo:
+    """Return how a drill ends now."""
+    row = session.get(FireDrill, past.subject)
+    if row is None or row.ended_at is not None or row.ends_at <= past.now:
+        raise Conflict("This fire drill is over already.")
+
+    def do(principal: Principal, reason: str) -> None:
+        drills.stop(principal, past.subject, reason=reason, undo_of=past.id)
+
+    return Undo(now=past.after, then=None, needs=Permission.DRILLS_WRITE, do=do)
+
+
+UNDO: Mapping[str, Undoing] = {"drill.start": _undo_start}
+"""How each of its changes is undone."""
 
 
 def concerning(session: Session, tenant: Tenant) -> tuple[Drill, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
 # The package is typed; pyright does not see the marker of a namespace in its folders.
 import openfeature.api
@@ -24,12 +24,13 @@ from sqlmodel import Session, col, select
 from typing_extensions import override
 
 from core import audit
+from core.audit import Because, PastChange, Undo, Undoing
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import FlagRule, Tenant
-from core.visibility import present, visible
+from core.visibility import concerned, present, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,19 +234,31 @@ class Flags:
         context = EvaluationContext(targeting_key=tenant_id or "")
         return _evaluation(self.client.get_boolean_details(flag, flag.meaning.default, context))
 
-    def set(self, principal: Principal, flag: Flag, tenant: Tenant | None, is_on: bool) -> None:  # noqa: FBT001 a switch
+    def set(
+        self,
+        principal: Principal,
+        flag: Flag,
+        tenant: Tenant | None,
+        is_on: bool,  # noqa: FBT001 a switch
+        *,
+        expected: str | None = None,
+        **why: Unpack[Because],
+    ) -> None:
         """Turn *flag* on or off for *tenant*, or for all tenants that have no rule of their own.
+
+        *expected* is the rule that the operator saw: ``on``, ``off``, or empty where there was none; ``None`` is any.
 
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone.
-            Conflict: another operator made the same rule at the same moment.
+            Conflict: another operator made the same rule at the same moment, or see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
+            _require_seen(flag, tenant, rule, expected)
             before = rule.is_on if rule else None
             if before is is_on:
                 return
@@ -268,20 +281,33 @@ class Flags:
                 tenant_id=tenant.id if tenant else None,
                 before=None if before is None else {"is_on": before},
                 after={"is_on": is_on},
+                **why,
             )
 
-    def clear(self, principal: Principal, flag: Flag, tenant: Tenant | None) -> None:
+    def clear(
+        self,
+        principal: Principal,
+        flag: Flag,
+        tenant: Tenant | None,
+        *,
+        expected: str | None = None,
+        **why: Unpack[Because],
+    ) -> None:
         """Remove the rule for *tenant*, or the one for all, so that what lies beneath decides again.
+
+        *expected* is the rule that the operator saw, as for :meth:`set`.
 
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone.
+            Conflict: see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, _key(flag, tenant), with_for_update=FOR_CHANGE)
+            _require_seen(flag, tenant, rule, expected)
             if rule is None:
                 return
             session.delete(rule)
@@ -296,7 +322,29 @@ class Flags:
                 tenant_id=tenant.id if tenant else None,
                 before={"is_on": rule.is_on},
                 after=None,
+                **why,
             )
+
+
+def _undo(session: Session, flags: Flags, past: PastChange) -> Undo:
+    """Return how a rule is what it was before."""
+    flag, tenant_id = Flag(past.subject), past.tenant_id or ""
+    rule, tenant = session.get(FlagRule, (flag.value, tenant_id)), concerned(session, tenant_id)
+    now = None if rule is None else {"is_on": rule.is_on}
+    then, seen = past.restored(now), "" if rule is None else _variant(rule.is_on)
+
+    def do(principal: Principal, reason: str) -> None:
+        why: Because = {"reason": reason, "undo_of": past.id}
+        if then is None:
+            flags.clear(principal, flag, tenant, expected=seen, **why)
+        else:
+            flags.set(principal, flag, tenant, then["is_on"], expected=seen, **why)
+
+    return Undo(now=now, then=then, needs=Permission.FLAGS_WRITE, do=do)
+
+
+UNDO: Mapping[str, Undoing] = {"flag.set": _undo, "flag.clear": _undo}
+"""How each of its changes is undone."""
 
 
 def _table(rules: Sequence[FlagRule]) -> dict[tuple[str, str], bool]:
@@ -306,6 +354,15 @@ def _table(rules: Sequence[FlagRule]) -> dict[tuple[str, str], bool]:
 def _evaluation(details: Any) -> Evaluation:
     reason = Reason(details.reason)
     return Evaluation(details.value, str(reason), _RULES[reason])
+
+
+def _require_seen(flag: Flag, tenant: Tenant | None, rule: FlagRule | None, expected: str | None) -> None:
+    is_now = _variant(rule.is_on) if rule else ""
+    if expected is not None and expected != is_now:
+        said = f"it is {is_now} by now" if is_now else "its rule was removed"
+        raise Conflict(
+            f"Someone else changed {flag} for {_whom(tenant)} meanwhile: {said}. Nothing was saved; look again."
+        )
 
 
 def _variant(is_on: bool) -> str:  # noqa: FBT001 a word for it

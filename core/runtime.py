@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from core.admission import READS_AT_ONCE, READS_WAITING, Admission
 from core.answers import Answers
 from core.audit import Trail
-from core.breakers import Breakers, Overrides, Rule, changes
+from core.breakers import Breakers, Overrides, Rule
+from core.breakers.changes import tell
 from core.budgets import Budgets
 from core.capabilities import Cards, Listings
+from core.changes import Changes
 from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
@@ -123,6 +125,11 @@ class Runtime:
 
         return Reports(self.store, self.clock, lambda: self.routes.table().models)
 
+    @cached_property
+    def changes(self) -> Changes:
+        """What can be done with changes: undone, and told of where they happened elsewhere."""
+        return Changes(self.store, self.clock, self.reports, rooms=self)
+
     def schema_forms(self, principal: Principal, schema: str, route: RouteTerms) -> Mapping[str, SchemaForm]:
         """Return what each candidate of *route* that is set up here is sent of the *schema*, by the candidate's name.
 
@@ -222,7 +229,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         limits=limits,
     )
     rule = Rule.of_settings(settings)
-    breakers = Breakers(clock, partial(changes.tell, store, clock, rule), rule=rule, shared=shared)
+    breakers = Breakers(clock, partial(tell, store, clock, rule), rule=rule, shared=shared)
     local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
         name: partial(load_provider, name, settings, cards)

@@ -32,6 +32,19 @@ def visible_sql(scope: TenantScope, column: str, *, with_shared: bool = False) -
     return (f"AND ({own} OR {column} = '' OR {column} IS NULL)" if with_shared else f"AND {own}"), bound
 
 
+def concerned(session: Session, tenant_id: str | None) -> Tenant | None:
+    """Return the tenant that a past decision is about; ``None`` where it was about all.
+
+    Raises:
+        NotFound: it is gone.
+
+    """
+    found = session.get(Tenant, tenant_id) if tenant_id else None
+    if tenant_id and found is None:
+        raise NotFound("The tenant that this was about is no longer there.")
+    return found
+
+
 def present(session: Session, tenant: Tenant) -> Tenant:
     """Return the tenant that has the id of *tenant*, as it is in this transaction.
 

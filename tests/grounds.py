@@ -107,7 +107,8 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
 def change_of(on: Runtime, tenant: Tenant) -> str:
     """Return the id of something that was decided about a tenant."""
     wanted = ChangeFilter(starts_at=START - 99 * DAY, ends_at=START + DAY, tenant_id=tenant.id)
-    return next(one.id for one in on.reports.changes(LOCAL_OPERATOR, wanted).changes if one.tenant_id == tenant.id)
+    listed = on.reports.changes(LOCAL_OPERATOR, wanted).changes
+    return next(one.id for one in listed if one.action == "flag.set" and one.tenant_id == tenant.id)
 
 
 def history(store: Store, tenant: Tenant, ago: timedelta) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from core import runtime as running
+from core.changes import Changes
 from core.demo import Demo
 from core.providers.llama import LocalModel
 from core.providers.loop import Loop
@@ -132,7 +133,7 @@ LATE = {one.__name__: one for one in (Demo, LocalModel, Loop)}
 
 def rooms() -> dict[str, type]:
     """Return the class of every room of a runtime by its name there, the runtime and its reports among them."""
-    found: dict[str, type] = {"runtime": Runtime, "reports": Reports}
+    found: dict[str, type] = {"runtime": Runtime, "reports": Reports, "changes": Changes}
     for field in dataclasses.fields(Runtime):
         written = str(field.type)
         module, _, name = written.rpartition(".")

@@ -15,12 +15,26 @@ from sqlmodel import Session
 from core.audit._chain import append, linked
 from core.audit.exports import exported_head
 from core.audit.trail import Trail
+from core.audit.undoing import Because, PastChange, Undo, Undoing, require_not_undone
 from core.audit.verification import ChainFinding, Head
 from core.clock import Clock, bears_demo_mark, micros
 from core.principals import Principal
 from core.tables import AuditEntry, ChangeEvent, as_json
 
-__all__ = ["REVISIONS", "ChainFinding", "Head", "Trail", "exported_head", "linked", "record"]
+__all__ = [
+    "REVISIONS",
+    "Because",
+    "ChainFinding",
+    "Head",
+    "PastChange",
+    "Trail",
+    "Undo",
+    "Undoing",
+    "exported_head",
+    "linked",
+    "record",
+    "require_not_undone",
+]
 
 # Both databases know these forms; they are atomic where two operators write the very first decision at once.
 _BUMP = sqlalchemy.text(
@@ -57,8 +71,8 @@ def record(
     reason: str = "",
     undo_of: str | None = None,
     at: datetime | None = None,
-) -> None:
-    """Record one change in the caller's open write transaction, so that both are kept or neither.
+) -> str:
+    """Record one change in the caller's open write transaction, so that both are kept or neither; return its id.
 
     *by* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
     (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark,
@@ -69,6 +83,8 @@ def record(
     The entry goes to the end of the chain as the last thing of the transaction. What the demo world's own people decide
     goes away with it, so it stands beside the chain. Entry and event have one id.
     """
+    if undo_of is not None:
+        require_not_undone(session, undo_of)
     at, id_ = at or clock.now(), clock.new_id()
     said: dict[str, Any] = {
         "id": id_,
@@ -102,3 +118,4 @@ def record(
         session.connection().execute(_BUMP)
     else:
         session.connection().execute(_BUMP_TENANT, {"tenant_id": tenant_id})
+    return id_

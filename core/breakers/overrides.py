@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import EllipsisType
+from typing import Any, Unpack
 
 from sqlmodel import Session, select
 
 from core import audit
+from core.audit import Because, PastChange, Undo, Undoing
 from core.breakers.rule import BreakerState, Name
 from core.clock import Clock, minute
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.principals import Permission, Principal
 from core.servers import provider_of
 from core.store import FOR_CHANGE, Store
@@ -74,12 +76,24 @@ class Overrides:
         with self._store.reading() as session:
             return read(session)
 
-    def set(self, principal: Principal, model: str, state: BreakerState, reason: str) -> Override:
+    def set(
+        self,
+        principal: Principal,
+        model: str,
+        state: BreakerState,
+        reason: str,
+        *,
+        expected: datetime | EllipsisType | None = ...,
+        undo_of: str | None = None,
+    ) -> Override:
         """Open or close the breaker of *model*, written ``provider/name``, until `clear`.
+
+        *expected* is when the word was given that the operator saw, ``None`` where there was none.
 
         Raises:
             Forbidden: without ``breakers.write``.
             Invalid: there is no such provider, no reason, or half-open was asked for.
+            Conflict: somebody gave another word meanwhile, or took it back; see *expected*.
 
         """
         principal.require_over(Permission.BREAKERS_WRITE, None)
@@ -91,17 +105,28 @@ class Overrides:
         override = Override(name.text, state, reason, principal.name, self._clock.now())
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
+            _require_seen(name, row, expected)
             before = _override(row).described if row else None
             row = row or BreakerOverride(
                 provider=name.provider, model=name.model, state="", reason="", actor="", at=override.at
             )
             row.state, row.reason, row.actor, row.at = state.value, reason, override.actor, override.at
             session.add(row)
-            self._record(session, principal, name, _WORDS[state], reason, before, override.described)
+            why: Because = {"reason": reason, "undo_of": undo_of}
+            self._record(session, principal, name, _WORDS[state], before, override.described, why)
         return override
 
-    def clear(self, principal: Principal, model: str) -> tuple[str, bool]:
+    def clear(
+        self,
+        principal: Principal,
+        model: str,
+        *,
+        expected: datetime | EllipsisType | None = ...,
+        **why: Unpack[Because],
+    ) -> tuple[str, bool]:
         """Give the breaker of *model* back to its rule; return its full name, and whether there was a word.
+
+        *expected* is as for :meth:`set`.
 
         Raises:
             Forbidden: without ``breakers.write``.
@@ -112,16 +137,17 @@ class Overrides:
         name = _named(model)
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
+            _require_seen(name, row, expected)
             if row is None:
                 return name.text, False
             session.delete(row)
-            self._record(session, principal, name, "automatic", "", _override(row).described, None)
+            self._record(session, principal, name, "", _override(row).described, None, why)
         return name.text, True
 
     def _record(  # noqa: PLR0917 one decision
-        self, session: Session, principal: Principal, name: Name, word: str, reason: str, before: Any, after: Any
+        self, session: Session, principal: Principal, name: Name, word: str, before: Any, after: Any, why: Because
     ) -> None:
-        is_back = after is None
+        is_back, reason = after is None, why.get("reason", "")
         said = "was given back to its rule" if is_back else f"was {word} by hand: {reason}"
         audit.record(
             session,
@@ -133,7 +159,35 @@ class Overrides:
             summary=f"The breaker of {name.text} {said}" + ("." if is_back else _stop(reason)),
             before=before,
             after=after,
+            **why,
         )
+
+
+def _undo(session: Session, overrides: Overrides, past: PastChange) -> Undo:
+    """Return how there is the word that there was, or none."""
+    name = _named(past.subject)
+    row = session.get(BreakerOverride, (name.provider, name.model))
+    now = _override(row).described if row else None
+    then, seen = past.restored(now), row.at if row else None
+
+    def do(principal: Principal, reason: str) -> None:
+        if then is None:
+            overrides.clear(principal, past.subject, expected=seen, reason=reason, undo_of=past.id)
+        else:
+            state = BreakerState(then["state"])
+            overrides.set(principal, past.subject, state, then["reason"], expected=seen, undo_of=past.id)
+
+    return Undo(now=now, then=then, needs=Permission.BREAKERS_WRITE, do=do)
+
+
+UNDO: Mapping[str, Undoing] = {"breaker.set": _undo, "breaker.clear": _undo}
+"""How each of its changes is undone."""
+
+
+def _require_seen(name: Name, row: BreakerOverride | None, expected: datetime | EllipsisType | None) -> None:
+    if expected is not ... and expected != (row.at if row else None):
+        said = f"it was {_override(row).sentence}" if row else "it was given back to its rule."
+        raise Conflict(f"Someone else decided about the breaker of {name.text} meanwhile: {said} Look again.")
 
 
 def _override(row: BreakerOverride) -> Override:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Unpack
 
 from sqlmodel import Session, col, select
 
 from core import audit
+from core.audit import Because
 from core.budgets.accounts import Accounts
 from core.budgets.balances import BudgetPeriod, balances
 from core.budgets.checks import checked_scope, require_anothers, require_purse
@@ -71,6 +73,7 @@ class Budgets(Raises):
         thresholds: Sequence[int] | None = None,
         starts_at: datetime | None = None,
         ends_at: datetime | None = None,
+        **why: Unpack[Because],
     ) -> Budget:
         """Set what *tenant* may spend on everything, or on one model, schema, route or key. What was spent stays.
 
@@ -102,16 +105,17 @@ class Budgets(Raises):
         with closing(self.freezes.tries(tenant.id)) as tries:
             for _ in tries:
                 with suppress(BooksMoved):
-                    return self._set(principal, tenant, wanted, now, expected_version)
+                    return self._set(principal, tenant, wanted, now, expected_version, why)
         raise Conflict(f"The books of {tenant.name} moved meanwhile; nothing was saved. Try again.")
 
-    def _set(
+    def _set(  # noqa: PLR0917 one decision
         self,
         principal: Principal,
         tenant: Tenant,
         wanted: WantedBudget,
         now: datetime,
         expected_version: int | None,
+        why: Because,
     ) -> Budget:
         with self._store.reading() as session:  # what it would be, so that its account can be summed beforehand
             tenant = present(session, tenant)
@@ -139,6 +143,7 @@ class Budgets(Raises):
                 tenant_id=tenant.id,
                 before=changed.before,
                 after=changed.after,
+                **why,
             )
             self._open(session, [opening])
             return changed.budget
@@ -155,7 +160,14 @@ class Budgets(Raises):
         cursor = self._store.cursor(session)
         self.accounts.openings.open_in(cursor, [opening for opening in openings if opening is not None])
 
-    def remove(self, principal: Principal, tenant: Tenant, budget_id: str, expected_version: int | None = None) -> None:
+    def remove(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        budget_id: str,
+        expected_version: int | None = None,
+        **why: Unpack[Because],
+    ) -> None:
         """Let a budget govern no longer. What it paid stays in its ledger.
 
         Raises:
@@ -189,6 +201,7 @@ class Budgets(Raises):
                 summary=f"The {called(budget)} of {tenant.name} was removed.",
                 tenant_id=tenant.id,
                 before=before,
+                **why,
             )
 
     def new_zone(self, tenant: Tenant, timezone: str) -> Callable[[Session, Tenant], None]:

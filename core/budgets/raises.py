@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Unpack
 
 from core import audit
+from core.audit import Because
 from core.budgets.checks import MOST_NANO_USD, require_anothers
 from core.budgets.rows import budget_of, called
 from core.budgets.terms import dollars
@@ -35,6 +37,7 @@ class Raises:
         ends_at: datetime,
         reason: str,
         starts_at: datetime | None = None,
+        undo_of: str | None = None,
     ) -> BudgetRaise:
         """Add money to a budget until *ends_at*, from now or from *starts_at* on.
 
@@ -80,16 +83,18 @@ class Raises:
                     f"{minute(ends_at)}: {more.reason}"
                 ),
                 tenant_id=tenant.id,
+                reason=more.reason,
+                undo_of=undo_of,
                 after={
+                    "id": more.id,
                     "extra_nano_usd": extra_nano_usd,
                     "starts_at": begins.isoformat(),
                     "ends_at": ends_at.isoformat(),
-                    "reason": more.reason,
                 },
             )
         return more
 
-    def withdraw_raise(self, principal: Principal, tenant: Tenant, raise_id: str) -> None:
+    def withdraw_raise(self, principal: Principal, tenant: Tenant, raise_id: str, **why: Unpack[Because]) -> None:
         """End a raise now.
 
         Raises:
@@ -116,5 +121,10 @@ class Raises:
                 subject=tenant.name,
                 summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {called(budget)} was withdrawn.",
                 tenant_id=tenant.id,
-                before={"extra_nano_usd": more.extra_nano_usd, "ends_at": more.ends_at.isoformat()},
+                before={
+                    "id": more.id,
+                    "extra_nano_usd": more.extra_nano_usd,
+                    "ends_at": more.ends_at.isoformat(),
+                },
+                **why,
             )

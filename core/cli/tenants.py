@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,7 +58,7 @@ _WITHOUT = click.Choice(["allow", "refuse", _DEFAULT])
 def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}
-    changes = {
+    changes: dict[str, Any] = {
         fields.get(name, name): None if value == _DEFAULT and name in RULES else value
         for name, value in given.items()
         if value is not None

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from sqlmodel import Session, col, select
 
 from core import audit
+from core.audit import Because
 from core.clock import Clock, minute
 from core.errors import Conflict, NotFound
 from core.pricing import _drafts, _work
@@ -84,6 +85,7 @@ class Prices:
         usd_per_1000_uses: str | None = None,
         reason: str = "",
         expected: str | None = None,
+        undo_of: str | None = None,
     ) -> OverridingPrice:
         """Say what *model* costs from a time on, for *tenant* or for all; effective with the next generation.
 
@@ -154,10 +156,12 @@ class Prices:
                 tenant_id=tenant_id or None,
                 before=None if holding is None else _drafts.described(holding),
                 after=_drafts.described(override),
+                reason=override.reason,
+                undo_of=undo_of,
             )
         return override
 
-    def withdraw(self, principal: Principal, override_id: str) -> OverridingPrice:
+    def withdraw(self, principal: Principal, override_id: str, **why: Unpack[Because]) -> OverridingPrice:
         """Take an override back, as if it had never been set; effective with the next generation.
 
         Calls that were recorded keep the price they were recorded at. To end an override at a time, set the list price
@@ -195,6 +199,7 @@ class Prices:
                 tenant_id=row.tenant_id or None,
                 before=_drafts.described(before),
                 after=None,
+                **why,
             )
             return replace(before, withdrawn_at=row.withdrawn_at)
 

@@ -45,7 +45,7 @@ from core.reports.changes import ChangeCursor as ChangeCursor
 from core.reports.changes import ChangeFilter as ChangeFilter
 from core.reports.changes import ChangePage as ChangePage
 from core.reports.changes import RecordedChange as RecordedChange
-from core.reports.changes import change_choices, change_page, one_change, some_changes
+from core.reports.changes import change_choices, change_page, changes_since, one_change, some_changes
 from core.reports.daily import biggest, daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
@@ -344,6 +344,11 @@ class Reports:
         """
         with self._reading(principal, needs=Permission.CHANGES_READ) as now:
             return one_change(now, change_id)
+
+    def changes_since(self, principal: Principal, change: RecordedChange, most: int) -> Sequence[RecordedChange]:
+        """Return what was decided of the same thing since a change, the newest first, at most so many."""
+        with self._reading(principal, needs=Permission.CHANGES_READ) as now:
+            return changes_since(now, change, most)
 
     def change_choices(
         self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None

@@ -185,6 +185,17 @@ def one_change(reading: Reading, change_id: str) -> RecordedChange:
     raise NotFound(f"There is no change {change_id!r} that you may see. It may be gone, or the link is not whole.")
 
 
+def changes_since(reading: Reading, change: RecordedChange, most: int) -> list[RecordedChange]:
+    """Return what was decided of the same thing since, the newest first."""
+    some = ["a.at >= :at", "a.id <> :id", "a.kind = :kind", "a.subject = :subject"]
+    bound = {"at": micros(change.at), "id": change.id, "kind": change.kind, "subject": change.subject}
+    if change.tenant_id is not None:
+        some.append("a.tenant_id = :tenant_id")
+        bound["tenant_id"] = change.tenant_id
+    page = f"{_DECIDED} ORDER BY a.at DESC, a.id DESC LIMIT {most}"
+    return [_read(reading, row) for row in _rows(reading, page, "a", some, bound)]
+
+
 def change_choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> ChangeChoices:
     """Return what occurs in that time: at most ``MOST_CHANGE_CHOICES`` of a sort."""
     within = ChangeFilter(starts_at=starts_at, ends_at=ends_at)

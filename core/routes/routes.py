@@ -9,12 +9,14 @@ from sqlmodel import Session, col, select
 
 from core import audit
 from core.attempts import Candidate, Cause, RouteTerms
+from core.audit import Because
 from core.capabilities import Cards
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
 from core.routes import checks
 from core.routes.table import DEFAULT, RouteTable, RouteView
+from core.routes.undo import FROM_ENVIRONMENT
 from core.servers import recipe_of
 from core.settings import Settings
 from core.store import FOR_CHANGE, Store
@@ -121,6 +123,8 @@ class Routes:
         candidates: Sequence[Mapping[str, Any]],
         *,
         expected_version: int | None = None,
+        reason: str = "",
+        undo_of: str | None = None,
         **limits: Unpack[RouteLimits],
     ) -> RouteView:
         """Make or change a route; effective with the next generation, in every process.
@@ -142,6 +146,7 @@ class Routes:
                 raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
             _check_schemas(session, name, wanted["schemas"])
             known = self._view(row) if row else self._from_environment() if name == DEFAULT else None
+            is_known = row is not None
             if row is None:
                 row = Route(id=self._clock.new_id(), name=name, created_at=self._clock.now(), version=0, **wanted)
             for field, value in wanted.items():
@@ -158,8 +163,10 @@ class Routes:
                 kind="route",
                 subject=name,
                 summary=f"Route {name} now asks {asked}.",
-                before=known.described if known else None,
+                before=known.described | ({} if is_known else {FROM_ENVIRONMENT: True}) if known else None,
                 after=view.described,
+                reason=reason,
+                undo_of=undo_of,
             )
             return view
 
@@ -193,12 +200,15 @@ class Routes:
             "deadline_seconds": checks.deadline(limits.get("deadline_seconds", 60.0)),
         }
 
-    def reset(self, principal: Principal, name: str) -> None:
+    def reset(
+        self, principal: Principal, name: str, *, expected_version: int | None = None, **why: Unpack[Because]
+    ) -> None:
         """Remove a route; the default one then follows the environment again.
 
         Raises:
             Forbidden: without ``routes.write``.
             NotFound: no operator made it.
+            Conflict: it is no longer at *expected_version*.
 
         """
         principal.require_over(Permission.ROUTES_WRITE, None)
@@ -206,6 +216,8 @@ class Routes:
             row = session.exec(select(Route).where(Route.name == name).with_for_update(**FOR_CHANGE)).first()
             if row is None:
                 raise NotFound(f"No operator made a route {name!r}, so there is nothing to remove.")
+            if expected_version is not None and row.version != expected_version:
+                raise Conflict(f"Someone else changed route {name} meanwhile; nothing was removed. Look again.")
             session.delete(row)
             audit.record(
                 session,
@@ -216,6 +228,7 @@ class Routes:
                 subject=name,
                 summary="The default route follows the environment." if name == DEFAULT else f"{name} was removed.",
                 before=self._view(row).described,
+                **why,
             )
 
     def candidate(self, given: Mapping[str, Any]) -> Candidate:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from core import audit
+from core.audit import Because
 from core.clock import Clock
 from core.errors import Conflict
 from core.principals import Principal
@@ -40,6 +41,7 @@ class LabelMove:
     label: str
     expected: int | None
     """The version that had the label when the caller looked, 0 if none had, ``None`` if any may have it."""
+    why: Because = field(default_factory=Because)
 
 
 def labels(session: Session, schema_id: str) -> dict[str, int]:
@@ -147,4 +149,5 @@ def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion 
         summary=said,
         before={"labels": before},
         after={"labels": after, **({"hash": version.hash} if version else {})},
+        **asked.why,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, func, select
 
 from core import audit
+from core.audit import Because
 from core.clock import Clock
 from core.errors import Conflict, Invalid
 from core.given_schemas import read
@@ -97,7 +98,14 @@ class Schemas(RegisteredSchemas):
         raise Conflict(f"The schema {name!r} is being changed by others; try again.")
 
     def promote(
-        self, principal: Principal, name: str, version: int, label: str = PRODUCTION, *, expected: int | None = None
+        self,
+        principal: Principal,
+        name: str,
+        version: int,
+        label: str = PRODUCTION,
+        *,
+        expected: int | None = None,
+        **why: Unpack[Because],
     ) -> None:
         """Move *label* to *version*.
 
@@ -113,7 +121,7 @@ class Schemas(RegisteredSchemas):
             principal,
             name,
             version,
-            LabelMove(by=principal, action=PROMOTE, label=label, expected=expected),
+            LabelMove(by=principal, action=PROMOTE, label=label, expected=expected, why=why),
         )
 
     def roll_back(
@@ -124,6 +132,7 @@ class Schemas(RegisteredSchemas):
         label: str = PRODUCTION,
         *,
         expected: int | None = None,
+        **why: Unpack[Because],
     ) -> int:
         """Move *label* back to *version*, or to the one that it named before; return which that is.
 
@@ -139,10 +148,12 @@ class Schemas(RegisteredSchemas):
             principal,
             name,
             version,
-            LabelMove(by=principal, action=ROLL_BACK, label=label, expected=expected),
+            LabelMove(by=principal, action=ROLL_BACK, label=label, expected=expected, why=why),
         )
 
-    def unlabel(self, principal: Principal, name: str, label: str, *, expected: int | None = None) -> None:
+    def unlabel(
+        self, principal: Principal, name: str, label: str, *, expected: int | None = None, **why: Unpack[Because]
+    ) -> None:
         """Take *label* away: it names no version any more.
 
         Raises:
@@ -151,7 +162,7 @@ class Schemas(RegisteredSchemas):
             Conflict: the label has moved since.
 
         """
-        self._move(principal, name, 0, LabelMove(by=principal, action=UNLABEL, label=label, expected=expected))
+        self._move(principal, name, 0, LabelMove(by=principal, action=UNLABEL, label=label, expected=expected, why=why))
 
     def _move(self, principal: Principal, name: str, wanted: int | None, asked: LabelMove) -> int:
         """Move a label to the version *wanted*, to none with 0, to the one before with ``None``; return which."""

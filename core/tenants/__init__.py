@@ -13,6 +13,7 @@ from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
+from core.audit import Because
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.principals import LOCAL_OPERATOR, Permission, Principal
@@ -147,7 +148,16 @@ class Tenants(Keys):
             names = session.exec(select(Tenant.name).where(may_see).order_by(func.lower(Tenant.name))).all()
         raise NotFound(f"There is no tenant {wanted!r}. {_nearby(wanted, names)}")
 
-    def edit(self, principal: Principal, tenant_id: str, expected_version: int, **changes: Any) -> Tenant:
+    def edit(
+        self,
+        principal: Principal,
+        tenant_id: str,
+        expected_version: int,
+        *,
+        reason: str = "",
+        undo_of: str | None = None,
+        **changes: Any,
+    ) -> Tenant:
         """Change name, timezone, a limit, what holds without budget or price, or retention; return it as it now is.
 
         A limit of ``None`` is the deployment's default, as is ``None`` for what holds without a budget or a price.
@@ -161,17 +171,20 @@ class Tenants(Keys):
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
         wanted = {field: checked(field, value) for field, value in changes.items()}
+        why: Because = {"reason": reason, "undo_of": undo_of}
         conflict: Conflict | None = None
         with closing(self._tries(tenant_id) if "timezone" in wanted else _once()) as tries:
             for _ in tries:
                 try:
-                    return self._edit(principal, tenant_id, expected_version, wanted)
+                    return self._edit(principal, tenant_id, expected_version, wanted, why)
                 except _SumsMoved as moved:
                     conflict = moved.conflict
         assert conflict is not None  # noqa: S101 each try returned or raised
         raise conflict
 
-    def _edit(self, principal: Principal, tenant_id: str, expected_version: int, wanted: Mapping[str, Any]) -> Tenant:
+    def _edit(
+        self, principal: Principal, tenant_id: str, expected_version: int, wanted: Mapping[str, Any], why: Because
+    ) -> Tenant:
         moves = self._moved(tenant_id, wanted.get("timezone"))
         with self._store.writing() as session:
             tenant = session.get(Tenant, tenant_id, with_for_update=FOR_CHANGE)
@@ -203,6 +216,7 @@ class Tenants(Keys):
                 tenant_id=tenant.id,
                 before={field: before[field] for field in different},
                 after=different,
+                **why,
             )
             if moves is not None and "timezone" in different:
                 try:

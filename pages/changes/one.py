@@ -1,25 +1,35 @@
-"""One change: all that is known of it."""
+"""One change: all that is known of it, and the way back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from core.changes import UndoPreview
 from core.reports import RecordedChange, differences
 from pages.changes import words
 from pages.kit import formats, layout, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
-from pages.kit.page import Visit
+from pages.kit.page import Visit, flash, refusals
 
 
 def draw(visit: Visit, change_id: str) -> None:
     """Draw a change, or say that it is not there."""
     with visit.controls:
         st.button("All changes", icon=":material/arrow_back:", key="back", on_click=_back)
-    change = visit.runtime.reports.change(visit.principal, change_id)
+    shown = visit.runtime.changes.preview(visit.principal, change_id)
+    change = shown.change
     with layout.card(plain(change.summary), key="change_card", stretch=False):
         layout.facts(_facts(change), key="change_facts")
-    _became(change)
+        link: Any = change.after["link"] if change.action == "change.note" and change.after else None
+        if link:
+            st.link_button("Open what it links to", link, icon=":material/open_in_new:")
+    with layout.card("Before and after", key="became_card", stretch=False):
+        _differences(change.before, change.after, "Nothing more was written down of this change.")
+    _since(shown)
+    _way_back(visit, shown)
 
 
 def _back() -> None:
@@ -41,17 +51,49 @@ def _facts(change: RecordedChange) -> dict[str, str]:
     return {name: said for name, said in facts.items() if said}
 
 
-def _became(change: RecordedChange) -> None:
-    found = differences(change.before, change.after)
-    with layout.card("Before and after", key="became_card", stretch=False):
-        if not found:
-            st.caption("Nothing more was written down of this change.")
-            return
-        shown = pd.DataFrame(
-            {
-                "": [plain(one.what) for one in found],
-                "Before": [plain(one.before) for one in found],
-                "After": [plain(one.after) for one in found],
-            }
-        )
-        table(shown, alt="What the change made of what it changed", hides_index=True)
+def _differences(before: Any, after: Any, nothing: str, heads: tuple[str, str] = ("Before", "After")) -> None:
+    found = differences(before, after)
+    if not found:
+        st.caption(nothing)
+        return
+    columns = (" ", *heads)
+    shown = pd.DataFrame([[plain(said) for said in one] for one in found], columns=columns)
+    table(shown, alt="What differs", hides_index=True)
+
+
+def _since(shown: UndoPreview) -> None:
+    """List what else was decided of the same thing since."""
+    if not shown.later:
+        return
+    with layout.card("Changed again since", key="since_card", stretch=False):
+        for one in shown.later:
+            undid = " :gray-badge[undid it]" if one.undo_of == shown.change.id else ""
+            st.markdown(
+                f":gray[{formats.moment(one.at)} UTC] [{plain(one.summary)}](/changes?change={one.id}) "
+                f":gray[by {plain(words.who(one))}]{undid}"
+            )
+
+
+def _way_back(visit: Visit, shown: UndoPreview) -> None:
+    if shown.undo is None:
+        st.caption(f":material/undo: {plain(shown.obstacle)}")
+    elif not visit.may_over(shown.undo.needs, shown.change.tenant_id):
+        st.caption(f":material/lock: To undo it needs the permission {shown.undo.needs.value}.")
+    elif st.button("Undo…", icon=":material/undo:", key="undo"):
+        undo(visit, shown)
+
+
+@st.dialog("Undo a change", icon=":material/undo:")
+def undo(visit: Visit, shown: UndoPreview) -> None:
+    """Show what undoing would do, ask why, do it."""
+    assert shown.undo is not None  # noqa: S101 the button is not drawn
+    st.markdown(plain(shown.change.summary))
+    _differences(shown.undo.now, shown.undo.then, "It takes back what was done.", ("Now", "Then"))
+    if shown.undo.effect:
+        st.caption(plain(shown.undo.effect))
+    reason = st.text_input("Why", key="undo_reason", max_chars=500, placeholder="People will ask")
+    if st.button("Undo it", type="primary", key="confirm_undo"):
+        with refusals("Nothing was undone."):
+            visit.runtime.changes.undo(visit.principal, shown.change.id, reason, seen=shown.undo.now)
+            flash("It is undone, in a change of its own.")
+            st.rerun()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ def limit(visit: Visit, tenant: Tenant, key: Key) -> None:
     """Ask for a key's share of its tenant's limits."""
     called = f" ({plain(key.name)})" if key.name else ""
     st.markdown(f"What the key `{key.prefix}…`{called} may take of the limits of **{plain(tenant.name)}**.")
-    wanted = limits.ask(key, dict.fromkeys(limits.FIELDS, "as the tenant"))
+    wanted: dict[str, Any] = limits.ask(key, dict.fromkeys(limits.FIELDS, "as the tenant"))
     if st.button("Save limits", type="primary", key="confirm_key_limits"):
         with refusals("The limits were not saved."):
             visit.runtime.tenants.edit_key(visit.principal, key.id, **wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import available_timezones
 
 import streamlit as st
@@ -103,7 +104,7 @@ def edit(visit: Visit, tenant: Tenant) -> None:
     }
     if st.button("Save settings", type="primary", key="confirm_settings"):
         with refusals("The settings were not saved."):
-            changes = {"name": name, "payload_retention_days": days} | wanted | rules
+            changes: dict[str, Any] = {"name": name, "payload_retention_days": days} | wanted | rules
             visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
             flash(f"The settings of {name} are saved.")
             st.rerun()

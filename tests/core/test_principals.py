@@ -158,6 +158,10 @@ CASES: dict[str, Case] = {
     "people.list": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.list(who)),
     "people.find": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.find(who, "Ada")),
     "people.sessions": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.sessions(who, ada(on))),
+    "changes.preview": Case(K, P.CHANGES_READ, lambda on, who, of: on.changes.preview(who, of.change_id)),
+    "changes.undo": Case(C, P.CHANGES_READ, lambda on, who, of: on.changes.undo(who, of.change_id)),
+    "changes.note": Case(C, P.CHANGES_WRITE, lambda on, who, of: on.changes.note(who, "v2 went out", tenant=of.tenant)),
+    "changes.note all": Case(A, P.CHANGES_WRITE, lambda on, who, of: on.changes.note(who, "v2 went out")),
     "trail.verify": Case(A, P.CHANGES_READ, lambda on, who, of: on.trail.verify(who).ok),
     "trail.export": Case(A, P.CHANGES_READ, lambda on, who, of: len(list(on.trail.export(who)))),
     "budgets.set": Case(C, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.set(who, of.tenant, 9)),
@@ -299,11 +303,19 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "call": (K, lambda on, who, of: on.call(who, of.call_id)),
 }
 CHANGED = ChangeFilter(starts_at=WINDOW.starts_at, ends_at=START + DAY)
+
+
+def since(on: Reports, who: Principal, of: Ground) -> Any:
+    """Return what was decided of a ground's flag since."""
+    return on.changes_since(who, on.change(who, of.change_id), 5)
+
+
 READ_CHANGES: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "changes": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, tenant_id=of.tenant.id))),
     "changes all": (L, lambda on, who, of: on.changes(who, CHANGED)),
     "changes text": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, text=of.tenant.name))),
     "every_change": (L, lambda on, who, of: list(on.every_change(who, CHANGED))),
+    "changes_since": (K, since),
     "change": (K, lambda on, who, of: on.change(who, of.change_id)),
     "change_choices": (L, lambda on, who, of: on.change_choices(who, WINDOW.starts_at, START + DAY, of.tenant.id)),
     "change_choices all": (L, lambda on, who, of: on.change_choices(who, WINDOW.starts_at, START + DAY)),

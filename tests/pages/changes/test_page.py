@@ -87,6 +87,37 @@ def test_a_change_is_told_whole(open_page: Open, proctor: Runtime, acme: Tenant)
     assert "There is no change" in open_page("changes", change="gone").error[0].value
 
 
+def test_a_change_is_undone(open_page: Open, proctor: Runtime, acme: Tenant, page_clock: ManualClock) -> None:
+    """What would be different is shown, why is asked; then it is so, and the change says that it was undone."""
+    page_clock.advance(60)
+    proctor.budgets.set(LOCAL_OPERATOR, acme, 9_000_000_000)
+    lowered = changes_of(proctor)[0]
+    assert "undo" in {one.key for one in open_page("changes", change=lowered.id).button}
+    dialog = AppTest.from_function(_asking, args=(lowered.id,), default_timeout=60).run()
+    assert "$5.08" in repr(dialog.table[0].value).replace("\\", "")
+    dialog.text_input(key="undo_reason").set_value("A slip")
+    page_clock.advance(60)
+    dialog.button(key="confirm_undo").click().run()
+
+    undo = changes_of(proctor)[0]
+    assert (undo.undo_of, undo.reason) == (lowered.id, "A slip")
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).terms.limit_nano_usd == 5_080_000_000
+    assert "It was undone already" in open_page("changes", change=lowered.id).caption[-1].value
+
+
+def _asking(change_id: str) -> None:
+    import streamlit as st
+
+    from core.principals import Permission
+    from pages.changes import one
+    from pages.kit.page import open_page
+
+    visit = open_page("Test", "A dialog.", needs=Permission.CHANGES_READ)
+    if "seen" not in st.session_state:  # what the page had read when the dialog was opened
+        st.session_state["seen"] = visit.runtime.changes.preview(visit.principal, change_id)
+    one.undo(visit, st.session_state["seen"])
+
+
 def test_a_long_list_has_pages(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
     """Fifty a page, and back to the newest."""
     for number in range(30):
