@@ -17,8 +17,10 @@ from streamlit import config
 from core.api.gate import Gate
 from core.api.middleware import Apart, RequestIds
 from core.api.operations import operations
-from core.api.served import API
+from core.api.served import API, SIGN_IN
+from core.api.sign_in import SignIn, tell_first_link
 from core.api.startup import Startup, check_settings
+from core.api.visitors import Visitors
 from pages._served import FORCED, FRAMEWORK, pages
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ HEAVY = ("pandas", "pyarrow", "altair", "streamlit.elements.vega_charts", "strea
 
 def settle(runtime: Runtime) -> None:
     """Prepare what the first page needs; runs once the API serves, beside it."""
+    tell_first_link(runtime)
     if runtime.settings.demo:
         runtime.demo.start_in_background()
     for name in HEAVY:
@@ -46,10 +49,16 @@ for option, value in FORCED.items():
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=operations(startup),
+    routes=[*operations(startup), *SignIn(startup, pages()).routes],
     middleware=[
         Middleware(RequestIds),
-        Middleware(Gate, settings=settings, served=[*API, *FRAMEWORK, *pages()], count=startup.count_refused),
+        Middleware(
+            Gate,
+            settings=settings,
+            served=[*API, *SIGN_IN, *FRAMEWORK, *pages()],
+            count=startup.count_refused,
+            visitors=Visitors(startup),
+        ),
         Middleware(Apart, path="/v1", to=startup),
     ],
     lifespan=startup.lifespan,

@@ -93,6 +93,17 @@ def address_in(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+def caller_network(host: str) -> str:
+    """Return by what a caller is counted: his address, or of IPv6 the network, for one subscriber has a whole one.
+
+    What is mapped is IPv4: of a socket for both all of it would be one network.
+    """
+    address = address_in(host)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return host if address is None else str(address)
+
+
 def lies_in(address: str, networks: tuple[Network, ...]) -> bool:
     """Whether *address* is in one of *networks*."""
     found = address_in(address) if networks else None

@@ -299,6 +299,12 @@ class Settings(BaseSettings):
         return is_loopback(self.host) and (self.public_url is None or is_loopback(self.public_url.name))
 
     @property
+    def console_url(self) -> str:
+        """The address before the paths of the console, as far as it can be told; a person may know a better one."""
+        host = self.host if self.host not in ("0.0.0.0", "::") else "YOUR-SERVER"  # noqa: S104 it is not listened on
+        return str(self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}")
+
+    @property
     def backlog_folder(self) -> Path:
         """Where records wait in a file while the database does not take them."""
         if self.backlog_dir is not None:

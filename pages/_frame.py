@@ -9,8 +9,10 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import ProctorError
-from core.tenants import Permission
+from core.tenants import Permission, Principal
 from pages.drills.banner import banner
+from pages.kit import visitor
+from pages.kit.markup import plain
 from pages.kit.page import current_principal
 
 HERE = Path(__file__).parent
@@ -79,6 +81,9 @@ MENU = (
     ),
     Entry("Configure", "prices", "Prices", "sell", P.PRICES_READ, "What models cost, and what has no price yet."),
     Entry(
+        "Configure", "people", "People", "group", P.PEOPLE_READ, "Who may sign in to the console, and what each may do."
+    ),
+    Entry(
         "Build",
         "schemas",
         "Schemas",
@@ -119,11 +124,12 @@ class Work(Protocol):
 # Streamlit draws a chosen segment or tab in the primary colour, which cannot pass AA both as text and under white
 # labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
 # hyphen; the first cell beside a table's index further left than its head; and code in colours that are too pale on
-# white, which are mixed with the text's own here.
+# white, which are mixed with the text's own here. A link in HTML has the browser's colours.
 _MENDED = """<style>
 button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
 }
+[data-testid='stHtml'] a { color: inherit; font-size: 0.86rem; }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
 [data-testid='stCode'] .token { color: color-mix(in srgb, currentcolor 50%, #808495) !important; }
@@ -139,9 +145,9 @@ span[role='spinbutton'] { display: inline-block; min-width: 24px; line-height: 2
 _UNDER_WAY = ("fetching", "starting", "making", "removing")
 
 
-def _pages() -> dict[str, list[st.Page]]:
+def _pages(who: Principal | None) -> dict[str, list[st.Page]]:
+    """Return every page, so that each address is known; the way is shown to those that *who* may see."""
     sections: dict[str, list[st.Page]] = {}
-    who = current_principal()
     for entry in MENU:
         shown = st.Page(
             HERE / entry.name / "page.py",
@@ -150,7 +156,7 @@ def _pages() -> dict[str, list[st.Page]]:
             url_path=entry.name,
             default=entry.name == MENU[0].name,
             help=entry.help,
-            visibility="hidden" if entry.is_hidden or not who.may(entry.needs) else "visible",
+            visibility="hidden" if entry.is_hidden or who is None or not who.may(entry.needs) else "visible",
         )
         sections.setdefault(entry.section, []).append(shown)
     return sections
@@ -178,6 +184,19 @@ def _progress() -> None:
         st.rerun()
 
 
+def _who() -> None:
+    """Draw who is signed in, and the way out; or that nobody is."""
+    with st.sidebar, st.container(gap="xsmall", key="who"):
+        who = current_principal()
+        if who.person_id is None:
+            st.markdown(":small[:gray[Nobody signs in: the console is open to whoever reaches it here.]]")
+            return
+        st.markdown(f":material/account_circle: **{plain(who.name)}**")
+        st.html(
+            '<a href="/sign-out" target="_self">Sign out</a> · <a href="/password" target="_self">Change password</a>'
+        )
+
+
 def _side() -> None:
     """Draw what stands under the menu: work under way, what failed, and the mark of demo data."""
     try:
@@ -189,6 +208,7 @@ def _side() -> None:
         )
     except ProctorError:
         return  # the page itself says what is wrong
+    _who()
     with st.sidebar:
         if any(_busy(status) for _, status in work):
             st.fragment(_progress, run_every="2s")()
@@ -210,7 +230,11 @@ st.logo(
     str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
 )
 st.html(_MENDED)
-chosen = st.navigation(_pages())
+if visitor.look() is None:
+    st.navigation(_pages(None), position="hidden")
+    visitor.say_over()
+    st.stop()
+chosen = st.navigation(_pages(current_principal()), expanded=True)
 _side()
 st.fragment(banner, run_every="15s")()
 chosen.run()

@@ -17,6 +17,10 @@ _PAGE = (
     "media-src 'self' blob:; manifest-src 'self'; frame-src 'none'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+_FORM = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; font-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
 NOTICE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """For a page of ours that says no."""
 _PERMISSIONS = (
@@ -44,6 +48,7 @@ HEADERS: Mapping[To, tuple[tuple[bytes, bytes], ...]] = {
     To.OPERATIONS: _headers(_DATA),
     To.PAGES: _headers(_PAGE, is_page=True),
     To.CONSOLE: _headers(_DATA),
+    To.SIGN_IN: _headers(_FORM, is_page=True),
     To.ASSETS: _headers(_DATA),
     To.NOBODY: _headers(_DATA),
 }

@@ -10,13 +10,13 @@ looked up any more for a while; the keys that are known pass from there all the 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import Request
 
+from core.addresses import caller_network
 from core.clock import Clock
 from core.errors import Overloaded, TooManyWrongKeys, Unauthenticated, Unavailable
 from core.telemetry import Metrics
@@ -77,7 +77,7 @@ class Door:
             if is_old:
                 self._look()
             return caller
-        address = _address(request)
+        address = caller_network(request.client.host if request.client else "")
         if seconds := self._wrong.seconds_left(address):
             if is_old:
                 self._look()
@@ -187,20 +187,6 @@ def _secrets(request: Request) -> Iterator[str]:
     for value in request.headers.getlist("x-api-key"):
         if secret := value.strip():
             yield secret
-
-
-def _address(request: Request) -> str:
-    """Return where a request comes from: of IPv6 the network, for a single subscriber has a whole one."""
-    host = request.client.host if request.client else ""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:  # as a socket for both tells of IPv4: all of it would be one network
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _noted(look: asyncio.Task[None]) -> None:

@@ -2,9 +2,10 @@
 
 A browser lets any page that is open in it call any address that it can reach, so an address is no secret and a network
 no wall. A request under a name that is not ours came by a stranger's name that was made to point here; one whose origin
-is not ours, by a stranger's page. Neither gets further, nor does what is in no list of :mod:`core.api.served`. Who
-calls is the socket's address, or what a proxy that the settings name says of it. What is refused is counted, and the
-log tells why, with nothing of the request in it.
+is not ours, by a stranger's page. Neither gets further, nor does what is in no list of :mod:`core.api.served`, nor to
+the console who has not signed in, or, as long as there is nobody who could, is not at this machine. Who calls is the
+socket's address, or what a proxy that the settings name says of it. What is refused is counted, and the log tells why,
+with nothing of the request in it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.addresses import HostPort, address_in, host_port, is_loopback, is_named, lies_in, origin, origin_of
 from core.api.browser_headers import HEADERS, HSTS
+from core.api.cookies import token_in
 from core.api.gate_refusals import StoppedAtGate, Why, refuse
 from core.api.served import Served, ServedAddress, To
+from core.api.visitors import Entry, Visitors
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 from core.telemetry import log
@@ -35,7 +38,10 @@ _BELIEVED = _READ | {b"authorization", b"x-api-key", b"cookie", b"content-length
 """Headers that decide something: a proxy that guards one of them may let its twin pass, with ``_`` for ``-``."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OF_CONSOLE = frozenset({To.PAGES, To.CONSOLE})
+_OF_BROWSERS = _OF_CONSOLE | {To.SIGN_IN}
 _STRANGERS = (b"cross-site", b"same-site")
+_USUAL = frozenset({Why.NOTHING, Why.NOT_SIGNED_IN})
+"""What browsers of ours meet as well: what is not there, and sessions that are over."""
 Said = dict[bytes, list[bytes]]
 
 
@@ -58,8 +64,10 @@ class Gate:
         served: Iterable[ServedAddress],
         count: Callable[[str], None],
         clock: Clock | None = None,
+        *,
+        visitors: Visitors | None = None,
     ) -> None:
-        """*count* is told the reason of each refusal."""
+        """*count* is told the reason of each refusal; without *visitors* nobody signs in."""
         self._app = app
         self._served = Served(served)
         self._public = settings.public_url
@@ -67,6 +75,7 @@ class Gate:
         self._proxies = settings.trusted_proxies
         self._is_open = settings.is_open
         self._count = count
+        self._visitors = visitors
         self._clock = clock or SystemClock()
         self._untold: dict[Why, tuple[float, int]] = {}
         """When the log told last of a kind of refusal, and how many came since."""
@@ -92,14 +101,16 @@ class Gate:
             _read(scope["headers"], said)
             coming = self._coming(scope, said)
             self._check(scope, to, said, coming)
+            if to in _OF_CONSOLE:
+                await self._let_in(scope, to, said, coming)
         except StoppedAtGate as stopped:
-            if stopped.why is not Why.NOTHING:  # browsers, too, ask for what is not there
+            if stopped.why not in _USUAL:
                 self._count(stopped.why.value)
                 self._tell(stopped.why, to, scope)
             is_page = b"text/html" in b",".join(said.get(b"accept", ()))
             await refuse(stopped.why, to, HTTPConnection(scope), is_page=is_page)(scope, receive, telling_send)
             return
-        if (self._public.scheme if self._public else coming.scheme) == "https":
+        if self._is_secure(coming):
             told = (*told, HSTS)
         await self._app(self._in_truth(scope, to, coming), receive, telling_send)
 
@@ -165,15 +176,39 @@ class Gate:
             ours = self._public or origin_of(coming.scheme, coming.host)
             if origin(said[b"origin"][0].decode("latin-1")) != ours:
                 raise StoppedAtGate(Why.ORIGIN)
-        elif to in _OF_CONSOLE and not is_safe:
+        elif to in _OF_BROWSERS and not is_safe:
             raise StoppedAtGate(Why.NO_ORIGIN)
         site = said.get(b"sec-fetch-site")
         if site and site[0] in _STRANGERS and not (is_safe and _opens_page(said)):
             raise StoppedAtGate(Why.PAGE)
         if to is To.NOBODY:
             raise StoppedAtGate(Why.NOTHING)
-        if to in _OF_CONSOLE and not self._is_open and not self._is_local(scope, said, coming):
+
+    async def _let_in(self, scope: Scope, to: To, said: Said, coming: _Coming) -> None:
+        """Look whether the console is open to whoever asks.
+
+        Where that is not known, whoever is at this machine gets a page's frame and its socket: nothing is in them, and
+        the page asks again before it draws.
+
+        Raises:
+            StoppedAtGate: it is not.
+
+        """
+        token = token_in(scope["headers"], is_secure=self._is_secure(coming))
+        entry = await self._visitors.entry(token) if self._visitors else Entry.NOBODYS
+        if entry is Entry.SIGNED_IN:
+            return
+        if entry is Entry.STRANGER:
+            raise StoppedAtGate(Why.NOT_SIGNED_IN)
+        is_local = self._is_local(scope, said, coming)
+        if entry is Entry.UNKNOWN and not (is_local and (to is To.PAGES or scope["type"] == "websocket")):
+            raise StoppedAtGate(Why.UNKNOWN)
+        if entry is Entry.NOBODYS and not self._is_open and not is_local:
             raise StoppedAtGate(Why.NOT_LOCAL)
+
+    def _is_secure(self, coming: _Coming) -> bool:
+        """Whether browsers come by https."""
+        return (self._public.scheme if self._public else coming.scheme) == "https"
 
     def _is_local(self, scope: Scope, said: Said, coming: _Coming) -> bool:
         """Whether a call comes from this machine, at an address and under a name that no other one reaches.
@@ -194,7 +229,7 @@ class Gate:
         changed: Scope = {}
         if client is not None and client[0] != coming.address:
             changed["client"] = (coming.address, 0)
-        if to in _OF_CONSOLE:
+        if to in _OF_BROWSERS:
             shown = self._public or origin_of(scheme, coming.host)
             scheme, host = shown.scheme, shown.host.encode()
             if (b"host", host) not in scope["headers"]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
+from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api.browser_headers import NOTICE
@@ -27,6 +28,8 @@ class Why(StrEnum):
     NO_ORIGIN = "no_origin"
     PAGE = "foreign_page"
     NOT_LOCAL = "not_local"
+    NOT_SIGNED_IN = "not_signed_in"
+    UNKNOWN = "sign_in_unknown"
     NOTHING = "nothing_here"
 
 
@@ -75,13 +78,19 @@ _WORDS: Mapping[Why, _Words] = {
     Why.NOT_LOCAL: _Words(
         403,
         "The console is open on its own machine alone",
-        "Nobody signs in to the console yet, so it answers this machine alone, under localhost. "
-        "Use a tunnel (ssh -L 8501:localhost:8501 SERVER), or, if the network around it is private, "
-        "let whoever runs the server set WITHOUT_SIGN_IN=network.",
+        "There is nobody yet who could sign in, so the console answers this machine alone, under localhost. "
+        "Open the link for the first owner that the server printed as it started; "
+        "'proctor user first-owner' on the server prints another one.",
+    ),
+    Why.NOT_SIGNED_IN: _Words(401, "Not signed in", "Sign in at /sign-in; the session is over, or never began."),
+    Why.UNKNOWN: _Words(
+        503,
+        "Not available",
+        "The server is starting, or its database does not answer, so nobody can be let in now. Try again in a moment.",
     ),
     Why.NOTHING: _Words(404, "Not found", "There is nothing at this address. GET /v1/openapi.json describes the API."),
 }
-_CODES = {404: "not_found", 400: "invalid"}
+_CODES = {404: "not_found", 400: "invalid", 401: "unauthenticated", 503: "unavailable"}
 _NOTICE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} · Proctor</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
@@ -94,6 +103,8 @@ _NOTICE = (
 def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> ASGIApp:
     """Return what answers *connection*; *is_page* where a browser wants to show what comes."""
     words = _WORDS[why]
+    if why is Why.NOT_SIGNED_IN and to is To.PAGES and is_page:
+        return Response(None, 303, {"Location": f"/sign-in?next={_wanted(connection)}", "Cache-Control": "no-store"})
     if connection.scope["type"] == "websocket" and "websocket.http.response" not in connection.scope["extensions"]:
         return _close
     if is_page and to is not To.PROGRAMS:
@@ -107,6 +118,12 @@ def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> AS
         headers={"Cache-Control": "no-store"},
     )
     return as_asked(HTTPConnection({**connection.scope, "root_path": "/v1"}), told) if to is To.PROGRAMS else told
+
+
+def _wanted(connection: HTTPConnection) -> str:
+    """Return the page that was asked for, with all of its address, as the value of a parameter."""
+    query = connection.scope.get("query_string", b"").decode("latin-1")
+    return quote(connection.scope["path"] + (f"?{query}" if query else ""), safe="")
 
 
 async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:

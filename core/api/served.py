@@ -18,6 +18,8 @@ class To(StrEnum):
     """Whoever may use the console: its pages."""
     CONSOLE = "console"
     """The same: what its pages ask for."""
+    SIGN_IN = "sign_in"
+    """Any browser: our own pages on which one signs in, out, or comes by a link."""
     ASSETS = "assets"
     """Any browser: scripts, fonts and pictures, which tell nothing."""
     NOBODY = "nobody"
@@ -41,6 +43,16 @@ API = (
     ServedAddress("/v1/*", To.PROGRAMS),
 )
 """What the API answers, with the console or alone."""
+
+
+SIGN_IN = (
+    ServedAddress("/sign-in", To.SIGN_IN),
+    ServedAddress("/sign-out", To.SIGN_IN),
+    ServedAddress("/password", To.SIGN_IN),
+    ServedAddress("/invitation/*", To.SIGN_IN),
+    ServedAddress("/first-owner/*", To.SIGN_IN),
+)
+"""What is answered beside the console's pages."""
 
 
 class Served:

@@ -24,6 +24,7 @@ from core.cli import (
     drills,
     keys,
     limits,
+    people,
     prices,
     routes,
     schemas,
@@ -37,6 +38,7 @@ from core.errors import Misconfigured, ProctorError, Unavailable
 SUBJECTS = (
     tenants,
     keys,
+    people,
     limits,
     budgets,
     drills,

@@ -65,14 +65,14 @@ def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switc
 
 
 def _network(settings: Settings) -> Check:
-    """Say who may use the console, as nobody signs in."""
+    """Say who may use the console as long as there is nobody who could sign in."""
     named = f" It is opened at {settings.public_url}." if settings.public_url else ""
     if settings.is_open:
-        said = "Whoever reaches the console may use it (WITHOUT_SIGN_IN=network), and nobody signs in."
+        said = "Until there is a person, whoever reaches the console may use it (WITHOUT_SIGN_IN=network)."
         return Check("network", Health.WARNING, f"{said}{named} Keep the network around it private.")
     if settings.is_on_loopback:
         return Check("network", Health.OK, f"Console and API answer this machine alone.{named}")
-    said = "The API answers the network; the console answers this machine alone, as nobody signs in yet."
+    said = "The API answers the network, and the console whoever signs in; until there is somebody, this machine alone."
     return Check("network", Health.OK, f"{said}{named}")
 
 

@@ -40,7 +40,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
 
 def of_network(visit: Visit) -> list[Notice]:
     """Say so while whoever reaches the console may use it."""
-    if not visit.runtime.settings.is_open:
+    if not visit.runtime.settings.is_open or visit.principal.person_id is not None:
         return []
     follows = (
         "WITHOUT_SIGN_IN=network lets in whoever reaches it, and they may do everything. Keep the network around it "

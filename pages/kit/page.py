@@ -24,8 +24,9 @@ import streamlit as st
 
 from core import runtime as running
 from core.errors import Conflict, Denied, ProctorError, Unavailable
-from core.principals import LOCAL_OPERATOR, Grant, Permission, Principal
+from core.principals import Grant, Permission, Principal
 from pages.kit import address, zones
+from pages.kit.visitor import current_principal
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -44,11 +45,15 @@ class Visit:
     page: str
     """Its title."""
     runtime: Runtime
-    principal: Principal
     now: datetime
     """When this run began, by the runtime's clock."""
     controls: DeltaGenerator
     """The row beside the title, aligned right: filters and the page's main action."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who looks, now: a part of a page that is drawn anew by itself asks anew."""
+        return current_principal()
 
     @property
     def view(self) -> View:
@@ -65,11 +70,6 @@ class Visit:
     def may_over(self, permission: Permission, tenant_id: str | None = None) -> bool:
         """Whether to offer what is decided about that tenant, or with ``None`` or no name about all of them."""
         return self.principal.may_over(permission, tenant_id)
-
-
-def current_principal() -> Principal:
-    """Return who is looking. The only seam for sign-in: until there is one, whoever sits at this machine."""
-    return LOCAL_OPERATOR
 
 
 def open_page(
@@ -98,7 +98,7 @@ def open_page(
     for sentence, icon in st.session_state.pop(_FLASH, ()):
         st.toast(sentence, icon=icon)
     controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
-    visit = Visit(title, runtime, principal, runtime.clock.now(), controls)
+    visit = Visit(title, runtime, runtime.clock.now(), controls)
     address.read(visit, {**(takes or {}), **zones.TAKEN})
     zones.switch(visit)
     return visit

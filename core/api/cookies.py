@@ -1,0 +1,44 @@
+"""The console's two cookies: that of a session, and that by which a form of ours is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+
+SESSION, FORM = "proctor_session", "proctor_form"
+_HOST = "__Host-"
+"""A browser takes a cookie of such a name from this very host alone, behind TLS: no neighbour can set it."""
+
+
+def named(name: str, *, is_secure: bool) -> str:
+    """Return what a cookie is called behind https, or without it."""
+    return f"{_HOST}{name}" if is_secure else name
+
+
+def token_in(headers: Iterable[tuple[bytes, bytes]], *, is_secure: bool) -> str:
+    """Return the session's token that a request brings; empty where it brings none."""
+    wanted = named(SESSION, is_secure=is_secure)
+    for name, value in headers:
+        if name == b"cookie" and (found := cookie_parser(value.decode("latin-1")).get(wanted)):
+            return found
+    return ""
+
+
+def token_among(cookies: Mapping[str, str]) -> str:
+    """Return the session's token among those with which a page's socket was opened, which the gate has looked at."""
+    return cookies.get(_HOST + SESSION) or cookies.get(SESSION) or ""
+
+
+def put(answer: Response, name: str, value: str, *, is_secure: bool, seconds: int | None = None) -> None:
+    """Let a browser keep a cookie that no script reads and no other site sends; 0 *seconds* takes it away."""
+    answer.set_cookie(
+        named(name, is_secure=is_secure),
+        value,
+        max_age=seconds,
+        path="/",
+        secure=is_secure,
+        httponly=True,
+        samesite="lax",
+    )

@@ -1,0 +1,67 @@
+"""Whether whoever asks for the console has signed in, looked at beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+from core.errors import ProctorError
+
+if TYPE_CHECKING:
+    from core.people import People
+    from core.runtime import Runtime
+
+_THREADS = 4
+_MOST_ASKING = 1000
+
+
+class Entry(Enum):
+    """What is known of somebody at the gate."""
+
+    SIGNED_IN = auto()
+    STRANGER = auto()
+    """He has to sign in."""
+    NOBODYS = auto()
+    """There is nobody yet who could."""
+    UNKNOWN = auto()
+    """The process is starting, or the database does not answer."""
+
+
+class Process(Protocol):
+    """What is asked about."""
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """Its Proctor; ``None`` until that has started."""
+        ...
+
+
+class Visitors:
+    """Looks at who comes."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._threads = ThreadPoolExecutor(_THREADS, "visitors")
+        self._asking = 0
+
+    async def entry(self, token: str) -> Entry:
+        """Return what is known of whoever brings *token*."""
+        runtime = self._process.runtime
+        if runtime is None or self._asking >= _MOST_ASKING:
+            return Entry.UNKNOWN
+        self._asking += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _entry, runtime.people, token)
+        finally:
+            self._asking -= 1
+
+
+def _entry(people: People, token: str) -> Entry:
+    try:
+        if not people.must_sign_in():
+            return Entry.NOBODYS
+        return Entry.SIGNED_IN if people.visitor(token) else Entry.STRANGER
+    except ProctorError:
+        return Entry.UNKNOWN
