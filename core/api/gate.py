@@ -21,7 +21,7 @@ from core.api.browser_headers import HEADERS, HSTS
 from core.api.cookies import token_in
 from core.api.gate_refusals import StoppedAtGate, Why, refuse
 from core.api.served import Served, ServedAddress, To
-from core.api.visitors import Entry, Visitors
+from core.api.visitors import Standing, Visitors
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 from core.telemetry import log
@@ -195,15 +195,15 @@ class Gate:
 
         """
         token = token_in(scope["headers"], is_secure=self._is_secure(coming))
-        entry = await self._visitors.entry(token) if self._visitors else Entry.NOBODYS
-        if entry is Entry.SIGNED_IN:
+        standing = await self._visitors.standing(token) if self._visitors else Standing.NOBODYS
+        if standing is Standing.SIGNED_IN:
             return
-        if entry is Entry.STRANGER:
+        if standing is Standing.STRANGER:
             raise StoppedAtGate(Why.NOT_SIGNED_IN)
         is_local = self._is_local(scope, said, coming)
-        if entry is Entry.UNKNOWN and not (is_local and (to is To.PAGES or scope["type"] == "websocket")):
+        if standing is Standing.UNKNOWN and not (is_local and (to is To.PAGES or scope["type"] == "websocket")):
             raise StoppedAtGate(Why.UNKNOWN)
-        if entry is Entry.NOBODYS and not self._is_open and not is_local:
+        if standing is Standing.NOBODYS and not self._is_open and not is_local:
             raise StoppedAtGate(Why.NOT_LOCAL)
 
     def _is_secure(self, coming: _Coming) -> bool:

@@ -26,8 +26,8 @@ from starlette.routing import Route
 from core.addresses import caller_network
 from core.api.cookies import FORM, SESSION, named, put, token_in
 from core.api.served import Served, ServedAddress, To
-from core.api.sign_in_page import Field, Form, page
-from core.api.visitors import Process
+from core.api.sign_in_page import Form, Question, page
+from core.api.visitors import VisitedProcess
 from core.errors import Conflict, Denied, Invalid, Overloaded, ProctorError, RateLimited, Unavailable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _AT_ONCE, _MOST_WAITING = 2, 32
 _PLAIN = re.compile(r"/[!-\[\]-~]*")
 """What a browser takes for a path as it stands: no control character, no backslash, nothing to be encoded."""
 _LONGEST_NEXT = 2000
-_CHOSEN = Field("password", "Password", "new-password", "At least 12 characters; a few words will do.")
+_CHOSEN = Question("password", "Password", "new-password", "At least 12 characters; a few words will do.")
 _CANNOT = "Nobody can sign in now"
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class _Asked:
 class SignIn:
     """The forms."""
 
-    def __init__(self, process: Process, pages: Iterable[ServedAddress]) -> None:
+    def __init__(self, process: VisitedProcess, pages: Iterable[ServedAddress]) -> None:
         """*pages* are those to which one may be sent."""
         self._process = process
         self._pages = Served(pages)
@@ -112,8 +112,8 @@ class SignIn:
         if not wrong and await self._apart(asked.people.visitor, _token(asked.request)):
             return _to(self._onward(wanted))
         fields = (
-            Field("name", "Name", "username", value=asked.said("name")[:64]),
-            Field("password", "Password", "current-password"),
+            Question("name", "Name", "username", value=asked.said("name")[:64]),
+            Question("password", "Password", "current-password"),
         )
         token = _form_token(asked.request)
         form = Form("/sign-in", token, fields, [("Sign in", "enter")], self._onward(wanted))
@@ -135,7 +135,7 @@ class SignIn:
     async def _invitation_page(self, asked: _Asked, wrong: str = "") -> Response:
         name = await self._apart(asked.people.invited, asked.request.path_params["token"])
         token = _form_token(asked.request)
-        fields = (Field("name", "Name", "username", value=name), _CHOSEN)
+        fields = (Question("name", "Name", "username", value=name), _CHOSEN)
         form = Form(asked.request.url.path, token, fields, [("Choose it and sign in", "enter")])
         return _form_page(asked.request, page(f"Welcome, {name}", "Choose a password.", form=form, wrong=wrong), token)
 
@@ -150,7 +150,7 @@ class SignIn:
     async def _first_page(self, asked: _Asked, wrong: str = "") -> Response:
         await self._apart(asked.people.require_first, asked.request.path_params["token"])
         token = _form_token(asked.request)
-        fields = (Field("name", "Name", "username", value=asked.said("name")[:64]), _CHOSEN)
+        fields = (Question("name", "Name", "username", value=asked.said("name")[:64]), _CHOSEN)
         form = Form(asked.request.url.path, token, fields, [("Become the owner", "enter")])
         said = "You will be the owner: you may do everything here, and invite others. From now on everybody signs in."
         return _form_page(asked.request, page("The first owner", said, form=form, wrong=wrong), token)
@@ -198,8 +198,8 @@ class SignIn:
             return _to("/sign-in")
         token = _form_token(asked.request)
         fields = (
-            Field("current", "Current password", "current-password"),
-            Field("password", "New password", "new-password", _CHOSEN.hint),
+            Question("current", "Current password", "current-password"),
+            Question("password", "New password", "new-password", _CHOSEN.hint),
         )
         form = Form("/password", token, fields, [("Change it", "change")])
         said = "You are signed out everywhere, and sign in with the new one."

@@ -43,7 +43,7 @@ _PAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Question:
     """What is to be filled in."""
 
     name: str
@@ -61,7 +61,7 @@ class Form:
     to: str
     token: str
     """By which a form of ours is known."""
-    fields: Sequence[Field] = ()
+    fields: Sequence[Question] = ()
     buttons: Sequence[tuple[str, str]] = ()
     """Of each its label, and what it sends as ``do``."""
     next: str = ""
@@ -89,7 +89,7 @@ def _written(form: Form) -> str:
     return f'<form method="post" action="{escape(form.to)}">{hidden}{fields}{buttons}</form>'
 
 
-def _field(field: Field, *, is_first: bool) -> str:
+def _field(field: Question, *, is_first: bool) -> str:
     kind = "password" if "password" in field.complete else "text"
     hint = f"<small>{escape(field.hint)}</small>" if field.hint else ""
     focus = " autofocus" if is_first and not field.value else ""

@@ -17,7 +17,7 @@ _THREADS = 4
 _MOST_ASKING = 1000
 
 
-class Entry(Enum):
+class Standing(Enum):
     """What is known of somebody at the gate."""
 
     SIGNED_IN = auto()
@@ -29,7 +29,7 @@ class Entry(Enum):
     """The process is starting, or the database does not answer."""
 
 
-class Process(Protocol):
+class VisitedProcess(Protocol):
     """What is asked about."""
 
     @property
@@ -41,27 +41,27 @@ class Process(Protocol):
 class Visitors:
     """Looks at who comes."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: VisitedProcess) -> None:
         self._process = process
         self._threads = ThreadPoolExecutor(_THREADS, "visitors")
         self._asking = 0
 
-    async def entry(self, token: str) -> Entry:
+    async def standing(self, token: str) -> Standing:
         """Return what is known of whoever brings *token*."""
         runtime = self._process.runtime
         if runtime is None or self._asking >= _MOST_ASKING:
-            return Entry.UNKNOWN
+            return Standing.UNKNOWN
         self._asking += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _entry, runtime.people, token)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _standing, runtime.people, token)
         finally:
             self._asking -= 1
 
 
-def _entry(people: People, token: str) -> Entry:
+def _standing(people: People, token: str) -> Standing:
     try:
         if not people.must_sign_in():
-            return Entry.NOBODYS
-        return Entry.SIGNED_IN if people.visitor(token) else Entry.STRANGER
+            return Standing.NOBODYS
+        return Standing.SIGNED_IN if people.visitor(token) else Standing.STRANGER
     except ProctorError:
-        return Entry.UNKNOWN
+        return Standing.UNKNOWN

@@ -83,7 +83,7 @@ def list_users(runtime: Runtime, text: str) -> Output:
 
 @command(user_group, "grant")
 @click.argument("name")
-@click.argument("role", type=_ROLE)
+@click.argument("role", type=_ROLE, metavar="ROLE")
 @_TENANT
 def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
     """Give somebody a role beside what he has; it holds at once."""
@@ -94,7 +94,7 @@ def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Out
 
 @command(user_group, "revoke")
 @click.argument("name")
-@click.argument("role", type=_ROLE)
+@click.argument("role", type=_ROLE, metavar="ROLE")
 @_TENANT
 def revoke(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
     """Take a role away, wherever it holds or in one tenant; open pages notice within a second."""

@@ -540,14 +540,14 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
     ("settings", "health", "says"),
     [
         ({}, "ok", "answer this machine alone"),
-        ({"HOST": "192.0.2.1"}, "ok", "the console answers this machine alone"),
+        ({"HOST": "192.0.2.1"}, "ok", "until there is somebody, this machine alone"),
         ({"WITHOUT_SIGN_IN": "network", "PUBLIC_URL": "https://c.example"}, "warning", "opened at https://c.example."),
     ],
 )
 def test_doctor_says_who_may_use_the_console(
     acme: Run, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], health: str, says: str
 ) -> None:
-    """As nobody signs in, it is a warning that whoever reaches the console may use it."""
+    """As long as nobody signs in, it is a warning that whoever reaches the console may use it."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     [check] = [check for check in acme("doctor", "--json").document["checks"] if check["part"] == "network"]
