@@ -12,6 +12,7 @@ import pytest
 from streamlit import config
 
 from core import runtime as running
+from core.principals import Principal
 from core.runtime import Runtime
 from core.tables import Outcome
 from pages.kit import page as kit
@@ -37,14 +38,7 @@ def test_every_page_guards_itself(
     proctor: Runtime, open_page: Open, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever may do nothing sees on every page that it is not allowed, and no control."""
-
-    class Nobody:
-        name = "a guest"
-
-        def may(self, _permission: str) -> bool:
-            return False
-
-    monkeypatch.setattr(kit, "current_principal", Nobody)
+    monkeypatch.setattr(kit, "current_principal", lambda: Principal("a guest", ()))
     page = open_page(name)
     assert "a guest lacks the permission" in page.error[0].value
     assert not page.selectbox
