@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.tables import Tenant
 
-_ROLE = click.Choice([role.value for role in Role if role is not Role.TENANT_KEY])
+_ROLE = click.Choice([role.value for role in Role if not role.is_of_keys])
 _TENANT = click.option("--tenant", "tenants", multiple=True, help="Where the role holds; without it in all tenants.")
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
