@@ -16,7 +16,7 @@ from core.audit._chain import append, linked
 from core.audit.exports import exported_head
 from core.audit.trail import Trail
 from core.audit.undoing import Because, PastChange, Undo, Undoing, require_not_undone
-from core.audit.verification import ChainFinding, Head
+from core.audit.verification import ChainBroken, ChainFinding, Head
 from core.clock import Clock, bears_demo_mark, micros
 from core.principals import Principal
 from core.tables import AuditEntry, ChangeEvent, as_json
@@ -24,6 +24,7 @@ from core.tables import AuditEntry, ChangeEvent, as_json
 __all__ = [
     "REVISIONS",
     "Because",
+    "ChainBroken",
     "ChainFinding",
     "Head",
     "PastChange",

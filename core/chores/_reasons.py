@@ -6,6 +6,7 @@ import re
 import traceback
 from pathlib import Path
 
+from core.audit import ChainBroken
 from core.database_faults import DatabaseFault, fault_of
 from core.errors import ProctorError
 
@@ -19,8 +20,8 @@ def reason(error: Exception) -> str:
 
     SQLite's messages name tables and conditions; PostgreSQL's may quote values, so of those only the kind is told.
     """
-    if isinstance(error, ProctorError):
-        return error.message
+    if isinstance(error, ProctorError | ChainBroken):
+        return str(error)
     cause = getattr(error, "orig", None) or error
     driver = type(cause).__module__.partition(".")[0]
     if driver in _DATABASES and (fault := fault_of(error)) not in (None, DatabaseFault.DOWN):

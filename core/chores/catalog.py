@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from core.audit import Trail
+from core.audit import ChainBroken, Trail
 from core.budgets import Budgets
 from core.capabilities import Listings
 from core.chores._chore import Chore
@@ -51,10 +51,17 @@ def catalog(
         metrics.verifications.labels("ok" if found.ok else "different").inc()
         if not found.ok:
             log().error("verification_failed", difference_nano_usd=found.difference_nano_usd)
+
+    def follow_trail() -> None:
         chain = trail.verify(SYSTEM, whole=False)
         metrics.verifications.labels("ok" if chain.ok else "broken").inc()
-        if not chain.ok:
+        if chain.broken_at is not None:
             log().error("audit_chain_broken", entry=chain.broken_at, reason=chain.sentence)
+            raise ChainBroken(  # which change it is names people: that is for the log, and for 'proctor verify'
+                chain.broken_at,
+                f"The audit trail is not what was written, from entry {chain.broken_at} on. Keep the database as it "
+                "is; 'proctor verify' says what is wrong, and with --against holds an export against it.",
+            )
 
     def recover() -> None:
         if lost := recovery.run():
@@ -97,9 +104,17 @@ def catalog(
             name="verify",
             every=timedelta(hours=1),
             one_process=True,
-            does="Recomputes every account; of ledger, attempts and audit trail, what is new.",
+            does="Recomputes every account; of ledger and attempts, what is new.",
             otherwise="A difference in the money would not be noticed; 'proctor verify' looks at once.",
             run=verify,
+        ),
+        Chore(
+            name="audit trail",
+            every=timedelta(hours=1),
+            one_process=True,
+            does="Follows the chain of the audit trail from where it was proven last.",
+            otherwise="Who changed what is not certain from there on; 'proctor verify' follows all of it.",
+            run=follow_trail,
         ),
         Chore(
             name="late calls",

@@ -35,7 +35,18 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
 from core.stored_objects import Holder, StoredObjects
-from core.tables import Claim, ModelListing, Payload, Process, Reservation, Row, StoredObject, Tenant, Verification
+from core.tables import (
+    AuditHead,
+    Claim,
+    ModelListing,
+    Payload,
+    Process,
+    Reservation,
+    Row,
+    StoredObject,
+    Tenant,
+    Verification,
+)
 from core.telemetry import Metrics
 from tests import builders
 from tests.chore_process import EVERY_SECONDS
@@ -121,6 +132,18 @@ def no_verification(runtime: Runtime) -> Callable[[], bool]:
     return lambda: count(runtime.store, Verification) == 1
 
 
+def a_new_entry(runtime: Runtime) -> Callable[[], bool]:
+    """Somebody decided something, and nobody has followed the trail up to there."""
+    runtime.tenants.create(LOCAL_OPERATOR, "Acme")
+
+    def is_proven() -> bool:
+        with runtime.store.reading() as session:
+            heads = {one.name: one.seq for one in session.exec(select(AuditHead))}
+        return heads.get("proven", 0) == heads["newest"] > 0
+
+    return is_proven
+
+
 def a_call_that_was_out(runtime: Runtime) -> Callable[[], bool]:
     """A budget was changed while a call was out that now has ended."""
     till = Till(runtime.store, SystemClock(), 1000)
@@ -201,6 +224,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "backlog": a_record_that_waits,
     "checkpoint": a_journal,
     "verify": no_verification,
+    "audit trail": a_new_entry,
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,
     "claims": an_old_answer,
@@ -495,6 +519,20 @@ def test_what_another_process_is_at_is_left_to_it(store: Store, clock: ManualClo
         seen = some.chores.do("it")
         assert (seen.last_success_at, seen.running_since) == (None, START)
         assert isinstance(they.look(CHORE, "it"), Held)
+
+
+def test_a_trail_that_was_changed_is_told_until_it_is_mended(proctor: Runtime) -> None:
+    """The chore fails with the number of the entry; which change it was stands in the log, as that names people."""
+    proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    with proctor.store.transaction() as cursor:
+        cursor.execute(proctor.store.prepare("UPDATE audit_entry SET actor = 'Mallory' WHERE seq = 1"), {})
+    with capture_logs() as told:
+        status = proctor.chores.do("audit trail")
+    assert status.state == "failing"
+    assert status.reason
+    assert "from entry 1 on" in status.reason
+    assert "Mallory" not in status.reason
+    assert any(one["event"] == "audit_chain_broken" and "Mallory" in one["reason"] for one in told)
 
 
 def test_the_first_after_a_restart_knows_what_was_done_before(store: Store, clock: ManualClock) -> None:
