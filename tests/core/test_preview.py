@@ -194,7 +194,7 @@ def test_what_cannot_be_asked(reports: Reports) -> None:
     with pytest.raises(NotFound):
         reports.spend_history(LOCAL_OPERATOR, "nobody")
     with pytest.raises(Invalid):
-        reports.spend_history(LOCAL_OPERATOR, "acme", "key")
+        reports.spend_history(LOCAL_OPERATOR, "acme", "planet")
     for period in ("year", "span"):
         with pytest.raises(Invalid):
             reports.spend_history(LOCAL_OPERATOR, "acme").against(1, period)
