@@ -10,6 +10,7 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import moment
+from core.clock import minute
 from core.errors import Invalid
 from core.principals import LOCAL_OPERATOR, KeyScope
 
@@ -109,7 +110,7 @@ def find_key(runtime: Runtime, key: str) -> Output:
     ]
     if found.old is not None:
         last = f"used {found.old.used_at:%Y-%m-%d %H:%M}" if found.old.used_at else "not used since"
-        lines.append(("rotated", f"{found.old.prefix}… ends {found.old.ends_at:%Y-%m-%d %H:%M} UTC, {last}"))
+        lines.append(("rotated", f"{found.old.prefix}… ends {minute(found.old.ends_at)}, {last}"))
     return Output(found, table(("KEY", f"{found.prefix}…"), lines))
 
 
@@ -138,7 +139,7 @@ def rotate_key(runtime: Runtime, key: str, overlap: float) -> Output:
     owner = runtime.tenants.find(LOCAL_OPERATOR, found.tenant_id) if found.tenant_id else None
     assert found.old is not None  # noqa: S101 it was just rotated
     ended = f" {new.ended}…, of the rotation before, has ended." if new.ended else ""
-    return _shown_once(new, owner, f"The old text ends on {found.old.ends_at:%Y-%m-%d at %H:%M} UTC.{ended}")
+    return _shown_once(new, owner, f"The old text ends at {minute(found.old.ends_at)}.{ended}")
 
 
 @command(key_group, "revoke")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from core.clock import Clock, from_micros, micros
+from core.clock import Clock, from_micros, micros, minute
 from core.errors import Unauthenticated
 from core.principals import Askable, Principal
 from core.store import Store
@@ -106,11 +106,10 @@ class _Held(NamedTuple):
         """Return what is told to who holds a text that has ended *at*."""
         if sent == self.old_hash and self.rotated_at is not None and self.ends_at != micros(at):
             return Unauthenticated(
-                f"Key {self.old_prefix}… was rotated on {from_micros(self.rotated_at):%Y-%m-%d} and ended on "
-                f"{at:%Y-%m-%d at %H:%M} UTC. Send the new one."
+                f"Key {self.old_prefix}… was rotated on {from_micros(self.rotated_at):%Y-%m-%d} and ended at "
+                f"{minute(at)}. Send the new one."
             )
         called = f" ({self.name})" if self.name else ""
         return Unauthenticated(
-            f"Key {self.prefix}…{called} ended on {at:%Y-%m-%d at %H:%M} UTC. An operator can give it a later end, or "
-            "make a new one."
+            f"Key {self.prefix}…{called} ended at {minute(at)}. An operator can give it a later end, or make a new one."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from core.clock import minute
 from core.errors import Forbidden, Invalid
 from core.principals import USUAL_SCOPES, KeyScope, Principal
 from core.servers import is_provider
@@ -159,7 +160,7 @@ def require_no_bigger(maker: ApiKey, values: Mapping[str, Any]) -> None:
         if most and (not wanted or set(wanted) - set(most)):
             raise Forbidden(f"The {named} may hand out no other {field} than its own: {', '.join(most)}.")
     if maker.ends_at is not None and (values["ends_at"] is None or values["ends_at"] > maker.ends_at):
-        raise Forbidden(f"A key that the {named} makes ends by {maker.ends_at:%Y-%m-%d %H:%M} UTC, as that does.")
+        raise Forbidden(f"A key that the {named} makes ends by {minute(maker.ends_at)}, as that does.")
     for field, words in LIMITS.items():
         most = getattr(maker, field)
         if most is not None and (values[field] is None or values[field] > most):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from core import audit
-from core.clock import EPOCH
+from core.clock import EPOCH, minute
 from core.errors import Conflict, Forbidden, Invalid
 from core.principals import USUAL_SCOPES, KeyScope, Permission, Principal
 from core.tables import ApiKey, Tenant
@@ -167,7 +167,7 @@ class Keys(HeldKeys):
                 kind="key",
                 subject=row.prefix,
                 summary=f"Key {row.old_prefix}… of {_owner_of(session, row)} became {row.prefix}…; the old text ends "
-                f"on {row.old_ends_at:%Y-%m-%d at %H:%M} UTC{at_once}.",
+                f"at {minute(row.old_ends_at)}{at_once}.",
                 tenant_id=row.tenant_id,
                 before={"prefix": row.old_prefix},
                 after={"prefix": row.prefix, "old_ends_at": row.old_ends_at.isoformat()},
@@ -288,7 +288,7 @@ def _require_version(row: ApiKey, expected_version: int | None) -> None:
 
 def _require_live(row: ApiKey) -> None:
     if row.revoked_at is not None:
-        raise Conflict(f"Key {row.prefix}… was revoked already, on {row.revoked_at:%Y-%m-%d at %H:%M} UTC.")
+        raise Conflict(f"Key {row.prefix}… was revoked already, at {minute(row.revoked_at)}.")
 
 
 def _described(row: ApiKey) -> dict[str, Any]:

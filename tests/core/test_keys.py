@@ -281,7 +281,7 @@ def test_a_rotated_key_is_the_same_key(tenants: Tenants, acme: Tenant, clock: Ma
     assert tenants.authenticate(second.secret).ends_at == START + HOUR
 
     clock.advance(3601)
-    assert "was rotated on 2026-03-04 and ended on 2026-03-04 at 13:00 UTC" in refused(
+    assert "was rotated on 2026-03-04 and ended at 2026-03-04 13:00 UTC" in refused(
         lambda: tenants.authenticate(second.secret)
     )
     assert tenants.authenticate(third.secret).ends_at is None
@@ -415,7 +415,7 @@ def test_a_key_ends_without_a_decision(wire: WireServer, database_url: str) -> N
         assert proctor.policies.authenticate(new.secret).key_id == new.id
         clock.advance(1)
         said = refused(lambda: proctor.policies.authenticate(new.secret))
-        assert said.startswith(f"Key {new.prefix}… (trial) ended on 2026-03-04 at 13:00 UTC.")
+        assert said.startswith(f"Key {new.prefix}… (trial) ended at 2026-03-04 13:00 UTC.")
         assert new.secret not in said
 
 

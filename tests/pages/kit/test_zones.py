@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.clock import minute
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
+from core.settings import ROOT
 from core.tables import Outcome
 from pages.kit import zones
 from tests import builders
@@ -100,3 +101,11 @@ def test_what_is_retold_is_the_same_moment(at: datetime, zone: str) -> None:
     assert found
     local = at.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0)
     assert (found[1], found[2]) == (f"{local:%Y-%m-%d %H:%M}", zone)
+
+
+def test_the_core_tells_a_time_in_one_form() -> None:
+    """What pages tell anew they know by its form; so no file of the core writes a minute of UTC by itself."""
+    itself = re.compile(r"%H:%M[^\"']*UTC")
+    files = [one for one in (ROOT / "core").rglob("*.py") if one.name != "clock.py"]
+    assert len(files) > 100
+    assert [one.name for one in files if itself.search(one.read_text("utf-8"))] == []
