@@ -28,6 +28,7 @@ from core.api.cookies import FORM, SESSION, named, put, token_in
 from core.api.served import Served, ServedAddress, To
 from core.api.sign_in_page import Form, Question, page
 from core.api.visitors import VisitedProcess
+from core.clock import minute
 from core.errors import Conflict, Denied, Invalid, Overloaded, ProctorError, RateLimited, Unavailable
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def tell_first_link(runtime: Runtime) -> None:
     link = runtime.people.open_first_once()
     if link is not None:
         sys.stderr.write(
-            f"Nobody can sign in yet. Whoever opens this by {link.expires_at:%Y-%m-%d %H:%M} UTC becomes the owner:\n"
+            f"Nobody can sign in yet. Whoever opens this by {minute(link.expires_at)} becomes the owner:\n"
             f"  {settings.console_url}{link.path}\n"
         )
         sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.clock import minute
 from core.principals import LOCAL_OPERATOR, Role
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _tenants(runtime: Runtime, names: Sequence[str]) -> list[Tenant] | None:
 
 def _told(runtime: Runtime, link: NewLink, does: str) -> Output:
     address = runtime.settings.console_url + link.path
-    until = f"{link.expires_at:%Y-%m-%d %H:%M} UTC"
+    until = minute(link.expires_at)
     return Output(
         {"link": address, "expires_at": link.expires_at}, address, f"{does}, until {until}. It is not stored."
     )

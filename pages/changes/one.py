@@ -38,7 +38,7 @@ def _back() -> None:
 
 def _facts(change: RecordedChange) -> dict[str, str]:
     facts = {
-        "When": f"{zones.told(change.at, seconds=True)}, {formats.month(change.at, zones.shown())[:4]}",
+        "When": f"{zones.told(change.at, seconds=True)} ({formats.month(change.at, zones.shown())[:4]})",
         "Kind": plain(change.kind),
         "What": plain(change.subject),
         "Of whom": plain(words.whose(change)),
