@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, select
 
 from core import audit
 from core.audit import Because
@@ -24,7 +24,7 @@ from core.budgets.reservations import GRACE, Reservations
 from core.budgets.rows import budget_of, called, described, terms_of
 from core.budgets.shortages import Shortages
 from core.budgets.states import BudgetState, state_of
-from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, scope_suffix
+from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, key_label, scope_suffix
 from core.budgets.verification import Verifier, last_verification
 from core.claims import Claims
 from core.clock import Clock
@@ -32,7 +32,7 @@ from core.errors import Conflict, NotFound
 from core.journal import JournalWriter
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
-from core.tables import Budget, BudgetRaise, Tenant, Verification
+from core.tables import ApiKey, Budget, BudgetRaise, Tenant, Verification
 from core.visibility import present, visible
 
 
@@ -139,7 +139,8 @@ class Budgets(Raises):
                 action="budget.set",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"The {called(changed.budget)} of {tenant.name} was set to {dollars(wanted.limit_nano_usd)}.",
+                summary=f"The {called(session, changed.budget)} of {tenant.name} was set to "
+                f"{dollars(wanted.limit_nano_usd)}.",
                 tenant_id=tenant.id,
                 before=changed.before,
                 after=changed.after,
@@ -198,7 +199,7 @@ class Budgets(Raises):
                 action="budget.remove",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"The {called(budget)} of {tenant.name} was removed.",
+                summary=f"The {called(session, budget)} of {tenant.name} was removed.",
                 tenant_id=tenant.id,
                 before=before,
                 **why,
@@ -243,8 +244,11 @@ class Budgets(Raises):
     def terms(self, session: Session, tenants: Sequence[Tenant]) -> dict[str, list[tuple[BudgetTerms, int]]]:
         """Return the terms and versions of each tenant's budgets by tenant id, the whole tenant's first."""
         named = {tenant.id: tenant for tenant in tenants}
-        wanted = select(Budget).where(col(Budget.tenant_id).in_(named), col(Budget.removed_at).is_(None))
-        budgets = session.exec(wanted).all()
+        of_key = and_(col(Budget.scope) == Scope.KEY.value, col(ApiKey.id) == col(Budget.scope_name))
+        wanted = select(Budget, ApiKey.prefix, ApiKey.name).outerjoin(ApiKey, of_key)
+        rows = session.exec(wanted.where(col(Budget.tenant_id).in_(named), col(Budget.removed_at).is_(None))).all()
+        budgets = [budget for budget, *_ in rows]
+        labels = {budget.id: key_label(prefix, name) for budget, prefix, name in rows}
         raises: dict[str, list[BudgetRaise]] = {}
         live = select(BudgetRaise).where(
             col(BudgetRaise.budget_id).in_([budget.id for budget in budgets]), col(BudgetRaise.withdrawn_at).is_(None)
@@ -254,7 +258,7 @@ class Budgets(Raises):
         found: dict[str, list[tuple[BudgetTerms, int]]] = {}
         order = list(Scope)
         for budget in sorted(budgets, key=lambda one: (order.index(Scope(one.scope)), one.scope_name)):
-            terms = terms_of(budget, named[budget.tenant_id], raises.get(budget.id, []))
+            terms = terms_of(budget, named[budget.tenant_id], raises.get(budget.id, []), labels[budget.id])
             found.setdefault(budget.tenant_id, []).append((terms, budget.version))
         return found
 

@@ -79,7 +79,7 @@ class Raises:
                 kind="budget",
                 subject=tenant.name,
                 summary=(
-                    f"The {called(budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
+                    f"The {called(session, budget)} of {tenant.name} was raised by {dollars(extra_nano_usd)} until "
                     f"{minute(ends_at)}: {more.reason}"
                 ),
                 tenant_id=tenant.id,
@@ -119,7 +119,8 @@ class Raises:
                 action="budget.withdraw_raise",
                 kind="budget",
                 subject=tenant.name,
-                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {called(budget)} was withdrawn.",
+                summary=f"A raise of {dollars(more.extra_nano_usd)} of {tenant.name}'s {called(session, budget)} was "
+                "withdrawn.",
                 tenant_id=tenant.id,
                 before={
                     "id": more.id,

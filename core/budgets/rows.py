@@ -8,14 +8,14 @@ from typing import Any
 from sqlmodel import Session
 
 from core.budgets.periods import Period
-from core.budgets.terms import BudgetTerms, Mode, Raise, Scope, scope_suffix
+from core.budgets.terms import BudgetTerms, Mode, Raise, Scope, key_label, scope_suffix
 from core.errors import NotFound
 from core.store import FOR_CHANGE
-from core.tables import Budget, BudgetRaise, Tenant
+from core.tables import ApiKey, Budget, BudgetRaise, Tenant
 
 
-def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> BudgetTerms:
-    """Return a budget as it governs."""
+def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise], label: str = "") -> BudgetTerms:
+    """Return a budget as it governs; *label* is what people call what it covers, where that is not its name."""
     return BudgetTerms(
         budget_id=budget.id,
         tenant_id=tenant.id,
@@ -24,6 +24,7 @@ def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise]) -> B
         limit_nano_usd=budget.limit_nano_usd,
         scope=Scope(budget.scope),
         scope_name=Scope(budget.scope).named(budget.scope_name),
+        label=label,
         period=Period(budget.period),
         starts_at=budget.starts_at,
         ends_at=budget.ends_at,
@@ -62,9 +63,11 @@ def described(budget: Budget) -> dict[str, Any]:
 _ADJECTIVES: Mapping[str, str] = {"day": "daily ", "week": "weekly ", "month": "monthly ", "span": ""}
 
 
-def called(budget: Budget) -> str:
+def called(session: Session, budget: Budget) -> str:
     """Return what people call a budget, as in "monthly budget for the model openai/gpt-5"."""
-    return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, budget.scope_name)}"
+    key = session.get(ApiKey, budget.scope_name) if budget.scope == Scope.KEY else None
+    covered = key_label(key.prefix, key.name) if key is not None else budget.scope_name
+    return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, covered)}"
 
 
 def budget_of(session: Session, tenant: Tenant, budget_id: str) -> Budget:

@@ -113,6 +113,8 @@ class BudgetTerms:
     limit_nano_usd: int
     scope: Scope = Scope.TENANT
     scope_name: str = ""
+    label: str = ""
+    """What people call what it covers, where its name is none that they know: a key's first characters and its name."""
     period: Period = Period.MONTH
     starts_at: datetime | None = None
     """The ends of a fixed span; ``None`` for the periods of the calendar."""
@@ -149,12 +151,23 @@ class BudgetTerms:
     @property
     def name(self) -> str:
         """What people call it, as in "this month's budget of Acme for the model openai/gpt-5"."""
-        return f"{_NAMES[self.period]} of {self.tenant}{scope_suffix(self.scope, self.scope_name)}"
+        return f"{_NAMES[self.period]} of {self.tenant}{scope_suffix(self.scope, self.covered)}"
+
+    @property
+    def covered(self) -> str:
+        """What people call what it covers; empty for the whole tenant."""
+        return self.label or self.scope_name
 
 
 def scope_suffix(scope: Scope | str, name: str) -> str:
     """Return `` for the model openai/gpt-5``; nothing for the whole tenant."""
     return "" if scope == Scope.TENANT else f" for the {scope} {name}"
+
+
+def key_label(prefix: str | None, name: str | None) -> str:
+    """Return what people call a key, as in ``proctor_a1B2c3… (nightly import)``; nothing where it is gone."""
+    called = f" ({name})" if name else ""
+    return f"{prefix}…{called}" if prefix else ""
 
 
 def dollars(nano_usd: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from core.budgets.periods import Period
-from core.budgets.terms import BudgetTerms, Mode, Scope, dollars
+from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, key_label
 from core.clock import Clock, micros
 from core.statements import Cursor
 from core.store import Store
@@ -46,14 +46,17 @@ class Thresholds:
         self._terms = store.prepare(
             "SELECT b.id, b.tenant_id, t.name, t.timezone, b.limit_nano_usd + COALESCE((SELECT SUM(r.extra_nano_usd) "
             "FROM budget_raise r WHERE r.budget_id = b.id AND r.withdrawn_at IS NULL AND r.starts_at <= :now "
-            "AND r.ends_at > :now), 0), b.scope, b.scope_name, b.period, b.mode, b.thresholds "
-            "FROM account a JOIN budget b ON b.id = a.budget_id JOIN tenant t ON t.id = b.tenant_id WHERE a.id = :id"
+            "AND r.ends_at > :now), 0), b.scope, b.scope_name, b.period, b.mode, b.thresholds, k.prefix, k.name "
+            "FROM account a JOIN budget b ON b.id = a.budget_id JOIN tenant t ON t.id = b.tenant_id "
+            "LEFT JOIN api_key k ON b.scope = 'key' AND k.id = b.scope_name WHERE a.id = :id"
         )
 
     def terms(self, cursor: Cursor, account_id: str) -> BudgetTerms:
         """Return the terms of an account's budget as they are now, its raises in its limit."""
         cursor.execute(self._terms, {"id": account_id, "now": micros(self._clock.now())})
-        budget_id, tenant_id, tenant, timezone, limit, scope, scope_name, period, mode, thresholds = cursor.fetchone()
+        (budget_id, tenant_id, tenant, timezone, limit, scope, scope_name, period, mode, thresholds, prefix, key) = (
+            cursor.fetchone()
+        )
         return BudgetTerms(
             budget_id=budget_id,
             tenant_id=tenant_id,
@@ -62,6 +65,7 @@ class Thresholds:
             limit_nano_usd=int(limit),
             scope=Scope(scope),
             scope_name=scope_name,
+            label=key_label(prefix, key),
             period=Period(period),
             mode=Mode(mode),
             thresholds=tuple(orjson.loads(thresholds)),

@@ -133,7 +133,7 @@ def list_budgets(runtime: Runtime, tenant: str) -> Output:
     states = runtime.budgets.all(LOCAL_OPERATOR, [owner]).get(owner.id, [])
     rows = [
         (
-            state.terms.scope_name or "everything",
+            state.terms.covered or "everything",
             state.terms.period.value,
             state.terms.mode.value,
             usd(state.limit_nano_usd),

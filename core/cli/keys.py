@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _NONE = "none"
 _FROM_INPUT = "-"
-STALE = timedelta(days=90)
-"""Who has not used a key for so long may have forgotten it."""
 
 
 @proctor.group("key")
@@ -152,9 +150,8 @@ def revoke_key(runtime: Runtime, key: str) -> Output:
 
 def used(key: Key, now: datetime) -> str:
     """Return when a key was last used, in words; and whether that is long ago."""
-    last = max((one for one in (key.used_at, key.old.used_at if key.old else None) if one), default=None)
-    is_stale = key.is_live and (last or key.created_at) < now - STALE
-    return (f"{last:%Y-%m-%d %H:%M}" if last else "never") + (" (stale)" if is_stale else "")
+    last = key.last_used_at
+    return (f"{last:%Y-%m-%d %H:%M}" if last else "never") + (" (stale)" if key.is_stale(now) else "")
 
 
 def state(key: Key, now: datetime) -> str:

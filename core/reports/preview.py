@@ -91,6 +91,16 @@ class SpendHistory:
     as_of: datetime
     groups: Sequence[_Group]
 
+    @property
+    def spent_nano_usd(self) -> int:
+        """What calls have cost since ``since``, as far as that is known."""
+        return sum(one.spent for one in self.groups if one.is_counted)
+
+    @property
+    def calls(self) -> int:
+        """How many there were since ``since``."""
+        return sum(one.calls for one in self.groups if one.is_counted)
+
     def against(self, limit_nano_usd: int, period: str = Period.MONTH, span: Span | None = None) -> Preview:
         """Return what a hard limit of that much per *period* would have blocked since ``since``.
 

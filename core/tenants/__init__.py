@@ -20,9 +20,9 @@ from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Tenant
 from core.tenants._fields import EDITABLE, RULES, checked
-from core.tenants._key import KEY_FIELDS, Caller, Key, NewKey, OldText
+from core.tenants._key import KEY_FIELDS, STALE, Caller, Key, NewKey, OldText
 from core.tenants._keys import LONGEST_OVERLAP, Keys
-from core.tenants._secrets import SECRET_PREFIX, digest, hashed, unknown_key
+from core.tenants._secrets import SECRET_PREFIX, digest, hashed, key_in, unknown_key
 from core.visibility import visible
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "LONGEST_OVERLAP",
     "RULES",
     "SECRET_PREFIX",
+    "STALE",
     "Caller",
     "Key",
     "NewKey",
@@ -42,6 +43,7 @@ __all__ = [
     "Tenants",
     "digest",
     "hashed",
+    "key_in",
     "unknown_key",
 ]
 

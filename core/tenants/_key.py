@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from core.clock import minute
@@ -18,6 +18,8 @@ from core.tenants._fields import LIMITS, LONGEST_NAME, checked
 GRANTS = ("scopes", "models", "routes", "ends_at", *LIMITS)
 """The fields by which a key is bigger or smaller than another."""
 KEY_FIELDS = ("name", *GRANTS)
+STALE = timedelta(days=90)
+"""Who has not used a key for so long may have forgotten it."""
 _MOST_NAMED = 100
 _ROUTE = re.compile(r"[^\s/]{1,64}")
 
@@ -69,6 +71,16 @@ class Key:
     def opens(self, at: datetime) -> bool:
         """Whether it opens the door at *at*."""
         return self.revoked_at is None and (self.ends_at is None or at < self.ends_at)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When either of its texts was last used, to a minute; ``None`` where neither was."""
+        used = (self.used_at, self.old.used_at if self.old else None)
+        return max((one for one in used if one is not None), default=None)
+
+    def is_stale(self, at: datetime) -> bool:
+        """Whether nobody has revoked it, and nobody used it for ``STALE`` before *at*."""
+        return self.is_live and (self.last_used_at or self.created_at) < at - STALE
 
     @classmethod
     def of(cls, row: ApiKey) -> Key:

@@ -21,6 +21,8 @@ _OLD_PREFIX = "prk_"
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM, _CHECK = 32, 6
 _FORM = re.compile(rf"{SECRET_PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}")
+_ANYWHERE = re.compile(rf"\b({_FORM.pattern}|{_OLD_PREFIX}[\w-]{{43}})")
+"""By which scanners find a key in any text."""
 _SHOWN = 6
 _LONGEST_OLD = 128
 
@@ -43,6 +45,12 @@ def digest(secret: str) -> str | None:
     if not _FORM.fullmatch(secret) or _check(secret[len(SECRET_PREFIX) : -_CHECK]) != secret[-_CHECK:]:
         return None
     return hashed(secret)
+
+
+def key_in(text: str) -> str | None:
+    """Return the first that may be a key in *text*, such as a line of a log; ``None`` where there is none."""
+    found = _ANYWHERE.search(text)
+    return found[0] if found else None
 
 
 def hashed(secret: str) -> str:

@@ -12,16 +12,17 @@ import streamlit as st
 from core.budgets import BudgetTerms, Mode, Period, Raise, Scope
 from core.errors import ProctorError
 from core.pricing import nano_usd, usd
-from core.tenants import Tenant
+from core.tenants import Permission, Tenant
 from pages.kit import formats
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals, show_error
+from pages.tenants.named import named
 
 if TYPE_CHECKING:
     from core.budgets import BudgetState
     from core.reports import SpendHistory
 
-SCOPES = {"tenant": "Everything", "model": "One model", "schema": "One schema", "route": "One route"}
+SCOPES = {"tenant": "Everything", "model": "One model", "schema": "One schema", "route": "One route", "key": "One key"}
 PERIODS = {"day": "Day", "week": "Week", "month": "Month", "span": "From one day to another"}
 MODES = {
     "hard": "Hard: nothing goes out that could pass the limit",
@@ -31,8 +32,6 @@ MODES = {
 MOST_USD = 1_000_000.0
 _HISTORY = "budget_history"
 """Where the session keeps what calls have cost, for as long as a dialog is open: by tenant, scope and name."""
-_NAMES = "budget_names"
-"""Where it keeps what can be named meanwhile: the models, schemas and routes there are."""
 
 
 @st.dialog("New budget", icon=":material/payments:", width="medium")
@@ -40,8 +39,10 @@ def create(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
     """Ask for a budget on something that has none yet."""
     taken = {(state.terms.scope, state.terms.scope_name) for state in states}
     kinds = [scope for scope in SCOPES if scope != "tenant" or (Scope.TENANT, "") not in taken]
+    if not visit.may(Permission.KEYS_READ, tenant.id):
+        kinds.remove("key")
     scope = st.selectbox("It covers", kinds, format_func=SCOPES.__getitem__, key="budget_scope")
-    name = _name(visit, scope)
+    name = _name(visit, tenant, scope)
     if (Scope(scope), name) in taken:
         st.warning("There is a budget for that already. Edit it instead.", icon=":material/info:")
     wanted = _ask(tenant, None)
@@ -118,25 +119,22 @@ def remove(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
             st.rerun()
 
 
-def _name(visit: Visit, scope: str) -> str:
-    """Ask what the budget is for; what there is is read once while a dialog is open."""
+def _name(visit: Visit, tenant: Tenant, scope: str) -> str:
+    """Ask what the budget is for."""
     if scope == "tenant":
         return ""
-    known: dict[str, list[str]] = st.session_state.setdefault(_NAMES, {})
-    if scope not in known:
-        known[scope] = sorted(_names(visit, scope))
-    chosen = st.selectbox(f"The {scope}", known[scope], index=None, accept_new_options=True, key=f"budget_{scope}")
+    known = named(visit, tenant, scope)
+    chosen = st.selectbox(
+        f"The {scope}",
+        list(known),
+        index=None,
+        format_func=lambda one: known.get(one, one),
+        accept_new_options=scope != "key",  # a key is named by its id, which nobody types
+        key=f"budget_{scope}",
+    )
+    if scope == "key":
+        st.caption("Its calls need room in the tenant's budgets too. It pays for the keys that this one makes as well.")
     return str(chosen or "")
-
-
-def _names(visit: Visit, scope: str) -> set[str]:
-    runtime = visit.runtime
-    if scope == "schema":
-        return {schema.name for schema in runtime.schemas.list(visit.principal)}
-    routes = runtime.routes.list(visit.principal)
-    if scope == "route":
-        return {route.terms.name for route in routes}
-    return {one.name for route in routes for one in route.terms.candidates}
 
 
 def _ask(tenant: Tenant, state: BudgetState | None) -> dict[str, Any]:
@@ -197,10 +195,9 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def forget_history() -> None:
-    """Let the next dialog read anew what calls have cost, and what can be named."""
+def forget() -> None:
+    """Let the next dialog read anew what calls have cost."""
     st.session_state.pop(_HISTORY, None)
-    st.session_state.pop(_NAMES, None)
 
 
 def _known() -> dict[tuple[str, str, str], tuple[SpendHistory, datetime]]:

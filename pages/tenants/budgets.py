@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,8 @@ MODES = {
 _SPENT_OUT = 1.0
 
 
-def card(visit: Visit, tenant: Tenant) -> None:
-    """Draw every budget of *tenant*."""
-    states = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])
+def card(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
+    """Draw every budget of *tenant*, as they stand."""
     may = visit.may(Permission.BUDGETS_WRITE, tenant.id)
     with layout.card(
         f"Budgets of {tenant.name}",
@@ -57,7 +57,7 @@ def card(visit: Visit, tenant: Tenant) -> None:
 
 def _budget(visit: Visit, tenant: Tenant, state: BudgetState, *, may: bool) -> None:
     terms = state.terms
-    title = "Everything" if not terms.scope_name else f"{terms.scope.value.capitalize()} {terms.scope_name}"
+    title = "Everything" if not terms.scope_name else f"{terms.scope.value.capitalize()} {terms.covered}"
     word = status(state)
     mode, meaning = MODES[terms.mode.value]
     with st.container(key=f"budget_{terms.budget_id}", border=True, gap="small"):

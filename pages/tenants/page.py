@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -13,7 +13,17 @@ from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.frames import editor
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
-from pages.tenants import budget_dialogs, budget_review, budgets, keys, limits, settings
+from pages.tenants import (
+    budget_dialogs,
+    budget_review,
+    budgets,
+    key_dialogs,
+    keys,
+    leaked_key,
+    limits,
+    named,
+    settings,
+)
 from pages.tenants.budget_table import MOST_USD, STATUSES, checked, listed
 
 COLUMNS = st.column_config
@@ -80,13 +90,16 @@ def tenant_card(visit: Visit) -> None:
             tenant = tenant_choice(visit, everyone=None)
             if tenant is None:  # the last one was removed a moment ago
                 return
-            may = visit.may(Permission.KEYS_WRITE, tenant.id)
-            if may and st.button("New key", icon=":material/key:", key="new"):
-                keys.create(visit, tenant)
+            if visit.may(Permission.KEYS_WRITE, tenant.id) and st.button("New key…", icon=":material/key:", key="new"):
+                key_dialogs.create(visit, tenant)
             if visit.may(Permission.TENANTS_WRITE, tenant.id) and st.button(
                 "Settings", icon=":material/tune:", key="settings"
             ):
                 settings.edit(visit, tenant)
+            if visit.may(Permission.KEYS_READ) and st.button(
+                "Find a leaked key…", icon=":material/policy:", key="find_key"
+            ):
+                leaked_key.find(visit)
             st.page_link(
                 "calls/page.py",
                 label="Its calls",
@@ -95,30 +108,10 @@ def tenant_card(visit: Visit) -> None:
             )
         used = limits.sentences(visit, tenant)
         st.caption(f":material/speed: {used[tenant.id]}")
+        states = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])
         if visit.may(Permission.KEYS_READ, tenant.id):
-            key_list(visit, tenant, used, may=may)
-    budgets.card(visit, tenant)
-
-
-def key_list(visit: Visit, tenant: Tenant, used: Mapping[str, str], *, may: bool) -> None:
-    """Draw the keys of *tenant*, with what is *used* of their limits, by id; where one *may*, what can be done."""
-    every = visit.runtime.tenants.keys(visit.principal, tenant)
-    live = [key for key in every if key.is_live]
-    if not live:
-        st.info(f"No program can call as {plain(tenant.name)}: it has no live key.", icon=":material/key_off:")
-    for key in live:
-        row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"key_{key.id}")
-        row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
-        if key.id in used:
-            row.caption(f":material/speed: {used[key.id]}", width="content")
-        row.caption(f"made {formats.ago(key.created_at, visit.now)}", width="content")
-        if may and row.button("Limits", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
-            keys.limit(visit, tenant, key)
-        if may and row.button("Revoke", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
-            keys.revoke(visit, tenant, key)
-    if revoked := [key for key in every if not key.is_live]:
-        gone = ", ".join(f"`{key.prefix}…` {formats.moment(key.revoked_at)} UTC" for key in revoked)
-        st.markdown(f":small[Revoked: {gone}]")
+            keys.draw(visit, tenant, used, states)
+    budgets.card(visit, tenant, states)
 
 
 def advise() -> None:
@@ -135,7 +128,8 @@ def main() -> None:
     visit = open_page(
         "Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ, takes=TAKES
     )
-    budget_dialogs.forget_history()
+    for dialog in (budget_dialogs, leaked_key, named):
+        dialog.forget()
     tenants = list(visit.runtime.tenants.list(visit.principal))
     with visit.controls:
         if visit.may_over(Permission.TENANTS_WRITE) and st.button(

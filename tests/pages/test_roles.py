@@ -64,7 +64,8 @@ OFFERED = {
     "tenants": {
         **dict.fromkeys(("discard", "review", "edit", "new_own_budget", "raise", "remove"), (P.BUDGETS_WRITE, "one")),
         "withdraw": (P.BUDGETS_WRITE, "one"),
-        **dict.fromkeys(("limits", "new", "revoke"), (P.KEYS_WRITE, "one")),
+        **dict.fromkeys(("edit_key", "limits", "new", "revoke", "rotate"), (P.KEYS_WRITE, "one")),
+        "find_key": (P.KEYS_READ, "one"),
         "settings": (P.TENANTS_WRITE, "one"),
         "new_tenant": (P.TENANTS_WRITE, "all"),
     },

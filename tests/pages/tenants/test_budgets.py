@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import NotFound
 from core.pricing import NANO
+from core.reports import ChangeFilter
 from core.runtime import Runtime
 from core.tables import Tenant
 from core.tenants import LOCAL_OPERATOR
@@ -206,3 +207,22 @@ def test_a_budget_is_removed_once_it_was_confirmed(proctor: Runtime, acme: Tenan
 
     with pytest.raises(NotFound):
         proctor.budgets.show(LOCAL_OPERATOR, acme)
+
+
+def test_a_budget_for_a_key_is_called_by_its_label(proctor: Runtime, acme: Tenant) -> None:
+    """Keys are chosen by what people call them and never typed; every sentence about the budget calls them so too."""
+    new = proctor.tenants.create_key(LOCAL_OPERATOR, acme, "nightly")
+    dialog = _dialog("create")
+    dialog.selectbox(key="budget_scope").set_value("key").run()
+    assert dialog.selectbox(key="budget_key").options == [f"{new.prefix}… (nightly)"]
+    dialog.selectbox(key="budget_key").set_value(new.id).run()
+    dialog.button(key="confirm_new_budget").click().run()
+
+    budget = proctor.budgets.show(LOCAL_OPERATOR, acme, "key", new.id)
+    assert budget.terms.name == f"this month's budget of Acme for the key {new.prefix}… (nightly)"
+    now = proctor.clock.now()
+    wanted = ChangeFilter(starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1), kind="budget")
+    assert (
+        proctor.reports.changes(LOCAL_OPERATOR, wanted).changes[0].summary
+        == f"The monthly budget for the key {new.prefix}… (nightly) of Acme was set to $25.00."
+    )

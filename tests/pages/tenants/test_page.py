@@ -1,4 +1,4 @@
-"""Tenants: budgets that are checked again and never overwritten, keys that are shown once."""
+"""Tenants: budgets that are checked again and never overwritten, settings that say what follows."""
 
 from __future__ import annotations
 
@@ -267,55 +267,6 @@ def test_a_tenant_that_cannot_be_is_told_in_the_dialog(proctor: Runtime, acme: T
     assert len(proctor.tenants.list(LOCAL_OPERATOR)) == 1
 
 
-def _making_a_key() -> None:
-    from core.principals import Permission
-    from pages.kit.page import open_page
-    from pages.tenants import keys
-
-    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    keys.create(visit, visit.runtime.tenants.list(visit.principal)[0])
-
-
-def test_a_new_key_is_on_the_screen_once(proctor: Runtime, acme: Tenant) -> None:
-    """The key stands in one drawing of one dialog; neither the next one nor the session holds it."""
-    dialog = _dialog(_making_a_key)
-    dialog.text_input(key="new_key").set_value("billing")
-    dialog.button(key="confirm_key").click().run()
-
-    secret = dialog.code[0].value
-    assert proctor.tenants.authenticate(secret).tenant_id == acme.id
-    assert [key.name for key in proctor.tenants.keys(LOCAL_OPERATOR, acme)] == ["billing"]
-    assert secret not in repr(dialog.session_state)
-
-    dialog.run()
-    assert not dialog.code
-    assert len(proctor.tenants.keys(LOCAL_OPERATOR, acme)) == 1
-
-
-def _revoking() -> None:
-    from core.principals import Permission
-    from pages.kit.page import open_page
-    from pages.tenants import keys
-
-    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = visit.runtime.tenants.list(visit.principal)[0]
-    keys.revoke(visit, tenant, visit.runtime.tenants.keys(visit.principal, tenant)[0])
-
-
-def test_revoking_says_whom_it_locks_out(proctor: Runtime, acme: Tenant) -> None:
-    """The dialog names the tenant and the key, and only its button revokes."""
-    new = proctor.tenants.create_key(LOCAL_OPERATOR, acme, "billing")
-    dialog = _dialog(_revoking)
-    told = " ".join(text.value for text in dialog.markdown)
-    assert "Acme" in told
-    assert new.prefix in told
-    assert proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].is_live
-
-    dialog.button(key="confirm_revoke").click().run()
-
-    assert not proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].is_live
-
-
 def _settling() -> None:
     import streamlit as st
 
@@ -341,20 +292,6 @@ def test_settings_are_saved_unless_somebody_else_was_first(proctor: Runtime, acm
     assert "Someone else changed tenant Acme" in second.warning[0].value
 
 
-def _limiting() -> None:  # pragma: no cover - runs inside AppTest
-    import streamlit as st
-
-    from core.principals import Permission
-    from pages.kit.page import open_page
-    from pages.tenants import keys
-
-    visit = open_page("Test", "A dialog.", needs=Permission.TENANTS_READ)
-    tenant = visit.runtime.tenants.list(visit.principal)[0]
-    keys.limit(
-        visit, tenant, st.session_state.setdefault("seen", visit.runtime.tenants.keys(visit.principal, tenant)[0])
-    )
-
-
 def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
     """The settings hold all three; the page says what is used of those that are set."""
     dialog = _dialog(_settling)
@@ -368,47 +305,6 @@ def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, 
     with proctor.limits.admitted(quotas, 500, 60):
         captions = " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
     assert "1 of 600 generations in the last minute · 500 of 90,000 tokens · 1 of 4 in flight" in captions
-
-
-def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
-    """A key may have a share of its tenant's limits, and lose it again."""
-    proctor.tenants.create_key(LOCAL_OPERATOR, acme, "nightly")
-    key = proctor.tenants.keys(LOCAL_OPERATOR, acme)[0]
-    dialog = _dialog(_limiting)
-    dialog.number_input(key=f"limit_{key.id}").set_value(5)
-    dialog.button(key="confirm_key_limits").click().run()
-    assert proctor.tenants.keys(LOCAL_OPERATOR, acme)[0].rate_limit_per_min == 5
-    assert "0 of 5 generations" in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
-
-    proctor.tenants.edit_key(LOCAL_OPERATOR, key.id, rate_limit_per_min=None)
-    assert "of 5 generations" not in " ".join(one.value for one in open_page("tenants", tenant="Acme").caption)
-
-
-# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_tenant_of_the_url_is_the_one_that_is_shown(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
-    """A link to a tenant opens with its keys: live ones with a way to revoke, revoked ones by name."""
-    globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
-    proctor.tenants.create_key(LOCAL_OPERATOR, acme, "not shown")
-    live = proctor.tenants.create_key(LOCAL_OPERATOR, globex, "import *job*")
-    gone = proctor.tenants.create_key(LOCAL_OPERATOR, globex)
-    proctor.tenants.revoke_key(LOCAL_OPERATOR, gone.id)
-
-    page = open_page("tenants", tenant="Globex")
-
-    shown = " ".join(element.value for element in (*page.markdown, *page.caption))
-    assert live.prefix in shown
-    assert r"import \*job\*" in shown
-    assert f"Revoked: `{gone.prefix}…`" in shown
-    assert "not shown" not in shown
-    assert [button.key for button in page.button if button.label == "Revoke"] == [f"revoke_{live.id}"]
-
-
-def test_a_tenant_without_a_live_key_is_told_so(open_page: Open, acme: Tenant) -> None:
-    """Nobody can call as it, and the page says that."""
-    del acme
-    assert "No program can call as Acme" in open_page("tenants").info[0].value
 
 
 @pytest.mark.parametrize("name", ["tenants", "flags", "routes", "playground"])
