@@ -9,8 +9,8 @@ import click
 
 from core.cli._command import Output, command, proctor
 from core.cli._figures import usd
+from core.cli._operator import OPERATOR
 from core.clock import minute
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -25,8 +25,8 @@ def cache_group() -> None:
 @click.argument("tenant")
 def show(runtime: Runtime, tenant: str) -> Output:
     """Show how many of a tenant's answers are kept, and what they saved."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    kept = runtime.answers.show(LOCAL_OPERATOR, owner)
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    kept = runtime.answers.show(OPERATOR, owner)
     since = f", the oldest since {minute(kept.oldest_at)}" if kept.oldest_at else ""
     text = (
         f"{owner.name}: {kept.answers} answers are kept ({kept.characters} characters{since}); "
@@ -40,6 +40,6 @@ def show(runtime: Runtime, tenant: str) -> Output:
 @click.argument("tenant")
 def clear(runtime: Runtime, tenant: str) -> Output:
     """Forget every cached answer of a tenant: whoever asks again is answered by a provider."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    cleared = runtime.answers.clear(LOCAL_OPERATOR, owner)
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    cleared = runtime.answers.clear(OPERATOR, owner)
     return Output({"tenant": owner.name, "cleared": cleared}, f"{cleared} cached answers of {owner.name} are cleared.")

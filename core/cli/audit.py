@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor
-from core.principals import LOCAL_OPERATOR
+from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -23,7 +23,7 @@ def audit_group() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(runtime: Runtime, *, file: Path) -> Output:
     """Write the audit trail to FILE as JSON lines, its head first and last. See 'proctor verify --against'."""
-    lines = runtime.trail.export(LOCAL_OPERATOR)
+    lines = runtime.trail.export(OPERATOR)
     with file.open("wb") as out:
         head = next(lines)
         out.write(head)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.cli._command import Output, command, proctor, table
-from core.principals import LOCAL_OPERATOR
+from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
     from core.breakers import BreakerView, Override
@@ -29,7 +29,7 @@ def breaker_group() -> None:
 @command(breaker_group, "list")
 def list_breakers(runtime: Runtime) -> Output:
     """Show every breaker that has seen a call or was set by hand."""
-    views = runtime.breakers.views(runtime.overrides.all(LOCAL_OPERATOR))
+    views = runtime.breakers.views(runtime.overrides.all(OPERATOR))
     is_shared = runtime.breakers.is_shared
     note = "" if is_shared else _DOWN if runtime.shared.is_set else _UNSHARED
     document = {"shared": is_shared, "note": note or None, "breakers": [_described(view) for view in views]}
@@ -46,7 +46,7 @@ def open_breaker(runtime: Runtime, model: str, reason: str) -> Output:
     """Let nobody ask a model, from the next call on, until it is taken back."""
     from core.breakers import BreakerState  # noqa: PLC0415
 
-    override = runtime.overrides.set(LOCAL_OPERATOR, model, BreakerState.OPEN, reason)
+    override = runtime.overrides.set(OPERATOR, model, BreakerState.OPEN, reason)
     return _said(override, f"Nobody is asked at {override.model} from now on; routes go to their next model.")
 
 
@@ -57,7 +57,7 @@ def close_breaker(runtime: Runtime, model: str, reason: str) -> Output:
     """Let everybody ask a model, whatever its breakers saw, until it is taken back."""
     from core.breakers import BreakerState  # noqa: PLC0415
 
-    override = runtime.overrides.set(LOCAL_OPERATOR, model, BreakerState.CLOSED, reason)
+    override = runtime.overrides.set(OPERATOR, model, BreakerState.CLOSED, reason)
     return _said(override, f"{override.model} is asked from now on, whatever its breakers saw.")
 
 
@@ -65,7 +65,7 @@ def close_breaker(runtime: Runtime, model: str, reason: str) -> Output:
 @click.argument("model", metavar="PROVIDER/MODEL")
 def release_breaker(runtime: Runtime, model: str) -> Output:
     """Take an operator's word back: the breaker decides again."""
-    name, had_word = runtime.overrides.clear(LOCAL_OPERATOR, model)
+    name, had_word = runtime.overrides.clear(OPERATOR, model)
     said = "decides by itself again" if had_word else "was not set by hand; it decides by itself"
     return Output({"model": name, "state": "automatic", "changed": had_word}, f"The breaker of {name} {said}.")
 

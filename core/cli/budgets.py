@@ -10,8 +10,8 @@ import click
 
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
 from core.cli._figures import moment, usd
+from core.cli._operator import OPERATOR
 from core.errors import Invalid
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ def _scope(
     if len(given) > 1:
         raise Invalid("A budget is for one model, one schema, one route or one key; name only one of them.")
     if key:
-        return "key", runtime.tenants.find_key(LOCAL_OPERATOR, key).id
+        return "key", runtime.tenants.find_key(OPERATOR, key).id
     return given[0] if given else ("tenant", "")
 
 
@@ -99,10 +99,10 @@ def set_budget(
     ends: str | None,
 ) -> Output:
     """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    owner = runtime.tenants.find(OPERATOR, tenant)
     scope, name = _scope(runtime, model, schema, route, key)
     runtime.budgets.set(
-        LOCAL_OPERATOR,
+        OPERATOR,
         owner,
         limit,
         scope=scope,
@@ -113,7 +113,7 @@ def set_budget(
         starts_at=moment(starts, owner.timezone),
         ends_at=moment(ends, owner.timezone),
     )
-    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, scope, name))
+    return _shown(owner, runtime.budgets.show(OPERATOR, owner, scope, name))
 
 
 @command(budget_group, "show")
@@ -121,16 +121,16 @@ def set_budget(
 @_scoped
 def show_budget(runtime: Runtime, tenant: str, **named: str | None) -> Output:
     """Show what a tenant may spend, has spent and holds in the current period."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    return _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(runtime, **named)))
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    return _shown(owner, runtime.budgets.show(OPERATOR, owner, *_scope(runtime, **named)))
 
 
 @command(budget_group, "list")
 @click.argument("tenant")
 def list_budgets(runtime: Runtime, tenant: str) -> Output:
     """Show every budget of a tenant."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    states = runtime.budgets.all(LOCAL_OPERATOR, [owner]).get(owner.id, [])
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    states = runtime.budgets.all(OPERATOR, [owner]).get(owner.id, [])
     rows = [
         (
             state.terms.covered or "everything",
@@ -169,13 +169,13 @@ def raise_budget(
     reason: str,
 ) -> Output:
     """Add money to a budget for a while."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    owner = runtime.tenants.find(OPERATOR, tenant)
     scope = _scope(runtime, model, schema, route, key)
     until = moment(ends, owner.timezone)
     assert until is not None  # noqa: S101 the option is required
-    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *scope)
-    more = runtime.budgets.raise_limit(LOCAL_OPERATOR, owner, state.budget_id, extra, ends_at=until, reason=reason)
-    shown = _shown(owner, runtime.budgets.show(LOCAL_OPERATOR, owner, *scope))
+    state = runtime.budgets.show(OPERATOR, owner, *scope)
+    more = runtime.budgets.raise_limit(OPERATOR, owner, state.budget_id, extra, ends_at=until, reason=reason)
+    shown = _shown(owner, runtime.budgets.show(OPERATOR, owner, *scope))
     return shown._replace(document={**shown.document, "raise_id": more.id})
 
 
@@ -184,8 +184,8 @@ def raise_budget(
 @click.argument("raise_id", metavar="RAISE")
 def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Output:
     """End a raise before its time, by the id that 'budget show --json' gives."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    runtime.budgets.withdraw_raise(LOCAL_OPERATOR, owner, raise_id)
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    runtime.budgets.withdraw_raise(OPERATOR, owner, raise_id)
     return Output({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
 
 
@@ -194,9 +194,9 @@ def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Output:
 @_scoped
 def remove_budget(runtime: Runtime, tenant: str, **named: str | None) -> Output:
     """Let a budget govern no longer. What it paid stays in its ledger."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    state = runtime.budgets.show(LOCAL_OPERATOR, owner, *_scope(runtime, **named))
-    runtime.budgets.remove(LOCAL_OPERATOR, owner, state.budget_id)
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    state = runtime.budgets.show(OPERATOR, owner, *_scope(runtime, **named))
+    runtime.budgets.remove(OPERATOR, owner, state.budget_id)
     return Output(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
 
 
@@ -260,9 +260,9 @@ def verify(runtime: Runtime, *, only_new: bool, anew: bool, against: BinaryIO | 
     from core.audit import exported_head  # noqa: PLC0415
 
     head = None if against is None else exported_head(against)
-    chain = runtime.trail.verify(LOCAL_OPERATOR, whole=not only_new, against=head)
+    chain = runtime.trail.verify(OPERATOR, whole=not only_new, against=head)
     runtime.recovery.run()  # so that what the dead hold is not counted as held
-    found = runtime.budgets.verify(LOCAL_OPERATOR, whole=not only_new, anew=anew)
+    found = runtime.budgets.verify(OPERATOR, whole=not only_new, anew=anew)
     verdict = (
         f"Attempts and ledger explain every one of {found.accounts} accounts."
         if found.ok

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor, show_progress
+from core.cli._operator import OPERATOR
 from core.errors import Misconfigured
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -26,16 +26,16 @@ def demo(runtime: Runtime, *, remove: bool) -> Output:
     It is a few tenants with thirty days of history, marked as demo, and can be removed.
     """
     if remove:
-        rows = {table: count for table, count in runtime.demo.remove(LOCAL_OPERATOR).items() if count}
+        rows = {table: count for table, count in runtime.demo.remove(OPERATOR).items() if count}
         said = f"The demo world is removed: {sum(rows.values()):,} rows." if rows else "There was no demo world."
         return Output({"removed": rows}, said)
     with ThreadPoolExecutor(1) as apart:
-        making = apart.submit(runtime.demo.make, LOCAL_OPERATOR)
+        making = apart.submit(runtime.demo.make, OPERATOR)
         while not making.done():
             wait([making], 0.5)
             show_progress(runtime.demo.status.sentence)
         making.result()
-    tenants = [tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR) if tenant.is_demo]
+    tenants = [tenant.name for tenant in runtime.tenants.list(OPERATOR) if tenant.is_demo]
     return Output({"demo_tenants": tenants}, f"The demo world is there: {', '.join(tenants)}.")
 
 
@@ -54,7 +54,7 @@ def migrate(settings: Settings) -> Output:
         store.check()
         was_there = store.is_migrated()
         store.migrate()
-        added = Schemas(store, SystemClock()).load_samples(LOCAL_OPERATOR)
+        added = Schemas(store, SystemClock()).load_samples(OPERATOR)
     finally:
         store.close()
     samples = f" Sample schemas added: {', '.join(added)}." if added else ""

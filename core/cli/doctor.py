@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import DONE, REFUSED, Output, command, proctor, table
+from core.cli._operator import OPERATOR
 from core.clock import minute
 from core.errors import ProctorError
 from core.own_limits import descriptor_limit, descriptors_needed
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -129,7 +129,7 @@ def _routes(settings: Settings, store: Store) -> Iterator[Check]:
     from core.clock import SystemClock  # noqa: PLC0415
     from core.routes import Routes  # noqa: PLC0415
 
-    for view in Routes(store, SystemClock(), settings).list(LOCAL_OPERATOR):
+    for view in Routes(store, SystemClock(), settings).list(OPERATOR):
         terms = view.terms
         asked = ", then ".join(candidate.name for candidate in terms.candidates)
         missing = [one.name for one in terms.candidates if not settings.has_provider(one.provider)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.cli._operator import OPERATOR
 from core.clock import minute
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.drills import DrillView
@@ -64,7 +64,7 @@ def start(  # noqa: PLR0917 one for each option
 
     if demo == (tenant is not None):
         raise click.UsageError("Name a tenant, or say --demo for all demo tenants; not both and not neither.")
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     if owner is not None and not owner.is_demo and not yes:
         ends_at = runtime.clock.now() + timedelta(minutes=min(1440.0, minutes))
         told = plan(owner.name, Fault(fault), share, seconds, target)
@@ -73,7 +73,7 @@ def start(  # noqa: PLR0917 one for each option
         question = f"{told} These calls are real. It ends at {minute(ends_at)}. Begin?"
         click.confirm(question, abort=True, err=True)
     drill = runtime.drills.start(
-        LOCAL_OPERATOR,
+        OPERATOR,
         owner,
         Fault(fault),
         share=share,
@@ -93,7 +93,7 @@ def start(  # noqa: PLR0917 one for each option
 def list_drills(runtime: Runtime) -> Output:
     """Show the drills that run, and the last of those that are over."""
     now = runtime.clock.now()
-    drills = runtime.drills.list(LOCAL_OPERATOR)
+    drills = runtime.drills.list(OPERATOR)
     rows = [
         (
             drill.id,
@@ -117,7 +117,7 @@ def list_drills(runtime: Runtime) -> Output:
 @click.argument("drill_id", metavar="ID")
 def stop(runtime: Runtime, drill_id: str) -> Output:
     """End a drill at once, named by the id that 'drill list' shows."""
-    drill = runtime.drills.stop(LOCAL_OPERATOR, drill_id)
+    drill = runtime.drills.stop(OPERATOR, drill_id)
     return Output(asdict(drill), "The fire drill is stopped: calls go out again as always.")
 
 

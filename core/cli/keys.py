@@ -10,9 +10,10 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import moment
+from core.cli._operator import OPERATOR
 from core.clock import minute
 from core.errors import Invalid
-from core.principals import LOCAL_OPERATOR, KeyScope
+from core.principals import KeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +69,9 @@ def create_key(runtime: Runtime, tenant: str | None, *, deployment: bool, until:
     """Make a key and show it, this once. Unless told otherwise it generates and reads."""
     if deployment is (tenant is not None):
         raise click.UsageError("Name a tenant, or say --deployment.")
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     fields = _granted(owner.timezone if owner else "UTC", until, **given)
-    new = runtime.tenants.create_key(LOCAL_OPERATOR, owner, **fields)
+    new = runtime.tenants.create_key(OPERATOR, owner, **fields)
     does = f"It calls as {owner.name}." if owner else "It manages the whole deployment."
     return _shown_once(new, owner, does)
 
@@ -79,8 +80,8 @@ def create_key(runtime: Runtime, tenant: str | None, *, deployment: bool, until:
 @click.argument("tenant", required=False)
 def list_keys(runtime: Runtime, tenant: str | None) -> Output:
     """Show a tenant's keys by their first characters, those used last first; without a tenant the deployment's."""
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
-    keys = runtime.tenants.keys(LOCAL_OPERATOR, owner)
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
+    keys = runtime.tenants.keys(OPERATOR, owner)
     now = runtime.clock.now()
     rows = [(f"{one.prefix}…", one.name, *_words(one, now)) for one in keys]
     heads, whose = ("KEY", "NAME", "MAY", "CREATED", "USED", "STATE"), owner.name if owner else "The deployment"
@@ -94,8 +95,8 @@ def list_keys(runtime: Runtime, tenant: str | None) -> Output:
 @click.argument("key")
 def find_key(runtime: Runtime, key: str) -> Output:
     """Show one key, by its id or its first characters; with '-' the text of one that leaked is read from input."""
-    found, now = runtime.tenants.find_key(LOCAL_OPERATOR, _named(key)), runtime.clock.now()
-    owner = runtime.tenants.find(LOCAL_OPERATOR, found.tenant_id).name if found.tenant_id else "the deployment"
+    found, now = runtime.tenants.find_key(OPERATOR, _named(key)), runtime.clock.now()
+    owner = runtime.tenants.find(OPERATOR, found.tenant_id).name if found.tenant_id else "the deployment"
     lines = [
         ("id", found.id),
         ("of", owner),
@@ -117,12 +118,12 @@ def find_key(runtime: Runtime, key: str) -> Output:
 @_granting
 def edit_key(runtime: Runtime, key: str, until: str | None, **given: Any) -> Output:
     """Change what a key may do, and until when; what is not named stays. Its limits: 'limit set'."""
-    before = runtime.tenants.find_key(LOCAL_OPERATOR, key)
-    timezone = runtime.tenants.find(LOCAL_OPERATOR, before.tenant_id).timezone if before.tenant_id else "UTC"
+    before = runtime.tenants.find_key(OPERATOR, key)
+    timezone = runtime.tenants.find(OPERATOR, before.tenant_id).timezone if before.tenant_id else "UTC"
     changes = _granted(timezone, until, **given)
     if not changes:
         raise click.UsageError("Name what to change: 'proctor key edit --help' says what there is.")
-    after = runtime.tenants.edit_key(LOCAL_OPERATOR, before.id, before.version, **changes)
+    after = runtime.tenants.edit_key(OPERATOR, before.id, before.version, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
     return Output(after, f"Key {after.prefix}…: {changed or 'nothing'} changed.")
 
@@ -132,9 +133,9 @@ def edit_key(runtime: Runtime, key: str, until: str | None, **given: Any) -> Out
 @click.option("--overlap", type=float, default=24, show_default=True, help="Hours for which the old text is good too.")
 def rotate_key(runtime: Runtime, key: str, overlap: float) -> Output:
     """Give a key a new text and show it, this once. It stays the same key: limits, budget and calls go on."""
-    new = runtime.tenants.rotate_key(LOCAL_OPERATOR, key, timedelta(hours=overlap))
-    found = runtime.tenants.find_key(LOCAL_OPERATOR, new.id)
-    owner = runtime.tenants.find(LOCAL_OPERATOR, found.tenant_id) if found.tenant_id else None
+    new = runtime.tenants.rotate_key(OPERATOR, key, timedelta(hours=overlap))
+    found = runtime.tenants.find_key(OPERATOR, new.id)
+    owner = runtime.tenants.find(OPERATOR, found.tenant_id) if found.tenant_id else None
     assert found.old is not None  # noqa: S101 it was just rotated
     ended = f" {new.ended}…, of the rotation before, has ended." if new.ended else ""
     return _shown_once(new, owner, f"The old text ends at {minute(found.old.ends_at)}.{ended}")
@@ -144,7 +145,7 @@ def rotate_key(runtime: Runtime, key: str, overlap: float) -> Output:
 @click.argument("key")
 def revoke_key(runtime: Runtime, key: str) -> Output:
     """Make a key useless, by its id or the characters that 'key list' shows; with '-' its text is read from input."""
-    revoked = runtime.tenants.revoke_key(LOCAL_OPERATOR, _named(key))
+    revoked = runtime.tenants.revoke_key(OPERATOR, _named(key))
     return Output(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.cli._operator import OPERATOR
 from core.errors import NotFound
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.limits import Quota, QuotaUse
@@ -61,11 +61,11 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
     changes: dict[str, Any] = {field: None if value == _NONE else value for field, value in given.items() if value}
     if not changes:
         raise click.UsageError("Name what to set: --rpm, --tpm or --concurrent, each with a number or 'none'.")
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    owner = runtime.tenants.find(OPERATOR, tenant)
     if key:
-        runtime.tenants.edit_key(LOCAL_OPERATOR, _key(runtime, owner, key).id, **changes)
+        runtime.tenants.edit_key(OPERATOR, _key(runtime, owner, key).id, **changes)
     else:
-        owner = runtime.tenants.edit(LOCAL_OPERATOR, owner.id, owner.version, **changes)
+        owner = runtime.tenants.edit(OPERATOR, owner.id, owner.version, **changes)
     return _shown(runtime, owner)
 
 
@@ -73,15 +73,13 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
 @click.argument("tenant")
 def show_limits(runtime: Runtime, tenant: str) -> Output:
     """Show the limits of a tenant and its keys, and what is used of them now."""
-    return _shown(runtime, runtime.tenants.find(LOCAL_OPERATOR, tenant))
+    return _shown(runtime, runtime.tenants.find(OPERATOR, tenant))
 
 
 def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
     """Return the live key that is meant, if it is this tenant's: a key of another must not be hit by mistake."""
     wanted = key.rstrip("…")
-    found = [
-        one for one in runtime.tenants.keys(LOCAL_OPERATOR, owner) if one.is_live and wanted in {one.id, one.prefix}
-    ]
+    found = [one for one in runtime.tenants.keys(OPERATOR, owner) if one.is_live and wanted in {one.id, one.prefix}]
     if len(found) != 1:
         several = "Several live keys" if found else "No live key"
         raise NotFound(
@@ -94,7 +92,7 @@ def _key(runtime: Runtime, owner: Tenant, key: str) -> Key:
 def _shown(runtime: Runtime, owner: Tenant) -> Output:
     is_shared = runtime.shared.is_set and runtime.shared.check()
     recorded_until = None if is_shared else runtime.clock.now()
-    used = runtime.policies.quota_use(LOCAL_OPERATOR, owner, recorded_until=recorded_until)
+    used = runtime.policies.quota_use(OPERATOR, owner, recorded_until=recorded_until)
     document: dict[str, Any] = {
         "tenant": owner.name,
         **_described(*used[owner.id], is_shared=is_shared),
@@ -102,7 +100,7 @@ def _shown(runtime: Runtime, owner: Tenant) -> Output:
         "counted_by": "redis" if is_shared else "record",
         "keys": [
             {"id": key.id, "prefix": key.prefix, "name": key.name} | _described(*used[key.id], is_shared=is_shared)
-            for key in runtime.tenants.keys(LOCAL_OPERATOR, owner)
+            for key in runtime.tenants.keys(OPERATOR, owner)
             if key.id in used
         ],
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.cli._operator import OPERATOR
 from core.clock import minute
-from core.principals import LOCAL_OPERATOR, Role
+from core.principals import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,29 +48,29 @@ def create_user(
 ) -> Output:
     """Add somebody who signs in with a password, which is asked for."""
     password = _password(is_piped=password_stdin)
-    made = runtime.people.create(LOCAL_OPERATOR, name, password, role, _tenants(runtime, tenants), email=email)
+    made = runtime.people.create(OPERATOR, name, password, role, _tenants(runtime, tenants), email=email)
     return Output(_document(made), f"{made.name} may sign in, as {_words(runtime, made.grants)}.")
 
 
 @_making("invite")
 def invite_user(runtime: Runtime, name: str, role: str, tenants: Sequence[str], email: str) -> Output:
     """Add somebody who chooses a password by a link, which is shown this once."""
-    link = runtime.people.invite(LOCAL_OPERATOR, name, role, _tenants(runtime, tenants), email=email)
+    link = runtime.people.invite(OPERATOR, name, role, _tenants(runtime, tenants), email=email)
     return _told(runtime, link, f"It lets {link.name} choose a password, once")
 
 
 @command(user_group, "first-owner")
 def first_owner(runtime: Runtime) -> Output:
     """Print the link with which the first owner comes; an older one opens nothing any more."""
-    return _told(runtime, runtime.people.open_first(LOCAL_OPERATOR), "Whoever opens it first becomes the owner")
+    return _told(runtime, runtime.people.open_first(OPERATOR), "Whoever opens it first becomes the owner")
 
 
 @command(user_group, "list")
 @click.option("--text", default="", help="Only those whose name holds it.")
 def list_users(runtime: Runtime, text: str) -> Output:
     """Show who may sign in, with what roles, and who was seen when."""
-    people = runtime.people.list(LOCAL_OPERATOR, text)
-    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR)} if people else {}
+    people = runtime.people.list(OPERATOR, text)
+    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(OPERATOR)} if people else {}
     rows = [
         (one.name, _granted(one.grants, names), one.how, f"{one.seen_at:%Y-%m-%d %H:%M}" if one.seen_at else "never")
         for one in people
@@ -88,8 +89,8 @@ def list_users(runtime: Runtime, text: str) -> Output:
 @_TENANT
 def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
     """Give somebody a role beside what he has; it holds at once."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
-    after = runtime.people.grant(LOCAL_OPERATOR, found.id, role, _tenants(runtime, tenants))
+    found = runtime.people.find(OPERATOR, name)
+    after = runtime.people.grant(OPERATOR, found.id, role, _tenants(runtime, tenants))
     return Output(_document(after), f"{after.name} is {_words(runtime, after.grants)}.")
 
 
@@ -99,8 +100,8 @@ def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Out
 @_TENANT
 def revoke(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
     """Take a role away, wherever it holds or in one tenant; open pages notice within a second."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
-    after = runtime.people.take_away(LOCAL_OPERATOR, found.id, role, _tenants(runtime, tenants))
+    found = runtime.people.find(OPERATOR, name)
+    after = runtime.people.take_away(OPERATOR, found.id, role, _tenants(runtime, tenants))
     return Output(_document(after), f"{after.name} is {_words(runtime, after.grants)}.")
 
 
@@ -108,8 +109,8 @@ def revoke(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Ou
 @click.argument("name")
 def remove(runtime: Runtime, name: str) -> Output:
     """Let somebody in no more. What was decided stays in the audit trail, under the name."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
-    runtime.people.remove(LOCAL_OPERATOR, found.id)
+    found = runtime.people.find(OPERATOR, name)
+    runtime.people.remove(OPERATOR, found.id)
     return Output({"id": found.id, "name": found.name}, f"{found.name} is removed, and signed out everywhere.")
 
 
@@ -119,11 +120,11 @@ def remove(runtime: Runtime, name: str) -> Output:
 @click.option("--link", "by_link", is_flag=True, help="Print a link instead, with which it is chosen.")
 def password(runtime: Runtime, name: str, *, password_stdin: bool, by_link: bool) -> Output:
     """Give somebody another password, which is asked for; every session ends."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
+    found = runtime.people.find(OPERATOR, name)
     if by_link:
-        link = runtime.people.invite_again(LOCAL_OPERATOR, found.id)
+        link = runtime.people.invite_again(OPERATOR, found.id)
         return _told(runtime, link, f"It lets {link.name} choose a password, once")
-    runtime.people.change_password(LOCAL_OPERATOR, found.id, _password(is_piped=password_stdin))
+    runtime.people.change_password(OPERATOR, found.id, _password(is_piped=password_stdin))
     return Output({"id": found.id, "name": found.name}, f"{found.name} has another password, and is signed out.")
 
 
@@ -131,8 +132,8 @@ def password(runtime: Runtime, name: str, *, password_stdin: bool, by_link: bool
 @click.argument("name")
 def sessions(runtime: Runtime, name: str) -> Output:
     """Show in how many browsers somebody is signed in."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
-    living = runtime.people.sessions(LOCAL_OPERATOR, found.id)
+    found = runtime.people.find(OPERATOR, name)
+    living = runtime.people.sessions(OPERATOR, found.id)
     rows = [(one.id, one.how, f"{one.began_at:%Y-%m-%d %H:%M}", f"{one.seen_at:%Y-%m-%d %H:%M}") for one in living]
     text = table(("SESSION", "BY", "BEGAN (UTC)", "SEEN (UTC)"), rows)
     return Output({"name": found.name, "sessions": living}, text if rows else f"{found.name} is signed in nowhere.")
@@ -143,8 +144,8 @@ def sessions(runtime: Runtime, name: str) -> Output:
 @click.option("--session", help="Only this one, by its id.")
 def sign_out(runtime: Runtime, name: str, session: str | None) -> Output:
     """End somebody's sessions."""
-    found = runtime.people.find(LOCAL_OPERATOR, name)
-    count = runtime.people.end_sessions(LOCAL_OPERATOR, found.id, session)
+    found = runtime.people.find(OPERATOR, name)
+    count = runtime.people.end_sessions(OPERATOR, found.id, session)
     return Output({"name": found.name, "ended": count}, f"{count} of {found.name}'s sessions ended.")
 
 
@@ -158,7 +159,7 @@ def _password(*, is_piped: bool) -> str:
 
 
 def _tenants(runtime: Runtime, names: Sequence[str]) -> list[Tenant] | None:
-    return [runtime.tenants.find(LOCAL_OPERATOR, name) for name in names] or None
+    return [runtime.tenants.find(OPERATOR, name) for name in names] or None
 
 
 def _told(runtime: Runtime, link: NewLink, does: str) -> Output:
@@ -180,7 +181,7 @@ def _document(one: PersonView) -> dict[str, object]:
 
 
 def _words(runtime: Runtime, grants: Sequence[Grant]) -> str:
-    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR)}
+    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(OPERATOR)}
     return _granted(grants, names)
 
 

@@ -10,9 +10,9 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
+from core.cli._operator import OPERATOR
 from core.clock import minute
 from core.errors import Invalid
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,9 @@ def price_group() -> None:
 def list_prices(runtime: Runtime, tenant: str | None) -> Output:
     """Show what the models in use cost today, and every override."""
     now = runtime.clock.now()
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
-    book = runtime.prices.book(LOCAL_OPERATOR, owner.id if owner else "")
-    models = runtime.prices.in_use(LOCAL_OPERATOR, now - timedelta(days=_IN_USE_DAYS), _routed(runtime))
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
+    book = runtime.prices.book(OPERATOR, owner.id if owner else "")
+    models = runtime.prices.in_use(OPERATOR, now - timedelta(days=_IN_USE_DAYS), _routed(runtime))
     found = [(one, book.terms(one.provider, one.model, now)) for one in models]
     rows = [(one.subject, *_rates(terms), f"{one.calls:,}") for one, terms in found]
     heads = ("MODEL", "INPUT", "CACHED", "WRITTEN", "OUTPUT", "SOURCE", "DATE", "CALLS")
@@ -118,10 +118,10 @@ def set_price(  # noqa: PLR0917 one for each option
 ) -> Output:
     """Say what a model costs from a time on; MODEL is provider/name, provider/* or provider/tool:NAME."""
     provider, name = _model(model)
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     rates = _given(fresh, output, cached, cache_write)
     made = runtime.prices.set(
-        LOCAL_OPERATOR,
+        OPERATOR,
         provider,
         name,
         tenant=owner,
@@ -149,7 +149,7 @@ def set_price(  # noqa: PLR0917 one for each option
 @click.argument("override")
 def withdraw_price(runtime: Runtime, override: str) -> Output:
     """Take an override back, as if it had never been set; what was recorded keeps its price."""
-    gone = runtime.prices.withdraw(LOCAL_OPERATOR, override)
+    gone = runtime.prices.withdraw(OPERATOR, override)
     document = next(one for one in _overrides(runtime, runtime.clock.now()) if one["id"] == gone.id)
     text = f"The price of {gone.subject} ({gone.sentence}) for {document['tenant']} is withdrawn."
     return Output(document, f"{text} Calls that were recorded keep it.")
@@ -158,7 +158,7 @@ def withdraw_price(runtime: Runtime, override: str) -> Output:
 @command(price_group, "unpriced")
 def list_unpriced(runtime: Runtime) -> Output:
     """Show the models that were called in the last 92 days and have no price: work to do."""
-    found = runtime.prices.unpriced(LOCAL_OPERATOR, _routed(runtime))
+    found = runtime.prices.unpriced(OPERATOR, _routed(runtime))
     rows = [
         (
             one.subject,
@@ -200,7 +200,7 @@ def reprice(  # noqa: PLR0917 one for each option
     """Put the present prices of that time in the place of those that were recorded; the old figures are kept."""
     from core.repricing import RepricingScope  # noqa: PLC0415
 
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant) if tenant else None
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     scope = RepricingScope(
         provider=provider,
         model=model,
@@ -208,10 +208,10 @@ def reprice(  # noqa: PLR0917 one for each option
         ends_at=ends_at,
         tenant_id=owner.id if owner else "",
     )
-    preview = runtime.repricings.preview(LOCAL_OPERATOR, scope)
+    preview = runtime.repricings.preview(OPERATOR, scope)
     if dry_run:
         return Output(_previewed(preview) | {"repricing_id": None}, _told(preview, "would be"), "Nothing was changed.")
-    done = runtime.repricings.reprice(LOCAL_OPERATOR, scope, reason, expected=preview)
+    done = runtime.repricings.reprice(OPERATOR, scope, reason, expected=preview)
     text = f"{_told(preview, 'were')}\nThe old figures are kept: proctor price repricings {done.id}"
     return Output(_previewed(preview) | {"repricing_id": done.id}, text)
 
@@ -221,13 +221,13 @@ def reprice(  # noqa: PLR0917 one for each option
 def list_repricings(runtime: Runtime, repricing: str | None) -> Output:
     """Show every re-pricing of history, or with its id one of them with the old figures of each attempt."""
     if repricing is None:
-        found = runtime.repricings.list(LOCAL_OPERATOR)
+        found = runtime.repricings.list(OPERATOR)
         rows = [_row(one) for one in found]
         heads = ("ID", "AT", "BY", "MODEL", "ATTEMPTS", "BEFORE", "AFTER", "REASON")
         text = table(heads, rows) if rows else "History was never re-priced."
         return Output({"repricings": [one.model_dump() for one in found]}, text)
-    one = runtime.repricings.find(LOCAL_OPERATOR, repricing)
-    old = runtime.repricings.old_figures(LOCAL_OPERATOR, repricing)
+    one = runtime.repricings.find(OPERATOR, repricing)
+    old = runtime.repricings.old_figures(OPERATOR, repricing)
     rows = [
         (
             f"{past.started_at:%Y-%m-%d %H:%M:%S}",
@@ -265,7 +265,7 @@ def _tier(written: str) -> dict[str, Any]:
 
 
 def _routed(runtime: Runtime) -> list[tuple[str, str]]:
-    routes = runtime.routes.list(LOCAL_OPERATOR)
+    routes = runtime.routes.list(OPERATOR)
     return [(one.provider, one.model) for route in routes for one in route.terms.candidates]
 
 
@@ -286,9 +286,9 @@ def _rates(terms: PriceTerms | None) -> tuple[str, ...]:
 def _overrides(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
     from core.pricing import states  # noqa: PLC0415
 
-    found = runtime.prices.overrides(LOCAL_OPERATOR)
+    found = runtime.prices.overrides(OPERATOR)
     stand = states(found, now)
-    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(LOCAL_OPERATOR)}
+    names = {tenant.id: tenant.name for tenant in runtime.tenants.list(OPERATOR)}
 
     def document(one: OverridingPrice) -> dict[str, Any]:
         return {

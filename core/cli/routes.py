@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from core.cli._command import Output, command, proctor, table
+from core.cli._operator import OPERATOR
 from core.errors import Invalid, NotFound
 from core.json_texts import json_in, text_of
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def route_group() -> None:
 @command(route_group, "list")
 def list_routes(runtime: Runtime) -> Output:
     """Show every route."""
-    views = runtime.routes.list(LOCAL_OPERATOR)
+    views = runtime.routes.list(OPERATOR)
     rows = [
         (
             view.terms.name,
@@ -48,7 +48,7 @@ def list_routes(runtime: Runtime) -> Output:
 @click.argument("name")
 def show_route(runtime: Runtime, name: str) -> Output:
     """Show one route, with everything that governs it."""
-    return _shown(runtime.routes.find(LOCAL_OPERATOR, name))
+    return _shown(runtime.routes.find(OPERATOR, name))
 
 
 @command(route_group, "set")
@@ -90,7 +90,7 @@ def set_route(
     if models and candidates:
         raise Invalid("Give either --model or --candidates, not both.")
     try:
-        before = runtime.routes.find(LOCAL_OPERATOR, name)
+        before = runtime.routes.find(OPERATOR, name)
     except NotFound:
         before = None
     known: dict[str, Any] = before.described if before else {"candidates": []}
@@ -118,15 +118,15 @@ def set_route(
     if not wanted["candidates"]:
         raise Invalid(f"There is no route {name!r} yet; say who answers on it, with --model or --candidates.")
     version = before.version if before else 0
-    return _shown(runtime.routes.set(LOCAL_OPERATOR, name, **wanted, expected_version=version))
+    return _shown(runtime.routes.set(OPERATOR, name, **wanted, expected_version=version))
 
 
 @command(route_group, "reset")
 @click.argument("name")
 def reset_route(runtime: Runtime, name: str) -> Output:
     """Remove a route; 'default' then follows MODEL_PRIMARY and MODEL_FALLBACK again."""
-    runtime.routes.reset(LOCAL_OPERATOR, name)
-    remains = runtime.routes.list(LOCAL_OPERATOR)[0]
+    runtime.routes.reset(OPERATOR, name)
+    remains = runtime.routes.list(OPERATOR)[0]
     if remains.terms.name == name:
         return _shown(remains)
     return Output({"name": name, "removed": True}, f"Route {name} is removed; requests that name it are refused.")

@@ -13,10 +13,10 @@ import click
 
 from core.cli._command import Output, command, proctor, show_progress, table
 from core.cli._figures import figures
+from core.cli._operator import OPERATOR
 from core.documents import fresh
 from core.errors import Invalid
 from core.json_texts import json_in, text_of
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.generation import GenerationRequest
@@ -53,8 +53,8 @@ def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, lab
     body = given.schema if given else read.schema if read else {}
     notes = given.notes if given else noted(body)
     source = text_of(file) if read else ""
-    added = runtime.schemas.add(LOCAL_OPERATOR, name, body, description=description, label=label, source=source)
-    forms = _forms(runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{added.version}"))
+    added = runtime.schemas.add(OPERATOR, name, body, description=description, label=label, source=source)
+    forms = _forms(runtime.schemas.find(OPERATOR, f"{name}@{added.version}"))
     left_out = read.left_out if read else ()
     not_checked = click.style(told(left_out), fg="yellow")
     return Output(
@@ -71,7 +71,7 @@ def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, lab
 @command(schema_group, "list")
 def list_schemas(runtime: Runtime) -> Output:
     """Show every schema."""
-    schemas = runtime.schemas.list(LOCAL_OPERATOR)
+    schemas = runtime.schemas.list(OPERATOR)
     rows = [
         (
             schema.name,
@@ -186,7 +186,7 @@ def generate(
         tenant_id=payer.id,
     )
     _await_local_model(runtime, schema, route, model)
-    made = _streamed(runtime, request) if stream else runtime.generator.generate(request, LOCAL_OPERATOR)
+    made = _streamed(runtime, request) if stream else runtime.generator.generate(request, OPERATOR)
     return Output(
         {**fresh(made), "value": made.value}, json.dumps(made.value, indent=2, ensure_ascii=False), figures(made)
     )
@@ -196,7 +196,7 @@ def _streamed(runtime: Runtime, request: GenerationRequest) -> Generation:
     from core.record import Generation  # noqa: PLC0415
 
     as_json = click.get_current_context().params["as_json"]
-    with closing(cast("Any", runtime.generator.stream(request, LOCAL_OPERATOR))) as pieces:
+    with closing(cast("Any", runtime.generator.stream(request, OPERATOR))) as pieces:
         for piece in pieces:
             if isinstance(piece, Generation):
                 return piece
@@ -213,8 +213,8 @@ def _input(text: str) -> str:
 
 def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
     if tenant is not None:
-        return runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    tenants = runtime.tenants.list(LOCAL_OPERATOR)
+        return runtime.tenants.find(OPERATOR, tenant)
+    tenants = runtime.tenants.list(OPERATOR)
     if len(tenants) == 1:
         return tenants[0]
     if not tenants:
@@ -225,7 +225,7 @@ def _payer(runtime: Runtime, tenant: str | None) -> Tenant:
 def _await_local_model(runtime: Runtime, schema: str, route: str | None, model: str | None) -> None:
     """Start the local model if it is asked first, and show how it comes."""
     routes = runtime.routes
-    view = routes.find(LOCAL_OPERATOR, route) if route else routes.for_schema(LOCAL_OPERATOR, schema.partition("@")[0])
+    view = routes.find(OPERATOR, route) if route else routes.for_schema(OPERATOR, schema.partition("@")[0])
     first = model or view.terms.candidates[0].name
     if not first.startswith("local/"):
         return

@@ -10,7 +10,7 @@ import click
 
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
-from core.principals import LOCAL_OPERATOR
+from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +48,13 @@ def show_spend(runtime: Runtime, tenant: str, last: timedelta | None) -> Output:
     """Show what a tenant spent, what for, and what of it was thrown away."""
     from core.reports import Window, month_around, spend_document  # noqa: PLC0415
 
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    owner = runtime.tenants.find(OPERATOR, tenant)
     now = runtime.clock.now()
     if last is None:
         window = Window.of(month_around(owner.timezone, None, now)[0], now, owner.timezone)
     else:
         window = Window.last(last, now, owner.timezone)
-    found = runtime.reports.spend(LOCAL_OPERATOR, window, owner.id)
+    found = runtime.reports.spend(OPERATOR, window, owner.id)
     text = f"{owner.name} since {_local(window.starts_at, owner.timezone)}: {_summed_up(found.total)}"
     return Output(
         spend_document(found, owner.name),
@@ -70,8 +70,8 @@ def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: 
     """Show a tenant's bill of one month of its time zone."""
     from core.reports import csv, statement_document  # noqa: PLC0415
 
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
-    bill = runtime.reports.statement(LOCAL_OPERATOR, owner.id, month)
+    owner = runtime.tenants.find(OPERATOR, tenant)
+    bill = runtime.reports.statement(OPERATOR, owner.id, month)
     text = csv(bill.frame()).decode().rstrip("\n") if as_csv else _told(bill)
     return Output(statement_document(bill), text)
 
@@ -82,10 +82,10 @@ def show_forecast(runtime: Runtime, tenant: str) -> Output:
     """Show how a tenant's month will probably end, and how good such forecasts were."""
     from core.reports import backtest_document, forecast_document  # noqa: PLC0415
 
-    owner = runtime.tenants.find(LOCAL_OPERATOR, tenant)
+    owner = runtime.tenants.find(OPERATOR, tenant)
     coming, tests = (
-        runtime.reports.forecast(LOCAL_OPERATOR, owner.id),
-        runtime.reports.backtests(LOCAL_OPERATOR, owner.id),
+        runtime.reports.forecast(OPERATOR, owner.id),
+        runtime.reports.backtests(OPERATOR, owner.id),
     )
     document = forecast_document(coming) | {"backtests": [backtest_document(test) for test in tests]}
     return Output(document, "\n".join([_foretold(coming), *(_tested(test) for test in tests if test.forecasts)]))

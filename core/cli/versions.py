@@ -10,9 +10,9 @@ import click
 
 from core.cli._command import REFUSED, Output, command, table
 from core.cli._figures import usd
+from core.cli._operator import OPERATOR
 from core.cli.schemas import schema_group
 from core.json_texts import text_of
-from core.principals import LOCAL_OPERATOR
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -27,9 +27,9 @@ def versions(runtime: Runtime, name: str, days: int) -> Output:
     """Show the versions of NAME and how each fared of late."""
     from core.reports import Window  # noqa: PLC0415
 
-    there = runtime.schemas.versions(LOCAL_OPERATOR, name)
+    there = runtime.schemas.versions(OPERATOR, name)
     window = Window.last(timedelta(days=days), runtime.clock.now())
-    fared = {one.version: one for one in runtime.reports.schemas(LOCAL_OPERATOR, window, schema=name)}
+    fared = {one.version: one for one in runtime.reports.schemas(OPERATOR, window, schema=name)}
     rows: list[tuple[str, ...]] = []
     for one in there:
         row = (str(one.version), ", ".join(one.labels), f"{one.created_at:%Y-%m-%d}", one.created_by)
@@ -55,7 +55,7 @@ def diff(runtime: Runtime, name: str, before: int, after: int) -> Output:
     """Show what differs between versions BEFORE and AFTER of NAME, and whether it asks for more or for less."""
     from core.schemas import altogether, differences  # noqa: PLC0415
 
-    old, new = (runtime.schemas.find(LOCAL_OPERATOR, f"{name}@{version}") for version in (before, after))
+    old, new = (runtime.schemas.find(OPERATOR, f"{name}@{version}") for version in (before, after))
     found = differences(old.body, new.body)
     rows = [(one.path, one.change, _short(one.before), _short(one.after), one.effect.value) for one in found]
     return Output(
@@ -71,7 +71,7 @@ def diff(runtime: Runtime, name: str, before: int, after: int) -> Output:
 @_LABEL
 def promote(runtime: Runtime, name: str, version: int, label: str) -> Output:
     """Let callers who ask for NAME, or for NAME@LABEL, get VERSION from now on."""
-    runtime.schemas.promote(LOCAL_OPERATOR, name, version, label)
+    runtime.schemas.promote(OPERATOR, name, version, label)
     return Output({"name": name, "label": label, "version": version}, f"{name}@{label} is version {version} now.")
 
 
@@ -81,7 +81,7 @@ def promote(runtime: Runtime, name: str, version: int, label: str) -> Output:
 @_LABEL
 def roll_back(runtime: Runtime, name: str, version: int | None, label: str) -> Output:
     """Let the label name the version that it named before. To do it once more takes it back."""
-    now = runtime.schemas.roll_back(LOCAL_OPERATOR, name, version, label)
+    now = runtime.schemas.roll_back(OPERATOR, name, version, label)
     return Output({"name": name, "label": label, "version": now}, f"{name}@{label} is version {now} again.")
 
 
@@ -90,7 +90,7 @@ def roll_back(runtime: Runtime, name: str, version: int | None, label: str) -> O
 @click.argument("label")
 def unlabel(runtime: Runtime, name: str, label: str) -> Output:
     """Take LABEL away from NAME: callers who ask for it are told that there is none."""
-    runtime.schemas.unlabel(LOCAL_OPERATOR, name, label)
+    runtime.schemas.unlabel(OPERATOR, name, label)
     return Output({"name": name, "label": label}, f"{name} has no label {label} any more.")
 
 
@@ -101,7 +101,7 @@ def check(runtime: Runtime, schema: str, file: Path) -> Output:
     """Say whether the answer in FILE satisfies SCHEMA (name, name@label or name@3). No call is made."""
     from core.schemas import checked  # noqa: PLC0415
 
-    found = runtime.schemas.find(LOCAL_OPERATOR, schema)
+    found = runtime.schemas.find(OPERATOR, schema)
     problems = checked(found.response_model, text_of(file)).problems
     rows = [(one.path, one.type, one.message) for one in problems]
     return Output(

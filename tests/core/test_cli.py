@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
 import re
@@ -20,9 +21,11 @@ from sqlmodel import select
 from core.claims import CHORE, Claims, Lease
 from core.cli import main
 from core.cli._figures import usd
+from core.cli.tenants import tenant_group
 from core.clock import SystemClock
 from core.store import Store
-from core.tables import METADATA, Account
+from core.tables import METADATA, Account, AuditEntry
+from core.tenants import RULES
 from tests.servers import free_port
 from tests.wire.server import WireServer
 
@@ -113,6 +116,16 @@ def test_help_loads_nothing_heavy() -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "tenant" in ended.stdout
+
+
+def test_the_command_line_knows_every_rule_of_a_tenant() -> None:
+    """It writes them out, with the words that each takes."""
+    words = {
+        one.name: set(one.type.choices) - {"default"}
+        for one in tenant_group.commands["edit"].params
+        if one.name in RULES
+    }
+    assert words == {name: set(choices) for name, (_, choices) in RULES.items()}
 
 
 @pytest.mark.parametrize(
@@ -708,3 +721,13 @@ def test_a_key_of_the_deployment_is_made_here_alone(acme: Run) -> None:
     assert acme("key", "create", "Acme", "--deployment").code == 2
     assert acme("key", "create").code == 2
     assert acme("key", "edit", made["id"], "--scope", "generate", "--json").error["code"] == "invalid"
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_change_says_that_it_came_from_the_command_line(sqlite_url: str) -> None:
+    """With the name that the system has for the user, and the machine's."""
+    store = Store(sqlite_url)
+    with store.reading() as session:
+        doors = {entry.door for entry in session.exec(select(AuditEntry))}
+    store.close()
+    assert doors == {f"the command line, as {getpass.getuser()}@{socket.gethostname()}"}
