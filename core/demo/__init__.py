@@ -202,8 +202,11 @@ class Demo:
                     id=DemoClock(now, "made").new_id(),
                     at=now,
                     actor=principal.name,
+                    door=principal.door,
                     action=MADE,
+                    kind="tenant",
                     subject="demo world",
+                    summary=f"The demo world was made: {made:,} calls.",
                     after={"generations": made},
                 )
             )

@@ -132,7 +132,7 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
     shown = pd.DataFrame(
         {
             "at": [one.at for one in changes],
-            "kind": [[one.kind] for one in changes],
+            "kind": [[one.kind] if one.kind else [] for one in changes],
             "what": [words.told(one, zone) for one in changes],
             "tenant": [words.whose(one) for one in changes],
             "became": [words.became(one) or None for one in changes],
@@ -150,13 +150,13 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
         alt="Changes, the newest first",
         columns={
             "at": COLUMNS.DatetimeColumn("When", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True),
-            "kind": COLUMNS.MultiselectColumn("Kind", width=84),
-            "what": COLUMNS.TextColumn("What", width=330),
-            "tenant": COLUMNS.TextColumn("Of whom", width=120),
-            "became": COLUMNS.TextColumn("Before → after", width=250),
-            "who": COLUMNS.TextColumn("Who", width=112),
-            "why": COLUMNS.TextColumn("Why", width=170),
-            "door": COLUMNS.TextColumn("From where", width=150),
+            "kind": COLUMNS.MultiselectColumn("Kind", width=72),
+            "what": COLUMNS.TextColumn("What", width=250),
+            "tenant": COLUMNS.TextColumn("Of whom", width=100),
+            "became": COLUMNS.TextColumn("Before → after", width=170),
+            "who": COLUMNS.TextColumn("Who", width=90),
+            "why": COLUMNS.TextColumn("Why", width=100),
+            "door": COLUMNS.TextColumn("From where", width=90),
         },
     )
 
