@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session
 
+from core.audit.undoing import require_not_undone
 from core.errors import Unavailable
 from core.store import last_of_all
 
@@ -75,6 +76,9 @@ def _link(session: Session) -> None:
     taken = connection.execute(_TAKE, {"count": len(entries)}).first()
     if taken is None:
         raise Unavailable("The audit trail has lost its head, so nothing can be decided. Run 'proctor verify'.")
+    for said in entries:
+        if said["undo_of"] is not None:  # behind the lock that every decision takes: of two at once one sees the other
+            require_not_undone(session, said["undo_of"])
     before, hash_ = taken
     for seq, said in enumerate(entries, before + 1):
         hash_ = linked(hash_, seq, said)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -235,6 +237,30 @@ def test_two_who_undo_at_once(on: Runtime, clock: ManualClock) -> None:
         with pytest.raises(Conflict):
             ask()
     assert [one.is_on for one in on.flags.rules(WHO)] == [True]
+
+
+@pytest.mark.parametrize("name", ["price.withdraw", "budget.withdraw_raise"])
+def test_of_many_who_undo_in_the_same_moment_one_does(on: Runtime, clock: ManualClock, name: str) -> None:
+    """What adds a row of its own (a raise, a price) is added once: the end of the trail is one for all who decide."""
+    prepared(on, clock)
+    CHANGED[name](on)
+    entry = newest(on, clock)
+    shown = on.changes.preview(WHO, entry.id).undo
+    assert shown
+    entries = len(every(on))
+    begin = threading.Barrier(6)
+
+    def undo(_: int) -> bool:
+        begin.wait()
+        try:
+            shown.do(WHO, "")  # behind the looks that a page takes before: as if all had been taken already
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(undo, range(6))) == [False] * 5 + [True]
+    assert len(every(on)) == entries + 1
 
 
 @pytest.mark.parametrize(
