@@ -140,7 +140,7 @@ class BudgetRaise(Row, table=True):
 class PriceOverride(Row, table=True):
     """What a model costs from a time on, where an operator knows better than the price list."""
 
-    __table_args__ = (Index("ix_price_override_model", "provider", "model"),)
+    __table_args__ = (Index("ix_price_override_tenant", "tenant_id", "provider"),)
 
     id: str = Field(primary_key=True)
     tenant_id: str = ""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy
 from sqlmodel import select
 
 from core.clock import ManualClock
@@ -14,7 +15,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError
 from core.pricing import SOURCE, OverridingPrice, PriceBook, Prices, Usage, states
 from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
-from core.tables import AuditEntry, ChangeEvent, Tenant
+from core.tables import AuditEntry, ChangeEvent, PriceOverride, Tenant
 from tests import builders
 from tests.builders import decisions
 from tests.conftest import START
@@ -313,3 +314,29 @@ def test_without_anything_there_is_nothing_to_do(prices: Prices) -> None:
     """On an empty database both lists are empty."""
     assert prices.unpriced(LOCAL_OPERATOR) == []
     assert prices.in_use(LOCAL_OPERATOR, START) == []
+
+
+def test_the_prices_of_a_tenant_are_found_among_those_of_all(prices: Prices, store: Store) -> None:
+    """Of hundreds of tenants' overrides, to read a book or to set a price reads the tenant's and everybody's."""
+    tenants = [builders.tenant(f"T{number}", START) for number in range(50)]
+    builders.save(store, tenants)
+    first = prices.set(LOCAL_OPERATOR, *GPT, tenant=tenants[0], discount_percent="5", from_at=START)
+    with store.writing() as session:
+        row = session.get_one(PriceOverride, first.id).model_dump()
+        own = [row | {"id": f"{number:032x}", "tenant_id": tenants[number % 50].id} for number in range(5_000)]
+        session.connection().execute(sqlalchemy.insert(PriceOverride), own)
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    plans: list[str] = []
+    explain = "EXPLAIN QUERY PLAN" if store.is_sqlite else "EXPLAIN"
+
+    def look(connection: Any, _cursor: Any, sql: str, bound: Any, *_: Any) -> None:
+        if sql.startswith("SELECT") and "FROM price_override" in sql:
+            plans.append(" ".join(map(str, connection.exec_driver_sql(f"{explain} {sql}", bound).all())))
+
+    sqlalchemy.event.listen(store.engine, "before_cursor_execute", look)
+    prices.book(LOCAL_OPERATOR, tenants[7].id)
+    prices.set(LOCAL_OPERATOR, "openai", "tool:web_search", tenant=tenants[7], usd_per_1000_uses="4")
+    sqlalchemy.event.remove(store.engine, "before_cursor_execute", look)
+    assert len(plans) == 2
+    assert all("ix_price_override_tenant" in plan for plan in plans), plans
