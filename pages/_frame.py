@@ -123,8 +123,9 @@ class Work(Protocol):
 
 # Streamlit draws a chosen segment or tab in the primary colour, which cannot pass AA both as text and under white
 # labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
-# hyphen; the first cell beside a table's index further left than its head; and code in colours that are too pale on
-# white, which are mixed with the text's own here. A link in HTML has the browser's colours.
+# hyphen, but no address, however narrow its table's cell; the first cell beside a table's index further left than its
+# head; and code in colours that are too pale on white, which are mixed with the text's own here. A link in
+# HTML has the browser's colours.
 _MENDED = """<style>
 button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;

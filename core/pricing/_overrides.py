@@ -232,11 +232,15 @@ class Prices:
         return _work.unpriced(self._store, scope, since, {*self._overridden(principal), *also})
 
     def _overridden(self, principal: Principal) -> list[tuple[str, str]]:
-        query = select(PriceOverride.provider, PriceOverride.model).distinct().where(
-            visible(principal.scope_of(Permission.PRICES_READ), PriceOverride.tenant_id, with_shared=True),
-            col(PriceOverride.withdrawn_at).is_(None),
-            PriceOverride.model != ANY_MODEL,
-            ~col(PriceOverride.model).startswith(OF_A_TOOL),
+        query = (
+            select(PriceOverride.provider, PriceOverride.model)
+            .distinct()
+            .where(
+                visible(principal.scope_of(Permission.PRICES_READ), PriceOverride.tenant_id, with_shared=True),
+                col(PriceOverride.withdrawn_at).is_(None),
+                PriceOverride.model != ANY_MODEL,
+                ~col(PriceOverride.model).startswith(OF_A_TOOL),
+            )
         )
         with self._store.reading() as session:
             return [(provider, model) for provider, model in session.exec(query)]

@@ -186,7 +186,7 @@ def _reported(attempt: RecordedAttempt) -> str:
 def _tools(attempt: RecordedAttempt) -> str:
     """Return which tools ran at the provider and at which price; empty where none did."""
     uses: dict[str, int] = (attempt.billing or {}).get("tool_uses", {})
-    ran = ", ".join(f"{use} {count:,} times" for use, count in uses.items())
+    ran = ", ".join(f"{use} {'once' if count == 1 else f'{count:,} times'}" for use, count in uses.items())
     fees = (attempt.price or {}).get("fees", "")
     return " · ".join(filter(None, (f"Ran at the provider: {ran}" if ran else "", fees)))
 

@@ -363,3 +363,21 @@ def test_how_a_call_was_billed_is_on_its_rung(
     remark = (billing or {}).get("remark")
     flags = [line for line in lines if line.startswith(":small[:orange[:material/flag:")]
     assert flags == ([f":small[:orange[:material/flag: {plain(remark)}]]"] if remark else [])
+
+
+def test_what_tools_at_the_provider_cost_is_on_the_rung(proctor: Runtime, open_page: Open) -> None:
+    """How often each ran, at which fee by whose word, and what is missing of the cost."""
+    call = builders.generation(NOW - HOUR, id=REPAIRED)
+    attempt = builders.attempt(
+        call,
+        billing={"tool_uses": {"web_search": 3, "image_generation": 1}},
+        price=builders.PRICE | {"fees": "web_search $10 per 1,000 (test fees)", "unpriced_uses": "image_generation"},
+    )
+    builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), call, attempt)
+    page = open_page("calls", call=REPAIRED)
+    assert not page.exception
+    lines = [str(line.value) for line in page.markdown]
+    said = "Ran at the provider: web_search 3 times, image_generation once · web_search $10 per 1,000 (test fees)"
+    assert f":small[:gray[:material/build: {plain(said)}]]" in lines
+    missing = "The cost is without image_generation, whose price is not known: set one on Prices."
+    assert f":small[:orange[:material/flag: {plain(missing)}]]" in lines
