@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCOPES = {
     "generate": "make calls",
-    "read": "read calls, spend and schemas",
+    "read": "see calls, spend and schemas",
     "manage": "decide, as the command line does",
 }
 OVERLAPS = {

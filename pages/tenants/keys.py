@@ -92,20 +92,25 @@ def _key(visit: Visit, tenant: Tenant, key: Key, used: str | None, budget: Budge
                 f":orange[:material/sync: Being rotated:] the old text `{key.old.prefix}…` ends "
                 f"{plain(zones.told(key.old.ends_at, zone))}, {plain(since)}."
             )
-        if may:
-            _deeds(visit, tenant, key)
+        _deeds(visit, tenant, key, may=may)
 
 
-def _deeds(visit: Visit, tenant: Tenant, key: Key) -> None:
-    row = st.container(horizontal=True, gap="small")
-    if row.button("Edit…", key=f"edit_key_{key.id}", type="tertiary", icon=":material/edit:"):
-        key_dialogs.edit(visit, tenant, key)
-    if key.opens(visit.now) and row.button("Rotate…", key=f"rotate_{key.id}", type="tertiary", icon=":material/sync:"):
-        key_dialogs.rotate(visit, tenant, key)
-    if row.button("Limits…", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
-        key_dialogs.limit(visit, tenant, key)
-    if row.button("Revoke…", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
-        key_dialogs.revoke(visit, tenant, key)
+def _deeds(visit: Visit, tenant: Tenant, key: Key, *, may: bool) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if may:
+        if row.button("Edit…", key=f"edit_key_{key.id}", type="tertiary", icon=":material/edit:"):
+            key_dialogs.edit(visit, tenant, key)
+        if key.opens(visit.now) and row.button(
+            "Rotate…", key=f"rotate_{key.id}", type="tertiary", icon=":material/sync:"
+        ):
+            key_dialogs.rotate(visit, tenant, key)
+        if row.button("Limits…", key=f"limits_{key.id}", type="tertiary", icon=":material/speed:"):
+            key_dialogs.limit(visit, tenant, key)
+        if row.button("Revoke…", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
+            key_dialogs.revoke(visit, tenant, key)
+    if visit.may(Permission.CHANGES_READ, tenant.id):
+        about = {"tenant": tenant.name, "ever": "true", "kind": "key", "text": (key.old or key).prefix}
+        row.page_link("changes/page.py", label="Who made it", icon=":material/history:", query_params=about)
 
 
 def _revoked(tenant: Tenant, revoked: Sequence[Key]) -> None:

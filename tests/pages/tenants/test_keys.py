@@ -103,6 +103,8 @@ def test_the_list_says_what_each_key_may_do_and_spend(proctor: Runtime, acme: Te
     assert "never used" in told
     assert "$0.00 of $5.00 spent of its budget" in told
     assert f"Key {new.prefix}… (import *job*)" in told  # the budget's card calls it so too
+    (made,) = [one.proto for one in page.get("page_link") if one.proto.label == "Who made it"]
+    assert f"kind=key&text={new.prefix}" in made.query_string
 
 
 @pytest.mark.parametrize(("ago", "says"), [(STALE, False), (STALE + timedelta(minutes=1), True)])
