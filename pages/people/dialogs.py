@@ -116,10 +116,11 @@ def _role(visit: Visit, key: str) -> tuple[Role, list[Tenant] | None]:
         format_func=lambda role: f"{role.value.capitalize()}: {MEANING[role]}",
         key=f"{key}_role",
     )
-    where = st.segmented_control("Where", [_SOME, _ALL], default=_SOME, key=f"{key}_where", required=True)
+    tenants = list(visit.runtime.tenants.list(visit.principal))
+    usual = _SOME if tenants else _ALL
+    where = st.segmented_control("Where", [_SOME, _ALL], default=usual, key=f"{key}_where", required=True)
     if where == _ALL:
         return role, None
-    tenants = list(visit.runtime.tenants.list(visit.principal))
     chosen = st.multiselect("Tenants", tenants, format_func=lambda tenant: tenant.name, key=f"{key}_tenants")
     return role, chosen
 

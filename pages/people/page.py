@@ -16,26 +16,30 @@ from pages.kit.page import Visit, flash, open_page, refusals, refuse
 from pages.people import dialogs
 
 MOST_NAMED = 5
+PER_PAGE = 25
 HOW = {"password": "password", "invited": ":orange-badge[:material/mail: invited]"}
 
 
-def granted(grant: Grant, names: Mapping[str, str]) -> str:
-    """Return Markdown for a role and where it holds."""
+def granted(grant: Grant, names: Mapping[str, str], most: int = MOST_NAMED) -> str:
+    """Return Markdown for a role and where it holds, with *most* tenants by their names."""
     if grant.scope.ids is None:
         return f":blue-badge[{grant.role}] :gray[all tenants]"
     where = sorted(names.get(one, "a tenant that is gone") for one in grant.scope.ids)
-    more = f" and {len(where) - MOST_NAMED} more" if len(where) > MOST_NAMED else ""
-    return f":blue-badge[{grant.role}] :gray[{plain(', '.join(where[:MOST_NAMED]))}{more}]"
+    more = f" and {len(where) - most} more" if len(where) > most else ""
+    return f":blue-badge[{grant.role}] :gray[{plain(', '.join(where[:most]))}{more}]"
 
 
 def everybody(visit: Visit, people: Sequence[PersonView], names: Mapping[str, str]) -> None:
-    """Draw who there is."""
+    """Draw who there is, a page of them at a time."""
+    pages = -(-len(people) // PER_PAGE)
     with layout.card("Who may sign in", key="everybody"):
+        page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+        shown = people[(page - 1) * PER_PAGE : page * PER_PAGE]
         rows = {
-            "Name": [f"**{plain(one.name)}**" for one in people],
-            "Roles": [" ".join(granted(grant, names) for grant in one.grants) or ":gray[none]" for one in people],
-            "Signs in by": [HOW.get(one.how, plain(one.how)) for one in people],
-            "Last seen": [formats.ago(one.seen_at, visit.now) if one.seen_at else ":gray[never]" for one in people],
+            "Name": [f"**{plain(one.name)}**" for one in shown],
+            "Roles": [" ".join(granted(grant, names, 1) for grant in one.grants) or ":gray[none]" for one in shown],
+            "Signs in by": [HOW.get(one.how, plain(one.how)) for one in shown],
+            "Last seen": [formats.ago(one.seen_at, visit.now) if one.seen_at else ":gray[never]" for one in shown],
         }
         table(pd.DataFrame(rows), alt="People, their roles and when they were seen last", hides_index=True)
 
@@ -92,7 +96,7 @@ def main() -> None:
         "People",
         "Who may sign in to the console, and what each may do.",
         needs=Permission.PEOPLE_READ,
-        takes={"person": address.ANY},
+        takes={"person": address.ANY, "page": address.NUMBER},
     )
     if not visit.may_over(Permission.PEOPLE_READ):
         refuse("People belong to the deployment, not to a tenant: whoever has a role in all tenants sees them.")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlmodel import func, select
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
 from core.clock import ManualClock
+from core.people._passwords import Passwords
 from core.runtime import Runtime
 from core.settings import Settings
+from core.tables import AuditEntry
+from pages.kit import visitor
 
 FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
@@ -55,3 +62,26 @@ def open_page(proctor: Runtime) -> Open:
         return page.run()
 
     return opened
+
+
+@dataclass
+class Tab:
+    """Whose cookie a tab brings."""
+
+    token: str = ""
+
+
+@pytest.fixture
+def tab(proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> Tab:
+    """The tab in which pages are opened; passwords are hashed in no time."""
+    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    monkeypatch.setattr(proctor.people, "_passwords", Passwords(quick))
+    found = Tab()
+    monkeypatch.setattr(visitor, "token", lambda: found.token)
+    return found
+
+
+def decisions(proctor: Runtime) -> int:
+    """Return how many decisions were written."""
+    with proctor.store.reading() as session:
+        return session.exec(select(func.count()).select_from(AuditEntry)).one()

@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 from streamlit.testing.v1 import AppTest
 
 from core.errors import Forbidden
 from core.people import PersonView
-from core.people._passwords import Passwords
 from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.tables import Tenant
-from pages.kit import visitor
-from tests.pages.conftest import FRAME, Open
+from tests.pages.conftest import FRAME, Open, Tab, decisions
 
 PASSWORD, ADDRESS = "correct horse battery", "127.0.0.1"
 
 
-@dataclass
-class Browser:
-    """Whose cookie a tab brings."""
-
-    token: str = ""
-
-
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
-    """The browser in which pages are opened."""
-    found = Browser()
-    monkeypatch.setattr(visitor, "token", lambda: found.token)
-    return found
-
-
-@pytest.fixture
-def acme(proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+def acme(proctor: Runtime, tab: Tab) -> Tenant:
     """A tenant beside another, and an owner."""
-    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    monkeypatch.setattr(proctor.people, "_passwords", Passwords(quick))
     proctor.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
     proctor.tenants.create(LOCAL_OPERATOR, "Borealis")
     return proctor.tenants.create(LOCAL_OPERATOR, "Acme")
 
 
 @pytest.fixture
-def ada(proctor: Runtime, acme: Tenant, browser: Browser) -> PersonView:
+def ada(proctor: Runtime, acme: Tenant, tab: Tab) -> PersonView:
     """An admin, who is signed in."""
     found = proctor.people.create(LOCAL_OPERATOR, "Ada", PASSWORD, Role.ADMIN)
-    browser.token = proctor.people.sign_in("Ada", PASSWORD, ADDRESS).token
+    tab.token = proctor.people.sign_in("Ada", PASSWORD, ADDRESS).token
     return found
 
 
@@ -60,13 +38,13 @@ def told(page: AppTest) -> str:
     return " ".join(str(one.value) for one in (*page.markdown, *page.title, *page.header, *page.error, *page.caption))
 
 
-def test_a_page_is_shown_to_whoever_is_signed_in(open_page: Open, ada: PersonView, browser: Browser) -> None:
+def test_a_page_is_shown_to_whoever_is_signed_in(open_page: Open, ada: PersonView, tab: Tab) -> None:
     """With his name in the frame, and the way out; to nobody else is anything shown but that one has to sign in."""
     page = open_page("tenants")
     assert not page.exception
     assert "Ada" in told(page)
     assert "Borealis" in str(page)
-    browser.token = "x" * 43
+    tab.token = "x" * 43
     page = open_page("tenants")
     assert not page.exception
     assert "You are signed out" in told(page)
@@ -97,19 +75,40 @@ def test_whoever_is_out_sees_nothing_more_in_an_open_tab(
     assert proctor.flags.rules(LOCAL_OPERATOR) == before
 
 
+def _turning() -> None:
+    from core.flags import Flag
+    from core.principals import Permission
+    from pages.flags import dialogs
+    from pages.kit.page import open_page
+
+    visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
+    dialogs.turn(visit, Flag.STREAMING, None, True, [])
+
+
 def test_a_role_that_is_taken_away_in_an_open_tab(open_page: Open, proctor: Runtime, ada: PersonView) -> None:
-    """A dialog that was opened before does nothing and says why; the page offers it no more."""
+    """What a dialog asks that was opened before is refused, and nothing is written; the page offers it no more.
+
+    The dialog is opened by itself: the stand-in for a browser closes one as soon as anything in it is pressed.
+    """
     page = open_page("flags")
-    page.button(key="turn").click().run()
-    assert page.button(key="confirm_turn")
-    proctor.people.take_away(LOCAL_OPERATOR, ada.id, Role.ADMIN)
+    dialog = AppTest.from_function(_turning, default_timeout=60).run()
     proctor.people.grant(LOCAL_OPERATOR, ada.id, Role.VIEWER)
-    before = proctor.flags.rules(LOCAL_OPERATOR)
-    page.button(key="confirm_turn").click().run()
-    assert not page.exception
-    assert proctor.flags.rules(LOCAL_OPERATOR) == before
+    proctor.people.take_away(LOCAL_OPERATOR, ada.id, Role.ADMIN)
+    before = proctor.flags.rules(LOCAL_OPERATOR), decisions(proctor)
+    dialog.button(key="confirm_turn").click().run()
+    assert not dialog.exception
+    assert "Ada" in told(dialog)
+    assert "flags.write" in told(dialog)
+    assert (proctor.flags.rules(LOCAL_OPERATOR), decisions(proctor)) == before
+    assert "turn" in {button.key for button in page.button}
     page.run()
     assert "turn" not in {button.key for button in page.button}
+
+
+def test_the_same_dialog_turns_for_whoever_may(proctor: Runtime, ada: PersonView) -> None:
+    """What is refused without the role is written with it."""
+    AppTest.from_function(_turning, default_timeout=60).run().button(key="confirm_turn").click().run()
+    assert [rule.name for rule in proctor.flags.rules(LOCAL_OPERATOR)] == ["streaming.enabled"]
 
 
 def test_a_tenant_that_is_taken_away_in_an_open_tab(
@@ -144,7 +143,7 @@ def test_a_part_that_is_drawn_anew_by_itself_asks_anew(
 
 
 def test_a_tab_that_comes_back_under_another_person(
-    open_page: Open, proctor: Runtime, ada: PersonView, browser: Browser
+    open_page: Open, proctor: Runtime, ada: PersonView, tab: Tab
 ) -> None:
     """Of the state that was there before nothing is left: no draft, no secret, no choice."""
     page = open_page("tenants")
@@ -152,7 +151,7 @@ def test_a_tab_that_comes_back_under_another_person(
     page.run()
     assert page.session_state["draft"] == "of Ada"
     proctor.people.create(LOCAL_OPERATOR, "Bob", PASSWORD, Role.VIEWER)
-    browser.token = proctor.people.sign_in("Bob", PASSWORD, ADDRESS).token
+    tab.token = proctor.people.sign_in("Bob", PASSWORD, ADDRESS).token
     page.run()
     assert not page.exception
     assert "draft" not in page.session_state
@@ -160,7 +159,7 @@ def test_a_tab_that_comes_back_under_another_person(
     assert "Ada" not in told(page)
 
 
-def test_while_nobody_signs_in_it_says_so(open_page: Open, browser: Browser) -> None:
+def test_while_nobody_signs_in_it_says_so(open_page: Open, tab: Tab) -> None:
     """The frame marks a console that is open."""
     assert "Nobody signs in" in told(open_page("tenants"))
 
