@@ -106,7 +106,7 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
 
 def change_of(on: Runtime, tenant: Tenant) -> str:
     """Return the id of something that was decided about a tenant."""
-    wanted = ChangeFilter(starts_at=START - 99 * DAY, ends_at=START + DAY, tenant_id=tenant.id)
+    wanted = ChangeFilter(starts_at=START - 99 * DAY, ends_at=START + DAY, tenant_id=tenant.id, kind="flag")
     listed = on.reports.changes(LOCAL_OPERATOR, wanted).changes
     return next(one.id for one in listed if one.action == "flag.set" and one.tenant_id == tenant.id)
 

@@ -160,12 +160,12 @@ def test_figures_are_those_of_the_code(page: str, said: str) -> None:
 
 
 def console_texts() -> set[str]:
-    """Return every text that the console's source holds, also without brackets of Markdown at its ends."""
+    """Return every text that the console's source holds, also without brackets of Markdown or tags around it."""
     texts: set[str] = set()
     for path in ROOT.glob("pages/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts |= {node.value, node.value.strip(" []")}
+                texts |= {node.value, node.value.strip(" []"), *re.findall(r">([^<>]+)</", node.value)}
     return texts
 
 

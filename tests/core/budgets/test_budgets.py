@@ -232,7 +232,7 @@ def test_a_raise_ends_by_itself_or_by_a_word(till: Till) -> None:
     till.advance(3600)
 
     assert till.state().limit_nano_usd == 1000
-    assert {entry.after["reason"] for entry in audited(till, "budget.raise")} == {"Launch week", "And more"}
+    assert {entry.reason for entry in audited(till, "budget.raise")} == {"Launch week", "And more"}
     assert len(audited(till, "budget.withdraw_raise")) == 1
 
 
