@@ -35,7 +35,7 @@ LONGEST = frozenset(
         "test_verification.py",
     }
 )
-"""Files whose tests take longest, to begin with: at the end one of two workers would wait for the other's."""
+"""Files whose tests take longest, to begin with: at the end one of the workers would wait for the other's."""
 
 _numbers = itertools.count(1)
 
