@@ -119,7 +119,7 @@ def test_what_is_opened_by_hand_is_asked_by_no_process_s_next_call(proctor: Rig)
     heard = proctor.ask(tenant, route=route)
     assert heard.generation.outcome is Outcome.VALID_AFTER_FALLBACK
     [step] = [step for step in heard.generation.trace if step["verdict"] == "skipped"]
-    assert step["reason"].startswith(f"{OPENAI}: its breaker was opened by hand by local operator on ")
+    assert step["reason"].startswith(f"{OPENAI}: its breaker was opened by hand by local operator at ")
     assert step["reason"].endswith(": Incident 123.")
 
     words.clear(LOCAL_OPERATOR, OPENAI)

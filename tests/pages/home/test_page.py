@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
+from core.principals import Principal
 from core.runtime import Runtime
 from core.store import Store
 from core.tables import Outcome
@@ -250,14 +251,7 @@ class TestTrouble:
 
     def test_not_allowed(self, world: Runtime, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whoever lacks the permission sees what is missing and nothing else."""
-
-        class Nobody:
-            name = "a guest"
-
-            def may(self, _permission: str) -> bool:
-                return False
-
-        monkeypatch.setattr(kit, "current_principal", Nobody)
+        monkeypatch.setattr(kit, "current_principal", lambda: Principal("a guest", ()))
         page = open_page("home")
         assert "a guest lacks the permission generations.read" in page.error[0].value
         assert not page.metric

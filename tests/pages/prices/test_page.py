@@ -292,7 +292,7 @@ def test_a_preview_that_changes_nothing_says_so(open_page: Open, proctor: Runtim
 def test_who_may_only_look_sees_no_deed(open_page: Open, proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the permission the page is refused."""
     proctor.prices.set(LOCAL_OPERATOR, *GPT, rates=RATES)
-    monkeypatch.setattr(kit, "LOCAL_OPERATOR", Principal.of_key("key", "acme", "prk_key"))
+    monkeypatch.setattr(kit, "current_principal", lambda: Principal.of_key("key", "acme", "prk_key"))
     page = open_page("prices")
     assert "lacks the permission prices.read" in _told(page)
     assert not page.button
