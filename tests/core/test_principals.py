@@ -394,18 +394,33 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest) -> World:
     """Two tenants that have one of everything, on either database; no test changes it."""
-    made: Callable[[], AbstractContextManager[str]]
-    copies: Callable[[], AbstractContextManager[str]]
-    if request.param == "sqlite":
-        folder = tmp_path_factory.mktemp("principals")
-        made = partial(files, request.getfixturevalue("sqlite_template"), folder)
-        copies = partial(files, folder / "1.db", folder)
-    else:
-        server = request.getfixturevalue("pg_url")
-        made = partial(servers.database, server, "principals", request.getfixturevalue("pg_template"))
-        copies = partial(copied, server, "principals")
+    found: World = request.getfixturevalue(f"{request.param}_world")
+    return found
+
+
+@pytest.fixture(scope="module")
+def sqlite_world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world on SQLite."""
+    folder = tmp_path_factory.mktemp("principals")
+    with peopled(partial(files, sqlite_template, folder), partial(files, folder / "1.db", folder)) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def postgresql_world(pg_url: str, pg_template: str) -> Iterator[World]:
+    """The world on PostgreSQL."""
+    made = partial(servers.database, pg_url, "principals", pg_template)
+    with peopled(made, partial(copied, pg_url, "principals")) as world:
+        yield world
+
+
+@contextmanager
+def peopled(
+    made: Callable[[], AbstractContextManager[str]], copies: Callable[[], AbstractContextManager[str]]
+) -> Generator[World]:
+    """Make the world on a database that is *made*, and open a copy of it."""
     with made() as url:
         with opened(url) as on:
             on.schemas.add(LOCAL_OPERATOR, "shared", BODY)
@@ -424,10 +439,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def own_world(world: World) -> Iterator[World]:
-    """The same, to change."""
-    with world.copies() as url, opened(url) as on:
-        yield dataclasses.replace(world, on=on)
+def own_world(sqlite_world: World) -> Iterator[World]:
+    """The same, to change; on SQLite alone, as each command is tried on both databases where its noun is."""
+    with sqlite_world.copies() as url, opened(url) as on:
+        yield dataclasses.replace(sqlite_world, on=on)
 
 
 def test_whoever_asks_says_who() -> None:
