@@ -225,6 +225,7 @@ def _answers_are_checked(page: Page) -> None:
 
 def _write(page: Page, label: str, text: str) -> None:
     box = page.get_by_role("textbox", name=label, exact=True)
+    expect(box).to_have_count(1)  # that of the run before may stand there for a moment more
     box.fill(text)
     box.press("Control+Enter")
     settle(page)
