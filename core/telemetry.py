@@ -65,6 +65,10 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
 
 
+_UNTRUE = frozenset({"ASGI callable returned without completing handshake."})
+"""What uvicorn says of each websocket that is refused with an answer: whoever is refused would fill the log with it."""
+
+
 def speak_for_libraries() -> None:
     """Let what libraries log from warnings on, and what ends a thread, be lines of ours: no tracebacks, no values.
 
@@ -78,13 +82,14 @@ def speak_for_libraries() -> None:
             error = record.exc_info[0] if record.exc_info else None
             # Its words are not repeated: they may quote a value. A text without any is the library's own.
             said = record.msg if error is None and isinstance(record.msg, str) and not record.args else None
-            log().warning(
-                "library_warning",
-                logger=record.name,
-                error=error.__name__ if error else None,
-                where=f"{record.filename}:{record.lineno}",
-                said=said,
-            )
+            if said not in _UNTRUE:
+                log().warning(
+                    "library_warning",
+                    logger=record.name,
+                    error=error.__name__ if error else None,
+                    where=f"{record.filename}:{record.lineno}",
+                    said=said,
+                )
             record.levelno = -1  # which no handler takes
         return record
 

@@ -318,6 +318,7 @@ except ValueError as error:
     logging.getLogger("sqlalchemy.pool").exception("Exception during reset of %s", error)
     logging.getLogger("asyncio").error(f"never retrieved: {error}", exc_info=error)
 logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
 logging.getLogger("uvicorn.error").info("quiet")
 thread = threading.Thread(target=lambda: 1 / 0, name="warm-up")
 thread.start()
@@ -326,7 +327,10 @@ thread.join()
 
 
 def test_what_libraries_log_is_a_line_of_ours() -> None:
-    """In a process that serves no library prints a traceback: each warning is one JSON object without its values."""
+    """In a process that serves no library prints a traceback: each warning is one JSON object without its values.
+
+    What uvicorn takes for a fault and is none, a websocket that was refused with an answer, is not told.
+    """
     ended = subprocess.run([sys.executable, "-c", _LIBRARIES], cwd=ROOT, capture_output=True, text=True, check=True)
 
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
