@@ -65,11 +65,14 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
             st.caption(f"Set {formats.ago(rule.changed_at, visit.now)}, {zones.told(rule.changed_at)}.")
         if not visit.may_over(Permission.FLAGS_WRITE, scope):
             return
+        stands = dialogs.seen(flag, tenant, rules)
         with st.container(horizontal=True, gap="small"):
             if st.button(f"Turn {'off' if now.value else 'on'}…", type="primary", key="turn"):
-                dialogs.turn(visit, flag, tenant, not now.value, dialogs.kept(flag, tenant, tenants, rules))
+                dialogs.turn(
+                    visit, flag, tenant, not now.value, dialogs.kept(flag, tenant, tenants, rules), expected=stands
+                )
             if rule and st.button("Remove this rule…", key="clear"):
-                dialogs.clear(visit, flag, tenant, dialogs.beneath(flag, rule, rules))
+                dialogs.clear(visit, flag, tenant, dialogs.beneath(flag, rule, rules), expected=stands)
 
 
 def main() -> None:

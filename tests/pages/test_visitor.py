@@ -82,7 +82,7 @@ def _turning() -> None:
     from pages.kit.page import open_page
 
     visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
-    dialogs.turn(visit, Flag.STREAMING, None, True, [])
+    dialogs.turn(visit, Flag.STREAMING, None, True, [], expected="")
 
 
 def test_a_role_that_is_taken_away_in_an_open_tab(open_page: Open, proctor: Runtime, ada: PersonView) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlmodel import select
 from streamlit.testing.v1 import AppTest
 
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
-from core.tables import Tenant
+from core.tables import AuditEntry, Tenant
 from tests.pages.conftest import Open
 
 
@@ -70,7 +71,7 @@ def test_without_tenants_the_flags_can_still_be_set_for_all(open_page: Open) -> 
     assert "no tenants yet" in " ".join(caption.value for caption in page.caption)
 
 
-def _turning(flag: str, whose: str, is_on: bool) -> None:  # noqa: FBT001 a script's argument
+def _turning(flag: str, whose: str, is_on: bool, stands: str | None = None) -> None:  # noqa: FBT001 a script's argument
     from core.flags import Flag
     from core.principals import Permission
     from pages.flags import dialogs
@@ -79,7 +80,8 @@ def _turning(flag: str, whose: str, is_on: bool) -> None:  # noqa: FBT001 a scri
     visit = open_page("Test", "A dialog.", needs=Permission.FLAGS_READ)
     tenants, rules = list(visit.runtime.tenants.list(visit.principal)), list(visit.runtime.flags.rules(visit.principal))
     tenant = next((one for one in tenants if one.name == whose), None)
-    dialogs.turn(visit, Flag(flag), tenant, is_on, dialogs.kept(Flag(flag), tenant, tenants, rules))
+    expected = dialogs.seen(Flag(flag), tenant, rules) if stands is None else stands
+    dialogs.turn(visit, Flag(flag), tenant, is_on, dialogs.kept(Flag(flag), tenant, tenants, rules), expected=expected)
 
 
 def _clearing(flag: str, whose: str) -> None:
@@ -93,7 +95,9 @@ def _clearing(flag: str, whose: str) -> None:
     tenant = next((one for one in visit.runtime.tenants.list(visit.principal) if one.name == whose), None)
     rule = next((one for one in rules if (one.name, one.tenant_id) == (flag, tenant.id if tenant else "")), None)
     if rule:
-        dialogs.clear(visit, Flag(flag), tenant, dialogs.beneath(Flag(flag), rule, rules))
+        dialogs.clear(
+            visit, Flag(flag), tenant, dialogs.beneath(Flag(flag), rule, rules), expected="on" if rule.is_on else "off"
+        )
 
 
 def _dialog(function: Any, *arguments: Any) -> AppTest:
@@ -126,6 +130,24 @@ def test_a_kill_switch_warns(proctor: Runtime, acme: Tenant) -> None:
 
     assert not proctor.flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, acme.id).value
     assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.GENERATION, None).value
+
+
+def test_who_saw_another_rule_is_told(proctor: Runtime, acme: Tenant) -> None:
+    """A dialog that was opened before somebody else decided changes nothing, and says so."""
+    dialog = _dialog(_turning, "streaming.enabled", "Acme", False, "")
+    dialog.button(key="confirm_turn").click().run()
+    assert "The flag was not changed." in [one.proto.title for one in dialog.warning]
+    assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id).value
+
+
+def test_the_reason_stands_in_the_trail(proctor: Runtime, acme: Tenant) -> None:
+    """In the words of whoever decided."""
+    dialog = _dialog(_turning, "generation.enabled", "Acme", False)
+    dialog.text_input(key="flag_reason").set_value("They have not paid.").run()
+    dialog.button(key="confirm_turn").click().run()
+    with proctor.store.reading() as session:
+        reasons = [one.reason for one in session.exec(select(AuditEntry).where(AuditEntry.tenant_id == acme.id))]
+    assert "They have not paid." in reasons
 
 
 def test_removing_a_rule_says_what_decides_instead(proctor: Runtime, acme: Tenant) -> None:
