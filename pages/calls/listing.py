@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
 
-from core.clock import EPOCH
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from core.schemas import version_name
 from pages.kit import address, figures, formats, layout, outcomes, zones
@@ -62,14 +61,6 @@ def choice(key: str, offered: Sequence[str], width: int = 136) -> str | None:
     return None if chosen == everything else chosen
 
 
-def between() -> tuple[datetime, datetime] | None:
-    """Return the stretch of time that a chart's click put into the URL (``?between=seconds-seconds``)."""
-    begins, _, ends = st.query_params.get("between", "").partition("-")
-    if not (begins.isdecimal() and ends.isdecimal() and len(begins) < 12 and len(ends) < 12):
-        return None
-    return EPOCH + timedelta(seconds=int(begins)), EPOCH + timedelta(seconds=int(ends))
-
-
 def version_in_url() -> int | None:
     """Return the version of the schema that a link asks for (``?version=3``)."""
     named = st.query_params.get("version", "")
@@ -116,7 +107,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         schema = choice("schema", offered.schemas)
         route = choice("route", offered.routes, 120)
         error = choice("error", offered.error_codes, 144)
-        field, stretch, version = st.query_params.get("field"), between(), version_in_url()
+        field, stretch, version = st.query_params.get("field"), address.between(), version_in_url()
         provider = st.query_params.get("provider")
         if stretch:
             begins, ends = (formats.moment(at, zone) for at in stretch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import streamlit as st
 
@@ -73,7 +73,7 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
         is_ever = st.toggle("All time", key="ever", bind="query-params", on_change=newest)
     ends_at = visit.now + timedelta(seconds=1)
     starts_at = EPOCH if is_ever else visit.now - timedelta(hours=hours)
-    stretch = _between()
+    stretch = address.between()
     if stretch:
         starts_at, ends_at = stretch
     tenant_id = tenant.id if tenant else None
@@ -109,13 +109,6 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
         text=text or None,
     )
     return wanted, tenant, narrowed
-
-
-def _between() -> tuple[datetime, datetime] | None:
-    begins, _, ends = st.query_params.get("between", "").partition("-")
-    if not begins or not ends:
-        return None
-    return EPOCH + timedelta(seconds=int(begins)), EPOCH + timedelta(seconds=int(ends))
 
 
 def _opened() -> None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core.clock import EPOCH
 from pages.kit.markup import code
 
 if TYPE_CHECKING:
@@ -68,6 +70,14 @@ RANGE = one_of(RANGES)
 SWITCH = Parameter("`true` or `false`", lambda _, value: value.lower() in ("true", "false"))
 NUMBER = Parameter("a whole number from 1 on", lambda _, value: value.isdecimal() and 0 < int(value[:10]) < 10**9)
 STRETCH = Parameter("two times in seconds since 1970, such as `1795478400-1795564800`", lambda _, v: _is_stretch(v))
+
+
+def between() -> tuple[datetime, datetime] | None:
+    """Return the stretch of time that a chart's click put into the address (``?between=seconds-seconds``)."""
+    begins, _, ends = st.query_params.get("between", "").partition("-")
+    if not (begins.isdecimal() and ends.isdecimal() and len(begins) < 12 and len(ends) < 12):
+        return None
+    return EPOCH + timedelta(seconds=int(begins)), EPOCH + timedelta(seconds=int(ends))
 
 
 def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
