@@ -184,6 +184,7 @@ class Corridor:
                     record.step("policy", "schema read", notes_told(policy.schema.notes))
                 policy = set_by_hand(request.settings, policy, record)
                 record.governed_by(policy)
+                record.told(policy.remarks)
                 policy = within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 admitted = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast

@@ -106,6 +106,7 @@ class RelayCorridor(Corridor):
             with record, cancellation.explained():
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
                 record.governed_by(policy)
+                record.told(policy.remarks)
                 asked = as_it_may_be_stored(asked, policy, record)
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds

@@ -46,6 +46,7 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
 @click.argument("tenant")
 @click.option("--name", help="Its new name.")
 @click.option("--timezone", help="IANA name; its days and the periods of its budgets follow it from now on.")
+@click.option("--route", help="Its own route in the place of default, which is said so to go back to that.")
 @click.option("--retention-days", type=int, help="How long prompts and answers are kept; 0 keeps none.")
 @click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
 @click.option(

@@ -6,7 +6,8 @@ numbers in one statement.
 """
 
 from core.policy._named_models import NamedModel
-from core.policy._policies import Policies, TenantSnapshot
+from core.policy._policies import Policies
+from core.policy._snapshot import TenantSnapshot
 from core.policy._terms import Policy, TenantTerms
 
 __all__ = ["NamedModel", "Policies", "Policy", "TenantSnapshot", "TenantTerms"]

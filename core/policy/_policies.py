@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from core import audit
-from core.attempts import RouteTerms
-from core.breakers import ModelOverrides
-from core.breakers import overrides as breaker_words
 from core.budgets import Budgets
-from core.dialects import DialectName, RelayRequest
-from core.drills import concerning
-from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from core.flags import Flag, Flags, evaluate_all
-from core.limits import Limits, Quota, QuotaScope, QuotaUse, recorded_use
-from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
+from core.errors import Forbidden, NotFound, Unauthenticated
+from core.flags import Flags
+from core.limits import Limits, Quota, QuotaUse, recorded_use
+from core.policy._askers import quota_of
 from core.policy._cache import RevisionCache
-from core.policy._named_models import NamedModel, NamedModels, no_model
-from core.policy._terms import Policy, TenantTerms
-from core.pricing import PriceBook, books
-from core.principals import Askable, Permission, Principal
-from core.response_models import ResponseModel
-from core.routes import DEFAULT, Routes, RouteTable
-from core.schemas import ResolvedSchema, Schemas
+from core.policy._snapshot import GONE, TenantSnapshot
+from core.policy._terms import Policy
+from core.principals import Permission, Principal
+from core.routes import Routes
+from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
-from core.tables import ApiKey, Tenant
+from core.tables import Tenant
 from core.tenants import Tenants
 
 _MOST_KEPT = 8192
 """Tenants, keys, registered schemas and policies, each counted as one."""
 _MOST_INLINE_BYTES = 8_000_000
 """How much schema text the policies of schemas that came with a request may stand for: callers choose these."""
-_INLINE_BREAKERS = 64
-"""Schemas that come with a request share so many breakers per model: callers may send as many as they like."""
-
-_MODEL = re.compile(r"[!-~]{1,200}")
-"""What a caller may name: it is kept, and told in headers."""
-_GONE = "This tenant no longer exists."
 
 
 class Policies:
@@ -114,7 +99,7 @@ class Policies:
         """
         principal.require(Permission.TENANTS_READ)
         if not principal.scope_of(Permission.TENANTS_READ).holds(tenant.id):
-            raise NotFound(_GONE)
+            raise NotFound(GONE)
         keys = self.tenants.keys(principal, tenant) if principal.may(Permission.KEYS_READ, tenant.id) else ()
         of_keys = [quota_of(key) for key in keys if key.is_live]
         quotas = [self.snapshot(tenant.id).quota, *(quota for quota in of_keys if quota is not None)]
@@ -140,256 +125,8 @@ class Policies:
         """
         row = self.store.read_one(self._revisions, {"tenant_id": tenant_id})
         if row is None:
-            raise NotFound(_GONE)
+            raise NotFound(GONE)
         return TenantSnapshot(self, tenant_id, row[0], row[1])
-
-
-class TenantSnapshot:
-    """The decisions of operators that hold for one tenant at one moment, each read when it is first asked for.
-
-    What is read after a further decision may be newer than the revision says; it is read anew at the next one all the
-    same.
-    """
-
-    __slots__ = ("_policies", "_shared", "revision", "tenant_id")
-
-    def __init__(self, policies: Policies, tenant_id: str, shared: int, own: int) -> None:
-        self._policies = policies
-        self._shared = shared
-        self.tenant_id = tenant_id
-        self.revision = shared + own
-        """Neither of the two ever goes down, so their sum says as much as both."""
-
-    @property
-    def tenant(self) -> TenantTerms:
-        """What holds for the tenant, whatever it asks."""
-        return self._policies.kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
-
-    @property
-    def quota(self) -> Quota:
-        """How fast the tenant may be."""
-        tenant = self.tenant
-        return Quota(
-            QuotaScope.TENANT, tenant.id, tenant.rate_limit_per_min, tenant.tokens_per_min, tenant.concurrent_limit
-        )
-
-    def quotas(self, principal: Principal) -> tuple[Quota, ...]:
-        """Return how fast the tenant may be and, if a key with limits of its own calls, how fast that may be in it."""
-        key_id = principal.key_id
-        return self._policies.kept.get(
-            ("quotas", self.tenant_id, key_id), self.revision, lambda: self._read_quotas(key_id)
-        )
-
-    @property
-    def prices(self) -> PriceBook:
-        """What every model costs the tenant."""
-        return self._policies.kept.get(("prices", self.tenant_id), self.revision, self._read_prices)
-
-    @property
-    def overrides(self) -> ModelOverrides:
-        """What operators say about the breakers."""
-        return self._policies.kept.get(("overrides",), self._shared, self._read_overrides)
-
-    @property
-    def routes(self) -> RouteTable:
-        """The routes there are."""
-        return self._policies.kept.get(("routes",), self._shared, self._policies.routes.table)
-
-    def resolve(
-        self,
-        principal: Principal,
-        *,
-        schema: str | dict[str, Any],
-        route: str | None,
-        model: str | None,
-        stream: bool,
-    ) -> Policy:
-        """Return what governs this generation. Without *route* it takes the one that lists its schema, else default.
-
-        Raises:
-            Forbidden: the principal may not generate in this tenant, or not ask this model.
-            FeatureDisabled: a flag is off.
-            NotFound: there is no such schema or route.
-            Invalid: the inline schema or the model cannot be used.
-
-        """
-        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        tenant = self.tenant
-        tenant.require(Flag.GENERATION)
-        if stream:
-            tenant.require(Flag.STREAMING)
-        if model:
-            self._require_model(principal, model)
-        asker = asker_of(principal, self.tenant.budgets)
-        if isinstance(schema, str):
-            return self._policies.kept.get(
-                ("policy", tenant.id, schema, route, model, asker),
-                self.revision,
-                lambda: self._policy(tenant, self._registered(schema), route, model, asker),
-            )
-        sent = self._policies.schemas.inline(schema)
-        return self._policies.inline.get(
-            (tenant.id, sent.hash, sent.name, sent.notes, route, model, asker),
-            self.revision,
-            lambda: self._policy(tenant, sent, route, model, asker),
-        )
-
-    def resolve_relay(self, principal: Principal, request: RelayRequest, *, schema: str) -> Policy:
-        """Return what governs a relayed *request*, which names a route or a model; *schema* is its format's name.
-
-        A vendor's own name of a model is that of whoever some route names by it, or else of the dialect's own vendor.
-
-        Raises:
-            Forbidden: the principal may not generate in this tenant, or not ask this model.
-            FeatureDisabled: a flag is off.
-            NotFound: there is no such route or model.
-
-        """
-        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        tenant = self.tenant
-        tenant.require(Flag.GENERATION)
-        if request.streams:
-            tenant.require(Flag.STREAMING)
-        if not _MODEL.fullmatch(request.model):
-            raise no_model(request.model)
-        route, model = self._named.meant(request.model, request.dialect.name)
-        try:
-            if model:
-                self._require_model(principal, model)
-        except (Forbidden, Invalid):
-            raise no_model(request.model) from None
-        named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
-        asker = asker_of(principal, self.tenant.budgets)
-        return self._policies.kept.get(
-            ("relay", tenant.id, schema, route, model, asker),
-            self.revision,
-            lambda: self._governing(tenant, named, route, model, asker, counted=""),
-        )
-
-    def models(self, principal: Principal) -> Sequence[NamedModel]:
-        """Return what a caller may name as a model: the routes, the models that they name, and those of named servers.
-
-        Where callers may name any model, a vendor may have more: who asks for one of these finds out.
-
-        Raises:
-            Forbidden: the principal may not generate in this tenant.
-
-        """
-        principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        return self._named.all(principal.askable, any_model=self._may_name_any(principal))
-
-    def model(self, principal: Principal, name: str, dialect: DialectName) -> NamedModel:
-        """Return what *name* means of :meth:`models`, as in a request of *dialect*.
-
-        Raises:
-            Forbidden: the principal may not generate in this tenant.
-            NotFound: nothing of them.
-
-        """
-        route, model = self._named.meant(name, dialect)
-        found = {one.name: one for one in self.models(principal)}.get(model or route)
-        if found is None:
-            raise no_model(name)
-        return found
-
-    @property
-    def _named(self) -> NamedModels:
-        has_local = self.tenant.flags[Flag.LOCAL_MODEL].value
-        return NamedModels(self.routes, self._policies.settings, has_local=has_local)
-
-    def _registered(self, schema: str) -> ResolvedSchema:
-        policies = self._policies
-        return policies.kept.get(("schema", schema), self._shared, lambda: policies.schemas.resolved(schema))
-
-    def _require_model(self, principal: Principal, model: str) -> None:
-        """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
-        asked, named = self._policies.routes.asked(model).name, self.routes.models
-        if asked not in named and not self._may_name_any(principal):
-            raise Forbidden(
-                f"No route names the model {model}, and only those that one names may be asked: {', '.join(named)}."
-            )
-
-    def _may_name_any(self, principal: Principal) -> bool:
-        return self._policies.settings.any_model == "allow" or principal.may_over(Permission.ROUTES_WRITE, None)
-
-    def _policy(
-        self, tenant: TenantTerms, schema: ResolvedSchema, route: str | None, model: str | None, asker: Asker
-    ) -> Policy:
-        is_inline = schema.version is None
-        counted = f"inline {int(schema.hash, 16) % _INLINE_BREAKERS:02}" if is_inline else schema.reference
-        if not route:
-            route = DEFAULT if is_inline else self.routes.for_schema(schema.name).terms.name
-        return self._governing(tenant, schema, route, model, asker, counted=counted)
-
-    def _governing(
-        self, tenant: TenantTerms, schema: ResolvedSchema, route: str, model: str | None, asker: Asker, *, counted: str
-    ) -> Policy:
-        terms = self._route(tenant, route, model, asker.askable)
-        terms = replace(terms, schema=counted, overrides=self.overrides)
-        return Policy(
-            tenant=tenant,
-            route=terms,
-            schema=schema,
-            prices=self.prices,
-            revision=self.revision,
-            payer=asker.payer,
-            routed=self.routes.named,
-        )
-
-    def _route(self, tenant: TenantTerms, route: str, model: str | None, askable: Askable) -> RouteTerms:
-        terms = self.routes.find(route).terms
-        require_route(askable, route)
-        if model:
-            terms = self.routes.narrowed(route, self._policies.routes.candidate({"model": model}))
-        candidates = candidates_of(askable, terms.candidates, model or f"the route {route}")
-        if not tenant.flags[Flag.LOCAL_MODEL].value:
-            candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
-            if not candidates:
-                raise tenant.disabled(Flag.LOCAL_MODEL)
-        if not tenant.flags[Flag.FALLBACK].value:
-            candidates = candidates[:1]
-        return replace(terms, candidates=candidates, drills=tenant.drills)
-
-    def _read_tenant(self) -> TenantTerms:
-        policies = self._policies
-        with policies.store.reading() as session:
-            tenant = session.get(Tenant, self.tenant_id)
-            if tenant is None:
-                raise NotFound(_GONE)
-            drills = concerning(session, tenant)
-            budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
-            flags = evaluate_all(policies.flags.concerning(session, tenant.id), tenant.id)
-        return TenantTerms(
-            id=tenant.id,
-            name=tenant.name,
-            timezone=tenant.timezone,
-            rate_limit_per_min=tenant.rate_limit_per_min or policies.settings.rate_limit_per_min,
-            tokens_per_min=tenant.tokens_per_min or policies.settings.tokens_per_min,
-            concurrent_limit=tenant.concurrent_limit or policies.settings.concurrent_per_tenant,
-            payload_retention_days=tenant.payload_retention_days,
-            budgets=tuple(terms for terms, _ in budgets),
-            flags=flags,
-            drills=drills,
-            refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",
-            without_price=tenant.without_price or policies.settings.without_price,
-            vendor_storage=tenant.vendor_storage or policies.settings.vendor_storage,
-        )
-
-    def _read_prices(self) -> PriceBook:
-        with self._policies.store.reading() as session:
-            return books(session, [self.tenant_id])[self.tenant_id]
-
-    def _read_overrides(self) -> ModelOverrides:
-        with self._policies.store.reading() as session:
-            return breaker_words.read(session)
-
-    def _read_quotas(self, key_id: str | None) -> tuple[Quota, ...]:
-        key: ApiKey | None = None
-        if key_id is not None:
-            with self._policies.store.reading() as session:
-                key = session.get(ApiKey, key_id)
-        own = None if key is None else quota_of(key)
-        return (self.quota,) if own is None else (self.quota, own)
 
 
 def _principal_key(secret: str) -> tuple[str, bytes]:

@@ -43,6 +43,8 @@ class TenantTerms:
     that has a hard limit would have to pay for them.
     """
 
+    route: str | None = None
+    """The route that it has in the place of the default one; ``None`` is that."""
     vendor_storage: str = "caller"
     """What of its answers vendors store: what its ``caller`` says, nothing (``off``), or nothing, and who does not say
     so himself is ``refused``.
@@ -85,6 +87,8 @@ class Policy:
     """How many decisions of operators, about all tenants and about this one, it follows from."""
     payer: str = ""
     """The key whose budget pays, where the tenant has a budget for it."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """Verdicts and sentences for the decision trace: why it is not as it usually is."""
     routed: frozenset[str] = frozenset()
     """Every model that some route names, as ``provider/name``: what else is asked, a caller chose."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -108,6 +108,11 @@ class Record:
     def step(self, room: str, verdict: str, reason: str) -> None:
         """Add a step to the decision trace."""
         self._running.trace.append({"room": room, "verdict": verdict, "reason": reason})
+
+    def told(self, remarks: Iterable[tuple[str, str]]) -> None:
+        """Add what a policy says of itself."""
+        for verdict, reason in remarks:
+            self.step("policy", verdict, reason)
 
     def note(self, verdict: str, reason: str) -> None:
         """Add a step of the attempt room."""

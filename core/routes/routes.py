@@ -20,7 +20,10 @@ from core.routes.undo import FROM_ENVIRONMENT
 from core.servers import recipe_of
 from core.settings import Settings
 from core.store import FOR_CHANGE, Store
-from core.tables import Route, Schema
+from core.tables import Route, Schema, Tenant
+
+_MOST_TOLD = 3
+"""Tenants that are named in a refusal."""
 
 
 class RouteLimits(TypedDict, total=False):
@@ -208,7 +211,7 @@ class Routes:
         Raises:
             Forbidden: without ``routes.write``.
             NotFound: no operator made it.
-            Conflict: it is no longer at *expected_version*.
+            Conflict: it is no longer at *expected_version*, or a tenant has it as its own.
 
         """
         principal.require_over(Permission.ROUTES_WRITE, None)
@@ -218,6 +221,7 @@ class Routes:
                 raise NotFound(f"No operator made a route {name!r}, so there is nothing to remove.")
             if expected_version is not None and row.version != expected_version:
                 raise Conflict(f"Someone else changed route {name} meanwhile; nothing was removed. Look again.")
+            _require_unused(session, name)
             session.delete(row)
             audit.record(
                 session,
@@ -288,6 +292,20 @@ class Routes:
             deadline_seconds=self._settings.deadline_seconds,
         )
         return RouteView(terms=terms, version=0, is_from_environment=True)
+
+
+def _require_unused(session: Session, route: str) -> None:
+    """Go on only if no tenant has *route* as its own.
+
+    Raises:
+        Conflict: one has.
+
+    """
+    named = select(Tenant.name).where(Tenant.route == route).order_by(Tenant.name)
+    using = session.exec(named.limit(_MOST_TOLD + 1)).all()
+    if using:
+        told = ", ".join(using[:_MOST_TOLD]) + (" and others" if len(using) > _MOST_TOLD else "")
+        raise Conflict(f"{route} is the own route of {told}. Give them another first, or none.")
 
 
 def _check_schemas(session: Session, route: str, wanted: Sequence[str]) -> None:

@@ -68,6 +68,10 @@ class RouteTable:
         """The same, to be looked up."""
         return frozenset(self.models)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a route of that name."""
+        return name in self._by_name
+
     def find(self, name: str) -> RouteView:
         """Return the route of that name.
 

@@ -46,6 +46,8 @@ class Tenant(Row, table=True):
     """What of its answers vendors store: ``caller``, ``off`` or ``refused``; ``None`` takes the deployment's
     ``VENDOR_STORAGE``.
     """
+    route: str | None = None
+    """The name of the route that it has in the place of the default one; ``None`` is that."""
     payload_retention_days: int = 30
     """How long prompts and answers are kept; 0 keeps none."""
     is_demo: bool = Field(default=False, index=True)

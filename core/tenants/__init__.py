@@ -15,10 +15,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 from core import audit
 from core.audit import Because
 from core.clock import Clock
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
-from core.tables import Tenant
+from core.tables import Route, Tenant
 from core.tenants._fields import EDITABLE, RULES, checked
 from core.tenants._key import KEY_FIELDS, STALE, Caller, Key, NewKey, OldText
 from core.tenants._keys import LONGEST_OVERLAP, Keys
@@ -160,9 +160,10 @@ class Tenants(Keys):
         undo_of: str | None = None,
         **changes: Any,
     ) -> Tenant:
-        """Change name, timezone, a limit, what holds without budget or price, or retention; return it as it now is.
+        """Change name, timezone, a limit, what holds without budget or price, route, retention; return it as it now is.
 
-        A limit of ``None`` is the deployment's default, as is ``None`` for what holds without a budget or a price.
+        A limit of ``None`` is the deployment's default, as is ``None`` for what holds without a budget or a price, and
+        for the route.
 
         Raises:
             Forbidden: without ``tenants.write``.
@@ -203,6 +204,7 @@ class Tenants(Keys):
             different = {field: value for field, value in wanted.items() if value != before[field]}
             if not different:
                 return tenant
+            _require_route(session, different.get("route"))
             for field, value in different.items():
                 setattr(tenant, field, value)
             tenant.version += 1
@@ -257,6 +259,15 @@ def _require_free_name(session: Session, name: str) -> None:
     taken = session.exec(_named(name)).first()
     if taken is not None:
         raise Conflict(f"There is already a tenant {taken.name}. Choose another name.")
+
+
+def _require_route(session: Session, name: str | None) -> None:
+    """Go on only if there is a route *name*, which nobody takes away until this transaction has ended."""
+    if name is None:
+        return
+    held = select(Route.id).where(Route.name == name).with_for_update(**FOR_CHANGE)
+    if session.exec(held).first() is None:
+        raise Invalid(f"There is no route {name!r} that a tenant could have as its own. Make it first.")
 
 
 def _flush(session: Session, name: str) -> None:

@@ -23,7 +23,7 @@ RULES = {
     "vendor_storage": ("answers that a vendor would store", ("caller", "off", "refused")),
 }
 """What a tenant has a rule for, and the words for it; without one the deployment's holds."""
-EDITABLE = ("name", "timezone", *LIMITS, *RULES, "payload_retention_days")
+EDITABLE = ("name", "timezone", *LIMITS, *RULES, "route", "payload_retention_days")
 _LONGEST_RETENTION_DAYS = 3650
 _HIGHEST_LIMIT = 2**31 - 1
 
@@ -44,6 +44,8 @@ def checked(field: str, value: Any) -> Any:
             return _limit(field, value)
         case _ if field in RULES:
             return _rule(field, value)
+        case "route":
+            return _route(value)
         case "payload_retention_days":
             return _retention(value)
         case _:
@@ -91,6 +93,15 @@ def _rule(field: str, value: object) -> str | None:
     if value is None or value in words:
         return value  # pyright: ignore[reportReturnType] it is None or one of the words
     raise Invalid(f"What holds for {what} is one of {' or '.join(words)}; this is {value!r}.")
+
+
+def _route(value: object) -> str | None:
+    """Return the name of a route; whether it is there is asked where it is set."""
+    if value is None or value == "default":
+        return None
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise Invalid("A tenant's own route is the name of one; without it the default route holds.")
 
 
 def _retention(value: object) -> int:

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from core.pricing import nano_usd
+from core.routes import DEFAULT
 from core.tenants import RULES, Tenant
 from pages.kit import address
 from pages.kit.page import Visit, flash, refusals
@@ -91,6 +92,19 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         key=f"days_{tenant.id}",
         help="0 keeps none. What is kept already stays until its own day.",
     )
+    routes = [
+        None,
+        *(one.terms.name for one in visit.runtime.routes.list(visit.principal) if one.terms.name != DEFAULT),
+    ]
+    route = st.selectbox(
+        "Route instead of default",
+        routes,
+        routes.index(tenant.route) if tenant.route in routes else 0,
+        format_func=lambda name: name or "none: the default route",
+        key=f"route_{tenant.id}",
+        help="Its primary and fallback models change alone: a request that names no route and whose schema takes none "
+        "goes this way.",
+    )
     rules = {
         field: st.selectbox(
             label,
@@ -104,7 +118,7 @@ def edit(visit: Visit, tenant: Tenant) -> None:
     }
     if st.button("Save settings", type="primary", key="confirm_settings"):
         with refusals("The settings were not saved."):
-            changes: dict[str, Any] = {"name": name, "payload_retention_days": days} | wanted | rules
+            changes: dict[str, Any] = {"name": name, "payload_retention_days": days, "route": route} | wanted | rules
             visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
             flash(f"The settings of {name} are saved.")
             st.rerun()

@@ -176,6 +176,7 @@ def test_with_redis_the_use_is_that_of_all_processes(
         (("--without-price", "allow"), {"without_budget": None, "without_price": "allow"}),
         (("--vendor-storage", "refused"), {"vendor_storage": "refused", "without_price": None}),
         (("--vendor-storage", "default", "--timezone", "UTC"), {"vendor_storage": None, "timezone": "UTC"}),
+        (("--route", "default", "--timezone", "UTC"), {"route": None, "timezone": "UTC"}),
         (("--without-price", "default", "--retention-days", "3"), {"without_price": None, "payload_retention_days": 3}),
         (("--name", "default", "--timezone", "asia/kathmandu"), {"name": "default", "timezone": "Asia/Kathmandu"}),
     ],

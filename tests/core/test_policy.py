@@ -82,6 +82,14 @@ CHANGES: dict[str, tuple[Callable[[Runtime, Tenant], Any], Callable[[Policy], An
         lambda policy: [candidate.name for candidate in policy.route.candidates],
         ["openai/gpt-4o"],
     ),
+    "the tenant's own route": (
+        lambda there, tenant: (
+            there.routes.set(LOCAL_OPERATOR, "own", [{"model": ANTHROPIC}]),
+            there.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, route="own"),
+        ),
+        lambda policy: (policy.route.name, [candidate.name for candidate in policy.route.candidates]),
+        ("own", [ANTHROPIC]),
+    ),
     "the schema": (
         lambda there, _: there.schemas.add(person("elsewhere"), "person", PERSON | {"description": "Other."}),
         lambda policy: policy.schema.version,
@@ -472,3 +480,43 @@ def test_inline_schemas_share_a_bounded_number_of_breakers(here: Rig) -> None:
 
     assert 32 < len(set(names)) <= 64
     assert names == [resolved(here, here.tenant(None), schema=schema).route.schema for schema in sent]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"route": None, "schema": PERSON}, "own"),
+        ({"route": "default"}, "own"),
+        ({"route": None}, "listed"),
+        ({"route": "listed"}, "listed"),
+        ({"route": None, "schema": PERSON, "model": OPENAI}, "own"),
+    ],
+    ids=str,
+)
+def test_a_tenants_own_route_stands_in_the_place_of_the_default_one(
+    asked: dict[str, Any], expected: str, here: Rig
+) -> None:
+    """A schema's route, and one that is named, go before it; the trace tells, and others have theirs."""
+    on, tenant, other = here.runtime, here.tenant(), here.tenant()
+    on.routes.set(LOCAL_OPERATOR, "own", [{"model": ANTHROPIC}])
+    on.routes.set(LOCAL_OPERATOR, "listed", [{"model": ANTHROPIC}], schemas=["person"])
+    on.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, route="own")
+
+    found = resolved(here, tenant, **asked)
+
+    assert found.route.name == expected
+    assert [verdict for verdict, _ in found.remarks] == (["own route"] if expected == "own" else [])
+    assert resolved(here, other, **asked).route.name == expected.replace("own", "default")
+
+
+@pytest.mark.parametrize("routes", [["default"], ["own"]])
+def test_a_key_for_the_default_route_may_ask_what_stands_in_its_place(routes: list[str], here: Rig) -> None:
+    """It is named by either name."""
+    on, tenant = here.runtime, here.tenant()
+    on.routes.set(LOCAL_OPERATOR, "own", [{"model": ANTHROPIC}])
+    on.tenants.edit(LOCAL_OPERATOR, tenant.id, 1, route="own")
+    who = on.policies.authenticate(on.tenants.create_key(LOCAL_OPERATOR, tenant, routes=routes).secret)
+
+    found = on.policies.snapshot(tenant.id).resolve(who, schema=PERSON, route=None, model=None, stream=False)
+
+    assert found.route.name == "own"

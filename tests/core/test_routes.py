@@ -18,6 +18,7 @@ from core.schemas import Schemas
 from core.settings import Settings
 from core.store import Store
 from core.tables import AuditEntry, ChangeEvent
+from core.tenants import Tenants
 from tests.builders import person
 
 SETTINGS = Settings(
@@ -293,3 +294,17 @@ def test_every_change_is_written_down(routes: Routes, store: Store, clock: Manua
         "Route default now asks openai/gpt-4o.",
         "The default route follows the environment.",
     ]
+
+
+def test_a_route_that_is_a_tenants_own_stays(routes: Routes, store: Store, clock: ManualClock) -> None:
+    """Who would be without one is named; it can go once nobody has it, and ``default`` is to have none of one's own."""
+    tenants = Tenants(store, clock)
+    acme = tenants.create(LOCAL_OPERATOR, "Acme")
+    routes.set(LOCAL_OPERATOR, "own", ONE)
+    having = tenants.edit(LOCAL_OPERATOR, acme.id, acme.version, route="own")
+
+    with pytest.raises(Conflict, match="own is the own route of Acme"):
+        routes.reset(LOCAL_OPERATOR, "own")
+
+    assert tenants.edit(LOCAL_OPERATOR, acme.id, having.version, route="default").route is None
+    routes.reset(LOCAL_OPERATOR, "own")

@@ -122,6 +122,7 @@ CHANGED: dict[str, Callable[[Runtime], Any]] = {
         WHO, acme(on).id, acme(on).version, name="Acme & Co".replace("&", "and"), payload_retention_days=3
     ),
     "tenant.edit zone": lambda on: on.tenants.edit(WHO, acme(on).id, acme(on).version, timezone="Asia/Tokyo"),
+    "tenant.edit route": lambda on: on.tenants.edit(WHO, acme(on).id, acme(on).version, route="fast"),
     "flag.set": lambda on: on.flags.set(WHO, Flag.STREAMING, acme(on), True),
     "flag.set new": lambda on: on.flags.set(WHO, Flag.FALLBACK, None, False),
     "flag.clear": lambda on: on.flags.clear(WHO, Flag.STREAMING, acme(on)),

@@ -37,6 +37,7 @@ class TenantTerms(Body):
     without_budget: _Rule = None
     without_price: _Rule = None
     vendor_storage: str | None = None
+    route: str | None = None
     payload_retention_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 30
 
 
