@@ -16,6 +16,7 @@ from streamlit import config
 
 from core.api.gate import Gate
 from core.api.middleware import Apart, RequestIds
+from core.api.oidc_sign_in import OidcSignIn
 from core.api.operations import operations
 from core.api.served import API, SIGN_IN
 from core.api.sign_in import SignIn, tell_first_link
@@ -49,7 +50,7 @@ for option, value in FORCED.items():
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=[*operations(startup), *SignIn(startup, pages()).routes],
+    routes=[*operations(startup), *SignIn(startup, pages()).routes, *OidcSignIn(startup, pages(), settings).routes],
     middleware=[
         Middleware(RequestIds),
         Middleware(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -16,8 +16,8 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,7 +29,9 @@ from pydantic_settings import (
 
 from core.addresses import Network, Origin, is_loopback, read_hosts, read_networks, read_public_url
 from core.errors import Misconfigured
-from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, named_servers, provider_of
+from core.identity_providers import IdentityProvider, read_header_name
+from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, provider_of
+from core.variables import NamedThings, SecretFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,52 +50,9 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "public_url": read_public_url,
     "allowed_hosts": read_hosts,
     "trusted_proxies": read_networks,
+    "sign_in_header": read_header_name,
+    "sign_in_header_from": read_networks,
 }
-
-
-class _SecretFiles(EnvSettingsSource):
-    """``NAME_FILE`` holds the path of a file whose content is the value of ``NAME``, as secret managers mount them."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        del field
-        return _secret_file(field_name.upper(), self.env_vars), field_name, False
-
-
-def _secret_file(name: str, environment: Mapping[str, str | None]) -> str | None:
-    path = environment.get(f"{name.lower()}_file")
-    if not path:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}_FILE names {path!r}, which cannot be read: {error}.") from None
-
-
-class _NamedServers(PydanticBaseSettingsSource):
-    """``PROVIDERS`` lists servers; what each of them is stands in variables that begin with its name."""
-
-    def __init__(self, settings_cls: type[BaseSettings], *sources: EnvSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._sources = sources
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        del field
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        try:
-            names = self._variable("PROVIDERS")
-            return {"providers": named_servers(names, self._variable)} if names else {}
-        except ValueError as error:
-            raise SettingsError("PROVIDERS cannot be read") from error
-
-    def _variable(self, name: str) -> str | None:
-        """Return the value of a variable: from the environment, else from the file that it names, else from .env."""
-        environment, *others = (source.env_vars for source in self._sources)
-        found = environment.get(name.lower())
-        if found is None:
-            found = _secret_file(name, environment)
-        return found or next((value for one in others if (value := one.get(name.lower()))), None)
 
 
 class Settings(BaseSettings):
@@ -195,6 +154,12 @@ class Settings(BaseSettings):
     """After how many hours without a look at the console one has to sign in again."""
     sign_in_days: Annotated[int, Field(ge=1, le=365)] = 30
     """After how many days one has to sign in again in any case."""
+    oidc_providers: Annotated[Mapping[str, IdentityProvider], NoDecode] = {}
+    """Who vouches for people beside their passwords, by name: ``google``, or any that speaks OpenID Connect."""
+    sign_in_header: Annotated[str | None, NoDecode] = None
+    """The header in which a proxy says who has signed in there. Empty: none is believed."""
+    sign_in_header_from: Annotated[tuple[Network, ...], NoDecode] = ()
+    """The proxies that may say so, by the addresses from which they call: nobody else's header is believed."""
     public_url: Annotated[Origin | None, NoDecode] = None
     """Where people open the console, if not under the address that it listens on: no other page may speak to it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -238,15 +203,15 @@ class Settings(BaseSettings):
             raise ValueError("it must start with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("public_url", "allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator(*_READ, mode="before")
     @classmethod
     def _addresses(cls, value: object, info: ValidationInfo) -> object:
         return _READ[info.field_name or ""](value) if isinstance(value, str) else value
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "oidc_providers", mode="before")
     @classmethod
     def _servers(cls, value: object) -> object:
-        return {} if isinstance(value, str) else value  # the list itself: _NamedServers has read it
+        return {} if isinstance(value, str) else value  # the list itself: NamedThings has read it
 
     @field_validator(*(f"{name}_api_key" for name in REMOTE))
     @classmethod
@@ -273,6 +238,17 @@ class Settings(BaseSettings):
             return None  # written out, it is no other server
         return value.rstrip("/") if value else value
 
+    @model_validator(mode="after")
+    def _can_be_signed_in(self) -> Settings:
+        if self.sign_in_header and not self.sign_in_header_from:
+            raise ValueError(
+                "SIGN_IN_HEADER needs SIGN_IN_HEADER_FROM, the address of the proxy that sets the header: "
+                "from anybody else it would let in whoever writes it"
+            )
+        if self.oidc_providers and self.public_url is None and not self.is_on_loopback:
+            raise ValueError("OIDC_PROVIDERS needs PUBLIC_URL: the address to which a provider sends people back")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -284,9 +260,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over secret files, and those over ``.env``."""
         del file_secret_settings  # pydantic's folder of secrets is not used: NAME_FILE is
-        files = _SecretFiles(settings_cls)
+        files = SecretFiles(settings_cls)
         read = [source for source in (env_settings, dotenv_settings) if isinstance(source, EnvSettingsSource)]
-        return init_settings, _NamedServers(settings_cls, *read), env_settings, files, dotenv_settings
+        return init_settings, NamedThings(settings_cls, *read), env_settings, files, dotenv_settings
 
     @property
     def is_open(self) -> bool:
@@ -380,8 +356,10 @@ def load(env_file: Path | None = ROOT / ".env") -> Settings:
         raise Misconfigured(str(error.__cause__ or error)) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "A setting"
-        raise Misconfigured(f"{name} is not usable: {first['msg'].removeprefix('Value error, ')}.") from None
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # it is about several, and names them
+            raise Misconfigured(f"{said}.") from None
+        raise Misconfigured(f"{str(first['loc'][0]).upper()} is not usable: {said}.") from None
 
 
 def environment() -> dict[str, str]:

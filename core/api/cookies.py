@@ -1,4 +1,4 @@
-"""The console's two cookies: that of a session, and that by which a form of ours is known."""
+"""The console's cookies: of a session, of our forms, and of a sign-in that is under way at a provider."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
-SESSION, FORM = "proctor_session", "proctor_form"
+SESSION, FORM, OIDC = "proctor_session", "proctor_form", "proctor_oidc"
 _HOST = "__Host-"
 """A browser takes a cookie of such a name from this very host alone, behind TLS: no neighbour can set it."""
 

@@ -42,6 +42,9 @@ _OF_BROWSERS = _OF_CONSOLE | {To.SIGN_IN}
 _STRANGERS = (b"cross-site", b"same-site")
 _USUAL = frozenset({Why.NOTHING, Why.NOT_SIGNED_IN})
 """What browsers of ours meet as well: what is not there, and sessions that are over."""
+VOUCHED = "vouched"
+"""Where a request's state has who has signed in at the proxy."""
+_LONGEST_NAME = 255
 Said = dict[bytes, list[bytes]]
 
 
@@ -76,6 +79,11 @@ class Gate:
         self._is_open = settings.is_open
         self._count = count
         self._visitors = visitors
+        self._teller = (settings.sign_in_header or "").encode()
+        """The header in which a proxy says who has signed in there."""
+        self._tellers = settings.sign_in_header_from
+        own = {self._teller} - {b""}
+        self._once, self._read, self._believed = _ONCE | own, _READ | own, _BELIEVED | own
         self._clock = clock or SystemClock()
         self._untold: dict[Why, tuple[float, int]] = {}
         """When the log told last of a kind of refusal, and how many came since."""
@@ -98,11 +106,12 @@ class Gate:
 
         said: Said = {}
         try:
-            _read(scope["headers"], said)
+            self._take_in(scope["headers"], said)
             coming = self._coming(scope, said)
             self._check(scope, to, said, coming)
+            vouched = self._vouched(scope, said) if to in _OF_BROWSERS else ""
             if to in _OF_CONSOLE:
-                await self._let_in(scope, to, said, coming)
+                await self._let_in(scope, to, said, coming, vouched)
         except StoppedAtGate as stopped:
             if stopped.why not in _USUAL:
                 self._count(stopped.why.value)
@@ -112,7 +121,41 @@ class Gate:
             return
         if self._is_secure(coming):
             told = (*told, HSTS)
-        await self._app(self._in_truth(scope, to, coming), receive, telling_send)
+        passed = self._in_truth(scope, to, coming)
+        if vouched:
+            passed = {**passed, "state": {**passed.get("state", {}), VOUCHED: vouched}}
+        await self._app(passed, receive, telling_send)
+
+    def _take_in(self, headers: Sequence[tuple[bytes, bytes]], said: Said) -> None:
+        """Put into *said* what decides something.
+
+        Raises:
+            StoppedAtGate: what decides came twice, or under a name that a proxy may have taken for another.
+
+        """
+        for name, value in headers:
+            if name in self._read:
+                if name in said and name in self._once:
+                    raise StoppedAtGate(Why.NO_HOST if name == b"host" else Why.TWIN)
+                said.setdefault(name, []).append(value)
+            elif b"_" in name and name.replace(b"_", b"-") in self._believed:
+                raise StoppedAtGate(Why.TWIN)
+
+    def _vouched(self, scope: Scope, said: Said) -> str:
+        """Return who has signed in at the proxy that may say so; empty where it says nothing.
+
+        Raises:
+            StoppedAtGate: somebody else says it, or it is not one name.
+
+        """
+        if self._teller not in said:
+            return ""
+        found = said[self._teller][0].decode("latin-1").strip()
+        peer = scope["client"][0] if scope.get("client") else ""
+        is_one = 0 < len(found) <= _LONGEST_NAME and found.isprintable() and "," not in found
+        if not is_one or not lies_in(peer, self._tellers):
+            raise StoppedAtGate(Why.TOLD)
+        return found
 
     def _coming(self, scope: Scope, said: Said) -> _Coming:
         """Return who calls: by the socket, or where that is a proxy of ours by what it says.
@@ -184,7 +227,7 @@ class Gate:
         if to is To.NOBODY:
             raise StoppedAtGate(Why.NOTHING)
 
-    async def _let_in(self, scope: Scope, to: To, said: Said, coming: _Coming) -> None:
+    async def _let_in(self, scope: Scope, to: To, said: Said, coming: _Coming, vouched: str) -> None:
         """Look whether the console is open to whoever asks.
 
         Where that is not known, whoever is at this machine gets a page's frame and its socket: nothing is in them, and
@@ -195,7 +238,7 @@ class Gate:
 
         """
         token = token_in(scope["headers"], is_secure=self._is_secure(coming))
-        standing = await self._visitors.standing(token) if self._visitors else Standing.NOBODYS
+        standing = await self._visitors.standing(token, vouched) if self._visitors else Standing.NOBODYS
         if standing is Standing.SIGNED_IN:
             return
         if standing is Standing.STRANGER:
@@ -250,22 +293,6 @@ class Gate:
         self._untold[why] = now, 0
         peer = scope["client"][0] if scope.get("client") else None
         log().warning("gate_refused", reason=why.value, asked=to.value, peer=peer, count=untold + 1)
-
-
-def _read(headers: Sequence[tuple[bytes, bytes]], said: Said) -> None:
-    """Put into *said* what decides something.
-
-    Raises:
-        StoppedAtGate: what decides came twice, or under a name that a proxy may have taken for another.
-
-    """
-    for name, value in headers:
-        if name in _READ:
-            if name in said and name in _ONCE:
-                raise StoppedAtGate(Why.NO_HOST if name == b"host" else Why.TWIN)
-            said.setdefault(name, []).append(value)
-        elif b"_" in name and name.replace(b"_", b"-") in _BELIEVED:
-            raise StoppedAtGate(Why.TWIN)
 
 
 def _opens_page(said: Said) -> bool:

@@ -27,6 +27,7 @@ class Why(StrEnum):
     ORIGIN = "foreign_origin"
     NO_ORIGIN = "no_origin"
     PAGE = "foreign_page"
+    TOLD = "told_who"
     NOT_LOCAL = "not_local"
     NOT_SIGNED_IN = "not_signed_in"
     UNKNOWN = "sign_in_unknown"
@@ -74,6 +75,11 @@ _WORDS: Mapping[Why, _Words] = {
     ),
     Why.PAGE: _Words(
         403, "Another site", "A page of another site may link to this address, but not show it or read from it."
+    ),
+    Why.TOLD: _Words(
+        401,
+        "Nobody's word",
+        "The header that says who has signed in came from somebody who may not say so, or does not name one person.",
     ),
     Why.NOT_LOCAL: _Words(
         403,

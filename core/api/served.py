@@ -49,6 +49,7 @@ SIGN_IN = (
     ServedAddress("/sign-in", To.SIGN_IN),
     ServedAddress("/sign-out", To.SIGN_IN),
     ServedAddress("/password", To.SIGN_IN),
+    ServedAddress("/oidc/*", To.SIGN_IN),
     ServedAddress("/invitation/*", To.SIGN_IN),
     ServedAddress("/first-owner/*", To.SIGN_IN),
 )

@@ -28,8 +28,12 @@ small { display: block; margin-top: 6px; color: var(--pale) }
 button { width: 100%; font: inherit; font-weight: 600; color: #FFFFFF; background: var(--main); border: 1px solid
   var(--main); border-radius: 8px; padding: 10px 12px; margin-top: 20px; cursor: pointer }
 button.second { background: none; color: inherit; border-color: var(--line); margin-top: 10px }
+hr { border: 0; border-top: 1px solid var(--line); margin: 24px 0 14px }
 a { color: var(--link) }
-main > a { display: inline-block; margin-top: 18px }
+a.way { display: block; text-align: center; font-weight: 600; color: inherit; text-decoration: none; border: 1px solid
+  var(--line); border-radius: 8px; padding: 10px 12px; margin-top: 10px }
+a.way:hover { border-color: var(--link) }
+main > a:not(.way) { display: inline-block; margin-top: 18px }
 [role=alert] { color: var(--wrong); background: var(--wrong-back); border-radius: 8px; padding: 10px 12px }
 """
 _PAGE = (
@@ -40,6 +44,7 @@ _PAGE = (
     '<img src="/app/static/logo-light.svg" alt="Proctor"></picture>'
     "<main><h1>{title}</h1>{inside}</main></body></html>"
 )
+_SECOND = ' class="second" formnovalidate'
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,30 @@ class Form:
     next: str = ""
 
 
-def page(title: str, sentence: str = "", *, form: Form | None = None, wrong: str = "", link: str = "") -> str:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to sign in beside a password, as a button that leads there."""
+
+    label: str
+    to: str
+
+
+def page(
+    title: str,
+    sentence: str = "",
+    *,
+    form: Form | None = None,
+    wrong: str = "",
+    link: str = "",
+    ways: Sequence[Way] = (),
+) -> str:
     """Return a page; *wrong* says in a sentence what did not work, *link* leads to that address of ours."""
     inside = f"<p>{escape(sentence)}</p>" if sentence else ""
     inside += f'<div role="alert">{escape(wrong)}</div>' if wrong else ""
     inside += _written(form) if form else ""
+    if ways:
+        inside += "<hr>" if form else ""
+        inside += "".join(f'<a class="way" href="{escape(one.to)}">{escape(one.label)}</a>' for one in ways)
     if link:
         inside += f'<a href="{escape(link)}">{"Sign in" if link == "/sign-in" else "To the console"}</a>'
     return _PAGE.format(title=escape(title), style=_STYLE, inside=inside)
@@ -83,7 +107,7 @@ def _written(form: Form) -> str:
         hidden += f'<input type="hidden" name="next" value="{escape(form.next)}">'
     fields = "".join(_field(one, is_first=not number) for number, one in enumerate(form.fields))
     buttons = "".join(
-        f'<button name="do" value="{escape(does)}"{" class=second" if number else ""}>{escape(label)}</button>'
+        f'<button name="do" value="{escape(does)}"{_SECOND if number else ""}>{escape(label)}</button>'
         for number, (label, does) in enumerate(form.buttons)
     )
     return f'<form method="post" action="{escape(form.to)}">{hidden}{fields}{buttons}</form>'

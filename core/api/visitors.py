@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from core.errors import ProctorError
+from core.identities import PROXY
 
 if TYPE_CHECKING:
     from core.people import People
@@ -46,22 +47,29 @@ class Visitors:
         self._threads = ThreadPoolExecutor(_THREADS, "visitors")
         self._asking = 0
 
-    async def standing(self, token: str) -> Standing:
-        """Return what is known of whoever brings *token*."""
+    async def standing(self, token: str, vouched: str = "") -> Standing:
+        """Return what is known of whoever brings *token*, and for whom a proxy vouches as *vouched*."""
         runtime = self._process.runtime
         if runtime is None or self._asking >= _MOST_ASKING:
             return Standing.UNKNOWN
         self._asking += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _standing, runtime.people, token)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, _standing, runtime.people, token, vouched
+            )
         finally:
             self._asking -= 1
 
 
-def _standing(people: People, token: str) -> Standing:
+def _standing(people: People, token: str, vouched: str) -> Standing:
     try:
         if not people.must_sign_in():
             return Standing.NOBODYS
-        return Standing.SIGNED_IN if people.visitor(token) else Standing.STRANGER
+        visitor = people.visitor(token)
     except ProctorError:
         return Standing.UNKNOWN
+    if visitor is None:
+        return Standing.STRANGER
+    how, subject = visitor.vouched
+    # What began by the proxy's word holds with that word alone: past the proxy, or as another, it is nobody's.
+    return Standing.STRANGER if how == PROXY and subject != vouched else Standing.SIGNED_IN

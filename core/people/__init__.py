@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, delete, select
 
 from core.errors import Invalid, NotFound
-from core.people._entrance import Entrance
 from core.people._grants import (
     MOST_GRANTS,
     ROLES,
@@ -27,6 +26,7 @@ from core.people._names import folded, person_name
 from core.people._passwords import chosen
 from core.people._register import PersonView, view_of
 from core.people._sessions import NewSession, SessionView, Visitor
+from core.people._vouching import Vouching
 from core.principals import Grant, Permission, Principal, Role
 from core.tables import Invitation, Person, PersonGrant, PersonSession, Tenant
 
@@ -35,7 +35,7 @@ __all__ = ["MOST_LISTED", "ROLES", "NewLink", "NewSession", "People", "PersonVie
 MOST_LISTED = 500
 
 
-class People(Entrance):
+class People(Vouching):
     """The people, and their sessions."""
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,7 +152,7 @@ class People(Entrance):
             for table in (PersonSession, PersonGrant, Invitation):
                 session.exec(delete(table).where(col(table.person_id) == person_id))
             person.removed_at = self._clock.now()
-            person.email, person.password_hash, person.issuer, person.subject = "", None, None, None
+            person.email, person.password_hash = "", None  # whom a provider knows stays known, as one who was removed
             self._record(session, principal, "person.remove", person, f"{person.name} was removed.", before=before)
         self._forget()
 

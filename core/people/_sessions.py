@@ -42,6 +42,9 @@ class Visitor:
     session_id: str
     person_id: str
     principal: Principal
+    vouched: tuple[str, str] = ("", "")
+    """By whom the session began, and as whom: the name of a provider, and the subject there; else ``password`` or
+    ``link``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class Sessions:
         """When it was last found that there is nobody who could sign in; ``None``: there is, or it was never asked."""
         self._has_people = False
         self._look = store.prepare(
-            "SELECT s.id, s.seen_at, s.ends_at, p.id, p.name, g.role, g.tenant_id FROM person_session s "
-            "JOIN person p ON p.id = s.person_id LEFT JOIN person_grant g ON g.person_id = p.id "
+            "SELECT s.id, s.seen_at, s.ends_at, p.id, p.name, s.how, p.subject, g.role, g.tenant_id "
+            "FROM person_session s JOIN person p ON p.id = s.person_id LEFT JOIN person_grant g ON g.person_id = p.id "
             "WHERE s.digest = :digest AND p.removed_at IS NULL"
         )
         self._anybody = store.prepare("SELECT id FROM person WHERE removed_at IS NULL LIMIT 1")
@@ -126,13 +129,14 @@ class Sessions:
             self._known.pop(digest, None)
             if not rows:
                 return None
-            session_id, seen, ends, person_id, name, _, _ = rows[0]
+            session_id, seen, ends, person_id, name, how, subject, _, _ = rows[0]
             seen_at = from_micros(seen)
             ends_at = min(from_micros(ends), seen_at + self._idle)
             if now >= ends_at:
                 return None
             grants = read_grants((role, tenant_id) for *_, role, tenant_id in rows if role is not None)
-            visitor = Visitor(session_id, person_id, Principal(name, grants, door=DOOR, person_id=person_id))
+            principal = Principal(name, grants, door=DOOR, person_id=person_id)
+            visitor = Visitor(session_id, person_id, principal, (how, subject or ""))
             while len(self._known) >= _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
             self._known[digest] = at, ends_at, visitor

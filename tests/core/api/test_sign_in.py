@@ -17,13 +17,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core import runtime as running
 from core.api.gate import Gate
 from core.api.served import API, SIGN_IN, ServedAddress, To
-from core.api.sign_in import MOST_BYTES, SignIn, tell_first_link
+from core.api.sign_in import SignIn, tell_first_link
+from core.api.sign_in_steps import MOST_BYTES
 from core.api.visitors import Visitors
 from core.clock import ManualClock
 from core.people import People
@@ -380,3 +381,114 @@ def test_our_forms_load_nothing_from_elsewhere(grace: Runtime) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "same-origin", "else a browser would hide the origin of the form"
     assert not re.findall(r"https?://", answer.text)
+
+
+# ── The word of a proxy ───────────────────────────────────────────────────────────────────────────────────────────────
+
+TOLD = {"sign_in_header": "X-Forwarded-User", "sign_in_header_from": "10.0.0.5", "allowed_hosts": "console.example"}
+AT = "http://console.example"
+
+
+def behind_proxy(on: Runtime, peer: str = "10.0.0.5") -> TestClient:
+    """Return a browser whose requests come by a proxy that may say who has signed in, or from somebody else."""
+    return browser(on, url=AT, peer=peer, **TOLD)
+
+
+@pytest.fixture
+def eve(grace: Runtime) -> Runtime:
+    """A Proctor in which eve@example.org is known by the proxy's word."""
+    link = grace.people.invite(LOCAL_OPERATOR, "Eve", Role.VIEWER).path
+    client = behind_proxy(grace)
+    name = {"X-Forwarded-User": "eve@example.org"}
+    page = client.get(link, headers=name).text
+    assert "Sign in as eve@example.org" in page
+    form = re.search(r'name="form" value="([^"]+)"', page)
+    assert form
+    sent = client.post(link, data={"form": form[1], "do": "proxy"}, headers={"Origin": AT} | name)
+    assert sent.headers["location"] == "/"
+    return grace
+
+
+@pytest.mark.parametrize("door", ["/calls", "/sign-in", "/media/x", "socket"])
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("10.0.0.9", [("X-Forwarded-User", "eve@example.org")], 401),
+        ("10.0.0.5", [("X_Forwarded_User", "eve@example.org")], 400),
+        ("10.0.0.5", [("X-Forwarded-User", "eve@example.org"), ("X-Forwarded-User", "grace@example.org")], 400),
+        ("10.0.0.5", [("X-Forwarded-User", "eve@example.org, grace@example.org")], 401),
+        ("10.0.0.5", [("X-Forwarded-User", "  ")], 401),
+        ("10.0.0.5", [("X-Forwarded-User", "x" * 256)], 401),
+        ("10.0.0.5", [("x-forwarded-user", "eve@example.org")], 200),
+    ],
+    ids=["another peer", "underscores", "two", "two in one", "empty", "long", "one"],
+)
+def test_a_header_is_proof_only_with_who_sent_it(
+    peer: str, headers: list[tuple[str, str]], status: int, door: str, eve: Runtime
+) -> None:
+    """One name from the named proxy is somebody's word, and nothing else is, at each door alike."""
+    signed_in = behind_proxy(eve)
+    signed_in.get("/sign-in", headers={"X-Forwarded-User": "eve@example.org"})
+    client = behind_proxy(eve, peer)
+    client.cookies.update(signed_in.cookies)
+    if door == "socket":
+        cookie = f"proctor_session={signed_in.cookies['proctor_session']}"
+        from_ours = httpx2.Headers([*headers, ("Origin", AT), ("Host", "console.example"), ("Cookie", cookie)])
+        connecting = client.websocket_connect("/_stcore/stream", headers=from_ours)
+        if status == 200:
+            with connecting as socket:
+                assert socket.receive_text() == "the console"
+            return
+        with pytest.raises(WebSocketDenialResponse) as refused, connecting:
+            pass
+        assert refused.value.status_code == status
+        return
+    answer = client.get(door, headers=httpx2.Headers([*headers, ("Accept", "text/html")]))
+    assert answer.status_code == (303 if (status, door) == (200, "/sign-in") else status)
+
+
+def test_the_proxys_word_opens_a_session_and_holds_it(eve: Runtime) -> None:
+    """It leads through the form without a password; the cookie alone, or with another's name, opens nothing."""
+    client, name = behind_proxy(eve), {"X-Forwarded-User": "eve@example.org"}
+    form = client.get("/calls?tenant=a", headers=HTML | name).headers["location"]
+    assert client.get(form, headers=name).headers["location"] == "/calls?tenant=a"
+    assert client.get("/calls", headers=HTML | name).status_code == 200
+    assert client.get("/calls", headers=HTML).status_code == 303
+    assert client.get("/calls", headers=HTML | {"X-Forwarded-User": "grace@example.org"}).status_code == 303
+    elsewhere = browser(eve, url=AT, peer="10.0.0.9", **TOLD)
+    elsewhere.cookies.update(client.cookies)
+    assert elsewhere.get("/calls", headers=HTML).status_code == 303
+    [session] = [one for one in eve.people.list(LOCAL_OPERATOR) if one.name == "Eve"]
+    assert session.how == "proxy"
+
+
+def test_whom_the_proxy_names_and_nobody_invited(eve: Runtime) -> None:
+    """He reads why, and whoever has a password may still use it there."""
+    client = behind_proxy(eve)
+    answer = client.get("/sign-in", headers={"X-Forwarded-User": "stranger@example.org"})
+    assert (answer.status_code, "nobody has invited you here" in answer.text) == (401, True)
+    sent = client.post(
+        "/sign-in",
+        data={"form": client.cookies["proctor_form"], "name": "Grace", "password": PASSWORD},
+        headers={"Origin": AT, "X-Forwarded-User": "stranger@example.org"},
+    )
+    assert sent.headers["location"] == "/"
+    assert client.get("/calls", headers=HTML | {"X-Forwarded-User": "stranger@example.org"}).status_code == 200
+
+
+def test_signed_out_at_a_proxy_that_knows_one_still(eve: Runtime) -> None:
+    """The session is over; a new one begins only when one asks for it."""
+    client, name = behind_proxy(eve), {"X-Forwarded-User": "eve@example.org"}
+    client.get("/sign-in", headers=name)
+    client.get("/sign-out", headers=name)
+    data = {"form": client.cookies["proctor_form"], "do": "here"}
+    answer = client.post("/sign-out", data=data, headers={"Origin": AT} | name)
+    assert "Your proxy still knows you" in answer.text
+    assert client.get("/calls", headers=HTML | name).status_code == 303
+
+
+def test_without_the_setting_the_header_is_nothing(grace: Runtime) -> None:
+    """It is passed by, whoever sends it."""
+    client = browser(grace, url=AT, peer="10.0.0.5", allowed_hosts="console.example")
+    assert client.get("/calls", headers=HTML | {"X-Forwarded-User": "Grace"}).status_code == 303
+    assert 'name="password"' in client.get("/sign-in", headers={"X-Forwarded-User": "Grace"}).text

@@ -1,0 +1,64 @@
+"""Where settings are read from beside variables of their own: secret files, and things that a list names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsError
+
+from core.identity_providers import named_identity_providers
+from core.servers import named_servers
+
+
+class SecretFiles(EnvSettingsSource):
+    """``NAME_FILE`` holds the path of a file whose content is the value of ``NAME``, as secret managers mount them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return what the file of a field's variable holds."""
+        del field
+        return _secret_file(field_name.upper(), self.env_vars), field_name, False
+
+
+def _secret_file(name: str, environment: Mapping[str, str | None]) -> str | None:
+    path = environment.get(f"{name.lower()}_file")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE names {path!r}, which cannot be read: {error}.") from None
+
+
+class NamedThings(PydanticBaseSettingsSource):
+    """``PROVIDERS`` and ``OIDC_PROVIDERS`` list names; what each is stands in variables that begin with its name."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *sources: EnvSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._sources = sources
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return nothing: a list is read whole."""
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the lists name."""
+        found: dict[str, Any] = {}
+        for name, read in (("PROVIDERS", named_servers), ("OIDC_PROVIDERS", named_identity_providers)):
+            try:
+                if names := self._variable(name):
+                    found[name.lower()] = read(names, self._variable)
+            except ValueError as error:
+                raise SettingsError(f"{name} cannot be read") from error
+        return found
+
+    def _variable(self, name: str) -> str | None:
+        """Return the value of a variable: from the environment, else from the file that it names, else from .env."""
+        environment, *others = (source.env_vars for source in self._sources)
+        found = environment.get(name.lower())
+        if found is None:
+            found = _secret_file(name, environment)
+        return found or next((value for one in others if (value := one.get(name.lower()))), None)
