@@ -29,9 +29,9 @@ from tests.test_settings_documented import DOCUMENTED
 
 OWN_VARIABLES = {"PROCTOR_KEY", "SLOW_KEY", "KEY_ID", "NAME_FILE", "OLLAMA_CONTEXT_LENGTH", "FORWARDED_ALLOW_IPS"}
 OF_A_SERVER = re.compile(
-    r"(?:NAME|[A-Z]+(?:_[A-Z0-9]+)*)_(?:DIALECT|HEADERS|MODELS|API_VERSION|REGION|PROJECT)|(?:NAME|GROQ)_.*"
+    r"(?:NAME|[A-Z]+(?:_[A-Z0-9]+)*)_(?:DIALECT|HEADERS|MODELS|API_VERSION|REGION|PROJECT)|(?:NAME|GROQ|OIDC_[A-Z]+)_.*"
 )
-"""Variables that begin with the name of a server, and samples of them."""
+"""Variables that begin with the name of a server or of an identity provider, and samples of them."""
 """Variables of the samples themselves."""
 ABSTRACT = {"error", "denied", "rejected", "repeated"}
 """Codes of classes that only group others; nothing raises them."""
