@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,20 @@ def _what_happened_has_one_writer() -> Iterator[None]:
 def clock() -> ManualClock:
     """Time that stands still at ``START``; chance with a fixed seed."""
     return ManualClock(START)
+
+
+@pytest.fixture(scope="session")
+def components_known() -> Iterator[None]:
+    """Streamlit's components that are installed, looked for once.
+
+    A server does so as it starts, and to Streamlit a page that is opened in a test is a server: each would read what
+    all packages say of themselves, which was two thirds of what such a test took.
+    """
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

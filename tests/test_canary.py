@@ -210,6 +210,7 @@ def test_no_row_holds_a_key(sung: Sung) -> None:
     assert not [key for key in sung.keys if key.encode() in raw]
 
 
+@pytest.mark.usefixtures("components_known")
 def test_no_page_holds_a_key(sung: Sung) -> None:
     """No page of the console shows a key, nor does any call's."""
     runtime = running.build(Settings(database_url=f"sqlite:///{sung.database}", demo=False, local_model="off"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import streamlit as st
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlmodel import func, select
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
@@ -33,15 +31,9 @@ Open = Callable[..., AppTest]
 """``open_page("calls", tenant="Acme")``: run a page of the console with these parameters in its URL."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_look_at_what_is_installed() -> Iterator[None]:
-    """Let installed components be looked for once: each page would read what all packages say of themselves.
-
-    That is a server's start; here every page that is opened is one, and it was two thirds of what a page's test took.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
-        yield
+@pytest.fixture(autouse=True)
+def _looked_for_components(components_known: None) -> None:
+    """Each page that is opened would look for components anew."""
 
 
 @pytest.fixture
