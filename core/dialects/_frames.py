@@ -25,7 +25,7 @@ class Frame:
     event: dict[str, Any] | None = field(repr=False)
     """What it says; ``None`` for comments, empty lines, the word ``[DONE]`` and what is no JSON object."""
     kind: str
-    """Its type; ``done``, ``comment``, ``mark`` (of the byte order) or ``garbled`` where there is none."""
+    """Its type; ``done``, ``comment``, ``mark`` (of the byte order), ``value`` (JSON, but no object) or ``garbled``."""
     is_closed: bool = True
     """Whether it ended with an empty line; readers drop one that does not."""
 
@@ -45,7 +45,7 @@ class Frame:
         """Return the same event with other *data*, of one line."""
         name, _ = _fields(self.raw)
         head = b"event: " + name.encode() + b"\n" if name else b""
-        return replace(self, raw=head + b"data: " + data + b"\n\n", event=_object(data), is_closed=True)
+        return replace(self, raw=head + b"data: " + data + b"\n\n", event=as_python_reads(data), is_closed=True)
 
 
 class Frames(ABC):
@@ -108,9 +108,13 @@ class Frames(ABC):
         if data.startswith(b"[DONE]"):
             self.told_done()
             return Frame(raw, None, "done")
-        event = _object(data)
-        if event is None:
+        try:
+            event: Any = as_python_reads(data)
+        except (ValueError, RecursionError):
             return Frame(raw, None, "garbled")
+        if not isinstance(event, dict):
+            return Frame(raw, None, "value")
+        event = cast("dict[str, Any]", event)
         kind = self.kind_of(name, event)
         self.told(kind, event)
         if kind in self.ends:
@@ -151,11 +155,3 @@ def _fields(raw: bytes) -> tuple[str, bytes]:
         elif field_name == b"event":
             name = value.removeprefix(b" ").decode(errors="replace")
     return name, b"\n".join(data)
-
-
-def _object(data: bytes) -> dict[str, Any] | None:
-    try:
-        value: Any = as_python_reads(data)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import httpx2
-import orjson
 
 from core.clock import SystemClock
 from core.dialects import DialectName, Frame, Frames, Path, RelayRequest, VendorResponse
-from core.json_texts import as_python_reads, exactly, exactly_written
+from core.json_texts import exactly, exactly_written
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
 from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
@@ -29,7 +27,7 @@ from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.long_bodies import read_apart
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
-from core.providers.reading.parts import part, parts, text, word
+from core.providers.reading.parts import parsed, part, parts, text, word
 from core.providers.reading.reasons import body_of
 from core.providers.reading.response_output import ResponseOutput, finish_reason_in, usage_told
 from core.providers.reading.told_errors import error_in, error_of_all, told_exactly
@@ -216,7 +214,7 @@ class Relay:
         return failed
 
     def _whole(self, response: httpx2.Response, content: bytes, told: Told) -> Answer:
-        value = _parsed(content)
+        value = parsed(content)
         if not isinstance(value, dict):
             what = "a body that is no JSON object" if content.strip() else "an empty body"
             raise Garbled(f"{self._wire.name} answered with {what}.", answer=told.answer(texts=("",)))
@@ -300,7 +298,12 @@ class Relay:
         An error in the place of an answer is none that has begun: another candidate can be asked.
         """
         failed: ProviderError | None = None
-        for frame in came:
+        for place, frame in enumerate(came):
+            if frame.kind == "garbled":  # every SDK would fail at it, in words of its parser's
+                del came[place:]
+                no_json = Broken(f"{self._wire.name} sent an event that is no JSON.", answer=told.answer())
+                failed = no_json if frame.is_closed else None
+                break
             if frame.event is None:
                 continue
             self._take(growth, frame.event, told)
@@ -384,17 +387,3 @@ def _declined(body: Mapping[str, Any]) -> str:
     for message in (body, *parts(body, "output")):
         said += [text(one, "refusal") or text(one, "text") for one in parts(message, "content")]
     return "".join(said)
-
-
-def _parsed(content: bytes) -> Any:
-    """Return a body as JSON, also one with figures that only Python's reader takes, as the SDKs do; else ``None``."""
-    try:
-        return orjson.loads(content)
-    except ValueError:
-        pass
-    try:
-        value = as_python_reads(content)
-        json.dumps(value, ensure_ascii=False).encode()  # halves of pairs are nothing that can be kept
-    except (ValueError, RecursionError):
-        return None
-    return value

@@ -6,16 +6,34 @@ what it should be, and see nothing where it is not; so nothing odd reaches the r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+import orjson
+
+from core.json_texts import as_python_reads
 from core.providers.reading.reasons import LIKE_A_KEY
 
 LONGEST_WORD = 200
 MOST_TOKENS = 2**31 - 1
 """What a column of either database holds."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def parsed(content: bytes) -> Any:
+    """Return a body as JSON, also one with figures that only Python's reader takes, as the SDKs do; else ``None``."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        pass
+    try:
+        value = as_python_reads(content)
+        json.dumps(value, ensure_ascii=False).encode()  # halves of pairs are nothing that can be kept
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def part(of: Any, name: str) -> Mapping[str, Any]:

@@ -83,6 +83,16 @@ def test_data_of_several_lines_are_one_event() -> None:
     assert frame.event == {"a": float("inf"), "b": "\ud800"}
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b'{"id":', "garbled"), (b"<html>", "garbled"), (b"[1]", "value"), (b"7", "value"), (b" ", "comment")],
+)
+def test_what_is_no_object_is_known_for_what_it_is(data: bytes, kind: str) -> None:
+    """A reader fails at what is no JSON; over any other value it may read."""
+    [frame] = DIALECTS[DialectName.CHAT].frames().feed(b"data: " + data + b"\n\n")
+    assert (frame.kind, frame.event) == (kind, None)
+
+
 def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
     """A stream that never ends a line is given up."""
     frames = DIALECTS[DialectName.CHAT].frames()
