@@ -126,7 +126,7 @@ def compared(program: Program, vendor: ScriptedServer, proctor: Clients) -> Row:
     """Run *program* straight at *vendor* and through Proctor, which asks the same vendor."""
     straight = Clients("sk-any", vendor.openai_url, vendor.anthropic_url)
     runs = [_ran(program, vendor, clients) for clients in (straight, proctor)]
-    calls = [_without_patches(call, by) for call, by in zip(runs[1].calls, runs[0].calls, strict=False)]
+    calls = [without_patches(call, by) for call, by in zip(runs[1].calls, runs[0].calls, strict=False)]
     calls += runs[1].calls[len(calls) :]
     return Row(program, runs[0], Run(calls, runs[1].values, runs[1].error))
 
@@ -142,9 +142,15 @@ def _ran(program: Program, vendor: ScriptedServer, clients: Clients) -> Run:
         error = error_of(raised)
     finally:
         clients.close()
-    bodies = [json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str) for body in vendor.bodies]
+    return Run(heard_calls(vendor), plain([*clients.seen, made]), error)
+
+
+def heard_calls(vendor: ScriptedServer) -> list[Any]:
+    """Return of each request to *vendor* its path, the headers that pass, and its body, figures as they stand."""
+    read = {"object_pairs_hook": list, "parse_int": str, "parse_float": str}
+    bodies = [json.loads(body or b"{}", **read) for body in vendor.bodies]
     heads = [(path, {name: told[name] for name in _HEADERS if name in told}) for path, told in vendor.heard]
-    return Run([[*head, body] for head, body in zip(heads, bodies, strict=True)], plain([*clients.seen, made]), error)
+    return [[*head, body] for head, body in zip(heads, bodies, strict=True)]
 
 
 def _playing(program: Program, vendor: ScriptedServer, clients: Clients) -> Callable[[dict[str, Any]], Scripted]:
@@ -163,7 +169,7 @@ def error_of(raised: BaseException) -> dict[str, Any]:
     return {"class": type(raised).__name__, "sentence": str(raised), **told, "body": plain(body)}
 
 
-def _without_patches(call: Any, by: Any) -> Any:
+def without_patches(call: Any, by: Any) -> Any:
     """Return a call's body without what Proctor may patch in: a limit, and the usage at a stream's end."""
     path, headers, body = call
     given = dict(by[2])
