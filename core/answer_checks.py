@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -126,7 +127,7 @@ def _check(answer_format: AnswerFormat | None, said: AnswerObject, effort: Effor
     if answer_format is None:
         return AnswerCheck(Outcome.UNCHECKED, reason="The answer calls a tool whose arguments have no schema.")
     try:
-        model = response_model(_without_formats(_object(answer_format.schema)), answer_format.name or "answer")
+        model = response_model(_unformatted(_object(answer_format.schema)), answer_format.name or "answer")
     except (Invalid, RecursionError):
         return AnswerCheck(Outcome.UNCHECKED, reason="The schema cannot be used to check the answer here.")
     text = said.text.strip() or ("{}" if said.name is not None else "")
@@ -177,8 +178,17 @@ def _object(schema: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", schema)
 
 
-def _without_formats(schema: Any) -> Any:
+def _unformatted(schema: dict[str, Any]) -> dict[str, Any]:
     """Return *schema* without the keyword ``format``: nobody promises it, and vendors take it for a remark."""
+    try:
+        if b'"format"' not in orjson.dumps(schema):  # as most have none, and to look is cheaper than to copy
+            return schema
+    except TypeError:
+        pass  # it is refused where it is compiled
+    return _without_formats(schema)
+
+
+def _without_formats(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_without_formats(one) for one in cast("list[Any]", schema)]
     if not isinstance(schema, dict):

@@ -300,6 +300,8 @@ class RelayCorridor(Corridor):
 
     def _screened_head(self, head: VendorResponse, record: Record) -> VendorResponse:
         """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
+        if self._guardrails.passes(head.body, Stage.OUTPUT):
+            return head
         findings: list[Finding] = []
         screened = self._guardrails.screen_value(head.value, Stage.OUTPUT, findings)
         if not findings:

@@ -59,15 +59,16 @@ def assemble(runtime: Runtime) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is elsewhere, and to look costs each call
     )
     native = api.state.native = Native(runtime)
     dialect_documentation.describe(native.router)
     manage = Manage(runtime, native)
     api.include_router(native.router)
     api.router.routes[:0] = [
+        *RelayDoors(runtime, native).routes,  # what is asked most comes first: each route is tried in turn
         *native.routes,
         *manage.routes,
-        *RelayDoors(runtime, native).routes,
         *ModelDoors(runtime, native).routes,
         *TokenCounts(runtime, native).routes,
         *StoredDoors(runtime, native).routes,

@@ -97,9 +97,8 @@ class RelayDoors:
             )
 
             def once(generation_id: str | None) -> Answered:
-                passing = self._runtime.generator.relay(
-                    replace(relayed, id=generation_id), principal, call.cancellation, snapshot
-                )
+                known = replace(relayed, id=generation_id) if generation_id else relayed
+                passing = self._runtime.generator.relay(known, principal, call.cancellation, snapshot)
                 seconds = self._runtime.settings.deadline_seconds
                 return sent.passed(passing, asked, seconds, keeps=generation_id is not None)
 

@@ -120,6 +120,15 @@ class Guardrails:
         """
         return _each_text(value, lambda text: self._screen(text, stage, findings))
 
+    def passes(self, document: bytes, stage: Stage) -> bool:
+        """Whether it is clear at a glance that no text of a JSON *document* has anything for any check.
+
+        The document may be anybody's: where it writes characters as escapes, or in two bytes, nothing is clear.
+        """
+        sparing = self._sparing[stage]
+        is_plain = b"\\u" not in document and b"\0" not in document
+        return sparing is not None and is_plain and not any(one.may_find(document) for one in sparing)
+
     def screen_body(self, body: bytes, stage: Stage, findings: list[Finding]) -> bytes:
         """Return a JSON document as :meth:`screen_value` has it, with every number as it stands there.
 

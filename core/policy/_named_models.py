@@ -57,12 +57,12 @@ class NamedModels:
 
     def meant(self, model: str, dialect: DialectName) -> tuple[str, str]:
         """Return the route that *model* is the name of; else the default one, and ``provider/name``."""
-        if any(view.terms.name == model for view in self._routes.views):
+        if self._routes.has(model):
             return model, ""
         if model in self._routes.named:
             return DEFAULT, model
         own = "anthropic" if dialect is DialectName.MESSAGES else "openai"
-        routed = next((one for one in self._routes.models if one.partition("/")[2] == model), None)
+        routed = self._routes.by_vendors_name.get(model)
         return DEFAULT, routed or (model if "/" in model else f"{own}/{model}")
 
 

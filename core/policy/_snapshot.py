@@ -195,11 +195,10 @@ class TenantSnapshot:
 
     def _require_model(self, principal: Principal, model: str) -> None:
         """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
-        asked, named = self._policies.routes.asked(model).name, self.routes.models
-        if asked not in named and not self._may_name_any(principal):
-            raise Forbidden(
-                f"No route names the model {model}, and only those that one names may be asked: {', '.join(named)}."
-            )
+        asked = self._policies.routes.asked(model).name
+        if asked not in self.routes.named and not self._may_name_any(principal):
+            named = ", ".join(self.routes.models)
+            raise Forbidden(f"No route names the model {model}, and only those that one names may be asked: {named}.")
 
     def _may_name_any(self, principal: Principal) -> bool:
         return self._policies.settings.any_model == "allow" or principal.may_over(Permission.ROUTES_WRITE, None)

@@ -228,14 +228,23 @@ class Relay:
         if self._request.dialect.name is DialectName.CHAT and (error := error_of_all(body)) is not None:
             whole = exactly_written({"error": error_of_all(exactly(content))})
             raise self._failed(error, whole, self._passed(response), told)
-        raw = replace(self._head(response), body=self._masked(content), value=body)
+        raw = self._head(response, body=self._masked(content), value=body)
         return self._read(body, told, raw)
 
-    def _head(self, response: httpx2.Response, frames: Frames | None = None) -> VendorResponse:
+    def _head(
+        self,
+        response: httpx2.Response,
+        *,
+        body: bytes = b"",
+        value: Mapping[str, Any] | None = None,
+        frames: Frames | None = None,
+    ) -> VendorResponse:
         return VendorResponse(
             response.status_code,
             self._passed(response),
-            frames=frames,
+            body,
+            value,
+            frames,
             provider=self._wire.name,
             model=self._model,
             key_digest=self._key_digest,
@@ -247,7 +256,7 @@ class Relay:
 
     async def _streamed(self, response: httpx2.Response, on_piece: Callable[[Any], Any], told: Told) -> Answer:
         frames, growth = self._request.dialect.frames(), self._growth()
-        head = self._head(response, frames)
+        head = self._head(response, frames=frames)
         clock, has_begun, is_over = asyncio.get_running_loop(), False, False
         began = clock.time()
         waiting: list[Frame] = []

@@ -68,6 +68,11 @@ class RouteTable:
         """The same, to be looked up."""
         return frozenset(self.models)
 
+    @cached_property
+    def by_vendors_name(self) -> Mapping[str, str]:
+        """The same by the vendors' own names of them; where two vendors have one, the first that a route names."""
+        return {one.partition("/")[2]: one for one in reversed(self.models)}
+
     def has(self, name: str) -> bool:
         """Whether there is a route of that name."""
         return name in self._by_name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ HARMLESS = (
     "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "{{ 7*7 }} {% raw %} ${x} <script>alert(1)</script>",
 )
+
+
+def _escaped(document: str) -> bytes:
+    """Return a JSON document with every letter and hyphen of its texts as an escape."""
+    return re.sub(r"(?<!\\)[-_A-Za-z]", lambda found: f"\\u{ord(found[0]):04x}", document).encode()
+
+
+def _wide(document: str) -> bytes:
+    """Return it with two bytes to a character, which Python's reader takes as well."""
+    return document.encode("utf-16")
 
 
 class Forbidding:
@@ -330,3 +341,16 @@ def test_a_document_is_spared_only_where_nothing_is_found(kind: str) -> None:
         assert findings
     unread = JsonValue(text=b'{"a": not read, a task at risk}')
     assert Guardrails().screen_json(unread, Stage.OUTPUT, []) is unread
+
+
+@pytest.mark.parametrize(
+    "write", [str.encode, _escaped, lambda text: text.encode("utf-16")], ids=["plain", "escaped", "wide"]
+)
+@pytest.mark.parametrize("secret", [*SECRETS.values(), *MORE])
+def test_a_vendors_document_passes_only_where_nothing_is_found(secret: str, write: Callable[[str], bytes]) -> None:
+    """However a document is written, it passes at a glance only if no text in it has anything for a check."""
+    document = write(json.dumps({"choices": [{"message": {"content": f"it is {secret} ."}}]}))
+    assert Guardrails().screen_value(json.loads(document), Stage.OUTPUT, []) != json.loads(document)
+    assert not Guardrails().passes(document, Stage.OUTPUT)
+    assert Guardrails().passes(b'{"choices": [{"message": {"content": "it is nothing"}}]}', Stage.OUTPUT)
+    assert not Guardrails([Softening()]).passes(b"{}", Stage.OUTPUT), "who cannot say at a glance has to look"
