@@ -17,6 +17,7 @@ from core.attempts import (
     AnswerLengths,
     Expectation,
     FramedInquiry,
+    Inquiry,
     Reply,
     RouteTerms,
     Walk,
@@ -199,7 +200,13 @@ class Corridor:
                     record.answered_again(lookup.hit)
                     value = lookup.hit.value
                 else:  # 6 someone answers
-                    walk = self._walk(request, policy, route, messages, record=record, cancellation=cancellation)
+                    inquiry, is_thinned = (
+                        FramedInquiry(_ask(request, policy, route, messages)),
+                        request.partials == "whole",
+                    )
+                    walk = self._walk(
+                        inquiry, policy, route, record=record, cancellation=cancellation, is_thinned=is_thinned
+                    )
                     reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
                 record.succeeded(self._screened_value(value, record))  # 7 nothing forbidden comes back
@@ -209,25 +216,24 @@ class Corridor:
                 if lookup is not None:  # a valid answer is kept for who asks the same, else the next may try
                     lookup.end(_cached(made))
             finally:
-                if permit is not None:  # what it took of the limits in flight is given back
-                    permit.used(tokens_used(record))
-                    permit.end()
+                give_back(permit, record)
         assert made is not None  # noqa: S101 the record's block has ended without an error
         return made
 
     def _walk(
         self,
-        request: GenerationRequest,
+        inquiry: Inquiry,
         policy: Policy,
         route: RouteTerms,
-        messages: Sequence[Message],
         *,
         record: Record,
         cancellation: Cancellation,
+        is_thinned: bool = True,
     ) -> Walk:
+        """Return the walk on which *inquiry* is asked of what *policy* leaves of its *route*."""
         return Walk(
             route,
-            FramedInquiry(_ask(request, policy, route, messages)),
+            inquiry,
             clock=self._clock,
             providers=self._providers,
             breakers=self._breakers,
@@ -238,7 +244,7 @@ class Corridor:
             cancellation=cancellation,
             ends=record.began + route.deadline_seconds,
             unpayable=policy.unpayable(record.started_at),
-            is_thinned=request.partials == "whole",
+            is_thinned=is_thinned,
             workers=self._workers and self._workers.of(policy.tenant.id),
         )
 
@@ -354,10 +360,13 @@ def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:
     return (schema.example_input, made) if schema.example_input and made is not None else None
 
 
-def tokens_used(record: Record) -> int:
-    """Return how many tokens a generation has used in all."""
+def give_back(permit: Permit | None, record: Record) -> None:
+    """Give back what a generation that has ended took of the limits in flight, and say what it used of tokens."""
+    if permit is None:
+        return
     usage = record.generation.usage if record.generation else None
-    return usage.input_tokens + usage.output_tokens if usage else 0
+    permit.used(usage.input_tokens + usage.output_tokens if usage else 0)
+    permit.end()
 
 
 def tenant_id_of(request: GenerationRequest | RelayCall, principal: Principal) -> str:

@@ -22,7 +22,7 @@ from core.attempts import (
 from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, Invalid, ProctorError, Unavailable
-from core.generation import Corridor, note_findings, tenant_id_of, tokens_used
+from core.generation import Corridor, give_back, note_findings, tenant_id_of
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
 from core.messages import texts_of
@@ -121,33 +121,19 @@ class RelayCorridor(Corridor):
                 route = affordable(policy, record)
                 route = replace(route, candidates=relay_candidates(route.candidates, asked))
                 route = _bound(route, holder, record)
-                workers = self._workers and self._workers.of(policy.tenant.id)
-                walk = Walk(
-                    route,
-                    RelayInquiry(
-                        asked,
-                        messages,
-                        request.headers,
-                        at=record.started_at,
-                        holder=holder,
-                        is_reask=is_reask,
-                        is_retried_by_caller=request.retries_itself,
-                        reasks=_reasks(request, route, record, is_reask=is_reask),
-                        may_be_stored=policy.tenant.may_be_stored,
-                        is_between=len({kind_of(one.provider) for one in route.candidates}) > 1,
-                    ),
-                    clock=self._clock,
-                    providers=self._providers,
-                    breakers=self._breakers,
-                    loop=self._loop,
-                    prices=policy.prices,
-                    lengths=self._lengths,
-                    bookkeeper=record,
-                    cancellation=cancellation,
-                    ends=record.began + route.deadline_seconds,
-                    unpayable=policy.unpayable(record.started_at),
-                    workers=workers,
+                inquiry = RelayInquiry(
+                    asked,
+                    messages,
+                    request.headers,
+                    at=record.started_at,
+                    holder=holder,
+                    is_reask=is_reask,
+                    is_retried_by_caller=request.retries_itself,
+                    reasks=_reasks(request, route, record, is_reask=is_reask),
+                    may_be_stored=policy.tenant.may_be_stored,
+                    is_between=len({kind_of(one.provider) for one in route.candidates}) > 1,
                 )
+                walk = self._walk(inquiry, policy, route, record=record, cancellation=cancellation)
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(
                     walk, stored, tenant_id, asked, record=record, is_checked=conversation.is_checked
@@ -156,6 +142,7 @@ class RelayCorridor(Corridor):
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
                     head = self._screened_head(head, record)
+                workers = self._workers and self._workers.of(policy.tenant.id)
                 if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
                     self._reasks.leave_open(
                         conversation,
@@ -169,9 +156,7 @@ class RelayCorridor(Corridor):
             _take_in_the_vendors(error)
             raise
         finally:
-            if permit is not None:
-                permit.used(tokens_used(record))
-                permit.end()
+            give_back(permit, record)
         made = record.generation
         assert made is not None  # noqa: S101 the record's block has ended without an error
         if head.frames is None:

@@ -228,27 +228,14 @@ class Relay:
         if self._request.dialect.name is DialectName.CHAT and (error := error_of_all(body)) is not None:
             whole = exactly_written({"error": error_of_all(exactly(content))})
             raise self._failed(error, whole, self._passed(response), told)
-        raw = self._head(response, body=self._masked(content), value=body)
+        raw = self._head(response, self._masked(content), body)
         return self._read(body, told, raw)
 
     def _head(
-        self,
-        response: httpx2.Response,
-        *,
-        body: bytes = b"",
-        value: Mapping[str, Any] | None = None,
-        frames: Frames | None = None,
+        self, response: httpx2.Response, body: bytes = b"", value: Any = None, frames: Frames | None = None
     ) -> VendorResponse:
-        return VendorResponse(
-            response.status_code,
-            self._passed(response),
-            body,
-            value,
-            frames,
-            provider=self._wire.name,
-            model=self._model,
-            key_digest=self._key_digest,
-        )
+        passed, who = self._passed(response), (self._wire.name, self._model, self._key_digest)
+        return VendorResponse(response.status_code, passed, body, value, frames, *who)
 
     def _read(self, body: Mapping[str, Any], told: Told, raw: VendorResponse) -> Answer:
         said = "\n".join(one.text for one in self._request.dialect.answer_objects(body))
