@@ -131,7 +131,7 @@ class Corridor:
 
         """
         messages = messages_of(request)
-        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
+        snapshot = self._policies.snapshot(tenant_id_of(request, principal)).deciding(request.user, request.id)
         policy = snapshot.resolve(
             principal, schema=request.schema, route=request.route, model=request.model, stream=False
         )
@@ -167,6 +167,7 @@ class Corridor:
         require_json(request.metadata)
         require_time(request.timeout_seconds)
         snapshot = snapshot or self._policies.snapshot(tenant_id_of(request, principal))
+        snapshot = snapshot.deciding(request.user, request.id)
         tenant = snapshot.tenant
         record = self._recording(request, principal, tenant)
         permit: Permit | None = None

@@ -86,7 +86,7 @@ class RelayCorridor(Corridor):
         asked = request.request
         tenant_id = tenant_id_of(request, principal)
         holder = self._stored.holder(tenant_id, asked.state)
-        snapshot = snapshot or self._policies.snapshot(tenant_id)
+        snapshot = (snapshot or self._policies.snapshot(tenant_id)).deciding(request.user, request.id)
         schema = _schema_named(asked)
         record = self._recorder.open(
             tenant=snapshot.tenant,
@@ -177,7 +177,7 @@ class RelayCorridor(Corridor):
 
         """
         asked = request.request
-        snapshot = self._policies.snapshot(tenant_id_of(request, principal))
+        snapshot = self._policies.snapshot(tenant_id_of(request, principal)).deciding(request.user, request.id)
         policy = snapshot.resolve_relay(principal, asked, schema="")
         now, found = self._clock.now(), list[int]()
         inquiry = RelayInquiry(asked, asked.messages, {}, at=now)

@@ -87,7 +87,11 @@ class CandidateQueue:
             self._waiting = roomier_first(self._waiting, state.candidate)
         following = next((one for _, one in self._waiting if self._is_askable(one)), None)
         if following is None:
-            self._bookkeeper.note("stopped", f"{why}, and there is nobody further to ask.")
+            held_back = " ".join(self._route.held_back)
+            kept_out = (
+                f"and nobody further may be asked. {held_back}" if held_back else "and there is nobody further to ask."
+            )
+            self._bookkeeper.note("stopped", f"{why}, {kept_out}")
             return False
         room = context_window(following.provider, following.model) if cause is Cause.CONTEXT_OVERFLOW else None
         roomy = f", which takes {room:,} tokens" if room else ""

@@ -92,6 +92,8 @@ class RouteTerms:
     """Whether the caller has less time than the route: that it runs out says nothing about a provider."""
     remark: str = ""
     """A sentence for the decision trace: why these are not the route's usual terms."""
+    held_back: tuple[str, ...] = ()
+    """Who else there would be, each with why an operator's flag keeps him out: sentences."""
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet."""
     schema: str = ""

@@ -23,6 +23,7 @@ def without_price(models: Sequence[str], why: str) -> Unpriced:
 def exhausted(route: RouteTerms, calls: Calls, *, is_late: bool) -> Exhausted:
     """Return how the last call ended, or why there was none."""
     last, count = calls.last, calls.count
+    held_back = "".join(f" {one}" for one in route.held_back)
     if last is None and is_late:
         return Exhausted(
             f"The deadline of {route.deadline_seconds:g} s had passed before anybody could be asked.",
@@ -31,14 +32,14 @@ def exhausted(route: RouteTerms, calls: Calls, *, is_late: bool) -> Exhausted:
     if last is None:
         return Exhausted(
             "No model of this route could be asked: see the decision trace. "
-            "Set a provider key, choose another model, or wait until a breaker closes.",
+            f"Set a provider key, choose another model, or wait until a breaker closes.{held_back}",
             outcome=Outcome.PROVIDER_ERROR,
         )
     times = "1 call" if count == 1 else f"{count} calls"
     rest = {} if calls.rest_seconds is None else {"retry_after_seconds": calls.rest_seconds}
     return Exhausted(
         f"No valid object after {times}; the last one, to {last.provider}/{last.model}, ended as "
-        f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}",
+        f"{last.outcome.value.replace('_', ' ')}: {last.error_detail}{held_back}",
         outcome=last.outcome,
         **rest,
     )

@@ -140,6 +140,17 @@ class RelayRequest:
         return max(texts, len(self.body) - escapes - sum(len(one.data) for one in media_of(self.messages)))
 
     @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools that it brings along; of one that the vendor runs, its type as well."""
+        named: list[object] = []
+        for one in dicts(self.source.values.get("tools")):
+            held = (one, one.get("function"), one.get("custom"))
+            named += [each.get("name") for each in dicts(list(held))]
+            named.append(one.get("type") if one.get("type") not in ("function", "custom") else None)
+        named += [one.get("name") for one in dicts(self.source.values.get("functions"))]
+        return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What in it opens others' servers: it goes on to the vendor, and is kept and told nowhere."""
         values = self.source.values

@@ -13,7 +13,7 @@ from core.breakers import overrides as breaker_words
 from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
 from core.errors import Forbidden, Invalid, NotFound
-from core.flags import Flag, evaluate_all
+from core.flags import Evaluation, Flag, FlagKind, RuleSet
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
@@ -43,7 +43,7 @@ class TenantSnapshot:
     same.
     """
 
-    __slots__ = ("_policies", "_shared", "revision", "tenant_id")
+    __slots__ = ("_decided", "_policies", "_shared", "revision", "tenant_id")
 
     def __init__(self, policies: Policies, tenant_id: str, shared: int, own: int) -> None:
         self._policies = policies
@@ -51,11 +51,36 @@ class TenantSnapshot:
         self.tenant_id = tenant_id
         self.revision = shared + own
         """Neither of the two ever goes down, so their sum says as much as both."""
+        self._decided: tuple[Evaluation, ...] = ()
+        """What was decided for one generation of the flags that move."""
+
+    def deciding(self, *units: str | None) -> TenantSnapshot:
+        """Return it for one generation: with the flags decided that depend on the time, or on who asks.
+
+        Shares are drawn for the first of *units* that there is, the generation's user before its id, so that one user's
+        calls are alike; else for this call alone. Where no flag moves it costs nothing, and it is decided once.
+        """
+        tenant = self.tenant
+        if tenant.rules is None:
+            return self
+        clock = self._policies.tenants.clock
+        unit = next((one for one in units if one), None) or clock.new_id()
+        decided = TenantSnapshot(self._policies, self.tenant_id, self._shared, self.revision - self._shared)
+        now, drawn_for = clock.now(), f"{tenant.id} {unit}"
+        decided._decided = tuple(tenant.rules.evaluate(name, now, drawn_for) for name in tenant.rules.moving)
+        return decided
 
     @property
     def tenant(self) -> TenantTerms:
         """What holds for the tenant, whatever it asks."""
-        return self._policies.kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
+        kept = self._policies.kept
+        tenant = kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
+        if not self._decided or tenant.rules is None:
+            return tenant
+        flags = {**tenant.flags, **dict(zip(tenant.rules.moving, self._decided, strict=False))}
+        return kept.get(
+            ("tenant", self.tenant_id, self._decided), self.revision, lambda: replace(tenant, flags=flags, rules=None)
+        )
 
     @property
     def quota(self) -> Quota:
@@ -114,14 +139,15 @@ class TenantSnapshot:
             self._require_model(principal, model)
         asker = asker_of(principal, self.tenant.budgets)
         if isinstance(schema, str):
+            tenant.require(FlagKind.SCHEMA.of(schema.partition("@")[0]))
             return self._policies.kept.get(
-                ("policy", tenant.id, schema, route, model, asker),
+                ("policy", tenant.id, schema, route, model, asker, self._decided),
                 self.revision,
                 lambda: self._policy(tenant, self._registered(schema), route, model, asker),
             )
         sent = self._policies.schemas.inline(schema)
         return self._policies.inline.get(
-            (tenant.id, sent.hash, sent.name, sent.notes, route, model, asker),
+            (tenant.id, sent.hash, sent.name, sent.notes, route, model, asker, self._decided),
             self.revision,
             lambda: self._policy(tenant, sent, route, model, asker),
         )
@@ -142,6 +168,9 @@ class TenantSnapshot:
         tenant.require(Flag.GENERATION)
         if request.streams:
             tenant.require(Flag.STREAMING)
+        if tenant.stops_tools:
+            for tool in request.tools:
+                tenant.require(FlagKind.TOOL.of(tool))
         if not _MODEL.fullmatch(request.model):
             raise no_model(request.model)
         route, model = self._named.meant(request.model, request.dialect.name)
@@ -153,7 +182,7 @@ class TenantSnapshot:
         named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
         asker = asker_of(principal, self.tenant.budgets)
         return self._policies.kept.get(
-            ("relay", tenant.id, schema, route, model, asker),
+            ("relay", tenant.id, schema, route, model, asker, self._decided),
             self.revision,
             lambda: self._governing(tenant, named, route, model, asker, counted=""),
         )
@@ -186,7 +215,7 @@ class TenantSnapshot:
 
     @property
     def _named(self) -> NamedModels:
-        has_local = self.tenant.flags[Flag.LOCAL_MODEL].value
+        has_local = not self.tenant.is_off(Flag.LOCAL_MODEL)
         return NamedModels(self.routes, self._policies.settings, has_local=has_local)
 
     def _registered(self, schema: str) -> ResolvedSchema:
@@ -219,6 +248,8 @@ class TenantSnapshot:
         terms = self._route(tenant, own, model, asker.askable, asked=route)
         terms = replace(terms, schema=counted, overrides=self.overrides)
         swapped = ("own route", f"{tenant.name} has the route {own} in the place of {route}.")
+        remarks = ((swapped,) if own != route else ()) + tenant.turned
+        remarks += tuple(("not asked", why) for why in terms.held_back)
         return Policy(
             tenant=tenant,
             route=terms,
@@ -226,7 +257,7 @@ class TenantSnapshot:
             prices=self.prices,
             revision=self.revision,
             payer=asker.payer,
-            remarks=(swapped,) if own != route else (),
+            remarks=remarks,
             routed=self.routes.named,
         )
 
@@ -241,13 +272,16 @@ class TenantSnapshot:
         if model:
             terms = self.routes.narrowed(route, self._policies.routes.candidate({"model": model}))
         candidates = candidates_of(askable, terms.candidates, model or f"the route {route}")
-        if not tenant.flags[Flag.LOCAL_MODEL].value:
-            candidates = tuple(candidate for candidate in candidates if candidate.provider != "local")
-            if not candidates:
-                raise tenant.disabled(Flag.LOCAL_MODEL)
-        if not tenant.flags[Flag.FALLBACK].value:
-            candidates = candidates[:1]
-        return replace(terms, candidates=candidates, drills=tenant.drills)
+        tenant.require(FlagKind.ROUTE.of(route))
+        stopped = {one: flag for one in candidates if (flag := tenant.stop_of(one)) is not None}
+        left = tuple(one for one in candidates if one not in stopped)
+        if not left:
+            raise tenant.disabled(stopped[candidates[0]])
+        held_back = tuple(f"{one.name}: {tenant.off(flag)}." for one, flag in stopped.items())
+        if tenant.is_off(Flag.FALLBACK):
+            held_back += tuple(f"{one.name}: {tenant.off(Flag.FALLBACK)}." for one in left[1:])
+            left = left[:1]
+        return replace(terms, candidates=left, held_back=held_back, drills=tenant.drills)
 
     def _read_tenant(self) -> TenantTerms:
         policies = self._policies
@@ -257,7 +291,7 @@ class TenantSnapshot:
                 raise NotFound(GONE)
             drills = concerning(session, tenant)
             budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
-            flags = evaluate_all(policies.flags.concerning(session, tenant.id), tenant.id)
+            rules = RuleSet(policies.flags.concerning(session, tenant.id), tenant.id)
         return TenantTerms(
             id=tenant.id,
             name=tenant.name,
@@ -267,7 +301,8 @@ class TenantSnapshot:
             concurrent_limit=tenant.concurrent_limit or policies.settings.concurrent_per_tenant,
             payload_retention_days=tenant.payload_retention_days,
             budgets=tuple(terms for terms, _ in budgets),
-            flags=flags,
+            flags=rules.all(None),
+            rules=rules if rules.moving else None,
             drills=drills,
             route=tenant.route,
             refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",

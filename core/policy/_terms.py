@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from core.attempts import Cause, RouteTerms
+from core.attempts import Candidate, Cause, RouteTerms
 from core.budgets import BudgetTerms, Mode
 from core.errors import FeatureDisabled
 from core.faults import Drill
-from core.flags import Evaluation, Flag
+from core.flags import Evaluation, Flag, FlagKind, RuleSet, kind_of, meaning_of
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
 from core.servers import recipe_of
@@ -33,7 +33,10 @@ class TenantTerms:
     concurrent_limit: int | None
     payload_retention_days: int
     budgets: tuple[BudgetTerms, ...]
-    flags: Mapping[Flag, Evaluation]
+    flags: Mapping[str, Evaluation]
+    """Every feature, and whatever else has a rule."""
+    rules: RuleSet | None = None
+    """Where some of them depend on the time, or on who asks: what decides them for one generation."""
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet; each looks at the clock itself."""
     refuses_unbudgeted: bool = False
@@ -55,23 +58,51 @@ class TenantTerms:
         """Whether a vendor may store an answer of a relayed call where its caller lets it."""
         return self.vendor_storage == "caller"
 
-    def require(self, flag: Flag) -> None:
+    def require(self, flag: str) -> None:
         """Go on only if *flag* is on.
 
         Raises:
             FeatureDisabled: it is off.
 
         """
-        if not self.flags[flag].value:
+        if self.is_off(flag):
             raise self.disabled(flag)
 
-    def disabled(self, flag: Flag) -> FeatureDisabled:
+    def is_off(self, flag: str) -> bool:
+        """Whether *flag* is off; what is no feature and has no rule is on."""
+        found = self.flags.get(flag)
+        return found is not None and not found.value
+
+    @cached_property
+    def stops_tools(self) -> bool:
+        """Whether there is a tool that may not be brought along."""
+        return any(kind_of(name) is FlagKind.TOOL and not one.value for name, one in self.flags.items())
+
+    def stop_of(self, candidate: Candidate) -> str | None:
+        """Return the flag by which *candidate* may not be asked; ``None`` if it may."""
+        if candidate.provider == "local" and self.is_off(Flag.LOCAL_MODEL):
+            return Flag.LOCAL_MODEL
+        own = FlagKind.MODEL.of(candidate.name)
+        return own if self.is_off(own) else None
+
+    def off(self, flag: str) -> str:
+        """Return that *flag* is off, and by what: a sentence without its end."""
+        title = meaning_of(flag).title
+        return f"{title} is switched off for {self.name} by {self.flags[flag].rule} of the flag {flag!s}"
+
+    def disabled(self, flag: str) -> FeatureDisabled:
         """Return what is told where *flag* is off."""
-        return FeatureDisabled(
-            f"{flag.meaning.title} is switched off for {self.name} by {self.flags[flag].rule} of the flag "
-            f"{flag.value}. An operator can turn it on.",
-            flag=flag.value,
-        )
+        return FeatureDisabled(f"{self.off(flag)}. An operator can turn it on.", flag=str(flag))
+
+    @cached_property
+    def turned(self) -> tuple[tuple[str, str], ...]:
+        """What is not as by default, and by what, for the decision trace."""
+        said = [
+            f"{name} is {one.word} by {one.rule} ({one.reason})"
+            for name, one in self.flags.items()
+            if one.reason != "DEFAULT"
+        ]
+        return (("flags", f"{'; '.join(said)}."),) if said else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +179,12 @@ class Policy:
                 for one in self.budgets
             ],
             "payload_retention_days": tenant.payload_retention_days,
-            "flags": {flag.value: evaluation.value for flag, evaluation in tenant.flags.items()},
+            "flags": {str(flag): evaluation.value for flag, evaluation in tenant.flags.items()},
+            "flag_reasons": {
+                str(flag): evaluation.reason
+                for flag, evaluation in tenant.flags.items()
+                if evaluation.reason != "DEFAULT"
+            },
             "route": {
                 "name": route.name,
                 "candidates": [candidate.name for candidate in route.candidates],

@@ -93,6 +93,9 @@ from core.reports.statement import month_around as month_around
 from core.reports.statement import statement
 from core.reports.troubles import Trouble as Trouble
 from core.reports.troubles import troubles
+from core.reports.use import FlagMet as FlagMet
+from core.reports.use import RouteTraffic as RouteTraffic
+from core.reports.use import flag_met, route_use
 from core.reports.windows import Window as Window
 from core.reports.windows import wall as wall
 from core.store import Store
@@ -136,6 +139,16 @@ class Reports:
         """Return how each provider that was called within a day fared."""
         with self._reading(principal, tenant_id) as now:
             return provider_day(now, self._clock.now())
+
+    def route_use(self, principal: Principal, tenant_id: str | None = None) -> Mapping[str, RouteTraffic]:
+        """Return by its name who went each route within a day, and how they fared."""
+        with self._reading(principal, tenant_id) as now:
+            return route_use(now, self._clock.now())
+
+    def flag_met(self, principal: Principal, flag: str, tenant_id: str | None = None) -> FlagMet:
+        """Return how many calls of the last day a flag was about."""
+        with self._reading(principal, tenant_id) as now:
+            return flag_met(now, flag, self._clock.now())
 
     def spend(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Spend:
         """Return what the money of *window* bought, for one tenant or for all."""

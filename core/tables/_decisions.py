@@ -279,7 +279,20 @@ class FlagRule(Row, table=True):
     name: str = Field(primary_key=True)
     tenant_id: str = Field(default="", primary_key=True)
     is_on: bool
+    percent: int | None = None
+    """For so many of a hundred calls, drawn by ``salt``; for the others the opposite holds. ``None`` is for all."""
+    salt: str = ""
+    algorithm: int = 1
+    """The number of the way in which it is drawn (``core/flags``)."""
+    starts_wall: str | None = None
+    """From when on it holds, by the clock in ``zone``: ``2027-03-28T02:30``; ``None`` is since ever."""
+    ends_wall: str | None = None
+    zone: str = ""
+    is_permanent: bool = False
+    """Whether it is meant to stay."""
     changed_at: datetime = utc()
+    changed_by: str = ""
+    reason: str = long_text(default="")
 
 
 class AuditEntry(Row, table=True):

@@ -3,72 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
-from core.flags import Evaluation, Flag, FlagRule, evaluate_all
-from core.tenants import Tenant
+from core.errors import ProctorError
+from core.flags import Evaluation, FlagRule, evaluate_all, meaning_of, moment_of, told
+from core.tenants import Permission, Tenant
+from pages.kit import formats, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 
 
-def kept(flag: Flag, tenant: Tenant | None, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> list[str]:
+def kept(flag: str, tenant: Tenant | None, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> list[str]:
     """Return the tenants whose own rule a rule for all does not touch."""
-    own = {rule.tenant_id: rule.is_on for rule in rules if rule.name == flag and rule.tenant_id}
+    own = {rule.tenant_id: told(rule) for rule in rules if rule.name == flag and rule.tenant_id}
     if tenant:
         return []
-    return [f"{one.name} ({'on' if own[one.id] else 'off'})" for one in tenants if one.id in own]
+    return [f"{one.name} ({own[one.id]})" for one in tenants if one.id in own]
 
 
-def beneath(flag: Flag, rule: FlagRule, rules: Sequence[FlagRule]) -> Evaluation:
+def beneath(flag: str, rule: FlagRule, rules: Sequence[FlagRule], at: datetime | None = None) -> Evaluation:
     """Return what would decide if *rule* were gone."""
-    return evaluate_all([other for other in rules if other is not rule], rule.tenant_id)[flag]
+    left = evaluate_all([other for other in rules if other is not rule], rule.tenant_id, at)
+    return left.get(flag) or Evaluation(meaning_of(flag).default, "DEFAULT", "the default")
 
 
-def seen(flag: Flag, tenant: Tenant | None, rules: Sequence[FlagRule]) -> str:
-    """Return the rule that stands on the page, ``on``, ``off`` or none: what is decided is decided about that."""
+def rule_of(flag: str, tenant: Tenant | None, rules: Sequence[FlagRule]) -> FlagRule | None:
+    """Return the rule that stands on the page; ``None`` where there is none."""
     scope = tenant.id if tenant else ""
-    return next((("on" if one.is_on else "off") for one in rules if (one.name, one.tenant_id) == (flag, scope)), "")
+    return next((one for one in rules if (one.name, one.tenant_id) == (flag, scope)), None)
+
+
+def seen(flag: str, tenant: Tenant | None, rules: Sequence[FlagRule]) -> str:
+    """Return that rule in words, empty where there is none: what is decided is decided about that."""
+    return told(rule_of(flag, tenant, rules))
 
 
 @st.dialog("Turn this flag?", icon=":material/toggle_on:")
 def turn(
     visit: Visit,
-    flag: Flag,
+    flag: str,
     tenant: Tenant | None,
     is_on: bool,  # noqa: FBT001 the switch
     untouched: list[str],
     *,
     expected: str,
+    stands: FlagRule | None = None,
 ) -> None:
-    """Name the consequence, ask why, then turn, unless it is not as *expected* any more."""
-    meaning, word = flag.meaning, "on" if is_on else "off"
+    """Name the consequence, ask why, how long and for how many, then turn, unless it is not as *expected* any more."""
+    meaning = meaning_of(flag)
     whom = plain(tenant.name) if tenant else "every tenant without a rule of its own"
-    st.markdown(f"**{meaning.title}** turns **{word}** for {whom}, from the next request on.")
-    consequence = f"While it is {word}, {meaning.on if is_on else meaning.off}"
+    chosen = st.segmented_control(
+        f"{meaning.title} for {tenant.name if tenant else 'all tenants'}",
+        ["on", "off"],
+        default="on" if is_on else "off",
+        required=True,
+        format_func=str.capitalize,
+        key="flag_state",
+    )
+    is_on = chosen == "on"
+    st.markdown(f"**{plain(meaning.title)}** turns **{chosen}** for {whom}, from the next request on.")
+    consequence = f"While it is {chosen}, {meaning.on if is_on else meaning.off}"
     (st.info if is_on else st.warning)(consequence, icon=":material/info:" if is_on else ":material/warning:")
+    _met(visit, flag, tenant)
     if untouched:
         st.caption(f"Not touched, because they have their own rule: {plain(', '.join(untouched))}.")
     reason = _reason()
-    if st.button(f"Turn {word}", type="primary", key="confirm_turn"):
+    limits = _limits(stands, tenant.timezone if tenant else "UTC")
+    if st.button(f"Turn {chosen}", type="primary", key="confirm_turn"):
         with refusals("The flag was not changed."):
-            visit.runtime.flags.set(visit.principal, flag, tenant, is_on, expected=expected, reason=reason)
-            flash(f"{meaning.title} is {word} for {tenant.name if tenant else 'all tenants'}.")
+            rule = visit.runtime.flags.set(
+                visit.principal, flag, tenant, is_on, expected=expected, reason=reason, **limits
+            )
+            flash(f"{meaning.title} is {told(rule)} for {tenant.name if tenant else 'all tenants'}.")
             st.rerun()
 
 
+def _met(visit: Visit, flag: str, tenant: Tenant | None) -> None:
+    """Say how many of a day's calls it is about."""
+    tenant_id = tenant.id if tenant else None
+    if not visit.may(Permission.GENERATIONS_READ, tenant_id):
+        return
+    try:
+        found = visit.runtime.reports.flag_met(visit.principal, flag, tenant_id)
+    except ProctorError:  # the switch must turn all the same
+        st.caption("How many calls it is about cannot be told right now.")
+        return
+    among = formats.plural(found.calls, "call")
+    among = f"the {among} of the last 24 hours" if found.is_all else f"the newest {among} of the last 24 hours"
+    said = "It is not kept which calls brought this tool along." if found.met is None else ""
+    st.caption(said or f"It is about {formats.count(found.met or 0)} of {among}.")
+
+
+def _limits(stands: FlagRule | None, zone: str) -> dict[str, Any]:
+    """Ask for how many calls and how long."""
+    zone = (stands.zone if stands else "") or zone
+    has_limits = stands is not None and bool(stands.percent is not None or stands.starts_wall or stands.ends_wall)
+    with st.expander("For a share of the calls, or for a while", expanded=has_limits):
+        percent = st.number_input(
+            "Of 100 calls",
+            0,
+            100,
+            stands.percent if stands else None,
+            key="flag_percent",
+            placeholder="all",
+            help="For the others the opposite holds. All calls of one user are alike; a larger share holds all of a "
+            "smaller one.",
+        )
+        begins, ends = st.columns(2, gap="small")
+        walls: dict[str, str | None] = {}
+        for field, place, label in (("starts", begins, "From"), ("ends", ends, "Until")):
+            stood = getattr(stands, f"{field}_wall") if stands else None
+            at = place.datetime_input(
+                label, datetime.fromisoformat(stood) if stood else None, key=f"flag_{field}", format="YYYY-MM-DD"
+            )
+            walls[field] = None if at is None else at.replace(tzinfo=None).isoformat(timespec="minutes")
+        said = [f"{label} {moment_of(wall, zone):%Y-%m-%d %H:%M} UTC" for label, wall in walls.items() if wall]
+        st.caption(
+            f"By the clock in {zones.name(zone)}"
+            + (f": {', '.join(said)}." if said else ". Before and behind it what lies beneath decides.")
+        )
+        stays = st.checkbox(
+            "It is meant to stay",
+            value=stands is not None and stands.is_permanent,
+            key="flag_stays",
+            help="Else it is told as forgotten after thirty days.",
+        )
+    return {"percent": percent, **walls, "zone": zone, "is_permanent": stays}
+
+
 @st.dialog("Remove this rule?", icon=":material/rule:")
-def clear(visit: Visit, flag: Flag, tenant: Tenant | None, then: Evaluation, *, expected: str) -> None:
+def clear(visit: Visit, flag: str, tenant: Tenant | None, then: Evaluation, *, expected: str) -> None:
     """Say what will decide instead, ask why, then remove, unless it is not as *expected* any more."""
-    whom = plain(tenant.name) if tenant else "all tenants"
-    word = "on" if then.value else "off"
-    st.markdown(f"**{flag.meaning.title}** for {whom} will be **{word}**: {then.rule} decides.")
-    st.caption(f"While it is {word}, {flag.meaning.on if then.value else flag.meaning.off}")
+    whom, meaning = plain(tenant.name) if tenant else "all tenants", meaning_of(flag)
+    st.markdown(f"**{plain(meaning.title)}** for {whom} will be **{then.word}**: {then.rule} decides.")
+    st.caption(f"While it is {then.word}, {meaning.on if then.value else meaning.off}")
     reason = _reason()
     if st.button("Remove rule", type="primary", key="confirm_clear"):
         with refusals("The rule was not removed."):
             visit.runtime.flags.clear(visit.principal, flag, tenant, expected=expected, reason=reason)
-            flash(f"The rule of {flag.meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
+            flash(f"The rule of {meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
             st.rerun()
 
 

@@ -520,3 +520,98 @@ def test_a_key_for_the_default_route_may_ask_what_stands_in_its_place(routes: li
     found = on.policies.snapshot(tenant.id).resolve(who, schema=PERSON, route=None, model=None, stream=False)
 
     assert found.route.name == "own"
+
+
+def test_a_refusal_without_fallback_says_whose_word_it_is(here: Rig) -> None:
+    """Trace and sentence name who was not asked, and the flag; so does a walk that breakers stopped."""
+    tenant = here.tenant()
+    off(here, Flag.FALLBACK, tenant)
+    by = "by the tenant's own rule of the flag fallback.enabled"
+    why = f"{ANTHROPIC}: Fallback is switched off for {tenant.name} {by}."
+
+    heard = here.ask(tenant, "failed@openai")
+
+    trace = here.written(heard.generation.id).generation.trace
+    told = [(step["verdict"], step["reason"]) for step in trace]
+    assert ("flags", "fallback.enabled is off by the tenant's own rule (TARGETING_MATCH).") in told
+    assert ("not asked", why) in told
+    assert any(verdict == "stopped" and f"nobody further may be asked. {why}" in said for verdict, said in told)
+    assert heard.error is not None
+    assert heard.error.message.endswith(why)
+
+
+STOPPED: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
+    # the flag's name; what is asked, on a route of its own; what the refusal begins with
+    "schema:person": (lambda route: {"route": route}, "Schema person is switched off"),
+    "route:ROUTE": (lambda route: {"route": route}, "Route ROUTE is switched off"),
+    f"model:{OPENAI}": (lambda route: {"route": route}, f"Model {OPENAI} is switched off"),
+}
+
+
+@pytest.mark.parametrize("flag", STOPPED)
+def test_whatever_has_a_name_can_be_stopped(flag: str, here: Rig, elsewhere: Runtime) -> None:
+    """By another process, with the next generation, for one tenant alone; nobody is asked, and it is recorded."""
+    tenant, other, route = here.tenant(), here.tenant(), here.route(OPENAI)
+    asked, begins = STOPPED[flag]
+    assert here.ask(tenant, **asked(route)).generation.outcome is Outcome.VALID_FIRST_TRY
+    calls = len(here.wire.ledger.calls())
+
+    elsewhere.flags.set(LOCAL_OPERATOR, flag.replace("ROUTE", route), tenant, False)
+    heard = here.ask(tenant, **asked(route))
+
+    assert heard.generation.outcome is Outcome.BLOCKED_FLAG
+    assert heard.error is not None
+    assert heard.error.message.startswith(begins.replace("ROUTE", route))
+    assert len(here.wire.ledger.calls()) == calls
+    assert here.ask(other, **asked(route)).generation.outcome is Outcome.VALID_FIRST_TRY
+
+
+def test_a_model_that_is_stopped_gives_way_to_the_next(here: Rig) -> None:
+    """Where the route has another one, that is asked, and the trace says why the first was not."""
+    tenant = here.tenant()
+    here.runtime.flags.set(LOCAL_OPERATOR, f"model:{OPENAI}", None, False)
+
+    heard = here.ask(tenant)
+
+    assert [one.provider for one in heard.generation.attempts] == ["anthropic"]
+    assert any(OPENAI in step["reason"] and step["verdict"] == "not asked" for step in heard.generation.trace)
+
+
+def test_a_share_is_drawn_once_for_a_generation_and_alike_for_a_user(here: Rig) -> None:
+    """Of many calls so many are on, policy and trace say the same of each, and one user always gets the same."""
+    tenant = here.tenant()
+    here.runtime.flags.set(LOCAL_OPERATOR, Flag.FALLBACK, tenant, False, percent=30)
+
+    def of(unit: str) -> Policy:
+        return (
+            here.runtime.policies.snapshot(tenant.id)
+            .deciding(unit)
+            .deciding("someone else")
+            .resolve(program(tenant), schema="person", route="default", model=None, stream=False)
+        )
+
+    found = [of(f"user {number}") for number in range(1000)]
+
+    off = [one for one in found if len(one.route.candidates) == 1]
+    assert abs(len(off) - 300) <= 60
+    assert all(one.described["flags"]["fallback.enabled"] is (len(one.route.candidates) == 2) for one in found)
+    assert {one.described["flag_reasons"]["fallback.enabled"] for one in found} == {"SPLIT"}
+    assert len({id(one) for one in found}) == 2, "what was decided alike is made once"
+    assert [len(of(f"user {number}").route.candidates) for number in range(50)] == [
+        len(one.route.candidates) for one in found[:50]
+    ]
+
+
+def test_a_rule_begins_and_ends_by_itself(here: Rig) -> None:
+    """Nobody decides anything, and what is kept holds for as long as it says."""
+    tenant, clock = here.tenant(), here.runtime.clock
+    day = clock.now().date()
+    here.runtime.flags.set(
+        LOCAL_OPERATOR, Flag.STREAMING, tenant, False, ends=f"{day.replace(year=day.year + 1)}T00:00"
+    )
+    here.runtime.flags.set(
+        LOCAL_OPERATOR, Flag.GENERATION, tenant, False, starts=f"{day.replace(year=day.year + 1)}T00:00"
+    )
+
+    assert here.ask(tenant, stream=True).generation.outcome is Outcome.BLOCKED_FLAG
+    assert here.ask(tenant).generation.outcome is Outcome.VALID_FIRST_TRY

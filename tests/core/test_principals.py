@@ -123,6 +123,7 @@ CASES: dict[str, Case] = {
     "tenants.find_key": Case(K, P.KEYS_READ, lambda on, who, of: on.tenants.find_key(who, of.key_id)),
     "tenants.keys": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.keys(who, of.tenant)),
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),
+    "flags.stale": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.stale(who)),
     "flags.evaluate": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.evaluate(who, Flag.STREAMING, of.tenant.id)),
     "flags.set": Case(C, P.FLAGS_WRITE, lambda on, who, of: on.flags.set(who, Flag.FALLBACK, of.tenant, False)),
     "flags.set all": Case(A, P.FLAGS_WRITE, lambda on, who, of: on.flags.set(who, Flag.FALLBACK, None, False)),
@@ -300,6 +301,10 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "schemas one": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id, "invoice")),
     "newest": (L, lambda on, who, of: on.newest(who, WINDOW, 1, of.tenant.id)),
     "newest all": (L, lambda on, who, of: on.newest(who, WINDOW, 1)),
+    "route_use": (L, lambda on, who, of: on.route_use(who, of.tenant.id)),
+    "route_use all": (L, lambda on, who, of: on.route_use(who)),
+    "flag_met": (L, lambda on, who, of: on.flag_met(who, Flag.GENERATION, of.tenant.id)),
+    "flag_met all": (L, lambda on, who, of: on.flag_met(who, Flag.GENERATION)),
     "call": (K, lambda on, who, of: on.call(who, of.call_id)),
 }
 CHANGED = ChangeFilter(starts_at=WINDOW.starts_at, ends_at=START + DAY)

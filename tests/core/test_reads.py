@@ -56,6 +56,9 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
 
 
 GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
+    "route use": lambda on, who, _: on.reports.route_use(who),
+    "flag met": lambda on, who, _: on.reports.flag_met(who, "route:default"),
+    "stale flags": lambda on, who, _: on.flags.stale(who),
     "schemas": lambda on, who, _: on.schemas.list(who),
     "catalogue": lambda on, who, _: on.schemas.catalogue(who),
     "versions": lambda on, who, _: on.schemas.versions(who, "schema_0"),

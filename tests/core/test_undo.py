@@ -18,7 +18,7 @@ from core.changes import UndoPreview
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
 from core.faults import Fault
-from core.flags import Flag
+from core.flags import Flag, told
 from core.principals import LOCAL_OPERATOR, Role
 from core.reports import ChangeFilter, RecordedChange
 from core.runtime import Runtime
@@ -78,7 +78,9 @@ def state(on: Runtime) -> dict[str, Any]:
         "tenant": acme(on).model_dump(exclude={"version"}),
         "budgets": [dataclasses.replace(one.terms, governs_since=None, raises=()) for one in budgets],
         "raised": [one.terms.limit_at(now) for one in budgets],
-        "flags": sorted((one.name, one.tenant_id, one.is_on) for one in on.flags.rules(WHO)),
+        "flags": sorted(
+            (one.name, one.tenant_id, told(one), one.salt if one.percent else "") for one in on.flags.rules(WHO)
+        ),
         "routes": [one.described | {"env": one.is_from_environment} for one in on.routes.list(WHO)],
         "labels": {one.label: one.version for one in on.schemas.labels(WHO, "note")},
         "breakers": {name: (one.state, one.reason) for name, one in on.overrides.all(WHO).items()},
@@ -96,6 +98,7 @@ def prepared(on: Runtime, clock: ManualClock) -> None:
     on.schemas.add(WHO, "note", WIDER, label=None)
     on.routes.set(WHO, "fast", [{"model": A, "max_tokens": 50, "parameters": {"seed": 3}}, {"model": B}])
     on.flags.set(WHO, Flag.STREAMING, acme(on), False)
+    on.flags.set(WHO, "route:fast", None, False, percent=20, ends="2031-01-01T00:00", zone="Asia/Tokyo")
     on.overrides.set(WHO, A, BreakerState.OPEN, "ill")
     on.prices.set(WHO, "openai", "gpt-4o", tenant=acme(on), rates=RATES, reason="agreed")
     on.budgets.raise_limit(WHO, acme(on), budget(on), DOLLAR, ends_at=START + 9 * DAY, reason="busy")
@@ -125,6 +128,9 @@ CHANGED: dict[str, Callable[[Runtime], Any]] = {
     "tenant.edit route": lambda on: on.tenants.edit(WHO, acme(on).id, acme(on).version, route="fast"),
     "flag.set": lambda on: on.flags.set(WHO, Flag.STREAMING, acme(on), True),
     "flag.set new": lambda on: on.flags.set(WHO, Flag.FALLBACK, None, False),
+    "flag.set share": lambda on: on.flags.set(WHO, "route:fast", None, True, percent=40),
+    "flag.set all": lambda on: on.flags.set(WHO, "route:fast", None, False),
+    "flag.clear share": lambda on: on.flags.clear(WHO, "route:fast", None),
     "flag.clear": lambda on: on.flags.clear(WHO, Flag.STREAMING, acme(on)),
     "route.set": lambda on: on.routes.set(WHO, "fast", [{"model": B}], hedge_after_ms=None, max_reasks=0),
     "route.set new": lambda on: on.routes.set(WHO, "slow", [{"model": B}]),

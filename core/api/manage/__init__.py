@@ -44,7 +44,7 @@ class Manage:
     def __init__(self, runtime: Runtime, native: Native) -> None:
         self._runtime = runtime
         self._native = native
-        self.routes = [Route(PREFIX + one.path, self._door(one), methods=[one.method]) for one in ENDPOINTS]
+        self.routes = [Route(PREFIX + one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
         describe(native.router, PREFIX)
 
     def _door(self, endpoint: Endpoint) -> Any:

@@ -114,9 +114,14 @@ class NewRaise(Body):
 
 
 class FlagRule(Body):
-    """Whether a flag is on."""
+    """Whether a flag is on, for how many calls and for how long; what is left out stays."""
 
     is_on: Annotated[bool, Field(strict=True)]
+    percent: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    starts: str | None = Field(default=None, description="By the clock of its zone: 2027-03-28T02:30.")
+    ends: str | None = None
+    zone: str | None = Field(default=None, description="IANA name; without one the tenant's, or UTC for all.")
+    is_permanent: Annotated[bool, Field(strict=True)] = False
 
 
 class RouteRule(Body):

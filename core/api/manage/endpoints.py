@@ -51,6 +51,11 @@ class Endpoint:
     query: tuple[str, ...] = ()
 
     @property
+    def route(self) -> str:
+        """Its address as it is matched: the name of a flag may hold a slash, as a model's does."""
+        return self.path.replace("{flag}", "{flag:path}")
+
+    @property
     def parameters(self) -> list[str]:
         """The names that its address holds."""
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]

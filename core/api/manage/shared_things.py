@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.api.manage.bodies import moment
 from core.api.manage.things import Asked, Document
 from core.errors import NotFound
-from core.flags import Flag
+from core.flags import Flag, FlagRule, RuleSet, checked_name, kind_of
 from core.pricing import OverridingPrice
 from core.routes import RouteView
 from core.schemas import SchemaSummary
@@ -17,18 +17,32 @@ from core.tenants import Tenant
 
 
 def flags(asked: Asked) -> Sequence[Document]:
-    """Return every flag as it is for a tenant, or without one for all."""
-    return [_flag(asked, one, _flag_tenant(asked)) for one in Flag]
+    """Return every feature, and whatever else has a rule, as it is for a tenant, or without one for all."""
+    of = _flag_tenant(asked)
+    rules = asked.runtime.flags.rules(asked.principal)
+    named = [one.name for one in rules if one.tenant_id == (of.id if of else "") and kind_of(one.name)]
+    return [_flag(asked, one, of, rules) for one in dict.fromkeys((*Flag, *named))]
 
 
 def flag(asked: Asked) -> Document:
     """Return one flag."""
-    return _flag(asked, _flag_of(asked), _flag_tenant(asked))
+    return _flag(asked, _flag_of(asked), _flag_tenant(asked), asked.runtime.flags.rules(asked.principal))
 
 
 def set_flag(asked: Asked) -> Document:
     """Turn a flag on or off."""
-    asked.runtime.flags.set(asked.principal, _flag_of(asked), _flag_tenant(asked), asked.body.is_on)
+    body = asked.body
+    asked.runtime.flags.set(
+        asked.principal,
+        _flag_of(asked),
+        _flag_tenant(asked),
+        body.is_on,
+        percent=body.percent,
+        starts=body.starts,
+        ends=body.ends,
+        zone=body.zone,
+        is_permanent=body.is_permanent,
+    )
     return flag(asked)
 
 
@@ -42,18 +56,25 @@ def _flag_tenant(asked: Asked) -> Tenant | None:
     return asked.runtime.tenants.find(asked.principal, named) if named else None
 
 
-def _flag_of(asked: Asked) -> Flag:
-    try:
-        return Flag(asked.path["flag"])
-    except ValueError:
-        raise NotFound(f"There is no such flag. There are: {', '.join(Flag)}.") from None
+def _flag_of(asked: Asked) -> str:
+    return checked_name(asked.path["flag"])
 
 
-def _flag(asked: Asked, one: Flag, of: Tenant | None) -> Document:
+def _flag(asked: Asked, name: str, of: Tenant | None, rules: Sequence[FlagRule]) -> Document:
     tenant_id = of.id if of else ""
-    rules = {(rule.name, rule.tenant_id) for rule in asked.runtime.flags.rules(asked.principal)}
-    found = asked.runtime.flags.evaluate(asked.principal, one, tenant_id or None)
-    return {"flag": one.value, "tenant_id": tenant_id, "is_on": found.value, "is_set": (one.value, tenant_id) in rules}
+    rule = next((one for one in rules if (one.name, one.tenant_id) == (name, tenant_id)), None)
+    found = RuleSet(rules, tenant_id).evaluate(name, asked.runtime.clock.now())
+    return {
+        "flag": str(name),
+        "tenant_id": tenant_id,
+        "is_on": rule.is_on if rule else found.value,
+        "is_set": rule is not None,
+        "percent": rule.percent if rule else None,
+        "starts": rule.starts_wall if rule else None,
+        "ends": rule.ends_wall if rule else None,
+        "zone": (rule.zone if rule else "") or None,
+        "is_permanent": rule is not None and rule.is_permanent,
+    }
 
 
 # ── Routes ────────────────────────────────────────────────────────────────────────────────────────────────────────────

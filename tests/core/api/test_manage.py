@@ -321,3 +321,21 @@ def test_what_is_not_there_is_made(managed: Managed) -> None:
     assert made.status_code == 201, made.text
     gone = f"/prices/{made.json()['id']}"
     assert [ask("DELETE", gone, If_Match="*").status_code for _ in range(2)] == [204, 404]
+
+
+def test_a_flag_says_for_whom_and_how_long(managed: Managed) -> None:
+    """What was read is sent back with one field changed, and the others stay; a name with a slash is one."""
+    ask = managed.program("of the deployment")
+    at = "/flags/model:openai/gpt-4o?tenant=Acme"
+    seen = ask("GET", at)
+    assert (seen.json()["is_on"], seen.json()["is_set"]) == (True, False)
+
+    body = seen.json() | {"is_on": False, "percent": 30, "ends": "2099-01-01T00:00", "zone": "Asia/Tokyo"}
+    made = ask("PUT", at, body, If_Match=seen.headers["ETag"])
+    assert made.status_code == 200, made.text
+    again = ask("PUT", at, {"percent": 40}, If_Match=made.headers["ETag"])
+
+    expected = {"is_on": False, "is_set": True, "percent": 40, "ends": "2099-01-01T00:00", "zone": "Asia/Tokyo"}
+    assert expected.items() <= again.json().items()
+    assert "model:openai/gpt-4o" in {one["flag"] for one in ask("GET", "/flags?tenant=Acme").json()["items"]}
+    assert ask("GET", "/flags/streaming").status_code == 404

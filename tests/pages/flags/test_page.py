@@ -28,14 +28,44 @@ def acme(proctor: Runtime) -> Tenant:
 def test_the_matrix_tells_value_and_reason(open_page: Open, acme: Tenant) -> None:
     """Each cell says on or off in a word, and which rule decided."""
     del acme
-    matrix = open_page("flags").table[0].value
+    matrix = open_page("flags").dataframe[0].value
 
-    assert list(matrix.index) == ["**All tenants**", "Acme", "Globex"]
-    assert list(matrix.columns) == [flag.meaning.title for flag in Flag]
-    streaming = list(matrix["Streaming"])
-    assert ["Off" in cell for cell in streaming] == [True, False, True]
-    assert [cell.rpartition("[")[2].rstrip("]") for cell in streaming] == ["rule for all", "own rule", "rule for all"]
-    assert all("On" in cell and "default" in cell for cell in matrix["Fallback"])
+    assert list(matrix["Tenant"]) == ["All tenants", "Acme", "Globex"]
+    assert list(matrix.columns) == ["Tenant", *(flag.meaning.title for flag in Flag)]
+    assert list(matrix["Streaming"]) == ["Off · rule for all", "On · own rule", "Off · rule for all"]
+    assert set(matrix["Fallback"]) == {"On · default"}
+
+
+def test_the_matrix_tells_shares_and_whatever_has_a_rule(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """A share is told by how many calls it is on for; a model, route, schema or tool is there once it has a rule."""
+    proctor.flags.set(LOCAL_OPERATOR, Flag.FALLBACK, None, False, percent=30)
+    proctor.flags.set(LOCAL_OPERATOR, "model:openai/gpt-4o", acme, False)
+
+    matrix = open_page("flags").dataframe[0].value
+
+    assert set(matrix["Fallback"]) == {"70 % · share"}
+    assert list(matrix["Model openai/gpt-4o"]) == ["On · default", "Off · own rule", "On · default"]
+
+
+def test_a_click_on_a_cell_opens_its_dialog(open_page: Open, acme: Tenant) -> None:
+    """Of the flag and the tenant that it stands for; it asks to turn what is on off."""
+    page = open_page("flags")
+    page.session_state["flags_picked"] = (Flag.PAYLOADS.value, acme.id)
+    page.run()
+
+    assert not page.exception
+    assert "**Keeping payloads** turns **off** for Acme" in " ".join(text.value for text in page.markdown)
+
+
+def test_rules_that_can_go_are_listed(open_page: Open, proctor: Runtime) -> None:
+    """Each with why; nothing is said where there are none."""
+    assert "Rules that can probably go" not in str(open_page("flags"))
+    proctor.flags.set(LOCAL_OPERATOR, "route:gone", None, False)
+
+    told = open_page("flags").table[0].value
+    assert [list(row) for row in told.to_numpy()] == [
+        ["`route:gone`", "All tenants", "there is no route gone any more"]
+    ]
 
 
 def test_tenants_with_rules_of_their_own_come_first(open_page: Open, proctor: Runtime) -> None:
@@ -47,8 +77,8 @@ def test_tenants_with_rules_of_their_own_come_first(open_page: Open, proctor: Ru
     page = open_page("flags")
 
     assert not page.exception
-    assert list(page.table[0].value.index)[:3] == ["**All tenants**", "Tenant 29", "Tenant 00"]
-    assert len(page.table[0].value) == 26
+    assert list(page.dataframe[0].value["Tenant"])[:3] == ["All tenants", "Tenant 29", "Tenant 00"]
+    assert len(page.dataframe[0].value) == 26
 
 
 def test_the_url_chooses_flag_and_tenant(open_page: Open, acme: Tenant) -> None:
@@ -138,6 +168,17 @@ def test_who_saw_another_rule_is_told(proctor: Runtime, acme: Tenant) -> None:
     dialog.button(key="confirm_turn").click().run()
     assert "The flag was not changed." in [one.proto.title for one in dialog.warning]
     assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id).value
+
+
+def test_a_share_and_an_end_are_set_in_the_dialog(proctor: Runtime, acme: Tenant) -> None:
+    """For so many calls; what it is about, of the last day's calls, is told beside."""
+    dialog = _dialog(_turning, "generation.enabled", "Acme", False)
+    assert "It is about 0 of the 0 calls of the last 24 hours." in [one.value for one in dialog.caption]
+    dialog.number_input(key="flag_percent").set_value(25).run()
+    dialog.button(key="confirm_turn").click().run()
+
+    [rule] = [one for one in proctor.flags.rules(LOCAL_OPERATOR) if one.name == Flag.GENERATION]
+    assert (rule.tenant_id, rule.is_on, rule.percent) == (acme.id, False, 25)
 
 
 def test_the_reason_stands_in_the_trail(proctor: Runtime, acme: Tenant) -> None:

@@ -1,0 +1,30 @@
+"""Rules that can probably go: what was forgotten, has ended, or is about what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.tenants import Tenant
+from pages.kit import layout
+from pages.kit.address import EVERYONE
+from pages.kit.frames import pd, table
+from pages.kit.markup import code, plain
+from pages.kit.page import Visit
+
+
+def card(visit: Visit, tenants: Sequence[Tenant]) -> None:
+    """List them, where there are any."""
+    found = visit.runtime.flags.stale(visit.principal)
+    if not found:
+        return
+    names = {one.id: one.name for one in tenants}
+    with layout.card("Rules that can probably go", key="stale", stretch=False):
+        rows = [
+            {
+                "Flag": code(one.rule.name),
+                "Of whom": plain(names.get(one.rule.tenant_id, one.rule.tenant_id or EVERYONE)),
+                "Why": plain(one.why),
+            }
+            for one in found
+        ]
+        table(pd.DataFrame(rows), alt="Rules that can probably go", hides_index=True)
