@@ -83,8 +83,9 @@ def _part(part: Any, at: Path) -> Placed:
             return Text(text), (*at, "refusal")
         case {"type": "image_url", "image_url": {"url": str(url)}} | {"type": "image_url", "image_url": str(url)}:
             media_type, data = data_url(url)
-            link = "" if data else url
-            return media_as_sent("image", f"'{where}'", media_type=media_type, data=data, url=link), ()
+            link, detail = "" if data else url, word(mapping(part["image_url"]), "detail")
+            shown = media_as_sent("image", f"'{where}'", media_type=media_type, data=data, url=link, detail=detail)
+            return shown, ()
         case {"type": "input_audio", "input_audio": {"data": str(data)} as audio}:
             return media_as_sent("audio", f"'{where}'", media_type=f"audio/{audio.get('format')}", data=data), ()
         case {"type": "file", "file": {"file_id": str(file_id)}}:

@@ -96,9 +96,11 @@ def _part(part: Any, at: Path) -> Placed:
             return Text(text), (*at, "refusal")
         case {"type": "input_image", "image_url": str(url)}:
             media_type, data = data_url(url)
-            return media_as_sent("image", where, media_type=media_type, data=data, url="" if data else url), ()
+            link, detail = "" if data else url, word(part, "detail")
+            return media_as_sent("image", where, media_type=media_type, data=data, url=link, detail=detail), ()
         case {"type": "input_image" | "input_file" as kind, "file_id": str(file_id)}:
-            return media_as_sent("image" if kind == "input_image" else "document", where, file_id=file_id), ()
+            shown = "image" if kind == "input_image" else "document"
+            return media_as_sent(shown, where, file_id=file_id, detail=word(part, "detail")), ()
         case {"type": "input_file"}:
             media_type, data = data_url(word(part, "file_data"))
             name, url = word(part, "filename"), word(part, "file_url")

@@ -66,6 +66,8 @@ class Media:
     """Of a sound; 0 where they are not known."""
     file_id: str = ""
     """What the vendor calls it, where it has it already."""
+    detail: str = ""
+    """How closely OpenAI is to look at an image, as the caller says it: ``low``, ``high``; empty where he does not."""
 
     def whole(self) -> dict[str, Any]:
         """Return it as callers write it."""
@@ -128,7 +130,15 @@ def media(*, kind: str, media_type: str, data: str, url: str, name: str, where: 
 
 
 def media_as_sent(
-    kind: str, where: str, *, media_type: str = "", data: str = "", url: str = "", name: str = "", file_id: str = ""
+    kind: str,
+    where: str,
+    *,
+    media_type: str = "",
+    data: str = "",
+    url: str = "",
+    name: str = "",
+    file_id: str = "",
+    detail: str = "",
 ) -> Media:
     """Return what a vendor is sent as it is, measured as far as it can be; whether it is sound is the vendor's to say.
 
@@ -163,6 +173,7 @@ def media_as_sent(
         pages=pages,
         seconds=seconds,
         file_id=file_id,
+        detail=detail,
     )
 
 

@@ -1,7 +1,8 @@
 """The tokens that images, documents and sounds take, at most and likely, as vendors publish it.
 
 OpenAI ("Images and vision") counts tiles of 512 pixels, after the image was fitted into 2048 and its short side to 768,
-or patches of 32 pixels times a factor of the model. Anthropic ("Vision") counts width x height / 750, or patches of 28
+or patches of 32 pixels times a factor of the model; where it is to look with low detail, a model that counts tiles
+takes what it takes for an image without any. Anthropic ("Vision") counts width x height / 750, or patches of 28
 pixels, and at most 4,784; of a page of a PDF up to 3,000 tokens of text, and the page as an image. Open servers run
 models such as Qwen2-VL: 28 pixels, at most 16,384. What cannot be known, as the size of an image behind a link, is
 taken for the most that there is.
@@ -62,6 +63,8 @@ def _likely(media: Media, dialect: str, model: str) -> int:
         return (media.seconds or _USUAL_SECONDS) * _HEARD_TOKENS
     if media.kind == "document":
         return (media.pages or _USUAL_PAGES) * _PAGE_TOKENS
+    if low := _low_detail(media, dialect, model):
+        return low
     width, height = media.width or _USUAL_SIDE, media.height or _USUAL_SIDE
     return likely_image_tokens(width, height, dialect, model)
 
@@ -76,11 +79,23 @@ def likely_image_tokens(width: int, height: int, dialect: str, model: str) -> in
 
 def _likely_at_openai(width: int, height: int, model: str) -> int:
     factor = next((factor for name, factor in _BY_PATCHES if name in model), None)
-    tiled = next(((base, tile) for name, base, tile in _BY_TILES if name in f"{model}-"), None)
-    if factor is None and tiled is not None:
+    if tiled := _tiled(model):
         base, tile = tiled
         return base + tile * _tiles(width, height)
     return math.ceil(min(_patches(width, height, 32), _MOST_PATCHES) * (factor or _ORIGINAL_FACTOR))
+
+
+def _tiled(model: str) -> tuple[int, int] | None:
+    """Return what a model takes for an image, and for each of its tiles; ``None`` where it counts patches."""
+    if any(name in model for name, _ in _BY_PATCHES):
+        return None
+    return next(((base, tile) for name, base, tile in _BY_TILES if name in f"{model}-"), None)
+
+
+def _low_detail(media: Media, dialect: str, model: str) -> int:
+    """Return what an image takes that OpenAI is to look at with low detail; 0 where that is not published."""
+    tiled = _tiled(model.lower()) if dialect == "openai" and media.detail == "low" else None
+    return tiled[0] if tiled else 0
 
 
 def _tokens(media: Media, dialect: str, model: str) -> int:
@@ -88,6 +103,8 @@ def _tokens(media: Media, dialect: str, model: str) -> int:
         return (media.seconds or _MOST_SECONDS) * _SOUND_TOKENS
     if media.kind == "document":
         return (media.pages or MOST_PAGES) * (_PAGE_TEXT_TOKENS + image_tokens(*_PAGE_PIXELS, dialect, model))
+    if low := _low_detail(media, dialect, model):
+        return low
     return image_tokens(media.width or _MOST_PIXELS, media.height or _MOST_PIXELS, dialect, model)
 
 

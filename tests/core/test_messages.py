@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.dialects import DIALECTS, DialectName
 from core.errors import Invalid
 from core.messages import (
     Media,
@@ -337,6 +338,40 @@ def test_no_image_takes_more_than_is_held_for_it(
     """What vendors publish for an image is never more than what is held for it, and about what is told beforehand."""
     assert image_tokens(width, height, dialect, model) >= published
     assert published / 2 <= likely_image_tokens(width, height, dialect, model) <= published * 2
+
+
+@pytest.mark.parametrize(
+    ("detail", "dialect", "model", "base"),
+    [
+        ("low", "openai", "gpt-4o", 85),
+        ("low", "openai", "gpt-4o-mini", 2833),
+        ("low", "openai", "o3", 75),
+        ("low", "openai", "gpt-5", 70),
+        ("low", "openai", "gpt-5-mini", None),
+        ("low", "openai", "gpt-5.6", None),
+        ("low", "compatible", "gpt-4o", None),
+        ("low", "anthropic", "claude-haiku-4-5", None),
+        ("high", "openai", "gpt-4o", None),
+        ("auto", "openai", "gpt-4o", None),
+        ("", "openai", "gpt-4o", None),
+    ],
+)
+@pytest.mark.parametrize("door", ["chat", "responses"])
+def test_an_image_of_low_detail_is_held_by_what_is_published_of_it(
+    door: str, detail: str, dialect: str, model: str, base: int | None
+) -> None:
+    """Whatever its size; where nothing is published of low detail, it weighs what it weighs without the word."""
+    said = {"detail": detail} if detail else {}
+    if door == "chat":
+        content: Any = [{"type": "image_url", "image_url": {"url": LINK, **said}}]
+        body: Any = {"model": model, "messages": [{"role": "user", "content": content}]}
+    else:
+        content = [{"type": "input_image", "image_url": LINK, **said}]
+        body = {"model": model, "input": [{"role": "user", "content": content}]}
+    messages = DIALECTS[DialectName(door)].read(json.dumps(body).encode()).messages
+    weighed = media_tokens(messages, dialect, model)
+    assert weighed.most == (base or image_tokens(20_000, 20_000, dialect, model))
+    assert weighed.likely == (base or likely_image_tokens(1024, 1024, dialect, model))
 
 
 @pytest.mark.parametrize("dialect", ["openai", "anthropic", "compatible"])
