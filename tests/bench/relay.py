@@ -101,6 +101,10 @@ def _arms(stack: ExitStack, vendor: str, databases: Mapping[str, str]) -> dict[s
     return arms
 
 
+_APART = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""What the other gateway is told: else it asks the network for prices, for a minute where there is none."""
+
+
 def _litellm(stack: ExitStack, command: str, vendor: str) -> Arm:
     port = free_port()
     given = {"model": "openai/gpt-4o-mini", "api_base": f"{vendor}/v1", "api_key": "bench"}
@@ -112,7 +116,7 @@ def _litellm(stack: ExitStack, command: str, vendor: str) -> Arm:
     path.write_text(json.dumps(config))
     url = f"http://127.0.0.1:{port}"
     words = [command, "--config", str(path), "--port", str(port), "--host", "127.0.0.1"]
-    pid, _ = stack.enter_context(serving(words, {"LITELLM_LOG": "ERROR"}, f"{url}/health/liveliness"))
+    pid, _ = stack.enter_context(serving(words, _APART, f"{url}/health/liveliness"))
     return Arm(pid, url, "sk-bench")
 
 
@@ -166,7 +170,10 @@ async def _load(arm: Arm, body: Mapping[str, Any], *, requests: int, at_once: in
 async def _asked(session: aiohttp.ClientSession, arm: Arm, body: Mapping[str, Any]) -> bytes:
     headers = {"Authorization": f"Bearer {arm.key}"}
     async with session.post(f"{arm.url}/v1/chat/completions", json=body, headers=headers) as response:
-        answer = await response.read()
+        try:
+            answer = await response.read()
+        except aiohttp.ClientPayloadError as error:
+            raise SystemExit(f"{arm.url} broke off in an answer: {error}") from None
     if response.status != 200 or b'"error"' in answer:
         raise SystemExit(f"the bench got {response.status}: {answer[-300:]!r}")
     return answer
