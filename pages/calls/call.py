@@ -7,10 +7,9 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.reports import Call, RecordedAttempt
-from core.schemas import version_name
 from core.tenants import Permission
 from pages.calls import messages
-from pages.kit import charts, formats, layout, outcomes, zones
+from pages.kit import charts, formats, layout, links, outcomes, zones
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
@@ -19,6 +18,8 @@ from pages.kit.page import Visit
 
 _AS_IT_CAME = ("invalid", "unchecked")
 """Outcomes of calls that were relayed: their callers got the answer as it is."""
+_BY_FLAGS = ("flags", "not asked")
+"""Verdicts of the trace that an operator's flag made."""
 DRILL = Badge("Fire drill", ":material/local_fire_department:", "red")
 
 
@@ -281,17 +282,23 @@ def _why(call: Call) -> None:
             room, verdict = plain(step.get("room", "")), str(step.get("verdict", ""))
             shown = outcomes.badge(verdict) if verdict in outcomes.OUTCOMES else f":gray-badge[{plain(verdict)}]"
             st.markdown(f"**{room}** {shown}  \n{plain(zones.retold(step.get('reason', ''), call.timezone))}")
+        if call.outcome == "blocked_flag" or any(step.get("verdict") in _BY_FLAGS for step in call.trace):
+            st.page_link(
+                "flags/page.py", label="Its flags", icon=":material/toggle_on:", query_params={"tenant": call.tenant}
+            )
 
 
 def _facts(call: Call) -> None:
     with layout.card("Facts", key="facts_card", stretch=False):
         layout.facts(
             {
-                "Tenant": plain(call.tenant),
+                "Tenant": links.tenant(call.tenant),
                 "Asked by": plain(call.principal),
                 "Request id": code(call.request_id) if call.request_id else None,
-                "Route": plain(call.route),
-                "Schema": plain(version_name(call.schema, call.schema_version)) or "none",
+                "Route": links.route(call.route) if call.route else None,
+                "Schema": links.schema(call.schema, call.schema_version)
+                if call.schema_version is not None
+                else plain(call.schema) or "none",
                 "Schema hash": code(call.schema_hash[:12]) if call.schema_hash else None,
                 "Streamed": "yes" if call.streamed else "no",
                 "Error code": code(call.error_code) if call.error_code else None,

@@ -11,7 +11,7 @@ from pages.kit import formats
 from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, flash, refusals
-from pages.routes import words
+from pages.routes import use, words
 
 COLUMNS = st.column_config
 MOST_SCHEMAS = 5
@@ -24,6 +24,7 @@ def edit(visit: Visit, view: RouteView | None) -> None:
     if view:
         name = view.terms.name
         st.markdown(f"**{plain(name)}**")
+        st.markdown(f":small[:material/group: {use.affected(visit, name)}]")
     else:
         name = st.text_input("Name", key="route_name", placeholder="cheap", max_chars=63)
     purpose = purpose_of(visit, view)

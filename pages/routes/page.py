@@ -9,12 +9,12 @@ import streamlit as st
 from core.breakers import BreakerView
 from core.routes import RouteView
 from core.tenants import Permission
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, links
 from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.kit.retirements import retirements
-from pages.routes import breakers, edit, words
+from pages.routes import breakers, edit, use, words
 
 ROUTE = address.Parameter(
     "the name of a route",
@@ -31,6 +31,11 @@ def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str]
             st.markdown(plain(view.description))
         if view.schemas:
             st.markdown(f":small[Taken by itself for {', '.join(code(name) for name in view.schemas)}.]")
+        if (used := use.of_routes(visit)) is not None:
+            st.markdown(f":small[{use.sentence(used.get(terms.name))}]")
+        if own := use.owners(visit, terms.name):
+            named = ", ".join(map(links.tenant, own[:10])) + ("" if len(own) <= 10 else f" and {len(own) - 10} more")
+            st.markdown(f":small[Instead of default the route of {named}.]")
         has_own = any(words.own(one) for one in terms.candidates)
         rows = [
             {

@@ -22,6 +22,7 @@ from pages.tenants import (
     leaked_key,
     limits,
     named,
+    overview,
     settings,
 )
 from pages.tenants.budget_table import MOST_USD, STATUSES, checked, listed
@@ -106,6 +107,7 @@ def tenant_card(visit: Visit) -> None:
                 icon=":material/receipt_long:",
                 query_params={"tenant": tenant.name},
             )
+        overview.draw(visit, tenant)
         used = limits.sentences(visit, tenant)
         st.caption(f":material/speed: {used[tenant.id]}")
         states = visit.runtime.budgets.all(visit.principal, [tenant]).get(tenant.id, [])

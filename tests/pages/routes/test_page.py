@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.tables import AttemptKind
 from pages.kit import outcomes
 from pages.routes import edit
+from tests import builders
 from tests.builders import person
 from tests.pages.conftest import Open
 
@@ -355,3 +356,18 @@ def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> Non
 def test_every_kind_of_attempt_has_a_look() -> None:
     """No call can have an attempt that the pages have no word for."""
     assert list(outcomes.KINDS) == [kind.value for kind in AttemptKind]
+
+
+def test_a_route_says_who_goes_it_and_whose_own_it_is(open_page: Open, proctor: Runtime) -> None:
+    """With a way to each tenant; whoever edits it is told the same."""
+    acme = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    proctor.routes.set(LOCAL_OPERATOR, "own", [{"model": "openai/gpt-4o-mini"}])
+    proctor.tenants.edit(LOCAL_OPERATOR, acme.id, acme.version, route="own")
+    builders.save(proctor.store, builders.generation(proctor.clock.now() - timedelta(hours=1), acme.id, route="own"))
+
+    told = _told(open_page("routes"))
+
+    assert "1 call in the last 24 hours, 0.0% in error" in told
+    assert "[Acme](/tenants?tenant=Acme) 1." in told
+    assert "Instead of default the route of [Acme](/tenants?tenant=Acme)." in told
+    assert "Nobody went this way in the last 24 hours." in told

@@ -322,3 +322,21 @@ def test_who_lacks_the_permission_sees_nothing(
         return
     assert "lacks the permission" in page.error[0].value
     assert not page.button
+
+
+def test_a_tenant_says_how_it_stands(open_page: Open, proctor: Runtime, acme: Tenant) -> None:
+    """Its day, its route, its flags, its last errors and changes, each with the way on."""
+    failed = builders.generation(proctor.clock.now() - timedelta(hours=1), acme.id, "provider_error")
+    builders.save(proctor.store, failed)
+    proctor.flags.set(LOCAL_OPERATOR, "streaming.enabled", acme, False)
+
+    page = open_page("tenants", tenant="Acme")
+
+    assert not page.exception
+    assert {one.label: one.value for one in page.metric}["Errors"] == "100.00%"
+    shown = " ".join(str(cell) for one in page.table for cell in one.value.to_numpy().ravel())
+    shown = shown.replace("\\", "")
+    assert "[default](/routes?route=default)" in shown
+    assert "streaming.enabled is off by the tenant's own rule" in shown
+    assert f"/calls?call={failed.id}" in shown
+    assert "streaming.enabled was turned off for Acme" in shown
