@@ -14,11 +14,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import config
 
+from core.api.exports import ExportDoor
 from core.api.gate import Gate
 from core.api.middleware import Apart, RequestIds
 from core.api.oidc_sign_in import OidcSignIn
 from core.api.operations import operations
-from core.api.served import API, SIGN_IN
+from core.api.served import API, EXPORTS, SIGN_IN
 from core.api.sign_in import SignIn, tell_first_link
 from core.api.startup import Startup, check_settings
 from core.api.visitors import Visitors
@@ -50,13 +51,18 @@ for option, value in FORCED.items():
 startup = Startup(settle=settle)
 app = st.App(
     Path(__file__).with_name("pages") / "_frame.py",
-    routes=[*operations(startup), *SignIn(startup, pages()).routes, *OidcSignIn(startup, pages(), settings).routes],
+    routes=[
+        *operations(startup),
+        *SignIn(startup, pages()).routes,
+        *OidcSignIn(startup, pages(), settings).routes,
+        *ExportDoor(startup).routes,
+    ],
     middleware=[
         Middleware(RequestIds),
         Middleware(
             Gate,
             settings=settings,
-            served=[*API, *SIGN_IN, *FRAMEWORK, *pages()],
+            served=[*API, *SIGN_IN, *EXPORTS, *FRAMEWORK, *pages()],
             count=startup.count_refused,
             visitors=Visitors(startup),
         ),

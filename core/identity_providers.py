@@ -23,12 +23,12 @@ _LONGEST_NAME = 40
 _TAKEN = frozenset({"password", "link", "proxy"})
 """By what else sessions begin."""
 _USUAL = {
-    "google": ("Google", "https://accounts.google.com"),
-    "entra": ("Microsoft", None),
-    "okta": ("Okta", None),
-    "keycloak": ("Keycloak", None),
+    "google": ("Google", "https://accounts.google.com", "select_account"),
+    "entra": ("Microsoft", None, "select_account"),
+    "okta": ("Okta", None, None),
+    "keycloak": ("Keycloak", None, None),
 }
-"""Of well-known ones what they are called, and where they are if that is one place."""
+"""Of well-known ones what they are called, where they are if that is one place, and what they can be asked to ask."""
 _OF_ANYBODY = re.compile(r"https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?", re.IGNORECASE)
 _HEADER = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _NO_IDENTITY = frozenset({"authorization", "cookie", "host", "origin", "x-forwarded-for", "x-forwarded-proto", "via"})
@@ -49,6 +49,8 @@ class IdentityProvider(BaseModel):
     client_secret: SecretStr | None = None
     """``None``: it knows us by what we send alone, which PKCE binds to the browser."""
     scopes: str = "openid profile email"
+    prompt: str | None = None
+    """What it is to ask, though it knows him: ``select_account`` or ``login``. Most refuse what they do not know."""
     groups_claim: str = "groups"
     roles: Mapping[str, str] = {}
     """The role that each group gives, in all tenants. Empty: groups give nothing, and people come by invitation."""
@@ -84,7 +86,8 @@ def _provider(name: str, variable: Callable[[str], str | None]) -> IdentityProvi
     def given(what: str) -> str | None:
         return (variable(f"{prefix}_{what}") or "").strip() or None
 
-    title, issuer = _USUAL.get(name.partition("-")[0], (name.replace("-", " ").capitalize(), None))
+    usual = (name.replace("-", " ").capitalize(), None, None)
+    title, issuer, prompt = _USUAL.get(name.partition("-")[0], usual)
     client_id, secret = given("CLIENT_ID"), given("CLIENT_SECRET")
     if client_id is None:
         raise ValueError(f"OIDC_PROVIDERS lists {name}, which needs {prefix}_CLIENT_ID: what it calls this deployment.")
@@ -94,6 +97,7 @@ def _provider(name: str, variable: Callable[[str], str | None]) -> IdentityProvi
         issuer=_issuer(f"{prefix}_ISSUER", given("ISSUER") or issuer),
         client_id=client_id,
         client_secret=SecretStr(secret) if secret else None,
+        prompt=given("PROMPT") or prompt,
         scopes=_scopes(f"{prefix}_SCOPES", given("SCOPES")),
         groups_claim=given("GROUPS_CLAIM") or "groups",
         roles=_roles(f"{prefix}_ROLES", given("ROLES")),

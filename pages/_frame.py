@@ -131,6 +131,13 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
 }
 [data-testid='stHtml'] a { color: inherit; font-size: 0.86rem; }
+[data-testid='stHtml'] a.export {
+  display: inline-flex; align-items: center; gap: 0.4rem; min-height: 2.25rem; padding: 0 0.75rem; font-size: 0.875rem;
+  text-decoration: none; white-space: nowrap; border-radius: 0.5rem;
+  border: 1px solid color-mix(in srgb, currentcolor 22%, transparent);
+}
+[data-testid='stHtml'] a.export.quiet { border-color: transparent; padding: 0 0.25rem; }
+[data-testid='stHtml'] a.export:is(:hover, :focus-visible) { border-color: currentcolor; }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
 [data-testid='stTable'] td a { overflow-wrap: anywhere; }

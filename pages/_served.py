@@ -17,7 +17,7 @@ FRAMEWORK = (
     ServedAddress("/_stcore/host-config", To.CONSOLE),
     ServedAddress("/_stcore/stream", To.CONSOLE, is_socket=True),
     ServedAddress("/_stcore/upload_file/*", To.CONSOLE),
-    ServedAddress("/media/*", To.CONSOLE),
+    ServedAddress("/media/*", To.NOBODY),  # it asks nobody whose a file is: files leave by /export
     ServedAddress("/app/static/*", To.ASSETS),
     ServedAddress("/static/*", To.ASSETS),
     ServedAddress("/favicon.png", To.ASSETS),

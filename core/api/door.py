@@ -30,6 +30,8 @@ LONGEST_LOOK_SECONDS = 10.0
 """How long a key waits to be looked up: what a loaded machine takes to begin a look is no fault of the database."""
 _MOST_ASKING = 1000
 """How many may wait for a look at once."""
+_KEY_NAMES = frozenset({"api_key", "apikey", "access_token", "x_api_key"})
+"""What other APIs call a key in an address."""
 _MINUTE = 60.0
 _MOST_ADDRESSES = 10_000
 
@@ -165,9 +167,15 @@ def secret_in(request: Request) -> str:
     """Return the key that a request brings: as a bearer, as most programs do, or as ``x-api-key``, as some SDKs do.
 
     Raises:
-        Unauthenticated: it brings none, or two that differ: whose rights would hold, nobody could know.
+        Unauthenticated: it brings none, or one in its address, or two that differ: whose rights would hold, nobody
+            could know.
 
     """
+    if request.scope.get("query_string") and _stands_in_address(request):
+        raise Unauthenticated(
+            "A key stands in the address, where servers and proxies write it down. "
+            "Send it as 'Authorization: Bearer proctor_…', and rotate it: others may have read it."
+        )
     secrets = set(_secrets(request))
     if len(secrets) > 1:
         raise Unauthenticated("Two different keys were sent. Send one, as 'Authorization: Bearer proctor_…'.")
@@ -177,6 +185,13 @@ def secret_in(request: Request) -> str:
             "an operator makes one with 'proctor key create TENANT'."
         )
     return secrets.pop()
+
+
+def _stands_in_address(request: Request) -> bool:
+    return any(
+        name.lower().replace("-", "_") in _KEY_NAMES or value.startswith("proctor_")
+        for name, value in request.query_params.multi_items()
+    )
 
 
 def _secrets(request: Request) -> Iterator[str]:

@@ -35,6 +35,9 @@ class ServedAddress:
     is_socket: bool = False
 
 
+EXPORTS = (ServedAddress("/export/*", To.CONSOLE),)
+"""Files that the console's pages offer."""
+
 API = (
     ServedAddress("/health", To.OPERATIONS),
     ServedAddress("/ready", To.OPERATIONS),

@@ -71,7 +71,7 @@ class OidcClient:
                 state=bindings.state,
                 nonce=bindings.nonce,
                 code_verifier=bindings.verifier,
-                prompt="select_account",
+                **({"prompt": self.provider.prompt} if self.provider.prompt else {}),
             )
         return str(address)
 

@@ -12,6 +12,7 @@ from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter,
 from core.schemas import version_name
 from pages.kit import address, figures, formats, layout, outcomes, zones
 from pages.kit.choices import range_choice, tenant_choice
+from pages.kit.exports import export
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
@@ -254,14 +255,12 @@ def draw(visit: Visit) -> None:
         beside = st.container(width="content")
         pages = -(-total // PAGE_SIZE)
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-        st.download_button(
+        principal = visit.principal
+        export(
             "Export CSV",
-            lambda: formats.csv(reports.calls_frame(visit.principal, wanted)),
-            file_name=f"calls-{visit.now:%Y%m%d-%H%M}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            key="export",
-            on_click="ignore",
+            lambda: formats.csv(reports.calls_frame(principal, wanted)),
+            name=f"calls-{visit.now:%Y%m%d-%H%M}.csv",
+            key="calls",
             help=f"The filtered list without prompts and answers, times in UTC, at most {MOST_EXPORTED:,} rows.",
         )
     page = reports.calls(visit.principal, wanted, number, total)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import streamlit as st
+from PIL import Image
 
 from core.reports import Call
 from pages.kit import formats
+from pages.kit.exports import export
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import plain
 
@@ -45,19 +49,16 @@ def _part(part: Any) -> None:
         case {"type": "text", "text": str(text)}:
             st.code(text, language=None, wrap_lines=True)
         case {"type": "image", "data": str(data)}:
-            try:
-                st.image(b64decode(data), caption=f"The image that was sent ({given.get('media_type')})", width=320)
-            except Exception:  # noqa: BLE001 whatever a broken picture raises, the rest of the page is of use
-                st.caption("An image was sent here that cannot be drawn.")
+            _image(data, str(given.get("media_type")))
         case {"type": "document", "data": str(data)}:
             name = str(given.get("name") or "document.pdf")
-            st.download_button(
-                f"Download {plain(name)}",
+            export(
+                f"Download {name}",
                 partial(b64decode, data),
-                file_name=name,
-                mime="application/pdf",
-                icon=":material/download:",
-                on_click="ignore",
+                name=name,
+                media_type="application/pdf",
+                key=f"document_{hashlib.sha256(data.encode()).hexdigest()}",
+                holds=len(data),
             )
         case {"type": "tool_call", "name": str(name)}:
             st.caption(f"Calls the tool {plain(name)}")
@@ -73,6 +74,18 @@ def _part(part: Any) -> None:
                 st.code(text, language=None, wrap_lines=True)
         case _:  # pyright: ignore[reportUnknownVariableType] a pattern forgets what the mapping holds
             st.json(part, expanded=2)
+
+
+def _image(data: str, media_type: str) -> None:
+    """Draw a picture within the page itself: at an address it would be anybody's who has signed in."""
+    try:
+        with Image.open(BytesIO(b64decode(data))) as picture:
+            picture.verify()
+            drawn = f"data:{Image.MIME[picture.format or '']};base64,{data}"
+    except Exception:  # noqa: BLE001 whatever a broken picture raises, the rest of the page is of use
+        st.caption("An image was sent here that cannot be drawn.")
+    else:
+        st.image(drawn, caption=f"The image that was sent ({media_type})", width=320)
 
 
 def media(call: Call) -> None:

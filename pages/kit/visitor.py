@@ -49,6 +49,11 @@ def current_principal() -> Principal:
     return look() or st.rerun()
 
 
+def session_row() -> str:
+    """Return the id of the session's row with which this page was begun; empty while nobody has to sign in."""
+    return str(st.session_state.get(_SESSION, ""))
+
+
 def say_over() -> None:
     """Say that one has to sign in."""
     with st.container(border=True, width=420, key="over"):

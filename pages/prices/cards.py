@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 import streamlit as st
 
 from core.pricing import ANY_MODEL, UNPRICED_DAYS, PriceBook, UnpricedModel
+from core.principals import Principal
 from core.repricing import RepricingScope
+from core.runtime import Runtime
 from core.tenants import Permission, Tenant
 from pages.kit import formats, layout, zones
+from pages.kit.exports import export
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.prices import dialogs, tables
@@ -73,7 +77,8 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
     ):
         if visit.may(Permission.PRICES_WRITE):
             _choice(visit, tenant, models)
-        done = list(visit.runtime.repricings.list(visit.principal))
+        principal = visit.principal
+        done = list(visit.runtime.repricings.list(principal))
         if not done:
             st.caption("History was never repriced: every call costs what it cost on its day.")
         for one in done:
@@ -86,16 +91,18 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
                 f"{zones.told(one.at)} by {plain(one.actor)} · {plain(one.reason)}]]",
                 width="stretch",
             )
-            row.download_button(
-                "Old figures",
-                lambda one=one: formats.csv(tables.old(visit.runtime.repricings.old_figures(visit.principal, one.id))),
-                file_name=f"repricing-{one.id}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                key=f"old_{one.id}",
-                on_click="ignore",
-                type="tertiary",
-            )
+            with row:
+                export(
+                    "Old figures",
+                    partial(_old_figures, visit.runtime, principal, one.id),
+                    name=f"repricing-{one.id}.csv",
+                    key=f"old_{one.id}",
+                    is_quiet=True,
+                )
+
+
+def _old_figures(runtime: Runtime, principal: Principal, repricing_id: str) -> bytes:
+    return formats.csv(tables.old(runtime.repricings.old_figures(principal, repricing_id)))
 
 
 def _choice(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:

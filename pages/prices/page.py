@@ -11,6 +11,7 @@ from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
 from pages.kit import address, formats, layout, zones
 from pages.kit.choices import tenant_choice
+from pages.kit.exports import export
 from pages.kit.frames import Frame, grid
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
@@ -22,16 +23,8 @@ MOST_ROWS = 14
 
 
 def _csv(frame: Frame, name: str, visit: Visit, key: str) -> None:
-    st.download_button(
-        "CSV",
-        lambda: formats.csv(frame),
-        file_name=f"{name}-{visit.now:%Y%m%d-%H%M}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        key=key,
-        on_click="ignore",
-        type="tertiary",
-    )
+    name = f"{name}-{visit.now:%Y%m%d-%H%M}.csv"
+    export("CSV", lambda: formats.csv(frame), name=name, key=key, is_quiet=True)
 
 
 def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel]) -> None:

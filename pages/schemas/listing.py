@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from core.pricing import usd
-from core.reports import VersionFigures
+from core.reports import VersionFigures, Window
 from core.schemas import SchemaSummary
 from core.tenants import Permission
 from pages.kit import formats, layout, saving, version_figures, zones
 from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit.exports import export
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.page import Visit
 from pages.schemas import save
@@ -180,22 +181,23 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, tenant_id
     """Draw a page of the *schemas*; what their calls say is asked of those on it alone."""
     above = st.container()
 
-    def export() -> bytes:
-        found = version_figures.of_versions(visit, hours, tenant_id)
+    principal, reads = visit.principal, visit.may(Permission.GENERATIONS_READ)
+
+    def every() -> bytes:
+        window = Window.last(timedelta(hours=hours), visit.now)
+        told = visit.runtime.reports.schemas(principal, window, tenant_id) if reads else ()
+        found = {(one.schema, one.version): one for one in told}
         return formats.csv(frame(listed(schemas, found), found))
 
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         said = st.container(width="content")
         pages = -(-len(schemas) // PER_PAGE)
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-        st.download_button(
+        export(
             "Export CSV",
-            export,
-            file_name=f"schemas-{visit.now:%Y%m%d-%H%M}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            key="export",
-            on_click="ignore",
+            every,
+            name=f"schemas-{visit.now:%Y%m%d-%H%M}.csv",
+            key="schemas",
             help="All schemas of this list, a row for each version in use, by all calls of the range.",
         )
     on_page = schemas[(number - 1) * PER_PAGE : number * PER_PAGE]

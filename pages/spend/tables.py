@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.reports import Forecast, Spend
 from pages.kit import formats
+from pages.kit.exports import export
 from pages.kit.frames import Frame, grid, pd
 
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
@@ -18,16 +19,13 @@ _FORECAST = ("tenant", "spent", "expected", "interval", "budget", "used_up", "da
 
 
 def download(frame: Frame, name: str, key: str) -> None:
-    """Draw the button that saves a table as CSV."""
-    st.download_button(
+    """Draw the link that saves a table as CSV."""
+    export(
         "CSV",
         lambda: formats.csv(frame),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
+        name=f"{name}.csv",
         key=key,
-        type="tertiary",
-        on_click="ignore",
+        is_quiet=True,
         help="Every column of this table; amounts in whole nano-dollars are exact.",
     )
 

@@ -10,6 +10,7 @@ from core.reports import month_around
 from core.tenants import Permission, Tenant
 from pages.kit import address, formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
+from pages.kit.exports import export
 from pages.kit.page import open_page, refusals
 from pages.statement import paper
 
@@ -59,14 +60,11 @@ def main() -> None:
         st.html(paper.STYLE)
         st.html(paper.paper(bill))
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="unprinted"):
-            st.download_button(
+            export(
                 "CSV",
                 lambda: formats.csv(bill.frame()),
-                file_name=f"statement-{tenant.name}-{bill.month}.csv".replace(" ", "-"),
-                mime="text/csv",
-                icon=":material/download:",
-                key="statement_csv",
-                on_click="ignore",
+                name=f"statement-{tenant.name}-{bill.month}.csv".replace(" ", "-"),
+                key="statement",
                 help="Every line; amounts in whole nano-dollars are exact.",
             )
             st.page_link(

@@ -39,7 +39,7 @@ def make_run(folder: Path, **settings: str) -> Iterator[Console]:
         RuntimeError: it did not come up; the message holds the end of its output.
 
     """
-    port = servers.free_port()
+    port = int(settings.get("PORT") or servers.free_port())
     chosen = {"PORT": str(port), "HOST": "127.0.0.1", "DATABASE_URL": f"sqlite:///{folder / 'proctor.db'}"}
     if (ROOT / ".env").exists():  # a developer's keys stay unused: no test is worth a bill
         chosen |= {"LOCAL_MODEL": "on", "MODEL_PRIMARY": "local/smollm2", "MODEL_FALLBACK": "local/smollm2"}

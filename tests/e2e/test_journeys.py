@@ -306,7 +306,7 @@ def test_a_tenant_on_home_leads_to_its_calls_and_their_export(page: Page) -> Non
     settle(page)
     total = int(counted.inner_text().split(" ")[0].replace(",", ""))
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        page.get_by_role("link", name="Export CSV").click()
 
     name, text = download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8")
     assert re.fullmatch(r"calls-\d{8}-\d{4}\.csv", name)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.admission import LARGE_BYTES
-from core.api.door import FRESH_SECONDS, Door, WrongKeys
+from core.api.door import FRESH_SECONDS, Door, WrongKeys, secret_in
 from core.api.native import MOST_BODY_BYTES
 from core.api.readers import Readers
 from core.clock import ManualClock, SystemClock
@@ -64,6 +64,19 @@ def arriving(key: str | None, address: str = "192.0.2.1") -> Request:
     """Return a request as it comes to the door."""
     headers = [] if key is None else [(b"authorization", b"Bearer " + key.encode())]
     return Request({"type": "http", "headers": headers, "client": (address, 1)})
+
+
+@pytest.mark.parametrize(
+    "query", ["api_key=x", "API-Key=x", "access_token=x", "a=1&b=proctor_abc", "cursor=proctor%5Fabc"]
+)
+@pytest.mark.parametrize("key", [GOOD, None])
+def test_a_key_in_an_address(query: str, key: str | None) -> None:
+    """It is refused, with a good one beside it too, and nothing of it is told."""
+    request = arriving(key)
+    request.scope["query_string"] = query.encode()
+    with pytest.raises(Unauthenticated, match="stands in the address") as refused:
+        secret_in(request)
+    assert "abc" not in refused.value.message
 
 
 class Looks:
