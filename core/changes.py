@@ -21,7 +21,7 @@ from core.breakers.overrides import UNDO as OF_BREAKERS
 from core.budgets.undo import UNDO as OF_BUDGETS
 from core.clock import Clock
 from core.drills import UNDO as OF_DRILLS
-from core.errors import Conflict, Invalid, ProctorError, RateLimited
+from core.errors import Conflict, Crossed, Invalid, ProctorError, RateLimited
 from core.flags import UNDO as OF_FLAGS
 from core.pricing.undo import UNDO as OF_PRICES
 from core.principals import Permission, Principal
@@ -70,6 +70,8 @@ class UndoPreview:
     undo: Undo | None
     """``None`` where it cannot be undone, for which there is an *obstacle*."""
     obstacle: str = ""
+    present: Any = None
+    """Of an obstacle that is a later change: how what this one touched is now."""
     later: tuple[RecordedChange, ...] = ()
     """What else was changed of the same thing since, the newest first; at most five."""
 
@@ -110,7 +112,8 @@ class Changes:
         try:
             return UndoPreview(change=change, undo=self._undo(change), later=later)
         except ProctorError as error:
-            return UndoPreview(change=change, undo=None, obstacle=error.message, later=later)
+            now = error.facts["present"] if isinstance(error, Crossed) else None
+            return UndoPreview(change=change, undo=None, obstacle=error.message, present=now, later=later)
 
     def undo(self, principal: Principal, change_id: str, reason: str = "", *, seen: Any = ...) -> None:
         """Undo a change; effective as its opposite would be.
@@ -137,6 +140,7 @@ class Changes:
         link: str = "",
         at: datetime | None = None,
         tenant: Tenant | None = None,
+        reason: str = "",
     ) -> str:
         """Write down what happened elsewhere, about one tenant or about all; return the id of the change.
 
@@ -181,6 +185,7 @@ class Changes:
                 summary=text,
                 tenant_id=tenant.id if tenant else None,
                 after={"link": link} if link else None,
+                reason=reason,
                 at=at,
             )
 

@@ -8,6 +8,7 @@ ProctorError                what the caller reads is the message: what, how much
 ├── Invalid                 what you asked
 │   ├── NotFound            it names a thing that is not there
 │   ├── Conflict            someone else changed it first
+│   │   ├── Crossed         and is named, with how it is now
 │   │   └── NotAsSeen       as the headers of a request say it should not have been
 │   ├── UnseenChange        a change that does not say of which state
 │   └── BadHeader           a header is not of its form
@@ -89,6 +90,14 @@ class Conflict(Invalid):
     """Someone else changed it since it was read; nothing was saved."""
 
     code = "conflict"
+
+
+class Crossed(Conflict):
+    """What is to be changed is not as whoever decides has seen it; for whom both sides can be shown.
+
+    ``present`` is how it is now, as the audit trail says it, ``None`` where it is not there; ``expected`` is what the
+    same command takes from who has seen that; ``by`` is who changed it, where that is known.
+    """
 
 
 class NotAsSeen(Conflict):

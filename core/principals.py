@@ -74,7 +74,7 @@ class Role(StrEnum):
 
 
 _SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ, Permission.PEOPLE_READ}
-_MANAGED = ("tenants", "keys", "budgets", "prices", "flags", "routes", "schemas")
+_MANAGED = {"tenants", "keys", "budgets", "prices", "flags", "routes", "schemas"}
 _PERMISSIONS = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission) - {Permission.PEOPLE_WRITE},
@@ -90,11 +90,8 @@ _PERMISSIONS = {
     Role.VIEWER: _SEEN,
     Role.GENERATE_KEY: frozenset({Permission.GENERATIONS_WRITE}),
     Role.READ_KEY: frozenset({Permission.GENERATIONS_READ, Permission.SCHEMAS_READ}),
-    Role.MANAGE_KEY: frozenset(
-        one
-        for one in Permission
-        if one.partition(".")[0] in {"tenants", "keys", "budgets", "prices", "flags", "routes", "schemas"}
-    ),
+    Role.MANAGE_KEY: frozenset(one for one in Permission if one.partition(".")[0] in _MANAGED)
+    | {Permission.CHANGES_WRITE},
 }
 
 

@@ -13,15 +13,18 @@ import sqlalchemy
 from sqlmodel import Session
 
 from core.audit._chain import append, linked
+from core.audit.crossing import crossed
 from core.audit.exports import exported_head
 from core.audit.trail import Trail
 from core.audit.undoing import Because, PastChange, Undo, Undoing, require_not_undone
 from core.audit.verification import ChainBroken, ChainFinding, Head
 from core.clock import Clock, bears_demo_mark, micros
+from core.errors import Invalid
 from core.principals import Principal
 from core.tables import AuditEntry, ChangeEvent, as_json
 
 __all__ = [
+    "LONGEST_REASON",
     "REVISIONS",
     "Because",
     "ChainBroken",
@@ -31,12 +34,15 @@ __all__ = [
     "Trail",
     "Undo",
     "Undoing",
+    "crossed",
     "exported_head",
     "linked",
     "record",
     "require_not_undone",
 ]
 
+LONGEST_REASON = 500
+"""Characters."""
 # Both databases know these forms; they are atomic where two operators write the very first decision at once.
 _BUMP = sqlalchemy.text(
     "INSERT INTO revision (id, count) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET count = revision.count + 1"
@@ -77,14 +83,20 @@ def record(
 
     *by* is who did it, *action* a verb on a noun (``budget.set``), *kind* the family of the change event
     (``budget``, ``flag``, ``schema`` …), *subject* the thing's name, *summary* one plain sentence for a chart's mark,
-    *reason* why, in the words of who did it, *undo_of* the id of the change that this one undoes. *before* and *after*
+    *reason* why, in the words of who did it, at most ``LONGEST_REASON`` characters, *undo_of* the id of the change that
+    this one undoes. *before* and *after*
     are JSON values. They are shown to people and kept for ever: no key, no secret, no prompt. *at* is when it happened,
     where that was not just now. With a *tenant_id* it concerns that tenant's policies alone.
+
+    Raises:
+        Invalid: the reason is longer than people read.
 
     The entry goes to the end of the chain as the last thing of the transaction. What the demo world's own people decide
     goes away with it, so it stands beside the chain. Entry and event have one id.
     """
-    at, id_ = at or clock.now(), clock.new_id()
+    at, id_, reason = at or clock.now(), clock.new_id(), " ".join(reason.split())
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"A reason has at most {LONGEST_REASON} characters; this has {len(reason)}. Nothing was saved.")
     said: dict[str, Any] = {
         "id": id_,
         "actor": by.name,
@@ -94,7 +106,7 @@ def record(
         "subject": subject,
         "tenant_id": tenant_id,
         "summary": summary,
-        "reason": reason.strip(),
+        "reason": reason,
         "undo_of": undo_of,
     }
     if bears_demo_mark(id_):

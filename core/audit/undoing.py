@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from sqlmodel import Session, select
 
-from core.errors import Conflict
+from core.errors import Conflict, Crossed
 from core.principals import Permission, Principal
 from core.tables import AuditEntry
 
@@ -38,7 +38,7 @@ class Because(TypedDict, total=False):
     """Why something is decided, as every command takes it."""
 
     reason: str
-    """In the words of who decides; at most 500 characters are of use."""
+    """In the words of who decides; at most 500 characters."""
     undo_of: str | None
     """The id of the change that it undoes."""
 
@@ -62,15 +62,16 @@ class PastChange:
         What it did not touch stays as it is now.
 
         Raises:
-            Conflict: something that it touched was changed since.
+            Crossed: something that it touched was changed since; ``present`` is how that is now.
 
         """
         before, after = self.before or {}, self.after or {}
         touched = [name for name in {**after, **before} if before.get(name) != after.get(name)]
         is_there = self.after is not None
         if is_there is not (now is not None) or any((now or {}).get(name) != after.get(name) for name in touched):
-            raise Conflict(
-                "It was changed again since, so it cannot be undone by itself. Undo what came after it first."
+            raise Crossed(
+                "It was changed again since, so it cannot be undone by itself. Undo what came after it first.",
+                present=None if now is None else {name: now[name] for name in touched if name in now},
             )
         if self.before is None:
             return None

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import EllipsisType
 from typing import Any, Unpack
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from core import audit
@@ -93,7 +94,8 @@ class Overrides:
         Raises:
             Forbidden: without ``breakers.write``.
             Invalid: there is no such provider, no reason, or half-open was asked for.
-            Conflict: somebody gave another word meanwhile, or took it back; see *expected*.
+            Conflict: somebody gave the first word at the same moment.
+            Crossed: somebody gave another word meanwhile, or took it back; see *expected*.
 
         """
         principal.require_over(Permission.BREAKERS_WRITE, None)
@@ -105,13 +107,17 @@ class Overrides:
         override = Override(name.text, state, reason, principal.name, self._clock.now())
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
-            _require_seen(name, row, expected)
+            _require_seen(session, name, row, expected)
             before = _override(row).described if row else None
             row = row or BreakerOverride(
                 provider=name.provider, model=name.model, state="", reason="", actor="", at=override.at
             )
             row.state, row.reason, row.actor, row.at = state.value, reason, override.actor, override.at
             session.add(row)
+            try:
+                session.flush()
+            except IntegrityError:  # whoever gives the first word has no row that could be locked
+                raise Conflict(f"Someone else decided about the breaker of {name.text} just now. Look again.") from None
             why: Because = {"reason": reason, "undo_of": undo_of}
             self._record(session, principal, name, _WORDS[state], before, override.described, why)
         return override
@@ -137,7 +143,7 @@ class Overrides:
         name = _named(model)
         with self._store.writing() as session:
             row = session.get(BreakerOverride, (name.provider, name.model), with_for_update=FOR_CHANGE)
-            _require_seen(name, row, expected)
+            _require_seen(session, name, row, expected)
             if row is None:
                 return name.text, False
             session.delete(row)
@@ -184,10 +190,19 @@ UNDO: Mapping[str, Undoing] = {"breaker.set": _undo, "breaker.clear": _undo}
 """How each of its changes is undone."""
 
 
-def _require_seen(name: Name, row: BreakerOverride | None, expected: datetime | EllipsisType | None) -> None:
+def _require_seen(
+    session: Session, name: Name, row: BreakerOverride | None, expected: datetime | EllipsisType | None
+) -> None:
     if expected is not ... and expected != (row.at if row else None):
-        said = f"it was {_override(row).sentence}" if row else "it was given back to its rule."
-        raise Conflict(f"Someone else decided about the breaker of {name.text} meanwhile: {said} Look again.")
+        raise audit.crossed(
+            session,
+            f"the breaker of {name.text}",
+            kind="breaker",
+            subject=name.text,
+            tenant_id=None,
+            present=_override(row).described if row else None,
+            expected=row.at if row else None,
+        )
 
 
 def _override(row: BreakerOverride) -> Override:

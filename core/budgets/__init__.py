@@ -33,6 +33,7 @@ from core.budgets.periods import period_around as period_around
 from core.budgets.raises import LONGEST_RAISE as LONGEST_RAISE
 from core.budgets.reservations import ReservationHandle as ReservationHandle
 from core.budgets.reservations import ReservationRecovered as ReservationRecovered
+from core.budgets.rows import described as described
 from core.budgets.states import BudgetState as BudgetState
 from core.budgets.terms import BudgetTerms as BudgetTerms
 from core.budgets.terms import Mode as Mode

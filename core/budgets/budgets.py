@@ -21,7 +21,7 @@ from core.budgets.openings import BooksMoved, OpeningBalance
 from core.budgets.periods import Period
 from core.budgets.raises import Raises
 from core.budgets.reservations import GRACE, Reservations
-from core.budgets.rows import budget_of, called, described, terms_of
+from core.budgets.rows import budget_of, called, crossed_budget, described, terms_of
 from core.budgets.shortages import Shortages
 from core.budgets.states import BudgetState, state_of
 from core.budgets.terms import BudgetTerms, Mode, Scope, dollars, key_label, scope_suffix
@@ -84,7 +84,7 @@ class Budgets(Raises):
             Forbidden: without ``budgets.write``.
             Invalid: a value that a budget cannot have.
             NotFound: the tenant is gone.
-            Conflict: it is no longer at *expected_version*.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
@@ -174,7 +174,7 @@ class Budgets(Raises):
         Raises:
             Forbidden: without ``budgets.write``.
             NotFound: the tenant is gone, or has no such budget.
-            Conflict: it is no longer at *expected_version*.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
@@ -183,11 +183,7 @@ class Budgets(Raises):
             budget = budget_of(session, tenant, budget_id)
             require_anothers(principal, budget.scope, budget.scope_name)
             if expected_version is not None and budget.version != expected_version:
-                raise Conflict(
-                    f"Someone else changed the budget of {tenant.name} meanwhile; nothing was removed. "
-                    "Reload and try again.",
-                    version=budget.version,
-                )
+                raise crossed_budget(session, tenant, budget.scope, budget.scope_name, budget)
             before = described(budget)
             budget.removed_at = self._clock.now()
             budget.version += 1

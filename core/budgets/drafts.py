@@ -11,9 +11,8 @@ from sqlmodel import Session, select
 
 from core.budgets.checks import checked_limit, checked_thresholds, one_of, set_period
 from core.budgets.periods import Period
-from core.budgets.rows import described
+from core.budgets.rows import crossed_budget, described
 from core.budgets.terms import THRESHOLDS, Mode, Scope
-from core.errors import Conflict
 from core.store import FOR_CHANGE
 from core.tables import Budget, Tenant
 
@@ -60,7 +59,7 @@ def drafted(
 
     Raises:
         Invalid: a value that a budget cannot have.
-        Conflict: it is no longer at *expected_version*.
+        Crossed: it is no longer at *expected_version*.
 
     """
     governing = select(Budget).where(Budget.tenant_id == tenant.id, Budget.scope == wanted.scope.value)
@@ -71,10 +70,7 @@ def drafted(
     found = min(meant, key=lambda one: (one.removed_at is not None, one.scope_name != wanted.scope_name), default=None)
     version = found.version if found and found.removed_at is None else 0
     if expected_version is not None and version != expected_version:
-        raise Conflict(
-            f"Someone else changed the budget of {tenant.name} meanwhile; nothing was saved. Reload and try again.",
-            version=version,
-        )
+        raise crossed_budget(session, tenant, wanted.scope, wanted.scope_name, found if version else None)
     budget = found or Budget(
         id=wanted.budget_id,
         tenant_id=tenant.id,

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlmodel import Session
 
+from core.audit import crossed
 from core.budgets.periods import Period
 from core.budgets.terms import BudgetTerms, Mode, Raise, Scope, key_label, scope_suffix
-from core.errors import NotFound
+from core.errors import Crossed, NotFound
 from core.store import FOR_CHANGE
-from core.tables import ApiKey, Budget, BudgetRaise, Tenant
+from core.tables import ApiKey, AuditEntry, Budget, BudgetRaise, Tenant
 
 
 def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise], label: str = "") -> BudgetTerms:
@@ -45,14 +46,14 @@ def terms_of(budget: Budget, tenant: Tenant, raises: Sequence[BudgetRaise], labe
     )
 
 
-def described(budget: Budget) -> dict[str, Any]:
+def described(budget: Budget | BudgetTerms) -> dict[str, Any]:
     """Return what an audit entry says of a budget."""
     facts: dict[str, Any] = {
-        "scope": budget.scope,
+        "scope": str(budget.scope),
         "scope_name": budget.scope_name,
         "limit_nano_usd": budget.limit_nano_usd,
-        "period": budget.period,
-        "mode": budget.mode,
+        "period": str(budget.period),
+        "mode": str(budget.mode),
         "thresholds": list(budget.thresholds),
     }
     if budget.starts_at is not None and budget.ends_at is not None:
@@ -68,6 +69,26 @@ def called(session: Session, budget: Budget) -> str:
     key = session.get(ApiKey, budget.scope_name) if budget.scope == Scope.KEY else None
     covered = key_label(key.prefix, key.name) if key is not None else budget.scope_name
     return f"{_ADJECTIVES[budget.period]}budget{scope_suffix(budget.scope, covered)}"
+
+
+def crossed_budget(session: Session, tenant: Tenant, scope: str, scope_name: str, budget: Budget | None) -> Crossed:
+    """Return what to raise where a budget is not as somebody has seen it; ``None`` is one that does not govern."""
+
+    def is_about(entry: AuditEntry) -> bool:
+        said: Mapping[str, Any] = entry.after or entry.before or {}
+        return (said.get("scope"), said.get("scope_name")) == (scope, scope_name)
+
+    what = f"the {called(session, budget)}" if budget else "the budget"
+    return crossed(
+        session,
+        f"{what} of {tenant.name}",
+        kind="budget",
+        subject=tenant.name,
+        tenant_id=tenant.id,
+        present=None if budget is None else described(budget),
+        expected=budget.version if budget else 0,
+        is_about=is_about,
+    )
 
 
 def budget_of(session: Session, tenant: Tenant, budget_id: str) -> Budget:

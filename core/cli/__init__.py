@@ -19,6 +19,7 @@ from core.cli import (
     bench,
     breakers,
     budgets,
+    changes,
     deployment,
     doctor,
     drills,
@@ -55,6 +56,7 @@ SUBJECTS = (
     deployment,
     doctor,
     audit,
+    changes,
 )
 
 

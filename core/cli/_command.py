@@ -59,6 +59,10 @@ def command(group: click.Group, name: str, *, needs_runtime: bool = True) -> Cal
     return register
 
 
+reasoned = click.option("--reason", default="", help="Why: it stands beside the change, for whoever wonders later.")
+"""Lets a command be told why; for those that do not insist."""
+
+
 @contextmanager
 def settings() -> Generator[Settings]:
     """Give the settings.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def close_breaker(runtime: Runtime, model: str, reason: str) -> Output:
 
 @command(breaker_group, "auto")
 @click.argument("model", metavar="PROVIDER/MODEL")
-def release_breaker(runtime: Runtime, model: str) -> Output:
+@reasoned
+def release_breaker(runtime: Runtime, model: str, reason: str) -> Output:
     """Take an operator's word back: the breaker decides again."""
-    name, had_word = runtime.overrides.clear(OPERATOR, model)
+    name, had_word = runtime.overrides.clear(OPERATOR, model, reason=reason)
     said = "decides by itself again" if had_word else "was not set by hand; it decides by itself"
     return Output({"model": name, "state": "automatic", "changed": had_word}, f"The breaker of {name} {said}.")
 

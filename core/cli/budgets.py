@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from core.cli._command import DONE, REFUSED, Output, command, proctor, table
+from core.cli._command import DONE, REFUSED, Output, command, proctor, reasoned, table
 from core.cli._figures import moment, usd
 from core.cli._operator import OPERATOR
 from core.errors import Invalid
@@ -83,6 +83,7 @@ def budget_group() -> None:
 @click.option("--threshold", type=int, multiple=True, help="A percentage at which people are told; may be repeated.")
 @click.option("--from", "starts", help="Start of a fixed span, in the tenant's time zone.")
 @click.option("--until", "ends", help="End of a fixed span, in the tenant's time zone.")
+@reasoned
 def set_budget(
     runtime: Runtime,
     *,
@@ -97,6 +98,7 @@ def set_budget(
     threshold: Sequence[int],
     starts: str | None,
     ends: str | None,
+    reason: str,
 ) -> Output:
     """Set what a tenant may spend; effective with its next generation. What was spent stays spent."""
     owner = runtime.tenants.find(OPERATOR, tenant)
@@ -112,6 +114,7 @@ def set_budget(
         thresholds=threshold or None,
         starts_at=moment(starts, owner.timezone),
         ends_at=moment(ends, owner.timezone),
+        reason=reason,
     )
     return _shown(owner, runtime.budgets.show(OPERATOR, owner, scope, name))
 
@@ -182,21 +185,23 @@ def raise_budget(
 @command(budget_group, "withdraw")
 @click.argument("tenant")
 @click.argument("raise_id", metavar="RAISE")
-def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str) -> Output:
+@reasoned
+def withdraw_raise(runtime: Runtime, tenant: str, raise_id: str, reason: str) -> Output:
     """End a raise before its time, by the id that 'budget show --json' gives."""
     owner = runtime.tenants.find(OPERATOR, tenant)
-    runtime.budgets.withdraw_raise(OPERATOR, owner, raise_id)
+    runtime.budgets.withdraw_raise(OPERATOR, owner, raise_id, reason=reason)
     return Output({"tenant": owner.name, "raise_id": raise_id}, f"The raise of {owner.name} has ended.")
 
 
 @command(budget_group, "remove")
 @click.argument("tenant")
 @_scoped
-def remove_budget(runtime: Runtime, tenant: str, **named: str | None) -> Output:
+@reasoned
+def remove_budget(runtime: Runtime, tenant: str, *, reason: str, **named: str | None) -> Output:
     """Let a budget govern no longer. What it paid stays in its ledger."""
     owner = runtime.tenants.find(OPERATOR, tenant)
     state = runtime.budgets.show(OPERATOR, owner, *_scope(runtime, **named))
-    runtime.budgets.remove(OPERATOR, owner, state.budget_id)
+    runtime.budgets.remove(OPERATOR, owner, state.budget_id, state.version, reason=reason)
     return Output(_document(state) | {"tenant": owner.name}, f"{_name(state)} governs no longer.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 from core.clock import minute
 
@@ -115,9 +115,10 @@ def list_drills(runtime: Runtime) -> Output:
 
 @command(drill_group, "stop")
 @click.argument("drill_id", metavar="ID")
-def stop(runtime: Runtime, drill_id: str) -> Output:
+@reasoned
+def stop(runtime: Runtime, drill_id: str, reason: str) -> Output:
     """End a drill at once, named by the id that 'drill list' shows."""
-    drill = runtime.drills.stop(OPERATOR, drill_id)
+    drill = runtime.drills.stop(OPERATOR, drill_id, reason=reason)
     return Output(asdict(drill), "The fire drill is stopped: calls go out again as always.")
 
 

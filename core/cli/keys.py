@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._figures import moment
 from core.cli._operator import OPERATOR
 from core.clock import minute
@@ -116,14 +116,15 @@ def find_key(runtime: Runtime, key: str) -> Output:
 @command(key_group, "edit")
 @click.argument("key")
 @_granting
-def edit_key(runtime: Runtime, key: str, until: str | None, **given: Any) -> Output:
+@reasoned
+def edit_key(runtime: Runtime, key: str, until: str | None, *, reason: str, **given: Any) -> Output:
     """Change what a key may do, and until when; what is not named stays. Its limits: 'limit set'."""
     before = runtime.tenants.find_key(OPERATOR, key)
     timezone = runtime.tenants.find(OPERATOR, before.tenant_id).timezone if before.tenant_id else "UTC"
     changes = _granted(timezone, until, **given)
     if not changes:
         raise click.UsageError("Name what to change: 'proctor key edit --help' says what there is.")
-    after = runtime.tenants.edit_key(OPERATOR, before.id, before.version, **changes)
+    after = runtime.tenants.edit_key(OPERATOR, before.id, before.version, reason=reason, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
     return Output(after, f"Key {after.prefix}…: {changed or 'nothing'} changed.")
 
@@ -131,9 +132,10 @@ def edit_key(runtime: Runtime, key: str, until: str | None, **given: Any) -> Out
 @command(key_group, "rotate")
 @click.argument("key")
 @click.option("--overlap", type=float, default=24, show_default=True, help="Hours for which the old text is good too.")
-def rotate_key(runtime: Runtime, key: str, overlap: float) -> Output:
+@reasoned
+def rotate_key(runtime: Runtime, key: str, overlap: float, reason: str) -> Output:
     """Give a key a new text and show it, this once. It stays the same key: limits, budget and calls go on."""
-    new = runtime.tenants.rotate_key(OPERATOR, key, timedelta(hours=overlap))
+    new = runtime.tenants.rotate_key(OPERATOR, key, timedelta(hours=overlap), reason=reason)
     found = runtime.tenants.find_key(OPERATOR, new.id)
     owner = runtime.tenants.find(OPERATOR, found.tenant_id) if found.tenant_id else None
     assert found.old is not None  # noqa: S101 it was just rotated
@@ -143,9 +145,10 @@ def rotate_key(runtime: Runtime, key: str, overlap: float) -> Output:
 
 @command(key_group, "revoke")
 @click.argument("key")
-def revoke_key(runtime: Runtime, key: str) -> Output:
+@reasoned
+def revoke_key(runtime: Runtime, key: str, reason: str) -> Output:
     """Make a key useless, by its id or the characters that 'key list' shows; with '-' its text is read from input."""
-    revoked = runtime.tenants.revoke_key(OPERATOR, _named(key))
+    revoked = runtime.tenants.revoke_key(OPERATOR, _named(key), reason=reason)
     return Output(revoked, f"Key {revoked.prefix}… is revoked: whoever holds it is refused from now on.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 from core.errors import NotFound
 
@@ -49,8 +49,16 @@ class _Limit(click.ParamType[Any]):
 @click.option("--tpm", type=_Limit(), metavar="N", help="Input and output tokens per minute.")
 @click.option("--concurrent", type=_Limit(), metavar="N", help="Generations in flight at once.")
 @click.option("--key", default="", help="Of this key alone, inside the tenant's: its id, or its first characters.")
-def set_limits(  # noqa: PLR0917 click gives each option by its name
-    runtime: Runtime, tenant: str, rpm: int | str | None, tpm: int | str | None, concurrent: int | str | None, key: str
+@reasoned
+def set_limits(
+    runtime: Runtime,
+    *,
+    tenant: str,
+    rpm: int | str | None,
+    tpm: int | str | None,
+    concurrent: int | str | None,
+    key: str,
+    reason: str,
 ) -> Output:
     """Set limits of a tenant, or of one of its keys; effective with the next generation.
 
@@ -63,9 +71,9 @@ def set_limits(  # noqa: PLR0917 click gives each option by its name
         raise click.UsageError("Name what to set: --rpm, --tpm or --concurrent, each with a number or 'none'.")
     owner = runtime.tenants.find(OPERATOR, tenant)
     if key:
-        runtime.tenants.edit_key(OPERATOR, _key(runtime, owner, key).id, **changes)
+        runtime.tenants.edit_key(OPERATOR, _key(runtime, owner, key).id, reason=reason, **changes)
     else:
-        owner = runtime.tenants.edit(OPERATOR, owner.id, owner.version, **changes)
+        owner = runtime.tenants.edit(OPERATOR, owner.id, owner.version, reason=reason, **changes)
     return _shown(runtime, owner)
 
 

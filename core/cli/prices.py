@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._figures import usd
 from core.cli._operator import OPERATOR
 from core.clock import minute
@@ -147,9 +147,10 @@ def set_price(  # noqa: PLR0917 one for each option
 
 @command(price_group, "withdraw")
 @click.argument("override")
-def withdraw_price(runtime: Runtime, override: str) -> Output:
+@reasoned
+def withdraw_price(runtime: Runtime, override: str, reason: str) -> Output:
     """Take an override back, as if it had never been set; what was recorded keeps its price."""
-    gone = runtime.prices.withdraw(OPERATOR, override)
+    gone = runtime.prices.withdraw(OPERATOR, override, reason=reason)
     document = next(one for one in _overrides(runtime, runtime.clock.now()) if one["id"] == gone.id)
     text = f"The price of {gone.subject} ({gone.sentence}) for {document['tenant']} is withdrawn."
     return Output(document, f"{text} Calls that were recorded keep it.")

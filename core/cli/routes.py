@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 from core.errors import Invalid, NotFound
 from core.json_texts import json_in, text_of
@@ -70,6 +70,7 @@ def show_route(runtime: Runtime, name: str) -> Output:
 @click.option("--mark-cache/--no-mark-cache", default=None, help="Whether the provider's cache is told what is stable.")
 @click.option("--schema", "schemas", multiple=True, help="A schema that takes this route by itself; repeat it, or ''.")
 @click.option("--description", help="One sentence about it.")
+@reasoned
 def set_route(
     runtime: Runtime,
     name: str,
@@ -85,6 +86,7 @@ def set_route(
     mark_cache: bool | None,
     schemas: tuple[str, ...],
     description: str | None,
+    reason: str,
 ) -> Output:
     """Make a route, or change one; effective with the next generation. What is not given stays as it is."""
     if models and candidates:
@@ -118,14 +120,15 @@ def set_route(
     if not wanted["candidates"]:
         raise Invalid(f"There is no route {name!r} yet; say who answers on it, with --model or --candidates.")
     version = before.version if before else 0
-    return _shown(runtime.routes.set(OPERATOR, name, **wanted, expected_version=version))
+    return _shown(runtime.routes.set(OPERATOR, name, **wanted, expected_version=version, reason=reason))
 
 
 @command(route_group, "reset")
 @click.argument("name")
-def reset_route(runtime: Runtime, name: str) -> Output:
+@reasoned
+def reset_route(runtime: Runtime, name: str, reason: str) -> Output:
     """Remove a route; 'default' then follows MODEL_PRIMARY and MODEL_FALLBACK again."""
-    runtime.routes.reset(OPERATOR, name)
+    runtime.routes.reset(OPERATOR, name, reason=reason)
     remains = runtime.routes.list(OPERATOR)[0]
     if remains.terms.name == name:
         return _shown(remains)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
     help="What of its answers vendors store: what the caller says, nothing, or nothing, refusing who does not say so "
     "himself; 'default': VENDOR_STORAGE.",
 )
-def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Output:
+@reasoned
+def edit_tenant(runtime: Runtime, tenant: str, *, reason: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}
     changes: dict[str, Any] = {
@@ -71,7 +72,7 @@ def edit_tenant(runtime: Runtime, tenant: str, **given: str | int | None) -> Out
     if not changes:
         raise click.UsageError("Name what to change: 'proctor tenant edit --help' says what there is.")
     before = runtime.tenants.find(OPERATOR, tenant)
-    after = runtime.tenants.edit(OPERATOR, before.id, before.version, **changes)
+    after = runtime.tenants.edit(OPERATOR, before.id, before.version, reason=reason, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
     return Output(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import REFUSED, Output, command, table
+from core.cli._command import REFUSED, Output, command, reasoned, table
 from core.cli._figures import usd
 from core.cli._operator import OPERATOR
 from core.cli.schemas import schema_group
@@ -69,9 +69,10 @@ def diff(runtime: Runtime, name: str, before: int, after: int) -> Output:
 @click.argument("name")
 @click.argument("version", type=int)
 @_LABEL
-def promote(runtime: Runtime, name: str, version: int, label: str) -> Output:
+@reasoned
+def promote(runtime: Runtime, name: str, version: int, label: str, reason: str) -> Output:
     """Let callers who ask for NAME, or for NAME@LABEL, get VERSION from now on."""
-    runtime.schemas.promote(OPERATOR, name, version, label)
+    runtime.schemas.promote(OPERATOR, name, version, label, reason=reason)
     return Output({"name": name, "label": label, "version": version}, f"{name}@{label} is version {version} now.")
 
 
@@ -79,18 +80,20 @@ def promote(runtime: Runtime, name: str, version: int, label: str) -> Output:
 @click.argument("name")
 @click.option("--to", "version", type=int, help="The version to go back to. Without it: the one before the last move.")
 @_LABEL
-def roll_back(runtime: Runtime, name: str, version: int | None, label: str) -> Output:
+@reasoned
+def roll_back(runtime: Runtime, name: str, version: int | None, label: str, reason: str) -> Output:
     """Let the label name the version that it named before. To do it once more takes it back."""
-    now = runtime.schemas.roll_back(OPERATOR, name, version, label)
+    now = runtime.schemas.roll_back(OPERATOR, name, version, label, reason=reason)
     return Output({"name": name, "label": label, "version": now}, f"{name}@{label} is version {now} again.")
 
 
 @command(schema_group, "unlabel")
 @click.argument("name")
 @click.argument("label")
-def unlabel(runtime: Runtime, name: str, label: str) -> Output:
+@reasoned
+def unlabel(runtime: Runtime, name: str, label: str, reason: str) -> Output:
     """Take LABEL away from NAME: callers who ask for it are told that there is none."""
-    runtime.schemas.unlabel(OPERATOR, name, label)
+    runtime.schemas.unlabel(OPERATOR, name, label, reason=reason)
     return Output({"name": name, "label": label}, f"{name} has no label {label} any more.")
 
 

@@ -145,7 +145,8 @@ class Flags:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone, or there is no such flag.
             Invalid: a limit that a rule cannot have.
-            Conflict: another operator made the same rule at the same moment, or see *expected*.
+            Conflict: another operator made the same rule at the same moment.
+            Crossed: see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
@@ -154,7 +155,7 @@ class Flags:
             tenant = None if tenant is None else present(session, tenant)
             wanted = _checked(limits, tenant, self._clock.now())
             rule = session.get(FlagRule, (flag, _scope(tenant)), with_for_update=FOR_CHANGE)
-            _require_seen(flag, tenant, rule, expected)
+            _require_seen(session, flag, tenant, rule, expected)
             before = described(rule) if rule else None
             if rule is None:
                 rule = FlagRule(name=flag, tenant_id=_scope(tenant), is_on=is_on, changed_at=self._clock.now())
@@ -204,14 +205,14 @@ class Flags:
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone.
-            Conflict: see *expected*.
+            Crossed: see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, (str(flag), _scope(tenant)), with_for_update=FOR_CHANGE)
-            _require_seen(flag, tenant, rule, expected)
+            _require_seen(session, flag, tenant, rule, expected)
             if rule is None:
                 return
             session.delete(rule)
@@ -289,12 +290,18 @@ def _staleness(rule: FlagRule, there: dict[FlagKind, set[str]], now: datetime) -
     return ""
 
 
-def _require_seen(flag: str, tenant: Tenant | None, rule: FlagRule | None, expected: str | None) -> None:
-    is_now = told(rule)
-    if expected is not None and expected != is_now:
-        said = f"it is {is_now} by now" if is_now else "its rule was removed"
-        raise Conflict(
-            f"Someone else changed {flag} for {_whom(tenant)} meanwhile: {said}. Nothing was saved; look again."
+def _require_seen(  # noqa: PLR0917 what is compared
+    session: Session, flag: str, tenant: Tenant | None, rule: FlagRule | None, expected: str | None
+) -> None:
+    if expected is not None and expected != told(rule):
+        raise audit.crossed(
+            session,
+            f"{flag} for {_whom(tenant)}",
+            kind="flag",
+            subject=flag,
+            tenant_id=tenant.id if tenant else None,
+            present=described(rule) if rule else None,
+            expected=told(rule),
         )
 
 

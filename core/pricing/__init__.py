@@ -5,6 +5,7 @@ knows is unpriced: ``None``, never 0.
 """
 
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice, PriceBook
+from core.pricing._drafts import described
 from core.pricing._families import canonical_name, family_name, family_of, has_list, known_context
 from core.pricing._fees import OF_A_TOOL, Fee, is_tool
 from core.pricing._listed import SOURCE, listed
@@ -39,6 +40,7 @@ __all__ = [
     "billing",
     "books",
     "canonical_name",
+    "described",
     "family_name",
     "family_of",
     "has_list",

@@ -104,7 +104,8 @@ class Prices:
             Forbidden: without ``prices.write``.
             Invalid: a value that a price cannot have.
             NotFound: the tenant is gone.
-            Conflict: another override of the same model and tenant begins at the same moment, or see *expected*.
+            Conflict: another override of the same model and tenant begins at the same moment.
+            Crossed: see *expected*.
 
         """
         principal.require_over(Permission.PRICES_WRITE, tenant.id if tenant else None)
@@ -139,9 +140,14 @@ class Prices:
             _require_free(override, others)
             holding = PriceBook(others).override(override.provider, override.model, override.from_at)
             if expected is not None and (holding.id if holding else "") != expected:
-                raise Conflict(
-                    f"Someone else changed the price of {override.subject} meanwhile; nothing was saved. "
-                    "Reload and look again."
+                raise audit.crossed(
+                    session,
+                    f"the price of {override.subject}",
+                    kind="price",
+                    subject=override.subject,
+                    tenant_id=tenant_id or None,
+                    present=_drafts.described(holding) if holding else None,
+                    expected=holding.id if holding else "",
                 )
             session.add(row)
             audit.record(

@@ -38,6 +38,7 @@ from core.reports.calls import Choices as Choices
 from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
 from core.reports.change_words import Difference as Difference
 from core.reports.change_words import differences as differences
+from core.reports.change_words import sides as sides
 from core.reports.changes import CHANGES_ON_PAGE as CHANGES_ON_PAGE
 from core.reports.changes import MOST_COUNTED as MOST_COUNTED
 from core.reports.changes import ChangeChoices as ChangeChoices

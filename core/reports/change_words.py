@@ -58,10 +58,15 @@ class Difference(NamedTuple):
 
 def differences(before: Any, after: Any) -> list[Difference]:
     """Return what differs between two states, as the audit trail keeps them; ``None`` is that there was none."""
-    told = [dict(_fields(state)) for state in (before, after)]
-    names = [*told[0], *(name for name in told[1] if name not in told[0])]
-    pairs = ((name, told[0].get(name, _NOTHING), told[1].get(name, _NOTHING)) for name in names)
-    return [Difference(*pair) for pair in pairs if pair[1] != pair[2]]
+    return [Difference(*row) for row in sides(before, after)]
+
+
+def sides(*states: Any) -> list[tuple[str, ...]]:
+    """Return the fields in which states differ: what each is called, and what it is in each of them."""
+    told = [dict(_fields(state)) for state in states]
+    names = dict.fromkeys(name for one in told for name in one)
+    rows = [(name, *(one.get(name, _NOTHING) for one in told)) for name in names]
+    return [row for row in rows if len({*row[1:]}) > 1]
 
 
 def _fields(state: Any, of: str = "") -> Iterator[tuple[str, str]]:

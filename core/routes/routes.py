@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from core import audit
@@ -138,15 +139,15 @@ class Routes:
         Raises:
             Forbidden: without ``routes.write``.
             Invalid: a value that a route cannot have.
-            Conflict: it is no longer at *expected_version*.
+            Conflict: somebody made it at the same moment.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require_over(Permission.ROUTES_WRITE, None)
         wanted = self._checked(name, candidates, limits)
         with self._store.writing() as session:
             row = session.exec(select(Route).where(Route.name == name).with_for_update(**FOR_CHANGE)).first()
-            if expected_version is not None and (row.version if row else 0) != expected_version:
-                raise Conflict(f"Someone else changed route {name} meanwhile; nothing was saved. Reload and try again.")
+            self._require_seen(session, name, row, expected_version)
             _check_schemas(session, name, wanted["schemas"])
             known = self._view(row) if row else self._from_environment() if name == DEFAULT else None
             is_known = row is not None
@@ -156,6 +157,10 @@ class Routes:
                 setattr(row, field, value)
             row.version += 1
             session.add(row)
+            try:
+                session.flush()
+            except IntegrityError:  # whoever makes it has no row that could be locked
+                raise Conflict(f"Someone else made route {name} at the same moment. Look again.") from None
             view = self._view(row)
             asked = ", then ".join(one.name for one in view.terms.candidates)
             audit.record(
@@ -211,7 +216,8 @@ class Routes:
         Raises:
             Forbidden: without ``routes.write``.
             NotFound: no operator made it.
-            Conflict: it is no longer at *expected_version*, or a tenant has it as its own.
+            Conflict: a tenant has it as its own.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require_over(Permission.ROUTES_WRITE, None)
@@ -219,8 +225,7 @@ class Routes:
             row = session.exec(select(Route).where(Route.name == name).with_for_update(**FOR_CHANGE)).first()
             if row is None:
                 raise NotFound(f"No operator made a route {name!r}, so there is nothing to remove.")
-            if expected_version is not None and row.version != expected_version:
-                raise Conflict(f"Someone else changed route {name} meanwhile; nothing was removed. Look again.")
+            self._require_seen(session, name, row, expected_version)
             _require_unused(session, name)
             session.delete(row)
             audit.record(
@@ -254,6 +259,19 @@ class Routes:
         found = self.candidate({"model": model})
         checks.require_there(found, self._settings)
         return found
+
+    def _require_seen(self, session: Session, name: str, row: Route | None, expected_version: int | None) -> None:
+        version = row.version if row else 0
+        if expected_version is not None and version != expected_version:
+            raise audit.crossed(
+                session,
+                f"route {name}",
+                kind="route",
+                subject=name,
+                tenant_id=None,
+                present=self._view(row).described if row else None,
+                expected=version,
+            )
 
     def _view(self, row: Route) -> RouteView:
         terms = RouteTerms(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from core import audit
 from core.audit import Because
 from core.clock import Clock
-from core.errors import Conflict
 from core.principals import Principal
 from core.tables import Schema, SchemaLabel, SchemaVersion
 
@@ -103,22 +103,36 @@ def check_expected(session: Session, schema: Schema, label: str, expected: int |
     """Make sure that *label* names what its mover saw: the version *expected*, 0 for none, ``None`` for whatever.
 
     Raises:
-        Conflict: it has moved since.
+        Crossed: it has moved since.
 
     """
     if expected is None:
         return
     current = labels(session, schema.id).get(label, 0)
     if expected != current:
-        now = f"to version {current}" if current else "nowhere"
-        raise Conflict(f"{schema.name}@{label} points {now} by now; look again before you move it.", current=current)
+        raise audit.crossed(
+            session,
+            f"{schema.name}@{label}",
+            kind="schema",
+            subject=schema.name,
+            tenant_id=None,
+            present={"labels": {label: current}} if current else None,
+            expected=current,
+            is_about=lambda entry: _named(entry.before, label) != _named(entry.after, label),
+        )
+
+
+def _named(said: Any, label: str) -> int:
+    """Return the version that a label names in what an audit entry says; 0 for none."""
+    found: dict[str, int] = said.get("labels", {}) if said else {}
+    return found.get(label, 0)
 
 
 def move(session: Session, clock: Clock, schema: Schema, version: SchemaVersion | None, asked: LabelMove) -> None:
     """Let the label name *version*, or nothing with ``None``; audited. Where that is so already nothing happens.
 
     Raises:
-        Conflict: the label has moved since its mover looked.
+        Crossed: the label has moved since its mover looked.
 
     """
     check_expected(session, schema, asked.label, asked.expected)

@@ -56,6 +56,7 @@ class Schemas(RegisteredSchemas):
         is_demo: bool = False,
         source: str = "",
         expected: int | None = None,
+        reason: str = "",
     ) -> SchemaVersion:
         """Keep *body*, as it is meant, as a version of the schema *name*, and move *label* to it; return the version.
 
@@ -92,7 +93,7 @@ class Schemas(RegisteredSchemas):
                     schema, is_described = self._schema(session, name, description, is_demo=is_demo)
                     if label is not None:
                         check_expected(session, schema, label, expected)
-                    return self._add(principal, session, schema, facts, label, is_described=is_described)
+                    return self._add(principal, session, schema, facts, label, is_described=is_described, reason=reason)
             except IntegrityError:  # another process added the same name or number in this moment: look again
                 continue
         raise Conflict(f"The schema {name!r} is being changed by others; try again.")
@@ -236,6 +237,7 @@ class Schemas(RegisteredSchemas):
         label: str | None,
         *,
         is_described: bool,
+        reason: str,
     ) -> SchemaVersion:
         before = labels(session, schema.id)
         version = session.exec(
@@ -265,5 +267,6 @@ class Schemas(RegisteredSchemas):
                 summary=f"{schema.name} version {version.version} {' and '.join(done)}",
                 before={"labels": before},
                 after={"version": version.version, "hash": version.hash, "labels": after},
+                reason=reason,
             )
         return version

@@ -21,6 +21,7 @@ from core.store import FOR_CHANGE, Store
 from core.tables import Route, Tenant
 from core.tenants._fields import EDITABLE, RULES, checked
 from core.tenants._key import KEY_FIELDS, STALE, Caller, Key, NewKey, OldText
+from core.tenants._key import described as described_key
 from core.tenants._keys import LONGEST_OVERLAP, Keys
 from core.tenants._secrets import SECRET_PREFIX, digest, hashed, key_in, unknown_key
 from core.visibility import visible
@@ -41,6 +42,7 @@ __all__ = [
     "Principal",
     "Tenant",
     "Tenants",
+    "described_key",
     "digest",
     "hashed",
     "key_in",
@@ -85,6 +87,7 @@ class Tenants(Keys):
         rate_limit_per_min: int | None = None,
         *,
         is_demo: bool = False,
+        reason: str = "",
     ) -> Tenant:
         """Add a tenant.
 
@@ -117,6 +120,7 @@ class Tenants(Keys):
                 summary=f"Tenant {tenant.name} was created.",
                 tenant_id=tenant.id,
                 after=_described(tenant),
+                reason=reason,
             )
         return tenant
 
@@ -169,7 +173,8 @@ class Tenants(Keys):
             Forbidden: without ``tenants.write``.
             Invalid: a value, or a field, that a tenant cannot have.
             NotFound: there is no such tenant.
-            Conflict: it is no longer at *expected_version*, or the new name is taken.
+            Conflict: the new name is taken.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.TENANTS_WRITE, tenant_id)
@@ -194,9 +199,15 @@ class Tenants(Keys):
             if tenant is None:
                 raise NotFound(f"There is no tenant {tenant_id!r}.")
             if tenant.version != expected_version:
-                raise Conflict(
-                    f"Someone else changed tenant {tenant.name} meanwhile; nothing was saved. Reload and try again.",
-                    version=tenant.version,
+                raise audit.crossed(
+                    session,
+                    f"tenant {tenant.name}",
+                    kind="tenant",
+                    subject=tenant.name,
+                    tenant_id=tenant.id,
+                    present=_described(tenant),
+                    expected=tenant.version,
+                    is_about=lambda entry: entry.action == "tenant.edit",
                 )
             if wanted.get("name", tenant.name).lower() != tenant.name.lower():
                 _require_free_name(session, wanted["name"])

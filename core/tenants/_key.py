@@ -157,6 +157,13 @@ def checked_key(field: str, value: Any) -> Any:
             raise Invalid(f"A key has no field {field!r} that can be set; it has {', '.join(KEY_FIELDS)}.")
 
 
+def described(key: ApiKey | Key) -> dict[str, Any]:
+    """Return what an audit entry says of a key."""
+    said = {field: getattr(key, field) for field in KEY_FIELDS}
+    said |= {field: [str(one) for one in said[field]] for field in ("scopes", "models", "routes")}
+    return said | {"ends_at": key.ends_at.isoformat() if key.ends_at else None}
+
+
 def require_no_bigger(maker: ApiKey, values: Mapping[str, Any]) -> None:
     """Go on only if a key of these *values*, all of ``GRANTS``, may do nothing that *maker* may not.
 

@@ -14,7 +14,7 @@ from core.errors import Conflict, Forbidden, Invalid
 from core.principals import USUAL_SCOPES, KeyScope, Permission, Principal
 from core.tables import ApiKey, Tenant
 from core.tenants._held_keys import HeldKeys
-from core.tenants._key import GRANTS, KEY_FIELDS, Key, NewKey, checked_key, require_no_bigger
+from core.tenants._key import GRANTS, Key, NewKey, checked_key, described, require_no_bigger
 from core.tenants._key_rows import found, maker_of, may_see, payer_of
 from core.tenants._secrets import hashed, new_secret, shown
 from core.visibility import present, visible
@@ -27,7 +27,9 @@ class Keys(HeldKeys):
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def create_key(self, principal: Principal, tenant: Tenant | None, name: str = "", **fields: Any) -> NewKey:
+    def create_key(
+        self, principal: Principal, tenant: Tenant | None, name: str = "", *, reason: str = "", **fields: Any
+    ) -> NewKey:
         """Make a key for *tenant*, or without one for the deployment. Its secret is in the returned value alone.
 
         *fields* are those of ``KEY_FIELDS``. What is not given is as usual: it generates and reads, whatever its tenant
@@ -66,8 +68,8 @@ class Keys(HeldKeys):
             )
             self._require_sound(row, maker)
             session.add(row)
-            said = _described(row)
-            usual_ones = _described(ApiKey(id="", prefix="", hash="", created_at=row.created_at))
+            said = described(row)
+            usual_ones = described(ApiKey(id="", prefix="", hash="", created_at=row.created_at))
             audit.record(
                 session,
                 self._clock,
@@ -79,10 +81,19 @@ class Keys(HeldKeys):
                 tenant_id=row.tenant_id,
                 after={"prefix": new.prefix, "name": row.name}
                 | {field: value for field, value in said.items() if value != usual_ones[field]},
+                reason=reason,
             )
         return new
 
-    def edit_key(self, principal: Principal, key_id: str, expected_version: int | None = None, **changes: Any) -> Key:
+    def edit_key(
+        self,
+        principal: Principal,
+        key_id: str,
+        expected_version: int | None = None,
+        *,
+        reason: str = "",
+        **changes: Any,
+    ) -> Key:
         """Change what the key with that id or prefix is called, may do, may ask, or how fast it may be, and until when.
 
         ``None`` takes a limit or an end away, an empty list the bounds of what it may ask. Its tenant and its text
@@ -101,8 +112,8 @@ class Keys(HeldKeys):
             row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
             if row.id == principal.key_id:
                 raise Forbidden("A key does not change itself; an operator or another key does.")
-            _require_version(row, expected_version)
-            before = _described(row)
+            _require_version(session, row, expected_version)
+            before = described(row)
             different = {field: value for field, value in wanted.items() if value != getattr(row, field)}
             if not different:
                 return Key.of(row)
@@ -112,7 +123,7 @@ class Keys(HeldKeys):
                 setattr(row, field, value)
             row.version += 1
             self._require_sound(row, maker_of(session, principal))
-            after = _described(row)
+            after = described(row)
             audit.record(
                 session,
                 self._clock,
@@ -124,11 +135,18 @@ class Keys(HeldKeys):
                 tenant_id=row.tenant_id,
                 before={field: before[field] for field in different},
                 after={field: after[field] for field in different},
+                reason=reason,
             )
             return Key.of(row)
 
     def rotate_key(
-        self, principal: Principal, key_id: str, overlap: timedelta, expected_version: int | None = None
+        self,
+        principal: Principal,
+        key_id: str,
+        overlap: timedelta,
+        expected_version: int | None = None,
+        *,
+        reason: str = "",
     ) -> NewKey:
         """Give a key a new text; the one that it has opens the same door until *overlap* is over.
 
@@ -148,7 +166,7 @@ class Keys(HeldKeys):
         secret, now = new_secret(), self._clock.now()
         with self._store.writing() as session:
             row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
-            _require_version(row, expected_version)
+            _require_version(session, row, expected_version)
             _require_live(row)
             if row.ends_at is not None and row.ends_at <= now:
                 raise Conflict(f"Key {row.prefix}… has ended. Give it a later end first.")
@@ -171,10 +189,13 @@ class Keys(HeldKeys):
                 tenant_id=row.tenant_id,
                 before={"prefix": row.old_prefix},
                 after={"prefix": row.prefix, "old_ends_at": row.old_ends_at.isoformat()},
+                reason=reason,
             )
             return NewKey(row.id, row.prefix, secret, ended)
 
-    def revoke_key(self, principal: Principal, key_id: str, expected_version: int | None = None) -> Key:
+    def revoke_key(
+        self, principal: Principal, key_id: str, expected_version: int | None = None, *, reason: str = ""
+    ) -> Key:
         """Close the door to the key with that id or, if only one key has it, that prefix; return what it was.
 
         All its texts end, that of an earlier rotation too.
@@ -188,7 +209,7 @@ class Keys(HeldKeys):
         principal.require(Permission.KEYS_WRITE)
         with self._store.writing() as session:
             row = found(session, principal, Permission.KEYS_WRITE, key_id, for_change=True)
-            _require_version(row, expected_version)
+            _require_version(session, row, expected_version)
             _require_live(row)
             row.revoked_at = self._clock.now()
             row.version += 1
@@ -203,6 +224,7 @@ class Keys(HeldKeys):
                 tenant_id=row.tenant_id,
                 before={"revoked": False},
                 after={"revoked": True},
+                reason=reason,
             )
             return Key.of(row)
 
@@ -278,23 +300,22 @@ def _require_no_key(principal: Principal) -> None:
         raise Forbidden(f"{principal.name} may make no key of the deployment; an owner does at the command line.")
 
 
-def _require_version(row: ApiKey, expected_version: int | None) -> None:
+def _require_version(session: Session, row: ApiKey, expected_version: int | None) -> None:
     if expected_version is not None and row.version != expected_version:
-        raise Conflict(
-            f"Someone else changed key {row.prefix}… meanwhile; nothing was saved. Reload and try again.",
-            version=row.version,
+        raise audit.crossed(
+            session,
+            f"key {row.prefix}…",
+            kind="key",
+            subject=row.prefix,
+            tenant_id=row.tenant_id,
+            present=described(row),
+            expected=row.version,
         )
 
 
 def _require_live(row: ApiKey) -> None:
     if row.revoked_at is not None:
         raise Conflict(f"Key {row.prefix}… was revoked already, at {minute(row.revoked_at)}.")
-
-
-def _described(row: ApiKey) -> dict[str, Any]:
-    """Return what an audit entry says of a key."""
-    said = {field: getattr(row, field) for field in KEY_FIELDS}
-    return said | {"ends_at": row.ends_at.isoformat() if row.ends_at else None}
 
 
 def _owner_of(session: Session, row: ApiKey) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 import streamlit as st
 
 from core.changes import UndoPreview
-from core.reports import RecordedChange, differences
+from core.reports import RecordedChange, differences, sides
 from pages.changes import words
 from pages.kit import formats, layout, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 
 
 def draw(visit: Visit, change_id: str) -> None:
@@ -71,16 +72,29 @@ def _since(shown: UndoPreview) -> None:
             st.markdown(
                 f":gray[{formats.moment(one.at)} UTC] [{plain(one.summary)}](/changes?change={one.id}) "
                 f":gray[by {plain(words.who(one))}]{undid}"
+                + (f"  \n:small[{plain(words.became(one))}]" if words.became(one) else "")
             )
 
 
 def _way_back(visit: Visit, shown: UndoPreview) -> None:
     if shown.undo is None:
         st.caption(f":material/undo: {plain(shown.obstacle)}")
+        if shown.present is not None:
+            _obstacle(shown)
     elif not visit.may_over(shown.undo.needs, shown.change.tenant_id):
         st.caption(f":material/lock: To undo it needs the permission {shown.undo.needs.value}.")
     elif st.button("Undo…", icon=":material/undo:", key="undo"):
         undo(visit, shown)
+
+
+def _obstacle(shown: UndoPreview) -> None:
+    """Show what the change made, what that is now, and what it was before."""
+    present: dict[str, Any] = shown.present
+    states: list[dict[str, Any]] = [shown.change.after or {}, shown.change.before or {}]
+    made, was = ({name: state[name] for name in present if name in state} for state in states)
+    rows = [[plain(one) for one in row] for row in sides(made, present, was)]
+    heads = (" ", "It made it", "Now", "It was before")
+    table(pd.DataFrame(rows, columns=heads), alt="What stands in the way", hides_index=True)
 
 
 @st.dialog("Undo a change", icon=":material/undo:")
@@ -91,9 +105,9 @@ def undo(visit: Visit, shown: UndoPreview) -> None:
     _differences(shown.undo.now, shown.undo.then, "It takes back what was done.", ("Now", "Then"))
     if shown.undo.effect:
         st.caption(plain(shown.undo.effect))
-    reason = st.text_input("Why", key="undo_reason", max_chars=500, placeholder="People will ask")
+    why = reason("undo_reason", placeholder="People will ask")
     if st.button("Undo it", type="primary", key="confirm_undo"):
         with refusals("Nothing was undone."):
-            visit.runtime.changes.undo(visit.principal, shown.change.id, reason, seen=shown.undo.now)
+            visit.runtime.changes.undo(visit.principal, shown.change.id, why, seen=shown.undo.now)
             flash("It is undone, in a change of its own.")
             st.rerun()

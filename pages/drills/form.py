@@ -15,6 +15,7 @@ from pages.kit import layout, zones
 from pages.kit.choices import about
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 
 EVERY_CALL = "Every call"
 DEMO_TENANTS = "All demo tenants"
@@ -55,13 +56,13 @@ def form(visit: Visit) -> None:
         target = st.selectbox("To", [EVERY_CALL, *targets(visit)], key="target")
         most = int(LONGEST / timedelta(minutes=1))
         minutes = st.number_input("Ends after, minutes", 1, most, 15, key="minutes", help=f"At most {most}, a day.")
-        reason = st.text_input("Reason", key="reason", max_chars=500, placeholder="Does fallback hold?")
-        draft = Draft(tenants[whose], fault, share, seconds, "" if target == EVERY_CALL else target, minutes, reason)
+        why = reason("reason", placeholder="Does fallback hold?")
+        draft = Draft(tenants[whose], fault, share, seconds, "" if target == EVERY_CALL else target, minutes, why)
         st.markdown(f"{plain(draft.sentence)} {_ends(draft, visit.now)}")
         st.caption(BREAKERS)
         is_real = draft.tenant is not None and not draft.tenant.is_demo
         label = "Start…" if is_real else "Start drill"
-        if st.button(label, type="primary", key="start_drill", disabled=not reason.strip()):
+        if st.button(label, type="primary", key="start_drill", disabled=not why):
             if is_real:
                 confirm(visit, draft)
             else:

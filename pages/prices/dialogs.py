@@ -7,15 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from core.pricing import OF_A_TOOL, OverrideKind, OverridingPrice, is_tool
+from core.pricing import OF_A_TOOL, OverrideKind, OverridingPrice, described, is_tool
 from core.principals import Permission
 from core.repricing import RepricingPreview, RepricingScope
 from core.tenants import Tenant
-from pages.kit import formats
+from pages.kit import crossings, formats
 from pages.kit.choices import about
 from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 from pages.prices import tables
 
 KINDS = {
@@ -59,25 +60,48 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
     key = "price_kind_of_tool" if is_tool(name) else "price_kind"
     kind = st.segmented_control("Price", kinds, format_func=KINDS.__getitem__, default=kinds[0], required=True, key=key)
     said = _said(kind)
-    reason = st.text_input("Reason", key="price_reason", placeholder="contract 7", max_chars=200)
+    why = reason("price_reason", placeholder="contract 7")
     tenant = tenants[whose]
     moment = begins or visit.now
-    seen: tuple[Any, str] | None = st.session_state.get(_SEEN)
-    holding = ""
+    seen: tuple[Any, OverridingPrice | None] | None = st.session_state.get(_SEEN)
+    holding: OverridingPrice | None = None
     if name:
         holding = _consequence(visit, provider, name, tenant, moment)
     looked_at = (provider, name, whose, begins)
-    expected = seen[1] if seen and seen[0] == looked_at else holding
-    st.session_state[_SEEN] = (looked_at, holding)
-    if not st.button("Set price", type="primary", key="confirm_price"):
-        return
-    with refusals("The price was not set."):
-        made = visit.runtime.prices.set(
-            visit.principal, provider, name, tenant=tenant, from_at=begins, reason=reason, expected=expected, **said
+    opened = seen[1] if seen and seen[0] == looked_at else holding
+    st.session_state[_SEEN] = (looked_at, opened)
+    made: list[OverridingPrice] = []
+
+    def save(expected: str, _: dict[str, Any]) -> None:
+        made.append(
+            visit.runtime.prices.set(
+                visit.principal, provider, name, tenant=tenant, from_at=begins, reason=why, expected=expected, **said
+            )
         )
+
+    edited = crossings.Edit(
+        key="price",
+        seen=described(opened) if opened else None,
+        wanted={"price": _worded(said), "reason": why},
+        expected=opened.id if opened else "",
+        save=save,
+    )
+    if crossings.save(edited, "Set price", title="The price was not set.", key="confirm_price"):
         st.session_state.pop(_SEEN, None)
-        flash(f"{made.subject} costs {made.sentence}.".replace("$", "\\$"))
+        flash(f"{made[0].subject} costs {made[0].sentence}.".replace("$", "\\$"))
         st.rerun()
+
+
+def _worded(said: dict[str, Any]) -> str:
+    """Return what was typed as a price, before anybody has checked it."""
+    if said.get("back_to_list"):
+        return "the list price"
+    if percent := said.get("discount_percent"):
+        return f"{percent} % off the list price"
+    if fee := said.get("usd_per_1000_uses"):
+        return f"${fee} per 1,000 uses"
+    rates = said.get("rates", {})
+    return ", ".join(f"{RATES[field].lower()} ${value}" for field, value in rates.items()) or "nothing yet"
 
 
 def _begins(visit: Visit, from_at: datetime | None) -> datetime | None:
@@ -138,8 +162,10 @@ def tiers(table: Frame) -> list[dict[str, Any]]:
     return found
 
 
-def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, moment: datetime) -> str:
-    """Say what holds at that moment and what will; return the id of the override that holds, if one does."""
+def _consequence(
+    visit: Visit, provider: str, name: str, tenant: Tenant | None, moment: datetime
+) -> OverridingPrice | None:
+    """Say what holds at that moment and what will; return the override that holds, if one does."""
     book = visit.runtime.prices.book(visit.principal, tenant.id if tenant else "")
     holding = book.override(provider, name, moment)
     terms = None if name == "*" or is_tool(name) else book.terms(provider, name, moment)
@@ -158,7 +184,7 @@ def _consequence(visit: Visit, provider: str, name: str, tenant: Tenant | None, 
     if moment < visit.now - timedelta(minutes=1):
         sentence += " Those recorded since keep theirs, until you reprice them."
     st.info(sentence, icon=":material/info:")
-    return holding.id if holding else ""
+    return holding
 
 
 @st.dialog("Withdraw this price?", icon=":material/undo:")
@@ -175,9 +201,10 @@ def withdraw(visit: Visit, override: OverridingPrice, whom: str) -> None:
         "instead.",
         icon=":material/warning:",
     )
+    why = reason("withdraw_price_reason")
     if st.button("Withdraw price", type="primary", key="confirm_withdraw"):
         with refusals("The price was not withdrawn."):
-            visit.runtime.prices.withdraw(visit.principal, override.id)
+            visit.runtime.prices.withdraw(visit.principal, override.id, reason=why)
             flash(f"The price of {override.subject} is withdrawn.")
             st.rerun()
 
@@ -219,9 +246,9 @@ def _reprice(visit: Visit, scope: RepricingScope) -> None:
             "used up by it. The old figures are kept.".replace("$", "\\$"),
             icon=":material/warning:",
         )
-        reason = st.text_input("Reason", key="reprice_reason", max_chars=500, placeholder="the invoice of October")
-        if st.button("Reprice", type="primary", key="confirm_reprice", disabled=not reason.strip()):
+        why = reason("reprice_reason", placeholder="the invoice of October")
+        if st.button("Reprice", type="primary", key="confirm_reprice", disabled=not why):
             with refusals("Nothing was repriced."):
-                done = visit.runtime.repricings.reprice(visit.principal, scope, reason, expected=preview)
+                done = visit.runtime.repricings.reprice(visit.principal, scope, why, expected=preview)
                 flash(f"{formats.plural(done.attempts, 'attempt')} of {scope.subject} were repriced.")
                 st.rerun()

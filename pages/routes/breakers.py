@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import streamlit as st
 
-from core.breakers import LONGEST_REASON, BreakerState, BreakerView, ModelOverrides, Override
+from core.breakers import BreakerState, BreakerView, ModelOverrides, Override
 from core.tenants import Permission
-from pages.kit import formats, layout, zones
+from pages.kit import crossings, formats, layout, zones
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 
 REFRESH = "5s"
 MOST_SHOWN = 40
@@ -25,6 +27,7 @@ BADGES = {
 }
 NOT_SEEN = Badge("No calls seen", ":material/remove:", "gray")
 OPEN, CLOSE, BACK = "Open by hand", "Close by hand", "Back to automatic"
+_SEEN = "breaker_seen"
 STATES = {OPEN: BreakerState.OPEN, CLOSE: BreakerState.CLOSED}
 
 
@@ -62,6 +65,7 @@ def card(visit: Visit) -> None:
         if visit.may_over(Permission.BREAKERS_WRITE) and st.button(
             "Set by hand…", icon=BY_HAND, key="breaker_by_hand", help="Open or close a breaker, with a reason."
         ):
+            st.session_state.pop(_SEEN, None)
             by_hand(visit)
 
 
@@ -118,6 +122,8 @@ def by_hand(visit: Visit) -> None:
         model = st.selectbox("Model", _models(visit, overrides), key="breaker_model", accept_new_options=True)
         provider, _, name = (model or "").partition("/")
         override = overrides.get((provider, name))
+        seen: dict[str, Override | None] = st.session_state.setdefault(_SEEN, {})
+        opened = seen.setdefault(str(model), override)  # what stood there when somebody began
         word = st.segmented_control(
             "What holds from now on",
             [OPEN, CLOSE, *([BACK] if override else [])],
@@ -127,31 +133,34 @@ def by_hand(visit: Visit) -> None:
         )
         if override:
             st.caption(f"Now {plain(zones.retold(override.sentence))}")
-        reason = ""
-        if word != BACK:
-            reason = st.text_input(
-                "Reason",
-                key="breaker_reason",
-                max_chars=LONGEST_REASON,
-                placeholder="Incident 123 at the provider",
-                help="Callers read it in the decision trace; it is audited.",
-            )
+        why = reason("breaker_reason", placeholder="Incident 123 at the provider; callers read it in the trace")
         if model:
             _consequence(visit, model, str(word))
-        ready = bool(model) and (word == BACK or bool(reason.strip()))
-        if st.button(str(word), type="primary", key="confirm_breaker", disabled=not ready):
-            _do(visit, str(model), str(word), reason)
+        ready = bool(model) and (word == BACK or bool(why))
+        edited = _edit(visit, str(model), str(word), opened, why)
+        title = "The breaker was not changed."
+        if crossings.save(edited, str(word), title=title, key="confirm_breaker", disabled=not ready):
+            by_itself = word == BACK
+            now = "decides by itself again" if by_itself else f"is {STATES[str(word)].value} by hand"
+            flash(f"The breaker of {model} {now}.", ":material/check:" if by_itself else BY_HAND)
+            st.rerun()
 
 
-def _do(visit: Visit, model: str, word: str, reason: str) -> None:
-    with refusals("The breaker was not changed."):
+def _edit(visit: Visit, model: str, word: str, opened: Override | None, why: str) -> crossings.Edit:
+    def save(expected: Any, _: dict[str, Any]) -> None:
         if word == BACK:
-            name, _ = visit.runtime.overrides.clear(visit.principal, model)
-            flash(f"The breaker of {name} decides by itself again.")
+            visit.runtime.overrides.clear(visit.principal, model, expected=expected, reason=why)
         else:
-            made: Override = visit.runtime.overrides.set(visit.principal, model, STATES[word], reason)
-            flash(f"The breaker of {made.model} is {made.state.value} by hand.", BY_HAND)
-        st.rerun()
+            visit.runtime.overrides.set(visit.principal, model, STATES[word], why, expected=expected)
+
+    said = {"state": STATES[word].value, "reason": why, "by": visit.principal.name} if word in STATES else None
+    return crossings.Edit(
+        key=f"breaker_{model}",
+        seen=opened.described if opened else None,
+        wanted=said,
+        expected=opened.at if opened else None,
+        save=save,
+    )
 
 
 def _consequence(visit: Visit, model: str, word: str) -> None:

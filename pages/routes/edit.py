@@ -7,14 +7,16 @@ from typing import Any
 import streamlit as st
 
 from core.routes import DEFAULT, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, Cause, RouteView
-from pages.kit import formats
+from pages.kit import crossings, formats
 from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 from pages.routes import use, words
 
 COLUMNS = st.column_config
 MOST_SCHEMAS = 5
+NOT_SAVED = "The route was not saved."
 WHOLE = ("max_tokens", "most_tokens", "max_reasks", "max_retries")
 
 
@@ -45,12 +47,33 @@ def edit(visit: Visit, view: RouteView | None) -> None:
         else:  # say what is wrong while it is being typed; saving checks again
             draft = visit.runtime.routes.draft(name or "unnamed", wanted, **limits)
             difference(visit, view, draft)
-        if st.button("Save route", type="primary", key="confirm_route", disabled=not (name and wanted)):
-            saved = visit.runtime.routes.set(
-                visit.principal, name, wanted, **limits, expected_version=view.version if view else 0
-            )
-            flash(f"Route {saved.terms.name} asks {', then '.join(one.name for one in saved.terms.candidates)}.")
+        why = reason(f"route_reason_{_key(view)}")
+        ready = bool(name and wanted)
+        edited = _edit(visit, view, name, {"candidates": wanted, **limits}, why)
+        if crossings.save(edited, "Save route", title=NOT_SAVED, key="confirm_route", disabled=not ready):
+            now = visit.runtime.routes.find(visit.principal, name).terms
+            flash(f"Route {name} asks {', then '.join(one.name for one in now.candidates)}.")
             st.rerun()
+
+
+def _edit(visit: Visit, view: RouteView | None, name: str, typed: dict[str, Any], why: str) -> crossings.Edit:
+    """Return what is wanted of a route, said as the audit trail says it where it can be said."""
+    wanted: dict[str, Any] = typed
+    if typed["candidates"]:
+        limits = {field: value for field, value in typed.items() if field != "candidates"}
+        wanted = dict(visit.runtime.routes.draft(name or "unnamed", typed["candidates"], **limits).described)
+
+    def save(expected: int, whole: dict[str, Any]) -> None:
+        order = whole.pop("candidates")
+        visit.runtime.routes.set(visit.principal, name, order, expected_version=expected, reason=why, **whole)
+
+    return crossings.Edit(
+        key=f"route_{_key(view)}",
+        seen=view.described if view and not view.is_from_environment else None,
+        wanted=wanted,
+        expected=view.version if view else 0,
+        save=save,
+    )
 
 
 def _key(view: RouteView | None) -> str:
@@ -276,8 +299,14 @@ def reset(visit: Visit, view: RouteView) -> None:
         st.markdown(f"Requests that name the route **{plain(name)}** are refused from then on.")
     if view.schemas:
         st.markdown(f"{plain(', '.join(view.schemas))} will take the default route.")
-    if st.button("Remove route", type="primary", key="confirm_reset"):
-        with refusals("The route was not removed."):
-            visit.runtime.routes.reset(visit.principal, name)
-            flash(f"Route {name} is removed.")
-            st.rerun()
+    why = reason(f"reset_reason_{_key(view)}")
+
+    def take_away(expected: int, _: dict[str, Any]) -> None:
+        visit.runtime.routes.reset(visit.principal, name, expected_version=expected, reason=why)
+
+    edited = crossings.Edit(
+        key=f"route_{_key(view)}_removed", seen=view.described, wanted=None, expected=view.version, save=take_away
+    )
+    if crossings.save(edited, "Remove route", title="The route was not removed.", key="confirm_reset"):
+        flash(f"Route {name} is removed.")
+        st.rerun()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from core.schemas import PRODUCTION, LabelView
-from pages.kit import label_moves
+from pages.kit import crossings, label_moves
 from pages.kit.markup import plain
-from pages.kit.page import Visit, refusals
+from pages.kit.page import Visit
+from pages.kit.reasons import reason
 
+NOT_MOVED = "The label was not moved."
 NEW_LABELS = (PRODUCTION, "draft", "canary")
 
 
@@ -23,11 +26,25 @@ def promote(visit: Visit, name: str, version: int, labels: Sequence[LabelView]) 
     if label:
         current = now.get(label, 0)
         label_moves.consequence(visit, name, label, current, version)
-        if st.button(f"Promote to {plain(label)}", type="primary", key="confirm_promote"):
-            with refusals("The label was not moved."):
-                visit.runtime.schemas.promote(visit.principal, name, version, label, expected=current)
-                label_moves.done(name, label, current, version)
-                st.rerun()
+        why = reason(f"promote_reason_{name}_{version}")
+
+        def save(expected: int, _: dict[str, Any]) -> None:
+            visit.runtime.schemas.promote(visit.principal, name, version, label, expected=expected, reason=why)
+
+        edited = _edit(name, label, current, version, save)
+        if crossings.save(edited, f"Promote to {plain(label)}", title=NOT_MOVED, key="confirm_promote"):
+            label_moves.done(name, label, current, version)
+            st.rerun()
+
+
+def _edit(name: str, label: str, current: int, target: int, save: Any) -> crossings.Edit:
+    return crossings.Edit(
+        key=f"label_{name}_{label}_{target}",
+        seen={"labels": {label: current}} if current else None,
+        wanted={"labels": {label: target}},
+        expected=current,
+        save=save,
+    )
 
 
 @st.dialog("Roll back?", icon=":material/undo:", width="large")
@@ -51,8 +68,12 @@ def roll_back(visit: Visit, name: str, versions: Sequence[int], labels: Sequence
         )
     )
     label_moves.consequence(visit, name, label.label, label.version, target)
-    if st.button(f"Roll back to version {target}", type="primary", key="confirm_roll_back"):
-        with refusals("The label was not moved."):
-            visit.runtime.schemas.roll_back(visit.principal, name, target, label.label, expected=label.version)
-            label_moves.done(name, label.label, label.version, target)
-            st.rerun()
+    why = reason(f"back_reason_{name}")
+
+    def save(expected: int, _: dict[str, Any]) -> None:
+        visit.runtime.schemas.roll_back(visit.principal, name, target, label.label, expected=expected, reason=why)
+
+    edited = _edit(name, label.label, label.version, target, save)
+    if crossings.save(edited, f"Roll back to version {target}", title=NOT_MOVED, key="confirm_roll_back"):
+        label_moves.done(name, label.label, label.version, target)
+        st.rerun()

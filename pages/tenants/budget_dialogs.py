@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.budgets import BudgetTerms, Mode, Period, Raise, Scope
+from core.budgets import BudgetTerms, Raise, Scope, described
 from core.errors import ProctorError
 from core.pricing import nano_usd, usd
 from core.tenants import Permission, Tenant
-from pages.kit import formats
+from pages.kit import crossings, formats
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals, show_error
+from pages.kit.reasons import reason
 from pages.tenants.named import named
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def create(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
     wanted = _ask(tenant, None)
     _preview(visit, tenant, wanted, scope, name)
     st.caption("What its calls have cost in the period so far counts from the start.")
-    if st.button("Set budget", type="primary", key="confirm_new_budget", disabled=scope != "tenant" and not name):
-        _save(visit, tenant, wanted, scope, name, expected_version=0)
+    edited = edit_of(visit, tenant, None, _described(wanted, scope, name), reason("budget_reason"))
+    may = scope == "tenant" or bool(name)
+    title = "The budget was not saved."
+    if crossings.save(edited, "Set budget", title=title, key="confirm_new_budget", disabled=not may):
+        _done(tenant)
 
 
 @st.dialog("Edit budget", icon=":material/payments:", width="medium")
@@ -65,8 +69,10 @@ def edit(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
         spent = plain(formats.dollars(state.spent_nano_usd))
         st.warning(f"{spent} is spent already: every call that it covers will be refused.", icon=":material/money_off:")
     st.caption("It holds from the next generation on. What was spent stays spent.")
-    if st.button("Save budget", type="primary", key="confirm_budget"):
-        _save(visit, tenant, wanted, terms.scope.value, terms.scope_name, expected_version=state.version)
+    said = _described(wanted, terms.scope.value, terms.scope_name)
+    edited = edit_of(visit, tenant, state, said, reason("budget_reason"))
+    if crossings.save(edited, "Save budget", title="The budget was not saved.", key="confirm_budget"):
+        _done(tenant)
 
 
 @st.dialog("Raise for a while", icon=":material/trending_up:")
@@ -76,7 +82,7 @@ def raise_limit(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
     extra = st.number_input("More, USD", 0.01, MOST_USD, 10.0, step=1.0, format="%.2f", key="raise_usd")
     today = visit.now.astimezone(zone).date()
     last = st.date_input("To the end of", today + timedelta(days=1), min_value=today, key="raise_until")
-    reason = st.text_input("Why", key="raise_reason", max_chars=200, placeholder="a campaign, agreed with sales")
+    why = reason("raise_reason", placeholder="a campaign, agreed with sales")
     new = plain(formats.dollars(state.limit_nano_usd + nano_usd(str(extra))))
     st.caption(f"The limit is {new} until then, and goes back by itself.")
     if st.button("Raise", type="primary", key="confirm_raise"):
@@ -87,7 +93,7 @@ def raise_limit(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
                 state.budget_id,
                 nano_usd(str(extra)),
                 ends_at=_midnight(last + timedelta(days=1), zone),
-                reason=reason,
+                reason=why,
             )
             flash(f"The budget of {tenant.name} is raised until the end of {last:%Y-%m-%d}.")
             st.rerun()
@@ -98,9 +104,10 @@ def withdraw(visit: Visit, tenant: Tenant, more: Raise) -> None:
     """Ask once, and say what follows."""
     amount = plain(formats.dollars(more.extra_nano_usd))
     st.markdown(f"The budget goes back by {amount} with the next generation. What was spent stays spent.")
+    why = reason("withdraw_reason")
     if st.button("End it now", type="primary", key="confirm_withdraw"):
         with refusals("The raise goes on."):
-            visit.runtime.budgets.withdraw_raise(visit.principal, tenant, more.id)
+            visit.runtime.budgets.withdraw_raise(visit.principal, tenant, more.id, reason=why)
             flash("The raise has ended.")
             st.rerun()
 
@@ -112,11 +119,21 @@ def remove(visit: Visit, tenant: Tenant, state: BudgetState) -> None:
         f"{plain(state.terms.name[0].upper() + state.terms.name[1:])} governs no longer, from the next "
         "generation on. What it paid stays in its ledger; set again, it goes on from there."
     )
-    if st.button("Remove budget", type="primary", key="confirm_remove"):
-        with refusals("The budget was not removed."):
-            visit.runtime.budgets.remove(visit.principal, tenant, state.budget_id, state.version)
-            flash(f"A budget of {tenant.name} was removed.")
-            st.rerun()
+    why = reason("remove_reason")
+
+    def take_away(expected: int, _: Mapping[str, Any]) -> None:
+        visit.runtime.budgets.remove(visit.principal, tenant, state.budget_id, expected, reason=why)
+
+    edited = crossings.Edit(
+        key=f"budget_{state.budget_id}_removed",
+        seen=described(state.terms),
+        wanted=None,
+        expected=state.version,
+        save=take_away,
+    )
+    if crossings.save(edited, "Remove budget", title="The budget was not removed.", key="confirm_remove"):
+        flash(f"A budget of {tenant.name} was removed.")
+        st.rerun()
 
 
 def _name(visit: Visit, tenant: Tenant, scope: str) -> str:
@@ -254,23 +271,41 @@ def _preview(visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str
     )
 
 
-def _save(
-    visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str, name: str, *, expected_version: int
-) -> None:
-    starts_at, ends_at = wanted["span"] or (None, None)
-    with refusals("The budget was not saved."):
-        visit.runtime.budgets.set(
-            visit.principal,
-            tenant,
-            nano_usd(str(wanted["limit"])),
-            expected_version,
-            scope=scope,
-            scope_name=name,
-            period=Period(wanted["period"]),
-            mode=Mode(wanted["mode"]),
-            thresholds=wanted["thresholds"],
-            starts_at=starts_at,
-            ends_at=ends_at,
-        )
-        flash(f"The budget of {tenant.name} is saved.")
-        st.rerun()
+def _described(wanted: Mapping[str, Any], scope: str, name: str) -> dict[str, Any]:
+    """Return what stands in the fields, as the audit trail says it."""
+    said = {
+        "scope": scope,
+        "scope_name": name,
+        "limit_nano_usd": nano_usd(str(wanted["limit"])),
+        "period": wanted["period"],
+        "mode": wanted["mode"],
+        "thresholds": wanted["thresholds"],
+    }
+    if wanted["span"] is None:
+        return said
+    return said | dict(zip(("starts_at", "ends_at"), (one.isoformat() for one in wanted["span"]), strict=True))
+
+
+def edit_of(
+    visit: Visit, tenant: Tenant, state: BudgetState | None, wanted: Mapping[str, Any], why: str
+) -> crossings.Edit:
+    """Return what is wanted of a budget that stood as *state* says, ``None`` where there was none."""
+
+    def save(expected: int, whole: dict[str, Any]) -> None:
+        limit = whole.pop("limit_nano_usd")
+        for name in {"starts_at", "ends_at"} & whole.keys():
+            whole[name] = datetime.fromisoformat(whole[name])
+        visit.runtime.budgets.set(visit.principal, tenant, limit, expected, reason=why, **whole)
+
+    return crossings.Edit(
+        key=f"budget_{tenant.id}_{wanted['scope']}_{wanted['scope_name']}",
+        seen=described(state.terms) if state else None,
+        wanted=wanted,
+        expected=state.version if state else 0,
+        save=save,
+    )
+
+
+def _done(tenant: Tenant) -> None:
+    flash(f"The budget of {tenant.name} is saved.")
+    st.rerun()

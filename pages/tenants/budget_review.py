@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.budgets import described
 from core.pricing import nano_usd
-from pages.kit import formats
+from pages.kit import crossings, formats
 from pages.kit.frames import pd, table
-from pages.kit.page import Visit, flash, refusals
-from pages.tenants.budget_dialogs import histories
+from pages.kit.page import Visit, flash
+from pages.kit.reasons import reason
+from pages.tenants.budget_dialogs import edit_of, histories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_LOOKED_AT = 20
 """Of how many tenants is read what a new limit would have blocked: the answer has a bound, however many were edited."""
+
+
+_SAVED, _NOT_SAVED = "budgets_saved", "The budget of {} was not saved."
 
 
 @st.dialog("Save budgets?", icon=":material/payments:", width="medium")
@@ -39,20 +44,30 @@ def review(
     if len(changes) > MOST_LOOKED_AT:
         st.caption(f"What it would have blocked is worked out for the first {MOST_LOOKED_AT}.")
     st.caption("A budget holds from the next generation on. What was spent stays spent.")
-    if not st.button("Save", type="primary", key="confirm_budgets"):
-        return
-    saved: list[str] = []
+    why = reason("budgets_reason")
+    done: set[str] = st.session_state.setdefault(_SAVED, set())
+    pressed = st.button("Save", type="primary", key="confirm_budgets")
     for name, limit in changes.items():
-        state = states.get(tenants[name].id)
-        with refusals(f"The budget of {name} was not saved."):
-            visit.runtime.budgets.set(
-                visit.principal, tenants[name], nano_usd(str(limit)), expected_version=state.version if state else 0
-            )
-            saved.append(name)
-    if len(saved) == len(changes):
+        if name in done:
+            continue
+        edited, title = _edit(visit, tenants[name], limit, states.get(tenants[name].id), why), _NOT_SAVED.format(name)
+        if (pressed and crossings.begun(edited, title=title)) or crossings.settled(edited, title=title):
+            done.add(name)
+    if done >= changes.keys():
+        saved = sorted(st.session_state.pop(_SAVED))
         flash(f"Saved {formats.plural(len(saved), 'budget')}: {', '.join(saved)}.")
         st.session_state["budgets_round"] = st.session_state.get("budgets_round", 0) + 1
         st.rerun()
+
+
+def forget() -> None:
+    """Let the next dialog begin with nothing saved."""
+    st.session_state.pop(_SAVED, None)
+
+
+def _edit(visit: Visit, tenant: Tenant, limit: float, state: BudgetState | None, why: str) -> crossings.Edit:
+    kept = described(state.terms) if state else {"scope": "tenant", "scope_name": ""}
+    return edit_of(visit, tenant, state, kept | {"limit_nano_usd": nano_usd(str(limit))}, why)
 
 
 def _difference(past: SpendHistory | None, limit: float, state: BudgetState | None) -> Sequence[str]:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.principals import USUAL_SCOPES, KeyScope
-from core.tenants import Tenant
-from pages.kit import zones
+from core.tenants import Tenant, described_key
+from pages.kit import crossings, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 from pages.tenants import limits
 from pages.tenants.named import named
 
@@ -43,11 +44,10 @@ def limit(visit: Visit, tenant: Tenant, key: Key) -> None:
     """Ask for a key's share of its tenant's limits."""
     st.markdown(f"What the key {called(key)} may take of the limits of **{plain(tenant.name)}**.")
     wanted: dict[str, Any] = limits.ask(key, dict.fromkeys(limits.FIELDS, "as the tenant"))
-    if st.button("Save limits", type="primary", key="confirm_key_limits"):
-        with refusals("The limits were not saved."):
-            visit.runtime.tenants.edit_key(visit.principal, key.id, key.version, **wanted)
-            flash(f"The limits of key {key.prefix}… are saved.")
-            st.rerun()
+    edited = _edit(visit, key, wanted, reason(f"limits_reason_{key.id}"))
+    if crossings.save(edited, "Save limits", title="The limits were not saved.", key="confirm_key_limits"):
+        flash(f"The limits of key {key.prefix}… are saved.")
+        st.rerun()
 
 
 @st.dialog("New key", icon=":material/key:", width="medium", on_dismiss="rerun")
@@ -71,11 +71,25 @@ def edit(visit: Visit, tenant: Tenant, key: Key) -> None:
     st.markdown(f"What the key {called(key)} of **{plain(tenant.name)}** may.")
     wanted = _ask(visit, tenant, key)
     st.caption("It holds from the next request on, also for what programs do with it now.")
-    if st.button("Save key", type="primary", key="confirm_edit_key", disabled=not wanted["scopes"]):
-        with refusals("The key was not changed."):
-            visit.runtime.tenants.edit_key(visit.principal, key.id, key.version, **wanted)
-            flash(f"Key {key.prefix}… is changed.")
-            st.rerun()
+    edited, may = _edit(visit, key, wanted, reason(f"key_reason_{key.id}")), bool(wanted["scopes"])
+    title = "The key was not changed."
+    if crossings.save(edited, "Save key", title=title, key="confirm_edit_key", disabled=not may):
+        flash(f"Key {key.prefix}… is changed.")
+        st.rerun()
+
+
+def _edit(visit: Visit, key: Key, wanted: dict[str, Any], why: str) -> crossings.Edit:
+    """Return what is wanted of a key, of which what was not asked for stays as it is."""
+    seen = described_key(key)
+    said = wanted | ({"ends_at": wanted["ends_at"] and wanted["ends_at"].isoformat()} if "ends_at" in wanted else {})
+
+    def save(expected: int, whole: dict[str, Any]) -> None:
+        changes = {field: value for field, value in whole.items() if value != seen[field]}
+        if changes.get("ends_at"):
+            changes["ends_at"] = datetime.fromisoformat(changes["ends_at"])
+        visit.runtime.tenants.edit_key(visit.principal, key.id, expected, reason=why, **changes)
+
+    return crossings.Edit(key=f"key_{key.id}", seen=seen, wanted=seen | said, expected=key.version, save=save)
 
 
 @st.dialog("Rotate this key?", icon=":material/sync:", width="medium", on_dismiss="rerun")
@@ -102,11 +116,12 @@ def rotate(visit: Visit, tenant: Tenant, key: Key) -> None:
                 f"`{key.old.prefix}…`, which the rotation before has left, ends at once. It {used}.",
                 icon=":material/key_off:",
             )
+        why = reason(f"rotate_reason_{key.id}")
         if not st.button("Rotate key", type="primary", key="confirm_rotate"):
             return
     with refusals("The key was not rotated."):
         overlap = timedelta(hours=hours)
-        new = visit.runtime.tenants.rotate_key(visit.principal, key.id, overlap, key.version)
+        new = visit.runtime.tenants.rotate_key(visit.principal, key.id, overlap, key.version, reason=why)
         ends_at = zones.told(visit.runtime.clock.now() + overlap, tenant.timezone)
         with form.container():
             _show_once(new, f"The old text ends {ends_at}." if hours else "The old text has ended.")
@@ -116,9 +131,10 @@ def rotate(visit: Visit, tenant: Tenant, key: Key) -> None:
 def revoke(visit: Visit, tenant: Tenant, key: Key) -> None:
     """Ask once, and say what follows."""
     st.markdown(consequence(tenant.name, key))
+    why = reason(f"revoke_reason_{key.id}")
     if st.button("Revoke key", type="primary", key="confirm_revoke"):
         with refusals("The key was not revoked."):
-            visit.runtime.tenants.revoke_key(visit.principal, key.id)
+            visit.runtime.tenants.revoke_key(visit.principal, key.id, reason=why)
             flash(f"Key {key.prefix}… is revoked.")
             st.rerun()
 

@@ -12,6 +12,7 @@ from core.tenants import Permission, key_in
 from pages.kit import formats, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals, show_error
+from pages.kit.reasons import reason
 from pages.tenants.key_dialogs import called, consequence
 from pages.tenants.keys import bounds, state
 
@@ -97,9 +98,10 @@ def _tell(visit: Visit, found: _Found) -> None:
     st.markdown(consequence(owner, key))
     if tenant is not None:
         st.caption("Programs that cannot stop: *Rotate…* in its tenant's list leaves them a quarter of an hour.")
+    why = reason("leaked_reason", placeholder="Where it leaked; may be empty")
     if st.button("Revoke key", type="primary", key="confirm_revoke_leaked"):
         with refusals("The key was not revoked."):
-            visit.runtime.tenants.revoke_key(visit.principal, key.id)
+            visit.runtime.tenants.revoke_key(visit.principal, key.id, reason=why)
             forget()
             flash(f"Key {key.prefix}… is revoked.")
             st.rerun()

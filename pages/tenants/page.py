@@ -130,7 +130,7 @@ def main() -> None:
     visit = open_page(
         "Tenants", "Who calls, what each may spend, and with which keys.", needs=Permission.TENANTS_READ, takes=TAKES
     )
-    for dialog in (budget_dialogs, leaked_key, named):
+    for dialog in (budget_dialogs, budget_review, leaked_key, named):
         dialog.forget()
     tenants = list(visit.runtime.tenants.list(visit.principal))
     with visit.controls:

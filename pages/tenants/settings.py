@@ -9,9 +9,10 @@ import streamlit as st
 
 from core.pricing import nano_usd
 from core.routes import DEFAULT
-from core.tenants import RULES, Tenant
-from pages.kit import address
+from core.tenants import EDITABLE, RULES, Tenant
+from pages.kit import address, crossings
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 from pages.tenants import limits
 
 DEFAULTS = {
@@ -116,9 +117,20 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         )
         for field, (label, hint) in _RULES.items()
     }
-    if st.button("Save settings", type="primary", key="confirm_settings"):
-        with refusals("The settings were not saved."):
-            changes: dict[str, Any] = {"name": name, "payload_retention_days": days, "route": route} | wanted | rules
-            visit.runtime.tenants.edit(visit.principal, tenant.id, tenant.version, **changes)
-            flash(f"The settings of {name} are saved.")
-            st.rerun()
+    why = reason(f"settings_reason_{tenant.id}")
+    seen = {field: getattr(tenant, field) for field in EDITABLE}
+
+    def save(expected: int, whole: dict[str, Any]) -> None:
+        changes = {field: value for field, value in whole.items() if field != "timezone"}
+        visit.runtime.tenants.edit(visit.principal, tenant.id, expected, reason=why, **changes)
+
+    edited = crossings.Edit(
+        key=f"tenant_{tenant.id}",
+        seen=seen,
+        wanted=seen | {"name": name, "payload_retention_days": days, "route": route} | wanted | rules,
+        expected=tenant.version,
+        save=save,
+    )
+    if crossings.save(edited, "Save settings", title="The settings were not saved.", key="confirm_settings"):
+        flash(f"The settings of {name} are saved.")
+        st.rerun()

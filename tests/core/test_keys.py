@@ -142,7 +142,7 @@ def test_what_is_set_comes_back_and_set_again_changes_nothing(tenants: Tenants, 
     assert tenants.edit_key(LOCAL_OPERATOR, key.id, 2, **wanted) == found
     with store.reading() as session:
         assert len(session.exec(select(AuditEntry)).all()) == entries
-    with pytest.raises(Conflict, match="Someone else changed key"):
+    with pytest.raises(Conflict, match="Local operator changed key"):
         tenants.edit_key(LOCAL_OPERATOR, key.id, 1, name="late")
 
 

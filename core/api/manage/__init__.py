@@ -20,17 +20,16 @@ from starlette.routing import Route
 
 from core.api import bodies as api_bodies
 from core.api.manage import bodies, things
-from core.api.manage.endpoints import ENDPOINTS, Endpoint, EndpointKind, describe
+from core.api.manage.endpoints import ENDPOINTS, REASON, Endpoint, EndpointKind, describe
 from core.api.native import Native
 from core.api.repeats import REPLAYED, key_of
 from core.documents import as_json
-from core.errors import Conflict, Invalid, NotAsSeen, NotFound, ProctorError, UnseenChange
+from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, ProctorError, UnseenChange
 from core.idempotency import KeptAnswer
 from core.principals import Permission
 from core.runtime import Runtime
 from core.tenants import digest
 
-PREFIX = "/manage"
 MOST_BODY_BYTES = 1_000_000
 _MOST_LISTED, _USUALLY_LISTED = 200, 100
 _OF_THE_MOMENT = ("spent_usd", "held_usd", "resets_at", "used_at", "old")
@@ -44,8 +43,8 @@ class Manage:
     def __init__(self, runtime: Runtime, native: Native) -> None:
         self._runtime = runtime
         self._native = native
-        self.routes = [Route(PREFIX + one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
-        describe(native.router, PREFIX)
+        self.routes = [Route(one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
+        describe(native.router)
 
     def _door(self, endpoint: Endpoint) -> Any:
         async def door(request: Request) -> Response:
@@ -62,7 +61,11 @@ class Manage:
         principal.require(Permission.TENANTS_READ)
         self._runtime.tenants.uses.note(digest(secret) or "")
         asked = things.Asked(
-            runtime=self._runtime, principal=principal, path=request.path_params, query=request.query_params
+            runtime=self._runtime,
+            principal=principal,
+            path=request.path_params,
+            query=request.query_params,
+            reason=_reason(request) if endpoint.kind.changes else "",
         )
         match endpoint.kind:
             case EndpointKind.LIST:
@@ -109,6 +112,22 @@ class Manage:
             )
         )
         return _told(document, 201)
+
+
+def _reason(request: Request) -> str:
+    """Return why, as the headers say.
+
+    Raises:
+        BadHeader: it is said twice, or in no text that can be read.
+
+    """
+    given = request.headers.getlist(REASON)
+    if len(given) > 1:
+        raise BadHeader(f"'{REASON}' was sent {len(given)} times. Send it once.")
+    try:
+        return "".join(given).encode("latin-1").decode()  # as it came: the framework reads every header as Latin-1
+    except UnicodeDecodeError:
+        raise BadHeader(f"'{REASON}' is not UTF-8.") from None
 
 
 def etag_of(document: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from core.changes import LONGEST_NOTE
 from core.principals import KeyScope
 
 _Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None
@@ -169,6 +170,18 @@ class NewPrice(Body):
     reason: str = ""
 
 
+class NewChange(Body):
+    """What was changed elsewhere, such as a deploy."""
+
+    what: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE, description="In a sentence.")]
+    kind: Literal["deploy", "incident", "config", "data", "other"] = "deploy"
+    link: Annotated[str, Field(max_length=2_000, description="Leads to more; https:// or http://.")] = ""
+    at: AwareDatetime | None = Field(default=None, description="When, if not just now: at most 31 days back.")
+    tenant: str = Field(
+        default="", description="The id or name of whom it is about; empty for all, or for the tenant of the key."
+    )
+
+
 ALL = (
     TenantChange,
     NewTenant,
@@ -184,6 +197,7 @@ ALL = (
     NewVersion,
     LabelRule,
     NewPrice,
+    NewChange,
 )
 
 

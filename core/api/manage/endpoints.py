@@ -14,6 +14,9 @@ from starlette.responses import Response
 from core.api.documentation import problems
 from core.api.manage import bodies, shared_things, things
 
+REASON = "X-Proctor-Reason"
+"""The header that says why."""
+
 
 class EndpointKind(StrEnum):
     """How an endpoint is answered, and which headers it asks for."""
@@ -29,6 +32,11 @@ class EndpointKind(StrEnum):
     ACT = "act"
     """What is sent once, of a state that was seen."""
     ACT_UNSEEN = "act unseen"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it decides something, and may be told why."""
+        return self not in {EndpointKind.LIST, EndpointKind.READ}
 
     @property
     def needs_match(self) -> bool:
@@ -49,11 +57,17 @@ class Endpoint:
     show: Callable[[things.Asked], things.Document] | None = None
     """Reads what is to be changed."""
     query: tuple[str, ...] = ()
+    below: str = "/manage"
+
+    @property
+    def address(self) -> str:
+        """Where it is, below the API's own."""
+        return self.below + self.path
 
     @property
     def route(self) -> str:
         """Its address as it is matched: the name of a flag may hold a slash, as a model's does."""
-        return self.path.replace("{flag}", "{flag:path}")
+        return self.address.replace("{flag}", "{flag:path}")
 
     @property
     def parameters(self) -> list[str]:
@@ -105,14 +119,15 @@ ENDPOINTS = (
     Endpoint("POST", "/prices", K.MAKE, A.new_price, "Say what a model costs from a time on", B.NewPrice),
     Endpoint("GET", _PRICE, K.READ, A.price, "Read a price override"),
     Endpoint("DELETE", _PRICE, K.REMOVE, A.withdraw_price, "Withdraw a price override", show=A.price),
+    Endpoint("POST", "/changes", K.MAKE, A.new_change, "Write down what was changed elsewhere", B.NewChange, below=""),
 )
 
 
-def describe(router: APIRouter, prefix: str) -> None:
+def describe(router: APIRouter) -> None:
     """Add every endpoint to *router* as it is documented; it is served by another route."""
     for one in ENDPOINTS:
         router.add_api_route(
-            prefix + one.path,
+            one.address,
             _elsewhere,
             methods=[one.method],
             operation_id=_name(one),
@@ -181,6 +196,8 @@ def _extra(one: Endpoint) -> dict[str, Any]:
         parameters.append(_parameter("If-None-Match", "header"))
     if one.kind is EndpointKind.MAKE:
         parameters.append(_parameter("Idempotency-Key", "header"))
+    if one.kind.changes:
+        parameters.append(_parameter(REASON, "header") | {"schema": {"type": "string", "maxLength": 500}})
     extra: dict[str, Any] = {"parameters": parameters}
     if one.body is not None:
         schema = {"$ref": f"#/components/schemas/{one.body.__name__}"}

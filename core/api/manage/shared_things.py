@@ -42,13 +42,14 @@ def set_flag(asked: Asked) -> Document:
         ends=body.ends,
         zone=body.zone,
         is_permanent=body.is_permanent,
+        reason=asked.reason,
     )
     return flag(asked)
 
 
 def clear_flag(asked: Asked) -> None:
     """Take a rule of a flag away."""
-    asked.runtime.flags.clear(asked.principal, _flag_of(asked), _flag_tenant(asked))
+    asked.runtime.flags.clear(asked.principal, _flag_of(asked), _flag_tenant(asked), reason=asked.reason)
 
 
 def _flag_tenant(asked: Asked) -> Tenant | None:
@@ -98,14 +99,16 @@ def set_route(asked: Asked) -> Document:
         return there  # what was read is sent back: what the row leaves to the deployment stays left to it
     candidates = given.pop("candidates")
     found = asked.runtime.routes.set(
-        asked.principal, asked.path["route"], candidates, expected_version=asked.version, **given
+        asked.principal, asked.path["route"], candidates, expected_version=asked.version, reason=asked.reason, **given
     )
     return _route(found)
 
 
 def remove_route(asked: Asked) -> None:
     """Remove a route; the default one follows the environment again."""
-    asked.runtime.routes.reset(asked.principal, asked.path["route"])
+    asked.runtime.routes.reset(
+        asked.principal, asked.path["route"], expected_version=asked.version, reason=asked.reason
+    )
 
 
 def _route(one: RouteView) -> Document:
@@ -132,7 +135,7 @@ def new_version(asked: Asked) -> Document:
     """Add a version of a schema."""
     body = asked.body
     added = asked.runtime.schemas.add(
-        asked.principal, body.name, body.body, description=body.description, label=body.label
+        asked.principal, body.name, body.body, description=body.description, label=body.label, reason=asked.reason
     )
     found = asked.runtime.schemas.summary(asked.principal, body.name)
     assert found is not None  # noqa: S101 it was just added
@@ -150,13 +153,17 @@ def label(asked: Asked) -> Document:
 def set_label(asked: Asked) -> Document:
     """Let a label name a version."""
     name, version = asked.path["schema"], asked.body.version
-    asked.runtime.schemas.promote(asked.principal, name, version, asked.path["label"], expected=asked.version)
+    asked.runtime.schemas.promote(
+        asked.principal, name, version, asked.path["label"], expected=asked.version, reason=asked.reason
+    )
     return label(asked)
 
 
 def remove_label(asked: Asked) -> None:
     """Take a label away."""
-    asked.runtime.schemas.unlabel(asked.principal, asked.path["schema"], asked.path["label"], expected=asked.version)
+    asked.runtime.schemas.unlabel(
+        asked.principal, asked.path["schema"], asked.path["label"], expected=asked.version, reason=asked.reason
+    )
 
 
 def _schema(one: SchemaSummary) -> Document:
@@ -191,12 +198,34 @@ def new_price(asked: Asked) -> Document:
     given = asked.body.given
     provider, model, named = given.pop("provider"), given.pop("model"), given.pop("tenant", "")
     owner = asked.runtime.tenants.find(asked.principal, named) if named else None
-    return _price(asked.runtime.prices.set(asked.principal, provider, model, tenant=owner, **given))
+    return _price(
+        asked.runtime.prices.set(asked.principal, provider, model, tenant=owner, **({"reason": asked.reason} | given))
+    )
 
 
 def withdraw_price(asked: Asked) -> None:
     """Take an override back, as if it had never been set."""
-    asked.runtime.prices.withdraw(asked.principal, asked.id("price"))
+    asked.runtime.prices.withdraw(asked.principal, asked.id("price"), reason=asked.reason)
+
+
+# ── What happened elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def new_change(asked: Asked) -> Document:
+    """Write down what was changed elsewhere."""
+    given, named = asked.body.given, asked.body.tenant or asked.principal.tenant_id
+    owner = asked.runtime.tenants.find(asked.principal, named) if named else None
+    at = asked.body.at or asked.runtime.clock.now()
+    told = {field: given[field] for field in given.keys() & {"kind", "link"}}
+    id_ = asked.runtime.changes.note(asked.principal, asked.body.what, at=at, tenant=owner, **told, reason=asked.reason)
+    return {
+        "id": id_,
+        "at": moment(at),
+        "kind": asked.body.kind,
+        "what": asked.body.what,
+        "link": asked.body.link,
+        "tenant_id": owner.id if owner else None,
+    }
 
 
 def _price(one: OverridingPrice) -> Document:

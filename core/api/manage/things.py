@@ -35,6 +35,8 @@ class Asked:
     body: Any = None
     version: int | None = None
     """Of what is to be changed, as the caller has seen it."""
+    reason: str = ""
+    """Why, in the caller's words."""
 
     @property
     def tenant(self) -> Tenant:
@@ -65,15 +67,21 @@ def tenant(asked: Asked) -> Document:
 def new_tenant(asked: Asked) -> Document:
     """Make a tenant."""
     given = asked.body.given
-    made = asked.runtime.tenants.create(asked.principal, given.pop("name"), given.pop("timezone", "UTC"))
-    return _tenant(asked.runtime.tenants.edit(asked.principal, made.id, made.version, **given) if given else made)
+    made = asked.runtime.tenants.create(
+        asked.principal, given.pop("name"), given.pop("timezone", "UTC"), reason=asked.reason
+    )
+    if given:
+        made = asked.runtime.tenants.edit(asked.principal, made.id, made.version, reason=asked.reason, **given)
+    return _tenant(made)
 
 
 def change_tenant(asked: Asked) -> Document:
     """Change a tenant."""
     found = asked.tenant
     version = found.version if asked.version is None else asked.version
-    return _tenant(asked.runtime.tenants.edit(asked.principal, found.id, version, **asked.body.given))
+    return _tenant(
+        asked.runtime.tenants.edit(asked.principal, found.id, version, reason=asked.reason, **asked.body.given)
+    )
 
 
 def _tenant(one: Tenant) -> Document:
@@ -101,19 +109,25 @@ def new_key(asked: Asked) -> Document:
     """Make a key; its text is in this answer and nowhere else."""
     given = asked.body.given
     owner = asked.runtime.tenants.find(asked.principal, given.pop("tenant"))
-    new = asked.runtime.tenants.create_key(asked.principal, owner, **given)
+    new = asked.runtime.tenants.create_key(asked.principal, owner, reason=asked.reason, **given)
     return _key(asked.runtime.tenants.find_key(asked.principal, new.id)) | {"key": new.secret}
 
 
 def change_key(asked: Asked) -> Document:
     """Change a key."""
-    return _key(asked.runtime.tenants.edit_key(asked.principal, asked.id("key"), asked.version, **asked.body.given))
+    return _key(
+        asked.runtime.tenants.edit_key(
+            asked.principal, asked.id("key"), asked.version, reason=asked.reason, **asked.body.given
+        )
+    )
 
 
 def rotate_key(asked: Asked) -> Document:
     """Give a key a new text, which is in this answer and nowhere else."""
     overlap = timedelta(hours=asked.body.overlap_hours)
-    new = asked.runtime.tenants.rotate_key(asked.principal, asked.id("key"), overlap, asked.version)
+    new = asked.runtime.tenants.rotate_key(
+        asked.principal, asked.id("key"), overlap, asked.version, reason=asked.reason
+    )
     return _key(asked.runtime.tenants.find_key(asked.principal, new.id)) | {
         "key": new.secret,
         "ended": new.ended or None,
@@ -122,12 +136,12 @@ def rotate_key(asked: Asked) -> Document:
 
 def revoke_key(asked: Asked) -> None:
     """Revoke a key."""
-    asked.runtime.tenants.revoke_key(asked.principal, asked.id("key"), asked.version)
+    asked.runtime.tenants.revoke_key(asked.principal, asked.id("key"), asked.version, reason=asked.reason)
 
 
 def revoke_by_text(asked: Asked) -> Document:
     """Revoke the key of which only the text is known."""
-    return _key(asked.runtime.tenants.revoke_key(asked.principal, asked.body.text))
+    return _key(asked.runtime.tenants.revoke_key(asked.principal, asked.body.text, reason=asked.reason))
 
 
 def _key(one: Key) -> Document:
@@ -190,7 +204,7 @@ def change_budget(asked: Asked) -> Document:
 
 def remove_budget(asked: Asked) -> None:
     """Let a budget govern no longer."""
-    asked.runtime.budgets.remove(asked.principal, asked.tenant, asked.id("budget"), asked.version)
+    asked.runtime.budgets.remove(asked.principal, asked.tenant, asked.id("budget"), asked.version, reason=asked.reason)
 
 
 def new_raise(asked: Asked) -> Document:
@@ -212,7 +226,7 @@ def withdraw_raise(asked: Asked) -> None:
     """End a raise of a budget now."""
     if all(one.id != asked.id("raise") for one in _state(asked).terms.raises):
         raise NotFound("This budget has no such raise any more.")
-    asked.runtime.budgets.withdraw_raise(asked.principal, asked.tenant, asked.id("raise"))
+    asked.runtime.budgets.withdraw_raise(asked.principal, asked.tenant, asked.id("raise"), reason=asked.reason)
 
 
 def _set_budget(  # noqa: PLR0917 what a budget is made of
@@ -226,6 +240,7 @@ def _set_budget(  # noqa: PLR0917 what a budget is made of
         scope=scope,
         scope_name=name,
         **{field: value for field, value in given.items() if field != "limit_usd"},
+        reason=asked.reason,
     )
 
 

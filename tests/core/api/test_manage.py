@@ -9,17 +9,21 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from core.api.manage.endpoints import ENDPOINTS, EndpointKind
 from core.principals import LOCAL_OPERATOR
-from core.tables import METADATA, Tenant
+from core.tables import METADATA, AuditEntry, Tenant
 from tests.core.api.conftest import House
 
 GPT = "openai/gpt-4o-mini"
 SHAPE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 SOON = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 RATES = {"input_usd_per_mtok": "1", "output_usd_per_mtok": "2"}
+
+ELSEWHERE = tuple(one.path for one in ENDPOINTS if one.address == one.path)
+"""What is not below ``/manage``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,14 @@ class Holder:
     client: TestClient
     key: str
 
-    def __call__(self, method: str, path: str, json: Any = None, **headers: str | None) -> httpx2.Response:
+    def __call__(self, method: str, path: str, json: Any = None, **headers: str | bytes | None) -> httpx2.Response:
         """Send a request."""
         named = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         return self.client.request(
-            method, f"/v1/manage{path}", json=json, headers={"Authorization": f"Bearer {self.key}", **named}
+            method,
+            f"/v1{'' if path.startswith(ELSEWHERE) else '/manage'}{path}",
+            json=json,
+            headers={"Authorization": f"Bearer {self.key}", **named},
         )
 
     def seen(self, path: str) -> tuple[dict[str, Any], str]:
@@ -88,7 +95,7 @@ def address(path: str, of: Managed, tenant: Tenant) -> str:
     key = next(
         one
         for one in on.tenants.keys(LOCAL_OPERATOR, tenant)
-        if "manage" not in one.scopes or tenant != of.house.tenant
+        if one.is_live and ("manage" not in one.scopes or tenant != of.house.tenant)
     )
     named = {"tenant": tenant.id, "key": key.id, "budget": budget.budget_id, "raise": "0" * 32, "price": "0" * 32}
     return path.format(**named, flag="streaming.enabled", route="fast", schema="place", label="production")
@@ -109,9 +116,12 @@ BODIES: dict[str, Any] = {
     "/schemas": {"name": "other", "body": SHAPE},
     "/schemas/{schema}/labels/{label}": {"version": 1},
     "/prices": {"provider": "openai", "model": "gpt-4o", "rates": RATES, "reason": "agreed"},
+    "/changes": {"what": "v2 went out"},
 }
 FOR_ALL = ("/routes", "/schemas", "/prices")
 """What belongs to no tenant: whose key manages one tenant reads it, and changes nothing."""
+NAMED = ("/keys", "/changes")
+"""What names its tenant in the body."""
 ABSENT = ("/tenants/{tenant}/budgets/{budget}/raises/{raise}", "/prices/{price}")
 """Of what there is none here: found by nobody."""
 UNCHANGED = ("DELETE /flags/{flag}", "PUT /schemas/{schema}/labels/{label}")
@@ -132,7 +142,7 @@ def test_who_may_ask_what(managed: Managed, name: str) -> None:
 
     def asked(who: str, tenant: Tenant, *, seen: bool = True) -> httpx2.Response:
         body = None if endpoint.body is None else dict(BODIES[path])
-        if path == "/keys" and body is not None:
+        if path in NAMED and body is not None:
             body["tenant"] = tenant.id
         query = f"?tenant={tenant.id}" if endpoint.query else ""
         match = "*" if endpoint.kind.needs_match and seen else None
@@ -143,7 +153,7 @@ def test_who_may_ask_what(managed: Managed, name: str) -> None:
     for who in ("generate", "read"):
         refused = asked(who, mine)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), who
-    if "{tenant}" in path or "{key}" in path or endpoint.query or path == "/keys":
+    if "{tenant}" in path or "{key}" in path or endpoint.query or path in NAMED:
         foreign = asked("of the tenant", other)
         assert foreign.status_code == 404, foreign.text
         assert other.name not in foreign.text
@@ -339,3 +349,63 @@ def test_a_flag_says_for_whom_and_how_long(managed: Managed) -> None:
     assert expected.items() <= again.json().items()
     assert "model:openai/gpt-4o" in {one["flag"] for one in ask("GET", "/flags?tenant=Acme").json()["items"]}
     assert ask("GET", "/flags/streaming").status_code == 404
+
+
+def newest_of(managed: Managed) -> str:
+    """Return the id of the newest entry of the audit trail."""
+    with managed.house.runtime.store.reading() as session:
+        return session.exec(select(AuditEntry.id).order_by(col(AuditEntry.seq).desc())).first() or ""
+
+
+def test_a_change_is_told_why(managed: Managed) -> None:
+    """Each decision keeps the reason of its header as it was sent, whatever its letters; a body's own goes first."""
+    on, ask = managed.house.runtime, managed.program("of the deployment")
+    why = "Weil das Ende näher rückt 🚀"
+    told: dict[str, str] = {}
+    for one in ENDPOINTS:
+        if not one.kind.changes or one.path in {*ABSENT, "/keys/revoke-by-text"}:
+            continue
+        body = None if one.body is None else dict(BODIES[one.path])
+        if one.path in NAMED and body is not None:
+            body["tenant"] = managed.house.tenant.id
+        match, before = "*" if one.kind.needs_match else None, newest_of(managed)
+        at = address(one.path, managed, managed.house.tenant)
+        done = ask(one.method, at, body, If_Match=match, X_Proctor_Reason=why.encode())
+        assert done.is_success, done.text
+        if (entry := newest_of(managed)) != before:
+            told[f"{one.method} {one.path}"] = on.reports.change(LOCAL_OPERATOR, entry).reason
+        if one.path == "/tenants/{tenant}/budgets/{budget}" and one.method == "DELETE":
+            on.budgets.set(LOCAL_OPERATOR, managed.house.tenant, 10**9)
+    own = {"/prices": "agreed", "/tenants/{tenant}/budgets/{budget}/raises": "more"}
+    assert told == {name: own.get(name.split()[1], why) for name in told}
+    assert len(told) > 14
+
+
+def test_a_reason_without_end_changes_nothing(managed: Managed) -> None:
+    """It is refused with what is wrong of it."""
+    ask, before = managed.program("of the deployment"), rows_of(managed.house)
+    at = f"/tenants/{managed.house.tenant.id}"
+    refused = ask("PATCH", at, {"tokens_per_min": 9}, If_Match="*", X_Proctor_Reason="x" * 501)
+    assert (refused.status_code, "at most 500" in refused.text) == (422, True)
+    assert rows_of(managed.house) == before
+
+
+def test_what_happened_elsewhere_is_told_once(managed: Managed) -> None:
+    """A deploy that is told again under its key is one change; a tenant's key tells of its tenant alone."""
+    on, ask = managed.house.runtime, managed.program("of the tenant")
+    body = {"what": "v2 went out", "link": "https://ci.example/7", "kind": "config"}
+    body["at"] = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    asked = [ask("POST", "/changes", body, Idempotency_Key="7") for _ in range(2)]
+    assert [one.status_code for one in asked] == [201, 201]
+    assert asked[0].json() == asked[1].json()
+    told = on.reports.change(LOCAL_OPERATOR, asked[0].json()["id"])
+    assert (told.summary, told.kind, told.tenant) == (body["what"], "config", "Acme")
+    assert told.after == {"link": body["link"]}
+    assert told.actor.startswith("key proctor_")
+    assert len(rows_of(managed.house).split("v2 went out")) == 2
+
+    over_all = managed.program("of the deployment")
+    assert over_all("POST", "/changes", {"what": "v3"}).json()["tenant_id"] is None
+    for wrong in ({"what": ""}, {"kind": "party"}, {"link": "ftp://a"}, {"at": SOON}, {"at": "2020-01-01T00:00:00Z"}):
+        assert over_all("POST", "/changes", {"what": "x", **wrong}).status_code == 422
+    assert ask("POST", "/changes", {"what": "x", "tenant": managed.other.name}).status_code == 404

@@ -207,9 +207,9 @@ def test_a_price_that_somebody_else_changed_is_a_conflict(proctor: Runtime) -> N
     dialog.text_input("price_output_usd_per_mtok").set_value("1").run()
     proctor.prices.set(LOCAL_OPERATOR, *GPT, rates=RATES, from_at=NOW - DAY)
     dialog.button("confirm_price").click().run()
-    assert "Someone else changed the price of openai/gpt-4o-mini meanwhile" in _told(dialog)
+    assert "Local operator changed the price of openai/gpt-4o-mini meanwhile" in _told(dialog)
     assert len(proctor.prices.overrides(LOCAL_OPERATOR)) == 1
-    dialog.button("confirm_price").click().run()
+    dialog.button("mine_price").click().run()
     assert len(proctor.prices.overrides(LOCAL_OPERATOR)) == 2
 
 

@@ -155,10 +155,12 @@ def test_a_word_is_taken_back(proctor: Runtime) -> None:
 
 def _mistaken() -> None:
     from core.principals import Permission
+    from pages.kit import crossings
     from pages.kit.page import open_page
     from pages.routes import breakers
 
-    breakers._do(open_page("Test", "A dialog.", needs=Permission.ROUTES_READ), "mystery-9", "Open by hand", "why not")
+    visit = open_page("Test", "A dialog.", needs=Permission.ROUTES_READ)
+    crossings.begun(breakers._edit(visit, "mystery-9", "Open by hand", None, "why not"), title="Not changed.")
 
 
 def test_a_model_without_a_provider_is_refused(proctor: Runtime) -> None:

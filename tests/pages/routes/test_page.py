@@ -218,7 +218,7 @@ def test_a_route_that_somebody_else_changed_is_not_overwritten(proctor: Runtime)
 
     dialog.button(key="confirm_route").click().run()
 
-    assert "Someone else changed route default" in dialog.warning[-1].value
+    assert "Local operator changed route default meanwhile" in dialog.warning[-1].value
     assert [one.name for one in proctor.routes.find(LOCAL_OPERATOR, "default").terms.candidates] == ["openai/gpt-4.1"]
 
 

@@ -166,7 +166,7 @@ def test_a_label_that_moved_meanwhile_is_not_rolled_back(price: Runtime) -> None
     dialog = _dialog("roll back")
     price.schemas.add(LOCAL_OPERATOR, "price", {**TWO, "title": "Third"})
     dialog.button(key="confirm_roll_back").click().run()
-    assert "points to version 3 by now" in told(dialog)
+    assert "changed price@production meanwhile" in told(dialog)
     assert price.schemas.find(LOCAL_OPERATOR, "price").version == 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -226,3 +227,29 @@ def test_a_budget_for_a_key_is_called_by_its_label(proctor: Runtime, acme: Tenan
         proctor.reports.changes(LOCAL_OPERATOR, wanted).changes[0].summary
         == f"The monthly budget for the key {new.prefix}… (nightly) of Acme was set to $25.00."
     )
+
+
+def test_of_two_who_edit_a_budget_the_second_sees_both(proctor: Runtime, acme: Tenant) -> None:
+    """What it was, what it is by now and what his would make of it; both ways on are his, and nothing is lost."""
+    ann = replace(LOCAL_OPERATOR, name="ann")
+    first, second = _dialog("edit"), _dialog("edit")
+    proctor.budgets.set(ann, acme, 200 * NANO, reason="a campaign")
+    for dialog in (first, second):
+        dialog.multiselect(key="budget_thresholds").set_value([90])
+        dialog.text_input(key="budget_reason").set_value("told too early")
+        dialog.button(key="confirm_budget").click().run()
+        assert not dialog.exception
+        assert "Ann changed the monthly budget of Acme meanwhile" in dialog.warning[-1].value
+        assert "(a campaign)" in dialog.warning[-1].value
+        both = dialog.table[-1].value
+        assert both.to_numpy().tolist() == [
+            ["Limit", "\\$25.00", "\\$200.00", "\\$200.00"],
+            ["Thresholds", "80 %, 95 %", "80 %, 95 %", "90 %"],
+        ]
+    first.button(key=f"theirs_budget_{acme.id}_tenant_").click().run()
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).terms.thresholds == (80, 95)
+    second.button(key=f"mine_budget_{acme.id}_tenant_").click().run()
+    terms = proctor.budgets.show(LOCAL_OPERATOR, acme).terms
+    assert (terms.limit_nano_usd, terms.thresholds) == (200 * NANO, (90,))
+    wanted = ChangeFilter(starts_at=proctor.clock.now() - timedelta(days=1), ends_at=proctor.clock.now() + timedelta(1))
+    assert next(iter(proctor.reports.every_change(LOCAL_OPERATOR, wanted))).reason == "told too early"

@@ -226,7 +226,10 @@ def test_an_edit_changes_what_was_touched_unless_somebody_was_first(proctor: Run
 
     key = _key(proctor, acme)
     assert (key.name, key.models, key.ends_at) == ("nightly", (), end)
-    assert "Someone else changed key" in second.warning[0].value
+    assert "Local operator changed key" in second.warning[0].value
+    second.button(key=f"mine_key_{new.id}").click().run()
+    key = _key(proctor, acme)
+    assert (key.name, key.models, key.ends_at) == ("weekly", (), end)  # what he did not touch stays theirs
 
 
 def test_a_key_must_be_for_something(acme: Tenant, proctor: Runtime) -> None:

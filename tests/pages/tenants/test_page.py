@@ -230,8 +230,10 @@ def test_a_budget_that_somebody_else_changed_is_not_overwritten(proctor: Runtime
 
     dialog.button(key="confirm_budgets").click().run()
 
-    assert "Someone else changed the budget of Acme" in dialog.warning[0].value
+    assert "Local operator changed the monthly budget of Acme meanwhile" in dialog.warning[0].value
     assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 99 * NANO
+    dialog.button(key=f"mine_budget_{acme.id}_tenant_").click().run()
+    assert proctor.budgets.show(LOCAL_OPERATOR, acme).limit_nano_usd == 30 * NANO
 
 
 def _creating() -> None:
