@@ -273,7 +273,7 @@ class ScriptedConversation:
             return TimedOut(f"No whole answer within {seconds:.3g} s.", answer=Answer())
         stage.clock.advance(min(seconds, stage.dice.around(0.7, 0.6)))
         if mishap == "unreachable":
-            gone = Unreachable(f"The connection to {who} failed (ClientConnectorError).")
+            gone = Unreachable(f"The connection to {who} was refused: nobody listens at that address.")
             gone.was_sent = False
             return gone
         if mishap == "throttled":
@@ -328,7 +328,7 @@ class ScriptedConversation:
         if mishap == "broken" and stream:
             raise Broken(f"{who} ended its stream in the middle.", answer=self._so_far)
         if mishap == "broken":
-            raise Unreachable(f"The connection to {who} failed (ClientPayloadError).", answer=self._so_far)
+            raise Unreachable(f"The connection to {who} broke off before the answer was whole.", answer=self._so_far)
         usual, cut, refused = ("stop", "length", "stop") if who == "openai" else ("tool_use", "max_tokens", "refusal")
         reasons = {"truncated": cut, "refused": refused, "filtered": "content_filter"}
         reason = reasons.get(mishap or "", usual)

@@ -18,6 +18,7 @@ import orjson
 from core.own_limits import lack_in
 from core.providers import Garbled, NotSent, ProviderError, TurnedAway, Unreachable, misread
 from core.providers._clouds import as_server_sent, is_of_amazon
+from core.providers._connections import why_broken
 from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers._identities import Identity, nobody_in
 from core.providers._keys import Keyring, ProviderKey
@@ -334,16 +335,17 @@ class Wire:
             not_sent.was_sent = isinstance(root, MemoryError)  # it may have failed for what came back
             return not_sent
         if isinstance(error, sdk.APIConnectionError | httpx2.TransportError | aiohttp.ClientError | OSError):
-            broken = Unreachable(f"The connection to {self.name} failed ({type(root).__name__}).", answer=told.answer())
+            said = f"The connection to {self.name} {why_broken(_causes(error))}."
+            broken = Unreachable(said, answer=told.answer())
             broken.was_sent = not any(isinstance(one, _NEVER_CONNECTED) for one in _causes(error))
             return broken
         if isinstance(error, _ODD_SHAPES | sdk.APIResponseValidationError):
-            return Garbled(f"{self.name} sent what is no answer ({type(error).__name__}).", answer=told.answer())
+            return Garbled(f"{self.name} sent what cannot be read as an answer.", answer=told.answer())
         if isinstance(error, sdk.APIError):
             api_error: Any = error
             return broken_off(self.name, api_error.body, told.answer(), hidden=told.hidden)
         if isinstance(error, httpx2.HTTPError):
-            return Unreachable(f"The call to {self.name} failed ({type(error).__name__}).", answer=told.answer())
+            return Unreachable(f"The call to {self.name} came to nothing on its way.", answer=told.answer())
         ours = misread(error, told.answer())
         ours.__cause__ = error
         return ours

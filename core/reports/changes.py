@@ -6,7 +6,7 @@ opened, from the events that mark the charts. Both are read by keyset, so the la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ MOST_CHANGE_CHOICES = 100
 """Kinds, people and doors to choose from."""
 _MOST_READ = 1_000
 """Rows that one page is made of at most: what repeats itself is one line, but not without an end."""
+_READ_AT_ONCE = 2 * CHANGES_ON_PAGE
 _FOLDED_WITHIN = timedelta(hours=1)
 PROCTOR = "proctor"
 """Who did what nobody decided."""
@@ -134,26 +135,32 @@ class ChangeChoices(NamedTuple):
 
 def change_page(reading: Reading, wanted: ChangeFilter, behind: ChangeCursor | None = None) -> ChangePage:
     """Return one page of what passes *wanted*, from the newest on or what lies *behind* a change."""
-    rows = some_changes(reading, wanted, behind, _MOST_READ + 1)
     lines: list[RecordedChange] = []
     folds: dict[tuple[Any, ...], int] = {}
-    taken = 0
-    for row in rows[:_MOST_READ]:
+    last = older = None
+    for taken, row in enumerate(_newest_first(reading, wanted, behind)):
         place = folds.get(_same(row))
-        if place is not None and not row.is_decided and lines[place].first_at - row.at <= _FOLDED_WITHIN:
-            lines[place] = replace(lines[place], times=lines[place].times + 1, first_at=row.at, before=row.before)
-        elif len(lines) == CHANGES_ON_PAGE:
+        is_repeated = place is not None and not row.is_decided and lines[place].first_at - row.at <= _FOLDED_WITHIN
+        if last is not None and (taken == _MOST_READ or (not is_repeated and len(lines) == CHANGES_ON_PAGE)):
+            older = ChangeCursor(last.at, last.id)
             break
+        if place is not None and is_repeated:
+            lines[place] = replace(lines[place], times=lines[place].times + 1, first_at=row.at, before=row.before)
         else:
             folds[_same(row)] = len(lines)
             lines.append(row)
-        taken += 1
-    last = rows[taken - 1] if taken < len(rows) else None
-    return ChangePage(
-        changes=lines,
-        older=ChangeCursor(last.at, last.id) if last is not None else None,
-        counted=_counted(reading, wanted),
-    )
+        last = row
+    return ChangePage(changes=lines, older=older, counted=_counted(reading, wanted))
+
+
+def _newest_first(reading: Reading, wanted: ChangeFilter, behind: ChangeCursor | None) -> Iterator[RecordedChange]:
+    """Yield what passes *wanted*, read some at a time: only where much repeats itself a page is made of many."""
+    while True:
+        some = some_changes(reading, wanted, behind, _READ_AT_ONCE)
+        yield from some
+        if len(some) < _READ_AT_ONCE:
+            return
+        behind = ChangeCursor(some[-1].at, some[-1].id)
 
 
 def some_changes(

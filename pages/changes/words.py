@@ -29,6 +29,11 @@ def became(change: RecordedChange) -> str:
     return "; ".join([*map(str, found[:SHOWN]), *more])
 
 
+def states(change: RecordedChange, side: int) -> str:
+    """Return all that differs, as it was (0) or as it became (1)."""
+    return "; ".join(f"{one.what}: {(one.before, one.after)[side]}" for one in differences(change.before, change.after))
+
+
 def told(change: RecordedChange, zone: str) -> str:
     """Return what happened; of what repeats itself also how often, and since when."""
     if change.times == 1:

@@ -28,10 +28,14 @@ class View:
     tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
+    @property
+    def here(self) -> dict[str, str]:
+        """The time and the tenant, as they stand in addresses."""
+        return {"range": range_label(self.hours)} | ({"tenant": self.tenant.name} if self.tenant else {})
+
     def open_calls(self, **filters: str) -> None:
         """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-        here = {"range": range_label(self.hours)} | ({"tenant": self.tenant.name} if self.tenant else {})
-        st.switch_page("calls/page.py", query_params=here | filters)
+        st.switch_page("calls/page.py", query_params=self.here | filters)
 
 
 def _latency(view: View) -> None:
@@ -45,9 +49,12 @@ def _latency(view: View) -> None:
         "Latency percentiles",
         key="latency_card",
         help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
-        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes.{log}",
+        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes; click one to "
+        f"see it.{log}",
     ):
-        view.panels.latency.draw()
+        marked = charts.draw_latency(view.panels.latency)
+    if marked is not None:
+        st.switch_page("changes/page.py", query_params=view.here | {"between": f"{marked}-{marked + 60}"})
 
 
 def _heat(view: View) -> None:
@@ -118,8 +125,13 @@ def _changes(view: View) -> None:
             more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
             said = plain(together[0].summary)
             st.markdown(f":gray[{minute}] :gray-badge[{plain(kind)}] {said}{more}")
-        if len(told) > MOST_CHANGES:
-            st.caption(f"and {sum(len(together) for *_, together in told[MOST_CHANGES:])} more before these")
+        left = sum(len(together) for *_, together in told[MOST_CHANGES:])
+        st.page_link(
+            "changes/page.py",
+            label=f"All of them; {formats.count(left)} lie before these" if left else "Who decided it, and why",
+            icon=":material/history:",
+            query_params=view.here,
+        )
 
 
 def _minute(view: View, change: Change) -> str:

@@ -108,6 +108,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         axis=alt.Axis(labelExpr=_SECONDS, **RULED, **ticks),
         scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
     )
+    told = [alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]
     layers = [
         base.transform_filter("datum.part == 'before'")
         .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55, interpolate="monotone")
@@ -123,14 +124,11 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'change'")
         .mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
-        .encode(x=time_axis(days), tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]),
+        .encode(x=time_axis(days), tooltip=told),
         base.transform_filter("datum.part == 'change'")
-        .mark_point(shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4)
-        .encode(
-            x=time_axis(days),
-            y=alt.value(0),
-            tooltip=[alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")],
-        ),
+        .mark_point(shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4, cursor="pointer")
+        .encode(x=time_axis(days), y=alt.value(0), tooltip=told)
+        .add_params(alt.selection_point(name="mark", fields=["begins"], on="click", empty=False)),
         base.transform_filter("datum.part == 'tip'")
         .mark_rule(color=NEUTRAL, strokeWidth=10, aria=False)
         .encode(
@@ -179,16 +177,11 @@ def latency(overview: Overview) -> Picture:
     calls = [formats.count(timed) for timed in series["timed"]]
     parts.append(pd.DataFrame({"at": at, "part": "tip", "when": when, **tips, "calls": calls}))
     if overview.changes:
-        changes = [
-            {
-                "at": wall(change.at, zone),
-                "part": "change",
-                "when": formats.moment(change.at, zone),
-                "what": change.summary,
-            }
-            for change in overview.changes
+        rows = [
+            (one.at.timestamp() // 60 * 60, wall(one.at, zone), formats.moment(one.at, zone), one.summary)
+            for one in overview.changes
         ]
-        parts.append(pd.DataFrame(changes))
+        parts.append(pd.DataFrame(rows, columns=["begins", "at", "when", "what"]).assign(part="change"))
     worst = series.loc[series["p95"].idxmax()] if series["p95"].notna().any() else None
     peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
     peak += "" if worst is None else formats.moment(worst["at"], zone)
@@ -197,6 +190,12 @@ def latency(overview: Overview) -> Picture:
         _latency_spec(shown_days(overview.window), latency_scale(overview)),
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
     )
+
+
+def draw_latency(picture: Picture) -> int | None:
+    """Draw what :func:`latency` returned; return when the change that was clicked happened, in seconds, to a minute."""
+    picked = picture.draw(key="latency_chart", picks="mark")
+    return int(picked["begins"]) if picked else None
 
 
 @lru_cache(maxsize=32)

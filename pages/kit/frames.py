@@ -81,7 +81,13 @@ def chart(
 ) -> Mapping[str, Any] | None:
     """Draw a chart; return the fields of the mark that was clicked, where *picks* names the chart's parameter."""
     event: Any = st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType]
-        frame, spec, height=height, key=key, on_select="rerun" if picks else "ignore", alt=alt
+        frame,
+        spec,
+        height=height,
+        key=key,
+        on_select="rerun" if picks else "ignore",
+        selection_mode=picks,  # what follows the pointer is the browser's own affair
+        alt=alt,
     )
     picked = event.selection.get(picks) if picks and event else None
     return picked[0] if picked else None

@@ -243,7 +243,7 @@ def test_of_two_who_edit_a_budget_the_second_sees_both(proctor: Runtime, acme: T
         assert "(a campaign)" in dialog.warning[-1].value
         both = dialog.table[-1].value
         assert both.to_numpy().tolist() == [
-            ["Limit", "\\$25.00", "\\$200.00", "\\$200.00"],
+            ["Limit", "\\$25\\.00", "\\$200\\.00", "\\$200\\.00"],
             ["Thresholds", "80 %, 95 %", "80 %, 95 %", "90 %"],
         ]
     first.button(key=f"theirs_budget_{acme.id}_tenant_").click().run()

@@ -291,7 +291,10 @@ def test_settings_are_saved_unless_somebody_else_was_first(proctor: Runtime, acm
 
     now = proctor.tenants.find(LOCAL_OPERATOR, "Acme")
     assert (now.rate_limit_per_min, now.payload_retention_days) == (7, 30)
-    assert "Someone else changed tenant Acme" in second.warning[0].value
+    assert "Local operator changed tenant Acme meanwhile" in second.warning[0].value
+    second.button(key=f"mine_tenant_{acme.id}").click().run()
+    now = proctor.tenants.find(LOCAL_OPERATOR, "Acme")
+    assert (now.rate_limit_per_min, now.payload_retention_days) == (7, 0)  # both of what either has touched
 
 
 def test_limits_of_a_tenant_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
