@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, select
 
 from core import audit
@@ -132,6 +133,10 @@ class Budgets(Raises):
             if changed.before == changed.after:
                 return changed.budget
             session.add(changed.budget)
+            try:
+                session.flush()
+            except IntegrityError:  # somebody else made it in this moment: the next try sees that
+                raise BooksMoved from None
             audit.record(
                 session,
                 self._clock,

@@ -240,7 +240,7 @@ def test_a_stale_edit_saves_nothing(routes: Routes) -> None:
     """Whoever edits what has changed since is told so."""
     routes.set(LOCAL_OPERATOR, "fast", ONE, expected_version=0)
     for stale in (0, 2):
-        with pytest.raises(Conflict, match="nothing was saved"):
+        with pytest.raises(Conflict, match="Nothing was saved"):
             routes.set(LOCAL_OPERATOR, "fast", [{"model": "gpt-4o-mini"}], expected_version=stale)
 
     assert routes.find(LOCAL_OPERATOR, "fast").terms.candidates[0].model == "gpt-4o"

@@ -5,16 +5,27 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
+from core.providers import Unreachable
 from core.providers._connections import why_broken
 from core.providers.loop import Loop
 from core.providers.openai import OpenAI
+from tests.core.providers.test_openai import ask, send
 
-NOWHERE = ConnectionKey("nowhere.example", 443, True, True, None, None, None)  # noqa: FBT003 as aiohttp makes it
+NOWHERE = ConnectionKey("nowhere.example", 443, True, True, None, None, None)
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[Loop]:
+    """The thread of provider calls."""
+    made = Loop()
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
@@ -46,9 +57,6 @@ def test_each_way_to_fail_is_told_in_words(causes: list[BaseException], said: st
 )
 def test_the_one_who_asks_reads_them(url: str, said: str, loop: Loop) -> None:
     """Of a real connection, through the vendor's SDK."""
-    from core.providers import Unreachable
-    from tests.asking import ask, send
-
     provider = OpenAI(name="compatible", api_key="unused", base_url=url)
     with pytest.raises(Unreachable) as failed:
         send(loop, provider.open(ask()))
