@@ -99,6 +99,8 @@ class Crossed(Conflict):
     same command takes from who has seen that; ``by`` is who changed it, where that is known.
     """
 
+    code = "crossed"
+
 
 class NotAsSeen(Conflict):
     """What is to be changed is not as the caller has seen it; ``present`` says how it is."""

@@ -42,6 +42,7 @@ def test_codes_tell_errors_apart() -> None:
         "invalid",
         "not_found",
         "conflict",
+        "crossed",
         "precondition_failed",
         "precondition_required",
         "bad_header",

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.api.manage.bodies import moment
 from core.budgets import BudgetState, Raise
-from core.errors import NotFound
+from core.errors import Conflict, Crossed, NotFound
 from core.pricing import as_dollars, nano_usd
 from core.principals import Principal
 from core.runtime import Runtime
@@ -190,7 +190,11 @@ def new_budget(asked: Asked) -> Document:
     """Set a budget where there is none."""
     given, owner = asked.body.given, asked.tenant
     scope, name = asked.body.scope, asked.body.scope_name
-    _set_budget(asked, owner, {field: given[field] for field in given.keys() - {"scope", "scope_name"}}, scope, name, 0)
+    terms = {field: given[field] for field in given.keys() - {"scope", "scope_name"}}
+    try:
+        _set_budget(asked, owner, terms, scope, name, 0)
+    except Crossed:
+        raise Conflict("There is a budget on this already. Change it at its own address.") from None
     return _budget(asked.runtime.budgets.show(asked.principal, owner, scope, name))
 
 

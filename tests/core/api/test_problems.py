@@ -25,6 +25,7 @@ EXPECTED = {
     "Unauthenticated": 401,
     "Forbidden": 403,
     "NotFound": 404,
+    "Crossed": 409,
     "NotAsSeen": 412,
     "UnseenChange": 428,
     "BadHeader": 400,
