@@ -290,7 +290,7 @@ def _staleness(rule: FlagRule, there: dict[FlagKind, set[str]], now: datetime) -
     return ""
 
 
-def _require_seen(  # noqa: PLR0917 what is compared
+def _require_seen(
     session: Session, flag: str, tenant: Tenant | None, rule: FlagRule | None, expected: str | None
 ) -> None:
     if expected is not None and expected != told(rule):
