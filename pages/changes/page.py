@@ -17,7 +17,7 @@ visit = open_page(
     needs=Permission.CHANGES_READ,
     takes=listing.TAKES,
 )
-with refusals("The changes cannot be read."):
+with refusals("This change cannot be shown." if chosen else "The changes cannot be read."):
     if chosen:
         one.draw(visit, chosen)
     else:
