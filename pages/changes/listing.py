@@ -9,11 +9,13 @@ from itertools import islice
 import streamlit as st
 
 from core.clock import EPOCH
+from core.principals import Principal
 from core.reports import MOST_COUNTED, MOST_EXPORTED, ChangeCursor, ChangeFilter, ChangePage
 from core.tenants import Tenant
 from pages.changes import words
 from pages.kit import address, formats, layout, zones
 from pages.kit.choices import range_choice, tenant_choice
+from pages.kit.exports import export
 from pages.kit.frames import grid, pd
 from pages.kit.page import Visit
 
@@ -184,14 +186,12 @@ def draw(visit: Visit) -> None:
         with st.container(horizontal=True, gap="small", width="content"):
             if behind is not None:
                 st.button("Newest", icon=":material/first_page:", key="newest", on_click=newest)
-            st.download_button(
+            principal = visit.principal
+            export(
                 "Export CSV",
-                lambda: _csv(visit, wanted),
-                file_name=f"changes-{visit.now:%Y%m%d-%H%M}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                key="export",
-                on_click="ignore",
+                lambda: _csv(visit, principal, wanted),
+                name=f"changes-{visit.now:%Y%m%d-%H%M}.csv",
+                key="changes",
                 help=f"All that passes the filters, each by itself, times in UTC; at most {MOST_EXPORTED:,} rows. The "
                 "audit trail, which can be verified, is written by 'proctor audit export'.",
             )
@@ -199,8 +199,8 @@ def draw(visit: Visit) -> None:
                 st.button("Older", icon=":material/chevron_right:", key="older", on_click=_older, args=(page.older,))
 
 
-def _csv(visit: Visit, wanted: ChangeFilter) -> bytes:
-    every = islice(visit.runtime.reports.every_change(visit.principal, wanted), MOST_EXPORTED)
+def _csv(visit: Visit, principal: Principal, wanted: ChangeFilter) -> bytes:
+    every = islice(visit.runtime.reports.every_change(principal, wanted), MOST_EXPORTED)
     rows = [
         (
             one.at,
