@@ -22,8 +22,10 @@ ROUTE = address.Parameter(
 )
 
 
-def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView]) -> None:
-    """Draw a route: its candidates in order with their breakers, its limits, and the way to change it."""
+def draw_route(
+    visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str], BreakerView], own: Sequence[str]
+) -> None:
+    """Draw a route: whose *own* it is, its candidates in order with their breakers, its limits, how to change it."""
     terms = view.terms
     source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
     with layout.card(f"{terms.name} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
@@ -33,7 +35,7 @@ def draw_route(visit: Visit, view: RouteView, of_models: Mapping[tuple[str, str]
             st.markdown(f":small[Taken by itself for {', '.join(code(name) for name in view.schemas)}.]")
         if (used := use.of_routes(visit)) is not None:
             st.markdown(f":small[{use.sentence(used.get(terms.name))}]")
-        if own := use.owners(visit, terms.name):
+        if own:
             named = ", ".join(map(links.tenant, own[:10])) + ("" if len(own) <= 10 else f" and {len(own) - 10} more")
             st.markdown(f":small[Instead of default the route of {named}.]")
         has_own = any(words.own(one) for one in terms.candidates)
@@ -116,8 +118,9 @@ def main() -> None:
     with refusals("The routes cannot be shown."):
         views = visit.runtime.routes.list(visit.principal)
         retiring(visit, views)
+        own = use.owners(visit)
         for view in chosen(views):
-            draw_route(visit, view, of_models)
+            draw_route(visit, view, of_models, own.get(view.terms.name, ()))
     breakers.card(visit)
     st.page_link("providers/page.py", label="Providers: who is set up, and how one is", icon=":material/dns:")
 

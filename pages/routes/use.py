@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -39,16 +39,18 @@ def sentence(used: RouteTraffic | None) -> str:
     )
 
 
-def owners(visit: Visit, route: str) -> list[str]:
-    """Return the tenants whose own route it is."""
-    if not visit.may(Permission.TENANTS_READ):
-        return []
-    return [one.name for one in visit.runtime.tenants.list(visit.principal) if one.route == route]
+def owners(visit: Visit) -> Mapping[str, Sequence[str]]:
+    """Return by the name of a route the tenants whose own it is: one read for all of them."""
+    found: dict[str, list[str]] = {}
+    for one in visit.runtime.tenants.list(visit.principal) if visit.may(Permission.TENANTS_READ) else ():
+        if one.route:
+            found.setdefault(one.route, []).append(one.name)
+    return found
 
 
 def affected(visit: Visit, route: str) -> str:
     """Return whom an edit of *route* concerns, as Markdown."""
-    own = owners(visit, route)
+    own = owners(visit).get(route, ())
     used = (of_routes(visit) or {}).get(route)
     said = [sentence(used)] if used and used.calls else []
     if own:
