@@ -136,6 +136,12 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   text-decoration: none; white-space: nowrap; border-radius: 0.5rem;
   border: 1px solid color-mix(in srgb, currentcolor 22%, transparent);
 }
+[data-testid='stHtml'] a.export::before {
+  content: ''; width: 1rem; height: 1rem; background: currentcolor;
+  mask: center / contain no-repeat url("data:image/svg+xml,\
+%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='black' stroke-width='2'%3E\
+%3Cpath d='M12 4v11M7 10.5l5 5 5-5M5 20h14'/%3E%3C/svg%3E");
+}
 [data-testid='stHtml'] a.export.quiet { border-color: transparent; padding: 0 0.25rem; }
 [data-testid='stHtml'] a.export:is(:hover, :focus-visible) { border-color: currentcolor; }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }

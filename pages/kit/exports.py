@@ -12,10 +12,6 @@ from pages.kit.visitor import current_principal, session_row
 
 CSV = "text/csv; charset=utf-8"
 _TOKENS = "_exports"
-_ARROW = (
-    '<svg width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
-    'aria-hidden="true"><path d="M12 4v11M7 10.5l5 5 5-5M5 20h14"/></svg>'
-)
 
 
 def export(
@@ -48,6 +44,6 @@ def export(
     kind = "export quiet" if is_quiet else "export"
     st.html(
         f'<a class="{kind}" href="/export/{token}" download="{escape(name)}" target="_self" title="{escape(help)}">'
-        f"{_ARROW}<span>{escape(label)}</span></a>",
+        f"{escape(label)}</a>",
         width="content",
     )
