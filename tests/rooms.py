@@ -41,6 +41,8 @@ WITHOUT: Mapping[str, str] = {
     "people.sign_in": "makes a session of a name and a password",
     "people.accept": "the same, of a link that is used once",
     "people.become_first_owner": "the same",
+    "people.enter": "makes a session of a provider's or a proxy's word",
+    "people.accept_as": "the same, of such a word and a link that is used once",
     "people.invited": "for whom such a link is, to whoever holds it",
     "people.require_first": "whether the first owner's link opens",
     "people.open_first_once": "a process's own first act, where nobody signs in yet",
