@@ -81,7 +81,8 @@ def test_a_share_only_grows() -> None:
     assert drawn(10) < drawn(30)
     assert abs(len(drawn(20)) - 2000) <= 120
     assert (drawn(0), drawn(100)) == (set(), set(UNITS))
-    assert abs(sum((one in drawn(50)) is (one in drawn(50, "other")) for one in UNITS[:2000]) - 1000) <= 100
+    one_half, other_half = drawn(50), drawn(50, "other")
+    assert abs(sum((unit in one_half) is (unit in other_half) for unit in UNITS[:2000]) - 1000) <= 100
 
 
 @given(st.integers(0, 100), st.text(max_size=9), st.text(min_size=1, max_size=20), st.booleans())
