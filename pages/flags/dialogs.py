@@ -41,7 +41,7 @@ def seen(flag: str, tenant: Tenant | None, rules: Sequence[FlagRule]) -> str:
     return told(rule_of(flag, tenant, rules))
 
 
-@st.dialog("Turn this flag?", icon=":material/toggle_on:")
+@st.dialog("Switch this flag?", icon=":material/toggle_on:")
 def turn(
     visit: Visit,
     flag: str,
@@ -94,7 +94,7 @@ def _met(visit: Visit, flag: str, tenant: Tenant | None) -> None:
     among = formats.plural(found.calls, "call")
     among = f"the {among} of the last 24 hours" if found.is_all else f"the newest {among} of the last 24 hours"
     said = "It is not kept which calls brought this tool along." if found.met is None else ""
-    st.caption(said or f"It is about {formats.count(found.met or 0)} of {among}.")
+    st.caption(said or f"It would have concerned {formats.count(found.met or 0)} of {among}.")
 
 
 def _limits(stands: FlagRule | None, zone: str) -> dict[str, Any]:

@@ -61,7 +61,11 @@ def _tiles(day: Overview) -> list[Tile]:
 def _flags(visit: Visit, tenant: Tenant) -> str:
     """Return what is not as by default."""
     held = evaluate_all(visit.runtime.flags.rules(visit.principal), tenant.id, visit.now)
-    said = [f"{name} is {one.word} by {one.rule}" for name, one in held.items() if one.reason != "DEFAULT"]
+    said = [
+        f"{name} is {'drawn' if one.percent is not None else one.word} by {one.rule}"
+        for name, one in held.items()
+        if one.reason != "DEFAULT"
+    ]
     return plain("; ".join(said)) or "all as by default"
 
 
@@ -72,11 +76,15 @@ def _errors(page: CallPage, tenant: Tenant) -> None:
         st.caption("None.")
         return
     rows = [
-        f"[{plain(zones.told(one.started_at, tenant.timezone))}](/calls?call={one.id}) "
-        f"{outcomes.badge(one.outcome)} {plain(one.schema or '')} :gray[{plain(one.error_code or '')}]"
+        {
+            "When": f"[{plain(zones.told(one.started_at, tenant.timezone))}](/calls?call={one.id})",
+            "Outcome": outcomes.badge(one.outcome),
+            "Schema": plain(one.schema or formats.UNKNOWN),
+            "Error": plain(one.error_code or formats.UNKNOWN),
+        }
         for one in calls.head(_MOST_LISTED).itertuples()
     ]
-    table(pd.DataFrame({" ": rows}), alt="Its last errors", hides_index=True)
+    table(pd.DataFrame(rows), alt="Its last errors", hides_index=True)
     st.page_link(
         "calls/page.py",
         label="All its errors",
@@ -93,11 +101,14 @@ def _changes(visit: Visit, tenant: Tenant) -> None:
         st.caption("None within thirty days.")
         return
     rows = [
-        f"[{plain(one.summary)}](/changes?change={one.id}) :gray[{formats.ago(one.at, visit.now)}"
-        f"{f' by {plain(one.actor)}' if one.actor else ''}]"
+        {
+            "What": f"[{plain(one.summary)}](/changes?change={one.id})",
+            "When": formats.ago(one.at, visit.now),
+            "Who": plain(one.actor or formats.UNKNOWN),
+        }
         for one in found
     ]
-    table(pd.DataFrame({" ": rows}), alt="Its last changes", hides_index=True)
+    table(pd.DataFrame(rows), alt="Its last changes", hides_index=True)
     st.page_link(
         "changes/page.py", label="All its changes", icon=":material/history:", query_params={"tenant": tenant.name}
     )

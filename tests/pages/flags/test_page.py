@@ -173,7 +173,7 @@ def test_who_saw_another_rule_is_told(proctor: Runtime, acme: Tenant) -> None:
 def test_a_share_and_an_end_are_set_in_the_dialog(proctor: Runtime, acme: Tenant) -> None:
     """For so many calls; what it is about, of the last day's calls, is told beside."""
     dialog = _dialog(_turning, "generation.enabled", "Acme", False)
-    assert "It is about 0 of the 0 calls of the last 24 hours." in [one.value for one in dialog.caption]
+    assert "It would have concerned 0 of the 0 calls of the last 24 hours." in [one.value for one in dialog.caption]
     dialog.number_input(key="flag_percent").set_value(25).run()
     dialog.button(key="confirm_turn").click().run()
 
