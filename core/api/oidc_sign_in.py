@@ -83,12 +83,10 @@ class OidcSignIn(SignInSteps):
 
     @property
     def routes(self) -> list[Route]:
-        """The addresses, as the gate lists them; without a provider there are none."""
-        if not self._clients:
-            return []
+        """The addresses, as the gate lists them: all of them, as the framework answers the rest with the console."""
         return [
-            Route("/oidc/{provider}", partial(self._answered, told=self._begin), methods=["GET"]),
             Route("/oidc/{provider}/callback", partial(self._answered, told=self._end), methods=["GET"]),
+            Route("/oidc/{provider:path}", partial(self._answered, told=self._begin), methods=["GET"]),
         ]
 
     async def _begin(self, asked: SignInRequest) -> Response:

@@ -22,7 +22,7 @@ from core.api.gate import VOUCHED
 from core.api.served import Served, ServedAddress, To
 from core.api.sign_in_page import page
 from core.api.visitors import VisitedProcess
-from core.errors import Conflict, Denied, Invalid, Overloaded, ProctorError, RateLimited, Unavailable
+from core.errors import Conflict, Denied, Invalid, NotFound, Overloaded, ProctorError, RateLimited, Unavailable
 from core.identities import PROXY, VouchedIdentity
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ def as_refused(answer: Response, error: ProctorError) -> Response:
             answer.status_code = 413
         case Conflict():
             answer.status_code = 409
+        case NotFound():
+            answer.status_code = 404
         case Invalid():
             answer.status_code = 400
         case _:

@@ -85,7 +85,7 @@ def browser(here: Runtime, clock: ManualClock, url: str = "http://localhost:8501
         routes=[
             *SignIn(process, PAGES).routes,
             *OidcSignIn(process, PAGES, here.settings, clock).routes,
-            *(Route(one.path, shown) for one in PAGES),
+            Route("/{rest:path}", shown),  # as the framework does for whatever nobody else answers
         ],
         middleware=[
             Middleware(
@@ -189,7 +189,7 @@ def test_a_callback_that_this_browser_did_not_ask_for(
             client.cookies.delete("proctor_session")
     asked = len(provider.asked)
     answer = follow(client, address)
-    assert answer.status_code == 400
+    assert answer.status_code == (404 if case == "another provider" else 400)
     assert 'href="/sign-in"' in answer.text
     assert "proctor_session" not in answer.headers.get("set-cookie", "")
     assert len(provider.asked) == asked
@@ -273,7 +273,18 @@ def test_where_nobody_is_sent(wanted: str, here: Runtime, provider: OidcServer, 
     assert follow(client, begin(client, provider, next=wanted, invitation=link(here))).headers["location"] == "/"
 
 
-@pytest.mark.parametrize("address", ["/oidc/other", "/oidc/lab?invitation=..%2F", "/oidc/", "/oidc/lab/other"])
+NO_WAYS = ["/oidc/other", "/oidc/lab?invitation=..%2F", "/oidc/", "/oidc/lab/other", "/oidc/other/callback"]
+
+
+@pytest.mark.parametrize("address", NO_WAYS)
 def test_ways_that_there_are_not(address: str, here: Runtime, clock: ManualClock) -> None:
-    """They lead nowhere."""
+    """They lead nowhere, and not to the console."""
     assert browser(here, clock).get(address).status_code in (400, 404)
+
+
+@pytest.mark.parametrize("address", ["/oidc/lab", "/oidc/lab/callback?code=a&state=b"])
+def test_without_providers_there_is_no_way(address: str, sqlite_url: str, clock: ManualClock) -> None:
+    """Where no provider is set up, their addresses lead nowhere either."""
+    runtime = running.build(Settings(database_url=sqlite_url, local_model="off"), clock)
+    assert browser(runtime, clock).get(address).status_code == 404
+    runtime.close()
