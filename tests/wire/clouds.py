@@ -8,9 +8,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -18,6 +16,8 @@ import orjson
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from tests.wire.answering import AnsweringServer
 
 SECRET = "aws-secret-of-nobody"
 GRANTED_SECONDS = 3600.0
@@ -63,7 +63,7 @@ def is_signed(method: str, url: str, headers: Mapping[str, str], body: bytes, *,
     return signer.signature(text, request) == parts["Signature"] and {"host", "x-amz-date"} <= set(names)
 
 
-class TokenServer:
+class TokenServer(AnsweringServer):
     """Where a process gets its tokens: Azure's managed identity, Google's token endpoint, Amazon's containers."""
 
     def __init__(self, public_key: Any = None) -> None:
@@ -77,49 +77,12 @@ class TokenServer:
         """What every answer waits for."""
         self.gate.set()
         self._public_key = public_key
-        given = self
+        super().__init__()
 
-        class Door(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base's own name
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                """Answer Azure's and Amazon's way to ask."""
-                self._answer(given.asked(self.path, dict(self.headers), b""))
-
-            def do_POST(self) -> None:
-                """Answer Google's."""
-                body = self.rfile.read(int(self.headers["content-length"]))
-                self._answer(given.asked(self.path, dict(self.headers), body))
-
-            def _answer(self, told: tuple[int, Any]) -> None:
-                content = orjson.dumps(told[1])
-                self.send_response(told[0])
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def asked_for(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Answer each cloud's way to ask."""
+        status, told = self.asked(path, headers, body)
+        return status, orjson.dumps(told)
 
     def asked(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         """Return what somebody is given who asks as his cloud's library does."""

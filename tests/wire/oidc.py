@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
+
+from tests.wire.answering import AnsweringServer
 
 CLIENT_ID, CLIENT_SECRET = "proctor", "a-secret-of-this-client-alone-0123456789"
 KEY, NEWER_KEY, STRANGE_KEY = (RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "two", "one"))
@@ -23,7 +22,7 @@ SECRET_KEY = OctKey.import_key(CLIENT_SECRET)
 ANY_ALGORITHM = JWSRegistry(algorithms=["RS256", "HS256"])
 
 
-class OidcServer:
+class OidcServer(AnsweringServer):
     """It knows one client, and each code once."""
 
     def __init__(self) -> None:
@@ -41,50 +40,16 @@ class OidcServer:
         self.asked: list[str] = []
         """The paths that were asked, in order."""
         self._begun: dict[str, dict[str, str]] = {}
-        given = self
+        super().__init__()
 
-        class Door(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base's own name
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                """Answer what is public, and userinfo."""
-                self._answer(*given.answered(urlsplit(self.path).path, {}))
-
-            def do_POST(self) -> None:
-                """Answer the token endpoint."""
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                sent = {name: values[0] for name, values in parse_qs(body).items()}
-                sent["authorization"] = self.headers.get("authorization", "")
-                self._answer(*given.answered(urlsplit(self.path).path, sent))
-
-            def _answer(self, status: int, content: bytes) -> None:
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Its issuer."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def asked_for(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Answer what is public, userinfo, and the token endpoint."""
+        sent = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        if body:
+            sent["authorization"] = next(
+                (value for name, value in headers.items() if name.lower() == "authorization"), ""
+            )
+        return self.answered(urlsplit(path).path, sent)
 
     def signed_in(self, address: str, subject: str = "1") -> tuple[str, dict[str, str]]:
         """Do as a person does who is sent to *address* and signs in; return the callback's address and parameters."""
