@@ -245,6 +245,7 @@ class Corridor:
             cancellation=cancellation,
             ends=record.began + route.deadline_seconds,
             unpayable=policy.unpayable(record.started_at),
+            stopped=self._policies.stops(policy),
             is_thinned=is_thinned,
             workers=self._workers and self._workers.of(policy.tenant.id),
         )

@@ -155,6 +155,7 @@ class Walked:
         cancellation: Cancellation | None = None,
         example: tuple[str, Mapping[str, Any]] | None = None,
         began: float | None = None,
+        stopped: Callable[[Candidate], str] = lambda _: "",
         **limits: Any,
     ) -> Reply:
         """Walk over *candidates*, by default one for each provider; return the reply."""
@@ -187,6 +188,7 @@ class Walked:
             lengths=AnswerLengths(),
             bookkeeper=self.record,
             cancellation=cancellation or Cancellation(),
+            stopped=stopped,
             ends=(self.clock.monotonic() if began is None else began) + route.deadline_seconds,
         ).reply()
         while True:

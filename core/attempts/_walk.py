@@ -5,7 +5,7 @@ Whatever it decides it says in the decision trace: why it asks the same again, w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,16 +28,7 @@ from core.clock import Clock
 from core.dialects import VendorResponse
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
 from core.pricing import PriceBook
-from core.providers import (
-    Abandoned,
-    Answer,
-    Misread,
-    NotSent,
-    Provider,
-    ProviderError,
-    Unjudged,
-    Unreadable,
-)
+from core.providers import Abandoned, Answer, Misread, NotSent, Provider, ProviderError, Unjudged, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.tables import AttemptKind, Outcome
 from core.validation import Effort, OtherProcesses
@@ -68,12 +59,14 @@ class Walk:
         cancellation: Cancellation,
         ends: float,
         unpayable: Mapping[str, str] = _NOBODY,
+        stopped: Callable[[Candidate], str] = lambda _: "",
         is_thinned: bool = True,
         workers: OtherProcesses | None = None,
     ) -> None:
         """Make ready to ask what *inquiry* asks of the route's candidates, until *ends* on the clock's monotonic time.
 
-        *unpayable* are those that may not be asked, by name, since they have no price; each with the reason.
+        *unpayable* are those that may not be asked, by name, since they have no price; each with the reason. *stopped*
+        is asked before each call but the first why a candidate may not be asked any more: empty, or a sentence's words.
         *is_thinned* says whether what a stream has shown is read again each time that it goes on. *workers* read what
         is heavy to read.
         """
@@ -99,6 +92,7 @@ class Walk:
         )
         self._unreadable: list[str] = []
         """Why candidates cannot read what the messages hold."""
+        self._stopped = stopped
         self._is_thinned = is_thinned
         self._workers = workers
         self._states: dict[int, CandidateState] = {}
@@ -120,6 +114,7 @@ class Walk:
             Invalid: no candidate can read what the messages hold.
             Unpriced: no candidate has a price, and calls without a price are refused.
             BudgetExceeded: the budget does not cover the next attempt.
+            FeatureDisabled: an operator has stopped it meanwhile.
             Cancelled: the caller left.
 
         """
@@ -129,6 +124,8 @@ class Walk:
                 if reply is not None:
                     return reply
                 self._close(state)
+                if not state.is_over:  # it was stopped, so whoever is next is asked in its place
+                    continue
                 if state.cause is None or self._is_too_late() or not self._waiting.goes_on(state, state.cause):
                     break
         except ProctorError as error:
@@ -188,13 +185,15 @@ class Walk:
     # ── One candidate ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _at(self, state: CandidateState) -> Generator[Any, None, Reply | None]:
-        """Ask one candidate until it has answered or given up; ``None`` sends the walk on."""
+        """Ask one candidate until it has answered, given up or is stopped; ``None`` sends the walk on."""
         while not state.is_over:
             if state.wait_seconds:
                 self._clock.wait(self._cancellation.requested, state.wait_seconds)
             self._stop_if_left()
             if self._is_too_late():
                 state.give_up(None)
+                return None
+            if self._is_stopped(state):
                 return None
             call = self._calls.cover(state, state.kind)
             if self._is_hedged(call):
@@ -342,6 +341,9 @@ class Walk:
         if state is None:
             return
         try:
+            if self._is_stopped(state):
+                self._close(state)
+                return
             call = self._calls.cover(state, AttemptKind.HEDGE)
         except ProctorError as error:
             self._close(state)
@@ -359,6 +361,13 @@ class Walk:
         self._waiting.clear()
         self._bookkeeper.note("stopped", f"The deadline of {self._route.deadline_seconds:g} s has passed.")
         return True
+
+    def _is_stopped(self, state: CandidateState) -> bool:
+        """Whether an operator has stopped a candidate since the walk began, which the first call need not ask."""
+        why = self._stopped(state.candidate) if self._calls.count else ""
+        if why:
+            self._bookkeeper.note("stopped", f"{state.name}: {why}.")
+        return bool(why)
 
     def _stop_if_left(self) -> None:
         if self._cancellation.requested.is_set():

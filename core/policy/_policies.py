@@ -15,6 +15,7 @@ from core.limits import Limits, Quota, QuotaUse, recorded_use
 from core.policy._askers import quota_of
 from core.policy._cache import RevisionCache
 from core.policy._snapshot import GONE, TenantSnapshot
+from core.policy._stops import Stops
 from core.policy._terms import Policy
 from core.principals import Permission, Principal
 from core.routes import Routes
@@ -127,6 +128,10 @@ class Policies:
         if row is None:
             raise NotFound(GONE)
         return TenantSnapshot(self, tenant_id, row[0], row[1])
+
+    def stops(self, policy: Policy) -> Stops:
+        """Return what tells a generation under *policy* what an operator has stopped since it began."""
+        return Stops(self, policy)
 
 
 def _principal_key(secret: str) -> tuple[str, bytes]:

@@ -81,6 +81,28 @@ def test_reasks_are_per_candidate(max_reasks: int, walked: Walked) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("steps", "kinds"), [((bad, good), ["first"]), ((good,), ["first"]), ((ends(Failed("Down.")), good), ["first"])]
+)
+def test_who_is_stopped_meanwhile_is_asked_no_more(steps: tuple[Step, ...], kinds: list[str], walked: Walked) -> None:
+    """Before each call but the first it is asked whether somebody may still be; if not, the next is asked for him."""
+    one, other = Scripted(walked.clock, *steps), Scripted(walked.clock, good)
+    looked: list[str] = []
+
+    def stopped(candidate: Candidate) -> str:
+        looked.append(candidate.provider)
+        return "it was switched off" if candidate.provider == "openai" else ""
+
+    reply = walked.walk({"openai": one, "anthropic": other}, stopped=stopped)
+
+    goes_on = len(steps) > 1
+    assert walked.kinds == kinds + (["fallback"] if goes_on else [])
+    assert (reply.candidate.provider, looked) == (
+        ("anthropic", ["openai", "anthropic"]) if goes_on else ("openai", []),
+    )[0]
+    assert (("stopped", "openai/gpt-4o-mini: it was switched off.") in walked.record.notes) is goes_on
+
+
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
 def test_retries_are_per_candidate_and_wait_longer_each_time(max_retries: int, walked: Walked) -> None:
     """A passing failure is retried as often as the route says, after a wait that doubles and is never the same."""

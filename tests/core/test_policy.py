@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -575,6 +576,52 @@ def test_a_model_that_is_stopped_gives_way_to_the_next(here: Rig) -> None:
 
     assert [one.provider for one in heard.generation.attempts] == ["anthropic"]
     assert any(OPENAI in step["reason"] and step["verdict"] == "not asked" for step in heard.generation.trace)
+
+
+MEANWHILE: dict[str, tuple[dict[str, Any], Outcome, list[str]]] = {
+    # what an operator turns off while a first call is in trouble; for how many; how it ends, and who was asked
+    "generation.enabled": ({}, Outcome.BLOCKED_FLAG, ["openai"]),
+    "schema:person": ({}, Outcome.BLOCKED_FLAG, ["openai"]),
+    "route:ROUTE": ({}, Outcome.BLOCKED_FLAG, ["openai"]),
+    f"model:{OPENAI}": ({}, Outcome.VALID_AFTER_FALLBACK, ["openai", "anthropic"]),
+    f"model:{ANTHROPIC}": ({}, Outcome.PROVIDER_ERROR, ["openai", "openai", "openai"]),
+    "fallback.enabled": ({}, Outcome.PROVIDER_ERROR, ["openai", "openai", "openai"]),
+    "schema:other": ({}, Outcome.VALID_AFTER_FALLBACK, ["openai", "openai", "openai", "anthropic"]),
+    "payloads.kept": ({}, Outcome.VALID_AFTER_FALLBACK, ["openai", "openai", "openai", "anthropic"]),
+    "route:ROUTE for a share": ({"percent": 100}, Outcome.VALID_AFTER_FALLBACK, ["openai"] * 3 + ["anthropic"]),
+    "route:ROUTE for a while": ({"ends": "2999-01-01T00:00"}, Outcome.BLOCKED_FLAG, ["openai"]),
+    "route:ROUTE later": ({"starts": "2999-01-01T00:00"}, Outcome.VALID_AFTER_FALLBACK, ["openai"] * 3 + ["anthropic"]),
+}
+
+
+def test_what_is_stopped_meanwhile_is_asked_no_more(
+    here: Rig, elsewhere: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generation that is under way makes no further call to what was switched off for every call since it began.
+
+    What it has drawn or begun with else stays: a share, what is kept of it, what is said for later.
+    """
+    waits, pending = here.clock.wait, list[Callable[[], Any]]()
+
+    def meanwhile(woken: threading.Event, seconds: float) -> bool:
+        while pending:
+            pending.pop()()
+        return waits(woken, seconds)
+
+    monkeypatch.setattr(here.clock, "wait", meanwhile)
+    for case, (limits, outcome, providers) in MEANWHILE.items():
+        tenant, route = here.tenant(), here.route(OPENAI, ANTHROPIC, max_retries=2)
+        flag = case.partition(" ")[0].replace("ROUTE", route)
+        pending.append(partial(elsewhere.flags.set, LOCAL_OPERATOR, flag, tenant, False, **limits))
+        heard = here.ask(tenant, "failed@openai", route=route)
+
+        assert not pending, "there was a pause"
+        found = heard.generation.outcome, [one.provider for one in heard.generation.attempts]
+        assert found == (outcome, providers), case
+        if outcome is Outcome.BLOCKED_FLAG:
+            assert heard.error is not None
+            assert heard.error.message.endswith("An operator can turn it on.")
+    assert here.is_settled()
 
 
 def test_a_share_is_drawn_once_for_a_generation_and_alike_for_a_user(here: Rig) -> None:

@@ -1,0 +1,66 @@
+"""Kill switches, asked again while a generation goes on: what was switched off meanwhile is asked no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.attempts import Candidate
+from core.errors import ProctorError
+from core.flags import Flag, FlagKind
+from core.policy._terms import Policy, TenantTerms
+
+if TYPE_CHECKING:
+    from core.policy._policies import Policies
+
+
+class Stops:
+    """What of a generation's policy an operator has stopped since it began; asked before each call but the first.
+
+    A generation keeps what it began with, and a share is drawn for it once. So all that is heard here is *off, for
+    every call*: a flag that is on again, or a share of another size, holds with the next generation.
+    """
+
+    def __init__(self, policies: Policies, policy: Policy) -> None:
+        self._policies = policies
+        self._policy = policy
+
+    def __call__(self, candidate: Candidate) -> str:
+        """Return why *candidate* may not be asked any more, a sentence without its end; empty where it may.
+
+        That is one small statement, and a second one where an operator has decided something meanwhile.
+
+        Raises:
+            FeatureDisabled: nobody may be asked any more.
+
+        """
+        tenant = self._now()
+        if tenant is None:
+            return ""
+        policy = self._policy
+        tenant.require(Flag.GENERATION)
+        tenant.require(FlagKind.ROUTE.of(policy.route.name))
+        if policy.schema.version is not None:
+            tenant.require(FlagKind.SCHEMA.of(policy.schema.name))
+        flag = tenant.stop_of(candidate)
+        if flag is None and tenant.is_off(Flag.FALLBACK) and candidate.name != policy.route.candidates[0].name:
+            flag = Flag.FALLBACK
+        return "" if flag is None else tenant.off(flag)
+
+    def _now(self) -> TenantTerms | None:
+        """Return what holds for the tenant now for every call; ``None`` where nothing was decided, or nobody can say.
+
+        Whoever cannot ask goes on as he began: the next hold of money meets the same database, and says so better.
+        """
+        policies, policy = self._policies, self._policy
+        try:
+            snapshot = policies.snapshot(policy.tenant.id)
+            if snapshot.revision == policy.revision:
+                return None
+            tenant = snapshot.tenant
+        except ProctorError:
+            return None
+        flags = tenant.flags
+        if tenant.rules is not None:
+            flags = tenant.rules.decided(flags, policies.tenants.clock.now(), "")
+        return replace(tenant, flags={name: one for name, one in flags.items() if one.percent is None}, rules=None)
