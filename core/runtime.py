@@ -26,7 +26,7 @@ from core.clock import Clock, SystemClock
 from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import ProctorError
-from core.flags import Flags
+from core.flags import Flags, other_provider
 from core.guardrails import Guardrails
 from core.idempotency import Idempotency
 from core.journal import JournalWriter
@@ -203,7 +203,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     store = Store(settings.database_url, creates=creates)
     store.condition.on_change = partial(_tell_fault, clock, [])
     metrics = Metrics()
-    flags = Flags(store, clock)
+    flags = Flags(store, clock, other_provider(settings, clock, metrics))
     cards = Cards(settings, clock)
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.

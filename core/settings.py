@@ -55,6 +55,9 @@ _READ: Mapping[str, Callable[[str], object]] = {
 }
 
 
+_FACTORY = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+
+
 class Settings(BaseSettings):
     """One value per environment variable; the variable is the field's name in capitals."""
 
@@ -170,6 +173,10 @@ class Settings(BaseSettings):
     """What has to be sent as a bearer to read ``/metrics``. Empty: nothing."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe log line that is written."""
+    flag_provider: Annotated[str, Field(pattern=_FACTORY)] | None = None
+    """Who decides flags in the place of our rules: ``package.module:factory``, which makes an OpenFeature provider."""
+    flag_provider_ms: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many milliseconds a generation waits for it; then flags are as by default."""
     local_model: str = "auto"
     """``auto`` runs the small model when no provider has a key, ``on`` always, ``off`` never; or the path of a GGUF."""
     local_model_dir: Path = Path("~/.cache/proctor")

@@ -61,7 +61,7 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor", "psycopg"):
+    for name in ("openai", "anthropic", "httpx2", "httpcore2", "instructor", "psycopg", "openfeature"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
 
 

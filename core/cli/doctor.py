@@ -43,13 +43,14 @@ class Check:
 def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switch
     """Say what is missing or broken, part by part.
 
-    It looks at settings, network, database, migrations, routes, chores, providers, the local model, Redis, file
+    It looks at settings, network, database, migrations, routes, chores, flags, providers, the local model, Redis, file
     descriptors and the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
         _network(settings),
         *_database(settings),
+        _flags(settings),
         *_providers(settings),
         *(_reached(settings) if network else ()),
         *_local_model(settings),
@@ -74,6 +75,26 @@ def _network(settings: Settings) -> Check:
         return Check("network", Health.OK, f"Console and API answer this machine alone.{named}")
     said = "The API answers the network, and the console whoever signs in; until there is somebody, this machine alone."
     return Check("network", Health.OK, f"{said}{named}")
+
+
+def _flags(settings: Settings) -> Check:
+    """Say who decides flags; another provider is asked once, for nobody in particular."""
+    from core.clock import SystemClock  # noqa: PLC0415 who asks for help need not load it
+    from core.flags import Flag, other_provider  # noqa: PLC0415
+    from core.telemetry import Metrics  # noqa: PLC0415
+
+    if settings.flag_provider is None:
+        return Check("flags", Health.OK, "The rules that are set here decide flags.")
+    try:
+        other = other_provider(settings, SystemClock(), Metrics())
+    except ProctorError as error:
+        return Check("flags", Health.FAILED, error.message)
+    assert other is not None  # noqa: S101 a setting names it
+    said = other.ask([*map(str, Flag)], "", "", "")
+    wrong = [f"{name} is {one.word} by {one.rule}" for name, one in said.items() if one.reason == "ERROR"]
+    if wrong:
+        return Check("flags", Health.WARNING, f"{other.name} decides flags, and fails: {'; '.join(wrong)}.")
+    return Check("flags", Health.OK, f"{other.name} decides flags, and answers.")
 
 
 def _descriptors(settings: Settings) -> Check:

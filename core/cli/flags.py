@@ -26,11 +26,11 @@ def flag_group() -> None:
 @_TENANT
 def list_flags(runtime: Runtime, tenant: str) -> Output:
     """Show what holds for a tenant, or for all, and why; and which rules can probably go."""
-    from core.flags import evaluate_all, told  # noqa: PLC0415
+    from core.flags import told  # noqa: PLC0415
 
     of, rules = _tenant(runtime, tenant), runtime.flags.rules(OPERATOR)
     scope = of.id if of else ""
-    found = evaluate_all(rules, scope, runtime.clock.now())
+    found, other = runtime.flags.held(OPERATOR, of), runtime.flags.other
     own = {rule.name: rule for rule in rules if rule.tenant_id == scope}
     rows = [
         (name, one.word, one.rule, told(own.get(name)), own[name].reason if name in own else "")
@@ -39,7 +39,9 @@ def list_flags(runtime: Runtime, tenant: str) -> Output:
     stale = [one for one in runtime.flags.stale(OPERATOR) if one.rule.tenant_id == scope]
     lines = [table(("FLAG", "IS", "BY", "ITS RULE", "WHY"), rows)]
     lines += [f"{one.rule.name}: {one.why}; 'proctor flag clear' takes its rule away." for one in stale]
+    lines += [f"{other.name} decides flags (FLAG_PROVIDER); they are changed there."] if other else []
     document = {
+        "decided_by": other.name if other else "proctor",
         "flags": [
             {
                 "flag": name,
@@ -106,13 +108,10 @@ def set_flag(  # noqa: PLR0917 click gives each option by its name
 @_WHY
 def clear_flag(runtime: Runtime, flag: str, tenant: str, reason: str) -> Output:
     """Take a rule away, so that what lies beneath decides again."""
-    from core.flags import evaluate_all  # noqa: PLC0415
-
     of = _tenant(runtime, tenant)
     runtime.flags.clear(OPERATOR, flag, of, reason=reason)
-    scope = of.id if of else ""
-    left = evaluate_all(runtime.flags.rules(OPERATOR), scope, runtime.clock.now()).get(flag)
-    said = f"it is {left.word} by {left.rule}" if left else "it is on by the default"
+    left = runtime.flags.held(OPERATOR, of, flag)[flag]
+    said = f"it is {left.word} by {left.rule}"
     return Output(
         {"flag": flag, "cleared": True}, f"{flag} has no rule for {of.name if of else 'all tenants'}; {said}."
     )

@@ -2,11 +2,13 @@
 
 The code says which features there are and what each does; a model, a route, a schema and a tool has a flag by its name.
 Rows say how an operator set them. The rule of one tenant goes before the rule for all, and that before the default.
-Evaluation speaks OpenFeature: a value, and the reason for it.
+Evaluation speaks OpenFeature: a value, and the reason for it. A setting may name another of its providers, which then
+decides in the place of all rules.
 """
 
 from core.flags._flags import STALE_DAYS, Flags, StaleRule
 from core.flags._meanings import Flag, FlagKind, Meaning, checked_name, kind_of, meaning_of
+from core.flags._other import OtherProvider, other_provider
 from core.flags._provider import RuleProvider
 from core.flags._rules import Evaluation, FlagRule, RuleSet, evaluate_all, is_drawn, moment_of, told
 from core.flags.undo import UNDO
@@ -20,6 +22,7 @@ __all__ = [
     "FlagRule",
     "Flags",
     "Meaning",
+    "OtherProvider",
     "RuleProvider",
     "RuleSet",
     "StaleRule",
@@ -29,5 +32,6 @@ __all__ = [
     "kind_of",
     "meaning_of",
     "moment_of",
+    "other_provider",
     "told",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -22,8 +22,9 @@ from core.audit import Because
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.flags._meanings import Flag, FlagKind, checked_name, kind_of, meaning_of
-from core.flags._provider import TENANT, RuleProvider, evaluation
-from core.flags._rules import NEWEST_ALGORITHM, Evaluation, described, moment_of, told
+from core.flags._other import TENANT, OtherProvider
+from core.flags._provider import RuleProvider, evaluation
+from core.flags._rules import NEWEST_ALGORITHM, Evaluation, RuleSet, described, moment_of, told
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import FlagRule, Route, Schema, Tenant
@@ -57,15 +58,19 @@ class StaleRule:
 
 
 class Flags:
-    """The rules that operators set."""
+    """The rules that operators set, or who decides in their place."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, other: OtherProvider | None = None) -> None:
         self._store = store
         self._clock = clock
+        self.other = other
+        """Another provider, which a setting names: it decides, and no rule of ours is heard or changed."""
 
     @cached_property
     def client(self) -> OpenFeatureClient:
         """An OpenFeature client over this store's rules, which it reads on each call. Policy uses a ``RuleSet``."""
+        if self.other is not None:
+            return self.other.client
         domain = f"proctor/{id(self):x}"
         openfeature.api.set_provider_and_wait(RuleProvider(self._all_rules, self._clock), domain)
         return openfeature.api.get_client(domain)
@@ -81,11 +86,15 @@ class Flags:
     def rules(self, principal: Principal) -> Sequence[FlagRule]:
         """Return every rule that *principal* may see, those for all tenants among them: one read.
 
+        Where another provider decides there is none, as nobody hears it.
+
         Raises:
             Forbidden: without ``flags.read``.
 
         """
         principal.require(Permission.FLAGS_READ)
+        if self.other is not None:
+            return ()
         mine = visible(principal.scope_of(Permission.FLAGS_READ), FlagRule.tenant_id, with_shared=True)
         with self._store.reading() as session:
             return session.exec(select(FlagRule).where(mine)).all()
@@ -118,8 +127,27 @@ class Flags:
         principal.require(Permission.FLAGS_READ)
         if tenant_id and not principal.scope_of(Permission.FLAGS_READ).holds(tenant_id):
             raise NotFound(f"There is no tenant {tenant_id!r}.")
+        if self.other is not None:
+            return self.other.ask([flag], tenant_id or "", "", unit)[flag]
         context = EvaluationContext(targeting_key=unit, attributes={TENANT: tenant_id or ""})
         return evaluation(self.client.get_boolean_details(flag, meaning_of(flag).default, context))
+
+    def held(self, principal: Principal, tenant: Tenant | None, *more: str) -> Mapping[str, Evaluation]:
+        """Return what holds for a tenant, or for none in particular: every feature, what else has a rule, and *more*.
+
+        Raises:
+            Forbidden: without ``flags.read``.
+            NotFound: *principal* does not see that tenant.
+
+        """
+        if self.other is None:
+            rules = RuleSet(self.rules(principal), _scope(tenant))
+            now = self._clock.now()
+            return rules.all(now) | {name: rules.evaluate(name, now) for name in more}
+        principal.require(Permission.FLAGS_READ)
+        if tenant and not principal.scope_of(Permission.FLAGS_READ).holds(tenant.id):
+            raise NotFound(f"There is no tenant {tenant.id!r}.")
+        return self.other.ask([*map(str, Flag), *more], _scope(tenant), tenant.name if tenant else "", "")
 
     def set(
         self,
@@ -144,12 +172,13 @@ class Flags:
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone, or there is no such flag.
-            Invalid: a limit that a rule cannot have.
+            Invalid: a limit that a rule cannot have; or another provider decides.
             Conflict: another operator made the same rule at the same moment.
             Crossed: see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
+        self._require_own()
         flag = checked_name(flag)
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
@@ -205,10 +234,12 @@ class Flags:
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone.
+            Invalid: another provider decides.
             Crossed: see *expected*.
 
         """
         principal.require_over(Permission.FLAGS_WRITE, _scope(tenant))
+        self._require_own()
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
             rule = session.get(FlagRule, (str(flag), _scope(tenant)), with_for_update=FOR_CHANGE)
@@ -229,6 +260,10 @@ class Flags:
                 after=None,
                 **why,
             )
+
+    def _require_own(self) -> None:
+        if self.other is not None:
+            raise Invalid(f"Flags are decided by {self.other.name} (FLAG_PROVIDER): change them there.")
 
 
 def _checked(limits: RuleBounds, tenant: Tenant | None, now: datetime) -> dict[str, Any]:

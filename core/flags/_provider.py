@@ -20,11 +20,9 @@ from typing_extensions import override
 from core.clock import Clock
 from core.errors import NotFound
 from core.flags._meanings import checked_name
+from core.flags._other import TENANT
 from core.flags._rules import Evaluation, RuleSet
 from core.tables import FlagRule
-
-TENANT = "tenant"
-"""The attribute of a context that names the tenant by its id."""
 
 
 class RuleProvider(AbstractProvider):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class TenantSnapshot:
     same.
     """
 
-    __slots__ = ("_decided", "_policies", "_shared", "revision", "tenant_id")
+    __slots__ = ("_decided", "_policies", "_shared", "_unit", "revision", "tenant_id")
 
     def __init__(self, policies: Policies, tenant_id: str, shared: int, own: int) -> None:
         self._policies = policies
@@ -51,8 +51,10 @@ class TenantSnapshot:
         self.tenant_id = tenant_id
         self.revision = shared + own
         """Neither of the two ever goes down, so their sum says as much as both."""
-        self._decided: tuple[Evaluation, ...] = ()
-        """What was decided for one generation of the flags that move."""
+        self._decided: tuple[tuple[str, Evaluation], ...] = ()
+        """What was decided for one generation of the flags that move, or said of any by another provider."""
+        self._unit = ""
+        """Whom shares are drawn for."""
 
     def deciding(self, *units: str | None) -> TenantSnapshot:
         """Return it for one generation: with the flags decided that depend on the time, or on who asks.
@@ -60,24 +62,47 @@ class TenantSnapshot:
         Shares are drawn for the first of *units* that there is, the generation's user before its id, so that one user's
         calls are alike; else for this call alone. Where no flag moves it costs nothing, and it is decided once.
         """
-        tenant = self.tenant
-        if tenant.rules is None:
+        tenant, policies = self.tenant, self._policies
+        if tenant.rules is None and policies.flags.other is None:
             return self
-        clock = self._policies.tenants.clock
-        unit = next((one for one in units if one), None) or clock.new_id()
-        decided = TenantSnapshot(self._policies, self.tenant_id, self._shared, self.revision - self._shared)
-        now, drawn_for = clock.now(), f"{tenant.id} {unit}"
-        decided._decided = tuple(tenant.rules.evaluate(name, now, drawn_for) for name in tenant.rules.moving)
-        return decided
+        clock = policies.tenants.clock
+        unit = f"{tenant.id} {next((one for one in units if one), None) or clock.new_id()}"
+        if tenant.rules is None:
+            return self._asked(tuple(Flag), unit)
+        now = clock.now()
+        return self._deciding([(name, tenant.rules.evaluate(name, now, unit)) for name in tenant.rules.moving], unit)
+
+    def _deciding(self, decided: Iterable[tuple[str, Evaluation]], unit: str) -> TenantSnapshot:
+        made = TenantSnapshot(self._policies, self.tenant_id, self._shared, self.revision - self._shared)
+        made._decided, made._unit = (*self._decided, *decided), unit
+        return made
+
+    def _asked(self, names: Iterable[str], unit: str) -> TenantSnapshot:
+        """Return it with what another provider of flags says of *names*, if one decides; each is asked for once."""
+        if (other := self._policies.flags.other) is None:
+            return self
+        known = dict(self._decided)
+        new = [str(one) for one in dict.fromkeys(names) if one not in known]
+        return self._deciding(other.ask(new, self.tenant_id, self.tenant.name, unit).items(), unit) if new else self
+
+    def _told(self, schema: str, route: str | None, model: str | None) -> TenantSnapshot:
+        """Return it with what another provider of flags says of all that a call is about, if one decides."""
+        if self._policies.flags.other is None:
+            return self
+        route = route or (self.routes.for_schema(schema).terms.name if schema else DEFAULT)
+        own = self._own_route(self.tenant, route)
+        asked = [self._policies.routes.asked(model)] if model else self.routes.find(own).terms.candidates
+        named = [FlagKind.ROUTE.of(own), *(FlagKind.MODEL.of(one.name) for one in asked)]
+        return self._asked((*Flag, *([FlagKind.SCHEMA.of(schema)] if schema else ()), *named), self._unit)
 
     @property
     def tenant(self) -> TenantTerms:
         """What holds for the tenant, whatever it asks."""
         kept = self._policies.kept
         tenant = kept.get(("tenant", self.tenant_id), self.revision, self._read_tenant)
-        if not self._decided or tenant.rules is None:
+        if not self._decided:
             return tenant
-        flags = {**tenant.flags, **dict(zip(tenant.rules.moving, self._decided, strict=False))}
+        flags = {**tenant.flags, **dict(self._decided)}
         return kept.get(
             ("tenant", self.tenant_id, self._decided), self.revision, lambda: replace(tenant, flags=flags, rules=None)
         )
@@ -131,6 +156,9 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
+        told = self._told(schema.partition("@")[0] if isinstance(schema, str) else "", route, model)
+        if told is not self:
+            return told.resolve(principal, schema=schema, route=route, model=model, stream=stream)
         tenant = self.tenant
         tenant.require(Flag.GENERATION)
         if stream:
@@ -164,6 +192,9 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
+        told = self._asked((*Flag, *map(FlagKind.TOOL.of, request.tools)), self._unit)
+        if told is not self:
+            return told.resolve_relay(principal, request, schema=schema)
         tenant = self.tenant
         tenant.require(Flag.GENERATION)
         if request.streams:
@@ -179,6 +210,8 @@ class TenantSnapshot:
                 self._require_model(principal, model)
         except (Forbidden, Invalid):
             raise no_model(request.model) from None
+        if (told := self._told("", route, model)) is not self:
+            return told.resolve_relay(principal, request, schema=schema)
         named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
         asker = asker_of(principal, self.tenant.budgets)
         return self._policies.kept.get(
@@ -291,7 +324,8 @@ class TenantSnapshot:
                 raise NotFound(GONE)
             drills = concerning(session, tenant)
             budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
-            rules = RuleSet(policies.flags.concerning(session, tenant.id), tenant.id)
+            decides_here = policies.flags.other is None
+            rules = RuleSet(policies.flags.concerning(session, tenant.id) if decides_here else (), tenant.id)
         return TenantTerms(
             id=tenant.id,
             name=tenant.name,

@@ -34,7 +34,7 @@ class Stops:
             FeatureDisabled: nobody may be asked any more.
 
         """
-        tenant = self._now()
+        tenant = self._now() if self._policies.flags.other is None else self._told(candidate)
         if tenant is None:
             return ""
         policy = self._policy
@@ -64,3 +64,18 @@ class Stops:
         if tenant.rules is not None:
             flags = tenant.rules.decided(flags, policies.tenants.clock.now(), "")
         return replace(tenant, flags={name: one for name, one in flags.items() if one.percent is None}, rules=None)
+
+    def _told(self, candidate: Candidate) -> TenantTerms:
+        """Return what another provider of flags says is off for whoever asks: nobody is named to be drawn for."""
+        policies, policy = self._policies, self._policy
+        names = [Flag.GENERATION, Flag.FALLBACK, Flag.LOCAL_MODEL, FlagKind.ROUTE.of(policy.route.name)]
+        names += [FlagKind.MODEL.of(candidate.name)]
+        names += [FlagKind.SCHEMA.of(policy.schema.name)] if policy.schema.version is not None else []
+        other, tenant = policies.flags.other, policy.tenant
+        assert other is not None  # noqa: S101 whoever asks here has looked
+        said = other.ask([str(name) for name in names], tenant.id, tenant.name, "")
+        return replace(tenant, flags={name: one for name, one in said.items() if one.reason in _FOR_ALL}, rules=None)
+
+
+_FOR_ALL = frozenset({"STATIC", "DISABLED"})
+"""The reasons with which another provider says what holds for every call, whoever asks."""

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.flags import Evaluation, Flag, FlagKind, FlagRule, evaluate_all, kind_of, meaning_of, told
 from core.tenants import Permission, Tenant
-from pages.flags import dialogs, stale
+from pages.flags import dialogs, elsewhere, stale
 from pages.kit import address, formats, layout, zones
 from pages.kit.address import EVERYONE
 from pages.kit.choices import tenant_choice
@@ -166,9 +166,8 @@ def _offered(one: str) -> str:
     return f"One {one}…" if one in set(FlagKind) else one
 
 
-def main() -> None:
-    """Draw the page."""
-    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ, takes=TAKES)
+def _ours(visit: Visit) -> None:
+    """Draw the rules that are set here, and what turns them."""
     tenants, rules = list(visit.runtime.tenants.list(visit.principal)), list(visit.runtime.flags.rules(visit.principal))
     wide, narrow = st.columns([7, 3], gap="small")
     with wide:
@@ -177,6 +176,15 @@ def main() -> None:
         switch(visit, tenants, rules)
     picked(visit, tenants, rules)
     stale.card(visit, tenants)
+
+
+def main() -> None:
+    """Draw the page."""
+    visit = open_page("Flags", "What is switched on, for whom, and why.", needs=Permission.FLAGS_READ, takes=TAKES)
+    if (other := visit.runtime.flags.other) is not None:
+        elsewhere.card(visit, other.name)
+    else:
+        _ours(visit)
     with (
         layout.card("What each flag does", key="meanings", stretch=False),
         st.grid(3, min_column_width=260, gap="small"),

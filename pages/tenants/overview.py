@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import streamlit as st
 
-from core.flags import evaluate_all
 from core.reports import CallFilter, CallPage, ChangeFilter, Overview, Window
 from core.routes import DEFAULT
 from core.tenants import Permission, Tenant
@@ -60,7 +59,7 @@ def _tiles(day: Overview) -> list[Tile]:
 
 def _flags(visit: Visit, tenant: Tenant) -> str:
     """Return what is not as by default."""
-    held = evaluate_all(visit.runtime.flags.rules(visit.principal), tenant.id, visit.now)
+    held = visit.runtime.flags.held(visit.principal, tenant)
     said = [
         f"{name} is {'drawn' if one.percent is not None else one.word} by {one.rule}"
         for name, one in held.items()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.api.manage.bodies import moment
 from core.api.manage.things import Asked, Document
 from core.errors import NotFound
-from core.flags import Flag, FlagRule, RuleSet, checked_name, kind_of
+from core.flags import Evaluation, Flag, FlagRule, checked_name, kind_of
 from core.pricing import OverridingPrice
 from core.routes import RouteView
 from core.schemas import SchemaSummary
@@ -21,12 +21,14 @@ def flags(asked: Asked) -> Sequence[Document]:
     of = _flag_tenant(asked)
     rules = asked.runtime.flags.rules(asked.principal)
     named = [one.name for one in rules if one.tenant_id == (of.id if of else "") and kind_of(one.name)]
-    return [_flag(asked, one, of, rules) for one in dict.fromkeys((*Flag, *named))]
+    held = asked.runtime.flags.held(asked.principal, of)
+    return [_flag(one, of, rules, held[one]) for one in dict.fromkeys((*map(str, Flag), *named))]
 
 
 def flag(asked: Asked) -> Document:
     """Return one flag."""
-    return _flag(asked, _flag_of(asked), _flag_tenant(asked), asked.runtime.flags.rules(asked.principal))
+    name, of, flags = _flag_of(asked), _flag_tenant(asked), asked.runtime.flags
+    return _flag(name, of, flags.rules(asked.principal), flags.held(asked.principal, of, name)[name])
 
 
 def set_flag(asked: Asked) -> Document:
@@ -61,12 +63,11 @@ def _flag_of(asked: Asked) -> str:
     return checked_name(asked.path["flag"])
 
 
-def _flag(asked: Asked, name: str, of: Tenant | None, rules: Sequence[FlagRule]) -> Document:
+def _flag(name: str, of: Tenant | None, rules: Sequence[FlagRule], found: Evaluation) -> Document:
     tenant_id = of.id if of else ""
     rule = next((one for one in rules if (one.name, one.tenant_id) == (name, tenant_id)), None)
-    found = RuleSet(rules, tenant_id).evaluate(name, asked.runtime.clock.now())
     return {
-        "flag": str(name),
+        "flag": name,
         "tenant_id": tenant_id,
         "is_on": rule.is_on if rule else found.value,
         "is_set": rule is not None,

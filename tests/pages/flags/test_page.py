@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 from sqlmodel import select
 from streamlit.testing.v1 import AppTest
 
-from core.flags import Flag
+from core.flags import Flag, OtherProvider
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import AuditEntry, Tenant
@@ -55,6 +56,25 @@ def test_a_click_on_a_cell_opens_its_dialog(open_page: Open, acme: Tenant) -> No
 
     assert not page.exception
     assert "**Keeping payloads** turns **off** for Acme" in " ".join(text.value for text in page.markdown)
+
+
+def test_where_another_provider_decides_the_page_only_tells(
+    open_page: Open, proctor: Runtime, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who decides, what it says and why, for whoever is chosen; nothing can be turned, and no rule of ours is shown."""
+    said = {"streaming.enabled": InMemoryFlag("off", {"off": False}), "payloads.kept": InMemoryFlag("a", {"a": "text"})}
+    other = OtherProvider(InMemoryProvider(said), proctor.clock, proctor.metrics, 5.0)
+    monkeypatch.setattr(proctor.flags, "other", other)
+
+    page = open_page("flags", tenant=acme.name)
+
+    assert not page.exception
+    assert "In-Memory Provider decides flags" in page.info[0].value
+    told = page.table[0].value
+    assert list(told["It is"]) == ["On", "Off", "On", "On", "On"]
+    assert list(told["Reason"]) == ["DEFAULT", "STATIC", "DEFAULT", "DEFAULT", "ERROR"]
+    assert not [one.label for one in page.button if one.label.startswith(("Turn", "Remove"))]
+    assert not page.dataframe
 
 
 def test_rules_that_can_go_are_listed(open_page: Open, proctor: Runtime) -> None:
