@@ -245,6 +245,8 @@ st.logo(
     str(STATIC / ("logo-dark.svg" if dark else "logo-light.svg")), size="medium", icon_image=str(STATIC / "mark.svg")
 )
 st.html(_MENDED)
+with st.sidebar:  # one step of somebody is one entry of his browser's history
+    st.html('<script src="/app/static/history.js"></script>', unsafe_allow_javascript=True)
 if visitor.look() is None:
     st.navigation(_pages(None), position="hidden")
     visitor.say_over()

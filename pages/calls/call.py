@@ -9,7 +9,7 @@ from core.errors import NotFound
 from core.reports import Call, RecordedAttempt
 from core.tenants import Permission
 from pages.calls import messages
-from pages.kit import charts, formats, layout, links, outcomes, zones
+from pages.kit import address, charts, formats, layout, links, outcomes, zones
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
@@ -55,7 +55,7 @@ def draw(visit: Visit, call_id: str) -> None:
 
 
 def _leave() -> None:
-    del st.query_params["call"]
+    address.leave("call")
 
 
 def _head(call: Call) -> None:

@@ -163,7 +163,8 @@ def opened() -> None:
     ids: list[str] = st.session_state["calls_on_page"]
     cells: Any = st.session_state["calls_table"].selection.cells
     if cells and cells[0][0] < len(ids):
-        st.query_params["call"] = ids[cells[0][0]]
+        row: int = cells[0][0]
+        address.enter("call", ids[row])
 
 
 def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 import streamlit as st
 
@@ -122,9 +123,10 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
 def _opened() -> None:
     """Open the change whose row was clicked."""
     ids: list[str] = st.session_state["changes_on_page"]
-    cells = st.session_state["changes_table"].selection.cells
+    cells: Any = st.session_state["changes_table"].selection.cells
     if cells and cells[0][0] < len(ids):
-        st.query_params["change"] = ids[cells[0][0]]
+        row: int = cells[0][0]
+        address.enter("change", ids[row])
 
 
 def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from core.changes import UndoPreview
 from core.reports import RecordedChange, differences, sides
 from pages.changes import words
-from pages.kit import formats, layout, zones
+from pages.kit import address, formats, layout, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -34,7 +34,7 @@ def draw(visit: Visit, change_id: str) -> None:
 
 
 def _back() -> None:
-    st.query_params.pop("change", None)
+    address.leave("change")
 
 
 def _facts(change: RecordedChange) -> dict[str, str]:

@@ -36,6 +36,8 @@ _PAGE = "_page_of_{}"
 """Where the state keeps the page on which a parameter was written last."""
 _CHOSEN = "_next_{}"
 """Where it keeps what a widget is to be next."""
+_LIST = "_list_of_{}"
+"""Where it keeps the address of the list from which one was opened."""
 _LONGEST_TOLD = 60
 
 
@@ -130,6 +132,19 @@ def write(visit: Visit, name: str, value: str, usual: str) -> None:
     elif st.query_params.get(name) != wanted:
         st.query_params[name] = wanted
     st.session_state[_PAGE.format(name)] = visit.page
+
+
+def enter(name: str, value: str, **more: str) -> None:
+    """Open one of a list, whose address is kept: the way back (:func:`leave`) leads to its filters."""
+    st.session_state[_LIST.format(name)] = st.query_params.to_dict()
+    st.query_params.update({name: value, **more})
+
+
+def leave(name: str, *more: str) -> None:
+    """Go back from one to its list, as that was left; *more* is what else the address says of the one alone."""
+    listed: dict[str, str] = st.session_state.pop(_LIST.format(name), {})
+    now = {key: value for key, value in st.query_params.to_dict().items() if key not in (name, *more)}
+    st.query_params.from_dict({**listed, **now})
 
 
 def choose(name: str, value: str) -> None:

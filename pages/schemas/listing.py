@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures, Window
 from core.schemas import SchemaSummary
 from core.tenants import Permission
-from pages.kit import formats, layout, saving, version_figures, zones
+from pages.kit import address, formats, layout, saving, version_figures, zones
 from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.exports import export
 from pages.kit.frames import Frame, grid, pd
@@ -122,8 +122,8 @@ def opened() -> None:
     cells: Any = st.session_state["schemas_table"].selection.cells
     if cells and cells[0][0] < len(places):
         row: int = cells[0][0]
-        st.query_params["schema"] = places[row][0]
-        st.query_params["version"] = f"{places[row][1]}"
+        name, version = places[row]
+        address.enter("schema", name, version=str(version))
 
 
 def draw(visit: Visit) -> None:

@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import checking, formats, label_moves, layout, saving, version_figures, zones
+from pages.kit import address, checking, formats, label_moves, layout, saving, version_figures, zones
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -20,6 +20,7 @@ from pages.kit.page import Visit
 from pages.schemas import listing, moves, save, shapes
 
 COLUMNS = st.column_config
+TABS = ("Difference", "Source and schema", "Check an answer")
 
 
 def draw(visit: Visit, name: str) -> None:
@@ -44,8 +45,7 @@ def draw(visit: Visit, name: str) -> None:
 
 def leave() -> None:
     """Go back to the list."""
-    for parameter in ("schema", "version", "against"):
-        st.query_params.pop(parameter, None)
+    address.leave("schema", "version", "against", "shown")
 
 
 def _chosen(versions: Sequence[VersionSummary]) -> int:
@@ -163,23 +163,21 @@ def _version(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
     new = visit.runtime.schemas.find(visit.principal, f"{name}@{chosen}")
     with layout.card(f"Version {chosen}", key="version", stretch=False):
         others = [str(one.version) for one in versions if one.version != chosen]
-        names = ["Difference", "Source and schema", "Check an answer"]
-        difference, shape, answer = st.tabs(names, key="shown", default=names[0 if others else 1])
+        usual = TABS[0 if others else 1]
+        difference, shape, answer = st.tabs(TABS, key="shown", bind="query-params", default=usual)
         with difference:
             if not others:
                 st.caption("There is one version only; with the next one, what differs stands here.")
             else:
                 older = next((one for one in others if int(one) < chosen), others[0])
-                named = st.query_params.get("against")
                 against = st.selectbox(
                     "Compared with version",
                     others,
-                    others.index(named if named in others else older),
-                    key=f"against_{name}_{chosen}",
+                    others.index(older),
+                    key="against",
+                    bind="query-params",
                     width=220,
                 )
-                if against != (named or older):
-                    st.query_params["against"] = against
                 shapes.compared(visit.runtime.schemas.find(visit.principal, f"{name}@{against}"), new)
         with shape:
             shapes.said(visit, new)

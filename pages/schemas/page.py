@@ -13,6 +13,7 @@ TAKES = {
     "schema": address.ANY,
     "version": address.ANY,
     "against": address.NUMBER,
+    "shown": address.one_of(one.TABS),
     "tenant": address.TENANT,
     "range": address.RANGE,
     "text": address.ANY,

@@ -10,13 +10,18 @@ from pages.kit.choices import range_choice, range_name, tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
 from pages.kit.tiles import draw
-from pages.spend import figures, panels, tiles
+from pages.spend import charts, figures, panels, tables, tiles
 
 visit = open_page(
     "Spend",
     "What the money bought, and what is to come.",
     needs=Permission.BUDGETS_READ,
-    takes={"tenant": address.TENANT, "range": address.RANGE},
+    takes={
+        "tenant": address.TENANT,
+        "range": address.RANGE,
+        "stacked": address.one_of(charts.KINDS),
+        "cut": address.one_of(tables.KINDS),
+    },
 )
 with visit.controls:
     tenant = tenant_choice(visit)

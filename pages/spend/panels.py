@@ -38,7 +38,13 @@ def over_time(found: Figures) -> None:
     ):
         kinds = [label for label, kind in charts.KINDS.items() if found.tenant is None or kind != "tenant"]
         chosen = st.segmented_control(
-            "Stacked by", kinds, default=kinds[0], required=True, key="stacked", label_visibility="collapsed"
+            "Stacked by",
+            kinds,
+            default=kinds[0],
+            required=True,
+            key="stacked",
+            bind="query-params",
+            label_visibility="collapsed",
         )
         charts.draw_over_time(found.spend, charts.KINDS[chosen or kinds[0]])
 
@@ -76,7 +82,13 @@ def breakdown(found: Figures, hours: int) -> None:
         kinds = list(tables.KINDS)[found.tenant is not None :]
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             chosen = st.segmented_control(
-                "Cut", kinds, default=kinds[0], required=True, key="cut", label_visibility="collapsed"
+                "Cut",
+                kinds,
+                default=kinds[0],
+                required=True,
+                key="cut",
+                bind="query-params",
+                label_visibility="collapsed",
             )
             kind = tables.KINDS[chosen or kinds[0]]
             tables.download(found.spend.frame(kind), f"spend-by-{kind.rstrip('s')}", "breakdown_csv")

@@ -288,6 +288,50 @@ def test_generation_is_turned_off_for_one_tenant_and_on_again(page: Page, wire: 
     _expect_valid(page)
 
 
+# ── Back ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _goes_back(page: Page, address: str, title: str) -> None:
+    """Go back once, and find that view."""
+    page.go_back()
+    expect(page).to_have_url(re.compile(re.escape(address) + "$"), timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+
+
+def test_back_leads_to_the_view_before(page: Page) -> None:
+    """A click is one step: a row, a filter, a link in a sentence; Back takes each back, and nothing is lost."""
+    home = "/?live=false&range=7d&zone=utc"
+    visit(page, home)
+    expect(page.locator(LAST_DRAWN["/?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    Grid(page, "tenants_card").click("Namuna Travels")
+    calls = "/calls?range=7d&tenant=Namuna+Travels&zone=utc"
+    expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    page.locator(".st-key-outcome input").click()
+    page.get_by_role("option", name="Any blocked").click()
+    expect(page).to_have_url(re.compile("outcome=Any"))
+    settle(page)
+    blocked = page.url.removeprefix(page.url.split("/calls")[0])
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Routes").click()
+    page.get_by_test_id("stMain").locator("a[href^='/tenants?']").first.click(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", level=1, name="Tenants", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page).to_have_url(re.compile("/tenants.*zone=utc"))
+    assert len(page.context.pages) == 1
+    settle(page)
+
+    _goes_back(page, "/routes?zone=utc", "Routes")
+    _goes_back(page, blocked, "Calls")
+    expect(page.locator(".st-key-outcome input")).to_have_value("Any blocked")
+    _goes_back(page, calls, "Calls")
+    expect(page.locator(".st-key-outcome input")).to_have_value("Any outcome")
+    _goes_back(page, home, "Home")
+    expect(page.locator(".st-key-range [aria-checked=true]")).to_have_text("7d")
+    page.go_forward()
+    expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+
+
 # ── From Home to the calls behind a figure ────────────────────────────────────────────────────────────────────────────
 
 

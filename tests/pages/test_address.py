@@ -14,7 +14,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "home": ("tenant", "range", "live"),
     "calls": ("tenant", "range", "outcome", "version", "between", "page"),
     "changes": ("tenant", "range", "ever", "between"),
-    "spend": ("tenant", "range"),
+    "spend": ("tenant", "range", "stacked", "cut"),
     "statement": ("tenant", "month"),
     "drills": (),
     "tenants": ("tenant",),
