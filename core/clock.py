@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What people set as a time lies between these: beyond, not every time zone has a word for it."""
 DEMO_MARK = "64656d6f"
 """Stands at digits 13 to 20 of every identifier that was born in the demo world: "demo", in hexadecimal.
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 
 
 class DatabaseFault(StrEnum):
@@ -138,6 +138,7 @@ _BY_SQLSTATE = {
     "08": DatabaseFault.RESTARTING,
     "40": None,  # a conflict of two transactions: of no meaning for others
     "25P03": DatabaseFault.RESTARTING,  # it ended a connection whose transaction was left open
+    "54": None,  # a statement asks for more than any database does
     "57014": None,  # one statement was cancelled
 }
 """By SQLSTATE or the beginning of one; the longest that fits counts."""
@@ -239,6 +240,13 @@ class Condition:
         if fault is not None:
             self.become(fault)
         return fault
+
+    def told(self, error: BaseException) -> Unavailable | Invalid | None:
+        """Take in *error*; return what to tell whoever asked, if it is the database, or what he asked with."""
+        if (fault := self.failed(error)) is not None:
+            return fault.told()
+        is_value = {"DataError", "UnicodeEncodeError"} & {kind.__name__ for kind in type(error).__mro__}
+        return Invalid("The database keeps no text with a NUL character in it. Write it without.") if is_value else None
 
     def look(self) -> DatabaseFault | None:
         """Look for the database's file; return what is wrong, if anything."""

@@ -359,8 +359,8 @@ class Store:
 
     def _tell_error(self, context: ExceptionContext) -> None:
         """Raise what SQLAlchemy meets in our words. A ping finds out by itself that a connection is of no use."""
-        if not context.is_pre_ping and (fault := self.condition.failed(context.original_exception)) is not None:
-            raise fault.told() from context.original_exception
+        if not context.is_pre_ping and (told := self.condition.told(context.original_exception)) is not None:
+            raise told from context.original_exception
 
     def _find_file(self, *_: Any) -> None:
         """Make the folder before a file is opened in it; or refuse where no file is to be made and there is none."""

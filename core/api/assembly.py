@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Scope
 
 from core.api import absent, bodies, dialect_documentation, problems, spend
@@ -45,9 +46,15 @@ class _Api(FastAPI):
     """The API, without what FastAPI does around each request for routes of its own kind."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the routes, with how a refusal and a fault are answered."""
+        """Return our routes, with how a refusal and a fault are answered.
+
+        FastAPI's own are for the document alone: what fits one of them and none of ours is not there.
+        """
         handlers: Any = self.exception_handlers
-        return Faults(ExceptionMiddleware(self.router, handlers=handlers), answer=_fault)
+        ours = Router(
+            [one for one in self.router.routes if type(one) in {Route, WebSocketRoute}], redirect_slashes=False
+        )
+        return Faults(ExceptionMiddleware(ours, handlers=handlers), answer=_fault)
 
 
 def assemble(runtime: Runtime) -> FastAPI:
@@ -72,7 +79,7 @@ def assemble(runtime: Runtime) -> FastAPI:
         *ModelDoors(runtime, native).routes,
         *TokenCounts(runtime, native).routes,
         *StoredDoors(runtime, native).routes,
-    ]  # these serve; FastAPI's own behind them are for the document
+    ]
     problems.install(api)
     absent.install(api)
     api.openapi = lambda: _document(api)

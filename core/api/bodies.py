@@ -7,7 +7,7 @@ are their documentation in the OpenAPI, and a test holds the one to the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
@@ -367,15 +367,18 @@ def _check_metadata(metadata: dict[str, Any] | None) -> None:
         raise Invalid(f"'metadata' has {size} bytes of JSON; at most {MOST_METADATA_BYTES} are kept.")
 
 
-def sentence(errors: Sequence[Any]) -> str:
-    """Return the first of pydantic's *errors* as one sentence that names the field and shows no value."""
+def sentence(errors: Sequence[Any], fields: Iterable[str] = ()) -> str:
+    """Return the first of pydantic's *errors* as one sentence that names the field and shows no value.
+
+    *fields* are those of the body; without them it is a generation's.
+    """
     first = errors[0]
     field = _path(first["loc"])
     match first["type"]:
         case "missing":
             return f"{field} is missing."
         case "extra_forbidden":
-            return f"{field} is not a field of this request. There are: {', '.join(_FIELDS)}."
+            return f"{field} is not a field of this request. There are: {', '.join(fields or _FIELDS)}."
         case _:
             return f"{field} cannot be used: {first['msg'][:1].lower()}{first['msg'][1:]}."
 

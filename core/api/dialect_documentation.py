@@ -199,7 +199,7 @@ def add(
 
 
 async def _elsewhere(_request: Request) -> Response:
-    """Stand for an address that is served by another route."""
+    """Stand in the document for an address that another route serves."""
     raise NotImplementedError
 
 

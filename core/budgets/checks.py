@@ -6,7 +6,7 @@ Each raises ``Invalid``, unless it says otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from core.budgets.periods import Period, Span
 from core.budgets.terms import Scope, dollars
+from core.clock import EARLIEST, LATEST
 from core.errors import Forbidden, Invalid, NotFound
 from core.pricing import NANO
 from core.principals import Principal
@@ -22,7 +23,6 @@ from core.tables import ApiKey, Budget, Tenant
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
@@ -93,8 +93,8 @@ def set_period(
             span = starts_at, ends_at
         if span is None:
             raise Invalid("A budget over a fixed span names its start and its end, and the start comes first.")
-        if not _EARLIEST <= span[0] < span[1] <= _LATEST:  # beyond, not every time zone has a word for it
-            raise Invalid(f"A fixed span lies between the years {_EARLIEST:%Y} and {_LATEST:%Y}.")
+        if not EARLIEST <= span[0] < span[1] <= LATEST:
+            raise Invalid(f"A fixed span lies between the years {EARLIEST:%Y} and {LATEST:%Y}.")
         budget.starts_at, budget.ends_at = span
     elif starts_at is not None or ends_at is not None:
         raise Invalid("Only a budget over a fixed span has a start and an end; the others follow the calendar.")

@@ -8,7 +8,7 @@ from typing import Unpack
 from core import audit
 from core.audit import Because
 from core.budgets.checks import MOST_NANO_USD, require_anothers
-from core.budgets.rows import budget_of, called
+from core.budgets.rows import budget_of, called, crossed_budget
 from core.budgets.terms import dollars
 from core.clock import Clock, minute
 from core.errors import Invalid, NotFound
@@ -33,6 +33,7 @@ class Raises:
         tenant: Tenant,
         budget_id: str,
         extra_nano_usd: int,
+        expected_version: int | None = None,
         *,
         ends_at: datetime,
         reason: str,
@@ -41,10 +42,13 @@ class Raises:
     ) -> BudgetRaise:
         """Add money to a budget until *ends_at*, from now or from *starts_at* on.
 
+        *expected_version* is the version of the budget that was read, ``None`` to add to whatever it is by now.
+
         Raises:
             Forbidden: without ``budgets.write``.
             NotFound: the tenant is gone, or has no such budget.
             Invalid: without a reason, without more money, or with an end that lies behind its start.
+            Crossed: it is no longer at *expected_version*.
 
         """
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
@@ -60,6 +64,9 @@ class Raises:
             tenant = present(session, tenant)
             budget = budget_of(session, tenant, budget_id)
             require_anothers(principal, budget.scope, budget.scope_name)
+            if expected_version is not None and budget.version != expected_version:
+                raise crossed_budget(session, tenant, budget.scope, budget.scope_name, budget)
+            budget.version += 1
             more = BudgetRaise(
                 id=self._clock.new_id(),
                 budget_id=budget.id,
@@ -111,6 +118,7 @@ class Raises:
             if more is None or budget is None or not is_of_tenant or more.withdrawn_at is not None:
                 raise NotFound(f"Tenant {tenant.name} has no such raise any more.")
             more.withdrawn_at = self._clock.now()
+            budget.version += 1
             session.add(more)
             audit.record(
                 session,

@@ -76,6 +76,9 @@ def crossed_budget(session: Session, tenant: Tenant, scope: str, scope_name: str
 
     def is_about(entry: AuditEntry) -> bool:
         said: Mapping[str, Any] = entry.after or entry.before or {}
+        if "extra_nano_usd" in said:
+            more = session.get(BudgetRaise, said["id"])
+            return budget is not None and more is not None and more.budget_id == budget.id
         return (said.get("scope"), said.get("scope_name")) == (scope, scope_name)
 
     what = f"the {called(session, budget)}" if budget else "the budget"

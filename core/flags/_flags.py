@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 
 from core import audit
 from core.audit import Because
-from core.clock import Clock
+from core.clock import EARLIEST, LATEST, Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.flags._meanings import Flag, FlagKind, checked_name, kind_of, meaning_of
 from core.flags._other import TENANT, OtherProvider
@@ -303,9 +303,13 @@ def _wall(given: str | None, zone: str) -> str | None:
     try:
         found = datetime.fromisoformat(given)
         found = found.astimezone(ZoneInfo(zone)) if found.tzinfo else found
-        return found.replace(tzinfo=None, second=0, microsecond=0).isoformat(timespec="minutes")
     except (ValueError, OverflowError):
-        raise Invalid(f"{given[:40]!r} is no time. Write it like 2027-03-28T02:30, by the clock in {zone}.") from None
+        found = None
+    if found is None or not EARLIEST.year <= found.year < LATEST.year:
+        raise Invalid(
+            f"{given[:40]!r} is no time that a rule can have. Write it like 2027-03-28T02:30, by the clock in {zone}."
+        )
+    return found.replace(tzinfo=None, second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 def _staleness(rule: FlagRule, there: dict[FlagKind, set[str]], now: datetime) -> str:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from openfeature.flag_evaluation import Reason
 
+from core.clock import EPOCH, LATEST
 from core.flags._meanings import Flag, kind_of, meaning_of
 from core.tables import FlagRule
 
@@ -35,9 +36,16 @@ def is_drawn(percent: int, salt: str, unit: str, algorithm: int = NEWEST_ALGORIT
 def moment_of(wall: str | None, zone: str) -> datetime | None:
     """Return when it is *wall* (``2027-03-28T02:30``) in *zone*.
 
-    A time that is skipped there moves on by the gap; of one that is there twice it is the first.
+    A time that is skipped there moves on by the gap; of one that is there twice it is the first. One at an end of all
+    time, which older releases took, is that end.
     """
-    return None if not wall else datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    if not wall:
+        return None
+    at = datetime.fromisoformat(wall)
+    try:
+        return at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:
+        return min(max(at.replace(tzinfo=UTC), EPOCH), LATEST)
 
 
 @dataclass(frozen=True, slots=True)

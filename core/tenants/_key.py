@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from core.clock import minute
+from core.clock import EARLIEST, LATEST, minute
 from core.errors import Forbidden, Invalid
 from core.principals import USUAL_SCOPES, KeyScope, Principal
 from core.servers import is_provider
@@ -230,4 +230,6 @@ def _time(value: object) -> datetime | None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise Invalid("A key's end is a time with its zone, such as 2026-12-31T00:00:00Z, or nothing for never.")
+    if not EARLIEST <= value < LATEST:
+        raise Invalid(f"A key ends between the years {EARLIEST:%Y} and {LATEST:%Y}; without an end it never does.")
     return value.astimezone(UTC)

@@ -82,6 +82,18 @@ CROSSING = {
         lambda on: budget(on).version,
         lambda on, who, seen, n: on.budgets.set(who, acme(on), (7 + n) * DOLLAR, seen),
     ),
+    "budgets.raise_limit": Crossing(
+        lambda on: budget(on).version,
+        lambda on, who, seen, n: on.budgets.raise_limit(
+            who,
+            acme(on),
+            budget(on).budget_id,
+            (7 + n) * DOLLAR,
+            seen,
+            ends_at=START + timedelta(days=9),
+            reason="more",
+        ),
+    ),
     "budgets.set new": Crossing(
         lambda on: 0,
         lambda on, who, seen, n: on.budgets.set(who, acme(on), (7 + n) * DOLLAR, seen, scope="model", scope_name=A),
@@ -211,7 +223,6 @@ ADDS = {
     "changes.note": "a line of its own",
     "trail.verify": "a read",
     "trail.export": "a read",
-    "budgets.raise_limit": "money of its own, on top of what others add",
     "budgets.withdraw_raise": "what has ended stays so, and the second is told",
     "budgets.verify": "a finding of its own",
     "schemas.load_samples": "adds what is missing",

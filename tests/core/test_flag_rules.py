@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openfeature.evaluation_context import EvaluationContext  # pyright: ignore[reportMissingTypeStubs]
 
-from core.clock import ManualClock
+from core.clock import EPOCH, ManualClock
 from core.errors import Invalid, NotFound
 from core.flags import Flag, FlagKind, FlagRule, Flags, RuleSet, evaluate_all, is_drawn, moment_of, told
 from core.flags._rules import _DRAWS  # pyright: ignore[reportPrivateUsage] it must never change
@@ -132,6 +132,17 @@ def test_a_wall_time_is_one_moment(zone: str, wall: str, expected: str) -> None:
     assert moment_of(wall, zone) == datetime.fromisoformat(expected)
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Europe/Berlin", "America/New_York"])
+def test_a_wall_time_at_an_end_of_all_time_stops_nobody(zone: str) -> None:
+    """A rule of an older release may have one: it holds from ever, or for ever, and no call fails on it."""
+    for ends, value in (("9999-12-31T23:59", False), ("0001-01-01T00:00", True)):
+        rule = FlagRule(
+            name="streaming.enabled", tenant_id="", is_on=False, ends_wall=ends, zone=zone, changed_at=EPOCH
+        )
+        found = evaluate_all([rule], None, datetime(2026, 12, 1, tzinfo=UTC))
+        assert found[Flag.STREAMING].value is value
+
+
 def test_a_rule_holds_from_until(flags: Flags, berlin: Tenant, clock: ManualClock) -> None:
     """By its tenant's clock; before and behind it what lies beneath decides."""
     flags.set(LOCAL_OPERATOR, Flag.STREAMING, None, True)
@@ -159,6 +170,10 @@ def test_a_rule_holds_from_until(flags: Flags, berlin: Tenant, clock: ManualCloc
         ({"percent": True}, "from 0 to 100"),
         ({"zone": "Mars/Base"}, "time zone"),
         ({"ends": "tomorrow"}, "is no time"),
+        ({"starts": "0001-01-01T00:00", "zone": "Europe/Berlin"}, "is no time that"),
+        ({"ends": "9999-12-31T23:59", "zone": "America/New_York"}, "is no time that"),
+        ({"ends": "9999-12-31T23:59-14:00"}, "is no time that"),
+        ({"ends": "2200-01-01T00:00"}, "is no time that"),
         ({"starts": "2027-01-02T00:00", "ends": "2027-01-01T00:00"}, "ends after it begins"),
         ({"ends": "2020-01-01T00:00"}, "not in the past"),
     ],

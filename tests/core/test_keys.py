@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -104,6 +104,9 @@ def test_a_key_of_an_older_release_is_as_good(tenants: Tenants, acme: Tenant, st
         {"ends_at": START},
         {"ends_at": START.replace(tzinfo=None) + DAY},
         {"ends_at": "tomorrow"},
+        {"ends_at": datetime.max.replace(tzinfo=timezone(-DAY / 2))},
+        {"ends_at": datetime.min.replace(tzinfo=timezone(DAY / 2))},
+        {"ends_at": datetime(2200, 1, 1, tzinfo=UTC)},
         {"tokens_per_min": 0},
         {"tenant_id": "other"},
         {"hash": "x"},

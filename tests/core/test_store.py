@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 from core.journal import JournalWriter
 from core.store import AT_ONCE, MIGRATIONS, NEWEST, Store
 from core.tables import METADATA, Budget, Payload, Revision, Tenant
@@ -429,3 +430,11 @@ def test_statements_are_prepared_in_the_driver_s_words(store: Store) -> None:
 
     assert re.search(r":one" if store.is_sqlite else r"%\(one\)s", prepared)
     assert tuple(store.read_one(prepared, {"one": "x", "two": "y"})) == ("x", "y")
+
+
+def test_a_text_that_no_database_keeps_is_whoever_asks_with_it(store: Store) -> None:
+    """PostgreSQL takes no NUL: that is said as of any other word that cannot be used, and nothing is wrong with it."""
+    refused = pytest.raises(Invalid, match="NUL") if store.engine.dialect.name == "postgresql" else nullcontext()
+    with refused, store.reading() as session:
+        assert session.exec(select(Tenant).where(Tenant.name == "a\0b")).first() is None
+    assert store.condition.fault is None

@@ -26,6 +26,7 @@ from core.api.repeats import REPLAYED, key_of
 from core.documents import as_json
 from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, ProctorError, UnseenChange
 from core.idempotency import KeptAnswer
+from core.json_texts import json_in
 from core.principals import Permission
 from core.runtime import Runtime
 from core.tenants import digest
@@ -59,6 +60,7 @@ class Manage:
     def _answer(self, endpoint: Endpoint, request: Request, secret: str, body: bytes) -> Response:
         principal = self._runtime.tenants.authenticate(secret)  # looked up each time: there is no shorter path
         principal.require(Permission.TENANTS_READ)
+        _require_asked_once(endpoint, request)
         self._runtime.tenants.uses.note(digest(secret) or "")
         asked = things.Asked(
             runtime=self._runtime,
@@ -114,6 +116,24 @@ class Manage:
         return _told(document, 201)
 
 
+def _require_asked_once(endpoint: Endpoint, request: Request) -> None:
+    """Go on only if the address asks what the endpoint answers, and each of it once: which counted, nobody would know.
+
+    Raises:
+        Invalid: it does not.
+
+    """
+    known = (*endpoint.query, *(("after", "limit") if endpoint.kind is EndpointKind.LIST else ()))
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            there = f"There are: {', '.join(known)}." if known else "There are none."
+            raise Invalid(f"'{name[:40]}' is not a parameter of this request. {there}")
+        if name in seen:
+            raise Invalid(f"'{name}' stands in the address twice. Send it once.", param=name)
+        seen.add(name)
+
+
 def _reason(request: Request) -> str:
     """Return why, as the headers say.
 
@@ -142,7 +162,7 @@ def _changed(endpoint: Endpoint, asked: things.Asked, request: Request, body: by
     present = _present(endpoint, show, asked)
     _require_seen(endpoint, request, present)
     given = None if endpoint.body is None else _read(endpoint, body, present or {})
-    wanted = replace(asked, body=given, version=(present or {}).get("version", 0))
+    wanted = replace(asked, body=given, seen=present, version=(present or {}).get("version", 0))
     try:
         document = endpoint.do(wanted)
     except Conflict:
@@ -208,10 +228,7 @@ def _not_as_seen(present: things.Document | None) -> NotAsSeen:
 def _read(endpoint: Endpoint, body: bytes, present: Mapping[str, Any]) -> bodies.Body:
     """Return the body, checked. What cannot be set may be sent as it is, as who sends back what he has read does."""
     kind = cast("type[bodies.Body]", endpoint.body)
-    try:
-        sent: object = orjson.loads(body) if body.strip() else {}
-    except orjson.JSONDecodeError:
-        raise Invalid("The body is not JSON.") from None
+    sent: object = _value_of(body) if body.strip() else {}
     if not isinstance(sent, dict):
         raise Invalid("The body is a JSON object.")
     document = cast("dict[str, Any]", sent)
@@ -225,8 +242,19 @@ def _read(endpoint: Endpoint, body: bytes, present: Mapping[str, Any]) -> bodies
     try:
         whole = kind.model_validate(known | given)
     except ValidationError as error:
-        raise Invalid(api_bodies.sentence(error.errors(include_url=False, include_input=False))) from None
+        raise Invalid(
+            api_bodies.sentence(error.errors(include_url=False, include_input=False), kind.model_fields)
+        ) from None
     return kind.model_construct(_fields_set=set(given), **{field: getattr(whole, field) for field in kind.model_fields})
+
+
+def _value_of(body: bytes) -> object:
+    """Return what a body says; that a name in it is said twice, of which the last would win unseen, is refused."""
+    json_in(body, "The body")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:  # a number beyond all floats, half a letter
+        raise Invalid("The body holds a number or a text that nothing here can be.") from None
 
 
 def _listed(endpoint: Endpoint, asked: things.Asked) -> Response:

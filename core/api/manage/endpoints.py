@@ -142,6 +142,7 @@ def describe(router: APIRouter) -> None:
 
 
 async def _elsewhere(_request: Request) -> Response:
+    """Stand in the document for an address that another route serves."""
     raise NotImplementedError
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.api.manage.bodies import moment
 from core.api.manage.things import Asked, Document
+from core.clock import EPOCH
 from core.errors import NotFound
-from core.flags import Evaluation, Flag, FlagRule, checked_name, kind_of
+from core.flags import Evaluation, Flag, FlagRule, checked_name, kind_of, told
 from core.pricing import OverridingPrice
 from core.routes import RouteView
 from core.schemas import SchemaSummary
@@ -39,6 +41,7 @@ def set_flag(asked: Asked) -> Document:
         _flag_of(asked),
         _flag_tenant(asked),
         body.is_on,
+        expected=_told(asked.seen),
         percent=body.percent,
         starts=body.starts,
         ends=body.ends,
@@ -51,7 +54,26 @@ def set_flag(asked: Asked) -> Document:
 
 def clear_flag(asked: Asked) -> None:
     """Take a rule of a flag away."""
-    asked.runtime.flags.clear(asked.principal, _flag_of(asked), _flag_tenant(asked), reason=asked.reason)
+    flag, tenant = _flag_of(asked), _flag_tenant(asked)
+    asked.runtime.flags.clear(asked.principal, flag, tenant, expected=_told(asked.seen), reason=asked.reason)
+
+
+def _told(seen: Mapping[str, Any] | None) -> str | None:
+    """Return the rule that the caller has seen, in the words in which its command compares it."""
+    if seen is None or not seen["is_set"]:
+        return None if seen is None else ""
+    limits = {"percent": seen["percent"], "starts_wall": seen["starts"], "ends_wall": seen["ends"]}
+    return told(
+        FlagRule(
+            name=seen["flag"],
+            tenant_id=seen["tenant_id"],
+            is_on=seen["is_on"],
+            zone=seen["zone"] or "",
+            is_permanent=seen["is_permanent"],
+            changed_at=EPOCH,
+            **limits,
+        )
+    )
 
 
 def _flag_tenant(asked: Asked) -> Tenant | None:

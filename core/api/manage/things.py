@@ -33,8 +33,10 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any = None
+    seen: Mapping[str, Any] | None = None
+    """What is to be changed, as the caller has seen it; ``None`` where it is not there, or nobody has to see it."""
     version: int | None = None
-    """Of what is to be changed, as the caller has seen it."""
+    """The number of that state, where there is one."""
     reason: str = ""
     """Why, in the caller's words."""
 
@@ -219,6 +221,7 @@ def new_raise(asked: Asked) -> Document:
         asked.tenant,
         asked.id("budget"),
         nano_usd(body.extra_usd),
+        asked.version,
         ends_at=body.ends_at,
         starts_at=body.starts_at,
         reason=body.reason,

@@ -12,14 +12,17 @@ import pytest
 from sqlmodel import col, select
 from starlette.testclient import TestClient
 
+from core.api import manage
 from core.api.manage.endpoints import ENDPOINTS, EndpointKind
 from core.principals import LOCAL_OPERATOR
+from core.runtime import Runtime
 from core.tables import METADATA, AuditEntry, Tenant
 from tests.core.api.conftest import House
 
 GPT = "openai/gpt-4o-mini"
 SHAPE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 SOON = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+NEXT_WEEK = datetime.now(UTC) + timedelta(days=7)
 RATES = {"input_usd_per_mtok": "1", "output_usd_per_mtok": "2"}
 
 ELSEWHERE = tuple(one.path for one in ENDPOINTS if one.address == one.path)
@@ -306,6 +309,38 @@ def test_lists_have_an_end_and_lose_nothing(managed: Managed) -> None:
         assert ask("GET", f"/keys?limit={limit}").status_code == 422
 
 
+BAD_BODIES = (
+    b'{"tokens_per_min": 1, "tokens_per_min": 9}',
+    b'{"name": "a", "payload_retention_days": 3, "name": "b"}',
+    b'{"tokens_per_min": 1e400}',
+    b'{"tokens_per_min": NaN}',
+    b'{"name": "\\ud800"}',
+    b'{"name": "\xff"}',
+    b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    b"[]",
+    b"null",
+    b'{"is_demo": true}',
+)
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=lambda body: repr(body[:40]))
+def test_a_body_that_says_no_one_thing_changes_nothing(managed: Managed, body: bytes) -> None:
+    """It is refused in a sentence, which of what is no field names the fields of this very body."""
+    ask, before = managed.program("of the deployment"), rows_of(managed.house)
+    headers = {"Authorization": f"Bearer {ask.key}", "If-Match": "*"}
+    refused = ask.client.patch(f"/v1/manage/tenants/{managed.house.tenant.id}", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert ("is_demo" not in refused.text) or ("without_budget" in refused.text and "messages" not in refused.text)
+    assert rows_of(managed.house) == before
+
+
+@pytest.mark.parametrize("query", ["tenant=Acme&tenant=Zyx", "tennant=Acme", "limit=1&limit=2", "after=&after="])
+def test_an_address_asks_each_thing_once(managed: Managed, query: str) -> None:
+    """Which of two counted, or that a word is none, whoever asks would not see: he would take others' for his."""
+    refused = managed.program("of the deployment")("GET", f"/keys?{query}")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
 def test_a_revoked_key_manages_nothing(managed: Managed) -> None:
     """It is looked up each time: the next request is refused, whatever it asks."""
     ask = managed.program("of the deployment")
@@ -349,6 +384,58 @@ def test_a_flag_says_for_whom_and_how_long(managed: Managed) -> None:
     assert expected.items() <= again.json().items()
     assert "model:openai/gpt-4o" in {one["flag"] for one in ask("GET", "/flags?tenant=Acme").json()["items"]}
     assert ask("GET", "/flags/streaming").status_code == 404
+
+
+MEANWHILE: dict[str, Callable[[Runtime, Tenant], object]] = {
+    "/tenants/{tenant}": lambda on, of: on.tenants.edit(LOCAL_OPERATOR, of.id, of.version, tokens_per_min=11),
+    "/keys/{key}": lambda on, of: [
+        on.tenants.edit_key(LOCAL_OPERATOR, one.id, name="meanwhile") for one in on.tenants.keys(LOCAL_OPERATOR, of)
+    ],
+    "/tenants/{tenant}/budgets/{budget}": lambda on, of: on.budgets.raise_limit(
+        LOCAL_OPERATOR, of, on.budgets.show(LOCAL_OPERATOR, of).budget_id, 5, ends_at=NEXT_WEEK, reason="meanwhile"
+    ),
+    "/flags/{flag}": lambda on, of: on.flags.set(LOCAL_OPERATOR, "streaming.enabled", of, True, percent=7),
+    "/routes/{route}": lambda on, _: on.routes.set(LOCAL_OPERATOR, "fast", [{"model": "openai/gpt-4.1"}]),
+    "/schemas/{schema}/labels/{label}": lambda on, _: on.schemas.promote(LOCAL_OPERATOR, "place", 2, "production"),
+}
+"""What somebody else does to each thing; the longest address with which another begins is that of its thing."""
+
+
+@pytest.mark.parametrize("name", [f"{one.method} {one.path}" for one in ENDPOINTS if one.kind.needs_match])
+def test_who_is_overtaken_between_look_and_change_is_told(
+    managed: Managed, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The state that was seen is compared where it is changed, and not before alone: nothing is overwritten."""
+    method, path = name.split()
+    [endpoint] = [one for one in ENDPOINTS if (one.method, one.path) == (method, path)]
+    if path in ABSENT:
+        return  # what ends once: the second finds nothing, in tests of their own
+    on, of, ask = managed.house.runtime, managed.house.tenant, managed.program("of the deployment")
+    on.schemas.add(LOCAL_OPERATOR, "place", SHAPE | {"title": "2"}, label=None)
+    on.flags.set(LOCAL_OPERATOR, "streaming.enabled", of, False, ends="2099-01-01T00:00")
+    at = address(path, managed, of) + (f"?tenant={of.id}" if endpoint.query else "")
+    _, etag = ask.seen(at.removesuffix("/rotate").removesuffix("/raises"))
+    decide = MEANWHILE[max((one for one in MEANWHILE if path.startswith(one)), key=len)]
+    looked = manage._require_seen  # pyright: ignore[reportPrivateUsage] the moment between look and change
+    after: list[str] = []
+
+    def overtaken(*given: Any) -> None:
+        looked(*given)
+        decide(on, of)
+        after.append(rows_of(managed.house))
+
+    monkeypatch.setattr(manage, "_require_seen", overtaken)
+    told = ask(method, at, BODIES.get(path), If_Match=etag)
+    assert (told.status_code, told.json()["code"]) == (412, "precondition_failed"), told.text
+    assert [rows_of(managed.house)] == after
+
+
+@pytest.mark.parametrize("path", ["/flags/a%0Ab", "/flags/model:a%0Ab"])
+def test_an_address_with_a_line_end_is_not_there(managed: Managed, path: str) -> None:
+    """No route of ours takes one: what the document describes stands behind them, and says so."""
+    ask = managed.program("of the deployment")
+    assert [ask(how, path, {"is_on": True}, If_Match="*").status_code for how in ("GET", "PUT")] == [404, 404]
+    assert ask.client.get("/v1/models/a%0Ab", headers={"Authorization": f"Bearer {ask.key}"}).status_code == 404
 
 
 def newest_of(managed: Managed) -> str:
