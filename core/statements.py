@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
 import orjson
-from sqlalchemy import Column, Dialect, String
+from sqlalchemy import Column, Dialect, String, text
 
 from core.clock import micros
 from core.tables import Json, Row, UtcTime
@@ -43,6 +44,17 @@ class Cursor(Protocol):
     def send(self, sql: str, parameters: Parameters, /) -> Sent:
         """Run one statement that returns rows, and return what tells the first of them, which may be asked later."""
         ...
+
+
+def prepared(sql: str, dialect: Dialect) -> str:
+    """Return *sql*, written with ``:name`` parameters, in the words of the driver of *dialect*."""
+    return _prepared(sql, type(dialect), dialect.paramstyle)
+
+
+@lru_cache(maxsize=1024)
+def _prepared(sql: str, dialect: type[Dialect], paramstyle: str) -> str:
+    made: Any = dialect
+    return str(text(sql).compile(dialect=made(paramstyle=paramstyle)))
 
 
 class Insert:

@@ -22,7 +22,7 @@ from core.clock import SystemClock
 from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
 from core.sqlite import WAIT_SECONDS, SqliteDriver
-from core.statements import Cursor, Insert
+from core.statements import Cursor, Insert, prepared
 from core.tables import Row
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Store:
 
     def prepare(self, sql: str) -> str:
         """Return *sql*, written with ``:name`` parameters, in the words of this database's driver."""
-        return str(sqlalchemy.text(sql).compile(dialect=self.engine.dialect))
+        return prepared(sql, self.engine.dialect)
 
     def insert(self, table: type[Row]) -> Insert:
         """Return a prepared INSERT of whole rows into *table*."""

@@ -19,7 +19,7 @@ from hypothesis import settings as examples
 from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
-from tests import offline, one_writer, servers
+from tests import compiled_once, offline, one_writer, servers
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
@@ -57,6 +57,7 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     offline.watch()
     one_writer.watch()
+    compiled_once.watch()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

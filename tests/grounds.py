@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
-import sqlalchemy
 from pydantic import BaseModel
 
 from core.claims import ANSWER
@@ -171,11 +170,11 @@ def told(value: Any) -> str:
 
 
 def rows_of(store: Store) -> set[str]:
-    """Return every row of every table, as text."""
-    assert Row.metadata.sorted_tables, "there is something to compare"
+    """Return every row of every table, as text: as the driver gives it, which is a tenth of the work."""
+    assert Row.metadata.tables, "there is something to compare"
     with store.snapshot() as connection:
         return {
-            f"{table.name} {told(dict(row))}"
-            for table in Row.metadata.sorted_tables
-            for row in connection.execute(sqlalchemy.select(table)).mappings()
+            f"{name} {tuple(row)}"
+            for name in Row.metadata.tables
+            for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')  # noqa: S608 the tables' own names
         }

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ JOURNAL = {
     "ledger_entry": "LedgerEntry", "policy_snapshot": "PolicySnapshot",
 }  # fmt: skip
 """The tables that only ``core/journal.py`` writes, and the classes that stand for them."""
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return what a file says, parsed once for all tests."""
+    return ast.parse(path.read_text())
 
 
 def named(path: Path) -> str:
@@ -54,34 +61,40 @@ def test_the_page_and_the_linter_give_the_same_layers() -> None:
     assert checked["exhaustive"] is True
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_names_say_what_a_thing_is(path: Path) -> None:
-    """No file, class or function of ours has a name that would fit anything."""
-    tree = ast.parse(path.read_text())
+def names_in(path: Path) -> Iterator[str]:
+    """Yield the name of a file, and of every class and function in it."""
+    yield path.stem
     definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, definitions))]
-    for name in names:
-        words = set(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
-        vague = {word.lower().removesuffix("s") for word in words} & NOT_USED
-        assert not vague, f"{named(path)}: {name} is named after {', '.join(vague)}"
+    yield from (node.name for node in ast.walk(tree(path)) if isinstance(node, definitions))
+
+
+def vague_words(name: str) -> set[str]:
+    """Return the words of a name that say nothing."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return {word.lower().removesuffix("s") for word in words} & NOT_USED
+
+
+def test_names_say_what_a_thing_is() -> None:
+    """No file, class or function of ours has a name that would fit anything."""
+    assert vague_words("CallManager") == {"manager"}
+    assert not [f"{named(path)}: {name}" for path in SOURCES for name in names_in(path) if vague_words(name)]
 
 
 LONGEST_FILE = 400
 """Lines. Most have a third of it."""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_a_file_is_read_at_a_sitting(path: Path) -> None:
+def test_a_file_is_read_at_a_sitting() -> None:
     """No file of the core or the console has more than 400 lines: what is longer holds two nouns, and is two files."""
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    lengths = {named(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
 def class_names() -> dict[str, list[str]]:
     """Return where each class is defined, but for the bodies of the API: those are the wire's own names."""
     found: dict[str, list[str]] = {}
     for path in SOURCES:
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef) and not is_body(path, node):
                 found.setdefault(node.name, []).append(named(path))
     return found
@@ -102,14 +115,13 @@ def test_a_class_name_means_one_thing() -> None:
     assert shared.keys() == STILL_SHARED, shared
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/*")), ids=named)
-def test_no_page_hides_a_standard_module(path: Path) -> None:
+def test_no_page_hides_a_standard_module() -> None:
     """Streamlit puts this folder first on the path: a page named like a standard module would replace it.
 
     A folder of it that said it is a package would do the same to an installed one.
     """
-    assert path.stem not in sys.stdlib_module_names
-    assert not (path / "__init__.py").exists()
+    assert not {path.stem for path in ROOT.glob("pages/*")} & sys.stdlib_module_names
+    assert not list(ROOT.glob("pages/*/__init__.py"))
 
 
 def test_every_page_is_a_folder_in_the_menu_and_on_the_page() -> None:
@@ -140,21 +152,26 @@ def test_the_launcher_can_be_found_by_streamlit() -> None:
     assert not (ROOT / "pages" / "pages").exists()
 
 
-@pytest.mark.parametrize("path", sorted(public_modules()), ids=named)
-def test_every_module_stands_on_the_page(path: Path) -> None:
+def test_every_module_stands_on_the_page() -> None:
     """Each module of the core, or the folder that it lives in, is in the house's plan."""
-    parts = path.relative_to(ROOT / "core").parts
-    place = f"{parts[0]}/" if len(parts) > 1 else parts[0]
-    assert place in PAGE
+    places = [path.relative_to(ROOT / "core").parts for path in public_modules()]
+    assert not {
+        f"{first}/" if rest else first for first, *rest in places if (f"{first}/" if rest else first) not in PAGE
+    }
+
+
+def last_of(node: ast.expr) -> str:
+    """Return the last name of a dotted one, and nothing of what is none."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def writes_to_the_journal(source: str) -> list[str]:
     """Return what in *source* writes a table of the journal: SQL, or a statement or a row made of its class."""
-    tree = ast.parse(source)
+    parsed = ast.parse(source)
     ours = {"core.tables": set(JOURNAL.values()), "core.tables._happenings": set(JOURNAL.values())}
     names = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in ast.walk(parsed)
         if isinstance(node, ast.ImportFrom) and node.module in ours
         for alias in node.names
         if alias.name in ours[node.module]
@@ -162,14 +179,13 @@ def writes_to_the_journal(source: str) -> list[str]:
     written = re.compile(rf"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(?:{'|'.join(JOURNAL)})\b", re.IGNORECASE)
     found = [
         text[0]
-        for node in ast.walk(tree)
+        for node in ast.walk(parsed)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         for text in written.finditer(node.value)
     ]
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Call):
-            verb = ast.unparse(node.func).rpartition(".")[2]
-            subject = ast.unparse(node.args[0]).rpartition(".")[2] if node.args else ""
+            verb, subject = last_of(node.func), last_of(node.args[0]) if node.args else ""
             if verb in names or (verb in {"insert", "update", "delete", "Insert"} and subject in names):
                 found.append(ast.unparse(node))
     return found
@@ -190,12 +206,14 @@ def test_a_second_writer_of_the_journal_would_be_seen(source: str) -> None:
     assert writes_to_the_journal(source)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("core/**/*.py")), ids=named)
-def test_what_happened_has_one_writer(path: Path) -> None:
+CORE = sorted(ROOT.glob("core/**/*.py"))
+
+
+def test_what_happened_has_one_writer() -> None:
     """Generations, attempts, field errors, payloads and ledger entries are written in one file of the core alone."""
-    if path == ROOT / "core" / "journal.py" or "migrations" in path.parts:
-        return
-    assert writes_to_the_journal(path.read_text()) == []
+    others = [path for path in CORE if path != ROOT / "core" / "journal.py" and "migrations" not in path.parts]
+    written = {named(path): writes_to_the_journal(path.read_text()) for path in others}
+    assert {path: found for path, found in written.items() if found} == {}
 
 
 DOORS = sorted([*ROOT.glob("pages/**/*.py"), *ROOT.glob("core/api/*.py"), *ROOT.glob("core/cli/*.py")])
@@ -203,40 +221,51 @@ OF_THE_STORE = {"check", "check_writing", "condition", "revision", "is_migrated"
 """What a door may ask of the store itself: about the database, nothing of what is in it."""
 
 
-@pytest.mark.parametrize("path", DOORS, ids=named)
-def test_a_door_reads_through_rooms(path: Path) -> None:
-    """No page, endpoint or command line reads or writes by the store: it asks a room, which asks who asks.
+def calls_in(path: Path) -> list[ast.Call]:
+    """Return every call in a file."""
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+
+
+def by_the_store(path: Path) -> Iterator[str]:
+    """Yield what a door asks of the store beyond what it may, and whom it hands it to.
 
     But for the fill of benches, which writes a workload into a database that is measured.
     """
-    tree = ast.parse(path.read_text())
-    asked = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] == "store"
-    }
-    assert asked <= OF_THE_STORE
-    given = [
-        ast.unparse(node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and any(ast.unparse(one).endswith(".store") for one in node.args)
-    ]
-    assert all(call.startswith("Workload(") for call in given)
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and last_of(node.value) == "store" and node.attr not in OF_THE_STORE:
+            yield ast.unparse(node)
+    for call in calls_in(path):
+        given = any(isinstance(one, ast.Attribute) and one.attr == "store" for one in call.args)
+        if given and last_of(call.func) != "Workload":
+            yield ast.unparse(call)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("core/**/*.py")), ids=named)
-def test_a_row_is_locked_in_one_way(path: Path) -> None:
+def test_a_door_reads_through_rooms() -> None:
+    """No page, endpoint or command line reads or writes by the store: it asks a room, which asks who asks."""
+    found = {named(path): list(by_the_store(path)) for path in DOORS}
+    assert {path: asked for path, asked in found.items() if asked} == {}
+
+
+def other_locks(path: Path) -> Iterator[str]:
+    """Yield the calls that lock a row in another way than all."""
+    for call in calls_in(path):
+        if last_of(call.func) == "with_for_update" and [ast.unparse(one) for one in call.keywords] != ["**FOR_CHANGE"]:
+            yield ast.unparse(call)
+        for word in call.keywords:
+            if word.arg == "with_for_update" and ast.unparse(word.value) != "FOR_CHANGE":
+                yield ast.unparse(call)
+
+
+def test_a_row_is_locked_in_one_way() -> None:
     """Who locks a row to change it lets others write rows that refer to it: else decisions and charges deadlock."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    locks = [call for call in calls if ast.unparse(call.func).endswith(".with_for_update")]
-    named_so = [word.value for call in calls for word in call.keywords if word.arg == "with_for_update"]
-    assert all([ast.unparse(one) for one in call.keywords] == ["**FOR_CHANGE"] for call in locks)
-    assert all(ast.unparse(value) == "FOR_CHANGE" for value in named_so)
+    assert [f"{named(path)}: {call}" for path in CORE for call in other_locks(path)] == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("pages/**/*.py")), ids=named)
-def test_no_caption_holds_code(path: Path) -> None:
+def test_no_caption_holds_code() -> None:
     """Streamlit dims captions, and code in one has too little contrast to be read."""
-    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-    captions = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith("caption")]
+    pages = sorted(ROOT.glob("pages/**/*.py"))
+    captions = [
+        ast.unparse(call) for path in pages for call in calls_in(path) if last_of(call.func).endswith("caption")
+    ]
+    assert captions
     assert not [caption for caption in captions if "code(" in caption or "`" in caption]
