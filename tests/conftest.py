@@ -28,11 +28,11 @@ LONGEST = frozenset(
     {
         "test_canary.py",
         "test_demo.py",
+        "test_faulty_generations.py",
         "test_relayed_money.py",
         "test_rush.py",
         "test_statement_counts.py",
         "test_storm.py",
-        "test_ten_thousand.py",
         "test_verification.py",
     }
 )

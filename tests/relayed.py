@@ -29,7 +29,7 @@ from core.servers import named_servers
 from core.settings import Settings
 from core.store import Store
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Reservation
-from tests.ten_thousand import FAULTS, SEED
+from tests.faulty_generations import FAULTS, SEED
 from tests.wire.ledger import NOTHING, Call, Tokens
 from tests.wire.scenarios import chosen
 

@@ -1,12 +1,14 @@
-"""Ten thousand generations with every fault mixed in, always the same; and a process that asks for its part of them.
+"""Thousands of generations with every fault mixed in, always the same; and a process that asks for its part of them.
 
-``tests/core/test_ten_thousand.py`` starts ``python -m tests.ten_thousand`` twice: the SDKs need most of one core, so
-two processes with a database each take half as long.
+``tests/core/test_faulty_generations.py`` starts ``python -m tests.faulty_generations`` twice: the SDKs need most of one
+core, so two processes with a database each take half as long.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -28,7 +30,8 @@ from tests.corridor import ANTHROPIC, DOLLAR, OPENAI, Rig, program, rig
 from tests.wire.apart import Apart
 from tests.wire.server import WireServer
 
-GENERATIONS = 10_000
+GENERATIONS = int(os.environ.get("GENERATIONS", "3000"))
+"""``make soak`` asks for ten thousand."""
 SEED = 20_261_123
 THREADS = 16
 """In each process."""
@@ -36,8 +39,10 @@ TENANTS = 4
 """In each process; the last has a budget that runs out on the way."""
 APIS = ("chat", "responses")
 """How each process asks OpenAI; both ask Anthropic as well."""
-SMALL_BUDGET = DOLLAR * 16 // 100
+SMALL_BUDGET = DOLLAR * 16 * GENERATIONS // 1_000_000
 """About three quarters of what its generations would cost."""
+LARGEST_HOLD = DOLLAR * 16 // 1000
+"""More than any one call holds: a budget that is used up has less left than this."""
 IN_VAIN_SECONDS = 1.5
 """For calls that only a deadline ends: long enough that each has reached the fake before, on a busy machine too."""
 
@@ -82,9 +87,15 @@ class Question(NamedTuple):
 
 
 def questions(count: int) -> Iterator[Question]:
-    """Yield *count* questions: two in five meet no fault, one in forty a call that only hangs, one in fifty is left."""
+    """Yield *count* questions: each fault on each wire, whole and streamed; then whatever comes.
+
+    Of these two in five meet no fault, one in fifty a call that only hangs, and one in fifty is left.
+    """
     lots = random.Random(SEED)  # noqa: S311 it is to be foreseen
-    for number in range(count):
+    each = list(itertools.product(("ok", *FAULTS, *IN_VAIN), (OPENAI, ANTHROPIC), (False, True), APIS))
+    for number, (scenario, model, stream, api) in enumerate(each):
+        yield Question(number, api, lots.randrange(TENANTS), (model,), scenario, stream)
+    for number in range(len(each), count):
         api = APIS[number % len(APIS)]
         primary, other = (OPENAI, ANTHROPIC) if lots.random() < 0.6 else (ANTHROPIC, OPENAI)
         tenant, stream, lot = lots.randrange(TENANTS), lots.random() < 0.5, lots.random()
@@ -166,7 +177,7 @@ def _one(on: Rig, tenants: Sequence[Tenant], one: Question) -> str:
 @contextmanager
 def asking(wire: Apart, database_url: str, api: str, count: int) -> Generator[Callable[[], Told]]:
     """Start a process that asks; yield a call that waits for it and returns what it says. It ends with the block."""
-    command = [sys.executable, "-m", "tests.ten_thousand", wire.url, database_url, api, str(count)]
+    command = [sys.executable, "-m", "tests.faulty_generations", wire.url, database_url, api, str(count)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
 
         def told() -> Told:
