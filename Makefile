@@ -33,11 +33,12 @@ check: .venv/.dev ## Lint, format, types, import rules, docstrings
 bench: .venv/.dev ## Measure: CPU per generation, HTTP, memory, start
 	.venv/bin/python -m tests.bench
 
-soak: .venv/.dev ## Measure with a million calls in the database, generations and relays with every fault, and a rush on the front door; takes half an hour; SCHEMAS=FOLDER and CORPUS=FOLDER read what is in them
+soak: .venv/.dev ## Measure with a million calls in the database, generations and relays with every fault, and a rush on the front door; takes an hour; SCHEMAS=FOLDER and CORPUS=FOLDER read what is in them
 	.venv/bin/python -m tests.bench walls 1000000
 	.venv/bin/python -m tests.bench relayed 10000
 	.venv/bin/python -m tests.bench door
 	GENERATIONS=10000 $(PYTEST) tests/core/test_faulty_generations.py
+	EXAMPLES=3 $(PYTEST) $$(grep -rl '^@given\|^    @given\|RuleBasedStateMachine' tests --include=*.py)
 	[ -z "$(SCHEMAS)" ] || .venv/bin/python -m tests.bench schemas "$(SCHEMAS)"
 	[ -z "$(CORPUS)" ] || .venv/bin/python -m tests.bench corpus "$(CORPUS)"
 

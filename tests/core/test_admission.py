@@ -27,6 +27,7 @@ from core.errors import Overloaded, Unavailable
 from core.shares import SHARE
 from core.telemetry import Metrics
 from tests.conftest import START
+from tests.examples import many
 
 TENANTS = ("a", "b", "c")
 
@@ -331,7 +332,7 @@ class Crowded(RuleBasedStateMachine):
 
 
 TestCrowded = Crowded.TestCase
-TestCrowded.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCrowded.settings = settings(max_examples=many(60), stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.sampled_from(TENANTS), min_size=1, max_size=60))

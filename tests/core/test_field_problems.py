@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.field_problems import MOST_PROBLEMS, FieldProblem, field_errors
 from core.response_models import response_model
+from tests.examples import many
 
 CANARY = "canary-7f3a"
 
@@ -264,7 +265,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdefghz"), _values, min_size=1))
 def test_no_value_is_ever_told(answer: dict[str, Any]) -> None:
     """Whatever the answer holds, no part of its error shows a value of it."""
@@ -275,7 +276,7 @@ def test_no_value_is_ever_told(answer: dict[str, Any]) -> None:
     assert CANARY not in f"{error} {error!r} {error.errors()} {error.json()} {field_errors(error)}"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(_values)
 def test_broken_json_is_not_told_either(value: Any) -> None:
     """The error of an answer that breaks off shows nothing of it."""

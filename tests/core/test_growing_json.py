@@ -14,6 +14,7 @@ from core.growing_json import DEEPEST, Change, GrowingJson
 from core.guardrails import Guardrails
 from core.json_patches import changes_between
 from core.response_models import partial
+from tests.examples import many
 from tests.patched import applied
 
 LEAVES = (
@@ -57,7 +58,7 @@ def checked(text: str, cuts: list[int], *, within: str = "") -> None:
         assert document == value, so_far
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=many(500), deadline=None)
 @given(OBJECTS, st.data(), st.sampled_from([{"ensure_ascii": False}, {"ensure_ascii": True, "indent": 1}]))
 def test_changes_make_what_was_written(value: dict[str, Any], data: st.DataObject, written: dict[str, Any]) -> None:
     """Whatever the value, however its text is cut: the changes give its beginning each time, and itself at last."""
@@ -66,7 +67,7 @@ def test_changes_make_what_was_written(value: dict[str, Any], data: st.DataObjec
     checked(text, cuts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(OBJECTS, st.sampled_from([{"ensure_ascii": False}, {"ensure_ascii": True}]))
 def test_each_character_may_come_alone(value: dict[str, Any], written: dict[str, Any]) -> None:
     """A text that comes character by character, in the middle of escapes too, is read alike."""
@@ -74,7 +75,7 @@ def test_each_character_may_come_alone(value: dict[str, Any], written: dict[str,
     checked(text, list(range(len(text))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(VALUES, OBJECTS, st.data())
 def test_the_member_that_counts(value: Any, beside: dict[str, Any], data: st.DataObject) -> None:
     """Of a wrapped answer only what is in the wrapping is told, as the root."""
@@ -82,7 +83,7 @@ def test_the_member_that_counts(value: Any, beside: dict[str, Any], data: st.Dat
     checked(text, data.draw(st.lists(st.integers(0, len(text)), max_size=20)), within="value")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(VALUES, VALUES)
 def test_changes_between_any_two(before: Any, after: Any) -> None:
     """Whatever two values are, the changes between them make the one of the other."""

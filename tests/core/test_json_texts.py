@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import Invalid
 from core.json_texts import MOST_BYTES, json_in, text_of
+from tests.examples import many
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_mark_of_its_order_is_no_part_of_it(text: str | bytes) -> None:
     assert json_in(text, "The file") == {"a": [1, 2.5, None]}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=many(500), deadline=None)
 @given(st.text() | st.text(st.sampled_from('{}[]",:0123456789eE+-.\\untrfalse \n')) | st.binary())
 def test_nothing_else_comes_out(text: str | bytes) -> None:
     """Of any text there is a value or our own error, and no other."""
@@ -60,7 +61,7 @@ def test_nothing_else_comes_out(text: str | bytes) -> None:
     assert json.loads(json.dumps(value)) == value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -11,6 +11,7 @@ from core import object_texts
 from core.object_texts import is_finished, json_texts
 from core.providers.reading.growth import contents
 from core.workers import Written
+from tests.examples import many
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text('a"\\{}[]`\n,: ', max_size=6),
@@ -21,7 +22,7 @@ PIECES = VALUES.map(json.dumps) | st.text('{}[]"\\`a, :\n', max_size=12) | st.sa
 TEXTS = st.lists(PIECES, max_size=6).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150), deadline=None)
 @given(text=TEXTS)
 def test_a_decoder_finds_the_ends_that_counting_finds(text: str) -> None:
     """Where JSON begins at a brace, both ways agree on its end; so what is found does not depend on the way."""
@@ -30,7 +31,7 @@ def test_a_decoder_finds_the_ends_that_counting_finds(text: str) -> None:
             assert end == object_texts._end(text, at)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(text=TEXTS)
 def test_what_is_found_does_not_depend_on_the_way(text: str) -> None:
     """With and without the decoder the same texts are found, and the same answer counts as cut."""
@@ -43,7 +44,7 @@ def test_what_is_found_does_not_depend_on_the_way(text: str) -> None:
         object_texts._MOST_BROKEN = kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(blocks=st.lists(TEXTS, max_size=3), calls=st.lists(TEXTS, max_size=2))
 def test_a_long_answer_is_searched_later_and_alike(blocks: list[str], calls: list[str]) -> None:
     """What is not searched where all calls have one thread is searched by whoever reads it, with the same result."""

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.attempts._pace import EVERY_SECONDS, LONG, OFTEN_UP_TO, Pace
+from tests.examples import many
 
 
 def shown(sizes: list[int], seconds: float) -> list[int]:
@@ -33,7 +34,7 @@ def test_a_megabyte_is_read_ten_times(piece: int, seconds: float) -> None:
     assert len(read) < 1_100
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=80))
 def test_a_short_answer_is_shown_whenever_it_has_grown(sizes: list[int]) -> None:
     """An answer of an ordinary length is shown every time that there is more of it, at most twenty times a second."""

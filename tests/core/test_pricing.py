@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from core.pricing import NANO, OverrideKind, OverridingPrice, PriceBook, Rates, Usage, as_dollars, nano_usd, usd
 from tests.conftest import START
+from tests.examples import many
 
 PRICES = PriceBook()
 KNOWN = {
@@ -59,7 +60,7 @@ def asked(provider: str, model: str, usage: Usage, at: datetime = START) -> int:
     return math.ceil(calculated.total_price * NANO)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(who=st.sampled_from(MODELS), usage=usages())
 def test_our_rates_are_the_library_s(who: tuple[str, str], usage: Usage) -> None:
     """For any model and any usage our four rates, or its tiers, give what genai-prices calculates, rounded up."""
@@ -75,7 +76,7 @@ def test_there_are_tiers_to_test() -> None:
     assert len(MODELS) > 60
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(who=st.sampled_from(TIERED), counts=st.lists(st.integers(1, 150_000), min_size=2, max_size=5))
 def test_tiers_are_asked_per_attempt(who: tuple[str, str], counts: list[int]) -> None:
     """Several short calls never cost what one long call would: each is priced alone, however much they add up to."""
@@ -167,7 +168,7 @@ def test_the_worst_bounds_every_mix(
     assert cost.nano_usd <= worst
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(who=st.sampled_from(MODELS), usage=usages(), more=st.integers(0, 300_000))
 def test_the_worst_bounds_the_list_s_prices(who: tuple[str, str], usage: Usage, more: int) -> None:
     """The same for every model of the list, by what the library itself calculates."""

@@ -20,6 +20,7 @@ from core.errors import Invalid
 from core.pydantic_source import PydanticSource, told
 from core.response_models import response_model
 from tests.core.pydantic_sources import HEAD, SOURCES
+from tests.examples import many
 
 
 def expanded(node: Any, root: dict[str, Any], within: tuple[str, ...] = (), *, is_names: bool = False) -> Any:
@@ -344,7 +345,7 @@ def mutated(text: str, dice: random.Random) -> str:
     return text
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=many(2_000), deadline=None)
 @given(st.sampled_from(TEXTS), st.integers(0, 2**64))
 def test_whatever_is_pasted_is_read_or_refused_in_one_sentence(text: str, seed: int) -> None:
     """Nothing but our own error comes out of any source, within bounds of the schema and of the sentence."""

@@ -22,6 +22,7 @@ from core.errors import Unavailable
 from core.reasks import LASTS, MOST_SPLITS, AnswerMarks, Conversation, Reasks
 from core.store import Store
 from core.validation import Effort
+from tests.examples import many
 
 CHAT, RESPONSES, MESSAGES = DialectName.CHAT, DialectName.RESPONSES, DialectName.MESSAGES
 USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
@@ -556,7 +557,7 @@ class Client:
 _examples = itertools.count()
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     clients=st.lists(
         st.tuples(

@@ -19,6 +19,7 @@ from openai.types.chat import ChatCompletion
 from core import response_models
 from core.errors import Invalid
 from core.response_models import ResponseModel, field_errors, partial, response_model, schema_hash
+from tests.examples import many
 
 INVOICE = {
     "type": "object",
@@ -139,7 +140,7 @@ def test_wrapped_root() -> None:
     assert field_errors(caught.value)[0].path == "$.value[1]"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(
     st.recursive(
         st.none()

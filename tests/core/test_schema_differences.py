@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.schemas import Effect, altogether, differences
 from core.schemas._differences import MOST_CHARACTERS, MOST_DIFFERENCES
 from tests.core.schema_forms.examples import LEAVES, bodies, value_of
+from tests.examples import many
 
 T, L, C, W = Effect.TIGHTENS, Effect.LOOSENS, Effect.CHANGES, Effect.WORDING
 
@@ -169,7 +170,7 @@ def _valid(schema: dict[str, Any], value: Any) -> bool:
     return jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(value)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=many(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_effect_is_true_of_values(data: st.DataObject) -> None:
     """What only loosens keeps valid values valid, what only tightens keeps invalid ones invalid, wording both."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.tables import Tenant
 from tests.corridor import ANTHROPIC, OPENAI, Heard, Rig, rig
+from tests.examples import many
 from tests.near_vendors import told_of
 from tests.wire.scripted import Scripted, ScriptedServer, events
 
@@ -331,7 +332,7 @@ def summed_up(heard: Heard) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", ANSWERS)
 @settings(
-    max_examples=100,
+    max_examples=many(100),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -32,6 +32,7 @@ from core.workers._order import Order, WorkerReply
 from core.workers._worker import Worker
 from tests.core.validation.multiplying import KINDS, Kind, random_kinds
 from tests.core.validation.schemas_and_values import roots, values
+from tests.examples import many
 
 ENOUGH = 60.0
 """Seconds of effort, so that none of these ends for want of it."""
@@ -107,7 +108,7 @@ def test_a_worker_finds_what_is_found_here(kind: Kind, workers: Workers) -> None
 
 @pytest.mark.usefixtures("all_heavy")
 @settings(
-    max_examples=150,
+    max_examples=many(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -14,6 +14,7 @@ from core.errors import Invalid
 from core.given_schemas import noted, read, read_text
 from core.pydantic_source import json_schema_from_source
 from tests.core.schema_forms.examples import bodies, value_of
+from tests.examples import many
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_what_leaves_something_is_not(part: dict[str, Any]) -> None:
     assert noted({"type": "object", "properties": {"p": part}}) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(schema=bodies(tame=False), data=st.data())
 def test_nothing_valid_is_called_impossible(schema: dict[str, Any], data: st.DataObject) -> None:
     """Of generated schemas whose root is said to be impossible, no generated value is valid."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.errors import Invalid
 from core.given_schemas import KnownSchemas, read, read_text, roots, told
 from core.json_schemas import compiled
+from tests.examples import many
 
 TICKET: dict[str, Any] = {"type": "object", "properties": {"s": {"type": "string"}}, "required": ["s"]}
 NAMED = {"title": "Tkt", **TICKET}
@@ -282,7 +283,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=many(1500))
 @given(ANYTHING)
 @example({"nullable": None, "$defs": {"type": {}}})
 def test_any_value_is_read_or_refused(value: Any) -> None:

@@ -27,6 +27,7 @@ from core.pricing import (
 )
 from core.pricing._families import known_model
 from tests.conftest import START
+from tests.examples import many
 
 GPT_4O = ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "GPT-4o", "openai/gpt-4o", "gpt-4o-latest")
 FLAT = Rates(fresh=NANO, cached=NANO, written=NANO, output=NANO)
@@ -172,7 +173,7 @@ def test_an_operator_s_own_rates_go_before_who_answered() -> None:
     assert (own.nano_usd, less.nano_usd) == (1_100_000, 3_250_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(
     who=st.sampled_from(
         [

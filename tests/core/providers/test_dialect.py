@@ -24,6 +24,7 @@ from core.providers.openai import OpenAI
 from core.providers.reading.parts import word
 from core.response_models import response_model
 from tests.corridor import PERSON
+from tests.examples import many
 from tests.messages import as_messages
 from tests.wire import anthropic_messages, openai_chat, openai_responses
 from tests.wire.exchange import Dialect, Finish, Said
@@ -219,7 +220,7 @@ def judged(stage: Stage, path: str, mode: str, body: bytes, *, stream: bool) -> 
 
 @pytest.mark.parametrize("path", DIALECTS)
 @settings(
-    max_examples=150,
+    max_examples=many(150),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -236,7 +237,7 @@ def test_odd_bodies(path: str, stage: Stage, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("path", DIALECTS)
 @settings(
-    max_examples=150,
+    max_examples=many(150),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

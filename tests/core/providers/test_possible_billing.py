@@ -19,6 +19,7 @@ from core.providers import Ask, Framed
 from core.providers.anthropic import Anthropic
 from core.providers.openai import OpenAI
 from tests.conftest import START
+from tests.examples import many
 
 HAIKU, GPT = "claude-haiku-4-5", "gpt-5"
 PER_BYTE = {"written for minutes": 1375, "fresh": 1100, "out": 5500}
@@ -98,7 +99,7 @@ def test_a_tier_that_is_asked_for_is_what_is_held(vendor: str) -> None:
 texts = st.text(st.sampled_from('ab"\\\n\t\r\x01é😀 '), max_size=200)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(
     vendor=st.sampled_from(["anthropic", "chat", "responses"]),
     mode=st.sampled_from(["tools", "json_schema", "json", "md_json"]),

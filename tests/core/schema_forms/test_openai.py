@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.schema_forms import SchemaForm, form_for
 from core.schemas import SAMPLES
 from tests.core.schema_forms.rules import openai_strict
+from tests.examples import many
 from tests.wire.objects import valid_text
 
 LEFT_OUT = {
@@ -119,7 +120,7 @@ def judge(schema: dict[str, Any]) -> SchemaForm:
     return form
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150), deadline=None)
 @given(schema=SCHEMAS, data=st.data())
 def test_there_and_back(schema: dict[str, Any], data: st.DataObject) -> None:
     """The strict form keeps OpenAI's rules; its answers, freed of the nulls that it forces, are valid.

@@ -17,6 +17,7 @@ from core.field_problems import field_errors
 from core.pydantic_source import json_schema_from_source
 from core.response_models import response_model
 from core.schema_forms import VENDORS, form_for
+from tests.examples import many
 
 KINDS: dict[str, Any] = {
     "date": date,
@@ -94,7 +95,7 @@ def test_addresses_outside_ascii(text: str, *, is_taken: bool) -> None:
     assert takes("HttpUrl", text) == is_taken
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(st.sampled_from(list(KINDS)), st.from_regex(r"\A[PT0-9:.+Z -]{0,6}[0-9]{0,4}-?[0-9]{2}[-:T ][0-9:Z+.]{0,12}\Z"))
 def test_texts_that_look_like_one(kind: str, text: str) -> None:
     """So it is with any text that looks like a date, but for numbers."""

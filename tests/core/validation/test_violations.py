@@ -16,6 +16,7 @@ from core.json_schemas import compiled
 from core.validation import Alternatives, Missing, Several, Unexpected, Violation, WrongName
 from core.validation._parts import Parts
 from tests.core.validation.schemas_and_values import roots, values
+from tests.examples import many
 
 
 def ours(violations: Iterable[Violation], budget: list[int]) -> list[Any]:
@@ -76,7 +77,9 @@ def unique(found: list[Any]) -> list[Any]:
     return [each for n, each in enumerate(found) if each not in found[:n]]
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(
+    max_examples=many(600), deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 @given(roots, values)
 def test_finds_what_the_validator_finds(schema: dict[str, Any], value: Any) -> None:
     """Verdict and violations are the validator's own, those of every alternative included."""
