@@ -32,7 +32,7 @@ from core.given_schemas import told as notes_told
 from core.guardrails import Finding, Guardrails, Stage
 from core.json_values import JsonValue
 from core.limits import Limits, Permit, estimated_tokens
-from core.messages import Message, media_of, plain, texts_of
+from core.messages import Message, media_of, plain
 from core.partials import Partial, partials
 from core.policy import Policies, Policy, TenantSnapshot, TenantTerms
 from core.principals import Principal
@@ -151,7 +151,7 @@ class Corridor:
                     prices=policy.prices,
                     lengths=self._lengths,
                     at=now,
-                    texts=(*texts_of(messages), policy.schema.response_model.form.wire_text.decode()),
+                    is_counted=True,
                 )
                 expected.append(likely)
         return expected

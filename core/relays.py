@@ -20,12 +20,11 @@ from core.attempts import (
     relay_candidates,
 )
 from core.call_policies import affordable, as_it_may_be_stored
-from core.dialects import Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
+from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, give_back, note_findings, tenant_id_of
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
-from core.messages import texts_of
 from core.policy import TenantSnapshot
 from core.principals import Principal
 from core.providers import Unreadable
@@ -124,7 +123,7 @@ class RelayCorridor(Corridor):
                 inquiry = RelayInquiry(
                     asked,
                     messages,
-                    request.headers,
+                    request.beside,
                     at=record.started_at,
                     holder=holder,
                     is_reask=is_reask,
@@ -180,8 +179,7 @@ class RelayCorridor(Corridor):
         snapshot = self._policies.snapshot(tenant_id_of(request, principal)).deciding(request.user, request.id)
         policy = snapshot.resolve_relay(principal, asked, schema="")
         now, found = self._clock.now(), list[int]()
-        inquiry = RelayInquiry(asked, asked.messages, {}, at=now)
-        texts = (*texts_of(asked.messages), *map(asked.source.source, asked.dialect.weighed))
+        inquiry = RelayInquiry(asked, asked.messages, Beside(), at=now)
         with self._limits.admitted(snapshot.quotas(principal), 1, policy.route.deadline_seconds) as permit:
             permit.used(0)
             for one in policy.route.candidates:
@@ -190,7 +188,7 @@ class RelayCorridor(Corridor):
                 with suppress(Unreadable):
                     exchange = inquiry.open(self._providers[one.provider], one)
                     likely = expectation(
-                        exchange, one, schema="", prices=policy.prices, lengths=self._lengths, at=now, texts=texts
+                        exchange, one, schema="", prices=policy.prices, lengths=self._lengths, at=now, is_counted=True
                     )
                     found.append(likely.usage.input_tokens)
         if not found:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from core.dialects import RelayRequest
+from core.dialects import Beside, RelayRequest
 from core.errors import Invalid
 from core.messages import Media, Message, Part, Text, media_of
 from core.messages.media import MOST_MEDIA, media
@@ -87,8 +87,8 @@ class RelayCall:
     """A caller's own request in one of the vendors' dialects, and what is known of it beside its body."""
 
     request: RelayRequest
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Those of the caller's that go on to the vendor."""
+    beside: Beside = field(default_factory=Beside)
+    """What goes on to the vendor beside the body."""
     is_resent: bool = False
     """Whether the client says that it sends it again, as it got no answer."""
     retries_itself: bool = False

@@ -27,7 +27,7 @@ from core.attempts import (
     relay_candidates,
 )
 from core.breakers import Breakers
-from core.dialects import DIALECTS, DialectName, Frame, RelayRequest, VendorResponse
+from core.dialects import DIALECTS, Beside, DialectName, Frame, RelayRequest, VendorResponse
 from core.errors import ProctorError
 from core.pricing import PriceBook
 from core.providers import Ask
@@ -135,7 +135,7 @@ class NearVendors:
     def relayed(self, path: str, mode: str, body: Any) -> Came:
         """Send a program's own request on, with a tool or a format; be answered with *body*."""
         request = request_of(path, mode, stream=self._plays(body))
-        inquiry = RelayInquiry(request, request.messages, {}, at=START)
+        inquiry = RelayInquiry(request, request.messages, Beside(), at=START)
         return self._walked(path, inquiry, relay_candidates([_candidate(path)], request))
 
     def _plays(self, body: Any) -> bool:

@@ -227,6 +227,7 @@ class Walk:
             expected=Usage(input_tokens=100, output_tokens=100, estimated=True),
             expected_cost=None if expected is None else Cost(expected, PRICE),
             worst_nano_usd=worst,
+            counted_input=lambda: 100,
         )
         self.record.cover(call)
         self.asked += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -62,6 +62,7 @@ class Scripted:
     mode = "tools"
     form = form_for({"type": "object", "properties": {}}, "compatible", "tools")
     size_bytes = SIZE_BYTES
+    texts: Sequence[str] = ()
     media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
 

@@ -20,14 +20,12 @@ from core.api.refusals import named, request_id_of
 from core.api.relay_answer import RelayAnswer
 from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
-from core.dialects import DIALECTS, Dialect
+from core.dialects import DIALECTS, Dialect, beside
 from core.errors import BadHeader, ProctorError
 from core.principals import Permission
 from core.requests import RelayCall
 from core.runtime import Runtime
 
-_SENT_ON = ("anthropic-version", "anthropic-beta", "openai-beta")
-"""Headers of a caller's that go to the vendor. None of them says where or as whom we ask."""
 _RETRIES = "x-stainless-retry-count"
 """In which the vendors' SDKs say how often they have sent it before."""
 REASK = "X-Proctor-Reask"
@@ -85,10 +83,9 @@ class RelayDoors:
             principal, snapshot = self._runtime.policies.admitted(secret)
             principal.require(Permission.GENERATIONS_WRITE)  # also who is given an answer again
             asked = dialect.read(body)
-            sent_on = {name: request.headers[name] for name in _SENT_ON if name in request.headers}
             relayed = RelayCall(
                 request=asked,
-                headers=sent_on,
+                beside=beside(request.headers.items(), request.query_params.multi_items()),
                 is_resent=_is_resent(request),
                 retries_itself=_RETRIES in request.headers,
                 reasks=_reasks(request),

@@ -14,15 +14,13 @@ from core.api.dialect_answers import answered, in_dialect
 from core.api.in_flight import Ending
 from core.api.native import Native
 from core.api.refusals import request_id_of
-from core.dialects import DIALECTS, DialectName
+from core.dialects import DIALECTS, DialectName, passed_query
 from core.errors import Invalid, NotFound
 from core.principals import Permission
 from core.runtime import Runtime
 from core.stored_calls import Verb
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_QUERY = ("after", "before", "include", "include[]", "limit", "order")
-"""What may be asked of a part of a response; anything else is not sent on."""
 
 
 class StoredDoors:
@@ -55,7 +53,7 @@ class StoredDoors:
         response_id = request.path_params["response_id"]
         if not _ID.fullmatch(response_id):
             raise NotFound(f"Response with id '{response_id[:256]}' not found.")
-        query = [(name, value) for name, value in request.query_params.multi_items() if name in _QUERY]
+        query = passed_query(request.query_params.multi_items())
         told = self._runtime.stored_calls.response(principal.tenant_id or "", response_id, verb, part, query)
         ending = Ending(told.status, told.body, dict(told.headers), streamed=False)
         return answered(self._dialect, ending, request_id_of(request))

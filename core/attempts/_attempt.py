@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -70,11 +71,13 @@ class ProviderCall:
     asked: Any
     """The messages that this call adds to those before it."""
     expected: Usage
-    """What it is charged if nobody ever tells: its bytes as tokens, and as many out as such answers usually have."""
+    """What it is charged if its process ends: its bytes as tokens, and as many out as such answers usually have."""
     expected_cost: Cost | None
     """``None`` where the model is unpriced."""
     worst_nano_usd: int | None
     """More than it can cost: a token for every byte, at the dearest rate possible; ``None`` where it is unpriced."""
+    counted_input: Callable[[], int]
+    """How many tokens it is likely to take in, counted in its texts: for who knows that nobody will ever tell."""
     injected: InjectedFault | None = None
     """The fire drill that it meets."""
 

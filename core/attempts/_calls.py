@@ -13,7 +13,7 @@ from core import faults
 from core.attempts._attempt import Attempt, Bookkeeper, ProviderCall
 from core.attempts._candidate_state import CandidateState
 from core.attempts._estimates import AnswerLengths, estimate
-from core.attempts._expectation import expectation
+from core.attempts._expectation import counted_input, expectation
 from core.attempts._terms import Candidate, RouteTerms
 from core.breakers import Breakers
 from core.clock import Clock
@@ -82,6 +82,7 @@ class Calls:
             expected=expected.usage,
             expected_cost=expected.cost,
             worst_nano_usd=expected.worst_nano_usd,
+            counted_input=partial(counted_input, state.exchange, candidate),
             injected=faults.met(self._route.drills, candidate.provider, candidate.model, self._clock),
         )
         if self._bookkeeper.cover(call):
@@ -166,7 +167,8 @@ class Calls:
         is_whole = error is None or error.told_all
         is_known = usage is not None and usage.is_told and is_whole and answer.is_usage_final
         if not is_known and (error is None or error.was_sent):
-            usage = estimate(answer, call.expected, partial(self._likely, candidate), is_whole=is_whole)
+            sent = max(call.expected.input_tokens, call.counted_input())
+            usage = estimate(answer, sent, partial(self._likely, candidate), candidate.max_tokens, is_whole=is_whole)
         elif not is_known:
             usage = usage if usage is not None and usage.is_told else None
         elif outcome.is_successful and usage is not None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from core.messages.likely_tokens import likely_tokens
 from core.pricing import Usage
 from core.providers import Answer
 
@@ -57,16 +58,18 @@ class AnswerLengths:
         return min(most, lengths[-(-3 * len(lengths) // 4) - 1] if lengths else seen)
 
 
-def estimate(answer: Answer, expected: Usage, likely: Callable[[int], int], *, is_whole: bool = False) -> Usage:
+def estimate(answer: Answer, sent: int, likely: Callable[[int], int], most: int, *, is_whole: bool = False) -> Usage:
     """Return what a call used whose usage the wire never told.
 
-    Input is what was told, or all that was sent. Output is what was seen and, unless the answer came whole, a likely
-    rest: *likely* says how long an answer becomes of which so many tokens are known.
+    Input is what was told, or the tokens that were *sent*. Output is what was seen and, unless the answer came whole, a
+    likely rest: *likely* says how long an answer becomes of which so many tokens are known. What was seen is the larger
+    of both ways to estimate it, and no more than the *most* that it could be.
     """
     told = answer.usage or Usage()
-    seen = max(told.output_tokens, -(-len(answer.text.encode()) // BYTES_PER_TOKEN))
+    seen = max(-(-len(answer.text.encode()) // BYTES_PER_TOKEN), likely_tokens([answer.text]))
+    seen = max(told.output_tokens, min(seen, most))
     if is_whole and told.output_tokens and not told.is_told:
         output = told.output_tokens
     else:
         output = seen if is_whole and answer.text else max(told.output_tokens, likely(seen))
-    return replace(told, input_tokens=told.input_tokens or expected.input_tokens, output_tokens=output, estimated=True)
+    return replace(told, input_tokens=told.input_tokens or sent, output_tokens=output, estimated=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -37,20 +36,18 @@ def expectation(
     prices: PriceBook,
     lengths: AnswerLengths,
     at: datetime,
-    texts: Iterable[str] | None = None,
+    is_counted: bool = False,
 ) -> Expectation:
     """Return what *candidate*'s next call in *exchange* may use; its bytes hold every message so far.
 
     *schema* is what the lengths of answers are known under. What is likely follows from the number of bytes; for who
-    is to read it, from the *texts* that are sent, which takes longer.
+    is to read it, it *is counted* in the texts that are sent, which takes longer.
     """
     who, size = (candidate.provider, candidate.model), exchange.size_bytes
-    shown, seen = exchange.media_tokens
-    if seen:  # what does not fit into the context is turned away, and costs nothing
-        seen = min(seen, context_window(*who) or seen)
+    shown, seen = _media_tokens(exchange, candidate)
     likely = lengths.likely(schema, *who, seen=0, most=candidate.max_tokens)
-    said = -(-size // BYTES_PER_TOKEN) if texts is None else likely_tokens(texts)
-    usage = Usage(input_tokens=said + min(shown, seen), output_tokens=likely, estimated=True)
+    said = likely_tokens(exchange.texts) if is_counted else -(-size // BYTES_PER_TOKEN)
+    usage = Usage(input_tokens=said + shown, output_tokens=likely, estimated=True)
     possible = exchange.possible_billing
     added = min(possible.adds_tokens, context_window(*who) or possible.adds_tokens)
     if possible.most_written:  # what a vendor adds may stand before the mark
@@ -64,6 +61,22 @@ def expectation(
             *who, size + seen + added + UNSEEN_TOKENS, candidate.max_tokens, at, possible=possible
         ),
     )
+
+
+def counted_input(exchange: Exchange, candidate: Candidate) -> int:
+    """Return how many tokens *candidate*'s call in *exchange* is likely to take in, its texts counted.
+
+    Never more than is held for them: a byte is at most one token.
+    """
+    return min(likely_tokens(exchange.texts), exchange.size_bytes) + _media_tokens(exchange, candidate)[0]
+
+
+def _media_tokens(exchange: Exchange, candidate: Candidate) -> tuple[int, int]:
+    """Return how many tokens images and documents are likely to take, and at most."""
+    shown, seen = exchange.media_tokens
+    if seen:  # what does not fit into the context is turned away, and costs nothing
+        seen = min(seen, context_window(candidate.provider, candidate.model) or seen)
+    return min(shown, seen), seen
 
 
 def asked_of(ask: Ask, candidate: Candidate) -> Ask:

@@ -15,7 +15,7 @@ from core.attempts._inquiry import Judgement
 from core.attempts._renaming import Remarked, RenamedExchange, renamed
 from core.attempts._terms import Candidate, RouteTerms
 from core.attempts._translations import TranslatedExchange, TranslatedRequest, translated_request
-from core.dialects import AnswerFormat, AnswerObject, RelayRequest
+from core.dialects import AnswerFormat, AnswerObject, Beside, RelayRequest
 from core.errors import Invalid
 from core.field_problems import FieldProblem
 from core.messages import Message
@@ -47,7 +47,7 @@ class RelayInquiry:
         self,
         request: RelayRequest,
         messages: Sequence[Message],
-        headers: Mapping[str, str],
+        beside: Beside,
         *,
         at: datetime,
         holder: Holder | None = None,
@@ -57,7 +57,7 @@ class RelayInquiry:
         may_be_stored: bool = True,
         is_between: bool = False,
     ) -> None:
-        """Send *request* on with *messages*, as they were screened, and with these *headers* of the caller's.
+        """Send *request* on with *messages*, as they were screened, and what is *beside* it of the caller's.
 
         It came *at* that time. *holder* is who has what the request names: of that provider's keys only the one that
         made it is asked with. An invalid answer is asked again for so many times, *reasks*, whoever gave it.
@@ -75,7 +75,7 @@ class RelayInquiry:
         """By the ids of exchanges: what each goes on from. An exchange lives as long as its candidate's state."""
         self._request = request
         self._messages = messages
-        self._headers = headers
+        self._beside = beside
         self._at = at
         self.streams = request.streams
 
@@ -88,13 +88,13 @@ class RelayInquiry:
         provider, candidate, request, messages = opened
         most = max(1, candidate.max_tokens // request.choices)
         made: TranslatedRequest | None = None
-        sent, texts, headers = request, messages, self._headers
+        sent, texts, besides = request, messages, self._beside
         names: Mapping[str, str] = {}
         if request.dialect.name not in provider.dialects:
             if self._holder is not None:
                 raise Unreadable("what the request names is stored for another dialect")
             made = translated_request(request, messages, provider.dialects, max_tokens=most)
-            sent, texts, headers = made.request, made.request.messages, dict[str, str]()
+            sent, texts, besides = made.request, made.request.messages, Beside()
         if made or self._is_between:
             sent, texts, names = renamed(sent, texts, candidate.provider, is_written_anew=made is not None)
         relayed = provider.relay(
@@ -102,7 +102,7 @@ class RelayInquiry:
             model=candidate.model,
             max_tokens=most,
             messages=texts,
-            headers=headers,
+            beside=besides,
             may_store=self._may_be_stored,
         )
         if self._holder is not None:

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from core.demo._chance import DemoClock, Dice
 from core.demo._seed import Model, Seed
-from core.dialects import RelayRequest
+from core.dialects import Beside, RelayRequest
 from core.messages import Message, text_bytes
 from core.pricing import PossibleBilling, Usage
 from core.providers import (
@@ -158,7 +158,7 @@ class ScriptedProvider:
         model: str,  # noqa: ARG002
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
-        headers: Mapping[str, str],  # noqa: ARG002
+        beside: Beside,  # noqa: ARG002
         may_store: bool = True,  # noqa: ARG002
     ) -> Relayed:
         """Take none: there is nobody to relay to."""
@@ -204,6 +204,11 @@ class ScriptedConversation:
     def size_bytes(self) -> int:
         """Bytes of the next request's body."""
         return self._adapter.size_bytes
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Of the next request's body."""
+        return self._adapter.texts
 
     @property
     def media_tokens(self) -> MediaTokens:

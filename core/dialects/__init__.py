@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.dialects._beside import Beside, beside, passed_query, passes_back
 from core.dialects._body import Path
 from core.dialects._frames import Frame, Frames
 from core.dialects._request import (
@@ -31,6 +32,7 @@ __all__ = [
     "DIALECTS",
     "AnswerFormat",
     "AnswerObject",
+    "Beside",
     "ChoiceEnd",
     "Dialect",
     "DialectName",
@@ -43,7 +45,10 @@ __all__ = [
     "RelayRequest",
     "StoredByAnswer",
     "VendorResponse",
+    "beside",
     "other_names",
+    "passed_query",
+    "passes_back",
     "rename",
     "renamed_body",
     "renamed_frame",

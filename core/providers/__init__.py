@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import BaseModel
 
 from core.capabilities import Cards
-from core.dialects import RelayRequest, VendorResponse
+from core.dialects import Beside, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling
 from core.providers._answers import Abandoned as Abandoned
@@ -141,6 +141,11 @@ class Exchange(Protocol):
         ...
 
     @property
+    def texts(self) -> Sequence[str]:
+        """What of it is words, near enough: for who is to count their tokens."""
+        ...
+
+    @property
     def media_tokens(self) -> MediaTokens:
         """The tokens that the images and documents take which it sends."""
         ...
@@ -230,12 +235,12 @@ class Provider(Protocol):
         model: str,
         max_tokens: int,
         messages: Sequence[Message],
-        headers: Mapping[str, str],
+        beside: Beside,
         may_store: bool = True,
     ) -> Relayed:
         """Begin to send a caller's own *request* on, with the texts of *messages*. Does no I/O.
 
-        *max_tokens* is set where the caller set none; *headers* go out beside ours. Unless it *may_store* the answer,
+        *max_tokens* is set where the caller set none; *beside* goes out with it. Unless it *may_store* the answer,
         it is told not to, whatever the request says.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
@@ -142,6 +142,11 @@ class ChatConversation:
     def size_bytes(self) -> int:
         """Bytes of the next request's body, but for media and for those that only say that it is to be streamed."""
         return len(self._content) - self._unpaid
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What was said, and the schema."""
+        return *self._quoted, orjson.dumps(self.form.body).decode()
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Framed`."""

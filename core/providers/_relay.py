@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx2
 
 from core.clock import SystemClock
-from core.dialects import DialectName, Frame, Frames, Path, RelayRequest, VendorResponse
+from core.dialects import Beside, DialectName, Frame, Frames, Path, RelayRequest, VendorResponse, passes_back
 from core.json_texts import exactly, exactly_written
 from core.messages import Message, texts_of
 from core.pricing import PossibleBilling, Usage
@@ -34,9 +34,6 @@ from core.providers.reading.told_errors import error_in, error_of_all, told_exac
 from core.providers.reading.tool_uses import ToolUses
 from core.providers.reading.waits import wait_in
 
-_PASSED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "openai-version")
-"""Headers of a vendor's that a caller gets: none that sets a cookie, or names the vendor's account."""
-_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 _LONGEST_WAIT_SECONDS = 60
 _ERROR_KINDS = ("error", "response.failed")
 _MASK = b"[...]"
@@ -53,8 +50,7 @@ def masked(content: bytes, secrets: Sequence[str]) -> bytes:
 
 def passed_headers(response: httpx2.Response, request_id: str | None, request_id_header: str) -> dict[str, str]:
     """Return those of a vendor's headers that a caller gets, with its name of the request."""
-    told = response.headers.items()
-    passed = {name: value for name, value in told if name in _PASSED or name.startswith(_LIMITS)}
+    passed = {name: value for name, value in response.headers.items() if passes_back(name)}
     if not response.is_success and (wait_in(response.headers, SystemClock().now()) or 0) > _LONGEST_WAIT_SECONDS:
         passed["x-should-retry"] = "false"
     if request_id:
@@ -81,20 +77,20 @@ class Relay:
         geo: str = "",
         billing: PossibleBilling,
         takes_stream_options: bool = True,
-        headers: Mapping[str, str],
+        beside: Beside,
         cloud: CloudWording | None = None,
         changes: Sequence[tuple[Path, str]] = (),
     ) -> None:
         """Make ready to send *request* to *path*, or where *cloud* says."""
         self._wire = wire
-        self._path = path
+        self._path = f"{path}?{beside.query}" if beside.query else path
         self._cloud = cloud
         self._model = model
         self._held_by = ""
         self._key_digest = ""
         self._request = request
         self._messages = messages
-        self._headers = headers
+        self._headers = beside.headers
         self._geo = geo
         self._told = Told()
         is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
@@ -123,6 +119,12 @@ class Relay:
     def so_far(self) -> Answer:
         """What the wire told of the call that is out."""
         return self._told.answer()
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What was said, and what stands beside it and is paid as text."""
+        asked = self._request
+        return *texts_of(self._messages), *map(asked.source.source, asked.dialect.weighed)
 
     def allow(self, max_tokens: int) -> None:
         """Change nothing: how long an answer may be is the caller's."""
@@ -160,7 +162,7 @@ class Relay:
             self._wire.note(response, told)
             if not response.is_success:
                 raise self._turned_away(response, await response.aread(), told)  # noqa: TRY301 as what the SDK raises
-            if on_piece is not None and is_stream(response):
+            if on_piece is not None and is_stream(response, was_asked_for=True):
                 return await self._streamed(response, on_piece, told)
             content = await response.aread()
             answer = await read_apart(len(content), partial(self._whole, response, content, told))

@@ -34,6 +34,7 @@ are out is decided elsewhere, hence a number that is never reached: ``None`` wou
 NO_TIMEOUT = httpx2.Timeout(None, connect=10)
 """The attempt's deadline is the loop's (core/providers/loop.py)."""
 _MOST_WORDED = 256
+_LONGEST_WORDED = 1_000
 _ODD_SHAPES = ValueError | LookupError | TypeError | AttributeError
 """What reading raises where JSON is not of the shape that a vendor documents."""
 
@@ -193,9 +194,9 @@ class Wire:
         except self._sdk.APIStatusError as error:
             response = error.response
         first = response.history[0].request if response.history else response.request
-        if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers
+        if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers, and the query
             self._worded.clear()
-        if not self._signs:
+        if not self._signs and len(place) <= _LONGEST_WORDED:
             self._worded[place] = (first.url, first.headers)
         return response
 
@@ -256,7 +257,7 @@ class Wire:
             )
             response: httpx2.Response = stream.response
             self.note(response, told)
-            if not is_stream(response):
+            if not is_stream(response, was_asked_for=True):
                 return await self._read(await response.aread(), told, "something that is no stream")
             events = Events()
             async for piece in self.pieces(response):
@@ -378,9 +379,10 @@ def _causes(error: BaseException) -> list[BaseException]:
 _JSON = {"Content-Type": "application/json"}
 
 
-def is_stream(response: httpx2.Response) -> bool:
-    """Whether events are coming, and no whole answer."""
-    return "event-stream" in response.headers.get("content-type", "") or is_of_amazon(response)
+def is_stream(response: httpx2.Response, *, was_asked_for: bool = False) -> bool:
+    """Whether events are coming, and no whole answer: by its type, or, where it has none, as it *was asked for*."""
+    media = response.headers.get("content-type", "")
+    return "event-stream" in media or is_of_amazon(response) or (was_asked_for and not media)
 
 
 def turns_away_options(error: TurnedAway) -> bool:

@@ -17,7 +17,7 @@ from instructor.v2.core.providers import Provider as Vendor
 from pydantic import BaseModel
 
 from core.capabilities import Cards
-from core.dialects import DialectName, RelayRequest, VendorResponse
+from core.dialects import Beside, DialectName, RelayRequest, VendorResponse
 from core.messages import Message, media_of
 from core.pricing import PossibleBilling
 from core.providers import Answer, Ask, ContextOverflow, Framed, Refused, Relayed, Truncated, Unreadable
@@ -116,7 +116,7 @@ class Anthropic:
         model: str,
         max_tokens: int,
         messages: Sequence[Message],
-        headers: Mapping[str, str],
+        beside: Beside,
         may_store: bool = True,  # noqa: ARG002 threads aside it stores nothing, and those are refused before
     ) -> Relayed:
         """Begin a relay."""
@@ -131,7 +131,7 @@ class Anthropic:
             messages=messages,
             vendor="anthropic",
             billing=_relayed_billing(request) if self._is_anthropic else PossibleBilling(),
-            headers=headers,
+            beside=beside,
             cloud=self._cloud,
         )
 
@@ -310,6 +310,11 @@ class _Conversation:
     def size_bytes(self) -> int:
         """Bytes of the next request's body, but for media and for those that only say that it is to be streamed."""
         return len(self._content) - self._unpaid
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What was said, and the schema."""
+        return *self._quoted, orjson.dumps(self.form.body).decode()
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Framed`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.pricing import PossibleBilling
 from core.providers import Answer, Exchange, MediaTokens
 
@@ -23,6 +25,11 @@ class Forwarded:
     def size_bytes(self) -> int:
         """The exchange's."""
         return self._exchange.size_bytes
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """The exchange's."""
+        return self._exchange.texts
 
     @property
     def media_tokens(self) -> MediaTokens:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from core.dialects import RelayRequest
+from core.dialects import Beside, RelayRequest
 from core.errors import Unavailable
-from core.messages import Message, media_of, plain, text_bytes
+from core.messages import Message, media_of, plain, text_bytes, texts_of
 from core.pricing import PossibleBilling
 from core.providers import NO_MEDIA, Answer, Ask, Framed, Relayed, Unreachable, Unreadable
 from core.providers._dialect import schema_form
@@ -68,7 +68,7 @@ class Local:
         model: str,  # noqa: ARG002
         max_tokens: int,  # noqa: ARG002
         messages: Sequence[Message],  # noqa: ARG002
-        headers: Mapping[str, str],  # noqa: ARG002
+        beside: Beside,  # noqa: ARG002
         may_store: bool = True,  # noqa: ARG002
     ) -> Relayed:
         """Take none: there is nobody to relay to."""
@@ -122,6 +122,11 @@ class _LocalConversation:
     def size_bytes(self) -> int:
         """Bytes of the next request, near enough: a local model has no price."""
         return self._inner.size_bytes if self._inner else text_bytes(self._ask.messages)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What is said."""
+        return tuple(texts_of(self._ask.messages))
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Call once; see :class:`core.providers.Framed`."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import openai
 
 from core.capabilities import Cards
-from core.dialects import DialectName, Path, RelayRequest, VendorResponse
+from core.dialects import Beside, DialectName, Path, RelayRequest, VendorResponse
 from core.messages import Message
 from core.pricing import PossibleBilling
 from core.providers import Ask, Framed, Relayed, Unreadable
@@ -100,7 +100,7 @@ class OpenAI:
         model: str,
         max_tokens: int,
         messages: Sequence[Message],
-        headers: Mapping[str, str],
+        beside: Beside,
         may_store: bool = True,
     ) -> Relayed:
         """Begin a relay."""
@@ -121,7 +121,7 @@ class OpenAI:
             geo=self._geo,
             billing=self._billing(request.source.values.get("service_tier")),
             takes_stream_options=self._recipe.takes_stream_options,
-            headers=headers,
+            beside=beside,
             changes=self._changes(request, may_store=may_store),
         )
 

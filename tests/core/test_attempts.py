@@ -23,6 +23,7 @@ from core.breakers import BreakerState
 from core.clock import ManualClock
 from core.errors import BudgetExceeded, Cancelled, Exhausted
 from core.messages import Message
+from core.messages.likely_tokens import likely_tokens
 from core.pricing import PriceBook, Usage
 from core.providers import (
     Answer,
@@ -445,7 +446,7 @@ def test_a_degraded_route_is_cheaper(models: list[str], kept: list[str], left_ou
 
 # ── Money ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-EXPECTED = Usage(input_tokens=1000, output_tokens=200, estimated=True)
+SENT, MOST = 1000, 500
 
 
 def usual(seen: int) -> int:
@@ -457,9 +458,9 @@ def usual(seen: int) -> int:
     ("answer", "cut", "whole"),
     [
         (Answer(), (1000, 0, 200), (1000, 0, 200)),
-        (Answer(text="abc" * 20), (1000, 0, 200), (1000, 0, 20)),
-        (Answer(text="abc" * 300), (1000, 0, 330), (1000, 0, 300)),
-        (Answer(text="ä" * 3), (1000, 0, 200), (1000, 0, 2)),
+        (Answer(text="inhabitants " * 5), (1000, 0, 200), (1000, 0, 20)),
+        (Answer(text="inhabitants " * 75), (1000, 0, 330), (1000, 0, 300)),
+        (Answer(text="ä" * 3), (1000, 0, 200), (1000, 0, 4)),
         (Answer(usage=Usage(input_tokens=77, output_tokens=1)), (77, 0, 200), (77, 0, 200)),
         (Answer(text="abcdef", usage=Usage(input_tokens=77, cached_tokens=7)), (77, 7, 200), (77, 7, 2)),
         (Answer(text="abcdef", usage=Usage(input_tokens=77, output_tokens=400)), (77, 0, 440), (77, 0, 400)),
@@ -468,16 +469,18 @@ def usual(seen: int) -> int:
 def test_an_unknown_usage_is_estimated(answer: Answer, cut: tuple[int, ...], whole: tuple[int, ...]) -> None:
     """What was told counts; untold input is all that was sent, untold output what was seen and, if cut, a rest."""
     for is_whole, tokens in ((False, cut), (True, whole)):
-        usage = estimate(answer, EXPECTED, usual, is_whole=is_whole)
+        usage = estimate(answer, SENT, usual, MOST, is_whole=is_whole)
         assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == tokens
         assert usage.estimated
 
 
 @given(text=st.text(max_size=200), is_whole=st.booleans())
-def test_an_estimate_is_never_below_what_four_bytes_a_token_make(text: str, *, is_whole: bool) -> None:
-    """Estimates lean to the side of the provider's bill."""
-    usage = estimate(Answer(text=text), EXPECTED, lambda seen: seen, is_whole=is_whole)
-    assert usage.output_tokens >= len(text.encode()) // 4
+def test_what_was_seen_is_never_less_than_either_estimate(text: str, *, is_whole: bool) -> None:
+    """A third of its bytes, and its words counted; and never more than the answer could be."""
+    both = max(-(-len(text.encode()) // 3), likely_tokens([text]))
+    for most in (10**6, 10):
+        usage = estimate(Answer(text=text), SENT, lambda seen: seen, most, is_whole=is_whole)
+        assert usage.output_tokens == min(both, most)
 
 
 @given(
@@ -544,6 +547,17 @@ def test_what_an_ended_call_is_charged(
     assert attempt.cost is not None
     if usage != "estimate":
         assert attempt.usage == usage
+
+
+@pytest.mark.parametrize("said", ["Ann is seven. " * 200, "0f 9a 3c " * 330, "a1" * 3000], ids=["words", "hex", "more"])
+def test_a_call_that_nobody_tells_of_is_charged_the_larger_of_both_estimates(said: str, walked: Walked) -> None:
+    """A third of what it sent, and its words counted: so nobody pays too little. Never more than is held for it."""
+    provider = Scripted(walked.clock, ends(TimedOut("Late.")))
+    provider.texts = (said,)
+    walked.ends({"openai": provider}, max_retries=0)
+    [attempt] = walked.record.attempts
+    assert attempt.usage is not None
+    assert attempt.usage.input_tokens == max(SIZE_BYTES // 3, min(likely_tokens([said]), SIZE_BYTES))
 
 
 def test_times_are_the_clock_s(walked: Walked) -> None:

@@ -159,6 +159,7 @@ class OneAnswer:
 
     name = mode = "openai"
     size_bytes = 300
+    texts = ()
     media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
     so_far = Answer()

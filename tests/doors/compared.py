@@ -18,7 +18,9 @@ from tests.wire.scripted import Scripted, ScriptedServer
 
 ASPECTS = ("calls", "values", "error")
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
+_VENDORS = ("anthropic-", "openai-")
+_AS_WHOM = ("openai-organization", "openai-project")
+"""Headers that say as whom is asked stay with Proctor, which asks as itself."""
 
 
 class Clients:
@@ -149,7 +151,10 @@ def heard_calls(vendor: ScriptedServer) -> list[Any]:
     """Return of each request to *vendor* its path, the headers that pass, and its body, figures as they stand."""
     read = {"object_pairs_hook": list, "parse_int": str, "parse_float": str}
     bodies = [json.loads(body or b"{}", **read) for body in vendor.bodies]
-    heads = [(path, {name: told[name] for name in _HEADERS if name in told}) for path, told in vendor.heard]
+    heads = [
+        (path, {name: told[name] for name in sorted(told) if name.startswith(_VENDORS) and name not in _AS_WHOM})
+        for path, told in vendor.heard
+    ]
     return [[*head, body] for head, body in zip(heads, bodies, strict=True)]
 
 

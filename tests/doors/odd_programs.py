@@ -85,10 +85,31 @@ _WHOLE = (
 )
 _LARGE = _WHOLE[:-1] + b',"x":1e400}'
 _ORG: Any = {"organization": "org-old", "project": "proj-old", "default_headers": {"X-Client-Request-Id": "abc"}}
+_UNHEARD: Any = {
+    "extra_query": {"beta": "true", "include[]": ["a", "b c"], "é": "&"},
+    "extra_headers": {"openai-unheard-of": "1", "anthropic-unheard-of": "2", "X-Forwarded-For": "192.0.2.1"},
+}
+"""What no SDK knows yet, beside the body."""
 _AZURE = {"error": {"message": "The response was filtered.", "code": "content_filter", "innererror": {"code": "x"}}}
 
 PROGRAMS: Sequence[Program] = (
     Program("odd/an organization in the environment", _chat(_ORG), [said.chat("Hi.")]),
+    Program("odd/a query and headers that nobody knows", _chat(**_UNHEARD), [said.chat("Hi.")]),
+    Program(
+        "odd/responses, a query and headers that nobody knows",
+        lambda clients: clients.openai().responses.create(model="gpt-4o-mini", input="Hi", **_UNHEARD),
+        [said.response("Hi.")],
+    ),
+    Program(
+        "odd/anthropic, a query and headers that nobody knows",
+        lambda clients: clients.anthropic().messages.create(**MESSAGE, **_UNHEARD),
+        [said.message(said.text_block("Hi."))],
+    ),
+    Program(
+        "odd/anthropic, a beta's stream",
+        lambda clients: clients.watch(clients.anthropic().beta.messages.create(**MESSAGE, betas=["x-1"], stream=True)),
+        [said.message(said.text_block("Hi."))],
+    ),
     Program("odd/blank lines before the body", _chat(), [_raw(b"\n\n\n" + _WHOLE)]),
     Program("odd/integers and figures that are too large for most", _chat(), [_raw(_LARGE)]),
     Program(

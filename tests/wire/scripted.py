@@ -146,6 +146,7 @@ class ScriptedServer:
         if answer.hangs_up:
             return False
         told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
+        told = {name: value for name, value in told.items() if value}
         head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]
         writer.write(("\r\n".join(head_lines) + "\r\n\r\n").encode())
         began = asyncio.get_running_loop().time()

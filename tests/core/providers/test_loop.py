@@ -23,6 +23,7 @@ class Scripted:
 
     mode = "tools"
     size_bytes = 0
+    texts = ()
     media_tokens = NO_MEDIA
     possible_billing = PossibleBilling()
 

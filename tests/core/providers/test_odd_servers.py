@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
 
 
 STREAM = Scripted.streamed(events(chunk({"role": "assistant", "content": TEXT}), chunk({}, "stop")))
+WHOLE = Scripted.whole({"object": "chat.completion", "choices": [{"index": 0, "message": {"content": TEXT}}]})
 UNKNOWN = Scripted.whole({"error": {"message": "Unrecognized request argument supplied: stream_options"}}, 400)
 
 
@@ -81,6 +83,18 @@ def test_who_takes_no_stream_options_is_asked_without_from_then_on(client: TestC
     own = client.post("/v1/chat/completions", json=relayed | {"stream_options": {"include_usage": True}})
     assert own.status_code == 400
     assert "stream_options" in own.text
+
+
+def test_a_stream_without_a_type_is_one_where_one_was_asked_for(client: TestClient, server: ScriptedServer) -> None:
+    """As the SDKs take it; where none was asked for it is a whole answer."""
+    server.plays(replace(STREAM, media=""))
+    asked = {"model": "openai/mine", "messages": HELLO}
+    answer = client.post("/v1/chat/completions", json=asked | {"stream": True})
+    assert (answer.status_code, answer.text.encode()) == (200, STREAM.body)
+    framed = {"schema": CITY, "input": "Bern", "model": "openai/mine", "stream": True}
+    assert "Bern" in client.post("/v1/generate", json=framed).text
+    server.plays(replace(WHOLE, media=""))
+    assert client.post("/v1/chat/completions", json=asked).json() == json.loads(WHOLE.body)
 
 
 def test_mistral_is_sent_ids_of_calls_that_it_takes(client: TestClient, server: ScriptedServer) -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from core.attempts import Candidate
 from core.attempts._estimates import UNSEEN_TOKENS, AnswerLengths
-from core.attempts._expectation import expectation
+from core.attempts._expectation import counted_input, expectation
 from core.attempts._relays import RelayInquiry, relay_candidates
-from core.dialects import DIALECTS, DialectName
+from core.dialects import DIALECTS, Beside, DialectName
 from core.messages import texts_of
+from core.messages.likely_tokens import likely_tokens
 from core.pricing import PossibleBilling, PriceBook, Usage
 from core.providers import Exchange, Provider
 from core.providers.anthropic import Anthropic
@@ -58,7 +59,7 @@ def opened(door: DialectName, body: bytes, *, is_own: bool = True) -> tuple[Exch
     request = DIALECTS[door].read(body)
     who = ("anthropic", HAIKU) if is_messages else ("openai", GPT)
     [candidate] = relay_candidates([Candidate(provider=who[0], model=who[1], max_tokens=100)], request)
-    return RelayInquiry(request, request.messages, {}, at=START).open(provider, candidate), candidate
+    return RelayInquiry(request, request.messages, Beside(), at=START).open(provider, candidate), candidate
 
 
 def held(door: DialectName, body: bytes, *, is_own: bool = True) -> int:
@@ -82,6 +83,14 @@ def test_every_byte_of_a_text_may_be_a_token(door: DialectName, said: list[str],
     cost = PriceBook().cost(candidate.provider, candidate.model, usage, START)
     assert cost is not None
     assert cost.nano_usd <= held(door, body)
+
+
+@given(door=doors, said=st.lists(st.text(max_size=300), max_size=4))
+def test_words_that_are_counted_are_never_more_than_is_held_for_them(door: DialectName, said: list[str]) -> None:
+    """Nor fewer than people are told beforehand."""
+    exchange, candidate = opened(door, body_of(door, *said))
+    assert min(likely_tokens([*said, "Go."]), exchange.size_bytes) <= counted_input(exchange, candidate)
+    assert counted_input(exchange, candidate) <= exchange.size_bytes
 
 
 @pytest.mark.parametrize("door", DialectName)
@@ -160,5 +169,7 @@ def test_a_server_that_takes_no_stream_options_is_sent_none() -> None:
     there = {"MISTRAL_API_KEY": "k", "GROQ_API_KEY": "k"}
     for name, server in named_servers("mistral,groq", there.get).items():
         request = DIALECTS[DialectName.CHAT].read(body_of(DialectName.CHAT, stream=True))
-        exchange: Any = named(server).relay(request, model="m", max_tokens=5, messages=request.messages, headers={})
+        exchange: Any = named(server).relay(
+            request, model="m", max_tokens=5, messages=request.messages, beside=Beside()
+        )
         assert (b"stream_options" in exchange._content) is server.recipe.takes_stream_options, name

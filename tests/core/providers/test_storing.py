@@ -9,7 +9,7 @@ import pytest
 
 from core.attempts import Candidate
 from core.attempts._relays import RelayInquiry
-from core.dialects import DIALECTS, DialectName
+from core.dialects import DIALECTS, Beside, DialectName
 from core.messages import Message
 from core.providers import Ask, Provider
 from core.providers.openai import OpenAI, named
@@ -36,7 +36,7 @@ def sent(door: str, provider: Provider, *, may_be_stored: bool, **more: Any) -> 
     if door == "responses":
         body = {"model": "m", "input": said}
     request = DIALECTS[DialectName(door)].read(json.dumps(body | more).encode())
-    inquiry: Any = RelayInquiry(request, request.messages, {}, at=START, may_be_stored=may_be_stored)
+    inquiry: Any = RelayInquiry(request, request.messages, Beside(), at=START, may_be_stored=may_be_stored)
     exchange: Any = inquiry.open(provider, Candidate(provider=provider.name, model="m", max_tokens=9))
     relay = getattr(exchange, "_exchange", exchange)  # a translated one stands before it
     return json.loads(relay._content).get("store", NOTHING)

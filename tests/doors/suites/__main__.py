@@ -54,6 +54,9 @@ NAMED = (
         r"'messages' is a list of at least one message",
         "no message at all is refused, as the vendor itself does",
     ),
+    ("asked", r"\w+ /messages/count_tokens", "tokens are counted here, about, and no vendor is asked"),
+    ("told", r"Container with id", "what a vendor stores is its tenant's, and this one has none"),
+    ("told", r"'fallbacks' is not taken", "who is asked next is decided by the route, and it says so"),
     ("told", r"answered with an empty body", "an empty body is no answer, and is told as an error"),
     ("told", r"with no error that can be read", "an error without a word is told in the dialect's shape"),
     ("told", r"'model' is a text", "it is the model that says who is asked: a request without one is refused"),
@@ -77,9 +80,8 @@ class Told:
 
     def reason(self, straight: Told) -> str | None:
         """Return why it may differ from what it was *straight*."""
-        if self.seen == [
-            [_USAGE.sub("", one) if isinstance(one, str) else one for one in seen] for seen in straight.seen
-        ]:
+        stripped = [[_USAGE.sub("", one) if isinstance(one, str) else one for one in seen] for seen in straight.seen]
+        if self.seen == stripped != straight.seen:
             return "usage that a stream's request did not ask for is stripped, though a recording has it"
         asked = [f"{one[0]} {one[1]}" for one in self.seen]
         texts = {"asked": asked, "told": [str(one[-1]) for one in self.seen]}
@@ -125,7 +127,9 @@ class Vendor(ScriptedServer):
             return Scripted(b"{}")
         if "status" in self._playing:
             said = base64.b64decode(self._playing["body"])
-            return Scripted(said, status=self._playing["status"], headers=self._playing["headers"])
+            is_stream = body.get("stream") is True and not said.lstrip().startswith(b"{")
+            media = "text/event-stream" if is_stream else "application/json"  # a mock may tell none
+            return Scripted(said, media, self._playing["status"], self._playing["headers"])
         match self._playing.get("method"), path.removeprefix("/v1"):
             case "POST", "/chat/completions":
                 return chat("Hi.")(body)
