@@ -19,7 +19,7 @@ from core.demo._chance import DemoClock, Dice
 from core.demo._seed import Model, Seed
 from core.dialects import Beside, RelayRequest
 from core.messages import Message, text_bytes
-from core.pricing import PossibleBilling, Usage
+from core.pricing import Usage
 from core.providers import (
     Answer,
     Ask,
@@ -28,7 +28,6 @@ from core.providers import (
     Failed,
     Filtered,
     Framed,
-    MediaTokens,
     Provider,
     ProviderError,
     Refused,
@@ -39,6 +38,7 @@ from core.providers import (
     Unreachable,
     Unreadable,
 )
+from core.providers.forwarded import Forwarded
 from core.providers.loop import Cancellation, Loop
 from core.providers.openai import OpenAI
 from core.validation import Effort
@@ -182,11 +182,11 @@ class _Take:
     """Until the end."""
 
 
-class ScriptedConversation:
+class ScriptedConversation(Forwarded):
     """An exchange whose answers are scripted. Time passes on the stage's clock."""
 
     def __init__(self, provider: str, stage: ScriptedStage, ask: Ask, adapter: Framed) -> None:
-        self.mode = adapter.mode
+        super().__init__(adapter)
         self.form = adapter.form
         self._provider = provider
         self._stage = stage
@@ -199,26 +199,6 @@ class ScriptedConversation:
     def so_far(self) -> Answer:
         """What the wire told of the call that is out."""
         return self._so_far
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the next request's body."""
-        return self._adapter.size_bytes
-
-    @property
-    def texts(self) -> Sequence[str]:
-        """Of the next request's body."""
-        return self._adapter.texts
-
-    @property
-    def media_tokens(self) -> MediaTokens:
-        """None: the demo world holds texts."""
-        return self._adapter.media_tokens
-
-    @property
-    def possible_billing(self) -> PossibleBilling:
-        """The vendor's."""
-        return self._adapter.possible_billing
 
     async def send(self, on_text: Callable[[str], None] | None) -> Answer:
         """Play one call, without a deadline."""
@@ -265,10 +245,6 @@ class ScriptedConversation:
         self._is_reask = True
         added = self._adapter.ask_again(answer, error)
         return _in_blocks(added) if self._provider == "anthropic" else added
-
-    def allow(self, max_tokens: int) -> None:
-        """Let the next answer be *max_tokens* long."""
-        self._adapter.allow(max_tokens)
 
     def _unanswered(self, mishap: str | None, request_id: str, seconds: float) -> ProviderError:
         """Let the time of a failing call pass; return its error."""

@@ -19,7 +19,7 @@ from tests.wire.scripted import Scripted, ScriptedServer
 ASPECTS = ("calls", "values", "error")
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _VENDORS = ("anthropic-", "openai-")
-_AS_WHOM = ("openai-organization", "openai-project")
+_AS_WHOM = ("openai-organization", "openai-project", "anthropic-user-profile-id", "anthropic-workspace-id")
 """Headers that say as whom is asked stay with Proctor, which asks as itself."""
 
 

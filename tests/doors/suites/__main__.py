@@ -57,13 +57,14 @@ NAMED = (
     ("asked", r"\w+ /messages/count_tokens", "tokens are counted here, about, and no vendor is asked"),
     ("told", r"Container with id", "what a vendor stores is its tenant's, and this one has none"),
     ("told", r"'fallbacks' is not taken", "who is asked next is decided by the route, and it says so"),
+    ("why", r"assert None == 'wrkspc_", "the vendor's account is told to nobody"),
     ("told", r"answered with an empty body", "an empty body is no answer, and is told as an error"),
     ("told", r"with no error that can be read", "an error without a word is told in the dialect's shape"),
     ("told", r"'model' is a text", "it is the model that says who is asked: a request without one is refused"),
     ("told", r"is a whole number of at least 1", "a limit of no token is refused, as the vendor itself does"),
     ("told", r"'background' is not taken", "calls in the background are not served, and it says so"),
 )
-"""By what a test asks, or by what it is told, why that is answered otherwise than by the fake vendor."""
+"""By what a test asks, is told, or how it fails, why that is answered otherwise than by the fake vendor."""
 _USAGE = re.compile(r'data: [^\n]*"choices":\[\],"usage":\{[^\n]*\n\n')
 
 
@@ -83,8 +84,10 @@ class Told:
         stripped = [[_USAGE.sub("", one) if isinstance(one, str) else one for one in seen] for seen in straight.seen]
         if self.seen == stripped != straight.seen:
             return "usage that a stream's request did not ask for is stripped, though a recording has it"
+        if _ended(self.seen) == _ended(straight.seen) and self.seen != straight.seen:
+            return "the last event of a stream that its mock left open is closed, so that no SDK loses it"
         asked = [f"{one[0]} {one[1]}" for one in self.seen]
-        texts = {"asked": asked, "told": [str(one[-1]) for one in self.seen]}
+        texts = {"asked": asked, "told": [str(one[-1]) for one in self.seen], "why": [self.why]}
         return next((why for of, form, why in NAMED if any(re.search(form, one) for one in texts[of])), None)
 
     def differing(self, other: Told) -> list[str]:
@@ -142,6 +145,11 @@ class Vendor(ScriptedServer):
                 return whole({"input_tokens": 21})(body)
             case _:
                 return whole({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False})(body)
+
+
+def _ended(seen: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return what was *seen*, each stream closed alike."""
+    return [[one.rstrip("\n") if isinstance(one, str) else one for one in each] for each in seen]
 
 
 def _plain(why: str) -> str:
