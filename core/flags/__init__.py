@@ -10,7 +10,7 @@ from core.flags._flags import STALE_DAYS, Flags, StaleRule
 from core.flags._meanings import Flag, FlagKind, Meaning, checked_name, kind_of, meaning_of
 from core.flags._other import OtherProvider, other_provider
 from core.flags._provider import RuleProvider
-from core.flags._rules import Evaluation, FlagRule, RuleSet, evaluate_all, is_drawn, moment_of, told
+from core.flags._rules import Evaluation, FlagRule, RuleSet, described, evaluate_all, is_drawn, moment_of, told
 from core.flags.undo import UNDO
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RuleSet",
     "StaleRule",
     "checked_name",
+    "described",
     "evaluate_all",
     "is_drawn",
     "kind_of",

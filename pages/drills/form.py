@@ -12,6 +12,7 @@ from core.faults import Fault
 from core.principals import Permission
 from core.tenants import Tenant
 from pages.kit import layout, zones
+from pages.kit.buttons import button
 from pages.kit.choices import about
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -62,7 +63,8 @@ def form(visit: Visit) -> None:
         st.caption(BREAKERS)
         is_real = draft.tenant is not None and not draft.tenant.is_demo
         label = "Start…" if is_real else "Start drill"
-        if st.button(label, type="primary", key="start_drill", disabled=not why):
+        missing = "" if why else "Say why first: whoever meets the drill reads it."
+        if button(label, missing=missing, type="primary", key="start_drill"):
             if is_real:
                 confirm(visit, draft)
             else:

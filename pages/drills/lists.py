@@ -14,6 +14,7 @@ from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, flash, refusals
+from pages.kit.reasons import reason
 
 BADGES = {
     Fault.RATE_LIMIT: Badge(Fault.RATE_LIMIT.label, ":material/speed:", "orange"),
@@ -35,20 +36,26 @@ def under_way(visit: Visit) -> None:
             with st.container(border=True, gap="xsmall", key=f"drill_{drill.id}"):
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                     st.markdown(f"{BADGES[drill.fault].markdown} **ends {left(drill.ends_at, now)}**", width="content")
-                    if visit.may_over(Permission.DRILLS_WRITE, drill.tenant_id) and st.button(
-                        "Stop now", icon=":material/stop_circle:", key=f"stop_{drill.id}"
-                    ):
-                        stop(visit, drill)
+                    if visit.may_over(Permission.DRILLS_WRITE, drill.tenant_id):
+                        _way_to_stop(visit, drill)
                 st.progress((now - drill.starts_at) / (drill.ends_at - drill.starts_at))
                 st.markdown(plain(drill.sentence))
                 since = f"{formats.moment(drill.starts_at, zones.shown())} to {zones.told(drill.ends_at)}"
                 st.caption(f"{since} · started by {plain(drill.actor)} · {plain(drill.reason)}")
 
 
-def stop(visit: Visit, drill: DrillView) -> None:
+def _way_to_stop(visit: Visit, drill: DrillView) -> None:
+    """Ask why beside the button: a dialog would close as the list is drawn anew, every few seconds."""
+    with st.popover("Stop…", icon=":material/stop_circle:", key=f"way_to_stop_{drill.id}"):
+        why = reason(f"stop_reason_{drill.id}")
+        if st.button("Stop now", type="primary", icon=":material/stop_circle:", key=f"stop_{drill.id}"):
+            stop(visit, drill, why)
+
+
+def stop(visit: Visit, drill: DrillView, why: str) -> None:
     """End the drill and draw the page anew, or say why not."""
     with refusals("The drill was not stopped."):
-        visit.runtime.drills.stop(visit.principal, drill.id)
+        visit.runtime.drills.stop(visit.principal, drill.id, reason=why)
         flash("The drill is stopped: calls go out again as always.")
         st.rerun()
 

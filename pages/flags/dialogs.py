@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
 from core.errors import ProctorError
-from core.flags import Evaluation, FlagRule, evaluate_all, meaning_of, moment_of, told
+from core.flags import Evaluation, FlagRule, described, evaluate_all, meaning_of, moment_of, told
 from core.tenants import Permission, Tenant
-from pages.kit import formats, zones
+from pages.kit import crossings, formats, zones
 from pages.kit.markup import plain
-from pages.kit.page import Visit, flash, refusals
+from pages.kit.page import Visit, flash
+from pages.kit.reasons import reason
 
 
 def kept(flag: str, tenant: Tenant | None, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -> list[str]:
@@ -70,15 +71,39 @@ def turn(
     _met(visit, flag, tenant)
     if untouched:
         st.caption(f"Not touched, because they have their own rule: {plain(', '.join(untouched))}.")
-    reason = _reason()
-    limits = _limits(stands, tenant.timezone if tenant else "UTC")
-    if st.button(f"Turn {chosen}", type="primary", key="confirm_turn"):
-        with refusals("The flag was not changed."):
-            rule = visit.runtime.flags.set(
-                visit.principal, flag, tenant, is_on, expected=expected, reason=reason, **limits
-            )
-            flash(f"{meaning.title} is {told(rule)} for {tenant.name if tenant else 'all tenants'}.")
-            st.rerun()
+    why = reason("flag_reason")
+    said = {"is_on": is_on} | _limits(stands, tenant.timezone if tenant else "UTC")
+    edited = crossings.Edit(
+        key=f"flag_{flag}_{tenant.id if tenant else ''}",
+        seen=described(stands) if stands else None,
+        wanted=_in_words_of_the_trail(said, stands),
+        expected=expected,
+        save=lambda now, whole: visit.runtime.flags.set(
+            visit.principal, flag, tenant, whole["is_on"], expected=now, reason=why, **_limits_of(whole)
+        ),
+    )
+    if crossings.save(edited, f"Turn {chosen}", title="The flag was not changed.", key="confirm_turn"):
+        rule = rule_of(flag, tenant, visit.runtime.flags.rules(visit.principal))
+        flash(f"{meaning.title} is {told(rule)} for {tenant.name if tenant else 'all tenants'}.")
+        st.rerun()
+
+
+def _in_words_of_the_trail(said: Mapping[str, Any], stands: FlagRule | None) -> dict[str, Any]:
+    """Return what stands in the fields as the audit trail says a rule, which leaves out what a rule does not limit."""
+    drawn = {"salt", "algorithm"} if said["percent"] is not None and stands else set[str]()
+    kept = {name: value for name, value in (described(stands) if stands else {}).items() if name in drawn}
+    left_out = {name for name, value in said.items() if name != "is_on" and value in (None, False)}
+    if not (said["starts"] or said["ends"]):
+        left_out.add("zone")
+    return kept | {name: value for name, value in said.items() if name not in left_out}
+
+
+def _limits_of(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what limits a rule that is said so, for the command."""
+    return {name: rule.get(name) for name in ("percent", "starts", "ends")} | {
+        "zone": rule.get("zone", ""),
+        "is_permanent": rule.get("is_permanent", False),
+    }
 
 
 def _met(visit: Visit, flag: str, tenant: Tenant | None) -> None:
@@ -135,18 +160,27 @@ def _limits(stands: FlagRule | None, zone: str) -> dict[str, Any]:
 
 
 @st.dialog("Remove this rule?", icon=":material/rule:")
-def clear(visit: Visit, flag: str, tenant: Tenant | None, then: Evaluation, *, expected: str) -> None:
+def clear(
+    visit: Visit,
+    flag: str,
+    tenant: Tenant | None,
+    then: Evaluation,
+    *,
+    expected: str,
+    stands: FlagRule | None = None,
+) -> None:
     """Say what will decide instead, ask why, then remove, unless it is not as *expected* any more."""
     whom, meaning = plain(tenant.name) if tenant else "all tenants", meaning_of(flag)
     st.markdown(f"**{plain(meaning.title)}** for {whom} will be **{then.word}**: {then.rule} decides.")
     st.caption(f"While it is {then.word}, {meaning.on if then.value else meaning.off}")
-    reason = _reason()
-    if st.button("Remove rule", type="primary", key="confirm_clear"):
-        with refusals("The rule was not removed."):
-            visit.runtime.flags.clear(visit.principal, flag, tenant, expected=expected, reason=reason)
-            flash(f"The rule of {meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
-            st.rerun()
-
-
-def _reason() -> str:
-    return st.text_input("Why", key="flag_reason", max_chars=500, placeholder="For whoever wonders later; may be empty")
+    why = reason("flag_reason")
+    edited = crossings.Edit(
+        key=f"flag_{flag}_{tenant.id if tenant else ''}_removed",
+        seen=described(stands) if stands else None,
+        wanted=None,
+        expected=expected,
+        save=lambda now, _: visit.runtime.flags.clear(visit.principal, flag, tenant, expected=now, reason=why),
+    )
+    if crossings.save(edited, "Remove rule", title="The rule was not removed.", key="confirm_clear"):
+        flash(f"The rule of {meaning.title} for {tenant.name if tenant else 'all tenants'} is gone.")
+        st.rerun()

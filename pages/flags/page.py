@@ -148,7 +148,7 @@ def switch(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
                 _turn(visit, flag, tenant, tenants, rules)
             if rule and st.button("Remove this rule…", key="clear"):
                 then = dialogs.beneath(flag, rule, rules, visit.now)
-                dialogs.clear(visit, flag, tenant, then, expected=told(rule))
+                dialogs.clear(visit, flag, tenant, then, expected=told(rule), stands=rule)
 
 
 def _flag_choice(rules: Sequence[FlagRule]) -> str:

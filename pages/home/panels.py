@@ -11,11 +11,13 @@ from core.reports import ENOUGH, MOST_HEATED, Change, Overview
 from core.tenants import Tenant
 from pages.home import tables
 from pages.home.board import Panels
-from pages.kit import charts, formats, layout
+from pages.kit import charts, formats, layout, marks
 from pages.kit.choices import range_label
+from pages.kit.frames import Picks
 from pages.kit.markup import plain
 
 MOST_CHANGES = 8
+_MARKS = "Triangles: changes; click one to see it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,10 @@ def _latency(view: View) -> None:
         "Latency percentiles",
         key="latency_card",
         help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
-        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. Triangles: changes; click one to "
-        f"see it.{log}",
+        f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. {_MARKS}{log}",
     ):
-        marked = charts.draw_latency(view.panels.latency)
-    if marked is not None:
-        st.switch_page("changes/page.py", query_params=view.here | {"between": f"{marked}-{marked + 60}"})
+        picked = view.panels.latency.draw(key="latency_chart", picks=(marks.PICKED,))
+    marks.follow(picked.get(marks.PICKED), view.here)
 
 
 def _heat(view: View) -> None:
@@ -63,10 +63,13 @@ def _heat(view: View) -> None:
         "Error rate by tenant",
         key="heat_card",
         help=f"Errors among calls that ended by themselves. Pale: fewer than {charts.FEW} of them. Empty: none. "
-        f"Of more than {MOST_HEATED} tenants those with the most errors. Click a cell to see its calls.",
+        f"Of more than {MOST_HEATED} tenants those with the most errors. Click a cell to see its calls. {_MARKS}",
     ):
-        picked = charts.draw_heat(view.panels.heat) if view.panels.heat else None
-    if picked:
+        heat = view.panels.heat
+        found: Picks = heat.draw(key="heat_chart", picks=("pick", marks.PICKED)) if heat else {}
+    marks.follow(found.get(marks.PICKED), view.here)
+    if "pick" in found:
+        picked = charts.cell_of(found["pick"])
         ends = picked.begins + int(view.overview.window.cell.total_seconds())
         view.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
 
@@ -76,15 +79,18 @@ def _spend(view: View) -> None:
     with layout.card(
         "Spend by tenant" if view.tenant is None else "Spend",
         key="spend_card",
-        help="At the prices frozen on each attempt.",
+        help=f"At the prices frozen on each attempt. {_MARKS}",
     ):
-        view.panels.spend.draw()
+        picked = view.panels.spend.draw(key="spend_chart", picks=(marks.PICKED,))
+    marks.follow(picked.get(marks.PICKED), view.here)
 
 
 def _outcomes(view: View) -> None:
     """Draw how calls ended."""
-    with layout.card("Calls by outcome", key="outcomes_card", help="How the calls that began in each bar ended."):
-        view.panels.outcomes.draw()
+    told = f"How the calls that began in each bar ended. {_MARKS}"
+    with layout.card("Calls by outcome", key="outcomes_card", help=told):
+        picked = view.panels.outcomes.draw(key="outcomes_chart", picks=(marks.PICKED,))
+    marks.follow(picked.get(marks.PICKED), view.here)
 
 
 def _tenants(view: View) -> None:
@@ -118,14 +124,14 @@ def _changes(view: View) -> None:
         if not view.overview.changes:
             st.caption("Nothing was changed in this window.")
         told = [
-            (minute, kind, list(together))
-            for (minute, kind), together in groupby(view.overview.changes, lambda one: (_minute(view, one), one.kind))
+            (kind, list(together))
+            for (_, kind), together in groupby(view.overview.changes, lambda one: (_minute(view, one), one.kind))
         ]
-        for minute, kind, together in told[:MOST_CHANGES]:
+        for kind, together in told[:MOST_CHANGES]:
             more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
-            said = plain(together[0].summary)
-            st.markdown(f":gray[{minute}] :gray-badge[{plain(kind)}] {said}{more}")
-        left = sum(len(together) for *_, together in told[MOST_CHANGES:])
+            when = marks.link(together[0], view.overview.window.zone, view.here)
+            st.markdown(f"{when} :gray-badge[{plain(kind)}] {plain(together[0].summary)}{more}")
+        left = sum(len(together) for _, together in told[MOST_CHANGES:])
         st.page_link(
             "changes/page.py",
             label=f"All of them; {formats.count(left)} lie before these" if left else "Who decided it, and why",

@@ -8,13 +8,14 @@ least). Times on axes are the clock on the wall of the zone that the page names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import altair as alt
 
 from core.reports import ENOUGH, Call, Overview, Window, wall
-from pages.kit import formats
+from pages.kit import formats, marks
 from pages.kit.frames import Frame, Picture, chart, pd
 
 MOST_TENANTS = 6
@@ -43,7 +44,6 @@ _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for 
 _DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
 _STEEP = 8
 """From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
-NEUTRAL = "#7F8C94"
 UTC_SCALE = alt.Scale(type="utc")
 PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
 RULED: dict[str, Any] = PLAIN | {"grid": True}
@@ -63,6 +63,8 @@ def spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
     made = chart.to_dict()
     for name in ("data", "datasets", "config", "$schema"):
         made.pop(name, None)
+    for layer in made.get("layer", ()):
+        layer.pop("data", None)  # else it would be empty, whatever the chart has
     return made
 
 
@@ -108,7 +110,6 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         axis=alt.Axis(labelExpr=_SECONDS, **RULED, **ticks),
         scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
     )
-    told = [alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]
     layers = [
         base.transform_filter("datum.part == 'before'")
         .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55, interpolate="monotone")
@@ -122,15 +123,8 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         base.transform_filter("datum.part == 'alone'")
         .mark_point(filled=True, size=22, opacity=0.6, aria=False)
         .encode(x=time_axis(days), y=y, color=colour),
-        base.transform_filter("datum.part == 'change'")
-        .mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2)
-        .encode(x=time_axis(days), tooltip=told),
-        base.transform_filter("datum.part == 'change'")
-        .mark_point(shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4, cursor="pointer")
-        .encode(x=time_axis(days), y=alt.value(0), tooltip=told)
-        .add_params(alt.selection_point(name="mark", fields=["begins"], on="click", empty=False)),
         base.transform_filter("datum.part == 'tip'")
-        .mark_rule(color=NEUTRAL, strokeWidth=10, aria=False)
+        .mark_rule(color=marks.NEUTRAL, strokeWidth=10, aria=False)
         .encode(
             x=time_axis(days),
             opacity=alt.condition(hover, alt.value(0.16), alt.value(0)),
@@ -145,7 +139,7 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
         .add_params(hover),
     ]
     # the wide, unseen rules lie under the change marks, so that both can be pointed at
-    return spec(alt.layer(*layers[:4], layers[6], *layers[4:6]))
+    return spec(alt.layer(*layers, *marks.layers(time_axis(days))))
 
 
 def latency_scale(overview: Overview) -> Literal["linear", "log"]:
@@ -176,26 +170,14 @@ def latency(overview: Overview) -> Picture:
     tips = {name: [formats.millis(ms) for ms in series[name]] for name in ("p50", "p95", "p99")}
     calls = [formats.count(timed) for timed in series["timed"]]
     parts.append(pd.DataFrame({"at": at, "part": "tip", "when": when, **tips, "calls": calls}))
-    if overview.changes:
-        rows = [
-            (one.at.timestamp() // 60 * 60, wall(one.at, zone), formats.moment(one.at, zone), one.summary)
-            for one in overview.changes
-        ]
-        parts.append(pd.DataFrame(rows, columns=["begins", "at", "when", "what"]).assign(part="change"))
     worst = series.loc[series["p95"].idxmax()] if series["p95"].notna().any() else None
     peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
     peak += "" if worst is None else formats.moment(worst["at"], zone)
     return Picture.of(
-        pd.concat(parts, ignore_index=True),
+        marks.with_marks(pd.concat(parts, ignore_index=True), overview.changes, zone),
         _latency_spec(shown_days(overview.window), latency_scale(overview)),
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
     )
-
-
-def draw_latency(picture: Picture) -> int | None:
-    """Draw what :func:`latency` returned; return when the change that was clicked happened, in seconds, to a minute."""
-    picked = picture.draw(key="latency_chart", picks="mark")
-    return int(picked["begins"]) if picked else None
 
 
 @lru_cache(maxsize=32)
@@ -204,6 +186,7 @@ def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis:
     scale = alt.Scale(domain=list(names), range=list(colours)) if colours else alt.Scale(domain=list(names))
     bars = (
         alt.Chart(pd.DataFrame())
+        .transform_filter(marks.NO_MARK)
         .mark_rect(cornerRadius=1)
         .encode(
             x=time_axis(days),
@@ -211,7 +194,10 @@ def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis:
             y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **RULED), scale=alt.Scale(zero=True, nice=True)),
             y2="high:Q",
             color=alt.Color(
-                "name:N", scale=scale, sort=list(names), legend=_legend(columns=3 if colours else 2, symbolSize=80)
+                "name:N",
+                scale=scale,
+                sort=list(names),
+                legend=_legend(columns=3 if colours else 2, symbolSize=80, offset=14),
             ),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
@@ -220,7 +206,7 @@ def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis:
             ],
         )
     )
-    return spec(bars)
+    return spec(alt.layer(bars, *marks.layers(time_axis(days))))
 
 
 def stacked(frame: Frame, names: tuple[str, ...]) -> Frame:
@@ -253,7 +239,7 @@ def spend(overview: Overview) -> Picture:
     frame = stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
     return Picture.of(
-        ranged(frame, overview.window),
+        marks.with_marks(ranged(frame, overview.window), overview.changes, overview.window.zone),
         bars_spec(shown_days(overview.window), names, (), "$,~f"),
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
@@ -269,7 +255,7 @@ def outcomes(overview: Overview) -> Picture:
     frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
     totals = overview.totals
     return Picture.of(
-        ranged(frame, overview.window),
+        marks.with_marks(ranged(frame, overview.window), overview.changes, overview.window.zone),
         bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
         alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
     )
@@ -280,6 +266,7 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["tenant", "begins"], on="click", empty=False)
     cells = (
         alt.Chart(pd.DataFrame())
+        .transform_filter(marks.NO_MARK)
         .mark_rect(cornerRadius=2, cursor="pointer")
         .encode(
             x=time_axis(days),
@@ -311,7 +298,7 @@ def _heat_spec(days: int, names: tuple[str, ...]) -> dict[str, Any]:
         )
         .add_params(pick)
     )
-    return spec(cells)
+    return spec(alt.layer(cells, *marks.layers(time_axis(days))))
 
 
 def heat(overview: Overview) -> Picture:
@@ -329,16 +316,15 @@ def heat(overview: Overview) -> Picture:
         f"{formats.percent(worst['error_rate'])} of {worst['ended']} calls"
     )
     return Picture.of(
-        frame,
+        marks.with_marks(frame, overview.changes, overview.window.zone),
         _heat_spec(shown_days(overview.window), names),
         alt=f"Error rate by tenant over time{where}",
     )
 
 
-def draw_heat(picture: Picture) -> Picked | None:
-    """Draw what :func:`heat` returned; return the cell that was clicked."""
-    picked = picture.draw(key="heat_chart", picks="pick")
-    return Picked(str(picked["tenant"]), int(picked["begins"])) if picked else None
+def cell_of(picked: Mapping[str, Any]) -> Picked:
+    """Return the cell of the heat map that was *picked*."""
+    return Picked(str(picked["tenant"]), int(picked["begins"]))
 
 
 def shown_days(window: Window) -> int:
@@ -384,7 +370,7 @@ def draw_timeline(call: Call) -> None:
                 "begins": attempt.after_ms,
                 "ends": attempt.after_ms + attempt.duration_ms,
                 "token": None if attempt.ttft_ms is None else attempt.after_ms + attempt.ttft_ms,
-                "colour": FAMILIES[_FAMILY_OF[attempt.outcome]][0] if attempt.outcome in _FAMILY_OF else NEUTRAL,
+                "colour": FAMILIES[_FAMILY_OF[attempt.outcome]][0] if attempt.outcome in _FAMILY_OF else marks.NEUTRAL,
                 "outcome": attempt.outcome.replace("_", " "),
                 "took": formats.millis(attempt.duration_ms),
                 "first": formats.millis(attempt.ttft_ms),

@@ -19,6 +19,7 @@ import streamlit as st
 
 from core.errors import Crossed
 from core.reports import sides
+from pages.kit.buttons import button
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import refusals, show_error
@@ -57,12 +58,12 @@ class Edit:
         return kept | {name: value for name, value in wanted.items() if name in touched}
 
 
-def save(edit: Edit, label: str, *, title: str, key: str, disabled: bool = False) -> bool:
+def save(edit: Edit, label: str, *, title: str, key: str, missing: str = "") -> bool:
     """Draw the button that saves, and what stands in the way; return whether it is saved now.
 
-    *title* says what has not happened where it is refused.
+    *title* says what has not happened where it is refused, *missing* what is to be filled in first.
     """
-    pressed = st.button(label, type="primary", key=key, disabled=disabled)
+    pressed = button(label, missing=missing, type="primary", key=key)
     return (pressed and begun(edit, title=title)) or settled(edit, title=title)
 
 

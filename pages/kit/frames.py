@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Frame: TypeAlias = Any
 """A ``pandas.DataFrame``: what its columns hold is known where it is made."""
+Picks: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The fields of what was clicked in a chart, by the chart's parameter."""
 pd: Any = untyped
 _arrow: Any = untyped_arrow
 ROW = 34
@@ -77,20 +79,20 @@ def chart(
     alt: str,
     height: int = CHART,
     key: str | None = None,
-    picks: str | None = None,
-) -> Mapping[str, Any] | None:
-    """Draw a chart; return the fields of the mark that was clicked, where *picks* names the chart's parameter."""
+    picks: Sequence[str] = (),
+) -> Picks:
+    """Draw a chart; return, by the chart's parameters that *picks* names, the fields of what was clicked."""
     event: Any = st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType]
         frame,
         spec,
         height=height,
         key=key,
         on_select="rerun" if picks else "ignore",
-        selection_mode=picks,  # what follows the pointer is the browser's own affair
+        selection_mode=picks or None,  # what follows the pointer is the browser's own affair
         alt=alt,
     )
-    picked = event.selection.get(picks) if picks and event else None
-    return picked[0] if picked else None
+    found: Mapping[str, Any] = event.selection if picks and event else {}
+    return {name: found[name][0] for name in picks if found.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Picture:
         """Return the chart of *frame*; drawing it meets pandas no more."""
         return cls(_arrow.Table.from_pandas(frame), spec, alt)
 
-    def draw(self, *, key: str | None = None, picks: str | None = None) -> Mapping[str, Any] | None:
+    def draw(self, *, key: str | None = None, picks: Sequence[str] = ()) -> Picks:
         """Draw it as :func:`chart` does."""
         return chart(self.data, self.spec, alt=self.alt, key=key, picks=picks)
 

@@ -12,9 +12,11 @@ import streamlit as st
 from core.schemas import PRODUCTION, SchemaSummary
 from core.tenants import Permission
 from pages.kit import label_moves
+from pages.kit.buttons import button
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, flash, refusals
 from pages.kit.pasted import Pasted
+from pages.kit.reasons import reason
 
 NO_LABEL = "no label"
 DRAFT = "draft"
@@ -89,7 +91,9 @@ def form(
     current = there.labels.get(label, 0) if there and label else None
     is_moved = bool(schema and there and label and current and _compare(visit, schema.body, there, label, version))
     named = f"Save, and move {plain(label or '')}" if is_moved else "Save"
-    if not st.button(named, type="primary", key="confirm_save", disabled=not (wanted and schema)) or schema is None:
+    missing = "" if schema and wanted else "Paste a schema first." if wanted else "Give it a name first."
+    why = reason("save_reason")
+    if not button(named, missing=missing, type="primary", key="confirm_save") or schema is None:
         return None
     with refusals("The schema was not saved."):
         added = visit.runtime.schemas.add(
@@ -101,6 +105,7 @@ def form(
             label=label,
             source=schema.source,
             expected=current,
+            reason=why,
         )
         return Saved(name=wanted, version=added.version, label=label, before=current)
     return None

@@ -12,6 +12,7 @@ from core.flags import Flag
 from core.requests import CallSettings
 from core.tenants import Permission, Tenant
 from pages.kit import address, checking, layout, saving
+from pages.kit.buttons import button
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
@@ -99,20 +100,28 @@ def _answerers(
     ready = [answer.provider_notice(visit, first) for first in dict.fromkeys(one.first for one in chosen)]
     if not streams:
         st.caption("Streaming is switched off for this tenant: the object arrives whole.")
-    can_run = asked is not None and all(ready) and all(one.is_askable for one in chosen)
+    missing = ""
+    if asked is None:
+        missing = "Choose a schema that can be read first."
+    elif not all(ready):
+        missing = "Whoever would be asked is not ready: what stands above says why."
+    elif not all(one.is_askable for one in chosen):
+        missing = "This cannot be asked yet: what stands above says why."
     with st.container(horizontal=True, gap="small"):
-        once = st.button(
-            "Run", type="primary", icon=":material/play_arrow:", key="run", width="stretch", disabled=not can_run
-        )
-        often = st.button(
+        looks: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "width": "stretch"}
+        once = button("Run", missing=missing, is_told=False, key="run", **looks)
+        often = button(
             columns.OFTEN,
+            missing=missing,
+            is_told=False,
             icon=":material/repeat:",
             key="run_often",
-            disabled=not can_run,
             help="Asks the same so often, never from the cache, and shows how far the answers agree, field by field.",
         )
+    if missing:
+        st.caption(f":material/info: {missing}")
     paid = f"**{plain(tenant.name)}** pays"
-    if can_run:
+    if not missing:
         once_over, often_over = columns.total(chosen), columns.total(chosen, columns.TIMES)
         paid += (
             f": {once_over} · {columns.TIMES} times: {often_over}"

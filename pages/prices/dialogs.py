@@ -12,6 +12,7 @@ from core.principals import Permission
 from core.repricing import RepricingPreview, RepricingScope
 from core.tenants import Tenant
 from pages.kit import crossings, formats
+from pages.kit.buttons import button
 from pages.kit.choices import about
 from pages.kit.frames import Frame, editor, pd, table
 from pages.kit.markup import plain
@@ -247,7 +248,8 @@ def _reprice(visit: Visit, scope: RepricingScope) -> None:
             icon=":material/warning:",
         )
         why = reason("reprice_reason", placeholder="the invoice of October")
-        if st.button("Reprice", type="primary", key="confirm_reprice", disabled=not why):
+        missing = "" if why else "Say why first: whoever reads an old bill will ask."
+        if button("Reprice", missing=missing, type="primary", key="confirm_reprice"):
             with refusals("Nothing was repriced."):
                 done = visit.runtime.repricings.reprice(visit.principal, scope, why, expected=preview)
                 flash(f"{formats.plural(done.attempts, 'attempt')} of {scope.subject} were repriced.")

@@ -12,6 +12,7 @@ from core.generation import GenerationRequest, Partial
 from core.requests import CallSettings
 from core.tenants import Permission, Tenant
 from pages.kit import formats, outcomes
+from pages.kit.buttons import button
 from pages.kit.choices import tenant_choice
 from pages.kit.in_flight import InFlight
 from pages.kit.markup import plain
@@ -91,7 +92,7 @@ def _offer(visit: Visit, line: ProviderLine, tenant: Tenant, model: str) -> None
     except ProctorError as error:
         price, refusal = "", error.message
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        pressed = st.button("Test call", icon=":material/send:", key="test_call", disabled=bool(refusal))
+        pressed = button("Test call", missing=plain(refusal), is_told=False, icon=":material/send:", key="test_call")
         st.caption(f":material/account_balance_wallet: **{plain(tenant.name)}** pays: {price}" if price else "")
     if refusal:
         st.caption(f":orange[:material/warning: {plain(refusal)}]")

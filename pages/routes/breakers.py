@@ -136,10 +136,11 @@ def by_hand(visit: Visit) -> None:
         why = reason("breaker_reason", placeholder="Incident 123 at the provider; callers read it in the trace")
         if model:
             _consequence(visit, model, str(word))
-        ready = bool(model) and (word == BACK or bool(why))
+        missing = "" if model else "Choose a model first."
+        missing = missing or ("" if word == BACK or why else "Say why first: callers read it in the trace.")
         edited = _edit(visit, str(model), str(word), opened, why)
         title = "The breaker was not changed."
-        if crossings.save(edited, str(word), title=title, key="confirm_breaker", disabled=not ready):
+        if crossings.save(edited, str(word), title=title, key="confirm_breaker", missing=missing):
             by_itself = word == BACK
             now = "decides by itself again" if by_itself else f"is {STATES[str(word)].value} by hand"
             flash(f"The breaker of {model} {now}.", ":material/check:" if by_itself else BY_HAND)

@@ -48,9 +48,9 @@ def edit(visit: Visit, view: RouteView | None) -> None:
             draft = visit.runtime.routes.draft(name or "unnamed", wanted, **limits)
             difference(visit, view, draft)
         why = reason(f"route_reason_{_key(view)}")
-        ready = bool(name and wanted)
+        missing = "" if name and wanted else "Name at least one model first." if name else "Give it a name first."
         edited = _edit(visit, view, name, {"candidates": wanted, **limits}, why)
-        if crossings.save(edited, "Save route", title=NOT_SAVED, key="confirm_route", disabled=not ready):
+        if crossings.save(edited, "Save route", title=NOT_SAVED, key="confirm_route", missing=missing):
             now = visit.runtime.routes.find(visit.principal, name).terms
             flash(f"Route {name} asks {', then '.join(one.name for one in now.candidates)}.")
             st.rerun()

@@ -13,6 +13,7 @@ from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
 from pages.kit import address, checking, formats, label_moves, layout, saving, version_figures, zones
+from pages.kit.buttons import button
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -119,9 +120,9 @@ def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
                 save.dialog(visit, name, shapes.text_of(body))
             if st.button(f"Promote version {chosen}…", icon=":material/arrow_upward:", key="promote"):
                 moves.promote(visit, name, chosen, labels)
-            if st.button(
-                "Roll back…", icon=":material/undo:", key="roll_back", disabled=not labels or len(versions) < 2
-            ):
+            missing = "" if labels else "No label to roll back."
+            missing = missing or ("" if len(versions) > 1 else "No other version to roll back to.")
+            if button("Roll back…", missing=missing, icon=":material/undo:", key="roll_back"):
                 moves.roll_back(visit, name, [one.version for one in versions], labels)
         here = {"schema": name, "version": str(chosen)}
         if visit.may(Permission.GENERATIONS_WRITE):

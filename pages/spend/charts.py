@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import altair as alt
 
-from core.reports import Forecast, Spend
-from pages.kit import charts, formats, outcomes
+from core.reports import Forecast, RecordedChange, Spend, wall
+from pages.kit import charts, formats, marks, outcomes
 from pages.kit.frames import Frame, chart, pd
 
 KINDS = {"Tenant": "tenant", "Model": "model", "Schema": "schema", "Use": "use"}
@@ -16,8 +17,8 @@ KINDS = {"Tenant": "tenant", "Model": "model", "Schema": "schema", "Use": "use"}
 USES = {"Bought a valid object": "#2A93A8", "Thrown away": "#E0525F"}
 
 
-def draw_over_time(found: Spend, kind: str) -> None:
-    """Draw what was spent per cell, stacked by *kind*, the biggest at the bottom."""
+def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -> Mapping[str, Any] | None:
+    """Draw what was spent per cell, stacked by *kind*, the biggest at the bottom; return the mark that was clicked."""
     over: Frame = found.over_time
     if kind == "use":
         parts = [
@@ -35,11 +36,14 @@ def draw_over_time(found: Spend, kind: str) -> None:
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
-    chart(
-        charts.ranged(frame, found.window),
+    within = [one for one in changes if one.at >= found.window.starts_at]
+    return chart(
+        marks.with_marks(charts.ranged(frame, found.window), within, found.window.zone),
         charts.bars_spec(charts.shown_days(found.window), names, colours, "$,~f"),
         alt=f"Spend over time, stacked by {kind}: {formats.dollars(found.total.spend)} in all",
-    )
+        key="over_time_chart",
+        picks=(marks.PICKED,),
+    ).get(marks.PICKED)
 
 
 @lru_cache(maxsize=1)
@@ -90,7 +94,7 @@ def _course_spec() -> dict[str, Any]:
     )
     tips = [
         alt.Tooltip("when:N", title="Day"),
-        alt.Tooltip("what:N", title=" "),
+        alt.Tooltip("kind:N", title=" "),
         alt.Tooltip("shown:N", title="By then"),
     ]
     colour = "#2A93A8"
@@ -106,16 +110,16 @@ def _course_spec() -> dict[str, Any]:
         .encode(x=x, y=y),
         base.transform_filter("datum.part == 'limit'")
         .mark_rule(strokeWidth=1.6, strokeDash=[2, 3], color="#CC7A1E")
-        .encode(y=y, tooltip=[alt.Tooltip("what:N", title=" "), alt.Tooltip("shown:N", title="Limit")]),
+        .encode(y=y, tooltip=[alt.Tooltip("kind:N", title=" "), alt.Tooltip("shown:N", title="Limit")]),
         base.transform_filter("datum.part == 'spent' || datum.part == 'middle'")
         .mark_point(filled=True, size=90, opacity=0, aria=False)
         .encode(x=x, y=y, tooltip=tips),
     ]
-    return charts.spec(alt.layer(*layers))
+    return charts.spec(alt.layer(*layers, *marks.layers(x)))
 
 
-def draw_course(coming: Forecast) -> None:
-    """Draw what was spent in the month so far, what will have been, and the budget's limit."""
+def draw_course(coming: Forecast, changes: Sequence[RecordedChange], zone: str) -> Mapping[str, Any] | None:
+    """Draw what was spent in the month so far, what will have been, and the budget's limit; return a clicked mark."""
     course: Frame = coming.course
     when = [formats.moment(at)[:6] for at in course["at"]]
     parts = [
@@ -135,11 +139,16 @@ def draw_course(coming: Forecast) -> None:
     if limit is not None and limit <= 2 * highest:
         frame = pd.concat([frame, pd.DataFrame([{"part": "limit", "usd": limit, "what": "Budget"}])], ignore_index=True)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["usd"]]
-    chart(
-        frame,
+    frame = frame.rename(columns={"what": "kind"})
+    begins = course["at"].min()
+    within = [one for one in changes if wall(one.at, zone) >= begins]
+    return chart(
+        marks.with_marks(frame, within, zone),
         _course_spec(),
+        key="course_chart",
+        picks=(marks.PICKED,),
         alt=f"Spend of {coming.month} day by day: {formats.dollars(coming.spent)} so far, "
         f"probably {formats.dollars(coming.expected)} at its end"
         if coming.is_known
         else f"Spend of {coming.month} day by day: {formats.dollars(coming.spent)} so far",
-    )
+    ).get(marks.PICKED)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 import streamlit as st
 
-from core.reports import Backtest, Forecast, Spend, Verified, Window
-from core.tenants import Tenant
+from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, Spend, Verified, Window
+from core.tenants import Permission, Tenant
 from pages.kit import zones
 from pages.kit.page import View, Visit
+
+_MONTH = timedelta(days=31)
+_MOST_MARKS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Figures:
     forecasts: Sequence[Forecast]
     backtests: Sequence[Backtest]
     verified: Verified | None
+    changes: Sequence[RecordedChange]
+    """The newest of the last month or of the window, for the marks of charts."""
     tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
@@ -39,8 +45,22 @@ def figures(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> F
         forecasts=_forecasts(*asked, tenant_id),
         backtests=_backtests(*asked, tenant_id),
         verified=visit.runtime.reports.verified(visit.principal),
+        changes=_changes(*asked, hours, tenant_id) if visit.may(Permission.CHANGES_READ, tenant_id) else (),
         tenant=tenant,
     )
+
+
+@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
+def _changes(
+    _visit: Visit,
+    _now: datetime,
+    view: View,  # noqa: ARG001 as below
+    hours: int,
+    tenant_id: str | None,
+) -> Sequence[RecordedChange]:
+    since = _now - max(timedelta(hours=hours), _MONTH)
+    wanted = ChangeFilter(starts_at=since, ends_at=_now + timedelta(seconds=1), tenant_id=tenant_id)
+    return list(islice(_visit.runtime.reports.every_change(_visit.principal, wanted), _MOST_MARKS))
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner="Adding up what was spent …")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
 from core.tenants import Tenant
-from pages.kit import formats, layout, zones
+from pages.kit import formats, layout, marks, zones
 from pages.kit.choices import range_label
 from pages.kit.markup import plain
 from pages.spend import charts, tables, tiles
@@ -25,16 +25,20 @@ _METHOD = (
 
 def _open_calls(hours: int, tenant: Tenant | None, **filters: str) -> None:
     """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-    here = {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
-    st.switch_page("calls/page.py", query_params=here | filters)
+    st.switch_page("calls/page.py", query_params=_here(hours, tenant) | filters)
 
 
-def over_time(found: Figures) -> None:
+def _here(hours: int, tenant: Tenant | None) -> dict[str, str]:
+    return {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
+
+
+def over_time(found: Figures, hours: int) -> None:
     """Draw the spend over time."""
     with layout.card(
         "Spend over time",
         key="spend_over_time",
-        help="Per bar, what the attempts of the calls cost that began in it; what is unpriced is left out.",
+        help="Per bar, what the attempts of the calls cost that began in it; what is unpriced is left out. Triangles: "
+        "changes; click one to see it.",
     ):
         kinds = [label for label, kind in charts.KINDS.items() if found.tenant is None or kind != "tenant"]
         chosen = st.segmented_control(
@@ -46,7 +50,10 @@ def over_time(found: Figures) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        charts.draw_over_time(found.spend, charts.KINDS[chosen or kinds[0]])
+        picked = charts.draw_over_time(found.spend, charts.KINDS[chosen or kinds[0]], found.changes)
+        here, window = _here(hours, found.tenant), found.spend.window
+        marks.links([one for one in found.changes if one.at >= window.starts_at], window.zone, here)
+    marks.follow(picked, here)
 
 
 def thrown_away(found: Figures) -> None:
@@ -115,6 +122,7 @@ def caches(found: Figures) -> None:
 
 def forecast(found: Figures) -> None:
     """Draw how the month will probably end."""
+    picked = None
     with layout.card("Forecast", key="forecast_card", help=_METHOD):
         if not found.forecasts:
             st.caption("Nothing was called in the last weeks, so there is nothing to foresee.")
@@ -122,11 +130,12 @@ def forecast(found: Figures) -> None:
         if found.tenant is not None:
             [coming] = found.forecasts
             st.markdown(_foretold(coming))
-            charts.draw_course(coming)
+            picked = charts.draw_course(coming, found.changes, found.tenant.timezone)
         else:
             tables.draw_forecasts(found.forecasts)
         st.caption(_tested(found.backtests))
         tables.download(tables.forecasts_frame(found.forecasts), "forecast", "forecast_csv")
+    marks.follow(picked, {"range": "30d"} | ({"tenant": found.tenant.name} if found.tenant else {}))
 
 
 def _foretold(coming: Forecast) -> str:
@@ -192,7 +201,11 @@ def books(found: Figures) -> None:
 
 def draw(found: Figures, hours: int) -> None:
     """Draw every panel in its place."""
-    rows = (([8, 5], (over_time, thrown_away)), ([1], (partial(breakdown, hours=hours),)), ([9, 4], (forecast, books)))
+    rows = (
+        ([8, 5], (partial(over_time, hours=hours), thrown_away)),
+        ([1], (partial(breakdown, hours=hours),)),
+        ([9, 4], (forecast, books)),
+    )
     for widths, panels in (*rows, ([1], (caches,))):
         for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
             with column:

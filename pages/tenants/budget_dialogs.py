@@ -50,9 +50,9 @@ def create(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
     _preview(visit, tenant, wanted, scope, name)
     st.caption("What its calls have cost in the period so far counts from the start.")
     edited = edit_of(visit, tenant, None, _described(wanted, scope, name), reason("budget_reason"))
-    may = scope == "tenant" or bool(name)
+    missing = "" if scope == "tenant" or name else f"Choose the {scope} first."
     title = "The budget was not saved."
-    if crossings.save(edited, "Set budget", title=title, key="confirm_new_budget", disabled=not may):
+    if crossings.save(edited, "Set budget", title=title, key="confirm_new_budget", missing=missing):
         _done(tenant)
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from core.principals import USUAL_SCOPES, KeyScope
 from core.tenants import Tenant, described_key
 from pages.kit import crossings, zones
+from pages.kit.buttons import button
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.kit.reasons import reason
@@ -37,6 +38,7 @@ OVERLAPS = {
 }
 """In how many hours the old text of a key ends."""
 USUAL_OVERLAP = 24
+UNFIT = "Say what it may first: a key must be for something. To end one, revoke it."
 
 
 @st.dialog("Limits of a key", icon=":material/speed:")
@@ -57,10 +59,12 @@ def create(visit: Visit, tenant: Tenant) -> None:
     with form.container():
         st.markdown(f"A program that sends this key calls as **{plain(tenant.name)}**, at its cost.")
         wanted = _ask(visit, tenant, None)
-        if not st.button("Create key", type="primary", key="confirm_key", disabled=not wanted["scopes"]):
+        why = reason("new_key_reason")
+        missing = "" if wanted["scopes"] else UNFIT
+        if not button("Create key", missing=missing, type="primary", key="confirm_key"):
             return
     with refusals("The key was not created."):
-        new = visit.runtime.tenants.create_key(visit.principal, tenant, **wanted)
+        new = visit.runtime.tenants.create_key(visit.principal, tenant, reason=why, **wanted)
         with form.container():
             _show_once(new, "Send it as `Authorization: Bearer …`.")
 
@@ -71,9 +75,10 @@ def edit(visit: Visit, tenant: Tenant, key: Key) -> None:
     st.markdown(f"What the key {called(key)} of **{plain(tenant.name)}** may.")
     wanted = _ask(visit, tenant, key)
     st.caption("It holds from the next request on, also for what programs do with it now.")
-    edited, may = _edit(visit, key, wanted, reason(f"key_reason_{key.id}")), bool(wanted["scopes"])
+    edited = _edit(visit, key, wanted, reason(f"key_reason_{key.id}"))
+    missing = "" if wanted["scopes"] else UNFIT
     title = "The key was not changed."
-    if crossings.save(edited, "Save key", title=title, key="confirm_edit_key", disabled=not may):
+    if crossings.save(edited, "Save key", title=title, key="confirm_edit_key", missing=missing):
         flash(f"Key {key.prefix}… is changed.")
         st.rerun()
 
@@ -169,9 +174,7 @@ def _ask(visit: Visit, tenant: Tenant, key: Key | None) -> dict[str, Any]:
         format_func=lambda one: f"{one}: {SCOPES[one]}",
         key=f"key_scopes_{mark}",
     )
-    if not scopes:
-        st.warning("It must be for something. To end a key, revoke it.", icon=":material/info:")
-    elif KeyScope.MANAGE in scopes:
+    if KeyScope.MANAGE in scopes:
         st.warning(
             f"Who holds it sets budgets, limits and keys of {plain(tenant.name)}. Keys that it makes are no bigger "
             "than itself.",

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.tenants import Permission, Tenant
 from pages.kit import address, formats, layout
+from pages.kit.buttons import button
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.frames import editor
 from pages.kit.markup import plain
@@ -76,12 +77,15 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
             st.error(plain(sentence), icon=":material/error:")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             label = f"Review {formats.plural(len(changes), 'change')}" if changes else "Review changes"
-            if st.button(label, type="primary", key="review", disabled=not changes or bool(wrong)):
+            said = "Edit a budget in the table; nothing is saved before you confirm it. A new one is monthly."
+            missing = "Mend what stands above first." if wrong else "" if changes else said
+            if button(label, missing=missing, is_told=bool(wrong), type="primary", key="review"):
                 budget_review.review(visit, changes, {tenant.name: tenant for tenant in tenants}, states)
-            if st.button("Discard", key="discard", disabled=not changes and not wrong):
+            missing = "" if changes or wrong else said
+            if button("Discard", missing=missing, is_told=False, key="discard"):
                 st.session_state["budgets_round"] = turn + 1
                 st.rerun()
-            st.caption("Edit a budget in the table; nothing is saved before you confirm it. A new one is monthly.")
+            st.caption(said)
 
 
 def tenant_card(visit: Visit) -> None:

@@ -155,6 +155,7 @@ def test_a_drill_is_stopped_by_its_button(proctor: Runtime, acme: Tenant, open_p
     page = open_page("drills")
     assert r"started by local operator · Does \*it\* hold?" in told(page)
 
+    page.text_input(key=f"stop_reason_{drill.id}").set_value("It held.").run()
     page.button(key=f"stop_{drill.id}").click().run()
 
     assert not proctor.drills.running(LOCAL_OPERATOR)

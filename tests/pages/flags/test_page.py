@@ -183,11 +183,15 @@ def test_a_kill_switch_warns(proctor: Runtime, acme: Tenant) -> None:
 
 
 def test_who_saw_another_rule_is_told(proctor: Runtime, acme: Tenant) -> None:
-    """A dialog that was opened before somebody else decided changes nothing, and says so."""
+    """A dialog that was opened before somebody else decided changes nothing, and shows both; then his goes on top."""
     dialog = _dialog(_turning, "streaming.enabled", "Acme", False, "")
     dialog.button(key="confirm_turn").click().run()
     assert "The flag was not changed." in [one.proto.title for one in dialog.warning]
     assert proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id).value
+    assert [list(row)[2:] for row in dialog.table[0].value.to_numpy()] == [["on", "off"]]
+
+    dialog.button(key=f"mine_flag_streaming.enabled_{acme.id}").click().run()
+    assert not proctor.flags.evaluate(LOCAL_OPERATOR, Flag.STREAMING, acme.id).value
 
 
 def test_a_share_and_an_end_are_set_in_the_dialog(proctor: Runtime, acme: Tenant) -> None:

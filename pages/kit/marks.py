@@ -1,0 +1,98 @@
+"""What changed, as marks on every chart over time: a click on one, or its link, leads to *Changes* at that moment.
+
+A chart that is to have them draws its own rows where :data:`NO_MARK` holds, puts :func:`layers` on top, and
+:func:`with_marks` behind its rows::
+
+    layered = alt.layer(bars.transform_filter(marks.NO_MARK), *marks.layers(days))
+    shown = marks.with_marks(frame, overview.changes, zone)
+    …
+    marks.follow(picture.draw(key="spend_chart", picks=marks.PICKED), here)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import altair as alt
+import streamlit as st
+
+from core.reports import wall
+from pages.kit import formats
+from pages.kit.frames import Frame, pd
+
+NEUTRAL = "#7F8C94"
+PICKED = "mark"
+"""The chart's parameter that holds the mark which was clicked."""
+NO_MARK = "datum.what == null"
+_MARK = "datum.what != null"
+_MOST_LINKED = 6
+_MINUTE = 60
+
+
+class Marked(Protocol):
+    """A change, as far as a mark tells it."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What."""
+        ...
+
+
+def layers(x: alt.X) -> list[alt.Chart]:
+    """Return a line and a triangle for each mark, along the axis *x*, to be put on top of what a chart shows."""
+    base = alt.Chart(pd.DataFrame()).transform_filter(_MARK)
+    told = [alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]
+    return [
+        base.mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, tooltip=told),
+        base.mark_point(
+            shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4, cursor="pointer"
+        )
+        .encode(x=x, y=alt.value(0), tooltip=told)
+        .add_params(alt.selection_point(name=PICKED, fields=["begins"], on="click", empty=False)),
+    ]
+
+
+def with_marks(frame: Frame, changes: Sequence[Marked], zone: str) -> Frame:
+    """Return the rows of a chart and, behind them, one for each change."""
+    if not changes:
+        return frame.assign(what=None)
+    rows = [(_begins(one), wall(one.at, zone), formats.moment(one.at, zone), one.summary) for one in changes]
+    return pd.concat([frame, pd.DataFrame(rows, columns=["begins", "at", "when", "what"])], ignore_index=True)
+
+
+def follow(picked: Mapping[str, Any] | None, here: Mapping[str, str]) -> None:
+    """Open *Changes* at the moment of the mark that was *picked*, of the tenant and range *here*."""
+    if picked:
+        st.switch_page("changes/page.py", query_params=_at(int(picked["begins"]), here))
+
+
+def link(change: Marked, zone: str, here: Mapping[str, str]) -> str:
+    """Return the time of a change as Markdown that leads where its mark does: marks are for the mouse alone."""
+    return f"[{formats.moment(change.at, zone)}](/changes?{urlencode(_at(_begins(change), here))})"
+
+
+def links(changes: Sequence[Marked], zone: str, here: Mapping[str, str]) -> None:
+    """Draw the newest changes of a chart as links under it; nothing where nothing changed."""
+    newest = {_begins(one): one for one in sorted(changes, key=lambda one: one.at)}
+    if not newest:
+        return
+    shown = list(newest.values())[: -_MOST_LINKED - 1 : -1]
+    left = len(newest) - len(shown)
+    more = f" and [{left:,} earlier](/changes?{urlencode(here)})" if left else ""
+    st.caption(f"Changes: {', '.join(link(one, zone, here) for one in shown)}{more}")
+
+
+def _begins(change: Marked) -> int:
+    return int(change.at.timestamp()) // _MINUTE * _MINUTE
+
+
+def _at(begins: int, here: Mapping[str, str]) -> dict[str, str]:
+    return {**here, "between": f"{begins}-{begins + _MINUTE}"}
