@@ -10,6 +10,15 @@ PROXY = "proxy"
 """The issuer of those whom a proxy's header names, and by what their sessions began."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenRole:
+    """A role that somebody's groups give."""
+
+    role: Role
+    tenant: str = ""
+    """The tenant in which it holds, by its name or id; empty is all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VouchedIdentity:
     """Who somebody is to whoever vouches for him."""
@@ -25,6 +34,6 @@ class VouchedIdentity:
     email: str = ""
     """To be shown; nobody is known by it."""
     is_by_groups: bool = False
-    """Whether his groups decide about his role, at each sign-in."""
-    gives: Role | None = None
-    """The role that they give; ``None`` is none."""
+    """Whether his groups decide about his roles, at each sign-in."""
+    gives: tuple[GivenRole, ...] = ()
+    """The roles that they give, one in all tenants at most and one in each that is named; empty is none."""

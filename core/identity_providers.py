@@ -52,8 +52,15 @@ class IdentityProvider(BaseModel):
     prompt: str | None = None
     """What it is to ask, though it knows him: ``select_account`` or ``login``. Most refuse what they do not know."""
     groups_claim: str = "groups"
-    roles: Mapping[str, str] = {}
-    """The role that each group gives, in all tenants. Empty: groups give nothing, and people come by invitation."""
+    roles: Mapping[str, Mapping[str, str]] = {}
+    """The role that each group gives, by the name of the tenant in which it holds, empty for all. Without any, groups
+    give nothing, and people come by invitation.
+    """
+
+    @property
+    def metadata_address(self) -> str:
+        """Where it says what it is."""
+        return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
 
 def named_identity_providers(names: str, variable: Callable[[str], str | None]) -> dict[str, IdentityProvider]:
@@ -127,18 +134,20 @@ def _scopes(variable: str, value: str | None) -> str:
     return " ".join(scopes)
 
 
-def _roles(variable: str, value: str | None) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _roles(variable: str, value: str | None) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
     for part in (value or "").replace("\n", ",").split(","):
-        group, equals, role = part.rpartition("=")
+        group, equals, given = part.rpartition("=")
+        role, at, tenant = (word.strip() for word in given.partition("@"))
         if not part.strip():
             continue
-        if not equals or not group.strip() or role.strip() not in ROLES:
+        if not equals or not group.strip() or role not in ROLES or bool(at) is not bool(tenant):
             raise ValueError(
-                f"{variable} is not usable: write group=role, with commas between them; roles are {', '.join(ROLES)}."
+                f"{variable} is not usable: write group=role, or group=role@tenant, with commas between them; "
+                f"roles are {', '.join(ROLES)}."
             )
-        if found.setdefault(group.strip(), role.strip()) != role.strip():
-            raise ValueError(f"{variable} is not usable: it gives one group two roles.")
+        if found.setdefault(group.strip(), {}).setdefault(tenant, role) != role:
+            raise ValueError(f"{variable} is not usable: it gives one group two roles in the same place.")
     return found
 
 

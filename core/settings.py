@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,7 +56,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
 }
 
 
-_FACTORY = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class Settings(BaseSettings):
@@ -173,7 +174,7 @@ class Settings(BaseSettings):
     """What has to be sent as a bearer to read ``/metrics``. Empty: nothing."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe log line that is written."""
-    flag_provider: Annotated[str, Field(pattern=_FACTORY)] | None = None
+    flag_provider: str | None = None
     """Who decides flags in the place of our rules: ``package.module:factory``, which makes an OpenFeature provider."""
     flag_provider_ms: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many milliseconds a generation waits for it; then flags are as by default."""
@@ -208,6 +209,13 @@ class Settings(BaseSettings):
     def _known_redis(cls, value: str | None) -> str | None:
         if value and not value.startswith(("redis://", "rediss://", "unix://", "redis+unix://")):
             raise ValueError("it must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("flag_provider")
+    @classmethod
+    def _names_a_factory(cls, value: str | None) -> str | None:
+        if value and not _FACTORY.fullmatch(value):
+            raise ValueError("write package.module:factory, what makes the provider when it is called")
         return value
 
     @field_validator(*_READ, mode="before")

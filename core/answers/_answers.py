@@ -145,7 +145,7 @@ class Answers:
             saved_nano_usd=int(saved),
         )
 
-    def clear(self, principal: Principal, tenant: Tenant) -> int:
+    def clear(self, principal: Principal, tenant: Tenant, *, reason: str = "") -> int:
         """Forget a tenant's answers; return how many. One that is being made just now is given, and not kept.
 
         Raises:
@@ -170,6 +170,7 @@ class Answers:
                 tenant_id=tenant.id,
                 before={"answers": made},
                 after={"answers": 0},
+                reason=reason,
             )
         self._claims.forget(ANSWER, tenant.id)
         return made

@@ -34,6 +34,7 @@ __all__ = [
     "Trail",
     "Undo",
     "Undoing",
+    "checked_reason",
     "crossed",
     "exported_head",
     "linked",
@@ -61,6 +62,19 @@ WHERE t.id = :tenant_id
 Read it before what it guards: then a change in between can only make a fresh value look stale, never the reverse. There
 is no row where there is no tenant.
 """
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason as it is kept: in one line, whole.
+
+    Raises:
+        Invalid: it is longer than people read.
+
+    """
+    kept = " ".join(reason.split())
+    if len(kept) > LONGEST_REASON:
+        raise Invalid(f"A reason has at most {LONGEST_REASON} characters; this has {len(kept)}. Nothing was saved.")
+    return kept
 
 
 def record(
@@ -94,9 +108,7 @@ def record(
     The entry goes to the end of the chain as the last thing of the transaction. What the demo world's own people decide
     goes away with it, so it stands beside the chain. Entry and event have one id.
     """
-    at, id_, reason = at or clock.now(), clock.new_id(), " ".join(reason.split())
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"A reason has at most {LONGEST_REASON} characters; this has {len(reason)}. Nothing was saved.")
+    at, id_, reason = at or clock.now(), clock.new_id(), checked_reason(reason)
     said: dict[str, Any] = {
         "id": id_,
         "actor": by.name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Output, command, proctor
+from core.cli._command import Output, command, proctor, reasoned
 from core.cli._figures import usd
 from core.cli._operator import OPERATOR
 from core.clock import minute
@@ -38,8 +38,9 @@ def show(runtime: Runtime, tenant: str) -> Output:
 
 @command(cache_group, "clear")
 @click.argument("tenant")
-def clear(runtime: Runtime, tenant: str) -> Output:
+@reasoned
+def clear(runtime: Runtime, tenant: str, *, reason: str) -> Output:
     """Forget every cached answer of a tenant: whoever asks again is answered by a provider."""
     owner = runtime.tenants.find(OPERATOR, tenant)
-    cleared = runtime.answers.clear(OPERATOR, owner)
+    cleared = runtime.answers.clear(OPERATOR, owner, reason=reason)
     return Output({"tenant": owner.name, "cleared": cleared}, f"{cleared} cached answers of {owner.name} are cleared.")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from core.store import Store
 
 
+_MANY_ADDRESSES = 256
+"""A network of more addresses is hardly that of a proxy alone."""
+
+
 class Health(StrEnum):
     """How a part stands."""
 
@@ -39,16 +43,21 @@ class Check:
 
 
 @command(proctor, "doctor", needs_runtime=False)
-@click.option("--network", is_flag=True, help="Also reach each provider: name, connection, TLS, list of models.")
+@click.option(
+    "--network",
+    is_flag=True,
+    help="Also reach each provider: name, connection, TLS, list of models; and whoever vouches for people.",
+)
 def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switch
     """Say what is missing or broken, part by part.
 
-    It looks at settings, network, database, migrations, routes, chores, flags, providers, the local model, Redis, file
-    descriptors and the processes that read heavy answers.
+    It looks at settings, network, sign-in, database, migrations, routes, chores, flags, providers, the local model,
+    Redis, file descriptors and the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
         _network(settings),
+        *_sign_in(settings, asks=network),
         *_database(settings),
         _flags(settings),
         *_providers(settings),
@@ -75,6 +84,27 @@ def _network(settings: Settings) -> Check:
         return Check("network", Health.OK, f"Console and API answer this machine alone.{named}")
     said = "The API answers the network, and the console whoever signs in; until there is somebody, this machine alone."
     return Check("network", Health.OK, f"{said}{named}")
+
+
+def _sign_in(settings: Settings, *, asks: bool) -> Iterator[Check]:
+    """Tell who vouches for people beside their passwords; with *asks* how each provider answers from here."""
+    for name, one in settings.oidc_providers.items():
+        told = f"{one.issuer} vouches for people; it sends them back to {settings.console_url}/oidc/{name}/callback."
+        if asks:
+            from core.clock import SystemClock  # noqa: PLC0415
+            from core.oidc import looked_at  # noqa: PLC0415 it loads what speaks to them
+
+            is_well, said = looked_at(one, SystemClock())
+            yield Check(f"sign-in {name}", Health.OK if is_well else Health.FAILED, f"{told} {said}")
+        else:
+            yield Check(f"sign-in {name}", Health.OK, f"{told} 'proctor doctor --network' asks whether it answers.")
+    if settings.sign_in_header:
+        proxies = ", ".join(map(str, settings.sign_in_header_from))
+        told = f"{settings.sign_in_header} says who has signed in, if it comes from {proxies}."
+        wide = [one for one in settings.sign_in_header_from if one.num_addresses > _MANY_ADDRESSES]
+        if wide:
+            told += f" That is whoever calls from one of {wide[0].num_addresses:,} addresses: name the proxy's own."
+        yield Check("sign-in proxy", Health.WARNING if wide else Health.OK, told)
 
 
 def _flags(settings: Settings) -> Check:

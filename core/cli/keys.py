@@ -65,13 +65,16 @@ def _granted(timezone: str, until: str | None, **given: Any) -> dict[str, Any]:
 @click.argument("tenant", required=False)
 @click.option("--deployment", is_flag=True, help="Of no tenant: it manages the whole deployment.")
 @_granting
-def create_key(runtime: Runtime, tenant: str | None, *, deployment: bool, until: str | None, **given: Any) -> Output:
+@reasoned
+def create_key(
+    runtime: Runtime, tenant: str | None, *, deployment: bool, until: str | None, reason: str, **given: Any
+) -> Output:
     """Make a key and show it, this once. Unless told otherwise it generates and reads."""
     if deployment is (tenant is not None):
         raise click.UsageError("Name a tenant, or say --deployment.")
     owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     fields = _granted(owner.timezone if owner else "UTC", until, **given)
-    new = runtime.tenants.create_key(OPERATOR, owner, **fields)
+    new = runtime.tenants.create_key(OPERATOR, owner, reason=reason, **fields)
     does = f"It calls as {owner.name}." if owner else "It manages the whole deployment."
     return _shown_once(new, owner, does)
 

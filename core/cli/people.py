@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.cli._command import Output, command, proctor, table
+from core.cli._command import Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 from core.clock import minute
 from core.principals import Role
@@ -36,7 +36,7 @@ def _making(name: str) -> Callable[[Callable[..., Output]], object]:
     def register(function: Callable[..., Output]) -> object:
         function = click.option("--email", default="", help="Shown, and used for nothing.")(_TENANT(function))
         function = click.option("--role", type=_ROLE, default=Role.OWNER.value, show_default=True)(function)
-        return command(user_group, name)(click.argument("name")(function))
+        return command(user_group, name)(click.argument("name")(reasoned(function)))
 
     return register
 
@@ -44,18 +44,19 @@ def _making(name: str) -> Callable[[Callable[..., Output]], object]:
 @_making("create")
 @_STDIN
 def create_user(
-    runtime: Runtime, name: str, role: str, tenants: Sequence[str], email: str, *, password_stdin: bool
+    runtime: Runtime, name: str, role: str, tenants: Sequence[str], *, email: str, password_stdin: bool, reason: str
 ) -> Output:
     """Add somebody who signs in with a password, which is asked for."""
     password = _password(is_piped=password_stdin)
-    made = runtime.people.create(OPERATOR, name, password, role, _tenants(runtime, tenants), email=email)
+    of = _tenants(runtime, tenants)
+    made = runtime.people.create(OPERATOR, name, password, role, of, email=email, reason=reason)
     return Output(_document(made), f"{made.name} may sign in, as {_words(runtime, made.grants)}.")
 
 
 @_making("invite")
-def invite_user(runtime: Runtime, name: str, role: str, tenants: Sequence[str], email: str) -> Output:
+def invite_user(runtime: Runtime, name: str, role: str, tenants: Sequence[str], *, email: str, reason: str) -> Output:
     """Add somebody who chooses a password by a link, which is shown this once."""
-    link = runtime.people.invite(OPERATOR, name, role, _tenants(runtime, tenants), email=email)
+    link = runtime.people.invite(OPERATOR, name, role, _tenants(runtime, tenants), email=email, reason=reason)
     return _told(runtime, link, f"It lets {link.name} choose a password, once")
 
 
@@ -87,10 +88,11 @@ def list_users(runtime: Runtime, text: str) -> Output:
 @click.argument("name")
 @click.argument("role", type=_ROLE, metavar="ROLE")
 @_TENANT
-def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
+@reasoned
+def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str], *, reason: str) -> Output:
     """Give somebody a role beside what he has; it holds at once."""
     found = runtime.people.find(OPERATOR, name)
-    after = runtime.people.grant(OPERATOR, found.id, role, _tenants(runtime, tenants))
+    after = runtime.people.grant(OPERATOR, found.id, role, _tenants(runtime, tenants), reason=reason)
     return Output(_document(after), f"{after.name} is {_words(runtime, after.grants)}.")
 
 
@@ -98,19 +100,21 @@ def grant(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Out
 @click.argument("name")
 @click.argument("role", type=_ROLE, metavar="ROLE")
 @_TENANT
-def revoke(runtime: Runtime, name: str, role: str, tenants: Sequence[str]) -> Output:
+@reasoned
+def revoke(runtime: Runtime, name: str, role: str, tenants: Sequence[str], *, reason: str) -> Output:
     """Take a role away, wherever it holds or in one tenant; open pages notice within a second."""
     found = runtime.people.find(OPERATOR, name)
-    after = runtime.people.take_away(OPERATOR, found.id, role, _tenants(runtime, tenants))
+    after = runtime.people.take_away(OPERATOR, found.id, role, _tenants(runtime, tenants), reason=reason)
     return Output(_document(after), f"{after.name} is {_words(runtime, after.grants)}.")
 
 
 @command(user_group, "remove")
 @click.argument("name")
-def remove(runtime: Runtime, name: str) -> Output:
+@reasoned
+def remove(runtime: Runtime, name: str, *, reason: str) -> Output:
     """Let somebody in no more. What was decided stays in the audit trail, under the name."""
     found = runtime.people.find(OPERATOR, name)
-    runtime.people.remove(OPERATOR, found.id)
+    runtime.people.remove(OPERATOR, found.id, reason=reason)
     return Output({"id": found.id, "name": found.name}, f"{found.name} is removed, and signed out everywhere.")
 
 
@@ -118,13 +122,14 @@ def remove(runtime: Runtime, name: str) -> Output:
 @click.argument("name")
 @_STDIN
 @click.option("--link", "by_link", is_flag=True, help="Print a link instead, with which it is chosen.")
-def password(runtime: Runtime, name: str, *, password_stdin: bool, by_link: bool) -> Output:
+@reasoned
+def password(runtime: Runtime, name: str, *, password_stdin: bool, by_link: bool, reason: str) -> Output:
     """Give somebody another password, which is asked for; every session ends."""
     found = runtime.people.find(OPERATOR, name)
     if by_link:
-        link = runtime.people.invite_again(OPERATOR, found.id)
+        link = runtime.people.invite_again(OPERATOR, found.id, reason=reason)
         return _told(runtime, link, f"It lets {link.name} choose a password, once")
-    runtime.people.change_password(OPERATOR, found.id, _password(is_piped=password_stdin))
+    runtime.people.change_password(OPERATOR, found.id, _password(is_piped=password_stdin), reason=reason)
     return Output({"id": found.id, "name": found.name}, f"{found.name} has another password, and is signed out.")
 
 
@@ -142,10 +147,11 @@ def sessions(runtime: Runtime, name: str) -> Output:
 @command(user_group, "sign-out")
 @click.argument("name")
 @click.option("--session", help="Only this one, by its id.")
-def sign_out(runtime: Runtime, name: str, session: str | None) -> Output:
+@reasoned
+def sign_out(runtime: Runtime, name: str, session: str | None, *, reason: str) -> Output:
     """End somebody's sessions."""
     found = runtime.people.find(OPERATOR, name)
-    count = runtime.people.end_sessions(OPERATOR, found.id, session)
+    count = runtime.people.end_sessions(OPERATOR, found.id, session, reason=reason)
     return Output({"name": found.name, "ended": count}, f"{count} of {found.name}'s sessions ended.")
 
 

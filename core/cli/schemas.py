@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from core.cli._command import Output, command, proctor, show_progress, table
+from core.cli._command import Output, command, proctor, reasoned, show_progress, table
 from core.cli._figures import figures
 from core.cli._operator import OPERATOR
 from core.documents import fresh
@@ -42,7 +42,10 @@ def schema_group() -> None:
 @click.option("--description", default="", help="One sentence about it.")
 @click.option("--label", default="production", show_default=True, help="The name that is moved to this version.")
 @click.option("--root", help="The model or schema to register, where FILE has several.")
-def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, label: str, root: str | None) -> Output:
+@reasoned
+def add_schema(
+    runtime: Runtime, name: str, file: Path, *, description: str, label: str, root: str | None, reason: str
+) -> Output:
     """Register FILE (JSON Schema as it is at hand, or Pydantic source in a .py) as a version of NAME."""
     from core.given_schemas import noted  # noqa: PLC0415
     from core.pydantic_source import told  # noqa: PLC0415
@@ -53,7 +56,9 @@ def add_schema(runtime: Runtime, name: str, file: Path, *, description: str, lab
     body = given.schema if given else read.schema if read else {}
     notes = given.notes if given else noted(body)
     source = text_of(file) if read else ""
-    added = runtime.schemas.add(OPERATOR, name, body, description=description, label=label, source=source)
+    added = runtime.schemas.add(
+        OPERATOR, name, body, description=description, label=label, source=source, reason=reason
+    )
     forms = _forms(runtime.schemas.find(OPERATOR, f"{name}@{added.version}"))
     left_out = read.left_out if read else ()
     not_checked = click.style(told(left_out), fg="yellow")

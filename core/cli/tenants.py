@@ -23,9 +23,10 @@ def tenant_group() -> None:
 @click.argument("name")
 @click.option("--timezone", default="UTC", show_default=True, help="IANA name; its days and months follow it.")
 @click.option("--rate-limit", type=int, help="Generations per minute. Without it: RATE_LIMIT_PER_MIN.")
-def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | None) -> Output:
+@reasoned
+def create_tenant(runtime: Runtime, name: str, timezone: str, rate_limit: int | None, *, reason: str) -> Output:
     """Add a tenant."""
-    tenant = runtime.tenants.create(OPERATOR, name, timezone, rate_limit)
+    tenant = runtime.tenants.create(OPERATOR, name, timezone, rate_limit, reason=reason)
     return Output(
         tenant.model_dump(),
         f"Tenant {tenant.name} is there, in time zone {tenant.timezone}.",

@@ -172,7 +172,7 @@ class Flags:
         Raises:
             Forbidden: without ``flags.write``.
             NotFound: the tenant is gone, or there is no such flag.
-            Invalid: a limit that a rule cannot have; or another provider decides.
+            Invalid: a limit that a rule cannot have, a reason that is too long; or another provider decides.
             Conflict: another operator made the same rule at the same moment.
             Crossed: see *expected*.
 
@@ -196,7 +196,8 @@ class Flags:
                 return rule
             for field in (*wanted, "is_on", "salt", "algorithm"):
                 setattr(rule, field, getattr(changed, field))
-            rule.changed_at, rule.changed_by, rule.reason = self._clock.now(), principal.name, reason.strip()[:500]
+            rule.changed_at, rule.changed_by = self._clock.now(), principal.name
+            rule.reason = audit.checked_reason(reason)
             session.add(rule)
             try:
                 session.flush()

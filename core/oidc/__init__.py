@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from ssl import SSLContext
 from typing import Any, TypeVar, cast
 
 import httpx2
@@ -20,14 +18,14 @@ from core.errors import Unauthenticated, Unavailable
 from core.identities import VouchedIdentity
 from core.identity_providers import IdentityProvider
 from core.oidc._claims import identity_of
+from core.oidc._fetching import TIMEOUT_SECONDS, fetch, json_object, trust
+from core.oidc._looks import looked_at
 from core.oidc._metadata import Metadata, NotAProvider, read_metadata
 from core.oidc._tokens import UntrueToken, claims_of
 from core.telemetry import log
 
-__all__ = ["Bindings", "OidcClient"]
+__all__ = ["Bindings", "OidcClient", "looked_at"]
 
-TIMEOUT_SECONDS = 10.0
-"""How long a provider may keep quiet."""
 KNOWN_SECONDS = 3600.0
 """How old what a provider says of itself may be, its keys included."""
 LEAST_SECONDS = 10.0
@@ -119,8 +117,8 @@ class OidcClient:
         with self._lock:
             now = self._clock.monotonic()
             if self._known is None or now - self._known[0] >= KNOWN_SECONDS:
-                address = f"{self.provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-                self._known = now, read_metadata(_fetched(address), self.provider.issuer)
+                said = json_object(fetch(self.provider.metadata_address))
+                self._known = now, read_metadata(said, self.provider.issuer)
             return self._known[1]
 
     def _key_set(self, metadata: Metadata, *, anew: bool = False) -> Mapping[str, Any]:
@@ -128,7 +126,7 @@ class OidcClient:
             now = self._clock.monotonic()
             oldest = LEAST_SECONDS if anew else KNOWN_SECONDS
             if self._keys is None or now - self._keys[0] >= oldest:
-                self._keys = now, _fetched(metadata.jwks_uri)
+                self._keys = now, json_object(fetch(metadata.jwks_uri))
             return self._keys[1]
 
     def _token(self, metadata: Metadata, redirect_uri: str, bindings: Bindings, code: str) -> Mapping[str, Any]:
@@ -168,7 +166,7 @@ class OidcClient:
     def _told(self, metadata: Metadata, token: Mapping[str, Any]) -> Mapping[str, Any]:
         if metadata.userinfo_endpoint is None:
             return {}
-        return _fetched(metadata.userinfo_endpoint, str(token.get("access_token", "")))
+        return json_object(fetch(metadata.userinfo_endpoint, str(token.get("access_token", ""))))
 
     def _client(self, metadata: Metadata, redirect_uri: str) -> Any:
         from authlib.integrations.httpx_client import (  # noqa: PLC0415 only who signs in so needs it
@@ -185,29 +183,9 @@ class OidcClient:
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
-            verify=_trust(),
+            verify=trust(),
         )
 
     def _refused(self, reason: str) -> Unauthenticated:
         log().warning("oidc_refused", provider=self.provider.name, reason=reason)
         return Unauthenticated(f"What came back from {self.provider.title} proves nobody's identity. Sign in again.")
-
-
-@cache
-def _trust() -> SSLContext:
-    """Return whose certificates are believed; it takes long to read them."""
-    return httpx2.create_ssl_context()
-
-
-def _fetched(address: str, bearer: str = "") -> Mapping[str, Any]:
-    """Return the object that an address of a provider answers."""
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
-    answer = httpx2.get(address, headers=headers, timeout=TIMEOUT_SECONDS, verify=_trust())
-    answer.raise_for_status()
-    try:
-        found = answer.json()
-    except ValueError:
-        raise NotAProvider from None
-    if not isinstance(found, dict):
-        raise NotAProvider
-    return cast("dict[str, Any]", found)

@@ -1,4 +1,4 @@
-"""Who claims are about, and what role the groups in them give."""
+"""Who claims are about, and what roles the groups in them give."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from core.errors import Forbidden
-from core.identities import VouchedIdentity
+from core.identities import GivenRole, VouchedIdentity
 from core.identity_providers import ROLES, IdentityProvider
 from core.principals import Role
 
@@ -29,12 +29,15 @@ def identity_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> Vouche
         name=next((name for name in names if name), provider.title),
         email=_text(claims, "email") if claims.get("email_verified") is not False else "",
         is_by_groups=bool(provider.roles),
-        gives=_given(provider, claims) if provider.roles else None,
+        gives=_given(provider, claims) if provider.roles else (),
     )
 
 
-def _given(provider: IdentityProvider, claims: Mapping[str, Any]) -> Role | None:
-    """Return the strongest role of somebody's groups. A claim that is absent says nothing; an empty one says: none."""
+def _given(provider: IdentityProvider, claims: Mapping[str, Any]) -> tuple[GivenRole, ...]:
+    """Return the strongest role that somebody's groups give in all tenants, and in each that is named.
+
+    A claim that is absent says nothing; an empty one says: none.
+    """
     found = claims.get(provider.groups_claim)
     if isinstance(found, str):
         found = [found]
@@ -45,8 +48,9 @@ def _given(provider: IdentityProvider, claims: Mapping[str, Any]) -> Role | None
             f"The claim that is looked for is {provider.groups_claim!r}."
         )
     groups = {one for one in cast("list[Any]", found) if isinstance(one, str)}
-    roles = {role for group, role in provider.roles.items() if group in groups}
-    return next((Role(role) for role in ROLES if role in roles), None)
+    given = [pair for group, roles in provider.roles.items() if group in groups for pair in roles.items()]
+    strongest = dict(sorted(given, key=lambda pair: ROLES.index(pair[1]), reverse=True))  # who comes last stays
+    return tuple(GivenRole(Role(strongest[tenant]), tenant) for tenant in sorted(strongest))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

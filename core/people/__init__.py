@@ -49,6 +49,7 @@ class People(Vouching):
         tenants: Sequence[Tenant] | None = None,
         *,
         email: str = "",
+        reason: str = "",
     ) -> PersonView:
         """Add somebody who signs in with a password; the role holds in *tenants*, or with ``None`` in all.
 
@@ -64,7 +65,14 @@ class People(Vouching):
         with self._store.writing() as session:
             grant = self._may_give(session, principal, role, tenants)
             person = self._added(
-                session, principal, "person.create", name=shown, grant=grant, email=email, password_hash=hashed
+                session,
+                principal,
+                "person.create",
+                name=shown,
+                grants=(grant,),
+                email=email,
+                reason=reason,
+                password_hash=hashed,
             )
         self._forget()
         return view_of(person, (grant,))
@@ -77,6 +85,7 @@ class People(Vouching):
         tenants: Sequence[Tenant] | None = None,
         *,
         email: str = "",
+        reason: str = "",
     ) -> NewLink:
         """Add somebody who chooses a password by a link, which is in the returned value and nowhere else.
 
@@ -89,12 +98,20 @@ class People(Vouching):
         principal.require_over(Permission.PEOPLE_WRITE, None)
         with self._store.writing() as session:
             grant = self._may_give(session, principal, role, tenants)
-            person = self._added(session, principal, "person.invite", name=person_name(name), grant=grant, email=email)
+            person = self._added(
+                session,
+                principal,
+                "person.invite",
+                name=person_name(name),
+                grants=(grant,),
+                email=email,
+                reason=reason,
+            )
             new = self._linked(session, person)
         self._forget()
         return new
 
-    def invite_again(self, principal: Principal, person_id: str) -> NewLink:
+    def invite_again(self, principal: Principal, person_id: str, *, reason: str = "") -> NewLink:
         """Make a new link with which he chooses a password; older ones open nothing. What he has now holds until then.
 
         Raises:
@@ -106,11 +123,18 @@ class People(Vouching):
         with self._store.writing() as session:
             person = self._held(session, principal, person_id, "let choose a password whoever has")
             new = self._linked(session, person)
-            self._record(session, principal, "person.invite", person, f"{person.name} may choose a password by a link.")
+            said = f"{person.name} may choose a password by a link."
+            self._record(session, principal, "person.invite", person, said, reason=reason)
         return new
 
     def grant(
-        self, principal: Principal, person_id: str, role: str, tenants: Sequence[Tenant] | None = None
+        self,
+        principal: Principal,
+        person_id: str,
+        role: str,
+        tenants: Sequence[Tenant] | None = None,
+        *,
+        reason: str = "",
     ) -> PersonView:
         """Give somebody a role, in *tenants* or with ``None`` in all, beside what he has.
 
@@ -120,10 +144,16 @@ class People(Vouching):
             NotFound: there is no such person, or a tenant is gone.
 
         """
-        return self._regranted(principal, person_id, role, tenants, takes_away=False)
+        return self._regranted(principal, person_id, role, tenants, takes_away=False, reason=reason)
 
     def take_away(
-        self, principal: Principal, person_id: str, role: str, tenants: Sequence[Tenant] | None = None
+        self,
+        principal: Principal,
+        person_id: str,
+        role: str,
+        tenants: Sequence[Tenant] | None = None,
+        *,
+        reason: str = "",
     ) -> PersonView:
         """Take a role away from somebody, in *tenants* or with ``None`` wherever he has it; it holds at once.
 
@@ -133,9 +163,9 @@ class People(Vouching):
             Conflict: he is the last owner.
 
         """
-        return self._regranted(principal, person_id, role, tenants, takes_away=True)
+        return self._regranted(principal, person_id, role, tenants, takes_away=True, reason=reason)
 
-    def remove(self, principal: Principal, person_id: str) -> None:
+    def remove(self, principal: Principal, person_id: str, *, reason: str = "") -> None:
         """Let somebody in no more: his sessions, roles and links end at once. What he decided stays, under his name.
 
         Raises:
@@ -153,10 +183,13 @@ class People(Vouching):
                 session.exec(delete(table).where(col(table.person_id) == person_id))
             person.removed_at = self._clock.now()
             person.email, person.password_hash = "", None  # whom a provider knows stays known, as one who was removed
-            self._record(session, principal, "person.remove", person, f"{person.name} was removed.", before=before)
+            said = f"{person.name} was removed."
+            self._record(session, principal, "person.remove", person, said, before=before, reason=reason)
         self._forget()
 
-    def end_sessions(self, principal: Principal, person_id: str, session_id: str | None = None) -> int:
+    def end_sessions(
+        self, principal: Principal, person_id: str, session_id: str | None = None, *, reason: str = ""
+    ) -> int:
         """End one session of somebody, or with ``None`` all; return how many. Everybody may end his own.
 
         Raises:
@@ -174,7 +207,8 @@ class People(Vouching):
             count = session.connection().execute(ended).rowcount
             if count:
                 said = f"{person.name} was signed out {'everywhere' if session_id is None else 'in one browser'}."
-                self._record(session, principal, "person.sign_out", person, said, after={"sessions": count})
+                told = {"sessions": count}
+                self._record(session, principal, "person.sign_out", person, said, after=told, reason=reason)
         self._forget()
         return count
 
@@ -238,7 +272,14 @@ class People(Vouching):
         return grant
 
     def _regranted(
-        self, principal: Principal, person_id: str, role: str, tenants: Sequence[Tenant] | None, *, takes_away: bool
+        self,
+        principal: Principal,
+        person_id: str,
+        role: str,
+        tenants: Sequence[Tenant] | None,
+        *,
+        takes_away: bool,
+        reason: str,
     ) -> PersonView:
         principal.require_over(Permission.PEOPLE_WRITE, None)
         with self._store.writing() as session:
@@ -270,7 +311,7 @@ class People(Vouching):
             if after != before:
                 said = f"{person.name} {'is no longer' if takes_away else 'is now'} {role}."
                 action = "person.take_away" if takes_away else "person.grant"
-                self._record(session, principal, action, person, said, before=before, after=after)
+                self._record(session, principal, action, person, said, before=before, after=after, reason=reason)
             view = view_of(person, of_person(session, person_id))
         self._forget()
         return view

@@ -107,14 +107,21 @@ class Entrance(Register):
             self._spend_first(session, token)
             by = Principal(shown, (Grant(Role.OWNER),), door="the link for the first owner")
             person = self._added(
-                session, by, "person.create", name=shown, grant=Grant(Role.OWNER), password_hash=hashed
+                session, by, "person.create", name=shown, grants=(Grant(Role.OWNER),), password_hash=hashed
             )
             new = self._begin(session, person, "link", instead_of)
         self._forget()
         return new
 
     def change_password(
-        self, principal: Principal, person_id: str, password: str, *, current: str | None = None, address: str = ""
+        self,
+        principal: Principal,
+        person_id: str,
+        password: str,
+        *,
+        current: str | None = None,
+        address: str = "",
+        reason: str = "",
     ) -> None:
         """Give somebody another password; all his sessions end. One's own takes the *current* one.
 
@@ -143,5 +150,5 @@ class Entrance(Register):
             session.exec(delete(PersonSession).where(col(PersonSession.person_id) == person_id))
             session.exec(delete(Invitation).where(col(Invitation.person_id) == person_id))
             said = f"{held.name} has another password."
-            self._record(session, principal, "person.password", held, said)
+            self._record(session, principal, "person.password", held, said, reason=reason)
         self._forget()

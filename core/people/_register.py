@@ -37,10 +37,19 @@ class Register(Links):
     """The people as rows."""
 
     def _added(
-        self, session: Session, by: Principal, action: str, *, name: str, grant: Grant, email: str = "", **more: Any
+        self,
+        session: Session,
+        by: Principal,
+        action: str,
+        *,
+        name: str,
+        grants: tuple[Grant, ...],
+        email: str = "",
+        reason: str = "",
+        **more: Any,
     ) -> Person:
         is_first = session.exec(select(Person.id).where(col(Person.removed_at).is_(None)).limit(1)).first() is None
-        if is_first and grant != Grant(Role.OWNER):
+        if is_first and Grant(Role.OWNER) not in grants:
             raise Conflict("The first person must be an owner of all tenants; whoever comes later may be less.")
         self._spend_first(session)
         person = Person(
@@ -58,10 +67,11 @@ class Register(Links):
             raise Conflict(
                 f"There is or was a person {name}, and a name in the audit trail stays one person's. Choose another."
             ) from None
-        session.add_all(written(person.id, grant))
+        session.add_all(row for grant in grants for row in written(person.id, grant))
         session.flush()
-        said = f"{name} was {'invited' if action == 'person.invite' else 'added'} as {grant.role}."
-        self._record(session, by, action, person, said, after=self._described(session, person))
+        roles = " and ".join(dict.fromkeys(grant.role.value for grant in grants))
+        said = f"{name} was {'invited' if action == 'person.invite' else 'added'} as {roles}."
+        self._record(session, by, action, person, said, after=self._described(session, person), reason=reason)
         return person
 
     def _held(self, session: Session, principal: Principal, person_id: str, what: str) -> Person:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, func, or_, select
 
 from core.errors import Conflict, Forbidden, Invalid
 from core.identities import VouchedIdentity
 from core.people._entrance import Entrance
-from core.people._grants import keep_an_owner, of_person, written
+from core.people._grants import keep_an_owner, of_person, read_grants, written
 from core.people._names import LONGEST_NAME, checked_email, folded, person_name
 from core.people._sessions import NewSession
 from core.principals import Grant, Principal, Role
 from core.store import FOR_CHANGE
-from core.tables import Person, PersonGrant, PersonSession
+from core.tables import Person, PersonGrant, PersonSession, Tenant
 from core.telemetry import log
 
 _MOST_ALIKE = 100
@@ -53,7 +53,7 @@ class Vouching(Entrance):
             Forbidden: his groups give no role.
 
         """
-        if identity.is_by_groups and identity.gives is None:
+        if identity.is_by_groups and not identity.gives:
             raise _no_group(identity)
         with self._store.writing() as session:
             person = self._spend(session, token)
@@ -101,19 +101,17 @@ class Vouching(Entrance):
 
     def _new(self, session: Session, identity: VouchedIdentity) -> Person:
         """Add whoever is let in by his groups."""
-        if identity.is_by_groups and identity.gives is None:
-            raise _no_group(identity)
-        if identity.gives is None:
+        if not identity.is_by_groups:
             raise Forbidden(
                 f"{identity.title} knows you, but nobody has invited you here. "
                 "Ask an owner for an invitation, and open its link."
             )
+        if not (given := _given(session, identity)):
+            raise _no_group(identity)
         name = self._free_name(session, identity)
-        by = Principal(name, (Grant(identity.gives),), door=f"the groups of {identity.title}")
+        by = Principal(name, given, door=f"the groups of {identity.title}")
         more = {"issuer": identity.issuer, "subject": identity.subject}
-        return self._added(
-            session, by, "person.create", name=name, grant=Grant(identity.gives), email=_email(identity), **more
-        )
+        return self._added(session, by, "person.create", name=name, grants=given, email=_email(identity), **more)
 
     def _free_name(self, session: Session, identity: VouchedIdentity) -> str:
         """Return what to call somebody who is new: his name, or that with a number where it is another's."""
@@ -145,26 +143,44 @@ class Vouching(Entrance):
             )
         if not identity.is_by_groups:
             return
-        wanted = () if identity.gives is None else (Grant(identity.gives),)
+        wanted = _given(session, identity)
         before, described = of_person(session, person.id), self._described(session, person)
         if wanted != before:
             try:
-                if Grant(Role.OWNER) in before:
+                if Grant(Role.OWNER) in before and Grant(Role.OWNER) not in wanted:
                     keep_an_owner(session, person)
             except Conflict:
                 log().warning("last_owner_kept", person=person.id)
-                wanted = before if identity.gives else ()
+                wanted = before if wanted else ()
             else:
                 session.exec(delete(PersonGrant).where(col(PersonGrant.person_id) == person.id))
                 session.add_all(row for grant in wanted for row in written(person.id, grant))
                 session.flush()
-                said = f"{person.name} is {identity.gives or 'nothing'} by the groups of {identity.title}."
+                roles = " and ".join(dict.fromkeys(grant.role.value for grant in wanted)) or "nothing"
+                said = f"{person.name} is {roles} by the groups of {identity.title}."
                 after = self._described(session, person)
                 action = "person.grant" if wanted else "person.take_away"
                 self._record(session, by, action, person, said, before=described, after=after)
         if not wanted:
             session.exec(delete(PersonSession).where(col(PersonSession.person_id) == person.id))
             raise _no_group(identity)
+
+
+def _given(session: Session, identity: VouchedIdentity) -> tuple[Grant, ...]:
+    """Return what somebody's groups give him, in the tenants that there are; the log tells of one that there is not."""
+    named = {one.tenant.lower() for one in identity.gives if one.tenant}
+    known: dict[str, str] = {}
+    if named:
+        either = or_(col(Tenant.id).in_(named), func.lower(Tenant.name).in_(named))
+        for tenant in session.exec(select(Tenant).where(either)).all():
+            known |= {tenant.id: tenant.id, tenant.name.lower(): tenant.id}
+    if missing := sorted(named - known.keys()):
+        log().warning("group_tenant_unknown", provider=identity.how, tenants=missing)
+    return read_grants(
+        (one.role.value, known[one.tenant.lower()] if one.tenant else "")
+        for one in identity.gives
+        if not one.tenant or one.tenant.lower() in known
+    )
 
 
 def _email(identity: VouchedIdentity) -> str:

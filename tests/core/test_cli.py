@@ -15,11 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import pytest
 from sqlmodel import select
 
 from core.claims import CHORE, Claims, Lease
 from core.cli import main
+from core.cli import proctor as every_command
 from core.cli._figures import usd
 from core.cli.tenants import tenant_group
 from core.clock import SystemClock
@@ -116,6 +118,39 @@ def test_help_loads_nothing_heavy() -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "tenant" in ended.stdout
+
+
+def _options(group: click.Group, above: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Yield every command as it is typed, with its options."""
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from _options(one, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", {word for parameter in one.params for word in parameter.opts}
+
+
+COMMANDS = list(_options(every_command))
+WITHOUT_REASON = {
+    "bench fill": "it makes a database to measure, which nobody decides by",
+    "change": "its words are the reason",
+    "demo": "the demo world is nobody's decision",
+    "generate": "a call is none",
+    "migrate": "a release decides it",
+    "serve": "it decides nothing",
+    "user first-owner": "whoever comes by it is told himself",
+    "user sessions": "it shows",
+}
+"""Commands that take no reason though their names do not say that they show or check something, and why."""
+SHOWING = {"list", "show", "find", "check", "diff", "versions", "repricings", "unpriced", "forecast", "statement"}
+SHOWING |= {"export", "verify", "doctor"}
+CHANGING = [path for path, _ in COMMANDS if path.split()[-1] not in SHOWING and path not in WITHOUT_REASON]
+
+
+def test_every_command_that_changes_something_takes_a_reason() -> None:
+    """One table of all there are: each shows, says why it takes none, or is told why by ``--reason``."""
+    taking = {path for path, options in COMMANDS if "--reason" in options}
+    assert taking == set(CHANGING)
+    assert set(WITHOUT_REASON) <= {path for path, _ in COMMANDS}
 
 
 def test_the_command_line_knows_every_rule_of_a_tenant() -> None:
@@ -565,6 +600,43 @@ def test_doctor_says_who_may_use_the_console(
         monkeypatch.setenv(name, value)
     [check] = [check for check in acme("doctor", "--json").document["checks"] if check["part"] == "network"]
     assert (check["health"], says in check["sentence"]) == (health, True), check
+
+
+@pytest.mark.parametrize(
+    ("settings", "part", "told"),
+    [
+        (
+            {
+                "OIDC_PROVIDERS": "google",
+                "OIDC_GOOGLE_CLIENT_ID": "a",
+                "PUBLIC_URL": "https://c.example",
+            },
+            "sign-in google",
+            (
+                "ok",
+                "it sends them back to https://c.example/oidc/google/callback. 'proctor doctor --network'",
+            ),
+        ),
+        (
+            {"SIGN_IN_HEADER": "X-User", "SIGN_IN_HEADER_FROM": "10.0.0.5"},
+            "sign-in proxy",
+            ("ok", "x-user says who has signed in, if it comes from 10.0.0.5/32."),
+        ),
+        (
+            {"SIGN_IN_HEADER": "X-User", "SIGN_IN_HEADER_FROM": "10.0.0.0/8"},
+            "sign-in proxy",
+            ("warning", "That is whoever calls from one of 16,777,216 addresses: name the proxy's own."),
+        ),
+    ],
+)
+def test_doctor_says_who_vouches_for_people(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], part: str, told: tuple[str, str]
+) -> None:
+    """Each provider with the address that has to be registered there; the proxy whose header is believed."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    [check] = [check for check in acme("doctor", "--json").document["checks"] if check["part"] == part]
+    assert (check["health"], told[1] in check["sentence"]) == (told[0], True), check
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from sqlmodel import col, select
 
+from core.audit import LONGEST_REASON
 from core.clock import ManualClock
-from core.errors import Forbidden
+from core.errors import Forbidden, Invalid
 from core.flags import Evaluation, Flag, Flags, evaluate_all
 from core.principals import LOCAL_OPERATOR, Principal
 from core.store import Store
@@ -206,3 +207,18 @@ def test_every_flag_says_what_turning_it_does(flag: Flag) -> None:
         assert sentence[0].islower()
         assert sentence.endswith(".")
     assert meaning.on != meaning.off
+
+
+@pytest.mark.parametrize("length", [500, 501])
+def test_a_reason_is_kept_whole_or_refused(length: int, flags: Flags, acme: Tenant, store: Store) -> None:
+    """What stands on the rule is what stands in the trail, in one line; one that is too long changes nothing."""
+    reason = f"  a\n{'b' * (length - 2)} "
+    if length > LONGEST_REASON:
+        with pytest.raises(Invalid, match=r"^A reason has at most 500 characters; this has 501\. Nothing was saved\.$"):
+            flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, False, reason=reason)
+        assert flags.rules(LOCAL_OPERATOR) == []
+        return
+    rule = flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, False, reason=reason)
+    with store.reading() as session:
+        kept = session.exec(select(AuditEntry.reason).order_by(col(AuditEntry.id).desc())).first()
+    assert rule.reason == kept == f"a {'b' * 498}"

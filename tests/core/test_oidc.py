@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
 
-from core.clock import ManualClock
+from core.clock import ManualClock, SystemClock
 from core.errors import Forbidden, ProctorError, Unauthenticated, Unavailable
-from core.identities import VouchedIdentity
-from core.identity_providers import ROLES, IdentityProvider
-from core.oidc import KNOWN_SECONDS, LEAST_SECONDS, Bindings, OidcClient
+from core.identities import GivenRole, VouchedIdentity
+from core.identity_providers import ROLES, IdentityProvider, named_identity_providers
+from core.oidc import KNOWN_SECONDS, LEAST_SECONDS, Bindings, OidcClient, looked_at
 from core.people import ROLES as OF_PEOPLE
+from core.principals import Role
+from tests.servers import free_port
 from tests.wire.oidc import CLIENT_ID, CLIENT_SECRET, KEY, NEWER_KEY, SECRET_KEY, STRANGE_KEY, OidcServer
 
+WELL_KNOWN = "/.well-known/openid-configuration"
 BACK = "https://console.example/oidc/lab/callback"
 MINE = Bindings("s" * 43, "n" * 43, "v" * 43)
-GROUPS = {"proctor-admins": "admin", "proctor-viewers": "viewer"}
+GROUPS = {"proctor-admins": {"": "admin"}, "proctor-viewers": {"": "viewer"}}
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_out_and_back(provider: OidcServer, clock: ManualClock) -> None:
     assert MINE.verifier not in json.dumps(asked)
     found = came_back(provider, client)
     assert (found.issuer, found.subject, found.how) == (provider.url, "1", "lab")
-    assert (found.name, found.email, found.gives) == ("Ada Lovelace", "ada@example.org", None)
+    assert (found.name, found.email, found.gives) == ("Ada Lovelace", "ada@example.org", ())
 
 
 @pytest.mark.parametrize(
@@ -244,9 +247,83 @@ def test_what_groups_give(
             came_back(provider, client)
     else:
         found = came_back(provider, client)
-        assert (found.is_by_groups, found.gives) == (True, gives)
+        expected = () if gives is None else (GivenRole(Role(str(gives))),)
+        assert (found.is_by_groups, found.gives) == (True, expected)
+
+
+@pytest.mark.parametrize(
+    ("groups", "gives"),
+    [
+        (["acme"], {"Acme": "operator"}),
+        (["acme", "acme-admins"], {"Acme": "admin"}),
+        (["acme", "both"], {"Acme": "operator", "Globex": "viewer"}),
+        (["acme", "proctor-viewers"], {"": "viewer", "Acme": "operator"}),
+        (["none"], {}),
+    ],
+    ids=str,
+)
+def test_groups_give_roles_in_named_tenants(
+    groups: list[str], gives: dict[str, str], provider: OidcServer, clock: ManualClock
+) -> None:
+    """The strongest in each place: in all tenants, and in each that is named."""
+    value = "proctor-viewers=viewer, acme=operator@Acme,acme-admins=admin@Acme,both=viewer@Acme,both=viewer@Globex"
+    variables = {"OIDC_LAB_ISSUER": provider.url, "OIDC_LAB_CLIENT_ID": CLIENT_ID, "OIDC_LAB_ROLES": value}
+    roles = named_identity_providers("lab", variables.get)["lab"].roles
+    provider.claims = {"groups": groups}
+    found = came_back(provider, client_of(provider, clock, roles=roles))
+    assert {one.tenant: one.role.value for one in found.gives} == gives
 
 
 def test_groups_give_the_roles_of_people() -> None:
     """The settings know the roles that there are, the strongest first."""
     assert tuple(role.value for role in OF_PEOPLE) == ROLES
+
+
+LOOKED: dict[str, tuple[Callable[[OidcServer, ManualClock], Any], str]] = {
+    "well": (lambda _, __: None, "It answers as its issuer, with 1 key, and its clock agrees."),
+    "another address": (
+        lambda server, _: setattr(server, "answers", {WELL_KNOWN: (404, b"{}")}),
+        "It answers 404 where a provider says what it is: look at OIDC_LAB_ISSUER.",
+    ),
+    "a web page": (
+        lambda server, _: setattr(server, "answers", {WELL_KNOWN: (200, b"<html>")}),
+        "It does not answer as a provider: look at OIDC_LAB_ISSUER.",
+    ),
+    "another issuer": (
+        lambda server, _: server.metadata.update(issuer="https://b.example"),
+        "It names another issuer than OIDC_LAB_ISSUER, which has to be the same to the letter.",
+    ),
+    "no endpoint": (
+        lambda server, _: server.metadata.update(jwks_uri=7),
+        "It says what it is, and its keys are not to be had: nothing that it signs can be believed.",
+    ),
+    "no keys": (
+        lambda server, _: setattr(server, "answers", {"/keys": (500, b"")}),
+        "It says what it is, and its keys are not to be had: nothing that it signs can be believed.",
+    ),
+    "another time": (
+        lambda _, clock: clock.advance(3600),
+        "s apart; beyond 60 s its tokens are refused.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOOKED)
+def test_a_look_says_whether_people_can_sign_in_by_it(case: str) -> None:
+    """Reached, as itself, with keys, at the same time: one sentence for the first of these that is not so."""
+    clock = ManualClock(SystemClock().now())
+    arrange, sentence = LOOKED[case]
+    with OidcServer() as server:
+        arrange(server, clock)
+        is_well, said = looked_at(client_of(server, clock).provider, clock)
+    assert is_well is (case == "well")
+    assert said.endswith(sentence)
+
+
+def test_a_look_at_nobody(clock: ManualClock) -> None:
+    """Where nobody listens it says so, and names the variable."""
+    nobody = IdentityProvider(name="lab", title="Lab", issuer=f"http://127.0.0.1:{free_port()}", client_id="a")
+    assert looked_at(nobody, clock) == (
+        False,
+        "It is not reached (ConnectError): look at OIDC_LAB_ISSUER, and at this machine's network.",
+    )

@@ -90,6 +90,80 @@ def test_bad_values(variable: str, value: str, sentence: str, monkeypatch: pytes
     assert "\n" not in stopped.value.message
 
 
+LAB = {
+    "OIDC_PROVIDERS": "lab",
+    "OIDC_LAB_ISSUER": "https://lab.example",
+    "OIDC_LAB_CLIENT_ID": "proctor",
+    "PUBLIC_URL": "https://console.example",
+}
+"""What one provider of people needs."""
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"OIDC_PROVIDERS": "Lab"}, "OIDC_PROVIDERS lists 'Lab': a name has small letters, digits and dashes"),
+        ({"OIDC_PROVIDERS": "password"}, "OIDC_PROVIDERS lists 'password': a name has"),
+        ({"OIDC_PROVIDERS": "lab,lab"}, "OIDC_PROVIDERS lists lab twice; another one of its kind has a name such as"),
+        ({"OIDC_PROVIDERS": ",".join(f"lab-{n}" for n in range(21))}, "OIDC_PROVIDERS lists 21 providers; at most 20"),
+        (
+            {
+                "OIDC_PROVIDERS": "lab,lab-2",
+                "OIDC_LAB_2_ISSUER": "https://lab.example",
+                "OIDC_LAB_2_CLIENT_ID": "other",
+            },
+            "OIDC_PROVIDERS lists two providers with the issuer of lab; one is enough.",
+        ),
+        ({"OIDC_LAB_CLIENT_ID": ""}, "OIDC_PROVIDERS lists lab, which needs OIDC_LAB_CLIENT_ID: what it calls"),
+        ({"OIDC_LAB_ISSUER": ""}, "OIDC_LAB_ISSUER is missing: the address that the provider's tokens name"),
+        ({"OIDC_LAB_ISSUER": "lab.example"}, "OIDC_LAB_ISSUER is not usable: it must start with https://."),
+        ({"OIDC_LAB_ISSUER": "http://lab.example"}, "OIDC_LAB_ISSUER is not usable: it must start with https://."),
+        ({"OIDC_LAB_ISSUER": "https://a:hunter2@lab.example"}, "an issuer is an address without a password"),
+        ({"OIDC_LAB_ISSUER": "https://lab.example?x=hunter2"}, "an issuer is an address without a password, query"),
+        (
+            {"OIDC_LAB_ISSUER": "https://login.microsoftonline.com/common/v2.0"},
+            "OIDC_LAB_ISSUER is that of any organisation: name your own by its id",
+        ),
+        ({"OIDC_LAB_SCOPES": "profile email"}, "OIDC_LAB_SCOPES is not usable: openid must be among the scopes"),
+        ({"OIDC_LAB_ROLES": "ops"}, "OIDC_LAB_ROLES is not usable: write group=role, or group=role@tenant, with"),
+        ({"OIDC_LAB_ROLES": "ops=boss"}, "OIDC_LAB_ROLES is not usable: write group=role, or group=role@tenant"),
+        ({"OIDC_LAB_ROLES": "=viewer"}, "OIDC_LAB_ROLES is not usable: write group=role"),
+        ({"OIDC_LAB_ROLES": "ops=viewer@"}, "OIDC_LAB_ROLES is not usable: write group=role"),
+        ({"OIDC_LAB_ROLES": "ops=viewer,ops=admin"}, "OIDC_LAB_ROLES is not usable: it gives one group two roles in"),
+        (
+            {"OIDC_LAB_ROLES": "ops=viewer@Acme,ops=admin@Acme"},
+            "OIDC_LAB_ROLES is not usable: it gives one group two roles in the same place.",
+        ),
+        (
+            {"PUBLIC_URL": "", "HOST": "192.0.2.1"},
+            "OIDC_PROVIDERS needs PUBLIC_URL: the address to which a provider sends people back.",
+        ),
+        ({"SIGN_IN_HEADER": "X-User"}, "SIGN_IN_HEADER needs SIGN_IN_HEADER_FROM, the address of the proxy that sets"),
+        ({"SIGN_IN_HEADER": "X_User"}, "SIGN_IN_HEADER is not usable: it is the name of the header in which the proxy"),
+        ({"SIGN_IN_HEADER": "Cookie"}, "SIGN_IN_HEADER is not usable: it is the name of the header in which the proxy"),
+        ({"SIGN_IN_HEADER_FROM": "proxy.example"}, "SIGN_IN_HEADER_FROM is not usable: "),
+        ({"SIGN_IN_HEADER_FROM": "10.0.0.1/99"}, "SIGN_IN_HEADER_FROM is not usable: "),
+        ({"SIGN_IN_IDLE_HOURS": "0"}, "SIGN_IN_IDLE_HOURS is not usable: "),
+        ({"SIGN_IN_DAYS": "366"}, "SIGN_IN_DAYS is not usable: "),
+        ({"WITHOUT_SIGN_IN": "anybody"}, "WITHOUT_SIGN_IN is not usable: "),
+        ({"FLAG_PROVIDER": "flagd"}, "FLAG_PROVIDER is not usable: write package.module:factory"),
+        ({"FLAG_PROVIDER_MS": "0"}, "FLAG_PROVIDER_MS is not usable: "),
+    ],
+    ids=str,
+)
+def test_what_says_who_comes_in_is_told_where_it_is_bad(
+    given: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each bad value of sign-in stops the start with one sentence, which names the variable and what to do."""
+    with pytest.raises(Misconfigured) as stopped:
+        loaded(monkeypatch, **LAB | given)
+
+    assert sentence in stopped.value.message
+    assert "\n" not in stopped.value.message
+    assert stopped.value.message.endswith(".")
+    assert "hunter2" not in stopped.value.message
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

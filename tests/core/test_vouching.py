@@ -11,7 +11,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Unauthenticated
-from core.identities import VouchedIdentity
+from core.identities import GivenRole, VouchedIdentity
 from core.people import People
 from core.people._passwords import Passwords
 from core.principals import LOCAL_OPERATOR, Principal, Role
@@ -31,8 +31,8 @@ def of(subject: str, issuer: str = A, **more: Any) -> VouchedIdentity:
 
 
 def grouped(subject: str, gives: Role | None, **more: Any) -> VouchedIdentity:
-    """Return somebody whose groups give a role, or none."""
-    return of(subject, is_by_groups=True, gives=gives, **more)
+    """Return somebody whose groups give a role in all tenants, or none."""
+    return of(subject, is_by_groups=True, gives=() if gives is None else (GivenRole(gives),), **more)
 
 
 @pytest.fixture
@@ -146,6 +146,32 @@ def test_groups_let_in_whoever_is_new_and_decide_each_time(people: People, store
     assert roles(people, "Ada") == [Role.ADMIN]
     told = [action for action, subject in trail(store) if subject == "Ada"]
     assert told == ["person.create", "person.grant", "person.grant", "person.grant"]
+
+
+def test_groups_give_roles_where_they_hold(people: People, store: Store, clock: ManualClock) -> None:
+    """In all tenants or in named ones, by name or id, whatever its letters; one that is not there gives nothing."""
+    acme, globex = (Tenants(store, clock).create(LOCAL_OPERATOR, name) for name in ("Acme", "Globex"))
+
+    def grants(*given: tuple[Role, str]) -> list[tuple[Role, frozenset[str] | None]]:
+        told = of("1", is_by_groups=True, gives=tuple(GivenRole(*one) for one in given))
+        session = people.enter(told, HERE)
+        who = behind(people, session.token)
+        assert who
+        return [(grant.role, grant.scope.ids) for grant in who.grants]
+
+    assert grants((Role.OPERATOR, "acme")) == [(Role.OPERATOR, frozenset({acme.id}))]
+    assert grants((Role.VIEWER, ""), (Role.ADMIN, globex.id)) == [
+        (Role.ADMIN, frozenset({globex.id})),
+        (Role.VIEWER, None),
+    ]
+    assert grants((Role.VIEWER, "Acme"), (Role.VIEWER, "GLOBEX"), (Role.ADMIN, "gone")) == [
+        (Role.VIEWER, frozenset({acme.id, globex.id}))
+    ]
+    with pytest.raises(Forbidden, match="None of your groups at Lab"):
+        grants((Role.OWNER, "gone"))
+    assert roles(people, "Ada") == []
+    with pytest.raises(Forbidden, match="None of your groups at Lab"):
+        people.enter(of("2", is_by_groups=True, gives=(GivenRole(Role.OWNER, "gone"),)), HERE)
 
 
 def test_who_is_in_no_group_any_more_is_out_everywhere(people: People) -> None:
