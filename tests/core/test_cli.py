@@ -573,6 +573,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "migrations",
         "route default",
         "chores",
+        "flags",
         "openai",
         "anthropic",
         "compatible",
