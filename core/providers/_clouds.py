@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 from anthropic._models import FinalRequestOptions
 
 from core.providers import Broken, ModelNotFound
+from core.providers._worded import WireResponse
 
 UNTAKEN = ("cache_control",)
 """Members of a body that no cloud takes, and whose loss changes no answer: marks within it are taken."""
@@ -65,12 +65,12 @@ class CloudWording:
         return call
 
 
-def is_of_amazon(response: httpx2.Response) -> bool:
+def is_of_amazon(response: WireResponse) -> bool:
     """Whether a stream comes in Amazon's frames, and not as server-sent events."""
     return "amazon.eventstream" in response.headers.get("content-type", "")
 
 
-async def as_server_sent(client: Any, name: str, response: httpx2.Response) -> AsyncIterator[bytes]:
+async def as_server_sent(client: Any, name: str, response: WireResponse) -> AsyncIterator[bytes]:
     """Yield what came in Amazon's frames as the server-sent events that Anthropic itself would send.
 
     Raises:

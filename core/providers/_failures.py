@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import httpx2
-
 from core.clock import Clock, SystemClock
 from core.providers import (
     Answer,
@@ -23,6 +21,7 @@ from core.providers import (
     Throttled,
     TurnedAway,
 )
+from core.providers._worded import WireResponse
 from core.providers.reading.reasons import ErrorReason, reason_in
 from core.providers.reading.waits import wait_in
 
@@ -138,7 +137,7 @@ def error_in_answer(name: str, body: Any, answer: Answer, *, hidden: Iterable[st
 
 def status_error(
     name: str,
-    response: httpx2.Response,
+    response: WireResponse,
     body: Any,
     answer: Answer,
     *,
@@ -159,7 +158,7 @@ def status_error(
 
 
 def _status_error(
-    name: str, response: httpx2.Response, body: Any, answer: Answer, *, hidden: Iterable[str], clock: Clock
+    name: str, response: WireResponse, body: Any, answer: Answer, *, hidden: Iterable[str], clock: Clock
 ) -> ProviderError:
     status = response.status_code
     reason = reason_in(body)

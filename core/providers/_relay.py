@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+import aiohttp
 import httpx2
 
 from core.clock import SystemClock
@@ -23,6 +24,7 @@ from core.providers._media import media_tokens
 from core.providers._told import Told
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
 from core.providers._wire import Wire, is_stream, turns_away_options
+from core.providers._worded import WireResponse
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
 from core.providers.reading.long_bodies import read_apart
@@ -48,7 +50,7 @@ def masked(content: bytes, secrets: Sequence[str]) -> bytes:
     return content
 
 
-def passed_headers(response: httpx2.Response, request_id: str | None, request_id_header: str) -> dict[str, str]:
+def passed_headers(response: WireResponse, request_id: str | None, request_id_header: str) -> dict[str, str]:
     """Return those of a vendor's headers that a caller gets, with its name of the request."""
     passed = {name: value for name, value in response.headers.items() if passes_back(name)}
     if not response.is_success and (wait_in(response.headers, SystemClock().now()) or 0) > _LONGEST_WAIT_SECONDS:
@@ -154,7 +156,7 @@ class Relay:
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 
     async def _sent(self, on_piece: Callable[[Any], Any] | None, told: Told, key: ProviderKey) -> Answer:
-        response: httpx2.Response | None = None
+        response: WireResponse | None = None
         self._key_digest = key.digest
         try:
             path, content, headers = await self._in_cloud(self._cloud) if self._cloud else self._as_it_is
@@ -193,10 +195,10 @@ class Relay:
     def _masked(self, content: bytes) -> bytes:
         return masked(content, self._wire.keys.secrets)
 
-    def _passed(self, response: httpx2.Response) -> dict[str, str]:
+    def _passed(self, response: WireResponse) -> dict[str, str]:
         return passed_headers(response, self._told.provider_request_id, self._request.dialect.request_id_header)
 
-    def _turned_away(self, response: httpx2.Response, content: bytes, told: Told) -> ProviderError:
+    def _turned_away(self, response: WireResponse, content: bytes, told: Told) -> ProviderError:
         raw = self._error(response.status_code, self._passed(response), content)
         body = body_of(content)
         return status_error(self._wire.name, response, body, told.answer(raw), hidden=told.hidden)
@@ -215,7 +217,7 @@ class Relay:
         failed.answer = replace(failed.answer, raw=raw)
         return failed
 
-    def _whole(self, response: httpx2.Response, content: bytes, told: Told) -> Answer:
+    def _whole(self, response: WireResponse, content: bytes, told: Told) -> Answer:
         value = parsed(content)
         if not isinstance(value, dict):
             what = "a body that is no JSON object" if content.strip() else "an empty body"
@@ -234,7 +236,7 @@ class Relay:
         return self._read(body, told, raw)
 
     def _head(
-        self, response: httpx2.Response, body: bytes = b"", value: Any = None, frames: Frames | None = None
+        self, response: WireResponse, body: bytes = b"", value: Any = None, frames: Frames | None = None
     ) -> VendorResponse:
         passed, who = self._passed(response), (self._wire.name, self._model, self._key_digest)
         return VendorResponse(response.status_code, passed, body, value, frames, *who)
@@ -243,7 +245,7 @@ class Relay:
         said = "\n".join(one.text for one in self._request.dialect.answer_objects(body))
         return told.answer(raw, (said or _declined(body),))
 
-    async def _streamed(self, response: httpx2.Response, on_piece: Callable[[Any], Any], told: Told) -> Answer:
+    async def _streamed(self, response: WireResponse, on_piece: Callable[[Any], Any], told: Told) -> Answer:
         frames, growth = self._request.dialect.frames(), self._growth()
         head = self._head(response, frames=frames)
         clock, has_begun, is_over = asyncio.get_running_loop(), False, False
@@ -263,7 +265,7 @@ class Relay:
                 if is_over:
                     break
             waiting += frames.end()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, aiohttp.ClientError):
             if not frames.has_ended:
                 raise
         has_begun = await self._pass_on(waiting, head, on_piece, told, growth, has_begun=has_begun)

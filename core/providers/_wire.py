@@ -23,6 +23,7 @@ from core.providers._failures import broken_off, error_in_answer, status_error
 from core.providers._identities import Identity, nobody_in
 from core.providers._keys import Keyring, ProviderKey
 from core.providers._told import Told
+from core.providers._worded import CONNECT_SECONDS, WireResponse, WordedRequest
 from core.providers.reading.events import EndOfStream, Events, NoEvent
 from core.providers.reading.long_bodies import read_apart
 from core.providers.reading.parts import word
@@ -31,7 +32,7 @@ from core.providers.reading.reasons import body_of
 LIMITS = httpx2.Limits(max_connections=10_000, max_keepalive_connections=None, keepalive_expiry=120)
 """Idle connections live two minutes; the SDKs' five seconds would cost a handshake after every pause. How many calls
 are out is decided elsewhere, hence a number that is never reached: ``None`` would be aiohttp's own hundred."""
-NO_TIMEOUT = httpx2.Timeout(None, connect=10)
+NO_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 """The attempt's deadline is the loop's (core/providers/loop.py)."""
 _MOST_WORDED = 256
 _LONGEST_WORDED = 1_000
@@ -69,8 +70,8 @@ class Wire:
         self._connect = connect or (lambda: sdk.DefaultAioHttpClient(limits=LIMITS, timeout=NO_TIMEOUT))
         self._client: Any = None
         self._without_options: set[str] = set()
-        self._worded: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
-        """Address and headers of a request, by path, as the SDK made them for the first one."""
+        self._worded: dict[str, WordedRequest] = {}
+        """By path, and the headers that are not ours."""
 
     def takes_stream_options(self, model: str) -> bool:
         """Whether *model*'s server may be asked for a stream's usage, as far as it has not turned that away."""
@@ -143,47 +144,33 @@ class Wire:
             return None
         return await self._read(response.content, told)
 
-    async def _response(self, path: str, content: bytes, key: ProviderKey) -> httpx2.Response:
+    async def _response(self, path: str, content: bytes, key: ProviderKey) -> WireResponse:
         """Return what *content* is answered with, whatever its status.
 
         The SDK words the first request to *path*: its address, its headers, and with them who we are. None of that
         depends on the body, and our keys do not change while a process lives; so those after it are sent the same, over
-        the same client, without what the SDK does anew for each (half of what a call costs, as ``make bench`` prints).
+        the same connections, without what the SDK does anew for each.
         """
-        if path in self._worded:
-            url, headers = self._worded[path]
-            # Given as a stream, so that the headers are taken as they are, and not looked through five times.
-            request = httpx2.Request("POST", url, headers=headers, stream=httpx2.ByteStream(content))
-            request.headers["content-length"] = str(len(content))
-            if self._identity is not None:
-                request.headers.update(await self._identity.headers(key.text))
-            request.read()
-            return await self._http.send(request)
+        if (worded := self._worded.get(path)) is not None:
+            return await worded.send(content, await self._said_anew(key), stream=False)
         response: httpx2.Response = await self.client.post(
             path, cast_to=httpx2.Response, **self._given(content), options={"headers": await self._headers(key)}
         )
         if self._sends_objects or self._signs:
             return response
-        first = response.history[0].request if response.history else response.request
-        self._worded[path] = (first.url, first.headers)
+        self._keep_wording(path, response)
         return response
 
     async def opened(
         self, path: str, content: bytes, extra: Mapping[str, str], key: ProviderKey, *, stream: bool
-    ) -> httpx2.Response:
+    ) -> WireResponse:
         """Return what *content* is answered with, whatever its status; with *stream* its head, to be read and closed.
 
         *extra* are headers beside ours. As with :meth:`post`, the SDK words the first request with the same ones.
         """
         place = " ".join((path, *(f"{name}={extra[name]}" for name in sorted(extra))))
-        if place in self._worded:
-            url, headers = self._worded[place]
-            request = httpx2.Request("POST", url, headers=headers, stream=httpx2.ByteStream(content))
-            request.headers["content-length"] = str(len(content))
-            if self._identity is not None:
-                request.headers.update(await self._identity.headers(key.text))
-            request.read()
-            return await self._http.send(request, stream=stream)
+        if (worded := self._worded.get(place)) is not None:
+            return await worded.send(content, await self._said_anew(key), stream=stream)
         options = {"headers": {**await self._headers(key), **extra}}
         more: dict[str, Any] = {"cast_to": httpx2.Response}
         if stream:
@@ -193,14 +180,22 @@ class Wire:
             response: httpx2.Response = came.response if stream else came
         except self._sdk.APIStatusError as error:
             response = error.response
+        if not self._signs:
+            self._keep_wording(place, response)
+        return response
+
+    def _keep_wording(self, place: str, response: httpx2.Response) -> None:
         first = response.history[0].request if response.history else response.request
         if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers, and the query
             self._worded.clear()
-        if not self._signs and len(place) <= _LONGEST_WORDED:
-            self._worded[place] = (first.url, first.headers)
-        return response
+        if len(place) <= _LONGEST_WORDED:
+            self._worded[place] = WordedRequest(self._http, first)
 
-    def pieces(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+    async def _said_anew(self, key: ProviderKey) -> Mapping[str, str]:
+        """Return the headers that are another in each request."""
+        return {} if self._identity is None else await self._identity.headers(key.text)
+
+    def pieces(self, response: WireResponse) -> AsyncIterator[bytes]:
         """Return the bytes of a stream of server-sent events, as they come; of Amazon's frames they are made."""
         if is_of_amazon(response):
             return as_server_sent(self.client, self.name, response)
@@ -315,7 +310,7 @@ class Wire:
         if self._client is not None:
             await self._client.close()
 
-    def note(self, response: httpx2.Response, told: Told) -> None:
+    def note(self, response: WireResponse, told: Told) -> None:
         """Take in what the head of an answer tells."""
         told.http_status = response.status_code
         told.provider_request_id = word(response.headers, self._request_id)
@@ -379,7 +374,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 _JSON = {"Content-Type": "application/json"}
 
 
-def is_stream(response: httpx2.Response, *, was_asked_for: bool = False) -> bool:
+def is_stream(response: WireResponse, *, was_asked_for: bool = False) -> bool:
     """Whether events are coming, and no whole answer: by its type, or, where it has none, as it *was asked for*."""
     media = response.headers.get("content-type", "")
     return "event-stream" in media or is_of_amazon(response) or (was_asked_for and not media)
