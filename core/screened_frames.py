@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from core.errors import GuardrailBlocked
 from core.guardrails import Guardrails, ScreenedText
@@ -17,6 +17,8 @@ _TEXTS = frozenset(
 )
 """Members of events that hold what a model writes."""
 Channel = tuple[Any, ...]
+_DICT: Any = dict
+_NESTED: Any = (dict, list)
 
 
 class ScreenedFrames:
@@ -80,30 +82,32 @@ def _forbidden() -> GuardrailBlocked:
 def _gather(value: Mapping[str, Any], channel: Channel, written: dict[Channel, list[str]]) -> None:
     """Add every text that a model writes in *value* to those *written* before it in the same place."""
     place: Channel = channel
-    texts: list[tuple[str, str]] = []
-    within: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = []
     for name, inner in value.items():
         if isinstance(inner, str):
             if name in _TEXTS:
                 if inner:
-                    texts.append((name, inner))
+                    found.append((name, inner))
             elif name == "type":
                 place = (*place, inner)
-        elif isinstance(inner, dict | list):
+        elif isinstance(inner, _NESTED):
             if inner:
-                within.append((name, cast("Any", inner)))
+                found.append((name, inner))
         elif name.endswith("index"):
             place = (*place, inner)
-    for name, text in texts:
-        written.setdefault((*place, name), []).append(text)
-    for name, inner in within:
-        _gather_within(inner, (*place, name), written)
+    for name, inner in found:
+        if isinstance(inner, str):
+            written.setdefault((*place, name), []).append(inner)
+        else:
+            _gather_within(inner, (*place, name), written)
 
 
 def _gather_within(value: Any, channel: Channel, written: dict[Channel, list[str]]) -> None:
-    if isinstance(value, dict):
-        _gather(cast("dict[str, Any]", value), channel, written)
+    if isinstance(value, _DICT):
+        _gather(value, channel, written)
         return
-    for at, inner in enumerate(cast("list[Any]", value)):
-        if isinstance(inner, dict | list):
+    for at, inner in enumerate(value):
+        if isinstance(inner, _DICT):
+            _gather(inner, (*channel, at), written)
+        elif isinstance(inner, list):
             _gather_within(inner, (*channel, at), written)

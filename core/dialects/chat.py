@@ -29,6 +29,7 @@ from core.messages import Message
 
 _CUT = ("length", "max_tokens")
 _REFUSED = ("content_filter", "refusal")
+_USUAL_NO_USAGE = b',"usage":null'
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
@@ -56,8 +57,11 @@ class ChatFrames(Frames):
         for place, choice in enumerate(dicts(event.get("choices"))):
             index = choice.get("index")
             at = index if isinstance(index, int) else place
-            self._finished[at] = self._finished.get(at, False) or bool(choice.get("finish_reason"))
-        self.has_ended = self._is_done or (bool(self._finished) and all(self._finished.values()))
+            if choice.get("finish_reason"):
+                self._finished[at] = True
+            else:
+                self._finished.setdefault(at, False)
+        self.has_ended = self._is_done or (bool(self._finished) and False not in self._finished.values())
 
     def told_done(self) -> None:
         """Take in that no more is to come."""
@@ -231,8 +235,11 @@ def _without_usage(raw: bytes) -> bytes:
 
     Quotes that no backslash stands before are JSON's own, so a name that is there once is the member's.
     """
-    if raw.count(b'"usage"') == 1 and (found := _NO_USAGE.search(raw)):
-        return raw[: found.start()] + raw[found.end() :]
+    if raw.count(b'"usage"') == 1:
+        if raw.count(_USUAL_NO_USAGE) == 1:  # as OpenAI writes it
+            return raw.replace(_USUAL_NO_USAGE, b"")
+        if found := _NO_USAGE.search(raw):
+            return raw[: found.start()] + raw[found.end() :]
     begins, ends = raw.index(b"{"), raw.rindex(b"}") + 1
     try:
         body = read_body(raw[begins:ends])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -95,6 +96,8 @@ class Relay:
         self._headers = beside.headers
         self._geo = geo
         self._told = Told()
+        self._usage_before: dict[str, Any] = {}
+        """What of the usage was told last, in the vendor's names."""
         is_same = all(new is old for new, old in zip(messages, request.messages, strict=True))
         self._patched = partial(
             request.patched,
@@ -152,7 +155,7 @@ class Relay:
 
     async def _sent_with_keys(self, on_piece: Callable[[Any], Any] | None, hidden: tuple[str, ...]) -> Answer:
         told, self._uses = Told(hidden=hidden), ToolUses(self._request.uses_asked_for)
-        self._told = told
+        self._told, self._usage_before = told, dict[str, Any]()
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 
     async def _sent(self, on_piece: Callable[[Any], Any] | None, told: Told, key: ProviderKey) -> Answer:
@@ -328,11 +331,11 @@ class Relay:
         return True
 
     def _take(self, growth: Growth, event: Mapping[str, Any], told: Told) -> None:
-        before = dict(growth.usage)
         grown = growth.take(event)
         told.model = growth.model or told.model
         told.finish_reason = growth.finish_reason or told.finish_reason
-        if growth.usage != before:
+        if growth.usage != self._usage_before:
+            self._usage_before = deepcopy(growth.usage)
             told.usage = most_told(told.usage, self._usage(growth.usage))
         if self._uses.take(event):
             told.usage = self._with_uses(told.usage)

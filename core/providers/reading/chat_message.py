@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -14,11 +14,22 @@ from core.providers.reading.parts import NOTHING, count, merge, part, parts, tex
 
 CUT = ("length", "max_tokens", "max_output_tokens")
 """Reasons to stop that mean a limit of tokens."""
+_CONTENT: Any = {"content"}
+_CALLS: Any = {"tool_calls"}
+
+
+class _CallPiece(NamedTuple):
+    """What one message or delta says of a call."""
+
+    id: str
+    name: str
+    arguments: str
+    place: int | None
 
 
 @dataclass(slots=True)
 class _ToolCall:
-    """A call of a tool."""
+    """A call of a tool that grows."""
 
     id: str = ""
     name: str = ""
@@ -41,19 +52,21 @@ class _Choice:
         """Take in *delta*; return what it adds to the content, and to the arguments of the first call."""
         content, arguments = _content(delta), ""
         self.content.add(content)
-        self.thoughts.add(text(delta, "reasoning_content") or text(delta, "reasoning"))
-        self.refusal.add(_refusal(delta))
+        if delta.keys() == _CONTENT and isinstance(delta["content"], str):  # nearly every event of a text
+            return content, arguments
+        if delta.keys() != _CALLS:  # as it is in nearly every event of a call
+            self.thoughts.add(text(delta, "reasoning_content") or text(delta, "reasoning"))
+            self.refusal.add(_refusal(delta))
         for piece in _calls(delta):
             call = self._called(piece)
             call.id = call.id or piece.id
             call.name += "" if piece.name == call.name else piece.name
-            written = str(piece.arguments)
-            call.arguments.add(written)
+            call.arguments.add(piece.arguments)
             if call is self.calls[0]:
-                arguments += written
+                arguments += piece.arguments
         return content, arguments
 
-    def _called(self, piece: _ToolCall) -> _ToolCall:
+    def _called(self, piece: _CallPiece) -> _ToolCall:
         """Return the call that *piece* goes on with, or a new one.
 
         It is known by its index, unless another call begins under the same one; without an index, by its id; and what
@@ -62,14 +75,14 @@ class _Choice:
         begins = bool(piece.id and piece.name)
         for call in reversed(self.calls):
             is_other = begins and call.id not in ("", piece.id)
-            if piece.index is None:
+            if piece.place is None:
                 if not is_other and piece.id in ("", call.id):
                     return call
                 if not piece.id:
                     return call
-            elif call.index == piece.index and not is_other:
+            elif call.index == piece.place and not is_other:
                 return call
-        self.calls.append(_ToolCall(index=piece.index))
+        self.calls.append(_ToolCall(index=piece.place))
         return self.calls[-1]
 
 
@@ -101,25 +114,32 @@ class ChatMessage:
 
     def take(self, event: Mapping[str, Any]) -> Grown:
         """Take in a chunk."""
-        self.model = word(event, "model") or self.model
-        merge(self.usage, usage_in(event))
+        if event.get("model") != self.model:
+            self.model = word(event, "model") or self.model
+        tells_usage = event.get("usage") or event.get("service_tier") != self.usage.get("service_tier")
+        tells_usage = tells_usage or "x_groq" in event
         written, shown = "", ""
         for place, told in enumerate(parts(event, "choices")):
-            index = _index(told, place)
-            choice = self._choices.setdefault(index, _Choice())
+            index, delta = _index(told, place), part(told, "delta")
+            tells_usage = tells_usage or "usage" in told
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = _Choice()
             choice.error = told.get("error") or choice.error
             choice.finish_reason = word(told, "finish_reason") or choice.finish_reason
-            if not part(told, "delta") and part(told, "message"):  # the whole message, in one event or once again
+            if not delta and part(told, "message"):  # the whole message, in one event or once again
                 grown = _Choice(finish_reason=choice.finish_reason, error=choice.error)
                 content, arguments = grown.grow(part(told, "message"))
                 if choice.content or choice.calls:
                     content = arguments = ""  # it has been shown
                 self._choices[index] = grown
             else:
-                content, arguments = choice.grow(part(told, "delta"))
-            if index == min(self._choices):
+                content, arguments = choice.grow(delta)
+            if len(self._choices) == 1 or index == min(self._choices):
                 written += content + arguments
                 shown += arguments if self._in_calls else content
+        if tells_usage:
+            merge(self.usage, usage_in(event))
         return Grown(written, shown)
 
     def body(self) -> dict[str, Any]:
@@ -150,8 +170,11 @@ def choice_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def usage_in(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the usage of a completion or a chunk, wherever its server tells it, and the service tier beside it."""
     found: dict[str, Any] = {}
-    for place in (part(part(body, "x_groq"), "usage"), *(part(one, "usage") for one in parts(body, "choices"))):
-        merge(found, place)
+    if "x_groq" in body:
+        merge(found, part(part(body, "x_groq"), "usage"))
+    for one in parts(body, "choices"):
+        if "usage" in one:
+            merge(found, part(one, "usage"))
     merge(found, part(body, "usage"))
     if tier := word(body, "service_tier"):
         found["service_tier"] = tier
@@ -171,8 +194,8 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
     calls, content = _calls(message), _content(message)
     is_refused = bool(_refusal(message)) or finish_reason == "refusal"
     if calls:
-        order = called_first([(one.name, str(one.arguments)) for one in calls], tool)
-        written = [str(calls[place].arguments).strip() or ("" if is_cut else "{}") for place in order]
+        order = called_first([(one.name, one.arguments) for one in calls], tool)
+        written = [calls[place].arguments.strip() or ("" if is_cut else "{}") for place in order]
         first = calls[order[0]]
         function = {"name": first.name, "arguments": written[0]}
         said = [{"id": word({"id": first.id}, "id") or "call", "type": "function", "function": function}]
@@ -188,16 +211,19 @@ def read_choice(choice: Mapping[str, Any], tool: str) -> Contents | None:
 
 
 def _index(choice: Mapping[str, Any], place: int) -> int:
-    return count(choice, "index") if isinstance(choice.get("index"), int) else place
+    index = choice.get("index")
+    return (count(choice, "index") if index else 0) if isinstance(index, int) else place
 
 
 def _content(message: Mapping[str, Any]) -> str:
     """Return the text of a message's content, which may be a text or parts."""
     content = message.get("content")
+    if isinstance(content, str):
+        return content
     if isinstance(content, list):
         listed = cast("list[Any]", content)
         return "".join(one if isinstance(one, str) else _text_of(one) for one in listed)
-    return _text_of(cast("Any", content)) if isinstance(content, dict) else text(message, "content")
+    return _text_of(cast("Any", content))
 
 
 def _text_of(piece: Any) -> str:
@@ -208,26 +234,26 @@ def _text_of(piece: Any) -> str:
 
 
 def _refusal(message: Mapping[str, Any]) -> str:
-    refused = [text(one, "refusal") for one in parts(message, "content") if one.get("type") == "refusal"]
-    return text(message, "refusal") + "".join(refused)
+    said = text(message, "refusal")
+    if isinstance(message.get("content"), list):
+        said += "".join(text(one, "refusal") for one in parts(message, "content") if one.get("type") == "refusal")
+    return said
 
 
-def _calls(message: Mapping[str, Any]) -> list[_ToolCall]:
+def _calls(message: Mapping[str, Any]) -> list[_CallPiece]:
     """Return the calls of a message or its delta, also one in the older form."""
     told = [_call(one, part(one, "function")) for one in parts(message, "tool_calls")]
     older = part(message, "function_call")
     return told if told or not older else [_call({"index": -1}, older)]
 
 
-def _call(told: Mapping[str, Any], function: Mapping[str, Any]) -> _ToolCall:
+def _call(told: Mapping[str, Any], function: Mapping[str, Any]) -> _CallPiece:
     index = told.get("index")
-    arguments = GrowingText()
-    arguments.add(arguments_of(function.get("arguments")))
-    return _ToolCall(
+    return _CallPiece(
         id=word(told, "id") or "",
         name=text(function, "name"),
-        arguments=arguments,
-        index=index if isinstance(index, int) and not isinstance(index, bool) else None,
+        arguments=arguments_of(function.get("arguments")),
+        place=index if isinstance(index, int) and not isinstance(index, bool) else None,
     )
 
 
