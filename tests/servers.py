@@ -22,6 +22,8 @@ from typing import Any
 import httpx2
 import psycopg
 
+from tests.children import ending_with_parent
+
 NOBODY = 65534
 START_SECONDS = 30.0
 ROOM_BYTES = 2 << 30
@@ -234,6 +236,7 @@ def _running(command: list[Any], log: Path, **options: Any) -> Iterator[subproce
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=ending_with_parent(signal.SIGQUIT),  # noqa: PLW1509 PostgreSQL's word for at once
             **options,
         )
     try:

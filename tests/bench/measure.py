@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.children import ending_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -84,6 +86,7 @@ def serving(command: list[str], environment: Mapping[str, str], ready: str) -> G
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=ending_with_parent(),  # noqa: PLW1509 it takes no lock
     )
     try:
         while True:

@@ -58,8 +58,10 @@ def run(wire_url: str, folder: Path) -> None:
         arms = _arms(stack, wire_url, {"SQLite": f"sqlite:///{folder / 'relay.db'}", "PostgreSQL": postgres})
         _short(arms)
     with ExitStack() as stack:
+        postgres = stack.enter_context(servers.database(stack.enter_context(servers.postgres()), "relay_long"))
         vendor, play = stack.enter_context(playing())
-        arms = _arms(stack, vendor.removesuffix("/v1"), {"SQLite": f"sqlite:///{folder / 'long.db'}"})
+        databases = {"SQLite": f"sqlite:///{folder / 'long.db'}", "PostgreSQL": postgres}
+        arms = _arms(stack, vendor.removesuffix("/v1"), databases)
         del arms[INSTRUCTOR]  # its partial objects are another stream
         play((object_of(LONG), 0.0))
         _long(arms)

@@ -22,6 +22,7 @@ from core.providers.reading.events import Events
 from core.response_models import response_model
 from tests.bench.http import prepared
 from tests.bench.measure import ROOT, cpu_seconds, free_port, serving, table, until_calm
+from tests.children import ending_with_parent
 from tests.wire.scripted import Scripted, ScriptedServer
 from tests.wire.scripted import events as written
 
@@ -205,6 +206,8 @@ def playing() -> Generator[tuple[str, Callable[[tuple[str, float]], None]]]:
 
 
 def _provide(orders: Connection) -> None:
+    if (end := ending_with_parent()) is not None:
+        end()  # it has its parent's end of the pipe too, so it would never learn that it is closed
     with ScriptedServer() as server:
         orders.send(server.openai_url)
         while (order := orders.recv()) is not None:
