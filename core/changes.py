@@ -23,6 +23,7 @@ from core.clock import Clock
 from core.drills import UNDO as OF_DRILLS
 from core.errors import Conflict, Crossed, Invalid, ProctorError, RateLimited
 from core.flags import UNDO as OF_FLAGS
+from core.lines import one_line
 from core.pricing.undo import UNDO as OF_PRICES
 from core.principals import Permission, Principal
 from core.routes.undo import UNDO as OF_ROUTES
@@ -156,7 +157,7 @@ class Changes:
         """
         principal.require_over(Permission.CHANGES_WRITE, tenant.id if tenant else None)
         now = self._clock.now()
-        text, link = " ".join(text.split()), link.strip()
+        text, link = one_line(text), link.strip()
         _require_sound(text, kind, link)
         if at is not None and not now - _FARTHEST_BACK <= at <= now + _FARTHEST_ON:
             raise Invalid("When it happened lies at most 31 days back, and not ahead.")
@@ -222,5 +223,5 @@ def _require_sound(text: str, kind: str, link: str) -> None:
         raise Invalid(f"Say what happened, in 1 to {LONGEST_NOTE} characters; this has {len(text)}.")
     if kind not in KINDS:
         raise Invalid(f"What happened is one of {', '.join(KINDS)}; this is {kind[:40]!r}.")
-    if link and not (len(link) <= _LONGEST_LINK and _LINK.fullmatch(link)):
+    if link and not (len(link) <= _LONGEST_LINK and _LINK.fullmatch(link) and link.isprintable()):
         raise Invalid(f"A link begins with https:// or http:// and has at most {_LONGEST_LINK:,} characters.")

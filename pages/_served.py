@@ -16,7 +16,7 @@ FRAMEWORK = (
     ServedAddress("/_stcore/health", To.OPERATIONS),
     ServedAddress("/_stcore/host-config", To.CONSOLE),
     ServedAddress("/_stcore/stream", To.CONSOLE, is_socket=True),
-    ServedAddress("/_stcore/upload_file/*", To.CONSOLE),
+    ServedAddress("/_stcore/upload_file/*", To.CONSOLE, methods=frozenset({"PUT", "DELETE"})),  # nothing is read there
     ServedAddress("/media/*", To.NOBODY),  # it asks nobody whose a file is: files leave by /export
     ServedAddress("/app/static/*", To.ASSETS),
     ServedAddress("/static/*", To.ASSETS),

@@ -26,6 +26,21 @@ def token_in(headers: Iterable[tuple[bytes, bytes]], *, is_secure: bool) -> str:
     return ""
 
 
+def with_one_token(headers: Iterable[tuple[bytes, bytes]], *, is_secure: bool) -> list[tuple[bytes, bytes]] | None:
+    """Return *headers* without a session's token beside the one that :func:`token_in` finds; ``None``: there is none.
+
+    So whoever reads them behind the gate finds the session that it has looked at, and no other.
+    """
+    headers = list(headers)
+    pairs = [pair.strip() for name, value in headers if name == b"cookie" for pair in value.split(b";")]
+    others = [pair for pair in pairs if SESSION.encode() not in pair.partition(b"=")[0]]
+    if len(pairs) - len(others) < 2:
+        return None
+    if token := token_in(headers, is_secure=is_secure):
+        others.append(f"{named(SESSION, is_secure=is_secure)}={token}".encode("latin-1"))
+    return [*(one for one in headers if one[0] != b"cookie"), (b"cookie", b"; ".join(others))]
+
+
 def token_among(cookies: Mapping[str, str]) -> str:
     """Return the session's token among those with which a page's socket was opened, which the gate has looked at."""
     return cookies.get(_HOST + SESSION) or cookies.get(SESSION) or ""

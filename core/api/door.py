@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.requests import Request
 
 from core.addresses import caller_network
+from core.api.keys_in_addresses import SAID, names_key
 from core.clock import Clock
 from core.errors import Overloaded, TooManyWrongKeys, Unauthenticated, Unavailable
 from core.telemetry import Metrics
@@ -30,8 +31,6 @@ LONGEST_LOOK_SECONDS = 10.0
 """How long a key waits to be looked up: what a loaded machine takes to begin a look is no fault of the database."""
 _MOST_ASKING = 1000
 """How many may wait for a look at once."""
-_KEY_NAMES = frozenset({"api_key", "apikey", "access_token", "x_api_key"})
-"""What other APIs call a key in an address."""
 _MINUTE = 60.0
 _MOST_ADDRESSES = 10_000
 
@@ -172,10 +171,7 @@ def secret_in(request: Request) -> str:
 
     """
     if request.scope.get("query_string") and _stands_in_address(request):
-        raise Unauthenticated(
-            "A key stands in the address, where servers and proxies write it down. "
-            "Send it as 'Authorization: Bearer proctor_…', and rotate it: others may have read it."
-        )
+        raise Unauthenticated(SAID)
     secrets = set(_secrets(request))
     if len(secrets) > 1:
         raise Unauthenticated("Two different keys were sent. Send one, as 'Authorization: Bearer proctor_…'.")
@@ -188,10 +184,8 @@ def secret_in(request: Request) -> str:
 
 
 def _stands_in_address(request: Request) -> bool:
-    return any(
-        name.lower().replace("-", "_") in _KEY_NAMES or value.startswith("proctor_")
-        for name, value in request.query_params.multi_items()
-    )
+    asked = request.query_params.multi_items()
+    return names_key(asked) or any(value.startswith("proctor_") for _, value in asked)
 
 
 def _secrets(request: Request) -> Iterator[str]:

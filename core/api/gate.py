@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.addresses import HostPort, address_in, host_port, is_loopback, is_named, lies_in, origin, origin_of
 from core.api.browser_headers import HEADERS, HSTS
-from core.api.cookies import token_in
+from core.api.cookies import token_in, with_one_token
 from core.api.gate_refusals import StoppedAtGate, Why, refuse
+from core.api.keys_in_addresses import holds_key
 from core.api.served import Served, ServedAddress, To
 from core.api.visitors import Standing, Visitors
 from core.clock import Clock, SystemClock
@@ -93,11 +94,20 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        to = self._served.to(scope["path"], is_socket=scope["type"] == "websocket")
-        told = HEADERS[to]
+        is_socket = scope["type"] == "websocket"
+        to = self._served.to(scope["path"], is_socket=is_socket, method=scope.get("method", "GET"))
+        told, is_page_kept = HEADERS[to], False
 
         async def telling_send(message: Message) -> None:
+            nonlocal is_page_kept
+            if is_page_kept:
+                return
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                if to is To.ASSETS and _is_html(message):  # what it has not, the framework answers with the console
+                    nothing = refuse(Why.NOTHING, to, HTTPConnection(scope), is_page=False)
+                    await nothing(scope, receive, telling_send)
+                    is_page_kept = True
+                    return
                 headers = list(message.get("headers", ()))
                 said_already = {name.lower() for name, _ in headers}
                 headers += [one for one in told if one[0] not in said_already]
@@ -226,6 +236,8 @@ class Gate:
             raise StoppedAtGate(Why.PAGE)
         if to is To.NOBODY:
             raise StoppedAtGate(Why.NOTHING)
+        if to is not To.PROGRAMS and holds_key(scope.get("query_string", b"")):  # the API says it in its dialect
+            raise StoppedAtGate(Why.KEY)
 
     async def _let_in(self, scope: Scope, to: To, said: Said, coming: _Coming, vouched: str) -> None:
         """Look whether the console is open to whoever asks.
@@ -275,8 +287,12 @@ class Gate:
         if to in _OF_BROWSERS:
             shown = self._public or origin_of(scheme, coming.host)
             scheme, host = shown.scheme, shown.host.encode()
-            if (b"host", host) not in scope["headers"]:
-                changed["headers"] = [*(one for one in scope["headers"] if one[0] != b"host"), (b"host", host)]
+            headers = with_one_token(scope["headers"], is_secure=scheme == "https")
+            if headers is not None or (b"host", host) not in scope["headers"]:
+                changed["headers"] = [
+                    *(one for one in headers or scope["headers"] if one[0] != b"host"),
+                    (b"host", host),
+                ]
         if scope["type"] == "websocket":
             scheme = "wss" if scheme == "https" else "ws"
         if scheme != scope.get("scheme"):
@@ -298,6 +314,11 @@ class Gate:
 def _opens_page(said: Said) -> bool:
     """Whether a browser follows a link in a window of its own, as opposed to in a frame of another page."""
     return said.get(b"sec-fetch-mode") == [b"navigate"] and said.get(b"sec-fetch-dest") == [b"document"]
+
+
+def _is_html(message: Message) -> bool:
+    """Whether an answer that begins is a page."""
+    return any(name.lower() == b"content-type" and b"html" in value for name, value in message.get("headers", ()))
 
 
 def _server(scope: Scope) -> str:

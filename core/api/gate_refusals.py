@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api.browser_headers import NOTICE
+from core.api.keys_in_addresses import SAID
 from core.api.problem import Problem
 from core.api.refusals import as_asked
 from core.api.served import To
@@ -32,6 +33,7 @@ class Why(StrEnum):
     NOT_SIGNED_IN = "not_signed_in"
     UNKNOWN = "sign_in_unknown"
     NOTHING = "nothing_here"
+    KEY = "key_in_address"
 
 
 class StoppedAtGate(Exception):
@@ -94,6 +96,7 @@ _WORDS: Mapping[Why, _Words] = {
         "Not available",
         "The server is starting, or its database does not answer, so nobody can be let in now. Try again in a moment.",
     ),
+    Why.KEY: _Words(401, "A key in the address", SAID),
     Why.NOTHING: _Words(404, "Not found", "There is nothing at this address. GET /v1/openapi.json describes the API."),
 }
 _CODES = {404: "not_found", 400: "invalid", 401: "unauthenticated", 503: "unavailable"}

@@ -133,15 +133,18 @@ class OidcSignIn(SignInSteps):
             new = await self._apart(asked.people.accept_as, begun.invitation, identity, token_of(asked.request))
         else:
             new = await self._apart(asked.people.enter, identity, asked.address, token_of(asked.request))
-        return entered(asked.request, new, begun.next)
+        return entered(asked.request, new, self._onward(begun.next))  # a neighbour may have written the cookie
 
     def _begun(self, request: Request, client: OidcClient) -> _Begun | None:
         """Return what this browser has begun, if the callback answers that, in time."""
         kept = request.cookies.get(named(OIDC, is_secure=is_secure(request)), "")
         try:
             begun = _Begun(*json.loads(urlsafe_b64decode(kept)))
+            texts = (begun.seed, begun.provider, begun.next, begun.invitation)
+            if len(kept) > _LONGEST_COOKIE or type(begun.at) is not int or not all(type(one) is str for one in texts):
+                return None
             state = begun.bindings().state
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         is_in_time = 0 <= self._clock.now().timestamp() - begun.at <= BEGUN_SECONDS
         is_same = hmac.compare_digest(state.encode(), request.query_params.get("state", "").encode())

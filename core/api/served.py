@@ -28,14 +28,21 @@ class To(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServedAddress:
-    """One address, or with ``/*`` at its end whatever lies below it."""
+    """One address; with ``/*`` at its end whatever lies below it, with ``/{}`` whatever is one part below it."""
 
     path: str
     to: To
     is_socket: bool = False
+    methods: frozenset[str] | None = None
+    """By which alone it is there; ``None`` leaves that to who answers it."""
+
+    def holds(self, path: str) -> bool:
+        """Whether *path*, which begins as this one does, is one of it."""
+        below = path[len(self.path.rstrip("*{}")) :]
+        return self.path.endswith("*") or (below != "" and "/" not in below)
 
 
-EXPORTS = (ServedAddress("/export/*", To.CONSOLE),)
+EXPORTS = (ServedAddress("/export/{}", To.CONSOLE),)
 """Files that the console's pages offer."""
 
 API = (
@@ -53,8 +60,8 @@ SIGN_IN = (
     ServedAddress("/sign-out", To.SIGN_IN),
     ServedAddress("/password", To.SIGN_IN),
     ServedAddress("/oidc/*", To.SIGN_IN),
-    ServedAddress("/invitation/*", To.SIGN_IN),
-    ServedAddress("/first-owner/*", To.SIGN_IN),
+    ServedAddress("/invitation/{}", To.SIGN_IN),
+    ServedAddress("/first-owner/{}", To.SIGN_IN),
 )
 """What is answered beside the console's pages."""
 
@@ -66,17 +73,20 @@ class Served:
         self._exact: dict[str, ServedAddress] = {}
         self._below: dict[str, ServedAddress] = {}
         for one in listed:
-            if one.path.endswith("/*"):
-                self._below[one.path.removesuffix("*")] = one
+            if one.path.endswith(("/*", "/{}")):
+                self._below[one.path.rstrip("*{}")] = one
             else:
                 self._exact[one.path] = one
         self._beginnings = tuple(self._below)
 
-    def to(self, path: str, *, is_socket: bool) -> To:
-        """Return to whom *path* is open; for an address that is in no list, to nobody."""
+    def to(self, path: str, *, is_socket: bool, method: str = "GET") -> To:
+        """Return to whom *path* is open by *method*; for an address that is in no list, to nobody."""
         one = self._exact.get(path)
         if one is None and path.startswith(self._beginnings):
-            one = next(found for beginning, found in self._below.items() if path.startswith(beginning))
+            below = (found for beginning, found in self._below.items() if path.startswith(beginning))
+            one = next((found for found in below if found.holds(path)), None)
+        if one is not None and one.methods is not None and method not in one.methods and not is_socket:
+            return To.NOBODY
         if one is None or (is_socket is not one.is_socket and one.to is not To.PROGRAMS):
             return To.NOBODY
         return one.to

@@ -20,6 +20,7 @@ from core.audit.undoing import Because, PastChange, Undo, Undoing, require_not_u
 from core.audit.verification import ChainBroken, ChainFinding, Head
 from core.clock import Clock, bears_demo_mark, micros
 from core.errors import Invalid
+from core.lines import one_line
 from core.principals import Principal
 from core.tables import AuditEntry, ChangeEvent, as_json
 
@@ -71,7 +72,7 @@ def checked_reason(reason: str) -> str:
         Invalid: it is longer than people read.
 
     """
-    kept = " ".join(reason.split())
+    kept = one_line(reason)
     if len(kept) > LONGEST_REASON:
         raise Invalid(f"A reason has at most {LONGEST_REASON} characters; this has {len(kept)}. Nothing was saved.")
     return kept

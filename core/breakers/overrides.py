@@ -16,6 +16,7 @@ from core.audit import Because, PastChange, Undo, Undoing
 from core.breakers.rule import BreakerState, Name
 from core.clock import Clock, minute
 from core.errors import Conflict, Invalid
+from core.lines import one_line
 from core.principals import Permission, Principal
 from core.servers import provider_of
 from core.store import FOR_CHANGE, Store
@@ -99,7 +100,7 @@ class Overrides:
 
         """
         principal.require_over(Permission.BREAKERS_WRITE, None)
-        name, reason = _named(model), " ".join(reason.split())
+        name, reason = _named(model), one_line(reason)
         if state not in _WORDS:
             raise Invalid("A breaker is opened or closed by hand; half-open is for itself to decide.")
         if not 0 < len(reason) <= LONGEST_REASON:

@@ -23,6 +23,7 @@ from core.tables import ApiKey, Budget, Tenant
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
+LONGEST_NAME = 200
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
@@ -38,6 +39,8 @@ def checked_scope(scope: Scope | str, name: str) -> tuple[Scope, str]:
     kind, name = one_of(Scope, scope, "scope"), name.strip()
     if (kind is Scope.TENANT) == bool(name):
         raise Invalid("A budget for a model, schema, route or key names it; one for the whole tenant names nothing.")
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise Invalid(f"What a budget names has at most {LONGEST_NAME} letters, on one line.")
     provider, _, model = name.partition("/")
     if kind is Scope.MODEL and not (is_provider(provider) and model):  # any other word would govern nothing
         raise Invalid(

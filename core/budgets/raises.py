@@ -12,6 +12,7 @@ from core.budgets.rows import budget_of, called, crossed_budget
 from core.budgets.terms import dollars
 from core.clock import Clock, minute
 from core.errors import Invalid, NotFound
+from core.lines import one_line
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import Budget, BudgetRaise, Tenant
@@ -54,7 +55,7 @@ class Raises:
         principal.require(Permission.BUDGETS_WRITE, tenant.id)
         now = self._clock.now()
         begins = starts_at or now
-        if not reason.strip():
+        if not (reason := one_line(reason)):
             raise Invalid("Say why the budget is raised; people will ask.")
         if not 0 < extra_nano_usd <= MOST_NANO_USD:
             raise Invalid(f"A raise lies above $0 and at most at {dollars(MOST_NANO_USD)}.")
@@ -73,7 +74,7 @@ class Raises:
                 extra_nano_usd=extra_nano_usd,
                 starts_at=begins,
                 ends_at=ends_at,
-                reason=reason.strip(),
+                reason=reason,
                 actor=principal.name,
                 created_at=now,
             )

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.errors import Invalid
+from core.lines import one_line
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
 from core.pricing._families import has_list
 from core.pricing._fees import OF_A_TOOL, is_tool, listed_fee
@@ -64,7 +65,7 @@ def checked(
         fee = _fee(provider, model, usd_per_1000_uses, back_to_list=back_to_list)
         if rates is not None or tiers or discount_percent is not None:
             raise Invalid("What a tool costs is an amount per 1,000 uses; rates and discounts are of models.")
-        own = {"provider": provider, "model": model, "from_at": from_at.astimezone(UTC), "reason": reason.strip()}
+        own = {"provider": provider, "model": model, "from_at": from_at.astimezone(UTC), "reason": one_line(reason)}
         return own | {"kind": (OverrideKind.FEE if fee else OverrideKind.LIST).value, "usd_per_1000_uses": fee}
     if usd_per_1000_uses is not None:
         raise Invalid(f"An amount per use belongs to a tool, such as {OF_A_TOOL}web_search; {model} is a model.")
@@ -83,7 +84,7 @@ def checked(
         **({} if rates is None else _rates(rates, "")),
         "tiers": _tiers(tiers) or None,
         "discount_percent": None if discount_percent is None else _percent(discount_percent),
-        "reason": reason.strip(),
+        "reason": one_line(reason),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from core.attempts import Candidate, Cause
 from core.capabilities import Cards, ModelCard
 from core.errors import Invalid
+from core.lines import one_line
 from core.providers import parameters
 from core.servers import PROVIDERS, provider_of, recipe_of
 from core.settings import Settings
@@ -35,6 +36,7 @@ _MOST_TOKENS = 200_000
 _MOST_SECONDS = 600.0
 _MOST_ATTEMPTS = 10
 _LONGEST_DESCRIPTION = 300
+_LONGEST_MODEL = 200
 
 
 def candidate(given: Mapping[str, Any], settings: Settings) -> Candidate:
@@ -48,6 +50,8 @@ def candidate(given: Mapping[str, Any], settings: Settings) -> Candidate:
         provider, model = provider_of(str(given.get("model", "")).strip())
     except ValueError as error:
         raise Invalid(f"The model {error}.") from None
+    if len(model) > _LONGEST_MODEL or not model.isprintable():
+        raise Invalid(f"The name of a model has at most {_LONGEST_MODEL} letters, on one line.")
     name = f"{provider}/{model}"
     if unknown := sorted(set(given) - set(CANDIDATE_FIELDS)):
         raise Invalid(f"{name} has {unknown[0]!r}, which is nothing a candidate has: {', '.join(CANDIDATE_FIELDS)}.")
@@ -207,7 +211,7 @@ def description(given: str) -> str:
         Invalid: it is too long.
 
     """
-    text = " ".join(given.split())
+    text = one_line(given)
     if len(text) > _LONGEST_DESCRIPTION:
         raise Invalid(f"A description has at most {_LONGEST_DESCRIPTION} characters; this one has {len(text)}.")
     return text

@@ -217,7 +217,7 @@ def _words(value: object, field: str, form: str, fits: Callable[[str], bool]) ->
 
 
 def _is_route(word: str) -> bool:
-    return _ROUTE.fullmatch(word) is not None
+    return _ROUTE.fullmatch(word) is not None and word.isprintable()
 
 
 def _is_model(word: str) -> bool:

@@ -10,6 +10,7 @@ from core.api.manage.things import Asked, Document
 from core.clock import EPOCH
 from core.errors import NotFound
 from core.flags import Evaluation, Flag, FlagRule, checked_name, kind_of, told
+from core.lines import one_line
 from core.pricing import OverridingPrice
 from core.routes import RouteView
 from core.schemas import SchemaSummary
@@ -245,7 +246,7 @@ def new_change(asked: Asked) -> Document:
         "id": id_,
         "at": moment(at),
         "kind": asked.body.kind,
-        "what": asked.body.what,
+        "what": one_line(asked.body.what),
         "link": asked.body.link,
         "tenant_id": owner.id if owner else None,
     }

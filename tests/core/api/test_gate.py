@@ -26,6 +26,8 @@ SERVED = (
     ServedAddress("/stream", To.CONSOLE, is_socket=True),
     ServedAddress("/upload/*", To.CONSOLE),
     ServedAddress("/static/*", To.ASSETS),
+    ServedAddress("/file/{}", To.CONSOLE),
+    ServedAddress("/sent/*", To.CONSOLE, methods=frozenset({"PUT"})),
     ServedAddress("/agent", To.NOBODY),
 )
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -70,9 +72,11 @@ def ask(
     is_socket: bool = False,
     clock: ManualClock | None = None,
     gate: Gate | None = None,
+    query: str = "",
+    answer: Headers = (),
     **settings: Any,
 ) -> Asked:
-    """Send one request through a gate."""
+    """Send one request through a gate; behind it *answer* are the headers of what comes back."""
     asked = Asked()
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
@@ -80,7 +84,13 @@ def ask(
         if scope["type"] == "websocket":
             await send({"type": "websocket.accept"})
             return
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(one.encode(), other.encode()) for one, other in answer],
+            }
+        )
         await send({"type": "http.response.body", "body": b"in"})
 
     async def send(message: Any) -> None:
@@ -102,6 +112,7 @@ def ask(
         "type": "websocket" if is_socket else "http",
         "method": method,
         "path": path,
+        "query_string": query.encode(),
         "scheme": "ws" if is_socket else "http",
         "headers": raw,
         "client": (peer, 4711),
@@ -241,6 +252,69 @@ def test_what_is_in_no_list_is_not_there(path: str) -> None:
     asked = ask(path)
     assert (asked.status, asked.scope, asked.counted) == (404, None, [])
     assert ask(path, is_socket=True).status == (403 if path == "/stream" else 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/file/a", "GET", 200),
+        ("/file/", "GET", 404),
+        ("/file/a/b", "GET", 404),
+        ("/sent/a/b", "PUT", 200),
+        ("/sent/a/b", "GET", 404),
+        ("/sent/a", "POST", 404),
+    ],
+)
+def test_an_address_is_there_as_it_is_listed(path: str, method: str, status: int) -> None:
+    """One part below it, or by one method: any other the framework would answer with the console."""
+    assert ask(path, [("Origin", "http://localhost:8501")], method=method).status == status
+
+
+def test_what_is_no_file_is_not_there() -> None:
+    """The framework answers a script that it has not with the console's page; a picture is passed on."""
+    page = ask("/static/none.js", answer=[("content-type", "text/html; charset=utf-8")])
+    assert (page.status, page.headers["content-type"], b"in" in page.body[-2:]) == (
+        404,
+        "application/problem+json",
+        False,
+    )
+    assert page.headers["x-frame-options"] == "DENY"
+    assert ask("/static/a.svg", answer=[("content-type", "image/svg+xml")]).body == b"in"
+    assert ask("/", answer=[("content-type", "text/html")]).body == b"in"
+
+
+KEY = "proctor_" + "a" * 38
+
+
+@pytest.mark.parametrize(
+    "query", ["api_key=x", "API-Key=x", "a=1&access_token=", f"next=%2Fcalls%3Fx%3D{KEY}", f"q={KEY}"]
+)
+@pytest.mark.parametrize("path", ["/", "/metrics", "/static/a.js", "/file/a"])
+def test_a_key_in_an_address_is_refused(path: str, query: str) -> None:
+    """Wherever it is sent, whatever it is called; the API says so in its dialect."""
+    asked = ask(path, query=query)
+    assert (asked.status, asked.scope, asked.counted) == (401, None, ["key_in_address"])
+    assert KEY.encode() not in asked.body
+    assert ask(path, query="tenant=proctor_aB&q=key").status == 200
+    assert ask("/v1/generate", query=query).status == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ["proctor_session=A; __Host-proctor_session=B; x=1"],
+        ["__Host-proctor_session=B; x=1; proctor_session=A"],
+        ["proctor_session=A", "__Host-proctor_session=B; x=1"],
+        ["__Host-proctor_session=B", "x=1; proctor_session=A"],
+        ["x=1; proctor_session=C; proctor_session=A"],
+    ],
+)
+def test_behind_the_gate_there_is_the_session_that_it_has_looked_at(sent: list[str]) -> None:
+    """Of several in one request the others are taken away, so that a page does not follow another."""
+    headers = [("Origin", "http://localhost:8501"), *(("Cookie", one) for one in sent)]
+    asked = ask("/stream", headers, is_socket=True)
+    assert asked.status == 101
+    assert asked.said("cookie") == ["x=1; proctor_session=A"]
 
 
 # ── Headers that decide ───────────────────────────────────────────────────────────────────────────────────────────────

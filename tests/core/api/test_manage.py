@@ -477,6 +477,40 @@ def test_a_reason_without_end_changes_nothing(managed: Managed) -> None:
     assert rows_of(managed.house) == before
 
 
+def test_a_reason_is_a_line_that_reads_as_it_was_written(managed: Managed) -> None:
+    """What turns its direction, and what nobody sees, is not kept; nor of what is noted, whose answer says the same."""
+    on, ask = managed.house.runtime, managed.program("of the deployment")
+    why = "paid\u202e05\u2066 on\u0085time"
+    done = ask(
+        "PATCH",
+        f"/tenants/{managed.house.tenant.id}",
+        {"tokens_per_min": 9},
+        If_Match="*",
+        X_Proctor_Reason=why.encode(),
+    )
+    assert done.status_code == 200
+    assert on.reports.change(LOCAL_OPERATOR, newest_of(managed)).reason == "paid 05 on time"
+    noted = ask("POST", "/changes", {"what": why, "link": "https://ci.example/7"}).json()
+    assert (noted["what"], on.reports.change(LOCAL_OPERATOR, noted["id"]).summary) == ("paid 05 on time",) * 2
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u202eb", "x" * 3000])
+def test_a_name_is_one_line_of_letters(managed: Managed, name: str) -> None:
+    """Wherever a name may be of what is not there yet: it is refused with a sentence, and nothing is saved."""
+    ask, of = managed.program("of the deployment"), managed.house.tenant.id
+    before = rows_of(managed.house)
+    asked = [
+        ask("POST", f"/tenants/{of}/budgets", {"limit_usd": "1", "scope": scope, "scope_name": name})
+        for scope in ("route", "schema", "model")
+    ]
+    asked.append(ask("POST", "/keys", {"tenant": of, "routes": [name]}))
+    asked.append(ask("POST", "/keys", {"tenant": of, "models": [f"openai/{name}"]}))
+    asked.append(ask("PUT", "/routes/fast", {"candidates": [{"model": f"openai/{name}"}]}, If_Match="*"))
+    asked.append(ask("POST", "/changes", {"what": "w", "link": f"https://ci.example/{name}"}))
+    assert [one.status_code for one in asked] == [422] * len(asked)
+    assert rows_of(managed.house) == before
+
+
 def test_what_happened_elsewhere_is_told_once(managed: Managed) -> None:
     """A deploy that is told again under its key is one change; a tenant's key tells of its tenant alone."""
     on, ask = managed.house.runtime, managed.program("of the tenant")

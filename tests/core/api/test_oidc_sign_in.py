@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from urllib.parse import quote, urlencode
@@ -19,12 +20,13 @@ from structlog.testing import capture_logs
 
 from core import runtime as running
 from core.api.gate import Gate
-from core.api.oidc_sign_in import BEGUN_SECONDS, OidcSignIn
+from core.api.oidc_sign_in import BEGUN_SECONDS, OidcSignIn, _Begun  # pyright: ignore[reportPrivateUsage] forged
 from core.api.served import API, SIGN_IN, ServedAddress, To
 from core.api.sign_in import SignIn
 from core.api.visitors import Visitors
 from core.clock import ManualClock
 from core.identity_providers import IdentityProvider
+from core.oidc import OidcClient
 from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.settings import Settings
@@ -271,6 +273,38 @@ def test_where_nobody_is_sent(wanted: str, here: Runtime, provider: OidcServer, 
     """After the provider one goes to a page of the console or to the first one, whatever was asked for."""
     client = browser(here, clock)
     assert follow(client, begin(client, provider, next=wanted, invitation=link(here))).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "[" * 2_500,
+        "[1]",
+        "{}",
+        '["a", "b", "lab", "/", ""]',
+        '["a", 1e400, "lab", "/", ""]',
+        '["a", 1, "lab", ["/"], ""]',
+    ],
+    ids=lambda kept: kept[:30],
+)
+def test_a_cookie_that_is_none_of_ours(kept: str, here: Runtime, clock: ManualClock) -> None:
+    """Whatever a neighbour or a person has written there is as no sign-in begun."""
+    client = browser(here, clock)
+    client.cookies.set("proctor_oidc", urlsafe_b64encode(kept.encode()).decode())
+    assert client.get("/oidc/lab/callback?code=a&state=b").status_code == 400
+
+
+def test_a_sign_in_that_a_neighbour_began_leads_to_no_stranger(
+    here: Runtime, provider: OidcServer, clock: ManualClock
+) -> None:
+    """Without TLS another port of the host can set the cookie: what it names as the way on is looked at once more."""
+    client, now = browser(here, clock), int(clock.now().timestamp())
+    begun = _Begun("seed", now, "lab", "//evil.example", link(here))
+    lab = OidcClient(here.settings.oidc_providers["lab"], clock)
+    address = lab.address(f"{client.base_url}/oidc/lab/callback".replace("//oidc", "/oidc"), begun.bindings())
+    _, sent = provider.signed_in(address, "7")
+    client.cookies.set("proctor_oidc", begun.written())
+    assert follow(client, f"/oidc/lab/callback?{urlencode(sent)}").headers["location"] == "/"
 
 
 NO_WAYS = ["/oidc/other", "/oidc/lab?invitation=..%2F", "/oidc/", "/oidc/lab/other", "/oidc/other/callback"]
