@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.lines import one_line
+
 _MARKUP = frozenset("\\`*_{}[]()#+-.!|~>$:<&")
 
 
@@ -11,5 +13,5 @@ def plain(text: object) -> str:
 
 
 def code(text: object) -> str:
-    """Return *text* as Markdown code, whatever is in it."""
-    return "`" + str(text).replace("`", "'") + "`"
+    """Return *text* as Markdown code on one line, whatever is in it: an empty line would end the code."""
+    return "`" + one_line(str(text)).replace("`", "'") + "`"

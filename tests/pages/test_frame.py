@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamlit import config
 
 from core import runtime as running
@@ -93,6 +95,14 @@ def test_plain_text_stays_plain() -> None:
     """What Markdown would take for markup is written out."""
     assert plain("**a** $b$ :red[c] <d>") == "\\*\\*a\\*\\* \\$b\\$ \\:red\\[c\\] \\<d\\>"
     assert code("a`b") == "`a'b`"
+
+
+@given(st.text())
+def test_code_stays_code(text: str) -> None:
+    """Whatever an address or a program calls something, no line's end and no tick of its own ends the code before."""
+    shown = code(text)
+    assert (shown[0], shown[-1], shown[1:-1].count("`"), len(shown.splitlines())) == ("`", "`", 0, 1)
+    assert code(f"{text[:2]}\n\n![x](https://e)\n") == code(f"{text[:2]} ![x](https://e)")
 
 
 def test_fonts_are_our_own() -> None:
