@@ -62,7 +62,7 @@ def _head(call: Call) -> None:
     began = zones.told(call.started_at, call.timezone, seconds=True)
     st.markdown(
         f"{outcomes.badge(call.outcome)} **{plain(call.schema) or 'No schema'}** "
-        f":gray[for {plain(call.tenant)} · {plain(began)} ·] {code(call.id)}"
+        f":gray[for] {links.tenant(call.tenant)} :gray[· {plain(began)} ·] {code(call.id)}"
     )
     with st.grid(6, min_column_width=128, gap="small"):
         for label, value, help_text in _figures(call):
@@ -133,7 +133,7 @@ def _attempt(attempt: RecordedAttempt, zone: str) -> None:
     kind = outcomes.KINDS.get(attempt.kind, Badge(attempt.kind, ":material/arrow_forward:", "gray"))
     with st.container(border=True, gap="xsmall", key=f"attempt_{attempt.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            name = f"**{attempt.n}** {kind.markdown} **{plain(attempt.provider)}/{plain(attempt.model)}**"
+            name = f"**{attempt.n}** {kind.markdown} **{links.model(f'{attempt.provider}/{attempt.model}')}**"
             drill = f" {DRILL.markdown}" if attempt.drill_id else ""
             st.markdown(f"{name} :gray[{plain(attempt.mode)}]{drill}", width="content")
             st.markdown(outcomes.badge(attempt.outcome), width="content")

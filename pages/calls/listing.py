@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import streamlit as st
 
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from core.schemas import version_name
-from pages.kit import address, figures, formats, layout, outcomes, zones
+from pages.kit import address, figures, formats, layout, links, outcomes, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.exports import export
-from pages.kit.frames import Frame, grid, pd
+from pages.kit.frames import Frame, grid, pd, picked
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 
@@ -27,6 +26,7 @@ OUTCOMES = (
     | {outcomes.ASKED_AGAIN.word: SUPERSEDED_CALLS}
 )
 COLUMNS = st.column_config
+LEADS = {"tenant": links.of_tenant, "schema": links.of_schema, "model": links.of_model}
 TAKES = {
     "call": address.ANY,
     "tenant": address.TENANT,
@@ -161,9 +161,8 @@ def drop(name: str) -> None:
 def opened() -> None:
     """Open the call whose row was clicked."""
     ids: list[str] = st.session_state["calls_on_page"]
-    cells: Any = st.session_state["calls_table"].selection.cells
-    if cells and cells[0][0] < len(ids):
-        row: int = cells[0][0]
+    row = picked("calls_table", LEADS)
+    if row is not None and row < len(ids):
         address.enter("call", ids[row])
 
 
@@ -197,6 +196,7 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         most_rows=PAGE_SIZE,
         key="calls_table",
         on_pick=opened,
+        leads={name: lead for name, lead in LEADS.items() if name != "tenant" or not one_tenant},
         placeholder=formats.UNKNOWN,
         alt="Calls, the newest first",
         columns={
@@ -206,8 +206,8 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
             "outcome": COLUMNS.MultiselectColumn(
                 "Outcome", options=[badge.word for badge in badges], color=[badge.colour for badge in badges], width=132
             ),
-            "tenant": COLUMNS.TextColumn("Tenant", width=130),
-            "schema": COLUMNS.TextColumn("Schema", width=124),
+            "tenant": COLUMNS.TextColumn("Tenant", width=146),
+            "schema": COLUMNS.TextColumn("Schema", width=138),
             "model": COLUMNS.TextColumn("Model", width=186, help="Who answered, or was asked last"),
             "attempts": COLUMNS.NumberColumn("Attempts", width=64),
             "seconds": COLUMNS.NumberColumn("Duration", format="%.2f s", width=66),
@@ -269,5 +269,6 @@ def draw(visit: Visit) -> None:
         table(page, zone, one_tenant=wanted.tenant_id is not None)
     beside.caption(
         f"{formats.plural(total, 'call')} · {spent(sums)} · times in {zones.name(zone)} · "
-        f"as of {formats.moment(page.as_of, zone, seconds=True)} · click a row to see its attempts"
+        f"as of {formats.moment(page.as_of, zone, seconds=True)} · "
+        "click a row to see its attempts, a name to open its page"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 import streamlit as st
 
@@ -14,13 +13,14 @@ from core.principals import Principal
 from core.reports import MOST_COUNTED, MOST_EXPORTED, ChangeCursor, ChangeFilter, ChangePage
 from core.tenants import Tenant
 from pages.changes import words
-from pages.kit import address, formats, layout, zones
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.exports import export
-from pages.kit.frames import grid, pd
+from pages.kit.frames import grid, pd, picked
 from pages.kit.page import Visit
 
 COLUMNS = st.column_config
+LEADS = {"tenant": links.of_tenant}
 ANYTHING = {"kind": "Any kind", "actor": "Anybody", "door": "From anywhere"}
 EXPORTED = [
     *("at", "kind", "subject", "what", "of_whom", "before", "after", "who", "why", "from_where"),
@@ -123,9 +123,8 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
 def _opened() -> None:
     """Open the change whose row was clicked."""
     ids: list[str] = st.session_state["changes_on_page"]
-    cells: Any = st.session_state["changes_table"].selection.cells
-    if cells and cells[0][0] < len(ids):
-        row: int = cells[0][0]
+    row = picked("changes_table", LEADS)
+    if row is not None and row < len(ids):
         address.enter("change", ids[row])
 
 
@@ -149,6 +148,7 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
         most_rows=len(changes),
         key="changes_table",
         on_pick=_opened,
+        leads={} if one_tenant else LEADS,
         placeholder=formats.UNKNOWN,
         alt="Changes, the newest first",
         columns={
@@ -182,7 +182,7 @@ def draw(visit: Visit) -> None:
         )
         st.caption(
             f"{many} · times in {zones.name(zone)} · as of {formats.moment(visit.now, zone, seconds=True)} · "
-            "click a row to see all of it",
+            "click a row to see all of it, a name to open its page",
             width="content",
         )
         with st.container(horizontal=True, gap="small", width="content"):

@@ -9,7 +9,7 @@ import streamlit as st
 from core.changes import UndoPreview
 from core.reports import RecordedChange, differences, sides
 from pages.changes import words
-from pages.kit import address, formats, layout, zones
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
@@ -42,8 +42,8 @@ def _facts(change: RecordedChange) -> dict[str, str]:
         "When": f"{zones.told(change.at, seconds=True)} ({formats.month(change.at, zones.shown())[:4]})",
         "Kind": plain(change.kind),
         "What": plain(change.subject),
-        "Of whom": plain(words.whose(change)),
-        "Who": plain(words.who(change)),
+        "Of whom": links.tenant(words.whose(change)),
+        "Who": links.actor(change.actor) if change.is_decided else words.PROCTOR,
         "From where": plain(change.door) if change.is_decided else "",
         "Why": plain(change.reason) or (":gray[no reason was given]" if change.is_decided else ""),
         "Undid": f"[an earlier change](/changes?change={change.undo_of})" if change.undo_of else "",
@@ -70,7 +70,7 @@ def _since(shown: UndoPreview) -> None:
         for one in shown.later:
             undid = " :gray-badge[undid it]" if one.undo_of == shown.change.id else ""
             st.markdown(
-                f":gray[{formats.moment(one.at)} UTC] [{plain(one.summary)}](/changes?change={one.id}) "
+                f":gray[{zones.told(one.at)}] [{plain(one.summary)}](/changes?change={one.id}) "
                 f":gray[by {plain(words.who(one))}]{undid}"
                 + (f"  \n:small[{plain(words.became(one))}]" if words.became(one) else "")
             )

@@ -9,7 +9,7 @@ from core.faults import Fault
 from core.tenants import Permission
 from pages.drills.banner import left
 from pages.drills.form import EVERY_CALL
-from pages.kit import formats, layout, zones
+from pages.kit import formats, layout, links, zones
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.outcomes import Badge
@@ -82,4 +82,5 @@ def past(visit: Visit) -> None:
             }
             for one in drills
         ]
-        grid(pd.DataFrame(rows), key="past", alt="The drills that are over")
+        leads = {"Whose calls": links.of_tenant, "Started by": links.of_actor}
+        grid(pd.DataFrame(rows), key="past", leads=leads, alt="The drills that are over")

@@ -10,10 +10,11 @@ import streamlit as st
 from core.flags import Evaluation, Flag, FlagKind, FlagRule, evaluate_all, kind_of, meaning_of, told
 from core.tenants import Permission, Tenant
 from pages.flags import dialogs, elsewhere, stale
-from pages.kit import address, formats, layout, zones
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.address import EVERYONE
 from pages.kit.choices import tenant_choice
 from pages.kit.frames import grid, pd
+from pages.kit.frames import picked as picked_row
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit, open_page
 
@@ -65,6 +66,7 @@ def matrix(visit: Visit, tenants: Sequence[Tenant], rules: Sequence[FlagRule]) -
             ),
             key=f"flags_table_{st.session_state.get('flags_round', 0)}",
             on_pick=_picked if visit.may(Permission.FLAGS_WRITE) else None,
+            leads={"Tenant": links.of_tenant},
             most_rows=PER_PAGE + 1,
             alt="Each flag for each tenant",
             columns={"Tenant": st.column_config.TextColumn("Tenant", pinned=True)},
@@ -84,6 +86,8 @@ def _held(held: dict[str, Evaluation], flag: str) -> Evaluation:
 def _picked() -> None:
     """Take in the cell that was clicked; the table is drawn anew, so that the same can be clicked again."""
     turn = st.session_state.get("flags_round", 0)
+    if picked_row(f"flags_table_{turn}", ("Tenant",)) is None:
+        return
     cells: Any = st.session_state[f"flags_table_{turn}"].selection.cells
     flags, tenant_ids = st.session_state["flags_shown"]
     titles = {_title(flag): flag for flag in flags}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.tenants import Tenant
-from pages.kit import layout
+from pages.kit import layout, links
 from pages.kit.address import EVERYONE
 from pages.kit.frames import pd, table
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
+
+
+def _whom(names: Mapping[str, str], tenant_id: str) -> str:
+    return links.tenant(names.get(tenant_id, EVERYONE)) if tenant_id in {*names, ""} else plain(tenant_id)
 
 
 def card(visit: Visit, tenants: Sequence[Tenant]) -> None:
@@ -22,7 +26,7 @@ def card(visit: Visit, tenants: Sequence[Tenant]) -> None:
         rows = [
             {
                 "Flag": code(one.rule.name),
-                "Of whom": plain(names.get(one.rule.tenant_id, one.rule.tenant_id or EVERYONE)),
+                "Of whom": _whom(names, one.rule.tenant_id),
                 "Why": plain(one.why),
             }
             for one in found

@@ -95,7 +95,9 @@ def _outcomes(view: View) -> None:
 
 def _tenants(view: View) -> None:
     """Draw how each tenant fares."""
-    with layout.card("Tenants", key="tenants_card", help="Click a row to see the tenant's calls."):
+    with layout.card(
+        "Tenants", key="tenants_card", help="Click a row to see the tenant's calls, a name to open its page."
+    ):
         chosen = tables.draw_tenants(view.panels.tenants)
     if chosen:
         view.open_calls(tenant=chosen)

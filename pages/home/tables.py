@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.reports import ENOUGH, Overview
 from core.schemas import version_name
-from pages.kit import formats
+from pages.kit import formats, links
 from pages.kit.frames import Frame, grid, pd
 
 FAILING = 0.1
@@ -60,6 +60,7 @@ def draw_tenants(frame: Frame) -> str | None:
         frame,
         picks=True,
         key="tenants_table",
+        leads={"tenant": links.of_tenant},
         placeholder=formats.UNKNOWN,
         alt="Tenants by spend, with calls, latency, error rate, validity and budget",
         columns={
@@ -105,6 +106,7 @@ def draw_fields(overview: Overview, shown: Frame) -> Field | None:
         shown,
         picks=True,
         key="fields_table",
+        leads={"schema": links.of_schema},
         alt="Fields of schemas by number of validation errors",
         columns={
             "schema": _C.TextColumn("Schema", width=126),

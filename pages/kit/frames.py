@@ -6,7 +6,7 @@ Each picture has words as well: *alt* is read out where it cannot be seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,8 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.lib.column_types import ColumnConfig
+
+    from pages.kit.links import Lead
 
 Frame: TypeAlias = Any
 """A ``pandas.DataFrame``: what its columns hold is known where it is made."""
@@ -51,11 +53,15 @@ def grid(
     placeholder: str | None = None,
     on_pick: Callable[[], None] | None = None,
     picks: bool = False,
+    leads: Mapping[str, Lead] | None = None,
 ) -> int | None:
     """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, if it *picks* rows.
 
-    With *on_pick* that is called instead, before the page runs anew.
+    With *on_pick* that is called instead, before the page runs anew. *leads* are the columns of names, with where a
+    click on one of them goes.
     """
+    looks: Mapping[str, Any] = columns or {}
+    columns = {**looks, **{name: _leading(f"{key}_{name}", looks.get(name) or {}) for name in leads or ()}}
     event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
         frame,
         hide_index=True,
@@ -68,8 +74,24 @@ def grid(
         alt=alt,
         column_config=columns,
     )
+    for name, lead in (leads or {}).items():
+        if clicked := st.session_state.get(f"{key}_{name}"):
+            place = lead(str(frame[name].iloc[clicked["row"]]))
+            st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
     cells = event.selection.cells if picks else ()
-    return int(cells[0][0]) if cells else None
+    return int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
+
+
+def picked(key: str, leads: Container[str] = ()) -> int | None:
+    """Return, to what :func:`grid` calls, the row that was clicked in the table *key*, but for its columns of names."""
+    cells: Any = st.session_state[key].selection.cells
+    return int(cells[0][0]) if cells and cells[0][1] not in leads else None
+
+
+def _leading(key: str, looks: Mapping[str, Any]) -> Any:
+    """Return a column of names as one whose names can be clicked, with the *looks* that it was to have."""
+    kept = {name: looks[name] for name in ("label", "width", "help", "pinned") if looks.get(name) is not None}
+    return st.column_config.ButtonColumn(**kept, type="tertiary", alignment="left", key=key)
 
 
 def chart(

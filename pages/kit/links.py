@@ -1,37 +1,88 @@
-"""Names that lead to the page of what they name: of a tenant, a route, a schema, a model or a key, alike everywhere."""
+"""Names that lead to the page of what they name: in sentences as Markdown, in tables as :data:`Lead` of a column."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlencode
 
+from pages.kit.address import EVERYONE
 from pages.kit.markup import plain
+
+
+class Destination(NamedTuple):
+    """A page, and what its address is to hold."""
+
+    page: str
+    """Its folder."""
+    parameters: Mapping[str, str]
+
+
+Lead = Callable[[str], Destination]
+"""Where a name in a column of a table leads."""
+
+
+def of_tenant(name: str) -> Destination:
+    """Return where the name of a tenant leads, or the word for all of them."""
+    return Destination("tenants", {} if name.lower() == EVERYONE.lower() else {"tenant": name})
+
+
+def of_route(name: str) -> Destination:
+    """Return where the name of a route leads."""
+    return Destination("routes", {"route": name})
+
+
+def of_schema(name: str) -> Destination:
+    """Return where the name of a schema leads, ``ticket@2``; one that nobody registered has calls alone."""
+    schema, _, version = name.partition("@")
+    if not version:
+        return Destination("calls", {"schema": name})
+    return Destination("schemas", {"schema": schema, "version": version})
+
+
+def of_model(name: str) -> Destination:
+    """Return where a model (``provider/name``) leads: to its provider."""
+    return Destination("providers", {"provider": name.partition("/")[0]})
+
+
+def of_actor(name: str) -> Destination:
+    """Return where the name of who decided something leads: a person to his, a key to what it decided."""
+    if name.startswith("key "):
+        return Destination("changes", {"actor": name, "ever": "true"})
+    return Destination("people", {"person": name})
 
 
 def tenant(name: str) -> str:
     """Return the name of a tenant as Markdown that leads to it."""
-    return _link(name, "tenants", tenant=name)
+    return _link(name, of_tenant(name))
 
 
 def route(name: str) -> str:
     """Return the name of a route as Markdown that leads to it."""
-    return _link(name, "routes", route=name)
+    return _link(name, of_route(name))
 
 
 def schema(name: str, version: int | None = None) -> str:
     """Return the name of a registered schema as Markdown that leads to it, or to a version of it."""
-    told = name if version is None else f"{name} version {version}"
-    return _link(told, "schemas", schema=name, **({} if version is None else {"version": str(version)}))
+    if version is None:
+        return _link(name, Destination("schemas", {"schema": name}))
+    return _link(f"{name} version {version}", of_schema(f"{name}@{version}"))
 
 
 def model(name: str) -> str:
     """Return a model (``provider/name``) as Markdown that leads to its provider."""
-    return _link(name, "providers", provider=name.partition("/")[0])
+    return _link(name, of_model(name))
 
 
 def key(name: str, tenant_name: str) -> str:
     """Return a key as Markdown that leads to its tenant's keys."""
-    return _link(name, "tenants", tenant=tenant_name)
+    return _link(name, of_tenant(tenant_name))
 
 
-def _link(told: str, page: str, **parameters: str) -> str:
-    return f"[{plain(told)}](/{page}?{urlencode(parameters)})"
+def actor(name: str) -> str:
+    """Return who decided something as Markdown that leads to him."""
+    return _link(name, of_actor(name))
+
+
+def _link(told: str, place: Destination) -> str:
+    return f"[{plain(told)}](/{place.page}{'?' if place.parameters else ''}{urlencode(place.parameters)})"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.people import ROLES, PersonView
 from core.principals import Role
-from pages.kit import formats
+from pages.kit import zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 
@@ -130,7 +130,7 @@ def _show(visit: Visit, form: DeltaGenerator, link: NewLink) -> None:
     with form.container():
         st.success("Send the link now. It is not stored, and cannot be shown again.", icon=":material/link:")
         st.code(_origin(visit) + link.path, language=None, wrap_lines=True)
-        st.markdown(f":small[It opens once, until {formats.moment(link.expires_at)} UTC.]")
+        st.markdown(f":small[It opens once, until {zones.told(link.expires_at)}.]")
 
 
 def _origin(visit: Visit) -> str:

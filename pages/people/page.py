@@ -9,7 +9,7 @@ import streamlit as st
 from core.people import PersonView
 from core.principals import Grant
 from core.tenants import Permission
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, open_page, refusals, refuse
@@ -75,7 +75,7 @@ def browsers(visit: Visit, person: PersonView) -> None:
     may_end = visit.may_over(Permission.PEOPLE_WRITE)
     for one in living:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            began = f"{formats.moment(one.began_at)} UTC by {one.how}"
+            began = f"{zones.told(one.began_at)} by {one.how}"
             st.markdown(f"since {began}  \n:small[:gray[seen {formats.ago(one.seen_at, visit.now)}]]", width="content")
             if may_end and st.button("End", key=f"end_{one.id}"):
                 _end(visit, person, one.id)

@@ -13,7 +13,7 @@ from core.capabilities import ProviderCheck
 from core.reports import ProviderDay, ProviderFigures, Rejection
 from core.routes import RouteView
 from core.servers import PROVIDERS, Recipe, recipe_of
-from pages.kit import formats, zones
+from pages.kit import formats, links, zones
 from pages.kit.markup import code, plain
 from pages.kit.retirements import Retirement, retirements
 
@@ -157,7 +157,9 @@ def reasons(line: ProviderLine) -> list[tuple[str, str]]:
     against = list(_against(line))
     if not line.is_up:
         return against
-    said = [(":material/alt_route:", f"Route {code(use.route)} {use.sentence}.") for use in line.uses[:MOST_SHOWN]]
+    said = [
+        (":material/alt_route:", f"Route {links.route(use.route)} {use.sentence}.") for use in line.uses[:MOST_SHOWN]
+    ]
     if len(line.uses) > MOST_SHOWN:
         more = formats.plural(len(line.uses) - MOST_SHOWN, "route")
         said.append((":material/alt_route:", f"And {more} more; they are linked below."))
@@ -180,7 +182,7 @@ def _against(line: ProviderLine) -> Iterable[tuple[str, str]]:
     if not line.is_up:
         yield ":gray[:material/key_off:]", f"It is not set up: {_how(line.name)}"
         if line.uses:
-            routes = ", ".join(code(use.route) for use in line.uses[:MOST_SHOWN])
+            routes = ", ".join(links.route(use.route) for use in line.uses[:MOST_SHOWN])
             yield _AMBER, f"Routes name it all the same, and pass it over: {routes}."
         return
     if line.phase and line.phase != "ready":

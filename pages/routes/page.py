@@ -11,7 +11,7 @@ from core.routes import RouteView
 from core.tenants import Permission
 from pages.kit import address, formats, layout, links
 from pages.kit.frames import pd, table
-from pages.kit.markup import code, plain
+from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.kit.retirements import retirements
 from pages.routes import breakers, edit, use, words
@@ -32,7 +32,7 @@ def draw_route(
         if view.description:
             st.markdown(plain(view.description))
         if view.schemas:
-            st.markdown(f":small[Taken by itself for {', '.join(code(name) for name in view.schemas)}.]")
+            st.markdown(f":small[Taken by itself for {', '.join(map(links.schema, view.schemas))}.]")
         if (used := use.of_routes(visit)) is not None:
             st.markdown(f":small[{use.sentence(used.get(terms.name))}]")
         if own:
@@ -42,7 +42,7 @@ def draw_route(
         rows = [
             {
                 "Order": f"{place}\\. {'Primary' if place == 1 else 'Fallback'}",  # bare, it would be a list
-                "Model": f"`{one.name}`",
+                "Model": links.model(one.name),
                 "Mode": one.mode or ":gray[automatic]",
                 "Max tokens": formats.count(one.max_tokens),
                 "Timeout": f"{one.timeout_seconds:g} s",
@@ -97,7 +97,9 @@ def retiring(visit: Visit, views: Sequence[RouteView]) -> None:
         return
     with st.container(key="retiring"):
         st.warning(
-            "\n".join(f"- {code(model)}: {', '.join(map(plain, several))}" for model, several in hit.items()),
+            "\n".join(
+                f"- {links.model(model)}: {', '.join(map(links.route, several))}" for model, several in hit.items()
+            ),
             title=f"Routes that name a model which vendors take away soon: {len(routes):,}",
             icon=":material/event_busy:",
         )

@@ -12,7 +12,7 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import address, checking, formats, label_moves, layout, saving, version_figures, zones
+from pages.kit import address, checking, formats, label_moves, layout, links, saving, version_figures, zones
 from pages.kit.buttons import button
 from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
@@ -105,7 +105,13 @@ def _versions(
                 "valid": COLUMNS.NumberColumn("Valid", format="%.1f%%", width=66),
                 "p50": COLUMNS.NumberColumn("p50", format="%.0f ms", width=80),
                 "cost": COLUMNS.NumberColumn("Cost per valid", format="$%.5f", width=110),
-                "added": COLUMNS.DatetimeColumn("Added", format="MMM D, HH:mm", timezone=zones.shown(), width=110),
+                "added": COLUMNS.DatetimeColumn(
+                    "Added",
+                    format="MMM D, HH:mm",
+                    timezone=zones.shown(),
+                    width=110,
+                    help=f"Times in {zones.name(zones.shown())}",
+                ),
                 "by": COLUMNS.TextColumn("By"),
             },
         )
@@ -152,10 +158,15 @@ def _used_by(visit: Visit, name: str, found: Mapping[tuple[str, int], VersionFig
     if visit.may(Permission.ROUTES_READ):
         own = [one.terms.name for one in visit.runtime.routes.list(visit.principal) if name in one.schemas]
         if own:
-            said.append(f"Taken by itself by the route {', '.join(map(plain, own))}, whichever version is asked for.")
+            said.append(
+                f"Taken by itself by the route {', '.join(map(links.route, own))}, whichever version is asked for."
+            )
     for one in found.values():
         if one.routes:
-            went = ", ".join(f"{plain(route or 'none')} {formats.count(calls)}" for route, calls in one.routes.items())
+            went = ", ".join(
+                f"{links.route(route) if route else 'none'} {formats.count(calls)}"
+                for route, calls in one.routes.items()
+            )
             said.append(f"Version {one.version}: calls by route {went}.")
     st.caption("  \n".join(said) or "No call of this time asked for it, and no route takes it by itself.")
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.reports import Forecast, Spend
-from pages.kit import formats
+from pages.kit import formats, links
 from pages.kit.exports import export
 from pages.kit.frames import Frame, grid, pd
 
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
 """What the table of the money can be cut by."""
 _HEADS = {"tenants": "Tenant", "models": "Model", "schemas": "Schema"}
+_LEADS = {"tenants": links.of_tenant, "models": links.of_model, "schemas": links.of_schema}
 _C = st.column_config
 _FORECAST = ("tenant", "spent", "expected", "interval", "budget", "used_up", "days")
 
@@ -51,6 +52,7 @@ def draw_breakdown(found: Spend, kind: str) -> str | None:
         shown,
         picks=True,
         key=f"breakdown_{kind}",
+        leads={"name": _LEADS[kind]},
         placeholder=formats.UNKNOWN,
         alt=f"What was spent {kind.rstrip('s')} by {kind.rstrip('s')}, what it bought and what was thrown away",
         columns={
@@ -86,6 +88,7 @@ def draw_caches(found: Spend) -> None:
     grid(
         shown,
         key="caches_table",
+        leads={"tenant": links.of_tenant},
         placeholder=formats.UNKNOWN,
         alt="What prompt caching and our own cache saved, by tenant",
         columns={
@@ -157,6 +160,7 @@ def draw_forecasts(forecasts: Sequence[Forecast]) -> None:
     grid(
         shown,
         key="forecast_table",
+        leads={"tenant": links.of_tenant},
         placeholder=formats.UNKNOWN,
         alt="How each tenant's month will probably end, and when its budget is used up",
         columns={

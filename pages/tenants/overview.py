@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import streamlit as st
 
@@ -78,7 +79,7 @@ def _errors(page: CallPage, tenant: Tenant) -> None:
         {
             "When": f"[{plain(zones.told(one.started_at, tenant.timezone))}](/calls?call={one.id})",
             "Outcome": outcomes.badge(one.outcome),
-            "Schema": plain(one.schema or formats.UNKNOWN),
+            "Schema": _schema(one.schema, one.version),
             "Error": plain(one.error_code or formats.UNKNOWN),
         }
         for one in calls.head(_MOST_LISTED).itertuples()
@@ -92,6 +93,12 @@ def _errors(page: CallPage, tenant: Tenant) -> None:
     )
 
 
+def _schema(name: str | None, version: Any) -> str:
+    if not name or pd.isna(version):
+        return plain(name or formats.UNKNOWN)
+    return links.schema(name, int(version))
+
+
 def _changes(visit: Visit, tenant: Tenant) -> None:
     st.markdown("**Last changes**")
     wanted = ChangeFilter(starts_at=visit.now - 30 * _DAY, ends_at=visit.now + _DAY, tenant_id=tenant.id)
@@ -103,7 +110,7 @@ def _changes(visit: Visit, tenant: Tenant) -> None:
         {
             "What": f"[{plain(one.summary)}](/changes?change={one.id})",
             "When": formats.ago(one.at, visit.now),
-            "Who": plain(one.actor or formats.UNKNOWN),
+            "Who": links.actor(one.actor) if one.is_decided else "Proctor itself",
         }
         for one in found
     ]

@@ -84,7 +84,7 @@ def test_rules_that_can_go_are_listed(open_page: Open, proctor: Runtime) -> None
 
     told = open_page("flags").table[0].value
     assert [list(row) for row in told.to_numpy()] == [
-        ["`route:gone`", "All tenants", "there is no route gone any more"]
+        ["`route:gone`", "[All tenants](/tenants)", "there is no route gone any more"]
     ]
 
 

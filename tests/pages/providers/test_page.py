@@ -22,6 +22,7 @@ from core.runtime import Runtime
 from core.servers import named_servers
 from core.settings import Settings
 from core.tables import Outcome
+from pages.kit import links
 from tests import builders
 from tests.pages.conftest import NOW, Open
 from tests.wire.server import WireServer
@@ -96,7 +97,7 @@ def test_a_provider_that_is_not_set_up_says_what_would(open_page: Open, proctor:
 
     said = told(open_page("providers", provider="anthropic"))
     assert "It is not set up: `ANTHROPIC_API_KEY`." in said
-    assert "pass it over: `wide`" in said
+    assert f"pass it over: {links.route('wide')}" in said
 
 
 def test_a_key_that_rests_is_told_by_its_place(open_page: Open, proctor: Runtime) -> None:
@@ -134,8 +135,11 @@ def test_why_it_is_asked_or_not(open_page: Open, proctor: Runtime, page_clock: M
     )
     said = told(open_page("providers"))
     assert "Nothing keeps calls from it." in said
-    assert "Route `default` asks `openai/gpt-4o-mini` first." in said
-    assert "Route `cheap` asks `openai/gpt-4o-mini` where `groq-eu/llama-3.3-70b-versatile` cannot answer." in said
+    assert f"Route {links.route('default')} asks `openai/gpt-4o-mini` first." in said
+    assert (
+        f"Route {links.route('cheap')} asks `openai/gpt-4o-mini` where `groq-eu/llama-3.3-70b-versatile` cannot answer."
+        in said
+    )
 
     proctor.overrides.set(LOCAL_OPERATOR, "openai/gpt-4o-mini", BreakerState.OPEN, "incident 7")
     soon = page_clock.now().date() + timedelta(days=9)

@@ -20,7 +20,7 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import AttemptKind
-from pages.kit import outcomes
+from pages.kit import links, outcomes
 from pages.routes import edit
 from tests import builders
 from tests.builders import person
@@ -57,7 +57,7 @@ def test_the_default_route_is_the_environment_s(open_page: Open) -> None:
     assert not page.exception
     route = page.table[0].value
     assert list(route["Order"]) == ["1\\. Primary", "2\\. Fallback"]
-    assert list(route["Model"]) == ["`openai/gpt-4o-mini`", "`anthropic/claude-haiku-4-5`"]
+    assert list(route["Model"]) == [links.model(name) for name in ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5")]
     assert ["not set up" in cell for cell in route["Provider"]] == [False, True]
     assert "from the environment" in _told(page)
     assert "`MODEL_PRIMARY` and `MODEL_FALLBACK` decide" in _told(page)
@@ -346,7 +346,7 @@ def test_a_route_tells_what_governs_it(open_page: Open, proctor: Runtime) -> Non
     told = _told(page).replace("\\", "")
 
     assert "Names and ages." in told
-    assert "Taken by itself for `person`." in told
+    assert f"Taken by itself for {links.schema('person')}." in told
     assert "No fallback on timeout, rate limit" in told
     assert "Hedged: after 800 ms" in told
     own = page.table[1].value["Overrides"]
