@@ -32,6 +32,12 @@ class Entry(NamedTuple):
     help: str
     is_hidden: bool = False
     """Not in the menu: other pages lead there."""
+    is_of_all: bool = False
+    """It is about no tenant, so only who has the permission over all is shown the way."""
+
+    def is_for(self, who: Principal) -> bool:
+        """Whether the way leads somewhere for *who*."""
+        return who.may_over(self.needs, None) if self.is_of_all else who.may(self.needs)
 
 
 P = Permission
@@ -81,7 +87,13 @@ MENU = (
     ),
     Entry("Configure", "prices", "Prices", "sell", P.PRICES_READ, "What models cost, and what has no price yet."),
     Entry(
-        "Configure", "people", "People", "group", P.PEOPLE_READ, "Who may sign in to the console, and what each may do."
+        "Configure",
+        "people",
+        "People",
+        "group",
+        P.PEOPLE_READ,
+        "Who may sign in to the console, and what each may do.",
+        is_of_all=True,
     ),
     Entry(
         "Build",
@@ -171,7 +183,7 @@ def _pages(who: Principal | None) -> dict[str, list[st.Page]]:
             url_path=entry.name,
             default=entry.name == MENU[0].name,
             help=entry.help,
-            visibility="hidden" if entry.is_hidden or who is None or not who.may(entry.needs) else "visible",
+            visibility="hidden" if entry.is_hidden or who is None or not entry.is_for(who) else "visible",
         )
         sections.setdefault(entry.section, []).append(shown)
     return sections

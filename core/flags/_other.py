@@ -76,7 +76,7 @@ class OtherProvider:
         answers = dict(found)
         wrong = next((one for one in answers.values() if one.reason == Reason.ERROR), None)
         if wrong is not None or not in_time:
-            return self._failed(names, answers, "did not answer in time")
+            return self._failed(names, answers, "failed" if in_time else "did not answer in time")
         self._is_well = True
         return answers
 

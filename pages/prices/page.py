@@ -12,7 +12,7 @@ from core.tenants import Permission, Tenant
 from pages.kit import address, formats, layout, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
-from pages.kit.frames import Frame, grid
+from pages.kit.frames import Frame, bytes_of, grid
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
 from pages.prices import cards, dialogs, tables
@@ -24,7 +24,7 @@ MOST_ROWS = 14
 
 def _csv(frame: Frame, name: str, visit: Visit, key: str) -> None:
     name = f"{name}-{visit.now:%Y%m%d-%H%M}.csv"
-    export("CSV", lambda: formats.csv(frame), name=name, key=key, is_quiet=True)
+    export("CSV", lambda: formats.csv(frame), name=name, key=key, is_quiet=True, holds=bytes_of(frame))
 
 
 def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel]) -> None:

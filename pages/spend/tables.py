@@ -9,7 +9,7 @@ import streamlit as st
 from core.reports import Forecast, Spend
 from pages.kit import formats, links
 from pages.kit.exports import export
-from pages.kit.frames import Frame, grid, pd
+from pages.kit.frames import Frame, bytes_of, grid, pd
 
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
 """What the table of the money can be cut by."""
@@ -28,6 +28,7 @@ def download(frame: Frame, name: str, key: str) -> None:
         key=key,
         is_quiet=True,
         help="Every column of this table; amounts in whole nano-dollars are exact.",
+        holds=bytes_of(frame),
     )
 
 

@@ -59,10 +59,11 @@ def main() -> None:
         bill = visit.runtime.reports.statement(visit.principal, tenant.id, month)
         st.html(paper.STYLE)
         st.html(paper.paper(bill))
+        principal, reports = visit.principal, visit.runtime.reports
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="unprinted"):
             export(
                 "CSV",
-                lambda: formats.csv(bill.frame()),
+                lambda: formats.csv(reports.statement(principal, tenant.id, bill.month).frame()),
                 name=f"statement-{tenant.name}-{bill.month}.csv".replace(" ", "-"),
                 key="statement",
                 help="Every line; amounts in whole nano-dollars are exact.",

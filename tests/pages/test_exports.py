@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -23,7 +24,8 @@ from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.settings import ROOT
 from core.tables import Tenant
-from tests.pages.conftest import Open, Tab
+from tests import builders
+from tests.pages.conftest import NOW, Open, Tab
 
 PASSWORD, ADDRESS = "correct horse battery", "127.0.0.1"
 LINK = re.compile(r'href="(/export/[\w-]+)" download="([^"]+)"')
@@ -31,8 +33,24 @@ OFFERED = {
     "statement": ("statement-Acme", "spend_nano_usd"),
     "prices": ("prices-", "asked_for"),
     "schemas": ("schemas-", "schema"),
+    "changes": ("changes-", "from_where"),
+    "calls": ("calls-", "request_id"),
+    "spend": ("spend-by-tenant", "tenant"),
 }
 """Of pages how the file is called, and a column of it."""
+ASKED, DRAWN = "asked anew by whoever comes", "as it was drawn"
+FILES = {
+    "calls/listing.py": ASKED,
+    "changes/listing.py": ASKED,
+    "prices/cards.py": ASKED,
+    "schemas/listing.py": ASKED,
+    "statement/page.py": ASKED,
+    "calls/messages.py": DRAWN,  # a document of the call that is shown
+    "playground/answer.py": DRAWN,  # an answer that is kept nowhere else
+    "prices/page.py": DRAWN,  # a row for each model in use, of which there are so many at most
+    "spend/tables.py": DRAWN,  # the figures on the page, to the digit
+}
+"""Every place that offers a file: whether what is in it is asked for with the right of whoever comes, or lies ready."""
 
 
 @dataclass
@@ -48,6 +66,10 @@ def acme(proctor: Runtime, tab: Tab) -> Tenant:
     proctor.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
     other = proctor.tenants.create(LOCAL_OPERATOR, "Borealis")
     found = proctor.tenants.create(LOCAL_OPERATOR, "Acme")
+    calls = [
+        builders.generation(NOW - timedelta(hours=1), one.id, request_id=f"of-{one.name}") for one in (other, found)
+    ]
+    builders.save(proctor.store, calls, [builders.attempt(call, id=f"{call.id}-1") for call in calls])
     proctor.schemas.add(LOCAL_OPERATOR, "ticket", {"type": "object", "properties": {"a": {"type": "string"}}})
     proctor.people.create(LOCAL_OPERATOR, "Ada", PASSWORD, Role.ADMIN, [found])
     proctor.people.create(LOCAL_OPERATOR, "Carl", PASSWORD, Role.ADMIN, [other])
@@ -98,6 +120,7 @@ def test_whoever_may_not_gets_no_file(
     given = fetch(door, address, tab.token)
     assert given.status_code == 200, given.text
     assert column in given.text.partition("\n")[0]
+    assert "Borealis" not in given.text, "another tenant's"
     assert given.headers["cache-control"] == "no-store"
     assert f'attachment; filename="{called}"' in given.headers["content-disposition"]
     assert given.headers["x-content-type-options"] == "nosniff"
@@ -106,6 +129,17 @@ def test_whoever_may_not_gets_no_file(
     assert [fetch(door, address, token).status_code for token in ("", carl, again)] == [401, 404, 404]
     proctor.people.end_sessions(LOCAL_OPERATOR, proctor.people.find(LOCAL_OPERATOR, "Ada").id)
     assert fetch(door, address, tab.token).status_code == 401
+
+
+def test_every_file_is_one_of_those_that_are_walked() -> None:
+    """What offers one stands in the table; what lies ready says how much it keeps, which has a bound."""
+    found: dict[str, bool] = {}
+    for path in sorted((ROOT / "pages").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "export":
+                found[str(path.relative_to(ROOT / "pages"))] = any(one.arg == "holds" for one in node.keywords)
+    assert found == {place: how is DRAWN for place, how in FILES.items()}
+    assert {place.partition("/")[0] for place, how in FILES.items() if how is ASKED} <= OFFERED.keys()
 
 
 def test_a_role_that_was_taken_away(
