@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
+from core.principals import LOCAL_OPERATOR
 from core.settings import ROOT, Settings
+from tests.corridor import DOLLAR
 from tests.servers import free_port
 from tests.wire.server import WireServer
 
@@ -112,10 +115,12 @@ def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
             )
             return done.stdout + done.stderr
 
-        proctor("migrate")
-        proctor("tenant", "create", "Acme")
-        proctor("budget", "set", "Acme", "5")
-        key: str = json.loads(proctor("key", "create", "Acme", "--json"))["key"]
+        settings = Settings(database_url=environment["DATABASE_URL"], local_model="off", demo=False)
+        with closing(running.build(settings)) as house:
+            house.store.migrate()
+            tenant = house.tenants.create(LOCAL_OPERATOR, "Acme")
+            house.budgets.set(LOCAL_OPERATOR, tenant, 5 * DOLLAR)
+            key = house.tenants.create_key(LOCAL_OPERATOR, tenant).secret
         said = proctor("doctor") + proctor("doctor", "--json") + proctor("tenant", "list")
         with log.open("wb") as written:
             process = subprocess.Popen([PROCTOR, "serve"], env=environment, cwd=ROOT, stdout=written, stderr=written)

@@ -1,4 +1,4 @@
-"""How often each page of the console asks the database: as often with 24 of everything as with three, on the driver."""
+"""How often each page of the console asks the database: as often with twelve of everything as with three."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.grounds import RATES, Ground, ground
 from tests.pages.conftest import FRAME, NOW
 from tests.statements import Statements, counted
 
-FEW, MANY = 3, 24
+FEW, MANY = 3, 12
 PAGES = sorted(page.parent.name for page in FRAME.parent.glob("*/page.py") if page.parent.name != "kit")
 SCHEMA, MODEL = "schema_0", "openai/gpt-4o-mini"
 
