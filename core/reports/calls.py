@@ -62,6 +62,8 @@ class CallFilter:
     """``provider/name`` of who answered or was asked last."""
     provider: str | None = None
     """Who was asked, in any attempt."""
+    key_id: str | None = None
+    """With which key of the tenant; through all its rotations it is one."""
     schema: str | None = None
     version: int | None = None
     """The version of the schema."""
@@ -246,6 +248,7 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     if wanted.provider:
         conditions.append(_asked(wanted.provider))
     for column, value in (
+        (GenerationRow.key_id, wanted.key_id),
         (GenerationRow.schema_name, wanted.schema),
         (GenerationRow.schema_version, wanted.version),
         (GenerationRow.route, wanted.route),

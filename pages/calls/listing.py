@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import streamlit as st
 
+from core.errors import ProctorError
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from core.schemas import version_name
 from pages.kit import address, figures, formats, layout, links, outcomes, zones
@@ -35,6 +36,7 @@ TAKES = {
     "outcome": address.one_of(OUTCOMES, "an outcome, such as `Valid`, or `Any error`"),
     "model": address.ANY,
     "provider": address.ANY,
+    "key": address.ANY,
     "schema": address.ANY,
     "version": address.NUMBER,
     "route": address.ANY,
@@ -79,7 +81,7 @@ def clear() -> None:
     for key, everything in figures.CALL_FILTERS.items():
         if key in st.session_state:
             st.session_state[key] = everything
-    for key in ("between", "field", "version", "provider"):
+    for key in ("between", "field", "version", "provider", "key"):
         st.query_params.pop(key, None)
 
 
@@ -109,7 +111,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         route = choice("route", offered.routes, 120)
         error = choice("error", offered.error_codes, 144)
         field, stretch, version = st.query_params.get("field"), address.between(), version_in_url()
-        provider = st.query_params.get("provider")
+        provider, key = st.query_params.get("provider"), st.query_params.get("key")
         if stretch:
             begins, ends = (formats.moment(at, zone) for at in stretch)
             st.button(
@@ -132,7 +134,12 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
                 f"Asked {code(provider)}", icon=":material/close:", key="drop_provider", on_click=drop,
                 args=("provider",),
             )  # fmt: skip
-        narrowed = any((text, outcome, model, schema, route, error, field, stretch, provider, version is not None))
+        if key:
+            st.button(
+                f"With {code(key_prefix(visit, key))}", icon=":material/close:", key="drop_key", on_click=drop,
+                args=("key",),
+            )  # fmt: skip
+        narrowed = any((text, outcome, model, schema, route, error, field, stretch, provider, key, version is not None))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
     begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
@@ -143,6 +150,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         outcome=OUTCOMES.get(outcome or "", outcome),
         model=model,
         provider=provider,
+        key_id=key,
         schema=schema,
         version=version,
         route=route,
@@ -151,6 +159,14 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         text=text or None,
     )
     return wanted, zone, narrowed
+
+
+def key_prefix(visit: Visit, key_id: str) -> str:
+    """Return by what people know a key; who may not see it is told its id, as the address has it."""
+    try:
+        return f"{visit.runtime.tenants.find_key(visit.principal, key_id).prefix}…"
+    except ProctorError:
+        return key_id
 
 
 def drop(name: str) -> None:

@@ -133,9 +133,9 @@ def rotate(visit: Visit, tenant: Tenant, key: Key) -> None:
 
 
 @st.dialog("Revoke this key?", icon=":material/key_off:")
-def revoke(visit: Visit, tenant: Tenant, key: Key) -> None:
-    """Ask once, and say what follows."""
-    st.markdown(consequence(tenant.name, key))
+def revoke(visit: Visit, tenant: Tenant | None, key: Key) -> None:
+    """Ask once, and say what follows for whoever calls as *tenant*, or without one manages the deployment."""
+    st.markdown(consequence(tenant.name if tenant else "the deployment", key))
     why = reason(f"revoke_reason_{key.id}")
     if st.button("Revoke key", type="primary", key="confirm_revoke"):
         with refusals("The key was not revoked."):

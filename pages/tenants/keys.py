@@ -61,23 +61,29 @@ def bounds(key: Key) -> str:
     return f"{_some(key.models, 'model')}, {_some(key.routes, 'route')}"
 
 
+def head(key: Key, now: datetime, zone: str) -> None:
+    """Draw by what people know a key, what it may, and whether it opens the door."""
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
+    for scope in key.scopes:
+        row.badge(scope, color="orange" if scope == KeyScope.MANAGE else "gray", help=key_dialogs.SCOPES[scope])
+    word, colour = state(key, now, zone)
+    row.badge(word, color=colour)
+    if key.is_stale(now):
+        row.badge(f"unused for {STALE.days} days", icon=":material/hourglass_disabled:", color="orange")
+
+
+def uses(key: Key, now: datetime) -> list[str]:
+    """Return when a key was used last and when it was made, in words."""
+    last = key.last_used_at
+    return [f"used {formats.ago(last, now)}" if last else "never used", f"made {formats.ago(key.created_at, now)}"]
+
+
 def _key(visit: Visit, tenant: Tenant, key: Key, used: str | None, budget: BudgetState | None, *, may: bool) -> None:
     zone = tenant.timezone
     with st.container(key=f"key_{key.id}", border=True, gap="xsmall"):
-        head = st.container(horizontal=True, vertical_alignment="center", gap="small")
-        head.markdown(f"`{key.prefix}…` {plain(key.name) or ':gray[unnamed]'}", width="stretch")
-        for scope in key.scopes:
-            head.badge(scope, color="orange" if scope == KeyScope.MANAGE else "gray", help=key_dialogs.SCOPES[scope])
-        word, colour = state(key, visit.now, zone)
-        head.badge(word, color=colour)
-        if key.is_stale(visit.now):
-            head.badge(f"unused for {STALE.days} days", icon=":material/hourglass_disabled:", color="orange")
-        last = key.last_used_at
-        facts = [
-            bounds(key),
-            f"used {formats.ago(last, visit.now)}" if last else "never used",
-            f"made {formats.ago(key.created_at, visit.now)}",
-        ]
+        head(key, visit.now, zone)
+        facts = [bounds(key), *uses(key, visit.now)]
         if budget is not None:
             spent, limit = formats.dollars(budget.spent_nano_usd), formats.dollars(budget.limit_nano_usd)
             facts.append(f"{spent} of {limit} spent of its budget")
@@ -108,6 +114,9 @@ def _deeds(visit: Visit, tenant: Tenant, key: Key, *, may: bool) -> None:
             key_dialogs.limit(visit, tenant, key)
         if row.button("Revoke…", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"):
             key_dialogs.revoke(visit, tenant, key)
+    if visit.may(Permission.GENERATIONS_READ, tenant.id):
+        about = {"tenant": tenant.name, "key": key.id}
+        row.page_link("calls/page.py", label="Calls with it", icon=":material/receipt_long:", query_params=about)
     if visit.may(Permission.CHANGES_READ, tenant.id):
         about = {"tenant": tenant.name, "ever": "true", "kind": "key", "text": (key.old or key).prefix}
         row.page_link("changes/page.py", label="Who made it", icon=":material/history:", query_params=about)

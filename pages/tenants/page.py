@@ -18,6 +18,7 @@ from pages.tenants import (
     budget_dialogs,
     budget_review,
     budgets,
+    deployment_keys,
     key_dialogs,
     keys,
     leaked_key,
@@ -147,6 +148,7 @@ def main() -> None:
         return
     budget_card(visit, tenants)
     tenant_card(visit)
+    deployment_keys.card(visit)
 
 
 main()

@@ -352,6 +352,7 @@ class TestCalls:
             ({"model": "anthropic/claude-haiku-4-5"}, {"c"}),
             ({"schema": "ticket"}, {"c"}),
             ({"route": "cheap"}, {"a"}),
+            ({"key_id": "key-7"}, {"a"}),
             ({"error_code": "throttled"}, {"c"}),
             ({"field": "$.lines[*].amount"}, {"b"}),
             ({"field": "$.lines[*]_amount"}, set()),
@@ -367,7 +368,7 @@ class TestCalls:
         invalid = builders.generation(at, id="b", outcome=Outcome.INVALID)
         builders.save(
             store,
-            builders.generation(at, id="a", route="cheap", request_id="trace-97"),
+            builders.generation(at, id="a", route="cheap", request_id="trace-97", key_id="key-7"),
             invalid,
             builders.field_error(builders.attempt(invalid), "$.lines[3].amount"),
             builders.generation(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
 from pages.kit.markup import plain
@@ -52,6 +53,7 @@ def world(proctor: Runtime) -> Runtime:
         id=BLOCKED,
         outcome=Outcome.BLOCKED_BUDGET,
         schema_name="ticket",
+        key_id="key-7",
         error_code="budget_exceeded",
         error_detail="The budget of $40.00 is used up.",
     )
@@ -112,6 +114,7 @@ class TestList:
             ({"text": BLOCKED[:8]}, 1),
             ({"text": LAPSED}, 1),
             ({"field": "$.total"}, 1),
+            ({"key": "key-7"}, 1),
             ({"range": "1h"}, 1),
             ({"between": f"{int((NOW - 2.5 * HOUR).timestamp())}-{int((NOW - 1.5 * HOUR).timestamp())}"}, 1),
             ({"tenant": "Acme", "outcome": "Any valid"}, 1),
@@ -140,6 +143,18 @@ class TestList:
         assert summary(page).startswith("2 calls")
         assert "field" not in page.query_params
         assert page.query_params["tenant"] == "Acme"
+
+    def test_a_key_is_called_as_people_know_it(self, world: Runtime, open_page: Open) -> None:
+        """The filter says how the key begins, which people see elsewhere, and an id only where nobody has that key."""
+        acme = world.tenants.find(LOCAL_OPERATOR, "Acme")
+        key = world.tenants.create_key(LOCAL_OPERATOR, acme)
+        page = open_page("calls", key=key.id)
+        assert f"{key.prefix}…" in page.button(key="drop_key").label
+        assert page.header[0].value == "No calls"
+        page = open_page("calls", key="key-7")
+        assert "key-7" in page.button(key="drop_key").label
+        page.button(key="drop_key").click().run()
+        assert summary(page).startswith("32 calls")
 
     def test_one_filter_is_dropped(self, world: Runtime, open_page: Open) -> None:
         """A field that came from a chart stands among the filters and can be taken out there."""

@@ -103,6 +103,8 @@ def test_the_list_says_what_each_key_may_do_and_spend(proctor: Runtime, acme: Te
     assert "never used" in told
     assert "$0.00 of $5.00 spent of its budget" in told
     assert f"Key {new.prefix}… (import *job*)" in told  # the budget's card calls it so too
+    (calls,) = [one.proto for one in page.get("page_link") if one.proto.label == "Calls with it"]
+    assert "key=" in calls.query_string
     (made,) = [one.proto for one in page.get("page_link") if one.proto.label == "Who made it"]
     assert f"kind=key&text={new.prefix}" in made.query_string
 
@@ -271,6 +273,22 @@ def test_revoking_says_whom_it_locks_out(proctor: Runtime, acme: Tenant) -> None
     dialog.button(key="confirm_revoke").click().run()
 
     assert not _key(proctor, acme).is_live
+
+
+def test_keys_of_the_deployment_are_listed_for_who_sees_all(
+    proctor: Runtime, acme: Tenant, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each decides about every tenant: who sees all finds it and the way to end it, who sees one is not told."""
+    new = proctor.tenants.create_key(LOCAL_OPERATOR, None, "terraform")
+    page = open_page("tenants")
+    assert f"`{new.prefix}…` terraform" in _labels(page)
+    page.button(key=f"revoke_{new.id}").click().run()
+    assert "calls as **the deployment**" in _labels(page)
+
+    monkeypatch.setattr(kit, "current_principal", lambda: person("Ada", Role.OWNER, acme.id))
+    page = open_page("tenants")
+    assert not page.exception
+    assert "terraform" not in _labels(page)
 
 
 def test_limits_of_a_key_are_seen_and_edited(proctor: Runtime, acme: Tenant, open_page: Open) -> None:
