@@ -223,6 +223,15 @@ class DatabaseFile:
         return found.st_dev, found.st_ino
 
 
+def _is_no_text(error: BaseException) -> bool:
+    """Whether a value is a text that cannot be kept: told by PostgreSQL, or by its driver before it is sent."""
+    if isinstance(error, UnicodeEncodeError):
+        return True
+    kind = type(error)
+    is_of_values = kind.__module__.startswith("psycopg") and "DataError" in {one.__name__ for one in kind.__mro__}
+    return is_of_values and getattr(error, "sqlstate", None) in {None, "22021", "22P05"}
+
+
 class Condition:
     """What is known to be wrong with a database now: by the last that failed, until a transaction is kept again."""
 
@@ -245,8 +254,9 @@ class Condition:
         """Take in *error*; return what to tell whoever asked, if it is the database, or what he asked with."""
         if (fault := self.failed(error)) is not None:
             return fault.told()
-        is_value = {"DataError", "UnicodeEncodeError"} & {kind.__name__ for kind in type(error).__mro__}
-        return Invalid("The database keeps no text with a NUL character in it. Write it without.") if is_value else None
+        if not _is_no_text(error):
+            return None
+        return Invalid("The database keeps no text with a NUL or half a character in it. Write it without.")
 
     def look(self) -> DatabaseFault | None:
         """Look for the database's file; return what is wrong, if anything."""

@@ -71,6 +71,7 @@ WITHOUT: Mapping[str, str] = {
     "policies.authenticate": "makes a principal of a key",
     "policies.admitted": "makes a principal of a key",
     "policies.known": "the same, of what is remembered",
+    "policies.stops": "for a policy that was resolved for a principal",
     "policies.snapshot": "the corridor's second room: its `resolve` and `quotas` take the principal",
     "answers.look_up": "the corridor's; the key of an answer holds its tenant",
     "answers.end": "the same, at its end",

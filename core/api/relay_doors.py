@@ -85,7 +85,7 @@ class RelayDoors:
             asked = dialect.read(body)
             relayed = RelayCall(
                 request=asked,
-                beside=beside(request.headers.items(), request.query_params.multi_items()),
+                beside=beside(request.headers.items(), request.scope.get("query_string", b"")),
                 is_resent=_is_resent(request),
                 retries_itself=_RETRIES in request.headers,
                 reasks=_reasks(request),

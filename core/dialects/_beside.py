@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus
 
 from core.dialects._request import STEERING
 
@@ -27,6 +27,8 @@ _AS_WHOM = frozenset(
 _WHERE = frozenset((*STEERING, "location", "region"))
 _TOLD = ("content-type", "deprecation", "retry-after", "retry-after-ms", "sunset", "warning", "x-should-retry")
 _LIMITS = ("x-ratelimit-",)
+_OF_A_QUERY = "!$&'()*+,;=:@/?%-._~"
+"""What stands in a query as it is, beside letters and digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,18 @@ class Beside:
     """As it stands in an address behind its question mark."""
 
 
-def beside(headers: Iterable[tuple[str, str]], query: Iterable[tuple[str, str]]) -> Beside:
-    """Return what goes on of a caller's *headers*, their names in small letters, and of his *query*, in order."""
+def beside(headers: Iterable[tuple[str, str]], query: bytes) -> Beside:
+    """Return what goes on of a caller's *headers*, their names in small letters, and of his *query*, as he wrote it."""
     said: dict[str, str] = {}
     for name, value in headers:
         if _is_vendors(name):
             said[name] = f"{said[name]}, {value}" if name in said else value
-    return Beside(said, urlencode(passed_query(query), quote_via=quote))
+    parts = (
+        part
+        for part in query.split(b"&")
+        if part and not _steers(unquote_plus(part.partition(b"=")[0].decode("latin-1")))
+    )
+    return Beside(said, "&".join(quote(part, safe=_OF_A_QUERY) for part in parts))
 
 
 def passed_query(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -137,16 +137,19 @@ class Flags:
 
         Raises:
             Forbidden: without ``flags.read``.
-            NotFound: *principal* does not see that tenant.
+            NotFound: *principal* does not see that tenant, or it is gone.
 
         """
+        principal.require(Permission.FLAGS_READ)
+        if tenant is not None:
+            if not principal.scope_of(Permission.FLAGS_READ).holds(tenant.id):
+                raise NotFound(f"There is no tenant {tenant.id!r}.")
+            with self._store.reading() as session:
+                tenant = present(session, tenant)
         if self.other is None:
             rules = RuleSet(self.rules(principal), _scope(tenant))
             now = self._clock.now()
             return rules.all(now) | {name: rules.evaluate(name, now) for name in more}
-        principal.require(Permission.FLAGS_READ)
-        if tenant and not principal.scope_of(Permission.FLAGS_READ).holds(tenant.id):
-            raise NotFound(f"There is no tenant {tenant.id!r}.")
         return self.other.ask([*map(str, Flag), *more], _scope(tenant), tenant.name if tenant else "", "")
 
     def set(

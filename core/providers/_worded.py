@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import aiohttp
 import httpx2
+from yarl import URL
 
 CONNECT_SECONDS = 10
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
@@ -64,7 +65,7 @@ class WordedRequest:
         """Take them from the *first*, which went out over *http*."""
         self._http = http
         self._url = first.url
-        self._address = str(first.url)
+        self._address = URL(str(first.url), encoded=True)  # as it is worded, and not written anew
         self._headers = {name: value for name, value in first.headers.items() if name != "content-length"}
         transport = cast("Any", http)._transport_for_url(first.url)  # noqa: SLF001 only there it is known who goes by a proxy
         session = getattr(transport, "client", None)

@@ -197,7 +197,7 @@ class TestInTheCorridor:
         assert charged("hang") == 256
         length = charged("ok")
         assert charged("hang") == length
-        assert charged("stall") == length
+        assert charged("stall") >= length, "what was seen of it counts too"
 
     def test_what_is_held_stays_the_most_it_can_cost(self, proctor: Rig) -> None:
         """A call that is out holds its limit, and keeps for its recovery what it is likely to have cost."""

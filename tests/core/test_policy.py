@@ -589,8 +589,8 @@ MEANWHILE: dict[str, tuple[dict[str, Any], Outcome, list[str]]] = {
     "schema:other": ({}, Outcome.VALID_AFTER_FALLBACK, ["openai", "openai", "openai", "anthropic"]),
     "payloads.kept": ({}, Outcome.VALID_AFTER_FALLBACK, ["openai", "openai", "openai", "anthropic"]),
     "route:ROUTE for a share": ({"percent": 100}, Outcome.VALID_AFTER_FALLBACK, ["openai"] * 3 + ["anthropic"]),
-    "route:ROUTE for a while": ({"ends": "2999-01-01T00:00"}, Outcome.BLOCKED_FLAG, ["openai"]),
-    "route:ROUTE later": ({"starts": "2999-01-01T00:00"}, Outcome.VALID_AFTER_FALLBACK, ["openai"] * 3 + ["anthropic"]),
+    "route:ROUTE for a while": ({"ends": "2199-01-01T00:00"}, Outcome.BLOCKED_FLAG, ["openai"]),
+    "route:ROUTE later": ({"starts": "2199-01-01T00:00"}, Outcome.VALID_AFTER_FALLBACK, ["openai"] * 3 + ["anthropic"]),
 }
 
 

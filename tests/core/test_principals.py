@@ -125,6 +125,7 @@ CASES: dict[str, Case] = {
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),
     "flags.stale": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.stale(who)),
     "flags.evaluate": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.evaluate(who, Flag.STREAMING, of.tenant.id)),
+    "flags.held": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.held(who, of.tenant)),
     "flags.set": Case(C, P.FLAGS_WRITE, lambda on, who, of: on.flags.set(who, Flag.FALLBACK, of.tenant, False)),
     "flags.set all": Case(A, P.FLAGS_WRITE, lambda on, who, of: on.flags.set(who, Flag.FALLBACK, None, False)),
     "flags.clear": Case(C, P.FLAGS_WRITE, lambda on, who, of: on.flags.clear(who, Flag.STREAMING, of.tenant)),

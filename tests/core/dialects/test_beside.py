@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+from collections.abc import Callable
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -86,7 +87,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 @pytest.mark.parametrize(("name", "passes"), HEADERS.items())
 def test_headers_of_a_caller(name: str, *, passes: bool) -> None:
     """A vendor's own go on, whatever they say; the program's, its proxies' and those that say as whom stay here."""
-    assert (name in beside([(name, "1")], ()).headers) is passes
+    assert (name in beside([(name, "1")], b"").headers) is passes
 
 
 @pytest.mark.parametrize(("name", "passes"), BACK.items())
@@ -99,18 +100,27 @@ def test_headers_of_a_vendor(name: str, *, passes: bool) -> None:
 def test_a_query(name: str, *, passes: bool) -> None:
     """All of it goes on, but for what says where to ask, or as whom."""
     assert bool(passed_query([(name, "1")])) is passes
+    assert bool(beside((), f"{quote(name)}=1".encode()).query) is passes
 
 
 def test_a_header_that_came_twice_is_one_list() -> None:
     """As HTTP has it."""
     twice = [("anthropic-beta", "a,b"), ("x-other", "1"), ("anthropic-beta", "c")]
-    assert beside(twice, ()).headers == {"anthropic-beta": "a,b, c"}
+    assert beside(twice, b"").headers == {"anthropic-beta": "a,b, c"}
 
 
-@given(st.lists(st.tuples(TEXTS.filter(bool), TEXTS)))
-def test_a_query_is_read_as_it_was_sent(query: list[tuple[str, str]]) -> None:
-    """Names, values, their order and those that come twice; and nothing in it is more than a query."""
+@given(st.lists(st.tuples(TEXTS.filter(bool), TEXTS)), st.sampled_from([quote, quote_plus]))
+def test_a_query_goes_on_as_it_was_written(query: list[tuple[str, str]], written: Callable[..., str]) -> None:
+    """Names, values, their order, those that come twice, and in which of the two ways a space was written."""
+    said = beside((), urlencode(query, quote_via=written).encode()).query
+    assert said == urlencode(passed_query(query), quote_via=written)
+
+
+@given(st.binary())
+def test_whatever_is_sent_nothing_in_it_is_more_than_a_query(query: bytes) -> None:
+    """It ends no line and no address, and whoever reads it reads what was sent, but for what is left out."""
     said = beside((), query).query
-    assert parse_qsl(said, keep_blank_values=True) == passed_query(query)
     assert said.isascii()
-    assert not {"#", "?", " ", "\r", "\n"} & set(said)
+    readable = [parse_qsl(text, keep_blank_values=True, encoding="latin-1") for text in (said, query.decode("latin-1"))]
+    assert readable[0] == passed_query(readable[1])
+    assert not {"#", " ", "\r", "\n"} & set(said)

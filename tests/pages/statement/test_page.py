@@ -35,7 +35,8 @@ def calls(proctor: Runtime, tenant: Tenant, count: int, **attempt: Any) -> None:
 def sheet(page: AppTest) -> str:
     """Return the sheet's markup; a page that failed has none."""
     assert not page.exception
-    return " ".join(str(one.proto.body) for one in page.get("html") if "<style" not in str(one.proto.body))
+    parts = [str(one.proto.body) for one in page.get("html")]
+    return " ".join(part for part in parts if "<style" not in part and "<script" not in part)
 
 
 def test_without_a_tenant_the_page_says_what_to_do(open_page: Open) -> None:
