@@ -137,7 +137,7 @@ class Work(Protocol):
 # labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
 # hyphen, but no address, however narrow its table's cell; the first cell beside a table's index further left than its
 # head; and code in colours that are too pale on white, which are mixed with the text's own here. A link in
-# HTML has the browser's colours.
+# HTML has the browser's colours; one in a sentence is known by its colour alone.
 _MENDED = """<style>
 button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
@@ -156,6 +156,9 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
 }
 [data-testid='stHtml'] a.export.quiet { border-color: transparent; padding: 0 0.25rem; }
 [data-testid='stHtml'] a.export:is(:hover, :focus-visible) { border-color: currentcolor; }
+[data-testid='stMarkdownContainer'] :is(p, li) a {
+  text-decoration: underline color-mix(in srgb, currentcolor 45%, transparent); text-underline-offset: 0.15em;
+}
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
 [data-testid='stTable'] td a { overflow-wrap: anywhere; }

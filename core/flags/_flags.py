@@ -143,7 +143,7 @@ class Flags:
         principal.require(Permission.FLAGS_READ)
         if tenant is not None:
             if not principal.scope_of(Permission.FLAGS_READ).holds(tenant.id):
-                raise NotFound(f"There is no tenant {tenant.id!r}.")
+                raise NotFound("There is no such tenant.")
             with self._store.reading() as session:
                 tenant = present(session, tenant)
         if self.other is None:

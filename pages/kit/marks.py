@@ -87,7 +87,7 @@ def links(changes: Sequence[Marked], zone: str, here: Mapping[str, str]) -> None
     shown = list(newest.values())[: -_MOST_LINKED - 1 : -1]
     left = len(newest) - len(shown)
     more = f" and [{left:,} earlier](/changes?{urlencode(here)})" if left else ""
-    st.caption(f"Changes: {', '.join(link(one, zone, here) for one in shown)}{more}")
+    st.markdown(f":small[Changes: {', '.join(link(one, zone, here) for one in shown)}{more}]")
 
 
 def _begins(change: Marked) -> int:

@@ -168,7 +168,10 @@ def _used_by(visit: Visit, name: str, found: Mapping[tuple[str, int], VersionFig
                 for route, calls in one.routes.items()
             )
             said.append(f"Version {one.version}: calls by route {went}.")
-    st.caption("  \n".join(said) or "No call of this time asked for it, and no route takes it by itself.")
+    for sentence in said:  # captions are dimmed, and a link in one is too pale
+        st.markdown(f":small[{sentence}]")
+    if not said:
+        st.caption("No call of this time asked for it, and no route takes it by itself.")
 
 
 def _version(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSummary]) -> None:

@@ -23,8 +23,12 @@ class Grid:
         expect(head).to_have_count(1)
         return self.row(name).locator(f"[aria-colindex='{head.get_attribute('aria-colindex')}']")
 
-    def click(self, name: str) -> None:
-        """Click the first cell of the row *name*."""
+    def open(self, name: str) -> None:
+        """Click the row *name* in its last cell: a name in the first leads to what it names."""
+        self.click(name, from_right=40)
+
+    def click(self, name: str, *, from_right: int = 0) -> None:
+        """Click the first cell of the row *name*, or so many pixels from its right end."""
         row = self.row(name)
         expect(row).to_have_count(1)
         head_is_one = int(row.get_attribute("aria-rowindex") or "")
@@ -32,7 +36,9 @@ class Grid:
         box = drawn.bounding_box()
         assert box is not None
         row_height = box["height"] / self._frame.locator("tr").count()
-        drawn.click(position={"x": 40, "y": (head_is_one - 0.5) * row_height})
+        drawn.click(
+            position={"x": box["width"] - from_right if from_right else 40, "y": (head_is_one - 0.5) * row_height}
+        )
 
     def type(self, name: str, column: str, text: str) -> None:
         """Write *text* into a cell, from the keyboard."""

@@ -305,7 +305,7 @@ def test_back_leads_to_the_view_before(page: Page) -> None:
     visit(page, home)
     expect(page.locator(LAST_DRAWN["/?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
-    Grid(page, "tenants_card").click("Namuna Travels")
+    Grid(page, "tenants_card").open("Namuna Travels")
     calls = "/calls?range=7d&tenant=Namuna+Travels&zone=utc"
     expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
@@ -355,7 +355,7 @@ def test_a_tenant_on_home_leads_to_its_calls_and_their_export(page: Page) -> Non
     visit(page, "/?range=7d&live=false")
     expect(page.locator(LAST_DRAWN["/?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
-    Grid(page, "tenants_card").click("Example Freight")
+    Grid(page, "tenants_card").open("Example Freight")
 
     expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     expect(page).to_have_url(re.compile(r"/calls\?.*tenant=Example(\+|%20)Freight"))
