@@ -161,7 +161,7 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
 }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
-[data-testid='stTable'] td a { overflow-wrap: anywhere; }
+[data-testid='stTable'] td a:not([href^='/']) { overflow-wrap: anywhere; }
 [data-testid='stCode'] .token { color: color-mix(in srgb, currentcolor 50%, #808495) !important; }
 [data-testid='stCode'] .token.property { color: color-mix(in srgb, currentcolor 50%, #00A4D4) !important; }
 [data-testid='stCode'] .token.string { color: color-mix(in srgb, currentcolor 50%, #09AB3B) !important; }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from core.principals import LOCAL_OPERATOR, SYSTEM
 from pages.kit.address import EVERYONE
 from pages.kit.markup import plain
 
@@ -18,6 +19,7 @@ class Destination(NamedTuple):
     parameters: Mapping[str, str]
 
 
+_NO_PERSONS = {SYSTEM.name, LOCAL_OPERATOR.name}
 Lead = Callable[[str], Destination]
 """Where a name in a column of a table leads."""
 
@@ -46,8 +48,8 @@ def of_model(name: str) -> Destination:
 
 
 def of_actor(name: str) -> Destination:
-    """Return where the name of who decided something leads: a person to his, a key to what it decided."""
-    if name.startswith("key "):
+    """Return where the name of who decided something leads: a person to his, whoever is none to what it decided."""
+    if name.startswith("key ") or name in _NO_PERSONS:
         return Destination("changes", {"actor": name, "ever": "true"})
     return Destination("people", {"person": name})
 

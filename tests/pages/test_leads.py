@@ -66,6 +66,8 @@ def test_names_in_tables_lead(open_page: Open) -> None:
         (links.of_schema("inline 59ab"), ("calls", {"schema": "inline 59ab"})),
         (links.of_model("openai/gpt-4o"), ("providers", {"provider": "openai"})),
         (links.of_actor("key proctor_ab…"), ("changes", {"actor": "key proctor_ab…", "ever": "true"})),
+        (links.of_actor("proctor"), ("changes", {"actor": "proctor", "ever": "true"})),
+        (links.of_actor("local operator"), ("changes", {"actor": "local operator", "ever": "true"})),
         (links.of_actor("Grace"), ("people", {"person": "Grace"})),
     ],
 )
