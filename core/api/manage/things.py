@@ -18,7 +18,7 @@ from core.errors import Conflict, Crossed, NotFound
 from core.pricing import as_dollars, nano_usd
 from core.principals import Principal
 from core.runtime import Runtime
-from core.tenants import EDITABLE, Key, Tenant
+from core.tenants import EDITABLE, Key, Tenant, key_in
 
 Document = dict[str, Any]
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -142,8 +142,11 @@ def revoke_key(asked: Asked) -> None:
 
 
 def revoke_by_text(asked: Asked) -> Document:
-    """Revoke the key of which only the text is known."""
-    return _key(asked.runtime.tenants.revoke_key(asked.principal, asked.body.text, reason=asked.reason))
+    """Revoke the key of which only the text is known: without a version to match, so no id and no prefix will do."""
+    text = key_in(asked.body.text)
+    if text is None:
+        raise NotFound("That is not the whole text of a key. By its id a key is revoked with DELETE.")
+    return _key(asked.runtime.tenants.revoke_key(asked.principal, text, reason=asked.reason))
 
 
 def _key(one: Key) -> Document:

@@ -243,6 +243,8 @@ def test_a_key_is_made_rotated_and_revoked(managed: Managed) -> None:
     rotated = ask("POST", f"{at}/rotate", {"overlap_hours": 1}, If_Match=etag)
     assert rotated.json()["key"] not in {secret, None}
     assert ask("POST", f"{at}/rotate", {"scopes": ["manage"]}, If_Match="*").status_code == 422, "it takes no grants"
+    for other in (made.json()["id"], made.json()["prefix"], rotated.json()["prefix"], secret[:-1]):
+        assert ask("POST", "/keys/revoke-by-text", {"text": other}).status_code == 404, "it has no version to match"
     leaked = ask("POST", "/keys/revoke-by-text", {"text": secret})
     assert (leaked.status_code, leaked.json()["id"]) == (200, made.json()["id"])
     assert secret not in leaked.text
