@@ -1,4 +1,4 @@
-"""The keys that manage the whole deployment: who has seen all tenants may know that they are there, and end one."""
+"""The keys that manage the whole deployment: who sees all tenants finds them, and may end one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def card(visit: Visit) -> None:
                     "Revoke…", key=f"revoke_{key.id}", type="tertiary", icon=":material/key_off:"
                 ):
                     key_dialogs.revoke(visit, None, key)
-                about = {"ever": "true", "kind": "key", "text": (key.old or key).prefix}
-                row.page_link("changes/page.py", label="Who made it", icon=":material/history:", query_params=about)
+                if visit.may(Permission.CHANGES_READ):
+                    about = {"ever": "true", "kind": "key", "text": (key.old or key).prefix}
+                    row.page_link("changes/page.py", label="Who made it", icon=":material/history:", query_params=about)
         if len(live) > keys.MOST_SHOWN:
             left = formats.plural(len(live) - keys.MOST_SHOWN, "more key")
             st.markdown(f":small[And {left}: `proctor key list` shows all.]")
