@@ -74,19 +74,16 @@ class Manage:
                 return _listed(endpoint, asked)
             case EndpointKind.READ:
                 return _told(endpoint.do(asked))
-            case EndpointKind.MAKE:
+            case EndpointKind.MAKE | EndpointKind.ACT | EndpointKind.ACT_UNSEEN:
                 return self._once(endpoint, asked, request, body)
-            case EndpointKind.ACT_UNSEEN:
-                return _told(endpoint.do(replace(asked, body=_read(endpoint, body, {}))))
             case _:
                 return _changed(endpoint, asked, request, body)
 
     def _once(self, endpoint: Endpoint, asked: things.Asked, request: Request, body: bytes) -> Response:
-        """Make something, once under each ``Idempotency-Key``; a text that is told once is not told again."""
-        made = replace(asked, body=_read(endpoint, body, {}))
+        """Do what is sent, once under each ``Idempotency-Key``; a text that is told once is not told again."""
         key = key_of(request)
         if key is None:
-            return _told(endpoint.do(made), 201)
+            return _told(*_done(endpoint, asked, request, body))
         turn = self._runtime.idempotency.begin(
             tenant_id=asked.principal.tenant_id or "",
             door=f"{request.url.path} {asked.principal.key_id}",
@@ -96,24 +93,24 @@ class Manage:
         if isinstance(turn, KeptAnswer):
             return Response(turn.body or "", turn.status, {**turn.headers, REPLAYED: "true"}, "application/json")
         try:
-            document = endpoint.do(made)
+            document, status = _done(endpoint, asked, request, body)
         except ProctorError:
             turn.undecided()
             raise
         except BaseException:
             turn.lost()
             raise
-        kept = _told({**document, _SECRET: None} if _SECRET in document else document, 201)
+        kept = _told({**document, _SECRET: None} if _SECRET in document else document, status)
         turn.decided(
             KeptAnswer(
-                status=201,
+                status=status,
                 body=bytes(kept.body).decode(),
                 generation_id="",
                 headers={"ETag": kept.headers["ETag"]},
                 streamed=False,
             )
         )
-        return _told(document, 201)
+        return _told(document, status)
 
 
 def _require_asked_once(endpoint: Endpoint, request: Request) -> None:
@@ -158,21 +155,29 @@ def etag_of(document: Mapping[str, Any]) -> str:
 
 
 def _changed(endpoint: Endpoint, asked: things.Asked, request: Request, body: bytes) -> Response:
-    show = cast("Callable[[things.Asked], things.Document]", endpoint.show)
-    present = _present(endpoint, show, asked)
+    document, status = _done(endpoint, asked, request, body)
+    return Response(status_code=status) if endpoint.kind is EndpointKind.REMOVE else _told(document, status)
+
+
+def _done(endpoint: Endpoint, asked: things.Asked, request: Request, body: bytes) -> tuple[things.Document, int]:
+    """Do what is asked, of the state that was seen where there is one; return what is there now, and the status."""
+    if endpoint.show is None:
+        made = endpoint.kind is EndpointKind.MAKE
+        return endpoint.do(replace(asked, body=_read(endpoint, body, {}))), 201 if made else 200
+    present = _present(endpoint, endpoint.show, asked)
     _require_seen(endpoint, request, present)
     given = None if endpoint.body is None else _read(endpoint, body, present or {})
     wanted = replace(asked, body=given, seen=present, version=(present or {}).get("version", 0))
     try:
         document = endpoint.do(wanted)
     except Conflict:
-        now = _present(endpoint, show, asked)
+        now = _present(endpoint, endpoint.show, asked)
         if now == present:
             raise
         raise _not_as_seen(now) from None
     if endpoint.kind is EndpointKind.REMOVE:
-        return Response(status_code=204)
-    return _told(document, 201 if present is None else 200)
+        return document, 204
+    return document, 201 if present is None else 200
 
 
 def _present(

@@ -195,7 +195,7 @@ def _extra(one: Endpoint) -> dict[str, Any]:
         parameters.append(_parameter("If-Match", "header"))
     if one.kind is EndpointKind.PUT:
         parameters.append(_parameter("If-None-Match", "header"))
-    if one.kind is EndpointKind.MAKE:
+    if one.method == "POST":
         parameters.append(_parameter("Idempotency-Key", "header"))
     if one.kind.changes:
         parameters.append(_parameter(REASON, "header") | {"schema": {"type": "string", "maxLength": 500}})

@@ -254,6 +254,42 @@ def test_a_key_is_made_rotated_and_revoked(managed: Managed) -> None:
     assert rotated.json()["key"] not in kept
 
 
+@pytest.mark.parametrize("path", [one.path for one in ENDPOINTS if one.method == "POST"])
+def test_what_is_sent_twice_under_a_key_is_done_once(
+    managed: Managed, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same again is the same answer, however it stands by then; meanwhile 409, and 422 for another body."""
+    ask, on = managed.program("of the deployment"), managed.house.runtime
+    at, body = address(path, managed, managed.house.tenant), BODIES[path]
+    if path == "/keys/revoke-by-text":
+        body = {"text": on.tenants.create_key(LOCAL_OPERATOR, managed.house.tenant).secret}
+    elif path == "/keys":
+        body = {**body, "tenant": "Acme"}
+    refused = ask("POST", at, {"no such": "field"}, Idempotency_Key='"7"', If_Match="*")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid"), "which leaves the key free"
+    meanwhile: list[httpx2.Response] = []
+    done = manage._done  # pyright: ignore[reportPrivateUsage]
+
+    def slowly(*given: Any) -> Any:
+        meanwhile.append(ask("POST", at, body, Idempotency_Key="7", If_Match="*"))
+        return done(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manage, "_done", slowly)
+        first = ask("POST", at, body, Idempotency_Key="7", If_Match="*")
+    assert first.status_code in {200, 201}, first.text
+    assert [(one.status_code, one.headers["retry-after"]) for one in meanwhile] == [(409, "2")]
+    kept = rows_of(managed.house)
+    again = ask("POST", at, body, Idempotency_Key="7", If_Match='"of before"')
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (first.status_code, "true")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.json() == first.json() | ({"key": None} if "key" in first.json() else {})
+    other = ask("POST", at, body | {"reason": "other"}, Idempotency_Key="7", If_Match="*")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert ask("POST", at, body, Idempotency_Key="", If_Match="*").status_code == 400
+    assert rows_of(managed.house) == kept
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
