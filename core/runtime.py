@@ -141,10 +141,9 @@ class Runtime:
         """
         found = self.schemas.find(principal, schema) if schema else self.schemas.inline(_PLAIN_OBJECT)
         forms: dict[str, SchemaForm] = {}
-        for one in route.candidates:
-            if one.provider in self.providers:
-                ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=_NO_QUESTION)
-                forms[one.name] = self.providers[one.provider].open(ask).form
+        for one in (one for one in route.candidates if one.provider in self.providers):
+            ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=_NO_QUESTION)
+            forms[one.name] = self.providers[one.provider].open(ask).form
         return forms
 
     def resting_keys(self, name: str) -> Sequence[RestingKey]:
@@ -160,10 +159,11 @@ class Runtime:
         self.chores.start()
 
     def _warm_up(self) -> None:
-        """Load SDKs and prices now, so that the first generation need not wait for them."""
-        for candidate in self.routes.find(SYSTEM, DEFAULT).terms.candidates:
-            self.providers.get(candidate.provider)
-            self.prices.book(SYSTEM).cost(candidate.provider, candidate.model, Usage(), self.clock.now())
+        """Load SDKs and prices now, so that the first generation need not wait for them; that says what fails."""
+        with suppress(ProctorError):
+            for candidate in self.routes.find(SYSTEM, DEFAULT).terms.candidates:
+                self.providers.get(candidate.provider)
+                self.prices.book(SYSTEM).cost(candidate.provider, candidate.model, Usage(), self.clock.now())
 
     def close(self) -> None:
         """Stop what runs and close what is open."""
