@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     """How many generations one process holds in flight at once; one tenant at most four fifths of them."""
     queue: PositiveInt = 512
     """How many requests one process lets wait for a place; whoever comes then is told to come back."""
-    body_megabytes: Annotated[int, Field(ge=8)] = 64
+    body_megabytes: Annotated[int, Field(ge=32)] = 128
     """How many megabytes of large bodies one process holds at once; others wait unread."""
     answer_workers: Annotated[int, Field(ge=0, le=64)] | None = None
     """How many processes read heavy answers beside this one, started as they are needed; 0: it reads them itself.

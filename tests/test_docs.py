@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core import reports
-from core.api import bodies, native, streams
+from core.api import bodies, sent_bodies, streams
 from core.breakers import Rule
 from core.budgets.terms import THRESHOLDS
 from core.clock import SystemClock
@@ -143,7 +143,7 @@ FIGURES = [
     (BUILD, f"{DEEPEST} levels"),
     (BUILD, f"| {MOST_PATTERNS} |"),
     (API, f"at most {bodies.MOST_METADATA_BYTES} bytes of JSON"),
-    (API, f"may have {native.MOST_BODY_BYTES} bytes"),
+    (API, f"may have {sent_bodies.MOST_BODY_BYTES} bytes"),
     (API, f"at most {MOST_MESSAGES}, one of them from the user"),
     (API, f"each message {length.MOST_CHARACTERS:,} characters"),
     (API, f"after {streams.KEEP_ALIVE_SECONDS:.0f} seconds without an event"),

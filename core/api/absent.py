@@ -13,7 +13,14 @@ from starlette.routing import Match, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from core.api import problems
-from core.api.asked_dialect import ANTHROPIC_FAMILIES, OPENAI_FAMILIES, SHARED_FAMILIES, dialect_of
+from core.api.asked_dialect import (
+    ANTHROPIC_FAMILIES,
+    OPENAI_FAMILIES,
+    SHARED_FAMILIES,
+    dialect_of,
+    path_below,
+    where_from,
+)
 from core.api.refusals import as_asked, deny
 
 
@@ -31,7 +38,8 @@ def _absent(request: Request, error: Exception) -> Response:
     elif failure.status_code == 405:
         refusal = problems.not_taken(request.method, ", ".join(sorted(taken)))
     elif failure.status_code == 404:
-        refusal = problems.nothing_here("" if dialect is None else f" Served are {', '.join(_served(request))}.")
+        served = "" if dialect is None else f" Served are {', '.join(_served(request))}."
+        refusal = problems.nothing_here(where_from(path_below(request)) + served)
     else:
         refusal = problems.http_problem(failure)
     problems.tell(refusal)

@@ -16,6 +16,7 @@ ANTHROPIC_FAMILIES = frozenset({"complete", "messages", "organizations"})
 SHARED_FAMILIES = frozenset({"files", "models", "skills"})
 """How those begin that both have."""
 OUR_FAMILIES = frozenset({"generate", "generations", "openapi.json", "schemas", "spend"})
+_MISPLACED = (*(one.path for one in DIALECTS.values()), "/models")
 _SDKS = "x-stainless-"
 """How headers begin that both SDKs send."""
 
@@ -39,6 +40,13 @@ def asking(connection: HTTPConnection) -> Dialect:
     """Return the dialect of a request that any vendor's program may send: Anthropic's sends its version, or its key."""
     is_anthropic = "anthropic-version" in connection.headers or "x-api-key" in connection.headers
     return DIALECTS[DialectName.MESSAGES if is_anthropic else DialectName.CHAT]
+
+
+def where_from(path: str) -> str:
+    """Return a sentence for a program that looks for one of our doors at another *path*, as its address is wrong."""
+    if not path.endswith(_MISPLACED):
+        return ""
+    return " The base_url of OpenAI's SDK ends with /v1 here, and that of Anthropic's with the host."
 
 
 def path_below(connection: HTTPConnection) -> str:

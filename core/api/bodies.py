@@ -19,8 +19,6 @@ from pydantic_core import PydanticCustomError
 from core.errors import Invalid
 from core.generation import GenerationRequest
 
-MOST_BODY_BYTES = 8_000_000
-"""The longest request body that is read."""
 MOST_METADATA_BYTES = 16_000
 """The longest ``metadata``, as compact JSON."""
 _SHOWN_FIELD = 40

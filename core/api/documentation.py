@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from core.api import spend as spending
-from core.api.bodies import MOST_BODY_BYTES
 from core.api.problem import MEDIA_TYPE
+from core.api.sent_bodies import MOST_BODY_BYTES
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

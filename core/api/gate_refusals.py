@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.api.asked_dialect import where_from
 from core.api.browser_headers import NOTICE
 from core.api.keys_in_addresses import SAID
 from core.api.problem import Problem
@@ -123,7 +124,7 @@ def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> AS
         status=words.status,
         code=_CODES.get(words.status, "forbidden"),
         title=words.title,
-        detail=words.detail,
+        detail=words.detail + (where_from(connection.scope["path"]) if why is Why.NOTHING else ""),
         headers={"Cache-Control": "no-store"},
     )
     return as_asked(HTTPConnection({**connection.scope, "root_path": "/v1"}), told) if to is To.PROGRAMS else told

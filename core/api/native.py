@@ -18,7 +18,6 @@ from starlette.routing import Route
 from core.admission import LARGE_BYTES, Place
 from core.api import bodies, documentation, problems
 from core.api import spend as spending
-from core.api.bodies import MOST_BODY_BYTES
 from core.api.connections import ended_if_left
 from core.api.door import Door, secret_in
 from core.api.in_flight import Ending, InFlightRequest, InFlightRequests
@@ -27,6 +26,7 @@ from core.api.problems import internal_error, problem, too_large, too_slow
 from core.api.readers import Readers
 from core.api.repeats import Answered, Repeats, key_of
 from core.api.response_headers import GENERATION, left_of, told_of
+from core.api.sent_bodies import MOST_BODY_BYTES, announced_bytes, body_of
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
 from core.errors import NotFound, ProctorError, Stopped, Unavailable
@@ -161,7 +161,7 @@ class Native:
         caller, seconds = await self._door.caller(request), self._runtime.settings.deadline_seconds
         try:
             async with asyncio.timeout(seconds):
-                body = await _body(request, most_bytes)
+                body = await body_of(request, most_bytes)
         except TimeoutError:
             return too_slow(seconds)
         if body is None:
@@ -180,9 +180,7 @@ class Native:
             ClientDisconnect: the client has left.
 
         """
-        announced = request.headers.get("content-length", "")
-        size = int(announced) if announced.isdecimal() and len(announced) < 20 else MOST_BODY_BYTES
-        if size > MOST_BODY_BYTES:
+        if (size := announced_bytes(request)) > MOST_BODY_BYTES:
             return too_large(MOST_BODY_BYTES)
         self._admission.require_room(tenant)
         body, seconds, is_small = None, self._runtime.settings.deadline_seconds, size < LARGE_BYTES
@@ -190,7 +188,7 @@ class Native:
             async with asyncio.timeout(seconds) as limit:
                 if is_small:
                     with self._admission.body_of(tenant, limit):
-                        body = await _body(request)
+                        body = await body_of(request, size)
                     call.watch(request.receive)
                 asked = self._admission.ask(tenant, size)
                 if is_small:
@@ -199,7 +197,7 @@ class Native:
                     async with _leaving_unread(request, asked):
                         await call.placed(asked)
                     with self._admission.body_of(tenant, limit):
-                        body = await _body(request)
+                        body = await body_of(request, size)
                     call.watch(request.receive)
         except TimeoutError:
             self._admission.require_open()
@@ -207,7 +205,7 @@ class Native:
                 return too_slow(seconds)
             raise self._admission.turned_away(tenant) from None
         if body is None:
-            return too_large(MOST_BODY_BYTES)
+            return too_large(size)
         call.needs(len(body))
         return body
 
@@ -319,18 +317,6 @@ async def _leaving_unread(request: Request, asked: asyncio.Future[Place]) -> Asy
     finally:
         if leaving is not None:
             leaving.cancel()
-
-
-async def _body(request: Request, most_bytes: int = MOST_BODY_BYTES) -> bytes | None:
-    """Return the body; ``None`` if it is too long, without reading the rest of it."""
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > most_bytes:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _refusal(error: ProctorError) -> Problem:

@@ -107,7 +107,7 @@ class WordedRequest:
 class _Response:
     """What came over aiohttp."""
 
-    __slots__ = ("_came", "content", "headers", "is_success", "status_code")
+    __slots__ = ("_came", "_is_read", "content", "headers", "is_success", "status_code")
 
     def __init__(self, came: aiohttp.ClientResponse) -> None:
         self._came = came
@@ -118,10 +118,11 @@ class _Response:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.headers: Mapping[str, str] = headers
-        self.content = b""
+        self.content, self._is_read = b"", False
 
     async def aread(self) -> bytes:
-        self.content = self.content or await self._came.content.read()
+        if not self._is_read:  # also where there was nothing: once it is closed aiohttp reads no more
+            self.content, self._is_read = await self._came.content.read(), True
         return self.content
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:

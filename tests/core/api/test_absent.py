@@ -101,6 +101,21 @@ def test_the_sdks_raise_their_own_classes(house: House, url: str) -> None:
     assert absent.value.type == "not_found_error"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("chat/completions", "responses", "messages", "models", "v1/v1/chat/completions", "v1/v1/messages"),
+        *("openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21", "openai/v1/responses"),
+    ],
+)
+def test_a_wrong_base_url(path: str, client: TestClient) -> None:
+    """Whose SDK looks for a door at another address is told how its own begins; who looks for anything else is not."""
+    told = client.post(f"/{path}", headers=SDK)
+    assert told.status_code == 404
+    assert "base_url of OpenAI's SDK ends with /v1" in told.text
+    assert "base_url" not in client.post(f"/{path.partition('?')[0]}/more", headers=SDK).text
+
+
 @pytest.mark.parametrize("speaks", ["websockets-sansio", "none"])
 @pytest.mark.parametrize(
     ("path", "status", "kind"),

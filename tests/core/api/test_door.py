@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
@@ -19,8 +20,8 @@ from starlette.responses import Response
 
 from core.admission import LARGE_BYTES
 from core.api.door import FRESH_SECONDS, Door, WrongKeys, secret_in
-from core.api.native import MOST_BODY_BYTES
 from core.api.readers import Readers
+from core.api.sent_bodies import MOST_BODY_BYTES
 from core.clock import ManualClock, SystemClock
 from core.errors import Overloaded, TooManyWrongKeys, Unauthenticated, Unavailable
 from core.principals import LOCAL_OPERATOR, Principal
@@ -329,6 +330,43 @@ def test_a_slash_too_many_is_a_problem(url: str, house: House) -> None:
     """There is no way round by a redirect, which would lose the body."""
     answer = httpx2.post(f"{url}/v1/generate/", json=house.ask(), headers=house.headers)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_body_of_many_values(url: str, house: House) -> None:
+    """A long one is mostly data in base64: of what would take a hundred times its room once it is read is none."""
+    document = json.dumps(house.ask()).encode()[:-1]
+    for more, expected in (
+        (b',"user":"' + b"a" * 9_000_000 + b'"}', "user"),
+        (b',"x":[' + b"[]," * 10**6, "values"),
+    ):
+        answer = httpx2.post(f"{url}/v1/generate", content=document + more, headers=house.headers, timeout=20)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert expected in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed", "expected", "said"),
+    [
+        ("gzip", gzip.compress, 200, None),
+        ("X-GZIP", gzip.compress, 200, None),
+        ("identity", lambda body: body, 200, None),
+        ("gzip", lambda body: gzip.compress(body + b" " * 10**8), 413, "bytes"),
+        ("gzip", lambda body: body, 422, "not gzip"),
+        ("gzip", lambda body: gzip.compress(body)[:-3], 422, "not gzip"),
+        ("gzip", lambda body: gzip.compress(body) + b"more", 422, "not gzip"),
+        ("snappy", lambda body: body, 400, "Content-Encoding"),
+        ("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)), 400, "Content-Encoding"),
+    ],
+)
+def test_a_packed_body(
+    encoding: str, packed: Callable[[bytes], bytes], *, expected: int, said: str | None, url: str, house: House
+) -> None:
+    """It is unpacked within the same bounds; one that cannot be is refused in a sentence."""
+    body, headers = packed(json.dumps(house.ask()).encode()), {**house.headers, "Content-Encoding": encoding}
+    answer = httpx2.post(f"{url}/v1/generate", content=body, headers=headers, timeout=20)
+    assert answer.status_code == expected, answer.text
+    assert said is None or said in answer.json()["detail"]
+    assert eventually(lambda: house.runtime.admission.seen().running == 0)
 
 
 class TestFull:

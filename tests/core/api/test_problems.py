@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from core import errors
 from core.api import bodies, problems
-from core.api.native import MOST_BODY_BYTES
+from core.api.sent_bodies import MOST_BODY_BYTES
 from core.errors import BudgetExceeded, Exhausted, Misconfigured, ProctorError, RateLimited, Unauthenticated
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR

@@ -11,7 +11,7 @@ import openai
 import pytest
 from sqlmodel import select
 
-from core.api.bodies import MOST_BODY_BYTES
+from core.api.sent_bodies import MOST_BODY_BYTES
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
 from core.tables import Reservation

@@ -22,6 +22,7 @@ ANSWERS = {
     "encoded": Scripted(gzip.compress(BODY), headers={"Content-Encoding": "gzip"}),
     "not encoded, it says": Scripted(BODY, headers={"Content-Encoding": "identity"}),
     "empty": Scripted(b""),
+    "an error without a word": Scripted(b"", status=503),
     "headers": Scripted(BODY, headers={"X-Request-ID": "r-1", "Openai-Version": "2"}),
     "a stream": Scripted.streamed(b"data: 1\n\ndata: 2\n\n", 4, 9),
 }
@@ -59,7 +60,7 @@ async def got(wire: Wire, *, stream: bool) -> tuple[int, dict[str, str], bytes]:
     key = wire.keys.take()
     response = await wire.opened("/chat/completions", b'{"n":1}', {}, key, stream=stream)
     try:
-        body = b"".join([piece async for piece in response.aiter_bytes()]) if stream else response.content
+        body = b"".join([piece async for piece in response.aiter_bytes()]) if stream else await response.aread()
     finally:
         await response.aclose()
     return response.status_code, dict(response.headers), body

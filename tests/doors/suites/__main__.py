@@ -63,6 +63,7 @@ NAMED = (
     ("told", r"'fallbacks' is not taken", "who is asked next is decided by the route, and it says so"),
     ("why", r"assert None == 'wrkspc_", "the vendor's account is told to nobody"),
     ("told", r"answered with an empty body", "an empty body is no answer, and is told as an error"),
+    ("told", r"ended its stream in the middle", "a stream without its end is told as an error"),
     ("told", r"with no error that can be read", "an error without a word is told in the dialect's shape"),
     ("told", r"'model' is a text", "it is the model that says who is asked: a request without one is refused"),
     ("told", r"is a whole number of at least 1", "a limit of no token is refused, as the vendor itself does"),
@@ -108,7 +109,11 @@ class Told:
 
 
 class Vendor(ScriptedServer):
-    """A vendor that says what a suite's mock would have said, and else some answer of the dialect."""
+    """A vendor that says what a suite's mock would have said, and else some answer of the dialect.
+
+    So it does where a mock says nothing at all with status 200: no vendor does, and Proctor tells it as an error, after
+    which an SDK asks as often again as a test lets it, which may be without an end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,7 +137,7 @@ class Vendor(ScriptedServer):
         if path == "/_play":
             self._playing = body
             return Scripted(b"{}")
-        if "status" in self._playing:
+        if "status" in self._playing and (self._playing["body"] or self._playing["status"] != 200):
             said = base64.b64decode(self._playing["body"])
             is_stream = body.get("stream") is True and not said.lstrip().startswith(b"{")
             media = "text/event-stream" if is_stream else "application/json"  # a mock may tell none
