@@ -38,8 +38,7 @@ SUITES = {
         *("tests/api_resources/test_models.py", "tests/lib/chat", "tests/lib/responses", "tests/lib/streaming"),
         *("tests/test_client.py", "tests/test_streaming.py", "tests/test_response.py", "tests/test_sse_framing.py"),
         *("tests/test_stream_mode.py", "tests/test_status_error_messages.py", "tests/test_retry_after_overflow.py"),
-        *("tests/lib/test_responses_tool_runner.py", "tests/lib/test_runner_typed_tools.py"),
-        *("tests/lib/test_runner_idempotency.py", "tests/lib/test_streaming_deltas.py"),
+        "tests/lib/test_streaming_deltas.py",
     ),
     "anthropic": (
         *("tests/api_resources/messages", "tests/api_resources/test_messages.py", "tests/api_resources/test_models.py"),
