@@ -7,6 +7,7 @@ each counts its own by the same rules: limits protect, they do not decide about 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
@@ -198,7 +199,7 @@ def _refusal(full: Full, tokens: int) -> RateLimited:
 
 
 def _when(seconds: float | None) -> str:
-    return "Shorten it" if seconds is None else f"Try again in {seconds:.1f} s"
+    return "Shorten it" if seconds is None else f"Try again in {math.ceil(seconds * 10) / 10:.1f} s"
 
 
 def _counted(count: int, what: str) -> str:

@@ -23,7 +23,7 @@ from tests.wire.scripted import Scripted, ScriptedServer
 
 @contextmanager
 def proctor_before(vendor: ScriptedServer, folder: Path) -> Generator[Clients]:
-    """Serve a Proctor with one tenant; yield its clients. No breaker opens: the programs of one table fail often."""
+    """Serve a Proctor with one tenant; yield its clients. No breaker opens, no limit stops them: programs fail often."""
     settings = Settings(
         openai_api_key=SecretStr("sk-provider-4711"),
         anthropic_api_key=SecretStr("sk-provider-4711"),
@@ -33,6 +33,7 @@ def proctor_before(vendor: ScriptedServer, folder: Path) -> Generator[Clients]:
         local_model="off",
         demo=False,
         breaker_least_calls=10**6,
+        rate_limit_per_min=10**6,
     )
     runtime = running.build(settings, SystemClock())
     runtime.store.migrate()
