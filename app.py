@@ -23,6 +23,7 @@ from core.api.served import API, EXPORTS, SIGN_IN
 from core.api.sign_in import SignIn, tell_first_link
 from core.api.startup import Startup, check_settings
 from core.api.visitors import Visitors
+from pages._exports import find
 from pages._served import FORCED, FRAMEWORK, pages
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ app = st.App(
         *operations(startup),
         *SignIn(startup, pages()).routes,
         *OidcSignIn(startup, pages(), settings).routes,
-        *ExportDoor(startup).routes,
+        *ExportDoor(startup, find).routes,
     ],
     middleware=[
         Middleware(RequestIds),

@@ -143,19 +143,21 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
 }
 [data-testid='stHtml'] a { color: inherit; font-size: 0.86rem; }
-[data-testid='stHtml'] a.export {
+[data-testid='stHtml'] form { margin: 0; }
+[data-testid='stHtml'] button { font-family: inherit; color: inherit; background: none; cursor: pointer; }
+[data-testid='stHtml'] .export {
   display: inline-flex; align-items: center; gap: 0.4rem; min-height: 2.25rem; padding: 0 0.75rem; font-size: 0.875rem;
   text-decoration: none; white-space: nowrap; border-radius: 0.5rem;
   border: 1px solid color-mix(in srgb, currentcolor 22%, transparent);
 }
-[data-testid='stHtml'] a.export::before {
+[data-testid='stHtml'] .export::before {
   content: ''; width: 1rem; height: 1rem; background: currentcolor;
   mask: center / contain no-repeat url("data:image/svg+xml,\
 %3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='black' stroke-width='2'%3E\
 %3Cpath d='M12 4v11M7 10.5l5 5 5-5M5 20h14'/%3E%3C/svg%3E");
 }
-[data-testid='stHtml'] a.export.quiet { border-color: transparent; padding: 0 0.25rem; }
-[data-testid='stHtml'] a.export:is(:hover, :focus-visible) { border-color: currentcolor; }
+[data-testid='stHtml'] .export.quiet { border-color: transparent; padding: 0 0.25rem; }
+[data-testid='stHtml'] .export:is(:hover, :focus-visible) { border-color: currentcolor; }
 [data-testid='stMarkdownContainer'] :is(p, li) a {
   text-decoration: underline color-mix(in srgb, currentcolor 45%, transparent); text-underline-offset: 0.15em;
 }

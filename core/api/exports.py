@@ -1,146 +1,222 @@
 """Files that leave the console: each by an address of its own, which asks anew who asks, and what he may see by now.
 
-The framework keeps what is downloaded at an address that asks nobody whose it is. So a page offers a file here instead,
-as something that can make it, under the session's row and with what its person may do; whoever comes for it brings the
-same session, and may still do the same, or gets nothing. Offers are kept in memory, so many and so much of them, and no
-longer than the process; who comes too late reloads the page.
+The framework keeps what is downloaded at an address that asks nobody whose it is. So a page draws a link here instead,
+which says what is to be made and is sealed for its session (:mod:`core.api.export_links`); the file is made when
+somebody comes for it, piece by piece, with the right that he has then. A text that is kept nowhere else, as an answer
+in the playground, is sent here by its page and comes back as a file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import parse_qsl, quote
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from core.api.export_links import ExportLink, opened
 from core.api.problem import Problem
 from core.api.sign_in_steps import token_of
 from core.api.visitors import VisitedProcess
-from core.errors import ProctorError
-from core.principals import LOCAL_OPERATOR, Grant
+from core.errors import Denied, Invalid, NotFound, ProctorError
+from core.principals import LOCAL_OPERATOR, Principal
 from core.telemetry import log
 
 if TYPE_CHECKING:
-    from core.people import People
+    from core.runtime import Runtime
 
-MOST_OFFERS = 4000
-MOST_HELD = 64_000_000
-"""Bytes that offers hold in memory, where they hold a file and do not make it."""
-_AT_ONCE, _MOST_WAITING = 2, 20
+CSV = "text/csv; charset=utf-8"
+MOST_AT_ONCE = 20
+"""Files that may be on their way; a session may have a fifth of them."""
+MOST_SENT = 4_000_000
+"""Bytes of a text that its page sends."""
+STALLED_SECONDS = 60.0
+"""So long a piece waits for whoever reads no more."""
+_THREADS = 2
 _BUSY = "Too much is asked for at this moment. Try again in a moment."
+_GONE = "This file is not offered any more. Reload its page."
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_STATUSES = ((Denied, 403, "Not allowed"), (NotFound, 404, "Not found"), (Invalid, 400, "Not made"))
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedFile:
-    """A file that somebody may fetch."""
+@dataclass(frozen=True, slots=True)
+class Export(Generic[T]):
+    """A sort of file that pages offer."""
 
-    session_id: str
-    """The row of the session in which it is offered; empty while nobody has to sign in."""
-    grants: tuple[Grant, ...]
-    """What its person could do when it was offered."""
+    kind: str
+    """Its page and its name there: ``calls/list``."""
+    takes: type[T]
+    """What says of which things: data that JSON can hold."""
+    make: Callable[[Runtime, Principal, T], Iterable[bytes]]
+    """Makes it of what that principal may see, in pieces of which one is in memory at a time."""
+    media_type: str = CSV
+
+    def told(self, asked: T) -> Any:
+        """Return *asked* as plain JSON."""
+        return TypeAdapter(self.takes).dump_python(asked, mode="json", exclude_defaults=True)
+
+    def pieces(self, runtime: Runtime, who: Principal, told: Any) -> Iterator[bytes]:
+        """Return the file for *who*, as what was *told* asks for it.
+
+        Raises:
+            ProctorError: he may not, or there is nothing of that sort; not before the first piece is taken.
+
+        """
+        try:
+            asked = TypeAdapter(self.takes).validate_python(told)
+        except ValidationError:
+            raise NotFound(_GONE) from None  # as another release offered it
+        yield from self.make(runtime, who, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _BegunFile:
+    """A file whose first piece is made."""
+
     name: str
     media_type: str
-    make: Callable[[], bytes]
-    holds: int = 0
-    """How many bytes it keeps in memory."""
-
-
-class Offers:
-    """What pages offer. The one that nobody has drawn for longest is forgotten first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._offers: OrderedDict[str, OfferedFile] = OrderedDict()
-        self._held = 0
-
-    def put(self, token: str, offer: OfferedFile) -> None:
-        """Offer a file under *token*, in the place of what was offered under it."""
-        with self._lock:
-            self._drop(token)
-            self._offers[token] = offer
-            self._held += offer.holds
-            while len(self._offers) > MOST_OFFERS or (self._held > MOST_HELD and len(self._offers) > 1):
-                self._drop(next(iter(self._offers)))
-
-    def find(self, token: str) -> OfferedFile | None:
-        """Return what is offered under *token*."""
-        with self._lock:
-            return self._offers.get(token)
-
-    def _drop(self, token: str) -> None:
-        if gone := self._offers.pop(token, None):
-            self._held -= gone.holds
-
-
-OFFERS = Offers()
-"""Those of this process: pages and the door meet here, as pages are run by their framework."""
-
-
-def new_token() -> str:
-    """Return a name under which to offer something, which nobody guesses."""
-    return secrets.token_urlsafe(16)
+    first: bytes | None
+    pieces: Iterator[bytes]
 
 
 class ExportDoor:
-    """Hands out what pages offer."""
+    """Makes what pages offer, for whoever comes."""
 
-    def __init__(self, process: VisitedProcess, offers: Offers = OFFERS) -> None:
+    def __init__(self, process: VisitedProcess, find: Callable[[str], Export[Any] | None]) -> None:
+        """*find* returns the export of a kind."""
         self._process = process
-        self._offers = offers
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "exports")
-        self._waiting = 0
+        self._find = find
+        self._threads = ThreadPoolExecutor(_THREADS, "exports")
+        self._under_way: dict[str, int] = {}
 
     @property
     def routes(self) -> list[Route]:
-        """The address, as the gate lists it."""
-        return [Route("/export/{token}", self._answer, methods=["GET"])]
+        """The addresses, as the gate lists them."""
+        return [
+            Route("/export", self._back, methods=["POST"]),
+            Route("/export/{link}", self._answer, methods=["GET"]),
+        ]
 
     async def _answer(self, request: Request) -> Response:
-        runtime = self._process.runtime
-        if runtime is None or self._waiting >= _MOST_WAITING:
+        runtime, token = self._process.runtime, token_of(request)
+        if runtime is None or not self._has_place(token):
             return _told(503, "unavailable", "Not available", _BUSY)
-        self._waiting += 1
+        self._under_way[token] = self._under_way.get(token, 0) + 1
+        is_going_out = False
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._threads, self._made, runtime.people, request.path_params["token"], token_of(request)
-            )
+            made = await self._apart(partial(self._begun, runtime, request.path_params["link"], token))
+            if isinstance(made, Response):
+                return made
+            is_going_out = True
+            more = partial(self._apart, partial(next, made.pieces, None))
+            return _FilePieces(made, more, partial(self._left, token))
         finally:
-            self._waiting -= 1
+            if not is_going_out:
+                self._left(token)
 
-    def _made(self, people: People, token: str, cookie: str) -> Response:
-        offer = self._offers.find(token)
+    def _begun(self, runtime: Runtime, link: str, cookie: str) -> _BegunFile | Response:
+        """Begin a file; what stands in its way is known with the first piece."""
         try:
-            visitor = people.visitor(cookie) if people.must_sign_in() else None
-            session_id = visitor.session_id if visitor else ""
-            if offer is None or offer.session_id != session_id or (people.must_sign_in() and visitor is None):
-                return _told(404, "not_found", "Not found", "This file is not offered any more. Reload its page.")
-            if offer.grants != (visitor.principal if visitor else LOCAL_OPERATOR).grants:
-                said = "What you may see has changed since this page was drawn. Reload it, then try again."
-                return _told(403, "forbidden", "Not allowed", said)
-            content = offer.make()
+            export, wanted, who = self._offered(runtime, link, cookie)
+            pieces = export.pieces(runtime, who, wanted.asked)
+            return _BegunFile(wanted.name, export.media_type, next(pieces, None), pieces)
         except ProctorError as error:
+            for kind, status, title in _STATUSES:
+                if isinstance(error, kind):
+                    return _told(status, error.code, title, error.message)
             return _told(503, error.code, "Not available", error.message)
         except Exception as error:  # noqa: BLE001 whatever it is, no trace of it leaves
             log().error("export_failed", error=type(error).__name__)
             return _told(500, "internal", "Not made", "This file could not be made; the log says more.")
-        plain = _PLAIN.sub("-", offer.name)
-        headers = {
-            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(offer.name)}",
-            "Cache-Control": "no-store",
-        }
-        return Response(content, media_type=offer.media_type, headers=headers)
+
+    def _offered(self, runtime: Runtime, link: str, cookie: str) -> tuple[Export[Any], ExportLink, Principal]:
+        """Return what a link asks for, and who comes with it.
+
+        Raises:
+            NotFound: it was not offered in this session.
+
+        """
+        people, token, who = runtime.people, "", LOCAL_OPERATOR
+        if people.must_sign_in():
+            visitor, token = people.visitor(cookie), cookie
+            if visitor is None:
+                raise NotFound(_GONE)
+            who = visitor.principal
+        wanted = opened(link, token, runtime.clock.now())
+        export = self._find(wanted.kind) if wanted else None
+        if wanted is None or export is None:
+            raise NotFound(_GONE)
+        return export, wanted, who
+
+    async def _back(self, request: Request) -> Response:
+        """Give a text back to the page that sent it, as a file; the gate has seen that it is a page of ours."""
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > 3 * MOST_SENT:  # as a form writes it, three characters for one
+                return _told(413, "too_large", "Not made", "This is too much to be given back as a file.")
+        sent = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=4))
+        content = sent.get("file_text", "").replace("\r\n", "\n").encode()
+        return Response(content, headers=_headers(sent.get("file_name", "") or "answer.json", "application/json"))
+
+    def _has_place(self, token: str) -> bool:
+        ours = self._under_way.get(token, 0)
+        return sum(self._under_way.values()) < MOST_AT_ONCE and ours < MOST_AT_ONCE // 5
+
+    def _left(self, token: str) -> None:
+        self._under_way[token] -= 1
+        if not self._under_way[token]:
+            del self._under_way[token]
+
+    async def _apart(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+
+class _FilePieces(Response):
+    """A file that goes out while it is made. One that breaks off has no end, so that nobody takes it for whole."""
+
+    def __init__(
+        self, begun: _BegunFile, more: Callable[[], Awaitable[bytes | None]], left: Callable[[], None]
+    ) -> None:
+        self._first, self._more, self._left = begun.first, more, left
+        super().__init__(headers=_headers(begun.name, begun.media_type))
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send piece after piece, for as long as somebody reads."""
+        request = Request(scope, receive)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            piece = self._first
+            while piece is not None:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if await request.is_disconnected():
+                    return
+                piece = await self._more()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception as error:  # noqa: BLE001 whatever it is, no trace of it leaves
+            log().error("export_failed", error=type(error).__name__)
+        finally:
+            self._left()
+
+
+def _headers(name: str, media_type: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f"attachment; filename=\"{_PLAIN.sub('-', name)}\"; filename*=UTF-8''{quote(name)}",
+        "Cache-Control": "no-store",
+        "Content-Type": media_type,
+    }
 
 
 def _told(status: int, code: str, title: str, detail: str) -> Problem:

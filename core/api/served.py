@@ -42,7 +42,10 @@ class ServedAddress:
         return self.path.endswith("*") or (below != "" and "/" not in below)
 
 
-EXPORTS = (ServedAddress("/export/{}", To.CONSOLE),)
+EXPORTS = (
+    ServedAddress("/export", To.CONSOLE, methods=frozenset({"POST"})),
+    ServedAddress("/export/{}", To.CONSOLE, methods=frozenset({"GET"})),
+)
 """Files that the console's pages offer."""
 
 API = (

@@ -228,7 +228,7 @@ def list_repricings(runtime: Runtime, repricing: str | None) -> Output:
         text = table(heads, rows) if rows else "History was never re-priced."
         return Output({"repricings": [one.model_dump() for one in found]}, text)
     one = runtime.repricings.find(OPERATOR, repricing)
-    old = runtime.repricings.old_figures(OPERATOR, repricing)
+    old = list(runtime.repricings.old_figures(OPERATOR, repricing))
     rows = [
         (
             f"{past.started_at:%Y-%m-%d %H:%M:%S}",

@@ -35,7 +35,7 @@ from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
 from core.reports.calls import CallSums as CallSums
 from core.reports.calls import Choices as Choices
-from core.reports.calls import call_count, call_page, call_sums, calls_frame, choices, latest_call_at
+from core.reports.calls import call_count, call_page, call_sums, calls_frames, choices, latest_call_at
 from core.reports.change_words import Difference as Difference
 from core.reports.change_words import differences as differences
 from core.reports.change_words import sides as sides
@@ -58,8 +58,11 @@ from core.reports.forecast import MOST_TESTED as MOST_TESTED
 from core.reports.forecast import Backtest as Backtest
 from core.reports.forecast import Forecast as Forecast
 from core.reports.forecast import backtest, forecast
+from core.reports.frames import AT_ONCE
 from core.reports.frames import Frame as Frame
+from core.reports.frames import batches as batches
 from core.reports.frames import csv as csv
+from core.reports.frames import csv_pieces as csv_pieces
 from core.reports.one_call import Call as Call
 from core.reports.one_call import RecordedAttempt as RecordedAttempt
 from core.reports.one_call import RecordedFieldError as RecordedFieldError
@@ -104,7 +107,6 @@ from core.tables import Outcome as Outcome
 
 ENOUGH = 20
 """Calls from which on a p95 is worth reading; with fewer a page shows it pale or not at all."""
-_EXPORTED_AT_ONCE = 500
 
 
 class Reports:
@@ -269,10 +271,10 @@ class Reports:
         with self._reading(principal, wanted.tenant_id) as now:
             return call_page(now, wanted, page, self._clock.now(), total)
 
-    def calls_frame(self, principal: Principal, wanted: CallFilter) -> Frame:
-        """Return the calls that pass *wanted*, for an export: no payloads, at most ``MOST_EXPORTED`` rows."""
-        with self._reading(principal, wanted.tenant_id) as now:
-            return calls_frame(now, wanted)
+    def calls_frames(self, principal: Principal, wanted: CallFilter, at_once: int = AT_ONCE) -> Generator[Frame]:
+        """Yield the calls that pass *wanted*, for an export: so many at once, ``MOST_EXPORTED`` in all, no payloads."""
+        principal.require(Permission.GENERATIONS_READ)
+        return calls_frames(lambda: self._reading(principal, wanted.tenant_id), wanted, at_once)
 
     def choices(
         self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
@@ -343,9 +345,9 @@ class Reports:
         behind: ChangeCursor | None = None
         while True:
             with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
-                some = some_changes(now, wanted, behind, _EXPORTED_AT_ONCE)
+                some = some_changes(now, wanted, behind, AT_ONCE)
             yield from some
-            if len(some) < _EXPORTED_AT_ONCE:
+            if len(some) < AT_ONCE:
                 return
             behind = ChangeCursor(some[-1].at, some[-1].id)
 

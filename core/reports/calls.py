@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -195,9 +196,28 @@ def call_page(reading: Reading, wanted: CallFilter, page: int, as_of: datetime, 
     return CallPage(calls=_frame(reading, lines), total=counted, page=shown, pages=pages, as_of=as_of)
 
 
-def calls_frame(reading: Reading, wanted: CallFilter) -> Frame:
-    """Return every call that passes *wanted*, with all that is known of it but its payload; at most 50 000."""
-    return _frame(reading, _newest_first(_EXPORT, _conditions(wanted)).limit(MOST_EXPORTED))
+def calls_frames(
+    look: Callable[[], AbstractContextManager[Reading]], wanted: CallFilter, at_once: int
+) -> Generator[Frame]:
+    """Yield every call that passes *wanted*, with all that is known of it but its payload, the newest first.
+
+    Each table has a look of its own, so that nothing is kept open for whoever reads slowly. Where there are no calls,
+    it is one table without rows.
+    """
+    conditions = _conditions(wanted)
+    beyond = conditions
+    for told in range(0, MOST_EXPORTED, at_once):
+        with look() as reading:
+            some = _frame(reading, _newest_first(_EXPORT, beyond).limit(min(at_once, MOST_EXPORTED - told)))
+        if len(some) or not told:
+            yield some
+        if len(some) < at_once:
+            return
+        last: Any = some.iloc[-1]
+        at, call_id = last["started_at"].to_pydatetime(), str(last["id"])
+        is_same = and_(col(GenerationRow.started_at) == at, col(GenerationRow.id) < call_id)
+        is_older = and_(col(GenerationRow.started_at) <= at, or_(col(GenerationRow.started_at) < at, is_same))
+        beyond = and_(conditions, is_older)
 
 
 def choices(reading: Reading, starts_at: datetime, ends_at: datetime, routed: Collection[str] = ()) -> Choices:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from core import audit
@@ -43,6 +44,7 @@ from core.visibility import visible
 
 _LONGEST_REASON = 500
 _NO_LONGER = "What would be changed is no longer what the preview showed; look at it again."
+_TOLD_AT_ONCE = 500
 _SETTLES_AFTER = timedelta(days=1)
 """For so long a call that was given up for lost may come back and be corrected; until then it is left alone."""
 
@@ -188,15 +190,19 @@ class Repricings:
             raise NotFound("There is no re-pricing with this id. 'proctor price repricings' shows them.")
         return found
 
-    def old_figures(self, principal: Principal, repricing_id: str) -> list[OldFigure]:
-        """Return what each attempt of a re-pricing cost before, the earliest attempt first.
+    def old_figures(self, principal: Principal, repricing_id: str) -> Generator[OldFigure]:
+        """Yield what each attempt of a re-pricing cost before, in the order of their ids, some hundred at a time.
 
         Raises:
             Forbidden: without ``prices.read``.
 
         """
         principal.require(Permission.PRICES_READ)
-        mine = visible(principal.scope_of(Permission.PRICES_READ), AttemptRow.tenant_id)
+        return self._old_figures(
+            visible(principal.scope_of(Permission.PRICES_READ), AttemptRow.tenant_id), repricing_id
+        )
+
+    def _old_figures(self, mine: ColumnElement[bool], repricing_id: str) -> Generator[OldFigure]:
         query = (
             sqlalchemy.select(
                 col(RepricedAttempt.attempt_id),
@@ -209,10 +215,18 @@ class Repricings:
             )
             .join(AttemptRow, col(AttemptRow.id) == col(RepricedAttempt.attempt_id))
             .where(col(RepricedAttempt.repricing_id) == repricing_id, mine)
-            .order_by(col(AttemptRow.started_at), col(AttemptRow.id))
+            .order_by(col(RepricedAttempt.attempt_id))
+            .limit(_TOLD_AT_ONCE)
         )
-        with self._store.reading() as session:
-            return [OldFigure(**row) for row in session.connection().execute(query).mappings()]
+        last = ""
+        while True:
+            beyond = query.where(col(RepricedAttempt.attempt_id) > last)
+            with self._store.reading() as session:
+                some = [OldFigure(**row) for row in session.connection().execute(beyond).mappings()]
+            yield from some
+            if len(some) < _TOLD_AT_ONCE:
+                return
+            last = some[-1].attempt_id
 
     # ── Looking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -126,10 +126,10 @@ def _attempts(call: Call) -> None:
             return
         charts.draw_timeline(call)
         for attempt in call.attempts:
-            _attempt(attempt, call.timezone)
+            _attempt(attempt, call)
 
 
-def _attempt(attempt: RecordedAttempt, zone: str) -> None:
+def _attempt(attempt: RecordedAttempt, call: Call) -> None:
     kind = outcomes.KINDS.get(attempt.kind, Badge(attempt.kind, ":material/arrow_forward:", "gray"))
     with st.container(border=True, gap="xsmall", key=f"attempt_{attempt.n}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -147,12 +147,12 @@ def _attempt(attempt: RecordedAttempt, zone: str) -> None:
         for remark in _remarks(attempt):
             st.markdown(f":small[:orange[:material/flag: {plain(remark)}]]")
         if attempt.error_detail and not attempt.field_errors:
-            st.markdown(f":red[:material/error:] {plain(zones.retold(attempt.error_detail, zone))}")
+            st.markdown(f":red[:material/error:] {plain(zones.retold(attempt.error_detail, call.timezone))}")
         if attempt.field_errors:
             _field_errors(attempt)
         if attempt.asked:
             with st.expander("What was asked again" if attempt.kind == "re-ask" else "What this attempt added"):
-                messages.draw(attempt.asked)
+                messages.draw(attempt.asked, call.id)
         if attempt.answered:
             with st.expander("Raw answer"):
                 st.code(attempt.answered, language="json", wrap_lines=True)
@@ -256,7 +256,7 @@ def _payloads(call: Call) -> None:
         )
         if call.asked:
             with st.expander("What was asked", icon=":material/chat:"):
-                messages.draw(call.asked)
+                messages.draw(call.asked, call.id)
         if call.value:
             st.markdown("**Answer**" if call.outcome in _AS_IT_CAME else "**Valid object**")
             _answer(call.value)

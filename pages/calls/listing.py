@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import ProctorError
 from core.reports import MOST_EXPORTED, PAGE_SIZE, SUPERSEDED_CALLS, CallFilter, CallPage, CallSums, Window
 from core.schemas import version_name
+from pages.calls import files
 from pages.kit import address, figures, formats, layout, links, outcomes, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.exports import export
@@ -272,12 +273,11 @@ def draw(visit: Visit) -> None:
         beside = st.container(width="content")
         pages = -(-total // PAGE_SIZE)
         number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-        principal = visit.principal
         export(
             "Export CSV",
-            lambda: formats.csv(reports.calls_frame(principal, wanted)),
+            files.LIST,
+            wanted,
             name=f"calls-{visit.now:%Y%m%d-%H%M}.csv",
-            key="calls",
             help=f"The filtered list without prompts and answers, times in UTC, at most {MOST_EXPORTED:,} rows.",
         )
     page = reports.calls(visit.principal, wanted, number, total)

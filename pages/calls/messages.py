@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from base64 import b64decode
 from collections.abc import Mapping
-from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from core.reports import Call
+from pages.calls import files
 from pages.kit import formats
 from pages.kit.exports import export
 from pages.kit.json_values import is_list, is_object
@@ -21,8 +20,8 @@ from pages.kit.markup import plain
 ROLES = {"system": "gray", "user": "blue", "assistant": "violet", "tool": "orange"}
 
 
-def draw(messages: Any) -> None:
-    """Draw messages of any vendor: text as text, anything else as JSON."""
+def draw(messages: Any, call_id: str) -> None:
+    """Draw messages of any vendor, of that call: text as text, anything else as JSON."""
     for message in messages if is_list(messages) else [messages]:
         if not is_object(message):
             st.code(str(message), language=None, wrap_lines=True)
@@ -35,14 +34,14 @@ def draw(messages: Any) -> None:
             st.code(content, language=None, wrap_lines=True)
         elif is_list(content):
             for part in content:
-                _part(part)
+                _part(part, call_id)
         elif content:
             st.json(content, expanded=2)
         if rest:
             st.json(rest, expanded=2)
 
 
-def _part(part: Any) -> None:
+def _part(part: Any, call_id: str) -> None:
     """Draw a part of a message: text as text, a picture as one, of a document what it is; anything else as JSON."""
     given: Mapping[str, Any] = part if is_object(part) else {}
     match given:
@@ -52,14 +51,7 @@ def _part(part: Any) -> None:
             _image(data, str(given.get("media_type")))
         case {"type": "document", "data": str(data)}:
             name = str(given.get("name") or "document.pdf")
-            export(
-                f"Download {name}",
-                partial(b64decode, data),
-                name=name,
-                media_type="application/pdf",
-                key=f"document_{hashlib.sha256(data.encode()).hexdigest()}",
-                holds=len(data),
-            )
+            export(f"Download {name}", files.DOCUMENT, files.Document(call_id, files.digest(data)), name=name)
         case {"type": "tool_call", "name": str(name)}:
             st.caption(f"Calls the tool {plain(name)}")
             st.json(given.get("arguments"), expanded=2)
@@ -67,7 +59,7 @@ def _part(part: Any) -> None:
             st.caption("What a tool gave back" + (", as an error" if given.get("is_error") else ""))
             content = given.get("content")
             for inner in content if is_list(content) else ():
-                _part(inner)
+                _part(inner, call_id)
         case {"type": "reasoning", "text": str(text)}:
             st.caption("What the model thought" if text else "What the model thought, readable by its vendor alone")
             if text:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import islice
 
 import streamlit as st
 
 from core.clock import EPOCH
-from core.principals import Principal
 from core.reports import MOST_COUNTED, MOST_EXPORTED, ChangeCursor, ChangeFilter, ChangePage
 from core.tenants import Tenant
-from pages.changes import words
+from pages.changes import files, words
 from pages.kit import address, formats, layout, links, zones
 from pages.kit.choices import range_choice, tenant_choice
 from pages.kit.exports import export
@@ -22,11 +20,6 @@ from pages.kit.page import Visit
 COLUMNS = st.column_config
 LEADS = {"tenant": links.of_tenant}
 ANYTHING = {"kind": "Any kind", "actor": "Anybody", "door": "From anywhere"}
-EXPORTED = [
-    *("at", "kind", "subject", "what", "of_whom", "before", "after", "who", "why", "from_where"),
-    *("id", "undid", "entry"),
-]
-"""The columns of an export."""
 TAKES = {
     "change": address.ANY,
     "tenant": address.TENANT,
@@ -188,40 +181,16 @@ def draw(visit: Visit) -> None:
         with st.container(horizontal=True, gap="small", width="content"):
             if behind is not None:
                 st.button("Newest", icon=":material/first_page:", key="newest", on_click=newest)
-            principal = visit.principal
             export(
                 "Export CSV",
-                lambda: _csv(visit, principal, wanted),
+                files.LIST,
+                wanted,
                 name=f"changes-{visit.now:%Y%m%d-%H%M}.csv",
-                key="changes",
                 help=f"All that passes the filters, each by itself, times in UTC; at most {MOST_EXPORTED:,} rows. The "
                 "audit trail, which can be verified, is written by 'proctor audit export'.",
             )
             if page.older is not None:
                 st.button("Older", icon=":material/chevron_right:", key="older", on_click=_older, args=(page.older,))
-
-
-def _csv(visit: Visit, principal: Principal, wanted: ChangeFilter) -> bytes:
-    every = islice(visit.runtime.reports.every_change(principal, wanted), MOST_EXPORTED)
-    rows = [
-        (
-            one.at,
-            one.kind,
-            one.subject,
-            one.summary,
-            words.whose(one),
-            words.states(one, 0),
-            words.states(one, 1),
-            words.who(one),
-            one.reason,
-            one.door,
-            one.id,
-            one.undo_of or "",
-            one.seq or "",
-        )
-        for one in every
-    ]
-    return formats.csv(pd.DataFrame(rows, columns=EXPORTED))
 
 
 def _older(behind: ChangeCursor) -> None:

@@ -1,49 +1,50 @@
-"""Files to take away: a link to an address of ours that asks anew who comes, drawn as the buttons beside it."""
+"""Files to take away: a link to an address of ours that says what is to be made, drawn as the buttons beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
+from typing import TypeVar
 
 import streamlit as st
 
-from core.api.exports import OFFERS, OfferedFile, new_token
-from pages.kit.visitor import current_principal, session_row
+from core import runtime as running
+from core.api.export_links import ExportLink, sealed
+from core.api.exports import MOST_SENT, Export
+from pages.kit import visitor
 
-CSV = "text/csv; charset=utf-8"
-_TOKENS = "_exports"
+T = TypeVar("T")
 
 
 def export(
     label: str,
-    make: Callable[[], bytes],
+    what: Export[T],
+    asked: T,
     *,
     name: str,
-    key: str,
-    media_type: str = CSV,
     help: str = "",  # noqa: A002 as the framework's own buttons call it
     is_quiet: bool = False,
-    holds: int = 0,
 ) -> None:
-    """Draw a link with which somebody takes away what *make* makes, called *name*.
+    """Draw a link with which somebody takes away *what* is made of the things *asked*, called *name*.
 
-    *make* runs beside the page, when somebody comes for the file, and asks nothing of the page; who comes is asked
-    before it. *holds* is how many bytes it keeps, if it keeps the file.
+    It is made when he comes for it, in whatever process, with the right that he has then.
     """
-    tokens: dict[str, str] = st.session_state.setdefault(_TOKENS, {})
-    token = tokens.setdefault(key, new_token())
-    offer = OfferedFile(
-        session_id=session_row(),
-        grants=current_principal().grants,
-        name=name,
-        media_type=media_type,
-        make=make,
-        holds=holds,
-    )
-    OFFERS.put(token, offer)
+    link = ExportLink(what.kind, what.told(asked), name)
+    token = visitor.token() if visitor.session_row() else ""
     kind = "export quiet" if is_quiet else "export"
     st.html(
-        f'<a class="{kind}" href="/export/{token}" download="{escape(name)}" target="_self" title="{escape(help)}">'
-        f"{escape(label)}</a>",
+        f'<a class="{kind}" href="/export/{sealed(link, token, running.current().clock.now())}" '
+        f'download="{escape(name)}" target="_self" title="{escape(help)}">{escape(label)}</a>',
+        width="content",
+    )
+
+
+def export_text(label: str, text: str, *, name: str) -> None:
+    """Draw a button with which somebody takes away a *text* of JSON that is kept nowhere but in this page."""
+    if len(text.encode()) > MOST_SENT:
+        return
+    st.html(
+        f'<form action="/export" method="post"><input type="hidden" name="file_name" value="{escape(name)}">'
+        f'<input type="hidden" name="file_text" value="{escape(text)}">'
+        f'<button class="export" type="submit">{escape(label)}</button></form>',
         width="content",
     )

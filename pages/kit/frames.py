@@ -32,11 +32,6 @@ CHART = 286
 """The height of a chart, in pixels."""
 
 
-def bytes_of(frame: Frame) -> int:
-    """Return how many bytes a frame keeps in memory, its texts included."""
-    return int(frame.memory_usage(deep=True).sum())
-
-
 def table(
     frame: Frame | Mapping[str, Any],
     *,

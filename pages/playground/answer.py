@@ -15,7 +15,7 @@ from core.generation import GenerationRequest
 from core.reports import Call
 from core.requests import CallSettings
 from pages.kit import fields, formats, layout, outcomes, zones
-from pages.kit.exports import export
+from pages.kit.exports import export_text
 from pages.kit.field_table import frame
 from pages.kit.frames import table
 from pages.kit.markup import plain
@@ -182,15 +182,7 @@ def _take_away(visit: Visit, last: Run, key: str) -> None:
     with st.container(horizontal=True, gap="small"):
         if last.is_valid:
             text = json.dumps(last.value, indent=2, ensure_ascii=False)
-            content = text.encode()
-            export(
-                "JSON",
-                lambda: content,
-                name=f"{last.call_id}.json",
-                media_type="application/json",
-                key=f"answer{key}",
-                holds=len(content),
-            )
+            export_text("JSON", text, name=f"{last.call_id}.json")
         with st.popover("As curl", icon=":material/terminal:", key=f"curl{key}"):
             st.markdown(":small[`PROCTOR_KEY` is a key of the tenant; make one under Tenants.]")
             if last.request.settings:

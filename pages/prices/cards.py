@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
 
 import streamlit as st
 
 from core.pricing import ANY_MODEL, UNPRICED_DAYS, PriceBook, UnpricedModel
-from core.principals import Principal
 from core.repricing import RepricingScope
-from core.runtime import Runtime
 from core.tenants import Permission, Tenant
 from pages.kit import formats, layout, zones
 from pages.kit.exports import export
 from pages.kit.markup import plain
 from pages.kit.page import Visit
-from pages.prices import dialogs, tables
+from pages.prices import dialogs, files
 
 MOST_NAMED = 3
 
@@ -77,8 +74,7 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
     ):
         if visit.may(Permission.PRICES_WRITE):
             _choice(visit, tenant, models)
-        principal = visit.principal
-        done = list(visit.runtime.repricings.list(principal))
+        done = list(visit.runtime.repricings.list(visit.principal))
         if not done:
             st.caption("History was never repriced: every call costs what it cost on its day.")
         for one in done:
@@ -94,15 +90,11 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
             with row:
                 export(
                     "Old figures",
-                    partial(_old_figures, visit.runtime, principal, one.id),
+                    files.OLD_FIGURES,
+                    one.id,
                     name=f"repricing-{one.id}.csv",
-                    key=f"old_{one.id}",
                     is_quiet=True,
                 )
-
-
-def _old_figures(runtime: Runtime, principal: Principal, repricing_id: str) -> bytes:
-    return formats.csv(tables.old(runtime.repricings.old_figures(principal, repricing_id)))
 
 
 def _choice(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str, str]]) -> None:

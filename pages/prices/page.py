@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import streamlit as st
 
+from core.api.exports import Export
 from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
 from pages.kit import address, formats, layout, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
-from pages.kit.frames import Frame, bytes_of, grid
+from pages.kit.frames import grid
 from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page
-from pages.prices import cards, dialogs, tables
+from pages.prices import cards, dialogs, files, tables
 
 COLUMNS = st.column_config
-IN_USE_DAYS = 30
 MOST_ROWS = 14
 
 
-def _csv(frame: Frame, name: str, visit: Visit, key: str) -> None:
-    name = f"{name}-{visit.now:%Y%m%d-%H%M}.csv"
-    export("CSV", lambda: formats.csv(frame), name=name, key=key, is_quiet=True, holds=bytes_of(frame))
+def _csv(what: Export[files.PriceList], tenant: Tenant | None, name: str, visit: Visit) -> None:
+    wanted = files.PriceList(tenant.id if tenant else "", visit.now)
+    export("CSV", what, wanted, name=f"{name}-{visit.now:%Y%m%d-%H%M}.csv", is_quiet=True)
 
 
 def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel]) -> None:
@@ -59,15 +58,13 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             whose = tenant.name if tenant else "tenants without a price of their own"
             st.caption(f"For {plain(whose)}, on {visit.now:%b %d} UTC. The price is frozen on each attempt.")
-            _csv(tables.exact(models, book, visit.now), "prices", visit, "prices_csv")
+            _csv(files.PRICES, tenant, "prices", visit)
 
 
 def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
     """Draw what operators have said, those that hold or will first."""
     names = {one.id: one.name for one in visit.runtime.tenants.list(visit.principal)}
-    found = [
-        one for one in visit.runtime.prices.overrides(visit.principal) if not tenant or one.tenant_id in ("", tenant.id)
-    ]
+    found = files.overrides(visit.runtime, visit.principal, tenant.id if tenant else "")
     stand = states(found, visit.now)
     live = [one for one in found if stand[one.id] in ("active", "future")]
     over = [one for one in found if stand[one.id] not in ("active", "future")]
@@ -87,7 +84,7 @@ def overrides_card(visit: Visit, tenant: Tenant | None) -> None:
                 for one in over:
                     _override(visit, one, stand[one.id], tables.whom(one, names))
         with st.container(horizontal=True, horizontal_alignment="right"):
-            _csv(tables.over(found, stand, names), "price-overrides", visit, "overrides_csv")
+            _csv(files.OVERRIDES, tenant, "price-overrides", visit)
 
 
 def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None:
@@ -119,13 +116,9 @@ def main() -> None:
         if visit.may(Permission.PRICES_WRITE) and st.button("Set a price", icon=":material/sell:", key="set_price"):
             dialogs.set_price(visit)
     prices = visit.runtime.prices
-    routed = [
-        (one.provider, one.model)
-        for route in visit.runtime.routes.list(visit.principal)
-        for one in route.terms.candidates
-    ]
+    routed = files.routed(visit.runtime, visit.principal)
     unpriced = prices.unpriced(visit.principal, routed)
-    models = prices.in_use(visit.principal, visit.now - timedelta(days=IN_USE_DAYS), routed)
+    models = files.models(visit.runtime, visit.principal, visit.now, routed)
     cards.unpriced_card(visit, unpriced)
     today_card(visit, tenant, models)
     overrides_card(visit, tenant)

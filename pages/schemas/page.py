@@ -7,7 +7,7 @@ import streamlit as st
 from core.tenants import Permission
 from pages.kit import address
 from pages.kit.page import open_page, refusals
-from pages.schemas import listing, one
+from pages.schemas import lines, listing, one
 
 TAKES = {
     "schema": address.ANY,
@@ -17,7 +17,7 @@ TAKES = {
     "tenant": address.TENANT,
     "range": address.RANGE,
     "text": address.ANY,
-    "sort": address.one_of(listing.SORTS),
+    "sort": address.one_of(lines.SORTS),
     "page": address.NUMBER,
 }
 chosen = st.query_params.get("schema")

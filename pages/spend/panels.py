@@ -11,8 +11,9 @@ from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
 from core.tenants import Tenant
 from pages.kit import formats, layout, marks, zones
 from pages.kit.choices import range_label
+from pages.kit.exports import export
 from pages.kit.markup import plain
-from pages.spend import charts, tables, tiles
+from pages.spend import charts, files, tables, tiles
 from pages.spend.figures import Figures
 
 _METHOD = (
@@ -26,6 +27,13 @@ _METHOD = (
 def _open_calls(hours: int, tenant: Tenant | None, **filters: str) -> None:
     """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
     st.switch_page("calls/page.py", query_params=_here(hours, tenant) | filters)
+
+
+def _download(found: Figures, cut: str, name: str) -> None:
+    """Draw the link that saves a table as CSV."""
+    wanted = files.SpendTable(cut, found.spend.window, found.tenant.id if found.tenant else None)
+    told = "Every column of this table; amounts in whole nano-dollars are exact."
+    export("CSV", files.TABLE, wanted, name=f"{name}.csv", is_quiet=True, help=told)
 
 
 def _here(hours: int, tenant: Tenant | None) -> dict[str, str]:
@@ -74,7 +82,7 @@ def thrown_away(found: Figures) -> None:
             f"{formats.plural(now.discarded_attempts, 'attempt')} that gave nobody a valid object."
         )
         charts.draw_reasons(found.spend)
-        tables.download(found.spend.reasons_frame(), "thrown-away", "reasons_csv")
+        _download(found, files.REASONS, "thrown-away")
 
 
 def breakdown(found: Figures, hours: int) -> None:
@@ -98,7 +106,7 @@ def breakdown(found: Figures, hours: int) -> None:
                 label_visibility="collapsed",
             )
             kind = tables.KINDS[chosen or kinds[0]]
-            tables.download(found.spend.frame(kind), f"spend-by-{kind.rstrip('s')}", "breakdown_csv")
+            _download(found, kind, f"spend-by-{kind.rstrip('s')}")
         name = tables.draw_breakdown(found.spend, kind)
         total = found.spend.total
         missing = tiles.missing(total)
@@ -117,7 +125,7 @@ def caches(found: Figures) -> None:
         "nothing.",
     ):
         tables.draw_caches(found.spend)
-        tables.download(found.spend.frame("tenants"), "caches", "caches_csv")
+        _download(found, "tenants", "caches")
 
 
 def forecast(found: Figures) -> None:
@@ -134,7 +142,7 @@ def forecast(found: Figures) -> None:
         else:
             tables.draw_forecasts(found.forecasts)
         st.caption(_tested(found.backtests))
-        tables.download(tables.forecasts_frame(found.forecasts), "forecast", "forecast_csv")
+        _download(found, files.FORECAST, "forecast")
     marks.follow(picked, {"range": "30d"} | ({"tenant": found.tenant.name} if found.tenant else {}))
 
 

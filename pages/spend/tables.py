@@ -8,8 +8,7 @@ import streamlit as st
 
 from core.reports import Forecast, Spend
 from pages.kit import formats, links
-from pages.kit.exports import export
-from pages.kit.frames import Frame, bytes_of, grid, pd
+from pages.kit.frames import Frame, grid, pd
 
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
 """What the table of the money can be cut by."""
@@ -17,19 +16,6 @@ _HEADS = {"tenants": "Tenant", "models": "Model", "schemas": "Schema"}
 _LEADS = {"tenants": links.of_tenant, "models": links.of_model, "schemas": links.of_schema}
 _C = st.column_config
 _FORECAST = ("tenant", "spent", "expected", "interval", "budget", "used_up", "days")
-
-
-def download(frame: Frame, name: str, key: str) -> None:
-    """Draw the link that saves a table as CSV."""
-    export(
-        "CSV",
-        lambda: formats.csv(frame),
-        name=f"{name}.csv",
-        key=key,
-        is_quiet=True,
-        help="Every column of this table; amounts in whole nano-dollars are exact.",
-        holds=bytes_of(frame),
-    )
 
 
 def draw_breakdown(found: Spend, kind: str) -> str | None:

@@ -12,7 +12,7 @@ from pages.kit import address, formats, layout
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.exports import export
 from pages.kit.page import open_page, refusals
-from pages.statement import paper
+from pages.statement import files, paper
 
 MOST_MONTHS = 36
 
@@ -59,13 +59,12 @@ def main() -> None:
         bill = visit.runtime.reports.statement(visit.principal, tenant.id, month)
         st.html(paper.STYLE)
         st.html(paper.paper(bill))
-        principal, reports = visit.principal, visit.runtime.reports
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="unprinted"):
             export(
                 "CSV",
-                lambda: formats.csv(reports.statement(principal, tenant.id, bill.month).frame()),
+                files.LINES,
+                files.TenantMonth(tenant.id, bill.month),
                 name=f"statement-{tenant.name}-{bill.month}.csv".replace(" ", "-"),
-                key="statement",
                 help="Every line; amounts in whole nano-dollars are exact.",
             )
             st.page_link(

@@ -103,8 +103,8 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     store = Store(f"sqlite:///{path}")
     demo_in(store, scale=0.1).make(LOCAL_OPERATOR)
     reports = Reports(store, ManualClock(NOW))
-    frame = reports.calls_frame(LOCAL_OPERATOR, CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW))
-    yield World(store, reports, rows(frame))
+    every = CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW)
+    yield World(store, reports, [row for one in reports.calls_frames(LOCAL_OPERATOR, every) for row in rows(one)])
     store.close()
 
 

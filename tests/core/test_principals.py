@@ -236,7 +236,7 @@ CASES: dict[str, Case] = {
     "repricings.list": Case(L, P.PRICES_READ, lambda on, who, of: on.repricings.list(who)),
     "repricings.find": Case(K, P.PRICES_READ, lambda on, who, of: on.repricings.find(who, of.repricing_id)),
     "repricings.old_figures": Case(
-        L, P.PRICES_READ, lambda on, who, of: on.repricings.old_figures(who, of.repricing_id)
+        L, P.PRICES_READ, lambda on, who, of: list(on.repricings.old_figures(who, of.repricing_id))
     ),
     "policies.quota_use": Case(K, P.TENANTS_READ, lambda on, who, of: on.policies.quota_use(who, of.tenant)),
     "policies.quota_use recorded": Case(
@@ -293,8 +293,8 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "calls": (L, lambda on, who, of: on.calls(who, wanted(of))),
     "calls all": (L, lambda on, who, of: on.calls(who, EVERY)),
     "calls id": (L, lambda on, who, of: on.calls(who, dataclasses.replace(EVERY, text=of.call_id))),
-    "calls_frame": (L, lambda on, who, of: on.calls_frame(who, wanted(of))),
-    "calls_frame all": (L, lambda on, who, of: on.calls_frame(who, EVERY)),
+    "calls_frames": (L, lambda on, who, of: list(on.calls_frames(who, wanted(of)))),
+    "calls_frames all": (L, lambda on, who, of: list(on.calls_frames(who, EVERY))),
     "choices": (L, lambda on, who, of: on.choices(who, WINDOW.starts_at, WINDOW.ends_at, of.tenant.id)),
     "choices all": (L, lambda on, who, of: on.choices(who, WINDOW.starts_at, WINDOW.ends_at)),
     "schemas": (L, lambda on, who, of: on.schemas(who, WINDOW, of.tenant.id)),

@@ -153,7 +153,7 @@ def test_a_list_shows_each_request_and_says_which_were_asked_again(reports: Repo
         INVALID: [True, True, False],
         SUPERSEDED_CALLS: [True, True],
     }
-    assert "superseded" in reports.calls_frame(LOCAL_OPERATOR, CallFilter(**span))
+    assert "superseded" in next(reports.calls_frames(LOCAL_OPERATOR, CallFilter(**span)))
     for one in made[::2]:
         told = reports.call(LOCAL_OPERATOR, one.id).chain
         assert told is not None

@@ -386,7 +386,7 @@ class TestCalls:
         page = reports.calls(LOCAL_OPERATOR, everything(**wanted))
         assert set(page.calls["id"]) == found
         assert page.total == len(found)
-        assert set(reports.calls_frame(LOCAL_OPERATOR, everything(**wanted))["id"]) == found
+        assert set(next(reports.calls_frames(LOCAL_OPERATOR, everything(**wanted)))["id"]) == found
 
     def test_a_whole_id_is_found_outside_the_time(self, reports: Reports, store: Store) -> None:
         """Whoever pastes an id finds it, unless it belongs to another tenant."""
@@ -436,7 +436,7 @@ class TestCalls:
         )
         sums = reports.sums(LOCAL_OPERATOR, everything(tenant_id="acme"))
         assert (sums.calls, sums.spend_nano_usd, sums.unpriced, sums.estimated) == (2, 37, 1, 1)
-        exported = reports.calls_frame(LOCAL_OPERATOR, everything(tenant_id="acme"))
+        exported = next(reports.calls_frames(LOCAL_OPERATOR, everything(tenant_id="acme")))
         assert sorted(exported["cost_nano_usd"]) == [7, 30]
         assert exported["unpriced"].sum() == 1
         assert reports.sums(LOCAL_OPERATOR, everything(tenant_id="borealis")).spend_nano_usd is None

@@ -225,7 +225,7 @@ def test_a_wrong_price_is_put_right(world: World) -> None:
     (kept,) = world.all(GenerationRow)
     assert (kept.cost_nano_usd, kept.wasted_nano_usd) == (3_010_000, 1_010_000)
     assert world.spent() == {"account-acme-tenant-": 3_010_000}
-    old = world.repricings.old_figures(LOCAL_OPERATOR, done.id)
+    old = list(world.repricings.old_figures(LOCAL_OPERATOR, done.id))
     assert [(one.before_nano_usd, one.price_before) for one in old] == [
         (before[one.attempt_id].cost_nano_usd, before[one.attempt_id].price) for one in old
     ]
@@ -489,7 +489,7 @@ def test_many_calls_go_some_at_a_time_and_what_is_done_is_whole(world: World, mo
 
     monkeypatch.setattr(world.store, "rest", rest)
     assert world.reprice().attempts == 3
-    assert len(world.repricings.old_figures(LOCAL_OPERATOR, cut.id)) == 2
+    assert len(list(world.repricings.old_figures(LOCAL_OPERATOR, cut.id))) == 2
     world.require_proof()
 
 
@@ -500,7 +500,7 @@ def test_a_reason_is_needed(world: World) -> None:
             world.repricings.reprice(LOCAL_OPERATOR, world.scope(), reason)
     with pytest.raises(NotFound):
         world.repricings.find(LOCAL_OPERATOR, "nothing")
-    assert world.repricings.old_figures(LOCAL_OPERATOR, "nothing") == []
+    assert not list(world.repricings.old_figures(LOCAL_OPERATOR, "nothing"))
 
 
 def test_traffic_goes_on_meanwhile(wire: WireServer, database_url: str) -> None:

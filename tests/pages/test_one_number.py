@@ -154,7 +154,7 @@ def test_exports(on: Rig, tenant: Tenant, paid: int) -> None:
     def read(frame: Any) -> Any:
         return pd.read_csv(io.BytesIO(csv(frame)))
 
-    assert read(reports.calls_frame(LOCAL_OPERATOR, wanted))["cost_nano_usd"].sum() == paid
+    assert read(next(reports.calls_frames(LOCAL_OPERATOR, wanted)))["cost_nano_usd"].sum() == paid
     for kind in ("tenants", "models", "schemas"):
         assert read(spend.frame(kind))["spend_nano_usd"].sum() == paid
     assert read(spend.reasons_frame())["nano_usd"].sum() == spend.total.discarded

@@ -6,8 +6,6 @@ import csv
 import io
 from dataclasses import replace
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,7 +16,7 @@ from core.principals import LOCAL_OPERATOR
 from core.reports import ChangeFilter, RecordedChange
 from core.runtime import Runtime
 from core.tables import Tenant
-from pages.changes import listing
+from pages.changes import files
 from tests.builders import change, save
 from tests.pages.conftest import NOW, Open
 
@@ -142,14 +140,13 @@ def test_a_long_list_has_pages(open_page: Open, proctor: Runtime, acme: Tenant) 
 def test_the_list_is_exported_whole(proctor: Runtime, acme: Tenant) -> None:
     """What passes the filters, each change by itself, with times that say their zone; no cell is a formula."""
     proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, False, reason="=1+1")
-    visit: Any = SimpleNamespace(runtime=proctor)
     every = ChangeFilter(starts_at=NOW.replace(year=2020), ends_at=NOW.replace(year=2030))
 
-    rows = list(csv.DictReader(io.StringIO(listing._csv(visit, LOCAL_OPERATOR, every).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(files._listed(proctor, LOCAL_OPERATOR, every)).decode())))
     assert len(rows) == 4
     assert {row["kind"] for row in rows} == {"flag", "budget", "tenant"}
     assert all(datetime.fromisoformat(row["at"]).tzinfo for row in rows)
     assert rows[0]["why"] == "'=1+1"
     assert any((row["before"], row["after"]) == ("Limit: $25.00", "Limit: $5.08") for row in rows)
-    assert listing._csv(visit, LOCAL_OPERATOR, replace(every, kind="flag")).count(b"\n") == 2
-    assert listing._csv(visit, LOCAL_OPERATOR, replace(every, kind="route")).startswith(b"at,kind,")
+    assert b"".join(files._listed(proctor, LOCAL_OPERATOR, replace(every, kind="flag"))).count(b"\n") == 2
+    assert b"".join(files._listed(proctor, LOCAL_OPERATOR, replace(every, kind="route"))).startswith(b"at,kind,")

@@ -219,7 +219,7 @@ def test_a_test_call_is_paid_by_who_is_named(open_page: Open, proctor: Runtime, 
 
     assert not page.exception
     assert ":green-badge[:material/check_circle: Valid] **openai/gpt-4o-mini**" in told(page)
-    [call] = proctor.reports.calls_frame(LOCAL_OPERATOR, LATELY).to_dict("records")
+    [call] = next(proctor.reports.calls_frames(LOCAL_OPERATOR, LATELY)).to_dict("records")
     assert (call["tenant"], call["model"], call["schema"]) == ("Acme", "openai/gpt-4o-mini", "TestCall")
     links = [(one.proto.page, one.proto.query_string) for one in page.get("page_link")]
     assert ("calls", f"call={call['id']}") in links
