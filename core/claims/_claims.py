@@ -16,7 +16,8 @@ from core.database_faults import Disconnected
 from core.store import AT_ONCE, Store
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
-"""The kinds of claims that there are."""
+SIGN_IN = "sign_in"
+"""The kinds of claims that there are. Of sign-in it is tries that are counted, which nobody holds."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long a lease that was lost stays, of a kind that is remembered."""
 _IS_REMEMBERED = f"claim.kind = '{IDEMPOTENCY}' AND claim.result IS NULL AND claim.since > :forgotten"

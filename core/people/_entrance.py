@@ -36,7 +36,7 @@ class Entrance(Register):
     ) -> None:
         super().__init__(store, clock, idle=idle, longest=longest)
         self._passwords = passwords or Passwords()
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(store, clock)
         self._by_name = store.prepare(
             "SELECT id, password_hash FROM person WHERE folded_name = :name AND removed_at IS NULL"
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,14 +16,16 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from core.audit import Trail
+from core.claims import Claims
 from core.clock import ManualClock
 from core.errors import Conflict, Forbidden, Invalid, NotFound, ProctorError, RateLimited, Unauthenticated
 from core.people import NewLink, People
 from core.people import _links as links
 from core.people._passwords import AT_ONCE, MOST_BYTES, Passwords, chosen, normal
 from core.people._sessions import KNOWN_SECONDS, MOST_OF_ONE, SEEN_EVERY, digest_of
-from core.people._throttle import MOST_KEYS, PER_ADDRESS, PER_NAME_AND_ADDRESS, Throttle
+from core.people._throttle import PER_ADDRESS, PER_NAME_AND_ADDRESS
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
+from core.settings import ROOT
 from core.store import Store
 from core.tables import AuditEntry, Tenant
 from core.tenants import Tenants
@@ -246,12 +251,67 @@ def test_right_ones_are_not_counted(people: People) -> None:
         people.sign_in("Grace", PASSWORD, HERE)
 
 
-def test_the_throttle_keeps_a_bounded_amount(clock: ManualClock) -> None:
-    """Whatever names and addresses come."""
-    throttle = Throttle(clock)
-    for number in range(MOST_KEYS):
-        throttle.take(f"name {number}", f"address {number}")
-    assert len(throttle._counts) == MOST_KEYS
+def test_what_was_tried_is_kept_for_a_minute(store: Store, people: People, clock: ManualClock) -> None:
+    """Neither name nor address stands in what is counted; who is refused adds nothing; and it is swept."""
+    ends = tries(people, PER_NAME_AND_ADDRESS, HERE)
+    counted = claims(store)
+    assert len(counted) == 3
+    assert not any(word in repr(counted).lower() for word in ("grace", HERE))
+    assert {*ends, *tries(people, 40, HERE)} == {"Unauthenticated", "RateLimited"}
+    assert claims(store) == counted
+    clock.advance(61)
+    assert Claims(store, clock).sweep() == 3
+    assert claims(store) == []
+
+
+def claims(store: Store) -> list[Any]:
+    """Return what is counted."""
+    with store.snapshot() as connection:
+        return list(connection.exec_driver_sql("SELECT * FROM claim ORDER BY key").all())
+
+
+GUESSING = """
+import sys
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from core.clock import SystemClock
+from core.errors import ProctorError
+from core.people import People
+from core.people._passwords import Passwords
+from core.store import Store
+
+quick = Passwords(PasswordHash((Argon2Hasher(1, 8, 1),)))
+people = People(Store(sys.argv[1]), SystemClock(), passwords=quick)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(12):
+    try:
+        people.sign_in("Grace", "something else entirely", "192.0.2.7")
+    except ProctorError as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+def test_all_processes_count_together(database_url: str) -> None:
+    """Three that are tried at once look at as many passwords as one would."""
+    command = [sys.executable, "-c", GUESSING, database_url]
+    piped: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    processes = [subprocess.Popen(command, **piped) for _ in range(3)]
+    try:
+        for one in processes:
+            assert one.stdout
+            assert one.stdout.readline() == "ready\n"
+        for one in processes:
+            assert one.stdin
+            one.stdin.write("\n")
+            one.stdin.flush()
+        ends = [end for one in processes for end in one.communicate(timeout=60)[0].split()]
+    finally:
+        for one in processes:
+            one.kill()
+            one.wait()
+    counted = Counter(one for one in ends if one in {"Unauthenticated", "RateLimited"})
+    assert counted == {"Unauthenticated": PER_NAME_AND_ADDRESS, "RateLimited": 36 - PER_NAME_AND_ADDRESS}
 
 
 # ── How long ──────────────────────────────────────────────────────────────────────────────────────────────────────────
