@@ -23,7 +23,7 @@ from tests.wire.scripted import Scripted, ScriptedServer
 
 @contextmanager
 def proctor_before(vendor: ScriptedServer, folder: Path) -> Generator[Clients]:
-    """Serve a Proctor with one tenant; yield its clients. No breaker opens, no limit stops them: programs fail often."""
+    """Serve a Proctor with one tenant; yield its clients. No breaker opens, no limit stops them: they fail often."""
     settings = Settings(
         openai_api_key=SecretStr("sk-provider-4711"),
         anthropic_api_key=SecretStr("sk-provider-4711"),
