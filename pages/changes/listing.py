@@ -18,7 +18,7 @@ from pages.kit.frames import grid, pd, picked
 from pages.kit.page import Visit
 
 COLUMNS = st.column_config
-LEADS = {"tenant": links.of_tenant}
+LEADS = {"tenant": links.of_tenant, "who": links.of_actor}
 ANYTHING = {"kind": "Any kind", "actor": "Anybody", "door": "From anywhere"}
 TAKES = {
     "change": address.ANY,
@@ -130,18 +130,20 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
             "kind": [[one.kind] if one.kind else [] for one in changes],
             "what": [words.told(one, zone) for one in changes],
             "tenant": [words.whose(one) for one in changes],
-            "became": [words.became(one) or None for one in changes],
+            "became": [words.became(one, zone) or None for one in changes],
             "who": [words.who(one) for one in changes],
             "why": [one.reason or None for one in changes],
             "door": [(one.door if one.is_decided else "") or None for one in changes],
         }
     )
+    if one_tenant:
+        shown = shown.drop(columns="tenant")
     grid(
-        shown.drop(columns="tenant") if one_tenant else shown,
+        shown,
         most_rows=len(changes),
         key="changes_table",
         on_pick=_opened,
-        leads={} if one_tenant else LEADS,
+        leads={name: lead for name, lead in LEADS.items() if name in shown},
         placeholder=formats.UNKNOWN,
         alt="Changes, the newest first",
         columns={

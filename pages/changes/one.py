@@ -22,7 +22,7 @@ def draw(visit: Visit, change_id: str) -> None:
         st.button("All changes", icon=":material/arrow_back:", key="back", on_click=_back)
     shown = visit.runtime.changes.preview(visit.principal, change_id)
     change = shown.change
-    with layout.card(plain(change.summary), key="change_card", stretch=False):
+    with layout.card(plain(zones.retold(change.summary)), key="change_card", stretch=False):
         layout.facts(_facts(change), key="change_facts")
         link: Any = change.after["link"] if change.action == "change.note" and change.after else None
         if link:
@@ -43,7 +43,7 @@ def _facts(change: RecordedChange) -> dict[str, str]:
         "Kind": plain(change.kind),
         "What": plain(change.subject),
         "Of whom": links.tenant(words.whose(change)),
-        "Who": links.actor(change.actor) if change.is_decided else words.PROCTOR,
+        "Who": links.actor(words.who(change)),
         "From where": plain(change.door) if change.is_decided else "",
         "Why": plain(change.reason) or (":gray[no reason was given]" if change.is_decided else ""),
         "Undid": f"[an earlier change](/changes?change={change.undo_of})" if change.undo_of else "",
@@ -58,7 +58,7 @@ def _differences(before: Any, after: Any, nothing: str, heads: tuple[str, str] =
         st.caption(nothing)
         return
     columns = (" ", *heads)
-    shown = pd.DataFrame([[plain(said) for said in one] for one in found], columns=columns)
+    shown = pd.DataFrame([[plain(zones.retold(said)) for said in one] for one in found], columns=columns)
     table(shown, alt="What differs", hides_index=True)
 
 
@@ -70,15 +70,15 @@ def _since(shown: UndoPreview) -> None:
         for one in shown.later:
             undid = " :gray-badge[undid it]" if one.undo_of == shown.change.id else ""
             st.markdown(
-                f":gray[{zones.told(one.at)}] [{plain(one.summary)}](/changes?change={one.id}) "
-                f":gray[by {plain(words.who(one))}]{undid}"
-                + (f"  \n:small[{plain(words.became(one))}]" if words.became(one) else "")
+                f":gray[{zones.told(one.at)}] [{plain(zones.retold(one.summary))}](/changes?change={one.id}) "
+                f":gray[by] {links.actor(words.who(one))}{undid}"
+                + (f"  \n:small[{plain(became)}]" if (became := words.became(one, zones.shown())) else "")
             )
 
 
 def _way_back(visit: Visit, shown: UndoPreview) -> None:
     if shown.undo is None:
-        st.caption(f":material/undo: {plain(shown.obstacle)}")
+        st.caption(f":material/undo: {plain(zones.retold(shown.obstacle))}")
         if shown.present is not None:
             _obstacle(shown)
     elif not visit.may_over(shown.undo.needs, shown.change.tenant_id):
@@ -92,7 +92,7 @@ def _obstacle(shown: UndoPreview) -> None:
     present: dict[str, Any] = shown.present
     states: list[dict[str, Any]] = [shown.change.after or {}, shown.change.before or {}]
     made, was = ({name: state[name] for name in present if name in state} for state in states)
-    rows = [[plain(one) for one in row] for row in sides(made, present, was)]
+    rows = [[plain(zones.retold(one)) for one in row] for row in sides(made, present, was)]
     heads = (" ", "It made it", "Now", "It was before")
     table(pd.DataFrame(rows, columns=heads), alt="What stands in the way", hides_index=True)
 
@@ -101,10 +101,10 @@ def _obstacle(shown: UndoPreview) -> None:
 def undo(visit: Visit, shown: UndoPreview) -> None:
     """Show what undoing would do, ask why, do it."""
     assert shown.undo is not None  # noqa: S101 the button is not drawn
-    st.markdown(plain(shown.change.summary))
+    st.markdown(plain(zones.retold(shown.change.summary)))
     _differences(shown.undo.now, shown.undo.then, "It takes back what was done.", ("Now", "Then"))
     if shown.undo.effect:
-        st.caption(plain(shown.undo.effect))
+        st.caption(plain(zones.retold(shown.undo.effect)))
     why = reason("undo_reason", placeholder="People will ask")
     if st.button("Undo it", type="primary", key="confirm_undo"):
         with refusals("Nothing was undone."):

@@ -7,9 +7,10 @@ from datetime import datetime
 import streamlit as st
 
 from core import runtime as running
+from core.drills import DrillView
 from core.errors import ProctorError
 from core.tenants import Permission
-from pages.kit import page
+from pages.kit import links, page
 from pages.kit.markup import plain
 
 _MOST_TOLD = 3
@@ -28,13 +29,19 @@ def banner() -> None:
     if not drills:
         return
     now = runtime.clock.now()
-    told = [f"{plain(one.sentence)} It ends {left(one.ends_at, now)}." for one in drills[:_MOST_TOLD]]
+    told = [f"{sentence(one)} It ends {left(one.ends_at, now)}." for one in drills[:_MOST_TOLD]]
     if len(drills) > _MOST_TOLD:
         told.append(f"And {len(drills) - _MOST_TOLD} more.")
     title = "A fire drill is running" if len(drills) == 1 else f"{len(drills)} fire drills are running"
     with st.container(key="drill_banner", gap="xsmall"):
         lines = told[0] if len(told) == 1 else "\n".join(f"- {line}" for line in told)
         st.warning(lines, title=title, icon=":material/local_fire_department:")
+
+
+def sentence(drill: DrillView) -> str:
+    """Return what a drill does, as Markdown; the name of its tenant leads to that."""
+    place = links.of_tenant(drill.whose)
+    return links.within(drill.sentence, drill.whose, place) if drill.tenant_id else plain(drill.sentence)
 
 
 def left(until: datetime, now: datetime) -> str:

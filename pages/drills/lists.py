@@ -7,7 +7,7 @@ import streamlit as st
 from core.drills import DrillView
 from core.faults import Fault
 from core.tenants import Permission
-from pages.drills.banner import left
+from pages.drills.banner import left, sentence
 from pages.drills.form import EVERY_CALL
 from pages.kit import formats, layout, links, zones
 from pages.kit.frames import grid, pd
@@ -39,9 +39,11 @@ def under_way(visit: Visit) -> None:
                     if visit.may_over(Permission.DRILLS_WRITE, drill.tenant_id):
                         _way_to_stop(visit, drill)
                 st.progress((now - drill.starts_at) / (drill.ends_at - drill.starts_at))
-                st.markdown(plain(drill.sentence))
+                st.markdown(sentence(drill))
                 since = f"{formats.moment(drill.starts_at, zones.shown())} to {zones.told(drill.ends_at)}"
-                st.caption(f"{since} · started by {plain(drill.actor)} · {plain(drill.reason)}")
+                st.markdown(
+                    f":small[:gray[{since} · started by] {links.actor(drill.actor)} :gray[· {plain(drill.reason)}]]"
+                )
 
 
 def _way_to_stop(visit: Visit, drill: DrillView) -> None:

@@ -145,7 +145,7 @@ def _limits(stands: FlagRule | None, zone: str) -> dict[str, Any]:
                 label, datetime.fromisoformat(stood) if stood else None, key=f"flag_{field}", format="YYYY-MM-DD"
             )
             walls[field] = None if at is None else at.replace(tzinfo=None).isoformat(timespec="minutes")
-        said = [f"{label} {moment_of(wall, zone):%Y-%m-%d %H:%M} UTC" for label, wall in walls.items() if wall]
+        said = [f"{label} {zones.told(moment_of(wall, zone), zone)}" for label, wall in walls.items() if wall]
         st.caption(
             f"By the clock in {zones.name(zone)}"
             + (f": {', '.join(said)}." if said else ". Before and behind it what lies beneath decides.")

@@ -65,10 +65,8 @@ def alert() -> None:
     """Warn, if something is wrong now."""
     found = troubles(visit, tenant.id if tenant else None)
     if found:
-        more = "".join(f"\n- **{plain(one.headline)}**: {plain(zones.retold(one.sentence))}" for one in found[1:])
-        st.warning(
-            plain(zones.retold(found[0].sentence)) + more, title=plain(found[0].headline), icon=":material/warning:"
-        )
+        more = "".join(f"\n- **{one.title}**: {one.sentence}" for one in found[1:])
+        st.warning(found[0].sentence + more, title=found[0].title, icon=":material/warning:")
 
 
 def body() -> None:

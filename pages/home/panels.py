@@ -11,7 +11,7 @@ from core.reports import ENOUGH, MOST_HEATED, Change, Overview
 from core.tenants import Tenant
 from pages.home import tables
 from pages.home.board import Panels
-from pages.kit import charts, formats, layout, marks
+from pages.kit import charts, formats, layout, marks, zones
 from pages.kit.choices import range_label
 from pages.kit.frames import Picks
 from pages.kit.markup import plain
@@ -131,8 +131,9 @@ def _changes(view: View) -> None:
         ]
         for kind, together in told[:MOST_CHANGES]:
             more = f" :gray[and {len(together) - 1} more]" if len(together) > 1 else ""
-            when = marks.link(together[0], view.overview.window.zone, view.here)
-            st.markdown(f"{when} :gray-badge[{plain(kind)}] {plain(together[0].summary)}{more}")
+            zone = view.overview.window.zone
+            when, said = marks.link(together[0], zone, view.here), plain(zones.retold_in(together[0].summary, zone))
+            st.markdown(f"{when} :gray-badge[{plain(kind)}] {said}{more}")
         left = sum(len(together) for _, together in told[MOST_CHANGES:])
         st.page_link(
             "changes/page.py",

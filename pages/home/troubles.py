@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from core.admission import Crowd
 from core.tenants import Permission
-from pages.kit import formats, zones
+from pages.kit import formats, links, zones
+from pages.kit.links import Destination
+from pages.kit.markup import plain
 from pages.kit.page import Visit
 
 _MOST_TENANTS = 5
@@ -18,8 +20,17 @@ class Notice(NamedTuple):
     """One thing that is wrong."""
 
     headline: str
+    """In words, without markup."""
     sentence: str
-    """What follows, or what to do."""
+    """What follows, or what to do, as Markdown: names in it lead to what they name."""
+    place: Destination | None = None
+    """Where the headline leads: to the page of what it is about."""
+
+    @property
+    def title(self) -> str:
+        """The headline as Markdown."""
+        told = zones.retold(self.headline)
+        return links.to(told, self.place) if self.place else plain(told)
 
 
 def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
@@ -35,7 +46,13 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_crowds(visit, tenant_id),
         *of_workers(visit),
     ]
-    return [*everybodys, *(Notice(one.headline, one.sentence) for one in of_tenants)]
+    named = (Notice(one.headline, _told(one.sentence), links.of_tenant(one.tenant)) for one in of_tenants)
+    return [*everybodys, *named]
+
+
+def _told(sentence: str) -> str:
+    """Return a sentence as Markdown, its times in the zone that is shown."""
+    return plain(zones.retold(sentence))
 
 
 def of_network(visit: Visit) -> list[Notice]:
@@ -46,7 +63,7 @@ def of_network(visit: Visit) -> list[Notice]:
         "WITHOUT_SIGN_IN=network lets in whoever reaches it, and they may do everything. Keep the network around it "
         "private, or take the setting away."
     )
-    return [Notice("Nobody signs in to this console", follows)]
+    return [Notice("Nobody signs in to this console", _told(follows), Destination("people", {}))]
 
 
 def of_books(visit: Visit) -> list[Notice]:
@@ -59,7 +76,7 @@ def of_books(visit: Visit) -> list[Notice]:
     amount = formats.dollars(last.difference_nano_usd)
     what = f"attempts, ledger and accounts differ by {amount}" if last.difference_nano_usd else "something is missing"
     follows = f"Verified {formats.ago(last.at, visit.now)}. Keep the database as it is and report it."
-    return [Notice(f"The books do not add up: {what}", follows)]
+    return [Notice(f"The books do not add up: {what}", _told(follows), Destination("spend", {}))]
 
 
 def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:
@@ -71,7 +88,8 @@ def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:
         last = "" if one.last_at == one.since else f", the last at {zones.told(one.last_at)}"
         says = f"It turned away {formats.plural(one.calls, 'call')} {since}{last}, and answered none."
         told = what_to_do.format(variable=f"{one.provider.upper()}_API_KEY")
-        found.append(Notice(f"{one.provider} {headline}", f"{says} {told} {_MEANWHILE}"))
+        sentence = _told(f"{says} {told} {_MEANWHILE}")
+        found.append(Notice(f"{one.provider} {headline}", sentence, links.of_provider(one.provider)))
     return found
 
 
@@ -94,13 +112,13 @@ def of_redis(visit: Visit) -> list[Notice]:
         "Limits and breakers are counted per process until it does: a tenant may be let through faster than it should "
         "be. Budgets hold."
     )
-    return [Notice(f"Redis does not answer since {zones.told(since)}", follows)]
+    return [Notice(f"Redis does not answer since {zones.told(since)}", _told(follows))]
 
 
 def of_chores(visit: Visit) -> list[Notice]:
     """Name each chore that fails or is late, with the reason and what that means."""
     return [
-        Notice(f"Chore '{one.chore.name}' {'is late' if one.state == 'late' else 'fails'}", one.trouble)
+        Notice(f"Chore '{one.chore.name}' {'is late' if one.state == 'late' else 'fails'}", _told(one.trouble))
         for one in visit.runtime.chores.status()
         if one.trouble
     ]
@@ -109,7 +127,7 @@ def of_chores(visit: Visit) -> list[Notice]:
 def of_workers(visit: Visit) -> list[Notice]:
     """Say so while no process can be started that reads heavy answers."""
     why = visit.runtime.workers.trouble
-    return [Notice("Heavy answers are read by the server itself", why)] if why else []
+    return [Notice("Heavy answers are read by the server itself", _told(why))] if why else []
 
 
 def of_crowds(visit: Visit, tenant_id: str | None) -> list[Notice]:
@@ -146,7 +164,7 @@ def _of_crowd(visit: Visit, tenant_id: str | None, crowd: Crowd, what: str, advi
     if shed:
         said += f" Turned away in the last minutes: {_by_tenant(shed)}."
     happens = "are turned away" if shed else "wait for a place" if waits else "waited for a place"
-    return [Notice(f"{what} {happens}", f"{said} {advice}")]
+    return [Notice(f"{what} {happens}", f"{said} {plain(advice)}")]
 
 
 def _known(counts: Mapping[str, int], names: set[str]) -> Mapping[str, int]:
@@ -157,12 +175,13 @@ def _known(counts: Mapping[str, int], names: set[str]) -> Mapping[str, int]:
 
 
 def _by_tenant(counts: Mapping[str, int]) -> str:
-    """Return the largest counts with their tenants."""
+    """Return the largest counts with their tenants, as Markdown."""
     largest = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     rest = sum(count for _, count in largest[_MOST_TENANTS:])
-    return ", ".join(f"{count:,} of {name}" for name, count in largest[:_MOST_TENANTS]) + (
-        f", {rest:,} of others" if rest else ""
-    )
+    return ", ".join(
+        f"{count:,} of {plain(name) if name == _OTHERS else links.tenant(name)}"
+        for name, count in largest[:_MOST_TENANTS]
+    ) + (f", {rest:,} of others" if rest else "")
 
 
 def of_breakers(visit: Visit) -> list[Notice]:
@@ -170,10 +189,11 @@ def of_breakers(visit: Visit) -> list[Notice]:
     found: list[Notice] = []
     for one in visit.runtime.breakers.views(visit.runtime.overrides.all(visit.principal)):
         name = f"{one.provider}/{one.model}" + (f" as {one.schema}" if one.schema else "")
+        place = links.of_provider(one.provider)
         if one.override is not None:
             if not one.schema and (one.override.state, one.state) != ("closed", "closed"):
-                found.append(Notice(f"{name} is {one.word}", one.why))
+                found.append(Notice(f"{name} is {one.word}", _told(one.why), place))
         elif one.state != "closed":
             verb = "gives no valid answers" if one.schema else "is slow" if one.slow else "is failing"
-            found.append(Notice(f"{name} {verb}", f"{one.why} Calls go to the route's next model."))
+            found.append(Notice(f"{name} {verb}", _told(f"{one.why} Calls go to the route's next model."), place))
     return found

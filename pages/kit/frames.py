@@ -6,7 +6,7 @@ Each picture has words as well: *alt* is read out where it cannot be seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,8 +60,6 @@ def grid(
     With *on_pick* that is called instead, before the page runs anew. *leads* are the columns of names, with where a
     click on one of them goes.
     """
-    looks: Mapping[str, Any] = columns or {}
-    columns = {**looks, **{name: _leading(f"{key}_{name}", looks.get(name) or {}) for name in leads or ()}}
     event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
         frame,
         hide_index=True,
@@ -72,12 +70,9 @@ def grid(
         selection_mode="single-cell",
         placeholder=placeholder,
         alt=alt,
-        column_config=columns,
+        column_config=_leading(columns or {}, key, leads or ()),
     )
-    for name, lead in (leads or {}).items():
-        if clicked := st.session_state.get(f"{key}_{name}"):
-            place = lead(str(frame[name].iloc[clicked["row"]]))
-            st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
+    _follow(frame, key, leads or {})
     cells = event.selection.cells if picks else ()
     return int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
 
@@ -88,10 +83,25 @@ def picked(key: str, leads: Container[str] = ()) -> int | None:
     return int(cells[0][0]) if cells and cells[0][1] not in leads else None
 
 
-def _leading(key: str, looks: Mapping[str, Any]) -> Any:
-    """Return a column of names as one whose names can be clicked, with the *looks* that it was to have."""
-    kept = {name: looks[name] for name in ("label", "width", "help", "pinned") if looks.get(name) is not None}
-    return st.column_config.ButtonColumn(**kept, type="tertiary", alignment="left", key=key)
+def _leading(columns: Mapping[str, Any], key: str | None, leads: Iterable[str]) -> dict[str, Any]:
+    """Return the columns, those of names as ones whose names can be clicked, with the looks that they were to have."""
+    made = dict(columns)
+    for name in leads:
+        looks: Mapping[str, Any] = columns.get(name) or {}
+        kept = {one: looks[one] for one in ("label", "width", "help", "pinned") if looks.get(one) is not None}
+        made[name] = st.column_config.ButtonColumn(**kept, type="tertiary", alignment="left", key=f"{key}_{name}")
+    return made
+
+
+def _follow(frame: Frame, key: str | None, leads: Mapping[str, Lead]) -> None:
+    """Go where a name leads, if one was clicked."""
+    for name, lead in leads.items():
+        if clicked := st.session_state.get(f"{key}_{name}"):
+            told = frame[name].iloc[clicked["row"]]
+            if not told or pd.isna(told):
+                return  # there is no name
+            place = lead(str(told))
+            st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
 
 
 def chart(
@@ -144,12 +154,14 @@ def editor(
     placeholder: str | None = None,
     fixed: Sequence[str] = (),
     grows: bool = False,
+    leads: Mapping[str, Lead] | None = None,
 ) -> Frame:
     """Draw a table that is edited, but for its *fixed* columns, and return it as it is now; new rows if it *grows*.
 
-    The limits that its columns name are cosmetic: whoever reads it checks again.
+    *leads* are as of :func:`grid`, among the fixed columns. The limits that its columns name are cosmetic: whoever
+    reads it checks again.
     """
-    return st.data_editor(  # pyright: ignore[reportUnknownVariableType]
+    edited: Frame = st.data_editor(  # pyright: ignore[reportUnknownVariableType]
         frame,
         key=key,
         hide_index=True,
@@ -157,5 +169,7 @@ def editor(
         placeholder=placeholder,
         disabled=list(fixed),
         num_rows="dynamic" if grows else "fixed",
-        column_config=columns,
+        column_config=_leading(columns, key, leads or ()),
     )
+    _follow(frame, key, leads or {})
+    return edited  # pyright: ignore[reportUnknownVariableType]

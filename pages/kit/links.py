@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -19,6 +20,8 @@ class Destination(NamedTuple):
     parameters: Mapping[str, str]
 
 
+PROCTOR = "Proctor itself"
+"""What stands in the place of a name where nobody decided it."""
 _NO_PERSONS = {SYSTEM.name, LOCAL_OPERATOR.name}
 Lead = Callable[[str], Destination]
 """Where a name in a column of a table leads."""
@@ -44,47 +47,73 @@ def of_schema(name: str) -> Destination:
 
 def of_model(name: str) -> Destination:
     """Return where a model (``provider/name``) leads: to its provider."""
-    return Destination("providers", {"provider": name.partition("/")[0]})
+    return of_provider(name.partition("/")[0])
+
+
+def of_provider(name: str) -> Destination:
+    """Return where the name of a provider leads."""
+    return Destination("providers", {"provider": name})
+
+
+def of_person(name: str) -> Destination:
+    """Return where the name of a person leads."""
+    return Destination("people", {"person": name})
 
 
 def of_actor(name: str) -> Destination:
     """Return where the name of who decided something leads: a person to his, whoever is none to what it decided."""
+    if name == PROCTOR:
+        name = SYSTEM.name
     if name.startswith("key ") or name in _NO_PERSONS:
         return Destination("changes", {"actor": name, "ever": "true"})
-    return Destination("people", {"person": name})
+    return of_person(name)
+
+
+def to(told: str, place: Destination) -> str:
+    """Return what is *told*, which need not be a name, as Markdown that leads somewhere."""
+    return f"[{plain(told)}](/{place.page}{'?' if place.parameters else ''}{urlencode(place.parameters)})"
+
+
+def within(sentence: str, name: str, place: Destination) -> str:
+    """Return a sentence of the core as Markdown in which *name*, where it stands there, leads somewhere."""
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sentence)
+    if not found:
+        return plain(sentence)
+    return plain(sentence[: found.start()]) + to(name, place) + plain(sentence[found.end() :])
 
 
 def tenant(name: str) -> str:
     """Return the name of a tenant as Markdown that leads to it."""
-    return _link(name, of_tenant(name))
+    return to(name, of_tenant(name))
 
 
 def route(name: str) -> str:
     """Return the name of a route as Markdown that leads to it."""
-    return _link(name, of_route(name))
+    return to(name, of_route(name))
 
 
 def schema(name: str, version: int | None = None) -> str:
     """Return the name of a registered schema as Markdown that leads to it, or to a version of it."""
     if version is None:
-        return _link(name, Destination("schemas", {"schema": name}))
-    return _link(f"{name} version {version}", of_schema(f"{name}@{version}"))
+        return to(name, Destination("schemas", {"schema": name}))
+    return to(f"{name} version {version}", of_schema(f"{name}@{version}"))
 
 
 def model(name: str) -> str:
     """Return a model (``provider/name``) as Markdown that leads to its provider."""
-    return _link(name, of_model(name))
+    return to(name, of_model(name))
 
 
 def key(name: str, tenant_name: str) -> str:
     """Return a key as Markdown that leads to its tenant's keys."""
-    return _link(name, of_tenant(tenant_name))
+    return to(name, of_tenant(tenant_name))
+
+
+def person(name: str) -> str:
+    """Return the name of a person as Markdown that leads to him."""
+    return to(name, of_person(name))
 
 
 def actor(name: str) -> str:
     """Return who decided something as Markdown that leads to him."""
-    return _link(name, of_actor(name))
-
-
-def _link(told: str, place: Destination) -> str:
-    return f"[{plain(told)}](/{place.page}{'?' if place.parameters else ''}{urlencode(place.parameters)})"
+    return to(name, of_actor(name))

@@ -20,7 +20,7 @@ import altair as alt
 import streamlit as st
 
 from core.reports import wall
-from pages.kit import formats
+from pages.kit import formats, zones
 from pages.kit.frames import Frame, pd
 
 NEUTRAL = "#7F8C94"
@@ -61,10 +61,14 @@ def layers(x: alt.X) -> list[alt.Chart]:
 
 
 def with_marks(frame: Frame, changes: Sequence[Marked], zone: str) -> Frame:
-    """Return the rows of a chart and, behind them, one for each change."""
+    """Return the rows of a chart whose axis is in *zone* and, behind them, one for each change."""
     if not changes:
         return frame.assign(what=None)
-    rows = [(_begins(one), wall(one.at, zone), formats.moment(one.at, zone), one.summary) for one in changes]
+    told = zones.shown(zone)
+    rows = [
+        (_begins(one), wall(one.at, zone), formats.moment(one.at, told), zones.retold_in(one.summary, told))
+        for one in changes
+    ]
     return pd.concat([frame, pd.DataFrame(rows, columns=["begins", "at", "when", "what"])], ignore_index=True)
 
 

@@ -67,7 +67,11 @@ def told(at: datetime | None, own: str = "UTC", *, seconds: bool = False) -> str
 
 def retold(sentence: str, own: str = "UTC") -> str:
     """Return a sentence of the core with its times, which are in UTC, in the zone that is shown."""
-    zone = shown(own)
+    return retold_in(sentence, shown(own))
+
+
+def retold_in(sentence: str, zone: str) -> str:
+    """Return a sentence of the core with its times, which are in UTC, in *zone*."""
     if zone == "UTC":
         return sentence
 

@@ -9,7 +9,7 @@ import streamlit as st
 from core.people import PersonView
 from core.principals import Grant
 from core.tenants import Permission
-from pages.kit import address, formats, layout, zones
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, open_page, refusals, refuse
@@ -24,9 +24,10 @@ def granted(grant: Grant, names: Mapping[str, str], most: int = MOST_NAMED) -> s
     """Return Markdown for a role and where it holds, with *most* tenants by their names."""
     if grant.scope.ids is None:
         return f":blue-badge[{grant.role}] :gray[all tenants]"
-    where = sorted(names.get(one, "a tenant that is gone") for one in grant.scope.ids)
-    more = f" and {len(where) - most} more" if len(where) > most else ""
-    return f":blue-badge[{grant.role}] :gray[{plain(', '.join(where[:most]))}{more}]"
+    where = sorted(names[one] for one in grant.scope.ids if one in names)
+    more = len(grant.scope.ids) - len(where[:most])
+    rest = ":gray[tenants that are gone]" if not where else f" :gray[and {more} more]" if more else ""
+    return f":blue-badge[{grant.role}] {', '.join(map(links.tenant, where[:most]))}{rest}"
 
 
 def everybody(visit: Visit, people: Sequence[PersonView], names: Mapping[str, str]) -> None:
@@ -36,7 +37,7 @@ def everybody(visit: Visit, people: Sequence[PersonView], names: Mapping[str, st
         page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         shown = people[(page - 1) * PER_PAGE : page * PER_PAGE]
         rows = {
-            "Name": [f"**{plain(one.name)}**" for one in shown],
+            "Name": [f"**{links.person(one.name)}**" for one in shown],
             "Roles": [" ".join(granted(grant, names, 1) for grant in one.grants) or ":gray[none]" for one in shown],
             "Signs in by": [HOW.get(one.how, plain(one.how)) for one in shown],
             "Last seen": [formats.ago(one.seen_at, visit.now) if one.seen_at else ":gray[never]" for one in shown],

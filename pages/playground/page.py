@@ -11,10 +11,9 @@ import streamlit as st
 from core.flags import Flag
 from core.requests import CallSettings
 from core.tenants import Permission, Tenant
-from pages.kit import address, checking, layout, saving
+from pages.kit import address, checking, layout, links, saving
 from pages.kit.buttons import button
 from pages.kit.choices import tenant_choice, without_tenants
-from pages.kit.markup import plain
 from pages.kit.page import Visit, open_page, refusals
 from pages.playground import answer, ask, beside, columns, comparison, replay, runs, save, settings
 from pages.playground.columns import Column
@@ -120,7 +119,7 @@ def _answerers(
         )
     if missing:
         st.caption(f":material/info: {missing}")
-    paid = f"**{plain(tenant.name)}** pays"
+    paid = f"**{links.tenant(tenant.name)}** pays"
     if not missing:
         once_over, often_over = columns.total(chosen), columns.total(chosen, columns.TIMES)
         paid += (

@@ -10,7 +10,7 @@ import streamlit as st
 from core.pricing import ANY_MODEL, UNPRICED_DAYS, PriceBook, UnpricedModel
 from core.repricing import RepricingScope
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout, zones
+from pages.kit import formats, layout, links, zones
 from pages.kit.exports import export
 from pages.kit.markup import plain
 from pages.kit.page import Visit
@@ -41,11 +41,12 @@ def _unpriced(visit: Visit, one: UnpricedModel, books: Sequence[PriceBook]) -> N
     key, model = f"{one.provider}_{one.model}" if one.provider else "others", (one.provider, one.model)
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"unpriced_{key}")
     more = len(one.tenants) - MOST_NAMED
-    who = ", ".join(one.tenants[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    who = ", ".join(map(links.tenant, one.tenants[:MOST_NAMED])) + (f" :gray[and {more} more]" if more > 0 else "")
+    subject = links.model(one.subject) if one.provider else plain(one.subject)
     row.markdown(
-        f"**{plain(one.subject)}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
+        f"**{subject}**  \n:small[:gray[{formats.plural(one.calls, 'attempt')} · "
         f"{formats.short(one.input_tokens)} tokens in, {formats.short(one.output_tokens)} out · "
-        f"{formats.moment(one.first_at, zones.shown())} to {zones.told(one.last_at)} · {plain(who)}]]",
+        f"{formats.moment(one.first_at, zones.shown())} to {zones.told(one.last_at)} ·] {who}]",
         width="stretch",
     )
     if not one.provider:
@@ -82,9 +83,9 @@ def history_card(visit: Visit, tenant: Tenant | None, models: Sequence[tuple[str
             before, after = (formats.dollars(nano) for nano in (one.before_nano_usd, one.after_nano_usd))
             became = f"{formats.plural(one.attempts, 'attempt')}: {before} became {after}".replace("$", "\\$")
             row.markdown(
-                f"**{plain(f'{one.provider}/{one.model}')}** {became}  \n"
-                f":small[:gray[calls from {one.starts_at:%Y-%m-%d} to {one.ends_at:%Y-%m-%d} · "
-                f"{zones.told(one.at)} by {plain(one.actor)} · {plain(one.reason)}]]",
+                f"**{links.model(f'{one.provider}/{one.model}')}** {became}  \n"
+                f":small[:gray[calls from {one.starts_at:%Y-%m-%d} to {one.ends_at:%Y-%m-%d} UTC · "
+                f"{zones.told(one.at)} by] {links.actor(one.actor)} :gray[· {plain(one.reason)}]]",
                 width="stretch",
             )
             with row:

@@ -9,7 +9,7 @@ import streamlit as st
 from core.api.exports import Export
 from core.pricing import OverridingPrice, PricedModel, states
 from core.tenants import Permission, Tenant
-from pages.kit import address, formats, layout, zones
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.frames import grid
@@ -91,11 +91,13 @@ def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"override_{one.id}")
     reason = f" · {plain(one.reason)}" if one.reason else ""
     ended = f" · withdrawn {zones.told(one.withdrawn_at)}" if one.withdrawn_at else ""
+    told = f" :gray[{reason}{ended}]" if reason or ended else ""
     sentence = one.sentence.replace("$", "\\$")
+    of = plain(whom) if whom == tables.GONE else links.tenant(whom)
     row.markdown(
-        f"{tables.STATES[state]} **{plain(one.subject)}** {sentence}  \n"
-        f":small[:gray[{plain(whom)} · from {one.from_at:%Y-%m-%d %H:%M} UTC · set by {plain(one.actor)}"
-        f"{reason}{ended}]]",
+        f"{tables.STATES[state]} **{links.model(one.subject)}** {sentence}  \n"
+        f":small[{of} :gray[· from {one.from_at:%Y-%m-%d %H:%M} UTC · set by] {links.actor(one.actor)}"
+        f"{told}]",
         width="stretch",
     )
     may = state in ("active", "future") and visit.may_over(Permission.PRICES_WRITE, one.tenant_id)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
 from core.reports import ENOUGH, ProviderDay, ProviderFigures, Rejection
 from core.tenants import Permission
-from pages.kit import formats, layout, zones
-from pages.kit.frames import Frame, grid, pd
+from pages.kit import formats, layout, links, zones
+from pages.kit.frames import Frame, grid, pd, picked
 from pages.kit.page import View, Visit
 from pages.providers.lines import STATES, ProviderLine
 
 COLUMNS = st.column_config
-MOST_NAMED = 3
-"""Routes of one provider that are named; more are counted."""
+LEADS = {"route": links.of_route}
 
 
 def day_of(visit: Visit) -> tuple[ProviderDay, Sequence[Rejection]]:
@@ -47,7 +45,8 @@ def frame(lines: Sequence[ProviderLine], visit: Visit) -> Frame:
                 "p50": line.figures.p50_ms if line.figures else None,
                 "p95": p95(line.figures),
                 "checked": formats.ago(line.check.at, visit.now) if line.check else None,
-                "routes": routes(line),
+                "route": line.uses[0].route if line.uses else None,
+                "others": len(line.uses) - 1 if len(line.uses) > 1 else None,
             }
             for line in lines
         ]
@@ -59,18 +58,11 @@ def p95(figures: ProviderFigures | None) -> float | None:
     return figures.p95_ms if figures and figures.timed >= ENOUGH else None
 
 
-def routes(line: ProviderLine) -> str | None:
-    """Return the first of its routes, and how many more there are."""
-    named = [use.route for use in line.uses]
-    more = len(named) - MOST_NAMED
-    return (", ".join(named[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")) or None
-
-
 def _picked() -> None:
     names: list[str] = st.session_state["providers_listed"]
-    cells: Any = st.session_state["providers_table"].selection.cells
-    if cells and cells[0][0] < len(names):
-        st.session_state["provider"] = names[cells[0][0]]
+    row = picked("providers_table", LEADS)
+    if row is not None and row < len(names):
+        st.session_state["provider"] = names[row]
 
 
 def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
@@ -89,6 +81,7 @@ def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
             frame(lines, visit),
             key="providers_table",
             on_pick=_picked,
+            leads=LEADS,
             placeholder=formats.UNKNOWN,
             most_rows=12,
             alt="Providers, their state and their figures",
@@ -102,9 +95,13 @@ def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
                 "p50": COLUMNS.NumberColumn("p50", format="%,.0f ms", width=80),
                 "p95": COLUMNS.NumberColumn("p95", format="%,.0f ms", width=80, help=f"From {ENOUGH} answers on"),
                 "checked": COLUMNS.TextColumn("Checked", width=96, help="Look below what was found, and check anew"),
-                "routes": COLUMNS.TextColumn("Routes", width=250),
+                "route": COLUMNS.TextColumn("Route", width=170, help="The first that names it"),
+                "others": COLUMNS.NumberColumn(
+                    "Others", width=70, help="More routes that name it; a click on the row lists all"
+                ),
             },
         )
         st.caption(
-            f"{formats.plural(len(lines), 'provider')} · calls {since} · click a row to see why it is asked or not"
+            f"{formats.plural(len(lines), 'provider')} · calls {since} · click a row to see why it is "
+            "asked or not, a route to open it"
         )

@@ -13,7 +13,7 @@ from core.budgets import BudgetTerms, Raise, Scope, described
 from core.errors import ProctorError
 from core.pricing import nano_usd, usd
 from core.tenants import Permission, Tenant
-from pages.kit import crossings, formats
+from pages.kit import crossings, formats, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals, show_error
 from pages.kit.reasons import reason
@@ -265,7 +265,7 @@ def _preview(visit: Visit, tenant: Tenant, wanted: Mapping[str, Any], scope: str
     st.warning(
         f"In the last 30 days it would have blocked **{found.blocked:,}** of {calls} "
         f"({formats.percent(found.blocked_share)}), {kept} of spend; the first on "
-        f"{formats.moment(first, tenant.timezone)} {tenant.timezone}."
+        f"{plain(zones.told(first, tenant.timezone))}."
         + (" It only tells, so none would have been." if wanted["mode"] == "soft" else ""),
         icon=":material/history:",
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from core.budgets import BudgetState
@@ -27,8 +28,8 @@ def status(state: BudgetState | None) -> str:
     return "Near its limit" if state.threshold is not None else "On track"
 
 
-def listed(tenants: Sequence[Tenant], states: Mapping[str, BudgetState]) -> Frame:
-    """Return one row per tenant, by name; money in dollars, a missing budget as a gap."""
+def listed(tenants: Sequence[Tenant], states: Mapping[str, BudgetState], told: Callable[[datetime, str], str]) -> Frame:
+    """Return one row per tenant, by name; money in dollars, a missing budget as a gap; *told* is a time in words."""
     rows: list[dict[str, Any]] = []
     for tenant in tenants:
         state = states.get(tenant.id)
@@ -39,10 +40,9 @@ def listed(tenants: Sequence[Tenant], states: Mapping[str, BudgetState]) -> Fram
             "used": 100 * state.used_share if state and state.used_share is not None else math.nan,
             "spent": formats.dollars(state.spent_nano_usd) if state else formats.UNKNOWN,
             "held": formats.dollars(state.held_nano_usd) if state else formats.UNKNOWN,
-            "resets": formats.moment(state.ends_at, tenant.timezone) if state else formats.UNKNOWN,
+            "resets": told(state.ends_at, tenant.timezone) if state else formats.UNKNOWN,
             "per": _per(state) if state else formats.UNKNOWN,
             "mode": str(state.terms.mode) if state else formats.UNKNOWN,
-            "zone": tenant.timezone,
         }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.budgets import Raise
 from core.tenants import Permission, Tenant
-from pages.kit import formats, layout
+from pages.kit import formats, layout, zones
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.tenants import budget_dialogs
@@ -86,19 +86,18 @@ def _budget(visit: Visit, tenant: Tenant, state: BudgetState, *, may: bool) -> N
 
 
 def _facts(state: BudgetState, zone: str) -> str:
-    ends = formats.moment(state.ends_at, zone)
+    ends = zones.told(state.ends_at, zone)
     when = f"ends {ends}" if state.terms.starts_at else f"resets {ends}"
     if not state.is_current:
-        when = f"governs from {formats.moment(state.starts_at, zone)} to {ends} only, and not now"
+        when = f"governs from {zones.told(state.starts_at, zone)} to {ends} only, and not now"
     told = ", ".join(f"{percent} %" for percent in state.terms.thresholds)
     over = state.spent_nano_usd - state.limit_nano_usd
     overage = f"{formats.dollars(over)} overage · " if over > 0 else ""
     reserved = f"{formats.dollars(state.held_nano_usd)} reserved for calls in flight"
-    return f"{overage}{reserved} · {when} {zone} · alerts at {told}"
+    return f"{overage}{reserved} · {when} · alerts at {told}"
 
 
 def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:
-    zone = tenant.timezone
     is_over = more.ends_at <= visit.now
     if is_over and visit.now - more.ends_at > timedelta(days=7):
         return
@@ -106,7 +105,7 @@ def _raise(visit: Visit, tenant: Tenant, more: Raise, *, may: bool) -> None:
     state = "ended" if is_over else "until" if more.starts_at <= visit.now else "planned until"
     row.markdown(
         f":material/trending_up: {plain(formats.dollars(more.extra_nano_usd))} more, {state} "
-        f"{formats.moment(more.ends_at, zone)} {zone}: {plain(more.reason)} "
+        f"{plain(zones.told(more.ends_at, tenant.timezone))}: {plain(more.reason)} "
         f":small[({plain(more.actor)})]",
         width="stretch",
     )

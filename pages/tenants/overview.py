@@ -108,9 +108,9 @@ def _changes(visit: Visit, tenant: Tenant) -> None:
         return
     rows = [
         {
-            "What": f"[{plain(one.summary)}](/changes?change={one.id})",
+            "What": f"[{plain(zones.retold(one.summary, tenant.timezone))}](/changes?change={one.id})",
             "When": formats.ago(one.at, visit.now),
-            "Who": links.actor(one.actor) if one.is_decided else "Proctor itself",
+            "Who": links.actor(one.actor if one.is_decided else links.PROCTOR),
         }
         for one in found
     ]

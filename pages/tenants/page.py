@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.tenants import Permission, Tenant
-from pages.kit import address, formats, layout
+from pages.kit import address, formats, layout, links, zones
 from pages.kit.buttons import button
 from pages.kit.choices import tenant_choice, without_tenants
 from pages.kit.frames import editor
@@ -36,7 +36,7 @@ TAKES = {"tenant": address.ONE_TENANT}
 def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
     """Draw the list, its budgets editable, with a way to review and save."""
     states = visit.runtime.budgets.states(visit.principal, tenants)
-    base, may = listed(tenants, states), visit.may(Permission.BUDGETS_WRITE)
+    base, may = listed(tenants, states, zones.told), visit.may(Permission.BUDGETS_WRITE)
     turn = st.session_state.get("budgets_round", 0)
     # Edits are kept by place in the table: another set of tenants must be another table, or they would move.
     members = zlib.crc32("".join(tenant.id for tenant in tenants).encode())
@@ -52,6 +52,7 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
             alt="Budget and spending of each tenant",
             placeholder="none",
             fixed=[name for name in base.columns if name != "budget" or not may],
+            leads={"tenant": links.of_tenant},
             columns={
                 "tenant": COLUMNS.TextColumn("Tenant", pinned=True),
                 "budget": COLUMNS.NumberColumn("Budget", format="dollar", min_value=0, max_value=MOST_USD, step=0.01),
@@ -65,8 +66,7 @@ def budget_card(visit: Visit, tenants: Sequence[Tenant]) -> None:
                 "held": COLUMNS.TextColumn(
                     "Reserved", alignment="right", help="Held for calls in flight, at most what they can cost."
                 ),
-                "resets": COLUMNS.TextColumn("Resets", help="In the tenant's own time zone."),
-                "zone": COLUMNS.TextColumn("Time zone"),
+                "resets": COLUMNS.TextColumn("Resets", help="As the calendar of the tenant's time zone has it."),
             },
         )
         if not may:
@@ -145,9 +145,9 @@ def main() -> None:
             settings.create(visit)
     if not tenants:
         without_tenants(visit, advise)
-        return
-    budget_card(visit, tenants)
-    tenant_card(visit)
+    else:
+        budget_card(visit, tenants)
+        tenant_card(visit)
     deployment_keys.card(visit)
 
 

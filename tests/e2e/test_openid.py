@@ -22,16 +22,24 @@ from tests.e2e.screen import PATIENCE_MS, settle
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A console whose people a real provider may vouch for."""
+    """A console whose people real providers may vouch for: one whom it invites, and one by whose groups they come."""
     if missing := openid.install():
         pytest.skip(missing)
     folder, port = tmp_path_factory.mktemp("openid"), servers.free_port()
-    with openid.openid_provider(f"http://127.0.0.1:{port}/oidc/lab/callback", folder) as provider:
+    back = f"http://127.0.0.1:{port}/oidc"
+    with (
+        openid.openid_provider(f"{back}/lab/callback", folder) as provider,
+        openid.openid_provider(f"{back}/team/callback", folder) as team,
+    ):
         settings = {
             "PORT": str(port),
             "DEMO": "false",
             "LOCAL_MODEL": "off",
-            "OIDC_PROVIDERS": "lab",
+            "OIDC_PROVIDERS": "lab,team",
+            "OIDC_TEAM_ISSUER": team.url,
+            "OIDC_TEAM_CLIENT_ID": "proctor",
+            "OIDC_TEAM_CLIENT_SECRET": openid.CLIENT_SECRET,
+            "OIDC_TEAM_ROLES": "ops=admin@Acme,ops=viewer@Borealis,everybody=viewer",
             "OIDC_LAB_ISSUER": provider.url,
             "OIDC_LAB_CLIENT_ID": "proctor",
             "OIDC_LAB_CLIENT_SECRET": openid.CLIENT_SECRET,
@@ -59,15 +67,15 @@ def beside(console: Console) -> Iterator[Runtime]:
     runtime.close()
 
 
-def prove(page: Page, name: str) -> None:
+def prove(page: Page, name: str, provider: str = "Lab") -> None:
     """Sign in at the provider, and let it tell who one is."""
-    name_oneself(page, name)
+    name_oneself(page, name, provider)
     page.get_by_role("button", name="Continue").click()
 
 
-def name_oneself(page: Page, name: str) -> None:
+def name_oneself(page: Page, name: str, provider: str = "Lab") -> None:
     """Sign in at the provider, up to where it asks whether it may tell."""
-    page.get_by_role("link", name="Sign in with Lab").click()
+    page.get_by_role("link", name=f"Sign in with {provider}").click()
     page.get_by_placeholder("Enter any login").fill(name)
     page.get_by_placeholder("and password").fill("anything")
     page.get_by_role("button", name="Sign-in").click()
@@ -120,7 +128,7 @@ def test_who_is_not_invited(page: Page, beside: Runtime) -> None:
     expect(page.get_by_text("nobody has invited you here")).to_be_visible(timeout=PATIENCE_MS)
     page.goto("/flags")
     assert urlsplit(page.url).path == "/sign-in"
-    assert {one.name for one in beside.people.list(LOCAL_OPERATOR)} <= {"Grace", "Carl"}
+    assert {one.name for one in beside.people.list(LOCAL_OPERATOR)} <= {"Grace", "Carl", "ops of Lab"}
 
 
 def test_a_callback_in_another_browser(page: Page, beside: Runtime, console: Console, browser: Browser) -> None:
@@ -144,3 +152,31 @@ def test_a_callback_in_another_browser(page: Page, beside: Runtime, console: Con
     expect(page.get_by_text("proves nobody's identity")).to_be_visible(timeout=PATIENCE_MS)
     page.goto("/flags")
     assert urlsplit(page.url).path == "/sign-in"
+
+
+def test_groups_give_roles_in_named_tenants(page: Page, beside: Runtime) -> None:
+    """Who is in a group comes in by himself, with its role in each tenant that it names, and sees no other.
+
+    Who is in none of them does not.
+    """
+    for name in ("Acme", "Borealis", "Cumulus"):
+        beside.tenants.create(LOCAL_OPERATOR, name)
+    page.goto("/sign-in?next=/tenants%3Ftenant%3DAcme")
+    prove(page, "ops", "Team")
+    page.wait_for_url("**/tenants?tenant=Acme")
+    settle(page)
+    names = {tenant.id: tenant.name for tenant in beside.tenants.list(LOCAL_OPERATOR)}
+    grants = beside.people.find(LOCAL_OPERATOR, "ops of Lab").grants
+    held = {(one.role, names[tenant_id]) for one in grants for tenant_id in one.scope.ids or ()}
+    assert held == {(Role.ADMIN, "Acme"), (Role.VIEWER, "Borealis")}
+    expect(page.get_by_role("button", name="New key…")).to_be_visible(timeout=PATIENCE_MS)
+    page.goto("/tenants?tenant=Borealis")
+    expect(page.get_by_role("link", name="Its calls")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    expect(page.get_by_role("button", name="New key…")).to_have_count(0)
+    expect(page.get_by_text("Cumulus")).to_have_count(0)
+
+    page.context.clear_cookies()
+    page.goto("/sign-in")
+    prove(page, "nobody", "Team")
+    expect(page.get_by_text("None of your groups at Team gives you a role here")).to_be_visible(timeout=PATIENCE_MS)

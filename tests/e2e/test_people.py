@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core import runtime as running
+from core.api.cookies import SESSION
 from core.people._sessions import KNOWN_SECONDS
+from core.pricing import NANO
 from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.settings import Settings
-from tests.e2e.console import Console, make_run
-from tests.e2e.screen import PATIENCE_MS, settle
+from core.tables import Tenant
+from tests import servers
+from tests.e2e.console import START_SECONDS, Console, make_run
+from tests.e2e.screen import PATIENCE_MS, settle, visit
 
 PASSWORD = "correct horse battery"
+OPERATE = ["Home", "Calls", "Spend", "Fire drills", "Changes"]
+CONFIGURE = ["Tenants", "Flags", "Routes", "Providers", "Prices"]
+ALL = [*OPERATE, *CONFIGURE, "People", "Schemas", "Playground"]
+MENUS = {
+    Role.OWNER: ALL,
+    Role.ADMIN: ALL,
+    Role.OPERATOR: [*OPERATE, *CONFIGURE, "Schemas", "Playground"],
+    Role.PRODUCT: [*OPERATE, *CONFIGURE, "Schemas", "Playground"],
+    Role.VIEWER: [*OPERATE, *CONFIGURE, "Schemas"],
+}
+"""What stands in the menu of whoever has one role in all tenants."""
+Enter = Callable[..., Page]
+"""``come_in("Ada", Role.ADMIN)``: a tab of somebody with these roles, in a browser of his own."""
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +55,37 @@ def base_url(console: Console) -> str:
 def beside(console: Console) -> Iterator[Runtime]:
     """Another process's Proctor on the same database: what is decided there is to hold in the console."""
     settings = Settings(database_url=console.environment["DATABASE_URL"], demo=False, local_model="off")
+    until = time.monotonic() + START_SECONDS
+    while not servers.is_ready(console.url) and time.monotonic() < until:
+        time.sleep(0.05)  # its tables are made behind its first answers
     runtime = running.build(settings)
     yield runtime
     runtime.close()
+
+
+@pytest.fixture
+def come_in(browser: Browser, beside: Runtime, console: Console) -> Iterator[Enter]:
+    """Makes people and lets them in by their cookie: how one comes by it is for other tests."""
+    contexts: list[BrowserContext] = []
+
+    def opened(name: str, *roles: Role | tuple[Role, Tenant]) -> Page:
+        if not beside.people.list(LOCAL_OPERATOR):
+            beside.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
+        first, *others = (one if isinstance(one, tuple) else (one, None) for one in roles)
+        known = {one.name: one for one in beside.people.list(LOCAL_OPERATOR)}
+        within = [first[1]] if first[1] else None
+        who = known.get(name) or beside.people.create(LOCAL_OPERATOR, name, PASSWORD, first[0], within)
+        for role, tenant in others:
+            beside.people.grant(LOCAL_OPERATOR, who.id, role, [tenant] if tenant else None)
+        session = beside.people.sign_in(name, PASSWORD, "127.0.0.1")
+        context = browser.new_context(base_url=console.url, viewport={"width": 1440, "height": 1000})
+        context.add_cookies([{"name": SESSION, "value": session.token, "url": console.url}])
+        contexts.append(context)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 def enter(page: Page, name: str, password: str) -> None:
@@ -119,3 +166,118 @@ def test_what_is_taken_away_is_gone_in_an_open_tab(page: Page, beside: Runtime) 
     page.get_by_role("link", name="Sign in").click()
     enter(page, "Ada", PASSWORD)
     expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+
+
+def menu(page: Page) -> list[str]:
+    """Return what stands in the menu."""
+    expect(page.get_by_test_id("stSidebarNavLink").first).to_be_visible(timeout=PATIENCE_MS)
+    return page.get_by_test_id("stSidebarNavLink").all_inner_texts()
+
+
+@pytest.mark.parametrize("role", MENUS)
+def test_the_menu_of_each_role(come_in: Enter, role: Role) -> None:
+    """It shows the ways that lead somewhere for it, and no other."""
+    page = come_in(f"An {role}", role)
+    visit(page, "/flags")
+    assert [one.splitlines()[-1] for one in menu(page)] == MENUS[role]
+
+
+def test_two_roles_of_one_person(come_in: Enter, beside: Runtime) -> None:
+    """Each holds where it was given: what one may in one tenant is not offered in the other, and a third is not there.
+
+    Signed out everywhere by somebody else, the next press in the open tab leads out.
+    """
+    seen, run, _ = (beside.tenants.create(LOCAL_OPERATOR, name) for name in ("Seen", "Run", "Unseen"))
+    page = come_in("Two", (Role.VIEWER, seen), (Role.ADMIN, run))
+    visit(page, f"/tenants?tenant={run.name}")
+    expect(page.get_by_role("button", name="New key…")).to_be_visible(timeout=PATIENCE_MS)
+    assert "People" not in "".join(menu(page))
+    visit(page, f"/tenants?tenant={seen.name}")
+    expect(page.get_by_role("link", name="Its calls")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="New key…")).to_have_count(0)
+    visit(page, "/tenants?tenant=Unseen")
+    expect(page.get_by_text("is left out")).to_be_visible(timeout=PATIENCE_MS)
+
+    beside.people.end_sessions(LOCAL_OPERATOR, beside.people.find(LOCAL_OPERATOR, "Two").id)
+    wait_until_it_holds(page)
+    page.get_by_role("link", name="Flags").click()
+    expect(page.get_by_text("You are signed out")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def cross(first: Page, second: Page, opened: str, begun: Callable[[Page], None], saved: str) -> None:
+    """Let two begin the same edit, the first save it, and the second be told of both, and save his on top."""
+    for one in (first, second):
+        one.get_by_role("button", name=opened, exact=True).first.click(timeout=PATIENCE_MS)
+        expect(one.get_by_role("dialog")).to_be_visible(timeout=PATIENCE_MS)
+        settle(one)
+        begun(one)
+        settle(one)
+    first.get_by_role("dialog").get_by_role("button", name=saved, exact=True).click()
+    expect(first.get_by_role("dialog")).to_have_count(0, timeout=PATIENCE_MS)
+    second.get_by_role("dialog").get_by_role("button", name=saved, exact=True).click()
+    told = second.get_by_role("dialog").locator("[class*=st-key-crossed_]")
+    expect(told).to_contain_text("First", timeout=PATIENCE_MS)
+    expect(told.get_by_role("columnheader", name="With yours on top")).to_be_visible()
+    told.get_by_role("button", name="Save mine on top").click()
+    expect(second.get_by_role("dialog")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    """Write into a field of the dialog and leave it."""
+    field = page.get_by_role("dialog").get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Tab")
+
+
+def choose(page: Page, label: str, option: re.Pattern[str]) -> None:
+    """Choose from a list of the dialog."""
+    page.get_by_role("dialog").get_by_label(label).click()
+    page.get_by_role("option", name=option).click()
+
+
+def limit(page: Page) -> None:
+    """Let a flag be so for half of the calls."""
+    page.get_by_role("dialog").get_by_text("For a share of the calls, or for a while").click()
+    fill(page, "Of 100 calls", "50")
+
+
+def test_two_who_cross_lose_nothing(come_in: Enter, beside: Runtime) -> None:
+    """On a budget, a route and a flag: the second is told who was first, sees both, and each one's part stands."""
+    shared = beside.tenants.create(LOCAL_OPERATOR, "Shared")
+    beside.budgets.set(LOCAL_OPERATOR, shared, 10 * NANO)
+    beside.routes.set(LOCAL_OPERATOR, "shared", [{"model": "openai/gpt-4o-mini"}])
+    first, second = come_in("First", Role.ADMIN), come_in("Second", Role.ADMIN)
+
+    for one in (first, second):
+        visit(one, f"/tenants?tenant={shared.name}")
+    softer = {
+        first: lambda: fill(first, "Limit, USD", "20"),
+        second: lambda: choose(second, "At the limit", re.compile("^Soft")),
+    }
+    cross(first, second, "Edit", lambda one: softer[one](), "Save budget")
+    [budget] = beside.budgets.all(LOCAL_OPERATOR, [shared])[shared.id]
+    assert (budget.terms.limit_nano_usd, budget.terms.mode) == (20 * NANO, "soft")
+
+    for one in (first, second):
+        visit(one, "/routes?route=shared")
+    mine = {first: ("Description", "from the first"), second: ("Deadline, s", "33")}
+    cross(first, second, "Edit", lambda one: fill(one, *mine[one]), "Save route")
+    route = beside.routes.find(LOCAL_OPERATOR, "shared")
+    assert (route.description, route.terms.deadline_seconds) == ("from the first", 33)
+
+    for one in (first, second):
+        visit(one, f"/flags?flag=Streaming&tenant={shared.name}")
+    cross(first, second, "Turn off…", lambda one: limit(one) if one is first else None, "Turn off")
+    [rule] = beside.flags.rules(LOCAL_OPERATOR)
+    assert (rule.is_on, rule.percent) == (False, 50)
+
+
+def test_guessing_is_slowed_down(page: Page, beside: Runtime, come_in: Enter) -> None:
+    """After a few wrong passwords none is looked at for a while, the right one included, and the page says how long."""
+    come_in("Guessed", Role.VIEWER).close()
+    page.goto("/sign-in")
+    for _ in range(5):
+        enter(page, "Guessed", "wrong horse battery")
+        expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+    enter(page, "Guessed", PASSWORD)
+    expect(page.get_by_role("alert")).to_contain_text("Too many wrong passwords were tried. Wait")

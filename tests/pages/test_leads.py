@@ -17,9 +17,9 @@ from tests.grounds import Ground, ground
 from tests.pages.conftest import FRAME, Open
 
 PAGES = sorted(path.parent.name for path in FRAME.parent.glob("*/page.py") if path.parent.name != "kit")
-NAMES = {"Tenant", "Of whom", "Whose calls", "Route", "Schema", "Model", "Started by"}
+NAMES = {"Tenant", "Of whom", "Whose calls", "Route", "Schema", "Model", "Started by", "Who", "Name", "Set by", "By"}
 """Heads of columns that hold names."""
-OWN = {("schemas", "Schema"), ("tenants", "Tenant"), ("prices", "Model"), ("providers", "Model")}
+OWN = {("schemas", "Schema"), ("prices", "Model"), ("providers", "Model")}
 """Whose page it is already: there a click on the row opens it, or what is known of it stands beside."""
 
 
@@ -44,7 +44,7 @@ def names(page: AppTest) -> Iterator[tuple[str, bool]]:
     for table in page.table:
         for head in NAMES & set(map(str, table.value.columns)):
             told = [str(cell) for cell in table.value[head] if str(cell) not in ("", "nan")]
-            yield head, all(cell.startswith("[") for cell in told)
+            yield head, all("](/" in cell for cell in told)
 
 
 def test_names_in_tables_lead(open_page: Open) -> None:

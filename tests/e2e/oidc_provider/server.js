@@ -1,4 +1,5 @@
-// A real OpenID provider for the end-to-end tests: whoever names himself is signed in, and is in the group of his name.
+// A real OpenID provider for the end-to-end tests: whoever names himself is signed in, and is in
+// the groups of his name: 'a+b' in a and in b.
 import { Provider } from 'oidc-provider';
 
 const [port, redirectUri, secret] = process.argv.slice(2);
@@ -11,7 +12,7 @@ const provider = new Provider(`http://localhost:${port}`, {
   cookies: { keys: [secret] },
   pkce: { required: () => true },
   async findAccount(_, id) {
-    const claims = { sub: id, name: `${id} of Lab`, email: `${id}@example.org`, email_verified: true, groups: [id] };
+    const claims = { sub: id, name: `${id} of Lab`, email: `${id}@example.org`, email_verified: true, groups: id.split('+') };
     return { accountId: id, claims: async () => claims };
   },
 });

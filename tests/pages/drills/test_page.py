@@ -13,6 +13,7 @@ from core.faults import Fault
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import Tenant
+from pages.kit import links
 from pages.kit import page as kit
 from tests import builders
 from tests.pages.conftest import NOW, Open
@@ -44,7 +45,10 @@ def test_every_page_says_that_a_drill_runs(proctor: Runtime, acme: Tenant, open_
 
     [banner] = [one for one in open_page(name).warning if "fire drill" in str(one.proto.title).lower()]
 
-    assert r"20% of the calls of Acme\_1 fail as if the provider had broken down\." in banner.value
+    assert (
+        r"20% of the calls of [Acme\_1](/tenants?tenant=Acme_1) fail as if the provider had broken down\."
+        in banner.value
+    )
     assert "It ends in 15 min." in banner.value
 
 
@@ -153,7 +157,7 @@ def test_a_drill_is_stopped_by_its_button(proctor: Runtime, acme: Tenant, open_p
     """It stops at once, and stands among those that are over, with how it ended."""
     drill = begin(proctor, acme, target="openai/gpt-4o-mini")
     page = open_page("drills")
-    assert r"started by local operator · Does \*it\* hold?" in told(page)
+    assert f"started by] {links.actor('local operator')} :gray[· Does \\*it\\* hold?" in told(page)
 
     page.text_input(key=f"stop_reason_{drill.id}").set_value("It held.").run()
     page.button(key=f"stop_{drill.id}").click().run()

@@ -223,7 +223,7 @@ class TestAlert:
             *builders.budget(builders.tenant("Acme", NOW), 1_000_000_000, 990_000_000, NOW),
         )
         warning = open_page("home").warning[0]
-        assert warning.proto.title == "Borealis\\: 100% of calls fail"
+        assert warning.proto.title == "[Borealis\\: 100% of calls fail](/tenants?tenant=Borealis)"
         assert "12 of 12 calls" in warning.value
         assert "99% of the budget" in warning.value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -62,9 +63,17 @@ def test_home_says_which_chore_fails_and_what_that_means(proctor: Runtime, open_
     assert notice.value.replace("\\", "") == "It failed once: The disk is full. Prompts are still stored."
 
 
+LINK = re.compile(r"\[([^\]]*)\]\(/[^)]*\)")
+
+
 def words(notice: Any) -> str:
     """Return what a notice says, as it is read."""
-    return notice.value.replace("\\", "")
+    return LINK.sub(r"\1", notice.value).replace("\\", "")
+
+
+def headed(notice: Any) -> str:
+    """Return its headline, as it is read."""
+    return LINK.sub(r"\1", notice.proto.title).replace("\\", "")
 
 
 def test_home_says_who_waits_and_who_was_turned_away(proctor: Runtime, open_page: Open) -> None:
@@ -105,7 +114,7 @@ def test_a_console_that_is_open_to_a_network_is_told(
     """Whoever looks at Home reads that nobody signs in, and what to do."""
     settings = proctor.settings.model_copy(update={"without_sign_in": setting})
     running.install(dataclasses.replace(proctor, settings=settings))
-    found = [one for one in open_page("home").warning if one.proto.title == "Nobody signs in to this console"]
+    found = [one for one in open_page("home").warning if headed(one) == "Nobody signs in to this console"]
     assert bool(found) is is_told
     assert all("WITHOUT_SIGN_IN" in words(one) for one in found)
 
@@ -198,7 +207,7 @@ def test_home_names_a_provider_that_turns_away_every_call(
         [builders.attempt(one, id=f"{one.id}-1", **turned) for one in calls],
     )
     [notice] = open_page("home").warning
-    assert notice.proto.title.replace("\\", "") == headline
+    assert headed(notice) == headline
     since = "since Mar 04, 11:27 UTC, the last at Mar 04, 12:06 UTC"
     assert f"turned away 40 calls {since}, and answered none" in words(notice)
     assert advice in words(notice)

@@ -65,7 +65,7 @@ def test_who_there_is(open_page: Open, ada: PersonView) -> None:
     page = open_page("people", person="Ada")
     assert not page.exception
     table = page.table[0].value
-    assert list(table["Name"]) == ["**Ada**", "**Grace**"]
+    assert list(table["Name"]) == ["**[Ada](/people?person=Ada)**", "**[Grace](/people?person=Grace)**"]
     assert "viewer" in table["Roles"][0]
     assert "Acme" in table["Roles"][0]
     assert "all tenants" in table["Roles"][1]

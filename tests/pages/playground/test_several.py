@@ -39,7 +39,7 @@ def test_tokens_price_and_who_pays_stand_there_before_anything_is_asked(
 
     said = told(page)
     assert "tokens in" in said
-    assert "**Acme** pays: about $0.0" in said
+    assert "**[Acme](/tenants?tenant=Acme)** pays: about $0.0" in said
     assert "5 times: about $0.0" in said
     assert not _calls(proctor)
     del acme
@@ -251,6 +251,6 @@ def test_a_model_without_a_price_is_said_to_have_none(open_page: Open, proctor: 
     proctor.routes.set(LOCAL_OPERATOR, "odd", [{"model": "openai/nobody-knows"}], schemas=["support_ticket"])
     page = open_page("playground")
 
-    assert "**Acme** pays; no price is known of who answers" in told(page)
+    assert "**[Acme](/tenants?tenant=Acme)** pays; no price is known of who answers" in told(page)
     assert "$0" not in told(page)
     del acme

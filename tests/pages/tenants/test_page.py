@@ -18,7 +18,7 @@ from core.principals import LOCAL_OPERATOR, Principal
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
-from pages.kit import formats
+from pages.kit import formats, zones
 from pages.kit import page as kit
 from pages.kit.markup import plain
 from pages.tenants.budget_table import checked, listed, status
@@ -113,10 +113,10 @@ def test_the_list_tells_each_budget_from_its_account(proctor: Runtime, acme: Ten
     """Amounts are the ledger's, a missing budget is a gap and not a zero, and the reset is in the tenant's time."""
     globex = proctor.tenants.create(LOCAL_OPERATOR, "Globex")
 
-    table = listed([acme, globex], proctor.budgets.states(LOCAL_OPERATOR, [acme, globex]))
+    table = listed([acme, globex], proctor.budgets.states(LOCAL_OPERATOR, [acme, globex]), zones.told)
 
     first, second = table.to_dict("records")
-    assert (first["budget"], first["spent"], first["resets"]) == (25.0, "$0.00", "Apr 01, 00:00")
+    assert (first["budget"], first["spent"], first["resets"]) == (25.0, "$0.00", "Apr 01, 00:00 Asia/Kathmandu")
     assert (math.isnan(second["budget"]), second["spent"], second["status"]) == (True, formats.UNKNOWN, ["No budget"])
 
 
