@@ -214,7 +214,6 @@ def table(page: CallPage, zone: str, *, one_tenant: bool) -> None:
         key="calls_table",
         on_pick=opened,
         leads={name: lead for name, lead in LEADS.items() if name != "tenant" or not one_tenant},
-        placeholder=formats.UNKNOWN,
         alt="Calls, the newest first",
         columns={
             "started_at": COLUMNS.DatetimeColumn(

@@ -144,7 +144,6 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
         key="changes_table",
         on_pick=_opened,
         leads={name: lead for name, lead in LEADS.items() if name in shown},
-        placeholder=formats.UNKNOWN,
         alt="Changes, the newest first",
         columns={
             "at": COLUMNS.DatetimeColumn("When", format="MMM D, HH:mm:ss", timezone=zone, width=112, pinned=True),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.reports import ENOUGH, Overview
 from core.schemas import version_name
-from pages.kit import formats, links
+from pages.kit import links
 from pages.kit.frames import Frame, grid, pd
 
 FAILING = 0.1
@@ -61,7 +61,6 @@ def draw_tenants(frame: Frame) -> str | None:
         picks=True,
         key="tenants_table",
         leads={"tenant": links.of_tenant},
-        placeholder=formats.UNKNOWN,
         alt="Tenants by spend, with calls, latency, error rate, validity and budget",
         columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=150),

@@ -14,6 +14,8 @@ import pandas as untyped  # noqa: ICN001 it is pd to the pages  # pyright: ignor
 import pyarrow as untyped_arrow  # noqa: ICN001 as above  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
+from pages.kit import formats
+
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -50,7 +52,6 @@ def grid(
     key: str | None = None,
     columns: Mapping[str, ColumnConfig] | None = None,
     most_rows: int = 10,
-    placeholder: str | None = None,
     on_pick: Callable[[], None] | None = None,
     picks: bool = False,
     leads: Mapping[str, Lead] | None = None,
@@ -61,14 +62,14 @@ def grid(
     click on one of them goes.
     """
     event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
-        frame,
+        _filled(frame, leads or ()),
         hide_index=True,
         height=ROW * (min(len(frame), most_rows) + 1) + 2,
         row_height=ROW,
         key=key,
         on_select=on_pick or ("rerun" if picks else "ignore"),
         selection_mode="single-cell",
-        placeholder=placeholder,
+        placeholder=formats.UNKNOWN,
         alt=alt,
         column_config=_leading(columns or {}, key, leads or ()),
     )
@@ -81,6 +82,17 @@ def picked(key: str, leads: Container[str] = ()) -> int | None:
     """Return, to what :func:`grid` calls, the row that was clicked in the table *key*, but for its columns of names."""
     cells: Any = st.session_state[key].selection.cells
     return int(cells[0][0]) if cells and cells[0][1] not in leads else None
+
+
+def _filled(frame: Frame, leads: Container[str]) -> Frame:
+    """Return a table in which what is empty shows: an empty text becomes a gap, which has a dash; buttons have none."""
+    made = frame.copy()
+    for name in frame.columns:
+        if name in leads:
+            made[name] = [formats.UNKNOWN if pd.isna(cell) or not cell else cell for cell in frame[name]]
+        elif any(isinstance(cell, str) and not cell for cell in frame[name]):
+            made[name] = [None if isinstance(cell, str) and not cell else cell for cell in frame[name]]
+    return made
 
 
 def _leading(columns: Mapping[str, Any], key: str | None, leads: Iterable[str]) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def _follow(frame: Frame, key: str | None, leads: Mapping[str, Lead]) -> None:
     for name, lead in leads.items():
         if clicked := st.session_state.get(f"{key}_{name}"):
             told = frame[name].iloc[clicked["row"]]
-            if not told or pd.isna(told):
+            if not told or pd.isna(told) or told == formats.UNKNOWN:
                 return  # there is no name
             place = lead(str(told))
             st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))

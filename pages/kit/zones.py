@@ -3,8 +3,8 @@
 Usually it is the zone of the tenant that something is about, whose days and budgets follow it; what is about no tenant
 has UTC. Who compares with a log chooses UTC for all, who compares with the clock on the wall his own.
 
-What is a day in some zone by its meaning (a budget's period, the month of a statement, a price's beginning) is told in
-that zone, and names it.
+What is a day in some zone by its meaning (the month of a statement, a price's beginning) is told in that zone, and
+names it.
 """
 
 from __future__ import annotations

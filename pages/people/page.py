@@ -17,6 +17,13 @@ from pages.people import dialogs
 
 MOST_NAMED = 5
 PER_PAGE = 25
+PERSON = address.Parameter(
+    "the name of somebody who may sign in here",
+    lambda visit, name: (
+        visit.may_over(Permission.PEOPLE_READ)
+        and any(one.name == name for one in visit.runtime.people.list(visit.principal))
+    ),
+)
 HOW = {"password": "password", "invited": ":orange-badge[:material/mail: invited]"}
 
 
@@ -57,7 +64,7 @@ def one_person(visit: Visit, people: Sequence[PersonView], names: Mapping[str, s
         if not person.grants:
             st.markdown(":gray[Without a role: may sign in, and sees nothing.]")
         said = f"{plain(person.email)} · " if person.email else ""
-        st.caption(f"{said}there since {person.created_at:%Y-%m-%d}")
+        st.caption(f"{said}there since {zones.told(person.created_at)}")
         if visit.may_over(Permission.PEOPLE_WRITE):
             with st.container(horizontal=True, gap="small"):
                 if st.button("Roles…", key="roles"):
@@ -97,7 +104,7 @@ def main() -> None:
         "People",
         "Who may sign in to the console, and what each may do.",
         needs=Permission.PEOPLE_READ,
-        takes={"person": address.ANY, "page": address.NUMBER},
+        takes={"person": PERSON, "page": address.NUMBER},
     )
     if not visit.may_over(Permission.PEOPLE_READ):
         refuse("People belong to the deployment, not to a tenant: whoever has a role in all tenants sees them.")

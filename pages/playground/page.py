@@ -127,8 +127,9 @@ def _answerers(
             if once_over
             else "; no price is known of who answers"
         )
-    st.caption(
-        f":material/account_balance_wallet: {paid}", help="For first calls; a re-ask or a fallback comes on top."
+    st.markdown(
+        f":small[:material/account_balance_wallet: {paid}]",
+        help="For first calls; a re-ask or a fallback comes on top.",
     )
     return chosen, columns.TIMES if often else 1 if once else 0
 

@@ -41,7 +41,6 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
         grid(
             frame,
             most_rows=MOST_ROWS,
-            placeholder=formats.UNKNOWN,
             alt="What each model costs today, in dollars per million tokens",
             columns={
                 "model": text("Model", pinned=True, width=232),
@@ -57,7 +56,8 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
         )
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             whose = tenant.name if tenant else "tenants without a price of their own"
-            st.caption(f"For {plain(whose)}, on {visit.now:%b %d} UTC. The price is frozen on each attempt.")
+            told = f"Dollars per million tokens, for {plain(whose)}, on {visit.now:%b %d} UTC."
+            st.caption(f"{told} The price is frozen on each attempt.")
             _csv(files.PRICES, tenant, "prices", visit)
 
 

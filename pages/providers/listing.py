@@ -82,7 +82,6 @@ def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
             key="providers_table",
             on_pick=_picked,
             leads=LEADS,
-            placeholder=formats.UNKNOWN,
             most_rows=12,
             alt="Providers, their state and their figures",
             columns={

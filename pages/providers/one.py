@@ -168,7 +168,6 @@ def _models(visit: Visit, line: ProviderLine) -> None:
         return
     grid(
         models_frame(visit, line.name, called),
-        placeholder=formats.UNKNOWN,
         alt=f"Models of {line.name}: prices, context, and when they retire",
         columns={
             "model": COLUMNS.TextColumn("Model", pinned=True, width=196),

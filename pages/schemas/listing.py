@@ -128,7 +128,6 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, wanted: f
             most_rows=PER_PAGE,
             key="schemas_table",
             on_pick=opened,
-            placeholder=formats.UNKNOWN,
             alt="Schemas and their versions in use",
             columns={
                 "schema": COLUMNS.TextColumn("Schema", width=140, pinned=True),

@@ -95,7 +95,6 @@ def _versions(
             ),
             key="versions_table",
             on_pick=_picked,
-            placeholder=formats.UNKNOWN,
             most_rows=8,
             alt=f"Versions of {name}",
             columns={

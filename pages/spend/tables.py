@@ -40,7 +40,6 @@ def draw_breakdown(found: Spend, kind: str) -> str | None:
         picks=True,
         key=f"breakdown_{kind}",
         leads={"name": _LEADS[kind]},
-        placeholder=formats.UNKNOWN,
         alt=f"What was spent {kind.rstrip('s')} by {kind.rstrip('s')}, what it bought and what was thrown away",
         columns={
             "name": _C.TextColumn(_HEADS[kind], pinned=True, width=190),
@@ -76,7 +75,6 @@ def draw_caches(found: Spend) -> None:
         shown,
         key="caches_table",
         leads={"tenant": links.of_tenant},
-        placeholder=formats.UNKNOWN,
         alt="What prompt caching and our own cache saved, by tenant",
         columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=140),
@@ -148,7 +146,6 @@ def draw_forecasts(forecasts: Sequence[Forecast]) -> None:
         shown,
         key="forecast_table",
         leads={"tenant": links.of_tenant},
-        placeholder=formats.UNKNOWN,
         alt="How each tenant's month will probably end, and when its budget is used up",
         columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=140),

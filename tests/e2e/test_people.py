@@ -223,10 +223,10 @@ def cross(first: Page, second: Page, opened: str, begun: Callable[[Page], None],
 
 
 def fill(page: Page, label: str, value: str) -> None:
-    """Write into a field of the dialog and leave it."""
+    """Write into a field of the dialog and enter it."""
     field = page.get_by_role("dialog").get_by_label(label, exact=True)
     field.fill(value)
-    field.press("Tab")
+    field.press("Enter")
 
 
 def choose(page: Page, label: str, option: re.Pattern[str]) -> None:

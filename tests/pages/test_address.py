@@ -19,7 +19,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "drills": (),
     "tenants": ("tenant",),
     "flags": ("tenant", "flag", "page"),
-    "people": ("page",),
+    "people": ("person", "page"),
     "routes": ("route",),
     "providers": ("provider", "tenant"),
     "prices": ("tenant",),
