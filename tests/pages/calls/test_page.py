@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
+from pages.kit import formats
 from pages.kit.markup import plain
 from tests import builders, files
 from tests.pages.conftest import NOW, Open
@@ -298,7 +299,7 @@ class TestOneCall:
         """Its cell has the sign of what is not there, and no blank."""
         call = builders.generation(NOW - HOUR, schema_name="", schema_version=None)
         builders.save(proctor.store, builders.tenant("Acme", NOW - 60 * DAY), call)
-        assert open_page("calls").dataframe[0].value["schema"].tolist() == [None]
+        assert open_page("calls").dataframe[0].value["schema"].tolist() == [formats.UNKNOWN]
 
     def test_what_strangers_wrote_is_not_markup(self, world: Runtime, open_page: Open) -> None:
         """A request id with markup in it is shown as it was sent."""

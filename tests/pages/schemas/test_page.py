@@ -60,7 +60,7 @@ def test_the_list_has_each_version_in_use_with_its_figures(open_page: Open) -> N
     assert not page.exception
     shown = page.dataframe[0].value
     assert list(shown["version"]) == [2, 1]
-    assert list(shown["labels"]) == ["production", ""]
+    assert list(shown["labels"].fillna("nothing")) == ["production", "nothing"]
     assert list(shown["calls"]) == [2, 2]
     assert list(shown["valid"]) == [50.0, 100.0]
     assert shown["cost_per_valid_usd"].iloc[0] == pytest.approx(0.000006)
