@@ -184,6 +184,7 @@ def house_settings(settings: Settings, url: str) -> Settings:
             "log_level": "ERROR",
             "rate_limit_per_min": 10_000_000,
             "attempt_timeout_seconds": 120.0,
+            "relay_seconds": 120.0,
             "deadline_seconds": 240.0,
         }
     )

@@ -17,6 +17,7 @@ from core.flags import Evaluation, Flag, FlagKind, RuleSet
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
+from core.policy._patience import patient
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
 from core.principals import Askable, Permission, Principal
@@ -217,7 +218,7 @@ class TenantSnapshot:
         return self._policies.kept.get(
             ("relay", tenant.id, schema, route, model, asker, self._decided),
             self.revision,
-            lambda: self._governing(tenant, named, route, model, asker, counted=""),
+            lambda: self._relaying(self._governing(tenant, named, route, model, asker, counted="")),
         )
 
     def models(self, principal: Principal) -> Sequence[NamedModel]:
@@ -293,6 +294,9 @@ class TenantSnapshot:
             remarks=remarks,
             routed=self.routes.named,
         )
+
+    def _relaying(self, policy: Policy) -> Policy:
+        return replace(policy, route=patient(policy.route, self._policies.settings))
 
     def _own_route(self, tenant: TenantTerms, route: str) -> str:
         """Return the tenant's own route in the place of the default one."""

@@ -6,7 +6,14 @@ A request that names no route takes the one that lists its schema, else the defa
 
 from core.attempts import Cause
 from core.providers import PARAMETERS
-from core.routes.checks import CANDIDATE_FIELDS, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, adjusted
+from core.routes.checks import (
+    CANDIDATE_FIELDS,
+    MODES,
+    MOST_CACHE_SECONDS,
+    MOST_HEDGE_MS,
+    USUAL_DEADLINE_SECONDS,
+    adjusted,
+)
 from core.routes.routes import RouteLimits, Routes
 from core.routes.table import DEFAULT, RouteTable, RouteView
 
@@ -17,6 +24,7 @@ __all__ = [
     "MOST_CACHE_SECONDS",
     "MOST_HEDGE_MS",
     "PARAMETERS",
+    "USUAL_DEADLINE_SECONDS",
     "Cause",
     "RouteLimits",
     "RouteTable",

@@ -34,6 +34,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _MOST_CANDIDATES = 8
 _MOST_TOKENS = 200_000
 _MOST_SECONDS = 600.0
+USUAL_DEADLINE_SECONDS = 60.0
+"""The deadline of a route of which nobody said one."""
 _MOST_ATTEMPTS = 10
 _LONGEST_DESCRIPTION = 300
 _LONGEST_MODEL = 200
@@ -231,7 +233,7 @@ def attempts(what: str, given: Any) -> int:
 
 def deadline(given: float) -> float:
     """Return a deadline in seconds, or raise Invalid."""
-    return _within("deadline_seconds", given, 60.0, _MOST_SECONDS)
+    return _within("deadline_seconds", given, USUAL_DEADLINE_SECONDS, _MOST_SECONDS)
 
 
 def span(what: str, given: Any, most: int) -> int | None:

@@ -205,7 +205,7 @@ class Routes:
             "marks_cache": bool(limits.get("marks_cache", True)),
             "max_reasks": checks.attempts("max_reasks", limits.get("max_reasks", 2)),
             "max_retries": checks.attempts("max_retries", limits.get("max_retries", 1)),
-            "deadline_seconds": checks.deadline(limits.get("deadline_seconds", 60.0)),
+            "deadline_seconds": checks.deadline(limits.get("deadline_seconds", checks.USUAL_DEADLINE_SECONDS)),
         }
 
     def reset(

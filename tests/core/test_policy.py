@@ -13,14 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.attempts import Candidate, RouteTerms
 from core.breakers import Breakers, Rule
 from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
 from core.faults import Fault
 from core.flags import Flag
 from core.policy import Policy
 from core.policy._cache import RevisionCache
+from core.policy._patience import patient
 from core.principals import LOCAL_OPERATOR, Principal
 from core.runtime import Runtime
+from core.settings import Settings
 from core.tables import Outcome, Tenant
 from tests.builders import decisions, person
 from tests.corridor import ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig
@@ -662,3 +665,26 @@ def test_a_rule_begins_and_ends_by_itself(here: Rig) -> None:
 
     assert here.ask(tenant, stream=True).generation.outcome is Outcome.BLOCKED_FLAG
     assert here.ask(tenant).generation.outcome is Outcome.VALID_FIRST_TRY
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "deadline", "then"),
+    [
+        ([30], 60, ([600], 630)),
+        ([30, 30], 45, ([600, 600], 615)),
+        ([30, 7], 60, ([600, 7], 630)),
+        ([7, 8], 60, ([7, 8], 60)),
+        ([30], 9, ([600], 9)),
+        ([700], 60, ([700], 60)),
+    ],
+)
+def test_relayed_calls_have_their_own_time_where_nobody_set_one(
+    timeouts: list[float], deadline: float, then: tuple[list[float], float]
+) -> None:
+    """A candidate's usual time becomes that of front doors, and the usual deadline so much longer."""
+    asked = [Candidate(provider="openai", model=f"m{n}", timeout_seconds=one) for n, one in enumerate(timeouts)]
+    route = RouteTerms(name="r", candidates=tuple(asked), max_reasks=1, max_retries=1, deadline_seconds=deadline)
+    found = patient(route, Settings(deadline_seconds=45))
+    assert ([one.timeout_seconds for one in found.candidates], found.deadline_seconds) == then
+    quick = Settings(relay_seconds=10)
+    assert patient(route, quick) == route, "never less than the route has"

@@ -122,6 +122,7 @@ def api_settings(database_url: str, wire: WireServer) -> Settings:
         local_model="off",
         demo=False,
         attempt_timeout_seconds=2,
+        relay_seconds=2,
         deadline_seconds=10,
         allowed_hosts=("testserver",),
     )

@@ -80,6 +80,28 @@ def test_a_deadline_that_has_passed_is_asked_once(program: Program, house: House
     assert (error.status_code, len(program.calls), slept) == (504, 1, [])
 
 
+class TestLongCalls:
+    """A house whose calls are short, but for those of front doors."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """A third of a second for each call."""
+        return settings.model_copy(
+            update={"attempt_timeout_seconds": 0.3, "deadline_seconds": 0.6, "relay_seconds": 60.0}
+        )
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_call_may_take_as_long_as_the_sdk_waits(self, program: Program, *, stream: bool) -> None:
+        """Whoever asks a model that thinks for minutes gets its answer, as he does from the vendor itself."""
+        assert program.ask("[[slow-1s]]", stream=stream)
+
+    def test_the_times_of_a_route_hold(self, program: Program, house: House, slept: list[float]) -> None:
+        """What an operator has set is his word at the front doors too."""
+        candidates = [{"model": program.model, "timeout_seconds": 0.2}]
+        house.runtime.routes.set(LOCAL_OPERATOR, "quick", candidates, max_retries=0)
+        assert program.refused("[[hang]]", model="quick").status_code == 504
+
+
 def test_a_server_that_stops_is_asked_again(program: Program, house: House, slept: list[float]) -> None:
     """503 while no place comes free: a moment later there may be one."""
     house.runtime.admission.close()
