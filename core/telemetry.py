@@ -24,6 +24,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from core.clock import SystemClock
+
 disable_created_metrics()  # a ``_created`` series beside each counter would double what is scraped, and tells nothing
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """The bucket bounds that the gen_ai conventions recommend for durations."""
@@ -65,8 +67,28 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # at DEBUG they log bodies; what matters we log ourselves
 
 
+LINE_EVERY_SECONDS = 10.0
+"""So often at most a library's warning of one kind is told."""
 _UNTRUE = frozenset({"ASGI callable returned without completing handshake."})
 """What uvicorn says of each websocket that is refused with an answer: whoever is refused would fill the log with it."""
+
+
+class _Untold:
+    """How often what a library warns of came since it was told: whoever can make it warn must not fill the log."""
+
+    def __init__(self) -> None:
+        self._lock, self._clock = threading.Lock(), SystemClock()
+        self._places: dict[str, tuple[float, int]] = {}
+        """By the place in its source: places are as many as a library has lines that warn."""
+
+    def told(self, where: str) -> int:
+        """Return how many it is time to tell of; 0: it was told of a moment ago."""
+        with self._lock:
+            now = self._clock.monotonic()
+            at, count = self._places.get(where, (-LINE_EVERY_SECONDS, 0))
+            is_due = now - at >= LINE_EVERY_SECONDS
+            self._places[where] = (now, 0) if is_due else (at, count + 1)
+            return count + 1 if is_due else 0
 
 
 def speak_for_libraries() -> None:
@@ -74,7 +96,7 @@ def speak_for_libraries() -> None:
 
     For a process that serves, not for a program that has a log of its own.
     """
-    make = logging.getLogRecordFactory()
+    make, untold = logging.getLogRecordFactory(), _Untold()
 
     def make_ours(*details: Any, **more: Any) -> logging.LogRecord:
         record = make(*details, **more)
@@ -82,13 +104,15 @@ def speak_for_libraries() -> None:
             error = record.exc_info[0] if record.exc_info else None
             # Its words are not repeated: they may quote a value. A text without any is the library's own.
             said = record.msg if error is None and isinstance(record.msg, str) and not record.args else None
-            if said not in _UNTRUE:
+            where = f"{record.filename}:{record.lineno}"
+            if said not in _UNTRUE and (count := untold.told(where)):
                 log().warning(
                     "library_warning",
                     logger=record.name,
                     error=error.__name__ if error else None,
-                    where=f"{record.filename}:{record.lineno}",
+                    where=where,
                     said=said,
+                    count=count,
                 )
             record.levelno = -1  # which no handler takes
         return record

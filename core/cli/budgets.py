@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
+from core.amounts import written_dollars
 from core.cli._command import DONE, REFUSED, Output, command, proctor, reasoned, table
 from core.cli._figures import moment, usd
 from core.cli._operator import OPERATOR
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.tables import Tenant
 
-_MOST_DIGITS = 18
-"""Of an amount of dollars: more is no amount, and would take for ever to multiply."""
-
 
 class _Dollars(click.ParamType[int]):
     """An amount of dollars, as nano-dollars."""
@@ -36,12 +33,9 @@ class _Dollars(click.ParamType[int]):
         from core.pricing import nano_usd  # noqa: PLC0415
 
         try:
-            amount = Decimal(str(value).strip().removeprefix("$").replace(",", ""))
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
-            self.fail(f"{value!r} is not an amount in dollars; write it like 25 or 25.50.", param, ctx)
-        return nano_usd(amount)
+            return nano_usd(written_dollars(value))
+        except Invalid as error:
+            self.fail(error.message, param, ctx)
 
 
 def _scoped(function: Callable[..., Output]) -> Callable[..., Output]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlmodel import Session
 
 from core.audit import Because, PastChange, Undo, Undoing
-from core.flags._rules import described, told
+from core.errors import Conflict
+from core.flags._rules import described, moment_of, told
 from core.principals import Permission, Principal
 from core.tables import FlagRule
 from core.visibility import concerned
@@ -23,6 +24,9 @@ def _undo(session: Session, flags: Flags, past: PastChange) -> Undo:
     rule, tenant = session.get(FlagRule, (flag, tenant_id)), concerned(session, tenant_id)
     now = None if rule is None else described(rule)
     then, seen = past.restored(now), told(rule)
+    ends = moment_of(then["ends"], then["zone"]) if then and "ends" in then else None
+    if ends is not None and ends <= past.now:
+        raise Conflict(f"This rule would be over by now: it was to end at {then['ends'].replace('T', ' ')}.")
 
     def do(principal: Principal, reason: str) -> None:
         why: Because = {"reason": reason, "undo_of": past.id}

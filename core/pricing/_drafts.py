@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from core.amounts import written_number
 from core.errors import Invalid
 from core.lines import one_line
 from core.pricing._book import ANY_MODEL, OverrideKind, OverridingPrice
@@ -172,8 +173,8 @@ def _rate(given: Any, what: str) -> str:
 
 def _amount(given: Any, what: str, per: str, *, finest: int) -> str:
     """Return dollars as canonical decimal text, with at most *finest* decimals."""
-    amount = _decimal(given)
-    if amount is None or not 0 <= amount <= MOST_USD_PER_MTOK:
+    amount = written_number(given)
+    if amount is None or amount > MOST_USD_PER_MTOK:
         raise Invalid(f"{what} is an amount of dollars {per}, from 0 to {MOST_USD_PER_MTOK:,}, such as 0.15.")
     exact = amount.scaleb(finest)
     if exact != exact.to_integral_value():
@@ -182,18 +183,10 @@ def _amount(given: Any, what: str, per: str, *, finest: int) -> str:
 
 
 def _percent(given: str) -> str:
-    percent = _decimal(str(given).removesuffix("%"))
+    percent = written_number(str(given).removesuffix("%"))
     if percent is None or not 0 < percent <= 100 or percent.scaleb(4) != percent.scaleb(4).to_integral_value():
         raise Invalid("A discount is a percentage above 0, at most 100, with at most 4 decimals, such as 12.5.")
     return f"{percent.normalize():f}"
-
-
-def _decimal(given: Any) -> Decimal | None:
-    try:
-        amount = Decimal(str(given).strip().removeprefix("$"))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
 
 
 def _numbers(row: Mapping[str, Any], provider: str) -> Rates:

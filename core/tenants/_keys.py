@@ -261,7 +261,7 @@ class Keys(HeldKeys):
     def key_page(
         self, principal: Principal, tenant_id: str | None = None, *, after: str = "", most: int = 100
     ) -> tuple[Sequence[Key], str]:
-        """Return at most *most* keys behind the id *after*, in the order of their ids, and the last id looked at.
+        """Return at most *most* keys behind the id *after*, in the order of their ids, and the last one's id.
 
         Of one tenant, or of all that *principal* sees; those of the deployment are seen by who sees all. The id is
         empty where there are no more.
@@ -272,14 +272,18 @@ class Keys(HeldKeys):
         """
         principal.require(Permission.KEYS_READ)
         mine = visible(principal.scope_of(Permission.KEYS_READ).narrowed(tenant_id), ApiKey.tenant_id)
-        wanted = select(ApiKey).where(mine, col(ApiKey.id) > after)
+        wanted = select(ApiKey).where(mine)
         if tenant_id is not None:
             wanted = wanted.where(col(ApiKey.tenant_id) == tenant_id)
         with self._store.reading() as session:
             maker = maker_of(session, principal)
-            rows = session.exec(wanted.order_by(col(ApiKey.id)).limit(most + 1)).all()
-        seen = [Key.of(row) for row in rows[:most] if may_see(maker, row)]
-        return seen, rows[most - 1].id if len(rows) > most else ""
+            seen: list[Key] = []
+            while True:
+                rows = session.exec(wanted.where(col(ApiKey.id) > after).order_by(col(ApiKey.id)).limit(most + 1)).all()
+                seen += [Key.of(row) for row in rows if may_see(maker, row)]
+                if len(seen) > most or len(rows) <= most:
+                    return seen[:most], seen[most - 1].id if len(seen) > most else ""
+                after = rows[-1].id
 
     def find_key(self, principal: Principal, named: str) -> Key:
         """Return the key of that id, of that prefix, or, for who has nothing else of one that leaked, of that text.

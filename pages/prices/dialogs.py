@@ -158,8 +158,9 @@ def tiers(table: Frame) -> list[dict[str, Any]]:
     for row in table.to_dict("records"):
         given = {str(name): str(value).strip() for name, value in row.items() if not pd.isna(value) and str(value)}
         if given:
-            above = given.pop("from_input_tokens", "").replace(",", "").replace("_", "")
-            found.append({"from_input_tokens": int(above) if above.isdecimal() else above, **given})
+            above = given.pop("from_input_tokens", "").replace(",", "")
+            is_whole = above.isascii() and above.isdecimal()
+            found.append({"from_input_tokens": int(above) if is_whole else above, **given})
     return found
 
 

@@ -68,6 +68,26 @@ def insert(connection: sqlalchemy.Connection) -> None:
     sql("UPDATE audit_head SET seq = 6 WHERE name = 'newest'")(connection)
 
 
+def stranger(connection: sqlalchemy.Connection) -> None:
+    """Put what was decided elsewhere, with its true hash there, in the place of the third."""
+    there = {"id": "x", "at": 1, "actor": "bob", "action": "flag.set", "kind": "flag", "subject": "y", "summary": "z"}
+    theirs = dict(connection.execute(sqlalchemy.text("SELECT * FROM audit_entry WHERE seq = 3")).mappings().one())
+    made = linked("0" * 64, 3, theirs | there)
+    sql(
+        "UPDATE audit_entry SET id = :id, at = :at, actor = :actor, action = :action, kind = :kind, "
+        "subject = :subject, summary = :summary, hash = :hash WHERE seq = 3",
+        **there,
+        hash=made,
+    )(connection)
+
+
+def follow(connection: sqlalchemy.Connection) -> None:
+    """Change the third entry, and make every hash from there on anew, but for the head's."""
+    sql("UPDATE audit_entry SET actor = 'bob' WHERE seq = 3")(connection)
+    for seq in (3, 4, 5):
+        anew(connection, seq)
+
+
 def swap(connection: sqlalchemy.Connection) -> None:
     """Let the second and the third entry change places, each with its hash."""
     for old, new in ((2, 99), (3, 2), (99, 3)):
@@ -95,6 +115,9 @@ TAMPERED: dict[str, tuple[Change, int]] = {
     "the actor was changed": (sql("UPDATE audit_entry SET actor = 'bob' WHERE seq = 4"), 4),
     "the time was moved by a microsecond": (sql("UPDATE audit_entry SET at = at + 1 WHERE seq = 1"), 1),
     "an amount in what it was before": (sql("UPDATE audit_entry SET before = '{\"n\"\\:2}' WHERE seq = 5"), 5),
+    "a number became a text": (sql('UPDATE audit_entry SET before = \'{"n"\\:"1"}\' WHERE seq = 5'), 5),
+    "a number became another of its value": (sql("UPDATE audit_entry SET before = '{\"n\"\\:1.0}' WHERE seq = 5"), 5),
+    "who did it in whose name was taken away": (sql("UPDATE audit_entry SET reason = '' WHERE seq = 1"), 1),
     "absent became null": (sql("UPDATE audit_entry SET after = 'null' WHERE seq = 3"), 3),
     "absent became empty": (sql("UPDATE audit_entry SET tenant_id = '' WHERE seq = 3"), 3),
     "a text moved into the field before it": (
@@ -106,6 +129,8 @@ TAMPERED: dict[str, tuple[Change, int]] = {
     "an entry was put between": (insert, 3),
     "two changed places": (swap, 2),
     "one was changed, and its hash with it": (forge, 4),
+    "an entry of another deployment took its place": (stranger, 3),
+    "from one on all was made anew, but for the head": (follow, 5),
     "the end was cut off": (sql("DELETE FROM audit_entry WHERE seq > 3"), 4),
     "the head was moved back": (
         sql("UPDATE audit_head SET seq = 3, hash = (SELECT hash FROM audit_entry WHERE seq = 3) WHERE name = 'newest'"),

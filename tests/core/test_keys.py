@@ -236,6 +236,15 @@ def test_a_key_knows_of_no_bigger_one(tenants: Tenants, acme: Tenant) -> None:
     small = tenants.create_key(program, acme)
     assert {one.id for one in tenants.keys(program, acme)} == {maker.id, small.id}
     assert {one.id for one in tenants.key_page(program)[0]} == {maker.id, small.id}
+    more = [tenants.create_key(LOCAL_OPERATOR, acme) for _ in range(5)]
+    page, following = tenants.key_page(program, most=2)
+    assert ({one.id for one in page}, following) == ({maker.id, small.id}, ""), "no key that it may not see is named"
+    last = tenants.create_key(program, acme)
+    page, following = tenants.key_page(program, most=2)
+    assert following == page[-1].id
+    rest, end = tenants.key_page(program, after=following, most=2)
+    assert ({one.id for one in (*page, *rest)}, end) == ({maker.id, small.id, last.id}, "")
+    assert len(more) == 5
     for attempt in (
         lambda: tenants.find_key(program, bigger.id),
         lambda: tenants.find_key(program, bigger.secret),

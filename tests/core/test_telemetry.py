@@ -317,7 +317,8 @@ try:
 except ValueError as error:
     logging.getLogger("sqlalchemy.pool").exception("Exception during reset of %s", error)
     logging.getLogger("asyncio").error(f"never retrieved: {error}", exc_info=error)
-logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+for _ in range(500):
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
 logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
 logging.getLogger("uvicorn.error").info("quiet")
 thread = threading.Thread(target=lambda: 1 / 0, name="warm-up")
@@ -328,6 +329,8 @@ thread.join()
 
 def test_what_libraries_log_is_a_line_of_ours() -> None:
     """In a process that serves no library prints a traceback: each warning is one JSON object without its values.
+
+    Of what comes again and again, as it does where somebody sends what is no HTTP, one in ten seconds is told.
 
     What uvicorn takes for a fault and is none, a websocket that was refused with an answer, is not told.
     """

@@ -228,6 +228,20 @@ def test_what_it_did_not_touch_stays(on: Runtime, clock: ManualClock) -> None:
     assert (terms.limit_nano_usd, terms.thresholds) == (100 * DOLLAR, (90,))
 
 
+def test_a_rule_that_would_be_over_is_not_promised(on: Runtime, clock: ManualClock) -> None:
+    """What a cleared rule held for has passed: the preview says so, as undoing it would."""
+    on.flags.set(WHO, Flag.STREAMING, None, False, ends=f"{clock.now() + DAY:%Y-%m-%dT%H:%M}", zone="UTC")
+    newest(on, clock)
+    on.flags.clear(WHO, Flag.STREAMING, None)
+    entry = newest(on, clock)
+    assert on.changes.preview(WHO, entry.id).undo
+    clock.advance(2 * 86_400)
+    shown = on.changes.preview(WHO, entry.id)
+    assert shown.undo is None
+    with pytest.raises(Conflict, match="would be over by now"):
+        on.changes.undo(WHO, entry.id)
+
+
 def test_two_who_undo_at_once(on: Runtime, clock: ManualClock) -> None:
     """The second is told, whatever he saw; and so is who looked at a preview that is old."""
     on.flags.set(WHO, Flag.STREAMING, None, False)

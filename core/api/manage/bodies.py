@@ -6,14 +6,29 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from core.amounts import FORM, written_number
 from core.changes import LONGEST_NOTE
 from core.principals import KeyScope
 
 _Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None
 _Words = Annotated[list[str], Field(max_length=100)]
-_Dollars = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=9, description="Dollars, as text or number.")]
+
+
+def _dollars(given: object) -> Decimal:
+    amount = written_number(given)
+    if amount is None:
+        raise PydanticCustomError("amount", f"it is not {FORM}")
+    return amount
+
+
+_Dollars = Annotated[
+    Decimal,
+    BeforeValidator(_dollars),
+    Field(ge=0, max_digits=20, decimal_places=9, description="Dollars, as text or number."),
+]
 _Rule = Literal["allow", "refuse"] | None
 
 
