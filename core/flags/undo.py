@@ -24,9 +24,10 @@ def _undo(session: Session, flags: Flags, past: PastChange) -> Undo:
     rule, tenant = session.get(FlagRule, (flag, tenant_id)), concerned(session, tenant_id)
     now = None if rule is None else described(rule)
     then, seen = past.restored(now), told(rule)
-    ends = moment_of(then["ends"], then["zone"]) if then and "ends" in then else None
+    wall: str = (then or {}).get("ends", "")
+    ends = moment_of(wall, then["zone"]) if then and wall else None
     if ends is not None and ends <= past.now:
-        raise Conflict(f"This rule would be over by now: it was to end at {then['ends'].replace('T', ' ')}.")
+        raise Conflict(f"This rule would be over by now: it was to end at {wall.replace('T', ' ')}.")
 
     def do(principal: Principal, reason: str) -> None:
         why: Because = {"reason": reason, "undo_of": past.id}
