@@ -127,6 +127,11 @@ class _FaultyExchange(Forwarded):
         self._waited = 0.0
 
     @property
+    def lines(self) -> None:
+        """None: it may wait, on the loop."""
+        return
+
+    @property
     def so_far(self) -> Answer:
         """What the wire told, if it was asked at all: what it told of an earlier call is not of this one."""
         return self._late(self._exchange.so_far) if self._injected.went_out else Answer()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -21,6 +20,7 @@ from core.providers import Answer, Broken, Garbled, ProviderError, TurnedAway
 from core.providers._clouds import UNTAKEN, CloudWording
 from core.providers._failures import status_error, status_meant
 from core.providers._keys import ProviderKey
+from core.providers._lines import Lines
 from core.providers._media import media_tokens
 from core.providers._told import Told
 from core.providers._usage import anthropic_usage, chat_usage, most_told, responses_usage
@@ -28,7 +28,7 @@ from core.providers._wire import Wire, is_stream, turns_away_options
 from core.providers._worded import WireResponse
 from core.providers.reading.chat_message import ChatMessage, choice_of, usage_in
 from core.providers.reading.growth import Growth
-from core.providers.reading.long_bodies import read_apart
+from core.providers.reading.long_bodies import LONG, read_apart
 from core.providers.reading.message_blocks import MessageBlocks, with_inputs
 from core.providers.reading.parts import parsed, part, parts, text, word
 from core.providers.reading.reasons import body_of
@@ -124,6 +124,12 @@ class Relay:
     def so_far(self) -> Answer:
         """What the wire told of the call that is out."""
         return self._told.answer()
+
+    @property
+    def lines(self) -> Lines | None:
+        """Those over which it can go out without the loop: what is short, and asks no cloud for anything."""
+        is_short = len(self._content) <= LONG
+        return self._wire.lines_to(self._path, self._headers) if is_short and self._cloud is None else None
 
     @property
     def texts(self) -> Sequence[str]:
@@ -251,8 +257,8 @@ class Relay:
     async def _streamed(self, response: WireResponse, on_piece: Callable[[Any], Any], told: Told) -> Answer:
         frames, growth = self._request.dialect.frames(), self._growth()
         head = self._head(response, frames=frames)
-        clock, has_begun, is_over = asyncio.get_running_loop(), False, False
-        began = clock.time()
+        clock, has_begun, is_over = SystemClock(), False, False
+        began = clock.monotonic()
         waiting: list[Frame] = []
         try:
             async for piece in self._wire.pieces(response):
@@ -260,7 +266,7 @@ class Relay:
                 if not waiting:
                     continue
                 if told.ttft_seconds is None:
-                    told.ttft_seconds = clock.time() - began
+                    told.ttft_seconds = clock.monotonic() - began
                 has_begun = await self._pass_on(waiting, head, on_piece, told, growth, has_begun=has_begun)
                 is_over = any(frame.kind == "done" or frame.kind in frames.ends for frame in waiting)
                 if has_begun:

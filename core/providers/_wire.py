@@ -20,10 +20,11 @@ from core.providers import Garbled, NotSent, ProviderError, TurnedAway, Unreacha
 from core.providers._clouds import as_server_sent, is_of_amazon
 from core.providers._connections import why_broken
 from core.providers._failures import broken_off, error_in_answer, status_error
-from core.providers._identities import Identity, nobody_in
+from core.providers._identities import Identity, KeyHeader, nobody_in
 from core.providers._keys import Keyring, ProviderKey
+from core.providers._lines import GoesOverTheLoop, Lines, under_way
 from core.providers._told import Told
-from core.providers._worded import CONNECT_SECONDS, WireResponse, WordedRequest
+from core.providers._worded import CONNECT_SECONDS, WireResponse, WordedRequest, place_of
 from core.providers.reading.events import EndOfStream, Events, NoEvent
 from core.providers.reading.long_bodies import read_apart
 from core.providers.reading.parts import word
@@ -72,6 +73,7 @@ class Wire:
         self._without_options: set[str] = set()
         self._worded: dict[str, WordedRequest] = {}
         """By path, and the headers that are not ours."""
+        self._lines: dict[str, Lines] = {}
 
     def takes_stream_options(self, model: str) -> bool:
         """Whether *model*'s server may be asked for a stream's usage, as far as it has not turned that away."""
@@ -168,9 +170,11 @@ class Wire:
 
         *extra* are headers beside ours. As with :meth:`post`, the SDK words the first request with the same ones.
         """
-        place = " ".join((path, *(f"{name}={extra[name]}" for name in sorted(extra))))
+        place = place_of(path, extra)
         if (worded := self._worded.get(place)) is not None:
             return await worded.send(content, await self._said_anew(key), stream=stream)
+        if under_way.get() is not None:
+            raise GoesOverTheLoop
         options = {"headers": {**await self._headers(key), **extra}}
         more: dict[str, Any] = {"cast_to": httpx2.Response}
         if stream:
@@ -184,12 +188,18 @@ class Wire:
             self._keep_wording(place, response)
         return response
 
+    def lines_to(self, path: str, extra: Mapping[str, str]) -> Lines | None:
+        """Return those over which what was worded goes out without the loop; a token may have to be waited for."""
+        worded = self._worded.get(place_of(path, extra))
+        is_at_hand = self._identity is None or isinstance(self._identity, KeyHeader)
+        return worded.lines if worded is not None and is_at_hand else None
+
     def _keep_wording(self, place: str, response: httpx2.Response) -> None:
         first = response.history[0].request if response.history else response.request
         if len(self._worded) >= _MOST_WORDED:  # callers choose some of the headers, and the query
             self._worded.clear()
         if len(place) <= _LONGEST_WORDED:
-            self._worded[place] = WordedRequest(self._http, first)
+            self._worded[place] = WordedRequest(self._http, first, self._lines)
 
     async def _said_anew(self, key: ProviderKey) -> Mapping[str, str]:
         """Return the headers that are another in each request."""
@@ -306,7 +316,9 @@ class Wire:
         return cast("dict[str, Any]", value)
 
     async def close(self) -> None:
-        """Close the client's connections."""
+        """Close all connections."""
+        for lines in self._lines.values():
+            lines.close()
         if self._client is not None:
             await self._client.close()
 

@@ -4,11 +4,12 @@ Between its client and those stands httpx2, which builds a request and a respons
 redirects, keeps cookies and looks through headers: as much again as aiohttp itself takes, and four generators for each
 piece of a stream. So what goes out again goes to aiohttp's session, which the SDK's client made and owns: connections,
 their limits and TLS are the same. What that session alone cannot do (a proxy, a redirect, an encoded body, another
-transport) goes the long way.
+transport) goes the long way. A call that its own thread makes goes out over a line (core/providers/_lines.py).
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol, cast
 
@@ -16,10 +17,17 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+from core.providers._lines import GoesOverTheLoop, LineResponse, Lines, StraightCall, under_way
+
 CONNECT_SECONDS = 10
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 """The attempt's deadline is the loop's (core/providers/loop.py)."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def place_of(path: str, extra: Mapping[str, str]) -> str:
+    """Return what all requests have in common that are worded alike: their path, and the headers that are not ours."""
+    return " ".join((path, *(f"{name}={extra[name]}" for name in sorted(extra)))) if extra else path
 
 
 class WireResponse(Protocol):
@@ -61,8 +69,8 @@ class WireResponse(Protocol):
 class WordedRequest:
     """Address and headers of a request, as an SDK made them for the first one."""
 
-    def __init__(self, http: httpx2.AsyncClient, first: httpx2.Request) -> None:
-        """Take them from the *first*, which went out over *http*."""
+    def __init__(self, http: httpx2.AsyncClient, first: httpx2.Request, lines: dict[str, Lines]) -> None:
+        """Take them from the *first*, which went out over *http*; *lines* are those that there are, by server."""
         self._http = http
         self._url = first.url
         self._address = URL(str(first.url), encoded=True)  # as it is worded, and not written anew
@@ -71,6 +79,9 @@ class WordedRequest:
         session = getattr(transport, "client", None)
         is_straight = isinstance(session, aiohttp.ClientSession) and getattr(transport, "proxy", None) is None
         self._session = session if is_straight else None
+        self._begins = self._head(self._headers)
+        self.lines = self._lines_of(cast("Any", session).connector, lines) if is_straight else None
+        """Those over which it can go out without the loop; ``None`` where it cannot."""
 
     async def send(self, content: bytes, more: Mapping[str, str], *, stream: bool) -> WireResponse:
         """Return what *content* is answered with, whatever its status; without *stream* its body is read.
@@ -78,23 +89,61 @@ class WordedRequest:
         *more* are headers that replace those of the first.
         """
         headers = {**self._headers, **{name.lower(): value for name, value in more.items()}} if more else self._headers
+        if (call := under_way.get()) is not None:
+            return await self._straight(call, content, headers, stream=stream)
         if self._session is None:
             return await self._the_long_way(content, headers, stream=stream)
         came = await self._session.post(
             self._address, data=content, headers=headers, allow_redirects=False, auto_decompress=False, timeout=_TIMEOUT
         )
         response: WireResponse = _Response(came)
-        if came.status in _REDIRECTS and "location" in response.headers:
+        if leads_elsewhere(response):
             await response.aclose()
             return await self._the_long_way(content, headers, stream=stream)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            response = httpx2.Response(came.status, headers=came.raw_headers, stream=_Body(came))
-        if not stream:
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
-        return response
+        return await _given(response, stream=stream)
+
+    async def _straight(
+        self, call: StraightCall, content: bytes, headers: Mapping[str, str], *, stream: bool
+    ) -> WireResponse:
+        """Return what came over a line.
+
+        Raises:
+            GoesOverTheLoop: the server names another address: that is for the loop to go to.
+
+        """
+        lines = cast("Lines", self.lines)
+        begins = self._begins if headers is self._headers else self._head(headers)
+        line = call.take(lines)
+        response = LineResponse(line, lines, call)
+        try:
+            line.send(b"%bcontent-length: %d\r\n\r\n%b" % (begins, len(content), content), call)
+            response.begin()
+            if leads_elsewhere(response):
+                raise GoesOverTheLoop  # noqa: TRY301 the line is of no use then
+        except BaseException:
+            await response.aclose()
+            raise
+        return await _given(response, stream=stream)
+
+    def _head(self, headers: Mapping[str, str]) -> bytes:
+        """Return a request as far as nothing in it depends on its body.
+
+        Raises:
+            ValueError: a header holds the end of a line.
+
+        """
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a header holds the end of a line")
+        return "\r\n".join((f"POST {self._address.raw_path_qs} HTTP/1.1", *lines, "")).encode("latin-1")
+
+    def _lines_of(self, connector: Any, known: dict[str, Lines]) -> Lines | None:
+        """Return lines to the address, with the TLS of *connector*."""
+        host, port = self._address.host, self._address.port
+        tls = connector._ssl if self._address.scheme == "https" else None  # noqa: SLF001 it tells it nowhere else
+        if not host or not port or not isinstance(tls, ssl.SSLContext | None):
+            return None
+        return known.setdefault(str(self._address.origin()), Lines(host, port, tls))
 
     async def _the_long_way(self, content: bytes, headers: Mapping[str, str], *, stream: bool) -> httpx2.Response:
         # Given as a stream, so that the headers are taken as they are, and not looked through five times.
@@ -136,13 +185,29 @@ class _Response:
 class _Body(httpx2.AsyncByteStream):
     """A body that httpx2 is to decode."""
 
-    def __init__(self, came: aiohttp.ClientResponse) -> None:
+    def __init__(self, came: WireResponse) -> None:
         self._came = came
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._came.content.iter_any():
+        async for piece in self._came.aiter_bytes():
             yield piece
 
     async def aclose(self) -> None:
-        self._came.release()
-        await self._came.wait_for_close()
+        await self._came.aclose()
+
+
+def leads_elsewhere(response: WireResponse) -> bool:
+    """Whether *response* only names another address."""
+    return response.status_code in _REDIRECTS and "location" in response.headers
+
+
+async def _given(response: WireResponse, *, stream: bool) -> WireResponse:
+    """Return *response* decoded, where it is encoded; without *stream* with its body."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        response = httpx2.Response(response.status_code, headers=dict(response.headers), stream=_Body(response))
+    if not stream:
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+    return response

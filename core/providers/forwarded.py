@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from core.pricing import PossibleBilling
 from core.providers import Answer, Exchange, MediaTokens
@@ -40,6 +41,11 @@ class Forwarded:
     def possible_billing(self) -> PossibleBilling:
         """The exchange's."""
         return self._exchange.possible_billing
+
+    @property
+    def lines(self) -> Any:
+        """The exchange's."""
+        return getattr(self._exchange, "lines", None)
 
     def allow(self, max_tokens: int) -> None:
         """Let the exchange's next answer be *max_tokens* long."""

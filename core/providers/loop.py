@@ -1,7 +1,8 @@
 """One event loop in the background, on which all provider I/O runs.
 
 A deadline there is hard: a body that drips, a server that hangs and a caller who leaves all end in a cancelled task,
-which closes the connection. A read timeout does none of that. The caller's thread only waits.
+which closes the connection. A read timeout does none of that. The caller's thread only waits; what can be sent
+without the loop it sends and reads by itself (core/providers/_straight.py).
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from core.errors import Cancelled, Stopped
 from core.providers import Abandoned, Answer, Exchange, ProviderError, TimedOut, misread
+from core.providers._lines import Lines, StraightCall
 from core.providers._pieces import Pieces
+from core.providers._straight import straight
+
+
+class Endable(Protocol):
+    """A call that is out."""
+
+    def cancel(self) -> Any:
+        """End it, from any thread."""
+        ...
 
 
 class Cancellation:
@@ -24,7 +35,7 @@ class Cancellation:
     def __init__(self) -> None:
         self.requested = threading.Event()
         self._is_stop = False
-        self._calls: list[Future[Answer]] = []
+        self._calls: list[Endable] = []
         self._lock = threading.Lock()
 
     def cancel(self, *, server_stops: bool = False) -> None:
@@ -56,7 +67,7 @@ class Cancellation:
                 raise Stopped("The server was stopped before the answer came.", **left.facts) from None
             raise
 
-    def watch(self, call: Future[Answer]) -> None:
+    def watch(self, call: Endable) -> None:
         """Name a call that is to be ended by :meth:`cancel`."""
         with self._lock:
             self._calls.append(call)
@@ -64,7 +75,7 @@ class Cancellation:
         if late:
             call.cancel()
 
-    def forget(self, call: Future[Answer]) -> None:
+    def forget(self, call: Endable) -> None:
         """Name a call no longer: it has ended."""
         with self._lock:
             self._calls.remove(call)
@@ -145,6 +156,18 @@ class Loop:
 
         """
         loop = self._running()
+        lines: Lines | None = getattr(exchange, "lines", None)
+        if lines is not None:
+            straight_call = StraightCall(loop, seconds)
+            cancellation.watch(straight_call)
+            try:
+                sentence = lambda: cancellation.sentence  # noqa: E731 it is known when it has ended
+                answer = yield from straight(exchange, straight_call, lines, seconds, sentence, stream=stream)
+            finally:
+                cancellation.forget(straight_call)
+            if answer is not None:
+                return answer
+            seconds = max(0.0, straight_call.seconds_left)
         pieces = Pieces(loop) if stream else None
         future = asyncio.run_coroutine_threadsafe(_bounded(exchange, seconds, pieces.put if pieces else None), loop)
         cancellation.watch(future)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Scripted:
     media: str = "application/json"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those with an empty value are left out: without ``transfer-encoding`` the body comes as it is."""
     cuts: Sequence[int] = ()
     """Where the body is cut into pieces."""
     pause_seconds: float = 0.0
@@ -65,7 +67,8 @@ def events(*data: Any, done: bool = True) -> bytes:
 class ScriptedServer:
     """It listens on loopback, in a thread of its own. What was asked is ``asked``; the last answer comes again."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.asked: list[dict[str, Any]] = []
         self.heard: list[tuple[str, dict[str, str]]] = []
         """Path with query, and headers by their names in small letters, of each request."""
@@ -112,7 +115,7 @@ class ScriptedServer:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._over.wait()
@@ -147,6 +150,7 @@ class ScriptedServer:
             return False
         told = {"content-type": answer.media, "transfer-encoding": "chunked", **answer.headers}
         told = {name: value for name, value in told.items() if value}
+        is_chunked = "transfer-encoding" in told
         head_lines = [f"HTTP/1.1 {answer.status} So", *(f"{name}: {value}" for name, value in told.items())]
         writer.write(("\r\n".join(head_lines) + "\r\n\r\n").encode())
         began = asyncio.get_running_loop().time()
@@ -156,10 +160,11 @@ class ScriptedServer:
                 await asyncio.sleep(ahead)
             if answer.gate is not None and count == len(answer.pieces) - 1:
                 await asyncio.to_thread(answer.gate.wait, _LONGEST_GATE_SECONDS)
-            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if piece:  # else it would be the end
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
             await writer.drain()
             await asyncio.sleep(0)
-        if not answer.is_broken_off:
+        if is_chunked and not answer.is_broken_off:
             writer.write(b"0\r\n\r\n")
         await writer.drain()
-        return not answer.is_broken_off
+        return not answer.is_broken_off and told.get("connection") != "close"

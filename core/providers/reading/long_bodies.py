@@ -16,4 +16,13 @@ async def read_apart(size: int, read: Callable[[], _Read]) -> _Read:
 
     The parser itself lets nobody go on; it is a part of what is done with a body, and ten milliseconds of a megabyte.
     """
-    return await asyncio.to_thread(read) if size > LONG else read()
+    return await asyncio.to_thread(read) if size > LONG and _is_on_a_loop() else read()
+
+
+def _is_on_a_loop() -> bool:
+    """Whether others wait for this thread: a call that its own thread makes is in nobody's way."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
