@@ -57,7 +57,15 @@ class WriterTurns:
 
     @contextmanager
     def take(self) -> Generator[WriterTurns]:
-        """Queue for the turn, and have it.
+        """Queue for the turn, and have it; raises as :meth:`wait`."""
+        self.wait()
+        try:
+            yield self
+        finally:
+            self.end()
+
+    def wait(self) -> None:
+        """Queue for the turn; whoever has it ends it.
 
         Raises:
             Unavailable: it did not come in time; ``reason`` says why.
@@ -67,11 +75,11 @@ class WriterTurns:
             raise DatabaseFault.GONE.told("Nothing was written.")
         if not self._lock.acquire(timeout=WAIT_SECONDS):
             raise self._none()
-        try:
-            yield self
-        finally:
-            self._writing = None
-            self._lock.release()
+
+    def end(self) -> None:
+        """Let the next have the turn."""
+        self._writing = None
+        self._lock.release()
 
     def begin(self) -> None:
         """Take in that this thread's transaction is open: from here on it keeps the others from writing."""
@@ -107,7 +115,8 @@ class SqliteDriver:
     @contextmanager
     def transaction(self, *, pipelined: bool, single: bool) -> Generator[SqliteCursor]:  # noqa: ARG002 all are alike here
         """Open a transaction that writes."""
-        with self._turns.take():
+        self._turns.wait()
+        try:
             cursor = self.cursor(self.writer.driver_connection)
             cursor.execute("BEGIN IMMEDIATE")
             self._turns.begin()
@@ -118,6 +127,8 @@ class SqliteDriver:
                 if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
                     cursor.execute("ROLLBACK")
                 raise
+        finally:
+            self._turns.end()
 
     def read(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
         """Return what *of* takes from the rows of a SELECT."""

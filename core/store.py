@@ -65,10 +65,10 @@ class Store:
             ours: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
             hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see SqliteDriver
         else:
-            # At most 20 in all. The hot path's are in autocommit, and not asked whether they live before each use.
-            most: dict[str, Any] = {"max_overflow": 4, "pool_timeout": WAIT_SECONDS}
-            ours = most | {"pool_size": pool_size // 2, "pool_pre_ping": True}
-            hot = most | {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+            # At most 20 in all. The hot path's are kept, in autocommit, and not asked before a use whether they live.
+            ours = {"pool_size": pool_size // 2, "max_overflow": 4, "pool_timeout": WAIT_SECONDS, "pool_pre_ping": True}
+            hot = {"pool_size": pool_size + 4, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
+            hot |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
             ours["connect_args"] = self._postgres.LONG.arguments(self.url.query)
             hot["connect_args"] = self._postgres.HOT.arguments(self.url.query)
         self.engine: Engine = sqlalchemy.create_engine(url, **options, **ours)

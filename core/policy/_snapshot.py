@@ -258,7 +258,8 @@ class TenantSnapshot:
 
     def _require_model(self, principal: Principal, model: str) -> None:
         """Go on only if *model* may be asked by name: whoever may not edit routes asks what some route names."""
-        asked = self._policies.routes.asked(model).name
+        routes = self._policies.routes
+        asked = self._policies.kept.get(("asked", model), self._shared, lambda: routes.asked(model).name)
         if asked not in self.routes.named and not self._may_name_any(principal):
             named = ", ".join(self.routes.models)
             raise Forbidden(f"No route names the model {model}, and only those that one names may be asked: {named}.")

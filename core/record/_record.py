@@ -148,7 +148,7 @@ class Record:
 
     def asking(self, messages: Sequence[Message]) -> None:
         """Take in the messages as they were screened."""
-        self._running.messages = messages
+        self._running.asking(messages)
 
     def asks_again(self, generation_id: str) -> None:
         """Take in that the caller asks again for what another generation did not give."""

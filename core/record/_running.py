@@ -45,6 +45,8 @@ class RunningGeneration:
     policy: Policy | None = None
     messages: Sequence[Message] = ()
     """As they were screened."""
+    media: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What is kept of the images and documents in them."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     trace: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     answer: JsonValue = field(default_factory=lambda: JsonValue(None))
@@ -106,16 +108,16 @@ class RunningGeneration:
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
             is_kept=bool(self.retention),
             reask_of=self.reask_of,
-            media=self._media,
+            media=self.media,
         )
 
     @property
     def _expires_at(self) -> datetime | None:
         return self.started_at + self.retention if self.retention else None
 
-    @property
-    def _media(self) -> list[dict[str, Any]]:
-        return [one.summary() for one in media_of(self.messages)]
+    def asking(self, messages: Sequence[Message]) -> None:
+        """Take in what is asked."""
+        self.messages, self.media = messages, [one.summary() for one in media_of(messages)]
 
     @property
     def known(self) -> dict[str, Any]:
@@ -137,7 +139,7 @@ class RunningGeneration:
             "caller_metadata": self.metadata,
             "policy_hash": policy.recorded[0] if policy else None,
             "policy_revision": policy.revision if policy else None,
-            "media": self._media or None,
+            "media": self.media or None,
             "reask_of": self.reask_of,
         }
 
