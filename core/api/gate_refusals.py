@@ -105,9 +105,15 @@ _NOTICE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} · Proctor</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
     "<style>body{{font:15px/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}}"
-    "h1{{font-size:1.25rem;margin:0 0 .5rem}}p{{margin:0;opacity:.8}}</style></head>"
-    "<body><h1>{title}</h1><p>{detail}</p></body></html>"
+    "h1{{font-size:1.25rem;margin:0 0 .5rem}}p{{margin:0 0 .75rem;opacity:.8}}</style></head>"
+    "<body><h1>{title}</h1><p>{detail}</p>{way}</body></html>"
 )
+_WAYS = {
+    Why.NOTHING: '<p><a href="/">To the console</a></p>',
+    Why.NOT_SIGNED_IN: '<p><a href="/sign-in">Sign in</a></p>',
+    Why.UNKNOWN: '<p><a href="">Try again</a></p>',
+}
+"""The way on from a notice; whoever is refused for what he is has none."""
 
 
 def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> ASGIApp:
@@ -118,7 +124,8 @@ def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> AS
     if connection.scope["type"] == "websocket" and "websocket.http.response" not in connection.scope["extensions"]:
         return _close
     if is_page and to is not To.PROGRAMS:
-        notice = _NOTICE.format(title=escape(words.title), detail=escape(words.detail))
+        said = {"title": escape(words.title), "detail": escape(words.detail)}
+        notice = _NOTICE.format(**said, way=_WAYS.get(why, ""))
         return HTMLResponse(notice, words.status, {"Cache-Control": "no-store", "Content-Security-Policy": NOTICE})
     told = Problem(
         status=words.status,

@@ -293,7 +293,7 @@ def _facts(call: Call) -> None:
         layout.facts(
             {
                 "Tenant": links.tenant(call.tenant),
-                "Asked by": plain(call.principal),
+                "Asked by": links.caller(call.principal, call.tenant),
                 "Request id": code(call.request_id) if call.request_id else None,
                 "Route": links.route(call.route) if call.route else None,
                 "Schema": links.schema(call.schema, call.schema_version)

@@ -47,9 +47,8 @@ def start() -> None:
     ):
         st.page_link("playground/page.py", label="Open the playground", icon=":material/data_object:")
         st.page_link("tenants/page.py", label="Make a tenant and a key", icon=":material/key:")
-    settings = visit.runtime.settings
     st.code(
-        f"curl http://{settings.host}:{settings.port}/v1/generate \\\n"
+        f"curl {visit.runtime.settings.console_url}/v1/generate \\\n"
         '  -H "Authorization: Bearer $PROCTOR_KEY" -H "Content-Type: application/json" \\\n'
         '  -d \'{"schema": "support_ticket", "input": "The export button does nothing since this morning."}\'',
         language="bash",

@@ -104,9 +104,9 @@ def model(name: str) -> str:
     return to(name, of_model(name))
 
 
-def key(name: str, tenant_name: str) -> str:
-    """Return a key as Markdown that leads to its tenant's keys."""
-    return to(name, of_tenant(tenant_name))
+def caller(name: str, tenant_name: str) -> str:
+    """Return who asked as Markdown: a key leads to its tenant's keys, a person to him."""
+    return to(name, of_tenant(tenant_name) if name.startswith("key ") else of_actor(name))
 
 
 def person(name: str) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import NotFound
 from core.reports import Call
 from core.routes import MODES, PARAMETERS, RouteView
-from pages.kit import formats, outcomes, zones
+from pages.kit import formats, links, outcomes, zones
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
 from pages.kit.page import Visit
@@ -108,7 +108,8 @@ def replay(call: Call, schemas: Mapping[str, int], routes: Mapping[str, Sequence
     state |= _asked_of(call, routes, missing)
     state |= _said(call, state, missing) | _set(call, missing)
     began = zones.told(call.started_at, call.timezone, seconds=True)
-    title = f"From call {code(call.id)}: {outcomes.badge(call.outcome)} {began}, asked by {plain(call.principal)}."
+    who = links.caller(call.principal, call.tenant)
+    title = f"From call {code(call.id)}: {outcomes.badge(call.outcome)} {began}, asked by {who}."
     return Replay(call_id=call.id, title=title, state=state, missing=missing, call=call)
 
 

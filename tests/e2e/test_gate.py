@@ -96,9 +96,10 @@ def test_our_own_pages_break_no_rule_of_theirs(page: Page, console: Console) -> 
 
 
 def test_an_address_that_is_not_there(page: Page, console: Console) -> None:
-    """It says so in a page, and is not the console."""
+    """It says so in a page, and is not the console, to which it leads."""
     answer = page.goto("/no-page")
     assert answer
     assert answer.status == 404
     assert page.locator("h1").inner_text() == "Not found"
     assert page.locator("[data-testid='stApp']").count() == 0
+    assert page.get_by_role("link", name="To the console").get_attribute("href") == "/"

@@ -57,6 +57,12 @@ def test_names_in_tables_lead(open_page: Open) -> None:
     assert len(found) >= 4
 
 
+def test_who_asked_leads_to_key_or_person() -> None:
+    """A key stands on the page of its tenant."""
+    assert links.caller("key proctor_ab…", "A & B") == r"[key proctor\_ab…](/tenants?tenant=A+%26+B)"
+    assert links.caller("Grace", "Acme") == "[Grace](/people?person=Grace)"
+
+
 @pytest.mark.parametrize(
     ("place", "address"),
     [
