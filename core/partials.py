@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from core.guardrails import Guardrails
 from core.json_patches import changes_between
 from core.record import Remaining
 from core.requests import PartialKind
-from core.response_models import ResponseModel
+from core.response_models import ResponseModel, partial
 from core.schema_forms import SchemaForm
 
 
@@ -67,11 +68,12 @@ class WholePartials:
         self._pieces.append(piece.text)
         text = "".join(self._pieces)
         value = self._response_model.partial_value(_object_in(text), piece.form.meant)
-        partial = Partial(self._guardrails.screen_partial(value), piece.n)
-        if partial.value is None or partial == self._shown:
+        being_written = None if piece.form.way_back else open_text(text)
+        shown = Partial(self._guardrails.screen_partial(value, being_written), piece.n)
+        if shown.value is None or shown == self._shown:
             return None
-        self._shown = partial
-        return partial
+        self._shown = shown
+        return shown
 
 
 class Patches:
@@ -134,6 +136,17 @@ class _Compared:
         if before is None:
             return [{"op": "add", "path": "", "value": partial.value}]
         return changes_between(before, partial.value)
+
+
+_CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
+"""All of a JSON text before the string that is open at its end."""
+
+
+def open_text(text: str) -> str:
+    """Return the string at the end of a JSON *text* that is still being written, a name or a value; none is empty."""
+    closed = _CLOSED.match(text)
+    rest = text[closed.end() :] if closed else ""
+    return str(partial(rest) or "")
 
 
 def _object_in(text: str) -> str:

@@ -50,10 +50,9 @@ class ScreenedFrames:
     def rest(self) -> tuple[Any, ...]:
         """Return what is held, now that nothing more comes; raises GuardrailBlocked."""
         for screened, pending in self._channels.values():
-            if pending and "".join(pending) != screened.news(is_last=True)[0]:
-                text = "".join(pending)
-                if self._guardrails.screened(text) != text:
-                    raise _forbidden()
+            shown, goes_on = screened.news(is_last=True)
+            if not goes_on or shown != "".join(pending):
+                raise _forbidden()
         return self._released()
 
     def _add(self, channel: Channel, text: str) -> None:

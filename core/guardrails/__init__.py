@@ -155,14 +155,25 @@ class Guardrails:
             return value
         return JsonValue(self.screen_value(value.value, stage, findings))
 
-    def screen_partial(self, value: Any) -> Any:
+    def screen_partial(self, value: Any, open_text: str | None = None) -> Any:
         """Return a JSON *value* that is still being written, with every string in it as it may be shown by now.
+
+        The last string that is *open_text* is still being written, all others are whole; without it any may be.
 
         Raises:
             GuardrailBlocked: one of them may not.
 
         """
-        return _each_text(value, lambda text: self._screen(text, Stage.OUTPUT, [], is_partial=True))
+        alike: list[str] = []
+        _each_text(value, lambda text: alike.append(text) or text if text == open_text else text)
+
+        def screen(text: str) -> str:
+            is_open = open_text is None or (text == open_text and len(alike) == 1)
+            if text == open_text:
+                alike.pop()
+            return self._screen(text, Stage.OUTPUT, [], is_partial=is_open)
+
+        return _each_text(value, screen)
 
     def screened(self, text: str) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked."""
@@ -214,8 +225,8 @@ class ScreenedText:
     def news(self, *, is_last: bool = False) -> tuple[str, bool]:
         """Return what is shown of it since the last time, and whether that goes on from there.
 
-        Else all that is shown comes anew. What is long and not settled is judged again when it has grown by an eighth,
-        or *is_last*.
+        Else all that is shown comes anew. What is long and not settled is judged again when it has grown by an eighth.
+        If it *is_last*, the text ends here: it is whole, and nothing is held back any more.
 
         Raises:
             GuardrailBlocked: it may not be shown.
@@ -234,20 +245,21 @@ class ScreenedText:
     def _look(self, *, is_last: bool) -> None:
         size = sum(map(len, self._unsettled)) + self._waiting_size
         is_soon = size > self._OFTEN_UP_TO and size < self._looked_at + self._looked_at // self._GROWTH
-        if not self._waiting or (is_soon and not is_last):
+        if not is_last and (not self._waiting or is_soon):
             return
         piece, self._waiting_size = "".join(self._waiting), 0
         self._waiting.clear()
         for place, (member, separable) in enumerate(self._members):
             text = self._unsettled[place] + piece
-            end = separable.settled(text) if separable is not None else 0
+            end = len(text) if is_last else separable.settled(text) if separable is not None else 0
             piece = _passed(member, Stage.OUTPUT, member.screen(text[:end])) if end else ""
             self._unsettled[place] = text[end:]
         self._settled.append(piece)
         self._news.append(piece)
         rest = ""
-        for place, (member, _) in enumerate(self._members):
-            rest = _passed(member, Stage.OUTPUT, member.screen_partial(self._unsettled[place] + rest))
+        if not is_last:
+            for place, (member, _) in enumerate(self._members):
+                rest = _passed(member, Stage.OUTPUT, member.screen_partial(self._unsettled[place] + rest))
         self._rest, self._looked_at = rest, sum(map(len, self._unsettled))
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.growing_json import DEEPEST, Change, GrowingJson
 from core.guardrails import Guardrails
 from core.json_patches import changes_between
+from core.partials import open_text
 from core.response_models import partial
 from tests.examples import many
 from tests.patched import applied
@@ -49,11 +50,11 @@ def checked(text: str, cuts: list[int], *, within: str = "") -> None:
         at = end
         document = applied(document, reading.changes())
         so_far = text[:end]
-        value = Guardrails().screen_partial(partial(so_far))
+        value = Guardrails().screen_partial(partial(so_far), open_text(so_far))
         if value is not None and within:
             value = value.get(within)
         if document != value:  # a number at the end is not told before it is known to be whole
-            value = Guardrails().screen_partial(partial(settled(so_far)))
+            value = Guardrails().screen_partial(partial(settled(so_far)), open_text(so_far))
             value = value.get(within) if within and value is not None else value
         assert document == value, so_far
 

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from core.errors import GuardrailBlocked
 from core.guardrails import Finding, Guardrails, Ruling, Stage, Verdict
-from core.guardrails.credentials import GUARDRAIL as CREDENTIALS
-from core.guardrails.credentials import Credentials
 from core.guardrails.length import MOST_CHARACTERS
+from core.guardrails.secrets import GUARDRAIL, Secrets
 from core.json_values import JsonValue
 from core.tables import Outcome
 from tests.corridor import OPENAI, Rig, rig
@@ -25,14 +24,14 @@ from tests.messages import as_messages
 from tests.wire.server import WireServer
 
 SECRETS = {
-    "an API key": "sk-proj-Zx81kPq0Lm3nVb7cXz92AsDfGh45",
-    "an AWS access key": "AKIAQ7XEXAMPLE7JKL92",
+    "an OpenAI key": "sk-proj-Zx81kPq0Lm3nVb7cXz92AsDfGh45",
+    "an AWS access key": "AKIAQ7XEKAMPLE7JKL52",
     "a GitHub token": "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
-    "a Slack token": "xoxb-918273645546-abcDEFghiJKL",
+    "a Slack token": "xoxb-918273645546-918273645541-abcDEFghiJKL4mNo9Pq2Rs7T",
     "a JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
-    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nqwertyuiop9876\n-----END RSA PRIVATE KEY-----",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAqwertyuiop9876zxcvbnm\nqwertyuiop9876\n-----END RSA PRIVATE KEY-----",
 }
-MORE = ("sk-ant-api03-0123456789abcdefghij", "prk_0123456789abcdefghijABCDEFGHIJ", "pk_live_0123456789abcdefghij")
+MORE = (f"sk-ant-api03-{'0aB3-xYz9_Qw' * 7}0123456aBAA", "prk_0123456789abcdefghijABCDEFGHIJ", "sk_live_0123456789abcdefghij")
 HARMLESS = (
     "",
     "The task-force asked the desk-clerk for a risk-free disk.",
@@ -87,10 +86,11 @@ class Softening:
         return self.screen(text)
 
 
-class Counting(Credentials):
-    """The check for credentials, which counts what it judges."""
+class Counting(Secrets):
+    """The check for secrets, which counts what it judges."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.judged = 0
 
     def screen(self, text: str) -> Verdict:
@@ -103,7 +103,7 @@ class Counting(Credentials):
 @pytest.mark.parametrize("around", ["{}", "My key is {}, keep it.", '"{}"', "a={}\nb", "({})"])
 def test_credentials_are_redacted(around: str, secret: str) -> None:
     """Whatever stands around it, a credential leaves a mark in its place, and the reason holds nothing of it."""
-    verdict = CREDENTIALS.screen(around.format(secret))
+    verdict = GUARDRAIL.screen(around.format(secret))
 
     assert verdict.ruling is Ruling.REDACT
     before, after = around.split("{}")
@@ -115,12 +115,12 @@ def test_credentials_are_redacted(around: str, secret: str) -> None:
 @pytest.mark.parametrize("name", SECRETS)
 def test_the_mark_names_what_was_there(name: str) -> None:
     """A reader of the redacted text knows what is missing."""
-    assert CREDENTIALS.screen(f"see {SECRETS[name]}").text == f"see [redacted: {name}]"
+    assert GUARDRAIL.screen(f"see {SECRETS[name]}").text == f"see [redacted: {name}]"
 
 
 def test_several_are_redacted_at_once() -> None:
     """All credentials of a text go, and are named once each."""
-    verdict = CREDENTIALS.screen(" and ".join([*SECRETS.values(), *SECRETS.values()]))
+    verdict = GUARDRAIL.screen(" and ".join([*SECRETS.values(), *SECRETS.values()]))
 
     assert not any(secret in verdict.text for secret in SECRETS.values())
     assert verdict.reason == f"The text held {' and '.join(sorted(SECRETS))}, which was redacted."
@@ -129,7 +129,7 @@ def test_several_are_redacted_at_once() -> None:
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_looks_alike_passes_untouched(text: str) -> None:
     """Ordinary text goes on as it is, in one piece or in parts."""
-    assert CREDENTIALS.screen(text) == Verdict(Ruling.ALLOW, text)
+    assert GUARDRAIL.screen(text) == Verdict(Ruling.ALLOW, text)
 
 
 @given(before=st.text(max_size=20), after=st.text(max_size=20), secret=st.sampled_from([*SECRETS.values(), *MORE]))
@@ -141,14 +141,15 @@ def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret:
     body = secret.removeprefix("-----BEGIN RSA PRIVATE KEY-----").removesuffix("-----END RSA PRIVATE KEY-----")
     pieces = [body[start : start + 8] for start in range(len(body) - 7)]
     for length in range(len(text) + 1):
-        shown = CREDENTIALS.screen_partial(text[:length]).text
+        shown = GUARDRAIL.screen_partial(text[:length]).text
         assert not [piece for piece in pieces if piece in shown and piece not in before + after]
 
 
-@given(text=st.text(alphabet=st.characters(exclude_characters="sprgxeA-"), max_size=60))
-def test_a_stream_of_harmless_text_is_shown_as_it_comes(text: str) -> None:
-    """What cannot become a credential is not held back."""
-    assert CREDENTIALS.screen_partial(text).text == text
+@given(st.lists(st.sampled_from(["The", "invoice", "of", "October:", "is", "paid,", "12", "seats.", "\u4f60\u597d", "\u00e9t\u00e9"])))
+def test_a_stream_of_harmless_words_is_shown_as_it_comes(words: list[str]) -> None:
+    """A word that has ended and proves nothing is not held back."""
+    text = "".join(f"{word} " for word in words)
+    assert GUARDRAIL.screen_partial(text).text == text
 
 
 @st.composite
@@ -167,14 +168,14 @@ def cut_texts(draw: st.DrawFn) -> tuple[list[str], bool]:
 def test_a_growing_text_is_shown_as_if_it_were_read_anew(drawn: tuple[list[str], bool]) -> None:
     """What is shown of a text piece by piece, its settled part screened once, is what a look at all of it shows."""
     pieces, is_followed = drawn
-    guardrails = Guardrails([CREDENTIALS, Softening()] if is_followed else [CREDENTIALS])
+    guardrails = Guardrails([GUARDRAIL, Softening()] if is_followed else [GUARDRAIL])
     growing, shown, so_far = guardrails.screened_text(), "", ""
     for piece in pieces:
         growing.add(piece)
         so_far += piece
         news, goes_on = growing.news()
         shown = shown + news if goes_on else news
-        assert shown == growing.shown() == guardrails.screen_partial(so_far)
+        assert shown == growing.shown() == guardrails.screen_partial(so_far, so_far)
 
 
 def test_settled_text_is_not_judged_again() -> None:
@@ -203,8 +204,8 @@ def test_the_folder_is_the_registry() -> None:
 
     assert blocked.value.facts == {"guardrail": "length", "stage": "input"}
     findings: list[Finding] = []
-    Guardrails().screen_value(SECRETS["an API key"], Stage.OUTPUT, findings)
-    assert [(one.guardrail, one.stage, one.ruling) for one in findings] == [("credentials", "output", "redact")]
+    Guardrails().screen_value(SECRETS["an OpenAI key"], Stage.OUTPUT, findings)
+    assert [(one.guardrail, one.stage, one.ruling) for one in findings] == [("secrets", "output", "redact")]
 
 
 JSON = st.recursive(
@@ -212,7 +213,7 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.sampled_from(["plain", SECRETS["an API key"]]),
+    | st.sampled_from(["plain", SECRETS["an OpenAI key"]]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
@@ -221,9 +222,9 @@ JSON = st.recursive(
 @given(value=JSON)
 def test_every_text_in_a_value_is_screened(value: Any) -> None:
     """A credential is found however deep it lies; all else comes back as it was."""
-    secret = SECRETS["an API key"]
-    for screened in (Guardrails().screen_value(value, Stage.OUTPUT, []), Guardrails().screen_partial(value)):
-        expected = json.dumps(value).replace(secret, "[redacted: an API key]")
+    secret = SECRETS["an OpenAI key"]
+    for screened in (Guardrails().screen_value(value, Stage.OUTPUT, []), Guardrails().screen_partial(value, "")):
+        expected = json.dumps(value).replace(secret, "[redacted: an OpenAI key]")
         assert json.dumps(screened) == expected
 
 
@@ -234,7 +235,7 @@ def test_a_guardrail_screens_its_own_side_only() -> None:
     assert guardrails.screen_value("out", Stage.OUTPUT, []) == "out"
     assert guardrails.screen_messages(as_messages({"role": "user", "content": "back"}), Stage.INPUT, [])
     with pytest.raises(GuardrailBlocked):
-        guardrails.screen_partial({"a": ["back"]})
+        guardrails.screen_partial({"a": ["back"]}, "back")
 
 
 # ── On the way of a generation ────────────────────────────────────────────────────────────────────────────────────────
@@ -271,12 +272,12 @@ def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
     """A key in the answer is redacted in the object, in every partial object, and in the record."""
-    secret = SECRETS["an API key"]
+    secret = SECRETS["an OpenAI key"]
     leaking = {"title": "leak", "type": "object", "properties": {"text": {"const": f"the key {secret}, keep it"}}}
 
     heard = proctor.ask(proctor.tenant(), "slow-stream", stream=stream, schema=leaking | {"required": ["text"]})
 
-    assert heard.generation.value == {"text": "the key [redacted: an API key], keep it"}
+    assert heard.generation.value == {"text": "the key [redacted: an OpenAI key], keep it"}
     assert bool(heard.partials) == stream
     for partial in heard.partials:
         assert "sk-" not in str(partial.value)
@@ -286,7 +287,7 @@ def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
         json.dumps(heard.generation.value, separators=(",", ":"))
     ]
     [step] = [step for step in heard.generation.trace if step["room"] == "screen out"]
-    assert (step["verdict"], step["reason"]) == ("redact", "The text held an API key, which was redacted.")
+    assert (step["verdict"], step["reason"]) == ("redact", "The text held an OpenAI key, which was redacted.")
 
 
 @pytest.mark.parametrize("stream", [False, True])

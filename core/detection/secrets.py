@@ -1,0 +1,254 @@
+"""Keys, tokens and passwords in prose.
+
+A rule is asked where one of its words stands, which one pass over the text finds for all of them (Aho-Corasick); its
+pattern is run by RE2, in time linear in the text. A key ends where its alphabet does, not where a line of source code would.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ahocorasick
+import re2
+
+from core.detection import Span, merged
+from core.detection._secret_rules import VAGUE, Rule, rules
+from core.detection.folding import FOREIGN, as_latin, folded
+
+_BREAKS = frozenset(" \t\r\n\x0b\x0c\"'`<>(){}[],;")
+"""What stands in no secret and so ends one, as every character beyond ASCII does that is no letter which may be drawn as one of Latin."""
+_IN_SIGHT = 160
+"""Characters that lie at most between the word that proves a secret and the secret."""
+_MOST_MATCHES = 1_000
+"""Of one rule in one text: to find all is quadratic in the worst case, even in a linear engine."""
+_CLOSING = ".:!?*&|$"
+"""What stands behind a value in a sentence and is none of it."""
+_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])", re.DOTALL)
+_VARIED = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])", re.DOTALL)
+_EXAMPLE = re.compile(
+    r"(?:[a-zA-Z]+[-_])*(.)\1{7,}|.*EXAMPLE(?:KEY)?|\$\{?[\w.]+\}?|\{\{.*|%\w+%|.*\.\.\.|.*\u2026|(?:process\.env|os\.environ)\b.*",
+    re.DOTALL,
+)
+"""What documentation writes in the place of a secret; held against the whole of what was found."""
+_LEAD = re.compile(r"[\w~.]{1,4}|[\w~.]{3}\dq?", re.ASCII)
+"""What may stand before the word that tells Azure's secrets, which is in their middle. All others begin with theirs."""
+_PART = r"((?:(?![\"'`<>(){}\[\],;])[!-~]){1,1000})"
+_TWO_LINES = re.compile(rf"{_PART}[ \t]{{0,48}}\r?\n[ \t]{{0,48}}{_PART}")
+_MAY_BREAK = re.compile(r"[ \t]{0,48}\r?\n?[ \t]{0,48}")
+_WIDEST = 100
+"""Blanks that lie at most between two lines of one secret."""
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+_GAP = r"(?:\s|\\[nr])*"
+_HEADER = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_FOOTER = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_LINES = (
+    rf"(?:{_GAP}(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash):[^\n\\]{{0,100}})*(?:{_GAP}[A-Za-z0-9+/=]{{16,}})*"
+)
+_BLOCK = re2.compile(rf"{_HEADER}{_LINES}(?:{_GAP}(?:[A-Za-z0-9+/=]{{1,75}}{_GAP})?{_FOOTER})?")
+_BEGUN = re2.compile(
+    rf"{_HEADER}{_LINES}(?:{_GAP}[A-Za-z0-9+/=]{{0,75}}{_GAP}(?:-{{0,5}}|-----E[A-Z0-9 ]{{0,60}}-{{0,5}}))?\z"
+)
+_BLOCK_WORD = "-----begin"
+_BEGINNING = re.compile(r"-----BEGIN[A-Z0-9 ]{0,60}-{0,5}\Z")
+_LEAST_OF_A_KEY = 40
+"""Characters of Base64 below which a private key is only spoken of."""
+
+
+class Secrets:
+    """Finds keys, tokens, passwords and private keys."""
+
+    def __init__(self) -> None:
+        """Read the rules; a pattern is compiled when its word is met for the first time."""
+        self._rules, self.published = rules()
+        self._compiled: dict[int, Any] = {}
+        self._words = ahocorasick.Automaton()
+        by_word: dict[str, list[int]] = {}
+        for number, rule in enumerate(self._rules):
+            for word in rule.words:
+                by_word.setdefault(word, []).append(number)
+        for word, numbers in by_word.items():
+            is_beside = any(self._rules[number].is_beside for number in numbers)
+            self._words.add_word(word, (len(word), tuple(numbers), is_beside))
+        self._words.add_word(_BLOCK_WORD, (len(_BLOCK_WORD), (), False))
+        self._words.make_automaton()
+        self._beginnings = frozenset(word[:size] for word in self._words for size in range(1, len(word)))
+        self._longest = max(map(len, self._words))
+
+    def may_find(self, text: str) -> bool:
+        """Whether there is a secret in *text*, which may be many texts with quotes between them."""
+        lowered = text.lower() if text.isascii() else _lowered(folded(text).text)
+        return next(self._words.iter(lowered), None) is not None and bool(self.find(text))
+
+    def find(self, text: str) -> list[Span]:
+        """Return the secrets in *text*."""
+        view = folded(text)
+        spans = merged(self._found(view.text))
+        return [Span(view.start(one.start), view.end(one.end), one.kind) for one in spans]
+
+    def decided(self, text: str) -> int:
+        """Return where the last token of *text* begins, if it may become a secret, or what it belongs to."""
+        view = folded(text)
+        at = self._decided(view.text, _lowered(view.text), merged(self._found(view.text)))
+        return view.start(at) if at < len(view.text) else len(text)
+
+    def forgettable(self, text: str) -> int:
+        """Return the last beginning of a token behind which no word proves anything that comes."""
+        view = folded(text)
+        lowered = _lowered(view.text)
+        found = merged(self._found(view.text))
+        at = min(self._decided(view.text, lowered, found), _token_start(view.text, len(view.text)))
+        while at:
+            proving = self._words.iter(lowered, max(at - _IN_SIGHT, 0), at)
+            seen = [end + 1 - size for end, (size, _, is_beside) in proving if is_beside]
+            seen += [span.start for span in found if span.start < at < span.end]
+            if not seen:
+                break
+            at = _token_start(view.text, min(seen))
+        return view.start(at) if at < len(view.text) else len(text)
+
+    def _found(self, text: str) -> Iterator[Span]:
+        if "-----BEGIN" in text:
+            yield from _private_keys(text)
+        asked: set[int] = set()
+        bare: list[tuple[int, int]] = []
+        for end, (size, numbers, _) in self._words.iter(_lowered(text)):
+            asked.update(numbers)
+            bare += [(end + 1 - size, number) for number in numbers if not self._rules[number].is_beside]
+        found = [span for number in sorted(asked) for span in self._matches(number, text)]
+        yield from _without_vague(found)
+        if bare and "\n" in text:
+            yield from self._wrapped(text, bare, merged(found))
+
+    def _matches(self, number: int, text: str) -> Iterator[Span]:
+        rule = self._rules[number]
+        pattern = self._compiled.get(number)
+        if pattern is None:
+            pattern = self._compiled[number] = re2.compile(rule.pattern, _OPTIONS)
+        for count, match in enumerate(pattern.finditer(text)):
+            if count == _MOST_MATCHES:
+                break
+            if (span := _secret(rule, text, *match.span(rule.group))) is not None:
+                yield span
+
+    def _decided(self, text: str, lowered: str, found: Sequence[Span]) -> int:
+        begin = _token_start(text, len(text))
+        block = text.rfind("-----BEGIN")
+        if block >= 0 and (_BEGUN.match(text, block) or _BEGINNING.match(text, block)):
+            begin = min(begin, block)
+        above = _line_above(text, begin)
+        if above is not None and any(_outside(above + at, found) for at, _ in self._bare(lowered[above:begin])):
+            begin = above
+        elif begin < len(text) and not self._may_become(lowered, begin):
+            begin = len(text)
+        return min([begin, *(span.start for span in found if span.start < begin < span.end)])
+
+    def _may_become(self, lowered: str, begin: int) -> bool:
+        """Whether the token from *begin* to the end of a text may become a secret, or the line of one."""
+        token = as_latin(lowered[begin:]).lower()
+        if _LEAD.fullmatch(token):
+            return True
+        in_sight = lowered[max(begin - _IN_SIGHT, 0) : begin] + token
+        if next(self._words.iter(in_sight), None) is not None:
+            return True
+        return any(token[at:] in self._beginnings for at in range(max(len(token) - self._longest, 0), len(token)))
+
+    def _bare(self, lowered: str) -> Iterator[tuple[int, int]]:
+        """Find where in a text a word of a rule stands that asks for nothing beside it; and the rule's number."""
+        for end, (size, numbers, _) in self._words.iter(lowered):
+            for number in numbers:
+                if not self._rules[number].is_beside:
+                    yield end + 1 - size, number
+
+    def _wrapped(self, text: str, bare: Sequence[tuple[int, int]], found: Sequence[Span]) -> Iterator[Span]:
+        """Find what a document broke into two lines, where the first of them is none by itself."""
+        for at, number in bare:
+            lines = _TWO_LINES.match(text, at)
+            if lines is None or _is_glued(text, at) or not _outside(at, found):
+                continue
+            middle, second = lines.end(1), lines.start(2)
+            joined = text[at:middle] + lines[2]
+            for span in self._matches(number, joined):
+                if not span.start and span.end > middle - at:
+                    yield Span(at, second + span.end - (middle - at), span.kind)
+
+
+def _outside(at: int, found: Sequence[Span]) -> bool:
+    """Whether *at* lies in none of *found*, which are in order and without overlaps."""
+    before = bisect_right(found, at, key=lambda span: span.start) - 1
+    return before < 0 or found[before].end <= at
+
+
+def _without_vague(found: Sequence[Span]) -> Iterator[Span]:
+    """Leave out what was found only by a word before it where a rule knows better what it is."""
+    exact = merged(span for span in found if span.kind not in VAGUE)
+    starts = [span.start for span in exact]
+    for span in found:
+        before = bisect_left(starts, span.end) - 1
+        if span.kind not in VAGUE or before < 0 or exact[before].end <= span.start:
+            yield span
+
+
+def _private_keys(text: str) -> Iterator[Span]:
+    for match in _BLOCK.finditer(text):
+        body = re.sub(r"-----[^-]*-----|\\[nr]|[^A-Za-z0-9+/=]", "", match[0])
+        if len(body) >= _LEAST_OF_A_KEY:
+            yield Span(*match.span(), "a private key")
+
+
+def _token_start(text: str, end: int) -> int:
+    """Return where the token begins that ends at *end*; that place itself, where a break stands before it."""
+    while end and text[end - 1] not in _BREAKS and (text[end - 1].isascii() or FOREIGN.match(text[end - 1])):
+        end -= 1
+    return end
+
+
+def _line_above(text: str, end: int) -> int | None:
+    """Return where the token begins behind which a line may have been broken before *end*; none, if there is none."""
+    above = len(text[max(end - _WIDEST, 0) : end].rstrip(" \t\r\n")) + max(end - _WIDEST, 0)
+    between = text[above:end]
+    return _token_start(text, above) if above and _MAY_BREAK.fullmatch(between) else None
+
+
+def _lowered(text: str) -> str:
+    """Return *text* in small letters, each in its place."""
+    return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def _secret(rule: Rule, text: str, start: int, end: int) -> Span | None:
+    """Return the secret that *rule* found in *text*, to its end; none if it is no secret, by what it is or what is beside it."""
+    if start < 0 or (not rule.is_beside and _is_glued(text, start)):
+        return None
+    reach = end
+    while reach < len(text) and _goes_on(rule, text[reach]):
+        reach += 1
+    if rule.is_beside and reach > end:
+        return None
+    if rule.is_beside:
+        reach = start + len(text[start:reach].rstrip(_CLOSING))
+    value = text[start:reach]
+    if (rule.entropy and entropy(value) < rule.entropy) or _EXAMPLE.fullmatch(value):
+        return None
+    if rule.kind in VAGUE and ("://" in value or not (_MIXED if rule.is_beside else _VARIED).match(value)):
+        return None
+    return Span(start, reach, rule.kind)
+
+
+def _is_glued(text: str, at: int) -> bool:
+    """Whether what begins at *at* is the middle of a word."""
+    return at > 0 and text[at - 1].isascii() and text[at - 1].isalnum()
+
+
+def _goes_on(rule: Rule, character: str) -> bool:
+    return (character.isascii() and character.isalnum()) or (character != "." and character in rule.alphabet)
+
+
+def entropy(text: str) -> float:
+    """Return the bits per character of *text*, by the frequencies of its own characters (Shannon 1948)."""
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values()) if text else 0.0
