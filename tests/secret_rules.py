@@ -1,12 +1,12 @@
 """The rules for secrets, made for prose from a rule set that is made for source code.
 
-``python -m tests.secret_rules betterleaks.toml COMMITTED`` writes ``core/detection/secret_rules.json`` anew: COMMITTED is
-the date of that file's last commit. Taken over are the patterns and the words that stand in them, as data, with their
-licence (MIT, https://github.com/betterleaks/betterleaks); its expressions, some of which send what was found to a vendor,
-are not.
+``python -m tests.secret_rules betterleaks.toml LICENSE COMMITTED`` writes ``core/detection/secret_rules.json`` anew:
+COMMITTED is the date of that file's last commit. Taken over are the patterns and the words that stand in them, as data,
+with their licence (MIT, https://github.com/betterleaks/betterleaks); its expressions are not, some of which send what
+was found to a vendor.
 
 What is made of a rule: what follows the key (a quote, a blank, the end) is cut off, as in a sentence a full stop or a
-bracket does; in its place stands the alphabet of the key, behind whose last character the key ends. A rule that asks for
+bracket follows; in its place stands the alphabet of the key, behind whose last character it ends. A rule that asks for
 a word before the key keeps it.
 """
 
@@ -31,8 +31,9 @@ BEGINNING = re.compile(r"^(?:\\b|\(\?:\^\|\[(?:\\.|[^\]])*\]\))+(?=\()")
 FLAGS = re.compile(r"\(\?[a-z-]+\)")
 THRESHOLD = re.compile(r"entropy\(finding\[\"secret\"\]\)\s*<=?\s*([\d.]+)")
 NOT_SECRET = (
-    "client-id", "account-id", "app-id", "publishable", "public", "auth-id", "tenant-id", "workspace-id", "-url", "-host", "account-name",
-)  # fmt: skip
+    *("client-id", "account-id", "app-id", "publishable", "public", "auth-id", "tenant-id", "workspace-id"),
+    *("-url", "-host", "account-name"),
+)
 """What is no secret by the vendor's own word."""
 OURS = (
     "generic-api-key",
@@ -42,6 +43,7 @@ OURS = (
     "nuget-config-password",
     "openai-api-key",
     "twilio-api-key",
+    "jwt",
 )
 """What our own rules say, for prose."""
 ELSEWHERE = (
@@ -53,16 +55,17 @@ ELSEWHERE = (
     "ebay-client",
     "microsoft-teams",
 )
-"""What is only looked for where a word stands anywhere in the same file, or begins with anything: no rule for a sentence."""
+"""What needs a word anywhere in the same file, or begins with anything: no rule for a sentence."""
 BREAKS = frozenset(" \t\n\"'`<>(){}[],;")
 """What stands in no key, so that it ends one."""
 VENDORS = {
-    "aws": "AWS", "gcp": "Google", "github": "GitHub", "gitlab": "GitLab", "openai": "OpenAI", "huggingface": "Hugging Face",
+    "aws": "AWS", "gcp": "Google", "github": "GitHub", "gitlab": "GitLab", "openai": "OpenAI",
+    "huggingface": "Hugging Face",
     "pypi": "PyPI", "npm": "npm", "sendgrid": "SendGrid", "digitalocean": "DigitalOcean", "hashicorp": "HashiCorp",
     "jwt": "JSON web", "age": "age", "ibm": "IBM", "ovh": "OVH", "new": "New Relic", "val": "Val Town",
     "weights": "Weights & Biases", "xai": "xAI",
 }  # fmt: skip
-NAMED = {"aws-access-token": "an AWS access key", "jwt": "a JSON web token"}
+NAMED = {"aws-access-token": "an AWS access key"}
 NOUNS = (
     "private-key",
     "secret-key",
@@ -204,12 +207,12 @@ def _kind(name: str) -> str:
     return f"{'an' if vendor[0] in 'AEIOUaeiou' and vendor[:2] != 'Eu' else 'a'} {vendor} {said}"
 
 
-def main(path: str, committed: str) -> None:
+def main(path: str, licence: str, committed: str) -> None:
     """Write them."""
     made = rules(tomllib.loads(Path(path).read_text()))
     content = {
         "source": "https://github.com/betterleaks/betterleaks",
-        "licence": "MIT, Copyright (c) 2026 Zachary Rice",
+        "licence": Path(licence).read_text(),
         "date": committed,
         "rules": made,
     }

@@ -3,8 +3,8 @@
 A detector knows neither tenant nor place nor what is done with its findings: that is said by ``guardrails``. It reads a
 text as :mod:`core.detection.folding` shows it, so that characters which nobody sees hide nothing.
 
-Texts are often still being written. What is found in the beginning of one must not depend on how it is cut, so a detector
-also says what is undecided: everything before :meth:`Detector.decided` is as it will be, whatever comes.
+Texts are often still being written. What is found in the beginning of one must not depend on how it is cut, so a
+detector also says what is undecided: everything before :meth:`Detector.decided` is as it will be, whatever comes.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Detector(Protocol):
     def decided(self, text: str) -> int:
         """Return how much of *text*, which may go on, is decided.
 
-        No finding in ``text + more`` goes across that place, and those before it are the ones that :meth:`find` tells of
-        *text* there, whatever *more* is.
+        No finding in ``text + more`` goes across that place, and those before it are the ones that :meth:`find` tells
+        of *text* there, whatever *more* is.
         """
         ...
 
     def forgettable(self, text: str) -> int:
-        """Return how much of the beginning of *text* may be left out, as what is found behind it does not depend on it."""
+        """Return how much of *text* may be searched apart from the rest, as neither depends on the other."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 _PUBLISHED = Path(__file__).with_name("secret_rules.json")
 _VALUE = "A-Za-z0-9._~+/=!@#$%^&*|:-"
 VAGUE = frozenset({"a secret", "a credential", "an API key"})
-"""Kinds of which no more is known than what stands before it says: with digits and letters of both sizes, or beside a word."""
+"""Kinds of which a shape or a word before it tells no more: they have digits and letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,25 @@ class Rule:
 
 def _ours() -> list[Rule]:
     """Return what is written otherwise in prose than in code, and what is ours."""
-    word = r"api[_ -]?key|secret[_ -]?key|access[_ -]?key|client[_ -]?secret|auth[_ -]?token|access[_ -]?token|token|secret|passw(?:or)?d|passphrase|key"
+    word = r"(?:api|secret|access)[_ -]?key|client[_ -]?secret|token|secret|passw(?:or)?d|passphrase|key"
     is_ = r"[\"'`]?\s{0,3}(?:is|:=|=>|=|:)\s{0,3}[\"'`]?"
     sessions = r"(?:[\w.-]*(?:sess|sid|auth|token|jwt)[\w.-]*)"
     return [
-        Rule("an OpenAI key", rf"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{{20,}}", ("sk-",), alphabet="_-", entropy=3.5),
+        Rule(
+            "an OpenAI key",
+            r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}",
+            ("sk-",),
+            alphabet="_-",
+            entropy=3.5,
+        ),
         Rule("an OpenAI key", r"sk-[A-Za-z0-9]{32,}", ("sk-",), entropy=3.5),
-        Rule("an API key", r"(?:sk|pk|rk)[-_][A-Za-z0-9_-]{20,}", ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"), alphabet="_-", entropy=3.5),
+        Rule(
+            "an API key",
+            r"(?:sk|pk|rk)[-_][A-Za-z0-9_-]{20,}",
+            ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),
+            alphabet="_-",
+            entropy=3.5,
+        ),
         Rule("a Proctor key", r"(?:proctor|prk)_[0-9A-Za-z]{30,}", ("proctor_", "prk_"), entropy=3.0),
         Rule("a Twilio key", r"SK[0-9a-fA-F]{32}", ("sk",), entropy=3.0),
         Rule("a Databricks token", r"dapi[0-9a-f]{32}(?:-\d)?", ("dapi",), entropy=3.0),
@@ -69,7 +81,7 @@ def _ours() -> list[Rule]:
         ),
         Rule(
             "a password",
-            rf"[a-zA-Z][a-zA-Z0-9+.-]{{1,20}}://[^\s/:@\"'`<>]{{0,64}}:([A-Za-z0-9._~+=!$%^&*:|-]{{3,100}})@[A-Za-z0-9\[]",
+            r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,64}:([A-Za-z0-9._~+=!$%^&*:|-]{3,100})@[A-Za-z0-9\[]",
             ("://",),
             group=1,
         ),

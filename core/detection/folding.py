@@ -2,8 +2,8 @@
 
 Only the search sees it. What goes on is the text as it came, and places are told in that.
 
-Which characters are invisible follows Unicode's ``Default_Ignorable_Code_Point`` (DerivedCoreProperties.txt), which is no
-category: marks, letters and fillers are in it. To it are added the blank pattern of Braille and the annotation marks.
+Which characters are invisible follows Unicode's ``Default_Ignorable_Code_Point`` (DerivedCoreProperties.txt), which is
+no category: marks, letters and fillers are in it. To it are added Braille's blank pattern and the marks of annotations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _IGNORED = (
 INVISIBLE = re.compile(f"[{_IGNORED}]")
 """A character that nobody sees."""
 _FOLDED = re.compile(f"[{_IGNORED}]+|[\uff01-\uff5e\u2100-\u214f\U0001d400-\U0001d7ff\ud800-\udfff]|(?![0-9])\\d")
-"""What is searched as another character: forms in full width, of mathematics and like letters, and digits of all scripts."""
+"""What is searched as another character: forms in full width, of mathematics or like letters, digits of all scripts."""
 FOREIGN = re.compile("[\u0370-\u052f]")
 """A letter of Greek or Cyrillic."""
 _MIXED = re.compile("[A-Za-z][\\w@.-]{0,64}[\u0370-\u052f]|[\u0370-\u052f][\\w@.-]{0,64}[A-Za-z]")
@@ -35,7 +35,7 @@ _LOOKS_LIKE = dict(
         strict=True,
     )
 )
-"""Letters of Cyrillic and Greek that are drawn as one of Latin is: folded in a word that mixes them, else Greek is Greek."""
+"""Letters of Cyrillic and Greek that are drawn as one of Latin is: folded in a word that mixes them alone."""
 
 
 @dataclass(frozen=True, slots=True)

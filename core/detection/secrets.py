@@ -1,7 +1,7 @@
 """Keys, tokens and passwords in prose.
 
-A rule is asked where one of its words stands, which one pass over the text finds for all of them (Aho-Corasick); its
-pattern is run by RE2, in time linear in the text. A key ends where its alphabet does, not where a line of source code would.
+A rule is asked where one of its words stands, which one pass over the text finds for all of them; then its pattern is
+run. A key ends where its alphabet does, not where a line of source code would.
 """
 
 from __future__ import annotations
@@ -11,27 +11,23 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import ahocorasick
-import re2
 
 from core.detection import Span, merged
+from core.detection._engines import Pattern, Words, compiled
 from core.detection._secret_rules import VAGUE, Rule, rules
 from core.detection.folding import FOREIGN, as_latin, folded
 
 _BREAKS = frozenset(" \t\r\n\x0b\x0c\"'`<>(){}[],;")
-"""What stands in no secret and so ends one, as every character beyond ASCII does that is no letter which may be drawn as one of Latin."""
+"""What stands in no secret and ends one, as what is not of ASCII does, but for letters that may look like its own."""
 _IN_SIGHT = 160
 """Characters that lie at most between the word that proves a secret and the secret."""
-_MOST_MATCHES = 1_000
-"""Of one rule in one text: to find all is quadratic in the worst case, even in a linear engine."""
 _CLOSING = ".:!?*&|$"
 """What stands behind a value in a sentence and is none of it."""
 _MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])", re.DOTALL)
 _VARIED = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])", re.DOTALL)
 _EXAMPLE = re.compile(
-    r"(?:[a-zA-Z]+[-_])*(.)\1{7,}|.*EXAMPLE(?:KEY)?|\$\{?[\w.]+\}?|\{\{.*|%\w+%|.*\.\.\.|.*\u2026|(?:process\.env|os\.environ)\b.*",
+    r"(?:[a-zA-Z]+[-_]){0,4}(.)\1{7,}|.*EXAMPLE(?:KEY)?|\$\{?[\w.]+\}?|\{\{.*|%\w+%|.*\.\.\.|.*\u2026"
+    r"|(?:process\.env|os\.environ)\b.*",
     re.DOTALL,
 )
 """What documentation writes in the place of a secret; held against the whole of what was found."""
@@ -42,8 +38,6 @@ _TWO_LINES = re.compile(rf"{_PART}[ \t]{{0,48}}\r?\n[ \t]{{0,48}}{_PART}")
 _MAY_BREAK = re.compile(r"[ \t]{0,48}\r?\n?[ \t]{0,48}")
 _WIDEST = 100
 """Blanks that lie at most between two lines of one secret."""
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
 
 _GAP = r"(?:\s|\\[nr])*"
 _HEADER = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -51,8 +45,8 @@ _FOOTER = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _LINES = (
     rf"(?:{_GAP}(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash):[^\n\\]{{0,100}})*(?:{_GAP}[A-Za-z0-9+/=]{{16,}})*"
 )
-_BLOCK = re2.compile(rf"{_HEADER}{_LINES}(?:{_GAP}(?:[A-Za-z0-9+/=]{{1,75}}{_GAP})?{_FOOTER})?")
-_BEGUN = re2.compile(
+_BLOCK = compiled(rf"{_HEADER}{_LINES}(?:{_GAP}(?:[A-Za-z0-9+/=]{{1,75}}{_GAP})?{_FOOTER})?")
+_BEGUN = compiled(
     rf"{_HEADER}{_LINES}(?:{_GAP}[A-Za-z0-9+/=]{{0,75}}{_GAP}(?:-{{0,5}}|-----E[A-Z0-9 ]{{0,60}}-{{0,5}}))?\z"
 )
 _BLOCK_WORD = "-----begin"
@@ -67,24 +61,20 @@ class Secrets:
     def __init__(self) -> None:
         """Read the rules; a pattern is compiled when its word is met for the first time."""
         self._rules, self.published = rules()
-        self._compiled: dict[int, Any] = {}
-        self._words = ahocorasick.Automaton()
-        by_word: dict[str, list[int]] = {}
+        self._compiled: dict[int, Pattern] = {}
+        by_word: dict[str, list[int]] = {_BLOCK_WORD: []}
         for number, rule in enumerate(self._rules):
             for word in rule.words:
                 by_word.setdefault(word, []).append(number)
-        for word, numbers in by_word.items():
-            is_beside = any(self._rules[number].is_beside for number in numbers)
-            self._words.add_word(word, (len(word), tuple(numbers), is_beside))
-        self._words.add_word(_BLOCK_WORD, (len(_BLOCK_WORD), (), False))
-        self._words.make_automaton()
-        self._beginnings = frozenset(word[:size] for word in self._words for size in range(1, len(word)))
-        self._longest = max(map(len, self._words))
+        self._words = Words(by_word)
+        self._beside = Words(dict.fromkeys((word for rule in self._rules if rule.is_beside for word in rule.words), ()))
+        self._beginnings = frozenset(word[:size] for word in by_word for size in range(1, len(word)))
+        self._longest = max(map(len, by_word))
 
     def may_find(self, text: str) -> bool:
         """Whether there is a secret in *text*, which may be many texts with quotes between them."""
         lowered = text.lower() if text.isascii() else _lowered(folded(text).text)
-        return next(self._words.iter(lowered), None) is not None and bool(self.find(text))
+        return self._words.any(lowered) and bool(self.find(text))
 
     def find(self, text: str) -> list[Span]:
         """Return the secrets in *text*."""
@@ -105,8 +95,7 @@ class Secrets:
         found = merged(self._found(view.text))
         at = min(self._decided(view.text, lowered, found), _token_start(view.text, len(view.text)))
         while at:
-            proving = self._words.iter(lowered, max(at - _IN_SIGHT, 0), at)
-            seen = [end + 1 - size for end, (size, _, is_beside) in proving if is_beside]
+            seen = [begin for begin, _ in self._beside.found(lowered, max(at - _IN_SIGHT, 0), at)]
             seen += [span.start for span in found if span.start < at < span.end]
             if not seen:
                 break
@@ -118,9 +107,9 @@ class Secrets:
             yield from _private_keys(text)
         asked: set[int] = set()
         bare: list[tuple[int, int]] = []
-        for end, (size, numbers, _) in self._words.iter(_lowered(text)):
+        for at, numbers in self._words.found(_lowered(text)):
             asked.update(numbers)
-            bare += [(end + 1 - size, number) for number in numbers if not self._rules[number].is_beside]
+            bare += [(at, number) for number in numbers if not self._rules[number].is_beside]
         found = [span for number in sorted(asked) for span in self._matches(number, text)]
         yield from _without_vague(found)
         if bare and "\n" in text:
@@ -130,10 +119,8 @@ class Secrets:
         rule = self._rules[number]
         pattern = self._compiled.get(number)
         if pattern is None:
-            pattern = self._compiled[number] = re2.compile(rule.pattern, _OPTIONS)
-        for count, match in enumerate(pattern.finditer(text)):
-            if count == _MOST_MATCHES:
-                break
+            pattern = self._compiled[number] = compiled(rule.pattern)
+        for match in pattern.finditer(text):
             if (span := _secret(rule, text, *match.span(rule.group))) is not None:
                 yield span
 
@@ -155,16 +142,16 @@ class Secrets:
         if _LEAD.fullmatch(token):
             return True
         in_sight = lowered[max(begin - _IN_SIGHT, 0) : begin] + token
-        if next(self._words.iter(in_sight), None) is not None:
+        if self._words.any(in_sight):
             return True
         return any(token[at:] in self._beginnings for at in range(max(len(token) - self._longest, 0), len(token)))
 
     def _bare(self, lowered: str) -> Iterator[tuple[int, int]]:
         """Find where in a text a word of a rule stands that asks for nothing beside it; and the rule's number."""
-        for end, (size, numbers, _) in self._words.iter(lowered):
+        for at, numbers in self._words.found(lowered):
             for number in numbers:
                 if not self._rules[number].is_beside:
-                    yield end + 1 - size, number
+                    yield at, number
 
     def _wrapped(self, text: str, bare: Sequence[tuple[int, int]], found: Sequence[Span]) -> Iterator[Span]:
         """Find what a document broke into two lines, where the first of them is none by itself."""
@@ -197,9 +184,10 @@ def _without_vague(found: Sequence[Span]) -> Iterator[Span]:
 
 def _private_keys(text: str) -> Iterator[Span]:
     for match in _BLOCK.finditer(text):
-        body = re.sub(r"-----[^-]*-----|\\[nr]|[^A-Za-z0-9+/=]", "", match[0])
+        start, end = match.span()
+        body = re.sub(r"-----[^-]*-----|\\[nr]|[^A-Za-z0-9+/=]", "", text[start:end])
         if len(body) >= _LEAST_OF_A_KEY:
-            yield Span(*match.span(), "a private key")
+            yield Span(start, end, "a private key")
 
 
 def _token_start(text: str, end: int) -> int:
@@ -222,7 +210,7 @@ def _lowered(text: str) -> str:
 
 
 def _secret(rule: Rule, text: str, start: int, end: int) -> Span | None:
-    """Return the secret that *rule* found in *text*, to its end; none if it is no secret, by what it is or what is beside it."""
+    """Return the secret that *rule* found in *text*, to its end; none, if it is none by what it is or stands beside."""
     if start < 0 or (not rule.is_beside and _is_glued(text, start)):
         return None
     reach = end

@@ -29,9 +29,13 @@ SECRETS = {
     "a GitHub token": "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
     "a Slack token": "xoxb-918273645546-918273645541-abcDEFghiJKL4mNo9Pq2Rs7T",
     "a JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
-    "a private key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAqwertyuiop9876zxcvbnm\nqwertyuiop9876\n-----END RSA PRIVATE KEY-----",
+    "a private key": f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEowIBAAKCAQEA' * 3}\n-----END RSA PRIVATE KEY-----",
 }
-MORE = (f"sk-ant-api03-{'0aB3-xYz9_Qw' * 7}0123456aBAA", "prk_0123456789abcdefghijABCDEFGHIJ", "sk_live_0123456789abcdefghij")
+MORE = (
+    f"sk-ant-api03-{'0aB3-xYz9_Qw' * 7}0123456aBAA",
+    "prk_0123456789abcdefghijABCDEFGHIJ",
+    "sk_live_0123456789abcdefghij",
+)
 HARMLESS = (
     "",
     "The task-force asked the desk-clerk for a risk-free disk.",
@@ -145,7 +149,13 @@ def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret:
         assert not [piece for piece in pieces if piece in shown and piece not in before + after]
 
 
-@given(st.lists(st.sampled_from(["The", "invoice", "of", "October:", "is", "paid,", "12", "seats.", "\u4f60\u597d", "\u00e9t\u00e9"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["The", "invoice", "of", "October:", "is", "paid,", "12", "seats.", "\u4f60\u597d", "\u00e9t\u00e9"]
+        )
+    )
+)
 def test_a_stream_of_harmless_words_is_shown_as_it_comes(words: list[str]) -> None:
     """A word that has ended and proves nothing is not held back."""
     text = "".join(f"{word} " for word in words)
