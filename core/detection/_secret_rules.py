@@ -15,7 +15,7 @@ VAGUE = frozenset({"a secret", "a credential", "an API key"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SecretRule:
     """How one kind of secret is known."""
 
     kind: str
@@ -33,66 +33,66 @@ class Rule:
     """Its shape proves nothing, a word before it does: so its length is exact, and that word must be in view."""
 
 
-def _ours() -> list[Rule]:
+def _ours() -> list[SecretRule]:
     """Return what is written otherwise in prose than in code, and what is ours."""
     word = r"(?:api|secret|access)[_ -]?key|client[_ -]?secret|token|secret|passw(?:or)?d|passphrase|key"
     is_ = r"[\"'`]?\s{0,3}(?:is|:=|=>|=|:)\s{0,3}[\"'`]?"
     sessions = r"(?:[\w.-]*(?:sess|sid|auth|token|jwt)[\w.-]*)"
     return [
-        Rule(
+        SecretRule(
             "an OpenAI key",
             r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}",
             ("sk-",),
             alphabet="_-",
             entropy=3.5,
         ),
-        Rule("an OpenAI key", r"sk-[A-Za-z0-9]{32,}", ("sk-",), entropy=3.5),
-        Rule(
+        SecretRule("an OpenAI key", r"sk-[A-Za-z0-9]{32,}", ("sk-",), entropy=3.5),
+        SecretRule(
             "an API key",
             r"(?:sk|pk|rk)[-_][A-Za-z0-9_-]{20,}",
             ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),
             alphabet="_-",
             entropy=3.5,
         ),
-        Rule("a Proctor key", r"(?:proctor|prk)_[0-9A-Za-z]{30,}", ("proctor_", "prk_"), entropy=3.0),
-        Rule("a Twilio key", r"SK[0-9a-fA-F]{32}", ("sk",), entropy=3.0),
-        Rule("a Databricks token", r"dapi[0-9a-f]{32}(?:-\d)?", ("dapi",), entropy=3.0),
-        Rule("an Atlassian token", r"ATATT3[A-Za-z0-9_=-]{150,}", ("atatt3",), alphabet="_=-", entropy=3.5),
-        Rule("a HashiCorp token", r"atlasv1\.[A-Za-z0-9_=-]{60,}", ("atlasv1.",), alphabet="_=-", entropy=3.5),
-        Rule("a Perplexity key", r"pplx-[A-Za-z0-9]{48}", ("pplx-",), entropy=3.0),
-        Rule("a JSON web token", r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}", ("eyj",), alphabet="_-", entropy=3.0),
-        Rule(
+        SecretRule("a Proctor key", r"(?:proctor|prk)_[0-9A-Za-z]{30,}", ("proctor_", "prk_"), entropy=3.0),
+        SecretRule("a Twilio key", r"SK[0-9a-fA-F]{32}", ("sk",), entropy=3.0),
+        SecretRule("a Databricks token", r"dapi[0-9a-f]{32}(?:-\d)?", ("dapi",), entropy=3.0),
+        SecretRule("an Atlassian token", r"ATATT3[A-Za-z0-9_=-]{150,}", ("atatt3",), alphabet="_=-", entropy=3.5),
+        SecretRule("a HashiCorp token", r"atlasv1\.[A-Za-z0-9_=-]{60,}", ("atlasv1.",), alphabet="_=-", entropy=3.5),
+        SecretRule("a Perplexity key", r"pplx-[A-Za-z0-9]{48}", ("pplx-",), entropy=3.0),
+        SecretRule("a JSON web token", r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}", ("eyj",), alphabet="_-", entropy=3.0),
+        SecretRule(
             "a Slack webhook",
             r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9+/]{40,80})",
             ("hooks.slack.com",),
             group=1,
         ),
-        Rule(
+        SecretRule(
             "a Teams webhook",
             r"webhook\.office\.com/webhookb2/([a-zA-Z0-9@/-]{40,300})",
             ("webhook.office.com",),
             group=1,
         ),
-        Rule(
+        SecretRule(
             "an Azure key",
             r"(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,90}={0,2})",
             ("accesskey=", "accountkey="),
             group=1,
         ),
-        Rule(
+        SecretRule(
             "a password",
             r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,64}:([A-Za-z0-9._~+=!$%^&*:|-]{3,100})@[A-Za-z0-9\[]",
             ("://",),
             group=1,
         ),
-        Rule(
+        SecretRule(
             "a credential",
             rf"(?i)authorization[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?(?:bearer|basic|token|digest|apikey)\s{{1,3}}([{_VALUE}]{{8,}})",
             ("authorization",),
             group=1,
             is_beside=True,
         ),
-        Rule(
+        SecretRule(
             "a credential",
             r"(?i)bearer\s{1,3}([A-Za-z0-9._~+/=-]{20,})",
             ("bearer",),
@@ -100,28 +100,28 @@ def _ours() -> list[Rule]:
             entropy=3.5,
             is_beside=True,
         ),
-        Rule(
+        SecretRule(
             "a credential",
             rf"(?i)x-api-key[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?([{_VALUE}]{{8,}})",
             ("x-api-key",),
             group=1,
             is_beside=True,
         ),
-        Rule(
+        SecretRule(
             "a password",
             rf"curl\s[^\n]{{0,90}}?(?:-u|--user)[ =]?[\"']?[^\s:\"'`]{{1,64}}:([{_VALUE}]{{3,100}})",
             ("curl",),
             group=1,
             is_beside=True,
         ),
-        Rule(
+        SecretRule(
             "a session",
             rf"(?i)cookie[\"']?\s{{0,3}}[:=]\s{{0,3}}[^\n]{{0,60}}?{sessions}=([A-Za-z0-9._~+/=%-]{{12,}})",
             ("cookie",),
             group=1,
             is_beside=True,
         ),
-        Rule(
+        SecretRule(
             "a secret",
             rf"(?i)(?:{word}){is_}([{_VALUE}]{{16,200}})",
             ("key", "token", "secret", "password", "passwd", "passphrase"),
@@ -132,11 +132,11 @@ def _ours() -> list[Rule]:
     ]
 
 
-def rules() -> tuple[Sequence[Rule], str]:
+def rules() -> tuple[Sequence[SecretRule], str]:
     """Return the rules, and the day of those that are published."""
     content: dict[str, Any] = json.loads(_PUBLISHED.read_text())
     published = [
-        Rule(
+        SecretRule(
             kind=rule["kind"],
             pattern=rule["pattern"],
             words=tuple(rule["words"]),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from core.detection import Span, merged
 from core.detection._engines import Pattern, Words, compiled
-from core.detection._secret_rules import VAGUE, Rule, rules
+from core.detection._secret_rules import VAGUE, SecretRule, rules
 from core.detection.folding import FOREIGN, as_latin, folded
 
 _BREAKS = frozenset(" \t\r\n\x0b\x0c\"'`<>(){}[],;")
@@ -55,7 +55,7 @@ _LEAST_OF_A_KEY = 40
 """Characters of Base64 below which a private key is only spoken of."""
 
 
-class Secrets:
+class SecretDetector:
     """Finds keys, tokens, passwords and private keys."""
 
     def __init__(self) -> None:
@@ -209,7 +209,7 @@ def _lowered(text: str) -> str:
     return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
 
 
-def _secret(rule: Rule, text: str, start: int, end: int) -> Span | None:
+def _secret(rule: SecretRule, text: str, start: int, end: int) -> Span | None:
     """Return the secret that *rule* found in *text*, to its end; none, if it is none by what it is or stands beside."""
     if start < 0 or (not rule.is_beside and _is_glued(text, start)):
         return None
@@ -233,7 +233,7 @@ def _is_glued(text: str, at: int) -> bool:
     return at > 0 and text[at - 1].isascii() and text[at - 1].isalnum()
 
 
-def _goes_on(rule: Rule, character: str) -> bool:
+def _goes_on(rule: SecretRule, character: str) -> bool:
     return (character.isascii() and character.isalnum()) or (character != "." and character in rule.alphabet)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from core.detection import Span
-from core.detection.secrets import Secrets as Detector
+from core.detection.secrets import SecretDetector
 from core.guardrails import Ruling, Stage, Verdict
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -20,7 +20,7 @@ class Secrets:
 
     def __init__(self) -> None:
         """Read the rules."""
-        self._detector = Detector()
+        self._detector = SecretDetector()
 
     def screen(self, text: str) -> Verdict:
         """Judge *text*."""

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from core.detection import Span, merged
 from core.detection._secret_rules import rules
-from core.detection.secrets import Secrets, entropy
+from core.detection.secrets import SecretDetector, entropy
 from tests.examples import many
 
-DETECTOR = Secrets()
+DETECTOR = SecretDetector()
 LETTERS = string.ascii_letters
 ALNUM = LETTERS + string.digits
 HEX = "0123456789abcdef"
