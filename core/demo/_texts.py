@@ -10,7 +10,7 @@ from core.demo._chance import Dice
 from core.demo._seed import Pools, Seed
 
 _KEY_TEXT_SHARE = 0.12
-"""How many of the messages that quote a key are let through; the credentials guardrail marks the key."""
+"""How many of the messages that quote a key are let through; the secrets guardrail marks the key."""
 
 
 class Texts:

@@ -73,41 +73,55 @@ class SecretDetector:
 
     def may_find(self, text: str) -> bool:
         """Whether there is a secret in *text*, which may be many texts with quotes between them."""
-        lowered = text.lower() if text.isascii() else _lowered(folded(text).text)
-        return self._words.any(lowered) and bool(self.find(text))
+        return bool(self.find(text))
 
     def find(self, text: str) -> list[Span]:
         """Return the secrets in *text*."""
         view = folded(text)
-        spans = merged(self._found(view.text))
+        lowered = _lowered(view.text)
+        if not self._words.any(lowered):
+            return []
+        spans = merged(self._found(view.text, lowered))
         return [Span(view.start(one.start), view.end(one.end), one.kind) for one in spans]
 
     def decided(self, text: str) -> int:
         """Return where the last token of *text* begins, if it may become a secret, or what it belongs to."""
         view = folded(text)
-        at = self._decided(view.text, _lowered(view.text), merged(self._found(view.text)))
-        return view.start(at) if at < len(view.text) else len(text)
+        lowered = _lowered(view.text)
+        if self._words.any(lowered):
+            at = self._decided(view.text, lowered, merged(self._found(view.text, lowered)))
+        else:
+            begin = _token_start(view.text, len(view.text))
+            at = begin if begin < len(lowered) and self._may_become(lowered, begin) else len(lowered)
+        return view.start(at) if at < len(lowered) else len(text)
 
     def forgettable(self, text: str) -> int:
         """Return the last beginning of a token behind which no word proves anything that comes."""
         view = folded(text)
         lowered = _lowered(view.text)
-        found = merged(self._found(view.text))
-        at = min(self._decided(view.text, lowered, found), _token_start(view.text, len(view.text)))
+        at = _token_start(view.text, len(lowered))
+        if self._words.any(lowered):
+            at = self._apart(view.text, lowered, at)
+        return view.start(at) if at < len(lowered) else len(text)
+
+    def _apart(self, text: str, lowered: str, at: int) -> int:
+        """Return the last beginning of a token up to *at* that no finding and no word before it reaches across."""
+        found = merged(self._found(text, lowered))
+        at = min(self._decided(text, lowered, found), at)
         while at:
             seen = [begin for begin, _ in self._beside.found(lowered, max(at - _IN_SIGHT, 0), at)]
             seen += [span.start for span in found if span.start < at < span.end]
             if not seen:
                 break
-            at = _token_start(view.text, min(seen))
-        return view.start(at) if at < len(view.text) else len(text)
+            at = _token_start(text, min(seen))
+        return at
 
-    def _found(self, text: str) -> Iterator[Span]:
+    def _found(self, text: str, lowered: str) -> Iterator[Span]:
         if "-----BEGIN" in text:
             yield from _private_keys(text)
         asked: set[int] = set()
         bare: list[tuple[int, int]] = []
-        for at, numbers in self._words.found(_lowered(text)):
+        for at, numbers in self._words.found(lowered):
             asked.update(numbers)
             bare += [(at, number) for number in numbers if not self._rules[number].is_beside]
         found = [span for number in sorted(asked) for span in self._matches(number, text)]
