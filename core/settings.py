@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     """The longest one provider call may take."""
     relay_seconds: Annotated[float, Field(gt=0, le=3600)] = 600.0
     """The longest a provider call of a front door may take where its route has the usual times: as the SDKs wait."""
+    relay_output_tokens: PositiveInt = 16_384
+    """The most tokens of a relayed answer where neither its caller nor its route sets a limit."""
     rate_limit_per_min: PositiveInt = 600
     """Generations per minute and tenant, unless the tenant has its own limit."""
     tokens_per_min: PositiveInt | None = None

@@ -17,7 +17,7 @@ from core.flags import Evaluation, Flag, FlagKind, RuleSet
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
-from core.policy._patience import patient
+from core.policy._relay_terms import relay_terms
 from core.policy._terms import Policy, TenantTerms
 from core.pricing import PriceBook, books
 from core.principals import Askable, Permission, Principal
@@ -297,7 +297,8 @@ class TenantSnapshot:
         )
 
     def _relaying(self, policy: Policy) -> Policy:
-        return replace(policy, route=patient(policy.route, self._policies.settings))
+        terms = relay_terms(policy.route, self._policies.settings, self._policies.routes.card)
+        return replace(policy, route=terms)
 
     def _own_route(self, tenant: TenantTerms, route: str) -> str:
         """Return the tenant's own route in the place of the default one."""

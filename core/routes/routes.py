@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from core import audit
 from core.attempts import Candidate, Cause, RouteTerms
 from core.audit import Because
-from core.capabilities import Cards
+from core.capabilities import Cards, ModelCard
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import Permission, Principal
@@ -57,6 +57,10 @@ class Routes:
         self._clock = clock
         self._settings = settings
         self._cards = cards or Cards(settings, clock)
+
+    def card(self, provider: str, model: str) -> ModelCard:
+        """Return what is known of a provider's model."""
+        return self._cards.of(provider, model)
 
     def table(self) -> RouteTable:
         """Return the routes as they are now, for the policies: one read."""

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from core.attempts import Candidate, RouteTerms
 from core.breakers import Breakers, Rule
+from core.capabilities import ModelCard
 from core.errors import FeatureDisabled, Forbidden, Invalid, NotFound, ProctorError, Unauthenticated
 from core.faults import Fault
 from core.flags import Flag
 from core.policy import Policy
 from core.policy._cache import RevisionCache
-from core.policy._patience import patient
+from core.policy._relay_terms import most_written, relay_terms
 from core.principals import LOCAL_OPERATOR, Principal
 from core.runtime import Runtime
 from core.settings import Settings
@@ -684,7 +685,34 @@ def test_relayed_calls_have_their_own_time_where_nobody_set_one(
     """A candidate's usual time becomes that of front doors, and the usual deadline so much longer."""
     asked = [Candidate(provider="openai", model=f"m{n}", timeout_seconds=one) for n, one in enumerate(timeouts)]
     route = RouteTerms(name="r", candidates=tuple(asked), max_reasks=1, max_retries=1, deadline_seconds=deadline)
-    found = patient(route, Settings(deadline_seconds=45))
+    found = relay_terms(route, Settings(deadline_seconds=45), lambda *_: ModelCard())
     assert ([one.timeout_seconds for one in found.candidates], found.deadline_seconds) == then
     quick = Settings(relay_seconds=10)
-    assert patient(route, quick) == route, "never less than the route has"
+    assert relay_terms(route, quick, lambda *_: ModelCard()) == route, "never less than the route has"
+
+
+@pytest.mark.parametrize(
+    ("context", "output", "most"),
+    [
+        (128_000, 16_384, 16_384),
+        (400_000, 128_000, 16_384),
+        (8_192, 8_192, 2_048),
+        (None, 4_096, 4_096),
+        (128_000, None, 0),
+    ],
+)
+def test_an_answer_may_be_as_long_as_its_model_writes(context: int | None, output: int | None, most: int) -> None:
+    """No more than a model takes as its limit beside a long prompt; and of one that nobody knows nothing is said."""
+    assert most_written(ModelCard(context=context, output=output), 16_384) == most
+
+
+def test_relayed_answers_are_long_where_nobody_set_a_limit() -> None:
+    """A route's own limit holds, and so does the usual one of a model that is not known."""
+    limits = {"usual": 1_024, "set": 500, "doubled": 1_024, "unknown": 1_024}
+    asked = [
+        Candidate(provider="openai", model=name, max_tokens=limit, most_tokens=4_096 if name == "doubled" else None)
+        for name, limit in limits.items()
+    ]
+    route = RouteTerms(name="r", candidates=tuple(asked), max_reasks=1, max_retries=1, deadline_seconds=60)
+    found = relay_terms(route, Settings(), lambda _, model: ModelCard(output=None if model == "unknown" else 9_000))
+    assert [one.max_tokens for one in found.candidates] == [9_000, 500, 1_024, 1_024]
