@@ -57,7 +57,7 @@ def turn(
     meaning = meaning_of(flag)
     whom = plain(tenant.name) if tenant else "every tenant without a rule of its own"
     chosen = st.segmented_control(
-        f"{meaning.title} for {tenant.name if tenant else 'all tenants'}",
+        f"{meaning.title} for {plain(tenant.name) if tenant else 'all tenants'}",
         ["on", "off"],
         default="on" if is_on else "off",
         required=True,

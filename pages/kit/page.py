@@ -26,6 +26,7 @@ from core import runtime as running
 from core.errors import Conflict, Denied, ProctorError, Unavailable
 from core.principals import Grant, Permission, Principal
 from pages.kit import address, zones
+from pages.kit.markup import plain
 from pages.kit.visitor import current_principal
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def refuse(sentence: str) -> None:
 
 
 def flash(sentence: str, icon: str = ":material/check:") -> None:
-    """Show *sentence* as a toast at the start of the next run: call it before ``st.rerun()``."""
-    st.session_state.setdefault(_FLASH, []).append((sentence, icon))
+    """Show *sentence*, whatever is in it, as a toast at the start of the next run: call it before ``st.rerun()``."""
+    st.session_state.setdefault(_FLASH, []).append((plain(sentence), icon))
 
 
 def show_error(error: ProctorError, title: str) -> None:

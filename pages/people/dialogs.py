@@ -82,7 +82,7 @@ def roles(visit: Visit, person: PersonView, names: Mapping[str, str]) -> None:
     if st.button("Give this role", type="primary", key="confirm_role"):
         with refusals("Nothing was changed."):
             visit.runtime.people.grant(visit.principal, person.id, role, tenants)
-            flash(f"{plain(person.name)} is {role} now.")
+            flash(f"{person.name} is {role} now.")
             st.rerun()
 
 
@@ -96,7 +96,7 @@ def remove(visit: Visit, person: PersonView) -> None:
     if st.button("Remove", type="primary", key="confirm_remove_person"):
         with refusals("Nobody was removed."):
             visit.runtime.people.remove(visit.principal, person.id)
-            flash(f"{plain(person.name)} is removed.")
+            flash(f"{person.name} is removed.")
             st.rerun()
 
 
@@ -104,7 +104,7 @@ def _take(visit: Visit, person: PersonView, role: Role, tenant_id: str | None) -
     with refusals("Nothing was changed."):
         where = [visit.runtime.tenants.find(visit.principal, tenant_id)] if tenant_id else None
         visit.runtime.people.take_away(visit.principal, person.id, role, where)
-        flash(f"{plain(person.name)} is no longer {role} there.")
+        flash(f"{person.name} is no longer {role} there.")
         st.rerun()
 
 

@@ -94,7 +94,7 @@ def browsers(visit: Visit, person: PersonView) -> None:
 def _end(visit: Visit, person: PersonView, session_id: str | None) -> None:
     with refusals("Nobody was signed out."):
         visit.runtime.people.end_sessions(visit.principal, person.id, session_id)
-        flash(f"{plain(person.name)} is signed out {'there' if session_id else 'everywhere'}.")
+        flash(f"{person.name} is signed out {'there' if session_id else 'everywhere'}.")
         st.rerun()
 
 

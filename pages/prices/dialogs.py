@@ -89,7 +89,7 @@ def set_price(visit: Visit, model: tuple[str, str] | None = None, from_at: datet
     )
     if crossings.save(edited, "Set price", title="The price was not set.", key="confirm_price"):
         st.session_state.pop(_SEEN, None)
-        flash(f"{made[0].subject} costs {made[0].sentence}.".replace("$", "\\$"))
+        flash(f"{made[0].subject} costs {made[0].sentence}.")
         st.rerun()
 
 
