@@ -21,7 +21,7 @@ from core.attempts import (
 )
 from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
-from core.errors import Exhausted, Invalid, ProctorError, Unavailable
+from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, give_back, note_findings, tenant_id_of
 from core.guardrails import Finding, Stage
 from core.limits import Permit, estimated_tokens
@@ -274,7 +274,8 @@ class RelayCorridor(Corridor):
                     yield passed[:place]
         except StopIteration as end:
             return end.value, (*held, *frames.rest())
-        except ProctorError:
+        except ProctorError as error:
+            held += () if isinstance(error, GuardrailBlocked) else frames.broken_off()
             if held:
                 yield held
             raise

@@ -6,7 +6,8 @@ Frames are passed on byte for byte, so nothing can be taken out of one: what wou
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import GuardrailBlocked
@@ -21,15 +22,32 @@ _DICT: Any = dict
 _NESTED: Any = (dict, list)
 
 
+_TELLS_NOTHING = 8
+"""Fewer characters of what may have become a secret are none."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """What is written to one place."""
+
+    screened: ScreenedText
+    size: int = 0
+    """Characters that came."""
+    shown: int = 0
+    """Those that are clear."""
+    pending: str = ""
+    """The others."""
+
+
 class ScreenedFrames:
     """Screens what a model writes, by the place in the answer that it is written to."""
 
     def __init__(self, guardrails: Guardrails) -> None:
         """Begin with nothing."""
         self._guardrails = guardrails
-        self._channels: dict[Channel, tuple[ScreenedText, list[str]]] = {}
-        """What screens each text, and what was written of it and is not clear."""
-        self._held: deque[Any] = deque()
+        self._channels: dict[Channel, _Written] = {}
+        self._held: deque[tuple[Any, Sequence[tuple[_Written, int]]]] = deque()
+        """Frames, each with how much has to be clear of what it writes to."""
 
     def of(self, frames: tuple[Any, ...]) -> tuple[Any, ...]:
         """Take in *frames*; return those that may be passed on, in order.
@@ -38,37 +56,49 @@ class ScreenedFrames:
             GuardrailBlocked: what was written may not be shown.
 
         """
-        written: dict[Channel, list[str]] = {}
+        fresh: dict[Channel, list[str]] = {}
         for frame in frames:
+            written: dict[Channel, list[str]] = {}
             if frame.event:
                 _gather(frame.event, (), written)
-        for channel, texts in written.items():
-            self._add(channel, "".join(texts))
-        self._held += frames
-        return self._released() if all(not pending for _, pending in self._channels.values()) else ()
+            self._held.append((frame, [self._add(channel, texts) for channel, texts in written.items()]))
+            for channel, texts in written.items():
+                fresh.setdefault(channel, []).extend(texts)
+        for channel, texts in fresh.items():
+            self._look(self._channels[channel], "".join(texts))
+        return self._released()
 
     def rest(self) -> tuple[Any, ...]:
         """Return what is held, now that nothing more comes; raises GuardrailBlocked."""
-        for screened, pending in self._channels.values():
-            shown, goes_on = screened.news(is_last=True)
-            if not goes_on or shown != "".join(pending):
-                raise _forbidden()
+        for one in self._channels.values():
+            self._look(one, "", is_last=True)
         return self._released()
 
-    def _add(self, channel: Channel, text: str) -> None:
-        screened, pending = self._channels.setdefault(channel, (self._guardrails.screened_text(), []))
-        screened.add(text)
-        pending.append(text)
-        shown, goes_on = screened.news()
-        written = "".join(pending)
-        if not goes_on or not written.startswith(shown):
-            raise _forbidden()
-        pending[:] = [written[len(shown) :]] if len(shown) < len(written) else []
+    def broken_off(self) -> tuple[Any, ...]:
+        """Return what may be passed on of what is held, now that the stream broke: no beginning of a secret."""
+        return self._released(beyond=_TELLS_NOTHING - 1)
 
-    def _released(self) -> tuple[Any, ...]:
-        released = tuple(self._held)
-        self._held.clear()
-        return released
+    def _add(self, channel: Channel, texts: Sequence[str]) -> tuple[_Written, int]:
+        one = self._channels.get(channel)
+        if one is None:
+            one = self._channels[channel] = _Written(self._guardrails.screened_text())
+        one.size += sum(map(len, texts))
+        return one, one.size
+
+    def _look(self, one: _Written, text: str, *, is_last: bool = False) -> None:
+        one.screened.add(text)
+        one.pending += text
+        shown, goes_on = one.screened.news(is_last=is_last)
+        if not goes_on or not one.pending.startswith(shown) or (is_last and shown != one.pending):
+            raise _forbidden()
+        one.shown += len(shown)
+        one.pending = one.pending[len(shown) :]
+
+    def _released(self, beyond: int = 0) -> tuple[Any, ...]:
+        released: list[Any] = []
+        while self._held and all(size <= one.shown + beyond for one, size in self._held[0][1]):
+            released.append(self._held.popleft()[0])
+        return tuple(released)
 
 
 def _forbidden() -> GuardrailBlocked:

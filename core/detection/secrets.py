@@ -31,7 +31,7 @@ _EXAMPLE = re.compile(
     re.DOTALL,
 )
 """What documentation writes in the place of a secret; held against the whole of what was found."""
-_LEAD = re.compile(r"[\w~.]{1,4}|[\w~.]{3}\dq?", re.ASCII)
+_LEAD = re.compile(r"(?:^|[^A-Za-z0-9])(?:[\w~.]{1,4}|[\w~.]{3}\dq?)\Z", re.ASCII)
 """What may stand before the word that tells Azure's secrets, which is in their middle. All others begin with theirs."""
 _PART = r"((?:(?![\"'`<>(){}\[\],;])[!-~]){1,1000})"
 _TWO_LINES = re.compile(rf"{_PART}[ \t]{{0,48}}\r?\n[ \t]{{0,48}}{_PART}")
@@ -50,6 +50,7 @@ _BEGUN = compiled(
     rf"{_HEADER}{_LINES}(?:{_GAP}[A-Za-z0-9+/=]{{0,75}}{_GAP}(?:-{{0,5}}|-----E[A-Z0-9 ]{{0,60}}-{{0,5}}))?\z"
 )
 _BLOCK_WORD = "-----begin"
+_BLOCK_BEGUN = re.compile(r"(?:-{1,4}|-----b?|-----be|-----beg|-----begi)\Z")
 _BEGINNING = re.compile(r"-----BEGIN[A-Z0-9 ]{0,60}-{0,5}\Z")
 _LEAST_OF_A_KEY = 40
 """Characters of Base64 below which a private key is only spoken of."""
@@ -68,7 +69,8 @@ class SecretDetector:
                 by_word.setdefault(word, []).append(number)
         self._words = Words(by_word)
         self._beside = Words(dict.fromkeys((word for rule in self._rules if rule.is_beside for word in rule.words), ()))
-        self._beginnings = frozenset(word[:size] for word in by_word for size in range(1, len(word)))
+        bare = {word for rule in self._rules if not rule.is_beside for word in rule.words} | {_BLOCK_WORD}
+        self._beginnings = frozenset(word[:size] for word in bare for size in range(1, len(word)))
         self._longest = max(map(len, by_word))
 
     def may_find(self, text: str) -> bool:
@@ -148,17 +150,18 @@ class SecretDetector:
             begin = above
         elif begin < len(text) and not self._may_become(lowered, begin):
             begin = len(text)
-        return min([begin, *(span.start for span in found if span.start < begin < span.end)])
+        growing = (span.start for span in found if span.start < begin and (begin < span.end or span.end == len(text)))
+        return min([begin, *growing])
 
     def _may_become(self, lowered: str, begin: int) -> bool:
         """Whether the token from *begin* to the end of a text may become a secret, or the line of one."""
         token = as_latin(lowered[begin:]).lower()
-        if _LEAD.fullmatch(token):
+        if _LEAD.search(token[-6:]) or _BLOCK_BEGUN.search(token[-10:]):
             return True
-        in_sight = lowered[max(begin - _IN_SIGHT, 0) : begin] + token
-        if self._words.any(in_sight):
+        if self._words.any(token) or self._beside.any(lowered[max(begin - _IN_SIGHT, 0) : begin]):
             return True
-        return any(token[at:] in self._beginnings for at in range(max(len(token) - self._longest, 0), len(token)))
+        places = range(max(len(token) - self._longest, 0), len(token))
+        return any(token[at:] in self._beginnings for at in places if not _is_glued(token, at))
 
     def _bare(self, lowered: str) -> Iterator[tuple[int, int]]:
         """Find where in a text a word of a rule stands that asks for nothing beside it; and the rule's number."""

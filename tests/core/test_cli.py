@@ -308,7 +308,7 @@ def test_a_budget_is_set_to_the_nano_dollar(acme: Run, written: str, nano: int) 
 def test_what_is_no_amount_is_no_budget(acme: Run, written: str) -> None:
     """A typing error changes nothing."""
     assert acme("budget", "set", "Acme", "--", written).code == 2
-    assert acme("budget", "set", "Acme", "--json", "--", "-5").error["code"] == "invalid"
+    assert acme("budget", "set", "Acme", "--json", "--", "-5").error["code"] == "usage"
     assert acme("budget", "show", "Acme", "--json").error["code"] == "not_found"
 
 

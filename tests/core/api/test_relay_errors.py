@@ -18,7 +18,7 @@ from tests.wire.server import WireServer
 
 ASKED: list[Any] = [{"role": "user", "content": "Bern."}]
 BUSY = {"message": "Slower.", "type": "tokens", "param": None, "code": "rate_limit_exceeded"}
-SECRET = "sk-proj-" + "aB3dE5" * 8
+SECRET = f"sk-proj-{'aB3dE5gH7jK9mN1pQ4sT6vW8xY0z' * 2}"
 FULL = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded."}, "request_id": "req_9"}
 
 
