@@ -65,6 +65,8 @@ VENDORS = {
     "jwt": "JSON web", "age": "age", "ibm": "IBM", "ovh": "OVH", "new": "New Relic", "val": "Val Town",
     "weights": "Weights & Biases", "xai": "xAI",
 }  # fmt: skip
+LEADS = {"azure-ad-client-secret": 3}
+"""Characters of a key before the word that tells it."""
 NAMED = {"aws-access-token": "an AWS access key"}
 NOUNS = (
     "private-key",
@@ -111,6 +113,7 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any] | None:
         "alphabet": "".join(sorted(alphabet)),
         "entropy": float(threshold[1]) if threshold else 0.0,
         "beside": _least(before) > 1,
+        **({"lead": LEADS[name]} if name in LEADS else {}),
     }
 
 

@@ -14,7 +14,7 @@ VAGUE = frozenset({"a secret", "a credential", "an API key"})
 """Kinds of which a shape or a word before it tells no more: they have digits and letters."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SecretRule:
     """How one kind of secret is known."""
 
@@ -29,6 +29,10 @@ class SecretRule:
     """What a secret may go on with behind what matched."""
     entropy: float = 0.0
     """Bits per character that it has at least (Shannon, of the frequencies in itself)."""
+    lead: int = 0
+    """Characters of it that stand before its word."""
+    follows: bool = False
+    """It stands behind its word."""
     is_beside: bool = False
     """Its shape proves nothing, a word before it does: so its length is exact, and that word must be in view."""
 
@@ -66,30 +70,35 @@ def _ours() -> list[SecretRule]:
             r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9+/]{40,80})",
             ("hooks.slack.com",),
             group=1,
+            follows=True,
         ),
         SecretRule(
             "a Teams webhook",
             r"webhook\.office\.com/webhookb2/([a-zA-Z0-9@/-]{40,300})",
             ("webhook.office.com",),
             group=1,
+            follows=True,
         ),
         SecretRule(
             "an Azure key",
             r"(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,90}={0,2})",
             ("accesskey=", "accountkey="),
             group=1,
+            follows=True,
         ),
         SecretRule(
             "a password",
             r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,64}:([A-Za-z0-9._~+=!$%^&*:|-]{3,100})@[A-Za-z0-9\[]",
             ("://",),
             group=1,
+            follows=True,
         ),
         SecretRule(
             "a credential",
             rf"(?i)authorization[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?(?:bearer|basic|token|digest|apikey)\s{{1,3}}([{_VALUE}]{{8,}})",
             ("authorization",),
             group=1,
+            follows=True,
             is_beside=True,
         ),
         SecretRule(
@@ -98,6 +107,7 @@ def _ours() -> list[SecretRule]:
             ("bearer",),
             group=1,
             entropy=3.5,
+            follows=True,
             is_beside=True,
         ),
         SecretRule(
@@ -105,6 +115,7 @@ def _ours() -> list[SecretRule]:
             rf"(?i)x-api-key[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?([{_VALUE}]{{8,}})",
             ("x-api-key",),
             group=1,
+            follows=True,
             is_beside=True,
         ),
         SecretRule(
@@ -112,6 +123,7 @@ def _ours() -> list[SecretRule]:
             rf"curl\s[^\n]{{0,90}}?(?:-u|--user)[ =]?[\"']?[^\s:\"'`]{{1,64}}:([{_VALUE}]{{3,100}})",
             ("curl",),
             group=1,
+            follows=True,
             is_beside=True,
         ),
         SecretRule(
@@ -119,6 +131,7 @@ def _ours() -> list[SecretRule]:
             rf"(?i)cookie[\"']?\s{{0,3}}[:=]\s{{0,3}}[^\n]{{0,60}}?{sessions}=([A-Za-z0-9._~+/=%-]{{12,}})",
             ("cookie",),
             group=1,
+            follows=True,
             is_beside=True,
         ),
         SecretRule(
@@ -127,6 +140,7 @@ def _ours() -> list[SecretRule]:
             ("key", "token", "secret", "password", "passwd", "passphrase"),
             group=1,
             entropy=3.6,
+            follows=True,
             is_beside=True,
         ),
     ]
@@ -143,6 +157,8 @@ def rules() -> tuple[Sequence[SecretRule], str]:
             group=rule["group"],
             alphabet=rule["alphabet"],
             entropy=rule["entropy"],
+            lead=rule.get("lead", 0),
+            follows=rule["beside"],
             is_beside=rule["beside"],
         )
         for rule in content["rules"]

@@ -31,7 +31,7 @@ _EXAMPLE = re.compile(
     re.DOTALL,
 )
 """What documentation writes in the place of a secret; held against the whole of what was found."""
-_LEAD = re.compile(r"(?:^|[^A-Za-z0-9])(?:[\w~.]{1,4}|[\w~.]{3}\dq?)\Z", re.ASCII)
+_LEAD = re.compile(r"(?:^|[^A-Za-z0-9])([\w~.]{1,4}|[\w~.]{3}\dq?)\Z", re.ASCII)
 """What may stand before the word that tells Azure's secrets, which is in their middle. All others begin with theirs."""
 _PART = r"((?:(?![\"'`<>(){}\[\],;])[!-~]){1,1000})"
 _TWO_LINES = re.compile(rf"{_PART}[ \t]{{0,48}}\r?\n[ \t]{{0,48}}{_PART}")
@@ -62,16 +62,16 @@ class SecretDetector:
     def __init__(self) -> None:
         """Read the rules; a pattern is compiled when its word is met for the first time."""
         self._rules, self.published = rules()
-        self._compiled: dict[int, Pattern] = {}
-        by_word: dict[str, list[int]] = {_BLOCK_WORD: []}
-        for number, rule in enumerate(self._rules):
+        self._compiled: dict[SecretRule, Pattern] = {}
+        by_word: dict[str, list[SecretRule]] = {_BLOCK_WORD: []}
+        for rule in self._rules:
             for word in rule.words:
-                by_word.setdefault(word, []).append(number)
-        self._words = Words(by_word)
-        self._beside = Words(dict.fromkeys((word for rule in self._rules if rule.is_beside for word in rule.words), ()))
-        bare = {word for rule in self._rules if not rule.is_beside for word in rule.words} | {_BLOCK_WORD}
-        self._beginnings = frozenset(word[:size] for word in bare for size in range(1, len(word)))
-        self._longest = max(map(len, by_word))
+                by_word.setdefault(word, []).append(rule)
+        self._words = Words({word: (len(word), of) for word, of in by_word.items()})
+        self._beside = Words({word: () for rule in self._rules if rule.is_beside for word in rule.words})
+        leading = {word for word, of in by_word.items() if not of or not all(rule.follows for rule in of)}
+        self._beginnings = frozenset(word[:size] for word in leading for size in range(1, len(word)))
+        self._longest = max(map(len, leading))
 
     def may_find(self, text: str) -> bool:
         """Whether there is a secret in *text*, which may be many texts with quotes between them."""
@@ -93,8 +93,7 @@ class SecretDetector:
         if self._words.any(lowered):
             at = self._decided(view.text, lowered, merged(self._found(view.text, lowered)))
         else:
-            begin = _token_start(view.text, len(view.text))
-            at = begin if begin < len(lowered) and self._may_become(lowered, begin) else len(lowered)
+            at = self._first_undecided(lowered, _token_start(view.text, len(view.text)))
         return view.start(at) if at < len(lowered) else len(text)
 
     def forgettable(self, text: str) -> int:
@@ -121,64 +120,68 @@ class SecretDetector:
     def _found(self, text: str, lowered: str) -> Iterator[Span]:
         if "-----BEGIN" in text:
             yield from _private_keys(text)
-        asked: set[int] = set()
-        bare: list[tuple[int, int]] = []
-        for at, numbers in self._words.found(lowered):
-            asked.update(numbers)
-            bare += [(at, number) for number in numbers if not self._rules[number].is_beside]
-        found = [span for number in sorted(asked) for span in self._matches(number, text)]
+        asked: dict[SecretRule, None] = {}
+        leading: list[tuple[int, SecretRule]] = []
+        for at, (_, of) in self._words.found(lowered):
+            asked |= dict.fromkeys(of)
+            leading += [(at, rule) for rule in of if not rule.follows]
+        found = [span for rule in asked for span in self._matches(rule, text)]
         yield from _without_vague(found)
-        if bare and "\n" in text:
-            yield from self._wrapped(text, bare, merged(found))
+        if leading and "\n" in text:
+            yield from self._wrapped(text, leading, merged(found))
 
-    def _matches(self, number: int, text: str) -> Iterator[Span]:
-        rule = self._rules[number]
-        pattern = self._compiled.get(number)
+    def _matches(self, rule: SecretRule, text: str) -> Iterator[Span]:
+        pattern = self._compiled.get(rule)
         if pattern is None:
-            pattern = self._compiled[number] = compiled(rule.pattern)
+            pattern = self._compiled[rule] = compiled(rule.pattern)
         for match in pattern.finditer(text):
             if (span := _secret(rule, text, *match.span(rule.group))) is not None:
                 yield span
 
     def _decided(self, text: str, lowered: str, found: Sequence[Span]) -> int:
         begin = _token_start(text, len(text))
+        undecided = [self._first_undecided(lowered, begin)]
         block = text.rfind("-----BEGIN")
         if block >= 0 and (_BEGUN.match(text, block) or _BEGINNING.match(text, block)):
-            begin = min(begin, block)
+            undecided.append(block)
         above = _line_above(text, begin)
-        if above is not None and any(_outside(above + at, found) for at, _ in self._bare(lowered[above:begin])):
-            begin = above
-        elif begin < len(text) and not self._may_become(lowered, begin):
-            begin = len(text)
-        growing = (span.start for span in found if span.start < begin and (begin < span.end or span.end == len(text)))
-        return min([begin, *growing])
+        if above is not None:
+            line = lowered[above:begin]
+            undecided += [above + at for at in self._leading(line) if _outside(above + at, found)]
+        at = min(undecided)
+        growing = (span.start for span in found if span.start < at and (at < span.end or span.end == len(text)))
+        return min([at, *growing])
 
-    def _may_become(self, lowered: str, begin: int) -> bool:
-        """Whether the token from *begin* to the end of a text may become a secret, or the line of one."""
+    def _first_undecided(self, lowered: str, begin: int) -> int:
+        """Return where in the token from *begin* to the end of a text something begins that may become a secret."""
+        if self._beside.any(lowered[max(begin - _IN_SIGHT, 0) : begin]):
+            return begin
         token = as_latin(lowered[begin:]).lower()
-        if _LEAD.search(token[-6:]) or _BLOCK_BEGUN.search(token[-10:]):
-            return True
-        if self._words.any(token) or self._beside.any(lowered[max(begin - _IN_SIGHT, 0) : begin]):
-            return True
+        first = [len(token), *self._leading(token)]
+        first += [at + size for at, (size, of) in self._words.found(token) if any(rule.follows for rule in of)]
         places = range(max(len(token) - self._longest, 0), len(token))
-        return any(token[at:] in self._beginnings for at in places if not _is_glued(token, at))
+        first += [at for at in places if token[at:] in self._beginnings and not _is_glued(token, at)]
+        if lead := _LEAD.search(token[-6:]):
+            first.append(max(len(token) - 6, 0) + lead.start(1))
+        if block := _BLOCK_BEGUN.search(token[-10:]):
+            first.append(max(len(token) - 10, 0) + block.start())
+        return begin + min(first)
 
-    def _bare(self, lowered: str) -> Iterator[tuple[int, int]]:
-        """Find where in a text a word of a rule stands that asks for nothing beside it; and the rule's number."""
-        for at, numbers in self._words.found(lowered):
-            for number in numbers:
-                if not self._rules[number].is_beside:
-                    yield at, number
+    def _leading(self, token: str) -> Iterator[int]:
+        """Find where in *token* a secret may begin, by a word that it begins with."""
+        for at, (_, of) in self._words.found(token):
+            begins = {at} if not of else {at - rule.lead for rule in of if not rule.follows}
+            yield from (begin for begin in begins if begin >= 0 and (not of or not _is_glued(token, begin)))
 
-    def _wrapped(self, text: str, bare: Sequence[tuple[int, int]], found: Sequence[Span]) -> Iterator[Span]:
+    def _wrapped(self, text: str, leading: Sequence[tuple[int, SecretRule]], found: Sequence[Span]) -> Iterator[Span]:
         """Find what a document broke into two lines, where the first of them is none by itself."""
-        for at, number in bare:
+        for at, rule in leading:
             lines = _TWO_LINES.match(text, at)
             if lines is None or _is_glued(text, at) or not _outside(at, found):
                 continue
             middle, second = lines.end(1), lines.start(2)
             joined = text[at:middle] + lines[2]
-            for span in self._matches(number, joined):
+            for span in self._matches(rule, joined):
                 if not span.start and span.end > middle - at:
                     yield Span(at, second + span.end - (middle - at), span.kind)
 
