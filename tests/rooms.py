@@ -57,6 +57,7 @@ WITHOUT: Mapping[str, str] = {
     "budgets.catch_up_lately": "a chore",
     "budgets.new_zone": "a part of Tenants.edit, which takes one",
     "budgets.terms": "read within the corridor's second room",
+    "routes.card": "what is known of a model is the same for everybody",
     "routes.candidate": "reads a candidate that somebody wrote, and no database",
     "routes.draft": "the same of a route",
     "routes.asked": "the same of a model's name",
