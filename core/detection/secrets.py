@@ -33,8 +33,12 @@ _EXAMPLE = re.compile(
 """What documentation writes in the place of a secret; held against the whole of what was found."""
 _LEAD = re.compile(r"(?:^|[^A-Za-z0-9])([\w~.]{1,4}|[\w~.]{3}\dq?)\Z", re.ASCII)
 """What may stand before the word that tells Azure's secrets, which is in their middle. All others begin with theirs."""
-_PART = r"((?:(?![\"'`<>(){}\[\],;])[!-~]){1,1000})"
-_TWO_LINES = re.compile(rf"{_PART}[ \t]{{0,48}}\r?\n[ \t]{{0,48}}{_PART}")
+_LONGEST_LINE = 1_000
+_PART = re.compile(r"(?:(?![\"'`<>(){}\[\],;])[!-~]){1,1000}")
+_IN_PART = re.compile(r"(?![\"'`<>(){}\[\],;])[!-~]")
+_LINE_BREAK = re.compile(r"[ \t]{0,48}\r?\n[ \t]{0,48}")
+_MOST_TRIED = 8
+"""Places in one line from which on a secret is looked for that goes on in the next. Ordinary text has one."""
 _MAY_BREAK = re.compile(r"[ \t]{0,48}\r?\n?[ \t]{0,48}")
 _WIDEST = 100
 """Blanks that lie at most between two lines of one secret."""
@@ -72,10 +76,6 @@ class SecretDetector:
         leading = {word for word, of in by_word.items() if not of or not all(rule.follows for rule in of)}
         self._beginnings = frozenset(word[:size] for word in leading for size in range(1, len(word)))
         self._longest = max(map(len, leading))
-
-    def may_find(self, text: str) -> bool:
-        """Whether there is a secret in *text*, which may be many texts with quotes between them."""
-        return bool(self.find(text))
 
     def find(self, text: str) -> list[Span]:
         """Return the secrets in *text*."""
@@ -175,15 +175,41 @@ class SecretDetector:
 
     def _wrapped(self, text: str, leading: Sequence[tuple[int, SecretRule]], found: Sequence[Span]) -> Iterator[Span]:
         """Find what a document broke into two lines, where the first of them is none by itself."""
-        for at, rule in leading:
-            lines = _TWO_LINES.match(text, at)
-            if lines is None or _is_glued(text, at) or not _outside(at, found):
+        leading = sorted(leading, key=_place)
+        for gap in _LINE_BREAK.finditer(text):
+            middle, second = gap.span()
+            first = bisect_left(leading, middle - _LONGEST_LINE, key=_place)
+            rest = _PART.match(text, second)
+            if rest is None or first == bisect_left(leading, middle, key=_place):
                 continue
-            middle, second = lines.end(1), lines.start(2)
-            joined = text[at:middle] + lines[2]
-            for span in self._matches(rule, joined):
-                if not span.start and span.end > middle - at:
-                    yield Span(at, second + span.end - (middle - at), span.kind)
+            begin = _part_start(text, middle)
+            tried = 0
+            for at, rule in leading[bisect_left(leading, begin, key=_place) : bisect_left(leading, middle, key=_place)]:
+                if _is_glued(text, at) or not _outside(at, found):
+                    continue
+                tried += 1
+                if tried > _MOST_TRIED:  # all of it counts as found: what is not judged is never passed
+                    yield Span(at, rest.end(), rule.kind)
+                    break
+                yield from self._joined(rule, text, at, middle, rest)
+
+    def _joined(self, rule: SecretRule, text: str, at: int, middle: int, rest: re.Match[str]) -> Iterator[Span]:
+        """Find what begins *at*, in a line that ends at *middle*, and goes on in the *rest*."""
+        for span in self._matches(rule, text[at:middle] + rest[0]):
+            if not span.start and span.end > middle - at:
+                yield Span(at, rest.start() + span.end - (middle - at), span.kind)
+
+
+def _place(hit: tuple[int, SecretRule]) -> int:
+    return hit[0]
+
+
+def _part_start(text: str, end: int) -> int:
+    """Return where the part of a line begins that ends at *end*, which is no longer than a line may be."""
+    begin = end
+    while begin > max(end - _LONGEST_LINE, 0) and _IN_PART.match(text, begin - 1):
+        begin -= 1
+    return begin
 
 
 def _outside(at: int, found: Sequence[Span]) -> bool:

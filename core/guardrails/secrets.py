@@ -43,7 +43,7 @@ class Secrets:
         if "\\" in text:
             for written, meant in _ESCAPES:
                 text = text.replace(written, meant)
-        return self._detector.may_find(text)
+        return bool(self._detector.find(text))
 
     def screen_partial(self, text: str) -> Verdict:
         """Judge a *text* that is still being written: what may become a secret at its end is not shown."""
