@@ -31,6 +31,7 @@ _EXAMPLE = re.compile(
     re.DOTALL,
 )
 """What documentation writes in the place of a secret; held against the whole of what was found."""
+_LEADING = re.compile(r"[\w~.]*", re.ASCII)
 _LEAD = re.compile(r"(?:^|[^A-Za-z0-9])([\w~.]{1,4}|[\w~.]{3}\dq?)\Z", re.ASCII)
 """What may stand before the word that tells Azure's secrets, which is in their middle. All others begin with theirs."""
 _LONGEST_LINE = 1_000
@@ -170,8 +171,11 @@ class SecretDetector:
     def _leading(self, token: str) -> Iterator[int]:
         """Find where in *token* a secret may begin, by a word that it begins with."""
         for at, (_, of) in self._words.found(token):
-            begins = {at} if not of else {at - rule.lead for rule in of if not rule.follows}
-            yield from (begin for begin in begins if begin >= 0 and (not of or not _is_glued(token, begin)))
+            if not of:
+                yield at
+            for begin in {at - rule.lead for rule in of if not rule.follows}:
+                if begin >= 0 and not _is_glued(token, begin) and _LEADING.fullmatch(token, begin, at):
+                    yield begin
 
     def _wrapped(self, text: str, leading: Sequence[tuple[int, SecretRule]], found: Sequence[Span]) -> Iterator[Span]:
         """Find what a document broke into two lines, where the first of them is none by itself."""
