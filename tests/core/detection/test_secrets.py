@@ -188,7 +188,8 @@ def test_a_key_may_be_longer_than_its_rule() -> None:
 
 _WORDS = """
     the invoice and key token: secret= is password api airtable: telegram curl -u a:bcd12 cookie: session= bearer
-    PRIVATE KEY sk- eyJ xoxb -----BEGIN . , ( ) { } [ ] AKIA 17 1234567890 https:// /x? & 8Q~ :// 8 Q~ a:b atlasv1. \\n \" '
+    PRIVATE
+    KEY sk- eyJ xoxb -----BEGIN . , ( ) { } [ ] AKIA 17 1234567890 https:// /x? & 8Q~ :// 8 Q~ a:b atlasv1. \\n \" '
 """
 PIECES = [
     *KEYS.values(),
