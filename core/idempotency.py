@@ -9,7 +9,6 @@ none, whoever comes again is told that it was, and which generation it is.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -104,8 +103,8 @@ class Idempotency:
             Unavailable: the database does not answer.
 
         """
-        hashed, generation_id = hashlib.sha256(body).hexdigest(), self._clock.new_id()
-        name = hashlib.sha256(f"{tenant_id}\n{door}\n{key}".encode()).hexdigest()
+        digest, generation_id = self._store.own_keys.digest, self._clock.new_id()
+        hashed, name = digest(body), digest(f"{tenant_id}\n{door}\n{key}".encode())
         holder = f"{generation_id} {hashed}"
         while True:
             found = self._claims.claim(IDEMPOTENCY, name, tenant_id=tenant_id, holder=holder)

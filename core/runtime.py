@@ -200,7 +200,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     settings = settings or load()
     clock = clock or SystemClock()
     configure_logging(settings.log_level)
-    store = Store(settings.database_url, creates=creates)
+    store = Store(settings.database_url, own_keys=settings.own_keys, creates=creates)
     store.condition.on_change = partial(_tell_fault, clock, [])
     metrics = Metrics()
     flags = Flags(store, clock, other_provider(settings, clock, metrics))

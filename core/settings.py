@@ -31,6 +31,7 @@ from pydantic_settings import (
 from core.addresses import Network, Origin, is_loopback, read_hosts, read_networks, read_public_url
 from core.errors import Misconfigured
 from core.identity_providers import IdentityProvider, read_header_name
+from core.own_keys import DeploymentKey, OwnKeys, read_keys
 from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, provider_of
 from core.variables import NamedThings, SecretFiles
 
@@ -51,6 +52,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "public_url": read_public_url,
     "allowed_hosts": read_hosts,
     "trusted_proxies": read_networks,
+    "hash_keys": read_keys,
     "sign_in_header": read_header_name,
     "sign_in_header_from": read_networks,
 }
@@ -145,6 +147,8 @@ class Settings(BaseSettings):
     """After so many unknown keys in a minute an address is told to come back; known keys pass all the same."""
     database_url: str = ""
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
+    hash_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()
+    """The deployment's own keys by which users are hashed. Empty: their hashes can be tried out by who has them."""
     backlog_dir: Path | None = None
     """Where records wait in a file while the database does not take them. Empty: beside an SQLite, else ``data/``."""
     redis_url: str | None = None
@@ -307,6 +311,11 @@ class Settings(BaseSettings):
         if self.database_url.startswith("sqlite:///"):
             return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).parent
         return ROOT / "data"
+
+    @property
+    def own_keys(self) -> OwnKeys:
+        """The deployment's own keys."""
+        return OwnKeys(hash_keys=self.hash_keys)
 
     def has_provider(self, name: str) -> bool:
         """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""

@@ -21,6 +21,7 @@ from core import sqlite
 from core.clock import SystemClock
 from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
+from core.own_keys import OwnKeys
 from core.sqlite import WAIT_SECONDS, SqliteDriver
 from core.statements import Cursor, Insert, prepared
 from core.tables import Row
@@ -53,15 +54,13 @@ class Duplicate(Exception):
 class Store:
     """One database."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, creates: bool = True) -> None:
+    def __init__(self, url: str, *, own_keys: OwnKeys | None = None, pool_size: int = 8, creates: bool = True) -> None:
         """Name the database; it is opened by the first use. Without *creates* no file is made where there is none."""
-        self.url = sqlalchemy.make_url(url)
+        self.url, self.creates = sqlalchemy.make_url(url), creates
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.creates = creates
         options: dict[str, Any] = {"hide_parameters": True}  # an error's text ends in logs, its values may be anybody's
         if self.is_sqlite:
-            arguments: dict[str, Any] = {"timeout": WAIT_SECONDS, "check_same_thread": False}
-            options |= {"paramstyle": "named", "connect_args": arguments}
+            options |= {"paramstyle": "named", "connect_args": {"timeout": WAIT_SECONDS, "check_same_thread": False}}
             ours: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 12, "pool_timeout": WAIT_SECONDS}
             hot: dict[str, Any] = {"poolclass": NullPool}  # a few are kept: see SqliteDriver
         else:
@@ -75,8 +74,9 @@ class Store:
         self._hot: Engine = sqlalchemy.create_engine(url, **options, **hot)
         place = self.url.database or ""
         is_file = self.is_sqlite and place and not place.startswith("file:")
+        self.own_keys = own_keys or OwnKeys()
         self.condition = Condition(DatabaseFile(Path(place)) if is_file else None)
-        """What is wrong with it, as far as is known."""
+        """What is wrong, as far as is known."""
         event.listen(self.engine, "handle_error", self._tell_error)
         if self.is_sqlite:
             for engine in (self.engine, self._hot):

@@ -6,7 +6,6 @@ Metrics bear OpenTelemetry's gen_ai names where these exist (semantic convention
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 import threading
@@ -140,11 +139,6 @@ def place(error: BaseException) -> str:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     return f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
-
-
-def user_hash(tenant_id: str, user: str) -> str:
-    """Return *user* as 128 bits keyed by the tenant: the same user stays countable, and is named nowhere."""
-    return hashlib.blake2b(user.encode(errors="replace"), key=tenant_id.encode()[:64], digest_size=16).hexdigest()
 
 
 class Metrics:

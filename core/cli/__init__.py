@@ -26,6 +26,7 @@ from core.cli import (
     flags,
     keys,
     limits,
+    payloads,
     people,
     prices,
     routes,
@@ -57,6 +58,7 @@ SUBJECTS = (
     doctor,
     audit,
     changes,
+    payloads,
 )
 
 

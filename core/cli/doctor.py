@@ -25,6 +25,9 @@ _MANY_ADDRESSES = 256
 """A network of more addresses is hardly that of a proxy alone."""
 
 
+_OWN_KEYS = ("HASH_KEYS",)
+
+
 class Health(StrEnum):
     """How a part stands."""
 
@@ -51,14 +54,15 @@ class Check:
 def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switch
     """Say what is missing or broken, part by part.
 
-    It looks at settings, network, sign-in, database, migrations, routes, chores, flags, providers, the local model,
-    Redis, file descriptors and the processes that read heavy answers.
+    It looks at settings, network, sign-in, database, migrations, routes, chores, own keys, flags, providers, the local
+    model, Redis, file descriptors and the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
         _network(settings),
         *_sign_in(settings, asks=network),
         *_database(settings),
+        *_own_keys(settings),
         _flags(settings),
         *_providers(settings),
         *(_reached(settings) if network else ()),
@@ -173,6 +177,23 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield Check("database", Health.FAILED, f"{place}: {error.message}")
     finally:
         store.close()
+
+
+def _own_keys(settings: Settings) -> Iterator[Check]:
+    """Tell what the deployment's own keys are for, and which of their files others can read."""
+    from core.settings import environment  # noqa: PLC0415
+
+    if settings.hash_keys:
+        said = f"The key {settings.hash_keys[0].id} hashes users and what else names somebody."
+        yield Check("hashes", Health.OK, said)
+    else:
+        said = "Users are hashed without a key of ours: who has a hash and a guess can try it."
+        yield Check("hashes", Health.OK, f"{said} HASH_KEYS would set one, 'proctor payload key' makes it.")
+    for variable in _OWN_KEYS:
+        path = environment().get(f"{variable}_FILE")
+        if path and Path(path).stat().st_mode & 0o077:
+            told = f"{variable}_FILE names {path}, which others on this machine may read or change."
+            yield Check("key files", Health.WARNING, f"{told} Take their rights away: chmod 600.")
 
 
 def _routes(settings: Settings, store: Store) -> Iterator[Check]:

@@ -76,7 +76,7 @@ class Recorder:
             route=route,
             schema=schema,
             streamed=streamed,
-            user=user,
+            user_hash=self.store.own_keys.user_hash(tenant.id, user) if user else None,
             metadata=metadata,
             started_at=now,
             began=self.clock.monotonic() if began is None else began,

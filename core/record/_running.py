@@ -20,7 +20,6 @@ from core.record._ends import STOPPED, code_of, sentence_of
 from core.record._generation import Generation
 from core.record._rows import attempt_row, payload_row
 from core.tables import Outcome
-from core.telemetry import user_hash
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +34,8 @@ class RunningGeneration:
     """As it was asked for; once there is a policy, that says it."""
     schema: str
     streamed: bool
-    user: str | None
+    user_hash: str | None
+    """The caller's own user, as the record and the log know him."""
     metadata: Mapping[str, Any] | None
     started_at: datetime
     began: float
@@ -142,11 +142,6 @@ class RunningGeneration:
             "media": self.media or None,
             "reask_of": self.reask_of,
         }
-
-    @property
-    def user_hash(self) -> str | None:
-        """The caller's own user, as the record and the log know him."""
-        return user_hash(self.tenant.id, self.user) if self.user else None
 
     def row(self, generation: Generation, error: BaseException | None, ended_at: datetime) -> dict[str, Any]:
         """Return the row of the generation that has ended."""

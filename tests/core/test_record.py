@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from core.errors import BudgetExceeded, Unavailable
 from core.guardrails import Guardrails, Ruling, Stage, Verdict
+from core.own_keys import OwnKeys
 from core.pricing import PossibleBilling
 from core.principals import LOCAL_OPERATOR
 from core.providers import NO_MEDIA, Answer
@@ -24,7 +25,7 @@ from core.providers.loop import Cancellation
 from core.schema_forms import form_for
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload, PolicySnapshot, Reservation
-from core.telemetry import configure_logging, user_hash
+from core.telemetry import configure_logging
 from core.validation import Effort
 from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
 from tests.wire.server import WireServer
@@ -67,7 +68,7 @@ def test_a_generation_says_who_asked_and_how(proctor: Rig) -> None:
 
     row = written.generation
     assert (row.tenant_id, row.key_id, row.principal, row.request_id) == (tenant.id, "key", "key prk_test…", "r-77")
-    assert (row.user_hash, row.caller_metadata) == (user_hash(tenant.id, "ada@example.com"), more["metadata"])
+    assert (row.user_hash, row.caller_metadata) == (OwnKeys().user_hash(tenant.id, "ada@example.com"), more["metadata"])
     assert "ada@example.com" not in str(written)
     assert row.streamed is False
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.flags import Flag
+from core.own_keys import OwnKeys
 from core.principals import LOCAL_OPERATOR
 from core.settings import ROOT
-from core.telemetry import Metrics, configure_logging, log, user_hash
+from core.telemetry import Metrics, configure_logging, log
 from tests.corridor import ANTHROPIC, OPENAI, Rig, rig
 from tests.wire.server import WireServer
 
@@ -150,7 +149,7 @@ def test_a_generation_is_one_line(capsys: pytest.CaptureFixture[str], proctor: R
         "input_tokens": told.usage.input_tokens,
         "output_tokens": told.usage.output_tokens,
         "streamed": False,
-        "user": user_hash(tenant.id, "ada@example.com"),
+        "user": OwnKeys().user_hash(tenant.id, "ada@example.com"),
         "failed": [],
     }
 
@@ -186,23 +185,6 @@ with WireServer() as wire, rig(wire, sys.argv[1], log_level="DEBUG") as proctor:
     assert done.stderr.count('"event":"generation"') == 8
     for word in ("Zanzibar", "some name", "12345", "sk-test-openai"):
         assert word not in done.stderr
-
-
-# ── Users ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@given(tenant=st.text(min_size=1, max_size=80), user=st.text(max_size=300))
-def test_a_user_is_a_hash(tenant: str, user: str) -> None:
-    """The same user of the same tenant is always the same 128 bits, and whoever reads them learns no name."""
-    hashed = user_hash(tenant, user)
-
-    assert hashed == user_hash(tenant, user)
-    assert re.fullmatch(r"[0-9a-f]{32}", hashed)
-
-
-def test_users_of_two_tenants_cannot_be_matched() -> None:
-    """The same person at two tenants is two users."""
-    assert user_hash("one", "ada") != user_hash("two", "ada") != user_hash("two", "bob")
 
 
 # ── Metrics ───────────────────────────────────────────────────────────────────────────────────────────────────────────
