@@ -170,6 +170,8 @@ class GuardrailBlocked(Rejected):
     """A guardrail found forbidden content; ``stage`` says on which side of the provider."""
 
     code = "guardrail_blocked"
+    findings: tuple[Any, ...] = ()
+    """All that was found up to then, of ``core/guardrails``; nothing of a text is in it."""
 
 
 class Repeated(ProctorError):

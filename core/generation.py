@@ -59,7 +59,6 @@ class Corridor:
         *,
         policies: Policies,
         limits: Limits,
-        guardrails: Guardrails,
         answers: Answers,
         providers: Mapping[str, Provider],
         breakers: Breakers,
@@ -75,7 +74,6 @@ class Corridor:
         """
         self._policies = policies
         self._limits = limits
-        self._guardrails = guardrails
         self._answers = answers
         self._providers = providers
         self._breakers = breakers
@@ -191,7 +189,7 @@ class Corridor:
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 admitted = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 permit = record.let_in(admitted)
-                messages = self._screened(messages, record)  # 4 nothing forbidden goes out
+                messages = screened(messages, policy.guardrails, record)  # 4 nothing forbidden goes out
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
                 )
@@ -210,7 +208,7 @@ class Corridor:
                     )
                     reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
-                record.succeeded(self._screened_value(value, record))  # 7 nothing forbidden comes back
+                record.succeeded(screened_value(value, policy.guardrails, record))  # 7 nothing forbidden comes back
             made = record.generation  # 8 all is written down
         finally:
             try:
@@ -254,7 +252,7 @@ class Corridor:
         self, walk: Walk, policy: Policy, kind: PartialKind, record: Record
     ) -> Generator[Partial, None, Reply]:
         """Yield what an answer shows of its object as it grows, screened; the first with what is left of limits."""
-        shown = partials(kind, policy.schema.response_model, self._guardrails)
+        shown = partials(kind, policy.schema.response_model, policy.guardrails)
         pieces, is_first = walk.reply(), True
         try:
             while True:
@@ -280,13 +278,6 @@ class Corridor:
             began=request.arrived,
         )
 
-    def _screened(self, messages: Sequence[Message], record: Record) -> Sequence[Message]:
-        findings: list[Finding] = []
-        screened = self._guardrails.screen_messages(messages, Stage.INPUT, findings)
-        note_findings(findings, record, "screen in")
-        record.asking(screened)
-        return screened
-
     def _look_up(
         self,
         policy: Policy,
@@ -306,7 +297,7 @@ class Corridor:
                 messages=[plain(one, whole=False) for one in messages],
                 route=route,
                 example=_example(policy.schema),
-                guardrails=self._guardrails.names,
+                guardrails=policy.guardrails.names,
                 retention=record.retention,
             )
         lookup = self._answers.look_up(
@@ -318,12 +309,6 @@ class Corridor:
         if asked is not None and lookup.hit is None:
             record.step("cache", "miss", f"No answer to this is kept. A valid one is, for {asked.lasts}.")
         return lookup
-
-    def _screened_value(self, value: Any, record: Record) -> JsonValue:
-        findings: list[Finding] = []
-        screened = self._guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, findings)
-        note_findings(findings, record, "screen out")
-        return screened
 
 
 def _ask(request: GenerationRequest, policy: Policy, route: RouteTerms, messages: Sequence[Message]) -> Ask:
@@ -351,10 +336,27 @@ def _cache_key(policy: Policy) -> str:
     return hashlib.sha256(f"{policy.tenant.id} {policy.schema.hash}".encode()).hexdigest()[:32]
 
 
+def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:
+    """Return *messages* as they may go out."""
+    findings: list[Finding] = []
+    allowed = guardrails.screen_messages(messages, Stage.INPUT, findings)
+    note_findings(findings, record, "screen in")
+    record.asking(allowed)
+    return allowed
+
+
+def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:
+    """Return an answer's *value* as it may come back."""
+    findings: list[Finding] = []
+    allowed = guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, findings)
+    note_findings(findings, record, "screen out")
+    return allowed
+
+
 def note_findings(findings: Sequence[Finding], record: Record, room: str) -> None:
     """Tell the trace what guardrails found in a room."""
     for finding in findings:
-        record.step(room, finding.ruling.value, finding.reason)
+        record.step(room, finding.action.value, finding.reason)
 
 
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:

@@ -40,8 +40,8 @@ class OpenText(Protocol):
         """Go on with *piece*."""
         ...
 
-    def news(self, *, is_last: bool = False) -> tuple[str, bool]:
-        """Return what is shown of it since the last time, and whether that goes on from there or begins anew."""
+    def news(self, *, is_last: bool = False) -> str:
+        """Return what is shown of it since the last time."""
         ...
 
     def shown(self) -> str:
@@ -198,7 +198,7 @@ class GrowingJson:
             self._tell_text(open_text, is_last=True)
             shown = open_text.shown()
         else:
-            shown = open_text.news(is_last=True)[0]
+            shown = open_text.news(is_last=True)
         self._text = None
         self._put(shown, is_told=self._is_text_told)
 
@@ -279,15 +279,13 @@ class GrowingJson:
         frame = self._frames[-1]
         step = len(frame.value) if frame.is_list else frame.name
         path = pointer([*self._steps(len(self._frames)), step])
-        told, goes_on = open_text.news(is_last=is_last)
+        told = open_text.news(is_last=is_last)
         if not self._is_text_told:
             self._is_text_told = True
             if frame.is_list:
                 self._changes.append({"op": "append", "path": self._path(len(self._frames)), "value": [told]})
             else:
                 self._changes.append({"op": "add", "path": path, "value": told})
-        elif not goes_on:
-            self._changes.append({"op": "replace", "path": path, "value": told})
         elif told:
             self._changes.append({"op": "append", "path": path, "value": told})
 
@@ -303,7 +301,7 @@ class GrowingJson:
             copied[inner.step] = self._so_far(depth + 1)
         elif self._text is not None:
             self._is_text_told = True
-            told, _ = self._text.news()
+            told = self._text.news()
             if frame.is_list:
                 copied.append(told)
             else:

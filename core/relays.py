@@ -22,10 +22,10 @@ from core.attempts import (
 from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError, Unavailable
-from core.generation import Corridor, give_back, note_findings, tenant_id_of
-from core.guardrails import Finding, Stage
+from core.generation import Corridor, give_back, note_findings, screened, screened_value, tenant_id_of
+from core.guardrails import Finding, Guardrails, Stage
 from core.limits import Permit, estimated_tokens
-from core.policy import TenantSnapshot
+from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
 from core.providers import Unreadable
 from core.providers.loop import Cancellation
@@ -110,7 +110,7 @@ class RelayCorridor(Corridor):
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
-                messages = self._screened(asked.messages, record)
+                messages = screened(asked.messages, policy.guardrails, record)
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,
@@ -135,12 +135,17 @@ class RelayCorridor(Corridor):
                 walk = self._walk(inquiry, policy, route, record=record, cancellation=cancellation)
                 stored = asked.dialect.stored_by(asked)
                 reply, rest = yield from self._passed(
-                    walk, stored, tenant_id, asked, record=record, is_checked=conversation.is_checked
+                    walk,
+                    stored,
+                    asked,
+                    policy,
+                    record=record,
+                    is_checked=conversation.is_checked,
                 )
                 head = cast("VendorResponse", reply.answer.raw)  # as the vendor gave it
                 if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
-                    head = self._screened_head(head, record)
+                    head = _screened_head(head, policy.guardrails, record)
                 workers = self._workers and self._workers.of(policy.tenant.id)
                 if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
                     self._reasks.leave_open(
@@ -150,7 +155,7 @@ class RelayCorridor(Corridor):
                         generation_id=record.id,
                         tenant_id=policy.tenant.id,
                     )
-                record.succeeded(self._screened_value(reply.value, record), reply.n)
+                record.succeeded(screened_value(reply.value, policy.guardrails, record), reply.n)
         except Exhausted as error:
             _take_in_the_vendors(error)
             raise
@@ -238,8 +243,8 @@ class RelayCorridor(Corridor):
         self,
         walk: Walk,
         collected: StoredByAnswer | None,
-        tenant_id: str,
         asked: RelayRequest,
+        policy: Policy,
         *,
         record: Record,
         is_checked: bool,
@@ -251,7 +256,7 @@ class RelayCorridor(Corridor):
         from where its answer is whole, so that nobody asks again for one before it is known to be invalid.
         """
         head: VendorResponse | None = None
-        frames = ScreenedFrames(self._guardrails)
+        frames = ScreenedFrames(policy.guardrails)
         pieces = walk.reply()
         held: tuple[Frame, ...] = ()
         try:
@@ -265,7 +270,7 @@ class RelayCorridor(Corridor):
                 came = cast("tuple[Frame, ...]", piece)
                 assert head is not None  # noqa: S101 it comes first
                 assert head.frames is not None  # noqa: S101 it streams
-                self._keep(tenant_id, asked, collected, head, (frame.event for frame in came))
+                self._keep(policy.tenant.id, asked, collected, head, (frame.event for frame in came))
                 passed = frames.of(came)
                 is_held = held or (is_checked and head.frames.has_ended)
                 place = 0 if is_held else _end_in(passed, head.frames.ends)
@@ -282,17 +287,18 @@ class RelayCorridor(Corridor):
         finally:
             pieces.close()
 
-    def _screened_head(self, head: VendorResponse, record: Record) -> VendorResponse:
-        """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
-        if self._guardrails.passes(head.body, Stage.OUTPUT):
-            return head
-        findings: list[Finding] = []
-        screened = self._guardrails.screen_value(head.value, Stage.OUTPUT, findings)
-        if not findings:
-            return head
-        note_findings(findings, record, "screen out")
-        body = self._guardrails.screen_body(head.body, Stage.OUTPUT, [])
-        return replace(head, body=body, value=screened)
+
+def _screened_head(head: VendorResponse, guardrails: Guardrails, record: Record) -> VendorResponse:
+    """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
+    if guardrails.passes(head.body, Stage.OUTPUT):
+        return head
+    findings: list[Finding] = []
+    allowed = guardrails.screen_value(head.value, Stage.OUTPUT, findings)
+    if not findings:
+        return head
+    note_findings(findings, record, "screen out")
+    body = guardrails.screen_body(head.body, Stage.OUTPUT, [])
+    return replace(head, body=body, value=allowed)
 
 
 def _may_be_asked_again(

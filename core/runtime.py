@@ -27,7 +27,6 @@ from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import ProctorError
 from core.flags import Flags, other_provider
-from core.guardrails import Guardrails
 from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
@@ -217,7 +216,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     idle, longest = timedelta(hours=settings.sign_in_idle_hours), timedelta(days=settings.sign_in_days)
     shared = Shared(settings.redis_url, clock, metrics)
     limits = Limits(shared, clock=clock)
-    prices, guardrails = Prices(store, clock), Guardrails()
+    prices = Prices(store, clock)
     policies = Policies(
         store,
         settings,
@@ -289,7 +288,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             stored=stored,
             providers=providers,
             breakers=breakers,
-            guardrails=guardrails,
+            policies=policies,
             loop=loop,
             clock=clock,
             seconds=settings.attempt_timeout_seconds,
@@ -299,7 +298,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
             reasks=Reasks(store, clock),
             policies=policies,
             limits=limits,
-            guardrails=guardrails,
             answers=answers,
             providers=providers,
             breakers=breakers,

@@ -88,8 +88,8 @@ class ScreenedFrames:
     def _look(self, one: _Written, text: str, *, is_last: bool = False) -> None:
         one.screened.add(text)
         one.pending += text
-        shown, goes_on = one.screened.news(is_last=is_last)
-        if not goes_on or not one.pending.startswith(shown) or (is_last and shown != one.pending):
+        shown = one.screened.news(is_last=is_last)
+        if not one.pending.startswith(shown) or (is_last and shown != one.pending):
             raise _forbidden()
         one.shown += len(shown)
         one.pending = one.pending[len(shown) :]

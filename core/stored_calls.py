@@ -10,7 +10,8 @@ from core.breakers import Breakers
 from core.clock import Clock
 from core.dialects import KeptState, VendorResponse
 from core.errors import ProctorError, Unavailable
-from core.guardrails import Guardrails, Stage
+from core.guardrails import Stage
+from core.policy import Policies
 from core.providers import Provider, ProviderError, Storing
 from core.providers.loop import Loop
 from core.stored_objects import Holder, StoredObjects
@@ -28,7 +29,7 @@ class StoredCalls:
         stored: StoredObjects,
         providers: Mapping[str, Provider],
         breakers: Breakers,
-        guardrails: Guardrails,
+        policies: Policies,
         loop: Loop,
         clock: Clock,
         seconds: float,
@@ -37,7 +38,7 @@ class StoredCalls:
         self._stored = stored
         self._providers = providers
         self._breakers = breakers
-        self._guardrails = guardrails
+        self._policies = policies
         self._loop = loop
         self._clock = clock
         self._seconds = seconds
@@ -63,7 +64,7 @@ class StoredCalls:
         answered = self._asked(cast("Storing", provider), holder, verb, f"/responses/{response_id}{part}", query)
         if verb == "delete" and (answered.status < 300 or answered.status == 404):
             self._forget(tenant_id, named)
-        return self._screened(answered)
+        return self._screened(tenant_id, answered)
 
     def _asked(
         self, provider: Storing, holder: Holder, verb: Verb, path: str, query: Sequence[tuple[str, str]]
@@ -93,8 +94,9 @@ class StoredCalls:
         except ProctorError as error:  # it is gone at the vendor's, and the chore will take the row
             log().warning("stored_objects_not_forgotten", reason=error.message)
 
-    def _screened(self, answered: VendorResponse) -> VendorResponse:
+    def _screened(self, tenant_id: str, answered: VendorResponse) -> VendorResponse:
+        guardrails = self._policies.snapshot(tenant_id).guardrails()
         try:
-            return replace(answered, body=self._guardrails.screen_body(answered.body, Stage.OUTPUT, []))
+            return replace(answered, body=guardrails.screen_body(answered.body, Stage.OUTPUT, []))
         except ValueError:
             return answered

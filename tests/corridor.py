@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from core.clock import SystemClock
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest, Partial
 from core.guardrails import Guardrails
+from core.policy._cache import RevisionCache
 from core.principals import LOCAL_OPERATOR, Principal
 from core.providers import Provider
 from core.providers.loop import Cancellation
@@ -131,11 +133,14 @@ class Rig:
         providers: Mapping[str, Provider] | None = None,
     ) -> Corridor:
         """Return a corridor over this Proctor's parts whose breakers have seen nothing yet."""
-        runtime = self.runtime
+        runtime, policies = self.runtime, self.runtime.policies
+        if guardrails is not None:
+            policies = copy(policies)
+            policies.built_in = guardrails.members
+            policies.kept, policies.inline = RevisionCache(1_000), RevisionCache(1_000)
         return Corridor(
-            policies=runtime.policies,
+            policies=policies,
             limits=runtime.limits,
-            guardrails=guardrails or Guardrails(),
             answers=answers or runtime.answers,
             providers=providers or runtime.providers,
             workers=runtime.workers,

@@ -30,7 +30,6 @@ from core.demo._seed import Batch, Use
 from core.demo._texts import Texts
 from core.errors import ProctorError
 from core.generation import Corridor, GenerationRequest
-from core.guardrails import Guardrails
 from core.policy import Policies
 from core.pricing import NANO
 from core.principals import SYSTEM
@@ -83,7 +82,6 @@ class Traffic:
         self._seed = history.seed
         self._scale = scale
         self._metrics = Metrics()
-        self._guardrails = Guardrails()
         self._tight = history.members[self._seed.tight.tenant]
         period_starts_at, _ = period_around(Period.MONTH, self._tight.seed.timezone, history.now)
         self._tight_from = max(history.starts_at, period_starts_at)
@@ -158,7 +156,6 @@ class Traffic:
                 corridor = Corridor(
                     policies=stretch.policies or history.policies(clock.now()),
                     limits=history.limits,
-                    guardrails=self._guardrails,
                     answers=answers,
                     providers=providers,
                     breakers=breakers,

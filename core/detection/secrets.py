@@ -87,6 +87,10 @@ class SecretDetector:
         spans = merged(self._found(view.text, lowered))
         return [Span(view.start(one.start), view.end(one.end), one.kind) for one in spans]
 
+    def may_find(self, text: str) -> bool:
+        """Whether there is a secret in a part of *text*: where there is one, it is one of the whole, too."""
+        return bool(self.find(text))
+
     def decided(self, text: str) -> int:
         """Return where the last token of *text* begins, if it may become a secret, or what it belongs to."""
         view = folded(text)

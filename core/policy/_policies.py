@@ -11,6 +11,7 @@ from core import audit
 from core.budgets import Budgets
 from core.errors import Forbidden, NotFound, Unauthenticated
 from core.flags import Flags
+from core.guardrails import built_in
 from core.limits import Limits, Quota, QuotaUse, recorded_use
 from core.policy._askers import quota_of
 from core.policy._cache import RevisionCache
@@ -56,6 +57,8 @@ class Policies:
         self.kept: RevisionCache[Any] = RevisionCache(_MOST_KEPT)
         self.inline: RevisionCache[Policy] = RevisionCache(_MOST_INLINE_BYTES, _weight)
         self.limits = limits
+        self.built_in = built_in()
+        """The guardrails of which no operator has to say a word."""
         self._revisions = store.prepare(audit.REVISIONS)
 
     def authenticate(self, secret: str) -> Principal:

@@ -14,6 +14,7 @@ from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
 from core.errors import Forbidden, Invalid, NotFound
 from core.flags import Evaluation, Flag, FlagKind, RuleSet
+from core.guardrails import Guardrails
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
@@ -137,6 +138,11 @@ class TenantSnapshot:
     def routes(self) -> RouteTable:
         """The routes there are."""
         return self._policies.kept.get(("routes",), self._shared, self._policies.routes.table)
+
+    def guardrails(self, route: str = "") -> Guardrails:
+        """Return what judges the texts of its calls on *route*; without one, of what is no call."""
+        key = ("guardrails", self.tenant_id, route, self._decided)
+        return self._policies.kept.get(key, self.revision, lambda: Guardrails(self._policies.built_in))
 
     def resolve(
         self,
@@ -290,6 +296,7 @@ class TenantSnapshot:
             route=terms,
             schema=schema,
             prices=self.prices,
+            guardrails=self.guardrails(own),
             revision=self.revision,
             payer=asker.payer,
             remarks=remarks,

@@ -16,6 +16,7 @@ from core.budgets import BudgetTerms, Mode
 from core.errors import FeatureDisabled
 from core.faults import Drill
 from core.flags import Evaluation, Flag, FlagKind, RuleSet, kind_of, meaning_of
+from core.guardrails import Guardrails
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
 from core.servers import recipe_of
@@ -114,6 +115,8 @@ class Policy:
     schema: ResolvedSchema
     prices: PriceBook
     """What every model costs this tenant; each attempt keeps the price that was applied."""
+    guardrails: Guardrails
+    """What judges its texts, both ways."""
     revision: int
     """How many decisions of operators, about all tenants and about this one, it follows from."""
     payer: str = ""
@@ -179,6 +182,7 @@ class Policy:
                 for one in self.budgets
             ],
             "payload_retention_days": tenant.payload_retention_days,
+            "guardrails": self.guardrails.described,
             "flags": {str(flag): evaluation.value for flag, evaluation in tenant.flags.items()},
             "flag_reasons": {
                 str(flag): evaluation.reason

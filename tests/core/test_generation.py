@@ -12,12 +12,13 @@ import pytest
 from core.errors import Invalid, ProctorError
 from core.flags import Flag
 from core.generation import GenerationRequest, Partial
-from core.guardrails import Guardrails, Ruling, Stage, Verdict
+from core.guardrails import Action, Stage
 from core.principals import LOCAL_OPERATOR
 from core.tables import Outcome
 from tests.builders import person
 from tests.corridor import A_PERSON, ANTHROPIC, OPENAI, PERSON, Rig, program, question, rig_on
 from tests.patched import applied
+from tests.searches import Objecting, rule, usual
 from tests.wire.server import WireServer
 
 
@@ -112,23 +113,11 @@ def test_any_text_comes_back_and_is_kept_to_the_letter(proctor: Rig) -> None:
 # ── The order of the rooms ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Forbidding:
-    """A guardrail for tests: blocks everything that goes out."""
-
-    name = "everything"
-    stages = frozenset({Stage.INPUT})
-
-    def screen(self, text: str) -> Verdict:
-        return Verdict(Ruling.BLOCK, text, "Nothing may go out.")
-
-    screen_partial = screen
-
-
 def test_the_first_room_that_refuses_decides(proctor: Rig) -> None:
     """Policy refuses before the limit, that before the screen, that before the budget, that before the call."""
     tenant, known = proctor.tenant(0, rate_limit_per_min=1), generations(proctor)
     proctor.ask(tenant)
-    forbidding = proctor.corridor(guardrails=Guardrails([Forbidding()]))
+    forbidding = proctor.corridor(guardrails=usual(rule(Objecting(), Action.BLOCK, Stage.INPUT)))
     calls = len(proctor.wire.ledger.calls())
 
     proctor.runtime.flags.set(LOCAL_OPERATOR, Flag.GENERATION, tenant, False)

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.errors import GuardrailBlocked
-from core.guardrails import Finding, Guardrails, Ruling, Stage, Verdict
-from core.guardrails.length import MOST_CHARACTERS
-from core.guardrails.secrets import GUARDRAIL, Secrets
+from core.detection import Span
+from core.detection.secrets import SecretDetector
+from core.errors import GuardrailBlocked, Invalid, NotFound
+from core.guardrails import (
+    Action,
+    Finding,
+    Guardrail,
+    Guardrails,
+    Rule,
+    Stage,
+    guardrail_of,
+    search_of,
+    settings_text,
+)
+from core.guardrails.checks.length import MOST_CHARACTERS
 from core.json_values import JsonValue
 from core.tables import Outcome
 from tests.corridor import OPENAI, Rig, rig
 from tests.messages import as_messages
+from tests.searches import Objecting, Word, rule, usual
 from tests.wire.server import WireServer
 
+USUAL = Guardrails()
 SECRETS = {
     "an OpenAI key": "sk-proj-Zx81kPq0Lm3nVb7cXz92AsDfGh45",
     "an AWS access key": "AKIAQ7XEKAMPLE7JKL52",
@@ -57,83 +71,63 @@ def _wide(document: str) -> bytes:
     return document.encode("utf-16")
 
 
-class Forbidding:
-    """A guardrail for tests: blocks a word, on one side."""
-
-    def __init__(self, word: str, stage: Stage) -> None:
-        self.name = f"no-{word}"
-        self.stages = frozenset({stage})
-        self._word = word
-
-    def screen(self, text: str) -> Verdict:
-        """Block the word."""
-        blocked = self._word in text
-        return Verdict(Ruling.BLOCK if blocked else Ruling.ALLOW, text, "A forbidden word was found." * blocked)
-
-    def screen_partial(self, text: str) -> Verdict:
-        """Block the word."""
-        return self.screen(text)
-
-
-class Softening:
-    """A guardrail for tests: what it says of a letter hangs on nothing else, but it does not say so."""
-
-    name = "softening"
-    stages = frozenset({Stage.OUTPUT})
-
-    def screen(self, text: str) -> Verdict:
-        """Soften the text."""
-        return Verdict(Ruling.REDACT, text.replace("k", "g"), "Softened.")
-
-    def screen_partial(self, text: str) -> Verdict:
-        """Soften the text."""
-        return self.screen(text)
-
-
-class Counting(Secrets):
-    """The check for secrets, which counts what it judges."""
+class Counting(SecretDetector):
+    """The search for secrets, which counts what it judges."""
 
     def __init__(self) -> None:
         super().__init__()
         self.judged = 0
 
-    def screen(self, text: str) -> Verdict:
-        """Judge *text*."""
+    def find(self, text: str) -> list[Span]:
+        """Search *text*."""
         self.judged += len(text)
-        return super().screen(text)
+        return super().find(text)
+
+
+def screened(text: str, guardrails: Guardrails = USUAL) -> tuple[str, list[Finding]]:
+    """Return a text of an answer as it goes on, and what was found."""
+    findings: list[Finding] = []
+    return guardrails.screen_value(text, Stage.OUTPUT, findings), findings
+
+
+def by_now(text: str, guardrails: Guardrails = USUAL) -> str:
+    """Return what is shown of a text that is still being written."""
+    return guardrails.screen_partial(text, text)
 
 
 @pytest.mark.parametrize("secret", [*SECRETS.values(), *MORE])
 @pytest.mark.parametrize("around", ["{}", "My key is {}, keep it.", '"{}"', "a={}\nb", "({})"])
 def test_credentials_are_redacted(around: str, secret: str) -> None:
     """Whatever stands around it, a credential leaves a mark in its place, and the reason holds nothing of it."""
-    verdict = GUARDRAIL.screen(around.format(secret))
+    text, [finding] = screened(around.format(secret))
 
-    assert verdict.ruling is Ruling.REDACT
+    assert finding.action is Action.REDACT
     before, after = around.split("{}")
-    assert verdict.text.startswith(f"{before}[redacted: a")
-    assert verdict.text.endswith(f"]{after}")
-    assert secret not in verdict.reason
+    assert text.startswith(f"{before}[redacted: a")
+    assert text.endswith(f"]{after}")
+    assert secret not in finding.reason
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_the_mark_names_what_was_there(name: str) -> None:
     """A reader of the redacted text knows what is missing."""
-    assert GUARDRAIL.screen(f"see {SECRETS[name]}").text == f"see [redacted: {name}]"
+    assert screened(f"see {SECRETS[name]}")[0] == f"see [redacted: {name}]"
 
 
 def test_several_are_redacted_at_once() -> None:
-    """All credentials of a text go, and are named once each."""
-    verdict = GUARDRAIL.screen(" and ".join([*SECRETS.values(), *SECRETS.values()]))
+    """All credentials of a text go, and each kind is told once, with how often it was there."""
+    text, findings = screened(" and ".join([*SECRETS.values(), *SECRETS.values()]))
 
-    assert not any(secret in verdict.text for secret in SECRETS.values())
-    assert verdict.reason == f"The text held {' and '.join(sorted(SECRETS))}, which was redacted."
+    assert not any(secret in text for secret in SECRETS.values())
+    assert sorted(one.reason for one in findings) == sorted(
+        f"secrets found {kind} (2 times). It was redacted." for kind in SECRETS
+    )
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_looks_alike_passes_untouched(text: str) -> None:
     """Ordinary text goes on as it is, in one piece or in parts."""
-    assert GUARDRAIL.screen(text) == Verdict(Ruling.ALLOW, text)
+    assert screened(text) == (text, [])
 
 
 @given(before=st.text(max_size=20), after=st.text(max_size=20), secret=st.sampled_from([*SECRETS.values(), *MORE]))
@@ -145,7 +139,7 @@ def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret:
     body = secret.removeprefix("-----BEGIN RSA PRIVATE KEY-----").removesuffix("-----END RSA PRIVATE KEY-----")
     pieces = [body[start : start + 8] for start in range(len(body) - 7)]
     for length in range(len(text) + 1):
-        shown = GUARDRAIL.screen_partial(text[:length]).text
+        shown = by_now(text[:length])
         assert not [piece for piece in pieces if piece in shown and piece not in before + after]
 
 
@@ -159,7 +153,7 @@ def test_no_part_of_a_stream_shows_a_credential(before: str, after: str, secret:
 def test_a_stream_of_harmless_words_is_shown_as_it_comes(words: list[str]) -> None:
     """A word that has ended and proves nothing is not held back."""
     text = "".join(f"{word} " for word in words)
-    assert GUARDRAIL.screen_partial(text).text == text
+    assert by_now(text) == text
 
 
 @st.composite
@@ -175,47 +169,122 @@ def cut_texts(draw: st.DrawFn) -> tuple[list[str], bool]:
 
 @given(cut_texts())
 @example((["a text and eyJ.a.b\n"], False))  # a line's end is not the text's
-def test_a_growing_text_is_shown_as_if_it_were_read_anew(drawn: tuple[list[str], bool]) -> None:
-    """What is shown of a text piece by piece, its settled part screened once, is what a look at all of it shows."""
+def test_what_is_shown_of_a_growing_text_is_a_beginning_of_the_whole(drawn: tuple[list[str], bool]) -> None:
+    """However a text is cut, nothing shown of it is taken back, and in the end it is what a look at all of it gives."""
     pieces, is_followed = drawn
-    guardrails = Guardrails([GUARDRAIL, Softening()] if is_followed else [GUARDRAIL])
+    guardrails = usual(rule(Word("redac"), Action.REDACT), rule(Word("e"), Action.REDACT)) if is_followed else USUAL
     growing, shown, so_far = guardrails.screened_text(), "", ""
+    whole, _ = screened("".join(pieces), guardrails)
     for piece in pieces:
         growing.add(piece)
         so_far += piece
-        news, goes_on = growing.news()
-        shown = shown + news if goes_on else news
-        assert shown == growing.shown() == guardrails.screen_partial(so_far, so_far)
+        shown += growing.news()
+        assert shown == growing.shown()
+        assert whole.startswith(shown)
+        assert whole.startswith(by_now(so_far, guardrails))
+    assert shown + growing.news(is_last=True) == whole
 
 
 def test_settled_text_is_not_judged_again() -> None:
     """Of a long text only what is new is judged; of one that never settles, an eighth must be new."""
-    for piece, most in (("some words ", 3.0), ("oneword", 12.0)):
+    for piece, most in (("some words ", 3.0), ("oneword", 24.0)):
         counting = Counting()
-        growing = Guardrails([counting]).screened_text()
+        growing = Guardrails([rule(counting, Action.REDACT)]).screened_text()
         for _ in range(10_000):
             growing.add(piece)
             growing.news()
         growing.news(is_last=True)
         assert growing.shown() == piece * 10_000
-        beginning = 4_000 * 4_000 / len(piece)
+        beginning = 2 * 4_000 * 4_000 / len(piece)
         assert counting.judged < most * len(piece) * 10_000 + (beginning if most > 3 else 0)
+
+
+# ── Several rules ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.permutations([rule(Word("abc", "three"), Action.REDACT), rule(Word("bcd", "else"), Action.REDACT, name="b")]))
+def test_all_rules_judge_the_text_as_it_came(members: list[Guardrail]) -> None:
+    """What one rule takes out hides nothing from another, in whatever order they stand."""
+    guardrails = Guardrails([*members, rule(Word("d", "a letter"), Action.REDACT, name="d")])
+    text, findings = screened("xabcdx", guardrails)
+
+    assert text.startswith("x[redacted: ")
+    assert text.endswith("]x")
+    assert "d" not in text.removeprefix("x[redacted: ").replace("redacted", "").replace("three", "").replace("else", "")
+    assert sorted(one.guardrail for one in findings) == ["b", "d", "test"]
+
+
+def test_to_block_goes_before_to_redact_and_that_before_to_note() -> None:
+    """What decides is the action, not the order; each finding is told, and no text of it."""
+    block = rule(Word("evil.example", "a domain"), Action.BLOCK, name="domains")
+    redact = rule(Word("x@evil.example", "an address"), Action.REDACT, name="mail")
+    note = rule(Word("evil", "a listed word"), Action.NOTE, name="words")
+    for members in itertools.permutations([block, redact, note]):
+        findings: list[Finding] = []
+        with pytest.raises(GuardrailBlocked) as blocked:
+            Guardrails(members).screen_value("write to x@evil.example", Stage.OUTPUT, findings)
+        assert blocked.value.message == "The answer was held back: the guardrail domains found a domain in it."
+        assert blocked.value.findings == tuple(findings)
+        assert {(one.guardrail, one.action) for one in findings} == {
+            ("domains", "block"),
+            ("mail", "redact"),
+            ("words", "note"),
+        }
+    text, findings = screened("write to x@evil.example", Guardrails([note, redact]))
+    assert text == "write to [redacted: an address]"
+    assert screened("evil", Guardrails([note, redact])) == ("evil", [findings[0]])
+
+
+def test_an_exception_holds_for_exactly_that_value() -> None:
+    """What is excepted goes on; what only holds it does not, and another rule does not know of it."""
+    mail = replace(
+        rule(Word("jane@example.org", "an address"), Action.REDACT), exceptions=frozenset({"jane@example.org"})
+    )
+    longer = replace(rule(Word("jane@example.org.evil", "an address"), Action.REDACT), exceptions=mail.exceptions)
+    assert screened("to jane@example.org", Guardrails([mail])) == ("to jane@example.org", [])
+    assert screened("to jane@example.org.evil", Guardrails([mail, longer]))[0] == "to [redacted: an address]"
+
+
+def test_who_judges_whole_texts_lets_none_be_seen_before() -> None:
+    """A text that is still being written is shown when it is whole and nobody objects."""
+    guardrails = usual(rule(Objecting("bad", "It is bad."), Action.BLOCK))
+    growing = guardrails.screened_text()
+    for piece in ("good ", "words ", "only"):
+        growing.add(piece)
+        assert growing.news() == by_now(piece, guardrails) == ""
+    assert growing.news(is_last=True) == "good words only"
+    growing = guardrails.screened_text()
+    growing.add("bad")
+    with pytest.raises(GuardrailBlocked, match=r"The answer was held back\. It is bad\."):
+        growing.news(is_last=True)
+
+
+def test_a_setting_that_means_nothing_is_refused() -> None:
+    """Each check takes its own settings, and says what it does not know."""
+    for check, settings, sentence in (
+        ("secrets", {"a": 1}, "This check has no setting 'a'. It has none."),
+        ("length", {"most": 1}, "This check has no setting 'most'. It has most_characters."),
+        ("length", {"most_characters": True}, "most_characters is a whole number from 1 to 100,000,000."),
+    ):
+        with pytest.raises(Invalid, match=re.escape(sentence)):
+            search_of(check, settings_text(settings))
+    with pytest.raises(NotFound, match="There is no check 'nothing'"):
+        search_of("nothing", "{}")
+    most_three = Rule("x", "length", Action.NOTE, frozenset(Stage), settings_text({"most_characters": 3}))
+    assert screened("long", Guardrails([guardrail_of(most_three)]))[1]
 
 
 # ── All together ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_folder_is_the_registry() -> None:
-    """Every file of the folder is a guardrail that screens, by default, in the order of the names."""
+def test_what_is_built_in_is_on_by_itself() -> None:
+    """Without a word of anybody's, secrets are redacted both ways and what is too long does not go out."""
     with pytest.raises(GuardrailBlocked, match="at most 1,000,000 are accepted") as blocked:
-        Guardrails().screen_messages(
-            as_messages({"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}), Stage.INPUT, []
-        )
+        USUAL.screen_messages(as_messages({"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}), Stage.INPUT, [])
 
     assert blocked.value.facts == {"guardrail": "length", "stage": "input"}
-    findings: list[Finding] = []
-    Guardrails().screen_value(SECRETS["an OpenAI key"], Stage.OUTPUT, findings)
-    assert [(one.guardrail, one.stage, one.ruling) for one in findings] == [("secrets", "output", "redact")]
+    _, findings = screened(SECRETS["an OpenAI key"])
+    assert [(one.guardrail, one.stage, one.action) for one in findings] == [("secrets", "output", "redact")]
 
 
 JSON = st.recursive(
@@ -233,14 +302,16 @@ JSON = st.recursive(
 def test_every_text_in_a_value_is_screened(value: Any) -> None:
     """A credential is found however deep it lies; all else comes back as it was."""
     secret = SECRETS["an OpenAI key"]
-    for screened in (Guardrails().screen_value(value, Stage.OUTPUT, []), Guardrails().screen_partial(value, "")):
+    for allowed in (USUAL.screen_value(value, Stage.OUTPUT, []), USUAL.screen_partial(value, "")):
         expected = json.dumps(value).replace(secret, "[redacted: an OpenAI key]")
-        assert json.dumps(screened) == expected
+        assert json.dumps(allowed) == expected
 
 
 def test_a_guardrail_screens_its_own_side_only() -> None:
     """What is forbidden to go out may still come back, and the other way round."""
-    guardrails = Guardrails([Forbidding("out", Stage.INPUT), Forbidding("back", Stage.OUTPUT)])
+    out = rule(Word("out"), Action.BLOCK, Stage.INPUT)
+    back = rule(Word("back"), Action.BLOCK, Stage.OUTPUT)
+    guardrails = Guardrails([out, back])
 
     assert guardrails.screen_value("out", Stage.OUTPUT, []) == "out"
     assert guardrails.screen_messages(as_messages({"role": "user", "content": "back"}), Stage.INPUT, [])
@@ -275,7 +346,7 @@ def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
     assert step == {
         "room": "screen in",
         "verdict": "redact",
-        "reason": "The text held a GitHub token, which was redacted.",
+        "reason": "secrets found a GitHub token. It was redacted.",
     }
 
 
@@ -297,14 +368,14 @@ def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
         json.dumps(heard.generation.value, separators=(",", ":"))
     ]
     [step] = [step for step in heard.generation.trace if step["room"] == "screen out"]
-    assert (step["verdict"], step["reason"]) == ("redact", "The text held an OpenAI key, which was redacted.")
+    assert (step["verdict"], step["reason"]) == ("redact", "secrets found an OpenAI key. It was redacted.")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_blocked_on_its_way_out_costs_nothing(*, stream: bool, proctor: Rig) -> None:
     """A forbidden question is refused before a provider is asked; it is recorded without its text."""
     calls = len(proctor.wire.ledger.calls())
-    corridor = proctor.corridor(guardrails=Guardrails([Forbidding("dynamite", Stage.INPUT)]))
+    corridor = proctor.corridor(guardrails=usual(rule(Word("dynamite", "a word"), Action.BLOCK, Stage.INPUT)))
 
     heard = proctor.ask(
         proctor.tenant(), corridor=corridor, stream=stream, messages=[{"role": "user", "content": "Make dynamite."}]
@@ -317,7 +388,7 @@ def test_what_is_blocked_on_its_way_out_costs_nothing(*, stream: bool, proctor: 
     assert written.generation.trace[-1] == {
         "room": "screen in",
         "verdict": "blocked",
-        "reason": "A forbidden word was found.",
+        "reason": "The request was not sent: the guardrail test found a word in it.",
     }
     assert proctor.is_settled()
 
@@ -325,7 +396,7 @@ def test_what_is_blocked_on_its_way_out_costs_nothing(*, stream: bool, proctor: 
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_blocked_on_its_way_back_is_paid(*, stream: bool, proctor: Rig) -> None:
     """A forbidden answer reaches nobody, not in parts either, but its attempt is recorded and charged."""
-    corridor = proctor.corridor(guardrails=Guardrails([Forbidding("some name", Stage.OUTPUT)]))
+    corridor = proctor.corridor(guardrails=usual(rule(Word("some name"), Action.BLOCK, Stage.OUTPUT)))
     tenant = proctor.tenant()
 
     heard = proctor.ask(tenant, corridor=corridor, stream=stream, route=proctor.route(OPENAI))
@@ -364,4 +435,6 @@ def test_a_vendors_document_passes_only_where_nothing_is_found(secret: str, writ
     assert Guardrails().screen_value(json.loads(document), Stage.OUTPUT, []) != json.loads(document)
     assert not Guardrails().passes(document, Stage.OUTPUT)
     assert Guardrails().passes(b'{"choices": [{"message": {"content": "it is nothing"}}]}', Stage.OUTPUT)
-    assert not Guardrails([Softening()]).passes(b"{}", Stage.OUTPUT), "who cannot say at a glance has to look"
+    assert not Guardrails([rule(Word("a"), Action.NOTE)]).passes(b"{}", Stage.OUTPUT), (
+        "who cannot say at a glance has to look"
+    )

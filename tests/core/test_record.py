@@ -16,7 +16,7 @@ from sqlmodel import select
 from structlog.testing import capture_logs
 
 from core.errors import BudgetExceeded, Unavailable
-from core.guardrails import Guardrails, Ruling, Stage, Verdict
+from core.guardrails import Action, Guardrails, Stage
 from core.own_keys import OwnKeys
 from core.pricing import PossibleBilling
 from core.principals import LOCAL_OPERATOR
@@ -28,6 +28,7 @@ from core.tables import AttemptRow, GenerationRow, LedgerEntry, Outcome, Payload
 from core.telemetry import configure_logging
 from core.validation import Effort
 from tests.corridor import A_PERSON, OPENAI, Rig, program, question, rig
+from tests.searches import Faulty, rule
 from tests.wire.server import WireServer
 
 
@@ -257,24 +258,11 @@ def _worst_of_the_first(on: Rig) -> int:
 # ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Faulty:
-    """A guardrail with a fault of its own, on the way back."""
-
-    name = "faulty"
-    stages = frozenset({Stage.OUTPUT})
-
-    def screen(self, text: str) -> Verdict:
-        raise ZeroDivisionError(text)
-
-    def screen_partial(self, text: str) -> Verdict:
-        return Verdict(Ruling.ALLOW, text)
-
-
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_fault_of_ours_is_recorded_with_what_it_cost(*, stream: bool, proctor: Rig) -> None:
     """What breaks after a provider was paid is raised, and the generation says so without a word of the answer."""
     tenant = proctor.tenant()
-    corridor = proctor.corridor(guardrails=Guardrails([Faulty()]))
+    corridor = proctor.corridor(guardrails=Guardrails([rule(Faulty(), Action.NOTE, Stage.OUTPUT)]))
     with capture_logs() as lines, pytest.raises(ZeroDivisionError):
         proctor.ask(tenant, corridor=corridor, stream=stream)
 
@@ -282,7 +270,7 @@ def test_a_fault_of_ours_is_recorded_with_what_it_cost(*, stream: bool, proctor:
     row = written.generation
     [told] = [line for line in lines if line["event"] == "generation_failed"]
     assert (told["generation_id"], told["request_id"], told["error"]) == (row.id, row.request_id, "ZeroDivisionError")
-    assert re.fullmatch(r"test_record\.py:\d+", told["where"])
+    assert re.fullmatch(r"searches\.py:\d+", told["where"])
     assert "some name" not in f"{told}"
     assert (row.outcome, row.error_code) == ("internal_error", "internal_error")
     assert row.error_detail == ("Proctor itself failed (ZeroDivisionError); the log has it under this generation's id.")

@@ -1,0 +1,89 @@
+"""What was found in a text, and what all rules together make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.detection import Span, merged
+from core.errors import GuardrailBlocked
+from core.guardrails._rules import Action, Guardrail, Stage
+
+_WHERE = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule found in one text, of one kind. Nothing of the text is in it."""
+
+    guardrail: str
+    """The rule's name."""
+    stage: Stage
+    action: Action
+    kind: str
+    """What it was, with its article; empty where a judge objected."""
+    count: int = 1
+    place: str = ""
+    """In what of a request or an answer: ``user text``, ``tool arguments``."""
+    rule_id: str = ""
+
+    @property
+    def reason(self) -> str:
+        """One plain sentence for the trace."""
+        what = self.kind or "what it does not allow"
+        where = f" in {self.place}" if self.place else ""
+        done = {Action.NOTE: "It went on.", Action.REDACT: "It was redacted.", Action.BLOCK: ""}[self.action]
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        return f"{self.guardrail} found {what}{where}{times}. {done}".strip()
+
+
+def left(guardrail: Guardrail, text: str, spans: Iterable[Span]) -> list[Span]:
+    """Return *spans* of *text* without what the rule makes an exception of."""
+    if not guardrail.exceptions:
+        return list(spans)
+    return [span for span in spans if text[span.start : span.end] not in guardrail.exceptions]
+
+
+def settled(
+    hits: Sequence[tuple[Guardrail, Sequence[Span]]], stage: Stage, findings: list[Finding], place: str = ""
+) -> list[Span]:
+    """Take what rules found in one text into *findings*; return what is to be redacted, in order, without overlaps.
+
+    All rules have judged the same text, so their order decides nothing: to block goes before to redact, and that before
+    to note.
+
+    Raises:
+        GuardrailBlocked: a rule lets nothing of it go on.
+
+    """
+    blocking: tuple[Guardrail, str] | None = None
+    for guardrail, spans in hits:
+        for kind, count in Counter(span.kind for span in spans).items():
+            findings.append(Finding(guardrail.name, stage, guardrail.action, kind, count, place, guardrail.rule_id))
+        if blocking is None and guardrail.action is Action.BLOCK:
+            blocking = guardrail, " and ".join(sorted({span.kind for span in spans}))
+    if blocking is not None:
+        guardrail, kinds = blocking
+        raise blocked(guardrail, stage, f": the guardrail {guardrail.name} found {kinds} in it.", findings, place)
+    return merged(span for guardrail, spans in hits if guardrail.action is Action.REDACT for span in spans)
+
+
+def blocked(
+    guardrail: Guardrail, stage: Stage, why: str, findings: Sequence[Finding], place: str = ""
+) -> GuardrailBlocked:
+    """Return what is told where *guardrail* lets nothing go on, and *why*: nothing of the text, and no rule's words."""
+    facts = {"place": place} if place else {}
+    error = GuardrailBlocked(f"{_WHERE[stage]}{why}", guardrail=guardrail.name, stage=stage.value, **facts)
+    error.findings = tuple(findings)
+    return error
+
+
+def marked(text: str, regions: Iterable[Span]) -> str:
+    """Return *text* with a mark for each of *regions*, which are in order."""
+    parts: list[str] = []
+    at = 0
+    for span in regions:
+        parts += (text[at : span.start], f"[redacted: {span.kind}]")
+        at = span.end
+    return "".join([*parts, text[at:]])

@@ -1,0 +1,127 @@
+"""A text of an answer while it is written: what is shown of it is always a beginning of what the whole would show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.detection import Detector, Span
+from core.guardrails._findings import left, marked, settled
+from core.guardrails._panel import Panel
+from core.guardrails._rules import Guardrail, Stage
+
+
+@dataclass(slots=True)
+class _Search:
+    """A rule that searches, and from where on it has not searched for good."""
+
+    guardrail: Guardrail
+    detector: Detector
+    begin: int = 0
+
+
+class ScreenedText:
+    """A text of an answer while it is written. What is settled of it is searched once, and not kept.
+
+    Each rule has its own place up to which nothing that comes can change what it found; what is shown ends where one of
+    them is undecided, or where something that is to be redacted may still grow. So nothing shown is ever taken back.
+    """
+
+    _OFTEN_UP_TO = 4_000
+    _GROWTH = 8
+
+    def __init__(self, panel: Panel) -> None:
+        """Begin with nothing."""
+        self._panel = panel
+        self._searches = [_Search(guardrail, detector) for guardrail, detector in panel.detectors]
+        self._text = ""
+        """What is not settled, or has not been told."""
+        self._start = 0
+        """Where it begins in the whole; so are all places here."""
+        self._looked_at = 0
+        """How much of it there was when it was looked at for the last time."""
+        self._waiting: list[str] = []
+        self._waiting_size = 0
+        self._settled: list[tuple[Guardrail, list[Span]]] = []
+        """What was found for good, and reaches into what has not been told."""
+        self._told = 0
+        self._shown: list[str] = []
+
+    def add(self, piece: str) -> None:
+        """Go on with *piece*."""
+        self._waiting.append(piece)
+        self._waiting_size += len(piece)
+
+    def news(self, *, is_last: bool = False) -> str:
+        """Return what is shown of it since the last time.
+
+        What is long and not settled is searched again when it has grown by an eighth. If it *is_last*, the text ends
+        here: it is whole, and nothing is held back any more.
+
+        Raises:
+            GuardrailBlocked: it may not be shown.
+
+        """
+        size = len(self._text) + self._waiting_size
+        is_soon = size > self._OFTEN_UP_TO and size < self._looked_at + self._looked_at // self._GROWTH
+        if not is_last and (not self._waiting or is_soon):
+            return ""
+        self._text = "".join((self._text, *self._waiting))
+        self._waiting.clear()
+        self._waiting_size = 0
+        if is_last:
+            self._panel.judge(self._text, [])  # where there is a judge nothing was shown, so this is all of it
+        news = self._shown_now(is_last=is_last)
+        self._forget()
+        if news:
+            self._shown.append(news)
+        return news
+
+    def shown(self) -> str:
+        """Return all that has been shown of it."""
+        return "".join(self._shown)
+
+    def _shown_now(self, *, is_last: bool) -> str:
+        end = self._start + len(self._text)
+        growing: list[tuple[Guardrail, list[Span]]] = []
+        for one in self._searches:
+            end = min(end, self._look(one, growing, is_last=is_last))
+        if self._panel.judges and not is_last:
+            end = self._told
+        regions = settled([*self._settled, *growing], Stage.OUTPUT, []) if self._settled or growing else []
+        end = next((span.start for span in regions if span.start < end < span.end), end)
+        begin, self._told = self._told, end
+        text = self._text[begin - self._start : end - self._start]
+        fresh = [span for span in regions if begin < span.end <= end]  # what was told is found once more for good
+        moved = _moved(fresh, -begin)
+        return marked(text, moved) if moved else text
+
+    def _look(self, one: _Search, growing: list[tuple[Guardrail, list[Span]]], *, is_last: bool) -> int:
+        """Search on with *one*; return up to where it is decided."""
+        text = self._text[one.begin - self._start :] if one.begin > self._start else self._text
+        size = len(text)
+        ends = size if is_last else one.detector.forgettable(text)
+        if ends and (found := one.detector.find(text[:ends])):
+            self._settled.append((one.guardrail, _moved(left(one.guardrail, text, found), one.begin)))
+        one.begin += ends
+        if ends == size:
+            return one.begin
+        rest = text[ends:]
+        decided = one.detector.decided(rest)
+        if decided and (found := [span for span in one.detector.find(rest) if span.end <= decided]):
+            growing.append((one.guardrail, _moved(left(one.guardrail, rest, found), one.begin)))
+        return one.begin + decided
+
+    def _forget(self) -> None:
+        """Keep no more than may be told yet, or searched again."""
+        begin = min([self._told, *(one.begin for one in self._searches)])
+        if begin > self._start:
+            self._text, self._start = self._text[begin - self._start :], begin
+        self._looked_at = len(self._text)
+        if self._settled:
+            kept = ((one, [span for span in spans if span.end > self._told]) for one, spans in self._settled)
+            self._settled = [(one, spans) for one, spans in kept if spans]
+
+
+def _moved(spans: Sequence[Span], by: int) -> list[Span]:
+    return [Span(span.start + by, span.end + by, span.kind) for span in spans] if by else list(spans)

@@ -1,0 +1,103 @@
+"""The rules for one side of the provider, as they judge one text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from core.detection import Detector, Span
+from core.guardrails._findings import Finding, blocked, left, marked, settled
+from core.guardrails._rules import Action, Guardrail, Judge, Stage
+
+_ESCAPES = (
+    ("\\\\", "\0"),
+    ("\\n", "\n"),
+    ("\\t", "\t"),
+    ("\\r", "\r"),
+    ("\\b", "\b"),
+    ("\\f", "\f"),
+    ("\\", ""),
+    ("\0", "\\"),
+)
+"""How JSON writes characters, in an order in which one after the other can be read; none of ``\\u``."""
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """A search that can say quickly of a whole document that no text in it has anything for it."""
+
+    def may_find(self, text: str) -> bool:
+        """Whether it could find something in a part of *text*; if it says no, there is nothing in any."""
+        ...
+
+
+class Panel:
+    """All rules of one side. Each judges a text as it came, whatever another makes of it."""
+
+    def __init__(self, stage: Stage, members: Sequence[Guardrail]) -> None:
+        """Take in those of *members* that are for this *stage*."""
+        self._stage = stage
+        mine = [one for one in members if stage in one.stages]
+        self.judges: list[tuple[Guardrail, Judge]] = []
+        self.detectors: list[tuple[Guardrail, Detector]] = []
+        for one in mine:
+            if isinstance(one.search, Judge):
+                self.judges.append((one, one.search))
+            else:
+                self.detectors.append((one, one.search))
+        sparing = [one.search.may_find for one in mine if isinstance(one.search, Sparing)]
+        self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None
+
+    def screen(self, text: str, findings: list[Finding], place: str = "") -> str:
+        """Return a whole *text* as it may go on; what was found is added to *findings*.
+
+        Raises:
+            GuardrailBlocked: it may not.
+
+        """
+        if self.judges:
+            self.judge(text, findings, place)
+        hits = [(guardrail, spans) for guardrail, detector in self.detectors if (spans := detector.find(text))]
+        return self._without(text, hits, findings, place) if hits else text
+
+    def screen_open(self, text: str) -> str:
+        """Return what may be shown by now of a *text* that is still being written; raises GuardrailBlocked."""
+        if self.judges:
+            return ""
+        end, hits = len(text), list[tuple[Guardrail, list[Span]]]()
+        for guardrail, detector in self.detectors:
+            decided = detector.decided(text)
+            end = min(end, decided)
+            if decided and (spans := [span for span in detector.find(text) if span.end <= decided]):
+                hits.append((guardrail, left(guardrail, text, spans)))
+        regions = settled(hits, self._stage, []) if hits else []
+        end = next((span.start for span in regions if span.start < end < span.end), end)
+        return marked(text[:end], [span for span in regions if span.end <= end])
+
+    def judge(self, text: str, findings: list[Finding], place: str = "") -> None:
+        """Hear all judges on a whole *text*; raises GuardrailBlocked."""
+        for guardrail, judge in self.judges:
+            if why := judge.objection(text):
+                findings.append(Finding(guardrail.name, self._stage, guardrail.action, "", 1, place, guardrail.rule_id))
+                if guardrail.action is Action.BLOCK:
+                    raise blocked(guardrail, self._stage, f". {why}", findings, place)
+
+    def may_find(self, document: bytes) -> bool:
+        """Whether a text in the JSON *document* could have something for a rule.
+
+        The document may be anybody's: where it writes characters as escapes, or in two bytes, nothing is clear.
+        """
+        if self._sparing is None or b"\\u" in document or b"\0" in document:
+            return True
+        text = document.decode(errors="replace")
+        if "\\" in text:
+            for written, meant in _ESCAPES:
+                text = text.replace(written, meant)
+        return any(may_find(text) for may_find in self._sparing)
+
+    def _without(
+        self, text: str, hits: Sequence[tuple[Guardrail, list[Span]]], findings: list[Finding], place: str
+    ) -> str:
+        kept = [(one, spans) for one, found in hits if (spans := left(one, text, found))]
+        regions = settled(kept, self._stage, findings, place)
+        return marked(text, regions) if regions else text

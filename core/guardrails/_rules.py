@@ -1,0 +1,139 @@
+"""What is to be searched for, where, and what becomes of what is found: a rule, and what follows from several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+from core.detection import Detector
+
+
+class Stage(StrEnum):
+    """On which side of the provider a text is screened."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class Action(StrEnum):
+    """What becomes of what is found, from the mildest on: of several for one text the last holds."""
+
+    NOTE = "note"
+    """It goes on as it is, and the finding is recorded."""
+    REDACT = "redact"
+    """A mark goes on in its place."""
+    BLOCK = "block"
+    """Nothing goes on."""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A search that has a verdict of a whole text and no places in it. No text is shown before it is whole."""
+
+    def objection(self, text: str) -> str:
+        """Return why *text* may not go on, in one plain sentence that holds nothing of it; empty if it may."""
+        ...
+
+
+class Check(Protocol):
+    """What a rule may search for: a file in ``checks/``, whose name it has."""
+
+    stages: frozenset[Stage]
+    """The sides on which it makes sense."""
+    actions: frozenset[Action]
+    """What can be done with what it finds."""
+
+    def search(self, settings: Mapping[str, Any]) -> Detector | Judge:
+        """Return what searches by a rule's *settings*.
+
+        Raises:
+            Invalid: they cannot be used; one sentence says which, and how it is written.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, as an operator sets it or as it is built in."""
+
+    name: str
+    """By which refusals, traces and flags call it."""
+    check: str
+    action: Action
+    stages: frozenset[Stage]
+    settings: str = "{}"
+    """The check's own, as JSON; those that are alike are one text (see :func:`settings_text`)."""
+    exceptions: frozenset[str] = frozenset()
+    """What is found and is one of these, to the letter, is as if it had not been."""
+    id: str = ""
+    """Empty for what is built in."""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrail:
+    """A rule at work."""
+
+    name: str
+    search: Detector | Judge
+    action: Action
+    stages: frozenset[Stage]
+    exceptions: frozenset[str] = field(default_factory=frozenset[str])
+    rule_id: str = ""
+    version: int = 0
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return *settings* as a rule has them."""
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+BUILT_IN: Sequence[Rule] = (
+    Rule("length", "length", Action.BLOCK, frozenset({Stage.INPUT})),
+    Rule("secrets", "secrets", Action.REDACT, frozenset(Stage)),
+)
+"""The rules of which nobody has to say a word."""
+
+
+@lru_cache(256)
+def search_of(check: str, settings: str) -> Detector | Judge:
+    """Return what searches; it keeps nothing of a text, so that rules which are alike share one.
+
+    Raises:
+        Invalid: the settings cannot be used.
+        NotFound: there is no such check.
+
+    """
+    from core.guardrails.checks import check_called  # noqa: PLC0415 a check says what it is in the words of this file
+
+    return check_called(check).search(json.loads(settings))
+
+
+@lru_cache(1)
+def built_in() -> tuple[Guardrail, ...]:
+    """Return what holds for everybody, without a word of an operator's, at work."""
+    return tuple(map(guardrail_of, BUILT_IN))
+
+
+def guardrail_of(rule: Rule) -> Guardrail:
+    """Return *rule* at work.
+
+    Raises:
+        Invalid: its settings cannot be used.
+        NotFound: there is no such check.
+
+    """
+    return Guardrail(
+        rule.name,
+        search_of(rule.check, rule.settings),
+        rule.action,
+        rule.stages,
+        rule.exceptions,
+        rule.id,
+        rule.version,
+    )

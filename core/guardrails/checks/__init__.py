@@ -1,0 +1,26 @@
+"""What a rule may search for. One file each; this folder is the registry, so nothing else may stand in it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from core.errors import NotFound
+from core.guardrails._rules import Check
+
+NAMES = tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+@cache
+def check_called(name: str) -> Check:
+    """Return the check called *name*.
+
+    Raises:
+        NotFound: there is none.
+
+    """
+    if name not in NAMES:
+        raise NotFound(f"There is no check {name[:40]!r}. There are: {', '.join(NAMES)}.")
+    check: Check = import_module(f"{__name__}.{name}").CHECK
+    return check
