@@ -39,7 +39,7 @@ class Judge(Protocol):
         ...
 
 
-class Check(Protocol):
+class GuardrailCheck(Protocol):
     """What a rule may search for: a file in ``checks/``, whose name it has."""
 
     stages: frozenset[Stage]
@@ -58,7 +58,7 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GuardrailTerms:
     """One rule, as an operator sets it or as it is built in."""
 
     name: str
@@ -93,9 +93,9 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-BUILT_IN: Sequence[Rule] = (
-    Rule("length", "length", Action.BLOCK, frozenset({Stage.INPUT})),
-    Rule("secrets", "secrets", Action.REDACT, frozenset(Stage)),
+BUILT_IN: Sequence[GuardrailTerms] = (
+    GuardrailTerms("length", "length", Action.BLOCK, frozenset({Stage.INPUT})),
+    GuardrailTerms("secrets", "secrets", Action.REDACT, frozenset(Stage)),
 )
 """The rules of which nobody has to say a word."""
 
@@ -120,7 +120,7 @@ def built_in() -> tuple[Guardrail, ...]:
     return tuple(map(guardrail_of, BUILT_IN))
 
 
-def guardrail_of(rule: Rule) -> Guardrail:
+def guardrail_of(rule: GuardrailTerms) -> Guardrail:
     """Return *rule* at work.
 
     Raises:

@@ -22,7 +22,7 @@ from core.guardrails import (
     Finding,
     Guardrail,
     Guardrails,
-    Rule,
+    GuardrailTerms,
     Stage,
     guardrail_of,
     search_of,
@@ -270,7 +270,7 @@ def test_a_setting_that_means_nothing_is_refused() -> None:
             search_of(check, settings_text(settings))
     with pytest.raises(NotFound, match="There is no check 'nothing'"):
         search_of("nothing", "{}")
-    most_three = Rule("x", "length", Action.NOTE, frozenset(Stage), settings_text({"most_characters": 3}))
+    most_three = GuardrailTerms("x", "length", Action.NOTE, frozenset(Stage), settings_text({"most_characters": 3}))
     assert screened("long", Guardrails([guardrail_of(most_three)]))[1]
 
 

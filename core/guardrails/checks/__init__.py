@@ -7,13 +7,13 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from core.errors import NotFound
-from core.guardrails._rules import Check
+from core.guardrails._rules import GuardrailCheck
 
 NAMES = tuple(sorted(module.name for module in iter_modules(__path__)))
 
 
 @cache
-def check_called(name: str) -> Check:
+def check_called(name: str) -> GuardrailCheck:
     """Return the check called *name*.
 
     Raises:
@@ -22,5 +22,5 @@ def check_called(name: str) -> Check:
     """
     if name not in NAMES:
         raise NotFound(f"There is no check {name[:40]!r}. There are: {', '.join(NAMES)}.")
-    check: Check = import_module(f"{__name__}.{name}").CHECK
+    check: GuardrailCheck = import_module(f"{__name__}.{name}").CHECK
     return check
