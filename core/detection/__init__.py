@@ -24,11 +24,23 @@ class Span:
     """What it is, with its article: ``a GitHub token``."""
 
 
+class Unjudged(Exception):
+    """A text could not be searched to its end within what a search may take: nothing is known of it.
+
+    Its sentence holds nothing of the text.
+    """
+
+
 class Detector(Protocol):
     """One kind of search."""
 
     def find(self, text: str) -> list[Span]:
-        """Return what is found in a *text* that is whole, in order; no two overlap."""
+        """Return what is found in a *text* that is whole, in order; no two overlap.
+
+        Raises:
+            Unjudged: it cannot be told, which is no word that there is nothing.
+
+        """
         ...
 
     def decided(self, text: str) -> int:

@@ -13,6 +13,9 @@ _RE2: Any = re2
 _AHO: Any = ahocorasick
 _OPTIONS = _RE2.Options()
 _OPTIONS.log_errors = False
+_IN_ANY_CASE = _RE2.Options()
+_IN_ANY_CASE.log_errors = False
+_IN_ANY_CASE.case_sensitive = False
 
 
 class Match(Protocol):
@@ -30,19 +33,30 @@ class Pattern(Protocol):
         """Find all matches that do not overlap, from the left."""
         ...
 
-    def match(self, text: str, pos: int = 0, /) -> Match | None:
-        """Match what begins at *pos*."""
+    def match(self, text: str, pos: int = 0, endpos: int | None = None, /) -> Match | None:
+        """Match what begins at *pos* and ends before *endpos*; a border sees what lies beyond."""
+        ...
+
+    def search(self, text: str, pos: int = 0, endpos: int | None = None, /) -> Match | None:
+        """Find the first match between *pos* and *endpos*."""
+        ...
+
+    def fullmatch(self, text: str, /) -> Match | None:
+        """Match all of *text*."""
         ...
 
 
-def compiled(pattern: str) -> Pattern:
+def compiled(pattern: str, *, is_cased: bool = True) -> Pattern:
     """Return *pattern* as RE2 reads it, which looks neither ahead nor back.
 
     Raises:
-        re2.error: it is none.
+        ValueError: it is none; the sentence says why, in the words of the engine.
 
     """
-    return cast("Pattern", _RE2.compile(pattern, _OPTIONS))
+    try:
+        return cast("Pattern", _RE2.compile(pattern, _OPTIONS if is_cased else _IN_ANY_CASE))
+    except _RE2.error as error:
+        raise ValueError(error.args[0].decode(errors="replace")) from None
 
 
 class Words(Generic[_T]):
@@ -60,6 +74,15 @@ class Words(Generic[_T]):
         last = len(text) if end is None else end
         for at, (size, meaning) in self._automaton.iter(text, start, last):
             yield at + 1 - size, meaning
+
+    def sized(self, text: str) -> Iterator[tuple[int, int]]:
+        """Find where each word begins in *text*, with its length, by where they end."""
+        for at, (size, _) in self._automaton.iter(text):
+            yield at + 1 - size, size
+
+    def begin_with(self, text: str) -> bool:
+        """Whether one of them begins with *text*, or is it."""
+        return self._automaton.match(text)
 
     def any(self, text: str) -> bool:
         """Whether one of them stands in *text*."""

@@ -14,18 +14,25 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
-_IGNORED = (
+UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-INVISIBLE = re.compile(f"[{_IGNORED}]")
+"""Characters that nobody sees, as a class of a pattern has them between its brackets."""
+INVISIBLE = re.compile(f"[{UNSEEN}]")
 """A character that nobody sees."""
-_FOLDED = re.compile(f"[{_IGNORED}]+|[\uff01-\uff5e\u2100-\u214f\U0001d400-\U0001d7ff\ud800-\udfff]|(?![0-9])\\d")
+_FOLDED = re.compile(f"[{UNSEEN}]+|[\uff01-\uff5e\u2100-\u214f\U0001d400-\U0001d7ff\ud800-\udfff]|(?![0-9])\\d")
 """What is searched as another character: forms in full width, of mathematics or like letters, digits of all scripts."""
+_FLOWING = re.compile(f"(?:\\s[{UNSEEN}]*){{2,}}|[^\\S ]|{_FOLDED.pattern}")
+"""As before; any blanks in a row are one as well."""
+_BLANKS = re.compile(r"\s\s|[^\S ]")
 FOREIGN = re.compile("[\u0370-\u052f]")
 """A letter of Greek or Cyrillic."""
 _MIXED = re.compile("[A-Za-z][\\w@.-]{0,64}[\u0370-\u052f]|[\u0370-\u052f][\\w@.-]{0,64}[A-Za-z]")
 """A word with letters of Latin and of Cyrillic or Greek."""
+_MIXING = re.compile("[\\w@.-]*\\Z")
+_REACH = 66
+"""Characters that such a word has at most."""
 _LOOKS_LIKE = dict(
     zip(
         "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u051d\u04bb"  # Cyrillic
@@ -48,6 +55,10 @@ class Folded:
     """Where in :attr:`text` a piece begins that is moved by another number of characters than the one before it."""
     _moved: tuple[int, ...] = ()
 
+    def with_text(self, text: str) -> Folded:
+        """Return the same with another *text* of the same length."""
+        return Folded(text, self._pieces, self._moved)
+
     def start(self, at: int) -> int:
         """Return where in the original the character *at* stands."""
         piece = bisect_right(self._pieces, at)
@@ -60,29 +71,50 @@ class Folded:
 
 def folded(text: str) -> Folded:
     """Return *text* as it is searched; a plain one is itself."""
-    if text.isascii():
-        return Folded(text)
+    return Folded(text) if text.isascii() else _folded(text, _FOLDED)
+
+
+def flowing(text: str) -> Folded:
+    """Return *text* as it is searched for what has several words: however they are parted, it is by one blank."""
+    return Folded(text) if text.isascii() and not _BLANKS.search(text) else _folded(text, _FLOWING)
+
+
+def _folded(text: str, pattern: re.Pattern[str]) -> Folded:
     parts: list[str] = []
     pieces: list[int] = []
     moved: list[int] = []
     done = length = shift = 0
-    for match in _FOLDED.finditer(text):
+    for match in pattern.finditer(text):
         parts.append(text[done : match.start()])
         length += match.start() - done
         done = match.end()
-        shown = _shown(match[0]) if done - match.start() == 1 else ""
+        shown = " " if match[0][0].isspace() else _shown(match[0]) if done - match.start() == 1 else ""
         if shown:
             parts.append(shown)
             length += 1
-            continue
-        shift += done - match.start()
-        pieces.append(length)
-        moved.append(shift)
+        if gone := done - match.start() - len(shown):
+            shift += gone
+            pieces.append(length)
+            moved.append(shift)
     parts.append(text[done:])
     plain = "".join(parts)
     if FOREIGN.search(plain):
         plain = _MIXED.sub(lambda word: as_latin(word[0]), plain)
     return Folded(plain, tuple(pieces), tuple(moved))
+
+
+def unsettled(plain: str) -> int:
+    """Return where in a folded text, which may go on, a letter stands that what comes may show as another."""
+    match = _MIXING.search(plain, max(len(plain) - _REACH, 0))
+    first = FOREIGN.search(plain, match.start()) if match else None
+    return first.start() if first else len(plain)
+
+
+def small(text: str) -> str:
+    """Return *text* in small letters, each in its place, whatever stands beside it."""
+    if not text.isascii():
+        text = text.replace("\u0130", "i").replace("\u03a3", "\u03c3").replace("\u03c2", "\u03c3")
+    return text.lower()
 
 
 def as_latin(word: str) -> str:
