@@ -24,7 +24,7 @@ class Span:
     """What it is, with its article: ``a GitHub token``."""
 
 
-class Unjudged(Exception):
+class Unsearched(Exception):
     """A text could not be searched to its end within what a search may take: nothing is known of it.
 
     Its sentence holds nothing of the text.
@@ -38,7 +38,7 @@ class Detector(Protocol):
         """Return what is found in a *text* that is whole, in order; no two overlap.
 
         Raises:
-            Unjudged: it cannot be told, which is no word that there is nothing.
+            Unsearched: it cannot be told, which is no word that there is nothing.
 
         """
         ...

@@ -105,7 +105,7 @@ class HiddenDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _Direction:
     """One character that turns the direction."""
 
     is_explained: bool
@@ -116,26 +116,26 @@ class _Turn:
     """What explains it, or might, stands between these."""
 
 
-def _turns(text: str) -> dict[int, _Turn]:
+def _turns(text: str) -> dict[int, _Direction]:
     """Return the characters of *text* that turn its direction, by place and in order."""
     places = [match.start() for match in _TURN.finditer(text)]
     if not places:
         return {}
     others = _pairs(text, places)
     letters = [match.span() for match in _RIGHT_TO_LEFT.finditer(text)]
-    turns: dict[int, _Turn] = {}
+    turns: dict[int, _Direction] = {}
     for at in places:
         character = text[at]
         if character not in _MARKS and at not in others:
             line = text.find("\n", at, at + _WIDEST + 1)
             end = at + 1 if character not in _OPENING else line + 1 if line >= 0 else at + _WIDEST + 1
-            turns[at] = _Turn(False, character in _OVERRIDES or end <= len(text), at, end)
+            turns[at] = _Direction(False, character in _OVERRIDES or end <= len(text), at, end)
             continue
         first, last = sorted((at, others.get(at, at)))
         begin, end = first - _NEAR, last + 1 + _NEAR
         is_explained = text[first] not in _OVERRIDES and _is_any_between(letters, begin, end)
         is_settled = is_explained or text[first] in _OVERRIDES or end <= len(text)
-        turns[at] = _Turn(is_explained, is_settled, begin, end)
+        turns[at] = _Direction(is_explained, is_settled, begin, end)
     return turns
 
 

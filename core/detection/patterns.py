@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from core.detection import Span, Unjudged
+from core.detection import Span, Unsearched
 from core.detection._engines import Pattern, compiled
 from core.detection._streams import in_original, is_of_word, kept_whole, spans_in_original
 from core.detection.folding import folded, unsettled
@@ -81,7 +81,7 @@ class PatternDetector:
         """Return where the pattern matches in *text*, from the left and without overlaps.
 
         Raises:
-            Unjudged: it would take too many searches.
+            Unsearched: it would take too many searches.
 
         """
         view = folded(text)
@@ -106,7 +106,7 @@ class PatternDetector:
     def _seen(self, text: str) -> list[Span]:
         """Return what is found of *text* as far as it can be judged: whoever asks for all of it is told."""
         found: list[Span] = []
-        with suppress(Unjudged):
+        with suppress(Unsearched):
             found.extend(self._found(text))
         return found
 
@@ -125,7 +125,7 @@ class PatternDetector:
                 continue
             tried += 1
             if tried > _MOST_TRIED:
-                raise Unjudged(f"The text has over {_MOST_TRIED:,} places to look at for one pattern.")
+                raise Unsearched(f"The text has over {_MOST_TRIED:,} places to look at for one pattern.")
             window = text[max(begin - 1, 0) : begin + self._longest + 2]
             shift = begin - max(begin - 1, 0)
             match = self._pattern.match(window, shift, shift + self._longest)

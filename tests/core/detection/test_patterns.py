@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.detection import Unjudged
+from core.detection import Unsearched
 from core.detection.patterns import PatternDetector
 from tests.core.detection.cuts import cut_points, hold, marked, texts
 from tests.examples import many
@@ -106,7 +106,7 @@ def test_nested_quantifiers_cost_nothing(pattern: str) -> None:
 def test_what_takes_too_many_searches_is_not_judged() -> None:
     """Each search goes to the end of what a match may have; a text with too many of them is never called clean."""
     counted = Counted("a*b|a", "p")
-    with pytest.raises(Unjudged):
+    with pytest.raises(Unsearched):
         counted.find("a" * 1_000_000)
     assert counted.read < 1_000_000
     assert counted.forgettable("a" * 10_000) == 0
