@@ -29,7 +29,7 @@ from core.call_policies import affordable, set_by_hand, within
 from core.clock import Clock
 from core.errors import Invalid
 from core.given_schemas import told as notes_told
-from core.guardrails import Finding, Guardrails, Stage
+from core.guardrails import Guardrails, Stage
 from core.json_values import JsonValue
 from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
@@ -338,25 +338,16 @@ def _cache_key(policy: Policy) -> str:
 
 def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:
     """Return *messages* as they may go out."""
-    findings: list[Finding] = []
-    allowed = guardrails.screen_messages(messages, Stage.INPUT, findings)
-    note_findings(findings, record, "screen in")
+    with record.findings.looking(Stage.INPUT) as found:
+        allowed = guardrails.screen_messages(messages, Stage.INPUT, found)
     record.asking(allowed)
     return allowed
 
 
 def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:
     """Return an answer's *value* as it may come back."""
-    findings: list[Finding] = []
-    allowed = guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, findings)
-    note_findings(findings, record, "screen out")
-    return allowed
-
-
-def note_findings(findings: Sequence[Finding], record: Record, room: str) -> None:
-    """Tell the trace what guardrails found in a room."""
-    for finding in findings:
-        record.step(room, finding.action.value, finding.reason)
+    with record.findings.looking(Stage.OUTPUT) as found:
+        return guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, found)
 
 
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:

@@ -1,7 +1,7 @@
 """The journal: what happened, and the only place that writes it.
 
-Generations, the policies they ran under, their attempts, field errors, payloads and the ledger's entries are appended
-as calls end, by ``core/record``, and stay as they are, but for four things:
+Generations, the policies they ran under, their attempts, field errors, payloads, what guardrails found and the ledger's
+entries are appended as calls end, by ``core/record``, and stay as they are, but for four things:
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
@@ -31,6 +31,7 @@ from core.tables import (
     Account,
     AttemptRow,
     FieldError,
+    FindingRow,
     GenerationRow,
     LedgerEntry,
     Payload,
@@ -90,6 +91,7 @@ class JournalWriter:
         self._insert_attempts = store.insert(AttemptRow)
         self._insert_field_errors = store.insert(FieldError)
         self._insert_payloads = store.insert(Payload)
+        self._insert_findings = store.insert(FindingRow)
         self._insert_policy = store.prepare(
             "INSERT INTO policy_snapshot (hash, tenant_id, body) VALUES (:hash, :tenant_id, :body) "
             "ON CONFLICT DO NOTHING"
@@ -106,6 +108,7 @@ class JournalWriter:
             "AND e.kind = 'charge' WHERE a.generation_id = :id AND a.error_code = 'lost'"
         )
         self._retract_generation = store.prepare("DELETE FROM generation WHERE id = :id AND error_code = 'lost'")
+        self._retract_findings = store.prepare("DELETE FROM finding WHERE generation_id = :id")
         self._retract_attempt = store.prepare("DELETE FROM attempt WHERE id = :id AND error_code = 'lost'")
         self._reprice = store.prepare(
             "UPDATE attempt SET cost_nano_usd = :cost, price = :price, cache_saved_nano_usd = :saved, "
@@ -138,6 +141,10 @@ class JournalWriter:
     def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append what was asked and answered."""
         self._insert_payloads(cursor, rows)
+
+    def findings(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append what guardrails found; where that is nothing, nothing is sent."""
+        self._insert_findings(cursor, rows)
 
     def policy(self, cursor: Cursor, name: str, tenant_id: str, body: str) -> None:
         """Keep a policy by its hash, unless it is kept already."""
@@ -176,6 +183,7 @@ class JournalWriter:
     def retract_generation(self, cursor: Cursor, generation_id: str) -> None:
         """Take back that a generation was lost: it lives on, and is written when it ends."""
         cursor.execute(self._retract_generation, {"id": generation_id})
+        cursor.execute(self._retract_findings, {"id": generation_id})
 
     def retract_attempts(self, cursor: Cursor, attempt_ids: Sequence[str]) -> None:
         """Take back that attempts were lost: they have ended, and are written as they did. Their charges stay."""
@@ -227,6 +235,7 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
     deletions = [
         delete(Payload).where(col(Payload.generation_id).in_(ids)),
         delete(FieldError).where(col(FieldError.generation_id).in_(ids)),
+        delete(FindingRow).where(col(FindingRow.generation_id).in_(ids)),
         delete(LedgerEntry).where(col(LedgerEntry.generation_id).in_(ids)),
         delete(AttemptRow).where(col(AttemptRow.generation_id).in_(ids)),
         delete(GenerationRow).where(col(GenerationRow.id).in_(ids)),
@@ -262,6 +271,7 @@ def removals(session: Session, tenants: Sequence[str]) -> list[Delete]:
     return [
         delete(Payload).where(col(Payload.generation_id).in_(generations)),
         delete(FieldError).where(col(FieldError.generation_id).in_(generations)),
+        delete(FindingRow).where(col(FindingRow.tenant_id).in_(tenants)),
         delete(AttemptRow).where(col(AttemptRow.generation_id).in_(generations)),
         delete(GenerationRow).where(col(GenerationRow.tenant_id).in_(tenants)),
         delete(PolicySnapshot).where(col(PolicySnapshot.tenant_id).in_(tenants)),

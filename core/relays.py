@@ -22,8 +22,8 @@ from core.attempts import (
 from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError, Unavailable
-from core.generation import Corridor, give_back, note_findings, screened, screened_value, tenant_id_of
-from core.guardrails import Finding, Guardrails, Stage
+from core.generation import Corridor, give_back, screened, screened_value, tenant_id_of
+from core.guardrails import Guardrails, Stage
 from core.limits import Permit, estimated_tokens
 from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
@@ -290,13 +290,12 @@ class RelayCorridor(Corridor):
 
 def _screened_head(head: VendorResponse, guardrails: Guardrails, record: Record) -> VendorResponse:
     """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
-    if guardrails.passes(head.body, Stage.OUTPUT):
+    with record.findings.looking(Stage.OUTPUT) as found:
+        if guardrails.passes(head.body, Stage.OUTPUT):
+            return head
+        allowed = guardrails.screen_value(head.value, Stage.OUTPUT, found)
+    if not found:
         return head
-    findings: list[Finding] = []
-    allowed = guardrails.screen_value(head.value, Stage.OUTPUT, findings)
-    if not findings:
-        return head
-    note_findings(findings, record, "screen out")
     body = guardrails.screen_body(head.body, Stage.OUTPUT, [])
     return replace(head, body=body, value=allowed)
 

@@ -28,6 +28,8 @@ from core.clock import SystemClock
 disable_created_metrics()  # a ``_created`` series beside each counter would double what is scraped, and tells nothing
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """The bucket bounds that the gen_ai conventions recommend for durations."""
+_MOMENTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""The bucket bounds of what takes less than a network does."""
 
 _MOST_MODELS = 200
 _TIERS = frozenset({"", "priority", "flex", "fast", "batch", "scale"})
@@ -257,6 +259,18 @@ class Metrics:
             "proctor_unpriced_attempts",
             "Attempts whose model, or a tool that ran for it, has no known price.",
             ["gen_ai_provider_name", "gen_ai_request_model"],
+            registry=self.registry,
+        )
+        self.findings = Counter(
+            "proctor_guardrail_findings",
+            "What guardrails found, each once in its generation and place, by what came of it.",
+            ["guardrail", "stage", "action"],
+            registry=self.registry,
+        )
+        self.guardrail_seconds = Histogram(
+            "proctor_guardrail_duration_seconds",
+            "How long the texts of one generation were judged.",
+            buckets=_MOMENTS,
             registry=self.registry,
         )
         self.thresholds = Counter(

@@ -32,6 +32,7 @@ from core.tables import (
     Account,
     AttemptRow,
     FieldError,
+    FindingRow,
     GenerationRow,
     LedgerEntry,
     Payload,
@@ -89,6 +90,7 @@ class Written:
     generation: GenerationRow
     attempts: Sequence[AttemptRow]
     field_errors: Sequence[FieldError]
+    findings: Sequence[FindingRow]
     payloads: Sequence[Payload]
     entries: Sequence[LedgerEntry]
     policy: dict[str, Any] | None
@@ -196,6 +198,7 @@ class Rig:
                 generation=generation,
                 attempts=rows(AttemptRow, AttemptRow.n),
                 field_errors=rows(FieldError, FieldError.id),
+                findings=rows(FindingRow, FindingRow.n),
                 payloads=rows(Payload, Payload.n),
                 entries=rows(LedgerEntry, LedgerEntry.id),
                 policy=kept.body if kept else None,

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 
 from core.settings import ROOT
 
-JOURNAL = frozenset({"generation", "attempt", "field_error", "payload", "ledger_entry", "policy_snapshot"})
+JOURNAL = frozenset({"generation", "attempt", "field_error", "finding", "payload", "ledger_entry", "policy_snapshot"})
 """The tables that only ``core/journal.py`` writes."""
 _CORE = ROOT / "core"
 _MACHINERY = {_CORE / "store.py", _CORE / "statements.py"}

@@ -97,6 +97,7 @@ WITHOUT: Mapping[str, str] = {
     "journal.generations": "the same",
     "journal.attempts": "the same",
     "journal.field_errors": "the same",
+    "journal.findings": "the same",
     "journal.payloads": "the same",
     "journal.policy": "the same",
     "journal.post": "the same",

@@ -22,7 +22,7 @@ NOT_USED = {"manager", "service", "helper", "util", "handler", "processor", "wra
 
 JOURNAL = {
     "generation": "GenerationRow", "attempt": "AttemptRow", "field_error": "FieldError", "payload": "Payload",
-    "ledger_entry": "LedgerEntry", "policy_snapshot": "PolicySnapshot",
+    "finding": "FindingRow", "ledger_entry": "LedgerEntry", "policy_snapshot": "PolicySnapshot",
 }  # fmt: skip
 """The tables that only ``core/journal.py`` writes, and the classes that stand for them."""
 

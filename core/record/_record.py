@@ -21,12 +21,22 @@ from core.budgets import (
     budget_left,
 )
 from core.database_faults import Disconnected
-from core.errors import BudgetExceeded, BudgetHeld, Cancelled, Exhausted, ProctorError, RateLimited, Unavailable
+from core.errors import (
+    BudgetExceeded,
+    BudgetHeld,
+    Cancelled,
+    Exhausted,
+    GuardrailBlocked,
+    ProctorError,
+    RateLimited,
+    Unavailable,
+)
 from core.json_values import JsonValue
 from core.limits import Permit
 from core.messages import Message
 from core.policy import Policy
 from core.record._ends import code_of, last_step
+from core.record._findings import Findings
 from core.record._generation import Generation
 from core.record._remaining import Remaining
 from core.record._rows import lost_row
@@ -52,6 +62,8 @@ class Record:
         self.id = running.id
         self.retention = running.retention
         """How long prompts and answers are kept; nothing where none are."""
+        self.findings = Findings(recorder.clock, self.step)
+        """What guardrails find: whoever looks at texts does so within it."""
         self._reservation: ReservationHandle = self._reserving(())
         self._left = threading.Event()
         self._unwritten: list[Attempt] = []
@@ -71,6 +83,8 @@ class Record:
             log().info("request_rejected", request_id=request_id, tenant=tenant, code=code_of(error))
             return
         tell_fault(error, self.id, self._running.request_id)
+        if isinstance(error, GuardrailBlocked):
+            self.findings.blocked(error)
         if error is not None and not isinstance(error, Exhausted):
             self.step(*last_step(error))
         elif isinstance(error, Exhausted):
@@ -195,6 +209,8 @@ class Record:
         Return for how many seconds that waited for calls that were out to give back what they held; 0 as a rule.
         """
         generation = {**self._running.known, "trace": self._running.trace}
+        if findings := self._finding_rows():
+            generation["findings"] = findings
         attempt = lost_row(call, self.id, self._running.tenant.id)
         reservations = self._recorder.budgets.reservations
 
@@ -274,18 +290,25 @@ class Record:
     # ── Writing it down ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _write(self, generation: Generation, error: BaseException | None) -> None:
-        row = self._running.row(generation, error, self._clock.now())
+        row, findings = self._row(generation, error), self._finding_rows()
         journal, reservations = self._recorder.journal, self._recorder.budgets.reservations
 
         def write(cursor: Cursor) -> None:
             transfer = reservations.settle(cursor, self._reservation)
             self._write_attempts(cursor)
             journal.generation(cursor, row)
+            journal.findings(cursor, findings)
             journal.payloads(cursor, self._running.payload_rows())
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
         self._recorder.budgets.shortages.returned(self._reservation.terms)
+
+    def _row(self, generation: Generation, error: BaseException | None) -> dict[str, Any]:
+        return self._running.row(generation, error, self._clock.now()) | {"guardrail_ms": self.findings.milliseconds}
+
+    def _finding_rows(self) -> list[dict[str, Any]]:
+        return self.findings.rows(self.id, self._running.tenant.id, self._running.started_at)
 
     def _keep(self, backlog: Backlog, generation: Generation, error: BaseException | None) -> None:
         """Keep what the database did not take, to be written when it is back."""
@@ -294,10 +317,11 @@ class Record:
         backlog.keep(
             document(
                 self._reservation,
-                generation=running.row(generation, error, self._clock.now()),
+                generation=self._row(generation, error),
                 policy=(*running.policy.recorded, running.tenant.id) if running.policy else None,
                 attempts=attempts,
                 field_errors=field_errors,
+                findings=self._finding_rows(),
                 payloads=[*payloads, *running.payload_rows()],
             )
         )
@@ -360,6 +384,7 @@ class Record:
 
     def _tell(self, generation: Generation, error: BaseException | None) -> None:
         running = self._running
+        self.findings.tell(self._recorder.metrics)
         tell(
             self._recorder.metrics,
             generation,

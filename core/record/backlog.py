@@ -29,7 +29,7 @@ from core.record._files import add, opened, orphan, read_again, whole_lines
 from core.record._rows import read_back
 from core.record._telling import tell_thresholds
 from core.store import Cursor, Duplicate, Store
-from core.tables import AttemptRow, FieldError, GenerationRow, LedgerEntry, Payload
+from core.tables import AttemptRow, FieldError, FindingRow, GenerationRow, LedgerEntry, Payload
 from core.telemetry import Metrics, log
 
 IN_MEMORY_SECONDS = 3.0
@@ -306,6 +306,8 @@ class Backlog:
                 cursor, [read_back(Payload, row) for row in record["payloads"] if row["n"] in numbers]
             )
             self._journal.generation(cursor, generation)
+            findings = record.get("findings", ())  # which an older release left out
+            self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
             self._reservations.complete(cursor, handle, transfer)
         tell_thresholds(self._metrics, handle.events)
 
@@ -330,6 +332,7 @@ def document(
     generation: Mapping[str, Any],
     policy: tuple[str, str, str] | None,
     attempts: list[dict[str, Any]],
+    findings: list[dict[str, Any]],
     field_errors: list[dict[str, Any]],
     payloads: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -342,6 +345,7 @@ def document(
         "policy": policy,
         "attempts": attempts,
         "field_errors": field_errors,
+        "findings": findings,
         "payloads": payloads,
         "reservation": {
             "generation_id": handle.generation_id,

@@ -20,7 +20,7 @@ from core.record._rows import read_back
 from core.record._telling import tell_thresholds
 from core.statements import Cursor
 from core.store import Store
-from core.tables import AttemptRow, GenerationRow, LedgerKind, Outcome
+from core.tables import AttemptRow, FindingRow, GenerationRow, LedgerKind, Outcome
 from core.telemetry import Metrics, log
 
 HEARTBEAT_EVERY = timedelta(seconds=5)
@@ -127,6 +127,8 @@ class Recovery:
                 spent.update(dict.fromkeys(paying, attempt["cost_nano_usd"]))
             self._journal.post(cursor, entries)
             self._journal.attempts(cursor, rows)
+            findings = generation.pop("findings", ())
+            self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
             self._journal.generation(cursor, self._ended(cursor, read_back(GenerationRow, generation), rows[-1], now))
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}

@@ -37,6 +37,7 @@ from core.tables._happenings import AttemptRow as AttemptRow
 from core.tables._happenings import ChangeEvent as ChangeEvent
 from core.tables._happenings import Claim as Claim
 from core.tables._happenings import FieldError as FieldError
+from core.tables._happenings import FindingRow as FindingRow
 from core.tables._happenings import GenerationRow as GenerationRow
 from core.tables._happenings import LedgerEntry as LedgerEntry
 from core.tables._happenings import Payload as Payload

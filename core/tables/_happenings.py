@@ -163,6 +163,8 @@ class GenerationRow(Row, table=True):
     """The :class:`PolicySnapshot` it ran under, so that it can be explained afterwards."""
     policy_revision: int | None = None
     """How many decisions of operators there were then."""
+    guardrail_ms: float | None = None
+    """How long its texts were judged, in milliseconds; ``None`` where that is not known."""
     media: list[dict[str, Any]] | None = json(default=None)
     """Kind, type, size and hash of each image and document of its messages; ``None`` where there was none."""
     reask_of: str | None = None
@@ -268,6 +270,33 @@ class FieldError(Row, table=True):
     type: str
     """Pydantic's name for the error, such as ``int_type``."""
     message: str = long_text()
+
+
+class FindingRow(Row, table=True):
+    """What guardrails found in one place of one generation: what and how often, and what came of it. Never the text."""
+
+    __table_args__ = (
+        Index("ix_finding_at", "at"),
+        Index("ix_finding_tenant_at", "tenant_id", "at"),
+    )
+
+    generation_id: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    tenant_id: str
+    at: datetime = utc()
+    """When the generation began, so that both belong to the same window."""
+    guardrail: str
+    """Empty where who refused does not say it."""
+    rule_id: str | None = None
+    """The rule that had it looked for; ``None`` where that is so by default."""
+    stage: str
+    """``input`` or ``output``."""
+    place: str = ""
+    """In our own words, such as ``user text``; empty where it is not told."""
+    kind: str = ""
+    """What was found, such as ``an API key``; empty where a text was refused for what it is as a whole."""
+    action: str
+    count: int = 1
 
 
 class Payload(Row, table=True):

@@ -21,8 +21,8 @@ from tests import builders
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 GROWING = (
-    *("generation", "attempt", "field_error", "payload", "ledger_entry", "policy_snapshot", "repriced_attempt"),
-    *("change_event", "audit_entry", "claim", "account", "opening", "schema_version"),
+    *("generation", "attempt", "field_error", "finding", "payload", "ledger_entry", "policy_snapshot"),
+    *("repriced_attempt", "change_event", "audit_entry", "claim", "account", "opening", "schema_version"),
     *("repricing", "price_override", "fire_drill"),
 )
 """The tables that hold a row for everything that happens, or that somebody decides."""

@@ -55,6 +55,8 @@ NAMES = {
     "proctor_failed_open": ("counter", {"room"}),
     "proctor_shared_up": ("gauge", set[str]()),
     "proctor_verifications": ("counter", {"result"}),
+    "proctor_guardrail_findings": ("counter", {"guardrail", "stage", "action"}),
+    "proctor_guardrail_duration_seconds": ("histogram", set[str]()),
     "proctor_budget_thresholds": ("counter", {"tenant", "scope", "percent"}),
     "proctor_budget_waits": ("counter", {"tenant", "result"}),
 }
