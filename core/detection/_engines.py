@@ -71,14 +71,9 @@ class Words(Generic[_T]):
 
     def found(self, text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, _T]]:
         """Find where each word begins that lies in *text* between *start* and *end*, by where they end."""
-        for at, _, meaning in self.sized(text, start, end):
-            yield at, meaning
-
-    def sized(self, text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, _T]]:
-        """Find what :meth:`found` does, each with how long it is."""
         last = len(text) if end is None else end
         for at, (size, meaning) in self._automaton.iter(text, start, last):
-            yield at + 1 - size, size, meaning
+            yield at + 1 - size, meaning
 
     def sized(self, text: str) -> Iterator[tuple[int, int]]:
         """Find where each word begins in *text*, with its length, by where they end."""

@@ -27,9 +27,20 @@ def ibans(text: str) -> Iterator[Span]:
         if begin < done:
             continue
         end, is_whole = _walked(text, begin)
-        if is_whole and iban.is_valid(_compact(text[begin:end]), check_country=False):
+        if (
+            is_whole
+            and not _goes_on(text, begin, end)
+            and iban.is_valid(_compact(text[begin:end]), check_country=False)
+        ):
             yield Span(begin, end, KIND)
             done = end
+
+
+def _goes_on(text: str, begin: int, end: int) -> bool:
+    """Whether it is the beginning of an identifier: of what has letters and digits at will more of them follow."""
+    if not is_glued(text, end):
+        return False
+    return text[end].isdigit() or _shape(text[begin : begin + 2].upper()).strip("n") != ""
 
 
 def may_begin(text: str) -> bool:

@@ -30,7 +30,7 @@ _IDEOGRAPHS = "\u2e80"
 class SearchedText:
     """A text, in which each of all searches finds what it has in common with the others."""
 
-    def __init__(self, text: str, words: Words[frozenset[str]]) -> None:
+    def __init__(self, text: str, words: Words[tuple[int, frozenset[str]]]) -> None:
         """Read *text*, as it is searched; *words* say what a number is, and stand for what they prove."""
         self.text = text
         self._words = words
@@ -71,10 +71,10 @@ class SearchedText:
         """Return the words in sight before *at*: where each ends, and what it proves."""
         known = self._words_before.get(at)
         if known is None:
-            hits = self._words.sized(self._lowered, max(at - IN_SIGHT, 0), at)
+            hits = self._words.found(self._lowered, max(at - IN_SIGHT, 0), at)
             known = [
                 (begin + size, proved)
-                for begin, size, proved in hits
+                for begin, (size, proved) in hits
                 if self._is_border(begin) and self._is_border(begin + size)
             ]
             self._words_before[at] = known
@@ -104,13 +104,13 @@ def is_glued(text: str, at: int) -> bool:
     return 0 <= at < len(text) and text[at].isascii() and text[at].isalnum()
 
 
-def by_word(topics: Mapping[str, tuple[str, ...]]) -> Words[frozenset[str]]:
-    """Return all words of *topics*, each with those that it proves."""
+def by_word(topics: Mapping[str, tuple[str, ...]]) -> Words[tuple[int, frozenset[str]]]:
+    """Return all words of *topics*, each with its length and those that it proves."""
     meanings: dict[str, set[str]] = {}
     for topic, words in topics.items():
         for word in words:
             meanings.setdefault(word, set()).add(topic)
-    return Words({word: frozenset(proved) for word, proved in meanings.items()})
+    return Words({word: (len(word), frozenset(proved)) for word, proved in meanings.items()})
 
 
 def _is_letter(character: str) -> bool:
