@@ -23,6 +23,7 @@ from core.clock import Clock
 from core.drills import UNDO as OF_DRILLS
 from core.errors import Conflict, Crossed, Invalid, ProctorError, RateLimited
 from core.flags import UNDO as OF_FLAGS
+from core.guardrail_rules import UNDO as OF_GUARDRAILS
 from core.lines import one_line
 from core.pricing.undo import UNDO as OF_PRICES
 from core.principals import Permission, Principal
@@ -91,6 +92,7 @@ class Changes:
                 ("budgets", OF_BUDGETS),
                 ("drills", OF_DRILLS),
                 ("flags", OF_FLAGS),
+                ("guardrails", OF_GUARDRAILS),
                 ("overrides", OF_BREAKERS),
                 ("prices", OF_PRICES),
                 ("routes", OF_ROUTES),

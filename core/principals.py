@@ -23,6 +23,8 @@ class Permission(StrEnum):
     BUDGETS_WRITE = "budgets.write"
     PRICES_READ = "prices.read"
     PRICES_WRITE = "prices.write"
+    GUARDRAILS_READ = "guardrails.read"
+    GUARDRAILS_WRITE = "guardrails.write"
     FLAGS_READ = "flags.read"
     FLAGS_WRITE = "flags.write"
     ROUTES_READ = "routes.read"
@@ -74,7 +76,7 @@ class Role(StrEnum):
 
 
 _SEEN = frozenset(one for one in Permission if one.endswith(".read")) - {Permission.KEYS_READ, Permission.PEOPLE_READ}
-_MANAGED = {"tenants", "keys", "budgets", "prices", "flags", "routes", "schemas"}
+_MANAGED = {"tenants", "keys", "budgets", "prices", "guardrails", "flags", "routes", "schemas"}
 _PERMISSIONS = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(Permission) - {Permission.PEOPLE_WRITE},

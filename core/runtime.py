@@ -23,10 +23,10 @@ from core.changes import Changes
 from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
-from core.database_faults import DatabaseFault
 from core.drills import Drills
 from core.errors import ProctorError
 from core.flags import Flags, other_provider
+from core.guardrail_rules import GuardrailRules
 from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
@@ -48,7 +48,7 @@ from core.shared import Shared
 from core.store import Store
 from core.stored_calls import StoredCalls
 from core.stored_objects import StoredObjects
-from core.telemetry import Metrics, configure_logging, log, speak_for_libraries
+from core.telemetry import Metrics, configure_logging, fault_teller, speak_for_libraries
 from core.tenants import Tenants
 from core.workers import Workers
 
@@ -65,7 +65,6 @@ if TYPE_CHECKING:
 
 _PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 _NO_QUESTION = (Message.of("user", "."),)
-FAULT_TOLD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +78,7 @@ class Runtime:
     tenants: Tenants
     people: People
     flags: Flags
+    guardrails: GuardrailRules
     drills: Drills
     trail: Trail
     shared: Shared
@@ -200,10 +200,10 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     clock = clock or SystemClock()
     configure_logging(settings.log_level)
     store = Store(settings.database_url, own_keys=settings.own_keys, creates=creates)
-    store.condition.on_change = partial(_tell_fault, clock, [])
+    store.condition.on_change = fault_teller(clock)
     metrics = Metrics()
     flags = Flags(store, clock, other_provider(settings, clock, metrics))
-    cards = Cards(settings, clock)
+    guardrails, cards = GuardrailRules(store, clock), Cards(settings, clock)
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
@@ -222,6 +222,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         settings,
         tenants=tenants,
         flags=flags,
+        guardrails=guardrails,
         routes=routes,
         schemas=schemas,
         budgets=budgets,
@@ -253,6 +254,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         tenants=tenants,
         people=People(store, clock, idle=idle, longest=longest),
         flags=flags,
+        guardrails=guardrails,
         drills=drills,
         trail=trail,
         shared=shared,
@@ -338,19 +340,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         workers=workers,
         stopping=stopping,
     )
-
-
-def _tell_fault(clock: Clock, told: list[tuple[float, DatabaseFault | None]], fault: DatabaseFault | None) -> None:
-    """Log what is wrong with the database, or that all is well again; the same not twice within ten seconds."""
-    now = clock.monotonic()
-    told[:] = [(at, one) for at, one in told if now - at < FAULT_TOLD_SECONDS]
-    if any(one is fault for _, one in told):
-        return
-    told.append((now, fault))
-    if fault is None:
-        log().warning("database_recovered")
-    else:
-        log().error("database_fault", reason=fault.value, detail=fault.sentence)
 
 
 def _local(model: LocalModel) -> Provider:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
@@ -23,7 +24,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
+from core.database_faults import DatabaseFault
 
 disable_created_metrics()  # a ``_created`` series beside each counter would double what is scraped, and tells nothing
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -32,6 +34,7 @@ _MOMENTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 
 """The bucket bounds of what takes less than a network does."""
 
 _MOST_MODELS = 200
+FAULT_TOLD_SECONDS = 10.0
 _TIERS = frozenset({"", "priority", "flex", "fast", "batch", "scale"})
 
 
@@ -355,3 +358,21 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def fault_teller(clock: Clock) -> Callable[[DatabaseFault | None], None]:
+    """Return what logs what is wrong with the database, or that all is well again; nothing twice within a while."""
+    told: list[tuple[float, DatabaseFault | None]] = []
+
+    def tell(fault: DatabaseFault | None) -> None:
+        now = clock.monotonic()
+        told[:] = [(at, one) for at, one in told if now - at < FAULT_TOLD_SECONDS]
+        if any(one is fault for _, one in told):
+            return
+        told.append((now, fault))
+        if fault is None:
+            log().warning("database_recovered")
+        else:
+            log().error("database_fault", reason=fault.value, detail=fault.sentence)
+
+    return tell

@@ -50,6 +50,8 @@ WITHOUT: Mapping[str, str] = {
     "people.visitor": "makes a principal of a cookie",
     "people.leave": "whoever holds a cookie may end its session",
     "flags.concerning": "read within the corridor's second room",
+    "guardrails.concerning": "the same",
+    "guardrails.draft": "reads a rule that somebody wrote, and no database",
     "drills.end_expired": "a chore",
     "limits.admitted": "the corridor's third room; the quotas are the caller's own, from the policy",
     "limits.settle": "the same, at its end",

@@ -19,7 +19,7 @@ _WHY = click.option("--reason", default="", help="Why, for whoever wonders later
 
 @proctor.group("flag")
 def flag_group() -> None:
-    """Switches for features, models, routes, schemas and tools."""
+    """Switches for features, models, routes, schemas, tools and guardrails."""
 
 
 @command(flag_group, "list")
@@ -82,7 +82,7 @@ def set_flag(  # noqa: PLR0917 click gives each option by its name
 ) -> Output:
     """Turn FLAG on or off, for all tenants or for one; effective with the next generation. It replaces the whole rule.
 
-    FLAG is a feature, or model:PROVIDER/NAME, route:NAME, schema:NAME, tool:NAME.
+    FLAG is a feature, or model:PROVIDER/NAME, route:NAME, schema:NAME, tool:NAME, guardrail:NAME.
     """
     from core.flags import told  # noqa: PLC0415
 

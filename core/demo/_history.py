@@ -24,6 +24,7 @@ from core.demo._chance import DemoClock
 from core.demo._provider import Spell
 from core.demo._seed import Negotiated, Seed, TenantSeed
 from core.flags import Flag, Flags
+from core.guardrail_rules import GuardrailRules
 from core.limits import Limits, Permit, Quota
 from core.policy import Policies, TenantSnapshot
 from core.pricing import Prices, nano_usd
@@ -107,6 +108,7 @@ class History:
         self._clock = clock = DemoClock(self.starts_at, f"{seed.seed}/decisions")
         self._tenants = Tenants(store, clock)
         self._flags = Flags(store, clock)
+        self._guardrails = GuardrailRules(store, clock)
         self._routes = Routes(store, clock, settings, Cards(settings, knows_lists=False))  # its past is invented
         self._schemas = Schemas(store, clock)
         self._budgets = Budgets(store, clock, owner="demo", grace=GRACE)
@@ -222,6 +224,7 @@ class History:
             self._settings,
             tenants=Tenants(self._store, clock),
             flags=self._flags,
+            guardrails=self._guardrails,
             routes=self._routes,
             schemas=self._schemas,
             budgets=self._budgets,

@@ -42,6 +42,7 @@ class FlagKind(StrEnum):
     ROUTE = "route"
     SCHEMA = "schema"
     TOOL = "tool"
+    GUARDRAIL = "guardrail"
 
     def of(self, name: str) -> str:
         """Return the flag of the thing called *name*."""
@@ -87,6 +88,7 @@ _OF_KINDS = {
     ),
     FlagKind.ROUTE: ("calls go this way.", "calls that would go this way are refused, and cost nothing."),
     FlagKind.SCHEMA: ("it is answered.", "calls for it are refused, and cost nothing."),
+    FlagKind.GUARDRAIL: ("it looks at every text that it is for.", "texts go on as if there were no such rule."),
     FlagKind.TOOL: ("callers may bring it along.", "relayed calls that bring it along are refused, and cost nothing."),
 }
 

@@ -11,6 +11,7 @@ from core import audit
 from core.budgets import Budgets
 from core.errors import Forbidden, NotFound, Unauthenticated
 from core.flags import Flags
+from core.guardrail_rules import GuardrailRules
 from core.guardrails import built_in
 from core.limits import Limits, Quota, QuotaUse, recorded_use
 from core.policy._askers import quota_of
@@ -42,6 +43,7 @@ class Policies:
         *,
         tenants: Tenants,
         flags: Flags,
+        guardrails: GuardrailRules,
         routes: Routes,
         schemas: Schemas,
         budgets: Budgets,
@@ -51,6 +53,7 @@ class Policies:
         self.settings = settings
         self.tenants = tenants
         self.flags = flags
+        self.guardrails = guardrails
         self.routes = routes
         self.schemas = schemas
         self.budgets = budgets

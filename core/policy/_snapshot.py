@@ -14,7 +14,7 @@ from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
 from core.errors import Forbidden, Invalid, NotFound
 from core.flags import Evaluation, Flag, FlagKind, RuleSet
-from core.guardrails import Guardrails
+from core.guardrails import Guardrails, guardrail_of
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
@@ -95,6 +95,8 @@ class TenantSnapshot:
         own = self._own_route(self.tenant, route)
         asked = [self._policies.routes.asked(model)] if model else self.routes.find(own).terms.candidates
         named = [FlagKind.ROUTE.of(own), *(FlagKind.MODEL.of(one.name) for one in asked)]
+        rules = (*self._policies.built_in, *(rule for _, rule in self.tenant.guardrail_rules))
+        named += [FlagKind.GUARDRAIL.of(one.name) for one in rules]
         return self._asked((*Flag, *([FlagKind.SCHEMA.of(schema)] if schema else ()), *named), self._unit)
 
     @property
@@ -142,7 +144,14 @@ class TenantSnapshot:
     def guardrails(self, route: str = "") -> Guardrails:
         """Return what judges the texts of its calls on *route*; without one, of what is no call."""
         key = ("guardrails", self.tenant_id, route, self._decided)
-        return self._policies.kept.get(key, self.revision, lambda: Guardrails(self._policies.built_in))
+        return self._policies.kept.get(key, self.revision, lambda: self._guardrails(route))
+
+    def _guardrails(self, route: str) -> Guardrails:
+        """Put the rules to work that hold on *route*; who is no call meets those for all routes."""
+        tenant = self.tenant
+        own = [guardrail_of(rule) for on, rule in tenant.guardrail_rules if on in {"", route}]
+        members = (*self._policies.built_in, *own)
+        return Guardrails(one for one in members if not tenant.is_off(FlagKind.GUARDRAIL.of(one.name)))
 
     def resolve(
         self,
@@ -338,6 +347,7 @@ class TenantSnapshot:
             drills = concerning(session, tenant)
             budgets = policies.budgets.terms(session, [tenant]).get(tenant.id, [])
             decides_here = policies.flags.other is None
+            guardrail_rules = policies.guardrails.concerning(session, tenant.id)
             rules = RuleSet(policies.flags.concerning(session, tenant.id) if decides_here else (), tenant.id)
         return TenantTerms(
             id=tenant.id,
@@ -350,6 +360,7 @@ class TenantSnapshot:
             budgets=tuple(terms for terms, _ in budgets),
             flags=rules.all(None),
             rules=rules if rules.moving else None,
+            guardrail_rules=tuple(guardrail_rules),
             drills=drills,
             route=tenant.route,
             refuses_unbudgeted=(tenant.without_budget or policies.settings.without_budget) == "refuse",

@@ -16,7 +16,7 @@ from core.budgets import BudgetTerms, Mode
 from core.errors import FeatureDisabled
 from core.faults import Drill
 from core.flags import Evaluation, Flag, FlagKind, RuleSet, kind_of, meaning_of
-from core.guardrails import Guardrails
+from core.guardrails import Guardrails, GuardrailTerms
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
 from core.servers import recipe_of
@@ -38,6 +38,8 @@ class TenantTerms:
     """Every feature, and whatever else has a rule."""
     rules: RuleSet | None = None
     """Where some of them depend on the time, or on who asks: what decides them for one generation."""
+    guardrail_rules: tuple[tuple[str, GuardrailTerms], ...] = ()
+    """What operators let its texts be searched for, in order, each with the route on which it holds."""
     drills: tuple[Drill, ...] = ()
     """The fire drills that its calls may meet; each looks at the clock itself."""
     refuses_unbudgeted: bool = False

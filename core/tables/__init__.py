@@ -23,6 +23,7 @@ from core.tables._decisions import Budget as Budget
 from core.tables._decisions import BudgetRaise as BudgetRaise
 from core.tables._decisions import FireDrill as FireDrill
 from core.tables._decisions import FlagRule as FlagRule
+from core.tables._decisions import GuardrailRule as GuardrailRule
 from core.tables._decisions import PriceOverride as PriceOverride
 from core.tables._decisions import Revision as Revision
 from core.tables._decisions import Route as Route

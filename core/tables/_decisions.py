@@ -295,6 +295,33 @@ class FlagRule(Row, table=True):
     reason: str = long_text(default="")
 
 
+class GuardrailRule(Row, table=True):
+    """What is searched for in texts, for one tenant or (``tenant_id`` empty) for all, and what becomes of it."""
+
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+    id: str = Field(primary_key=True)
+    tenant_id: str = ""
+    name: str
+    route: str = ""
+    """On this route alone, or (empty) on every."""
+    check_name: str
+    """What it searches for (``core/guardrails/checks``)."""
+    action: str
+    """``note``, ``redact`` or ``block``."""
+    stages: list[str] = json(default_factory=list)
+    """``input``, ``output``."""
+    settings: dict[str, Any] = json(default_factory=dict)
+    """The check's own."""
+    exceptions: list[str] = json(default_factory=list)
+    """What is found and is one of these is as if it had not been."""
+    position: int = 100
+    is_on: bool = True
+    created_at: datetime = utc()
+    version: int = 1
+    """Goes up with each edit; an edit that names an older one is a conflict."""
+
+
 class AuditEntry(Row, table=True):
     """Who changed what, from what, to what, and why: a link of the chain that ``core/audit`` makes and verifies."""
 

@@ -146,6 +146,26 @@ CROSSING = {
             else on.flags.set(who, Flag.STREAMING, acme(on), True, expected=seen)
         ),
     ),
+    "guardrails.set": Crossing(
+        lambda on: on.guardrails.find(WHO, "long", acme(on)).version,
+        lambda on, who, seen, n: on.guardrails.set(
+            who, "long", acme(on), "length", ("note", "block")[n], position=n, expected_version=seen
+        ),
+    ),
+    "guardrails.set new": Crossing(
+        lambda on: 0,
+        lambda on, who, seen, n: on.guardrails.set(
+            who, "longer", None, "length", ("note", "block")[n], expected_version=seen
+        ),
+    ),
+    "guardrails.remove": Crossing(
+        lambda on: on.guardrails.find(WHO, "long", acme(on)).version,
+        lambda on, who, seen, n: (
+            on.guardrails.remove(who, "long", acme(on), expected_version=seen)
+            if n
+            else on.guardrails.set(who, "long", acme(on), "length", "block", expected_version=seen)
+        ),
+    ),
     "routes.set": Crossing(
         lambda on: on.routes.find(WHO, "fast").version,
         lambda on, who, seen, n: on.routes.set(who, "fast", [{"model": (B, C)[n]}], expected_version=seen),
@@ -257,6 +277,7 @@ def on(database_url: str, clock: ManualClock) -> Iterator[Runtime]:
         made.budgets.set(WHO, tenant, DOLLAR)
         made.flags.set(WHO, Flag.STREAMING, tenant, False)
         made.routes.set(WHO, "fast", [{"model": A}])
+        made.guardrails.set(WHO, "long", tenant, "length", "note")
         for n in range(3):
             made.schemas.add(WHO, "note", SHAPE | {"description": str(n)}, label=None if n else "production")
         made.overrides.set(WHO, A, BreakerState.OPEN, "ill")

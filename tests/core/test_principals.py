@@ -183,6 +183,18 @@ CASES: dict[str, Case] = {
     "budgets.states": Case(L, P.BUDGETS_READ, lambda on, who, of: on.budgets.states(who, [of.tenant])),
     "budgets.show": Case(K, P.BUDGETS_READ, lambda on, who, of: on.budgets.show(who, of.tenant)),
     "budgets.last_verification": Case(L, P.BUDGETS_READ, lambda on, who, of: on.budgets.last_verification(who)),
+    "guardrails.list": Case(L, P.GUARDRAILS_READ, lambda on, who, of: on.guardrails.list(who)),
+    "guardrails.find": Case(K, P.GUARDRAILS_READ, lambda on, who, of: on.guardrails.find(who, "long", of.tenant)),
+    "guardrails.set": Case(
+        C, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.set(who, "long", of.tenant, "length", "note")
+    ),
+    "guardrails.set all": Case(
+        A, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.set(who, "longer", None, "length", "block")
+    ),
+    "guardrails.remove": Case(C, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.remove(who, "long", of.tenant)),
+    "guardrails.remove all": Case(
+        A, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.remove(who, "for all", None)
+    ),
     "routes.list": Case(S, P.ROUTES_READ, lambda on, who, of: on.routes.list(who)),
     "routes.find": Case(S, P.ROUTES_READ, lambda on, who, of: on.routes.find(who, "shared")),
     "routes.for_schema": Case(S, P.ROUTES_READ, lambda on, who, of: on.routes.for_schema(who, "shared")),
@@ -433,6 +445,7 @@ def peopled(
             on.routes.set(LOCAL_OPERATOR, "shared", [{"model": MODEL}], schemas=["shared"])
             on.overrides.set(LOCAL_OPERATOR, MODEL, BreakerState.OPEN, "ill")
             on.flags.set(LOCAL_OPERATOR, Flag.GENERATION, None, True)
+            on.guardrails.set(LOCAL_OPERATOR, "for all", None, "length", "note")
             on.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
             on.people.accept(on.people.invite(LOCAL_OPERATOR, "Ada", Role.VIEWER).path.rpartition("/")[2], PASSWORD)
             mine = ground(on, "Aardvark", ago=timedelta(minutes=5))

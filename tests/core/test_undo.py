@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core import guardrail_rules as rules
 from core import runtime as running
 from core.breakers import BreakerState
 from core.changes import UndoPreview
@@ -81,6 +82,7 @@ def state(on: Runtime) -> dict[str, Any]:
         "flags": sorted(
             (one.name, one.tenant_id, told(one), one.salt if one.percent else "") for one in on.flags.rules(WHO)
         ),
+        "guardrails": [(one.name, one.tenant_id, rules.described(one)) for one in on.guardrails.list(WHO)],
         "routes": [one.described | {"env": one.is_from_environment} for one in on.routes.list(WHO)],
         "labels": {one.label: one.version for one in on.schemas.labels(WHO, "note")},
         "breakers": {name: (one.state, one.reason) for name, one in on.overrides.all(WHO).items()},
@@ -99,6 +101,7 @@ def prepared(on: Runtime, clock: ManualClock) -> None:
     on.routes.set(WHO, "fast", [{"model": A, "max_tokens": 50, "parameters": {"seed": 3}}, {"model": B}])
     on.flags.set(WHO, Flag.STREAMING, acme(on), False)
     on.flags.set(WHO, "route:fast", None, False, percent=20, ends="2031-01-01T00:00", zone="Asia/Tokyo")
+    on.guardrails.set(WHO, "long", acme(on), "length", "note", settings={"most_characters": 9}, route="fast")
     on.overrides.set(WHO, A, BreakerState.OPEN, "ill")
     on.prices.set(WHO, "openai", "gpt-4o", tenant=acme(on), rates=RATES, reason="agreed")
     on.budgets.raise_limit(WHO, acme(on), budget(on), DOLLAR, ends_at=START + 9 * DAY, reason="busy")
@@ -132,6 +135,10 @@ CHANGED: dict[str, Callable[[Runtime], Any]] = {
     "flag.set all": lambda on: on.flags.set(WHO, "route:fast", None, False),
     "flag.clear share": lambda on: on.flags.clear(WHO, "route:fast", None),
     "flag.clear": lambda on: on.flags.clear(WHO, Flag.STREAMING, acme(on)),
+    "guardrail.set": lambda on: on.guardrails.set(WHO, "long", acme(on), "length", "block", exceptions=["a"]),
+    "guardrail.set off": lambda on: on.guardrails.set(WHO, "long", acme(on), "length", "note", is_on=False),
+    "guardrail.set new": lambda on: on.guardrails.set(WHO, "keys", None, "secrets", "block", stages=["input"]),
+    "guardrail.remove": lambda on: on.guardrails.remove(WHO, "long", acme(on)),
     "route.set": lambda on: on.routes.set(WHO, "fast", [{"model": B}], hedge_after_ms=None, max_reasks=0),
     "route.set new": lambda on: on.routes.set(WHO, "slow", [{"model": B}]),
     "route.set default": lambda on: on.routes.set(WHO, "default", [{"model": B}]),
@@ -186,8 +193,7 @@ def test_every_way_is_tried() -> None:
     """Who adds an action that can be undone adds a row above."""
     from core import changes
 
-    tables = (changes.OF_BREAKERS, changes.OF_BUDGETS, changes.OF_DRILLS, changes.OF_FLAGS)
-    tables += (changes.OF_PRICES, changes.OF_ROUTES, changes.OF_SCHEMAS, changes.OF_TENANTS)
+    tables = [table for name, table in vars(changes).items() if name.startswith("OF_")]
     known = {action for table in tables for action in table}
     assert known - {"schema.roll_back"} == {name.split(" ")[0] for name in CHANGED}
 

@@ -184,6 +184,8 @@ def _present(
     endpoint: Endpoint, show: Callable[[things.Asked], things.Document], asked: things.Asked
 ) -> things.Document | None:
     """Return what is to be changed as it is; ``None`` where it may be made. What was revoked is not there any more."""
+    if named := asked.query.get("tenant"):
+        asked.runtime.tenants.find(asked.principal, named)  # of a tenant that is not there nothing can be made
     try:
         found = show(asked)
     except NotFound:

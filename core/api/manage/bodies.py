@@ -140,6 +140,19 @@ class FlagRule(Body):
     is_permanent: Annotated[bool, Field(strict=True)] = False
 
 
+class GuardrailRule(Body):
+    """A rule of the guardrails; what is left out is as usual."""
+
+    check: str
+    action: str
+    stages: list[str] | None = None
+    route: str = ""
+    settings: dict[str, Any] = {}
+    exceptions: Annotated[list[str], Field(max_length=1_000)] = []
+    position: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 100
+    is_on: Annotated[bool, Field(strict=True)] = True
+
+
 class RouteRule(Body):
     """A route; what is left out is as usual."""
 
@@ -208,6 +221,7 @@ ALL = (
     NewBudget,
     NewRaise,
     FlagRule,
+    GuardrailRule,
     RouteRule,
     NewVersion,
     LabelRule,

@@ -77,6 +77,7 @@ class Endpoint:
 
 _TENANT, _KEY = "/tenants/{tenant}", "/keys/{key}"
 _BUDGET, _RAISE = f"{_TENANT}/budgets/{{budget}}", f"{_TENANT}/budgets/{{budget}}/raises"
+_GUARDRAIL = "/guardrails/{guardrail}"
 _FLAG, _ROUTE, _SCHEMA, _PRICE = "/flags/{flag}", "/routes/{route}", "/schemas/{schema}", "/prices/{price}"
 _LABEL = f"{_SCHEMA}/labels/{{label}}"
 _OF_TENANT = ("tenant",)
@@ -105,6 +106,12 @@ ENDPOINTS = (
     Endpoint("GET", _FLAG, K.READ, A.flag, "Read a flag", query=_OF_TENANT),
     Endpoint("PUT", _FLAG, K.CHANGE, A.set_flag, "Turn a flag on or off", B.FlagRule, A.flag, _OF_TENANT),
     Endpoint("DELETE", _FLAG, K.REMOVE, A.clear_flag, "Take a flag's rule away", show=A.flag, query=_OF_TENANT),
+    Endpoint("GET", "/guardrails", K.LIST, A.guardrails, "List the rules of the guardrails", query=_OF_TENANT),
+    Endpoint("GET", _GUARDRAIL, K.READ, A.guardrail, "Read a rule", query=_OF_TENANT),
+    Endpoint(
+        "PUT", _GUARDRAIL, K.PUT, A.set_guardrail, "Make or change a rule", B.GuardrailRule, A.guardrail, _OF_TENANT
+    ),
+    Endpoint("DELETE", _GUARDRAIL, K.REMOVE, A.remove_guardrail, "Remove a rule", show=A.guardrail, query=_OF_TENANT),
     Endpoint("GET", "/routes", K.LIST, A.routes, "List the routes"),
     Endpoint("GET", _ROUTE, K.READ, A.route, "Read a route"),
     Endpoint("PUT", _ROUTE, K.PUT, A.set_route, "Make or change a route", B.RouteRule, A.route),

@@ -10,6 +10,7 @@ from core.api.manage.things import Asked, Document
 from core.clock import EPOCH
 from core.errors import NotFound
 from core.flags import Evaluation, Flag, FlagRule, checked_name, kind_of, told
+from core.guardrail_rules import GuardrailRule, described
 from core.lines import one_line
 from core.pricing import OverridingPrice
 from core.routes import RouteView
@@ -100,6 +101,53 @@ def _flag(name: str, of: Tenant | None, rules: Sequence[FlagRule], found: Evalua
         "zone": (rule.zone if rule else "") or None,
         "is_permanent": rule is not None and rule.is_permanent,
     }
+
+
+# ── Guardrails ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def guardrails(asked: Asked) -> Sequence[Document]:
+    """Return the rules of a tenant, or without one those for all."""
+    of = _flag_tenant(asked)
+    rules = asked.runtime.guardrails.list(asked.principal)
+    return [_guardrail(one) for one in rules if one.tenant_id == (of.id if of else "")]
+
+
+def guardrail(asked: Asked) -> Document:
+    """Return one rule."""
+    return _guardrail(asked.runtime.guardrails.find(asked.principal, asked.path["guardrail"], _flag_tenant(asked)))
+
+
+def set_guardrail(asked: Asked) -> Document:
+    """Make or change a rule."""
+    given = asked.body.given
+    check, action = given.pop("check"), given.pop("action")
+    rule = asked.runtime.guardrails.set(
+        asked.principal,
+        asked.path["guardrail"],
+        _flag_tenant(asked),
+        check,
+        action,
+        expected_version=asked.version,
+        reason=asked.reason,
+        **given,
+    )
+    return _guardrail(rule)
+
+
+def remove_guardrail(asked: Asked) -> None:
+    """Remove a rule."""
+    asked.runtime.guardrails.remove(
+        asked.principal,
+        asked.path["guardrail"],
+        _flag_tenant(asked),
+        expected_version=asked.version,
+        reason=asked.reason,
+    )
+
+
+def _guardrail(one: GuardrailRule) -> Document:
+    return {"name": one.name, "tenant_id": one.tenant_id, **described(one), "version": one.version}
 
 
 # ── Routes ────────────────────────────────────────────────────────────────────────────────────────────────────────────

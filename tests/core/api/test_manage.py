@@ -69,8 +69,10 @@ def managed(house: House, client: TestClient) -> Managed:
     other = on.tenants.create(LOCAL_OPERATOR, "Zyx")
     on.schemas.add(LOCAL_OPERATOR, "place", SHAPE)
     on.routes.set(LOCAL_OPERATOR, "fast", [{"model": GPT}])
+    on.guardrails.set(LOCAL_OPERATOR, "long", None, "length", "note")
     for tenant in (house.tenant, other):
         on.budgets.set(LOCAL_OPERATOR, tenant, 10**9)
+        on.guardrails.set(LOCAL_OPERATOR, "long", tenant, "length", "note")
     keys = {
         "of the deployment": on.tenants.create_key(LOCAL_OPERATOR, None).secret,
         "of the tenant": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage"]).secret,
@@ -86,7 +88,7 @@ def rows_of(house: House) -> str:
     """Return every decision that is kept, as text; when keys were used is none."""
     with house.runtime.store.snapshot() as connection:
         names = ("tenant", "api_key", "budget", "budget_raise", "flag_rule", "route", "schema", "schema_version")
-        names += ("schema_label", "price_override", "audit_entry")
+        names += ("guardrail_rule", "schema_label", "price_override", "audit_entry")
         tables = [METADATA.tables[name] for name in names]
         return "\n".join(repr(row) for table in tables for row in connection.execute(table.select()).all())
 
@@ -101,7 +103,9 @@ def address(path: str, of: Managed, tenant: Tenant) -> str:
         if one.is_live and ("manage" not in one.scopes or tenant != of.house.tenant)
     )
     named = {"tenant": tenant.id, "key": key.id, "budget": budget.budget_id, "raise": "0" * 32, "price": "0" * 32}
-    return path.format(**named, flag="streaming.enabled", route="fast", schema="place", label="production")
+    return path.format(
+        **named, flag="streaming.enabled", guardrail="long", route="fast", schema="place", label="production"
+    )
 
 
 BODIES: dict[str, Any] = {
@@ -115,6 +119,7 @@ BODIES: dict[str, Any] = {
     "/tenants/{tenant}/budgets/{budget}": {"limit_usd": "7.5"},
     "/tenants/{tenant}/budgets/{budget}/raises": {"extra_usd": 1, "ends_at": SOON, "reason": "more"},
     "/flags/{flag}": {"is_on": False},
+    "/guardrails/{guardrail}": {"check": "length", "action": "block"},
     "/routes/{route}": {"candidates": [{"model": "openai/gpt-4o"}]},
     "/schemas": {"name": "other", "body": SHAPE},
     "/schemas/{schema}/labels/{label}": {"version": 1},
@@ -433,6 +438,9 @@ MEANWHILE: dict[str, Callable[[Runtime, Tenant], object]] = {
         LOCAL_OPERATOR, of, on.budgets.show(LOCAL_OPERATOR, of).budget_id, 5, ends_at=NEXT_WEEK, reason="meanwhile"
     ),
     "/flags/{flag}": lambda on, of: on.flags.set(LOCAL_OPERATOR, "streaming.enabled", of, True, percent=7),
+    "/guardrails/{guardrail}": lambda on, of: on.guardrails.set(
+        LOCAL_OPERATOR, "long", of, "length", "note", position=7
+    ),
     "/routes/{route}": lambda on, _: on.routes.set(LOCAL_OPERATOR, "fast", [{"model": "openai/gpt-4.1"}]),
     "/schemas/{schema}/labels/{label}": lambda on, _: on.schemas.promote(LOCAL_OPERATOR, "place", 2, "production"),
 }
