@@ -24,22 +24,13 @@ class Span:
     """What it is, with its article: ``a GitHub token``."""
 
 
-class Unsearched(Exception):
-    """A text could not be searched to its end within what a search may take: nothing is known of it.
-
-    Its sentence holds nothing of the text.
-    """
-
-
 class Detector(Protocol):
     """One kind of search."""
 
     def find(self, text: str) -> list[Span]:
         """Return what is found in a *text* that is whole, in order; no two overlap.
 
-        Raises:
-            Unsearched: it cannot be told, which is no word that there is nothing.
-
+        What takes too long to be searched is found as a whole, as a kind of its own: nothing passes unread.
         """
         ...
 

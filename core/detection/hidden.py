@@ -103,6 +103,10 @@ class HiddenDetector:
             at = kept
         return 0
 
+    def may_find(self, text: str) -> bool:
+        """Whether a part of *text* may have one."""
+        return not text.isascii() and INVISIBLE.search(text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class _Direction:

@@ -1,16 +1,15 @@
 """Patterns that somebody writes, on an engine whose every search takes time that grows with the text alone.
 
 To find all of them that is not enough, as each search may go to the end of the text. So a match has a length at most,
-which is looked at and no more, and of searches there are so many at most; a text that would need more is not judged.
+which is looked at and no more, and of searches there are so many at most; what would need more is found as a whole.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
-from core.detection import Span, Unsearched
+from core.detection import Span
 from core.detection._engines import Pattern, compiled
 from core.detection._streams import in_original, is_of_word, kept_whole, spans_in_original
 from core.detection.folding import folded, unsettled
@@ -76,13 +75,12 @@ class PatternDetector:
         self._kind = kind
         self._longest = longest
         self._is_anchored = _ANCHORED.search(pattern) is not None
+        self._is_bound = self._is_anchored or "\\B" in pattern
 
     def find(self, text: str) -> list[Span]:
         """Return where the pattern matches in *text*, from the left and without overlaps.
 
-        Raises:
-            Unsearched: it would take too many searches.
-
+        Where that would take too many searches, all the rest of the text is found.
         """
         view = folded(text)
         return spans_in_original(view, list(self._found(view.text)))
@@ -90,25 +88,22 @@ class PatternDetector:
     def decided(self, text: str) -> int:
         """Return how much stands before the last characters, in which a match may begin that goes on."""
         view = folded(text)
-        return in_original(view, self._decided(view.text, self._seen(view.text)), text)
+        return in_original(view, self._decided(view.text, list(self._found(view.text))), text)
 
     def forgettable(self, text: str) -> int:
         """Return the last place before that where no engine sees more than the end or beginning of a text."""
         if self._is_anchored:
             return 0
         view = folded(text)
-        found = self._seen(view.text)
+        found = list(self._found(view.text))
         at = self._decided(view.text, found)
         while at and not _is_between(view.text, at):
             at = kept_whole(at - 1, found)
         return in_original(view, at, text)
 
-    def _seen(self, text: str) -> list[Span]:
-        """Return what is found of *text* as far as it can be judged: whoever asks for all of it is told."""
-        found: list[Span] = []
-        with suppress(Unsearched):
-            found.extend(self._found(text))
-        return found
+    def may_find(self, text: str) -> bool:
+        """Whether the pattern may match in a part of *text*."""
+        return self._is_bound or self._pattern.search(folded(text).text) is not None
 
     def _decided(self, text: str, found: Sequence[Span]) -> int:
         at = min(max(len(text) - self._longest - 1, 0), unsettled(text))
@@ -125,7 +120,8 @@ class PatternDetector:
                 continue
             tried += 1
             if tried > _MOST_TRIED:
-                raise Unsearched(f"The text has over {_MOST_TRIED:,} places to look at for one pattern.")
+                yield Span(begin, len(text), "a text with too much to search")
+                return
             window = text[max(begin - 1, 0) : begin + self._longest + 2]
             shift = begin - max(begin - 1, 0)
             match = self._pattern.match(window, shift, shift + self._longest)

@@ -76,6 +76,10 @@ class WordDetector:
         found = self._found(view.text)
         return in_original(view, apart(view.text, self._decided(view.text, found), found), text)
 
+    def may_find(self, text: str) -> bool:
+        """Whether one of them may stand in a part of *text*."""
+        return self._words.any(self._view(text).text)
+
     def _view(self, text: str) -> Folded:
         view = flowing(text)
         return view if self._is_cased else view.with_text(small(view.text))

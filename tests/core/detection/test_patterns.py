@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.detection import Unsearched
+from core.detection import Span
 from core.detection.patterns import PatternDetector
 from tests.core.detection.cuts import cut_points, hold, marked, texts
 from tests.examples import many
@@ -103,13 +103,12 @@ def test_nested_quantifiers_cost_nothing(pattern: str) -> None:
     assert counted.read <= 2 * 100_100
 
 
-def test_what_takes_too_many_searches_is_not_judged() -> None:
-    """Each search goes to the end of what a match may have; a text with too many of them is never called clean."""
-    counted = Counted("a*b|a", "p")
-    with pytest.raises(Unsearched):
-        counted.find("a" * 1_000_000)
-    assert counted.read < 1_000_000
-    assert counted.forgettable("a" * 10_000) == 0
+def test_what_takes_too_many_searches_is_found_as_a_whole() -> None:
+    """Each search goes to the end of what a match may have; of a text with too many of them the rest is never clean."""
+    counted, text = Counted("a*b|a", "p"), "a" * 1_000_000
+    assert counted.find(text)[-2:] == [Span(999, 1_000, "p"), Span(1_000, len(text), "a text with too much to search")]
+    assert counted.read < len(text)
+    assert counted.decided(text) == 1_000
 
 
 PATTERNS = [
