@@ -18,7 +18,7 @@ from core.breakers import Rule
 from core.budgets.terms import THRESHOLDS
 from core.clock import SystemClock
 from core.demo import Demo
-from core.guardrails import length
+from core.guardrails.checks import length
 from core.json_schemas import DEEPEST, MOST_BYTES, MOST_NODES, MOST_PATTERNS
 from core.principals import LOCAL_OPERATOR
 from core.providers.weights import SMOLLM2

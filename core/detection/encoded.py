@@ -11,7 +11,7 @@ import re
 from base64 import b64decode
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.entities import html5
 
@@ -80,19 +80,20 @@ class _Decoded:
 
 
 class EncodedDetector:
-    """Finds what another detector does, plain or encoded."""
+    """Finds what another detector finds in what is decoded; what stands there in plain words is left to that one."""
 
     def __init__(self, detector: Detector) -> None:
-        """Ask *detector* of the text as it is, and of what is decoded of it."""
+        """Ask *detector* of all that a text encodes."""
         self._detector = detector
 
     def find(self, text: str) -> list[Span]:
-        """Return what is found in *text*."""
-        return merged(self._found(text, _DEPTH))
+        """Return what is found in *text* and is not found in it as it is."""
+        plain = merged(self._detector.find(text))
+        return merged(span for span in self._decoded(text, _DEPTH) if not _is_covered(span, plain))
 
     def decided(self, text: str) -> int:
         """Return where at the end of *text* something begins that goes on, encoded or decoded."""
-        return kept_whole(self._least(text, self._detector.decided), self.find(text))
+        return kept_whole(self._least(text, self._detector.decided), merged(self._found(text, _DEPTH)))
 
     def forgettable(self, text: str) -> int:
         """Return the last place at which nothing goes on, neither encoded nor decoded."""
@@ -110,6 +111,9 @@ class EncodedDetector:
 
     def _found(self, text: str, depth: int, layer: int = 1) -> Iterator[Span]:
         yield from self._detector.find(text)
+        yield from self._decoded(text, depth, layer)
+
+    def _decoded(self, text: str, depth: int, layer: int = 1) -> Iterator[Span]:
         if depth:
             for start, end, decoded in _runs(text):
                 if inner := merged(self._found(decoded, depth - 1)):
@@ -126,6 +130,12 @@ class EncodedDetector:
             inner = self._least(view.text, ask, layer + 1)
             at = min(at, view.start(inner) if inner < len(view.text) else len(text))
         return at
+
+
+def _is_covered(span: Span, found: Sequence[Span]) -> bool:
+    """Whether one of *found*, which are in order and without overlaps, has all of *span*."""
+    before = bisect_right(found, span.start, key=lambda one: one.start) - 1
+    return before >= 0 and found[before].end >= span.end
 
 
 def _decoded(text: str) -> _Decoded | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from core.detection import Detector, Span, merged
 from core.detection._streams import kept_whole
@@ -10,10 +11,18 @@ from core.detection._streams import kept_whole
 _MOST_ROUNDS = 8
 
 
+class SparingDetector(Detector, Protocol):
+    """One that can say quickly that a whole document has nothing for it."""
+
+    def may_find(self, text: str) -> bool:
+        """Whether it may find something in a part of *text*."""
+        ...
+
+
 class Together:
     """Finds what any of its *members* does."""
 
-    def __init__(self, members: Sequence[Detector]) -> None:
+    def __init__(self, members: Sequence[SparingDetector]) -> None:
         """Ask each of *members*."""
         self._members = members
 
@@ -35,3 +44,7 @@ class Together:
                 return at
             at = least
         return 0
+
+    def may_find(self, text: str) -> bool:
+        """Whether one of them may find something in a part of *text*."""
+        return any(member.may_find(text) for member in self._members)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from core.errors import Invalid
+
+Made = TypeVar("Made")
 
 
 def require_known(settings: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -35,10 +37,7 @@ def whole_number(settings: Mapping[str, Any], name: str, default: int, least: in
 
     """
     require_known(settings, (name,))
-    found = settings.get(name, default)
-    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
-        raise Invalid(f"{name} is a whole number from {least:,} to {most:,}.")
-    return found
+    return number(settings, name, default, least, most)
 
 
 def texts(settings: Mapping[str, Any], name: str, default: Sequence[str] = (), most: int = 10_000) -> Sequence[str]:
@@ -70,3 +69,42 @@ def chosen(settings: Mapping[str, Any], name: str, known: Iterable[str]) -> Sequ
     if unknown is not None:
         raise Invalid(f"{name} has {unknown[:40]!r}, which is none of: {', '.join(known)}.")
     return found
+
+
+def number(settings: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    """Return the setting *name*, a whole number from *least* to *most*.
+
+    Raises:
+        Invalid: it is another.
+
+    """
+    found = settings.get(name, default)
+    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
+        raise Invalid(f"{name} is a whole number from {least:,} to {most:,}.")
+    return found
+
+
+def switch(settings: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """Return the setting *name*, true or false.
+
+    Raises:
+        Invalid: it is neither.
+
+    """
+    found = settings.get(name, default)
+    if not isinstance(found, bool):
+        raise Invalid(f"{name} is true or false.")
+    return found
+
+
+def usable(name: str, make: Callable[[], Made]) -> Made:
+    """Return what *make* makes of the setting *name*.
+
+    Raises:
+        Invalid: it cannot be used, in the words of whoever reads it.
+
+    """
+    try:
+        return make()
+    except ValueError as error:
+        raise Invalid(f"{name}: {error}") from None

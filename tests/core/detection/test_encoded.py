@@ -1,4 +1,4 @@
-"""What is encoded is found as if it were not, and only that goes; no cut of a stream changes it."""
+"""What is encoded is found as if it were not, and that alone; no cut of a stream changes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.examples import many
 
 KEY = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
 DETECTOR = EncodedDetector(SecretDetector())
-WORDS = EncodedDetector(WordDetector(["cobra", "jane@example.org"], "a word"))
+WORDS = EncodedDetector(WordDetector(["cobra", "c\u00f6bra", "jane@example.org"], "a word"))
 
 
 def in_base64(text: str) -> str:
@@ -67,12 +67,13 @@ def test_in_lines() -> None:
 
 def test_only_what_is_found_goes() -> None:
     """Signs that stand for others are read in their place, in a document within a document too, which stays one."""
-    document = json.dumps({"payload": json.dumps({"body": json.dumps({"mail": "jane@example.org"})})})
-    assert marked(WORDS, document) == document.replace("jane@example.org", "[a word]")
-    assert json.loads(json.loads(json.loads(marked(WORDS, document))["payload"])["body"]) == {"mail": "[a word]"}
+    document = json.dumps({"payload": json.dumps({"body": json.dumps({"mail": "a c\u00f6bra"})})})
+    assert marked(WORDS, document) == document.replace("c\\\\\\\\u00f6bra", "[a word]")
+    assert json.loads(json.loads(json.loads(marked(WORDS, document))["payload"])["body"]) == {"mail": "a [a word]"}
     assert marked(WORDS, "/?to=jane%40example.org&x=%41") == "/?to=[a word]&x=%41"
     assert marked(WORDS, "a\\ncobr\\u0061\\tb &#99;obra") == "a\\n[a word]\\tb [a word]"
     assert marked(DETECTOR, f"\\n{KEY}\\n") == "\\n[a GitHub token]\\n"
+    assert marked(DETECTOR, f"{KEY} &amp; {FORMS['base64']}") == f"{KEY} &amp; [a GitHub token]"
 
 
 @pytest.mark.parametrize(
