@@ -47,6 +47,8 @@ _FILES = frozenset(
     }
 )
 """Endings of files that are no top-level domain: ``icon@2x.png``."""
+_REPLACEMENT = re.compile(r"redacted-\d+@example\.invalid")
+"""What stands in the place of an address that was found."""
 _TRANSPORTS = frozenset({"git", "hg", "svn"})
 """Whoever is called so is a program: ``git@host:path``."""
 
@@ -59,7 +61,9 @@ def mail_addresses(text: str) -> Iterator[Span]:
         if start < done or start == at.start():
             continue
         end = _domain_end(text, at.end())
-        if end and not (text[end : end + 1] in {":", "/"} and text[start : at.start()] in _TRANSPORTS):
+        if not end or _REPLACEMENT.fullmatch(text, start, end):
+            continue
+        if not (text[end : end + 1] in {":", "/"} and text[start : at.start()] in _TRANSPORTS):
             yield Span(start, end, KIND)
             done = end
 

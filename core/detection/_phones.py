@@ -30,6 +30,7 @@ _GROUP = re.compile(r"\d+")
 _GROUPS = re.compile(rf"\d(?:{GAP}{{0,3}}\d){{6,20}}")
 _DIGIT_BEFORE = re.compile(rf"\d{GAP}{{1,3}}\Z")
 _DIGIT_BEHIND = re.compile(rf"{GAP}{{1,3}}\d")
+_OF_A_MACHINE = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 _LEAST, _MOST = 7, 15
 """Digits of a number (E.164)."""
 _WITH_CODE = 10
@@ -100,8 +101,11 @@ def _said(seen: SearchedText, start: int, at: int) -> int:
     """Return where the number ends that a word directly before it says to be one; 0 without."""
     if "phone" not in seen.directly(start, _BETWEEN) or seen.is_date(at):
         return 0
-    ends = _ends(seen.text, at)
-    return ends[0] if ends and not _digits(seen.text[at : ends[0]]).startswith(_REPLACEMENT) else 0
+    if _OF_A_MACHINE.match(seen.text, at):
+        return 0
+    end = next(iter(_ends(seen.text, at)), 0)
+    is_part = seen.text[end : end + 1] == "-" and is_glued(seen.text, end + 1)
+    return 0 if is_part or _digits(seen.text[at:end]).startswith(_REPLACEMENT) else end
 
 
 def _national(seen: SearchedText, start: int, at: int, regions: Sequence[str]) -> int:

@@ -263,6 +263,9 @@ def test_a_setting_that_means_nothing_is_refused() -> None:
     """Each check takes its own settings, and says what it does not know."""
     for check, settings, sentence in (
         ("secrets", {"a": 1}, "This check has no setting 'a'. It has none."),
+        ("personal", {"kinds": ["mail"]}, "kinds has 'mail', which is none of: email, phone, iban, card"),
+        ("personal", {"regions": ["Germany"]}, "regions has 'GERMANY', which is no country's code of two letters"),
+        ("personal", {"domains": ["jane@x.org"]}, "domains has 'jane@x.org', which is no domain, such as example.org."),
         ("length", {"most": 1}, "This check has no setting 'most'. It has most_characters."),
         ("length", {"most_characters": True}, "most_characters is a whole number from 1 to 100,000,000."),
     ):

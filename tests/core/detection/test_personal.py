@@ -308,7 +308,8 @@ def test_only_what_was_chosen() -> None:
 
 
 DATA = [
-    *(number for numbers in VALID.values() for number in numbers),
+    *(numbers[0] for numbers in VALID.values()),
+    *("36574261809", "253072B07300470", "ab 12 34 56 c", "19880320-0016", "151086 95088"),
     *("4111 1111 1111 1111", "4111111111111111", "4222222222222", "3782 822463 10005"),
     *(
         "DE89 3704 0044 0532 0130 00",
@@ -463,7 +464,7 @@ def test_little_is_held() -> None:
 )
 def test_no_text_takes_long(piece: str) -> None:
     """Of characters that begin everything and end nothing the double takes the double of steps, and not its square."""
-    once, twice = (steps(piece * (size // len(piece))) for size in (1_500, 3_000))
+    once, twice = (steps(piece * (size // len(piece))) for size in (1_000, 2_000))
     assert twice < 2.5 * once + 200
 
 
