@@ -5,7 +5,7 @@ entries are appended as calls end, by ``core/record``, and stay as they are, but
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
-- ``forget_payloads``: prompts and answers go when their time is over;
+- ``forget_payloads``: prompts and answers go when their time is over, which ``cut_payloads`` makes sooner;
 - ``removals``: the demo world goes as a whole.
 
 A test reads the source and finds no other writer.
@@ -115,6 +115,9 @@ class JournalWriter:
             "charges = :charges WHERE id = :id"
         )
         self._sum_up = store.prepare(_SUM_UP)
+        self._cut_payloads = store.prepare(
+            "UPDATE payload SET expires_at = :until WHERE generation_id = :id AND expires_at > :until"
+        )
         self._forget_payloads = store.prepare(
             "DELETE FROM payload WHERE (generation_id, n) IN "
             "(SELECT generation_id, n FROM payload WHERE expires_at < :before ORDER BY expires_at LIMIT :most)"
@@ -208,6 +211,11 @@ class JournalWriter:
         ]
         cursor.executemany(self._reprice, rows)
         cursor.executemany(self._sum_up, [{"id": one} for one in generation_ids])
+
+    def cut_payloads(self, until: Mapping[str, datetime]) -> None:
+        """Let the prompts and answers of some generations, by their ids, go no later than it says."""
+        with self._store.transaction() as cursor:
+            cursor.executemany(self._cut_payloads, [{"id": one, "until": micros(at)} for one, at in until.items()])
 
     def forget_payloads(self, before: datetime) -> int:
         """Delete prompts and answers whose time was over at *before*; return how many.

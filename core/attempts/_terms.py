@@ -86,6 +86,10 @@ class RouteTerms:
     """From when on a second candidate is asked beside a slow first; ``None`` is never. Not for streams."""
     cache_seconds: int | None = None
     """How long the same question gets the same answer again; ``None`` is never."""
+    payload_days: int | None = None
+    """How long prompts and answers are kept at most, whatever the tenant says; ``None`` is as that."""
+    payload_percent: int | None = None
+    """So for the share of valid calls of which they are kept."""
     marks_cache: bool = True
     """Whether stable context is marked for the provider's cache."""
     is_hurried: bool = False

@@ -16,6 +16,7 @@ from core.journal import JournalWriter
 from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
+from core.retention import Retention
 from core.shared import Shared
 from core.store import Store
 from core.stored_objects import StoredObjects
@@ -131,6 +132,14 @@ def catalog(
             does="Deletes prompts and answers whose time is over.",
             otherwise="Prompts and answers past their time are still stored.",
             run=lambda: journal.forget_payloads(clock.now()),
+        ),
+        Chore(
+            name="shorter retention",
+            every=timedelta(minutes=5),
+            one_process=True,
+            does="Cuts the time of prompts and answers whose tenant or route keeps them for less long than before.",
+            otherwise="Prompts and answers that were kept before stay stored as long as was said then; none is shown.",
+            run=Retention(store, clock, journal).cut,
         ),
         Chore(
             name="claims",

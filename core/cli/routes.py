@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from core.routes import RouteView
     from core.runtime import Runtime
 
-_NO_CAUSE = "none"
+_NO_CAUSE, _DEFAULT = "none", "default"
+
+
+class _NumberOrDefault(click.ParamType[int | str]):
+    """A whole number, or the word by which there is none."""
+
+    name = "integer or default"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the number, or the word."""
+        return _DEFAULT if value == _DEFAULT else click.INT.convert(value, param, ctx)
+
+
+_NUMBER = _NumberOrDefault()
 
 
 @proctor.group("route")
@@ -67,6 +80,8 @@ def show_route(runtime: Runtime, name: str) -> Output:
 )
 @click.option("--hedge-after-ms", type=int, help="Ask the second model beside a slow first one; 0 never does.")
 @click.option("--cache-seconds", type=int, help="Give the same answer again to the same question; 0 never does.")
+@click.option("--payload-days", type=_NUMBER, help="How long prompts and answers are kept at most; or 'default'.")
+@click.option("--payload-percent", type=_NUMBER, help="Of how many of a hundred valid calls at most; or 'default'.")
 @click.option("--mark-cache/--no-mark-cache", default=None, help="Whether the provider's cache is told what is stable.")
 @click.option("--schema", "schemas", multiple=True, help="A schema that takes this route by itself; repeat it, or ''.")
 @click.option("--description", help="One sentence about it.")
@@ -83,6 +98,8 @@ def set_route(
     causes: tuple[str, ...],
     hedge_after_ms: int | None,
     cache_seconds: int | None,
+    payload_days: int | str | None,
+    payload_percent: int | str | None,
     mark_cache: bool | None,
     schemas: tuple[str, ...],
     description: str | None,
@@ -111,6 +128,9 @@ def set_route(
         }.items()
         if value is not None
     }
+    for field, value in {"payload_days": payload_days, "payload_percent": payload_percent}.items():
+        if value is not None:
+            wanted[field] = None if value == _DEFAULT else value
     if candidates:
         wanted["candidates"] = _candidates(candidates)
     elif models:
@@ -189,6 +209,10 @@ def _shown(view: RouteView) -> Output:
         lines.append(f"The second model is asked beside the first after {terms.hedge_after_ms} ms.")
     if terms.cache_seconds:
         lines.append(f"The same question gets the same answer for {terms.cache_seconds} s.")
+    if terms.payload_days is not None:
+        lines.append(f"Prompts and answers are kept for {terms.payload_days} days at most.")
+    if terms.payload_percent is not None:
+        lines.append(f"Of valid calls they are kept of {terms.payload_percent} % at most.")
     if view.is_from_environment:
         lines.append("MODEL_PRIMARY and MODEL_FALLBACK decide, until somebody edits it.")
     return Output(_document(view), "\n".join(lines))

@@ -49,6 +49,11 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
 @click.option("--timezone", help="IANA name; its days and the periods of its budgets follow it from now on.")
 @click.option("--route", help="Its own route in the place of default, which is said so to go back to that.")
 @click.option("--retention-days", type=int, help="How long prompts and answers are kept; 0 keeps none.")
+@click.option(
+    "--payload-percent",
+    type=int,
+    help="Of so many of a hundred valid calls prompts and answers are kept, of failures always; 0: of failures alone.",
+)
 @click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
 @click.option(
     "--without-price",

@@ -357,6 +357,7 @@ class TenantSnapshot:
             tokens_per_min=tenant.tokens_per_min or policies.settings.tokens_per_min,
             concurrent_limit=tenant.concurrent_limit or policies.settings.concurrent_per_tenant,
             payload_retention_days=tenant.payload_retention_days,
+            payload_percent=tenant.payload_percent,
             budgets=tuple(terms for terms, _ in budgets),
             flags=rules.all(None),
             rules=rules if rules.moving else None,

@@ -17,6 +17,7 @@ from core.errors import FeatureDisabled
 from core.faults import Drill
 from core.flags import Evaluation, Flag, FlagKind, RuleSet, kind_of, meaning_of
 from core.guardrails import Guardrails, GuardrailTerms
+from core.payload_terms import PayloadTerms
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
 from core.servers import recipe_of
@@ -51,6 +52,8 @@ class TenantTerms:
 
     route: str | None = None
     """The route that it has in the place of the default one; ``None`` is that."""
+    payload_percent: int = 100
+    """Of how many of a hundred valid calls prompts and answers are kept."""
     vendor_storage: str = "caller"
     """What of its answers vendors store: what its ``caller`` says, nothing (``off``), or nothing, and who does not say
     so himself is ``refused``.
@@ -60,6 +63,11 @@ class TenantTerms:
     def may_be_stored(self) -> bool:
         """Whether a vendor may store an answer of a relayed call where its caller lets it."""
         return self.vendor_storage == "caller"
+
+    @property
+    def payloads(self) -> PayloadTerms:
+        """Of which of its calls prompts and answers are kept, whatever the route says."""
+        return PayloadTerms(self.payload_retention_days if self.flags[Flag.PAYLOADS].value else 0, self.payload_percent)
 
     def require(self, flag: str) -> None:
         """Go on only if *flag* is on.
@@ -129,6 +137,11 @@ class Policy:
     """Every model that some route names, as ``provider/name``: what else is asked, a caller chose."""
 
     @cached_property
+    def payloads(self) -> PayloadTerms:
+        """Of which calls prompts and answers are kept, and for how long."""
+        return self.tenant.payloads.narrowed(self.route.payload_days, self.route.payload_percent)
+
+    @cached_property
     def budgets(self) -> tuple[BudgetTerms, ...]:
         """The tenant's budgets that cover this schema, route and key; which of them pays may depend on the model."""
         schema, route = self.schema.name, self.route.name
@@ -185,6 +198,7 @@ class Policy:
             ],
             "payload_retention_days": tenant.payload_retention_days,
             "guardrails": self.guardrails.described,
+            "payload_percent": tenant.payload_percent,
             "flags": {str(flag): evaluation.value for flag, evaluation in tenant.flags.items()},
             "flag_reasons": {
                 str(flag): evaluation.reason
@@ -200,6 +214,8 @@ class Policy:
                 "fallback_on": [cause.value for cause in Cause if cause in route.fallback_on],
                 "hedge_after_ms": route.hedge_after_ms,
                 "cache_seconds": route.cache_seconds,
+                "payload_days": route.payload_days,
+                "payload_percent": route.payload_percent,
                 "parameters": {one.name: dict(one.parameters) for one in route.candidates if one.parameters},
                 "max_tokens": {one.name: one.max_tokens for one in route.candidates},
                 "modes": {one.name: one.mode for one in route.candidates if one.mode},

@@ -60,7 +60,7 @@ class Record:
         self._clock = recorder.clock
         self._running = running
         self.id = running.id
-        self.retention = running.retention
+        self.retention = running.payloads.retention
         """How long prompts and answers are kept; nothing where none are."""
         self.findings = Findings(recorder.clock, self.step)
         """What guardrails find: whoever looks at texts does so within it."""
@@ -158,7 +158,8 @@ class Record:
 
     def governed_by(self, policy: Policy) -> None:
         """Take in the policy."""
-        self._running.policy = policy
+        self._running.policy, self._running.payloads = policy, policy.payloads
+        self.retention = policy.payloads.retention
 
     def asking(self, messages: Sequence[Message]) -> None:
         """Take in the messages as they were screened."""
@@ -298,7 +299,7 @@ class Record:
             self._write_attempts(cursor)
             journal.generation(cursor, row)
             journal.findings(cursor, findings)
-            journal.payloads(cursor, self._running.payload_rows())
+            journal.payloads(cursor, self._running.payload_rows(generation.outcome))
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
@@ -322,7 +323,8 @@ class Record:
                 attempts=attempts,
                 field_errors=field_errors,
                 findings=self._finding_rows(),
-                payloads=[*payloads, *running.payload_rows()],
+                payloads=[*payloads, *running.payload_rows(generation.outcome)],
+                all_payloads=not running.is_drawn,
             )
         )
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from core.budgets import Budgets
 from core.clock import Clock
-from core.flags import Flag
 from core.journal import JournalWriter
 from core.policy import Policy, TenantTerms
 from core.principals import Principal
@@ -67,7 +65,6 @@ class Recorder:
         *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
         """
         generation_id, now = generation_id or self.clock.new_id(), self.clock.now()
-        retention = timedelta(days=tenant.payload_retention_days if tenant.flags[Flag.PAYLOADS].value else 0)
         running = RunningGeneration(
             id=generation_id,
             tenant=tenant,
@@ -80,7 +77,7 @@ class Recorder:
             metadata=metadata,
             started_at=now,
             began=self.clock.monotonic() if began is None else began,
-            retention=retention,
+            payloads=tenant.payloads,
         )
         return self._record(running)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from core.answers import CacheHit
@@ -13,6 +13,7 @@ from core.errors import Exhausted, ProctorError
 from core.json_values import JsonValue
 from core.messages import Message, media_of, plain
 from core.messages.masks import masked
+from core.payload_terms import PayloadTerms
 from core.policy import Policy, TenantTerms
 from core.pricing import Usage
 from core.principals import Principal
@@ -40,8 +41,8 @@ class RunningGeneration:
     started_at: datetime
     began: float
     """The same, on the clock's monotonic time."""
-    retention: timedelta
-    """How long prompts and answers are kept; nothing where none are."""
+    payloads: PayloadTerms
+    """Of which calls prompts and answers are kept, and for how long."""
     policy: Policy | None = None
     messages: Sequence[Message] = ()
     """As they were screened."""
@@ -106,14 +107,19 @@ class RunningGeneration:
             ttft_ms=None if ttft is None else ttft * 1000,
             answered_from=again.generation_id if again else None,
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
-            is_kept=bool(self.retention),
+            is_kept=self.payloads.days > 0,
             reask_of=self.reask_of,
             media=self.media,
         )
 
     @property
     def _expires_at(self) -> datetime | None:
-        return self.started_at + self.retention if self.retention else None
+        return self.started_at + self.payloads.retention if self.payloads.days else None
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether prompts and answers are kept however it ends, where they are kept at all."""
+        return self.payloads.draws(self.id)
 
     def asking(self, messages: Sequence[Message]) -> None:
         """Take in what is asked."""
@@ -197,21 +203,31 @@ class RunningGeneration:
             for attempt in attempts
             for problem in attempt.field_errors
         ]
-        payloads: list[dict[str, Any]] = []
-        if (expires_at := self._expires_at) is not None:
-            # The text of a valid answer is the generation's own object, which is kept as it was screened.
-            said = {one.n: None if one.outcome.is_successful else one.answer.text or None for one in attempts}
-            payloads = [
-                payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
-                for one in attempts
-                if one.asked or said[one.n]
-            ]
-        return rows, field_errors, payloads
+        return rows, field_errors, self._attempt_payloads(attempts) if self.is_drawn else []
 
-    def payload_rows(self) -> list[dict[str, Any]]:
-        """Return the row of what the generation was asked and answered, where that is kept."""
-        if not self.messages or self._expires_at is None:
+    def _attempt_payloads(self, attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+        """Return the rows of what *attempts* added and were answered, where that is kept."""
+        if (expires_at := self._expires_at) is None:
             return []
-        written = self.answer.text
-        answered = None if written == b"null" else written.decode()
-        return [payload_row(self.id, 0, [masked(plain(one)) for one in self.messages], answered, self._expires_at)]
+        # The text of a valid answer is the generation's own object, which is kept as it was screened.
+        said = {one.n: None if one.outcome.is_successful else one.answer.text or None for one in attempts}
+        return [
+            payload_row(self.id, one.n, one.asked, said[one.n], expires_at)
+            for one in attempts
+            if one.asked or said[one.n]
+        ]
+
+    def payload_rows(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """Return the row of what the generation was asked and answered, where that is kept now that it has ended.
+
+        Where only a failure is kept, that is known now alone: so those of its attempts come here as well.
+        """
+        if self._expires_at is None or (outcome.is_successful and not self.is_drawn):
+            return []
+        rows = [] if self.is_drawn else self._attempt_payloads(self.attempts)
+        if self.messages:
+            written = self.answer.text
+            answered = None if written == b"null" else written.decode()
+            asked = [masked(plain(one)) for one in self.messages]
+            rows.append(payload_row(self.id, 0, asked, answered, self._expires_at))
+        return rows

@@ -302,9 +302,8 @@ class Backlog:
             field_errors = [read_back(FieldError, row) for row in record["field_errors"] if row["attempt_id"] in news]
             self._journal.field_errors(cursor, field_errors)
             numbers = {0, *(row["n"] for row in attempts)}
-            self._journal.payloads(
-                cursor, [read_back(Payload, row) for row in record["payloads"] if row["n"] in numbers]
-            )
+            payloads = [row for row in record["payloads"] if row["n"] in numbers or record.get("all_payloads")]
+            self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads])
             self._journal.generation(cursor, generation)
             findings = record.get("findings", ())  # which an older release left out
             self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
@@ -335,10 +334,11 @@ def document(
     findings: list[dict[str, Any]],
     field_errors: list[dict[str, Any]],
     payloads: list[dict[str, Any]],
+    all_payloads: bool = False,
 ) -> dict[str, Any]:
     """Return a record as it is kept: rows that are still to be written, and the money that belongs to them.
 
-    *policy* is its hash, its text and its tenant.
+    *policy* is its hash, its text and its tenant; *all_payloads* says that none was written with an earlier attempt.
     """
     return {
         "generation": generation,
@@ -347,6 +347,7 @@ def document(
         "field_errors": field_errors,
         "findings": findings,
         "payloads": payloads,
+        "all_payloads": all_payloads,
         "reservation": {
             "generation_id": handle.generation_id,
             "tenant_id": handle.tenant_id,

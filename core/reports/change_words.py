@@ -29,6 +29,8 @@ _NAMES = {
     "without_budget": "Calls that no budget covers",
     "without_price": "Models without a price",
     "payload_retention_days": "Days that prompts and answers are kept",
+    "payload_percent": "% of valid calls whose prompts and answers are kept",
+    "payload_days": "Days that prompts and answers are kept at most",
     "timezone": "Time zone",
     "max_reasks": "Re-asks per model",
     "max_retries": "Retries per model",

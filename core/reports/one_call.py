@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from core.errors import NotFound
+from core.payload_terms import PayloadTerms
 from core.reports.reading import Reading
 from core.reports.reask_chains import ReaskChain, reask_chain
-from core.tables import REASKABLE, AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Tenant
+from core.tables import REASKABLE, AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Route, Tenant
 from core.visibility import visible
 
 _MOST_LATER = 10
@@ -82,7 +83,9 @@ class Call:
     tenant: str
     timezone: str
     retention_days: int
-    """How long the tenant keeps prompts and answers."""
+    """How long prompts and answers are kept, as tenant and route say it now."""
+    payload_percent: int
+    """Of how many of a hundred valid calls."""
     request_id: str
     principal: str
     route: str
@@ -132,6 +135,13 @@ class Call:
     payload_expires_at: datetime | None
     """When prompts and answers are deleted; ``None`` where none are kept (any more)."""
 
+    @property
+    def keeping(self) -> str:
+        """How much of prompts and answers is kept, as a sentence for where there are none."""
+        days = f"{self.retention_days} day{'' if self.retention_days == 1 else 's'}"
+        share = f", of {self.payload_percent} % of the valid calls" if self.payload_percent < 100 else ""
+        return f"{self.tenant} keeps prompts and answers for {days}{share}, unless its flags say otherwise."
+
 
 def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     """Return the call of that id.
@@ -146,10 +156,12 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     if generation is None:
         raise NotFound(f"There is no call {call_id!r}. It may have been deleted, or the link is not whole.")
     tenant = session.get(Tenant, generation.tenant_id)
+    terms = _payload_terms(session, tenant, generation.route)
+    ends = generation.started_at + terms.retention
     kept = {
         payload.n: payload
         for payload in session.exec(select(Payload).where(col(Payload.generation_id) == call_id))
-        if payload.expires_at > now
+        if min(ends, payload.expires_at) > now
     }
     whole = kept.get(0)
     later = _asked_again(reading, call_id) if generation.outcome in REASKABLE else ()
@@ -163,7 +175,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         **{name: getattr(generation, name) for name in same_names},
         tenant=tenant.name if tenant else generation.tenant_id,
         timezone=tenant.timezone if tenant else "UTC",
-        retention_days=tenant.payload_retention_days if tenant else 0,
+        retention_days=terms.days,
+        payload_percent=terms.percent,
         schema=generation.schema_name,
         trace=generation.trace or [],
         media=generation.media or [],
@@ -173,8 +186,15 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         attempts=_attempts(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,
-        payload_expires_at=min((payload.expires_at for payload in kept.values()), default=None),
+        payload_expires_at=min((min(ends, one.expires_at) for one in kept.values()), default=None),
     )
+
+
+def _payload_terms(session: Session, tenant: Tenant | None, route: str) -> PayloadTerms:
+    """Return how long prompts and answers are kept, as it is said now: what was shortened holds for what is there."""
+    terms = PayloadTerms(tenant.payload_retention_days, tenant.payload_percent) if tenant else PayloadTerms(0)
+    narrower = session.exec(select(Route.payload_days, Route.payload_percent).where(Route.name == route)).first()
+    return terms.narrowed(*narrower) if narrower else terms
 
 
 def _asked_again(reading: Reading, call_id: str) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -248,6 +248,11 @@ def span(what: str, given: Any, most: int) -> int | None:
     if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= most:
         raise Invalid(f"{what} is a whole number from 1 to {most}, or left out; this is {given!r}.")
     return given
+
+
+def given(check: Callable[[object], int], value: object) -> int | None:
+    """Return *value* as *check* has it; ``None`` is that nobody said it."""
+    return None if value is None else check(value)
 
 
 def _attempts(what: str, given: Any) -> int | None:

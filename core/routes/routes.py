@@ -12,8 +12,9 @@ from core import audit
 from core.attempts import Candidate, Cause, RouteTerms
 from core.audit import Because
 from core.capabilities import Cards, ModelCard
-from core.clock import Clock
+from core.clock import EPOCH, Clock
 from core.errors import Conflict, Invalid, NotFound
+from core.payload_terms import payload_days, payload_percent
 from core.principals import Permission, Principal
 from core.routes import checks
 from core.routes.table import DEFAULT, RouteTable, RouteView
@@ -45,6 +46,9 @@ class RouteLimits(TypedDict, total=False):
     hedge_after_ms: int | None
     """``None``, which is never; so for the next."""
     cache_seconds: int | None
+    payload_days: int | None
+    """``None``, which is as the tenant says; so for the next."""
+    payload_percent: int | None
     marks_cache: bool
     """Yes."""
 
@@ -157,6 +161,8 @@ class Routes:
             is_known = row is not None
             if row is None:
                 row = Route(id=self._clock.new_id(), name=name, created_at=self._clock.now(), version=0, **wanted)
+            if _is_less(wanted["payload_days"], row.payload_days if is_known else None):
+                row.payloads_cut_from = EPOCH  # what is kept already is not to stay longer either
             for field, value in wanted.items():
                 setattr(row, field, value)
             row.version += 1
@@ -206,6 +212,8 @@ class Routes:
             "fallback_on": None if causes == frozenset(Cause) else [cause.value for cause in Cause if cause in causes],
             "hedge_after_ms": hedge_after_ms,
             "cache_seconds": checks.span("cache_seconds", limits.get("cache_seconds"), checks.MOST_CACHE_SECONDS),
+            "payload_days": checks.given(payload_days, limits.get("payload_days")),
+            "payload_percent": checks.given(payload_percent, limits.get("payload_percent")),
             "marks_cache": bool(limits.get("marks_cache", True)),
             "max_reasks": checks.attempts("max_reasks", limits.get("max_reasks", 2)),
             "max_retries": checks.attempts("max_retries", limits.get("max_retries", 1)),
@@ -287,6 +295,8 @@ class Routes:
             fallback_on=checks.causes(row.fallback_on),
             hedge_after_ms=row.hedge_after_ms,
             cache_seconds=row.cache_seconds,
+            payload_days=row.payload_days,
+            payload_percent=row.payload_percent,
             marks_cache=row.marks_cache,
         )
         return RouteView(
@@ -314,6 +324,11 @@ class Routes:
             deadline_seconds=self._settings.deadline_seconds,
         )
         return RouteView(terms=terms, version=0, is_from_environment=True)
+
+
+def _is_less(days: int | None, before: int | None) -> bool:
+    """Whether prompts and answers are to stay less long than *before*, as far as a route says it."""
+    return days is not None and (before is None or days < before)
 
 
 def _require_unused(session: Session, route: str) -> None:

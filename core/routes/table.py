@@ -39,6 +39,8 @@ class RouteView:
             "fallback_on": [cause.value for cause in Cause if cause in terms.fallback_on],
             "hedge_after_ms": terms.hedge_after_ms,
             "cache_seconds": terms.cache_seconds,
+            "payload_days": terms.payload_days,
+            "payload_percent": terms.payload_percent,
             "marks_cache": terms.marks_cache,
         }
 

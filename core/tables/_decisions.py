@@ -50,6 +50,10 @@ class Tenant(Row, table=True):
     """The name of the route that it has in the place of the default one; ``None`` is that."""
     payload_retention_days: int = 30
     """How long prompts and answers are kept; 0 keeps none."""
+    payload_percent: int = 100
+    """Of so many of a hundred valid calls they are kept; of a failure always."""
+    payloads_cut_from: datetime | None = utc(default=None)
+    """Where what is kept already is to be cut from, by when its call began: retention was shortened."""
     is_demo: bool = Field(default=False, index=True)
     created_at: datetime = utc()
     version: int = 1
@@ -223,6 +227,12 @@ class Route(Row, table=True):
     """From when on a second candidate is asked beside a slow first; ``None`` is never."""
     cache_seconds: int | None = None
     """How long the same question gets the same answer again, without a call; ``None`` is never."""
+    payload_days: int | None = None
+    """How long prompts and answers of its calls are kept at most, whatever the tenant says; ``None`` is as that."""
+    payload_percent: int | None = None
+    """So for the share of valid calls."""
+    payloads_cut_from: datetime | None = utc(default=None)
+    """As a tenant's."""
     marks_cache: bool = True
     """Whether stable context is marked for the provider's cache."""
     max_reasks: int = 2

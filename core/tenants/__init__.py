@@ -14,7 +14,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from core import audit
 from core.audit import Because
-from core.clock import Clock
+from core.clock import EPOCH, Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.principals import LOCAL_OPERATOR, Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -218,6 +218,8 @@ class Tenants(Keys):
             _require_route(session, different.get("route"))
             for field, value in different.items():
                 setattr(tenant, field, value)
+            if tenant.payload_retention_days < before["payload_retention_days"]:
+                tenant.payloads_cut_from = EPOCH  # what is kept already is not to stay longer either
             tenant.version += 1
             _flush(session, tenant.name)
             audit.record(

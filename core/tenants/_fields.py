@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from core.errors import Invalid
+from core.payload_terms import payload_days, payload_percent
 
 LONGEST_NAME = 64
 LIMITS = {
@@ -23,8 +24,7 @@ RULES = {
     "vendor_storage": ("answers that a vendor would store", ("caller", "off", "refused")),
 }
 """What a tenant has a rule for, and the words for it; without one the deployment's holds."""
-EDITABLE = ("name", "timezone", *LIMITS, *RULES, "route", "payload_retention_days")
-_LONGEST_RETENTION_DAYS = 3650
+EDITABLE = ("name", "timezone", *LIMITS, *RULES, "route", "payload_retention_days", "payload_percent")
 _HIGHEST_LIMIT = 2**31 - 1
 
 
@@ -47,7 +47,9 @@ def checked(field: str, value: Any) -> Any:
         case "route":
             return _route(value)
         case "payload_retention_days":
-            return _retention(value)
+            return payload_days(value)
+        case "payload_percent":
+            return payload_percent(value)
         case _:
             raise Invalid(f"A tenant has no field {field!r} that can be changed; it has {', '.join(EDITABLE)}.")
 
@@ -102,9 +104,3 @@ def _route(value: object) -> str | None:
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise Invalid("A tenant's own route is the name of one; without it the default route holds.")
-
-
-def _retention(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST_RETENTION_DAYS:
-        return value
-    raise Invalid(f"Prompts and answers are kept for 0 to {_LONGEST_RETENTION_DAYS} days; 0 keeps none.")

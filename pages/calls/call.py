@@ -244,10 +244,7 @@ def _payloads(call: Call) -> None:
     with layout.card("Prompt and answer", key="payload", stretch=False):
         messages.media(call)
         if call.payload_expires_at is None:
-            st.caption(
-                f"Not kept. {plain(call.tenant)} keeps prompts and answers for "
-                f"{formats.plural(call.retention_days, 'day')}, unless its flags say otherwise."
-            )
+            st.caption(f"Not kept. {plain(call.keeping)}")
             return
         until = zones.told(call.payload_expires_at, call.timezone)
         st.caption(

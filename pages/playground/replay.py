@@ -160,10 +160,7 @@ def _said(call: Call, state: Mapping[str, Any], missing: list[str]) -> dict[str,
     """Return system text and input, as far as they are kept and the page has fields for them."""
     named = f"{state['schema']}@{state['version']}" if "version" in state else ""
     if not is_list(call.asked):
-        missing.append(
-            f"Its input is not kept: {plain(call.tenant)} keeps prompts and answers for "
-            f"{formats.plural(call.retention_days, 'day')}, unless its flags say otherwise."
-        )
+        missing.append(f"Its input is not kept. {plain(call.keeping)}")
         return {input_key(named): ""}
     said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
     for message in call.asked:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.payload_terms import LONGEST_DAYS
 from core.routes import DEFAULT, MODES, MOST_CACHE_SECONDS, MOST_HEDGE_MS, Cause, RouteView
 from pages.kit import crossings, formats
 from pages.kit.frames import Frame, editor, pd, table
@@ -39,7 +40,7 @@ def edit(visit: Visit, view: RouteView | None) -> None:
         alt="Candidates of the route",
         columns=_columns(),
     )
-    limits = {**purpose, **limits_of(view), **fallback_of(view), **time_of(view)}
+    limits = {**purpose, **limits_of(view), **fallback_of(view), **time_of(view), **payloads_of(view)}
     with refusals("This cannot be saved yet."):
         wanted = ordered(rows)
         if not wanted:
@@ -240,6 +241,32 @@ def time_of(view: RouteView | None) -> dict[str, Any]:
             terms.marks_cache if terms else True,
             key=f"marks_{_key(view)}",
             help="Marks what stays the same in the prompt: the provider's cache charges less for it.",
+        ),
+    }
+
+
+def payloads_of(view: RouteView | None) -> dict[str, Any]:
+    """Ask how much of prompts and answers is kept at most, whatever a tenant says."""
+    terms = view.terms if view else None
+    days, percent, _ = st.columns(3, gap="small")
+    return {
+        "payload_days": days.number_input(
+            words.WORDS["payload_days"],
+            0,
+            LONGEST_DAYS,
+            terms.payload_days if terms else None,
+            key=f"payload_days_{_key(view)}",
+            placeholder="as the tenant",
+            help="Prompts and answers of its calls; the fewer days of this and the tenant's hold, 0 keeps none.",
+        ),
+        "payload_percent": percent.number_input(
+            words.WORDS["payload_percent"],
+            0,
+            100,
+            terms.payload_percent if terms else None,
+            key=f"payload_percent_{_key(view)}",
+            placeholder="as the tenant",
+            help="Of a call without a valid answer they are kept in any case; with 0, of such alone.",
         ),
     }
 

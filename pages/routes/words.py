@@ -20,6 +20,8 @@ WORDS = {
     "fallback_on": "Fallback on",
     "hedge_after_ms": "Hedge after, ms",
     "cache_seconds": "Cache TTL, s",
+    "payload_days": "Texts kept at most, days",
+    "payload_percent": "Of valid calls at most, %",
     "marks_cache": "Prompt caching",
 }
 COLUMNS = {
@@ -97,6 +99,10 @@ def sentences(view: RouteView) -> Iterable[str]:
         )
     if terms.cache_seconds:
         yield f"Cache TTL {formats.count(terms.cache_seconds)} s: the same question gets the same answer, with no call."
+    if terms.payload_days is not None:
+        yield f"Prompts and answers are kept for {formats.plural(terms.payload_days, 'day')} at most."
+    if terms.payload_percent is not None:
+        yield f"Of valid calls they are kept of {terms.payload_percent} % at most."
     if not terms.marks_cache:
         yield "Prompt caching is off."
 

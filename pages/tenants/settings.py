@@ -91,8 +91,17 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         min_value=0,
         value=tenant.payload_retention_days,
         key=f"days_{tenant.id}",
-        help="0 keeps none. What is kept already stays until its own day.",
+        help="0 keeps none. Fewer days hold for what is kept already, more do not.",
     )
+    percent = st.number_input(
+        "Valid calls of which they are kept, %",
+        0,
+        100,
+        tenant.payload_percent,
+        key=f"percent_{tenant.id}",
+        help="Drawn by the call's id. Of a call without a valid answer they are always kept; with 0, of such alone.",
+    )
+    kept = {"payload_retention_days": days, "payload_percent": percent}
     routes = [
         None,
         *(one.terms.name for one in visit.runtime.routes.list(visit.principal) if one.terms.name != DEFAULT),
@@ -127,7 +136,7 @@ def edit(visit: Visit, tenant: Tenant) -> None:
     edited = crossings.Edit(
         key=f"tenant_{tenant.id}",
         seen=seen,
-        wanted=seen | {"name": name, "payload_retention_days": days, "route": route} | wanted | rules,
+        wanted=seen | {"name": name, "route": route} | kept | wanted | rules,
         expected=tenant.version,
         save=save,
     )

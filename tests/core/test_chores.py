@@ -163,6 +163,22 @@ def an_old_payload(runtime: Runtime) -> Callable[[], bool]:
     return lambda: count(runtime.store, Payload) == 0
 
 
+def a_shorter_retention(runtime: Runtime) -> Callable[[], bool]:
+    """A tenant keeps prompts for less long than when one was written."""
+    call = builders.generation(LONG_AGO)
+    builders.save(runtime.store, builders.tenant("Acme", LONG_AGO), call)
+    builders.save(runtime.store, builders.payload(call, 0, "hello", None, LONG_AGO + timedelta(days=3000)))
+    acme = runtime.tenants.find(LOCAL_OPERATOR, "Acme")
+    runtime.tenants.edit(LOCAL_OPERATOR, acme.id, acme.version, payload_retention_days=29)
+
+    def is_cut() -> bool:
+        with runtime.store.reading() as session:
+            kept = session.exec(select(Payload)).all()
+        return all(one.expires_at == LONG_AGO + timedelta(days=29) for one in kept)
+
+    return is_cut
+
+
 def an_old_answer(runtime: Runtime) -> Callable[[], bool]:
     """A cached answer is past its time."""
     clock = ManualClock(LONG_AGO)
@@ -227,6 +243,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "audit trail": a_new_entry,
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,
+    "shorter retention": a_shorter_retention,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "drills": an_old_drill,

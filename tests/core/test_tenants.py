@@ -517,6 +517,7 @@ def test_every_change_says_who_changed_what_from_what_to_what(
                 "vendor_storage": None,
                 "route": None,
                 "payload_retention_days": 30,
+                "payload_percent": 100,
             },
         ),
         (

@@ -55,6 +55,7 @@ class TenantTerms(Body):
     vendor_storage: str | None = None
     route: str | None = None
     payload_retention_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 30
+    payload_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 100
 
 
 class TenantChange(TenantTerms):
@@ -165,6 +166,8 @@ class RouteRule(Body):
     fallback_on: list[str] | None = None
     hedge_after_ms: Annotated[int, Field(strict=True)] | None = None
     cache_seconds: Annotated[int, Field(strict=True)] | None = None
+    payload_days: Annotated[int, Field(strict=True)] | None = None
+    payload_percent: Annotated[int, Field(strict=True)] | None = None
     marks_cache: bool = True
 
 
