@@ -25,6 +25,8 @@ _V4 = compiled(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _V6 = compiled(
     r"(?i)(?:[23][0-9a-f]{3}|fe[89ab][0-9a-f]|(?:0{0,4}:){1,6}ffff|64:ff9b(?::1)?):[0-9a-f:.]{2,41}(?:%[0-9a-z_]{1,15})?"
 )
+_SMALL = 32
+"""Of four numbers below it one address in five thousand is made, and nearly every version."""
 _BESIDE = re.compile(r"[\s:=.\"'#]{0,3}")
 _REPLACEMENTS = IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8::/64")
 """What stands in the place of an address that was found."""
@@ -79,7 +81,7 @@ def _is_version(seen: SearchedText, start: int, written: str) -> bool:
     """Whether it is a version or a section: a word says so, or its parts are small and none says what it is."""
     if "version" in seen.directly(start, _BESIDE):
         return True
-    return len(written) == 7 and "address" not in seen.said(start)
+    return all(int(part) < _SMALL for part in written.split(".")) and "address" not in seen.said(start)
 
 
 def _is_somebodys(written: str) -> bool:

@@ -17,6 +17,7 @@ from tests.bench import (
     dialects,
     door,
     generation,
+    guardrails,
     http,
     limits,
     long_answers,
@@ -49,6 +50,7 @@ BENCHES = {
     "reasks": reasks.run,
     "trips": trips.run,
     "statements": statements.run,
+    "guardrails": guardrails.run,
 }
 
 SIZED = ("walls", "relayed")

@@ -240,7 +240,7 @@ def test_a_mail_address(text: str, right: str | None) -> None:
         ("::ffff:203.0.113.7 and fe80::1%eth0", "[] and []"),
         ("203.0.113.0/24", "[]/24"),
         ("from 4.3.2.1", "from []"),
-        ("version 10.2.255.1, v1.2.3.4, version: 20.2.25.1", None),
+        ("version 10.2.255.1, v1.2.3.4, version: 90.2.25.1, probe/5.1.14.4, control 13.19.8.3", None),
         ("section 4.3.2.1 of the contract, \u00a7 24.3.2.1, Room 4.3.2.1", None),
         ("std::vector<int>, dead::beef, x[1::2], 12:30:45, 00:1A:2B:3C:4D:5E", None),
         ("127.0.0.1, 10.0.0.5, ::1, fd00::1, ::ffff:10.0.0.5, 999.1.1.1, 1.2.3, 255.255.255.0", None),
