@@ -141,6 +141,8 @@ def _host(written: str) -> str:
         with suppress(AddressValueError):
             return f"[{IPv6Address(written[1:-1])}]"
         raise ValueError("Its host is no address of IPv6.")
+    if len(written) > _LONGEST_HOST:
+        raise ValueError("Its host is no name.")
     host = unicodedata.normalize("NFC", written.lower())
     if not host.isascii():
         host = _in_ascii(host)
@@ -187,12 +189,12 @@ def _may_link(text: str) -> bool:
 
 def _end(text: str, start: int, end: int) -> int:
     """Return where the link from *start* to *end* ends without what belongs to the sentence around it."""
+    unopened = {one: text.count(one, start, end) - text.count(other, start, end) for one, other in _PAIRS.items()}
     while end > start + 1:
         last = text[end - 1]
-        opening = _PAIRS.get(last)
-        if last not in _CLOSING and (
-            opening is None or text.count(opening, start, end) >= text.count(last, start, end)
-        ):
+        if unopened.get(last, 0) > 0:
+            unopened[last] -= 1
+        elif last not in _CLOSING:
             break
         end -= 1
     return end

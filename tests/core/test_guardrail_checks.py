@@ -22,7 +22,8 @@ FOUND: dict[str, tuple[dict[str, Any], str, str]] = {
     "words": ({"words": ["cobra"], "domains": ["b.cc"]}, "Cobra a@b.cc", "<a listed word> a@<a listed domain>"),
 }  # fmt: skip
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("encoded", {"depth": 3}, "This check has no setting 'depth'. It has none."),
+    ("encoded", {"depth": 3}, "This check has no setting 'depth'. It has of."),
+    ("encoded", {"of": ["words"]}, "of has 'words', which is none of: personal, secrets."),
     ("hidden", {"x": 1}, "This check has no setting 'x'. It has none."),
     ("turn_markers", {"x": 1}, "This check has no setting 'x'. It has none."),
     ("injection", {"threshold": 0.7}, "threshold is a whole number from 10 to 100."),
@@ -74,6 +75,13 @@ def test_wrong_settings_are_told(check: str, settings: dict[str, Any], says: str
     with pytest.raises(Invalid) as told:
         search_of(check, settings_text(settings))
     assert str(told.value).startswith(says)
+
+
+def test_personal_data_may_be_looked_for_in_what_is_encoded() -> None:
+    """By choice; what is there in plain words is left to the check for that."""
+    at_work = guardrails("encoded", {"of": ["personal"]}, Action.REDACT)
+    assert at_work.screened("bob@acme.com YXNrIGJvYkBhY21lLmNvbQ==") == "bob@acme.com [redacted: an e-mail address]"
+    assert at_work.screened("to bob&#64;acme.com, 100%") == "to [redacted: an e-mail address], 100%"
 
 
 @pytest.mark.parametrize("check", FOUND)

@@ -115,6 +115,7 @@ PATTERNS = [
     PatternDetector(r"ab+|a.{6}c", longest=8), PatternDetector(r"\b[a-c]{2,4}\b", longest=5),
     PatternDetector("(?m)^ab|b$", longest=4), PatternDetector(r"[ab]+", longest=6),
     PatternDetector(r"a\W*\b", longest=6), PatternDetector(r"b\B.|\s\b", longest=3),
+    PatternDetector(r"^,|\.$", longest=3),
     PatternDetector("a??b?c", longest=4),
 ]  # fmt: skip
 

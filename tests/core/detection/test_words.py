@@ -119,6 +119,14 @@ def test_no_cut_changes_what_is_found(detector: WordDetector, text: str, data: s
     hold(detector, text, cut_points(data, text))
 
 
+@pytest.mark.parametrize(
+    ("detector", "text"), [(PARTS, "abcabcd"), (CASED, "\u0410pple"), (WORDS, "Project  Blue\nHeron")]
+)
+def test_each_cut_of_what_grows(detector: WordDetector, text: str) -> None:
+    """A word that another overlaps, a letter that the next shows to be of Latin, a phrase with a word of the list."""
+    hold(detector, text, range(len(text) + 1))
+
+
 class Counted(WordDetector):
     """Counts what is compared."""
 
