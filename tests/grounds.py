@@ -91,6 +91,7 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
     history(on.store, tenant, ago)
     on.flags.set(who, "route:gone", tenant, False)
     on.flags.set(who, Flag.STREAMING, tenant, False)
+    on.guardrails.set(who, "long", tenant, "length", "note")
     return Ground(
         tenant=tenant,
         key_id=on.tenants.create_key(who, tenant).id,

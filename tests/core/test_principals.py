@@ -186,7 +186,7 @@ CASES: dict[str, Case] = {
     "guardrails.list": Case(L, P.GUARDRAILS_READ, lambda on, who, of: on.guardrails.list(who)),
     "guardrails.find": Case(K, P.GUARDRAILS_READ, lambda on, who, of: on.guardrails.find(who, "long", of.tenant)),
     "guardrails.set": Case(
-        C, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.set(who, "long", of.tenant, "length", "note")
+        C, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.set(who, "long", of.tenant, "length", "block")
     ),
     "guardrails.set all": Case(
         A, P.GUARDRAILS_WRITE, lambda on, who, of: on.guardrails.set(who, "longer", None, "length", "block")
