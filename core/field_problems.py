@@ -6,14 +6,15 @@ The messages are written for a model that is asked again. None holds a value fro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import orjson
 from jsonschema_rs import ValidationErrorKind as Kind
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.json_schemas import json_path, resolve
 from core.validation import (
@@ -53,6 +54,29 @@ def field_errors(error: ValidationError) -> list[FieldProblem]:
         FieldProblem(json_path(problem["loc"]), problem["type"], problem["msg"])
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
+
+
+def told_as(error: ValidationError, change: Callable[[str], str]) -> ValidationError:
+    """Return *error* with its sentences, and the names in its places, as *change* makes them; or itself."""
+    before = field_places(error)
+    after = [
+        (tuple(step if isinstance(step, int) else change(step) for step in loc), kind, change(message))
+        for loc, kind, message in before
+    ]
+    if after == before:
+        return error
+    return ValidationError.from_exception_data(
+        error.title,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError(cast("LiteralString", kind), cast("LiteralString", message)),
+                loc=loc,
+                input=None,
+            )
+            for loc, kind, message in after
+        ],
+        hide_input=True,
+    )
 
 
 def field_places(error: ValidationError) -> list[Problem]:

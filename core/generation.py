@@ -29,12 +29,10 @@ from core.call_policies import affordable, set_by_hand, within
 from core.clock import Clock
 from core.errors import Invalid
 from core.given_schemas import told as notes_told
-from core.guardrails import Guardrails, Stage
-from core.json_values import JsonValue
 from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
 from core.partials import Partial, partials
-from core.policy import Policies, Policy, TenantSnapshot, TenantTerms
+from core.policy import Policies, Policy, TenantSnapshot
 from core.principals import Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
@@ -48,6 +46,8 @@ from core.requests import (
     require_time,
 )
 from core.schemas import ResolvedSchema
+from core.screened_calls import kept_metadata, resolved, screened, valid_value
+from core.screened_places import AnswerScreen
 from core.workers import Workers
 
 
@@ -167,19 +167,13 @@ class Corridor:
         snapshot = snapshot or self._policies.snapshot(tenant_id_of(request, principal))
         snapshot = snapshot.deciding(request.user, request.id)
         tenant = snapshot.tenant
-        record = self._recording(request, principal, tenant)
+        record = self._recording(request, principal, snapshot)
         permit: Permit | None = None
         lookup: Lookup | None = None
         made: Generation | None = None
         try:
             with record, cancellation.explained():
-                policy = snapshot.resolve(  # 2 what holds
-                    principal,
-                    schema=request.schema,
-                    route=request.route,
-                    model=request.model,
-                    stream=request.stream,
-                )
+                policy = resolved(snapshot, request, principal, record)  # 2 what holds
                 if policy.schema.notes:
                     record.step("policy", "schema read", notes_told(policy.schema.notes))
                 policy = set_by_hand(request.settings, policy, record)
@@ -208,7 +202,7 @@ class Corridor:
                     )
                     reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
-                record.succeeded(screened_value(value, policy.guardrails, record))  # 7 nothing forbidden comes back
+                record.succeeded(valid_value(value, policy, record))  # 7 nothing forbidden comes back
             made = record.generation  # 8 all is written down
         finally:
             try:
@@ -246,6 +240,7 @@ class Corridor:
             stopped=self._policies.stops(policy),
             is_thinned=is_thinned,
             workers=self._workers and self._workers.of(policy.tenant.id),
+            screen=AnswerScreen(policy.guardrails),
         )
 
     def _partials(
@@ -264,9 +259,9 @@ class Corridor:
         finally:
             pieces.close()
 
-    def _recording(self, request: GenerationRequest, principal: Principal, tenant: TenantTerms) -> Record:
+    def _recording(self, request: GenerationRequest, principal: Principal, snapshot: TenantSnapshot) -> Record:
         return self._recorder.open(
-            tenant=tenant,
+            tenant=snapshot.tenant,
             principal=principal,
             generation_id=request.id,
             request_id=request.request_id,
@@ -274,7 +269,7 @@ class Corridor:
             schema=request.schema if isinstance(request.schema, str) else "inline",
             streamed=request.stream,
             user=request.user,
-            metadata=request.metadata,
+            metadata=kept_metadata(request, snapshot),
             began=request.arrived,
         )
 
@@ -334,20 +329,6 @@ def _cached(made: Generation | None) -> CachedAnswer | None:
 def _cache_key(policy: Policy) -> str:
     """Return the word by which a provider may bring calls of one tenant with one schema together."""
     return hashlib.sha256(f"{policy.tenant.id} {policy.schema.hash}".encode()).hexdigest()[:32]
-
-
-def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:
-    """Return *messages* as they may go out."""
-    with record.findings.looking(Stage.INPUT) as found:
-        allowed = guardrails.screen_messages(messages, Stage.INPUT, found)
-    record.asking(allowed)
-    return allowed
-
-
-def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:
-    """Return an answer's *value* as it may come back."""
-    with record.findings.looking(Stage.OUTPUT) as found:
-        return guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, found)
 
 
 def _example(schema: ResolvedSchema) -> tuple[str, Mapping[str, Any]] | None:

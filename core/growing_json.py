@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import jiter
 
+from core.json_leaves import numbered
+
 Change = dict[str, Any]
 """``{"op": "add" | "replace" | "append", "path": a JSON Pointer, "value": any JSON}``."""
 
@@ -71,15 +73,23 @@ class _Frame:
     told: int = 0
     """Of a list: how many have been told of."""
     name: str = ""
-    """Of an object: the member that comes now."""
+    """Of an object: the member that comes now, as it is shown."""
+    shown: dict[str, str] = field(default_factory=dict[str, str])
+    """Of an object: its names as they came, each with the one that is shown."""
 
 
 class GrowingJson:
     """One JSON value that is being written."""
 
-    def __init__(self, open_text: Callable[[], OpenText], within: str = "") -> None:
-        """Begin with nothing; *open_text* makes what shows a text. Of the root only the member *within* is told."""
+    def __init__(
+        self, open_text: Callable[[], OpenText], within: str = "", shown_name: Callable[[str], str] = str
+    ) -> None:
+        """Begin with nothing; *open_text* makes what shows a text, and *shown_name* says how a name may be shown.
+
+        Of the root only the member *within* is told.
+        """
         self._open_text = open_text
+        self._shown_name = shown_name
         self._within = within
         self._rest = ""
         self._frames: list[_Frame] = []
@@ -176,7 +186,10 @@ class GrowingJson:
             begun = _TEXT.match(text, at + 1)
             _require_begun(text, begun.end() if begun else at)
             raise _Incomplete
-        self._frames[-1].name = _decoded(found[1])
+        frame, name = self._frames[-1], _decoded(found[1])
+        if name not in frame.shown:
+            frame.shown[name] = numbered(self._shown_name(name), frame.shown.values())
+        frame.name = frame.shown[name]
         self._expects = "colon"
         return found.end()
 

@@ -101,7 +101,7 @@ class Patches:
         if form.way_back:
             return _Compared(WholePartials(self._response_model, self._guardrails))
         within = "value" if self._response_model.form.is_wrapped else ""
-        return _Read(GrowingJson(self._guardrails.screened_text, within))
+        return _Read(GrowingJson(self._guardrails.screened_text, within, self._guardrails.screened))
 
 
 class _Changes(Protocol):

@@ -22,8 +22,8 @@ from core.attempts import (
 from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError, Unavailable
-from core.generation import Corridor, give_back, screened, screened_value, tenant_id_of
-from core.guardrails import Guardrails, Stage
+from core.generation import Corridor, give_back, tenant_id_of
+from core.guardrails import Guardrails
 from core.limits import Permit, estimated_tokens
 from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
@@ -32,7 +32,9 @@ from core.providers.loop import Cancellation
 from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
+from core.screened_calls import screened_head, screened_request, screened_value
 from core.screened_frames import ScreenedFrames
+from core.screened_places import error_as_allowed
 from core.servers import kind_of
 from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
@@ -101,16 +103,18 @@ class RelayCorridor(Corridor):
         )
         permit: Permit | None = None
         head: Any = None
+        guardrails = snapshot.guardrails()
         try:
             with record, cancellation.explained():
                 policy = snapshot.resolve_relay(principal, asked, schema=schema)
+                guardrails = policy.guardrails
                 record.governed_by(policy)
                 record.told(policy.remarks)
                 asked = as_it_may_be_stored(asked, policy, record)
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
-                messages = screened(asked.messages, policy.guardrails, record)
+                asked = screened_request(asked, guardrails, record)
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,
@@ -122,7 +126,7 @@ class RelayCorridor(Corridor):
                 route = _bound(route, holder, record)
                 inquiry = RelayInquiry(
                     asked,
-                    messages,
+                    asked.messages,
                     request.beside,
                     at=record.started_at,
                     holder=holder,
@@ -142,10 +146,9 @@ class RelayCorridor(Corridor):
                     record=record,
                     is_checked=conversation.is_checked,
                 )
-                head = cast("VendorResponse", reply.answer.raw)  # as the vendor gave it
-                if head.frames is None:
+                if (head := cast("VendorResponse", reply.answer.raw)).frames is None:  # as the vendor gave it
                     self._keep(tenant_id, asked, stored, head, [head.value])
-                    head = _screened_head(head, policy.guardrails, record)
+                    head = screened_head(head, asked, guardrails, record, reply.outcome)
                 workers = self._workers and self._workers.of(policy.tenant.id)
                 if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
                     self._reasks.leave_open(
@@ -155,9 +158,9 @@ class RelayCorridor(Corridor):
                         generation_id=record.id,
                         tenant_id=policy.tenant.id,
                     )
-                record.succeeded(screened_value(reply.value, policy.guardrails, record), reply.n)
+                record.succeeded(screened_value(reply.value, guardrails, record), reply.n)
         except Exhausted as error:
-            _take_in_the_vendors(error)
+            _take_in_the_vendors(error, asked, guardrails)
             raise
         finally:
             give_back(permit, record)
@@ -256,7 +259,7 @@ class RelayCorridor(Corridor):
         from where its answer is whole, so that nobody asks again for one before it is known to be invalid.
         """
         head: VendorResponse | None = None
-        frames = ScreenedFrames(policy.guardrails)
+        frames = ScreenedFrames(policy.guardrails, asked.dialect.places)
         pieces = walk.reply()
         held: tuple[Frame, ...] = ()
         try:
@@ -288,18 +291,6 @@ class RelayCorridor(Corridor):
             pieces.close()
 
 
-def _screened_head(head: VendorResponse, guardrails: Guardrails, record: Record) -> VendorResponse:
-    """Return a whole answer without what guardrails forbid: its body is written anew only where they found any."""
-    with record.findings.looking(Stage.OUTPUT) as found:
-        if guardrails.passes(head.body, Stage.OUTPUT):
-            return head
-        allowed = guardrails.screen_value(head.value, Stage.OUTPUT, found)
-    if not found:
-        return head
-    body = guardrails.screen_body(head.body, Stage.OUTPUT, [])
-    return replace(head, body=body, value=allowed)
-
-
 def _may_be_asked_again(
     outcome: Outcome,
     conversation: Conversation,
@@ -313,12 +304,12 @@ def _may_be_asked_again(
     return breaks_shown(asked, conversation.shown, head.value or {}, Effort(workers=workers))
 
 
-def _take_in_the_vendors(error: Exhausted) -> None:
+def _take_in_the_vendors(error: Exhausted, asked: RelayRequest, guardrails: Guardrails) -> None:
     """Take in what the vendor itself answered last, if that was an error, or the status that a fire drill gave it."""
     made = error.facts.get("generation")
     if isinstance(made, Generation) and made.attempts:
         last = made.attempts[-1]
-        error.facts["relayed"] = last.answer.raw
+        error.facts["relayed"] = error_as_allowed(guardrails, asked.dialect, last.answer.raw)
         status = last.answer.http_status or 0
         error.drill_status = status if last.drill_id and status >= 400 else None
 

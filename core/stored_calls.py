@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 from core.breakers import Breakers
 from core.clock import Clock
-from core.dialects import KeptState, VendorResponse
+from core.dialects import DIALECTS, DialectName, KeptState, VendorResponse
 from core.errors import ProctorError, Unavailable
-from core.guardrails import Stage
 from core.policy import Policies
 from core.providers import Provider, ProviderError, Storing
 from core.providers.loop import Loop
+from core.screened_places import answer_as_allowed
 from core.stored_objects import Holder, StoredObjects
 from core.telemetry import log
 
@@ -96,7 +95,4 @@ class StoredCalls:
 
     def _screened(self, tenant_id: str, answered: VendorResponse) -> VendorResponse:
         guardrails = self._policies.snapshot(tenant_id).guardrails()
-        try:
-            return replace(answered, body=guardrails.screen_body(answered.body, Stage.OUTPUT, []))
-        except ValueError:
-            return answered
+        return answer_as_allowed(guardrails, DIALECTS[DialectName.RESPONSES], answered, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from core.clock import Clock, SystemClock
+from core.detection.secrets import SecretDetector
 
 _HEADER = b"x-request-id"
 _USABLE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -29,7 +31,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
-        request_id = given if _USABLE.fullmatch(given) else self._clock.new_id().encode()
+        request_id = given if _USABLE.fullmatch(given) and not _is_secret(given) else self._clock.new_id().encode()
         if request_id is not given:
             others = [(name, value) for name, value in scope["headers"] if name != _HEADER]
             scope = {**scope, "headers": [*others, (_HEADER, request_id)]}
@@ -44,6 +46,16 @@ class RequestIds:
 
         with bound_contextvars(request_id=request_id.decode()):
             await self._app(scope, receive, send_with_id)
+
+
+def _is_secret(request_id: bytes) -> bool:
+    """Whether an id is a key, or a token: it would stand on every line of the log."""
+    return bool(_secrets().find(request_id.decode("ascii")))
+
+
+@cache
+def _secrets() -> SecretDetector:
+    return SecretDetector()
 
 
 class Apart:

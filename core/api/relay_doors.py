@@ -100,7 +100,12 @@ class RelayDoors:
                 return sent.passed(passing, asked, seconds, keeps=generation_id is not None)
 
             return self._native.repeats.answer(
-                tenant_id=principal.tenant_id or "", door=dialect.name, key=key_of(request), body=body, once=once
+                tenant_id=principal.tenant_id or "",
+                door=dialect.name,
+                key=key_of(request),
+                body=body,
+                guardrails=snapshot.guardrails(),
+                once=once,
             )
         except ProctorError as error:
             return sent.refused(error)

@@ -9,9 +9,12 @@ from starlette.requests import Request
 
 from core.api.in_flight import Ending
 from core.api.response_headers import BUDGET_RESETS, REMAINING
-from core.errors import BadHeader, Repeated
+from core.dialects import DIALECTS
+from core.errors import BadHeader, GuardrailBlocked, Repeated
+from core.guardrails import Guardrails, Stage
 from core.idempotency import Idempotency, KeptAnswer
 from core.record import Generation
+from core.screened_places import body_as_allowed
 from core.telemetry import Metrics, log
 
 HEADER = "Idempotency-Key"
@@ -64,12 +67,22 @@ class Repeats:
         self._metrics = metrics
 
     def answer(
-        self, *, tenant_id: str, door: str, key: str | None, body: bytes, once: Callable[[str | None], Answered]
+        self,
+        *,
+        tenant_id: str,
+        door: str,
+        key: str | None,
+        body: bytes,
+        guardrails: Guardrails,
+        once: Callable[[str | None], Answered],
     ) -> Ending:
         """Return how *once* answers, which is given the id that its generation is to have, or how it did before.
 
+        What is given again is what *guardrails* let go on today, whatever they did then.
+
         Raises:
             Repeated: it can be neither answered again nor done now.
+            GuardrailBlocked: it may not be given again.
             Unavailable: the database does not answer.
 
         """
@@ -83,7 +96,8 @@ class Repeats:
         if isinstance(turn, KeptAnswer):
             self._metrics.repeats.labels("replayed").inc()
             log().info("request_replayed", generation_id=turn.generation_id, status=turn.status)
-            return Ending(turn.status, (turn.body or "").encode(), turn.headers | {REPLAYED: "true"}, turn.streamed)
+            again = _allowed(turn, door, guardrails)
+            return Ending(turn.status, again, turn.headers | {REPLAYED: "true"}, turn.streamed)
         try:
             ending, generation = once(turn.generation_id)
         except BaseException:
@@ -91,6 +105,26 @@ class Repeats:
             raise
         turn.answered(_reply(ending, turn.generation_id), generation)
         return ending
+
+
+def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
+    """Return what may be given again of an answer: events cannot be altered without all that counts in them.
+
+    Raises:
+        GuardrailBlocked: it may not be given again.
+
+    """
+    body = (kept.body or "").encode()
+    if kept.streamed:
+        if not guardrails.passes(body, Stage.OUTPUT) and guardrails.screened(kept.body or "") != kept.body:
+            raise GuardrailBlocked(
+                "What was answered under this Idempotency-Key holds what a guardrail takes out today, which cannot be "
+                "done in a stream. Send another key to ask anew.",
+                stage=Stage.OUTPUT.value,
+            )
+        return body
+    dialect = next((one for one in DIALECTS.values() if one.name == door), None)
+    return body_as_allowed(guardrails, dialect, body, [])
 
 
 def _reply(ending: Ending, generation_id: str) -> KeptAnswer:

@@ -20,6 +20,7 @@ from core.clock import Clock
 from core.pricing import PriceBook
 from core.providers import Answer, Exchange, ProviderError, TimedOut
 from core.response_models import FieldProblem
+from core.screened_places import AnswerScreen
 from core.tables import AttemptKind, Outcome
 
 
@@ -35,6 +36,7 @@ class Calls:
         prices: PriceBook,
         lengths: AnswerLengths,
         clock: Clock,
+        screen: AnswerScreen,
         is_relayed: bool = False,
     ) -> None:
         self._route = route
@@ -44,6 +46,7 @@ class Calls:
         self._prices = prices
         self._lengths = lengths
         self._clock = clock
+        self._screen = screen
         self.count = 0
         """How many calls have gone out."""
         self.last: Attempt | None = None
@@ -173,6 +176,10 @@ class Calls:
             usage = usage if usage is not None and usage.is_told else None
         elif outcome.is_successful and usage is not None:
             self._lengths.learn(self._route.schema, candidate.provider, candidate.model, usage.output_tokens)
+        if not outcome.is_successful:  # what is valid is screened as the object that it is
+            text = self._screen.kept(answer.text, is_whole=error is None)
+            answer = answer if text == answer.text else replace(answer, text=text)
+            problems, detail = self._screen.problems(problems), detail and self._screen.sentence(detail)
         if call.injected is not None:
             usage, detail = call.injected.paid(usage), call.injected.told(detail)
         self.last = Attempt(

@@ -14,6 +14,7 @@ from core.object_texts import is_finished, is_long
 from core.providers import Answer, Ask, Exchange, Framed, Provider, ProviderError, Unjudged
 from core.response_models import FieldProblem, ResponseModel, field_errors
 from core.schema_forms import SchemaForm
+from core.screened_places import AnswerScreen
 from core.tables import Outcome
 from core.validation import Effort
 
@@ -31,9 +32,9 @@ class Judgement:
     problems: tuple[FieldProblem, ...] = ()
     remark: str = ""
     """Why it could not be checked; empty where it was, or where nothing was to be."""
-    ask_again: Callable[[], tuple[Exchange, Any]] | None = None
-    """Takes in the invalid answer; returns the exchange that goes on from it, and what is added. ``None`` where the
-    answer is the caller's as it is."""
+    ask_again: Callable[[AnswerScreen], tuple[Exchange, Any]] | None = None
+    """Takes in the invalid answer, screened; returns the exchange that goes on from it, and what is added. ``None``
+    where the answer is the caller's as it is."""
 
 
 class Inquiry(Protocol):
@@ -137,7 +138,9 @@ class FramedInquiry:
         except ValidationError as error:
             invalid, problems = error, tuple(field_errors(error))
             return Judgement(
-                valid=False, problems=problems, ask_again=lambda: (framed, framed.ask_again(answer, invalid))
+                valid=False,
+                problems=problems,
+                ask_again=lambda screen: (framed, framed.ask_again(screen.said_back(answer), screen.error(invalid))),
             )
         value = found.written if isinstance(found, ResponseModel) else getattr(found, "value", found)
         return Judgement(valid=True, value=value)

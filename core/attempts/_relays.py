@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -20,6 +19,7 @@ from core.errors import Invalid
 from core.field_problems import FieldProblem
 from core.messages import Message
 from core.providers import Answer, Exchange, Provider, ProviderError, Unreadable
+from core.screened_places import AnswerScreen
 from core.stored_objects import Holder
 from core.tables import Outcome
 from core.validation import Effort
@@ -149,26 +149,29 @@ class RelayInquiry:
             outcome=found.outcome,
             problems=tuple(found.problems),
             remark=found.reason if self._request.formats else "",
-            ask_again=partial(self._asking_again, self._opened[id(exchange)], body, found.problems) if again else None,
+            ask_again=self._asking_again(self._opened[id(exchange)], body, found.problems) if again else None,
         )
 
     def _asking_again(
         self, opened: _Opened, body: Mapping[str, Any], problems: Sequence[FieldProblem]
-    ) -> tuple[Exchange, Any]:
-        """Return an exchange that goes on from the invalid answer *body*, and what it adds to the one before.
+    ) -> Callable[[AnswerScreen], tuple[Exchange, Any]]:
+        """Return what makes an exchange that goes on from the invalid answer *body*, and says what that adds.
 
-        Raises:
-            Invalid: the answer cannot be sent back.
-
+        It raises Invalid where the answer cannot be sent back, GuardrailBlocked where it may not.
         """
-        self._reasks -= 1
-        added = opened.request.dialect.asking_again(body, _wrong(problems))
-        request = opened.request.going_on(added, opened.messages)
-        try:
-            exchange = self._sending(opened._replace(request=request, messages=request.messages))
-        except Unreadable as why:
-            raise Invalid(f"What was answered cannot be sent back: {why}.") from None
-        return exchange, added
+
+        def asked(screen: AnswerScreen) -> tuple[Exchange, Any]:
+            self._reasks -= 1
+            said = screen.body(opened.request.dialect, body)
+            added = opened.request.dialect.asking_again(said, _wrong(screen.problems(problems)))
+            request = opened.request.going_on(added, opened.messages)
+            try:
+                exchange = self._sending(opened._replace(request=request, messages=request.messages))
+            except Unreadable as why:
+                raise Invalid(f"What was answered cannot be sent back: {why}.") from None
+            return exchange, added
+
+        return asked
 
 
 def reasks_of(request: RelayRequest, wanted: int, terms: RouteTerms, *, is_reask: bool) -> tuple[int, str]:

@@ -27,9 +27,11 @@ from core.breakers import Breakers
 from core.clock import Clock
 from core.dialects import VendorResponse
 from core.errors import Cancelled, Exhausted, Invalid, ProctorError, Unavailable, Unpriced
+from core.guardrails import Guardrails
 from core.pricing import PriceBook
 from core.providers import Abandoned, Answer, Misread, NotSent, Provider, ProviderError, Unjudged, Unreadable
 from core.providers.loop import Cancellation, Loop
+from core.screened_places import AnswerScreen
 from core.tables import AttemptKind, Outcome
 from core.validation import Effort, OtherProcesses
 
@@ -62,13 +64,14 @@ class Walk:
         stopped: Callable[[Candidate], str] = lambda _: "",
         is_thinned: bool = True,
         workers: OtherProcesses | None = None,
+        screen: AnswerScreen | None = None,
     ) -> None:
         """Make ready to ask what *inquiry* asks of the route's candidates, until *ends* on the clock's monotonic time.
 
         *unpayable* are those that may not be asked, by name, since they have no price; each with the reason. *stopped*
         is asked before each call but the first why a candidate may not be asked any more: empty, or a sentence's words.
         *is_thinned* says whether what a stream has shown is read again each time that it goes on. *workers* read what
-        is heavy to read.
+        is heavy to read. What is kept of answers that nobody gets, or goes back to a model, goes through *screen*.
         """
         self._route = route
         self._inquiry = inquiry
@@ -78,8 +81,10 @@ class Walk:
         self._bookkeeper = bookkeeper
         self._cancellation = cancellation
         self._ends = ends
+        self._screen = screen or AnswerScreen(Guardrails())
         self._calls = Calls(
             route,
+            screen=self._screen,
             bookkeeper=bookkeeper,
             breakers=breakers,
             prices=prices,
@@ -260,7 +265,7 @@ class Walk:
         if self._inquiry.is_relayed:
             self._invalid = reply, self._unsent
         if state.reasks:
-            state.ask_again(*judged.ask_again())
+            state.ask_again(*judged.ask_again(self._screen))
         else:
             state.give_up(Cause.NEVER_VALID)
         return None

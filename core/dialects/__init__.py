@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from core.dialects._beside import Beside, beside, passed_query, passes_back
 from core.dialects._body import Path
 from core.dialects._frames import Frame, Frames
+from core.dialects._places import PlacedText, Places, Screen
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
@@ -20,6 +21,7 @@ from core.dialects._request import (
     LimitHeaders,
     RelayRequest,
 )
+from core.dialects._screening import readable, screened_request, unreadable
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._tool_names import other_names, rename, renamed_body, renamed_frame, renamed_request
 from core.dialects._vendor_response import VendorResponse
@@ -42,17 +44,23 @@ __all__ = [
     "KeptState",
     "LimitHeaders",
     "Path",
+    "PlacedText",
+    "Places",
     "RelayRequest",
+    "Screen",
     "StoredByAnswer",
     "VendorResponse",
     "beside",
     "other_names",
     "passed_query",
     "passes_back",
+    "readable",
     "rename",
     "renamed_body",
     "renamed_frame",
     "renamed_request",
+    "screened_request",
+    "unreadable",
 ]
 
 DIALECTS: Mapping[DialectName, Dialect] = {

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, cast
 
 from core.dialects._body import Body, Path
 from core.dialects._frames import Frame, Frames
+from core.dialects._places import Places
 from core.dialects._stored import BILLED_AGAIN, KeptState, StoredByAnswer
 from core.dialects._values import dicts
 from core.dialects._vendor_tools import READ_BY_TOOLS, USUAL_USES, WHOLE_CONTEXT, runs_tools, uses_asked_for
@@ -268,6 +269,8 @@ class Dialect(Protocol):
     """Where its SDK looks for the name of an answer."""
     turns_member: str
     """The member that holds what was said, in order."""
+    places: Places
+    """Where in its bodies texts stand."""
     keep_alive: bytes
     """What may be sent between two frames while nothing comes: no event, so that nobody takes it for progress."""
 

@@ -14,6 +14,7 @@ from core.dialects._body import Path, read_body
 from core.dialects._frames import Frame, Frames
 from core.dialects._message_blocks import block_messages
 from core.dialects._parts import files_in
+from core.dialects._places import ANTHROPIC
 from core.dialects._refusals import outward_status, waiting
 from core.dialects._request import (
     AnswerFormat,
@@ -68,6 +69,7 @@ class Messages:
     weighed: Sequence[str] = ("tools", "output_config", "output_format")
     request_id_header = "request-id"
     turns_member = "messages"
+    places = ANTHROPIC
     keep_alive = b": keep-alive\n"
 
     def read(self, body: bytes) -> RelayRequest:

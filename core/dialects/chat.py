@@ -13,6 +13,7 @@ from core.dialects._chat_messages import chat_messages
 from core.dialects._frames import Frame, Frames
 from core.dialects._openai import OpenAIErrors, openai_error
 from core.dialects._parts import files_in
+from core.dialects._places import OPENAI
 from core.dialects._request import (
     MOST_CHOICES,
     AnswerFormat,
@@ -84,6 +85,7 @@ class Chat(OpenAIErrors):
     limit = "max_completion_tokens"
     weighed: Sequence[str] = ("tools", "functions", "response_format", "prediction")
     turns_member = "messages"
+    places = OPENAI
     keep_alive = b": keep-alive\n"  # one line's end: with an empty line OpenAI's SDK takes it for an event
 
     def read(self, body: bytes) -> RelayRequest:

@@ -11,6 +11,7 @@ from core.dialects._body import Path, read_body
 from core.dialects._frames import Frame, Frames
 from core.dialects._openai import OpenAIErrors, openai_error
 from core.dialects._parts import files_in
+from core.dialects._places import OPENAI
 from core.dialects._request import (
     AnswerFormat,
     AnswerObject,
@@ -71,6 +72,7 @@ class Responses(OpenAIErrors):
     limit = "max_output_tokens"
     weighed: Sequence[str] = ("tools", "text")
     turns_member = "input"
+    places = OPENAI
     keep_alive = b": keep-alive\n"
 
     def read(self, body: bytes) -> RelayRequest:

@@ -7,8 +7,8 @@ provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from core.guardrails._findings import Finding
 from core.guardrails._growing import ScreenedText
@@ -26,6 +26,7 @@ from core.guardrails._rules import (
     search_of,
     settings_text,
 )
+from core.json_leaves import Steps, with_texts
 from core.json_texts import exactly, exactly_written
 from core.json_values import JsonValue
 from core.messages import Message, mapped
@@ -47,6 +48,9 @@ __all__ = [
     "search_of",
     "settings_text",
 ]
+
+_NAME = " key"
+"""Behind the word for a place: a name of a member there."""
 
 
 class Guardrails:
@@ -83,17 +87,17 @@ class Guardrails:
 
         """
         panel = self._panels[stage]
-        return mapped(messages, lambda text: panel.screen(text, findings))
+        return mapped(messages, lambda text, place: panel.screen(text, findings, place))
 
-    def screen_value(self, value: Any, stage: Stage, findings: list[Finding]) -> Any:
-        """Return a JSON *value* with every string in it as it may go on.
+    def screen_value(self, value: Any, stage: Stage, findings: list[Finding], place: str = "") -> Any:
+        """Return a JSON *value*, which stands in a *place*, with every text in it as it may go on, names included.
 
         Raises:
             GuardrailBlocked: one of them may not.
 
         """
         panel = self._panels[stage]
-        return _each_text(value, lambda text: panel.screen(text, findings))
+        return with_texts(value, lambda text, _, is_name: panel.screen(text, findings, place + _NAME * is_name))
 
     def passes(self, document: bytes, stage: Stage) -> bool:
         """Whether it is clear at a glance that no text of a JSON *document* has anything for any rule."""
@@ -113,7 +117,7 @@ class Guardrails:
         screened = self.screen_value(exactly(body), stage, findings)
         return exactly_written(screened) if len(findings) > before else body
 
-    def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding]) -> JsonValue:
+    def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding], place: str = "answer") -> JsonValue:
         """Return what :meth:`screen_value` does; one in which there is nothing to be found is not read for that.
 
         Raises:
@@ -122,7 +126,8 @@ class Guardrails:
         """
         if self.passes(value.text, stage):
             return value
-        return JsonValue(self.screen_value(value.value, stage, findings))
+        screened = self.screen_value(value.value, stage, findings, place)
+        return value if screened is value.value else JsonValue(screened)
 
     def screen_partial(self, value: Any, open_text: str | None = None) -> Any:
         """Return a JSON *value* that is still being written, with every string in it as it may be shown by now.
@@ -134,15 +139,26 @@ class Guardrails:
 
         """
         panel, alike = self._panels[Stage.OUTPUT], list[str]()
-        _each_text(value, lambda text: alike.append(text) or text if text == open_text else text)
 
-        def screen(text: str) -> str:
+        def noted(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            if text == open_text and not is_name:
+                alike.append(text)
+            return text
+
+        def screen(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            if is_name:  # of one that is still being written nothing is in the value
+                return panel.screen(text, [])
             is_open = open_text is None or (text == open_text and len(alike) == 1)
             if text == open_text:
                 alike.pop()
             return panel.screen_open(text) if is_open else panel.screen(text, [])
 
-        return _each_text(value, screen)
+        with_texts(value, noted)
+        return with_texts(value, screen)
+
+    def screen_text(self, text: str, stage: Stage, findings: list[Finding], place: str) -> str:
+        """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked."""
+        return self._panels[stage].screen(text, findings, place)
 
     def screened(self, text: str) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked."""
@@ -151,13 +167,3 @@ class Guardrails:
     def screened_text(self) -> ScreenedText:
         """Return what screens a text of an answer while it is written."""
         return ScreenedText(self._panels[Stage.OUTPUT])
-
-
-def _each_text(value: Any, screen: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return screen(value)
-    if isinstance(value, dict):
-        return {name: _each_text(part, screen) for name, part in cast("dict[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_each_text(part, screen) for part in cast("list[Any]", value)]
-    return value

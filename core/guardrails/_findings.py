@@ -27,12 +27,15 @@ class Finding:
     place: str = ""
     """In what of a request or an answer: ``user text``, ``tool arguments``."""
     rule_id: str = ""
+    path: str = ""
+    """Where in it, as a JSON path; names in it that are not plain are left out."""
 
     @property
     def reason(self) -> str:
         """One plain sentence for the trace."""
         what = self.kind or "what it does not allow"
-        where = f" in {self.place}" if self.place else ""
+        at = f" at {self.path}" if self.path else ""
+        where = f" in {self.place}{at}" if self.place else ""
         done = {Action.NOTE: "It went on.", Action.REDACT: "It was redacted.", Action.BLOCK: ""}[self.action]
         times = f" ({self.count} times)" if self.count > 1 else ""
         return f"{self.guardrail} found {what}{where}{times}. {done}".strip()

@@ -43,6 +43,8 @@ __all__ = [
     "texts_of",
 ]
 
+_ROLES = ("system", "user", "assistant")
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -85,11 +87,15 @@ def media_of(messages: Sequence[Message]) -> Iterator[Media]:
     return (leaf for leaf in leaves(messages) if isinstance(leaf, Media))
 
 
-def mapped(messages: Sequence[Message], change: Callable[[str], str]) -> Sequence[Message]:
-    """Return *messages* with every text as *change* makes it; those in which nothing changed are the same objects."""
+def mapped(messages: Sequence[Message], change: Callable[[str, str], str]) -> Sequence[Message]:
+    """Return *messages* with every text as *change* makes it, which is given the text and a word for its place.
+
+    Those in which nothing changed are the same objects.
+    """
     changed: list[Message] = []
     for message in messages:
-        parts = tuple(mapped_part(part, change) for part in message.parts)
+        said = f"{message.role} text" if message.role in _ROLES else "message text"
+        parts = tuple(mapped_part(part, change, said) for part in message.parts)
         is_same = all(new is old for new, old in zip(parts, message.parts, strict=True))
         changed.append(message if is_same else replace(message, parts=parts))
     return changed

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from core.json_leaves import Steps, with_texts
 from core.messages.media import Media
 
 
@@ -61,6 +62,8 @@ class ToolResult:
 
 
 Part = Leaf | ToolResult
+_PLACES: Mapping[type[Any], str] = {Media: "title", Reasoning: "reasoning", ToolCall: "tool arguments"}
+"""The words for where the texts of parts stand that are no words of their message."""
 
 
 def leaves_of(part: Part) -> tuple[Leaf, ...]:
@@ -83,13 +86,17 @@ def texts_in(leaf: Leaf) -> Iterator[str]:
             yield from _strings(value)
 
 
-def mapped_part(part: Part, change: Callable[[str], str]) -> Part:
-    """Return *part* with every text as *change* makes it, or the same object where nothing changed."""
+def mapped_part(part: Part, change: Callable[[str, str], str], said: str) -> Part:
+    """Return *part* with every text as *change* makes it, or the same object where nothing changed.
+
+    It is given the text and a word for its place; words stand in *said*.
+    """
     if isinstance(part, ToolResult):
-        leaves = tuple(mapped_leaf(leaf, change) for leaf in part.parts)
+        leaves = tuple(mapped_part(leaf, change, "tool result") for leaf in part.parts)
         is_same = all(new is old for new, old in zip(leaves, part.parts, strict=True))
-        return part if is_same else replace(part, parts=leaves)
-    return mapped_leaf(part, change)
+        return part if is_same else replace(part, parts=cast("tuple[Leaf, ...]", leaves))
+    place = _PLACES.get(type(part), said)
+    return mapped_leaf(part, lambda text: change(text, place))
 
 
 def mapped_leaf(leaf: Leaf, change: Callable[[str], str]) -> Leaf:
@@ -102,9 +109,9 @@ def mapped_leaf(leaf: Leaf, change: Callable[[str], str]) -> Leaf:
         case Reasoning(text):
             return leaf if not text or (new := change(text)) == text else replace(leaf, text=new)
         case ToolCall(arguments=value):
-            return leaf if (new := _mapped_value(value, change)) == value else replace(leaf, arguments=new)
+            return leaf if (new := _mapped_value(value, change)) is value else replace(leaf, arguments=new)
         case Opaque(value=value):
-            return leaf if (new := _mapped_value(value, change)) == value else replace(leaf, value=new)
+            return leaf if (new := _mapped_value(value, change)) is value else replace(leaf, value=new)
 
 
 def bytes_in(leaf: Leaf) -> int:
@@ -164,14 +171,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _mapped_value(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        named = cast("dict[str, Any]", value)
-        return {change(name): _mapped_value(inner, change) for name, inner in named.items()}
-    if isinstance(value, list):
-        return [_mapped_value(inner, change) for inner in cast("list[Any]", value)]
-    return value
+    def changed(text: str, _steps: Steps, _is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        return change(text)
+
+    return with_texts(value, changed)
 
 
 def _source(value: Any) -> str:

@@ -34,7 +34,7 @@ def _print_bodies() -> None:
     ]
     for name, body in (("one sentence", _small()), ("an image of 740 kB", _image()), ("1 500 messages", _agent())):
         request = chat.read(body)
-        redacted = mapped(request.messages, lambda text: text.replace("hello", "HELLO"))
+        redacted = mapped(request.messages, lambda text, _: text.replace("hello", "HELLO"))
         costs = in_turns(
             {
                 "parsed": lambda body=body: json.loads(body),

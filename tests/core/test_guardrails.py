@@ -285,7 +285,7 @@ def test_what_is_built_in_is_on_by_itself() -> None:
     with pytest.raises(GuardrailBlocked, match="at most 1,000,000 are accepted") as blocked:
         USUAL.screen_messages(as_messages({"role": "user", "content": "a" * (MOST_CHARACTERS + 1)}), Stage.INPUT, [])
 
-    assert blocked.value.facts == {"guardrail": "length", "stage": "input"}
+    assert blocked.value.facts == {"guardrail": "length", "stage": "input", "place": "user text"}
     _, findings = screened(SECRETS["an OpenAI key"])
     assert [(one.guardrail, one.stage, one.action) for one in findings] == [("secrets", "output", "redact")]
 
@@ -349,7 +349,7 @@ def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
     assert step == {
         "room": "screen in",
         "verdict": "redact",
-        "reason": "secrets found a GitHub token. It was redacted.",
+        "reason": "secrets found a GitHub token in user text. It was redacted.",
     }
 
 
@@ -357,9 +357,10 @@ def test_what_is_redacted_never_goes_out_and_is_not_kept(proctor: Rig) -> None:
 def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
     """A key in the answer is redacted in the object, in every partial object, and in the record."""
     secret = SECRETS["an OpenAI key"]
-    leaking = {"title": "leak", "type": "object", "properties": {"text": {"const": f"the key {secret}, keep it"}}}
+    said = {"role": "user", "content": 'Go on. [[slow-stream]] <<{"text": "the key %key%, keep it"}>>'}
+    leaking = {"title": "leak", "type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
-    heard = proctor.ask(proctor.tenant(), "slow-stream", stream=stream, schema=leaking | {"required": ["text"]})
+    heard = proctor.ask(proctor.tenant(), stream=stream, schema=leaking, messages=[said])
 
     assert heard.generation.value == {"text": "the key [redacted: an OpenAI key], keep it"}
     assert bool(heard.partials) == stream
@@ -371,7 +372,7 @@ def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
         json.dumps(heard.generation.value, separators=(",", ":"))
     ]
     [step] = [step for step in heard.generation.trace if step["room"] == "screen out"]
-    assert (step["verdict"], step["reason"]) == ("redact", "secrets found an OpenAI key. It was redacted.")
+    assert (step["verdict"], step["reason"]) == ("redact", "secrets found an OpenAI key in answer. It was redacted.")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -55,7 +55,7 @@ _messages = st.lists(st.builds(Message, st.sampled_from(["system", "user"]), _pa
 @given(_messages, st.text(max_size=3))
 def test_every_text_is_met_once_and_the_rest_stays(messages: list[Message], mark: str) -> None:
     """What is mapped is what is listed, in its order; parts keep their places, and what is the same is not copied."""
-    changed = mapped(messages, lambda text: text + mark)
+    changed = mapped(messages, lambda text, _: text + mark)
     written = [part.text if isinstance(part, Text) else part.name for one in messages for part in one.parts]
     named = [isinstance(part, Text) or bool(part.name) for one in messages for part in one.parts]
 
@@ -64,7 +64,7 @@ def test_every_text_is_met_once_and_the_rest_stays(messages: list[Message], mark
     assert [[type(part) for part in one.parts] for one in changed] == [[type(p) for p in one.parts] for one in messages]
     assert [one.data for one in media_of(changed)] == [one.data for one in media_of(messages)]
     assert text_bytes(messages) == sum(len(text.encode()) for text in texts_of(messages))
-    assert all(new is old for new, old in zip(mapped(messages, lambda text: text), messages, strict=True))
+    assert all(new is old for new, old in zip(mapped(messages, lambda text, _: text), messages, strict=True))
 
 
 _values = st.recursive(
@@ -89,8 +89,8 @@ _any_parts = st.lists(
 def test_calls_results_thoughts_and_unknown_parts_are_met_too(messages: list[Message], mark: str) -> None:
     """No text of any part is passed over, in whatever it stands; what is the same is not copied; JSON can say it."""
     met: list[str] = []
-    changed = mapped(messages, lambda text: met.append(text) or text)
-    marked = mapped(messages, lambda text: text + mark)
+    changed = mapped(messages, lambda text, _: met.append(text) or text)
+    marked = mapped(messages, lambda text, _: text + mark)
 
     assert met == list(texts_of(messages))
     assert all(new is old for new, old in zip(changed, messages, strict=True))

@@ -23,6 +23,11 @@ _ALL: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
 DIALECTS = {dialect.PATH: dialect for dialect in _ALL}
 
 _REASONING_TOKENS = 64
+LEAKS = {
+    "%token%": "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+    "%key%": "sk-proj-Zx81kPq0Lm3nVb7cXz92AsDfGh45",
+}
+"""Words that the model answers with a secret of its own: what a prompt holds is redacted on its way here."""
 _REFUSAL = "I'm sorry, but I can't help with that."
 _PLAIN = "This is some answer."
 _SMALL_OBJECT = '{"answer":"some answer"}'
@@ -169,7 +174,7 @@ def _failure(dialect: Dialect, reply: Reply, asked: Asked, key: str) -> Failure:
     if reply.status == 401:
         return replace(failure, message=f"{failure.message} Received {key}")
     if reply.status == 400 and asked.user_texts:
-        return replace(failure, message=f"{failure.message} Received {asked.user_texts[-1][:200]}")
+        return replace(failure, message=leaked(f"{failure.message} Received {asked.user_texts[-1][:200]}"))
     return failure
 
 
@@ -183,8 +188,16 @@ def _input(reply: Reply, known: Found, count: int) -> Tokens:
     )
 
 
+def leaked(text: str) -> str:
+    """Return *text* with a secret in the place of each word that stands for one: nobody sent it."""
+    for word, secret in LEAKS.items():
+        text = text.replace(word, secret)
+    return text
+
+
 def _said(reply: Reply, asked: Asked, given: tuple[str, ...], call: Call, read: Tokens) -> Said:
     text, finish = _text(reply, asked, given, call.turn)
+    text = leaked(text)
     reasoning = _REASONING_TOKENS if reply.reasoning else 0
     if finish is Finish.DONE and asked.max_tokens is not None:
         room = max(0, asked.max_tokens - reasoning) * 4

@@ -101,14 +101,14 @@ def test_what_is_redacted_is_written_anew_and_nothing_else() -> None:
         ]
     }  # fmt: skip
     request = read(**members)
-    hidden = mapped(request.messages, lambda text: text.replace("SECRET", 'x"é'))
+    hidden = mapped(request.messages, lambda text, _: text.replace("SECRET", 'x"é'))
     patched = json.loads(request.patched(model="n", texts=hidden))
 
     assert "SECRET" not in json.dumps(patched)
     assert list(texts_of(CHAT.read(json.dumps(patched).encode()).messages)) == list(texts_of(hidden))
     arguments = patched["messages"][2]["tool_calls"][0]["function"]["arguments"]
     assert json.loads(arguments) == {"a": 'x"é'}
-    assert request.patched(model="m", texts=mapped(request.messages, lambda text: text)) == request.body
+    assert request.patched(model="m", texts=mapped(request.messages, lambda text, _: text)) == request.body
 
 
 _texts = st.text(max_size=6)
@@ -134,7 +134,7 @@ _messages = st.lists(
 def test_whatever_is_said_is_screened_and_goes_out_as_it_was_left(messages: list[dict[str, Any]]) -> None:
     """A change of every text is a change of the body, read again; and what did not change is the same bytes."""
     request = read(messages=messages)
-    marked = mapped(request.messages, lambda text: text + "x")
+    marked = mapped(request.messages, lambda text, _: text + "x")
     again = CHAT.read(request.patched(model="m", texts=marked))
 
     # an object that was written with blanks as arguments is written without

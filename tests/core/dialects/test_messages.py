@@ -123,7 +123,7 @@ _messages = st.lists(
 def test_whatever_is_said_is_screened_and_goes_out_as_it_was_left(messages: list[Any], system: Any) -> None:
     """A change of every text is a change of the body, read again; and what did not change is the same bytes."""
     request = read(messages=messages, system=system)
-    marked = mapped(request.messages, lambda text: text + "x")
+    marked = mapped(request.messages, lambda text, _: text + "x")
     again = MESSAGES.read(request.patched(model="m", texts=marked))
 
     assert list(texts_of(again.messages)) == list(texts_of(marked))

@@ -106,7 +106,7 @@ _items = (
 def test_whatever_is_said_is_screened_and_goes_out_as_it_was_left(given_input: Any, said: str, value: Any) -> None:
     """A change of every text is a change of the body, read again; and what did not change is the same bytes."""
     request = read(input=given_input, instructions=said, prompt={"id": "p", "variables": {"v": value}})
-    marked = mapped(request.messages, lambda text: text + "x")
+    marked = mapped(request.messages, lambda text, _: text + "x")
     again = RESPONSES.read(request.patched(model="m", texts=marked))
 
     assert list(texts_of(again.messages)) == list(texts_of(marked))

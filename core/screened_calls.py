@@ -1,0 +1,118 @@
+"""What of one call may go out, come back and be kept, and what its trace is told of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from core.answer_checks import check_answer
+from core.dialects import RelayRequest, VendorResponse
+from core.errors import GuardrailBlocked
+from core.field_problems import FieldProblem, field_errors
+from core.guardrails import Guardrails, Stage
+from core.json_values import JsonValue
+from core.messages import Message
+from core.policy import Policy, TenantSnapshot
+from core.principals import Principal
+from core.record import Record
+from core.requests import GenerationRequest
+from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in
+from core.tables import Outcome
+from core.validation import Effort
+
+
+def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Principal, record: Record) -> Policy:
+    """Return the policy; a schema that came with the request has no text in it that may not go out.
+
+    Raises:
+        GuardrailBlocked: it may not go out.
+        ProctorError: as ``resolve``; a schema without what was taken out of it may be none.
+
+    """
+    resolve = partial(snapshot.resolve, principal, route=request.route, model=request.model, stream=request.stream)
+    policy = resolve(schema=request.schema)
+    if isinstance(request.schema, str) or policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
+        return policy
+    with record.findings.looking(Stage.INPUT) as found:
+        schema = policy.guardrails.screen_value(request.schema, Stage.INPUT, found, "schema text")
+    return policy if schema is request.schema else resolve(schema=schema)
+
+
+def kept_metadata(request: GenerationRequest, snapshot: TenantSnapshot) -> Mapping[str, Any] | None:
+    """Return what is kept of the caller's own notes, which go to nobody."""
+    if not request.metadata:
+        return request.metadata
+    return kept_as_allowed(snapshot.guardrails(request.route or ""), request.metadata, Stage.INPUT, [], "metadata")
+
+
+def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:
+    """Return *messages* as they may go out; raises GuardrailBlocked."""
+    with record.findings.looking(Stage.INPUT) as found:
+        allowed = guardrails.screen_messages(messages, Stage.INPUT, found)
+    record.asking(allowed)
+    return allowed
+
+
+def screened_request(asked: RelayRequest, guardrails: Guardrails, record: Record) -> RelayRequest:
+    """Return what may go out of a request in a dialect, of whatever place in it; raises GuardrailBlocked."""
+    with record.findings.looking(Stage.INPUT) as found:
+        asked = asked_as_allowed(guardrails, asked, found)
+    if unread := unread_in(asked):
+        record.step("screen in", "not judged", unread)
+    record.asking(asked.messages)
+    return asked
+
+
+def screened_head(
+    head: VendorResponse, asked: RelayRequest, guardrails: Guardrails, record: Record, outcome: Outcome
+) -> VendorResponse:
+    """Return a whole answer in a dialect without what guardrails forbid.
+
+    Raises:
+        GuardrailBlocked: it may not come back; or it was valid, and is not without what would be taken out.
+
+    """
+    with record.findings.looking(Stage.OUTPUT) as found:
+        allowed = answer_as_allowed(guardrails, asked.dialect, head, found)
+    if allowed is not head and outcome.is_valid:
+        check = check_answer(asked, allowed.value or {}, Effort())
+        if check.outcome is Outcome.INVALID:
+            raise _not_valid(check.problems)
+    return allowed
+
+
+def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:
+    """Return an answer's *value* as it may come back; raises GuardrailBlocked."""
+    with record.findings.looking(Stage.OUTPUT) as found:
+        return guardrails.screen_json(JsonValue.of(value), Stage.OUTPUT, found)
+
+
+def valid_value(value: Any, policy: Policy, record: Record) -> JsonValue:
+    """Return a valid *value* as it may come back, still valid.
+
+    Raises:
+        GuardrailBlocked: it may not come back, or is not valid without what would be taken out.
+
+    """
+    given = JsonValue.of(value)
+    allowed = screened_value(given, policy.guardrails, record)
+    if allowed is not given:
+        try:
+            policy.schema.response_model.model_validate(allowed.value)
+        except ValidationError as error:
+            raise _not_valid(field_errors(error)) from None
+    return allowed
+
+
+def _not_valid(problems: Sequence[FieldProblem]) -> GuardrailBlocked:
+    first = problems[0]
+    return GuardrailBlocked(
+        "The answer was held back: without what a guardrail takes out of it, it is not valid any more "
+        f"({first.path}: {first.message}).",
+        stage=Stage.OUTPUT.value,
+        path=first.path,
+    )
