@@ -43,4 +43,4 @@ def _override(order: dict[str, Any]) -> str:
     first, last = order["before"], order["said"]
     if order.get("is_last"):
         first, last = last, first
-    return rf"{order['act']}{_WORD}{{0,3}} ?{first}{_WORD}{{0,2}} ?{last}"
+    return rf"{order['act']}{_WORD}{{0,3}} ?{first}{_WORD}{{0,2}} ?{last}\pL{{0,8}}"

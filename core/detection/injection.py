@@ -21,7 +21,6 @@ THRESHOLD = 70
 """From how much weight on a place is a finding, if nobody says otherwise."""
 LONGEST = 160
 """Characters that a mark has at most, and that lie at most between the beginnings of two that add up."""
-_IS_LETTER = re.compile(r"\w")
 _SPELLED = re.compile(r"(?<!\w)\w(?: \w){4,}(?!\w)")
 """A word that is spelled out: single letters with a blank between."""
 
@@ -48,14 +47,14 @@ class InjectionDetector:
     def decided(self, text: str) -> int:
         """Return how much stands before the last characters, where a mark may begin or another add to it."""
         view = flowing(text)
-        plain = _joined(small(view.text[: _spelling_start(view.text)]))
+        plain = _joined(small(view.text))
         found = self._enough(self._hits(plain.text))
         return view.start(plain.start(kept_whole(_known(plain.text), found)))
 
     def forgettable(self, text: str) -> int:
         """Return the last place before that with no mark near it."""
         view = flowing(text)
-        plain = _joined(small(view.text[: _spelling_start(view.text)]))
+        plain = _joined(small(view.text))
         near = merged(Span(start, max(end, start + LONGEST + 1), "") for start, end, _ in self._hits(plain.text))
         return view.start(plain.start(apart(plain.text, _known(plain.text), near)))
 
@@ -110,15 +109,3 @@ def _joined(text: str) -> Folded:
         length += (end - start) // 2
         done = end
     return Folded("".join((*parts, text[done:])), tuple(pieces), tuple(moved))
-
-
-def _spelling_start(text: str) -> int:
-    """Return where the word begins that *text* ends with, if it is or may be spelled out; the end, if there is none."""
-    at = len(text) - text.endswith(" ")
-    begin = len(text)
-    while at and _IS_LETTER.match(text[at - 1]) and (at == 1 or not _IS_LETTER.match(text[at - 2])):
-        begin = at - 1
-        if text[max(begin - 1, 0) : begin] != " ":
-            break
-        at = begin - 1
-    return begin

@@ -11,8 +11,11 @@ from core.errors import Invalid
 from core.guardrails import Judge, search_of, settings_text
 from core.guardrails.checks import NAMES
 from tests.guardrails.business import business
+from tests.guardrails.marks import MARKS
 from tests.guardrails.samples import MEASURED, Sample
 
+CORPUS = {**MEASURED, **MARKS}
+"""By the name of the check."""
 TEXTS = 2_000
 FORBIDDING = frozenset({"links", "paths"})
 """Checks that find all of their kind unless a rule says what is allowed: no measure of what they disturb."""
@@ -86,7 +89,7 @@ def milliseconds_per_kilobyte(search: Detector | Judge, texts: Sequence[str]) ->
 def main() -> None:
     """Print all of it."""
     print(f"{'check':<14}{'inputs':>8}{'precision':>11}{'recall':>9}")
-    for name, one in MEASURED.items():
+    for name, one in CORPUS.items():
         score = scored(search_of(name, settings_text(one.settings)), one.samples)
         print(f"{name:<14}{len(one.samples):>8}{score.precision:>11.4f}{score.recall:>9.4f}")
     texts = business(TEXTS)

@@ -6,8 +6,7 @@ import pytest
 
 from core.guardrails import search_of, settings_text
 from tests.guardrails.business import business
-from tests.guardrails.report import TEXTS, disturbed, scored, without_settings
-from tests.guardrails.samples import MEASURED
+from tests.guardrails.report import CORPUS, TEXTS, disturbed, scored, without_settings
 
 LEAST_PRECISION = 0.99
 LEAST_RECALL = 0.99
@@ -17,18 +16,18 @@ MOST_OF_SECRETS = 0.012
 """What stands behind ``key is`` with letters and digits is taken for one, though it names a column of a table."""
 
 
-@pytest.mark.parametrize("name", sorted(MEASURED))
+@pytest.mark.parametrize("name", sorted(CORPUS))
 def test_what_is_there_is_found_and_nothing_else(name: str) -> None:
     """Of what is to be found of each sort, nearly all, exactly as it stands there."""
-    one = MEASURED[name]
+    one = CORPUS[name]
     score = scored(search_of(name, settings_text(one.settings)), one.samples)
     assert (score.precision >= LEAST_PRECISION, score.recall >= LEAST_RECALL) == (True, True), score
 
 
 def test_there_are_enough() -> None:
     """At least four hundred inputs, and of each check such as only look like something."""
-    assert sum(len(one.samples) for one in MEASURED.values()) >= 400
-    assert all(any(not sample.found for sample in one.samples) for one in MEASURED.values())
+    assert sum(len(one.samples) for one in CORPUS.values()) >= 400
+    assert all(any(not sample.found for sample in one.samples) for one in CORPUS.values())
 
 
 def test_business_goes_on() -> None:

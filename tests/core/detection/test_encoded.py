@@ -57,6 +57,14 @@ def test_each_form_goes_as_a_whole(form: str) -> None:
         assert marked(DETECTOR, around.format(FORMS[form])) == around.format("[a GitHub token]")
 
 
+@pytest.mark.parametrize("before", ["a", "ab", "abc", "key-", "as_"])
+def test_what_is_glued_to_it_goes_too(before: str) -> None:
+    """A run is read from each of its first places on."""
+    assert marked(DETECTOR, f"x {before}{FORMS['base64']}, {before}{FORMS['hexadecimal']} y") == (
+        "x [a GitHub token], [a GitHub token] y"
+    )
+
+
 def test_in_lines() -> None:
     """Mail and programs break base64 into lines."""
     encoded = in_base64(f"{'The usual beginning. ' * 5}{KEY}{' and an end' * 5}")

@@ -96,7 +96,8 @@ def test_every_host_is_read_or_refused() -> None:
 
 PLACES = {
     "/srv/data/a.txt": True, "a.txt": True, "sub/../a.txt": True, "a..b.txt": True, "notes/2026..2027.md": True,
-    "/srv/data": True, "./a": True, "%61.txt": True, "../x": False, "/srv/data/../etc/passwd": False,
+    "/srv/data": True, "./a": True, "%61.txt": True, "%252561.txt": True, "../x": False,
+    "/srv/data/../etc/passwd": False,
     "/srv/data-evil/x": False, "..%2fx": False, "%2e%2e/x": False, "%252e%252e%252fx": False, "x\\..\\..\\y": False,
     "....//....//x": False, "\uff0e\uff0e\uff0fx": False, "a.txt\0.png": False, "C:\\Windows\\win.ini": False,
     "\\\\host\\share": False, "file:///etc/passwd": False, "a.txt::$DATA": False, "~/.ssh/id_rsa": False,
