@@ -7,18 +7,18 @@ from functools import partial
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
 
 from core.answer_checks import check_answer
 from core.dialects import RelayRequest, VendorResponse
 from core.errors import GuardrailBlocked
-from core.field_problems import FieldProblem, field_errors
+from core.field_problems import FieldProblem
 from core.guardrails import Guardrails, Stage
 from core.json_values import JsonValue
 from core.messages import Message
 from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
 from core.record import Record
+from core.redactions import Unfitting, fitting
 from core.requests import GenerationRequest
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in
 from core.tables import Outcome
@@ -81,7 +81,7 @@ def screened_head(
     if allowed is not head and outcome.is_valid:
         check = check_answer(asked, allowed.value or {}, Effort())
         if check.outcome is Outcome.INVALID:
-            raise _not_valid(check.problems)
+            raise _not_valid(check.problems[0])
     return allowed
 
 
@@ -92,27 +92,26 @@ def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonVa
 
 
 def valid_value(value: Any, policy: Policy, record: Record) -> JsonValue:
-    """Return a valid *value* as it may come back, still valid.
+    """Return a valid *value* as it may come back, still valid: where no mark fits, with what says as little.
 
     Raises:
-        GuardrailBlocked: it may not come back, or is not valid without what would be taken out.
+        GuardrailBlocked: it may not come back, or nothing that may stand there is valid.
 
     """
     given = JsonValue.of(value)
     allowed = screened_value(given, policy.guardrails, record)
-    if allowed is not given:
-        try:
-            policy.schema.response_model.model_validate(allowed.value)
-        except ValidationError as error:
-            raise _not_valid(field_errors(error)) from None
-    return allowed
+    if allowed is given:
+        return given
+    try:
+        return JsonValue(fitting(given.value, allowed.value, policy.schema.response_model))
+    except Unfitting as error:
+        raise _not_valid(error.problem) from None
 
 
-def _not_valid(problems: Sequence[FieldProblem]) -> GuardrailBlocked:
-    first = problems[0]
+def _not_valid(first: FieldProblem) -> GuardrailBlocked:
     return GuardrailBlocked(
         "The answer was held back: without what a guardrail takes out of it, it is not valid any more "
-        f"({first.path}: {first.message}).",
+        f"({first.path}: {first.type}).",
         stage=Stage.OUTPUT.value,
         path=first.path,
     )

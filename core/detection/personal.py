@@ -22,6 +22,11 @@ from core.detection.folding import folded
 
 KINDS = ("email", "phone", "iban", "card", "national_number", "ip_address")
 """What can be looked for, by the names of settings."""
+TOLD = frozenset(
+    {mail.KIND, phone_numbers.KIND, account_numbers.KIND, card_numbers.KIND, machines.KIND}
+    | {rule.kind for rule in RULES}
+)
+"""What is said of one that was found."""
 REGIONS = COUNTRIES | phone_numbers.REGIONS
 """Of which countries: by their codes of ISO 3166."""
 

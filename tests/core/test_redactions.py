@@ -1,0 +1,121 @@
+"""What is redacted satisfies its schema all the same, or is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.guardrails import Action, Guardrails, GuardrailTerms, Stage, guardrail_of
+from core.redactions import Unfitting, fitting
+from core.response_models import response_model
+from tests.examples import many
+
+GUARDRAILS = Guardrails(
+    guardrail_of(GuardrailTerms(name, name, Action.REDACT, frozenset(Stage))) for name in ("personal", "secrets")
+)
+JANE, PHONE, KEY = "jane@example.org", "+4930901820", "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "free": ({}, JANE, "[redacted: an e-mail address]"),
+    "email": ({"format": "email"}, JANE, "redacted-1@example.invalid"),
+    "idn": ({"format": "idn-email"}, "jürgen@müller.example", "redacted-1@example.invalid"),
+    "phone": ({"pattern": "^\\+[1-9]\\d{6,14}$"}, PHONE, "+15550100001"),
+    "iban": ({"pattern": "^[A-Z]{2}\\d{2}[A-Z0-9]{11,30}$"}, "DE89370400440532013000", "ZZ00REDACTED00001"),
+    "ip": ({"format": "ipv4"}, "203.0.114.7", "192.0.2.1"),
+    "url": ({"format": "uri"}, f"https://x.example/u?m={JANE}", "https://x.example/u?m=redacted-1@example.invalid"),
+    "short": ({"maxLength": 10}, "a@b.exampl", "[redacted]"),
+    "shorter": ({"maxLength": 7}, "a@b.com", "*******"),
+    "long": (
+        {"minLength": 40},
+        f"Write to {JANE} for more help..",
+        "Write to [redacted: an e-mail address] for more help..",
+    ),
+    "desk": ({"enum": ["sales@corp.example", "help@corp.example"]}, "help@corp.example", "help@corp.example"),
+    "fixed": ({"const": JANE}, JANE, JANE),
+}
+
+
+def redacted(schema: dict[str, Any], value: Any) -> Any:
+    """Return *value*, which satisfies *schema*, redacted."""
+    model = response_model(schema, "answer")
+    model.model_validate(value)
+    allowed = fitting(value, GUARDRAILS.screen_value(value, Stage.OUTPUT, []), model)
+    model.model_validate(allowed)
+    return allowed
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_redacted_text_has_its_format_pattern_and_length(name: str) -> None:
+    """A mark where the schema takes one, else what says as little; what the schema lists stays."""
+    rule, value, expected = FIELDS[name]
+    schema = {"type": "object", "properties": {"it": {"type": "string", **rule}}, "required": ["it"]}
+    assert redacted(schema, {"it": value}) == {"it": expected}
+    listed = {"type": "array", "items": schema, "maxItems": 3}
+    assert redacted(listed, [{"it": value}] * 2) == [{"it": expected}] * 2
+
+
+def test_different_data_stay_different_where_the_schema_asks_for_it() -> None:
+    """Equal texts become equal ones, others others."""
+    schema = {"type": "array", "uniqueItems": True, "items": {"type": "string"}}
+    found = redacted(schema, [JANE, "bob@example.org", "none"])
+    assert len({*found}) == 3
+    assert found[2] == "none"
+    assert not any("@example.org" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [({"enum": [KEY]}, KEY), ({"const": KEY}, KEY), ({"pattern": "^jane@.*g$"}, JANE), ({"pattern": "^ghp_"}, KEY)],
+)
+def test_what_cannot_be_redacted_and_stay_valid_is_refused(rule: dict[str, Any], value: str) -> None:
+    """A secret is no choice, whoever listed it; the refusal says where and by which rule, and nothing of the text."""
+    schema = {"type": "object", "properties": {"it": {"type": "string", **rule}}}
+    with pytest.raises(Unfitting) as told:
+        redacted(schema, {"it": value})
+    assert told.value.problem.path == "$.it"
+    assert value not in f"{told.value} {told.value.problem.path} {told.value.problem.type}"
+
+
+TEXTS = st.sampled_from([JANE, PHONE, KEY, "plain", f"to {JANE} or {PHONE}", "DE89370400440532013000", ""])
+RULES = st.sampled_from([rule for rule, _, _ in FIELDS.values()])
+
+
+@st.composite
+def answered(draw: st.DrawFn) -> tuple[dict[str, Any], Any]:
+    """Draw a schema of objects and lists, and a value that satisfies it."""
+    properties: dict[str, Any] = {}
+    value: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from("abcdef"), unique=True, max_size=5)):
+        rule, text = {"type": "string", **draw(RULES)}, draw(TEXTS)
+        if not _takes(rule, text):
+            rule = {"type": "string"}
+        if draw(st.booleans()):
+            properties[name], value[name] = {"type": "array", "items": rule}, [text] * draw(st.integers(0, 3))
+        else:
+            properties[name], value[name] = rule, text
+    return {"type": "object", "properties": properties, "required": list(value)}, value
+
+
+def _takes(rule: dict[str, Any], text: str) -> bool:
+    try:
+        response_model({"type": "object", "properties": {"it": rule}}, "one").model_validate({"it": text})
+    except ValueError:
+        return False
+    return True
+
+
+@given(answered())
+@settings(max_examples=many(300))
+def test_redaction_leaves_a_valid_object_or_refuses(drawn: tuple[dict[str, Any], Any]) -> None:
+    """For any schema and object: what goes on satisfies the schema and holds no datum that the schema does not list."""
+    schema, value = drawn
+    try:
+        allowed = redacted(schema, value)
+    except Unfitting:
+        return
+    assert KEY not in f"{allowed}"
+    listed = f"{schema}"
+    assert (JANE in listed) or (JANE not in f"{allowed}")
+    assert PHONE not in f"{allowed}"
