@@ -68,7 +68,7 @@ def _whole(seen: SearchedText, at: int) -> int:
     if match is None or not _is_card(match[0]):
         return 0
     end = match.end()
-    if _digits_beside(seen.text, at, end):
+    if _digits_beside(seen.text, at, end) or _is_between_hyphens(seen.text, at, end):
         return 0
     if len(match[0]) == 13 and ean.is_valid(match[0]) and "card" not in seen.said(at):
         return 0  # of an article: a thirteenth of all has Visa's prefix
@@ -83,6 +83,12 @@ def _digits_beside(text: str, start: int, end: int) -> bool:
     while is_glued(text, last) and last - end < _REACH:
         last += 1
     return bool(_DIGIT.search(text, first, start) or _DIGIT.search(text, end, last))
+
+
+def _is_between_hyphens(text: str, start: int, end: int) -> bool:
+    """Whether more of one identifier stands on both sides, as around the middle of a trace's."""
+    is_behind = text.startswith("-", end) and is_glued(text, end + 1)
+    return is_behind and start > 0 and text[start - 1] == "-" and is_glued(text, start - 2)
 
 
 _REACH = 24

@@ -78,6 +78,7 @@ def test_a_card(number: str) -> None:
         "4111 1111 1111 1111a",
         "41111111-1111-4111-8aaa-aaaaaaaaaaaa",
         "a4111111111111111b7",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-4111111111111111-01",
     ],
 )
 def test_what_is_no_card(text: str) -> None:
