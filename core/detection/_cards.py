@@ -86,9 +86,11 @@ def _digits_beside(text: str, start: int, end: int) -> bool:
 
 
 def _is_between_hyphens(text: str, start: int, end: int) -> bool:
-    """Whether more of one identifier stands on both sides, as around the middle of a trace's."""
-    is_behind = text.startswith("-", end) and is_glued(text, end + 1)
-    return is_behind and start > 0 and text[start - 1] == "-" and is_glued(text, start - 2)
+    """Whether more of one identifier stands on both sides, on one of them behind a hyphen."""
+    is_cut_before = start > 0 and text[start - 1] == "-" and is_glued(text, start - 2)
+    is_cut_behind = text.startswith("-", end) and is_glued(text, end + 1)
+    goes_on = (is_cut_before or is_glued(text, start - 1)) and (is_cut_behind or is_glued(text, end))
+    return goes_on and (is_cut_before or is_cut_behind)
 
 
 _REACH = 24

@@ -79,6 +79,7 @@ def test_a_card(number: str) -> None:
         "41111111-1111-4111-8aaa-aaaaaaaaaaaa",
         "a4111111111111111b7",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-4111111111111111-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-a378282246310005-01",
     ],
 )
 def test_what_is_no_card(text: str) -> None:
