@@ -50,6 +50,7 @@ from core.stored_calls import StoredCalls
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, configure_logging, fault_teller, speak_for_libraries
 from core.tenants import Tenants
+from core.trials import Trials
 from core.workers import Workers
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Runtime:
     people: People
     flags: Flags
     guardrails: GuardrailRules
+    trials: Trials
     drills: Drills
     trail: Trail
     shared: Shared
@@ -255,6 +257,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         people=People(store, clock, idle=idle, longest=longest),
         flags=flags,
         guardrails=guardrails,
+        trials=Trials(store, policies, clock),
         drills=drills,
         trail=trail,
         shared=shared,

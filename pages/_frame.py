@@ -76,6 +76,14 @@ MENU = (
     Entry("Configure", "flags", "Flags", "toggle_on", P.FLAGS_READ, "What is switched on, for whom, and why."),
     Entry(
         "Configure",
+        "guardrails",
+        "Guardrails",
+        "shield",
+        P.GUARDRAILS_READ,
+        "What is looked for in texts, what was found, and what became of it.",
+    ),
+    Entry(
+        "Configure",
         "routes",
         "Routes",
         "alt_route",

@@ -20,6 +20,7 @@ from core.tables import (
     Budget,
     ChangeEvent,
     FieldError,
+    FindingRow,
     GenerationRow,
     Outcome,
     Payload,
@@ -142,6 +143,18 @@ def field_error(of: AttemptRow, path: str, kind: str = "missing", message: str =
         type=kind,
         message=message,
     )
+
+
+def finding(of: GenerationRow, n: int = 1, **more: Any) -> FindingRow:
+    """Return what was found in a generation: a GitHub token in what its user wrote, unless *more* says otherwise."""
+    values: dict[str, Any] = {
+        "guardrail": "secrets",
+        "stage": "input",
+        "place": "user text",
+        "kind": "a GitHub token",
+        "action": "redact",
+    }
+    return FindingRow(generation_id=of.id, n=n, tenant_id=of.tenant_id, at=of.started_at, **(values | more))
 
 
 def payload(of: GenerationRow, n: int, asked: Any, answered: str | None, expires_at: datetime) -> Payload:

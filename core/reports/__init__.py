@@ -63,6 +63,8 @@ from core.reports.frames import Frame as Frame
 from core.reports.frames import batches as batches
 from core.reports.frames import csv as csv
 from core.reports.frames import csv_pieces as csv_pieces
+from core.reports.guardrails import Caught as Caught
+from core.reports.guardrails import caught
 from core.reports.one_call import Call as Call
 from core.reports.one_call import RecordedAttempt as RecordedAttempt
 from core.reports.one_call import RecordedFieldError as RecordedFieldError
@@ -147,6 +149,11 @@ class Reports:
         """Return by its name who went each route within a day, and how they fared."""
         with self._reading(principal, tenant_id) as now:
             return route_use(now, self._clock.now())
+
+    def caught(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Caught:
+        """Return what guardrails caught in *window*, for one tenant or for all."""
+        with self._reading(principal, tenant_id) as now:
+            return caught(now, window)
 
     def flag_met(self, principal: Principal, flag: str, tenant_id: str | None = None) -> FlagMet:
         """Return how many calls of the last day a flag was about."""

@@ -26,6 +26,7 @@ from sqlmodel import col
 
 from core.pricing import usd
 from core.reports.frames import Frame, frame
+from core.reports.guardrails import has_finding
 from core.reports.queries import BLOCKED, ERRORS
 from core.reports.reading import Reading
 from core.reports.reask_chains import superseded
@@ -72,6 +73,10 @@ class CallFilter:
     error_code: str | None = None
     field: str | None = None
     """A path with an error in any attempt; ``[*]`` stands for any position in a list."""
+    guardrail: str | None = None
+    """Calls in which this one found something."""
+    found: str | None = None
+    """Calls in which something of this kind was found."""
     text: str | None = None
     """How the call's id or its request id begins. A whole id is found outside the time, too."""
 
@@ -276,6 +281,8 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     ):
         if value:
             conditions.append(col(column) == value)
+    if wanted.guardrail or wanted.found:
+        conditions.append(has_finding(wanted.guardrail, wanted.found, wanted.starts_at, wanted.ends_at))
     if wanted.field:
         conditions.append(_failed_at(wanted.field))
     text = (wanted.text or "").strip()

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from core.errors import NotFound
 from core.payload_terms import PayloadTerms
+from core.reports.guardrails import RecordedFinding, findings_of
 from core.reports.reading import Reading
 from core.reports.reask_chains import ReaskChain, reask_chain
 from core.tables import REASKABLE, AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Route, Tenant
@@ -119,6 +120,10 @@ class Call:
     chain: ReaskChain | None
     """What the object took in all that it is one attempt at; ``None`` where its client asked once."""
     saved_nano_usd: int
+    guardrail_ms: float | None
+    """How long its texts were judged; ``None`` where that is not known."""
+    findings: Sequence[RecordedFinding]
+    """What guardrails found in it."""
     media: Sequence[Mapping[str, Any]]
     """What its messages held beside text: kind, type, size and hash of each image and document."""
     user_hash: str | None
@@ -169,7 +174,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
         "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
-        "wasted_nano_usd", "estimated", "answered_from", "reask_of", "saved_nano_usd", "user_hash", "caller_metadata",
+        "wasted_nano_usd", "guardrail_ms", "estimated", "answered_from", "reask_of", "saved_nano_usd", "user_hash",
+        "caller_metadata",
     )  # fmt: skip
     return Call(
         **{name: getattr(generation, name) for name in same_names},
@@ -180,6 +186,7 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         schema=generation.schema_name,
         trace=generation.trace or [],
         media=generation.media or [],
+        findings=findings_of(reading, call_id),
         policy=_policy(reading, generation),
         asked_again_as=later,
         chain=reask_chain(reading, call_id) if later or generation.reask_of else None,

@@ -155,7 +155,7 @@ def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
         heat=_heat(window, cube, name_of),
         tenants=_tenants(window, cube, now.timing(BY_TENANT), budget_lines(reading, as_of), name_of),
         fields=_fields(now.rows(FIELDS)),
-        changes=now.changes(),
+        changes=changes_in(reading, window),
     )
 
 
@@ -180,19 +180,24 @@ class _Slice:
         cut = self._cut() if part == BY_BUCKET else {}
         return {row[0]: Timing(*row[1:]) for row in self.rows(PERCENTILES.replace("{part}", part), **cut)}
 
-    def changes(self) -> list[Change]:
-        bound = self._bounds | {"most": _MOST_CHANGES}
-        name_of = self.reading.name_of
-        return [
-            Change(from_micros(at), kind, subject, tenant and name_of(tenant), summary)
-            for at, kind, subject, tenant, summary in self.reading.rows(
-                CHANGES, bound, tenant="e.tenant_id", with_shared=self.reading.sees_all
-            )
-        ]
-
     def _cut(self) -> dict[str, int]:
         origin = micros(self.window.starts_at)
         return {"origin": origin, "width": micros(self.window.starts_at + self.window.bucket) - origin}
+
+
+def changes_in(reading: Reading, window: Window) -> list[Change]:
+    """Return what changed in *window*, of the tenants that *reading* sees or of all, the newest first; at most 200."""
+    bound = {
+        "starts_at": micros(window.starts_at),
+        "ends_at": micros(window.ends_at),
+        "most": _MOST_CHANGES,
+    }
+    return [
+        Change(from_micros(at), kind, subject, tenant and reading.name_of(tenant), summary)
+        for at, kind, subject, tenant, summary in reading.rows(
+            CHANGES, bound, tenant="e.tenant_id", with_shared=reading.sees_all
+        )
+    ]
 
 
 def _cell(window: Window, number: int) -> datetime:

@@ -51,6 +51,7 @@ def draw(visit: Visit, call_id: str) -> None:
         _payloads(call)
     with right:
         _why(call)
+        _findings(call)
         _facts(call)
 
 
@@ -283,6 +284,31 @@ def _why(call: Call) -> None:
             st.page_link(
                 "flags/page.py", label="Its flags", icon=":material/toggle_on:", query_params={"tenant": call.tenant}
             )
+
+
+def _findings(call: Call) -> None:
+    """Draw what guardrails found in it; of a call without findings nothing."""
+    if not call.findings:
+        return
+    with layout.card(
+        "What guardrails found",
+        key="findings",
+        help="Where and of what kind; what it was is kept nowhere.",
+        stretch=False,
+    ):
+        shown = pd.DataFrame(
+            [
+                {
+                    "Guardrail": one.guardrail or "not told",
+                    "What": one.kind or "the text as a whole",
+                    "Where": f"{one.place}, {one.stage}" if one.place else one.stage,
+                    "Then": one.action,
+                    "Times": one.count,
+                }
+                for one in call.findings
+            ]
+        )
+        grid(shown, key="findings_table", alt="What guardrails found in this call")
 
 
 def _facts(call: Call) -> None:

@@ -43,6 +43,8 @@ TAKES = {
     "route": address.ANY,
     "error": address.ANY,
     "field": address.ANY,
+    "guardrail": address.ANY,
+    "found": address.ANY,
     "between": address.STRETCH,
     "page": address.NUMBER,
 }
@@ -82,7 +84,7 @@ def clear() -> None:
     for key, everything in figures.CALL_FILTERS.items():
         if key in st.session_state:
             st.session_state[key] = everything
-    for key in ("between", "field", "version", "provider", "key"):
+    for key in ("between", "field", "version", "provider", "key", "guardrail", "found"):
         st.query_params.pop(key, None)
 
 
@@ -113,6 +115,7 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         error = choice("error", offered.error_codes, 144)
         field, stretch, version = st.query_params.get("field"), address.between(), version_in_url()
         provider, key = st.query_params.get("provider"), st.query_params.get("key")
+        guardrail, found = st.query_params.get("guardrail"), st.query_params.get("found")
         if stretch:
             begins, ends = (formats.moment(at, zone) for at in stretch)
             st.button(
@@ -140,7 +143,12 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
                 f"With {code(key_prefix(visit, key))}", icon=":material/close:", key="drop_key", on_click=drop,
                 args=("key",),
             )  # fmt: skip
-        narrowed = any((text, outcome, model, schema, route, error, field, stretch, provider, key, version is not None))
+        for name, caught in (("guardrail", guardrail), ("found", found)):
+            if caught:
+                said = f"{code(caught)} found something" if name == "guardrail" else f"Held {plain(caught)}"
+                st.button(said, icon=":material/close:", key=f"drop_{name}", on_click=drop, args=(name,))
+        links_say = (field, stretch, provider, key, guardrail, found, version is not None)
+        narrowed = any((text, outcome, model, schema, route, error, *links_say))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
     begins_at, ends_at = stretch or (Window.last(timedelta(hours=hours), now, zone).starts_at, now)  # as Home has it
@@ -157,6 +165,8 @@ def filters(visit: Visit) -> tuple[CallFilter, str, bool]:
         route=route,
         error_code=error,
         field=field,
+        guardrail=guardrail,
+        found=found,
         text=text or None,
     )
     return wanted, zone, narrowed

@@ -130,8 +130,8 @@ def test_partials_attempts_and_fallbacks_do_not_multiply_it(*, stream: bool, pro
     )
     assert len(heard.generation.attempts) > 2
     assert kept(proctor.written(heard.generation.id).findings) == [
-        ("words", "input", "", "redact", 1),
-        ("words", "output", "", "redact", 1),
+        ("words", "input", "user text", "redact", 1),
+        ("words", "output", "answer", "redact", 1),
     ]
 
 
@@ -142,12 +142,13 @@ def test_a_call_that_is_blocked_is_counted(
 ) -> None:
     """A block is a finding, also where no provider was asked, and once, in whatever part of a stream it came up."""
     guardrails = Guardrails([words(word, Action.BLOCK, stage)])
+    place = "user text" if stage is Stage.INPUT else "answer"
     heard = proctor.ask(proctor.tenant(), stream=stream, corridor=proctor.corridor(guardrails=guardrails))
 
     assert isinstance(heard.error, GuardrailBlocked)
     written = proctor.written(heard.generation.id)
     assert (written.generation.outcome, len(written.attempts)) == ("blocked_guardrail", attempts)
-    assert kept(written.findings) == [("words", stage.value, "", "block", 1)]
+    assert kept(written.findings) == [("words", stage.value, place, "block", 1)]
     assert [step["verdict"] for step in written.generation.trace].count("blocked") == 1
     assert "block" not in {step["verdict"] for step in written.generation.trace}
 

@@ -27,6 +27,7 @@ from core.errors import Conflict, Denied, Forbidden, NotFound, ProctorError
 from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
+from core.guardrails import Stage
 from core.principals import LOCAL_OPERATOR, USUAL_SCOPES, KeyScope, Permission, Principal, Role
 from core.reports import CallFilter, ChangeFilter, Reports, Window
 from core.requests import RelayCall
@@ -122,6 +123,19 @@ CASES: dict[str, Case] = {
     "tenants.key_page all": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.key_page(who)),
     "tenants.find_key": Case(K, P.KEYS_READ, lambda on, who, of: on.tenants.find_key(who, of.key_id)),
     "tenants.keys": Case(L, P.KEYS_READ, lambda on, who, of: on.tenants.keys(who, of.tenant)),
+    "trials.text": Case(
+        K, P.GUARDRAILS_READ, lambda on, who, of: on.trials.text(who, "a text", Stage.INPUT, of.tenant.id).goes_on
+    ),
+    "trials.rule": Case(
+        L,
+        P.GUARDRAILS_READ,
+        lambda on, who, of: on.trials.rule(who, on.guardrails.draft("long", "length", "note"), of.tenant.id),
+    ),
+    "trials.rule all": Case(
+        L,
+        P.GUARDRAILS_READ,
+        lambda on, who, of: on.trials.rule(who, on.guardrails.draft("long", "length", "note")),
+    ),
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),
     "flags.stale": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.stale(who)),
     "flags.evaluate": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.evaluate(who, Flag.STREAMING, of.tenant.id)),
@@ -279,6 +293,8 @@ CASES: dict[str, Case] = {
 READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "overview": (L, lambda on, who, of: on.overview(who, WINDOW, of.tenant.id)),
     "overview all": (L, lambda on, who, of: on.overview(who, WINDOW)),
+    "caught": (L, lambda on, who, of: on.caught(who, WINDOW, of.tenant.id)),
+    "caught all": (L, lambda on, who, of: on.caught(who, WINDOW)),
     "troubles": (L, lambda on, who, of: on.troubles(who, of.tenant.id)),
     "troubles all": (L, lambda on, who, of: on.troubles(who)),
     "rejections": (L, lambda on, who, of: on.rejections(who, of.tenant.id)),

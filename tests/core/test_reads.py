@@ -56,6 +56,7 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
 
 
 GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
+    "caught": lambda on, who, _: on.reports.caught(who, WINDOW),
     "route use": lambda on, who, _: on.reports.route_use(who),
     "flag met": lambda on, who, _: on.reports.flag_met(who, "route:default"),
     "stale flags": lambda on, who, _: on.flags.stale(who),

@@ -19,6 +19,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "drills": (),
     "tenants": ("tenant",),
     "flags": ("tenant", "flag", "page"),
+    "guardrails": ("tenant", "range"),
     "people": ("person", "page"),
     "routes": ("route",),
     "providers": ("provider", "tenant"),

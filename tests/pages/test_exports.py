@@ -39,6 +39,7 @@ from core.runtime import Runtime
 from core.settings import ROOT, Settings
 from pages import _exports
 from pages.calls.files import Document, digest
+from pages.guardrails.files import CaughtWanted
 from pages.kit import visitor
 from pages.prices.files import PriceList
 from pages.schemas.files import SchemaList
@@ -58,6 +59,7 @@ ASKED: dict[str, Callable[[Ground | None], Any]] = {
     "calls/list": lambda of: CallFilter(starts_at=START - 60 * DAY, ends_at=START + DAY, tenant_id=id_of(of)),
     "calls/document": lambda of: Document(of.call_id if of else "", digest(PDF)),
     "changes/list": lambda of: ChangeFilter(starts_at=START - DAY, ends_at=START + DAY, tenant_id=id_of(of)),
+    "guardrails/caught": lambda of: CaughtWanted(START - DAY, START + DAY, id_of(of)),
     "prices/list": lambda of: PriceList(id_of(of) or "", START),
     "prices/overrides": lambda of: PriceList(id_of(of) or "", START),
     "prices/old-figures": lambda of: of.repricing_id if of else "",
