@@ -60,7 +60,7 @@ P = Permission
 OFFERED = {
     "drills": {"start_drill": (P.DRILLS_WRITE, "one"), "stop": (P.DRILLS_WRITE, "one")},
     "flags": {"turn": (P.FLAGS_WRITE, "all")},
-    "guardrails": {"new_rule": (P.GUARDRAILS_WRITE, "one")},
+    "guardrails": {"new_rule": (P.GUARDRAILS_WRITE, "one"), "FormSubmitter:try-Try": (P.GUARDRAILS_READ, "one")},
     "people": {"invite": (P.PEOPLE_WRITE, "all")},
     "playground": dict.fromkeys(("add_column", "run", "run_often"), (P.GENERATIONS_WRITE, "one")),
     "prices": dict.fromkeys(("anew", "price", "set_price", "withdraw"), (P.PRICES_WRITE, "one")),
