@@ -164,6 +164,7 @@ def set_pragmas(dbapi_connection: Any) -> None:
         f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
         "cache_size=-4000",
         "temp_store=MEMORY",
+        "secure_delete=ON",  # what is deleted leaves nothing in pages that are free
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 

@@ -22,9 +22,9 @@ from core.providers import ProviderError
 from core.runtime import build
 from core.schemas import SAMPLES
 from core.settings import ROOT, Settings
-from core.tables import AttemptKind, Outcome
+from core.tables import METADATA, AttemptKind, Outcome
 from core.telemetry import Metrics
-from tests.docs_runner import ADMINISTER, ALL, API, BUILD, OPERATE, PAGES, RUNNING, blocks
+from tests.docs_runner import ADMINISTER, ALL, API, BUILD, OPERATE, PAGES, PRIVACY, RUNNING, blocks
 from tests.test_settings_documented import DOCUMENTED
 
 OWN_VARIABLES = {"PROCTOR_KEY", "SLOW_KEY", "KEY_ID", "NAME_FILE", "OLLAMA_CONTEXT_LENGTH", "FORWARDED_ALLOW_IPS"}
@@ -240,3 +240,12 @@ def test_every_field_stands_in_its_table(after: str, model: Any) -> None:
     there = {field.alias or name for name, field in model.model_fields.items()}
     shown = {row_name for row in rows(API.partition(after)[2], "field") for row_name in re.findall(r"`(\w+)`", row[0])}
     assert shown == there
+
+
+def test_every_table_of_the_database_says_what_it_keeps() -> None:
+    """What is kept where, how long and who sees it is told of each table once, and of none that is not there."""
+    text = PRIVACY.read_text(encoding="utf-8")
+    told = names(text, "table")
+
+    assert sorted(told) == sorted(METADATA.tables)
+    assert all(cell for row in rows(text, "table") for cell in (row[0], *row[2:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,3 +214,24 @@ def test_a_route_that_keeps_less_reaches_what_is_there(store: Store) -> None:
 
     assert Retention(store, clock, JournalWriter(store)).cut() == 2
     assert ends(store) == {timedelta(days=5), timedelta(days=30)}
+
+
+# ── Gone is gone ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("length", [40, 40_000])
+def test_a_deleted_text_is_not_in_the_file(length: int, sqlite_store: Store) -> None:
+    """Neither in a row's own page nor in those that a long text had and that are free now."""
+    word = "canary-"
+    filled(sqlite_store, 3)
+    call = builders.generation(START)
+    builders.save(sqlite_store, call, builders.payload(call, 0, word * (length // len(word)), None, START))
+    path = Path(sqlite_store.url.database or "")
+    sqlite_store.checkpoint()
+    assert word.encode() * 3 in path.read_bytes()
+
+    JournalWriter(sqlite_store).forget_payloads(START + timedelta(seconds=1))
+
+    with sqlite_store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert word.encode() not in path.read_bytes()
