@@ -123,11 +123,10 @@ class Trials:
         *told* hears now and then how far it is. What was taken out of a text before it was kept cannot be found.
 
         Raises:
-            Forbidden: without ``guardrails.read`` and ``generations.read``.
+            Forbidden: without ``generations.read``: it tells of calls, and of no rule but the one that is given.
             Invalid: the rule cannot be put to work.
 
         """
-        principal.require(Permission.GUARDRAILS_READ)
         principal.require(Permission.GENERATIONS_READ)
         scope = principal.scope_of(Permission.GENERATIONS_READ).narrowed(tenant_id)
         guardrail, trial = guardrail_of(rule), RuleTrial()

@@ -88,6 +88,7 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
     calls = [builders.generation(START - 2 * DAY, tenant.id, cost_nano_usd=100_000)]
     calls.append(builders.generation(START - 3 * DAY, tenant.id, cost_nano_usd=100_000))
     builders.save(on.store, calls, [builders.attempt(call, id=f"{call.id}-1", cost_nano_usd=100_000) for call in calls])
+    builders.save(on.store, [builders.finding(call) for call in calls])
     history(on.store, tenant, ago)
     on.flags.set(who, "route:gone", tenant, False)
     on.flags.set(who, Flag.STREAMING, tenant, False)

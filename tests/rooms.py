@@ -109,6 +109,7 @@ WITHOUT: Mapping[str, str] = {
     "journal.retract_attempts": "recovery's, taken back",
     "journal.retract_generation": "the same",
     "journal.forget_payloads": "a chore",
+    "journal.cut_payloads": "another",
     "recovery.heartbeat": "a chore",
     "recovery.run": "a chore",
     "recovery.leave": "this process's last word",

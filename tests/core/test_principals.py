@@ -128,12 +128,12 @@ CASES: dict[str, Case] = {
     ),
     "trials.rule": Case(
         L,
-        P.GUARDRAILS_READ,
+        P.GENERATIONS_READ,
         lambda on, who, of: on.trials.rule(who, on.guardrails.draft("long", "length", "note"), of.tenant.id),
     ),
     "trials.rule all": Case(
         L,
-        P.GUARDRAILS_READ,
+        P.GENERATIONS_READ,
         lambda on, who, of: on.trials.rule(who, on.guardrails.draft("long", "length", "note")),
     ),
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),

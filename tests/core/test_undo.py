@@ -76,7 +76,7 @@ def state(on: Runtime) -> dict[str, Any]:
     budgets = on.budgets.all(WHO, [acme(on)]).get(acme(on).id, [])
     now = on.clock.now()
     return {
-        "tenant": acme(on).model_dump(exclude={"version"}),
+        "tenant": acme(on).model_dump(exclude={"version", "payloads_cut_from"}),
         "budgets": [dataclasses.replace(one.terms, governs_since=None, raises=()) for one in budgets],
         "raised": [one.terms.limit_at(now) for one in budgets],
         "flags": sorted(

@@ -45,6 +45,7 @@ LAST_DRAWN = {
     "/prices": ("Prices", ".st-key-history p"),
     "/tenants": ("Tenants", ".st-key-own_budgets p"),
     "/flags": ("Flags", ".st-key-meanings p"),
+    "/guardrails": ("Guardrails", ".st-key-try_card button"),
     "/routes": ("Routes", ".st-key-breakers p"),
     "/schemas": ("Schemas", "a.export"),
     "/schemas?schema=support_ticket": ("Schema", ".st-key-version p"),

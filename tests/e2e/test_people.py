@@ -24,7 +24,7 @@ from tests.e2e.screen import PATIENCE_MS, settle, visit
 
 PASSWORD = "correct horse battery"
 OPERATE = ["Home", "Calls", "Spend", "Fire drills", "Changes"]
-CONFIGURE = ["Tenants", "Flags", "Routes", "Providers", "Prices"]
+CONFIGURE = ["Tenants", "Flags", "Guardrails", "Routes", "Providers", "Prices"]
 ALL = [*OPERATE, *CONFIGURE, "People", "Schemas", "Playground"]
 MENUS = {
     Role.OWNER: ALL,
