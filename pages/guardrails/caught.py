@@ -70,7 +70,7 @@ def _picture(found: Caught) -> Picture:
     zone = found.window.zone
     return Picture.of(
         marks.with_marks(charts.ranged(frame, found.window), found.changes, zone),
-        charts.bars_spec(charts.shown_days(found.window), names, (), "~s"),
+        charts.bars_spec(charts.shown_days(found.window), names, (), "~s", is_counted=True),
         alt=f"Calls with findings over time, stacked by guardrail; {ordered[0]} found something in most",
     )
 

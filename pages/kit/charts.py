@@ -181,9 +181,12 @@ def latency(overview: Overview) -> Picture:
 
 
 @lru_cache(maxsize=32)
-def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str) -> dict[str, Any]:
-    """Return the spec of stacked bars over time; *axis* is the format of its figures."""
+def bars_spec(
+    days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str, *, is_counted: bool = False
+) -> dict[str, Any]:
+    """Return the spec of stacked bars over time; *axis* is the format of its figures, whole ones if *is_counted*."""
     scale = alt.Scale(domain=list(names), range=list(colours)) if colours else alt.Scale(domain=list(names))
+    step: dict[str, Any] = {"tickMinStep": 1} if is_counted else {}
     bars = (
         alt.Chart(pd.DataFrame())
         .transform_filter(marks.NO_MARK)
@@ -191,7 +194,11 @@ def bars_spec(days: int, names: tuple[str, ...], colours: tuple[str, ...], axis:
         .encode(
             x=time_axis(days),
             x2="until:T",
-            y=alt.Y("low:Q", axis=alt.Axis(format=axis, tickCount=5, **RULED), scale=alt.Scale(zero=True, nice=True)),
+            y=alt.Y(
+                "low:Q",
+                axis=alt.Axis(format=axis, tickCount=5, **RULED, **step),
+                scale=alt.Scale(zero=True, nice=True),
+            ),
             y2="high:Q",
             color=alt.Color(
                 "name:N",
