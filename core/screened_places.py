@@ -26,7 +26,7 @@ from core.dialects import (
 )
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem, told_as
-from core.guardrails import Finding, Guardrails, Stage
+from core.guardrails import HELD, Finding, Guardrails, Stage
 from core.json_leaves import Steps, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
@@ -37,7 +37,6 @@ TWICE = b"\\\\"
 HELD_BACK = "[held back by a guardrail]"
 """What is kept in the place of a text of which nothing may be."""
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|[bfnrt\"\\/])")
-_WHERE = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
 
 
 def asked_as_allowed(guardrails: Guardrails, asked: RelayRequest, findings: list[Finding]) -> RelayRequest:
@@ -144,7 +143,7 @@ def path_of(placed: PlacedText) -> str:
 
 def _sealed(stage: Stage) -> GuardrailBlocked:
     return GuardrailBlocked(
-        f"{_WHERE[stage]}: what a guardrail takes out is in a part that its vendor has sealed, which cannot "
+        f"{HELD[stage]}: what a guardrail takes out is in a part that its vendor has sealed, which cannot "
         "be altered. Leave that part out.",
         stage=stage.value,
     )

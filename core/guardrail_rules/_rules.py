@@ -58,10 +58,13 @@ class GuardrailRules:
             NotFound: there is none that *principal* may see.
 
         """
-        tenant_id = _scope(tenant)
-        for rule in self.list(principal):
-            if (rule.tenant_id, rule.name) == (tenant_id, name):
-                return rule
+        principal.require(Permission.GUARDRAILS_READ)
+        mine = visible(principal.scope_of(Permission.GUARDRAILS_READ), GuardrailRule.tenant_id, with_shared=True)
+        named = (GuardrailRule.tenant_id == _scope(tenant), GuardrailRule.name == name, mine)
+        with self._store.reading() as session:
+            rule = session.exec(select(GuardrailRule).where(*named)).first()
+        if rule is not None:
+            return rule
         raise NotFound(f"There is no rule {name[:60]!r} for {_whom(tenant)}.")
 
     def draft(self, name: str, check: str, action: str, **fields: Unpack[RuleFields]) -> GuardrailTerms:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from core.guardrails._findings import Finding
+from core.guardrails._findings import HELD, Finding
 from core.guardrails._growing import ScreenedText
 from core.guardrails._panel import Panel, Sparing
 from core.guardrails._rules import (
@@ -27,12 +27,12 @@ from core.guardrails._rules import (
     settings_text,
 )
 from core.json_leaves import Steps, with_texts
-from core.json_texts import exactly, exactly_written
 from core.json_values import JsonValue
 from core.messages import Message, mapped
 
 __all__ = [
     "BUILT_IN",
+    "HELD",
     "Action",
     "Finding",
     "Guardrail",
@@ -102,20 +102,6 @@ class Guardrails:
     def passes(self, document: bytes, stage: Stage) -> bool:
         """Whether it is clear at a glance that no text of a JSON *document* has anything for any rule."""
         return not self._panels[stage].may_find(document)
-
-    def screen_body(self, body: bytes, stage: Stage, findings: list[Finding]) -> bytes:
-        """Return a JSON document as :meth:`screen_value` has it, with every number as it stands there.
-
-        It is the same one, byte for byte, where nothing was found.
-
-        Raises:
-            GuardrailBlocked: a text in it may not go on.
-            ValueError: it is no JSON.
-
-        """
-        before = len(findings)
-        screened = self.screen_value(exactly(body), stage, findings)
-        return exactly_written(screened) if len(findings) > before else body
 
     def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding], place: str = "answer") -> JsonValue:
         """Return what :meth:`screen_value` does; one in which there is nothing to be found is not read for that.

@@ -10,7 +10,8 @@ from core.detection import Span, merged
 from core.errors import GuardrailBlocked
 from core.guardrails._rules import Action, Guardrail, Stage
 
-_WHERE = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
+HELD = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
+"""How a refusal begins, by the side on which a text was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def blocked(
 ) -> GuardrailBlocked:
     """Return what is told where *guardrail* lets nothing go on, and *why*: nothing of the text, and no rule's words."""
     facts = {"place": place} if place else {}
-    error = GuardrailBlocked(f"{_WHERE[stage]}{why}", guardrail=guardrail.name, stage=stage.value, **facts)
+    error = GuardrailBlocked(f"{HELD[stage]}{why}", guardrail=guardrail.name, stage=stage.value, **facts)
     error.findings = tuple(findings)
     return error
 

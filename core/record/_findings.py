@@ -63,9 +63,11 @@ class Findings:
                 self._take(found, stage)
 
     def _take(self, found: Sequence[Finding], stage: Stage) -> None:
-        for one in found:
-            if one.action is not Action.BLOCK:  # which ends the generation: that is its last step
-                self._step(_ROOMS[stage], one.action.value, one.reason)
+        told = [one for one in found if one.action is not Action.BLOCK]  # which is the last step, as it ends all
+        for one in told[:_MOST_ROWS]:
+            self._step(_ROOMS[stage], one.action.value, one.reason)
+        if len(told) > _MOST_ROWS:
+            self._step(_ROOMS[stage], "and more", f"Something was found in {len(told) - _MOST_ROWS:,} more places.")
         self._counts |= _counted(found)
 
     def blocked(self, error: GuardrailBlocked) -> None:

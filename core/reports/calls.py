@@ -282,7 +282,9 @@ def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
         if value:
             conditions.append(col(column) == value)
     if wanted.guardrail or wanted.found:
-        conditions.append(has_finding(wanted.guardrail, wanted.found, wanted.starts_at, wanted.ends_at))
+        conditions.append(
+            has_finding(wanted.guardrail, wanted.found, wanted.starts_at, wanted.ends_at, wanted.tenant_id)
+        )
     if wanted.field:
         conditions.append(_failed_at(wanted.field))
     text = (wanted.text or "").strip()

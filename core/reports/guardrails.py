@@ -179,12 +179,16 @@ def findings_of(reading: Reading, call_id: str) -> Sequence[RecordedFinding]:
     ]
 
 
-def has_finding(guardrail: str | None, kind: str | None, starts_at: datetime, ends_at: datetime) -> ColumnElement[bool]:
+def has_finding(
+    guardrail: str | None, kind: str | None, starts_at: datetime, ends_at: datetime, tenant_id: str | None
+) -> ColumnElement[bool]:
     """Return the condition that *guardrail*, or any, found something in a call, of that *kind* if one is named.
 
     The calls are looked for among the findings, of which there are fewer.
     """
     conditions = [col(FindingRow.at) >= starts_at, col(FindingRow.at) < ends_at]
+    if tenant_id:
+        conditions.append(col(FindingRow.tenant_id) == tenant_id)
     if guardrail:
         conditions.append(col(FindingRow.guardrail) == guardrail)
     if kind:
