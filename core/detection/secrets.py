@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from core.detection import Span, merged
-from core.detection._engines import Pattern, Words, compiled
+from core.detection._engines import Pattern, Words, compiled, compiled_bytes
 from core.detection._secret_rules import VAGUE, SecretRule, rules
 from core.detection.folding import FOREIGN, as_latin, folded
 
@@ -44,6 +44,9 @@ _MAY_BREAK = re.compile(r"[ \t]{0,48}\r?\n?[ \t]{0,48}")
 _WIDEST = 100
 """Blanks that lie at most between two lines of one secret."""
 
+_COMMON = frozenset({"key", "token", "secret", "password", "access"})
+"""Words of rules that prove nothing by themselves, as ordinary texts and requests are full of them."""
+
 _GAP = r"(?:\s|\\[nr])*"
 _HEADER = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _FOOTER = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -73,6 +76,7 @@ class SecretDetector:
             for word in rule.words:
                 by_word.setdefault(word, []).append(rule)
         self._words = Words({word: (len(word), of) for word, of in by_word.items()})
+        self._glance = compiled_bytes(_any_of(self._rules))
         self._beside = Words({word: () for rule in self._rules if rule.is_beside for word in rule.words})
         leading = {word for word, of in by_word.items() if not of or not all(rule.follows for rule in of)}
         self._beginnings = frozenset(word[:size] for word in leading for size in range(1, len(word)))
@@ -81,10 +85,9 @@ class SecretDetector:
     def find(self, text: str) -> list[Span]:
         """Return the secrets in *text*."""
         view = folded(text)
-        lowered = _lowered(view.text)
-        if not self._words.any(lowered):
+        if not self._glance.search(view.text.encode(errors="replace")):
             return []
-        spans = merged(self._found(view.text, lowered))
+        spans = merged(self._found(view.text, _lowered(view.text)))
         return [Span(view.start(one.start), view.end(one.end), one.kind) for one in spans]
 
     def may_find(self, text: str) -> bool:
@@ -206,6 +209,22 @@ class SecretDetector:
         for span in self._matches(rule, text[at:middle] + rest[0]):
             if not span.start and span.end > middle - at:
                 yield Span(at, rest.start() + span.end - (middle - at), span.kind)
+
+
+def _any_of(rules: Sequence[SecretRule]) -> str:
+    """Return a pattern of which something stands in every text in which one of *rules* finds something.
+
+    That is a word of the rule; where its words stand in every other request (``max_tokens``), its own pattern. One pass
+    for all of them costs a fifth of a pass for the words and one for each rule that a common word asks.
+    """
+    common = [rule for rule in rules if not _COMMON.isdisjoint(rule.words)]
+    words = {word for rule in rules if rule not in common for word in rule.words}
+    return "|".join(
+        [
+            "(?i:" + "|".join(map(re.escape, sorted(words | {_BLOCK_WORD}))) + ")",
+            *(f"(?:{rule.pattern})" for rule in common),
+        ]
+    )
 
 
 def _place(hit: tuple[int, SecretRule]) -> int:

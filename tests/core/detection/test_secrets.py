@@ -230,6 +230,33 @@ def test_no_cut_changes_what_is_found(text: str, data: st.DataObject) -> None:
         assert DETECTOR.find(text[:forgettable]) + behind == found
 
 
+class Always:
+    """A glance that spares nothing."""
+
+    def search(self, text: bytes) -> object:
+        """Say that it may be."""
+        return text
+
+
+UNSPARED = SecretDetector()
+UNSPARED._glance = Always()
+
+
+@settings(max_examples=many(1_000), deadline=None)
+@given(TEXTS)
+def test_a_glance_misses_nothing(text: str) -> None:
+    """What one pass says of a text for all rules at once is never less than what they find."""
+    assert DETECTOR.find(text) == UNSPARED.find(text)
+
+
+def test_a_request_is_done_with_at_a_glance() -> None:
+    """What stands in every other request is no reason to ask a rule; a key beside it is."""
+    body = '{"max_tokens": 500, "response_format": {"json_schema": {"properties": {"access_key": {}, "password": {}}}}'
+    assert not DETECTOR._glance.search(body.encode())
+    for key in KEYS.values():
+        assert DETECTOR._glance.search(f"{body} {key}".encode(errors="replace")), key
+
+
 def test_every_rule_can_be_run() -> None:
     """Each pattern is one of RE2's, has its group, and stands in the table of words."""
     everything, published = rules()
