@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from core.dialects import AnswerFormat, AnswerObject, RelayRequest
+from core.dialects import AnswerFormat, AnswerObject, ChoiceEnd, RelayRequest
 from core.errors import Invalid
 from core.field_problems import FieldProblem, field_errors
 from core.messages import texts_of
@@ -35,8 +35,10 @@ class AnswerCheck:
     """Why it was not checked: one sentence, without anything of the answer; empty where it was."""
 
 
-def check_answer(request: RelayRequest, body: Mapping[str, Any], effort: Effort) -> AnswerCheck:
-    """Return what is to be said of an answer; of several choices, and calls in them, the worst.
+def check_answer(
+    request: RelayRequest, objects: Sequence[AnswerObject], ends: Sequence[ChoiceEnd], effort: Effort
+) -> AnswerCheck:
+    """Return what is to be said of an answer, by its texts and how it ended; of several choices and calls, the worst.
 
     All of them together take no more than *effort*.
 
@@ -44,7 +46,7 @@ def check_answer(request: RelayRequest, body: Mapping[str, Any], effort: Effort)
     """
     if not request.formats and request.must_call is None:
         return AnswerCheck(Outcome.UNCHECKED, reason="The request has no schema that its answer is to satisfy.")
-    found = list(_checks(request, body, effort))
+    found = list(_checks(request, objects, ends, effort))
     for outcome in (Outcome.INVALID, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.UNCHECKED, Outcome.VALID_FIRST_TRY):
         if alike := [one for one in found if one.outcome is outcome]:
             return AnswerCheck(outcome, [one for check in alike for one in check.problems], alike[0].reason)
@@ -96,11 +98,12 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _checks(request: RelayRequest, body: Mapping[str, Any], effort: Effort) -> Iterator[AnswerCheck]:
+def _checks(
+    request: RelayRequest, objects: Sequence[AnswerObject], ends: Sequence[ChoiceEnd], effort: Effort
+) -> Iterator[AnswerCheck]:
     tools = {one.name: one for one in request.formats if one.kind == "tool"}
     formats = [one for one in request.formats if one.kind == "format"]
-    objects = request.dialect.answer_objects(body)
-    for end in request.dialect.ends(body):
+    for end in ends:
         said = [one for one in objects if one.choice == end.choice]
         calls = [one for one in said if one.name is not None]
         is_due = bool(formats or calls) or request.must_call is not None

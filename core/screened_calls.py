@@ -79,7 +79,8 @@ def screened_head(
     with record.findings.looking(Stage.OUTPUT) as found:
         allowed = answer_as_allowed(guardrails, asked.dialect, head, found)
     if allowed is not head and outcome.is_valid:
-        check = check_answer(asked, allowed.value or {}, Effort())
+        body = allowed.value or {}
+        check = check_answer(asked, asked.dialect.answer_objects(body), asked.dialect.ends(body), Effort())
         if check.outcome is Outcome.INVALID:
             raise _not_valid(check.problems[0])
     return allowed

@@ -136,10 +136,11 @@ class RelayInquiry:
         """Return what *answer* is by the formats that the caller asked for."""
         body = cast("Mapping[str, Any]", getattr(answer.raw, "value", None) or {})
         dialect = self._request.dialect
-        value = _value(dialect.answer_objects(body))
-        if any(end.is_refused for end in dialect.ends(body)):
+        objects, ends = dialect.answer_objects(body), dialect.ends(body)
+        value = _value(objects)
+        if any(end.is_refused for end in ends):
             return Judgement(valid=None, value=value, outcome=Outcome.REFUSED)
-        found = check_answer(self._request, body, effort)
+        found = check_answer(self._request, objects, ends, effort)
         if found.outcome.is_valid:
             return Judgement(valid=True, value=value)
         again = found.outcome is Outcome.INVALID and self._reasks > 0

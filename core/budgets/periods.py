@@ -23,6 +23,7 @@ Span = tuple[datetime, datetime]
 """The first moment in it and the first after it, in UTC."""
 
 
+@lru_cache(maxsize=1024)  # a generation asks several times for the one that it began in
 def period_around(kind: Period, timezone: str, at: datetime) -> Span:
     """Return the day, the week (from Monday on) or the month of *timezone* that *at* lies in.
 

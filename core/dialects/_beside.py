@@ -24,7 +24,7 @@ _AS_WHOM = frozenset(
     )
 )
 """Words in the names of what says as whom is asked, or from what sort of program: that is our account's."""
-_WHERE = frozenset((*STEERING, "location", "region"))
+_WHERE = STEERING | {"location", "region"}
 _TOLD = ("content-type", "deprecation", "retry-after", "retry-after-ms", "sunset", "warning", "x-should-retry")
 _LIMITS = ("x-ratelimit-",)
 _OF_A_QUERY = "!$&'()*+,;=:@/?%-._~"

@@ -21,23 +21,25 @@ from core.messages import Message, leaves, media_of, text_bytes
 from core.messages.masks import secrets_in
 from core.messages.parts import written
 
-STEERING = (
-    "api_base",
-    "api_key",
-    "api_type",
-    "api_version",
-    "base_url",
-    "custom_llm_provider",
-    "deployment_id",
-    "extra_body",
-    "extra_headers",
-    "extra_query",
-    "fallbacks",
-    "headers",
-    "models",
-    "organization",
-    "provider",
-    "route",
+STEERING = frozenset(
+    {
+        "api_base",
+        "api_key",
+        "api_type",
+        "api_version",
+        "base_url",
+        "custom_llm_provider",
+        "deployment_id",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "fallbacks",
+        "headers",
+        "models",
+        "organization",
+        "provider",
+        "route",
+    }
 )
 """Members by which gateways are told where to ask, whom, and as whom. That is the tenant's policy."""
 MOST_CHOICES = 128
@@ -352,7 +354,7 @@ def checked_members(values: Mapping[str, Any]) -> None:
         Invalid: it does not, or does.
 
     """
-    if steering := next((name for name in STEERING if values.get(name) is not None), None):
+    if steering := next((name for name in values if name in STEERING and values[name] is not None), None):
         raise Invalid(f"'{steering}' is not taken here: who is asked is decided by the route. Leave it out.")
     model = values.get("model")
     if not isinstance(model, str) or not model.strip():

@@ -20,6 +20,8 @@ _OF_THE_CALLER = (
 """How the kinds of tools begin that the caller runs."""
 _DATED = re.compile(r"_20\d{2}_?\d{2}_?\d{2}$")
 _USE = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_NAMING = frozenset({"web_search_options", "mcp_servers", "plugins", "tools"})
+"""Members of a body that name tools."""
 _FREE_WITH = ("web_search_20260209", "web_fetch_20260209")
 """The first of Anthropic's tools with which it runs code for nothing."""
 
@@ -64,6 +66,8 @@ def _is_free_with(kind: str) -> bool:
 
 def _tools(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the tools of a body that the vendor runs, each with its kind as ``type``."""
+    if values.keys().isdisjoint(_NAMING):
+        return
     if values.get("web_search_options") is not None:
         yield {"type": "web_search_options"}
     if values.get("mcp_servers"):

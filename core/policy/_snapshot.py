@@ -208,9 +208,10 @@ class TenantSnapshot:
 
         """
         principal.require(Permission.GENERATIONS_WRITE, self.tenant_id)
-        told = self._asked((*Flag, *map(FlagKind.TOOL.of, request.tools)), self._unit)
-        if told is not self:
-            return told.resolve_relay(principal, request, schema=schema)
+        if self._policies.flags.other is not None:
+            told = self._asked((*Flag, *map(FlagKind.TOOL.of, request.tools)), self._unit)
+            if told is not self:
+                return told.resolve_relay(principal, request, schema=schema)
         tenant = self.tenant
         tenant.require(Flag.GENERATION)
         if request.streams:
@@ -228,12 +229,14 @@ class TenantSnapshot:
             raise no_model(request.model) from None
         if (told := self._told("", route, model)) is not self:
             return told.resolve_relay(principal, request, schema=schema)
-        named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
-        asker = asker_of(principal, self.tenant.budgets)
+        asker = asker_of(principal, tenant.budgets)
+
+        def read() -> Policy:
+            named = ResolvedSchema(name=schema, version=None, hash="", body={}, response_model=ResponseModel)
+            return self._relaying(self._governing(tenant, named, route, model, asker, counted=""))
+
         return self._policies.kept.get(
-            ("relay", tenant.id, schema, route, model, asker, self._decided),
-            self.revision,
-            lambda: self._relaying(self._governing(tenant, named, route, model, asker, counted="")),
+            ("relay", tenant.id, schema, route, model, asker, self._decided), self.revision, read
         )
 
     def models(self, principal: Principal) -> Sequence[NamedModel]:

@@ -13,6 +13,7 @@ the call goes over the loop as a whole, so that what is told of a server that ca
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 import threading
@@ -35,6 +36,8 @@ _OPEN_SECONDS = 2.0
 _STAGGERED_SECONDS = 0.25
 """After so long the next of a name's addresses is tried beside those before it (RFC 8305)."""
 _AT_ONCE = 131_072
+_AGAIN_SECONDS = 0.01
+"""By how much a read may overrun its deadline rather than have its time set anew."""
 _CLOCK = SystemClock()
 
 
@@ -134,11 +137,16 @@ class OwnLine:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._socket.settimeout(_OPEN_SECONDS)
+        self._seconds = _OPEN_SECONDS
+        """How long the next read or write waits at most: to set it takes a call of the system."""
+        self._looking = select.poll()
+        self._looking.register(connection.fileno(), select.POLLIN)
         self.idle_since = 0.0
 
     def send(self, content: bytes, call: StraightCall) -> None:
         """Send all of *content*; raises CancelledError, and OSError."""
-        self._socket.settimeout(call.left())
+        self._wait_no_longer_than(call.left())
         try:
             self._socket.sendall(content)
         except OSError:
@@ -147,7 +155,7 @@ class OwnLine:
 
     def receive(self, call: StraightCall) -> bytes:
         """Return what comes next, nothing at the end; raises CancelledError, and OSError."""
-        self._socket.settimeout(call.left())
+        self._wait_no_longer_than(call.left())
         try:
             came = self._socket.recv(_AT_ONCE)
         except OSError:
@@ -160,14 +168,12 @@ class OwnLine:
     @property
     def is_silent(self) -> bool:
         """Whether nothing has come since it was used: what does is its end."""
-        self._socket.settimeout(0)
-        try:
-            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)  # beneath TLS, which would take it
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
+        return not self._looking.poll(0)  # beneath TLS, which would take it
+
+    def _wait_no_longer_than(self, seconds: float) -> None:
+        if not 0 <= self._seconds - seconds <= _AGAIN_SECONDS:
+            self._socket.settimeout(seconds)
+            self._seconds = seconds
 
     def shut(self) -> None:
         """End whatever is read or sent in another thread."""

@@ -115,10 +115,12 @@ class Relay:
         left_out = f"{wire.name} does not take {', '.join(untaken)} at the top; it is left out." if untaken else ""
         self.remark = " ".join(filter(None, (left_out, request.uses_remark)))
         """What the trace is told of how it is sent."""
-        self._uses = ToolUses(request.uses_asked_for)
+        self._asked_uses = request.uses_asked_for
+        self._uses = ToolUses(self._asked_uses)
         self.size_bytes = request.weight_bytes
         self.media_tokens = media_tokens(request.messages, vendor, model)
-        self.possible_billing = replace(billing, adds_tokens=request.adds_tokens, tool_uses=request.possible_uses)
+        adds, uses = request.adds_tokens, request.possible_uses
+        self.possible_billing = replace(billing, adds_tokens=adds, tool_uses=uses) if adds or uses else billing
 
     @property
     def so_far(self) -> Answer:
@@ -160,7 +162,7 @@ class Relay:
         return replace(answer, remark=f"{answer.remark} {self._wire.turned_away_options(self._model)}".strip())
 
     async def _sent_with_keys(self, on_piece: Callable[[Any], Any] | None, hidden: tuple[str, ...]) -> Answer:
-        told, self._uses = Told(hidden=hidden), ToolUses(self._request.uses_asked_for)
+        told, self._uses = Told(hidden=hidden), ToolUses(self._asked_uses)
         self._told, self._usage_before = told, dict[str, Any]()
         return await self._wire.with_keys(partial(self._sent, on_piece, told), told, held_by=self._held_by)
 

@@ -65,7 +65,7 @@ class Record:
         self.findings = Findings(recorder.clock, self.step)
         """What guardrails find: whoever looks at texts does so within it."""
         self._reservation: ReservationHandle = self._reserving(())
-        self._left = threading.Event()
+        self._left: threading.Event | None = None
         self._unwritten: list[Attempt] = []
         self._permit: Permit | None = None
         self.generation: Generation | None = None
@@ -177,7 +177,7 @@ class Record:
 
         *left* is set when the caller has left, who then waits for no money.
         """
-        self._left = left or self._left
+        self._left = left
         self._reservation = self._reserving(terms, must_be_covered=must_be_covered)
 
     def _reserving(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> ReservationHandle:
@@ -245,7 +245,7 @@ class Record:
             else:
                 return 0.0
         try:
-            waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left)
+            waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left or threading.Event())
         except BudgetExceeded:
             self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "refused").inc()
             raise

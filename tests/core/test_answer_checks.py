@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.answer_checks import check_answer
-from core.dialects import DIALECTS, DialectName
+from core.answer_checks import AnswerCheck, check_answer
+from core.dialects import DIALECTS, DialectName, RelayRequest
 from core.tables import Outcome
 from core.validation import Effort
 
@@ -102,17 +102,22 @@ def test_what_was_asked_for_decides(
 ) -> None:
     """A text is as good as a call where nothing had to be called; and the same holds in every dialect."""
     request = DIALECTS[dialect].read(json.dumps(request_body(dialect, **asked)).encode())
-    check = check_answer(request, answer_body(dialect, *answered, end=end), Effort())
+    check = checked(request, answer_body(dialect, *answered, end=end))
     assert check.outcome is outcome
     assert [one.path for one in check.problems] == paths
     assert bool(check.reason) is (outcome is Outcome.UNCHECKED)
+
+
+def checked(request: RelayRequest, body: dict[str, Any]) -> AnswerCheck:
+    """Return what is said of an answer."""
+    return check_answer(request, request.dialect.answer_objects(body), request.dialect.ends(body), Effort())
 
 
 def check(schema: Any, text: str) -> tuple[Outcome, list[str]]:
     """Return what is said of a text under a schema."""
     body = request_body(DialectName.CHAT, format=schema)
     request = DIALECTS[DialectName.CHAT].read(json.dumps(body).encode())
-    found = check_answer(request, answer_body(DialectName.CHAT, text), Effort())
+    found = checked(request, answer_body(DialectName.CHAT, text))
     return found.outcome, [one.path for one in found.problems]
 
 
@@ -170,5 +175,5 @@ def test_of_several_choices_the_worst_is_told() -> None:
     body = request_body(DialectName.CHAT, format=USER)
     request = DIALECTS[DialectName.CHAT].read(json.dumps(body).encode())
     good, bad = (answer_body(DialectName.CHAT, text)["choices"] for text in (GOOD, BAD))
-    assert check_answer(request, {"choices": [*good, *good]}, Effort()).outcome is Outcome.VALID_FIRST_TRY
-    assert check_answer(request, {"choices": [*good, *bad]}, Effort()).outcome is Outcome.INVALID
+    assert checked(request, {"choices": [*good, *good]}).outcome is Outcome.VALID_FIRST_TRY
+    assert checked(request, {"choices": [*good, *bad]}).outcome is Outcome.INVALID
