@@ -145,7 +145,7 @@ def read_networks(text: str) -> tuple[Network, ...]:
         except ValueError:
             raise ValueError(f"{part!r} is neither an address nor a network; write 10.0.0.5 or 10.0.0.0/24") from None
         if not network.prefixlen:
-            raise ValueError(f"{part!r} is everybody: name the addresses of your own proxies")
+            raise ValueError(f"{part!r} is everybody: name addresses or networks of your own")
         found.append(network)
     return tuple(found)
 

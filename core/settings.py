@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -31,21 +30,12 @@ from pydantic_settings import (
 from core.addresses import Network, Origin, is_loopback, read_hosts, read_networks, read_public_url
 from core.errors import Misconfigured
 from core.identity_providers import IdentityProvider, read_header_name
+from core.outgoing import HostSecrets, read_proxy, read_secrets
 from core.own_keys import DeploymentKey, OwnKeys, read_keys
-from core.servers import PROVIDERS, REMOTE, Server, is_same_address, keys_of, provider_of
+from core.servers import PROVIDERS, REMOTE, ModelName, Server, is_same_address, keys_of
 from core.variables import NamedThings, SecretFiles
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def _full_model_name(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return "/".join(provider_of(value.strip())) if value.strip() else None
-
-
-ModelName = Annotated[str, BeforeValidator(_full_model_name)]
-"""``provider/name``, completed from a bare name."""
 
 
 _READ: Mapping[str, Callable[[str], object]] = {
@@ -55,6 +45,9 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "hash_keys": read_keys,
     "sign_in_header": read_header_name,
     "sign_in_header_from": read_networks,
+    "outgoing_networks": read_networks,
+    "outgoing_proxy": read_proxy,
+    "webhook_secrets": read_secrets,
 }
 
 
@@ -178,6 +171,12 @@ class Settings(BaseSettings):
     """Names under which requests may come beside the public one, those of loopback and the address listened on."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """The proxies whose word on a caller's address, scheme and host is taken. Nobody else's is."""
+    outgoing_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks of your own to which addresses that people enter here may lead; without them only to public hosts."""
+    outgoing_proxy: str | None = None
+    """Through which such addresses are asked; it resolves their names. Empty: they are asked directly."""
+    webhook_secrets: Annotated[HostSecrets, NoDecode] = {}
+    """What webhooks are told as a bearer, by the host that it is for."""
     metrics_token: SecretStr | None = None
     """What has to be sent as a bearer to read ``/metrics``. Empty: nothing."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -269,3 +269,63 @@ def test_no_caption_holds_code() -> None:
     ]
     assert captions
     assert not [caption for caption in captions if "code(" in caption or "`" in caption]
+
+
+OPENS = re.compile(
+    r"\b(?:httpx2?\.(?:get|post|request|stream|Client|AsyncClient|HTTPTransport)|httpcore2\.\w*(?:Pool|Proxy)|OAuth2Client"
+    r"|\w*ClientSession\(|DefaultAioHttpClient|urlopen|urlretrieve|http\.client|requests\.\w+|boto3|aiobotocore"
+    r"|open_connection|create_connection|start_connection|socket\.socket\(|\.connect\(\(|getaddrinfo|gethostbyname)"
+)
+"""What resolves a name, or opens a connection or a client of HTTP."""
+OF_THE_DEPLOYMENT = {
+    "core/cli/_network.py": "whether the providers that the settings name are reached, for who runs this machine",
+    "core/cli/deployment.py": "whether the port to listen on is free",
+    "core/oidc/__init__.py": "the identity providers that the settings name",
+    "core/oidc/_fetching.py": "as above",
+    "core/provider_checks.py": "the providers that the settings name",
+    "core/providers/_lines.py": "as above, over addresses that an SDK has worded",
+    "core/providers/_wire.py": "as above, over the SDK's own client",
+    "core/providers/_worded.py": "as above",
+    "core/providers/llama.py": "as above",
+}
+"""Who else opens connections: to what an operator names in the environment, which is trusted, and to nothing else."""
+
+
+def opened_in(path: Path) -> list[str]:
+    """Return what in a file's code opens a connection."""
+    return OPENS.findall(ast.unparse(without_docstrings(path)))
+
+
+def without_docstrings(path: Path) -> ast.Module:
+    """Return what a file says without the sentences in it."""
+    parsed = ast.parse(path.read_text())
+    for node in ast.walk(parsed):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not is_sentence(one)] or [ast.Pass()]
+    return parsed
+
+
+def is_sentence(node: ast.AST) -> bool:
+    """Whether a statement is a text that nothing is done with."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_what_people_name_is_fetched_in_one_place() -> None:
+    """Only ``core/outgoing`` opens connections to addresses that are data; each other place says whom it asks."""
+    found = {named(path): opened_in(path) for path in SOURCES if path.parent != ROOT / "core" / "outgoing"}
+    opening = {path: calls for path, calls in found.items() if calls}
+    assert opening.keys() - OF_THE_DEPLOYMENT.keys() == set(), opening
+    assert OF_THE_DEPLOYMENT.keys() - opening.keys() == set(), "it opens nothing any more"
+
+
+def test_no_schema_is_fetched() -> None:
+    """Whoever compiles a JSON Schema says that nothing is to be fetched for it, from a network or from a disk."""
+    compiling = [
+        (named(path), {one.arg: ast.unparse(one.value) for one in call.keywords})
+        for path in SOURCES
+        for call in calls_in(path)
+        if last_of(call.func) in {"Draft202012Validator", "validator_for", "validator_cls_for"}
+    ]
+    assert compiling
+    assert [path for path, given in compiling if given.get("offline") != "True"] == []

@@ -28,7 +28,7 @@ from tests.docs_runner import ADMINISTER, ALL, API, BUILD, OPERATE, PAGES, PRIVA
 from tests.test_settings_documented import DOCUMENTED
 
 OWN_VARIABLES = {"PROCTOR_KEY", "SLOW_KEY", "KEY_ID", "NAME_FILE", "OLLAMA_CONTEXT_LENGTH", "FORWARDED_ALLOW_IPS"}
-OWN_VARIABLES |= {"FLAGD_HOST", "FLAGD_PORT"}
+OWN_VARIABLES |= {"FLAGD_HOST", "FLAGD_PORT", "HTTPS_PROXY"}
 """Variables of the samples themselves, and of programs that they name."""
 OF_A_SERVER = re.compile(
     r"(?:NAME|[A-Z]+(?:_[A-Z0-9]+)*)_(?:DIALECT|HEADERS|MODELS|API_VERSION|REGION|PROJECT)|(?:NAME|GROQ|OIDC_[A-Z]+)_.*"

@@ -8,17 +8,13 @@ Nothing is looked up: whether a name leads to a machine of one's own is the busi
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-
-import idna
 
 from core.detection import Span
 from core.detection.folding import folded
 from core.detection.paths import parts_of, word_start
+from core.outgoing import read_address
 
 _BREAKS = "\\s\"'`<>"
 _LINK = re.compile(
@@ -29,12 +25,6 @@ _LINK = re.compile(
 )
 _CLOSING = ".,:;!?*_~|\\"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_PORT = re.compile(r":([0-9]{1,5})\Z")
-_NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
-_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ftp": 21}
-_LONGEST_HOST = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,50 +110,10 @@ def address_of(written: str) -> Address:
         ValueError: it is none that all read alike; the sentence holds nothing of it.
 
     """
-    match = _ADDRESS.match(written)
-    if match is None or "\\" in written or any(unicodedata.category(c) in {"Cc", "Cf", "Zs", "Cs"} for c in written):
-        raise ValueError("It is no address with a scheme, // and a host.")
-    scheme, authority, path = match[1].lower(), match[2], match[3]
-    port = _PORT.search(authority)
-    number = int(port[1]) if port else _PORTS.get(scheme, 0)
-    if number > 65_535 or "@" in authority or "%" in authority:
-        raise ValueError("Its host is written in a way that is read differently.")
-    names = parts_of(path)
+    read = read_address(written)
+    names = parts_of(read.path)
     names = None if names and {".", ".."} & set(names) else names
-    return Address(scheme, _host(authority[: port.start()] if port else authority), number, names)
-
-
-def _host(written: str) -> str:
-    """Return a host in the one way to write it; raises ValueError."""
-    if written.startswith("["):
-        if not written.endswith("]") or "%" in written:
-            raise ValueError("Its host is no address of IPv6.")
-        with suppress(AddressValueError):
-            return f"[{IPv6Address(written[1:-1])}]"
-        raise ValueError("Its host is no address of IPv6.")
-    if len(written) > _LONGEST_HOST:
-        raise ValueError("Its host is no name.")
-    host = unicodedata.normalize("NFC", written.lower())
-    if not host.isascii():
-        host = _in_ascii(host)
-    labels = host.split(".")
-    if len(host) > _LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("Its host is no name.")
-    if _NUMBER.match(labels[-1]):
-        with suppress(AddressValueError):
-            return str(IPv4Address(host))
-        raise ValueError("Its host is a number, which is read differently.")
-    if any(label.startswith("xn--") for label in labels):
-        _in_ascii(host)
-    return host
-
-
-def _in_ascii(host: str) -> str:
-    """Return an international name in its form of ASCII; raises ValueError."""
-    try:
-        return idna.encode(idna.decode(host, std3_rules=True), std3_rules=True).decode()
-    except ValueError:
-        raise ValueError("Its host is no name.") from None
+    return Address(read.scheme, read.host, read.port, names)
 
 
 def _allowed(entry: str, number: int) -> AllowedLink:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import hashlib
 import io
-import ipaddress
 import re
 import zlib
 from base64 import b64decode
@@ -19,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import Invalid
+from core.outgoing import is_public_host, read_address
 
 IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 DOCUMENTS = ("application/pdf",)
@@ -30,7 +30,6 @@ _MOST_URL = 2048
 _MOST_NAME = 200
 _MOST_INFLATED = 64_000_000
 """Bytes of a PDF's compressed objects that are looked through for pages."""
-_PRIVATE_NAMES = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home")
 _WEB = ("http", "https")
 _STORES = ("gs", "s3")
 _LEAST_SOUND_BYTES = 750
@@ -179,14 +178,16 @@ def media_as_sent(
 
 def _require_outward(url: str, where: str) -> None:
     """Go on only if *url* leads out of our network, or to a store that only the vendor knows."""
+    scheme = url.partition(":")[0].lower()
+    if scheme in _STORES:
+        return
+    if scheme not in _WEB:
+        raise Invalid(f"{where} is a link that begins with https://, or the data itself.")
     try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
+        host = read_address(url).host
     except ValueError:
         raise Invalid(f"{where} is no link that can be read.") from None
-    if parts.scheme not in (*_WEB, *_STORES):
-        raise Invalid(f"{where} is a link that begins with https://, or the data itself.")
-    if parts.scheme in _WEB and not _is_public(host):
+    if not is_public_host(host):
         raise Invalid(f"{where} leads to a host that is not public. Send the content itself as data.")
 
 
@@ -204,29 +205,18 @@ def require_public(url: str, where: str) -> None:
 
     """
     try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        link = read_address(url if len(url) <= _MOST_URL else "")
     except ValueError:
-        parts, host, port = urlsplit(""), "", None
-    if parts.scheme != "https" or not host or len(url) > _MOST_URL or not url.isprintable():
-        raise Invalid(f"{where}.url is a link that begins with https:// and has at most {_MOST_URL} characters.")
-    if parts.username is not None or parts.password is not None:
-        raise Invalid(f"{where}.url holds a user or a password; give a link that needs none.")
-    if port not in (None, 443):
-        raise Invalid(f"{where}.url names the port {port}; only links to the usual port are followed.")
-    if not _is_public(host):
+        link = None
+    if link is None or link.scheme != "https":
+        raise Invalid(
+            f"{where}.url is a link that begins with https:// and has at most {_MOST_URL} characters, with a host that "
+            "is a name or a usual address, and neither a user nor a password."
+        )
+    if link.port != 443:
+        raise Invalid(f"{where}.url names the port {link.port}; only links to the usual port are followed.")
+    if not is_public_host(link.host):
         raise Invalid(f"{where}.url leads to a host that is not public. Send the content itself as 'data'.")
-
-
-def _is_public(host: str) -> bool:
-    """Whether *host* is a public address, or a name that may stand for one."""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        pass
-    last = host.rpartition(".")[2].lower()
-    is_number = last.isdigit() or last.startswith("0x")  # other ways to write an address, as 127.1 or 0x7f.1
-    return "." in host and not is_number and not host.lower().endswith(_PRIVATE_NAMES)
 
 
 def _decoded(data: str, where: str) -> bytes:

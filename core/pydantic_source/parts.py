@@ -77,7 +77,7 @@ def _is_open(schema: JsonSchema) -> bool:
 def _check_value(name: str, value: Any, node: ast.AST) -> None:
     if name == "pattern":
         try:
-            Draft202012Validator({"pattern": value})
+            Draft202012Validator({"pattern": value}, offline=True)
         except ValidationError:
             raise refusal(node, f"the pattern {shown(node)} is no regular expression", "correct it") from None
     elif isinstance(value, bool) or not isinstance(value, int | float):

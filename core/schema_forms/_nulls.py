@@ -129,7 +129,7 @@ class Nulls:
         known = self._validators.get(id(node))
         if known is None:
             alone = {**node, "$defs": self._body.get("$defs", {})}
-            known = self._validators[id(node)] = Draft202012Validator(alone, validate_formats=False)
+            known = self._validators[id(node)] = Draft202012Validator(alone, validate_formats=False, offline=True)
         return known
 
 

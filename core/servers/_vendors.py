@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from core.servers._recipes import Recipe
 
@@ -292,3 +295,13 @@ def provider_of(model: str) -> tuple[str, str]:
         if recipe.families and bare.startswith(recipe.families):
             return owner, model
     raise ValueError(f"{model!r} does not name a provider; write it as provider/name with one of {', '.join(RECIPES)}")
+
+
+def _full_model_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "/".join(provider_of(value.strip())) if value.strip() else None
+
+
+ModelName = Annotated[str, BeforeValidator(_full_model_name)]
+"""``provider/name``, completed from a bare name."""

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from core.errors import Misconfigured
-from core.settings import ROOT, Settings, load, provider_of
+from core.servers import provider_of
+from core.settings import ROOT, Settings, load
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from core.pricing import PossibleBilling
 from core.providers import NO_MEDIA, Abandoned, Answer, ProviderError, TimedOut
@@ -24,6 +18,7 @@ from core.providers._lines import Lines
 from core.providers._told import Told
 from core.providers._wire import LIMITS, NO_TIMEOUT, Wire
 from core.providers.loop import Cancellation, Loop
+from tests.wire.certified import certified
 from tests.wire.scripted import Scripted, ScriptedServer
 
 PATH = "/chat/completions"
@@ -248,23 +243,6 @@ def test_who_cannot_be_reached_is_told_by_the_loop(loop: Loop) -> None:
     loop.run(wire.close())
     assert found[0] == found[1]
     assert found[0][1:3] == ("The connection to openai was refused: nobody listens at that address.", False)
-
-
-def certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return what a server on loopback speaks TLS with, and what trusts it."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    kept = folder / "certificate.pem"
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    kept.write_bytes(plain + signed.public_bytes(serialization.Encoding.PEM))
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    serving.load_cert_chain(kept)
-    return serving, ssl.create_default_context(cafile=kept)
 
 
 @pytest.mark.parametrize("stream", [False, True])
