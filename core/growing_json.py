@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,11 +82,15 @@ class GrowingJson:
     """One JSON value that is being written."""
 
     def __init__(
-        self, open_text: Callable[[], OpenText], within: str = "", shown_name: Callable[[str], str] = str
+        self,
+        open_text: Callable[[Sequence[str | int]], OpenText],
+        within: str = "",
+        shown_name: Callable[[str, Sequence[str | int]], str] = lambda name, _: name,
     ) -> None:
         """Begin with nothing; *open_text* makes what shows a text, and *shown_name* says how a name may be shown.
 
-        Of the root only the member *within* is told.
+        Both are given the steps that lead to the text, or to the object that has the name. Of the root only the member
+        *within* is told, and steps begin there.
         """
         self._open_text = open_text
         self._shown_name = shown_name
@@ -160,7 +164,9 @@ class GrowingJson:
 
     def _value(self, text: str, at: int, sign: str) -> int:
         if sign == '"':
-            self._text, self._is_text_told = self._open_text(), False
+            frame = self._frames[-1]
+            step = len(frame.value) if frame.is_list else frame.name
+            self._text, self._is_text_told = self._open_text(self._told_steps(step)), False
             return at + 1
         if sign in "{[":
             return self._open({} if sign == "{" else [], at)
@@ -188,7 +194,7 @@ class GrowingJson:
             raise _Incomplete
         frame, name = self._frames[-1], _decoded(found[1])
         if name not in frame.shown:
-            frame.shown[name] = numbered(self._shown_name(name), frame.shown.values())
+            frame.shown[name] = numbered(self._shown_name(name, self._told_steps()), frame.shown.values())
         frame.name = frame.shown[name]
         self._expects = "colon"
         return found.end()
@@ -320,6 +326,10 @@ class GrowingJson:
             else:
                 copied[frame.name] = told
         return copied
+
+    def _told_steps(self, *last: str | int) -> Sequence[str | int]:
+        """Return what leads to the open value, and *last* in it, from what is told on."""
+        return [*self._steps(len(self._frames)), *last][bool(self._within) :]
 
     def _steps(self, depth: int) -> list[str | int]:
         return [frame.step for frame in self._frames[1:depth]]

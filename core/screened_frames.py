@@ -107,7 +107,7 @@ class ScreenedFrames:
     def _add(self, channel: Channel, texts: Sequence[str]) -> tuple[_Written, int]:
         one = self._channels.get(channel)
         if one is None:
-            one = self._channels[channel] = _Written(self._guardrails.screened_text())
+            one = self._channels[channel] = _Written(self._guardrails.screened_text(place=""))
         one.size += sum(map(len, texts))
         return one, one.size
 

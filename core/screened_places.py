@@ -26,7 +26,7 @@ from core.dialects import (
 )
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem, told_as
-from core.guardrails import HELD, Finding, Guardrails, Stage
+from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage, sort_of
 from core.json_leaves import Steps, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
@@ -85,14 +85,27 @@ def body_as_allowed(guardrails: Guardrails, dialect: Dialect | None, body: bytes
         before = exactly(body)
     except (ValueError, RecursionError):
         text = body.decode(errors="replace")
-        new = guardrails.screen_text(text, Stage.OUTPUT, findings, "answer")
+        new = guardrails.screen_text(text, Stage.OUTPUT, findings, ANSWER)
         return body if new == text else new.encode()
     if dialect is not None and isinstance(before, dict):
-        told, screen = cast("dict[str, Any]", before), placed_screen(guardrails, Stage.OUTPUT, findings)
-        after = dialect.places.screened(told, screen, "answer")
+        told = cast("dict[str, Any]", before)
+        screen = placed_screen(guardrails, Stage.OUTPUT, findings, has_fields=guardrails.goes_by_fields)
+        after = dialect.places.screened(told, screen, ANSWER)
     else:
-        after = guardrails.screen_value(before, Stage.OUTPUT, findings, "answer")
+        after = _document_as_allowed(guardrails, before, findings)
     return body if after is before else exactly_written(after)
+
+
+def _document_as_allowed(guardrails: Guardrails, document: Any, findings: list[Finding]) -> Any:
+    """Return a document of ours as it may go back: the answer is one member of it, and beside it nothing has fields."""
+    if not isinstance(document, dict) or "value" not in document:
+        return guardrails.screen_value(document, Stage.OUTPUT, findings)
+    members = cast("dict[str, Any]", document)
+    after = {
+        name: guardrails.screen_value(inner, Stage.OUTPUT, findings, ANSWER if name == "value" else "")
+        for name, inner in members.items()
+    }
+    return members if all(after[name] is inner for name, inner in members.items()) else after
 
 
 def error_as_allowed(guardrails: Guardrails, dialect: Dialect, raw: VendorResponse | None) -> VendorResponse | None:
@@ -117,13 +130,23 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
     return with_texts(value, changed)
 
 
-def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding]) -> Screen:
-    """Return what screens the texts of a body on one side, and does not let a sealed one be altered."""
+def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding], *, has_fields: bool = False) -> Screen:
+    """Return what screens the texts of a body on one side, and does not let a sealed one be altered.
+
+    What an answer says may be an object: where it *has_fields*, it is looked at field by field.
+    """
+
+    def screened(text: str, place: str) -> str:
+        read = _read(text) if has_fields and sort_of(place) == ANSWER else None
+        if read is None:
+            return guardrails.screen_text(text, stage, findings, place)
+        made = guardrails.screen_value(read, stage, findings, place)
+        return text if made is read else exactly_written(made).decode()
 
     def screen(placed: PlacedText) -> str:
         before, place = len(findings), placed.place + " key" * placed.is_name
         try:
-            new = guardrails.screen_text(placed.text, stage, findings, place)
+            new = screened(placed.text, place)
         except GuardrailBlocked as error:
             findings[before:] = [replace(one, path=path_of(placed)) for one in findings[before:]]
             raise _named(error, place, path_of(placed), findings) from None
@@ -215,7 +238,7 @@ class AnswerScreen:
 
     def body(self, dialect: Dialect, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an invalid answer in a *dialect* as it may go back to the model; raises GuardrailBlocked."""
-        return dialect.places.screened(body, placed_screen(self._guardrails, Stage.OUTPUT, []), "answer")
+        return dialect.places.screened(body, placed_screen(self._guardrails, Stage.OUTPUT, []), ANSWER)
 
     def error(self, error: ValidationError) -> ValidationError:
         """Return what is wrong with an answer as its model is told it."""

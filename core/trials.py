@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
 from core.detection import Span, merged
@@ -15,7 +15,7 @@ from core.errors import GuardrailBlocked, NotFound
 from core.guardrails import Action, Finding, Guardrail, Guardrails, GuardrailTerms, Judge, Stage, guardrail_of
 from core.policy import Policies
 from core.principals import Permission, Principal, TenantScope
-from core.reports.kept_texts import KeptTexts, kept_texts, newest_call_ids
+from core.reports.kept_texts import KeptText, KeptTexts, kept_texts, newest_call_ids
 from core.reports.reading import reading
 from core.store import Store
 
@@ -70,16 +70,18 @@ class RuleTrial:
     """The newest of them, some at most, with what it finds."""
 
 
-def examined(guardrails: Guardrails, text: str, stage: Stage, clock: Clock) -> Examined:
-    """Return what *guardrails* make of a whole *text* on one side."""
-    hits: list[tuple[Span, Guardrail]] = []
-    for one in guardrails.members:
-        if stage in one.stages:
-            hits += [(span, one) for span in _found(one, text)]
+def examined(guardrails: Guardrails, whole: str | KeptText, stage: Stage, clock: Clock) -> Examined:
+    """Return what *guardrails* make of a *whole* text on one side; those look at one that is kept that look there."""
+    kept = whole if isinstance(whole, KeptText) else KeptText(whole, "")
+    text, hits = kept.text, list[tuple[Span, Guardrail]]()
+    looking = [one for one in guardrails.members if stage in one.stages and one.where.holds(kept.place, kept.steps)]
+    for one in looking:
+        hits += [(span, one) for span in _found(one, text)]
+    guardrails = Guardrails(looking)
     findings: list[Finding] = []
     goes_on, why, began = None, "", clock.monotonic()
     try:
-        goes_on = guardrails.screen_value(text, stage, findings)
+        goes_on = guardrails.screen_value(text, stage, findings, kept.place)
     except GuardrailBlocked as blocked:
         why = blocked.message
     milliseconds = (clock.monotonic() - began) * 1000
@@ -94,8 +96,12 @@ class Trials:
         self._policies = policies
         self._clock = clock
 
-    def text(self, principal: Principal, text: str, stage: Stage, tenant_id: str, route: str = "") -> Examined:
+    def text(
+        self, principal: Principal, text: str | KeptText, stage: Stage, tenant_id: str, route: str = ""
+    ) -> Examined:
         """Return what holds for a tenant, on a route, makes of *text*; of a long one its beginning.
+
+        One that is not kept stands nowhere, so all rules look at it.
 
         Raises:
             Forbidden: without ``guardrails.read``.
@@ -106,7 +112,9 @@ class Trials:
         if not principal.scope_of(Permission.GUARDRAILS_READ).holds(tenant_id):
             raise NotFound(f"There is no tenant {tenant_id!r}.")
         guardrails = self._policies.snapshot(tenant_id).guardrails(route)
-        return examined(guardrails, text[:LONGEST_EXAMINED], stage, self._clock)
+        kept = text if isinstance(text, KeptText) else KeptText(text, "")
+        kept = replace(kept, text=kept.text[:LONGEST_EXAMINED])
+        return examined(guardrails, kept, stage, self._clock)
 
     def rule(
         self,
@@ -161,8 +169,9 @@ def _add(trial: RuleTrial, guardrail: Guardrail, call: KeptTexts) -> None:
         trial.shown.append((call, tuple(sorted(kinds))))
 
 
-def _kinds(guardrail: Guardrail, texts: Iterable[str]) -> set[str]:
-    return {span.kind for text in texts for span in _found(guardrail, text)}
+def _kinds(guardrail: Guardrail, texts: Iterable[KeptText]) -> set[str]:
+    there = (one.text for one in texts if guardrail.where.holds(one.place, one.steps))
+    return {span.kind for text in there for span in _found(guardrail, text)}
 
 
 def _found(guardrail: Guardrail, text: str) -> list[Span]:

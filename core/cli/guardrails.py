@@ -28,28 +28,30 @@ def guardrail_group() -> None:
 @click.option("--tenant", default="", help="What holds for this tenant, its own and those for all.")
 def list_rules(runtime: Runtime, tenant: str) -> Output:
     """Show what is built in, and every rule, in order."""
-    from core.guardrail_rules import described  # noqa: PLC0415
+    from core.guardrail_rules import described, looked_at, looked_for  # noqa: PLC0415
     from core.guardrails import BUILT_IN  # noqa: PLC0415
 
     of = _tenant(runtime, tenant)
     rules = [one for one in runtime.guardrails.list(OPERATOR) if of is None or one.tenant_id in {"", of.id}]
     names = {one.id: one.name for one in runtime.tenants.list(OPERATOR)}
     rows = [
-        (one.name, one.check, one.action.value, " ".join(sorted(one.stages)), "all", "", "built in") for one in BUILT_IN
+        (one.name, one.check, one.action.value, " ".join(sorted(one.stages)), "", "all", "", "built in")
+        for one in BUILT_IN
     ]
     rows += [
         (
             one.name,
-            one.check_name,
+            looked_for(one.check_name, one.settings),
             one.action,
             " ".join(one.stages),
+            looked_at(one.check_name, one.settings),
             names.get(one.tenant_id, "all"),
             one.route,
             f"version {one.version}" if one.is_on else "off",
         )
         for one in rules
     ]
-    text = table(("RULE", "LOOKS FOR", "ACTION", "IN", "OF", "ROUTE", "STATE"), rows)
+    text = table(("RULE", "LOOKS FOR", "ACTION", "IN", "PLACES", "OF", "ROUTE", "STATE"), rows)
     return Output({"rules": [_document(one, described(one)) for one in rules]}, text)
 
 
@@ -86,6 +88,9 @@ def show_rule(runtime: Runtime, name: str, tenant: str) -> Output:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON object with the settings of the check.",
 )
+@click.option("--place", "places", multiple=True, help="Only in texts of this sort, such as documents; repeat it.")
+@click.option("--only", multiple=True, help="Of answers only this field, such as $.lines[*].note; repeat it.")
+@click.option("--not-in", multiple=True, help="Of answers all but this field; repeat it.")
 @click.option("--except", "exceptions", multiple=True, help="What is found and is exactly this goes on; repeat it.")
 @click.option("--position", type=int, default=100, help="The lower is listed, and told, first.")
 @click.option("--off", is_flag=True, help="It is kept, and looks at nothing.")
@@ -100,6 +105,9 @@ def set_rule(
     stages: tuple[str, ...],
     route: str,
     settings: Path | None,
+    places: tuple[str, ...],
+    only: tuple[str, ...],
+    not_in: tuple[str, ...],
     exceptions: tuple[str, ...],
     position: int,
     off: bool,
@@ -114,7 +122,7 @@ def set_rule(
         action,
         stages=stages or None,
         route=route,
-        settings=_settings(settings),
+        settings=_settings(settings) | _given(places=places, only=only, **{"except": not_in}),
         exceptions=exceptions,
         position=position,
         is_on=not off,
@@ -143,6 +151,10 @@ def _settings(file: Path | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Invalid(f'{file} holds no JSON object, such as {{"kinds": ["card"]}}.')
     return cast("dict[str, Any]", found)
+
+
+def _given(**lists: tuple[str, ...]) -> dict[str, Any]:
+    return {name: list(given) for name, given in lists.items() if given}
 
 
 def _tenant(runtime: Runtime, named: str) -> Tenant | None:

@@ -6,7 +6,8 @@ the flag of its name is. What one finds, and what becomes of it, is decided in :
 
 from core.guardrail_rules._fields import RuleFields
 from core.guardrail_rules._rules import GuardrailRules, described, terms_of
+from core.guardrail_rules._words import looked_at, looked_for
 from core.guardrail_rules.undo import UNDO
 from core.tables import GuardrailRule
 
-__all__ = ["UNDO", "GuardrailRule", "GuardrailRules", "RuleFields", "described", "terms_of"]
+__all__ = ["UNDO", "GuardrailRule", "GuardrailRules", "RuleFields", "described", "looked_at", "looked_for", "terms_of"]

@@ -13,6 +13,7 @@ from core.audit import Because
 from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.guardrail_rules._fields import RuleFields, checked, checked_name
+from core.guardrail_rules._words import looked_at, looked_for
 from core.guardrails import Action, GuardrailTerms, Stage, settings_text
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
@@ -219,7 +220,9 @@ def _sentence(rule: GuardrailRule) -> str:
     if not rule.is_on:
         return "was switched off"
     where = f" on the route {rule.route}" if rule.route else ""
-    return f"now looks for {rule.check_name} in {' and '.join(rule.stages)} ({rule.action}){where}"
+    places = looked_at(rule.check_name, rule.settings)
+    what = looked_for(rule.check_name, rule.settings) + (f" ({places})" if places else "")
+    return f"now looks for {what} in {' and '.join(rule.stages)} ({rule.action}){where}"
 
 
 def _order(rule: GuardrailRule) -> tuple[int, bool, str]:

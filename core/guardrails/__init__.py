@@ -13,6 +13,7 @@ from typing import Any
 from core.guardrails._findings import HELD, Finding
 from core.guardrails._growing import ScreenedText
 from core.guardrails._panel import Panel, Sparing
+from core.guardrails._places import ANSWER, PLACES, SETTINGS, sort_of, where_of
 from core.guardrails._rules import (
     BUILT_IN,
     Action,
@@ -31,8 +32,11 @@ from core.json_values import JsonValue
 from core.messages import Message, mapped
 
 __all__ = [
+    "ANSWER",
     "BUILT_IN",
     "HELD",
+    "PLACES",
+    "SETTINGS",
     "Action",
     "Finding",
     "Guardrail",
@@ -47,6 +51,8 @@ __all__ = [
     "guardrail_of",
     "search_of",
     "settings_text",
+    "sort_of",
+    "where_of",
 ]
 
 _NAME = " key"
@@ -75,6 +81,7 @@ class Guardrails:
                 "action": one.action.value,
                 "stages": sorted(one.stages),
                 **({"rule_id": one.rule_id} if one.rule_id else {}),
+                **({"places": one.where.told} if one.where.told else {}),
             }
             for one in self.members
         ]
@@ -87,7 +94,7 @@ class Guardrails:
 
         """
         panel = self._panels[stage]
-        return mapped(messages, lambda text, place: panel.screen(text, findings, place))
+        return mapped(messages, lambda text, place: panel.at(place).screen(text, findings, place))
 
     def screen_value(self, value: Any, stage: Stage, findings: list[Finding], place: str = "") -> Any:
         """Return a JSON *value*, which stands in a *place*, with every text in it as it may go on, names included.
@@ -97,13 +104,17 @@ class Guardrails:
 
         """
         panel = self._panels[stage]
-        return with_texts(value, lambda text, _, is_name: panel.screen(text, findings, place + _NAME * is_name))
+
+        def screened(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            return panel.at(place, steps).screen(text, findings, place + _NAME * is_name)
+
+        return with_texts(value, screened)
 
     def passes(self, document: bytes, stage: Stage) -> bool:
         """Whether it is clear at a glance that no text of a JSON *document* has anything for any rule."""
         return not self._panels[stage].may_find(document)
 
-    def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding], place: str = "answer") -> JsonValue:
+    def screen_json(self, value: JsonValue, stage: Stage, findings: list[Finding], place: str = ANSWER) -> JsonValue:
         """Return what :meth:`screen_value` does; one in which there is nothing to be found is not read for that.
 
         Raises:
@@ -131,25 +142,31 @@ class Guardrails:
                 alike.append(text)
             return text
 
-        def screen(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        def screen(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            there = panel.at(ANSWER, steps)
             if is_name:  # of one that is still being written nothing is in the value
-                return panel.screen(text, [])
+                return there.screen(text, [])
             is_open = open_text is None or (text == open_text and len(alike) == 1)
             if text == open_text:
                 alike.pop()
-            return panel.screen_open(text) if is_open else panel.screen(text, [])
+            return there.screen_open(text) if is_open else there.screen(text, [])
 
         with_texts(value, noted)
         return with_texts(value, screen)
 
     def screen_text(self, text: str, stage: Stage, findings: list[Finding], place: str) -> str:
         """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked."""
-        return self._panels[stage].screen(text, findings, place)
+        return self._panels[stage].at(place).screen(text, findings, place)
 
-    def screened(self, text: str) -> str:
-        """Return a text of an answer as it may be shown; raises GuardrailBlocked."""
-        return self._panels[Stage.OUTPUT].screen(text, [])
+    def screened(self, text: str, steps: Sequence[str | int] | None = None) -> str:
+        """Return a text of an answer as it may be shown; raises GuardrailBlocked. *steps* lead to it, if known."""
+        return self._panels[Stage.OUTPUT].at(ANSWER, steps).screen(text, [])
 
-    def screened_text(self) -> ScreenedText:
-        """Return what screens a text of an answer while it is written."""
-        return ScreenedText(self._panels[Stage.OUTPUT])
+    def screened_text(self, steps: Sequence[str | int] | None = None, place: str = ANSWER) -> ScreenedText:
+        """Return what screens a text of an answer while it is written; *steps* lead to it, if they are known."""
+        return ScreenedText(self._panels[Stage.OUTPUT].at(place, steps))
+
+    @property
+    def goes_by_fields(self) -> bool:
+        """Whether it matters in which field of an answer a text stands."""
+        return self._panels[Stage.OUTPUT].goes_by_fields

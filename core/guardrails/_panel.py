@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from core.detection import Detector, Span
 from core.guardrails._findings import Finding, blocked, left, marked, settled
+from core.guardrails._places import EVERYWHERE
 from core.guardrails._rules import Action, Guardrail, Judge, Stage
 
 _ESCAPES = (
@@ -20,6 +22,9 @@ _ESCAPES = (
     ("\0", "\\"),
 )
 """How JSON writes characters, in an order in which one after the other can be read; none of ``\\u``."""
+
+
+_MOST_KEPT = 1_000
 
 
 @runtime_checkable
@@ -37,7 +42,12 @@ class Panel:
     def __init__(self, stage: Stage, members: Sequence[Guardrail]) -> None:
         """Take in those of *members* that are for this *stage*."""
         self._stage = stage
-        mine = [one for one in members if stage in one.stages]
+        self._members = mine = tuple(one for one in members if stage in one.stages)
+        self._is_placed = any(one.where != EVERYWHERE for one in mine)
+        self.goes_by_fields = any(one.where.goes_by_fields for one in mine)
+        """Whether it matters where in an answer a text stands."""
+        self._at: dict[str, Panel] = {}
+        self._of: dict[tuple[bool, ...], Panel] = {}
         self.judges: list[tuple[Guardrail, Judge]] = []
         self.detectors: list[tuple[Guardrail, Detector]] = []
         for one in mine:
@@ -47,6 +57,25 @@ class Panel:
                 self.detectors.append((one, one.search))
         sparing = [one.search.may_find for one in mine if isinstance(one.search, Sparing)]
         self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None
+
+    def at(self, place: str, steps: Sequence[str | int] | None = None) -> Panel:
+        """Return those that look at a text in *place*; *steps* lead to it in an answer, where that is known."""
+        if not self._is_placed:
+            return self
+        if not (steps and self.goes_by_fields):
+            steps = None
+            if (known := self._at.get(place)) is not None:
+                return known
+        looking = tuple(one.where.holds(place, steps) for one in self._members)
+        panel = self._of.get(looking)
+        if panel is None:
+            there = zip(self._members, looking, strict=True)
+            panel = Panel(self._stage, [replace(one, where=EVERYWHERE) for one, looks in there if looks])
+            if len(self._of) < _MOST_KEPT:
+                self._of[looking] = panel
+        if steps is None and len(self._at) < _MOST_KEPT:
+            self._at[place] = panel
+        return panel
 
     def screen(self, text: str, findings: list[Finding], place: str = "") -> str:
         """Return a whole *text* as it may go on; what was found is added to *findings*.

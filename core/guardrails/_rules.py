@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 from core.detection import Detector
+from core.errors import Invalid
+from core.guardrails._places import EVERYWHERE, Where, where_of, without_places
 
 
 class Stage(StrEnum):
@@ -57,6 +59,14 @@ class GuardrailCheck(Protocol):
         ...
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """A check that does not look everywhere, unless a rule says so."""
+
+    places: Sequence[str]
+    """The sorts of places where it looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuardrailTerms:
     """One rule, as an operator sets it or as it is built in."""
@@ -67,7 +77,7 @@ class GuardrailTerms:
     action: Action
     stages: frozenset[Stage]
     settings: str = "{}"
-    """The check's own, as JSON; those that are alike are one text (see :func:`settings_text`)."""
+    """The check's own and where it looks, as JSON; those that are alike are one text (see :func:`settings_text`)."""
     exceptions: frozenset[str] = frozenset()
     """What is found and is one of these, to the letter, is as if it had not been."""
     id: str = ""
@@ -86,6 +96,7 @@ class Guardrail:
     exceptions: frozenset[str] = field(default_factory=frozenset[str])
     rule_id: str = ""
     version: int = 0
+    where: Where = EVERYWHERE
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -128,12 +139,20 @@ def guardrail_of(rule: GuardrailTerms) -> Guardrail:
         NotFound: there is no such check.
 
     """
+    from core.guardrails.checks import usual_places  # noqa: PLC0415 as above
+
+    settings: dict[str, Any] = json.loads(rule.settings)
+    where = where_of(settings, usual_places(rule.check))
+    if where.goes_by_fields and rule.stages != frozenset({Stage.OUTPUT}):
+        raise Invalid("only and except name fields of answers, so such a rule is for the side output alone.")
+    own = settings_text(without_places(settings))
     return Guardrail(
         rule.name,
-        search_of(rule.check, rule.settings),
+        search_of(rule.check, own),
         rule.action,
         rule.stages,
         rule.exceptions,
         rule.id,
         rule.version,
+        where,
     )

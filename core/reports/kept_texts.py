@@ -11,12 +11,29 @@ import orjson
 from sqlalchemy import and_, select
 from sqlmodel import col
 
+from core.guardrails import ANSWER
+from core.json_leaves import Steps, with_texts
 from core.reports.reading import Reading
 from core.tables import GenerationRow, Payload
 from core.visibility import visible
 
 _NO_TEXTS = frozenset({"role", "type", "id", "data", "media_type", "sha256"})
 """Members of a message that are words of ours, or media."""
+
+
+_ROLES = {"tool": "tool result", "function": "tool result", "developer": "system text"}
+_PARTS = {"reasoning": "reasoning", "tool_call": "tool arguments", "tool_result": "tool result"}
+"""The words for the places of parts that are no words of their message."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptText:
+    """A text that is kept, and where it stood."""
+
+    text: str
+    place: str
+    steps: tuple[str | int, ...] = ()
+    """What leads to it in an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +43,8 @@ class KeptTexts:
     call_id: str
     tenant: str
     at: datetime
-    asked: Sequence[str]
-    answered: Sequence[str]
+    asked: Sequence[KeptText]
+    answered: Sequence[KeptText]
 
 
 def newest_call_ids(reading: Reading, most: int) -> Sequence[str]:
@@ -57,26 +74,39 @@ def kept_texts(reading: Reading, ids: Sequence[str], route: str, now: datetime) 
             call_id=row.id,
             tenant=reading.name_of(row.tenant_id),
             at=row.started_at,
-            asked=list(texts_of(row.asked)),
-            answered=list(texts_of(value_of(row.answered))),
+            asked=list(asked_texts(row.asked)),
+            answered=answered_texts(value_of(row.answered)),
         )
         for row in reading.ask(found)
     ]
 
 
-def texts_of(value: Any) -> Iterator[str]:
-    """Yield the texts in what is kept of a call: messages, or an object's values."""
+def asked_texts(value: Any, place: str = "") -> Iterator[KeptText]:
+    """Yield the texts in the messages that are kept of a call."""
     if isinstance(value, str):
-        yield value
+        yield KeptText(value, place)
     elif isinstance(value, list):
         for part in cast("list[Any]", value):
-            yield from texts_of(part)
+            yield from asked_texts(part, place)
     elif isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        is_message = "role" in members or "type" in members
+        role, kind = members.get("role"), members.get("type")
+        place = _PARTS.get(str(kind)) or (_ROLES.get(str(role), f"{role} text") if role else place)
         for name, part in members.items():
-            if not (is_message and name in _NO_TEXTS and isinstance(part, str)):
-                yield from texts_of(part)
+            if not ((role or kind) and name in _NO_TEXTS and isinstance(part, str)):
+                yield from asked_texts(part, place)
+
+
+def answered_texts(value: Any) -> Sequence[KeptText]:
+    """Return the texts in an answer, names of members included."""
+    found: list[KeptText] = []
+
+    def noted(text: str, steps: Steps, _is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        found.append(KeptText(text, ANSWER, tuple(steps)))
+        return text
+
+    with_texts(value, noted)
+    return found
 
 
 def value_of(text: str | None) -> Any:

@@ -13,7 +13,7 @@ from core.guardrails.checks import NAMES, check_called
 from core.json_texts import json_in
 from core.tenants import Permission, Tenant
 from core.trials import MOST_TRIED, RuleTrial
-from pages.guardrails import words
+from pages.guardrails import places, words
 from pages.kit import crossings, formats, links
 from pages.kit.address import EVERYONE
 from pages.kit.choices import about
@@ -120,10 +120,17 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
     if rule and rule.route and rule.route not in routes:
         routes.append(rule.route)
     route = right.selectbox("On", routes, routes.index(rule.route) if rule and rule.route else 0, key=f"route_{key}")
+    given = rule.settings if rule else {}
+    placed = places.ask(
+        check_name, given, key, has_fields=stages == ["output"] or not {"only", "except"}.isdisjoint(given)
+    )
+    shown = places.beside(given)
     told = " ".join((check.__doc__ or "").replace("``", "").split())
     settings = st.text_area(
         "Settings",
-        json.dumps(rule.settings, ensure_ascii=False, indent=2) if rule and rule.settings else "{}",
+        json.dumps(shown, ensure_ascii=False, indent=2)
+        if (shown := places.beside(rule.settings if rule else {}))
+        else "{}",
         key=f"settings_{key}_{check_name}",
         height=110,
         help=f"A JSON object. {plain(told)}",
@@ -153,7 +160,7 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
         "action": action,
         "stages": [one for one in words.SIDES if one in stages],
         "route": "" if route == _EVERY_ROUTE else route,
-        "settings": read,
+        "settings": {**read, **placed},
         "exceptions": [line.strip() for line in exceptions.splitlines() if line.strip()],
         "position": int(position),
         "is_on": is_on,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.flags import FlagKind, evaluate_all
-from core.guardrail_rules import GuardrailRule
+from core.guardrail_rules import GuardrailRule, looked_at, looked_for
 from core.guardrails import BUILT_IN
 from core.tenants import Permission, Tenant
 from pages.guardrails import edit, words
@@ -18,6 +18,7 @@ from pages.kit.frames import picked as picked_row
 from pages.kit.page import Visit
 
 _LEADS = ("For",)
+_EVERYWHERE = "everywhere"
 
 
 def draw(visit: Visit, tenant: Tenant | None) -> None:
@@ -39,6 +40,7 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
                 "Looks for": one.check,
                 "Then": words.ACTIONS[one.action.value].word,
                 "Side": _sides([stage.value for stage in one.stages]),
+                "Where": _EVERYWHERE,
                 "For": EVERYONE,
                 "Route": "",
                 "State": off.get(one.name) or "built in",
@@ -48,9 +50,10 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
         rows += [
             {
                 "Rule": one.name,
-                "Looks for": one.check_name,
+                "Looks for": looked_for(one.check_name, one.settings),
                 "Then": words.ACTIONS[one.action].word,
                 "Side": _sides(one.stages),
+                "Where": looked_at(one.check_name, one.settings) or _EVERYWHERE,
                 "For": names.get(one.tenant_id, EVERYONE) if one.tenant_id else EVERYONE,
                 "Route": one.route,
                 "State": "off" if not one.is_on else off.get(one.name) or "on",

@@ -12,6 +12,17 @@ ACTIONS = {
     "redact": Badge("Redact", ":material/ink_eraser:", "blue"),
     "block": Badge("Block", ":material/block:", "red"),
 }
+PLACES = {
+    "instructions": "Instructions",
+    "user": "What users say",
+    "documents": "Documents",
+    "tool_results": "Results of tools",
+    "tool_arguments": "Arguments of tools",
+    "schemas": "Schemas and descriptions",
+    "metadata": "Metadata and names",
+    "answer": "Answers",
+    "reasoning": "Reasoning",
+}
 _DONE = {"note": "noted", "redact": "redacted", "block": "blocked"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.detection.injection import THRESHOLD, InjectionDetector
+from core.guardrails._places import QUOTED
 from core.guardrails._rules import Action, Stage
 from core.guardrails._settings import whole_number
 
@@ -15,6 +16,7 @@ class Injection:
 
     stages = frozenset(Stage)
     actions = frozenset(Action)
+    places = QUOTED
 
     def search(self, settings: Mapping[str, Any]) -> InjectionDetector:
         """Return the detector."""

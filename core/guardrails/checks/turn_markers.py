@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.detection.turns import TurnDetector
+from core.guardrails._places import QUOTED
 from core.guardrails._rules import Action, Stage
 from core.guardrails._settings import require_none
 
@@ -15,6 +16,7 @@ class TurnMarkers:
 
     stages = frozenset(Stage)
     actions = frozenset(Action)
+    places = QUOTED
 
     def search(self, settings: Mapping[str, Any]) -> TurnDetector:
         """Return the detector; it has no settings."""
