@@ -8,7 +8,9 @@ import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Protocol
+from zoneinfo import available_timezones
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -26,6 +28,12 @@ def minute(at: datetime) -> str:
     They tell it in the zone that their reader has chosen.
     """
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """Return the names of the time zones that this machine knows, as it did at the first look: that walks a folder."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 class Clock(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypedDict, Unpack
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 # The package is typed; pyright does not see the marker of a namespace in its folders.
 import openfeature.api
@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 
 from core import audit
 from core.audit import Because
-from core.clock import EARLIEST, LATEST, Clock
+from core.clock import EARLIEST, LATEST, Clock, timezones
 from core.errors import Conflict, Invalid, NotFound
 from core.flags._meanings import Flag, FlagKind, checked_name, kind_of, meaning_of
 from core.flags._other import TENANT, OtherProvider
@@ -281,7 +281,7 @@ def _checked(limits: RuleBounds, tenant: Tenant | None, now: datetime) -> dict[s
     if percent is not None and not (isinstance(percent, int) and not isinstance(percent, bool) and 0 <= percent <= 100):  # pyright: ignore[reportUnnecessaryIsInstance] a caller's word
         raise Invalid("A share is a whole number of 100 calls, from 0 to 100; without one a rule holds for all.")
     zone = limits.get("zone") or (tenant.timezone if tenant else "UTC")
-    if zone not in available_timezones():
+    if zone not in timezones():
         raise Invalid(f"{zone!r} is not a time zone we know. Write it like Europe/Berlin.")
     starts, ends = (_wall(limits.get(field), zone) for field in ("starts", "ends"))
     if ends is not None and (moment_of(ends, zone) or now) <= max(now, moment_of(starts, zone) or now):

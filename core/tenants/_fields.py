@@ -6,8 +6,8 @@ import unicodedata
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
+from core.clock import timezones
 from core.errors import Invalid
 from core.payload_terms import payload_days, payload_percent
 
@@ -67,7 +67,7 @@ def _tenant_name(value: object) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
-    return {zone.lower(): zone for zone in available_timezones() - {"localtime", "Factory"}}
+    return {zone.lower(): zone for zone in timezones()}
 
 
 def _timezone(value: object) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 import streamlit as st
 
+from core.clock import timezones
 from core.pricing import nano_usd
 from core.routes import DEFAULT
 from core.tenants import EDITABLE, RULES, Tenant
@@ -49,7 +49,7 @@ _RULES = {
 
 @st.cache_data
 def _zones() -> list[str]:
-    return sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
+    return sorted(zone for zone in timezones() if "/" in zone or zone == "UTC")
 
 
 @st.dialog("New tenant", icon=":material/apartment:")
