@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import jiter
 
 from core.json_leaves import numbered
+from core.json_strings import BEGUN_ESCAPE
 
 Change = dict[str, Any]
 """``{"op": "add" | "replace" | "append", "path": a JSON Pointer, "value": any JSON}``."""
@@ -26,10 +27,6 @@ _CHARACTERS = (
 ).replace("H", _HEX)
 _TEXT = re.compile(_CHARACTERS)
 _NAME = re.compile(f'"({_CHARACTERS})"')
-_BEGUN_ESCAPE = re.compile(
-    r"\\(?:u(?:H{0,3}|[dD][89abAB]HH(?:\\(?:u(?:[dD](?:[c-fC-F]H?)?)?)?)?)?)?".replace("H", _HEX)
-)
-"""What may become an escape, at the end of a text."""
 _BLANK = re.compile(r"[ \t\n\r]*")
 _PLAIN = re.compile(r"[-+.0-9A-Za-z]*")
 _LITERALS = {"true": True, "false": False, "null": None}
@@ -340,7 +337,7 @@ class GrowingJson:
 
 def _require_begun(text: str, at: int) -> None:
     """Require that what stands in a text *at* its end may go on."""
-    if at < len(text) and _BEGUN_ESCAPE.fullmatch(text, at) is None:
+    if at < len(text) and BEGUN_ESCAPE.fullmatch(text, at) is None:
         raise _NoJson
 
 

@@ -32,7 +32,7 @@ from core.providers.loop import Cancellation
 from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
-from core.screened_calls import screened_head, screened_request, screened_value
+from core.screened_calls import require_valid, screened_head, screened_request, screened_value
 from core.screened_frames import ScreenedFrames
 from core.screened_places import error_as_allowed
 from core.servers import kind_of
@@ -259,7 +259,9 @@ class RelayCorridor(Corridor):
         from where its answer is whole, so that nobody asks again for one before it is known to be invalid.
         """
         head: VendorResponse | None = None
-        frames = ScreenedFrames(policy.guardrails, asked.dialect.places)
+        frames = ScreenedFrames(
+            policy.guardrails, asked.dialect.places, is_json=asked.wants_json, tools=asked.tool_names
+        )
         pieces = walk.reply()
         held: tuple[Frame, ...] = ()
         try:
@@ -281,7 +283,10 @@ class RelayCorridor(Corridor):
                 if passed[:place]:
                     yield passed[:place]
         except StopIteration as end:
-            return end.value, (*held, *frames.rest())
+            reply, rest = end.value, frames.rest()
+            if frames.is_altered:
+                require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
+            return reply, (*held, *rest)
         except ProctorError as error:
             held += () if isinstance(error, GuardrailBlocked) else frames.broken_off()
             if held:

@@ -20,7 +20,7 @@ from core.principals import Principal
 from core.record import Record
 from core.redactions import Unfitting, fitting
 from core.requests import GenerationRequest
-from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in
+from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, placed_screen, unread_in
 from core.tables import Outcome
 from core.validation import Effort
 
@@ -77,13 +77,27 @@ def screened_head(
 
     """
     with record.findings.looking(Stage.OUTPUT) as found:
-        allowed = answer_as_allowed(guardrails, asked.dialect, head, found)
+        allowed = answer_as_allowed(guardrails, asked.dialect, head, found, is_json=asked.wants_json)
     if allowed is not head and outcome.is_valid:
-        body = allowed.value or {}
-        check = check_answer(asked, asked.dialect.answer_objects(body), asked.dialect.ends(body), Effort())
-        if check.outcome is Outcome.INVALID:
-            raise _not_valid(check.problems[0])
+        _require_valid(asked, allowed.value or {})
     return allowed
+
+
+def require_valid(
+    told: VendorResponse, asked: RelayRequest, guardrails: Guardrails, record: Record, outcome: Outcome
+) -> None:
+    """Take in what was taken out of the stream that *told* is; go on only if what was valid is valid without it.
+
+    Raises:
+        GuardrailBlocked: it is not.
+
+    """
+    with record.findings.looking(Stage.OUTPUT) as found:
+        screen = placed_screen(guardrails, Stage.OUTPUT, found)
+        is_json = asked.wants_json or guardrails.goes_by_fields
+        value = asked.dialect.places.screened(told.value or {}, screen, "answer", is_json=is_json)
+    if outcome.is_valid:
+        _require_valid(asked, value)
 
 
 def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:
@@ -107,6 +121,12 @@ def valid_value(value: Any, policy: Policy, record: Record) -> JsonValue:
         return JsonValue(fitting(given.value, allowed.value, policy.schema.response_model))
     except Unfitting as error:
         raise _not_valid(error.problem) from None
+
+
+def _require_valid(asked: RelayRequest, body: Mapping[str, Any]) -> None:
+    check = check_answer(asked, asked.dialect.answer_objects(body), asked.dialect.ends(body), Effort())
+    if check.outcome is Outcome.INVALID:
+        raise _not_valid(check.problems[0])
 
 
 def _not_valid(first: FieldProblem) -> GuardrailBlocked:

@@ -1,171 +1,351 @@
-"""The frames of a stream, each held back until it is clear that nothing forbidden is in the texts up to it.
+"""The frames of a stream, each held back until it is clear what may be shown of the texts that are written up to it.
 
-Frames are passed on byte for byte, so nothing can be taken out of one: what would have to be ends the stream.
+A frame in which nothing is taken out goes on byte for byte. Of another only the texts are written anew: what comes in
+the place of something that was found stands in the frame in which that began, and is missing in those that went on
+with it. What repeats a text, or counts its characters, is told as nothing from then on.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, cast
 
-from core.dialects import Places
+from core.dialects import Frame, Places
 from core.errors import GuardrailBlocked
-from core.guardrails import Guardrails, ScreenedText, Stage
+from core.guardrails import HELD, Guardrails, ScreenedText, Stage
+from core.json_strings import JsonStrings
+from core.json_texts import exactly, exactly_written
 from core.screened_places import TWICE, placed_screen
+from core.written_texts import (
+    REASONING,
+    Channel,
+    EventTexts,
+    Path,
+    closed_by,
+    is_json,
+    is_signed,
+    is_whole,
+    lines_beside,
+    place_of,
+)
 
-Channel = tuple[Any, ...]
-_DICT: Any = dict
-_NESTED: Any = (dict, list)
-_USUAL_LINES = 3
-"""Of a frame: its name, what it says, and the empty one behind."""
-
-
+_MOST_FRAMES = 50_000
+"""That are held at once: an answer that is judged as a whole may be as long."""
+_MOST_CHARACTERS = 262_144
+"""Of one text that are held at once."""
 _TELLS_NOTHING = 8
 """Fewer characters of what may have become a secret are none."""
-_WHOLE = (".done", ".added", ".created", ".in_progress", ".queued", ".completed", ".incomplete", ".failed", "error")
-"""How kinds of events end that repeat what has been written, or tell of it: no text in them goes on in another."""
-_BESIDE = re.compile(rb"^(?!data:|event:)[^\r\n]+", re.MULTILINE)
-"""Lines of a frame beside what it says: comments, and what no reader knows."""
+_USUAL_LINES = 3
+"""Of a frame: its name, what it says, and the empty one behind."""
+_COUNTED = "response.output_text.annotation.added"
+"""A kind of events that say where in a text something stands."""
+_COPIES = ("logprobs", "annotations")
+"""Members that repeat a text, or count its characters."""
 
 
-@dataclass(slots=True)
 class _Written:
-    """What is written to one place."""
+    """What is written to one place, and what is shown of it."""
 
-    screened: ScreenedText
-    size: int = 0
-    """Characters that came."""
-    shown: int = 0
-    """Those that are clear."""
-    pending: str = ""
-    """The others."""
+    __slots__ = ("changes", "is_thought", "screened", "size", "told", "waiting")
+
+    def __init__(self, screened: ScreenedText | JsonStrings, *, is_thought: bool) -> None:
+        self.screened = screened
+        self.is_thought = is_thought
+        self.size = 0
+        """Characters that came."""
+        self.told = 0
+        """Those of which it is clear what is shown."""
+        self.waiting: list[str] = []
+        """The others."""
+        self.changes: list[tuple[int, int, str]] = []
+        """From where to where in what came something else is shown, in order."""
+
+    def look(self, text: str, *, is_last: bool = False) -> bool:
+        """Go on with *text*; return whether something else is to be shown of what is clear; raises GuardrailBlocked."""
+        screened, waiting = self.screened, self.waiting
+        if text:
+            screened.add(text)
+            waiting.append(text)
+        shown = screened.news(is_last=is_last)
+        count = screened.told - self.told
+        if not count:
+            return False
+        came = waiting[0] if len(waiting) == 1 else "".join(waiting)
+        waiting.clear()
+        if count < len(came):
+            waiting.append(came[count:])
+            came = came[:count]
+        begin, self.told = self.told, self.told + count
+        if shown == came:
+            return False
+        before = min(_alike(came, shown), count - 1)
+        behind = min(_alike(came[::-1], shown[::-1]), count - before - 1, len(shown) - before)
+        self.changes.append((begin + before, begin + count - behind, shown[before : len(shown) - behind]))
+        return True
+
+    def as_shown(self, begin: int, text: str) -> str:
+        """Return what is shown of *text*, which began at that place; the same object where that is all of it.
+
+        Frames are asked for in order: what changed before is forgotten.
+        """
+        self.changes = [one for one in self.changes if one[1] > begin]
+        parts, at, end = list[str](), begin, begin + len(text)
+        for start, stop, new in self.changes:
+            if start >= end:
+                break
+            parts.append(text[at - begin : max(start, begin) - begin])
+            if start >= begin:
+                parts.append(new)
+            at = min(stop, end)
+        return "".join((*parts, text[at - begin :])) if at != begin or parts else text
+
+
+_Writes = Sequence[tuple[_Written, int, Path, str]]
+"""Where a frame writes to, from where in that on, where in the frame that stands, and what."""
 
 
 class ScreenedFrames:
     """Screens what a model writes, by the place in the answer that it is written to."""
 
-    def __init__(self, guardrails: Guardrails, places: Places) -> None:
-        """Begin with nothing; *places* says which members of an event are no texts."""
+    def __init__(
+        self, guardrails: Guardrails, places: Places, *, is_json: bool = False, tools: Collection[str] = ()
+    ) -> None:
+        """Begin with nothing.
+
+        *places* says which members of an event are no texts; the answer *is_json* where a format was asked for. Names
+        of *tools* are the caller's own.
+        """
         self._guardrails = guardrails
         self._places = places
-        self._unseen = places.unseen_in_events
+        self._is_json = is_json or guardrails.goes_by_fields
+        self._texts = EventTexts(places, tools)
         self._channels: dict[Channel, _Written] = {}
-        self._held: deque[tuple[Any, Sequence[tuple[_Written, int]]]] = deque()
-        """Frames, each with how much has to be clear of what it writes to."""
+        self._held: deque[tuple[Frame, _Writes | None]] = deque()
+        """Frames, each with what it writes; ``None`` for those whose texts are whole."""
+        self._is_thought_altered = False
+        self.is_altered = False
+        """Whether something has been taken out."""
 
-    def of(self, frames: tuple[Any, ...]) -> tuple[Any, ...]:
+    def of(self, frames: Iterable[Frame]) -> tuple[Frame, ...]:
         """Take in *frames*; return those that may be passed on, in order.
 
         Raises:
             GuardrailBlocked: what was written may not be shown.
 
         """
-        fresh: dict[Channel, list[str]] = {}
+        fresh: dict[_Written, list[str]] = {}
+        closed: list[_Written] = []
         for frame in frames:
-            written: dict[Channel, list[str]] = {}
-            if frame.event is None:
-                self._require_clear(frame.raw)
-            elif str(frame.event.get("type")).endswith(_WHOLE):
-                self._require_whole(frame.raw, frame.event)
-            else:
-                _gather(frame.event, (), written, self._unseen)
-                if frame.raw.count(b"\n") > _USUAL_LINES or b"\r" in frame.raw:
-                    self._require_clear(b"\n".join(_BESIDE.findall(frame.raw)))
-            self._held.append((frame, [self._add(channel, texts) for channel, texts in written.items()]))
-            for channel, texts in written.items():
-                fresh.setdefault(channel, []).extend(texts)
-        for channel, texts in fresh.items():
-            self._look(self._channels[channel], "".join(texts))
+            self._take(frame, fresh, closed)
+        for one, texts in fresh.items():
+            if one not in closed:
+                self._look(one, texts[0] if len(texts) == 1 else "".join(texts))
+        for one in closed:
+            self._look(one, "".join(fresh.get(one, ())), is_last=True)
         return self._released()
 
-    def rest(self) -> tuple[Any, ...]:
+    def rest(self) -> tuple[Frame, ...]:
         """Return what is held, now that nothing more comes; raises GuardrailBlocked."""
         for one in self._channels.values():
             self._look(one, "", is_last=True)
         return self._released()
 
-    def broken_off(self) -> tuple[Any, ...]:
+    def broken_off(self) -> tuple[Frame, ...]:
         """Return what may be passed on of what is held, now that the stream broke: no beginning of a secret."""
-        return self._released(beyond=_TELLS_NOTHING - 1)
+        clear = {one: one.told + _TELLS_NOTHING - 1 for one in self._channels.values()}
+        try:
+            for one in clear:
+                self._look(one, "", is_last=True)
+            return self._released(clear)
+        except GuardrailBlocked:
+            return ()
 
-    def _require_whole(self, raw: bytes, event: Mapping[str, Any]) -> None:
-        """Go on only if nothing is to be taken out of an event whose texts are whole; else raise GuardrailBlocked."""
-        if TWICE in raw or not self._guardrails.passes(raw, Stage.OUTPUT):
-            screen = placed_screen(self._guardrails, Stage.OUTPUT, [])
-            if self._places.screened(event, screen, "answer") is not event:
-                raise _forbidden()
+    def _take(self, frame: Frame, fresh: dict[_Written, list[str]], closed: list[_Written]) -> None:
+        """Hold *frame*; what it writes is added to what is *fresh*, and what ends with it to what is *closed*."""
+        event = frame.event
+        if event is None:
+            self._take_unread(frame, closed)
+            return
+        if frame.raw.count(b"\n") > _USUAL_LINES or b"\r" in frame.raw:
+            frame = self._without_beside(frame)
+        if is_whole(event):
+            closed += self._closed_now(closed_by(event, self._channels))
+            self._hold(self._whole(frame), None)
+            return
+        changes, writes = list[tuple[Path, Any]](), list[tuple[_Written, int, Path, str]]()
+        for channel, path, text in self._texts.of(event):
+            if channel is None:
+                if (new := self._listed(frame, path, text)) is not text:
+                    changes.append((path, new))
+                continue
+            one = self._channels.get(channel) or self._begun(channel)
+            writes.append((one, one.size, path, text))
+            one.size += len(text)
+            fresh.setdefault(one, []).append(text)
+            if one.size - one.told > _MOST_CHARACTERS:
+                raise _too_long()
+        if changes:
+            self.is_altered = True
+            frame = _altered(frame, changes)
+        if "choices" in event:
+            closed += self._closed_now(closed_by(event, self._channels))
+        self._hold(frame, writes)
 
-    def _require_clear(self, raw: bytes) -> None:
-        """Go on only if nothing is to be taken out of what is no event; else raise GuardrailBlocked."""
-        text = raw.decode(errors="replace")
-        if text.strip() and self._guardrails.screened(text) != text:
-            raise _forbidden()
+    def _take_unread(self, frame: Frame, closed: list[_Written]) -> None:
+        """Hold what is no event, if it may be shown; a comment that may not is dropped."""
+        if frame.kind == "done":
+            closed += self._closed_now(self._channels)
+        elif not self._is_clear(frame.raw):
+            if frame.kind != "comment":
+                raise _unreadable()
+            return
+        self._hold(frame, ())
 
-    def _add(self, channel: Channel, texts: Sequence[str]) -> tuple[_Written, int]:
-        one = self._channels.get(channel)
-        if one is None:
-            one = self._channels[channel] = _Written(self._guardrails.screened_text(place=""))
-        one.size += sum(map(len, texts))
-        return one, one.size
+    def _hold(self, frame: Frame, writes: _Writes | None) -> None:
+        if len(self._held) >= _MOST_FRAMES:
+            raise _too_long()
+        self._held.append((frame, writes))
+
+    def _begun(self, channel: Channel) -> _Written:
+        """Return what screens a text that is written to *channel*."""
+        guardrails, place = self._guardrails, place_of(channel)
+        screened: ScreenedText | JsonStrings = guardrails.screened_text(place=place)
+        if is_json(channel, is_answer_json=self._is_json):
+            screened = JsonStrings(
+                lambda steps: guardrails.screened_text(steps, place),
+                lambda name, steps: guardrails.screen_text(name, Stage.OUTPUT, [], place, steps),
+            )
+        one = self._channels[channel] = _Written(screened, is_thought=place == REASONING)
+        return one
+
+    def _closed_now(self, channels: Iterable[Channel]) -> list[_Written]:
+        """Return what was written to *channels*: should anything follow, it is another text."""
+        return [self._channels.pop(channel) for channel in list(channels)]
 
     def _look(self, one: _Written, text: str, *, is_last: bool = False) -> None:
-        one.screened.add(text)
-        one.pending += text
-        shown = one.screened.news(is_last=is_last)
-        if not one.pending.startswith(shown) or (is_last and shown != one.pending):
-            raise _forbidden()
-        one.shown += len(shown)
-        one.pending = one.pending[len(shown) :]
+        if one.look(text, is_last=is_last):
+            self.is_altered = True
+            self._is_thought_altered = self._is_thought_altered or one.is_thought
 
-    def _released(self, beyond: int = 0) -> tuple[Any, ...]:
-        released: list[Any] = []
-        while self._held and all(size <= one.shown + beyond for one, size in self._held[0][1]):
-            released.append(self._held.popleft()[0])
+    def _is_clear(self, raw: bytes) -> bool:
+        """Whether nothing is to be taken out of what is no event; raises GuardrailBlocked."""
+        text = raw.decode(errors="replace")
+        return not text.strip() or self._guardrails.screened(text) == text
+
+    def _without_beside(self, frame: Frame) -> Frame:
+        """Return *frame*, without the lines beside what it says where something is to be taken out of them."""
+        if self._is_clear(b"\n".join(lines_beside(frame.raw))):
+            return frame
+        return frame.saying(frame.data.replace(b"\n", b" "))
+
+    def _whole(self, frame: Frame) -> Frame:
+        """Return a frame whose texts are whole, as it may be shown; raises GuardrailBlocked."""
+        if TWICE not in frame.raw and self._guardrails.passes(frame.raw, Stage.OUTPUT):
+            return frame
+        before = exactly(frame.data)
+        after = self._screened(before)
+        if after is before:
+            return frame
+        self.is_altered = True
+        return frame.saying(exactly_written(after))
+
+    def _listed(self, frame: Frame, path: Path, value: Any) -> Any:
+        """Return a member whose texts are whole, as it may be shown, or the same object; raises GuardrailBlocked."""
+        name = path[-1]
+        written = exactly_written({name: value})
+        if TWICE not in written and self._guardrails.passes(written, Stage.OUTPUT):
+            return value
+        before = {name: _value_at(exactly(frame.data), path)}
+        after = self._screened(before)
+        return value if after is before else after[name]
+
+    def _screened(self, value: Any) -> Any:
+        screen = placed_screen(self._guardrails, Stage.OUTPUT, [])
+        return self._places.screened(value, screen, "answer", is_json=self._is_json)
+
+    def _released(self, clear: dict[_Written, int] | None = None) -> tuple[Frame, ...]:
+        """Return what may be passed on; *clear* says up to where of each text, where that is not what is told."""
+        held, released = self._held, list[Frame]()
+        while held:
+            frame, writes = held[0]
+            for one, begin, _, text in writes or ():
+                if begin + len(text) > (one.told if clear is None else clear.get(one, one.told)):
+                    return tuple(released)
+            held.popleft()
+            if not self.is_altered:
+                released.append(frame)
+            elif frame.kind != _COUNTED:
+                released.append(frame if writes is None or frame.event is None else self._as_shown(frame, writes))
         return tuple(released)
 
+    def _as_shown(self, frame: Frame, writes: _Writes) -> Frame:
+        """Return *frame* with what is shown of what it *writes*.
 
-def _forbidden() -> GuardrailBlocked:
+        Raises:
+            GuardrailBlocked: it seals a thought that was altered.
+
+        """
+        if self._is_thought_altered and is_signed(frame.event):
+            raise _sealed()
+        changes = [(path, new) for one, at, path, text in writes if (new := one.as_shown(at, text)) is not text]
+        has_copies = bool(changes or not writes) and any(b'"%b"' % name.encode() in frame.raw for name in _COPIES)
+        return _altered(frame, changes, has_copies=has_copies) if changes or has_copies else frame
+
+
+def _alike(one: str, other: str) -> int:
+    """Return with how many characters both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
+
+
+def _altered(frame: Frame, changes: Sequence[tuple[Path, Any]], *, has_copies: bool = False) -> Frame:
+    """Return *frame* with other values at some of its places; copies of texts in it are told as nothing."""
+    told = exactly(frame.data)
+    for path, new in changes:
+        _value_at(told, path[:-1])[path[-1]] = new
+    if has_copies:
+        _empty_copies(told)
+    return frame.saying(exactly_written(told))
+
+
+def _value_at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _empty_copies(value: Any) -> None:
+    if isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            _empty_copies(inner)
+    elif isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        for name, inner in members.items():
+            if name in _COPIES and isinstance(inner, dict | list):
+                members[name] = [] if isinstance(inner, list) else None
+            else:
+                _empty_copies(inner)
+
+
+def _sealed() -> GuardrailBlocked:
     return GuardrailBlocked(
-        "The answer holds what a guardrail takes out, which cannot be done in a stream. Ask for it in one piece.",
-        stage="output",
+        f"{HELD[Stage.OUTPUT]}: what a guardrail takes out is in a thought that its vendor has sealed, which cannot be "
+        "altered. Ask without thoughts.",
+        stage=Stage.OUTPUT.value,
     )
 
 
-def _gather(
-    value: Mapping[str, Any], channel: Channel, written: dict[Channel, list[str]], unseen: frozenset[str]
-) -> None:
-    """Add every text in *value* to those *written* before it in the same place, but for members that are *unseen*."""
-    place: Channel = channel
-    found: list[tuple[str, Any]] = []
-    for name, inner in value.items():
-        if isinstance(inner, str):
-            if name == "type":
-                place = (*place, inner)
-            elif inner and name not in unseen:
-                found.append((name, inner))
-        elif isinstance(inner, _NESTED):
-            if inner and name not in unseen:
-                found.append((name, inner))
-        elif name.endswith("index"):
-            place = (*place, inner)
-    for name, inner in found:
-        if isinstance(inner, str):
-            written.setdefault((*place, name), []).append(inner)
-        else:
-            _gather_within(inner, (*place, name), written, unseen)
+def _unreadable() -> GuardrailBlocked:
+    return GuardrailBlocked(
+        f"{HELD[Stage.OUTPUT]}: an event of its stream cannot be read, and holds what a guardrail takes out.",
+        stage=Stage.OUTPUT.value,
+    )
 
 
-def _gather_within(value: Any, channel: Channel, written: dict[Channel, list[str]], unseen: frozenset[str]) -> None:
-    if isinstance(value, _DICT):
-        _gather(value, channel, written, unseen)
-        return
-    for at, inner in enumerate(value):
-        if isinstance(inner, _DICT):
-            _gather(inner, (*channel, at), written, unseen)
-        elif isinstance(inner, list):
-            _gather_within(inner, (*channel, at), written, unseen)
-        elif isinstance(inner, str):
-            written.setdefault((*channel, at), []).append(inner)
+def _too_long() -> GuardrailBlocked:
+    return GuardrailBlocked(
+        f"{HELD[Stage.OUTPUT]}: too much of its stream would have to wait until a guardrail can judge it. Ask for it "
+        "in one piece.",
+        stage=Stage.OUTPUT.value,
+    )

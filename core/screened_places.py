@@ -26,7 +26,7 @@ from core.dialects import (
 )
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem, told_as
-from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage, sort_of
+from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage
 from core.json_leaves import Steps, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
@@ -54,15 +54,17 @@ def asked_as_allowed(guardrails: Guardrails, asked: RelayRequest, findings: list
 
 
 def answer_as_allowed(
-    guardrails: Guardrails, dialect: Dialect, head: VendorResponse, findings: list[Finding]
+    guardrails: Guardrails, dialect: Dialect, head: VendorResponse, findings: list[Finding], *, is_json: bool = False
 ) -> VendorResponse:
     """Return what may go back of a whole answer: its body is written anew only where something was found.
+
+    Its text *is_json* where that was asked for.
 
     Raises:
         GuardrailBlocked: it may not go back.
 
     """
-    body = body_as_allowed(guardrails, dialect, head.body, findings)
+    body = body_as_allowed(guardrails, dialect, head.body, findings, is_json=is_json)
     if body is head.body:
         return head
     try:
@@ -72,7 +74,9 @@ def answer_as_allowed(
     return replace(head, body=body, value=cast("dict[str, Any]", value) if isinstance(value, dict) else None)
 
 
-def body_as_allowed(guardrails: Guardrails, dialect: Dialect | None, body: bytes, findings: list[Finding]) -> bytes:
+def body_as_allowed(
+    guardrails: Guardrails, dialect: Dialect | None, body: bytes, findings: list[Finding], *, is_json: bool = False
+) -> bytes:
     """Return what may go back of the *body* of an answer, in a dialect or of ours; the same one where that is all.
 
     Raises:
@@ -88,9 +92,8 @@ def body_as_allowed(guardrails: Guardrails, dialect: Dialect | None, body: bytes
         new = guardrails.screen_text(text, Stage.OUTPUT, findings, ANSWER)
         return body if new == text else new.encode()
     if dialect is not None and isinstance(before, dict):
-        told = cast("dict[str, Any]", before)
-        screen = placed_screen(guardrails, Stage.OUTPUT, findings, has_fields=guardrails.goes_by_fields)
-        after = dialect.places.screened(told, screen, ANSWER)
+        told, screen = cast("dict[str, Any]", before), placed_screen(guardrails, Stage.OUTPUT, findings)
+        after = dialect.places.screened(told, screen, ANSWER, is_json=is_json or guardrails.goes_by_fields)
     else:
         after = _document_as_allowed(guardrails, before, findings)
     return body if after is before else exactly_written(after)
@@ -130,23 +133,13 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
     return with_texts(value, changed)
 
 
-def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding], *, has_fields: bool = False) -> Screen:
-    """Return what screens the texts of a body on one side, and does not let a sealed one be altered.
-
-    What an answer says may be an object: where it *has_fields*, it is looked at field by field.
-    """
-
-    def screened(text: str, place: str) -> str:
-        read = _read(text) if has_fields and sort_of(place) == ANSWER else None
-        if read is None:
-            return guardrails.screen_text(text, stage, findings, place)
-        made = guardrails.screen_value(read, stage, findings, place)
-        return text if made is read else exactly_written(made).decode()
+def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding]) -> Screen:
+    """Return what screens the texts of a body on one side, and does not let a sealed one be altered."""
 
     def screen(placed: PlacedText) -> str:
         before, place = len(findings), placed.place + " key" * placed.is_name
         try:
-            new = screened(placed.text, place)
+            new = guardrails.screen_text(placed.text, stage, findings, place, placed.within)
         except GuardrailBlocked as error:
             findings[before:] = [replace(one, path=path_of(placed)) for one in findings[before:]]
             raise _named(error, place, path_of(placed), findings) from None

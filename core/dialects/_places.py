@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from core.json_leaves import Steps, numbered, with_texts
-from core.json_texts import exactly, exactly_written
+from core.json_strings import with_json_strings
 
 SAID = ""
 """The place of what a message says: it depends on whose the message is."""
@@ -31,6 +31,9 @@ _ROLES = {
 _RESULTS = ("_result", "_output", "_response")
 """How the kinds of items and blocks end that hold what a tool gave back."""
 _DOCUMENTS = ("document", "search_result", "input_file", "file")
+_ANSWER = ("content", "text")
+_ANSWERS = (None, "text", "output_text", "message", "response.output_text.done")
+"""Types of what holds the text of an answer."""
 _SEALS = ("signature", "encrypted_content", "encrypted_stdout")
 """Members by which a vendor knows that what stands beside them was not altered."""
 
@@ -47,6 +50,8 @@ class PlacedText:
     is_name: bool
     is_sealed: bool
     """Whether the vendor would find out that it was altered: it goes on as it is, or not at all."""
+    within: Steps | None = None
+    """What leads to it in the JSON that is written as a text, where it stands in one."""
 
 
 Screen = Callable[[PlacedText], str]
@@ -70,12 +75,15 @@ class Places:
     media: frozenset[str]
     """Members that hold what no check can read, unless it is said to be a text."""
 
-    def screened(self, body: Mapping[str, Any], screen: Screen, said: str = "user text") -> Mapping[str, Any]:
+    def screened(
+        self, body: Mapping[str, Any], screen: Screen, said: str = "user text", *, is_json: bool = False
+    ) -> Mapping[str, Any]:
         """Return *body* with every text as *screen* makes it, or the same object where nothing changed.
 
-        What stands in no message is *said*, or has a place of its own.
+        What stands in no message is *said*, or has a place of its own. An answer's text *is_json* where that was asked
+        for: what is looked at are the texts in it.
         """
-        return _Way(self, screen).members(cast("dict[str, Any]", body), said)
+        return _Way(self, screen, is_json=is_json).members(cast("dict[str, Any]", body), said)
 
     @cached_property
     def unseen_in_events(self) -> frozenset[str]:
@@ -92,8 +100,9 @@ class Places:
 class _Way:
     """One way through one body."""
 
-    def __init__(self, places: Places, screen: Screen) -> None:
+    def __init__(self, places: Places, screen: Screen, *, is_json: bool) -> None:
         self._places = places
+        self._is_json = is_json
         self._screen = screen
         self._steps: Steps = []
         self._is_sealed = False
@@ -122,7 +131,9 @@ class _Way:
         if name in places.opening:
             return value
         if name in places.whole:
-            return self._whole(name, value, places.whole[name])
+            return self._whole(value, places.whole[name], is_json=name in places.json)
+        if self._is_json and name in _ANSWER and holder.get("type") in _ANSWERS and isinstance(value, str):
+            return self._whole(value, said or _OTHER, is_json=True)
         if isinstance(value, str) and name in places.media:
             return self._media(holder, value)
         return self._inner(value, name, places.texts.get(name) or said)
@@ -141,20 +152,17 @@ class _Way:
             self._steps.pop()
         return items if all(new is old for new, old in zip(made, items, strict=True)) else made
 
-    def _whole(self, name: str, value: Any, place: str) -> Any:
-        """Return what is the caller's own, or the model's: JSON that is written as a text is read for that."""
+    def _whole(self, value: Any, place: str, *, is_json: bool) -> Any:
+        """Return what is the caller's own, or the model's; what *is_json* as a text is read for that."""
 
-        def changed(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-            return self._text(text, place, is_name=is_name)
+        def changed(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            return self._text(text, place, is_name=is_name, steps=steps)
 
-        if isinstance(value, str) and name in self._places.json:
-            try:
-                read = exactly(value)
-            except (ValueError, RecursionError):
-                read = None
-            if isinstance(read, dict | list):
-                made = with_texts(read, changed, self._steps)
-                return value if made is read else exactly_written(made).decode()
+        def changed_within(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+            return self._text(text, place, is_name=is_name, steps=[*self._steps, *steps], within=steps)
+
+        if is_json and isinstance(value, str):
+            return with_json_strings(value, changed_within)
         return with_texts(value, changed, self._steps)
 
     def _media(self, holder: Mapping[str, Any], value: str) -> str:
@@ -170,8 +178,13 @@ class _Way:
         new = self._text(text, "document")
         return value if new is text else head + b64encode(new.encode()).decode()
 
-    def _text(self, text: str, place: str, *, is_name: bool = False) -> str:
-        return self._screen(PlacedText(text, place, self._steps, is_name, self._is_sealed)) if text else text
+    def _text(
+        self, text: str, place: str, *, is_name: bool = False, steps: Steps | None = None, within: Steps | None = None
+    ) -> str:
+        if not text:
+            return text
+        at = self._steps if steps is None else steps
+        return self._screen(PlacedText(text, place, at, is_name, self._is_sealed, within))
 
 
 def text_head(data: str, media_type: Any) -> str | None:
@@ -186,7 +199,7 @@ def _without_copies(made: Mapping[str, Any], changed: set[str]) -> Mapping[str, 
     """Return what repeats a text that was *changed*, or counts its characters, as nothing."""
     left_out: dict[str, Any] = {}
     if isinstance(made.get("logprobs"), dict | list):
-        left_out["logprobs"] = None
+        left_out["logprobs"] = [] if isinstance(made["logprobs"], list) else None
     if isinstance(made.get("annotations"), list) and changed != {"annotations"}:
         left_out["annotations"] = []
     return left_out
@@ -288,8 +301,8 @@ OPENAI = Places(
 """Both dialects of OpenAI's."""
 ANTHROPIC = Places(
     texts={**TEXTS, "source": "citation", "input": "tool arguments"},
-    whole={**WHOLE, "input": "tool arguments"},
-    json=JSON,
+    whole={**WHOLE, "input": "tool arguments", "partial_json": "tool arguments"},
+    json=JSON | {"partial_json"},
     kept={
         **KEPT,
         **dict.fromkeys(("previous_message_id", "workspace_id", "user_profile_id", "tab_id", "download_id"), _ID),

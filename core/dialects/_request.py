@@ -154,6 +154,20 @@ class RelayRequest:
         return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
 
     @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names under which an answer may call its tools."""
+        return tuple(dict.fromkeys(one.name for one in self.formats if one.kind == "tool"))
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the text of the answer is to be JSON."""
+        if any(one.kind == "format" for one in self.formats):
+            return True
+        asked: Any = self.source.values.get("response_format") or self.source.values.get("text")
+        asked = cast("dict[str, Any]", asked).get("format", asked) if isinstance(asked, dict) else None
+        return isinstance(asked, dict) and cast("dict[str, Any]", asked).get("type") == "json_object"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What in it opens others' servers: it goes on to the vendor, and is kept and told nowhere."""
         values = self.source.values

@@ -154,9 +154,19 @@ class Guardrails:
         with_texts(value, noted)
         return with_texts(value, screen)
 
-    def screen_text(self, text: str, stage: Stage, findings: list[Finding], place: str) -> str:
-        """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked."""
-        return self._panels[stage].at(place).screen(text, findings, place)
+    def screen_text(
+        self,
+        text: str,
+        stage: Stage,
+        findings: list[Finding],
+        place: str,
+        steps: Sequence[str | int] | None = None,
+    ) -> str:
+        """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked.
+
+        In an object that is the answer *steps* lead to it.
+        """
+        return self._panels[stage].at(place, steps).screen(text, findings, place)
 
     def screened(self, text: str, steps: Sequence[str | int] | None = None) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked. *steps* lead to it, if known."""

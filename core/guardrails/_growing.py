@@ -47,6 +47,11 @@ class ScreenedText:
         self._told = 0
         self._shown: list[str] = []
 
+    @property
+    def told(self) -> int:
+        """Of how many characters that came it is known what is shown in their place."""
+        return self._told
+
     def add(self, piece: str) -> None:
         """Go on with *piece*."""
         self._waiting.append(piece)

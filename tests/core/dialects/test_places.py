@@ -218,5 +218,5 @@ def test_what_repeats_a_text_goes_with_it() -> None:
     }
     places = DIALECTS[DialectName.CHAT].places
     first, second = places.screened(answer, without_canary, "answer")["choices"]
-    assert first == {"message": {"content": f"see {MARK}", "annotations": [], "logprobs": None}, "logprobs": None}
+    assert first == {"message": {"content": f"see {MARK}", "annotations": [], "logprobs": []}, "logprobs": None}
     assert second == answer["choices"][1]
