@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,13 +21,16 @@ from core.principals import Principal
 from core.record import Record
 from core.redactions import Unfitting, fitting
 from core.requests import GenerationRequest
+from core.response_models import response_model
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, placed_screen, unread_in
 from core.tables import Outcome
 from core.validation import Effort
 
+_SCHEMA = "schema text"
+
 
 def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Principal, record: Record) -> Policy:
-    """Return the policy; a schema that came with the request has no text in it that may not go out.
+    """Return the policy; its schema has no text in it that may not go out, whoever wrote it.
 
     Raises:
         GuardrailBlocked: it may not go out.
@@ -35,11 +39,35 @@ def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Pr
     """
     resolve = partial(snapshot.resolve, principal, route=request.route, model=request.model, stream=request.stream)
     policy = resolve(schema=request.schema)
-    if isinstance(request.schema, str) or policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
+    if isinstance(request.schema, str):
+        return policy if policy.schema_passes else _with_allowed_schema(policy, record)
+    if policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
         return policy
     with record.findings.looking(Stage.INPUT) as found:
-        schema = policy.guardrails.screen_value(request.schema, Stage.INPUT, found, "schema text")
+        schema = policy.guardrails.screen_value(request.schema, Stage.INPUT, found, _SCHEMA)
     return policy if schema is request.schema else resolve(schema=schema)
+
+
+def _with_allowed_schema(policy: Policy, record: Record) -> Policy:
+    """Return *policy* with its registered schema as it may go out; an example that is none any more is left out.
+
+    Raises:
+        GuardrailBlocked: it may not.
+
+    """
+    schema = policy.schema
+    with record.findings.looking(Stage.INPUT) as found:
+        body = policy.guardrails.screen_value(schema.body, Stage.INPUT, found, _SCHEMA)
+        example = policy.guardrails.screen_value(schema.example_output, Stage.INPUT, found, _SCHEMA)
+        asked = policy.guardrails.screen_text(schema.example_input, Stage.INPUT, found, _SCHEMA)
+    model = schema.response_model if body is schema.body else response_model(body, schema.name)
+    if example is not schema.example_output:
+        try:
+            example = fitting(schema.example_output, example, model)
+        except Unfitting:
+            example = None
+    allowed = replace(schema, body=body, response_model=model, example_input=asked, example_output=example)
+    return replace(policy, schema=allowed)
 
 
 def kept_metadata(request: GenerationRequest, snapshot: TenantSnapshot) -> Mapping[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from core.budgets import BudgetTerms, Mode
 from core.errors import FeatureDisabled
 from core.faults import Drill
 from core.flags import Evaluation, Flag, FlagKind, RuleSet, kind_of, meaning_of
-from core.guardrails import Guardrails, GuardrailTerms
+from core.guardrails import Guardrails, GuardrailTerms, Stage
 from core.payload_terms import PayloadTerms
 from core.pricing import PriceBook
 from core.schemas import ResolvedSchema
@@ -140,6 +141,16 @@ class Policy:
     def payloads(self) -> PayloadTerms:
         """Of which calls prompts and answers are kept, and for how long."""
         return self.tenant.payloads.narrowed(self.route.payload_days, self.route.payload_percent)
+
+    @cached_property
+    def schema_passes(self) -> bool:
+        """Whether no guardrail has anything to say of its schema and the example with it, which go out with each call.
+
+        It is looked at once for all calls under this policy.
+        """
+        schema = self.schema
+        document = json.dumps([schema.body, schema.example_input, schema.example_output], ensure_ascii=False)
+        return self.guardrails.passes(document.encode(errors="replace"), Stage.INPUT)
 
     @cached_property
     def budgets(self) -> tuple[BudgetTerms, ...]:

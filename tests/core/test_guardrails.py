@@ -31,6 +31,7 @@ from core.guardrails import (
 from core.guardrails.checks.length import MOST_CHARACTERS
 from core.json_values import JsonValue
 from core.tables import Outcome
+from tests.builders import person
 from tests.corridor import OPENAI, Rig, rig
 from tests.messages import as_messages
 from tests.searches import Objecting, Word, rule, usual
@@ -373,6 +374,41 @@ def test_what_comes_back_is_redacted_too(*, stream: bool, proctor: Rig) -> None:
     ]
     [step] = [step for step in heard.generation.trace if step["room"] == "screen out"]
     assert (step["verdict"], step["reason"]) == ("redact", "secrets found an OpenAI key in answer. It was redacted.")
+
+
+@pytest.mark.parametrize("word", ["description", "title"])
+def test_a_registered_schema_is_screened_as_well(word: str, proctor: Rig) -> None:
+    """What an editor left in a schema, or in the example beside it, goes to no provider; answers are judged as ever."""
+    secret = SECRETS["a GitHub token"]
+    text = {"type": "string", word: f"As in {secret}."}
+    body = {"type": "object", "properties": {"text": text}, "required": ["text"], "additionalProperties": False}
+    name = f"leaky_{word}"
+    schemas = proctor.runtime.schemas
+    schemas.add(person("test"), name, body, example_input=f"Use {secret}", example_output={"text": secret})
+
+    heard = proctor.ask(proctor.tenant(), schema=name)
+
+    assert secret not in json.dumps(proctor.wire.ledger.calls()[-1].request)
+    assert "As in [redacted: a GitHub token]." in json.dumps(proctor.wire.ledger.calls()[-1].request)
+    assert (heard.generation.outcome, heard.generation.schema) == (Outcome.VALID_FIRST_TRY, name)
+    steps = [step for step in heard.generation.trace if step["room"] == "screen in"]
+    assert {(step["verdict"], "schema text" in step["reason"]) for step in steps} == {("redact", True)}
+
+
+def test_the_texts_of_a_schema_are_judged_once(proctor: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls go out under a policy."""
+    tenant, looked = proctor.tenant(), list[bytes]()
+    passes = Guardrails.passes
+
+    def counted(self: Guardrails, document: bytes, stage: Stage) -> bool:
+        if b'"properties"' in document:
+            looked.append(document)
+        return passes(self, document, stage)
+
+    monkeypatch.setattr(Guardrails, "passes", counted)
+    for _ in range(3):
+        proctor.ask(tenant, schema="person")
+    assert len(looked) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])
