@@ -46,7 +46,7 @@ from core.requests import (
     require_time,
 )
 from core.schemas import ResolvedSchema
-from core.screened_calls import kept_metadata, resolved, screened, valid_value
+from core.screened_calls import kept_metadata, resolved, screened, valid_value, with_allowed_schema
 from core.screened_places import AnswerScreen
 from core.workers import Workers
 
@@ -184,6 +184,7 @@ class Corridor:
                 admitted = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
                 permit = record.let_in(admitted)
                 messages = screened(messages, policy.guardrails, record)  # 4 nothing forbidden goes out
+                policy = with_allowed_schema(policy, record)
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
                 )

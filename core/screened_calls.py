@@ -30,7 +30,7 @@ _SCHEMA = "schema text"
 
 
 def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Principal, record: Record) -> Policy:
-    """Return the policy; its schema has no text in it that may not go out, whoever wrote it.
+    """Return the policy; a schema that came with the request has no text in it that may not go out.
 
     Raises:
         GuardrailBlocked: it may not go out.
@@ -39,23 +39,25 @@ def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Pr
     """
     resolve = partial(snapshot.resolve, principal, route=request.route, model=request.model, stream=request.stream)
     policy = resolve(schema=request.schema)
-    if isinstance(request.schema, str):
-        return policy if policy.schema_passes else _with_allowed_schema(policy, record)
-    if policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
+    if isinstance(request.schema, str) or policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
         return policy
     with record.findings.looking(Stage.INPUT) as found:
         schema = policy.guardrails.screen_value(request.schema, Stage.INPUT, found, _SCHEMA)
     return policy if schema is request.schema else resolve(schema=schema)
 
 
-def _with_allowed_schema(policy: Policy, record: Record) -> Policy:
+def with_allowed_schema(policy: Policy, record: Record) -> Policy:
     """Return *policy* with its registered schema as it may go out; an example that is none any more is left out.
+
+    One that came with the request was looked at when it was read.
 
     Raises:
         GuardrailBlocked: it may not.
 
     """
     schema = policy.schema
+    if schema.version is None or policy.schema_passes:
+        return policy
     with record.findings.looking(Stage.INPUT) as found:
         body = policy.guardrails.screen_value(schema.body, Stage.INPUT, found, _SCHEMA)
         example = policy.guardrails.screen_value(schema.example_output, Stage.INPUT, found, _SCHEMA)
