@@ -72,7 +72,7 @@ def show_statement(runtime: Runtime, tenant: str, month: str | None, *, as_csv: 
 
     owner = runtime.tenants.find(OPERATOR, tenant)
     bill = runtime.reports.statement(OPERATOR, owner.id, month)
-    text = csv(bill.frame()).decode().rstrip("\n") if as_csv else _told(bill)
+    text = csv(bill.frame()).decode("utf-8-sig").rstrip("\n") if as_csv else _told(bill)
     return Output(statement_document(bill), text)
 
 

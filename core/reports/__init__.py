@@ -62,6 +62,7 @@ from core.reports.frames import AT_ONCE
 from core.reports.frames import Frame as Frame
 from core.reports.frames import batches as batches
 from core.reports.frames import csv as csv
+from core.reports.frames import csv_cell as csv_cell
 from core.reports.frames import csv_pieces as csv_pieces
 from core.reports.guardrails import Caught as Caught
 from core.reports.guardrails import caught

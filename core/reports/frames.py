@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+from pandas.api.types import is_datetime64_any_dtype  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 Frame = pd.DataFrame
 """A table."""
@@ -15,7 +16,11 @@ AT_ONCE = 500
 """Rows of a file that are held while it is written."""
 T = TypeVar("T")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEFORE = "[\\s\\x00-\\x20\u200b-\u200f\u2060\ufeff']*"
+_SIGNS = "=+@\\-\uff1d\uff0b\uff20\uff0d\ufe66\ufe62\ufe6b\ufe63\u2212"
+_RUN = re.compile(f"{_BEFORE}[{_SIGNS}]|[' ]*[\\t\\r\\n]")
+"""What begins a formula, behind blanks, apostrophes and what nobody sees: a sign of any width, a tab, a line break."""
+_PARTED = re.compile(r"[,;\"\r\n\t]")
 _TIMES = frozenset({"at", "started_at"})
 _FLOATS = frozenset(
     {
@@ -40,15 +45,32 @@ def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:
 
 
 def csv(table: Frame, *, has_head: bool = True) -> bytes:
-    """Return a table as CSV, times in UTC; a text that a spreadsheet would run as a formula gets an apostrophe.
+    """Return a table as CSV, times in UTC; no cell of it is a formula to a spreadsheet (:func:`csv_cell`).
 
-    What goes on behind another one has no head.
+    It is UTF-8 and says so by the mark that spreadsheets look for. What goes on behind another one has no head.
     """
-    safe: Any = table.copy()
-    for name in safe.columns:
-        if not is_numeric_dtype(safe[name]) and not is_datetime64_any_dtype(safe[name]):
-            safe[name] = [f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text for text in safe[name]]
-    return safe.to_csv(index=False, header=has_head, date_format="%Y-%m-%dT%H:%M:%S.%fZ").encode()
+    lines: list[Iterable[str]] = [map(csv_cell, table.columns)] if has_head else []
+    lines.extend(zip(*(_written(table[name]) for name in table.columns), strict=True))
+    text = "".join(f"{','.join(line)}\n" for line in lines)
+    return (f"\N{BOM}{text}" if has_head else text).encode("utf-8", "replace")
+
+
+def csv_cell(value: Any) -> str:
+    """Return what stands for *value* in a CSV: nothing for what is missing, a number or another value as it is.
+
+    A text that a spreadsheet might run, by what it begins with behind blanks and apostrophes, gets an apostrophe. What
+    any spreadsheet might take for the end of a cell stands in quotes, since half of them part cells by semicolons.
+    """
+    if not isinstance(value, str):
+        return "" if value is None or value is pd.NA or value != value else str(value)  # noqa: PLR0124 what is no number
+    text = f"'{value}" if value != "-" and _RUN.match(value) else value
+    return '"' + text.replace('"', '""') + '"' if _PARTED.search(text) else text
+
+
+def _written(column: Any) -> Iterable[str]:
+    if is_datetime64_any_dtype(column):
+        column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return map(csv_cell, column.tolist())
 
 
 def batches(rows: Iterable[T]) -> Iterator[list[T]]:

@@ -368,7 +368,7 @@ def test_a_tenant_on_home_leads_to_its_calls_and_their_export(page: Page) -> Non
     with page.expect_download() as download:
         page.get_by_role("link", name="Export CSV").click()
 
-    name, text = download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8")
+    name, text = download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8-sig")
     assert re.fullmatch(r"calls-\d{8}-\d{4}\.csv", name)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {"id", "started_at", "tenant", "outcome", "cost_usd"} <= rows[0].keys()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import csv
 import gc
+import io
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -27,7 +29,7 @@ from streamlit.testing.v1 import AppTest
 from core import runtime as running
 from core.api import exports as door_of
 from core.api.export_links import GOOD_SECONDS, ExportLink, sealed
-from core.api.exports import MOST_AT_ONCE, Export, ExportDoor
+from core.api.exports import CSV, MOST_AT_ONCE, Export, ExportDoor
 from core.api.gate import Gate
 from core.api.served import API, EXPORTS, SIGN_IN
 from core.api.visitors import Visitors
@@ -48,7 +50,7 @@ from pages.statement.files import TenantMonth
 from tests import builders, servers
 from tests.builders import person
 from tests.conftest import START
-from tests.grounds import DAY, Ground, ground, nowhere
+from tests.grounds import DAY, RATES, Ground, ground, nowhere
 from tests.pages.conftest import FRAME, Open, Tab
 
 PASSWORD, ADDRESS = "correct horse battery", "127.0.0.1"
@@ -151,8 +153,6 @@ def with_document(on: Runtime, of: Ground) -> Ground:
 
 def ground_with(of: Ground, call_id: str) -> Ground:
     """Return a ground whose call is another."""
-    from dataclasses import replace
-
     return replace(of, call_id=call_id)
 
 
@@ -219,6 +219,53 @@ def test_a_file_shows_nothing_of_another_tenant(
     said = [of.hidden_in(made_or_refused(name, proctor, who, of)) for of in (other, absent)]
     assert said[0] == said[1]
     assert made(name, proctor, LOCAL_OPERATOR, other) != "", "there is something to hide"
+
+
+FORMULA = "=HYPERLINK(1)"
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_no_file_holds_a_formula(name: str, proctor: Runtime) -> None:
+    """Whatever people and programs called things, no cell of any file begins what a spreadsheet runs."""
+    of = hostile(proctor)
+    if export_of(name).media_type != CSV:
+        return
+    rows = list(csv.reader(io.StringIO(made(name, proctor, LOCAL_OPERATOR, of), newline="")))
+    assert rows
+    assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+@\t\r\n") or cell == "-x"]
+    assert name in WITHOUT_TEXTS or any(f"'{FORMULA}" in cell for row in rows for cell in row), "one was there"
+
+
+WITHOUT_TEXTS = {
+    "prices/old-figures",
+    "schemas/list",
+    "spend/table",
+    "spend/table reasons",
+    "spend/table forecast",
+    "calls/document",
+}
+"""Files in which stand only names that are checked when they are given."""
+
+
+def hostile(on: Runtime) -> Ground:
+    """Return a tenant in which whatever may have any name is called like a formula."""
+    of = with_document(on, ground(on, "Aardvark", ago=timedelta(minutes=5)))
+    begins = {"provider": "compatible", "model": FORMULA, "schema_name": FORMULA, "route": FORMULA}
+    call = builders.generation(
+        START - timedelta(hours=1), of.tenant.id, principal=FORMULA, request_id=FORMULA, **begins
+    )
+    paid = builders.attempt(call, provider="compatible", model=FORMULA, price=None, cost_nano_usd=None)
+    builders.save(on.store, call, paid, builders.finding(call, guardrail=FORMULA, place=FORMULA, kind=FORMULA))
+    builders.save(on.store, builders.change(START - timedelta(hours=1), "flag", FORMULA, FORMULA, of.tenant.id))
+    on.prices.set(LOCAL_OPERATOR, "compatible", FORMULA, tenant=of.tenant, rates=RATES, reason=FORMULA)
+    return of
+
+
+def test_one_function_writes_csv() -> None:
+    """Nothing in the core and in the pages writes it by another: neither pandas nor the standard library."""
+    others = re.compile(r"\.to_csv\(|^import csv|^from csv import|csv\.(?:Dict)?[Ww]riter", re.MULTILINE)
+    sources = [path for part in ("core", "pages") for path in (ROOT / part).rglob("*.py")]
+    assert not [str(path) for path in sources if others.search(path.read_text())]
 
 
 @pytest.mark.parametrize("name", OFFERED)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from core.reports import csv_cell, csv_pieces
 from pages.kit import formats
 
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
@@ -79,14 +84,61 @@ def test_moment_and_ago() -> None:
     assert formats.ago(NOW - timedelta(seconds=1), NOW) == "just now"
 
 
-def test_csv_runs_nothing() -> None:
-    """A text that a spreadsheet takes for a formula is made a text; numbers and times stay what they are."""
+def test_csv_keeps_what_is_no_text() -> None:
+    """Numbers, also negative ones, and times stay what they are; it begins with the mark of UTF-8, once."""
     frame = pd.DataFrame(
         {"id": ["=1+1", "plain", None], "n": [-1.5, 2.0, None], "at": pd.to_datetime([NOW, NOW, None], utc=True)}
     )
-    assert formats.csv(frame).decode().splitlines() == [
-        "id,n,at",
-        "'=1+1,-1.5,2026-03-04T12:07:00.000000Z",
-        "plain,2.0,2026-03-04T12:07:00.000000Z",
-        ",,",
+    frame["whole"] = pd.array([-3, 4, None], dtype="Int64")
+    lines = [
+        "'=1+1,-1.5,2026-03-04T12:07:00.000000Z,-3",
+        "plain,2.0,2026-03-04T12:07:00.000000Z,4",
+        ",,,",
     ]
+    assert formats.csv(frame).decode().splitlines() == ["\N{BOM}id,n,at,whole", *lines]
+    assert b"".join(csv_pieces([frame, frame])).decode().splitlines()[1:] == [*lines, *lines]
+
+
+CELLS = {
+    "=1+1": "'=1+1",
+    "+49 30 901820": "'+49 30 901820",
+    "-5": "'-5",
+    "@SUM(A1)": "'@SUM(A1)",
+    "\t=1": '"\'\t=1"',
+    "\r=1": '"\'\r=1"',
+    "\n=1": '"\'\n=1"',
+    "\N{FULLWIDTH EQUALS SIGN}1+1": "'\N{FULLWIDTH EQUALS SIGN}1+1",
+    "\N{FULLWIDTH COMMERCIAL AT}x": "'\N{FULLWIDTH COMMERCIAL AT}x",
+    "\N{MINUS SIGN}1": "'\N{MINUS SIGN}1",
+    "\N{ZERO WIDTH SPACE}=1": "'\N{ZERO WIDTH SPACE}=1",
+    "'=1": "''=1",
+    " =1": "' =1",
+    "a;=1": '"a;=1"',
+    'x",=1,"': '"x"",=1,"""',
+    "two\nlines": '"two\nlines"',
+    "1e5": "1e5",
+    "2026-11-28": "2026-11-28",
+    "0123": "0123",
+    "-": "-",
+    "'quoted'": "'quoted'",
+    "a = b": "a = b",
+    -5: "-5",
+    -0.02: "-0.02",
+}
+"""Cells, and how they stand in a file."""
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=repr)
+def test_no_cell_is_a_formula(cell: object) -> None:
+    """A text that a spreadsheet would run gets one apostrophe; what would end a cell in some country is in quotes."""
+    assert csv_cell(cell) == CELLS[cell]
+
+
+@given(text=st.text(st.sampled_from("=+-@\t\r\n '\";,a1\uff1d"), max_size=6), parts=st.sampled_from(",;\t"))
+def test_whatever_parts_cells_none_is_a_formula(text: str, parts: str) -> None:
+    """Read with a comma, a semicolon or a tab between cells, a file shows that one cell, and it is a text."""
+    rows = list(csv.reader(io.StringIO(f"x{parts}{csv_cell(text)}{parts}y", newline=""), delimiter=parts))
+    assert len(rows) == 1
+    [_, shown, _] = rows[0]
+    assert shown.removeprefix("'") == text or shown == text
+    assert shown == "-" or not shown.strip(" ").startswith(tuple("=+-@\t\r\n\uff1d"))
