@@ -217,9 +217,9 @@ def _progress() -> None:
     busy = [(name, status) for name, status in _work() if _busy(status)]
     for name, status in busy:
         if status.fraction is None:
-            st.caption(f":material/progress_activity: **{name}** · {status.sentence}")
+            st.caption(f":material/progress_activity: **{name}** · {plain(status.sentence)}")
         else:
-            st.progress(min(1.0, max(0.0, status.fraction)), f"**{name}** · {status.sentence}")
+            st.progress(min(1.0, max(0.0, status.fraction)), f"**{name}** · {plain(status.sentence)}")
     if not busy:
         st.rerun()
 
@@ -254,7 +254,7 @@ def _side() -> None:
             st.fragment(_progress, run_every="2s")()
         for name, status in work:
             if status.phase == "failed":
-                st.warning(status.sentence, title=name, icon=":material/warning:")
+                st.warning(plain(status.sentence), title=name, icon=":material/warning:")
         if is_demo:
             with st.container(gap="xsmall", key="demo"):
                 st.badge("Demo data", icon=":material/science:", color="violet")

@@ -77,7 +77,7 @@ def _image(data: str, media_type: str) -> None:
     except Exception:  # noqa: BLE001 whatever a broken picture raises, the rest of the page is of use
         st.caption("An image was sent here that cannot be drawn.")
     else:
-        st.image(drawn, caption=f"The image that was sent ({media_type})", width=320)
+        st.image(drawn, caption=f"The image that was sent ({plain(media_type)})", width=320)
 
 
 def media(call: Call) -> None:

@@ -57,7 +57,7 @@ def turn(
     meaning = meaning_of(flag)
     whom = plain(tenant.name) if tenant else "every tenant without a rule of its own"
     chosen = st.segmented_control(
-        f"{meaning.title} for {plain(tenant.name) if tenant else 'all tenants'}",
+        f"{plain(meaning.title)} for {plain(tenant.name) if tenant else 'all tenants'}",
         ["on", "off"],
         default="on" if is_on else "off",
         required=True,
@@ -171,7 +171,7 @@ def clear(
 ) -> None:
     """Say what will decide instead, ask why, then remove, unless it is not as *expected* any more."""
     whom, meaning = plain(tenant.name) if tenant else "all tenants", meaning_of(flag)
-    st.markdown(f"**{plain(meaning.title)}** for {whom} will be **{then.word}**: {then.rule} decides.")
+    st.markdown(f"**{plain(meaning.title)}** for {whom} will be **{then.word}**: {plain(then.rule)} decides.")
     st.caption(f"While it is {then.word}, {meaning.on if then.value else meaning.off}")
     why = reason("flag_reason")
     edited = crossings.Edit(

@@ -107,7 +107,7 @@ def open_page(
 
 def refuse(sentence: str) -> None:
     """Say that the principal may not do this."""
-    st.error(sentence, title="Not allowed", icon=":material/lock:")
+    st.error(plain(sentence), title="Not allowed", icon=":material/lock:")
 
 
 def flash(sentence: str, icon: str = ":material/check:") -> None:
@@ -117,10 +117,11 @@ def flash(sentence: str, icon: str = ":material/check:") -> None:
 
 def show_error(error: ProctorError, title: str) -> None:
     """Show one of our own errors: *title* says what did not happen, the message why and what to do."""
-    message = zones.retold(error.message)
     if isinstance(error, Denied):
-        refuse(message)
-    elif isinstance(error, Conflict):
+        refuse(zones.retold(error.message))
+        return
+    message = plain(zones.retold(error.message))
+    if isinstance(error, Conflict):
         st.warning(message, title=title, icon=":material/sync_problem:")
     else:
         icon = ":material/cloud_off:" if isinstance(error, Unavailable) else ":material/error:"

@@ -11,6 +11,7 @@ from core import runtime as running
 from core.api.cookies import token_among
 from core.errors import ProctorError
 from core.principals import LOCAL_OPERATOR, Principal
+from pages.kit.markup import plain
 
 _HERE = replace(LOCAL_OPERATOR, door="the console")
 _SESSION = "_session_row"
@@ -34,7 +35,7 @@ def look() -> Principal | None:
         must_sign_in = people.must_sign_in()
         visitor = people.visitor(token()) if must_sign_in else None
     except ProctorError as error:
-        st.error(error.message, title="Proctor cannot work right now.", icon=":material/cloud_off:")
+        st.error(plain(error.message), title="Proctor cannot work right now.", icon=":material/cloud_off:")
         st.markdown(":small[On the server, `proctor doctor` says what is missing.]")
         st.button("Try again", icon=":material/refresh:", key="try_again")
         st.stop()

@@ -18,7 +18,7 @@ from pages.kit import fields, formats, layout, outcomes, zones
 from pages.kit.exports import export_text
 from pages.kit.field_table import frame
 from pages.kit.frames import table
-from pages.kit.markup import plain
+from pages.kit.markup import code, plain
 from pages.kit.page import Visit
 from pages.playground.columns import Column
 from pages.playground.runs import Run
@@ -40,9 +40,9 @@ def provider_notice(visit: Visit, first: str) -> bool:
             st.fragment(_local_progress, run_every="1s")(visit)
             return False
         if status.phase == "failed":
-            st.warning(status.sentence, title="The local model is not running", icon=":material/cloud_off:")
+            st.warning(plain(status.sentence), title="The local model is not running", icon=":material/cloud_off:")
         elif status.phase == "ready":
-            st.caption(f":material/computer: {status.sentence}")
+            st.caption(f":material/computer: {plain(status.sentence)}")
     return True
 
 
@@ -52,9 +52,9 @@ def _local_progress(visit: Visit) -> None:
     if status.phase not in {"fetching", "starting"}:
         st.rerun()
     if status.fraction is None:
-        st.markdown(f":shimmer[{status.sentence}]")
+        st.markdown(f":shimmer[{plain(status.sentence)}]")
     else:
-        st.progress(min(1.0, max(0.0, status.fraction)), status.sentence)
+        st.progress(min(1.0, max(0.0, status.fraction)), plain(status.sentence))
 
 
 def outdated(last: Run, columns: Sequence[Column], place: int) -> list[str]:
@@ -167,12 +167,12 @@ def _attempts(call: Call) -> None:
             tokens = f"{formats.count(attempt.input_tokens)} + {formats.count(attempt.output_tokens)} tokens"
             paid = f"{tokens} · {plain(formats.dollars(attempt.cost_nano_usd))}"
         st.markdown(
-            f"**{attempt.n}** {outcomes.KINDS[attempt.kind].markdown} `{attempt.provider}/{attempt.model}` "
+            f"**{attempt.n}** {outcomes.KINDS[attempt.kind].markdown} {code(f'{attempt.provider}/{attempt.model}')} "
             f"{outcomes.badge(attempt.outcome)} "
             f":small[:gray[{formats.millis(attempt.duration_ms)} · {paid}]]"
         )
         for problem in attempt.field_errors:
-            st.markdown(f":small[:material/subdirectory_arrow_right: `{problem.path}` {plain(problem.message)}]")
+            st.markdown(f":small[:material/subdirectory_arrow_right: {code(problem.path)} {plain(problem.message)}]")
         if attempt.error_detail and not attempt.field_errors:
             st.caption(f":material/subdirectory_arrow_right: {plain(zones.retold(attempt.error_detail))}")
     st.page_link("calls/page.py", label="Open in Calls", icon=":material/receipt_long:", query_params={"call": call.id})

@@ -206,7 +206,7 @@ def model_choice(visit: Visit, schema: str | Mapping[str, Any] | None, place: in
     if not chosen or chosen == OWN_ROUTE or chosen in routes:
         terms = routes.get(chosen, own)
         asked = ", then ".join(code(one.name) for one in terms.candidates)
-        st.markdown(f":small[Route {terms.name} asks {asked}.]")
+        st.markdown(f":small[Route {plain(terms.name)} asks {asked}.]")
         return Choice(
             route=terms.name if chosen in routes else None,
             model=None,

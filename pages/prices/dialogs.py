@@ -173,9 +173,9 @@ def _consequence(
     terms = None if name == "*" or is_tool(name) else book.terms(provider, name, moment)
     fee = book.fee(provider, "", name.removeprefix(OF_A_TOOL), moment) if is_tool(name) else None
     if holding is not None:
-        now = f"{holding.sentence}, by an override that {holding.actor} set".replace("$", "\\$")
+        now = plain(f"{holding.sentence}, by an override that {holding.actor} set")
     elif fee is not None:
-        now = f"{fee.sentence} uses, by {fee.source}".replace("$", "\\$")
+        now = plain(f"{fee.sentence} uses, by {fee.source}")
     elif terms is not None:
         now = f"\\${terms.price.input_usd_per_mtok} in and \\${terms.price.output_usd_per_mtok} out, by the price list"
     else:
@@ -194,8 +194,7 @@ def withdraw(visit: Visit, override: OverridingPrice, whom: str) -> None:
     """Ask once, and say what will hold instead."""
     subject = plain(override.subject)
     st.markdown(
-        f"**{subject}** for {plain(whom)}: {override.sentence}, "
-        f"from {formats.moment(override.from_at)} UTC on.".replace("$", "\\$")
+        f"**{subject}** for {plain(whom)}: {plain(override.sentence)}, from {formats.moment(override.from_at)} UTC on."
     )
     st.warning(
         "It is taken back as if it had never been set, from the next call on: what lies beneath decides again. Calls "

@@ -92,7 +92,7 @@ def _override(visit: Visit, one: OverridingPrice, state: str, whom: str) -> None
     reason = f" · {plain(one.reason)}" if one.reason else ""
     ended = f" · withdrawn {zones.told(one.withdrawn_at)}" if one.withdrawn_at else ""
     told = f" :gray[{reason}{ended}]" if reason or ended else ""
-    sentence = one.sentence.replace("$", "\\$")
+    sentence = plain(one.sentence)
     of = plain(whom) if whom == tables.GONE else links.tenant(whom)
     row.markdown(
         f"{tables.STATES[state]} **{links.model(one.subject)}** {sentence}  \n"

@@ -287,7 +287,7 @@ def difference(visit: Visit, view: RouteView | None, draft: RouteView) -> None:
     missing = [one.name for one in terms.candidates if one.provider not in visit.runtime.providers]
     if missing:
         st.warning(
-            f"Not set up here, so they would be passed over: {', '.join(f'`{name}`' for name in missing)}.",
+            f"Not set up here, so they would be passed over: {', '.join(map(code, missing))}.",
             icon=":material/key_off:",
         )
     most = sum(

@@ -79,7 +79,7 @@ def chosen(views: Sequence[RouteView]) -> Sequence[RouteView]:
     found = [view for view in views if view.terms.name == name]
     if not found:
         return views
-    st.button(f"Only route {name}", icon=":material/close:", key="drop_route", on_click=_all_routes)
+    st.button(f"Only route {plain(name)}", icon=":material/close:", key="drop_route", on_click=_all_routes)
     return found
 
 

@@ -66,7 +66,7 @@ def test_work_under_way_is_shown(proctor: Runtime, open_page: Open) -> None:
 
     assert standing("fetching", 0.62, "Fetching 62 of 101 MB.").get("progress")[0].value == 62
     assert "starting up" in standing("starting", None, "It is starting up.").caption[0].value
-    assert standing("failed", None, "There is no network.").warning[0].value == "There is no network."
+    assert standing("failed", None, "There is no network.").warning[0].value == "There is no network\\."
     ready = standing("ready", None, "Ready.")
     assert not ready.get("progress")
     assert not ready.caption

@@ -142,11 +142,13 @@ def test_the_list_is_exported_whole(proctor: Runtime, acme: Tenant) -> None:
     proctor.flags.set(LOCAL_OPERATOR, Flag.STREAMING, acme, False, reason="=1+1")
     every = ChangeFilter(starts_at=NOW.replace(year=2020), ends_at=NOW.replace(year=2030))
 
-    rows = list(csv.DictReader(io.StringIO(b"".join(files._listed(proctor, LOCAL_OPERATOR, every)).decode())))
+    written = b"".join(files._listed(proctor, LOCAL_OPERATOR, every)).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(written)))
     assert len(rows) == 4
     assert {row["kind"] for row in rows} == {"flag", "budget", "tenant"}
     assert all(datetime.fromisoformat(row["at"]).tzinfo for row in rows)
     assert rows[0]["why"] == "'=1+1"
     assert any((row["before"], row["after"]) == ("Limit: $25.00", "Limit: $5.08") for row in rows)
     assert b"".join(files._listed(proctor, LOCAL_OPERATOR, replace(every, kind="flag"))).count(b"\n") == 2
-    assert b"".join(files._listed(proctor, LOCAL_OPERATOR, replace(every, kind="route"))).startswith(b"at,kind,")
+    none = b"".join(files._listed(proctor, LOCAL_OPERATOR, replace(every, kind="route"))).decode("utf-8-sig")
+    assert none.startswith("at,kind,")
