@@ -32,7 +32,7 @@ def card(visit: Visit, tenant: Tenant, states: Sequence[BudgetState]) -> None:
     """Draw every budget of *tenant*, as they stand."""
     may = visit.may(Permission.BUDGETS_WRITE, tenant.id)
     with layout.card(
-        f"Budgets of {tenant.name}",
+        f"Budgets of {plain(tenant.name)}",
         key="own_budgets",
         stretch=False,
         help="A call needs room in every budget that covers it. Figures come from the ledger.",
