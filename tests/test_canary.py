@@ -8,23 +8,28 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
 from core.principals import LOCAL_OPERATOR
+from core.reports import CallFilter, Window, csv
+from core.runtime import Runtime
 from core.settings import ROOT, Settings
+from tests import servers
 from tests.corridor import DOLLAR
 from tests.servers import free_port
 from tests.wire.server import WireServer
@@ -34,6 +39,9 @@ ANTHROPIC_KEY = "sk-ant-canary0anthropic0key0abcdefghijk"
 PROMPT = "canary-prompt-hummingbird"
 ANSWER = "canary-answer-nightingale"
 USER = "canary.user@example.com"
+MAIL, CARD = "jane.canary@example.org", "4111 1111 1111 1111"
+PERSONAL = (MAIL, CARD, CARD.replace(" ", ""))
+"""What a rule redacts, on the way in and on the way out: it is nowhere at all."""
 SCHEMA = {
     "title": "bird",
     "type": "object",
@@ -69,7 +77,8 @@ class Sung:
     """Every body that the API gave."""
     metrics: str
     log: str
-    database: Path
+    url: str
+    """Of the database."""
     said: str
     """All that the command line printed, but for the one showing of the key."""
 
@@ -81,16 +90,38 @@ class Sung:
 
     def tables(self) -> dict[str, str]:
         """Return every table's content as text."""
-        with sqlite3.connect(self.database) as connection:
-            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: str(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in names}  # noqa: S608
+        with opened(self.url) as on, on.store.snapshot() as connection:
+            return {
+                name: str(connection.exec_driver_sql(f'SELECT * FROM "{name}"').fetchall())  # noqa: S608
+                for name in sqlalchemy.inspect(connection).get_table_names()
+            }
 
 
-@pytest.fixture(scope="module")
-def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
-    """Serve Proctor as ``proctor serve`` does, logging all it can, and send every canary through every way there is."""
+@contextmanager
+def opened(url: str) -> Iterator[Runtime]:
+    """Yield a Proctor on a database, which the pages find."""
+    with closing(running.build(Settings(database_url=url, demo=False, local_model="off"))) as house:
+        running.install(house)
+        try:
+            yield house
+        finally:
+            running.install(None)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def sung(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sung]:
+    """Send the canaries through a Proctor on either database."""
     folder = tmp_path_factory.mktemp("canary")
-    database, log, port = folder / "proctor.db", folder / "log", free_port()
+    if request.param == "sqlite":
+        yield _sung(folder, f"sqlite:///{folder / 'proctor.db'}")
+        return
+    with servers.database(request.getfixturevalue("pg_url"), "canaries") as url:
+        yield _sung(folder, url)
+
+
+def _sung(folder: Path, database_url: str) -> Sung:
+    """Serve Proctor as ``proctor serve`` does, logging all it can, and send every canary through every way there is."""
+    log, port = folder / "log", free_port()
     with WireServer() as wire:
         environment = {
             "PATH": os.environ["PATH"],
@@ -101,7 +132,7 @@ def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
             "MODEL_PRIMARY": "openai/gpt-4o-mini",
             "MODEL_FALLBACK": "anthropic/claude-haiku-4-5",
             "MAX_RETRIES": "1",
-            "DATABASE_URL": f"sqlite:///{database}",
+            "DATABASE_URL": database_url,
             "LOCAL_MODEL": "off",
             "DEMO": "false",
             "LOG_LEVEL": "DEBUG",
@@ -120,6 +151,7 @@ def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
             house.store.migrate()
             tenant = house.tenants.create(LOCAL_OPERATOR, "Acme")
             house.budgets.set(LOCAL_OPERATOR, tenant, 5 * DOLLAR)
+            house.guardrails.set(LOCAL_OPERATOR, "people", tenant, "personal", "redact")
             key = house.tenants.create_key(LOCAL_OPERATOR, tenant).secret
         said = proctor("doctor") + proctor("doctor", "--json") + proctor("tenant", "list")
         with log.open("wb") as written:
@@ -131,7 +163,7 @@ def sung(tmp_path_factory: pytest.TempPathFactory) -> Sung:
             finally:
                 process.terminate()
                 process.wait(30)
-    return Sung(key, answers, metrics, log.read_text(errors="replace"), database, said)
+    return Sung(key, answers, metrics, log.read_text(errors="replace"), database_url, said)
 
 
 def _fly(url: str, key: str) -> tuple[list[str], str]:
@@ -154,6 +186,11 @@ def _fly(url: str, key: str) -> tuple[list[str], str]:
         )
         answers.append(client.post("/v1/generate", content=b"{" + PROMPT.encode(), headers=headers).text)
         answers.append(client.get("/v1/schemas", headers={"Authorization": f"Bearer {key}x"}).text)
+        answers += [
+            client.post("/v1/generate", json=_asked_of_people(way), headers=headers).text for way in (False, True)
+        ]
+        for _ in range(3):
+            _left(client, headers)
         answers.append(client.get("/ready").text)
         return answers, client.get("/metrics").text
 
@@ -162,6 +199,49 @@ def _asked(scenario: str, stream: bool) -> dict[str, Any]:  # noqa: FBT001 a pro
     given = json.dumps({"name": ANSWER, "size": 3})
     text = f"{PROMPT}, streamed: {stream} [[{scenario}]]" + (f" <<{given}>>" if scenario == "ok" else "")
     return {"schema": SCHEMA, "input": text, "user": USER, "stream": stream}
+
+
+def _asked_of_people(stream: bool) -> dict[str, Any]:  # noqa: FBT001 as above
+    """Return a request in which personal data go out, come back, and stand in what is sent beside."""
+    given = json.dumps({"name": f"write to {MAIL}", "size": 3})
+    text = f"{PROMPT} of {MAIL}, card {CARD} [[ok]] <<{given}>>"
+    return {"schema": SCHEMA, "input": text, "user": USER, "metadata": {"of": MAIL, MAIL: "x"}, "stream": stream}
+
+
+def _left(client: httpx2.Client, headers: dict[str, str]) -> None:
+    """Ask for a slow stream, and leave in the middle of it."""
+    asked = _asked_of_people(stream=True) | {"input": f"{PROMPT} of {MAIL} [[slow-stream]]"}
+    with client.stream("POST", "/v1/generate", json=asked, headers=headers) as answer:
+        for _ in zip(answer.iter_raw(), range(2), strict=False):
+            pass
+
+
+def test_personal_data_are_nowhere(sung: Sung) -> None:
+    """What a rule redacts stands in no answer, line of the log, metric, row, and in no freed page of the file."""
+    assert any("[redacted: " in answer for answer in sung.answers)
+    for datum in PERSONAL:
+        assert datum not in sung.log + sung.metrics + sung.said
+        assert not [answer[:300] for answer in sung.answers if datum in answer]
+        assert not [table for table, content in sung.tables().items() if datum in content]
+        assert datum.encode() not in _bytes_of(sung.url)
+
+
+def _bytes_of(url: str) -> bytes:
+    """Return what an SQLite's files hold; of another database nothing."""
+    path = Path(url.removeprefix("sqlite:///"))
+    return b"".join(one.read_bytes() for one in path.parent.glob("proctor.db*")) if path.name == "proctor.db" else b""
+
+
+def test_files_are_discreet(sung: Sung) -> None:
+    """No CSV has a key, a prompt, an answer, a user or what was redacted."""
+    with opened(sung.url) as on:
+        now = on.clock.now()
+        window = Window.last(timedelta(days=2), now)
+        wanted = CallFilter(starts_at=window.starts_at, ends_at=now)
+        frames = [*on.reports.calls_frames(LOCAL_OPERATOR, wanted), on.reports.caught(LOCAL_OPERATOR, window).lines]
+        written = b"".join(map(csv, frames)).decode()
+    assert written.count("\n") > len(SCENARIOS)
+    assert not [canary for canary in (*sung.keys, PROMPT, ANSWER, USER, *PERSONAL) if canary in written]
 
 
 def test_the_canaries_flew(sung: Sung) -> None:
@@ -211,18 +291,15 @@ def test_no_row_holds_a_key(sung: Sung) -> None:
         assert not [key for key in sung.keys if key in content], table
         if table != "payload":
             assert not [canary for canary in (PROMPT, ANSWER, USER) if canary in content], table
-    raw = b"".join(path.read_bytes() for path in sung.database.parent.glob("proctor.db*"))
-    assert not [key for key in sung.keys if key.encode() in raw]
+    assert not [key for key in sung.keys if key.encode() in _bytes_of(sung.url)]
 
 
 @pytest.mark.usefixtures("components_known")
 def test_no_page_holds_a_key(sung: Sung) -> None:
     """No page of the console shows a key, nor does any call's."""
-    runtime = running.build(Settings(database_url=f"sqlite:///{sung.database}", demo=False, local_model="off"))
-    running.install(runtime)
-    try:
-        with sqlite3.connect(sung.database) as connection:
-            calls = [row[0] for row in connection.execute("SELECT id FROM generation ORDER BY id")]
+    with opened(sung.url) as on:
+        wanted = CallFilter(starts_at=on.clock.now() - timedelta(days=2), ends_at=on.clock.now())
+        calls: list[str] = sorted(on.reports.calls(LOCAL_OPERATOR, wanted).calls["id"])
         pages: list[str] = []
         for name, parameters in [
             *((path.parent.name, {}) for path in sorted(ROOT.glob("pages/*/page.py")) if path.parent.name != "kit"),
@@ -232,11 +309,8 @@ def test_no_page_holds_a_key(sung: Sung) -> None:
             shown = "".join(str(node.proto) for part in (page.main, page.sidebar) for node in part if node.proto)
             pages.append(shown)
             assert not page.exception
-            assert not [key for key in sung.keys if key in shown], (name, parameters)
+            assert not [canary for canary in (*sung.keys, *PERSONAL) if canary in shown], (name, parameters)
         assert any("answered 401" in shown for shown in pages), "what a page shows is seen here"
-    finally:
-        running.install(None)
-        runtime.close()
 
 
 def _opened(name: str, parameters: dict[str, str]) -> AppTest:

@@ -40,7 +40,7 @@ def draw(visit: Visit, call_id: str) -> None:
     try:
         call = visit.runtime.reports.call(visit.principal, call_id)
     except NotFound as error:
-        with layout.empty("No such call", error.message, icon=":material/search_off:"):
+        with layout.empty("No such call", plain(error.message), icon=":material/search_off:"):
             st.button("See all calls", key="leave", on_click=_leave)
         return
     _head(call)

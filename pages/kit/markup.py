@@ -13,7 +13,7 @@ _MARKUP = frozenset("\\`*_{}[]()#+-.!|~>$:<&")
 _JOINER = "\N{WORD JOINER}"
 """Nobody sees it. It stands where a backslash is in vain, in what is looked for once all backslashes are gone."""
 _MADE_LATER = re.compile(
-    r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=material[_/]|streamlit:)"
+    r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@[-\w]+\.)|(?<=:)(?=material[_/]|streamlit:)"
     r"|(?:(?<=^[-<>~])|(?<=\s[-<>~]))(?=[-=>]+(?:\s|$))",
     re.IGNORECASE,
 )

@@ -28,7 +28,7 @@ def draw_route(
     """Draw a route: whose *own* it is, its candidates in order with their breakers, its limits, how to change it."""
     terms = view.terms
     source = "from the environment" if view.is_from_environment else f"set by an operator, version {view.version}"
-    with layout.card(f"{terms.name} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
+    with layout.card(f"{plain(terms.name)} :gray-badge[{source}]", key=f"route_{terms.name}", stretch=False):
         if view.description:
             st.markdown(plain(view.description))
         if view.schemas:

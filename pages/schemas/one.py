@@ -31,7 +31,7 @@ def draw(visit: Visit, name: str) -> None:
     try:
         versions = visit.runtime.schemas.versions(visit.principal, name)
     except NotFound as error:
-        with layout.empty("No such schema", error.message, icon=":material/search_off:"):
+        with layout.empty("No such schema", plain(error.message), icon=":material/search_off:"):
             st.button("See all schemas", key="leave", on_click=leave)
         return
     hours, tenant_id = listing.scope(visit)

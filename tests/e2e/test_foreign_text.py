@@ -37,7 +37,8 @@ PAGES = sorted(path.parent.name for path in ROOT.glob("pages/*/page.py"))
 MADE = """() => {
     const main = document.querySelector("[data-testid=stApp]"), found = [];
     for (const [what, where] of Object.entries({
-        link: "a[href^='http'][href*='evil'], a[href^='mailto:']", picture: "img[src*='evil'], img[src='x'], img[alt*='Streamlit']",
+        link: "a[href^='http'][href*='evil'], a[href^='mailto:']",
+        picture: "img[src*='evil'], img[src='x'], img[alt*='Streamlit']",
         formula: ".katex", script: ".stMarkdown script", struck: "del", rule: ".stMarkdown hr", quote: "blockquote",
     })) for (const one of main.querySelectorAll(where)) found.push(what + ": " + one.outerHTML.slice(0, 120));
     for (const one of main.querySelectorAll("[translate=no], [data-testid=stIconMaterial]"))

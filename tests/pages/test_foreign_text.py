@@ -24,7 +24,7 @@ ESCAPED = "\\`*_{}[]()#+-.!|~>$:<&"
 LATER = (
     r"https?://",
     r"www\.",
-    r"[\w.+-]@\w",
+    r"[\w.+-]@[-\w]+\.",
     r":material[_/]\w+:",
     r":streamlit:",
     r"(?:^|\s)(?:<->|->|<-|--|[<>~]=)(?:\s|$)",
@@ -53,11 +53,12 @@ def test_nothing_of_a_text_is_markup(text: str) -> None:
 # ── Whoever draws it writes it out ────────────────────────────────────────────────────────────────────────────────────
 
 DRAWN = {
-    "badge": (0,), "button": (0,), "caption": (0,), "card": (0,), "checkbox": (0,), "date_input": (0,), "empty": (0, 1), "error": (0,),
-    "expander": (0,), "header": (0,), "info": (0,), "markdown": (0,), "metric": (0, 1, 2), "multiselect": (0,),
-    "number_input": (0,), "page_link": (1,), "pills": (0, 1), "popover": (0,), "progress": (1,), "radio": (0, 1),
-    "segmented_control": (0, 1), "selectbox": (0,), "spinner": (0,), "subheader": (0,), "success": (0,), "tabs": (0,),
-    "text_area": (0,), "text_input": (0,), "title": (0,), "toast": (0,), "toggle": (0,), "warning": (0,),
+    "badge": (0,), "button": (0,), "caption": (0,), "card": (0,), "checkbox": (0,), "date_input": (0,),
+    "empty": (0, 1), "error": (0,), "expander": (0,), "header": (0,), "info": (0,), "markdown": (0,),
+    "metric": (0, 1, 2), "multiselect": (0,), "number_input": (0,), "page_link": (1,), "pills": (0, 1),
+    "popover": (0,), "progress": (1,), "radio": (0, 1), "segmented_control": (0, 1), "selectbox": (0,),
+    "spinner": (0,), "subheader": (0,), "success": (0,), "tabs": (0,), "text_area": (0,), "text_input": (0,),
+    "title": (0,), "toast": (0,), "toggle": (0,), "warning": (0,),
 }  # fmt: skip
 """Functions of Streamlit and of the kit of which these arguments are Markdown."""
 NAMED = {"help", "label", "title", "body", "delta", "caption", "text"}

@@ -253,7 +253,7 @@ class TestTrouble:
         """Whoever lacks the permission sees what is missing and nothing else."""
         monkeypatch.setattr(kit, "current_principal", lambda: Principal("a guest", ()))
         page = open_page("home")
-        assert "a guest lacks the permission generations.read" in page.error[0].value
+        assert "a guest lacks the permission generations.read" in page.error[0].value.replace("\\", "")
         assert not page.metric
         assert not page.dataframe
 

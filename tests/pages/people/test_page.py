@@ -307,7 +307,7 @@ def test_whoever_may_not_any_more_is_refused(
     proctor.people.grant(LOCAL_OPERATOR, grace.id, Role.ADMIN)
     proctor.people.take_away(LOCAL_OPERATOR, grace.id, Role.OWNER)
     before = state(proctor)
-    assert "people.write" in press(page, write.key)
+    assert "people.write" in press(page, write.key).replace("\\", "")
     assert page.error
     assert not page.code
     assert state(proctor) == before

@@ -330,4 +330,4 @@ def test_the_local_model_s_way_is_shown(phase: str, fraction: float | None, is_r
     assert page.session_state["is_ready"] is is_ready
     shown = [*page.markdown, *page.caption, *page.warning]
     told = " ".join([element.value for element in shown] + [str(bar.proto) for bar in page.get("progress")])
-    assert f"The local model is {phase}." in told
+    assert f"The local model is {phase}" in told

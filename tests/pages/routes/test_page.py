@@ -206,7 +206,7 @@ def test_a_model_that_cannot_be_is_told_while_it_is_typed(proctor: Runtime) -> N
     """The dialog says how a model is written, and offers nothing to save."""
     dialog = _type(_dialog(_editing, "default"), "default_0", added_rows=[{"model": "mystery-9"}])
 
-    assert "mystery-9" in dialog.error[0].value
+    assert "mystery-9" in dialog.error[0].value.replace("\\", "")
     assert not [button for button in dialog.button if button.key == "confirm_route"]
     assert proctor.routes.find(LOCAL_OPERATOR, "default").is_from_environment
 
