@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.attempts import Candidate, RouteTerms, degraded
 from core.dialects import DialectName, RelayRequest
 from core.errors import Invalid
+from core.guardrails import Guardrails
 from core.policy import Policy
 from core.record import Record
 from core.requests import CallSettings
@@ -37,6 +38,12 @@ def set_by_hand(settings: CallSettings | None, policy: Policy, record: Record | 
         record.step("policy", "set by hand", f"The caller set {', '.join(told)}.")
     kept_for = route.cache_seconds if settings.is_cached else None
     return replace(policy, route=replace(route, candidates=candidates, cache_seconds=kept_for))
+
+
+def of_a_verdict(policy: Policy) -> Policy:
+    """Return *policy* for what a guardrail asks a model: what is built in holds alone, and it is asked again once."""
+    route = replace(policy.route, max_reasks=min(policy.route.max_reasks, 1))
+    return replace(policy, route=route, guardrails=Guardrails())
 
 
 def within(seconds: float | None, policy: Policy, record: Record) -> Policy:

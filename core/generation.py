@@ -25,7 +25,7 @@ from core.attempts import (
     expectation,
 )
 from core.breakers import Breakers
-from core.call_policies import affordable, set_by_hand, within
+from core.call_policies import affordable, of_a_verdict, set_by_hand, within
 from core.clock import Clock
 from core.errors import Invalid
 from core.given_schemas import told as notes_told
@@ -33,7 +33,7 @@ from core.limits import Limits, Permit, estimated_tokens
 from core.messages import Message, media_of, plain
 from core.partials import Partial, partials
 from core.policy import Policies, Policy, TenantSnapshot
-from core.principals import Principal
+from core.principals import ANYTHING, Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
@@ -48,7 +48,11 @@ from core.requests import (
 from core.schemas import ResolvedSchema
 from core.screened_calls import kept_metadata, resolved, screened, valid_value, with_allowed_schema
 from core.screened_places import AnswerScreen
+from core.verdicts import ModelJudges
 from core.workers import Workers
+
+_LEAST_SECONDS = 0.1
+"""Where less is left, a model that judges is asked all the same, and gives no verdict in time."""
 
 
 class Corridor:
@@ -176,14 +180,16 @@ class Corridor:
                 policy = resolved(snapshot, request, principal, record)  # 2 what holds
                 if policy.schema.notes:
                     record.step("policy", "schema read", notes_told(policy.schema.notes))
-                policy = set_by_hand(request.settings, policy, record)
+                policy = set_by_hand(request.settings, of_a_verdict(policy) if request.judges else policy, record)
                 record.governed_by(policy)
                 record.told(policy.remarks)
                 policy = within(request.timeout_seconds, policy, record)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
-                admitted = self._limits.admitted(quotas, estimated_tokens(messages), seconds)  # 3 not too fast
-                permit = record.let_in(admitted)
-                messages = screened(messages, policy.guardrails, record)  # 4 nothing forbidden goes out
+                if not request.judges:  # 3 not too fast: what is judged had its turn
+                    permit = record.let_in(self._limits.admitted(quotas, estimated_tokens(messages), seconds))
+                models = self._models(policy, record, principal, request.user, cancellation)
+                allowed_out = screened(messages, policy.guardrails, record)  # 4 nothing forbidden goes out
+                messages = models.messages(allowed_out)
                 policy = with_allowed_schema(policy, record)
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
@@ -203,7 +209,8 @@ class Corridor:
                     )
                     reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
-                record.succeeded(valid_value(value, policy, record))  # 7 nothing forbidden comes back
+                allowed = valid_value(value, policy, record)  # 7 nothing forbidden comes back
+                record.succeeded(models.value(allowed) if lookup.hit is None else allowed)
             made = record.generation  # 8 all is written down
         finally:
             try:
@@ -252,13 +259,26 @@ class Corridor:
         pieces, is_first = walk.reply(), True
         try:
             while True:
-                if (partial := shown.of(next(pieces))) is not None:
+                if (partial := shown.of(next(pieces))) is not None and not policy.guardrails.waits:
                     yield replace(partial, remaining=record.remaining()) if is_first else partial
                     is_first = False
         except StopIteration as end:
             return end.value
         finally:
             pieces.close()
+
+    def _models(
+        self, policy: Policy, record: Record, principal: Principal, user: str | None, cancellation: Cancellation
+    ) -> ModelJudges:
+        """Return those of the policy's rules that ask a model: in the time left, whatever the caller's key may ask."""
+
+        def ask(question: GenerationRequest) -> Generation:
+            left = record.began + policy.route.deadline_seconds - self._clock.monotonic()
+            seconds = min(question.timeout_seconds or left, max(left, _LEAST_SECONDS))
+            own = replace(question, tenant_id=policy.tenant.id, user=user, timeout_seconds=seconds)
+            return self.generate(own, replace(principal, askable=ANYTHING), cancellation)
+
+        return ModelJudges(policy.guardrails, record, ask)
 
     def _recording(self, request: GenerationRequest, principal: Principal, snapshot: TenantSnapshot) -> Record:
         return self._recorder.open(

@@ -41,6 +41,7 @@ from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
 from core.validation import Effort
+from core.verdicts import ModelJudges
 from core.workers import TenantWorkers
 
 _LONGEST_NAME = 100
@@ -114,7 +115,8 @@ class RelayCorridor(Corridor):
                 weight = estimated_tokens(asked.messages) + ((holder.tokens or 0) if holder else 0)
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
-                asked = screened_request(asked, guardrails, record)
+                models = self._models(policy, record, principal, request.user, cancellation)
+                asked = models.request(screened_request(asked, guardrails, record))
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,
@@ -143,14 +145,18 @@ class RelayCorridor(Corridor):
                     stored,
                     asked,
                     policy,
+                    models,
                     record=record,
                     is_checked=conversation.is_checked,
                 )
                 if (head := cast("VendorResponse", reply.answer.raw)).frames is None:  # as the vendor gave it
                     self._keep(tenant_id, asked, stored, head, [head.value])
-                    head = screened_head(head, asked, guardrails, record, reply.outcome)
-                workers = self._workers and self._workers.of(policy.tenant.id)
-                if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
+                    head = models.head(
+                        screened_head(head, asked, guardrails, record, reply.outcome), asked.dialect, reply.answer.text
+                    )
+                if _may_be_asked_again(
+                    reply.outcome, conversation, asked, head, self._workers and self._workers.of(policy.tenant.id)
+                ):
                     self._reasks.leave_open(
                         conversation,
                         asked.dialect,
@@ -248,6 +254,7 @@ class RelayCorridor(Corridor):
         collected: StoredByAnswer | None,
         asked: RelayRequest,
         policy: Policy,
+        models: ModelJudges,
         *,
         record: Record,
         is_checked: bool,
@@ -277,7 +284,7 @@ class RelayCorridor(Corridor):
                 assert head.frames is not None  # noqa: S101 it streams
                 self._keep(policy.tenant.id, asked, collected, head, (frame.event for frame in came))
                 passed = frames.of(came)
-                is_held = held or (is_checked and head.frames.has_ended)
+                is_held = held or policy.guardrails.waits or (is_checked and head.frames.has_ended)
                 place = 0 if is_held else _end_in(passed, head.frames.ends)
                 held += passed[place:]
                 if passed[:place]:
@@ -286,10 +293,12 @@ class RelayCorridor(Corridor):
             reply, rest = end.value, frames.rest()
             if frames.is_altered:
                 require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
+            if head is not None and head.frames is not None:
+                models.head(reply.answer.raw, asked.dialect, reply.answer.text)
             return reply, (*held, *rest)
         except ProctorError as error:
             held += () if isinstance(error, GuardrailBlocked) else frames.broken_off()
-            if held:
+            if held and not policy.guardrails.waits:
                 yield held
             raise
         finally:

@@ -80,6 +80,8 @@ class GenerationRequest:
     """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
     tenant_id: str | None = None
     """For operators, who may act in any tenant."""
+    judges: str = ""
+    """The generation of which a guardrail asks a model: such a call is not judged itself, and has that one's turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,18 @@ from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
 from core.detection import Span, merged
-from core.errors import GuardrailBlocked, NotFound
-from core.guardrails import Action, Finding, Guardrail, Guardrails, GuardrailTerms, Judge, Stage, guardrail_of
+from core.errors import GuardrailBlocked, Invalid, NotFound
+from core.guardrails import (
+    Action,
+    Finding,
+    Guardrail,
+    Guardrails,
+    GuardrailTerms,
+    Judge,
+    ModelJudge,
+    Stage,
+    guardrail_of,
+)
 from core.policy import Policies
 from core.principals import Permission, Principal, TenantScope
 from core.reports.kept_texts import KeptText, KeptTexts, kept_texts, newest_call_ids
@@ -50,6 +60,8 @@ class Examined:
     """Why nothing goes on, as who asked is told it."""
     findings: Sequence[Finding]
     milliseconds: float
+    unasked: Sequence[Guardrail] = ()
+    """Rules that ask a model, which costs money: so it is not asked here."""
 
 
 @dataclass(slots=True)
@@ -85,7 +97,14 @@ def examined(guardrails: Guardrails, whole: str | KeptText, stage: Stage, clock:
     except GuardrailBlocked as blocked:
         why = blocked.message
     milliseconds = (clock.monotonic() - began) * 1000
-    return Examined(pieces=_pieces(text, hits), goes_on=goes_on, why=why, findings=findings, milliseconds=milliseconds)
+    return Examined(
+        pieces=_pieces(text, hits),
+        goes_on=goes_on,
+        why=why,
+        findings=findings,
+        milliseconds=milliseconds,
+        unasked=[one for one in looking if isinstance(one.search, ModelJudge)],
+    )
 
 
 class Trials:
@@ -131,6 +150,7 @@ class Trials:
         *told* hears now and then how far it is. What was taken out of a text before it was kept cannot be found.
 
         Raises:
+            Invalid: it asks a model.
             Forbidden: without ``generations.read``: it tells of calls, and of no rule but the one that is given.
             Invalid: the rule cannot be put to work.
 
@@ -138,6 +158,11 @@ class Trials:
         principal.require(Permission.GENERATIONS_READ)
         scope = principal.scope_of(Permission.GENERATIONS_READ).narrowed(tenant_id)
         guardrail, trial = guardrail_of(rule), RuleTrial()
+        if isinstance(guardrail.search, ModelJudge):
+            raise Invalid(
+                f"This rule asks the route {guardrail.search.route} about each call, and pays for that: tried on calls "
+                "that are kept it would cost as many calls. Let it note for a while instead, and look at what it finds."
+            )
         with reading(self._store, scope) as now:
             ids = newest_call_ids(now, min(most, MOST_TRIED))
         trial.calls = len(ids)
@@ -177,6 +202,8 @@ def _kinds(guardrail: Guardrail, texts: Iterable[KeptText]) -> set[str]:
 def _found(guardrail: Guardrail, text: str) -> list[Span]:
     """Return where a rule finds something; who objects to a text objects to all of it."""
     search = guardrail.search
+    if isinstance(search, ModelJudge):  # each question is a paid call
+        return []
     if isinstance(search, Judge):
         return [Span(0, len(text), "what it does not allow")] if search.objection(text) else []
     return [span for span in search.find(text) if text[span.start : span.end] not in guardrail.exceptions]

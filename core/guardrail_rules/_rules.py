@@ -108,7 +108,8 @@ class GuardrailRules:
         wanted = checked(checked_name(name), check, action, fields)
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
-            _require_route(session, wanted["route"])
+            _require_route(session, wanted["route"], "Without one a rule holds on every route.")
+            _require_route(session, wanted["settings"].get("route", ""), "The check asks the models of one that is.")
             rule = _locked(session, name, tenant)
             _require_seen(session, name, tenant, rule, expected_version)
             before = described(rule) if rule else None
@@ -246,9 +247,9 @@ def _require_room(session: Session, tenant: Tenant | None) -> None:
         raise Conflict(f"There are {_MOST} rules for {_whom(tenant)}; remove one first. Lists can hold many words.")
 
 
-def _require_route(session: Session, route: str) -> None:
+def _require_route(session: Session, route: str, or_else: str) -> None:
     if route and route != _DEFAULT_ROUTE and session.exec(select(Route.id).where(Route.name == route)).first() is None:
-        raise Invalid(f"There is no route {route[:60]!r}. Without one a rule holds on every route.")
+        raise Invalid(f"There is no route {route[:60]!r}. {or_else}")
 
 
 def _require_seen(

@@ -21,6 +21,7 @@ from core.guardrails._rules import (
     GuardrailCheck,
     GuardrailTerms,
     Judge,
+    ModelJudge,
     Stage,
     built_in,
     guardrail_of,
@@ -44,6 +45,7 @@ __all__ = [
     "GuardrailTerms",
     "Guardrails",
     "Judge",
+    "ModelJudge",
     "ScreenedText",
     "Sparing",
     "Stage",
@@ -175,6 +177,15 @@ class Guardrails:
     def screened_text(self, steps: Sequence[str | int] | None = None, place: str = ANSWER) -> ScreenedText:
         """Return what screens a text of an answer while it is written; *steps* lead to it, if they are known."""
         return ScreenedText(self._panels[Stage.OUTPUT].at(place, steps))
+
+    def asking(self, stage: Stage) -> Sequence[tuple[Guardrail, ModelJudge]]:
+        """Return the rules that ask a model about the texts of one side."""
+        return self._panels[stage].asking
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing of an answer may be shown before a model has said what it thinks of all of it."""
+        return bool(self._panels[Stage.OUTPUT].asking)
 
     @property
     def goes_by_fields(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from core.detection import Detector, Span
 from core.guardrails._findings import Finding, blocked, left, marked, settled
 from core.guardrails._places import EVERYWHERE
-from core.guardrails._rules import Action, Guardrail, Judge, Stage
+from core.guardrails._rules import Action, Guardrail, Judge, ModelJudge, Stage
 
 _ESCAPES = (
     ("\\\\", "\0"),
@@ -42,7 +42,10 @@ class Panel:
     def __init__(self, stage: Stage, members: Sequence[Guardrail]) -> None:
         """Take in those of *members* that are for this *stage*."""
         self._stage = stage
-        self._members = mine = tuple(one for one in members if stage in one.stages)
+        all_of_it = tuple(one for one in members if stage in one.stages)
+        self.asking = [(one, one.search) for one in all_of_it if isinstance(one.search, ModelJudge)]
+        """Those that ask a model, and look at no text by themselves."""
+        self._members = mine = tuple(one for one in all_of_it if not isinstance(one.search, ModelJudge))
         self._is_placed = any(one.where != EVERYWHERE for one in mine)
         self.goes_by_fields = any(one.where.goes_by_fields for one in mine)
         """Whether it matters where in an answer a text stands."""
@@ -53,7 +56,7 @@ class Panel:
         for one in mine:
             if isinstance(one.search, Judge):
                 self.judges.append((one, one.search))
-            else:
+            elif not isinstance(one.search, ModelJudge):
                 self.detectors.append((one, one.search))
         sparing = [one.search.may_find for one in mine if isinstance(one.search, Sparing)]
         self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None

@@ -41,6 +41,33 @@ class Judge(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelJudge:
+    """A search that asks a model about all texts of one side together, before any of them goes on.
+
+    Nothing here asks: that is a call, which ``core/verdicts.py`` makes.
+    """
+
+    route: str
+    topics: tuple[str, ...]
+    """In words; none is injection."""
+    threshold: int
+    """From how sure on something is found, of a hundred."""
+    seconds: int
+    """How long it may take."""
+    is_open: bool
+    """Whether texts go on without a verdict."""
+    most_characters: int
+
+    @property
+    def kind(self) -> str:
+        """What is found, without a word of the rule."""
+        return "a topic that is not allowed" if self.topics else "an injection"
+
+
+Search = Detector | Judge | ModelJudge
+
+
 class GuardrailCheck(Protocol):
     """What a rule may search for: a file in ``checks/``, whose name it has."""
 
@@ -49,7 +76,7 @@ class GuardrailCheck(Protocol):
     actions: frozenset[Action]
     """What can be done with what it finds."""
 
-    def search(self, settings: Mapping[str, Any]) -> Detector | Judge:
+    def search(self, settings: Mapping[str, Any]) -> Search:
         """Return what searches by a rule's *settings*.
 
         Raises:
@@ -90,7 +117,7 @@ class Guardrail:
     """A rule at work."""
 
     name: str
-    search: Detector | Judge
+    search: Search
     action: Action
     stages: frozenset[Stage]
     exceptions: frozenset[str] = field(default_factory=frozenset[str])
@@ -112,7 +139,7 @@ BUILT_IN: Sequence[GuardrailTerms] = (
 
 
 @lru_cache(256)
-def search_of(check: str, settings: str) -> Detector | Judge:
+def search_of(check: str, settings: str) -> Search:
     """Return what searches; it keeps nothing of a text, so that rules which are alike share one.
 
     Raises:

@@ -105,6 +105,8 @@ def _answer(visit: Visit, text: str, side: Stage, tenant: Tenant, *, route: str,
 
 def _shown(found: Examined, side: str) -> None:
     """Show a text with what is found in it, and what goes on."""
+    for one in found.unasked:
+        st.caption(f":material/info: {plain(one.name)} asks a model, which is a paid call, so it is not asked here.")
     took = f":gray[{plain(words.brief(found.milliseconds))}]"
     if not found.findings:
         st.success(f"Nothing is found: it goes on as it is, {side}.", icon=":material/verified_user:")
