@@ -32,7 +32,7 @@ from core.providers.loop import Cancellation
 from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.requests import RelayCall
-from core.screened_calls import require_valid, screened_head, screened_request, screened_value
+from core.screened_calls import require_valid, screened_head, screened_request, screened_value, with_added
 from core.screened_frames import ScreenedFrames
 from core.screened_places import error_as_allowed
 from core.servers import kind_of
@@ -107,7 +107,7 @@ class RelayCorridor(Corridor):
         guardrails = snapshot.guardrails()
         try:
             with record, cancellation.explained():
-                policy = snapshot.resolve_relay(principal, asked, schema=schema)
+                policy = with_added(snapshot.resolve_relay(principal, asked, schema=schema), request.guardrails, record)
                 guardrails = policy.guardrails
                 record.governed_by(policy)
                 record.told(policy.remarks)

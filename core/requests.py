@@ -12,6 +12,7 @@ import orjson
 
 from core.dialects import Beside, RelayRequest
 from core.errors import Invalid
+from core.guardrails import Guardrail
 from core.messages import Media, Message, Part, Text, media_of
 from core.messages.media import MOST_MEDIA, media
 
@@ -80,6 +81,8 @@ class GenerationRequest:
     """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
     tenant_id: str | None = None
     """For operators, who may act in any tenant."""
+    guardrails: Sequence[Guardrail] = ()
+    """Rules that the caller adds to those of his tenant, for this call."""
     judges: str = ""
     """The generation of which a guardrail asks a model: such a call is not judged itself, and has that one's turn."""
 
@@ -97,6 +100,8 @@ class RelayCall:
     """Whether the client says that it sends again by itself what failed, as the vendors' SDKs do."""
     reasks: int = 0
     """How often an invalid answer is to be asked again for, before he gets one."""
+    guardrails: Sequence[Guardrail] = ()
+    """Rules that the caller adds to those of his tenant, for this call."""
     id: str | None = None
     request_id: str = ""
     arrived: float | None = None

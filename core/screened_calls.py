@@ -13,7 +13,7 @@ from core.answer_checks import check_answer
 from core.dialects import RelayRequest, VendorResponse
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem
-from core.guardrails import Guardrails, Stage
+from core.guardrails import Guardrail, Guardrails, Stage
 from core.json_values import JsonValue
 from core.messages import Message
 from core.policy import Policy, TenantSnapshot
@@ -38,12 +38,21 @@ def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Pr
 
     """
     resolve = partial(snapshot.resolve, principal, route=request.route, model=request.model, stream=request.stream)
-    policy = resolve(schema=request.schema)
+    policy = with_added(resolve(schema=request.schema), request.guardrails, record)
     if isinstance(request.schema, str) or policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
         return policy
     with record.findings.looking(Stage.INPUT) as found:
         schema = policy.guardrails.screen_value(request.schema, Stage.INPUT, found, _SCHEMA)
-    return policy if schema is request.schema else resolve(schema=schema)
+    return policy if schema is request.schema else replace(resolve(schema=schema), guardrails=policy.guardrails)
+
+
+def with_added(policy: Policy, added: Sequence[Guardrail], record: Record) -> Policy:
+    """Return *policy* with the rules that its caller *added*, which the trace tells."""
+    if not added:
+        return policy
+    told = ", ".join(f"{one.name} ({one.action})" for one in added)
+    record.step("policy", "guardrails added", f"Beside the tenant's rules hold for this call {told}.")
+    return replace(policy, guardrails=policy.guardrails.and_those(added))
 
 
 def with_allowed_schema(policy: Policy, record: Record) -> Policy:
@@ -76,7 +85,8 @@ def kept_metadata(request: GenerationRequest, snapshot: TenantSnapshot) -> Mappi
     """Return what is kept of the caller's own notes, which go to nobody."""
     if not request.metadata:
         return request.metadata
-    return kept_as_allowed(snapshot.guardrails(request.route or ""), request.metadata, Stage.INPUT, [], "metadata")
+    guardrails = snapshot.guardrails(request.route or "").and_those(request.guardrails)
+    return kept_as_allowed(guardrails, request.metadata, Stage.INPUT, [], "metadata")
 
 
 def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:

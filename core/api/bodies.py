@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from core.errors import Invalid
 from core.generation import GenerationRequest
+from core.guardrails import MOST_ADDED, added_by_caller
 
 MOST_METADATA_BYTES = 16_000
 """The longest ``metadata``, as compact JSON."""
@@ -105,6 +106,11 @@ class Generate(BaseModel):
     partials: Literal["whole", "patch"] | None = Field(
         default=None,
         description="What such events hold: the `whole` object so far, or, as a `patch`, what is new of it.",
+    )
+    guardrails: list[Name | dict[str, Any]] | None = Field(
+        default=None,
+        max_length=MOST_ADDED,
+        description="Guardrails beside those of your tenant: checks, or objects with `check`, `action` and `settings`.",
     )
     user: str | None = Field(default=None, max_length=512, description="Your own user's id; only its hash is kept.")
     metadata: dict[str, Any] | None = Field(
@@ -315,6 +321,7 @@ def generation_request(body: bytes, request_id: str) -> GenerationRequest:
         route=asked.route,
         model=asked.model,
         timeout_seconds=asked.timeout_seconds,
+        guardrails=added_by_caller(asked.guardrails or ()),
         stream=bool(asked.stream),
         partials=asked.partials or "whole",
         user=asked.user,

@@ -103,7 +103,7 @@ def describe(router: APIRouter) -> None:
             answers=_relayed(error),
             body={"model": _MODEL, member: value, "stream": {"type": "boolean"}},
             required=["model", member],
-            parameters=[_REASK],
+            parameters=[_REASK, _GUARDRAILS],
         )
     add(
         router,
@@ -241,5 +241,12 @@ _REASK = {
     "required": False,
     "description": "How often Proctor asks again by itself for an invalid answer.",
     "schema": {"type": "integer", "minimum": 0, "maximum": 10},
+}
+_GUARDRAILS = {
+    "name": "X-Proctor-Guardrails",
+    "in": "header",
+    "required": False,
+    "description": "Guardrails for this call beside those of your tenant: a JSON list of checks.",
+    "schema": {"type": "string"},
 }
 _PAGED = [_parameter(name, "query") for name in ("limit", "after_id", "before_id")]

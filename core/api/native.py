@@ -226,7 +226,7 @@ class Native:
                 door="generate",
                 key=key_of(request),
                 body=body,
-                guardrails=snapshot.guardrails(asked.route or ""),
+                guardrails=snapshot.guardrails(asked.route or "").and_those(asked.guardrails),
                 once=lambda generation_id: self._walked(
                     call, replace(asked, id=generation_id or self._runtime.clock.new_id()), principal, snapshot
                 ),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +23,8 @@ from core.api.relay_answer import RelayAnswer
 from core.api.repeats import Answered, key_of
 from core.api.streams import HEADERS, KEEP_ALIVE_SECONDS
 from core.dialects import DIALECTS, Dialect, beside
-from core.errors import BadHeader, ProctorError
+from core.errors import BadHeader, Invalid, ProctorError
+from core.guardrails import Guardrail, added_by_caller
 from core.principals import Permission
 from core.requests import RelayCall
 from core.runtime import Runtime
@@ -30,6 +33,7 @@ _RETRIES = "x-stainless-retry-count"
 """In which the vendors' SDKs say how often they have sent it before."""
 REASK = "X-Proctor-Reask"
 MOST_REASKS = 10
+GUARDRAILS = "X-Proctor-Guardrails"
 _NUMBER = re.compile(r"[0-9]{1,3}")
 
 
@@ -89,6 +93,7 @@ class RelayDoors:
                 is_resent=_is_resent(request),
                 retries_itself=_RETRIES in request.headers,
                 reasks=_reasks(request),
+                guardrails=_added(request),
                 request_id=request_id,
                 arrived=arrived,
             )
@@ -103,8 +108,8 @@ class RelayDoors:
                 tenant_id=principal.tenant_id or "",
                 door=dialect.name,
                 key=key_of(request),
-                body=body,
-                guardrails=snapshot.guardrails(),
+                body=b"\n".join((body, *(one.encode() for one in request.headers.getlist(GUARDRAILS)))),
+                guardrails=snapshot.guardrails().and_those(relayed.guardrails),
                 once=once,
             )
         except ProctorError as error:
@@ -148,6 +153,23 @@ def _reasks(request: Request) -> int:
     if len(given) > 1 or not _NUMBER.fullmatch(given[0]) or int(given[0]) > MOST_REASKS:
         raise BadHeader(f"'{REASK}' is a whole number from 0 to {MOST_REASKS}, sent once.")
     return int(given[0])
+
+
+def _added(request: Request) -> Sequence[Guardrail]:
+    """Return the rules that the caller adds; raises BadHeader."""
+    given = request.headers.getlist(GUARDRAILS)
+    if not given:
+        return ()
+    try:
+        read = orjson.loads(given[0])
+    except orjson.JSONDecodeError:
+        read = None
+    if len(given) > 1 or not isinstance(read, list):
+        raise BadHeader(f"'{GUARDRAILS}' is a JSON list of checks, such as [\"personal\"], sent once.")
+    try:
+        return added_by_caller(cast("list[Any]", read))
+    except Invalid as error:
+        raise BadHeader(f"'{GUARDRAILS}': {error.message}") from None
 
 
 def _is_resent(request: Request) -> bool:

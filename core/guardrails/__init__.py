@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.guardrails._added import MOST_ADDED, added_by_caller
 from core.guardrails._findings import HELD, Finding
 from core.guardrails._growing import ScreenedText
 from core.guardrails._panel import Panel, Sparing
@@ -36,6 +37,7 @@ __all__ = [
     "ANSWER",
     "BUILT_IN",
     "HELD",
+    "MOST_ADDED",
     "PLACES",
     "SETTINGS",
     "Action",
@@ -49,6 +51,7 @@ __all__ = [
     "ScreenedText",
     "Sparing",
     "Stage",
+    "added_by_caller",
     "built_in",
     "guardrail_of",
     "search_of",
@@ -72,11 +75,11 @@ class Guardrails:
     @property
     def names(self) -> str:
         """Who checks, in order: what a text becomes depends on it."""
-        return " ".join(f"{one.name}:{one.action}:{one.rule_id}:{one.version}" for one in self.members)
+        return " ".join(one.added or f"{one.name}:{one.action}:{one.rule_id}:{one.version}" for one in self.members)
 
     @property
     def described(self) -> list[dict[str, Any]]:
-        """What they are, as JSON, for a policy that is recorded."""
+        """What they are, as JSON, for a policy that is recorded; what callers add is none of it."""
         return [
             {
                 "name": one.name,
@@ -86,7 +89,12 @@ class Guardrails:
                 **({"places": one.where.told} if one.where.told else {}),
             }
             for one in self.members
+            if not one.added
         ]
+
+    def and_those(self, added: Sequence[Guardrail]) -> Guardrails:
+        """Return these rules and those that a caller *added*; themselves where that is none."""
+        return Guardrails((*self.members, *added)) if added else self
 
     def screen_messages(self, messages: Sequence[Message], stage: Stage, findings: list[Finding]) -> Sequence[Message]:
         """Return *messages* as they may go on; what was found is added to *findings*.

@@ -124,6 +124,8 @@ class Guardrail:
     rule_id: str = ""
     version: int = 0
     where: Where = EVERYWHERE
+    added: str = ""
+    """All that it says, where a caller adds it to one call."""
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
