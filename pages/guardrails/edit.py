@@ -25,6 +25,8 @@ from pages.kit.reasons import reason
 NOT_SAVED = "The rule was not saved."
 _EVERY_ROUTE = "Every route"
 _MOST_LISTED = 10
+_FIRST_OFFERED = "personal"
+"""The check of a new rule: it can be saved as it is."""
 
 
 @st.dialog("Rule", icon=":material/shield:", width="large")
@@ -92,7 +94,10 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
     """Ask for all that a rule says, as the audit trail has it; raises Invalid."""
     left, right = st.columns(2, gap="small")
     check_name = left.selectbox(
-        "Looks for", NAMES, NAMES.index(rule.check_name) if rule and rule.check_name in NAMES else 0, key=f"check_{key}"
+        "Looks for",
+        NAMES,
+        NAMES.index(rule.check_name if rule and rule.check_name in NAMES else _FIRST_OFFERED),
+        key=f"check_{key}",
     )
     check = check_called(check_name)
     actions = [name for name in words.ACTIONS if name in {one.value for one in check.actions}]

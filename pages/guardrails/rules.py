@@ -40,10 +40,10 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
                 "Looks for": one.check,
                 "Then": words.ACTIONS[one.action.value].word,
                 "Side": _sides([stage.value for stage in one.stages]),
-                "Where": _EVERYWHERE,
                 "For": EVERYONE,
                 "Route": "",
                 "State": off.get(one.name) or "built in",
+                "Where": _EVERYWHERE,
             }
             for one in BUILT_IN
         ]
@@ -53,10 +53,10 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
                 "Looks for": looked_for(one.check_name, one.settings),
                 "Then": words.ACTIONS[one.action].word,
                 "Side": _sides(one.stages),
-                "Where": looked_at(one.check_name, one.settings) or _EVERYWHERE,
                 "For": names.get(one.tenant_id, EVERYONE) if one.tenant_id else EVERYONE,
                 "Route": one.route,
                 "State": "off" if not one.is_on else off.get(one.name) or "on",
+                "Where": looked_at(one.check_name, one.settings) or _EVERYWHERE,
             }
             for one in listed
         ]
