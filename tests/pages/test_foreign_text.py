@@ -176,6 +176,7 @@ OURS = {
     "pages/flags/page.py": {"kind"},  # of flags
     "pages/guardrails/caught.py": {"label", "value"},  # of figures
     "pages/guardrails/edit.py": {"name"},  # of an action
+    "pages/guardrails/places.py": {"label"},  # of a field of the form
     "pages/home/page.py": {"found[0].sentence", "one.sentence"},  # Markdown already: Notice
     "pages/kit/choices.py": {"label"},  # of a choice
     "pages/playground/runs.py": {"sentence"},  # says itself that it is Markdown
