@@ -82,7 +82,8 @@ def breaks_shown(request: RelayRequest, schema: Mapping[str, Any], body: Mapping
     if not found:
         asked: Any = request.source.values.get("response_format")
         return isinstance(asked, dict) and cast("dict[str, Any]", asked).get("type") == "json_object"
-    checks = [_check(AnswerFormat("shown", schema, "format", None), AnswerObject(None, one), effort) for one in found]
+    shown = AnswerFormat("shown", schema, "format", None)
+    checks = [check_object(shown, AnswerObject(None, one), effort) for one in found]
     return all(one.outcome is Outcome.INVALID for one in checks)
 
 
@@ -111,12 +112,12 @@ def _checks(
             yield AnswerCheck(Outcome.REFUSED if end.is_refused else Outcome.TRUNCATED)
             continue
         for call in calls:
-            yield _check(tools.get(call.name or ""), call, effort)
+            yield check_object(tools.get(call.name or ""), call, effort)
         if (problem := _missing(request.must_call, calls)) is not None:
             yield AnswerCheck(Outcome.INVALID, [problem])
         elif formats and not calls:
             text = AnswerObject(None, "".join(one.text for one in said), end.choice)
-            yield _check(formats[0], text, effort)
+            yield check_object(formats[0], text, effort)
 
 
 def _missing(must_call: str | None, calls: Sequence[AnswerObject]) -> FieldProblem | None:
@@ -126,11 +127,23 @@ def _missing(must_call: str | None, calls: Sequence[AnswerObject]) -> FieldProbl
     return FieldProblem("$", "missing", "The tool that had to be called was not called")
 
 
-def _check(answer_format: AnswerFormat | None, said: AnswerObject, effort: Effort) -> AnswerCheck:
+def format_model(answer_format: AnswerFormat) -> type[ResponseModel]:
+    """Return what an answer is checked with that is to satisfy *answer_format*.
+
+    Raises:
+        Invalid: its schema cannot be used here.
+        RecursionError: its schema nests too deep.
+
+    """
+    return response_model(_unformatted(_object(answer_format.schema)), answer_format.name or "answer")
+
+
+def check_object(answer_format: AnswerFormat | None, said: AnswerObject, effort: Effort) -> AnswerCheck:
+    """Return what is to be said of one text of an answer, or of the arguments of one call."""
     if answer_format is None:
         return AnswerCheck(Outcome.UNCHECKED, reason="The answer calls a tool whose arguments have no schema.")
     try:
-        model = response_model(_unformatted(_object(answer_format.schema)), answer_format.name or "answer")
+        model = format_model(answer_format)
     except (Invalid, RecursionError):
         return AnswerCheck(Outcome.UNCHECKED, reason="The schema cannot be used to check the answer here.")
     text = said.text.strip() or ("{}" if said.name is not None else "")

@@ -40,6 +40,7 @@ from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
+from core.tool_calls import CallJudge
 from core.validation import Effort
 from core.verdicts import ModelJudges
 from core.workers import TenantWorkers
@@ -267,7 +268,11 @@ class RelayCorridor(Corridor):
         """
         head: VendorResponse | None = None
         frames = ScreenedFrames(
-            policy.guardrails, asked.dialect.places, is_json=asked.wants_json, tools=asked.tool_names
+            policy.guardrails,
+            asked.dialect.places,
+            is_json=asked.wants_json,
+            tools=asked.tool_names,
+            calls=CallJudge(policy.guardrails, asked),
         )
         pieces = walk.reply()
         held: tuple[Frame, ...] = ()
@@ -291,7 +296,7 @@ class RelayCorridor(Corridor):
                     yield passed[:place]
         except StopIteration as end:
             reply, rest = end.value, frames.rest()
-            if frames.is_altered:
+            if frames.is_altered or policy.guardrails.tool_rules:
                 require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
             if head is not None and head.frames is not None:
                 models.head(reply.answer.raw, asked.dialect, reply.answer.text)

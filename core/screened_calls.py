@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
-from core.answer_checks import check_answer
+from core.answer_checks import check_answer, format_model
 from core.dialects import RelayRequest, VendorResponse
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem
 from core.guardrails import Guardrail, Guardrails, Stage
+from core.json_texts import as_python_reads, exactly, exactly_written
 from core.json_values import JsonValue
 from core.messages import Message
 from core.policy import Policy, TenantSnapshot
@@ -24,6 +26,7 @@ from core.requests import GenerationRequest
 from core.response_models import response_model
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, placed_screen, unread_in
 from core.tables import Outcome
+from core.tool_calls import CallJudge, calls_in
 from core.validation import Effort
 
 _SCHEMA = "schema text"
@@ -101,6 +104,7 @@ def screened_request(asked: RelayRequest, guardrails: Guardrails, record: Record
     """Return what may go out of a request in a dialect, of whatever place in it; raises GuardrailBlocked."""
     with record.findings.looking(Stage.INPUT) as found:
         asked = asked_as_allowed(guardrails, asked, found)
+        CallJudge(guardrails, asked).offered(found)
     if unread := unread_in(asked):
         record.step("screen in", "not judged", unread)
     record.asking(asked.messages)
@@ -118,8 +122,10 @@ def screened_head(
     """
     with record.findings.looking(Stage.OUTPUT) as found:
         allowed = answer_as_allowed(guardrails, asked.dialect, head, found, is_json=asked.wants_json)
-    if allowed is not head and outcome.is_valid:
-        _require_valid(asked, allowed.value or {})
+        if allowed is not head and outcome.is_valid:
+            allowed = fitted_answer(asked, head, allowed)
+        if (judge := CallJudge(guardrails, asked)).has_rules:
+            judge.judge(calls_in(allowed.value or {}), found)
     return allowed
 
 
@@ -136,6 +142,8 @@ def require_valid(
         screen = placed_screen(guardrails, Stage.OUTPUT, found)
         is_json = asked.wants_json or guardrails.goes_by_fields
         value = asked.dialect.places.screened(told.value or {}, screen, "answer", is_json=is_json)
+        if (judge := CallJudge(guardrails, asked)).has_rules:
+            judge.judge(calls_in(value), found)
     if outcome.is_valid:
         _require_valid(asked, value)
 
@@ -163,10 +171,55 @@ def valid_value(value: Any, policy: Policy, record: Record) -> JsonValue:
         raise _not_valid(error.problem) from None
 
 
+def fitted_answer(asked: RelayRequest, before: VendorResponse, after: VendorResponse) -> VendorResponse:
+    """Return an answer that was valid *before* as it is *after* something was taken out, valid still.
+
+    Raises:
+        GuardrailBlocked: nothing that may stand there is valid.
+
+    """
+    if (problem := _invalid(asked, after.value or {})) is None:
+        return after
+    objects = [asked.dialect.answer_objects(one.value or {}) for one in (before, after)]
+    texts: dict[str, Any] = {}
+    for old, new in zip(*objects, strict=True):
+        kind = "format" if new.name is None else "tool"
+        wanted = next((one for one in asked.formats if one.kind == kind and new.name in (None, one.name)), None)
+        if old.text != new.text and wanted is not None:
+            try:
+                texts[new.text] = fitting(json.loads(old.text), json.loads(new.text), format_model(wanted))
+            except Unfitting as error:
+                raise _not_valid(error.problem) from None
+            except ValueError:
+                raise _not_valid(problem) from None
+    value = _with_fitted(exactly(after.body), texts)
+    made = replace(after, body=exactly_written(value), value=as_python_reads(exactly_written(value)))
+    _require_valid(asked, made.value or {})
+    return made
+
+
+def _with_fitted(value: Any, texts: Mapping[str, Any]) -> Any:
+    """Return *value* with those objects for *texts* that satisfy their schema, as a text or as themselves."""
+    if isinstance(value, str):
+        return exactly_written(texts[value]).decode() if value in texts else value
+    if isinstance(value, list):
+        return [_with_fitted(one, texts) for one in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    members = cast("dict[str, Any]", value)
+    written = as_python_reads(exactly_written(members))
+    fitted = next((one for text, one in texts.items() if json.loads(text) == written), None)
+    return {name: _with_fitted(inner, texts) for name, inner in members.items()} if fitted is None else fitted
+
+
 def _require_valid(asked: RelayRequest, body: Mapping[str, Any]) -> None:
+    if (problem := _invalid(asked, body)) is not None:
+        raise _not_valid(problem)
+
+
+def _invalid(asked: RelayRequest, body: Mapping[str, Any]) -> FieldProblem | None:
     check = check_answer(asked, asked.dialect.answer_objects(body), asked.dialect.ends(body), Effort())
-    if check.outcome is Outcome.INVALID:
-        raise _not_valid(check.problems[0])
+    return check.problems[0] if check.outcome is Outcome.INVALID else None
 
 
 def _not_valid(first: FieldProblem) -> GuardrailBlocked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from core.dialects import Frame, Places
@@ -17,6 +18,7 @@ from core.guardrails import HELD, Guardrails, ScreenedText, Stage
 from core.json_strings import JsonStrings
 from core.json_texts import exactly, exactly_written
 from core.screened_places import TWICE, placed_screen
+from core.tool_calls import CallJudge, CallsInStream, RequestedCall
 from core.written_texts import (
     REASONING,
     Channel,
@@ -109,20 +111,30 @@ class ScreenedFrames:
     """Screens what a model writes, by the place in the answer that it is written to."""
 
     def __init__(
-        self, guardrails: Guardrails, places: Places, *, is_json: bool = False, tools: Collection[str] = ()
+        self,
+        guardrails: Guardrails,
+        places: Places,
+        *,
+        is_json: bool = False,
+        tools: Collection[str] = (),
+        calls: CallJudge | None = None,
     ) -> None:
         """Begin with nothing.
 
         *places* says which members of an event are no texts; the answer *is_json* where a format was asked for. Names
-        of *tools* are the caller's own.
+        of *tools* are the caller's own. Where there are rules for *calls* of tools, each is held until it is judged.
         """
         self._guardrails = guardrails
         self._places = places
         self._is_json = is_json or guardrails.goes_by_fields
         self._texts = EventTexts(places, tools)
         self._channels: dict[Channel, _Written] = {}
-        self._held: deque[tuple[Frame, _Writes | None]] = deque()
-        """Frames, each with what it writes; ``None`` for those whose texts are whole."""
+        self._held: deque[tuple[Frame, _Writes, bool]] = deque()
+        """Frames, each with what it writes, and whether its texts are whole."""
+        self._judge = calls if calls and calls.has_rules else None
+        self._calls = CallsInStream()
+        self._gate = _Written(guardrails.screened_text(), is_thought=False)
+        """Counts events that are about calls, as if they were characters: those are told that were judged."""
         self._is_thought_altered = False
         self.is_altered = False
         """Whether something has been taken out."""
@@ -138,6 +150,8 @@ class ScreenedFrames:
         closed: list[_Written] = []
         for frame in frames:
             self._take(frame, fresh, closed)
+            if self._judge is not None and frame.event is not None:
+                self._judge_calls(*self._calls.take(frame.event))
         for one, texts in fresh.items():
             if one not in closed:
                 self._look(one, texts[0] if len(texts) == 1 else "".join(texts))
@@ -149,6 +163,7 @@ class ScreenedFrames:
         """Return what is held, now that nothing more comes; raises GuardrailBlocked."""
         for one in self._channels.values():
             self._look(one, "", is_last=True)
+        self._judge_calls(False, self._calls.rest())
         return self._released()
 
     def broken_off(self) -> tuple[Frame, ...]:
@@ -171,7 +186,7 @@ class ScreenedFrames:
             frame = self._without_beside(frame)
         if is_whole(event):
             closed += self._closed_now(closed_by(event, self._channels))
-            self._hold(self._whole(frame), None)
+            self._hold(self._whole(frame), (), is_whole=True)
             return
         changes, writes = list[tuple[Path, Any]](), list[tuple[_Written, int, Path, str]]()
         for channel, path, text in self._texts.of(event):
@@ -192,6 +207,25 @@ class ScreenedFrames:
             closed += self._closed_now(closed_by(event, self._channels))
         self._hold(frame, writes)
 
+    def _judge_calls(self, is_about: bool, ended: Sequence[RequestedCall]) -> None:  # noqa: FBT001 as the calls say it
+        """Hold the last frame if it *is_about* a call, until that is judged; judge those that *ended*."""
+        if self._judge is None:
+            return
+        if is_about:
+            frame, writes, is_whole_frame = self._held.pop()
+            self._held.append((frame, [*writes, (self._gate, self._gate.size, (), " ")], is_whole_frame))
+            self._gate.size += 1
+        if ended:
+            self._judge.judge((self._as_handed_on(call) for call in ended), [])
+        if not self._calls.is_open:
+            self._gate.told = self._gate.size
+
+    def _as_handed_on(self, call: RequestedCall) -> RequestedCall:
+        """Return *call* with the arguments that its caller would get; raises GuardrailBlocked."""
+        if call.arguments is None:
+            return call
+        return replace(call, arguments=self._screened({"arguments": call.arguments})["arguments"])
+
     def _take_unread(self, frame: Frame, closed: list[_Written]) -> None:
         """Hold what is no event, if it may be shown; a comment that may not is dropped."""
         if frame.kind == "done":
@@ -202,10 +236,10 @@ class ScreenedFrames:
             return
         self._hold(frame, ())
 
-    def _hold(self, frame: Frame, writes: _Writes | None) -> None:
+    def _hold(self, frame: Frame, writes: _Writes, *, is_whole: bool = False) -> None:
         if len(self._held) >= _MOST_FRAMES:
             raise _too_long()
-        self._held.append((frame, writes))
+        self._held.append((frame, writes, is_whole))
 
     def _begun(self, channel: Channel) -> _Written:
         """Return what screens a text that is written to *channel*."""
@@ -268,15 +302,15 @@ class ScreenedFrames:
         """Return what may be passed on; *clear* says up to where of each text, where that is not what is told."""
         held, released = self._held, list[Frame]()
         while held:
-            frame, writes = held[0]
-            for one, begin, _, text in writes or ():
+            frame, writes, is_whole_frame = held[0]
+            for one, begin, _, text in writes:
                 if begin + len(text) > (one.told if clear is None else clear.get(one, one.told)):
                     return tuple(released)
             held.popleft()
             if not self.is_altered:
                 released.append(frame)
             elif frame.kind != _COUNTED:
-                released.append(frame if writes is None or frame.event is None else self._as_shown(frame, writes))
+                released.append(frame if is_whole_frame or frame.event is None else self._as_shown(frame, writes))
         return tuple(released)
 
     def _as_shown(self, frame: Frame, writes: _Writes) -> Frame:

@@ -7,7 +7,7 @@ which is looked at and no more, and of searches there are so many at most; what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from core.detection import Span
 from core.detection._engines import Pattern, compiled
@@ -137,6 +137,25 @@ class PatternDetector:
         match = self._pattern.search(window, at - before, at - before + 2 * self._longest)
         begin = before + match.span()[0] if match else at + self._longest
         return begin if begin < at + self._longest else None
+
+
+def whole_match(pattern: str) -> Callable[[str], bool]:
+    """Return what says whether *pattern* matches all of a text, as it is written: nothing in it is overlooked.
+
+    Raises:
+        ValueError: it cannot be used; the sentence says why.
+
+    """
+    _check(pattern)
+    engine = _compiled(pattern, is_cased=True)
+
+    def matches(text: str) -> bool:
+        try:
+            return engine.fullmatch(text) is not None
+        except UnicodeEncodeError:
+            return False
+
+    return matches
 
 
 def _check(pattern: str) -> None:

@@ -8,6 +8,7 @@ provider.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from core.guardrails._added import MOST_ADDED, added_by_caller
@@ -29,6 +30,7 @@ from core.guardrails._rules import (
     search_of,
     settings_text,
 )
+from core.guardrails._tool_policy import Objection, ToolPolicy
 from core.json_leaves import Steps, with_texts
 from core.json_values import JsonValue
 from core.messages import Message, mapped
@@ -48,9 +50,11 @@ __all__ = [
     "Guardrails",
     "Judge",
     "ModelJudge",
+    "Objection",
     "ScreenedText",
     "Sparing",
     "Stage",
+    "ToolPolicy",
     "added_by_caller",
     "built_in",
     "guardrail_of",
@@ -194,6 +198,11 @@ class Guardrails:
     def waits(self) -> bool:
         """Whether nothing of an answer may be shown before a model has said what it thinks of all of it."""
         return bool(self._panels[Stage.OUTPUT].asking)
+
+    @cached_property
+    def tool_rules(self) -> Sequence[tuple[Guardrail, ToolPolicy]]:
+        """The rules that judge which tools are offered and called."""
+        return [(one, one.search) for one in self.members if isinstance(one.search, ToolPolicy)]
 
     @property
     def goes_by_fields(self) -> bool:

@@ -67,8 +67,8 @@ class Where:
     def told(self) -> str:
         """Where that is, in a few words; empty for everywhere."""
         parts = [", ".join(sort.replace("_", " ") for sort in PLACES if sort in self.sorts)] if self.sorts else []
-        parts += [f"only {', '.join(map(_written, self.only))}"] if self.only else []
-        parts += [f"not {', '.join(map(_written, self.left_out))}"] if self.left_out else []
+        parts += [f"only {', '.join(map(field_told, self.only))}"] if self.only else []
+        parts += [f"not {', '.join(map(field_told, self.left_out))}"] if self.left_out else []
         return "; ".join(parts)
 
     def holds(self, place: str, steps: Sequence[str | int] | None = None) -> bool:
@@ -113,11 +113,16 @@ def without_places(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _fields(settings: Mapping[str, Any], name: str) -> tuple[Field, ...]:
-    return tuple(_field(one, name) for one in texts(settings, name, most=_MOST_FIELDS))
+    return tuple(field_of(one, name) for one in texts(settings, name, most=_MOST_FIELDS))
 
 
-def _field(path: str, name: str) -> Field:
-    """Return a field that somebody wrote, such as ``$.lines[*].note``; the root may be left out."""
+def field_of(path: str, name: str) -> Field:
+    """Return a field that somebody wrote in the setting *name*, as ``$.lines[*].note``; the root may be left out.
+
+    Raises:
+        Invalid: it is none.
+
+    """
     written = path if path.startswith("$") else f"$.{path}" if not path.startswith("[") else f"${path}"
     steps: list[str | int | None] = []
     at = 1
@@ -138,5 +143,6 @@ def _leads(field: Field, steps: Sequence[str | int]) -> bool:
     return len(steps) >= len(field) and all(one is None or one == step for one, step in zip(field, steps, strict=False))
 
 
-def _written(field: Field) -> str:
+def field_told(field: Field) -> str:
+    """Return a field as it is written."""
     return json_path(tuple(-1 if step is None else step for step in field)).replace("[-1]", "[*]")

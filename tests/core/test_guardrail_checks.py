@@ -34,6 +34,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("patterns", {"patterns": ["a", "b(?=c)"]}, "Pattern 2: The pattern has at character 2 a look ahead"),
     ("patterns", {"patterns": ["a"], "longest": 0}, "longest is a whole number from 1 to 1,000."),
     ("patterns", {"patterns": ["a"], "cased": "no"}, "cased is true or false."),
+    ("tools", {"deny": [""]}, "deny is a list of texts, none of them empty."),
+    ("tools", {"arguments": {"a": {"$.b": {}}}}, "arguments has for '$.b' what is none of links, paths, pat"),
+    ("tools", {"arguments": {"a": {"$.b": {"pattern": "a(?=b)"}}}}, "pattern: The pattern has at character 2 a lo"),
+    ("tools", {"arguments": {"a": {"$": {"values": [1]}}}}, "arguments has '$', which is all of an answer: name a fie"),
     ("words", {}, "There is nothing to look for: give words or domains."),
     ("words", {"words": ["a", "\u200b"]}, "words: Entry 2 of the list has no character that can be seen: write a word"),
     ("words", {"word": ["a"]}, "This check has no setting 'word'. It has cased, domains, parts, words."),
@@ -48,7 +52,7 @@ def guardrails(check: str, settings: dict[str, Any], action: Action) -> Guardrai
 
 def test_every_check_is_tried() -> None:
     """A new one begins with a row here, but for what is built in and tried elsewhere."""
-    assert set(FOUND) >= set(NAMES) - {"length", "secrets", "personal", "classifier"}
+    assert set(FOUND) >= set(NAMES) - {"length", "secrets", "personal", "classifier", "tools"}
 
 
 @pytest.mark.parametrize("check", FOUND)

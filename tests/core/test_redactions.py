@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.dialects import DIALECTS, DialectName, VendorResponse
 from core.guardrails import Action, Guardrails, GuardrailTerms, Stage, guardrail_of
 from core.redactions import Unfitting, fitting
 from core.response_models import response_model
+from core.screened_calls import fitted_answer
 from tests.examples import many
 
 GUARDRAILS = Guardrails(
@@ -119,3 +122,40 @@ def test_redaction_leaves_a_valid_object_or_refuses(drawn: tuple[dict[str, Any],
     listed = f"{schema}"
     assert (JANE in listed) or (JANE not in f"{allowed}")
     assert PHONE not in f"{allowed}"
+
+
+STRICT = {"type": "object", "properties": {"to": {"type": "string", "maxLength": 12}}, "required": ["to"]}
+MARKED = {"to": "[redacted: an e-mail address]"}
+
+
+def answers(dialect: DialectName, said: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return what a request asks for, and an answer that calls a tool with what is *said*, or says it."""
+    match dialect:
+        case DialectName.CHAT:
+            asked: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}]}
+            asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "a", "schema": STRICT}}
+            return asked, {"choices": [{"index": 0, "message": {"content": json.dumps(said)}, "finish_reason": "stop"}]}
+        case DialectName.MESSAGES:
+            asked = {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+            asked["tools"] = [{"name": "send", "input_schema": STRICT}]
+            return asked, {"content": [{"type": "tool_use", "id": "toolu_1", "name": "send", "input": said}]}
+        case DialectName.RESPONSES:
+            asked = {"input": "x", "tools": [{"type": "function", "name": "send", "parameters": STRICT}]}
+            call = {"type": "function_call", "call_id": "call_1", "name": "send", "arguments": json.dumps(said)}
+            return asked, {"status": "completed", "output": [call]}
+
+
+@pytest.mark.parametrize("dialect", DialectName)
+def test_an_answer_in_a_dialect_stays_valid(dialect: DialectName) -> None:
+    """Where a mark is too long something shorter stands, in the place of the text or of the arguments."""
+    asked, before = answers(dialect, {"to": "jane@acme.co", "n": 1.50})
+    request = DIALECTS[dialect].read(json.dumps({"model": "m", **asked}).encode())
+    after = answers(dialect, {**MARKED, "n": 1.50})[1]
+    one, other = (VendorResponse(200, {}, json.dumps(body).encode(), body) for body in (before, after))
+    made = fitted_answer(request, one, other)
+    (said,) = request.dialect.answer_objects(made.value or {})
+    found = json.loads(said.text)
+    assert len(found["to"]) <= 12
+    assert "jane" not in found["to"]
+    assert found["n"] == 1.5
+    assert json.loads(made.body) == made.value

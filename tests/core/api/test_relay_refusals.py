@@ -14,7 +14,7 @@ from sqlmodel import select
 from core.api.sent_bodies import MOST_BODY_BYTES
 from core.principals import LOCAL_OPERATOR
 from core.settings import Settings
-from core.tables import Reservation
+from core.tables import FindingRow, Reservation
 from tests.core.api.conftest import House, api_settings, built
 from tests.core.api.sdk_programs import RETRIES, Program
 from tests.relayed import house_settings
@@ -182,6 +182,29 @@ class TestAnswersThatHoldWhatIsForbidden:
             f"{url}/v1/generations/{answer.headers['x-proctor-generation-id']}", headers=house.headers, timeout=30
         )
         assert SECRET not in kept.text
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_call_that_a_rule_does_not_allow_is_not_handed_on(
+        self, house: House, url: str, vendor: ScriptedServer, *, stream: bool
+    ) -> None:
+        """The SDK raises what the rule says, which tells the tool and the place; it is a finding of the call's."""
+        house.runtime.guardrails.set(LOCAL_OPERATOR, "calls", None, "tools", "block", stages=["output"])
+        called = [{"index": 0, "id": "c1", "type": "function", "function": {"name": "send", "arguments": '{"n":"x"}'}}]
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        tools = [{"type": "function", "function": {"name": "send", "parameters": schema}}]
+        told = {"index": 0, "finish_reason": "tool_calls", "delta" if stream else "message": {"tool_calls": called}}
+        body = {**self.body(), "choices": [told]}
+        frames = b"data: " + Scripted.whole(body).body + b"\n\ndata: [DONE]\n\n"
+        vendor.answers = lambda _asked: Scripted.streamed(frames) if stream else Scripted.whole(body)
+        asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say it."}], "tools": tools}
+        answer = httpx2.post(
+            f"{url}/v1/chat/completions", json={**asked, "stream": stream}, headers=house.headers, timeout=30
+        )
+        assert "A call of the tool 'send' does not satisfy its schema" in answer.text
+        assert "at $.n" in answer.text
+        assert '"c1"' not in answer.text
+        with house.runtime.store.reading() as session:
+            assert [one.guardrail for one in session.exec(select(FindingRow)).all()] == ["calls"]
 
     def test_a_stream_has_a_mark_in_its_place(self, house: House, url: str, vendor: ScriptedServer) -> None:
         """The SDK reads the rest as it came; the trace tells of it, and nothing stays held."""
