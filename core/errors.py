@@ -20,6 +20,7 @@ ProctorError                what the caller reads is the message: what, how much
 │   ├── Unbudgeted          no budget pays for it, and this tenant may not call without one
 │   ├── Unpriced            nobody knows what it costs, and a hard budget would pay, or this tenant calls no such
 │   └── GuardrailBlocked    forbidden content, going out or coming back
+│       └── GuardrailUnavailable  nobody could judge it, and the rule lets nothing pass unjudged
 ├── Repeated                sent again under the key of a request, and not answered as that was
 │   ├── Answering           the first is not answered yet; says when to come back
 │   ├── OtherRequest        the first was another request
@@ -172,6 +173,12 @@ class GuardrailBlocked(Rejected):
     code = "guardrail_blocked"
     findings: tuple[Any, ...] = ()
     """All that was found up to then, of ``core/guardrails``; nothing of a text is in it."""
+
+
+class GuardrailUnavailable(GuardrailBlocked):
+    """A judge did not answer, and its rule lets nothing pass that is not judged; asking again may help."""
+
+    code = "guardrail_unavailable"
 
 
 class Repeated(ProctorError):

@@ -259,7 +259,8 @@ class Corridor:
         pieces, is_first = walk.reply(), True
         try:
             while True:
-                if (partial := shown.of(next(pieces))) is not None and not policy.guardrails.waits:
+                piece = next(pieces)
+                if not policy.guardrails.waits and (partial := shown.of(piece)) is not None:
                     yield replace(partial, remaining=record.remaining()) if is_first else partial
                     is_first = False
         except StopIteration as end:

@@ -27,10 +27,12 @@ from core.drills import Drills
 from core.errors import ProctorError
 from core.flags import Flags, other_provider
 from core.guardrail_rules import GuardrailRules
+from core.guardrails import OutsideJudges
 from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
 from core.messages import Message
+from core.outgoing import Outgoing
 from core.people import People
 from core.policy import Policies
 from core.pricing import Prices, Usage
@@ -176,6 +178,8 @@ class Runtime:
             self.loop.run(provider.close())
         self.loop.close()
         self.workers.close()
+        if self.guardrails.outside:
+            self.guardrails.outside.close()
         self.backlog.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.recovery.leave()
@@ -205,7 +209,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     store.condition.on_change = fault_teller(clock)
     metrics = Metrics()
     flags = Flags(store, clock, other_provider(settings, clock, metrics))
-    guardrails, cards = GuardrailRules(store, clock), Cards(settings, clock)
+    outgoing = Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy)
+    guardrails = GuardrailRules(store, clock, OutsideJudges(settings, clock, outgoing))
+    cards = Cards(settings, clock)
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"

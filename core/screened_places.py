@@ -50,7 +50,12 @@ def asked_as_allowed(guardrails: Guardrails, asked: RelayRequest, findings: list
     seen = readable(asked)
     if seen and TWICE not in seen and guardrails.passes(seen, Stage.INPUT):
         return asked
-    return screened_request(asked, placed_screen(guardrails, Stage.INPUT, findings))
+
+    def look(found: list[Finding]) -> RelayRequest:
+        return screened_request(asked, placed_screen(guardrails, Stage.INPUT, found))
+
+    with guardrails.hearing(Stage.INPUT, lambda: look([])):
+        return look(findings)
 
 
 def answer_as_allowed(
@@ -92,8 +97,14 @@ def body_as_allowed(
         new = guardrails.screen_text(text, Stage.OUTPUT, findings, ANSWER)
         return body if new == text else new.encode()
     if dialect is not None and isinstance(before, dict):
-        told, screen = cast("dict[str, Any]", before), placed_screen(guardrails, Stage.OUTPUT, findings)
-        after = dialect.places.screened(told, screen, ANSWER, is_json=is_json or guardrails.goes_by_fields)
+        told = cast("dict[str, Any]", before)
+
+        def look(found: list[Finding]) -> Any:
+            screen = placed_screen(guardrails, Stage.OUTPUT, found)
+            return dialect.places.screened(told, screen, ANSWER, is_json=is_json or guardrails.goes_by_fields)
+
+        with guardrails.hearing(Stage.OUTPUT, lambda: look([])):
+            after = look(findings)
     else:
         after = _document_as_allowed(guardrails, before, findings)
     return body if after is before else exactly_written(after)
@@ -130,7 +141,8 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
         except GuardrailBlocked:
             return HELD_BACK
 
-    return with_texts(value, changed)
+    with guardrails.hearing(stage, lambda: with_texts(value, changed)):
+        return with_texts(value, changed)
 
 
 def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding]) -> Screen:
@@ -168,7 +180,7 @@ def _sealed(stage: Stage) -> GuardrailBlocked:
 def _named(error: GuardrailBlocked, place: str, path: str, findings: Sequence[Finding]) -> GuardrailBlocked:
     """Return *error* with where it is that it speaks of."""
     facts = {**error.facts, "place": place, "path": path}
-    named = GuardrailBlocked(f"{error.message} It stands in {place}, at {path}.", **facts)
+    named = type(error)(f"{error.message} It stands in {place}, at {path}.", **facts)
     named.findings = tuple(findings)
     return named
 
@@ -201,7 +213,8 @@ class AnswerScreen:
                 return self._guardrails.screen_partial(text, text)
             read = _read(text)
             if read is not None:
-                made = with_texts(read, self._changed)
+                with self._guardrails.hearing(Stage.OUTPUT, lambda: with_texts(read, self._changed)):
+                    made = with_texts(read, self._changed)
                 return text if made is read else exactly_written(made).decode()
             shown = self._shown(text)
             plain = _plain(shown)
@@ -231,7 +244,12 @@ class AnswerScreen:
 
     def body(self, dialect: Dialect, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an invalid answer in a *dialect* as it may go back to the model; raises GuardrailBlocked."""
-        return dialect.places.screened(body, placed_screen(self._guardrails, Stage.OUTPUT, []), ANSWER)
+
+        def look() -> Mapping[str, Any]:
+            return dialect.places.screened(body, placed_screen(self._guardrails, Stage.OUTPUT, []), ANSWER)
+
+        with self._guardrails.hearing(Stage.OUTPUT, look):
+            return look()
 
     def error(self, error: ValidationError) -> ValidationError:
         """Return what is wrong with an answer as its model is told it."""

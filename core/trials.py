@@ -20,6 +20,8 @@ from core.guardrails import (
     GuardrailTerms,
     Judge,
     ModelJudge,
+    OutsideJudge,
+    OutsideTerms,
     Stage,
     guardrail_of,
 )
@@ -163,6 +165,11 @@ class Trials:
                 f"This rule asks the route {guardrail.search.route} about each call, and pays for that: tried on calls "
                 "that are kept it would cost as many calls. Let it note for a while instead, and look at what it finds."
             )
+        if isinstance(guardrail.search, OutsideTerms):
+            raise Invalid(
+                "A rule that asks a service is not tried on calls that are kept: their texts would all be sent there. "
+                "Save it with the action note, and look what it finds."
+            )
         with reading(self._store, scope) as now:
             ids = newest_call_ids(now, min(most, MOST_TRIED))
         trial.calls = len(ids)
@@ -204,6 +211,8 @@ def _found(guardrail: Guardrail, text: str) -> list[Span]:
     search = guardrail.search
     if isinstance(search, ModelJudge):  # each question is a paid call
         return []
+    if isinstance(search, OutsideJudge):
+        return []  # of such the look as a whole tells, which asks once
     if isinstance(search, Judge):
         return [Span(0, len(text), "what it does not allow")] if search.objection(text) else []
     return [span for span in search.find(text) if text[span.start : span.end] not in guardrail.exceptions]

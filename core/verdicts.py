@@ -13,8 +13,8 @@ from typing import Any, cast
 import orjson
 
 from core.dialects import Dialect, PlacedText, RelayRequest, VendorResponse
-from core.errors import Cancelled, GuardrailBlocked, Invalid, ProctorError
-from core.guardrails import ANSWER, HELD, Action, Finding, Guardrail, Guardrails, ModelJudge, Stage
+from core.errors import Cancelled, Invalid, ProctorError
+from core.guardrails import ANSWER, Guardrail, Guardrails, ModelJudge, Stage, take_no_verdict, take_verdict
 from core.json_leaves import Steps, with_texts
 from core.json_texts import exactly
 from core.json_values import JsonValue
@@ -28,7 +28,6 @@ AskModel = Callable[[GenerationRequest], Generation]
 """Asks as the tenant of the call that is judged; raises ProctorError."""
 _ROOMS = {Stage.INPUT: "screen in", Stage.OUTPUT: "screen out"}
 _UNSURE, _SURE = 0.0, 1.0
-_NO_VERDICT = "no verdict of the model that was asked"
 _INJECTION = (
     "an attempt to make a model that reads the texts do something else than it was told by others, or to make it tell "
     "what it was told"
@@ -97,7 +96,9 @@ class ModelJudges:
             self._record.step(
                 room, "not judged", f"{guardrail.name} got no verdict of the route {judge.route} ({code})."
             )
-            self._take(guardrail, stage, _NO_VERDICT, Action.NOTE if judge.is_open else Action.BLOCK)
+            is_final = isinstance(error, Invalid)
+            with self._record.findings.looking(stage) as findings:
+                take_no_verdict(guardrail, stage, findings, goes_on=judge.goes_on, is_final=is_final)
             return
         scores = list(cast("Mapping[str, float]", made.value).values())
         cost = "it has no price" if made.cost_nano_usd is None else f"${made.cost_nano_usd / 1e9:.6f}"
@@ -106,20 +107,8 @@ class ModelJudges:
             room, "judged", f"{asked}: {max(scores):.0%} sure; from {judge.threshold} % on it is a finding."
         )
         if found := sum(score * 100 >= judge.threshold for score in scores):
-            self._take(guardrail, stage, judge.kind, guardrail.action, found)
-
-    def _take(self, guardrail: Guardrail, stage: Stage, kind: str, action: Action, count: int = 1) -> None:
-        """Take in what was found; raises GuardrailBlocked where that lets nothing go on."""
-        found = Finding(guardrail.name, stage, action, kind, count, rule_id=guardrail.rule_id)
-        with self._record.findings.looking(stage) as findings:
-            findings.append(found)
-        if action is Action.BLOCK:
-            what = f"found {kind} in it" if kind != _NO_VERDICT else f"got {kind}, and lets nothing go on without one"
-            error = GuardrailBlocked(
-                f"{HELD[stage]}: the guardrail {guardrail.name} {what}.", guardrail=guardrail.name, stage=stage.value
-            )
-            error.findings = (found,)
-            raise error
+            with self._record.findings.looking(stage) as findings:
+                take_verdict(guardrail, stage, judge.kind, findings, count=found)
 
 
 def _question(guardrail: Guardrail, judge: ModelJudge, said: Sequence[Said], judged_id: str) -> GenerationRequest:

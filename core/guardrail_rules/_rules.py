@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.guardrail_rules._fields import RuleFields, checked, checked_name
 from core.guardrail_rules._words import looked_at, looked_for
-from core.guardrails import Action, GuardrailTerms, Stage, settings_text
+from core.guardrails import Action, GuardrailTerms, OutsideJudges, OutsideTerms, Stage, guardrail_of, settings_text
 from core.principals import Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import GuardrailRule, Route, Tenant
@@ -28,9 +28,11 @@ _DEFAULT_ROUTE = "default"
 class GuardrailRules:
     """The rules that operators set."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, outside: OutsideJudges | None = None) -> None:
         self._store = store
         self._clock = clock
+        self.outside = outside
+        """Asks judges over the network; ``None`` where nobody is to be asked."""
 
     def concerning(self, session: Session, tenant_id: str) -> Sequence[tuple[str, GuardrailTerms]]:
         """Return the rules that hold for a tenant, its own and those for all, in order, each with its route."""
@@ -76,8 +78,8 @@ class GuardrailRules:
             NotFound: there is no such check.
 
         """
-        wanted = checked(name, check, action, fields)
-        return terms_of(GuardrailRule(id="", name=name, created_at=self._clock.now(), **wanted))
+        wanted = self._checked(name, check, action, fields)
+        return self._draft(name, wanted)
 
     def set(
         self,
@@ -105,7 +107,7 @@ class GuardrailRules:
 
         """
         principal.require_over(Permission.GUARDRAILS_WRITE, _scope(tenant))
-        wanted = checked(checked_name(name), check, action, fields)
+        wanted = self._checked(checked_name(name), check, action, fields)
         with self._store.writing() as session:
             tenant = None if tenant is None else present(session, tenant)
             _require_route(session, wanted["route"], "Without one a rule holds on every route.")
@@ -187,6 +189,17 @@ class GuardrailRules:
                 after=None,
                 **why,
             )
+
+    def _checked(self, name: str, check: str, action: str, fields: RuleFields) -> dict[str, Any]:
+        """Return the columns of a rule; raises Invalid, also where whom it asks cannot be asked from here."""
+        wanted = checked(name, check, action, fields)
+        search = guardrail_of(self._draft(name, wanted)).search
+        if self.outside is not None and isinstance(search, OutsideTerms):
+            self.outside.require(search)
+        return wanted
+
+    def _draft(self, name: str, wanted: dict[str, Any]) -> GuardrailTerms:
+        return terms_of(GuardrailRule(id="", name=name, created_at=self._clock.now(), **wanted))
 
 
 def terms_of(rule: GuardrailRule) -> GuardrailTerms:

@@ -7,13 +7,17 @@ provider.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from core.guardrails._added import MOST_ADDED, added_by_caller
-from core.guardrails._findings import HELD, Finding
+from core.guardrails._asking import OutsideJudges
+from core.guardrails._findings import HELD, NOT_JUDGED, Finding, take_no_verdict, take_verdict
 from core.guardrails._growing import ScreenedText
+from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
 from core.guardrails._panel import Panel, Sparing
 from core.guardrails._places import ANSWER, PLACES, SETTINGS, sort_of, where_of
 from core.guardrails._rules import (
@@ -40,6 +44,7 @@ __all__ = [
     "BUILT_IN",
     "HELD",
     "MOST_ADDED",
+    "NOT_JUDGED",
     "PLACES",
     "SETTINGS",
     "Action",
@@ -50,7 +55,11 @@ __all__ = [
     "Guardrails",
     "Judge",
     "ModelJudge",
+    "NotJudged",
     "Objection",
+    "OutsideJudge",
+    "OutsideJudges",
+    "OutsideTerms",
     "ScreenedText",
     "Sparing",
     "Stage",
@@ -61,6 +70,8 @@ __all__ = [
     "search_of",
     "settings_text",
     "sort_of",
+    "take_no_verdict",
+    "take_verdict",
     "where_of",
 ]
 
@@ -71,9 +82,12 @@ _NAME = " key"
 class Guardrails:
     """Rules at work, in order."""
 
-    def __init__(self, members: Iterable[Guardrail] | None = None) -> None:
-        """Take in *members*, or what is built in; of several that block, the first is told."""
-        self.members = built_in() if members is None else tuple(members)
+    def __init__(self, members: Iterable[Guardrail] | None = None, asks: Asks | None = None) -> None:
+        """Take in *members*, or what is built in; of several that block, the first is told.
+
+        *asks* asks those that are asked over the network; without it they judge nothing.
+        """
+        self.members = built_in() if members is None else tuple(_asked_by(one, asks or Unasked()) for one in members)
         self._panels = {stage: Panel(stage, self.members) for stage in Stage}
 
     @property
@@ -108,7 +122,12 @@ class Guardrails:
 
         """
         panel = self._panels[stage]
-        return mapped(messages, lambda text, place: panel.at(place).screen(text, findings, place))
+
+        def look(found: list[Finding]) -> Sequence[Message]:
+            return mapped(messages, lambda text, place: panel.at(place).screen(text, found, place))
+
+        with self.hearing(stage, lambda: look([])):
+            return look(findings)
 
     def screen_value(self, value: Any, stage: Stage, findings: list[Finding], place: str = "") -> Any:
         """Return a JSON *value*, which stands in a *place*, with every text in it as it may go on, names included.
@@ -119,10 +138,43 @@ class Guardrails:
         """
         panel = self._panels[stage]
 
-        def screened(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-            return panel.at(place, steps).screen(text, findings, place + _NAME * is_name)
+        def look(found: list[Finding]) -> Any:
+            def screened(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+                return panel.at(place, steps).screen(text, found, place + _NAME * is_name)
 
-        return with_texts(value, screened)
+            return with_texts(value, screened)
+
+        with self.hearing(stage, lambda: look([])):
+            return look(findings)
+
+    def hearing(self, stage: Stage, look: Callable[[], Any]) -> AbstractContextManager[None]:
+        """Ask, of all texts that *look* comes to, those that are asked over the network, each once and side by side.
+
+        What they said holds within the block; who looks at another text there asks about it alone.
+
+        Raises:
+            GuardrailBlocked: another rule lets one of these texts not go on, so nobody is asked.
+
+        """
+        if not self._panels[stage].outside or listened.get() is not None:
+            return nullcontext()
+        return self._hearing(stage, look)
+
+    @contextmanager
+    def _hearing(self, stage: Stage, look: Callable[[], Any]) -> Generator[None]:
+        asking: dict[OutsideTerms, list[str]] = {}
+        listening = listened.set(asking)
+        try:
+            look()
+        finally:
+            listened.reset(listening)
+        asks, known = self._panels[stage].outside[0][1].asks, heard.get({})
+        new = {terms: [one for one in texts if (terms, stage, one) not in known] for terms, texts in asking.items()}
+        hearing = heard.set({**known, **asks.verdicts(new, stage)} if any(new.values()) else known)
+        try:
+            yield
+        finally:
+            heard.reset(hearing)
 
     def passes(self, document: bytes, stage: Stage) -> bool:
         """Whether it is clear at a glance that no text of a JSON *document* has anything for any rule."""
@@ -196,8 +248,9 @@ class Guardrails:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing of an answer may be shown before a model has said what it thinks of all of it."""
-        return bool(self._panels[Stage.OUTPUT].asking)
+        """Whether nothing of an answer may be shown before others have said what they think of all of it."""
+        panel = self._panels[Stage.OUTPUT]
+        return bool(panel.asking or panel.outside)
 
     @cached_property
     def tool_rules(self) -> Sequence[tuple[Guardrail, ToolPolicy]]:
@@ -208,3 +261,8 @@ class Guardrails:
     def goes_by_fields(self) -> bool:
         """Whether it matters in which field of an answer a text stands."""
         return self._panels[Stage.OUTPUT].goes_by_fields
+
+
+def _asked_by(one: Guardrail, asks: Asks) -> Guardrail:
+    """Return a rule whose judge can be asked, if it has one that is."""
+    return replace(one, search=OutsideJudge(one.search, asks)) if isinstance(one.search, OutsideTerms) else one

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.detection import Span, merged
-from core.errors import GuardrailBlocked
+from core.errors import GuardrailBlocked, GuardrailUnavailable
 from core.guardrails._rules import Action, Guardrail, Stage
 
+NOT_JUDGED = "no verdict"
+"""The kind of a finding where somebody was asked and gave no answer of use: its action says whether a text went on."""
 HELD = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
 """How a refusal begins, by the side on which a text was."""
 
@@ -74,13 +76,53 @@ def settled(
 
 
 def blocked(
-    guardrail: Guardrail, stage: Stage, why: str, findings: Sequence[Finding], place: str = ""
+    guardrail: Guardrail,
+    stage: Stage,
+    why: str,
+    findings: Sequence[Finding],
+    place: str = "",
+    *,
+    error_type: type[GuardrailBlocked] = GuardrailBlocked,
 ) -> GuardrailBlocked:
     """Return what is told where *guardrail* lets nothing go on, and *why*: nothing of the text, and no rule's words."""
     facts = {"place": place} if place else {}
-    error = GuardrailBlocked(f"{HELD[stage]}{why}", guardrail=guardrail.name, stage=stage.value, **facts)
+    error = error_type(f"{HELD[stage]}{why}", guardrail=guardrail.name, stage=stage.value, **facts)
     error.findings = tuple(findings)
     return error
+
+
+def take_verdict(
+    guardrail: Guardrail, stage: Stage, kind: str, findings: list[Finding], place: str = "", *, count: int = 1
+) -> None:
+    """Take in what somebody who was asked objects to; raises GuardrailBlocked where the rule is to block."""
+    findings.append(Finding(guardrail.name, stage, guardrail.action, kind, count, place, guardrail.rule_id))
+    if guardrail.action is Action.BLOCK:
+        raise blocked(guardrail, stage, f": the guardrail {guardrail.name} found {kind} in it.", findings, place)
+
+
+def take_no_verdict(
+    guardrail: Guardrail,
+    stage: Stage,
+    findings: list[Finding],
+    place: str = "",
+    *,
+    goes_on: bool,
+    is_final: bool = False,
+) -> None:
+    """Take in that nobody has judged what was asked about; *is_final* if nobody would if it were asked again.
+
+    Raises:
+        GuardrailBlocked: it does not go on without a verdict; GuardrailUnavailable, if there may be one later.
+
+    """
+    action = Action.NOTE if goes_on else Action.BLOCK
+    findings.append(Finding(guardrail.name, stage, action, NOT_JUDGED, 1, place, guardrail.rule_id))
+    if goes_on:
+        return
+    why = f": the guardrail {guardrail.name} got no verdict, and lets nothing go on without one."
+    if is_final:
+        raise blocked(guardrail, stage, why, findings, place)
+    raise blocked(guardrail, stage, f"{why} Send it again later.", findings, place, error_type=GuardrailUnavailable)
 
 
 def marked(text: str, regions: Iterable[Span]) -> str:

@@ -74,6 +74,10 @@ class ScreenedText:
         self._text = "".join((self._text, *self._waiting))
         self._waiting.clear()
         self._waiting_size = 0
+        if is_last and self._panel.outside:
+            news, self._text = self._panel.screen(self._text, []), ""  # nothing was shown, so this is all of it
+            self._shown.append(news)
+            return news
         if is_last:
             self._panel.judge(self._text, [])  # where there is a judge nothing was shown, so this is all of it
         news = self._shown_now(is_last=is_last)
@@ -91,7 +95,7 @@ class ScreenedText:
         growing: list[tuple[Guardrail, list[Span]]] = []
         for one in self._searches:
             end = min(end, self._look(one, growing, is_last=is_last))
-        if self._panel.judges and not is_last:
+        if self._panel.waits and not is_last:
             end = self._told
         regions = settled([*self._settled, *growing], Stage.OUTPUT, []) if self._settled or growing else []
         end = next((span.start for span in regions if span.start < end < span.end), end)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from core.detection import Detector, Span
-from core.guardrails._findings import Finding, blocked, left, marked, settled
+from core.guardrails._findings import Finding, blocked, left, marked, settled, take_no_verdict, take_verdict
+from core.guardrails._outside import CHANGED, NotJudged, OutsideJudge, listened
 from core.guardrails._places import EVERYWHERE
 from core.guardrails._rules import Action, Guardrail, Judge, ModelJudge, Stage
 
@@ -52,9 +53,13 @@ class Panel:
         self._at: dict[str, Panel] = {}
         self._of: dict[tuple[bool, ...], Panel] = {}
         self.judges: list[tuple[Guardrail, Judge]] = []
+        self.outside: list[tuple[Guardrail, OutsideJudge]] = []
+        """Judges that are asked over the network, of what the others let go on."""
         self.detectors: list[tuple[Guardrail, Detector]] = []
         for one in mine:
-            if isinstance(one.search, Judge):
+            if isinstance(one.search, OutsideJudge):
+                self.outside.append((one, one.search))
+            elif isinstance(one.search, Judge):
                 self.judges.append((one, one.search))
             elif not isinstance(one.search, ModelJudge):
                 self.detectors.append((one, one.search))
@@ -90,11 +95,49 @@ class Panel:
         if self.judges:
             self.judge(text, findings, place)
         hits = [(guardrail, spans) for guardrail, detector in self.detectors if (spans := detector.find(text))]
-        return self._without(text, hits, findings, place) if hits else text
+        new = self._without(text, hits, findings, place) if hits else text
+        return self._heard(new, findings, place) if self.outside else new
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing of a text may be shown before it is whole."""
+        return bool(self.judges or self.outside)
+
+    def _heard(self, text: str, findings: list[Finding], place: str) -> str:
+        """Return *text* as it goes on once those have judged it that are asked over the network.
+
+        Raises:
+            GuardrailBlocked: it may not.
+
+        """
+        if (asking := listened.get()) is not None:
+            for _, judge in self.outside:
+                asking.setdefault(judge.terms, []).append(text)
+            return text
+        new, changed_by = text, ""
+        for guardrail, judge in self.outside if text.strip() else ():
+            try:
+                verdict = judge.verdict(self._stage, text)
+            except NotJudged:
+                verdict = None
+            if verdict is None:
+                take_no_verdict(guardrail, self._stage, findings, place, goes_on=judge.terms.goes_on)
+                continue
+            if verdict.kind:
+                take_verdict(guardrail, self._stage, verdict.kind, findings, place)
+                if guardrail.action is Action.REDACT:
+                    new, changed_by = f"[redacted: {verdict.kind}]", guardrail.name
+            elif verdict.text is not None and verdict.text != text and guardrail.action is Action.REDACT:
+                take_verdict(guardrail, self._stage, CHANGED, findings, place)
+                if changed_by:
+                    why = f": the guardrails {changed_by} and {guardrail.name} would each make another text of it."
+                    raise blocked(guardrail, self._stage, why, findings, place)
+                new, changed_by = verdict.text, guardrail.name
+        return new
 
     def screen_open(self, text: str) -> str:
         """Return what may be shown by now of a *text* that is still being written; raises GuardrailBlocked."""
-        if self.judges:
+        if self.waits:
             return ""
         end, hits = len(text), list[tuple[Guardrail, list[Span]]]()
         for guardrail, detector in self.detectors:

@@ -53,9 +53,9 @@ class ModelJudge:
     """In words; none is injection."""
     threshold: int
     """From how sure on something is found, of a hundred."""
-    seconds: int
+    seconds: float
     """How long it may take."""
-    is_open: bool
+    goes_on: bool
     """Whether texts go on without a verdict."""
     most_characters: int
 

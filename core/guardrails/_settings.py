@@ -84,6 +84,24 @@ def number(settings: Mapping[str, Any], name: str, default: int, least: int, mos
     return found
 
 
+def failing(settings: Mapping[str, Any], usual: int = 2, most: int = 10) -> tuple[float, bool]:
+    """Return how many ``seconds`` somebody has who is asked, and whether a text goes on ``on_failure`` (block).
+
+    Without a word he has the *usual* ones, and never more than *most*.
+
+    Raises:
+        Invalid: one of them is something else.
+
+    """
+    seconds, on_failure = settings.get("seconds", usual), settings.get("on_failure", "block")
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds <= most:
+        raise Invalid(f"seconds is a number above 0 and up to {most}: how long it may take.")
+    if on_failure not in {"block", "pass"}:
+        raise Invalid("on_failure is block, or pass: what becomes of a text that nobody judges.")
+    return float(seconds), on_failure == "pass"
+
+
 def switch(settings: Mapping[str, Any], name: str, *, default: bool) -> bool:
     """Return the setting *name*, true or false.
 

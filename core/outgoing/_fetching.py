@@ -65,7 +65,7 @@ class Outgoing:
         self._resolve = resolve
         self._lock = threading.Lock()
         self._pools: dict[str, httpcore2.ConnectionPool] = {}
-        """By scheme."""
+        """By scheme; those to what is trusted apart."""
 
     def require_allowed(self, written: str) -> WebAddress:
         """Return the address that is *written*, if it may be fetched as far as its text says; nothing is looked up.
@@ -99,8 +99,11 @@ class Outgoing:
         body: bytes = b"",
         seconds: float,
         most_bytes: int,
+        is_trusted: bool = False,
     ) -> Fetched:
         """Return what *address*, which :meth:`require_allowed` gave, answers within so many *seconds*, all included.
+
+        One that *is_trusted* has been named by who runs the deployment, and may lead anywhere.
 
         Raises:
             NotFetched: it leads to what is not public, does not answer in time, or with more than *most_bytes*.
@@ -120,7 +123,7 @@ class Outgoing:
         )
         since = ends_at.set(ends_in(seconds))
         try:
-            with self._pool(address.scheme).stream(
+            with self._pool("trusted" if is_trusted else address.scheme).stream(
                 method, target, headers=sent, content=body, extensions={"timeout": {"pool": seconds}}
             ) as answer:
                 told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
@@ -151,7 +154,7 @@ class Outgoing:
                 pool.close()
 
     def _pool(self, scheme: str) -> httpcore2.ConnectionPool:
-        """Return the connections of a *scheme*, made by the first use: to read who is trusted takes long."""
+        """Return the connections of a kind, made by the first use: to read who is trusted takes long."""
         with self._lock:
             if scheme not in self._pools:
                 self._pools[scheme] = self._made(scheme)
@@ -164,14 +167,14 @@ class Outgoing:
                 ssl_context=httpx2.create_ssl_context(),
                 max_connections=_MOST_CONNECTIONS,
                 keepalive_expiry=_KEPT_SECONDS,
-                network_backend=PinnedBackend(lambda _: True, self._resolve),
+                network_backend=PinnedBackend(_anywhere, self._resolve),
             )
-        judge = self._is_open_to_all if scheme == "https" else self._is_inside
+        judges = {"trusted": _anywhere, "https": self._is_open_to_all, "http": self._is_inside}
         return httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
             max_connections=_MOST_CONNECTIONS,
             keepalive_expiry=_KEPT_SECONDS,
-            network_backend=PinnedBackend(judge, self._resolve),
+            network_backend=PinnedBackend(judges[scheme], self._resolve),
         )
 
     def _is_open_to_all(self, address: IPv4Address | IPv6Address) -> bool:
@@ -180,3 +183,7 @@ class Outgoing:
     def _is_inside(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether what is not encrypted may go to *address*: in a network that the deployment has named."""
         return is_public(address, self._networks) and not is_public(address)
+
+
+def _anywhere(_: IPv4Address | IPv6Address) -> bool:
+    return True

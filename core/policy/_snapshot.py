@@ -151,7 +151,8 @@ class TenantSnapshot:
         tenant = self.tenant
         own = [guardrail_of(rule) for on, rule in tenant.guardrail_rules if on in {"", route}]
         members = (*self._policies.built_in, *own)
-        return Guardrails(one for one in members if not tenant.is_off(FlagKind.GUARDRAIL.of(one.name)))
+        on = (one for one in members if not tenant.is_off(FlagKind.GUARDRAIL.of(one.name)))
+        return Guardrails(on, self._policies.guardrails.outside)
 
     def resolve(
         self,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.clock import Clock
 from core.errors import GuardrailBlocked
-from core.guardrails import Action, Finding, Stage
+from core.guardrails import NOT_JUDGED, Action, Finding, Stage
 from core.telemetry import Metrics
 
 _MOST_ROWS = 50
@@ -83,6 +83,8 @@ class Findings:
         if self._has_looked:
             metrics.guardrail_seconds.observe(self._seconds)
         for key, count in self._counts.items():
+            if key.kind == NOT_JUDGED and key.action != Action.BLOCK:
+                metrics.failed_open.labels("guardrails").inc(count)
             metrics.of(metrics.findings, key.guardrail, key.stage, key.action).inc(count)
 
     def rows(self, generation_id: str, tenant_id: str, at: datetime) -> list[dict[str, Any]]:

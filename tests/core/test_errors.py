@@ -58,6 +58,7 @@ def test_codes_tell_errors_apart() -> None:
         "no_budget",
         "no_price",
         "guardrail_blocked",
+        "guardrail_unavailable",
         "exhausted",
         "cancelled",
         "stopped",

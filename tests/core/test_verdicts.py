@@ -13,8 +13,8 @@ import pytest
 
 from core.clock import SystemClock
 from core.dialects import DIALECTS, DialectName
-from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError
-from core.guardrails import Action, Guardrails, GuardrailTerms, Stage, guardrail_of, settings_text
+from core.errors import Exhausted, GuardrailBlocked, GuardrailUnavailable, Invalid, ProctorError
+from core.guardrails import NOT_JUDGED, Action, Guardrails, GuardrailTerms, Stage, guardrail_of, settings_text
 from core.principals import LOCAL_OPERATOR
 from core.record import Generation, Record
 from core.record._findings import Findings
@@ -129,17 +129,18 @@ def test_what_is_noted_goes_on(proctor: Rig) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["failed", "never-valid", "broken-json", "refused", "truncated", "empty"])
-@pytest.mark.parametrize("is_open", [False, True])
-def test_what_is_no_verdict_is_none(scenario: str, *, is_open: bool, proctor: Rig) -> None:
+@pytest.mark.parametrize("on_failure", ["block", "pass"])
+def test_what_is_no_verdict_is_none(scenario: str, on_failure: str, proctor: Rig) -> None:
     """By choice nothing goes on without one, as usual, or all does; either is told and counted."""
     model = f"{OPENAI}:{scenario}"
-    heard = proctor.ask(judged_tenant(proctor, "block", "input", model=model, open=is_open))
-    assert (heard.error is None) == is_open
+    heard = proctor.ask(judged_tenant(proctor, "block", "input", model=model, on_failure=on_failure))
+    assert (heard.error is None) == (on_failure == "pass")
     assert next(step["verdict"] for step in heard.generation.trace if step["room"] == "screen in") == "not judged"
     [finding] = proctor.written(heard.generation.id).findings
-    assert (finding.kind, finding.action) == ("no verdict of the model that was asked", "note" if is_open else "block")
-    if not is_open:
-        assert "got no verdict of the model that was asked, and lets nothing go on without one" in str(heard.error)
+    assert (finding.kind, finding.action) == (NOT_JUDGED, "block" if heard.error else "note")
+    if heard.error:
+        assert isinstance(heard.error, GuardrailUnavailable)
+        assert "got no verdict, and lets nothing go on without one. Send it again later." in heard.error.message
 
 
 @pytest.mark.usefixtures("sure")
@@ -263,8 +264,11 @@ def test_a_trial_asks_nobody(proctor: Rig) -> None:
         ({"route": "nowhere"}, "There is no route 'nowhere'. The check asks the models of one that is."),
         ({"route": "default", "topics": ["a\nb"]}, "topics has an entry that is no line of at most 500 characters."),
         ({"route": "default", "threshold": 0}, "threshold is a whole number from 1 to 100."),
-        ({"route": "default", "seconds": 121}, "seconds is a whole number from 1 to 120."),
-        ({"route": "default", "open": "yes"}, "open is true or false."),
+        ({"route": "default", "seconds": 121}, "seconds is a number above 0 and up to 120: how long it may take."),
+        (
+            {"route": "default", "on_failure": "open"},
+            "on_failure is block, or pass: what becomes of a text",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used_are_told(given: dict[str, Any], says: str, proctor: Rig) -> None:

@@ -17,7 +17,12 @@ from tests.core.api.conftest import House
 MAIL = "jane@example.com"
 SECRET = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 LONG = [f"{number} {'x' * 190}" for number in range(25)]
-_OPERATORS = {"classifier": "it asks a model, which the tenant pays for"}
+_OPERATORS = {
+    "classifier": "it asks a model, which the tenant pays for",
+    "moderation": "it asks a provider with a key of whoever runs the deployment",
+    "tools": "it is about what a model may do, not about what is written",
+    "webhook": "it sends texts to an address, which is not for callers to choose",
+}
 """Checks that no caller may add, and why."""
 
 

@@ -37,7 +37,7 @@ EXPECTED = {
     "BudgetHeld": 402,
     "Unbudgeted": 402,
     "Unpriced": 402,
-    "GuardrailBlocked": 422,
+    "GuardrailUnavailable": 503,
     "Exhausted": 502,
     "Stopped": 503,
     "Overloaded": 503,

@@ -1,0 +1,168 @@
+"""How judges are asked over the network: side by side, many texts at once, within a time, and without a secret."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from hashlib import sha256
+
+from core.clock import Clock
+from core.detection.secrets import SecretDetector
+from core.errors import Invalid, ProctorError
+from core.guardrails._findings import marked
+from core.guardrails._outside import Heard, NotJudged, OddAnswer, OutsideTerms, Verdict
+from core.guardrails._rules import Stage
+from core.outgoing import NotFetched, Outgoing
+from core.settings import Settings
+from core.telemetry import log
+
+_AT_ONCE = 32
+"""Requests of this process to judges; who comes then waits, within his time."""
+_MOST_TEXTS = 50
+_MOST_CHARACTERS = 200_000
+"""Of one request; a longer text has one of its own."""
+_MOST_BYTES = 2_000_000
+"""Of an answer."""
+_KEPT = 2_000
+_KEPT_SECONDS = 30.0
+"""How long it is remembered what was said of a text that was asked about alone: a stream tells it again as it ends."""
+
+
+class OutsideJudges:
+    """Asks judges, and knows which of them do not answer."""
+
+    def __init__(self, settings: Settings, clock: Clock, outgoing: Outgoing) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._outgoing = outgoing
+        self._secrets = SecretDetector()
+        self._lock = threading.Lock()
+        self._alone: OrderedDict[tuple[OutsideTerms, Stage, bytes], tuple[float, Verdict | NotJudged]] = OrderedDict()
+        self._failing: dict[OutsideTerms, str] = {}
+
+    @property
+    def failing(self) -> Mapping[OutsideTerms, str]:
+        """Those that did not answer when they were asked last, and why, in a word."""
+        return dict(self._failing)
+
+    def require(self, terms: OutsideTerms) -> None:
+        """Go on only if the judge could be asked, as far as that is known without asking.
+
+        Raises:
+            Invalid: it could not; the sentence says what to do.
+
+        """
+        try:
+            terms.question(("",), Stage.INPUT, self._settings, self._outgoing)
+        except NotFetched as error:
+            raise Invalid(str(error)) from None
+
+    def verdict(self, terms: OutsideTerms, stage: Stage, text: str) -> Verdict:
+        """Return what a judge says of one *text*; raises NotJudged."""
+        key, now = (terms, stage, sha256(text.encode(errors="surrogatepass")).digest()), self._clock.monotonic()
+        with self._lock:
+            until, said = self._alone.get(key, (0.0, None))
+        if said is None or until < now:
+            said = self.verdicts({terms: [text]}, stage)[terms, stage, text]
+            with self._lock:
+                self._alone[key] = now + _KEPT_SECONDS, said
+                while len(self._alone) > _KEPT:
+                    self._alone.popitem(last=False)
+        if isinstance(said, NotJudged):
+            raise said
+        return said
+
+    def verdicts(self, asked: Mapping[OutsideTerms, Sequence[str]], stage: Stage) -> Heard:
+        """Return what each judge says of its texts; all are asked side by side."""
+        began = self._clock.monotonic()
+        out: list[tuple[OutsideTerms, Sequence[str], Future[Sequence[Verdict]]]] = [
+            (terms, part, self._pool.submit(self._asked, terms, stage, part, began + terms.seconds))
+            for terms, texts in asked.items()
+            for part in _parts(dict.fromkeys(texts))
+        ]
+        said: dict[tuple[OutsideTerms, Stage, str], Verdict | NotJudged] = {}
+        for terms, part, future in out:
+            try:
+                found: Sequence[Verdict | NotJudged] = future.result(
+                    max(0.0, began + terms.seconds - self._clock.monotonic())
+                )
+            except TimeoutError:
+                future.cancel()
+                found = [NotJudged("timeout")] * len(part)
+            except NotJudged as why:
+                found = [why] * len(part)
+            except Exception as error:  # noqa: BLE001 a fault of ours is no verdict either
+                found = [NotJudged(type(error).__name__)] * len(part)
+            said |= {(terms, stage, text): one for text, one in zip(part, found, strict=True)}
+            self._note(terms, found[0])
+        return said
+
+    def close(self) -> None:
+        """Leave those that are still asked."""
+        if "_pool" in self.__dict__:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._outgoing.close()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guardrail")
+
+    def _asked(self, terms: OutsideTerms, stage: Stage, texts: Sequence[str], ends: float) -> Sequence[Verdict]:
+        left = ends - self._clock.monotonic()
+        if left <= 0:
+            raise NotJudged("timeout")
+        try:
+            question = terms.question([self._told(text) for text in texts], stage, self._settings, self._outgoing)
+            answer = self._outgoing.fetch(
+                question.address,
+                method="POST",
+                headers={"Content-Type": "application/json", "Accept": "application/json", **question.headers},
+                body=question.body,
+                seconds=left,
+                most_bytes=_MOST_BYTES,
+                is_trusted=question.is_trusted,
+            )
+        except NotFetched as error:
+            raise NotJudged(error.reason) from None
+        except ProctorError as error:
+            raise NotJudged(error.code) from None
+        if answer.status != 200:
+            raise NotJudged(f"status_{answer.status}")
+        try:
+            found = terms.verdicts(answer.body, len(texts))
+        except OddAnswer:
+            raise NotJudged("odd") from None
+        if len(found) != len(texts):
+            raise NotJudged("odd")
+        return found
+
+    def _told(self, text: str) -> str:
+        """Return a text as it leaves: with no secret in it, whatever rules say."""
+        return marked(text, self._secrets.find(text)).encode(errors="replace").decode()
+
+    def _note(self, terms: OutsideTerms, said: Verdict | NotJudged) -> None:
+        """Tell the log once per outage that a judge does not answer."""
+        reason = said.reason if isinstance(said, NotJudged) else ""
+        with self._lock:
+            before = self._failing.get(terms, "")
+            if reason:
+                self._failing[terms] = reason
+            else:
+                self._failing.pop(terms, None)
+        if reason and reason != before:
+            log().warning("guardrail_unjudged", host=terms.host, reason=reason, goes_on=terms.goes_on)
+
+
+def _parts(texts: Mapping[str, None]) -> Iterator[Sequence[str]]:
+    part, size = list[str](), 0
+    for text in texts:
+        if part and (len(part) == _MOST_TEXTS or size + len(text) > _MOST_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    if part:
+        yield part
