@@ -24,7 +24,7 @@ from core.record import Record
 from core.redactions import Unfitting, fitting
 from core.requests import GenerationRequest
 from core.response_models import response_model
-from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, placed_screen, unread_in
+from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in, value_as_allowed
 from core.tables import Outcome
 from core.tool_calls import CallJudge, calls_in
 from core.validation import Effort
@@ -139,9 +139,7 @@ def require_valid(
 
     """
     with record.findings.looking(Stage.OUTPUT) as found:
-        screen = placed_screen(guardrails, Stage.OUTPUT, found)
-        is_json = asked.wants_json or guardrails.goes_by_fields
-        value = asked.dialect.places.screened(told.value or {}, screen, "answer", is_json=is_json)
+        value = value_as_allowed(guardrails, asked.dialect, told.value or {}, found, is_json=asked.wants_json)
         if (judge := CallJudge(guardrails, asked)).has_rules:
             judge.judge(calls_in(value), found)
     if outcome.is_valid:

@@ -97,14 +97,7 @@ def body_as_allowed(
         new = guardrails.screen_text(text, Stage.OUTPUT, findings, ANSWER)
         return body if new == text else new.encode()
     if dialect is not None and isinstance(before, dict):
-        told = cast("dict[str, Any]", before)
-
-        def look(found: list[Finding]) -> Any:
-            screen = placed_screen(guardrails, Stage.OUTPUT, found)
-            return dialect.places.screened(told, screen, ANSWER, is_json=is_json or guardrails.goes_by_fields)
-
-        with guardrails.hearing(Stage.OUTPUT, lambda: look([])):
-            after = look(findings)
+        after: Any = value_as_allowed(guardrails, dialect, cast("dict[str, Any]", before), findings, is_json=is_json)
     else:
         after = _document_as_allowed(guardrails, before, findings)
     return body if after is before else exactly_written(after)
@@ -130,6 +123,19 @@ def error_as_allowed(guardrails: Guardrails, dialect: Dialect, raw: VendorRespon
         return answer_as_allowed(guardrails, dialect, raw, [])
     except GuardrailBlocked:
         return None
+
+
+def value_as_allowed(
+    guardrails: Guardrails, dialect: Dialect, body: Mapping[str, Any], findings: list[Finding], *, is_json: bool
+) -> Mapping[str, Any]:
+    """Return the *body* of an answer in a *dialect* as it may be told; raises GuardrailBlocked."""
+
+    def look(found: list[Finding]) -> Mapping[str, Any]:
+        screen = placed_screen(guardrails, Stage.OUTPUT, found)
+        return dialect.places.screened(body, screen, ANSWER, is_json=is_json or guardrails.goes_by_fields)
+
+    with guardrails.hearing(Stage.OUTPUT, lambda: look([])):
+        return look(findings)
 
 
 def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: list[Finding], place: str) -> Any:

@@ -156,8 +156,12 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def pg_database_url(pg_url: str, pg_template: str) -> Iterator[str]:
-    """The URL of this test's own PostgreSQL database, empty, at the newest schema."""
+def pg_database_url(pg_url: str, pg_template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of this test's own PostgreSQL database, empty, at the newest schema.
+
+    Records that it does not take wait in a folder of the test, as beside an SQLite, and not in the work tree.
+    """
+    monkeypatch.setenv("BACKLOG_DIR", str(tmp_path / "backlog"))
     with servers.database(pg_url, f"test_{next(_numbers)}", pg_template) as url:
         yield url
 

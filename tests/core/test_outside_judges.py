@@ -189,7 +189,7 @@ def test_who_does_not_answer_as_he_should_has_judged_nothing(odd: str, check: st
                 assert guardrails.screen_value(["a", "b", "c"], stage, found) == ["a", "b", "c"]
                 assert [(one.kind, one.action) for one in found] == [(NOT_JUDGED, Action.NOTE)] * 3
             else:
-                with pytest.raises(GuardrailUnavailable, match=f"the guardrail my {check} asks a service"):
+                with pytest.raises(GuardrailUnavailable, match=f"the guardrail my {check} got no verdict"):
                     guardrails.screen_value(["a", "b", "c"], stage, found)
         growing = guardrails.screened_text()
         growing.add("a text")

@@ -229,11 +229,12 @@ def test_too_much_is_not_asked_about() -> None:
     def ask(_: GenerationRequest) -> Generation:
         raise Exhausted("No model answered.")
 
-    for text in ("x" * 101, "x"):
-        with pytest.raises(GuardrailBlocked, match="lets nothing go on without one"):
+    for text, error in (("x" * 101, GuardrailBlocked), ("x", GuardrailUnavailable)):
+        with pytest.raises(GuardrailBlocked, match="lets nothing go on without one") as refused:
             ModelJudges(Guardrails([rule]), cast("Record", Written()), ask).messages(
                 as_messages({"role": "user", "content": text})
             )
+        assert type(refused.value) is error, "only what may be judged later is to be sent again"
 
 
 def test_who_finds_nothing_lets_all_go_on(proctor: Rig) -> None:
