@@ -133,7 +133,10 @@ def test_what_is_noted_goes_on(proctor: Rig) -> None:
 def test_what_is_no_verdict_is_none(scenario: str, on_failure: str, proctor: Rig) -> None:
     """By choice nothing goes on without one, as usual, or all does; either is told and counted."""
     model = f"{OPENAI}:{scenario}"
+    gone_on = proctor.runtime.metrics.failed_open.labels("guardrails")
+    before = gone_on._value.get()
     heard = proctor.ask(judged_tenant(proctor, "block", "input", model=model, on_failure=on_failure))
+    assert gone_on._value.get() - before == (on_failure == "pass")
     assert (heard.error is None) == (on_failure == "pass")
     assert next(step["verdict"] for step in heard.generation.trace if step["room"] == "screen in") == "not judged"
     [finding] = proctor.written(heard.generation.id).findings
