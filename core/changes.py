@@ -55,6 +55,7 @@ _NOTHING_TO_UNDO = {
     "key.revoke": "A key that was revoked stays so, as somebody may have it who should not. Make a new one.",
     "drill.stop": "A drill that is over is begun anew, with an end of its own, on the page Fire drills.",
     "drill.end": "A drill that is over is begun anew, with an end of its own, on the page Fire drills.",
+    "user.erase": "What was erased is gone, also from what is written late.",
     "cache.clear": "Answers that were cleared are gone; the next calls make new ones.",
     "price.reprice": "History is repriced back by setting the old price for that time, then repricing it once more.",
     "demo.remove": "The demo world is made anew with 'proctor demo'.",

@@ -1,11 +1,12 @@
 """The journal: what happened, and the only place that writes it.
 
 Generations, the policies they ran under, their attempts, field errors, payloads, what guardrails found and the ledger's
-entries are appended as calls end, by ``core/record``, and stay as they are, but for four things:
+entries are appended as calls end, by ``core/record``, and stay as they are, but for five things:
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
 - ``forget_payloads``: prompts and answers go when their time is over, which ``cut_payloads`` makes sooner;
+- ``erase``: of a user whose data is erased no word stays, and what is written late is not taken;
 - ``removals``: the demo world goes as a whole.
 
 A test reads the source and finds no other writer.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Delete, Select, delete, func, update
@@ -67,6 +68,26 @@ class NewPrice:
     """How many accounts are charged for it."""
 
 
+class User(NamedTuple):
+    """Whose call it is, as far as an erasure asks."""
+
+    tenant_id: str
+    hash: str
+    started_at: datetime
+    """When the call began."""
+
+
+def user_of(generation: Mapping[str, Any]) -> User | None:
+    """Return whose call the row of a *generation* is about; ``None`` where nobody is named."""
+    hashed = generation["user_hash"]
+    return User(generation["tenant_id"], hashed, generation["started_at"]) if hashed else None
+
+
+_IS_ERASED = "SELECT 1 FROM erasure WHERE tenant_id = ? AND user_hash = ? AND at >= ?"
+ERASED_TRACE = [{"room": "record", "verdict": "erased", "reason": "What was kept of it was erased at its user's wish."}]
+"""The trace of a call of which nothing but figures is left."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedSums:
     """What the attempts that are written of one generation sum to."""
@@ -91,6 +112,7 @@ class JournalWriter:
         self._insert_attempts = store.insert(AttemptRow)
         self._insert_field_errors = store.insert(FieldError)
         self._insert_payloads = store.insert(Payload)
+        self._insert_payloads_of_user = store.insert(Payload, unless=_IS_ERASED)
         self._insert_findings = store.insert(FindingRow)
         self._insert_policy = store.prepare(
             "INSERT INTO policy_snapshot (hash, tenant_id, body) VALUES (:hash, :tenant_id, :body) "
@@ -141,9 +163,15 @@ class JournalWriter:
         """Append what was wrong with invalid answers."""
         self._insert_field_errors(cursor, rows)
 
-    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append what was asked and answered."""
-        self._insert_payloads(cursor, rows)
+    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], of: User | None = None) -> None:
+        """Append what was asked and answered, unless the data of the user *of* it was erased after the call began.
+
+        The database looks within the statement, so that it is known to whoever writes, whenever and wherever.
+        """
+        if of is None:
+            self._insert_payloads(cursor, rows)
+        else:
+            self._insert_payloads_of_user(cursor, rows, of.tenant_id, of.hash, micros(of.started_at))
 
     def findings(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append what guardrails found; where that is nothing, nothing is sent."""
@@ -254,6 +282,33 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
         more = {"spent_nano_usd": spent, "opening_moves": col(Account.opening_moves) + 1}
         connection.execute(update(Account).where(col(Account.id) == account_id).values(more))
     return counts
+
+
+def erase(session: Session, ids: Sequence[str], *, forgets_user: bool) -> Mapping[str, int]:
+    """Delete every word of some generations, and keep their figures; return how many rows that changed.
+
+    Unless it *forgets_user*, they are still found by his hash.
+    """
+    connection = session.connection()
+    mine = col(AttemptRow.generation_id).in_(ids), col(FieldError.generation_id).in_(ids)
+    wordless = {
+        "caller_metadata": None,
+        "error_detail": None,
+        "media": None,
+        "request_id": col(GenerationRow.id),
+        "trace": ERASED_TRACE,
+    }
+    is_mine = col(GenerationRow.id).in_(ids)
+    steps = [
+        delete(Payload).where(col(Payload.generation_id).in_(ids)),
+        update(AttemptRow).where(mine[0], col(AttemptRow.error_detail).is_not(None)).values(error_detail=None),
+        update(FieldError).where(mine[1], col(FieldError.message) != "").values(message=""),
+        update(GenerationRow).where(is_mine, col(GenerationRow.trace) != ERASED_TRACE).values(wordless),
+    ]
+    payloads, attempts, field_errors, calls = (connection.execute(one).rowcount for one in steps)
+    if forgets_user:
+        connection.execute(update(GenerationRow).where(is_mine).values(user_hash=None))
+    return {"calls": calls, "payloads": payloads, "sentences": attempts + field_errors}
 
 
 def snapshots(tenants: Sequence[str]) -> Select[str]:

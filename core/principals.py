@@ -37,6 +37,10 @@ class Permission(StrEnum):
     DRILLS_WRITE = "drills.write"
     CHANGES_READ = "changes.read"
     CHANGES_WRITE = "changes.write"
+    USERS_ERASE = "users.erase"
+    """Of a caller's user nothing but figures is left."""
+    USERS_EXPORT = "users.export"
+    """All that is kept of a caller's user is handed out."""
     PEOPLE_READ = "people.read"
     PEOPLE_WRITE = "people.write"
 
@@ -93,7 +97,7 @@ _PERMISSIONS = {
     Role.GENERATE_KEY: frozenset({Permission.GENERATIONS_WRITE}),
     Role.READ_KEY: frozenset({Permission.GENERATIONS_READ, Permission.SCHEMAS_READ}),
     Role.MANAGE_KEY: frozenset(one for one in Permission if one.partition(".")[0] in _MANAGED)
-    | {Permission.CHANGES_WRITE},
+    | {Permission.CHANGES_WRITE, Permission.USERS_ERASE},
 }
 
 

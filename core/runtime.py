@@ -24,6 +24,7 @@ from core.chores import Chores, catalog
 from core.claims import Claims
 from core.clock import Clock, SystemClock
 from core.drills import Drills
+from core.erasures import Erasures
 from core.errors import ProctorError
 from core.flags import Flags, other_provider
 from core.guardrail_rules import GuardrailRules
@@ -84,6 +85,7 @@ class Runtime:
     guardrails: GuardrailRules
     trials: Trials
     drills: Drills
+    erasures: Erasures
     trail: Trail
     shared: Shared
     limits: Limits
@@ -252,7 +254,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     stopping = threading.Event()
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
-    answers = Answers(store, clock, claims)
+    answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
     workers = Workers(settings.answer_workers, metrics)
     return Runtime(
         settings=settings,
@@ -265,6 +267,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         guardrails=guardrails,
         trials=Trials(store, policies, clock),
         drills=drills,
+        erasures=erasures,
         trail=trail,
         shared=shared,
         limits=limits,
@@ -340,6 +343,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 listings=listings,
                 checks=checks,
                 tenants=tenants,
+                erasures=erasures,
             ),
             clock=clock,
             claims=claims,

@@ -60,23 +60,29 @@ def _prepared(sql: str, dialect: type[Dialect], paramstyle: str) -> str:
 class Insert:
     """An INSERT of whole rows, whose text is made once; values cross as the columns' types store them."""
 
-    def __init__(self, dialect: Dialect, table: type[Row]) -> None:
+    def __init__(self, dialect: Dialect, table: type[Row], *, unless: str = "") -> None:
+        """Make it; *unless* is a SELECT, with ``?`` for what it is given: where it finds something, no row goes in."""
         made: Any = cast("Any", table).__table__
         quote, mark = dialect.identifier_preparer.quote, "?" if dialect.name == "sqlite" else "%s"
         names = [column.name for column in made.columns]
         columns, marks = ", ".join(map(quote, names)), ", ".join([mark] * len(names))
-        self._text = f"INSERT INTO {quote(made.name)} ({columns}) VALUES ({marks})"  # noqa: S608 the tables' own names
+        into = f"INSERT INTO {quote(made.name)} ({columns})"
+        if unless:  # a value that is selected has no type of its own
+            marks = ", ".join(f"CAST({mark} AS {column.type.compile(dialect)})" for column in made.columns)
+            self._text = f"{into} SELECT {marks} WHERE NOT EXISTS ({unless.replace('?', mark)})"
+        else:
+            self._text = f"{into} VALUES ({marks})"
         self._pick = itemgetter(*names)
         self._convert = [
             (place, convert) for place, column in enumerate(made.columns) if (convert := _converter(column)) is not None
         ]
 
-    def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert *rows*, each with a value for every column."""
+    def __call__(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], *asked: Any) -> None:
+        """Insert *rows*, each with a value for every column; *asked* is what the condition is given."""
         if len(rows) == 1:
-            cursor.execute(self._text, self._stored(rows[0]))
+            cursor.execute(self._text, [*self._stored(rows[0]), *asked])
         elif rows:
-            cursor.executemany(self._text, [self._stored(row) for row in rows])
+            cursor.executemany(self._text, [[*self._stored(row), *asked] for row in rows])
 
     def _stored(self, row: Mapping[str, Any]) -> list[Any]:
         values = list(self._pick(row))

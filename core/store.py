@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.postgres_driver import PostgresDriver
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NEWEST = "0031"
+NEWEST = "0032"
 """The newest revision in ``migrations/versions``; a test holds it to the folder."""
 AT_ONCE = 200
 """How many rows a long work writes in one transaction."""
@@ -220,9 +220,9 @@ class Store:
         """Return *sql*, written with ``:name`` parameters, in the words of this database's driver."""
         return prepared(sql, self.engine.dialect)
 
-    def insert(self, table: type[Row]) -> Insert:
-        """Return a prepared INSERT of whole rows into *table*."""
-        return Insert(self.engine.dialect, table)
+    def insert(self, table: type[Row], *, unless: str = "") -> Insert:
+        """Return a prepared INSERT of whole rows into *table*; *unless*: see :class:`Insert`."""
+        return Insert(self.engine.dialect, table, unless=unless)
 
     def revision(self) -> str:
         """Return the revision that the tables are at; empty where there are none."""

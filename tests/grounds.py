@@ -40,6 +40,7 @@ class Ground:
     repricing_id: str
     call_id: str
     change_id: str
+    certificate_id: str
 
     @property
     def marks(self) -> list[str]:
@@ -103,6 +104,7 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
         repricing_id=on.repricings.reprice(who, hour(tenant.id, 3 * DAY), "wrong price").id,
         call_id=calls[0].id,
         change_id=change_of(on, tenant),
+        certificate_id=on.erasures.erase(who, "nobody", tenant).id,
     )
 
 

@@ -53,6 +53,7 @@ WITHOUT: Mapping[str, str] = {
     "guardrails.concerning": "the same",
     "guardrails.draft": "reads a rule that somebody wrote, and no database",
     "drills.end_expired": "a chore",
+    "erasures.follow_up": "another: it carries out what was decided",
     "limits.admitted": "the corridor's third room; the quotas are the caller's own, from the policy",
     "limits.settle": "the same, at its end",
     "limits.use": "counts of quotas that it is given; who may see whose is Policies.quota_use's question",

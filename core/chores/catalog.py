@@ -12,6 +12,7 @@ from core.chores._chore import Chore
 from core.claims import Claims
 from core.clock import Clock
 from core.drills import Drills
+from core.erasures import Erasures
 from core.journal import JournalWriter
 from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
@@ -43,6 +44,7 @@ def catalog(
     listings: Listings,
     checks: ProviderChecks,
     tenants: Tenants,
+    erasures: Erasures,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
@@ -140,6 +142,14 @@ def catalog(
             does="Cuts the time of prompts and answers whose tenant or route keeps them for less long than before.",
             otherwise="Prompts and answers that were kept before stay stored as long as was said then; none is shown.",
             run=Retention(store, clock, journal).cut,
+        ),
+        Chore(
+            name="erasures",
+            every=timedelta(minutes=5),
+            one_process=True,
+            does="Erases what was written late of users who were erased, or came back with a backup.",
+            otherwise="What was written late of users who were erased, or came back with a backup, is still stored.",
+            run=erasures.follow_up,
         ),
         Chore(
             name="claims",

@@ -22,6 +22,7 @@ from core.claims._claims import (
     Held,
     Lease,
     Lost,
+    forget_answers,
 )
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
 
@@ -40,4 +41,5 @@ __all__ = [
     "Held",
     "Lease",
     "Lost",
+    "forget_answers",
 ]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import BindParameter, String, bindparam, delete, literal, literal_column, text, update
+from sqlmodel import Session, col
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.database_faults import Disconnected
 from core.store import AT_ONCE, Store
+from core.tables import ANSWERED_BY, IS_ANSWER, Claim
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
 SIGN_IN = "sign_in"
@@ -273,6 +275,23 @@ class Claims:
     def close(self) -> None:
         """Renew no lease any more."""
         self._renewals.close()
+
+
+def forget_answers(session: Session, generation_ids: Sequence[str]) -> int:
+    """Delete what some generations answered and was to be given again, as a part of a transaction; return how many.
+
+    Under an ``Idempotency-Key`` it stays known that there was an answer, so that nobody pays for it twice.
+    """
+    connection = session.connection()
+    by = literal_column(ANSWERED_BY, String)
+    ids: BindParameter[Any] = bindparam("ids", generation_ids, expanding=True)  # else it is named by the words of the column
+    by_one = by.in_(ids), text(IS_ANSWER), col(Claim.result).is_not(None)
+    known = literal('{"generation_id":"', String) + by + '"}'
+    kept = update(Claim).where(*by_one, col(Claim.kind) == IDEMPOTENCY, col(Claim.result) != known)
+    return (
+        connection.execute(delete(Claim).where(*by_one, col(Claim.kind) == ANSWER)).rowcount
+        + connection.execute(kept.values(result=known)).rowcount
+    )
 
 
 def _forgotten(now: datetime) -> int:

@@ -23,6 +23,7 @@ from core.cli import (
     deployment,
     doctor,
     drills,
+    erasures,
     flags,
     guardrails,
     keys,
@@ -61,6 +62,7 @@ SUBJECTS = (
     audit,
     changes,
     payloads,
+    erasures,
 )
 
 

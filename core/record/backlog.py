@@ -24,7 +24,7 @@ from core.budgets import ReservationHandle, ReservationRecovered, Thresholds
 from core.budgets.reservations import Reservations
 from core.clock import Clock
 from core.errors import Unavailable
-from core.journal import LOST, JournalWriter
+from core.journal import LOST, JournalWriter, user_of
 from core.record._files import add, opened, orphan, read_again, whole_lines
 from core.record._rows import read_back
 from core.record._telling import tell_thresholds
@@ -303,7 +303,7 @@ class Backlog:
             self._journal.field_errors(cursor, field_errors)
             numbers = {0, *(row["n"] for row in attempts)}
             payloads = [row for row in record["payloads"] if row["n"] in numbers or record.get("all_payloads")]
-            self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads])
+            self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads], user_of(generation))
             self._journal.generation(cursor, generation)
             findings = record.get("findings", ())  # which an older release left out
             self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])

@@ -32,6 +32,9 @@ from core.tables._decisions import SchemaLabel as SchemaLabel
 from core.tables._decisions import SchemaVersion as SchemaVersion
 from core.tables._decisions import Tenant as Tenant
 from core.tables._decisions import TenantRevision as TenantRevision
+from core.tables._erasures import Erasure as Erasure
+from core.tables._happenings import ANSWERED_BY as ANSWERED_BY
+from core.tables._happenings import IS_ANSWER as IS_ANSWER
 from core.tables._happenings import OF_REJECTED as OF_REJECTED
 from core.tables._happenings import Account as Account
 from core.tables._happenings import AttemptRow as AttemptRow

@@ -103,6 +103,8 @@ class LedgerEntry(Row, table=True):
 
 _IS_REASK = sql_text("reask_of IS NOT NULL")
 """Few are: their index costs the others nothing."""
+_NAMES_USER = sql_text("user_hash IS NOT NULL")
+"""What is looked up when a user's data is to be erased or handed out; a call that names none costs it nothing."""
 
 
 class GenerationRow(Row, table=True):
@@ -113,6 +115,12 @@ class GenerationRow(Row, table=True):
         Index("ix_generation_tenant_started", "tenant_id", "started_at"),
         Index("ix_generation_request", "request_id"),
         Index("ix_generation_schema_started", "schema_name", "started_at"),
+        Index(
+            "ix_generation_user",
+            *("tenant_id", "user_hash", "started_at"),
+            sqlite_where=_NAMES_USER,
+            postgresql_where=_NAMES_USER,
+        ),
         Index("ix_generation_reask_of", "reask_of", sqlite_where=_IS_REASK, postgresql_where=_IS_REASK),
     )
 
@@ -314,8 +322,18 @@ class Payload(Row, table=True):
     expires_at: datetime = utc()
 
 
+ANSWERED_BY = "substr(holder, 1, 32)"
+"""The id of the generation that left an answer, in the words of the index; so is what is an answer."""
+IS_ANSWER = "kind IN ('answer', 'idempotency')"
+_IS_ANSWER = sql_text(IS_ANSWER)
+
+
 class Claim(Row, table=True):
     """Something that one of all threads and processes does, or has done: a lease, then a result."""
+
+    __table_args__ = (
+        Index("ix_claim_answered_by", sql_text(ANSWERED_BY), sqlite_where=_IS_ANSWER, postgresql_where=_IS_ANSWER),
+    )
 
     kind: str = Field(primary_key=True)
     """``core.claims`` lists them."""
@@ -323,7 +341,7 @@ class Claim(Row, table=True):
     tenant_id: str = Field(default="", index=True)
     """Whose data the result is; empty where it is nobody's."""
     holder: str
-    """Names the one try that holds it, or that left the result."""
+    """Names the one try that holds it, or that left the result; of an answer it begins with its generation's id."""
     result: str | None = long_text(default=None)
     """What came of it, as JSON; ``None`` while somebody is at it."""
     since: datetime = utc()

@@ -38,6 +38,7 @@ from core.stored_objects import Holder, StoredObjects
 from core.tables import (
     AuditHead,
     Claim,
+    GenerationRow,
     ModelListing,
     Payload,
     Process,
@@ -163,6 +164,20 @@ def an_old_payload(runtime: Runtime) -> Callable[[], bool]:
     return lambda: count(runtime.store, Payload) == 0
 
 
+def an_erased_user(runtime: Runtime) -> Callable[[], bool]:
+    """A backup brought a user back who was erased."""
+    acme = runtime.tenants.create(LOCAL_OPERATOR, "Acme")
+    runtime.erasures.erase(LOCAL_OPERATOR, "ann", acme)
+    hashed = runtime.store.own_keys.user_hash(acme.id, "ann")
+    builders.save(runtime.store, builders.generation(LONG_AGO, acme.id, user_hash=hashed))
+
+    def is_stripped() -> bool:
+        with runtime.store.reading() as session:
+            return not session.exec(select(GenerationRow.user_hash)).one()
+
+    return is_stripped
+
+
 def a_shorter_retention(runtime: Runtime) -> Callable[[], bool]:
     """A tenant keeps prompts for less long than when one was written."""
     call = builders.generation(LONG_AGO)
@@ -244,6 +259,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,
     "shorter retention": a_shorter_retention,
+    "erasures": an_erased_user,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "drills": an_old_drill,

@@ -34,6 +34,7 @@ REASONS: dict[str, dict[str, str]] = {
         "breaker_override": "reason actor",
         "budget_raise": "reason actor",
         "change_event": "subject summary before after",
+        "erasure": "actor",
         "fire_drill": "reason actor",
         "finding": "guardrail",
         "flag_rule": "changed_by reason",

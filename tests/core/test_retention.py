@@ -121,7 +121,9 @@ def test_nothing_is_written_before_it_is_known(proctor: Rig, monkeypatch: pytest
     written: list[Any] = []
     payloads = JournalWriter.payloads
     monkeypatch.setattr(
-        JournalWriter, "payloads", lambda self, cursor, rows: (written.extend(rows), payloads(self, cursor, rows))
+        JournalWriter,
+        "payloads",
+        lambda self, cursor, rows, of: (written.extend(rows), payloads(self, cursor, rows, of)),
     )
 
     assert proctor.ask(tenant, "invalid-twice", model=OPENAI).generation.outcome.is_successful

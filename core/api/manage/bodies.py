@@ -213,7 +213,14 @@ class NewChange(Body):
     )
 
 
+class ErasedUser(Body):
+    """Whose data is to be erased."""
+
+    user: Annotated[str, Field(min_length=1, max_length=512, description="As callers name him in `user`.")]
+
+
 ALL = (
+    ErasedUser,
     TenantChange,
     NewTenant,
     KeyChange,

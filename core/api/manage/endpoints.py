@@ -88,6 +88,8 @@ ENDPOINTS = (
     Endpoint("POST", "/tenants", K.MAKE, T.new_tenant, "Make a tenant", B.NewTenant),
     Endpoint("GET", _TENANT, K.READ, T.tenant, "Read a tenant"),
     Endpoint("PATCH", _TENANT, K.CHANGE, T.change_tenant, "Change a tenant and its limits", B.TenantChange, T.tenant),
+    Endpoint("GET", f"{_TENANT}/erasures", K.LIST, T.erasures, "List the certificates of users that were erased"),
+    Endpoint("POST", f"{_TENANT}/erasures", K.MAKE, T.erase_user, "Erase all that is kept of a user", B.ErasedUser),
     Endpoint("GET", "/keys", K.LIST, T.key_page, "List keys", query=_OF_TENANT),
     Endpoint("POST", "/keys", K.MAKE, T.new_key, "Make a key; its text is told this once", B.NewKey),
     Endpoint("POST", "/keys/revoke-by-text", K.ACT_UNSEEN, T.revoke_by_text, "Revoke a key that leaked", B.KeyText),

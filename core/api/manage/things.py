@@ -91,6 +91,19 @@ def _tenant(one: Tenant) -> Document:
     return {"id": one.id, **said, "created_at": moment(one.created_at), "version": one.version}
 
 
+def erasures(asked: Asked) -> Sequence[Document]:
+    """Return the newest certificates of erasures, as far as they are about the tenant."""
+    tenant_id = asked.tenant.id
+    found = asked.runtime.erasures.list(asked.principal)
+    return [within.document() for one in found if (within := one.within(tenant_id)).users]
+
+
+def erase_user(asked: Asked) -> Document:
+    """Erase a user of the tenant; the answer is the certificate."""
+    made = asked.runtime.erasures.erase(asked.principal, asked.body.user, asked.tenant, reason=asked.reason)
+    return made.document()
+
+
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

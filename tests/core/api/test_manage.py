@@ -111,6 +111,7 @@ def address(path: str, of: Managed, tenant: Tenant) -> str:
 BODIES: dict[str, Any] = {
     "/tenants": {"name": "New"},
     "/tenants/{tenant}": {"rate_limit_per_min": 7},
+    "/tenants/{tenant}/erasures": {"user": "ann"},
     "/keys": {"name": "made"},
     "/keys/{key}": {"name": "changed"},
     "/keys/{key}/rotate": {"overlap_hours": 1},

@@ -1,0 +1,110 @@
+"""Users whose data is erased, and what went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from core.cli._command import DONE, REFUSED, Output, command, proctor, reasoned, table
+from core.cli._operator import OPERATOR
+from core.clock import minute
+from core.errors import Invalid
+
+if TYPE_CHECKING:
+    from core.erasures import Certificate
+    from core.runtime import Runtime
+
+
+_HEADS = ("TENANT", "CALLS STRIPPED", "PROMPTS AND ANSWERS", "ANSWERS TO REPEAT", "SENTENCES")
+
+
+@command(proctor, "erase")
+@click.argument("user", required=False)
+@click.option("--tenant", help="Whose user it is; without it, the user of this name in every tenant.")
+@click.option("--dry-run", is_flag=True, help="Only say how much there is.")
+@click.option("--again", is_flag=True, help="Carry out all erasures anew, as after a backup was restored.")
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="With --again: certificates that --json wrote, which this database may not have.",
+)
+@reasoned
+def erase_user(
+    runtime: Runtime,
+    user: str | None,
+    tenant: str | None,
+    *,
+    dry_run: bool,
+    again: bool,
+    certificate: Sequence[Path],
+    reason: str,
+) -> Output:
+    """Erase all that is kept of USER, as callers name him in 'user': every word goes, the figures stay."""
+    if again == (user is not None) or (certificate and not again):
+        raise click.UsageError("Name a user; or say --again, with --certificate where there are some.")
+    if user is None:
+        calls = runtime.erasures.repeat(OPERATOR, [one for path in certificate for one in _documents(path)])
+        return Output({"calls": calls}, f"All erasures were carried out anew. Something went of {calls} calls.")
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
+    if dry_run:
+        found = runtime.erasures.found(OPERATOR, user, owner)
+        said = f"Kept of this user: {found.calls} calls with {found.payloads} rows of prompts and answers"
+        return Output(
+            {"calls": found.calls, "payloads": found.payloads, "tenants": found.tenants},
+            f"{said}, in {found.tenants} tenants. Nothing was erased.",
+        )
+    made = runtime.erasures.erase(OPERATOR, user, owner, reason=reason)
+    if made.found_nothing:
+        told = "Nothing was found of this user. What calls that are out write of him by now will not be kept either."
+        return Output(made.document(), f"{told}\n{_told(made)}", exit_code=REFUSED)
+    return Output(made.document(), _told(made), "Keep the certificate (--json) where backups of the database are not.")
+
+
+@command(proctor, "erasures")
+@click.argument("certificate", required=False)
+def erasures(runtime: Runtime, certificate: str | None) -> Output:
+    """Show a certificate; without its id, the newest of all. With --json they can be kept for --again."""
+    if certificate is not None:
+        one = runtime.erasures.certificate(OPERATOR, certificate)
+        return Output(one.document(), _told(one))
+    found = runtime.erasures.list(OPERATOR)
+    rows = [
+        (one.id, minute(one.at), one.by, "done" if one.done_at else "in progress", f"{one.count('calls')}")
+        for one in found
+    ]
+    text = table(("CERTIFICATE", "AT", "BY", "", "CALLS"), rows) if rows else "Nobody was erased yet."
+    return Output({"certificates": [one.document() for one in found]}, text, exit_code=DONE)
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    """Return the certificates that a file holds: one, or a list as 'erasures --json' writes it."""
+    import orjson  # noqa: PLC0415 who asks for help need not load it
+
+    try:
+        read = cast("dict[str, Any]", orjson.loads(path.read_bytes()))
+        return read.get("certificates", [read])
+    except (orjson.JSONDecodeError, AttributeError):
+        raise Invalid(f"{path} is not JSON, as 'proctor erase --json' writes it.") from None
+
+
+def _told(one: Certificate) -> str:
+    """Return a certificate as people read it."""
+    from core.erasures import KEPT, NOT_REACHED  # noqa: PLC0415 as above
+
+    state = f"done {minute(one.done_at)}" if one.done_at else "in progress; a running Proctor finishes it"
+    rows = [
+        (user.tenant, *(str(count) for count in (user.calls, user.payloads, user.answers, user.sentences)))
+        for user in one.users
+        if user.calls or user.payloads or user.answers or one.tenants == 1
+    ]
+    lines = [
+        f"Certificate {one.id}: a user's calls until {minute(one.at)} were erased by {one.by}; {state}.",
+        table(_HEADS, rows) if rows else "",
+        "Kept: " + " ".join(KEPT),
+        "Not reached: " + " ".join(NOT_REACHED),
+    ]
+    return "\n".join(filter(None, lines))
