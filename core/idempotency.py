@@ -115,13 +115,15 @@ class Idempotency:
                         "This Idempotency-Key was used for another request of the last day. "
                         "Send another key, or the same body byte for byte."
                     )
-                found = self._settled(name, found, first, holder)
+                found = self._settled(name, found, first, holder, tenant_id)
             if isinstance(found, Lease):
                 return Turn(self._clock, found, generation_id)
             if isinstance(found, KeptAnswer):
                 return found
 
-    def _settled(self, name: str, found: Held | Done | Lost, first: str, holder: str) -> Lease | KeptAnswer | None:
+    def _settled(
+        self, name: str, found: Held | Done | Lost, first: str, holder: str, tenant_id: str
+    ) -> Lease | KeptAnswer | None:
         match found:
             case Done():
                 return _kept(found.result, first)
@@ -132,7 +134,7 @@ class Idempotency:
                     raise _answering(first)
                 if self._has_cost(first):
                     raise _not_kept(first, "its process ended before it was answered, or could not write it down")
-                return self._claims.succeed(IDEMPOTENCY, name, found, holder=holder)
+                return self._claims.succeed(IDEMPOTENCY, name, found, tenant_id=tenant_id, holder=holder)
 
     def _has_cost(self, generation_id: str) -> bool:
         row = self._store.read_one(self._was, {"id": generation_id})

@@ -1,11 +1,12 @@
 """The journal: what happened, and the only place that writes it.
 
 Generations, the policies they ran under, their attempts, field errors, payloads, what guardrails found and the ledger's
-entries are appended as calls end, by ``core/record``, and stay as they are, but for five things:
+entries are appended as calls end, by ``core/record``, and stay as they are, but for six things:
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
 - ``forget_payloads``: prompts and answers go when their time is over, which ``cut_payloads`` makes sooner;
+- ``reseal``: prompts and answers are sealed by a newer key;
 - ``erase``: of a user whose data is erased no word stays, and what is written late is not taken;
 - ``removals``: the demo world goes as a whole.
 
@@ -25,6 +26,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from core.clock import micros
+from core.sealed_texts import sealed_payload
 from core.statements import Cursor
 from core.store import AT_ONCE, Store
 from core.tables import (
@@ -68,19 +70,13 @@ class NewPrice:
     """How many accounts are charged for it."""
 
 
-class User(NamedTuple):
-    """Whose call it is, as far as an erasure asks."""
+class Caller(NamedTuple):
+    """Whose call it is: so prompts and answers are sealed, and so an erasure asks."""
 
     tenant_id: str
-    hash: str
+    user_hash: str | None
     started_at: datetime
     """When the call began."""
-
-
-def user_of(generation: Mapping[str, Any]) -> User | None:
-    """Return whose call the row of a *generation* is about; ``None`` where nobody is named."""
-    hashed = generation["user_hash"]
-    return User(generation["tenant_id"], hashed, generation["started_at"]) if hashed else None
 
 
 _IS_ERASED = "SELECT 1 FROM erasure WHERE tenant_id = ? AND user_hash = ? AND at >= ?"
@@ -137,6 +133,10 @@ class JournalWriter:
             "charges = :charges WHERE id = :id"
         )
         self._sum_up = store.prepare(_SUM_UP)
+        self._reseal = store.prepare(
+            "UPDATE payload SET asked = :asked, answered = :answered, key_id = :key_id "
+            "WHERE generation_id = :generation_id AND n = :n AND COALESCE(key_id, '') = :before"
+        )
         self._cut_payloads = store.prepare(
             "UPDATE payload SET expires_at = :until WHERE generation_id = :id AND expires_at > :until"
         )
@@ -163,15 +163,22 @@ class JournalWriter:
         """Append what was wrong with invalid answers."""
         self._insert_field_errors(cursor, rows)
 
-    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], of: User | None = None) -> None:
-        """Append what was asked and answered, unless the data of the user *of* it was erased after the call began.
+    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], of: Caller | None = None) -> None:
+        """Append what was asked and answered, sealed where there is a key; unless the caller's user was erased since.
 
-        The database looks within the statement, so that it is known to whoever writes, whenever and wherever.
+        The database looks within the statement, so that it is known to whoever writes, whenever and wherever. Without
+        whom it is *of* it is written as it is: what nobody said.
         """
-        if of is None:
+        if of is not None:
+            rows = [sealed_payload(self._store.own_keys, of.tenant_id, row) for row in rows]
+        if of is None or of.user_hash is None:
             self._insert_payloads(cursor, rows)
         else:
-            self._insert_payloads_of_user(cursor, rows, of.tenant_id, of.hash, micros(of.started_at))
+            self._insert_payloads_of_user(cursor, rows, of.tenant_id, of.user_hash, micros(of.started_at))
+
+    def reseal(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put rows of payloads in the place of those that another key sealed (``before``), or none did."""
+        cursor.executemany(self._reseal, rows)
 
     def findings(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append what guardrails found; where that is nothing, nothing is sent."""

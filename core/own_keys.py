@@ -35,6 +35,10 @@ class DeploymentKey:
         """Return the key of these bytes."""
         return cls(_derived(secret, "id")[:6].hex(), secret)
 
+    def derived(self, use: str) -> bytes:
+        """Return the key for one *use* that follows from it."""
+        return _derived(self.secret, use)
+
 
 class OwnKeys:
     """The keys for hashes and those for payloads, either of which may be missing."""

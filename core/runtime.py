@@ -46,6 +46,7 @@ from core.relays import RelayCorridor
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
 from core.schemas import Schemas
+from core.seals import Seals
 from core.settings import Settings, load
 from core.shared import Shared
 from core.store import Store
@@ -86,6 +87,7 @@ class Runtime:
     trials: Trials
     drills: Drills
     erasures: Erasures
+    seals: Seals
     trail: Trail
     shared: Shared
     limits: Limits
@@ -158,6 +160,7 @@ class Runtime:
     def start(self) -> None:
         """Migrate, load the sample schemas, then begin the chores in the background."""
         self.store.migrate()
+        self.seals.require_keys()
         self.schemas.load_samples(SYSTEM)
         self.local_model.start_in_background()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
@@ -255,7 +258,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     stopping = threading.Event()
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
     answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
-    workers = Workers(settings.answer_workers, metrics)
+    workers, seals = Workers(settings.answer_workers, metrics), Seals(store, journal)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -268,6 +271,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         trials=Trials(store, policies, clock),
         drills=drills,
         erasures=erasures,
+        seals=seals,
         trail=trail,
         shared=shared,
         limits=limits,
@@ -344,6 +348,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 checks=checks,
                 tenants=tenants,
                 erasures=erasures,
+                seals=seals,
             ),
             clock=clock,
             claims=claims,

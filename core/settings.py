@@ -43,6 +43,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "allowed_hosts": read_hosts,
     "trusted_proxies": read_networks,
     "hash_keys": read_keys,
+    "payload_keys": read_keys,
     "sign_in_header": read_header_name,
     "sign_in_header_from": read_networks,
     "outgoing_networks": read_networks,
@@ -142,6 +143,8 @@ class Settings(BaseSettings):
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
     hash_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()
     """The deployment's own keys by which users are hashed. Empty: their hashes can be tried out by who has them."""
+    payload_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()
+    """The deployment's own keys by which prompts and answers are sealed; the first seals, all open. Empty: unsealed."""
     backlog_dir: Path | None = None
     """Where records wait in a file while the database does not take them. Empty: beside an SQLite, else ``data/``."""
     redis_url: str | None = None
@@ -314,7 +317,7 @@ class Settings(BaseSettings):
     @property
     def own_keys(self) -> OwnKeys:
         """The deployment's own keys."""
-        return OwnKeys(hash_keys=self.hash_keys)
+        return OwnKeys(hash_keys=self.hash_keys, payload_keys=self.payload_keys)
 
     def has_provider(self, name: str) -> bool:
         """Whether *name* could be called with what is set up (the local model counts wherever it is not off)."""

@@ -18,6 +18,7 @@ from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.retention import Retention
+from core.seals import Seals
 from core.shared import Shared
 from core.store import Store
 from core.stored_objects import StoredObjects
@@ -45,6 +46,7 @@ def catalog(
     checks: ProviderChecks,
     tenants: Tenants,
     erasures: Erasures,
+    seals: Seals,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
 
@@ -150,6 +152,14 @@ def catalog(
             does="Erases what was written late of users who were erased, or came back with a backup.",
             otherwise="What was written late of users who were erased, or came back with a backup, is still stored.",
             run=erasures.follow_up,
+        ),
+        Chore(
+            name="seals",
+            every=timedelta(minutes=5),
+            one_process=True,
+            does="Seals prompts and answers by the newest key that an older one sealed, or none did.",
+            otherwise="Some of what is kept is not sealed by the newest key; 'proctor doctor' says how much.",
+            run=seals.reseal,
         ),
         Chore(
             name="claims",

@@ -14,12 +14,16 @@ from sqlmodel import Session, col
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.database_faults import Disconnected
+from core.errors import Unavailable
+from core.sealed_texts import CannotOpen, opened_text, sealed_text
 from core.store import AT_ONCE, Store
 from core.tables import ANSWERED_BY, IS_ANSWER, Claim
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
 SIGN_IN = "sign_in"
 """The kinds of claims that there are. Of sign-in it is tries that are counted, which nobody holds."""
+_ANSWERS = (ANSWER, IDEMPOTENCY)
+"""Of which the result is what a model or a vendor wrote."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long a lease that was lost stays, of a kind that is remembered."""
 _IS_REMEMBERED = f"claim.kind = '{IDEMPOTENCY}' AND claim.result IS NULL AND claim.since > :forgotten"
@@ -28,17 +32,17 @@ _TAKE = f"""
     INSERT INTO claim (kind, key, tenant_id, holder, result, since, expires_at)
     VALUES (:kind, :key, :tenant_id, :holder, NULL, :now, :until)
     ON CONFLICT (kind, key) DO UPDATE SET
-        tenant_id = excluded.tenant_id, holder = excluded.holder, result = NULL,
+        tenant_id = excluded.tenant_id, holder = excluded.holder, result = NULL, key_id = NULL,
         since = excluded.since, expires_at = excluded.expires_at
     WHERE claim.expires_at <= excluded.since AND NOT ({_IS_REMEMBERED})
 """  # noqa: S608 written here
 _LOOK = f"""
-    SELECT result, holder, since, expires_at FROM claim
+    SELECT result, holder, since, expires_at, tenant_id, key_id FROM claim
     WHERE kind = :kind AND key = :key AND (expires_at > :now OR {_IS_REMEMBERED})
 """  # noqa: S608 written here
 _OF_KIND = "SELECT key, result, holder, since, expires_at FROM claim WHERE kind = :kind ORDER BY key"
 _FINISH = """
-    UPDATE claim SET result = :result, since = :now, expires_at = :until
+    UPDATE claim SET result = :result, key_id = :key_id, since = :now, expires_at = :until
     WHERE kind = :kind AND key = :key AND holder = :holder AND result IS NULL
 """
 _SUCCEED = """
@@ -94,6 +98,8 @@ class Lease:
     key: str
     holder: str
     since: datetime
+    tenant_id: str
+    """Whose data a result will be."""
     _claims: Claims = field(repr=False, compare=False)
 
     def finish(self, result: Any, until: datetime) -> bool:
@@ -165,11 +171,11 @@ class Claims:
             found = None if count else self.look(kind, key)
             if count or (is_again and isinstance(found, Held) and found.holder == holder):
                 self._renewals.hold((kind, key, holder), most)
-                return Lease(kind, key, holder, now, self)
+                return Lease(kind, key, holder, now, tenant_id, self)
             if found is not None:
                 return found  # else it was just left, or has just grown old
 
-    def succeed(self, kind: str, key: str, lost: Lost, *, holder: str) -> Lease | None:
+    def succeed(self, kind: str, key: str, lost: Lost, *, tenant_id: str, holder: str) -> Lease | None:
         """Take over a claim that was lost; ``None`` where another was faster.
 
         Raises:
@@ -183,13 +189,13 @@ class Claims:
         if not count and not (isinstance(found, Held) and found.holder == holder):
             return None
         self._renewals.hold((kind, key, holder), None)
-        return Lease(kind, key, holder, now, self)
+        return Lease(kind, key, holder, now, tenant_id, self)
 
     def look(self, kind: str, key: str) -> Held | Done | Lost | None:
         """Return who has a claim, or what came of it; ``None`` where anybody may take it.
 
         Raises:
-            Unavailable: the database does not answer.
+            Unavailable: the database does not answer, or what came of it is sealed by a key that is missing here.
 
         """
         now = self._clock.now()
@@ -197,7 +203,13 @@ class Claims:
         row = self._store.read_one(self._look_sql, asked)
         if row is None:
             return None
-        found = _found(*row)
+        *said, tenant_id, key_id = row
+        if key_id is not None:
+            try:
+                said[0] = opened_text(self._store.own_keys, tenant_id, _place(kind, key), key_id, said[0])
+            except CannotOpen as error:
+                raise Unavailable(f"An answer that is kept cannot be given again. {error}") from error
+        found = _found(*said)
         return Lost(found.holder, found.since) if isinstance(found, Held) and found.until <= now else found
 
     def of_kind(self, kind: str) -> Mapping[str, Held | Done]:
@@ -213,11 +225,16 @@ class Claims:
     def finish(self, lease: Lease, result: Any, until: datetime) -> bool:
         """End a lease with a result: see :meth:`Lease.finish`."""
         self._renewals.drop((lease.kind, lease.key, lease.holder))
+        keys, written, key_id = self._store.own_keys, orjson.dumps(result).decode(), None
+        if keys.payload_keys and lease.kind in _ANSWERS:
+            written = sealed_text(keys, lease.tenant_id, _place(lease.kind, lease.key), written)
+            key_id = keys.payload_keys[0].id
         row = {
             "kind": lease.kind,
             "key": lease.key,
             "holder": lease.holder,
-            "result": orjson.dumps(result).decode(),
+            "result": written,
+            "key_id": key_id,
             "now": micros(self._clock.now()),
             "until": micros(until),
         }
@@ -284,14 +301,21 @@ def forget_answers(session: Session, generation_ids: Sequence[str]) -> int:
     """
     connection = session.connection()
     by = literal_column(ANSWERED_BY, String)
-    ids: BindParameter[Any] = bindparam("ids", generation_ids, expanding=True)  # else it is named by the words of the column
+    ids: BindParameter[Any] = bindparam(
+        "ids", generation_ids, expanding=True
+    )  # else it is named by the words of the column
     by_one = by.in_(ids), text(IS_ANSWER), col(Claim.result).is_not(None)
     known = literal('{"generation_id":"', String) + by + '"}'
     kept = update(Claim).where(*by_one, col(Claim.kind) == IDEMPOTENCY, col(Claim.result) != known)
     return (
         connection.execute(delete(Claim).where(*by_one, col(Claim.kind) == ANSWER)).rowcount
-        + connection.execute(kept.values(result=known)).rowcount
+        + connection.execute(kept.values(result=known, key_id=None)).rowcount
     )
+
+
+def _place(kind: str, key: str) -> str:
+    """Return what the result of a claim is sealed for."""
+    return f"claim {kind} {key}"
 
 
 def _forgotten(now: datetime) -> int:

@@ -25,7 +25,7 @@ _MANY_ADDRESSES = 256
 """A network of more addresses is hardly that of a proxy alone."""
 
 
-_OWN_KEYS = ("HASH_KEYS",)
+_OWN_KEYS = ("HASH_KEYS", "PAYLOAD_KEYS")
 
 
 class Health(StrEnum):
@@ -158,7 +158,7 @@ def _workers(settings: Settings) -> Check:
 def _database(settings: Settings) -> Iterator[Check]:
     from core.store import NEWEST, Store  # noqa: PLC0415
 
-    store = Store(settings.database_url, creates=False)
+    store = Store(settings.database_url, own_keys=settings.own_keys, creates=False)
     place = store.url.render_as_string(hide_password=True)
     try:
         store.check()
@@ -171,6 +171,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield from _routes(settings, store)
             yield from _chores(store)
             yield from _checks(settings, store)
+            yield from _sealed(store)
         else:
             yield Check("migrations", Health.FAILED, shape.sentence)
     except ProctorError as error:
@@ -189,11 +190,35 @@ def _own_keys(settings: Settings) -> Iterator[Check]:
     else:
         said = "Users are hashed without a key of ours: who has a hash and a guess can try it."
         yield Check("hashes", Health.OK, f"{said} HASH_KEYS would set one, 'proctor payload key' makes it.")
+    if settings.payload_keys:
+        yield Check("seals", Health.OK, f"The key {settings.payload_keys[0].id} seals prompts and answers.")
+    else:
+        yield Check("seals", Health.OK, "Prompts and answers are kept as they are. PAYLOAD_KEYS would seal them.")
     for variable in _OWN_KEYS:
         path = environment().get(f"{variable}_FILE")
         if path and Path(path).stat().st_mode & 0o077:
             told = f"{variable}_FILE names {path}, which others on this machine may read or change."
             yield Check("key files", Health.WARNING, f"{told} Take their rights away: chmod 600.")
+
+
+def _sealed(store: Store) -> Iterator[Check]:
+    """Tell whether a key is missing, and how much is still to be sealed."""
+    from core.journal import JournalWriter  # noqa: PLC0415
+    from core.seals import Seals  # noqa: PLC0415
+
+    seals = Seals(store, JournalWriter(store))
+    try:
+        seals.require_keys()
+    except ProctorError as error:
+        yield Check("sealed texts", Health.FAILED, error.message)
+        return
+    left = [
+        f"{count:,} rows are {f'sealed by {key_id}' if key_id else 'not sealed'}"
+        for key_id, count in seals.remaining().items()
+    ]
+    if left:
+        said = f"{'; '.join(left)}. A running Proctor seals them by the newest key."
+        yield Check("sealed texts", Health.WARNING, said)
 
 
 def _routes(settings: Settings, store: Store) -> Iterator[Check]:

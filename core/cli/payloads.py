@@ -18,7 +18,7 @@ def payload_group() -> None:
 
 @command(payload_group, "key", needs_runtime=False)
 def make_key(settings: Settings) -> Output:
-    """Make a key for HASH_KEYS. It is shown once and kept nowhere."""
+    """Make a key for HASH_KEYS or PAYLOAD_KEYS. It is shown once and kept nowhere."""
     del settings
     key = new_key()
     (made,) = read_keys(key)

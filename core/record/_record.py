@@ -299,7 +299,7 @@ class Record:
             self._write_attempts(cursor)
             journal.generation(cursor, row)
             journal.findings(cursor, findings)
-            journal.payloads(cursor, self._running.payload_rows(generation.outcome), self._running.user)
+            journal.payloads(cursor, self._running.payload_rows(generation.outcome), self._running.caller)
             reservations.complete(cursor, self._reservation, transfer)
 
         self._transact(write)
@@ -374,7 +374,7 @@ class Record:
             journal = self._recorder.journal
             journal.attempts(cursor, attempts)
             journal.field_errors(cursor, field_errors)
-            journal.payloads(cursor, payloads, self._running.user)
+            journal.payloads(cursor, payloads, self._running.caller)
 
     def _attempt_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of the attempts that are not written yet: themselves, their field errors, their payloads."""

@@ -59,7 +59,14 @@ def _family(provider: str, model: str) -> str | None:
 
 def payload_row(generation_id: str, n: int, asked: Any, answered: str | None, expires_at: datetime) -> dict[str, Any]:
     """Return the row of what was asked and answered: of the generation (``n`` = 0) or of one attempt."""
-    return {"generation_id": generation_id, "n": n, "asked": asked, "answered": answered, "expires_at": expires_at}
+    return {
+        "generation_id": generation_id,
+        "n": n,
+        "asked": asked,
+        "answered": answered,
+        "expires_at": expires_at,
+        "key_id": None,
+    }
 
 
 def lost_row(call: ProviderCall, generation_id: str, tenant_id: str) -> dict[str, Any]:

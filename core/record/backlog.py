@@ -24,10 +24,11 @@ from core.budgets import ReservationHandle, ReservationRecovered, Thresholds
 from core.budgets.reservations import Reservations
 from core.clock import Clock
 from core.errors import Unavailable
-from core.journal import LOST, JournalWriter, user_of
+from core.journal import LOST, Caller, JournalWriter
 from core.record._files import add, opened, orphan, read_again, whole_lines
 from core.record._rows import read_back
 from core.record._telling import tell_thresholds
+from core.sealed_texts import CannotOpen, opened_text, sealed_text
 from core.store import Cursor, Duplicate, Store
 from core.tables import AttemptRow, FieldError, FindingRow, GenerationRow, LedgerEntry, Payload
 from core.telemetry import Metrics, log
@@ -39,6 +40,8 @@ _MOST_BYTES = 64_000_000
 _AGAIN_SECONDS = 1.0
 """A file that could not be written is not tried again before, however many come."""
 _PREFIX = "backlog-"
+_PLACE = "backlog"
+"""What a record that waits is sealed for."""
 _REFUSED = "refused.jsonl"
 """Where records go that the database answers and does not take, such as what is no record: nobody loops."""
 
@@ -101,7 +104,7 @@ class Backlog:
             Unavailable: neither memory nor a file has room for it.
 
         """
-        body = orjson.dumps(record)
+        body = self._sealed(orjson.dumps(record))
         with self._lock:
             if self._bytes + len(body) > 2 * _MOST_BYTES:
                 raise Unavailable(
@@ -261,7 +264,7 @@ class Backlog:
         """
         generation_id = ""
         try:
-            record = orjson.loads(body)
+            record = orjson.loads(self._opened(body))
             generation_id = record["generation"]["id"]
             try:
                 self._settle(record)
@@ -269,6 +272,8 @@ class Backlog:
                 self._settle(record)
         except Unavailable:
             raise
+        except CannotOpen as error:  # whoever has the key writes it
+            raise Unavailable(f"A record of the backlog stays where it is. {error}") from error
         except Exception as error:  # noqa: BLE001 whatever it is, it must not keep the others
             log().error("record_refused", generation_id=generation_id, error=type(error).__name__)
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -276,6 +281,20 @@ class Backlog:
                 add(refused, body + b"\n")
         else:
             log().info("record_written_late", generation_id=generation_id)
+
+    def _sealed(self, body: bytes) -> bytes:
+        """Return a record as it waits: sealed, where there is a key."""
+        keys = self._store.own_keys
+        if not keys.payload_keys:
+            return body
+        sealed = {"key_id": keys.payload_keys[0].id, "sealed": sealed_text(keys, "", _PLACE, body.decode())}
+        return orjson.dumps(sealed)
+
+    def _opened(self, body: bytes) -> str | bytes:
+        kept = orjson.loads(body)
+        if "sealed" not in kept:
+            return body
+        return opened_text(self._store.own_keys, "", _PLACE, kept["key_id"], kept["sealed"])
 
     def _settle(self, record: dict[str, Any]) -> None:
         generation = read_back(GenerationRow, record["generation"])
@@ -303,7 +322,7 @@ class Backlog:
             self._journal.field_errors(cursor, field_errors)
             numbers = {0, *(row["n"] for row in attempts)}
             payloads = [row for row in record["payloads"] if row["n"] in numbers or record.get("all_payloads")]
-            self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads], user_of(generation))
+            self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads], _caller(generation))
             self._journal.generation(cursor, generation)
             findings = record.get("findings", ())  # which an older release left out
             self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
@@ -360,6 +379,10 @@ def document(
             "recovered": sorted(handle.recovered),
         },
     }
+
+
+def _caller(generation: Mapping[str, Any]) -> Caller:
+    return Caller(generation["tenant_id"], generation["user_hash"], generation["started_at"])
 
 
 def _handle(kept: dict[str, Any]) -> ReservationHandle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -14,6 +15,7 @@ from sqlmodel import col
 from core.guardrails import ANSWER
 from core.json_leaves import Steps, with_texts
 from core.reports.reading import Reading
+from core.sealed_texts import CannotOpen, opened_payload
 from core.tables import GenerationRow, Payload
 from core.visibility import visible
 
@@ -61,24 +63,30 @@ def kept_texts(reading: Reading, ids: Sequence[str], route: str, now: datetime) 
             col(GenerationRow.id),
             col(GenerationRow.tenant_id),
             col(GenerationRow.started_at),
-            col(Payload.asked),
-            col(Payload.answered),
+            *(
+                col(name)
+                for name in (Payload.generation_id, Payload.n, Payload.asked, Payload.answered, Payload.key_id)
+            ),
         )
         .join(Payload, kept)
         .where(col(GenerationRow.id).in_(ids), visible(reading.scope, GenerationRow.tenant_id))
     )
     if route:
         found = found.where(col(GenerationRow.route) == route)
-    return [
-        KeptTexts(
-            call_id=row.id,
-            tenant=reading.name_of(row.tenant_id),
-            at=row.started_at,
-            asked=list(asked_texts(row.asked)),
-            answered=answered_texts(value_of(row.answered)),
-        )
-        for row in reading.ask(found)
-    ]
+    texts: list[KeptTexts] = []
+    for row in reading.ask(found):
+        with suppress(CannotOpen):  # the page of the call says why
+            asked, answered = opened_payload(reading.own_keys, row.tenant_id, row)
+            texts.append(
+                KeptTexts(
+                    call_id=row.id,
+                    tenant=reading.name_of(row.tenant_id),
+                    at=row.started_at,
+                    asked=list(asked_texts(asked)),
+                    answered=answered_texts(value_of(answered)),
+                )
+            )
+    return texts
 
 
 def asked_texts(value: Any, place: str = "") -> Iterator[KeptText]:

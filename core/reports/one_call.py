@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -18,10 +18,19 @@ from core.payload_terms import PayloadTerms
 from core.reports.guardrails import RecordedFinding, findings_of
 from core.reports.reading import Reading
 from core.reports.reask_chains import ReaskChain, reask_chain
+from core.sealed_texts import CannotOpen, opened_payload
 from core.tables import REASKABLE, AttemptRow, FieldError, GenerationRow, Payload, PolicySnapshot, Route, Tenant
 from core.visibility import visible
 
 _MOST_LATER = 10
+
+
+class _KeptText(NamedTuple):
+    """What was asked and answered, in the call or one attempt."""
+
+    asked: Any
+    answered: str | None
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +148,14 @@ class Call:
     """The valid object as JSON; ``None`` if there is none or it was not kept."""
     payload_expires_at: datetime | None
     """When prompts and answers are deleted; ``None`` where none are kept (any more)."""
+    shut: str = ""
+    """Why prompts and answers that are kept cannot be opened, where that is so."""
 
     @property
     def keeping(self) -> str:
         """How much of prompts and answers is kept, as a sentence for where there are none."""
+        if self.shut:
+            return self.shut
         days = f"{self.retention_days} day{'' if self.retention_days == 1 else 's'}"
         share = f", of {self.payload_percent} % of the valid calls" if self.payload_percent < 100 else ""
         return f"{self.tenant} keeps prompts and answers for {days}{share}, unless its flags say otherwise."
@@ -163,11 +176,14 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     tenant = session.get(Tenant, generation.tenant_id)
     terms = _payload_terms(session, tenant, generation.route)
     ends = generation.started_at + terms.retention
-    kept = {
-        payload.n: payload
-        for payload in session.exec(select(Payload).where(col(Payload.generation_id) == call_id))
-        if min(ends, payload.expires_at) > now
-    }
+    kept: dict[int, _KeptText] = {}
+    shut = ""
+    for payload in session.exec(select(Payload).where(col(Payload.generation_id) == call_id)):
+        if (until := min(ends, payload.expires_at)) > now:
+            try:
+                kept[payload.n] = _KeptText(*opened_payload(reading.own_keys, generation.tenant_id, payload), until)
+            except CannotOpen as error:
+                shut = str(error)
     whole = kept.get(0)
     later = _asked_again(reading, call_id) if generation.outcome in REASKABLE else ()
     same_names = (
@@ -193,7 +209,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
         attempts=_attempts(reading, generation, kept),
         asked=whole.asked if whole else None,
         value=whole.answered if whole else None,
-        payload_expires_at=min((min(ends, one.expires_at) for one in kept.values()), default=None),
+        payload_expires_at=min((one.until for one in kept.values()), default=None),
+        shut=shut,
     )
 
 
@@ -215,7 +232,7 @@ def _policy(reading: Reading, generation: GenerationRow) -> Mapping[str, Any] | 
     return {"revision": generation.policy_revision, **kept.body} if kept else None
 
 
-def _attempts(reading: Reading, generation: GenerationRow, kept: Mapping[int, Payload]) -> Sequence[RecordedAttempt]:
+def _attempts(reading: Reading, generation: GenerationRow, kept: Mapping[int, _KeptText]) -> Sequence[RecordedAttempt]:
     errors: dict[str, list[RecordedFieldError]] = defaultdict(list)
     failed = select(FieldError).where(col(FieldError.generation_id) == generation.id).order_by(col(FieldError.id))
     for error in reading.session.exec(failed):

@@ -14,6 +14,7 @@ from sqlmodel import Session
 from core.budgets.balances import BudgetPeriod, balances
 from core.database_faults import DatabaseFault
 from core.errors import NotFound
+from core.own_keys import OwnKeys
 from core.principals import TenantScope
 from core.store import Store
 from core.tables import GenerationRow, Tenant
@@ -70,6 +71,11 @@ class Reading:
     def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
         return self._connection.execute(statement.where(visible(self.scope, tenant))).all()
+
+    @property
+    def own_keys(self) -> OwnKeys:
+        """What opens prompts and answers."""
+        return self._store.own_keys
 
     def balances(self, periods: Sequence[BudgetPeriod]) -> dict[str, tuple[int, int]]:
         """Return what is spent and held of budgets that were found here, by budget id."""

@@ -310,7 +310,7 @@ class FindingRow(Row, table=True):
 class Payload(Row, table=True):
     """What was asked and answered, kept apart so that lists never read it and retention can delete it."""
 
-    __table_args__ = (Index("ix_payload_expires", "expires_at"),)
+    __table_args__ = (Index("ix_payload_expires", "expires_at"), Index("ix_payload_key_id", "key_id"))
 
     generation_id: str = Field(primary_key=True)
     n: int = Field(primary_key=True)
@@ -320,18 +320,22 @@ class Payload(Row, table=True):
     answered: str | None = long_text(default=None)
     """n = 0: the valid object as JSON. Else: the raw text of the answer."""
     expires_at: datetime = utc()
+    key_id: str | None = None
+    """The key that sealed both: see ``core.sealed_texts``; ``None`` where none did."""
 
 
 ANSWERED_BY = "substr(holder, 1, 32)"
 """The id of the generation that left an answer, in the words of the index; so is what is an answer."""
 IS_ANSWER = "kind IN ('answer', 'idempotency')"
 _IS_ANSWER = sql_text(IS_ANSWER)
+_IS_SEALED = sql_text("key_id IS NOT NULL")
 
 
 class Claim(Row, table=True):
     """Something that one of all threads and processes does, or has done: a lease, then a result."""
 
     __table_args__ = (
+        Index("ix_claim_key_id", "key_id", sqlite_where=_IS_SEALED, postgresql_where=_IS_SEALED),
         Index("ix_claim_answered_by", sql_text(ANSWERED_BY), sqlite_where=_IS_ANSWER, postgresql_where=_IS_ANSWER),
     )
 
@@ -344,6 +348,8 @@ class Claim(Row, table=True):
     """Names the one try that holds it, or that left the result; of an answer it begins with its generation's id."""
     result: str | None = long_text(default=None)
     """What came of it, as JSON; ``None`` while somebody is at it."""
+    key_id: str | None = None
+    """The key that sealed it, where it is an answer; ``None`` where none did."""
     since: datetime = utc()
     """When it was taken, or when the result was left."""
     expires_at: datetime = utc(index=True)

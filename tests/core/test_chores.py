@@ -30,6 +30,7 @@ from core.dialects import DialectName, KeptState
 from core.drills import Drills
 from core.errors import Unavailable
 from core.faults import Fault
+from core.own_keys import DeploymentKey, OwnKeys
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
@@ -178,6 +179,21 @@ def an_erased_user(runtime: Runtime) -> Callable[[], bool]:
     return is_stripped
 
 
+def an_unsealed_text(runtime: Runtime) -> Callable[[], bool]:
+    """A prompt was kept before there was a key."""
+    call = builders.generation(LONG_AGO)
+    builders.save(runtime.store, builders.tenant("Acme", LONG_AGO), call)
+    builders.save(runtime.store, builders.payload(call, 0, "hello", None, LONG_AGO + timedelta(days=3000)))
+    key = DeploymentKey.of(bytes(range(32)))
+    runtime.store.own_keys = OwnKeys(payload_keys=[key])
+
+    def is_sealed() -> bool:
+        with runtime.store.reading() as session:
+            return session.exec(select(Payload.key_id)).one() == key.id
+
+    return is_sealed
+
+
 def a_shorter_retention(runtime: Runtime) -> Callable[[], bool]:
     """A tenant keeps prompts for less long than when one was written."""
     call = builders.generation(LONG_AGO)
@@ -260,6 +276,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "retention": an_old_payload,
     "shorter retention": a_shorter_retention,
     "erasures": an_erased_user,
+    "seals": an_unsealed_text,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "drills": an_old_drill,
