@@ -22,7 +22,7 @@ from core.claims import forget_answers
 from core.clock import Clock, from_micros, micros
 from core.errors import Invalid, NotFound
 from core.journal import ERASED_TRACE, erase
-from core.principals import Permission, Principal
+from core.principals import EVERYWHERE, Permission, Principal, TenantScope
 from core.store import AT_ONCE, Store
 from core.tables import Erasure, GenerationRow, Payload, Tenant, as_json
 from core.visibility import present, visible
@@ -137,17 +137,18 @@ class Erasures:
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def found(self, principal: Principal, user: str, tenant: Tenant | None = None) -> Found:
-        """Return how much there is of *user*, by the name that callers send, in one tenant or in all.
+        """Return how much there is of *user*, by the name that callers send, in one tenant or in all that are seen.
 
         Raises:
-            Forbidden: without ``users.erase`` there.
+            Forbidden: without ``users.erase``.
             Invalid: the name is none that a caller can send.
 
         """
-        self._require(principal, tenant)
+        principal.require(Permission.USERS_ERASE)
+        scope = principal.scope_of(Permission.USERS_ERASE).narrowed(tenant.id if tenant else None)
         calls = payloads = 0
         tenants: set[str] = set()
-        for some in _some(self._hashes(user, tenant)):
+        for some in _some(self._hashes(user, scope)):
             pairs = _of_pairs([(one["tenant_id"], one["user_hash"]) for one in some])
             by_tenant = select(GenerationRow.tenant_id, func.count()).where(pairs).group_by(GenerationRow.tenant_id)
             rows = (
@@ -173,8 +174,9 @@ class Erasures:
             NotFound: the tenant is gone.
 
         """
-        self._require(principal, tenant)
-        rows, now, id_ = self._hashes(user, tenant), self._clock.now(), self._clock.new_id()
+        principal.require_over(Permission.USERS_ERASE, tenant.id if tenant else None)
+        rows = self._hashes(user, EVERYWHERE.narrowed(tenant.id if tenant else None))
+        now, id_ = self._clock.now(), self._clock.new_id()
         said = {"at": micros(now), "certificate_id": id_, "actor": principal.name}
         with self._store.writing() as session:
             where = present(session, tenant).name if tenant else "all tenants"
@@ -248,18 +250,12 @@ class Erasures:
             ids = session.exec(newest.order_by(col(Erasure.certificate_id).desc()).limit(_MOST_LISTED)).all()
         return self._certificates(principal, ids)
 
-    def _require(self, principal: Principal, tenant: Tenant | None) -> None:
-        principal.require_over(Permission.USERS_ERASE, tenant.id if tenant else None)
-
-    def _hashes(self, user: str, tenant: Tenant | None) -> list[dict[str, Any]]:
-        """Return tenant and hash of all that *user* may be kept as."""
+    def _hashes(self, user: str, scope: TenantScope) -> list[dict[str, Any]]:
+        """Return tenant and hash of all that *user* may be kept as in these tenants."""
         if not user or len(user) > _LONGEST_USER:
             raise Invalid(f"Name the user as callers do in 'user': 1 to {_LONGEST_USER} characters.")
-        if tenant is not None:
-            tenants: Sequence[str] = [tenant.id]
-        else:
-            with self._store.reading() as session:
-                tenants = session.exec(select(Tenant.id)).all()
+        with self._store.reading() as session:
+            tenants = session.exec(select(Tenant.id).where(visible(scope, Tenant.id))).all()
         hashes = self._store.own_keys.user_hashes
         return [{"tenant_id": one, "user_hash": hashed} for one in tenants for hashed in hashes(one, user)]
 

@@ -86,7 +86,8 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
     """
     who, tenant = LOCAL_OPERATOR, on.tenants.create(LOCAL_OPERATOR, name)
     budget = on.budgets.set(who, tenant, 1_000_000)
-    calls = [builders.generation(START - 2 * DAY, tenant.id, cost_nano_usd=100_000)]
+    ann = on.store.own_keys.user_hash(tenant.id, "ann")
+    calls = [builders.generation(START - 2 * DAY, tenant.id, cost_nano_usd=100_000, user_hash=ann)]
     calls.append(builders.generation(START - 3 * DAY, tenant.id, cost_nano_usd=100_000))
     builders.save(on.store, calls, [builders.attempt(call, id=f"{call.id}-1", cost_nano_usd=100_000) for call in calls])
     builders.save(on.store, [builders.finding(call) for call in calls])

@@ -136,8 +136,8 @@ CASES: dict[str, Case] = {
         P.GENERATIONS_READ,
         lambda on, who, of: on.trials.rule(who, on.guardrails.draft("long", "length", "note")),
     ),
-    "erasures.found": Case(C, P.USERS_ERASE, lambda on, who, of: on.erasures.found(who, "ann", of.tenant)),
-    "erasures.found all": Case(A, P.USERS_ERASE, lambda on, who, of: on.erasures.found(who, "ann")),
+    "erasures.found": Case(L, P.USERS_ERASE, lambda on, who, of: on.erasures.found(who, "ann", of.tenant)),
+    "erasures.found all": Case(L, P.USERS_ERASE, lambda on, who, of: on.erasures.found(who, "ann")),
     "erasures.erase": Case(C, P.USERS_ERASE, lambda on, who, of: on.erasures.erase(who, "ann", of.tenant)),
     "erasures.erase all": Case(A, P.USERS_ERASE, lambda on, who, of: on.erasures.erase(who, "ann")),
     "erasures.repeat": Case(A, P.USERS_ERASE, lambda on, who, of: on.erasures.repeat(who, [])),
@@ -632,6 +632,7 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
     case.ask(own_world.on, LOCAL_OPERATOR, own_world.mine)
     changes_nothing = {
         "repricings.preview all",
+        "erasures.repeat",
         "trail.export",
         "people.open_first",
         "people.list",
