@@ -59,7 +59,7 @@ _ADD = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class UserRows:
     """How much there is of a user."""
 
     calls: int = 0
@@ -136,7 +136,7 @@ class Erasures:
 
     # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def found(self, principal: Principal, user: str, tenant: Tenant | None = None) -> Found:
+    def found(self, principal: Principal, user: str, tenant: Tenant | None = None) -> UserRows:
         """Return how much there is of *user*, by the name that callers send, in one tenant or in all that are seen.
 
         Raises:
@@ -161,7 +161,7 @@ class Erasures:
                 payloads += session.exec(rows.where(pairs)).one() if counts else 0
             calls += sum(counts.values())
             tenants |= counts.keys()
-        return Found(calls=calls, payloads=payloads, tenants=len(tenants))
+        return UserRows(calls=calls, payloads=payloads, tenants=len(tenants))
 
     def erase(self, principal: Principal, user: str, tenant: Tenant | None = None, *, reason: str = "") -> Certificate:
         """Erase all of *user*, by the name that callers send, in one tenant or in all; return what went.

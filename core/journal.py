@@ -70,7 +70,7 @@ class NewPrice:
     """How many accounts are charged for it."""
 
 
-class Caller(NamedTuple):
+class CallOwner(NamedTuple):
     """Whose call it is: so prompts and answers are sealed, and so an erasure asks."""
 
     tenant_id: str
@@ -163,7 +163,7 @@ class JournalWriter:
         """Append what was wrong with invalid answers."""
         self._insert_field_errors(cursor, rows)
 
-    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], of: Caller | None = None) -> None:
+    def payloads(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], of: CallOwner | None = None) -> None:
         """Append what was asked and answered, sealed where there is a key; unless the caller's user was erased since.
 
         The database looks within the statement, so that it is known to whoever writes, whenever and wherever. Without

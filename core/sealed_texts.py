@@ -92,6 +92,26 @@ def opened_payload(keys: OwnKeys, tenant_id: str, row: Any) -> tuple[Any, str | 
     return None if asked is None else orjson.loads(asked), opened("answered", row.answered)
 
 
+def sealed_record(keys: OwnKeys, body: bytes) -> bytes:
+    """Return a record, as JSON, as it waits in the backlog: sealed, where there is a key."""
+    if not keys.payload_keys:
+        return body
+    return orjson.dumps({"key_id": keys.payload_keys[0].id, "sealed": sealed_text(keys, "", "backlog", body.decode())})
+
+
+def opened_record(keys: OwnKeys, body: bytes) -> dict[str, Any]:
+    """Return what waited, sealed or not.
+
+    Raises:
+        CannotOpen: it is sealed, and stays so.
+
+    """
+    kept = orjson.loads(body)
+    if "sealed" not in kept:
+        return kept
+    return orjson.loads(opened_text(keys, "", "backlog", kept["key_id"], kept["sealed"]))
+
+
 def payload_place(generation_id: str, n: int) -> str:
     """Return what names a row of payloads."""
     return f"payload {generation_id} {n}"

@@ -10,7 +10,7 @@ from typing import Any
 from core.answers import CacheHit
 from core.attempts import Attempt
 from core.errors import Exhausted, ProctorError
-from core.journal import Caller
+from core.journal import CallOwner
 from core.json_values import JsonValue
 from core.messages import Message, media_of, plain
 from core.messages.masks import masked
@@ -118,9 +118,9 @@ class RunningGeneration:
         return self.started_at + self.payloads.retention if self.payloads.days else None
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> CallOwner:
         """Whose call it is."""
-        return Caller(self.tenant.id, self.user_hash, self.started_at)
+        return CallOwner(self.tenant.id, self.user_hash, self.started_at)
 
     @property
     def is_drawn(self) -> bool:

@@ -24,11 +24,11 @@ from core.budgets import ReservationHandle, ReservationRecovered, Thresholds
 from core.budgets.reservations import Reservations
 from core.clock import Clock
 from core.errors import Unavailable
-from core.journal import LOST, Caller, JournalWriter
+from core.journal import LOST, CallOwner, JournalWriter
 from core.record._files import add, opened, orphan, read_again, whole_lines
 from core.record._rows import read_back
 from core.record._telling import tell_thresholds
-from core.sealed_texts import CannotOpen, opened_text, sealed_text
+from core.sealed_texts import CannotOpen, opened_record, sealed_record
 from core.store import Cursor, Duplicate, Store
 from core.tables import AttemptRow, FieldError, FindingRow, GenerationRow, LedgerEntry, Payload
 from core.telemetry import Metrics, log
@@ -40,8 +40,6 @@ _MOST_BYTES = 64_000_000
 _AGAIN_SECONDS = 1.0
 """A file that could not be written is not tried again before, however many come."""
 _PREFIX = "backlog-"
-_PLACE = "backlog"
-"""What a record that waits is sealed for."""
 _REFUSED = "refused.jsonl"
 """Where records go that the database answers and does not take, such as what is no record: nobody loops."""
 
@@ -104,7 +102,7 @@ class Backlog:
             Unavailable: neither memory nor a file has room for it.
 
         """
-        body = self._sealed(orjson.dumps(record))
+        body = sealed_record(self._store.own_keys, orjson.dumps(record))
         with self._lock:
             if self._bytes + len(body) > 2 * _MOST_BYTES:
                 raise Unavailable(
@@ -264,7 +262,7 @@ class Backlog:
         """
         generation_id = ""
         try:
-            record = orjson.loads(self._opened(body))
+            record = opened_record(self._store.own_keys, body)
             generation_id = record["generation"]["id"]
             try:
                 self._settle(record)
@@ -281,20 +279,6 @@ class Backlog:
                 add(refused, body + b"\n")
         else:
             log().info("record_written_late", generation_id=generation_id)
-
-    def _sealed(self, body: bytes) -> bytes:
-        """Return a record as it waits: sealed, where there is a key."""
-        keys = self._store.own_keys
-        if not keys.payload_keys:
-            return body
-        sealed = {"key_id": keys.payload_keys[0].id, "sealed": sealed_text(keys, "", _PLACE, body.decode())}
-        return orjson.dumps(sealed)
-
-    def _opened(self, body: bytes) -> str | bytes:
-        kept = orjson.loads(body)
-        if "sealed" not in kept:
-            return body
-        return opened_text(self._store.own_keys, "", _PLACE, kept["key_id"], kept["sealed"])
 
     def _settle(self, record: dict[str, Any]) -> None:
         generation = read_back(GenerationRow, record["generation"])
@@ -381,8 +365,8 @@ def document(
     }
 
 
-def _caller(generation: Mapping[str, Any]) -> Caller:
-    return Caller(generation["tenant_id"], generation["user_hash"], generation["started_at"])
+def _caller(generation: Mapping[str, Any]) -> CallOwner:
+    return CallOwner(generation["tenant_id"], generation["user_hash"], generation["started_at"])
 
 
 def _handle(kept: dict[str, Any]) -> ReservationHandle:

@@ -25,7 +25,7 @@ from core.visibility import visible
 _MOST_LATER = 10
 
 
-class _KeptText(NamedTuple):
+class _OpenedText(NamedTuple):
     """What was asked and answered, in the call or one attempt."""
 
     asked: Any
@@ -176,12 +176,12 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     tenant = session.get(Tenant, generation.tenant_id)
     terms = _payload_terms(session, tenant, generation.route)
     ends = generation.started_at + terms.retention
-    kept: dict[int, _KeptText] = {}
+    kept: dict[int, _OpenedText] = {}
     shut = ""
     for payload in session.exec(select(Payload).where(col(Payload.generation_id) == call_id)):
         if (until := min(ends, payload.expires_at)) > now:
             try:
-                kept[payload.n] = _KeptText(*opened_payload(reading.own_keys, generation.tenant_id, payload), until)
+                kept[payload.n] = _OpenedText(*opened_payload(reading.own_keys, generation.tenant_id, payload), until)
             except CannotOpen as error:
                 shut = str(error)
     whole = kept.get(0)
@@ -232,7 +232,9 @@ def _policy(reading: Reading, generation: GenerationRow) -> Mapping[str, Any] | 
     return {"revision": generation.policy_revision, **kept.body} if kept else None
 
 
-def _attempts(reading: Reading, generation: GenerationRow, kept: Mapping[int, _KeptText]) -> Sequence[RecordedAttempt]:
+def _attempts(
+    reading: Reading, generation: GenerationRow, kept: Mapping[int, _OpenedText]
+) -> Sequence[RecordedAttempt]:
     errors: dict[str, list[RecordedFieldError]] = defaultdict(list)
     failed = select(FieldError).where(col(FieldError.generation_id) == generation.id).order_by(col(FieldError.id))
     for error in reading.session.exec(failed):

@@ -321,14 +321,13 @@ class Payload(Row, table=True):
     """n = 0: the valid object as JSON. Else: the raw text of the answer."""
     expires_at: datetime = utc()
     key_id: str | None = None
-    """The key that sealed both: see ``core.sealed_texts``; ``None`` where none did."""
+    """The key that sealed both, if one did: see ``core.sealed_texts``."""
 
 
 ANSWERED_BY = "substr(holder, 1, 32)"
 """The id of the generation that left an answer, in the words of the index; so is what is an answer."""
 IS_ANSWER = "kind IN ('answer', 'idempotency')"
-_IS_ANSWER = sql_text(IS_ANSWER)
-_IS_SEALED = sql_text("key_id IS NOT NULL")
+_IS_ANSWER, _IS_SEALED = sql_text(IS_ANSWER), sql_text("key_id IS NOT NULL")
 
 
 class Claim(Row, table=True):
@@ -345,7 +344,7 @@ class Claim(Row, table=True):
     tenant_id: str = Field(default="", index=True)
     """Whose data the result is; empty where it is nobody's."""
     holder: str
-    """Names the one try that holds it, or that left the result; of an answer it begins with its generation's id."""
+    """Names the one try that holds it, or that left the result; an answer's begins with its generation's id."""
     result: str | None = long_text(default=None)
     """What came of it, as JSON; ``None`` while somebody is at it."""
     key_id: str | None = None

@@ -15,7 +15,7 @@ from core.claims import ANSWER, IDEMPOTENCY, Claims, Done, Lease
 from core.clock import ManualClock
 from core.erasures import Erasures
 from core.errors import Invalid, NotFound
-from core.journal import Caller, JournalWriter
+from core.journal import CallOwner, JournalWriter
 from core.own_keys import DeploymentKey, OwnKeys
 from core.principals import LOCAL_OPERATOR
 from core.record import Generation
@@ -250,7 +250,7 @@ def test_the_statement_itself_obeys(
     rows = [payload_row("c" * 32, n, [CANARY], CANARY, at + timedelta(days=30)) for n in range(count)]
 
     with store.transaction() as cursor:
-        JournalWriter(store).payloads(cursor, rows, Caller(acme.id, store.own_keys.user_hash(acme.id, user), at))
+        JournalWriter(store).payloads(cursor, rows, CallOwner(acme.id, store.own_keys.user_hash(acme.id, user), at))
 
     with store.reading() as session:
         written = session.exec(select(Payload)).all()

@@ -16,7 +16,7 @@ from sqlmodel import select
 from core.claims import ANSWER, CHORE, IDEMPOTENCY, Claims, Done, Lease
 from core.clock import ManualClock
 from core.errors import Misconfigured, Unavailable
-from core.journal import Caller, JournalWriter
+from core.journal import CallOwner, JournalWriter
 from core.own_keys import DeploymentKey, OwnKeys
 from core.principals import LOCAL_OPERATOR
 from core.record._rows import payload_row
@@ -130,7 +130,7 @@ def written(store: Store, clock: ManualClock, count: int) -> list[str]:
     for one in calls:
         row = payload_row(one.id, 0, [{"role": "user", "content": CANARY}], CANARY, START + timedelta(days=3000))
         with store.transaction() as cursor:
-            journal.payloads(cursor, [row], Caller("acme", None, one.started_at))
+            journal.payloads(cursor, [row], CallOwner("acme", None, one.started_at))
     for kind in (ANSWER, IDEMPOTENCY):
         lease = claims.claim(kind, f"{kind} of {calls[0].id}", tenant_id="acme", holder=calls[0].id)
         assert isinstance(lease, Lease)
