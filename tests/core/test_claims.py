@@ -183,7 +183,15 @@ def test_the_old_are_swept(claims: Claims, store: Counting, clock: ManualClock) 
 def test_a_sweep_takes_few_at_a_time(store: Counting, claims: Claims, clock: ManualClock) -> None:
     """However many are old, one transaction deletes 500 of them at most."""
     insert = store.insert(Claim)
-    old = {"kind": "a", "tenant_id": "", "holder": "h", "result": "1", "since": START, "expires_at": START}
+    old = {
+        "kind": "a",
+        "tenant_id": "",
+        "holder": "h",
+        "result": "1",
+        "key_id": None,
+        "since": START,
+        "expires_at": START,
+    }
     with store.transaction() as cursor:
         insert(cursor, [old | {"key": f"{number}"} for number in range(1100)])
     store.asked = 0

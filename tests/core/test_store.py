@@ -328,6 +328,7 @@ def test_prepared_inserts_write_what_a_session_reads(store: Store) -> None:
         "asked": [{"role": "user", "content": 'Zoë said "hi" \x00 😀'}],
         "answered": None,
         "expires_at": START,
+        "key_id": None,
     }
     insert = store.insert(Payload)
     with store.transaction() as cursor:
