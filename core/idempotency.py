@@ -143,7 +143,7 @@ class Idempotency:
 
 def _kept(result: dict[str, Any], generation_id: str) -> KeptAnswer:
     if "body" not in result:
-        raise _not_kept(generation_id, "its tenant keeps no answers, or it was too long")
+        raise _not_kept(generation_id, "its tenant keeps no answers, it was too long, or its user was erased")
     return KeptAnswer(**result)
 
 

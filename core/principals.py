@@ -39,8 +39,6 @@ class Permission(StrEnum):
     CHANGES_WRITE = "changes.write"
     USERS_ERASE = "users.erase"
     """Of a caller's user nothing but figures is left."""
-    USERS_EXPORT = "users.export"
-    """All that is kept of a caller's user is handed out."""
     PEOPLE_READ = "people.read"
     PEOPLE_WRITE = "people.write"
 

@@ -74,41 +74,43 @@ class Seals:
         """Seal by the newest key what another sealed, or none did; return how many rows.
 
         Raises:
-            Unavailable: a key is missing, or something was changed; what else there is, is done.
+            Unavailable: a key is missing, or something was changed; what else there is, is done, unless there are more
+                than some hundred rows that somebody changed.
 
         """
-        newest, done, trouble = self._newest, 0, ""
+        newest, done, troubles = self._newest, 0, set[str]()
         known = {one.id for one in self._store.own_keys.payload_keys}
         for table, seal in (("payload", self._payloads), ("claim", self._claims)):
             for key_id in self._ids(table):
                 if key_id == newest:
                     continue
                 if key_id not in known:
-                    trouble = missing(key_id)
+                    troubles.add(missing(key_id))
                     continue
-                done += self._all(seal, key_id)
+                done += self._all(seal, key_id, troubles)
         if newest is not None:
-            done += self._all(self._payloads, None)
-        if trouble:
-            raise Unavailable(trouble)
+            done += self._all(self._payloads, None, troubles)
+        if troubles:
+            raise Unavailable(min(troubles))
         return done
 
-    def _all(self, seal: Any, key_id: str | None) -> int:
+    def _all(self, seal: Any, key_id: str | None, troubles: set[str]) -> int:
         done = 0
-        try:
-            while count := seal(key_id):
-                done += count
-                self._store.rest()
-        except CannotOpen as error:
-            raise Unavailable(str(error)) from error
+        while count := seal(key_id, troubles):
+            done += count
+            self._store.rest()
         return done
 
-    def _payloads(self, key_id: str | None) -> int:
-        """Seal some payloads anew; return how many."""
+    def _payloads(self, key_id: str | None, troubles: set[str]) -> int:
+        """Seal some payloads anew, and note what does not open; return how many."""
         keys, new = self._store.own_keys, list[Mapping[str, Any]]()
         for row in self._rows(_PAYLOADS.format(by=_IS[key_id is None]), key_id):
             kept = _Stored(row.generation_id, row.n, _read(row.asked), row.answered, row.key_id)
-            asked, answered = opened_payload(keys, row.tenant_id, kept)
+            try:
+                asked, answered = opened_payload(keys, row.tenant_id, kept)
+            except CannotOpen as error:
+                troubles.add(str(error))
+                continue
             plain = {"generation_id": row.generation_id, "n": row.n, "asked": asked, "answered": answered}
             sealed = sealed_payload(keys, row.tenant_id, plain)
             new.append({**sealed, "asked": _written(sealed["asked"]), "before": key_id or ""})
@@ -117,12 +119,16 @@ class Seals:
                 self._journal.reseal(cursor, new)
         return len(new)
 
-    def _claims(self, key_id: str | None) -> int:
-        """Seal some results of claims anew; return how many."""
+    def _claims(self, key_id: str | None, troubles: set[str]) -> int:
+        """Seal some results of claims anew, and note what does not open; return how many."""
         keys, new = self._store.own_keys, list[Mapping[str, Any]]()
         for row in self._rows(_CLAIMS.format(by=_IS[key_id is None]), key_id):
             place = f"claim {row.kind} {row.key}"
-            text = opened_text(keys, row.tenant_id, place, row.key_id, row.result)
+            try:
+                text = opened_text(keys, row.tenant_id, place, row.key_id, row.result)
+            except CannotOpen as error:
+                troubles.add(str(error))
+                continue
             result = sealed_text(keys, row.tenant_id, place, text)
             named = {"kind": row.kind, "key": row.key, "before": row.key_id}
             new.append({**named, "result": result, "key_id": self._newest})

@@ -325,7 +325,7 @@ class Payload(Row, table=True):
 
 
 ANSWERED_BY = "substr(holder, 1, 32)"
-"""The id of the generation that left an answer, in the words of the index; so is what is an answer."""
+"""The generation that left an answer, in the words of its index: which a migration that copies the table loses."""
 IS_ANSWER = "kind IN ('answer', 'idempotency')"
 _IS_ANSWER, _IS_SEALED = sql_text(IS_ANSWER), sql_text("key_id IS NOT NULL")
 

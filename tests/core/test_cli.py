@@ -143,7 +143,7 @@ WITHOUT_REASON = {
 }
 """Commands that take no reason though their names do not say that they show or check something, and why."""
 SHOWING = {"list", "show", "find", "check", "diff", "versions", "repricings", "unpriced", "forecast", "statement"}
-SHOWING |= {"checks", "export", "verify", "doctor"}
+SHOWING |= {"checks", "export", "verify", "doctor", "erasures"}
 CHANGING = [path for path, _ in COMMANDS if path.split()[-1] not in SHOWING and path not in WITHOUT_REASON]
 
 
@@ -575,6 +575,7 @@ def test_a_deployment_in_order_has_nothing_failed(acme: Run) -> None:
         "route default",
         "chores",
         "hashes",
+        "seals",
         "flags",
         "openai",
         "anthropic",

@@ -11,7 +11,8 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from core.claims import ANSWER, CHORE, IDEMPOTENCY, Claims, Done, Lease
 from core.clock import ManualClock
@@ -201,6 +202,31 @@ def test_a_change_that_was_cut_goes_on(database_url: str, monkeypatch: pytest.Mo
         assert {one.key_id for one in session.exec(select(Payload))} == {OLD.id}
     store.close()
     keyed.close()
+
+
+def test_what_somebody_changed_keeps_nothing_else_back(database_url: str) -> None:
+    """Rows that changed places open in neither: that is told, they stay, and all others come under the newest key."""
+    clock = ManualClock(START + timedelta(days=1))
+    store = Store(database_url, own_keys=ring(OLD))
+    ids = sorted(written(store, clock, 5))
+    with store.reading() as session:
+        texts = {one.generation_id: one.answered for one in session.exec(select(Payload))}
+    with store.writing() as session:
+        for one, other in ((ids[0], ids[1]), (ids[1], ids[0])):
+            mine = col(Payload.generation_id) == one
+            session.connection().execute(update(Payload).where(mine).values(answered=texts[other]))
+    newer = Store(database_url, own_keys=ring(NEW, OLD))
+    seals = Seals(newer, JournalWriter(newer))
+
+    with pytest.raises(Unavailable, match="somebody changed it") as refused:
+        seals.reseal()
+
+    assert CANARY not in str(refused.value)
+    assert seals.remaining() == {OLD.id: 2}
+    shut = Reports(newer, clock, dict).call(LOCAL_OPERATOR, ids[0])
+    assert (shut.asked, shut.value) == (None, None)
+    store.close()
+    newer.close()
 
 
 def test_what_is_nobodys_answer_is_not_sealed(store: Store) -> None:
