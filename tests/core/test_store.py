@@ -57,6 +57,7 @@ def names(store: Store) -> list[str]:
 # ── Migrations ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index:UserWarning")
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_up_down_and_up_again(empty: Store) -> None:
     """Migrations make exactly the tables that the code knows, take them away, and make them again."""
