@@ -207,29 +207,25 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     from core.providers.llama import LocalModel  # noqa: PLC0415
     from core.providers.loop import Loop  # noqa: PLC0415
 
-    settings = settings or load()
-    clock = clock or SystemClock()
+    settings, clock = settings or load(), clock or SystemClock()
     configure_logging(settings.log_level)
     store = Store(settings.database_url, own_keys=settings.own_keys, creates=creates)
     store.condition.on_change = fault_teller(clock)
-    metrics = Metrics()
+    metrics, cards = Metrics(), Cards(settings, clock)
     flags = Flags(store, clock, other_provider(settings, clock, metrics))
     outgoing = Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy)
     guardrails = GuardrailRules(store, clock, OutsideJudges(settings, clock, outgoing))
-    cards = Cards(settings, clock)
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
-    claims = Claims(store, clock)
-    journal = JournalWriter(store)
+    claims, journal = Claims(store, clock), JournalWriter(store)
     budgets = Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds, claims=claims)
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone, tries=budgets.freezes.tries)
     idle, longest = timedelta(hours=settings.sign_in_idle_hours), timedelta(days=settings.sign_in_days)
     shared = Shared(settings.redis_url, clock, metrics)
-    limits = Limits(shared, clock=clock)
-    prices = Prices(store, clock)
+    limits, prices = Limits(shared, clock=clock), Prices(store, clock)
     policies = Policies(
         store,
         settings,
@@ -252,10 +248,9 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)
     providers = LazyProviders(makers)
-    loop = Loop()
+    loop, stopping = Loop(), threading.Event()
     listings = Listings(store, clock, cards)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
-    stopping = threading.Event()
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
     answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
     workers, seals = Workers(settings.answer_workers, metrics), Seals(store, journal)
