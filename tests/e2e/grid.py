@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.screen import PATIENCE_MS
+
 
 class Grid:
     """The table inside the card with that key, small enough to show all its rows."""
@@ -11,6 +13,13 @@ class Grid:
     def __init__(self, page: Page, card: str) -> None:
         self._page = page
         self._frame = page.locator(f".st-key-{card}").get_by_test_id("stDataFrame").first
+
+    @property
+    def names(self) -> list[str]:
+        """What the first cells read, in order."""
+        first = self._frame.locator("tbody [role=gridcell][aria-colindex='1']")
+        expect(first.first).to_be_attached(timeout=PATIENCE_MS)
+        return [text.strip() for text in first.all_text_contents()]
 
     def row(self, name: str) -> Locator:
         """Return the row whose first cell reads *name*."""

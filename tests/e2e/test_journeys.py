@@ -30,7 +30,7 @@ from tests.wire.server import WireServer
 SCALE = 0.1
 """The share of the demo world's usual traffic: every incident is there, and it is made in seconds."""
 PLAYER, LEAVER, SPENDER, SWITCHED = "Journey Player", "Journey Leaver", "Journey Spender", "Journey Switched"
-STREAMED, WHOLE = "Journey Streamed", "Journey Whole"
+STREAMED, WHOLE, GUARDED = "Journey Streamed", "Journey Whole", "Journey Guarded"
 FIELDS = ("summary", "category", "priority", "sentiment", "needs_human")
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 UPSTREAM = {"list", "listitem", "svg-img-alt"}
@@ -74,7 +74,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterato
     runtime = running.build(settings, ManualClock(SystemClock().now() - timedelta(hours=1)))
     runtime.store.migrate()
     Demo(settings, runtime.store, scale=SCALE).make(LOCAL_OPERATOR)
-    for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE):
+    for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE, GUARDED):
         tenant = runtime.tenants.create(LOCAL_OPERATOR, name)
         if name == WHOLE:
             runtime.flags.set(LOCAL_OPERATOR, Flag.STREAMING, tenant, False)
@@ -287,6 +287,66 @@ def test_generation_is_turned_off_for_one_tenant_and_on_again(page: Page, wire: 
     _turn(page, "on")
     _ask(page, SWITCHED, "The printer is on fire.")
     _expect_valid(page)
+
+
+# ── Guardrails ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rule_is_made_tried_holds_and_is_undone(page: Page, wire: WireServer) -> None:
+    """It marks a text that is tried, nothing of what it takes out goes to a model, the figure leads to the call."""
+    wire.reset()
+    _open_of(page, GUARDED)
+    page.get_by_role("button", name="New rule").click()
+    dialog = page.get_by_role("dialog")
+    name = dialog.get_by_role("textbox", name="Name")
+    name.fill("no mail")
+    name.press("Tab")
+    dialog.get_by_role("radio", name="Redact").click()
+    save = dialog.get_by_role("button", name="Save rule")
+    expect(save).to_be_enabled(timeout=PATIENCE_MS)
+    settle(page)
+    save.click()
+    expect(page.get_by_text("The rule no mail holds from the next request on.")).to_be_visible(timeout=PATIENCE_MS)
+
+    page.get_by_role("textbox", name="Text").fill("Write to jo@acme-lamps.com today.")
+    page.get_by_role("button", name="Try", exact=True).click()
+    expect(page.locator(".st-key-try_card")).to_contain_text("[redacted: an e-mail address]", timeout=PATIENCE_MS)
+
+    _ask(page, GUARDED, "The printer of jo@acme-lamps.com is on fire.")
+    _expect_valid(page)
+    assert "acme-lamps" not in json.dumps([call.request for call in wire.ledger.calls()])
+
+    page.get_by_role("link", name="Open in Calls").click()
+    expect(page.get_by_role("heading", level=1, name="Call", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    expect(page.get_by_test_id("stMain")).to_contain_text("an e-mail address")
+
+    found = Grid(page, "lines_card")
+    for _ in range(10):  # figures are up to a quarter of a minute old
+        _open_of(page, GUARDED)
+        if found.row("no mail").count():
+            break
+        page.wait_for_timeout(2_000)
+    found.click("no mail")
+    expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    expect(page.get_by_text(re.compile("^1 call · "))).to_be_visible()
+
+    visit(page, f"/changes?kind=guardrail&tenant={GUARDED}")
+    changes = Grid(page, "changes_table")
+    changes.click(changes.names[0])
+    page.get_by_role("button", name="Undo…").click(timeout=PATIENCE_MS)
+    page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
+    expect(page.get_by_text("It is undone, in a change of its own.")).to_be_visible(timeout=PATIENCE_MS)
+    _open_of(page, GUARDED)
+    expect(Grid(page, "rules_card").row("no mail")).to_have_count(0)
+
+
+def _open_of(page: Page, tenant: str) -> None:
+    """Open *Guardrails* for one tenant, and wait until its last part is drawn."""
+    visit(page, f"/guardrails?tenant={tenant}")
+    expect(page.locator(".st-key-try_card").get_by_role("button").first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
 
 
 # ── Back ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
