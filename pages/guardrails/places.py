@@ -11,6 +11,9 @@ from core.guardrails import PLACES, SETTINGS
 from core.guardrails.checks import usual_places
 from pages.guardrails import words
 
+_CALLS = "tools"
+"""The check that judges calls of tools as a whole, and no texts by their place."""
+
 
 def beside(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return *settings* without what is asked for here."""
@@ -19,9 +22,11 @@ def beside(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def ask(check: str, settings: Mapping[str, Any], key: str, *, has_fields: bool) -> Mapping[str, Any]:
     """Ask where a rule looks that looks for *check*; return the settings that say it, none for what is usual."""
+    if check == _CALLS:
+        return {}
     usual = usual_places(check)
     sorts = st.pills(
-        "In",
+        "Only in",
         list(PLACES),
         selection_mode="multi",
         default=settings.get("places", usual),
